@@ -1,0 +1,158 @@
+"""The HTTP edge: event to caller and body, result or error to response."""
+
+import base64
+import json
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from functools import wraps
+from typing import Any, NamedTuple, NoReturn
+
+from outcomes.errors import BadRequest, PayloadTooLarge, Refused, Unauthorized
+
+MAX_BODY_BYTES = 128 * 1024
+
+type Event = dict[str, Any]
+"""A REST API proxy event:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+
+type Response = dict[str, Any]
+
+_STATUS: dict[type[Refused], int] = {BadRequest: 400, Unauthorized: 401, PayloadTooLarge: 413}
+
+
+class Caller(NamedTuple):
+    """Who is calling: a user by session, or, with `user_id` None, a service by key."""
+
+    user_id: int | None
+
+
+type Route = Callable[[Event], Response]
+type Handler = Callable[[Event, object], Response]
+
+
+def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
+    """Make a Lambda handler of a route, which takes the event and returns `ok(...)`.
+
+    failure: the `error` of a 500, for all that the route raises besides Refused.
+    origins: comma-separated origins whose pages may read the responses.
+    """
+    allowed = frozenset(filter(None, origins.split(",")))
+
+    def decorate(route: Route) -> Handler:
+        @wraps(route)
+        def handler(event: Event, _context: object) -> Response:
+            try:
+                response = route(event)
+            except Refused as refused:
+                response = _refusal(event, refused)
+            except Exception:  # whatever it is, the caller must hear that it may try again
+                response = _failure(event, failure)
+            origin = header(event, "origin")
+            if origin in allowed:
+                response["headers"] |= {
+                    "Access-Control-Allow-Origin": origin,
+                    "Access-Control-Allow-Credentials": "true",
+                }
+            return response
+
+        return handler
+
+    return decorate
+
+
+def ok(body: str) -> Response:
+    """A 200 with `body`, JSON text."""
+    return _response(200, body)
+
+
+def caller(event: Event) -> Caller:
+    """Who the authorizer found to be calling. Raises Unauthorized when it did not say."""
+    match (event.get("requestContext") or {}).get("authorizer"):
+        case {"caller": "key"}:
+            return Caller(user_id=None)
+        case {"caller": "session", "userId": str(user_id)} if user_id.isascii() and user_id.isdigit():
+            return Caller(user_id=int(user_id))
+    raise Unauthorized
+
+
+def header(event: Event, name: str) -> str | None:
+    """The value of a header (the last, if there are several); `name` in lower case, as header names have no case."""
+    for key, value in (event.get("headers") or {}).items():
+        if key.lower() == name:
+            return str(value)
+    return None
+
+
+def query(event: Event, name: str) -> str | None:
+    """The value of a query parameter (the last, if there are several)."""
+    return (event.get("queryStringParameters") or {}).get(name)
+
+
+def json_body(event: Event) -> dict[str, Any]:
+    """The JSON object in the body, every number in it a `Decimal`, so that none loses a digit.
+
+    Raises PayloadTooLarge over 128 KiB, and BadRequest for what is not JSON by RFC 8259 or no object.
+    """
+    body = event.get("body") or ""
+    try:
+        raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        if len(raw) > MAX_BODY_BYTES:
+            raise PayloadTooLarge
+        value = json.loads(raw.decode(), parse_float=_number, parse_int=_number, parse_constant=_not_json)
+    # ValueError: not base64, not UTF-8, not JSON. RecursionError: nested past reason.
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise BadRequest("Invalid JSON")
+    return value
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as exc:
+        raise ValueError("an exponent of more than 18 digits") from exc
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _refusal(event: Event, refused: Refused) -> Response:
+    # Imported when first needed: a list that succeeds needs neither log nor metrics.
+    from outcomes.observability import MetricUnit, logger, metrics
+
+    logger.set_correlation_id(_request_id(event))
+    logger.info("Refused", extra={"reason": refused.error, "details": refused.details})
+    metrics.add_dimension("reason", refused.error)
+    metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
+    metrics.flush_metrics()
+    body: dict[str, Any] = {"error": refused.error}
+    if refused.details:
+        body["details"] = refused.details
+    return _response(_STATUS[type(refused)], json.dumps(body, separators=(",", ":")))
+
+
+def _failure(event: Event, error: str) -> Response:
+    from outcomes.observability import logger
+
+    logger.set_correlation_id(_request_id(event))
+    logger.exception(error)
+    return _response(500, json.dumps({"error": error}, separators=(",", ":")))
+
+
+def _request_id(event: Event) -> str | None:
+    return (event.get("requestContext") or {}).get("requestId")
+
+
+def _response(status: int, body: str) -> Response:
+    return {
+        "statusCode": status,
+        "headers": {
+            "Content-Type": "application/json",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+            "Vary": "Origin",
+        },
+        "body": body,
+    }

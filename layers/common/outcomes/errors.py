@@ -1,0 +1,49 @@
+"""What can go wrong because of the request, named once.
+
+    Refused
+    ├── Unauthorized
+    ├── BadRequest
+    └── PayloadTooLarge
+
+Anything else that is raised is a failure of ours or of AWS. Which status each becomes is said in `api`.
+"""
+
+from typing import TypedDict
+
+
+class Fault(TypedDict):
+    """One thing to mend: the field as the request names it, and the rule that it broke."""
+
+    field: str
+    message: str
+
+
+class Refused(Exception):
+    """The request cannot be served as it is, and nothing was stored.
+
+    error: the `error` of the response.
+    details: what to mend, one entry per faulty field; empty when `error` says it all.
+    """
+
+    error: str
+
+    def __init__(self, error: str | None = None, details: list[Fault] | None = None) -> None:
+        self.error = error or self.error
+        self.details = details or []
+        super().__init__(self.error)
+
+
+class Unauthorized(Refused):
+    """Nobody, or somebody unknown, is calling."""
+
+    error = "Unauthorized"
+
+
+class BadRequest(Refused):
+    """The request breaks the contract."""
+
+
+class PayloadTooLarge(Refused):
+    """The body is over the limit."""
+
+    error = "Payload too large"

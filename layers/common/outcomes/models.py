@@ -1,0 +1,163 @@
+"""What an outcome is, and what makes one valid: the shared validation layer.
+
+Numbers reach this module as `Decimal` (see `api.json_body`), so booleans and numeric strings are never numbers, `1.0`
+is the whole number 1, and money never passes through a float.
+"""
+
+import re
+from decimal import Context, Decimal, Inexact
+from enum import StrEnum
+from json.encoder import encode_basestring as json_string
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from outcomes.errors import BadRequest, Fault
+
+MAX_ID = 2**53 - 1
+"""Largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+MAX_METADATA_BYTES = 64 * 1024
+MAX_METADATA_LEVELS = 32
+
+_MONEY_LIMIT = Decimal("1e15")
+# DynamoDB keeps 38 digits and nothing nearer to zero than 1e-130:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
+_SMALLEST_MONEY = Decimal("1e-130")
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class OutcomeType(StrEnum):
+    """The kinds of valuable work."""
+
+    NEGOTIATION_COMPLETE = "negotiation_complete"
+    AMPLIFICATION_COMPLETE = "amplification_complete"
+    DEAL_CLOSED = "deal_closed"
+    BROADCAST_COMPLETE = "broadcast_complete"
+    TASK_COMPLETE = "task_complete"
+    CONTENT_PUBLISHED = "content_published"
+
+
+def _unicode(text: str) -> str:
+    if _LONE_SURROGATE.search(text):
+        raise ValueError("half of a surrogate pair")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("blank")
+    return text
+
+
+def _whole(number: object) -> int:
+    # Compared before converted: int(Decimal("1e999999")) would fill the memory.
+    if not isinstance(number, Decimal) or not 1 <= number <= MAX_ID or number != int(number):
+        raise ValueError("not a whole number in range")
+    return int(number)
+
+
+def _money(number: object) -> Decimal:
+    # Compared without abs(), which rounds and overflows.
+    if not isinstance(number, Decimal) or not -_MONEY_LIMIT < number < _MONEY_LIMIT:
+        raise ValueError("not a number in range")
+    if -_SMALLEST_MONEY < number < _SMALLEST_MONEY and number:
+        raise ValueError("too near to zero")
+    try:
+        exact = number.normalize(_MONEY_CONTEXT)
+    except Inexact as exc:
+        raise ValueError("too many digits") from exc
+    return exact if exact else Decimal(0)  # zero has no sign
+
+
+def _json_text(metadata: object) -> str:
+    if not isinstance(metadata, dict):
+        raise ValueError("not an object")
+    text = _compact(metadata, MAX_METADATA_LEVELS)
+    # JSON allows half of a surrogate pair as an escape, and UTF-8 does not allow it at all.
+    text = _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    if len(text.encode()) > MAX_METADATA_BYTES:
+        raise ValueError("too large")
+    return text
+
+
+def _compact(value: Any, levels: int) -> str:
+    """`value` as JSON text with every number as it was sent, which `json.dumps` cannot do."""
+    if isinstance(value, str):
+        return json_string(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict | list) and not levels:
+        raise ValueError("too deep")
+    if isinstance(value, dict):
+        members = [f"{json_string(name)}:{_compact(member, levels - 1)}" for name, member in value.items()]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join([_compact(member, levels - 1) for member in value]) + "]"
+    return "null" if value is None else "true" if value else "false"
+
+
+Text = Annotated[str, Field(strict=True), AfterValidator(_unicode)]
+Money = Annotated[Decimal, BeforeValidator(_money)]
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+JsonText = Annotated[str, BeforeValidator(_json_text)]
+
+
+class NewOutcome(BaseModel):
+    """An outcome as an agent reports it, valid.
+
+    Each description is the rule of its field, and the message that a caller reads who breaks it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    outcome_type: OutcomeType = Field(alias="outcomeType", description=f"must be one of {', '.join(OutcomeType)}")
+    title: Annotated[Text, AfterValidator(_not_blank)] = Field(
+        min_length=1, max_length=200, description="must be a string of 1 to 200 characters, not blank"
+    )
+    description: Annotated[Text, AfterValidator(lambda text: text or None)] | None = Field(
+        None, max_length=1000, description="must be a string of at most 1000 characters, or null"
+    )
+    value_usd: Money | None = Field(
+        None,
+        alias="valueUsd",
+        description="must be a number of magnitude below 1e15 (and at least 1e-130, or 0) with at most 38 significant "
+        "digits, or null",
+    )
+    agent_id: WholeNumber | None = Field(
+        None, alias="agentId", description=f"must be a whole number from 1 to {MAX_ID}, or null"
+    )
+    user_id: WholeNumber | None = Field(
+        None, alias="userId", description=f"must be a whole number from 1 to {MAX_ID}, or null"
+    )
+    metadata: JsonText | None = Field(
+        None,
+        description=f"must be an object of at most {MAX_METADATA_BYTES} bytes of JSON and at most "
+        f"{MAX_METADATA_LEVELS} levels, or null",
+    )
+
+    @classmethod
+    def parse(cls, body: dict[str, Any], *, session_user: int | None) -> Self:
+        """The valid outcome in `body`, a JSON object whose numbers are `Decimal`.
+
+        session_user: the user who is calling by session, and whose outcome it then is, whatever the body says; None for
+        a caller by key, whose body says it.
+
+        Raises BadRequest, naming every fault.
+        """
+        if session_user is not None:
+            body = body | {"userId": Decimal(session_user)}
+        try:
+            return cls.model_validate(body)
+        except ValidationError as invalid:
+            faulty = {error["loc"][0] for error in invalid.errors(include_url=False, include_context=False)}
+        # Raised out here: the original error quotes the input, which is not ours to log.
+        details = [Fault(field=name, message=rule) for name, rule in _RULES.items() if name in faulty]
+        if "outcomeType" in faulty:
+            raise BadRequest("Invalid outcome_type")
+        raise BadRequest(f"Invalid {details[0]['field']}", details)
+
+
+_RULES = {field.alias or name: field.description or "" for name, field in NewOutcome.model_fields.items()}
