@@ -1,0 +1,95 @@
+# The one door to the project. `make` alone lists what there is; everything installs what it needs first, into this folder.
+
+UV_VERSION := 0.13.9
+uv := .tools/bin/uv
+uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
+bin := .venv/bin
+
+# Only the command line changes these (`make build ARCH=x86_64`), never a variable that happens to be in the environment.
+ARCH := arm64
+ENV := dev
+USER_ID := 42
+KIND := next-auth
+BUILD_DIR := .aws-sam/build
+
+# uv trusts what this machine trusts (as git and pip do), so that a company's own certificate authority works.
+export UV_SYSTEM_CERTS := true
+
+# SAM and cfn-lint want a region even for what never leaves this machine.
+sam := SAM_CLI_TELEMETRY=0 $(bin)/sam
+offline := AWS_DEFAULT_REGION=us-east-1
+# What the layer ships, as pip reads it: pinned, with hashes, without what only the laptop needs.
+export_requirements := $(uv) export --quiet --locked --no-dev --format requirements.txt --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help install run aws test check format build lock key session seed deploy
+
+help: ## list what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+run: install ## serve the API at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
+	@$(bin)/python -m local
+
+test: install ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
+	@$(bin)/python -m pytest
+
+check: install ## formatting, lint, types, the template, the layer's requirements
+	$(bin)/ruff format --check .
+	$(bin)/ruff check .
+	$(bin)/mypy functions layers/common/outcomes local tests
+	@$(export_requirements) | diff -u layers/common/requirements.txt - \
+	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
+	$(offline) $(sam) validate --lint
+	$(offline) $(bin)/cfn-lint template.yaml
+
+format: install ## let ruff format and mend what it can
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+# SAM does not tell the layer's Makefile the architecture, so we do. A build can only be deployed for the architecture it was
+# made for: what the template allows is narrowed to it.
+build: install ## what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
+	@case '$(ARCH)' in arm64|x86_64) ;; *) echo 'ARCH is arm64 or x86_64, not "$(ARCH)".' >&2; exit 1;; esac
+	@PATH="$(CURDIR)/$(bin):$$PATH" UV="$(CURDIR)/$(uv)" LAYER_ARCH=$(ARCH) $(offline) $(sam) build \
+	    --build-dir '$(BUILD_DIR)' --parameter-overrides Architecture=$(ARCH)
+	@sed -e '/^  Architecture:$$/,/^    Description:/{s/^    Default: .*/    Default: $(ARCH)/;/^    - /{/$(ARCH)/!d;};}' \
+	    '$(BUILD_DIR)/template.yaml' > '$(BUILD_DIR)/narrowed' && mv '$(BUILD_DIR)/narrowed' '$(BUILD_DIR)/template.yaml'
+
+lock: $(uv_installed) ## pin what pyproject.toml asks for, for the laptop and for the layer
+	$(uv) lock
+	$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
+
+key: install ## a new bearer key and the fingerprint that lets it in
+	@PYTHONPATH=layers/common $(bin)/python -m local.key
+
+session: install ## a Cookie header for the running stack (USER_ID=42 KIND=next-auth)
+	@$(bin)/python -m local session --user-id '$(USER_ID)' --kind '$(KIND)'
+
+seed: install ## some sixty outcomes of the last thirty days into the running stack, for user 42
+	@$(bin)/python -m local seed
+
+aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
+	@$(bin)/python -m local aws
+
+# A person is asked, with the answers of the last time as defaults; a pipeline takes the answers that samconfig.toml keeps.
+deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)
+	@if [ -t 0 ]; then $(sam) deploy --config-env '$(ENV)' --guided; \
+	    else $(sam) deploy --config-env '$(ENV)' --no-confirm-changeset --no-fail-on-empty-changeset; fi
+
+install: .venv/installed
+.venv/installed: $(uv_installed) uv.lock pyproject.toml .python-version
+	@$(uv) python find 3.13 >/dev/null 2>&1 || $(uv) python install 3.13 >/dev/null 2>&1 \
+	    || { echo 'Python 3.13 is not on this machine and could not be downloaded: install it, then run make again.' >&2; exit 1; }
+	@echo 'Installing what uv.lock names into .venv: a minute or two the first time.' >&2
+	@$(uv) sync --quiet --locked
+	@touch $@
+
+# uv brings everything else. --target needs neither root nor a virtual environment, and leaves the system's Python alone.
+$(uv_installed):
+	@command -v python3 >/dev/null || { echo 'python3 is needed: install it, then run make again.' >&2; exit 1; }
+	@python3 -m pip --version >/dev/null 2>&1 \
+	    || { echo 'pip is needed (python3 -m pip): install it, then run make again.' >&2; exit 1; }
+	@echo 'Installing uv $(UV_VERSION) into .tools.' >&2
+	@PIP_USER=0 python3 -m pip install --quiet --disable-pip-version-check --no-input --upgrade --target .tools uv==$(UV_VERSION) \
+	    || { echo 'pip could not install uv: see above, and whether this machine reaches PyPI.' >&2; exit 1; }

@@ -1,0 +1,17 @@
+"""`make key`: a new bearer key, and the fingerprint by which a deployment knows it."""
+
+from secrets import token_urlsafe
+
+from outcomes.keys import fingerprint
+
+
+def main() -> None:
+    key = f"ok_{token_urlsafe(32)}"
+    print(f"Key          {key}")
+    print(f"Fingerprint  {fingerprint(key)}")
+    print()
+    print("Give the key to who calls the API: it is kept nowhere. `make deploy` asks for the fingerprint.")
+
+
+if __name__ == "__main__":
+    main()

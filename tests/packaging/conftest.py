@@ -1,0 +1,59 @@
+"""What `make build` builds, once per run and architecture."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Build:
+    architecture: str
+    folder: Path
+
+    @property
+    def template(self) -> dict[str, Any]:
+        template: dict[str, Any] = yaml_parse((self.folder / "template.yaml").read_text())
+        return template
+
+    @property
+    def layer(self) -> Path:
+        """What Lambda unpacks into /opt."""
+        return self.folder / "CommonLayer"
+
+
+def build(architecture: str, folder: Path) -> Build:
+    # A make that runs the tests must not hand its own options on.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "build", f"ARCH={architecture}", f"BUILD_DIR={folder}"],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return Build(architecture, folder)
+
+
+@pytest.fixture(scope="session")
+def arm64(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    return build("arm64", tmp_path_factory.mktemp("arm64"))
+
+
+@pytest.fixture(scope="session")
+def x86_64(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    return build("x86_64", tmp_path_factory.mktemp("x86_64"))
+
+
+@pytest.fixture(params=["arm64", "x86_64"])
+def built(request: pytest.FixtureRequest) -> Build:
+    build: Build = request.getfixturevalue(request.param)
+    return build

@@ -1,0 +1,92 @@
+"""Each built function imports as it does in Lambda: its own folder, the layer, and what the runtime provides."""
+
+import importlib.util
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from .conftest import ROOT, Build
+
+FUNCTIONS = [
+    name
+    for name, resource in yaml_parse((ROOT / "template.yaml").read_text())["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
+]
+
+# What Lambda's Python runtimes bring along: boto3 and what it needs.
+# https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
+PROVIDED = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"]
+
+# Run by a Python that sees no site-packages: import the handler as Lambda does, then all that it may import later.
+IMPORT = """
+import importlib, json, pkgutil, sys
+sys.path[:0] = sys.argv[1:4]
+module, function = sys.argv[4].split(".")
+handler = getattr(importlib.import_module(module), function)
+import outcomes
+for part in pkgutil.iter_modules(outcomes.__path__):
+    importlib.import_module(f"outcomes.{part.name}")
+files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+print(json.dumps({"callable": callable(handler), "files": files}))
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layer holds Linux binaries")
+
+
+@pytest.fixture(scope="session")
+def native(request: pytest.FixtureRequest) -> Build:
+    """The build that this machine can run."""
+    build: Build = request.getfixturevalue({"aarch64": "arm64", "x86_64": "x86_64"}[platform.machine()])
+    return build
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with only what Lambda provides, as /var/runtime is."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for name in PROVIDED:
+        spec = importlib.util.find_spec(name)
+        assert spec
+        assert spec.origin
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (folder / source.name).symlink_to(source)
+    return folder
+
+
+def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str, str]:
+    """The function's variables; what only a deployment knows is empty."""
+    variables = template["Globals"]["Function"]["Environment"]["Variables"] | (
+        function["Properties"].get("Environment", {}).get("Variables", {})
+    )
+    return {name: value if isinstance(value, str) else "" for name, value in variables.items()} | {
+        "AWS_DEFAULT_REGION": "us-east-1"
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_imports_with_only_its_folder_the_layer_and_the_runtime(native: Build, runtime: Path, function: str) -> None:
+    template = native.template
+    handler = template["Globals"]["Function"]["Handler"]
+    folder = native.folder / template["Resources"][function]["Properties"]["CodeUri"]
+    path = [str(folder), str(native.layer / "python"), str(runtime)]
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", IMPORT, *path, handler],
+        env=environment(template, template["Resources"][function]),
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["callable"]
+    assert answer["files"]["app"] == f"{folder}/app.py"
+    assert answer["files"]["pydantic"].startswith(str(native.layer))
+    assert not [file for file in answer["files"].values() if file and "site-packages" in file]

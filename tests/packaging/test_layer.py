@@ -1,0 +1,156 @@
+"""The layer as it is uploaded: compiled, lean, for one processor, and only of what is pinned."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from importlib.machinery import SourcelessFileLoader
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, Build, build
+
+REQUIREMENTS = ROOT / "layers/common/requirements.txt"
+UNCHECKED_HASH = 0b01
+# https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html: e_machine, two bytes at offset 18
+ELF_MACHINES = {"x86_64": 62, "arm64": 183}
+
+
+def pins() -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", REQUIREMENTS.read_text(), re.MULTILINE))
+
+
+def test_every_requirement_is_pinned_with_hashes() -> None:
+    entries = REQUIREMENTS.read_text().replace("\\\n", " ").splitlines()
+
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+", entry), entry
+
+
+def test_what_is_only_needed_on_a_laptop_is_not_deployed() -> None:
+    assert not pins().keys() & {"boto3", "botocore", "moto", "pytest", "aws-sam-cli"}
+
+
+def test_every_module_is_compiled_for_the_runtime(built: Build) -> None:
+    """https://docs.python.org/3.13/reference/import.html#pyc-invalidation"""
+    assert sys.version_info[:2] == (3, 13)
+    sources = sorted(built.layer.rglob("*.py"))
+
+    assert sources
+    for source in sources:
+        compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+        content = compiled.read_bytes()
+        assert content[:4] == importlib.util.MAGIC_NUMBER, compiled
+        assert int.from_bytes(content[4:8], "little") == UNCHECKED_HASH, compiled
+        assert content[8:16] == importlib.util.source_hash(source.read_bytes()), compiled
+    assert len(sources) == len(list(built.layer.rglob("*.pyc")))
+
+
+def test_tracebacks_name_files_where_lambda_has_them(built: Build) -> None:
+    compiled = built.layer / "python/outcomes/__pycache__/errors.cpython-313.pyc"
+    code = SourcelessFileLoader("errors", str(compiled)).get_code("errors")
+
+    assert code
+    assert code.co_filename == "/opt/python/outcomes/errors.py"
+
+
+def test_binaries_are_for_the_architecture_that_was_asked_for(built: Build) -> None:
+    libraries = sorted(built.layer.rglob("*.so"))
+
+    assert {library.name.split(".")[0] for library in libraries} >= {"_pydantic_core", "_rust"}
+    for library in libraries:
+        assert library.read_bytes()[:4] == b"\x7fELF", library
+        assert int.from_bytes(library.read_bytes()[18:20], "little") == ELF_MACHINES[built.architecture], library
+
+
+def test_our_package_is_shipped_as_it_is(built: Build) -> None:
+    def sources(package: Path) -> dict[str, str]:
+        return {str(path.relative_to(package)): path.read_text() for path in package.rglob("*.py")}
+
+    assert sources(built.layer / "python/outcomes") == sources(ROOT / "layers/common/outcomes")
+
+
+def test_exactly_the_pinned_packages_are_shipped(built: Build) -> None:
+    """Vulnerability scanners read METADATA, and the licences want to stay with what they are for."""
+    shipped = {}
+    for folder in built.layer.glob("python/*.dist-info"):
+        name, version = folder.name.removesuffix(".dist-info").split("-")
+        shipped[name.replace("_", "-")] = version
+        files = {path.name for path in folder.rglob("*") if path.is_file()}
+        assert "METADATA" in files
+        assert any("LICENSE" in file for file in files), folder
+
+    assert shipped == pins()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "tests",
+        "bin",
+        ".lock",
+        "sboms",
+        "*.pyi",
+        "*.c",
+        "*.h",
+        "RECORD",
+        "INSTALLER",
+        "boto*",
+        "Makefile",
+        "requirements.txt",
+    ],
+)
+def test_dead_weight_stays_home(built: Build, pattern: str) -> None:
+    assert not list(built.layer.rglob(pattern))
+
+
+def test_the_layer_leaves_room(built: Build) -> None:
+    """Lambda takes 250 MB unzipped, layers and function together; every cold start pays for each of them.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    """
+    assert sum(path.stat().st_size for path in built.layer.rglob("*") if path.is_file()) < 40_000_000
+
+
+def test_a_build_can_only_be_deployed_for_its_architecture(built: Build) -> None:
+    parameter = built.template["Parameters"]["Architecture"]
+
+    assert parameter["Default"] == built.architecture
+    assert parameter["AllowedValues"] == [built.architecture]
+
+
+def test_equal_input_gives_equal_bytes(arm64: Build, tmp_path: Path) -> None:
+    """Otherwise each deployment would upload the layer again and start every function cold."""
+
+    def contents(layer: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(layer)): path.read_bytes() for path in layer.rglob("*") if path.is_file()}
+
+    assert contents(build("arm64", tmp_path).layer) == contents(arm64.layer)
+
+
+def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match='ARCH is arm64 or x86_64, not "mips"'):
+        build("mips", tmp_path)
+
+
+def test_a_machine_without_uv_is_told_so(tmp_path: Path) -> None:
+    """As when someone runs a `sam build` of their own, in a fresh clone."""
+    layer = shutil.copytree(ROOT / "layers/common", tmp_path / "layers/common")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("make", "dirname"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+
+    done = subprocess.run(
+        ["make", "--makefile", str(layer / "Makefile"), "build-CommonLayer"],
+        cwd=layer,
+        env={"PATH": str(tools), "ARTIFACTS_DIR": str(tmp_path / "artifacts")},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode != 0
+    assert done.stderr.startswith("uv is needed to build the layer: run make build, or install uv.\n")

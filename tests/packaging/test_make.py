@@ -1,0 +1,88 @@
+"""The one door, on a machine that lacks what it stands on."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A fresh clone, in a folder with a blank in its name; nothing is installed."""
+    folder = tmp_path / "my clone"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml", "uv.lock", ".python-version"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def make(clone: Path, target: str, **programs: str) -> subprocess.CompletedProcess[str]:
+    """Run make where only make itself and the given programs (name to shell script) exist."""
+    tools = clone / "machine"
+    tools.mkdir()
+    for tool in ("make", "sh", "sed", "expand", "touch"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    for name, script in programs.items():
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tools / name).chmod(0o755)
+    return subprocess.run(
+        ["make", target],
+        cwd=clone,
+        env={"PATH": str(tools), "HOME": str(clone)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+def own_lines(stderr: str) -> list[str]:
+    """What we say, without make's own last word."""
+    return [line for line in stderr.splitlines() if not line.startswith("make:") and not line.startswith("Installing")]
+
+
+@pytest.mark.parametrize(
+    ("programs", "says"),
+    [
+        ({}, "python3 is needed: install it, then run make again."),
+        ({"python3": "exit 1"}, "pip is needed (python3 -m pip): install it, then run make again."),
+        (
+            {"python3": 'case "$*" in *install*) exit 1;; esac'},
+            "pip could not install uv: see above, and whether this machine reaches PyPI.",
+        ),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(clone: Path, programs: dict[str, str], says: str) -> None:
+    done = make(clone, "run", **programs)
+
+    assert done.returncode != 0
+    assert own_lines(done.stderr) == [says]
+
+
+def test_a_machine_that_cannot_have_python_3_13_is_told_so_in_one_line(clone: Path) -> None:
+    tools = clone / ".tools"
+    version = re.search(r"^UV_VERSION := (\S+)$", (clone / "Makefile").read_text(), re.MULTILINE)
+    assert version
+    (tools / f"uv-{version[1]}.dist-info").mkdir(parents=True)
+    (tools / f"uv-{version[1]}.dist-info/METADATA").touch()
+    (tools / "bin").mkdir()
+    (tools / "bin/uv").write_text("#!/bin/sh\nexit 2\n")
+    (tools / "bin/uv").chmod(0o755)
+
+    done = make(clone, "run")
+
+    assert done.returncode != 0
+    assert own_lines(done.stderr) == [
+        "Python 3.13 is not on this machine and could not be downloaded: install it, then run make again."
+    ]
+
+
+def test_make_alone_lists_every_target(clone: Path) -> None:
+    done = make(clone, "help")
+
+    targets = set(re.findall(r"^([a-z]+):", (clone / "Makefile").read_text(), re.MULTILINE)) - {"install"}
+    assert done.returncode == 0
+    assert set(re.findall(r"^  make ([a-z]+)  +\S", done.stdout, re.MULTILINE)) == targets

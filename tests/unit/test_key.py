@@ -1,0 +1,24 @@
+"""`make key`."""
+
+import re
+
+import pytest
+from outcomes import keys
+
+from local import key
+
+
+def test_a_printed_key_is_let_in_by_the_printed_fingerprint(capsys: pytest.CaptureFixture[str]) -> None:
+    key.main()
+
+    printed = re.match(r"Key +(ok_[\w-]{43})\nFingerprint +([0-9a-f]{64})\n", capsys.readouterr().out)
+    assert printed
+    assert keys.is_valid(printed[1], keys.parse_fingerprints(printed[2]))
+
+
+def test_no_key_is_printed_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    key.main()
+    key.main()
+
+    printed = re.findall("ok_[a-zA-Z0-9_-]+", capsys.readouterr().out)
+    assert len(set(printed)) == len(printed) == 2
