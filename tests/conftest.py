@@ -1,7 +1,9 @@
 """What every test stands on: no network, the environment of a function, the template's own tables in moto."""
 
+import io
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +18,48 @@ os.environ |= {
     "AWS_DEFAULT_REGION": "us-east-1",
     "POWERTOOLS_SERVICE_NAME": "outcomes",
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
+    # In tests a table is named by its logical id.
+    "OUTCOMES_TABLE": "OutcomesTable",
+    "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
 }
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
-def template() -> dict[str, Any]:
+def template() -> Any:
     """template.yaml as written, before SAM's transform."""
     return yaml_parse((ROOT / "template.yaml").read_text())
 
 
 @pytest.fixture
-def aws() -> Iterator[None]:
-    """An empty AWS account in this process."""
-    with mock_aws():
-        yield
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore tries again at once."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
 
 
 @pytest.fixture
-def tables(aws: None, template: dict[str, Any]) -> dict[str, str]:
-    """The template's tables, with their own keys: logical id to physical name."""
-    client = get_session().create_client("dynamodb")
-    created = {}
-    for name, resource in template["Resources"].items():
-        if resource["Type"] == "AWS::DynamoDB::Table":
-            properties = resource["Properties"]
-            client.create_table(
-                TableName=name, **{key: properties[key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")}
-            )
-            created[name] = name
-    return created
+def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
+    """What the functions have logged in this test, line by line."""
+    from outcomes.observability import logger
+
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.handlers[0], "stream", stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+def tables(template: Any) -> Iterator[dict[str, str]]:
+    """The template's tables in an otherwise empty AWS account, with their own keys: logical id to physical name."""
+    with mock_aws():
+        client: Any = get_session().create_client("dynamodb")
+        created = {}
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == "AWS::DynamoDB::Table":
+                properties = resource["Properties"]
+                client.create_table(
+                    TableName=name,
+                    **{key: properties[key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")},
+                )
+                created[name] = name
+        yield created

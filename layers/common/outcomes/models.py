@@ -99,7 +99,12 @@ def _compact(value: Any, levels: int) -> str:
     return "null" if value is None else "true" if value else "false"
 
 
-Text = Annotated[str, Field(strict=True), AfterValidator(_unicode)]
+Title = Annotated[
+    str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_unicode), AfterValidator(_not_blank)
+]
+Description = Annotated[
+    str, Field(strict=True, max_length=1000), AfterValidator(_unicode), AfterValidator(lambda text: text or None)
+]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 WholeNumber = Annotated[int, BeforeValidator(_whole)]
 JsonText = Annotated[str, BeforeValidator(_json_text)]
@@ -114,12 +119,8 @@ class NewOutcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     outcome_type: OutcomeType = Field(alias="outcomeType", description=f"must be one of {', '.join(OutcomeType)}")
-    title: Annotated[Text, AfterValidator(_not_blank)] = Field(
-        min_length=1, max_length=200, description="must be a string of 1 to 200 characters, not blank"
-    )
-    description: Annotated[Text, AfterValidator(lambda text: text or None)] | None = Field(
-        None, max_length=1000, description="must be a string of at most 1000 characters, or null"
-    )
+    title: Title = Field(description="must be a string of 1 to 200 characters, not blank")
+    description: Description | None = Field(None, description="must be a string of at most 1000 characters, or null")
     value_usd: Money | None = Field(
         None,
         alias="valueUsd",

@@ -1,0 +1,47 @@
+"""REST API proxy events, as API Gateway makes them."""
+
+import json
+from typing import Any
+
+KEY = {"principalId": "key", "caller": "key", "integrationLatency": 3}
+
+
+def session(user_id: int) -> dict[str, Any]:
+    """What the authorizer says of a user."""
+    return {"principalId": f"user:{user_id}", "caller": "session", "userId": str(user_id), "integrationLatency": 3}
+
+
+def proxy_event(
+    method: str,
+    path: str = "/api/outcomes",
+    *,
+    authorizer: dict[str, Any] | None,
+    body: str | bytes | dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+    query: dict[str, str | list[str]] | None = None,
+    base64: bool = False,
+) -> dict[str, Any]:
+    """An event whose `body`, if it is a dict, is sent as JSON; a list as query value is a repeated parameter."""
+    headers = {"Content-Type": "application/json"} | (headers or {})
+    lists = {name: value if isinstance(value, list) else [value] for name, value in (query or {}).items()}
+    return {
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {name: values[-1] for name, values in lists.items()} or None,
+        "multiValueQueryStringParameters": lists or None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "httpMethod": method,
+            "resourcePath": path,
+            "stage": "v1",
+            "identity": {"sourceIp": "203.0.113.7", "userAgent": "test"},
+        }
+        | ({} if authorizer is None else {"authorizer": authorizer}),
+        "body": json.dumps(body) if isinstance(body, dict) else body,
+        "isBase64Encoded": base64,
+    }

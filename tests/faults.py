@@ -1,0 +1,75 @@
+"""DynamoDB and Secrets Manager in trouble, between botocore and moto."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from moto.core.models import botocore_stubber
+
+THROTTLED = "ProvisionedThroughputExceededException"
+DENIED = "AccessDeniedException"
+
+type Send = Callable[[], AWSResponse]
+type Fault = Callable[[Any, Send], AWSResponse]
+"""Gets the HTTP request and what sends it on to moto; answers, or raises as a broken connection does."""
+
+
+class _Body:
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def read(self) -> bytes:
+        return self.body
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.body
+
+
+def error(code: str, *, status: int = 400, **extra: object) -> Fault:
+    """The service answers with an error, such as THROTTLED."""
+    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **extra}).encode()
+    return lambda request, _send: AWSResponse(request.url, status, HTTPHeaders(), _Body(body))
+
+
+def unreachable(request: Any, _send: Send) -> AWSResponse:
+    """Nobody answers."""
+    raise EndpointConnectionError(endpoint_url=request.url)
+
+
+def lost(request: Any, send: Send) -> AWSResponse:
+    """The call takes effect, and its answer gets lost on the way back."""
+    send()
+    raise ReadTimeoutError(endpoint_url=request.url)
+
+
+def fine(_request: Any, send: Send) -> AWSResponse:
+    """No trouble."""
+    return send()
+
+
+@contextmanager
+def faulty(client: Any, operation: str, *faults: Fault) -> Iterator[list[str]]:
+    """Let calls of `operation` meet `faults`, one each in turn, the last for ever. Yields the calls made, as a list."""
+    calls: list[str] = []
+
+    def meet(request: Any, event_name: str, **context: Any) -> Any:
+        def send() -> Any:
+            return botocore_stubber(event_name=event_name, request=request, **context)
+
+        if event_name.rpartition(".")[2] != operation:
+            return send()
+        fault = faults[min(len(calls), len(faults) - 1)]
+        calls.append(event_name)
+        return fault(request, send)
+
+    client.meta.events.unregister("before-send", botocore_stubber)
+    client.meta.events.register("before-send", meet)
+    try:
+        yield calls
+    finally:
+        client.meta.events.unregister("before-send", meet)
+        client.meta.events.register("before-send", botocore_stubber)

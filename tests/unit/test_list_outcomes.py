@@ -1,0 +1,135 @@
+"""GET /api/outcomes: event in, response out."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from outcomes.models import NewOutcome
+
+from functions.list_outcomes import app
+from tests.events import KEY, proxy_event, session
+from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
+
+LAMBDA_RESPONSE_LIMIT = 6 * 1024 * 1024
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def add(count: int = 1, **fields: Any) -> None:
+    for _ in range(count):
+        app.store.add(NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"} | fields, session_user=42))
+
+
+def get(authorizer: dict[str, Any] | None = None, **event: Any) -> dict[str, Any]:
+    return app.handler(proxy_event("GET", authorizer=authorizer or session(42), **event), None)
+
+
+def listed(**event: Any) -> Any:
+    return json.loads(get(**event)["body"])["outcomes"]
+
+
+def test_a_user_without_outcomes_gets_an_empty_list() -> None:
+    assert get()["body"] == '{"outcomes":[]}'
+
+
+def test_an_outcome_has_exactly_the_fields_of_the_contract_in_their_order() -> None:
+    add()
+    assert list(listed()[0]) == [
+        "id",
+        "user_id",
+        "agent_id",
+        "outcome_type",
+        "title",
+        "description",
+        "value_usd",
+        "metadata",
+        "created_at",
+    ]
+
+
+def test_the_newest_come_first() -> None:
+    for second in range(3):
+        app.store.add(
+            NewOutcome.parse({"outcomeType": "deal_closed", "title": f"{second}"}, session_user=42),
+            milliseconds=1_775_044_800_000 + second * 1000,
+        )
+    assert [outcome["title"] for outcome in listed()] == ["2", "1", "0"]
+    assert listed()[0]["created_at"] == "2026-04-01T12:00:02.000Z"
+
+
+@pytest.mark.parametrize(
+    ("limit", "count"),
+    [(None, 20), ("1", 1), ("007", 7), ("49", 49), ("50", 50), ("51", 50), ("100", 50), ("9" * 5000, 50)],
+)
+def test_limit_is_20_unless_said_and_never_above_50(limit: str | None, count: int) -> None:
+    add(55)
+    assert len(listed(query={"limit": limit} if limit else None)) == count
+
+
+@pytest.mark.parametrize(
+    "limit", ["", "0", "000", "-1", "+1", "1.0", "1e1", " 1", "1 ", "2_0", "٣", "²", "x", "0x10", "null", "1,2"]
+)
+def test_any_other_limit_is_refused(limit: str) -> None:
+    response = get(query={"limit": limit})
+    assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid limit"}')
+
+
+@pytest.mark.parametrize("authorizer", [KEY, {"caller": "session"}, {"x": "y"}])
+def test_a_caller_without_a_session_is_refused(authorizer: dict[str, Any]) -> None:
+    response = get(authorizer)
+    assert (response["statusCode"], response["body"]) == (401, '{"error":"Unauthorized"}')
+
+
+def test_only_the_sessions_user_is_listed() -> None:
+    add()
+    assert listed(authorizer=session(4)) == []
+
+
+def test_fifty_outcomes_of_maximal_metadata_list_in_one_response() -> None:
+    metadata = {"a": "\U0001f389" * ((65536 - len('{"a":""}')) // 4)}
+    add(50, metadata=metadata, title="\U0001f389" * 200, description="\U0001f389" * 1000, valueUsd=Decimal("1e-130"))
+    response = get(query={"limit": "50"})
+    assert len(json.loads(response["body"])["outcomes"]) == 50
+    # As the runtime sends it: https://github.com/aws/aws-lambda-python-runtime-interface-client
+    assert len(json.dumps(response, ensure_ascii=False).encode()) < LAMBDA_RESPONSE_LIMIT
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), unreachable])
+def test_trouble_with_the_table_is_an_honest_500(trouble: Any, log: Callable[[], list[dict[str, Any]]]) -> None:
+    with faulty(app.store.client, "Query", trouble):
+        response = get()
+    assert (response["statusCode"], response["body"]) == (500, '{"error":"Failed to list outcomes"}')
+    [line] = log()
+    assert line["exception_name"] in {
+        "ProvisionedThroughputExceededException",
+        "ClientError",
+        "EndpointConnectionError",
+    }
+
+
+@pytest.mark.parametrize(
+    ("origin", "echoed"),
+    [
+        ("https://app.example.com", True),
+        ("https://beta.example.com", True),
+        ("https://app.example.com.evil.com", False),
+        ("https://app.example.com/", False),
+        ("HTTPS://APP.EXAMPLE.COM", False),
+        ("null", False),
+        ("", False),
+        ("*", False),
+    ],
+)
+@pytest.mark.parametrize("query", [{}, {"limit": "x"}])
+@pytest.mark.parametrize("header", ["Origin", "origin"])
+def test_a_listed_origin_and_no_other_may_read_every_answer(
+    origin: str, echoed: bool, query: dict[str, str], header: str
+) -> None:
+    headers = get(headers={header: origin}, query=query)["headers"]
+    assert headers.get("Access-Control-Allow-Origin") == (origin if echoed else None)
+    assert headers.get("Access-Control-Allow-Credentials") == ("true" if echoed else None)
+    assert headers["Vary"] == "Origin"

@@ -1,0 +1,188 @@
+"""What makes an outcome valid."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from outcomes.errors import BadRequest
+from outcomes.models import MAX_ID, NewOutcome, OutcomeType
+
+VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
+
+
+def parse(session_user: int | None = None, **fields: Any) -> NewOutcome:
+    text = json.dumps(VALID | fields)
+    return NewOutcome.parse(json.loads(text, parse_float=Decimal, parse_int=Decimal), session_user=session_user)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    return {"a": nested(levels - 1)} if levels > 1 else {}
+
+
+@pytest.mark.parametrize("outcome_type", list(OutcomeType))
+def test_every_listed_type_is_an_outcome_type(outcome_type: str) -> None:
+    assert parse(outcomeType=outcome_type).outcome_type == outcome_type
+
+
+@pytest.mark.parametrize("outcome_type", [None, "", "Deal_closed", "deal_closed ", "sale", 1, True, [], {}])
+def test_any_other_type_is_refused_without_details(outcome_type: object) -> None:
+    with pytest.raises(BadRequest) as refused:
+        parse(outcomeType=outcome_type)
+    assert (refused.value.error, refused.value.details) == ("Invalid outcome_type", [])
+
+
+def test_a_missing_type_wins_over_other_faults() -> None:
+    with pytest.raises(BadRequest, match=r"^Invalid outcome_type$"):
+        NewOutcome.parse({"title": "", "valueUsd": "1"}, session_user=None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "stored"),
+    [
+        ("title", "x", "x"),
+        ("title", " padded ", " padded "),
+        ("title", "x" * 200, "x" * 200),
+        ("title", "🎉" * 200, "🎉" * 200),
+        ("title", "nul\0", "nul\0"),
+        ("description", None, None),
+        ("description", "", None),
+        ("description", " ", " "),
+        ("description", "é" * 1000, "é" * 1000),
+        ("valueUsd", None, None),
+        ("valueUsd", 0, "0"),
+        ("valueUsd", -0.0, "0"),
+        ("valueUsd", 12.50, "12.5"),
+        ("valueUsd", -3, "-3"),
+        ("valueUsd", 1e-130, "1E-130"),
+        ("valueUsd", 999999999999999, "999999999999999"),
+        ("agentId", None, None),
+        ("agentId", 1, 1),
+        ("agentId", 1.0, 1),
+        ("agentId", MAX_ID, MAX_ID),
+        ("userId", 7e0, 7),
+        ("metadata", None, None),
+        ("metadata", {}, "{}"),
+        ("metadata", {"k": [1, 2.5, "é", None, True, False, {}]}, '{"k":[1,2.5,"é",null,true,false,{}]}'),
+        ("metadata", {"half": "\ud800"}, '{"half":"\\ud800"}'),
+        ("metadata", {"a": "x" * (65536 - len('{"a":""}'))}, '{"a":"' + "x" * (65536 - len('{"a":""}')) + '"}'),
+    ],
+)
+def test_a_valid_field_is_kept(field: str, value: Any, stored: object) -> None:
+    name = {"valueUsd": "value_usd", "agentId": "agent_id", "userId": "user_id"}.get(field, field)
+    kept = getattr(parse(**{field: value}), name)
+    assert (str(kept) if isinstance(kept, Decimal) else kept) == stored
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", None),
+        ("title", ""),
+        ("title", " \n\u2003"),
+        ("title", "x" * 201),
+        ("title", "half \ud800"),
+        ("title", 1),
+        ("title", True),
+        ("title", ["x"]),
+        ("description", "x" * 1001),
+        ("description", "half \udfff"),
+        ("description", 0),
+        ("description", False),
+        ("valueUsd", "1"),
+        ("valueUsd", ""),
+        ("valueUsd", True),
+        ("valueUsd", []),
+        ("valueUsd", 10**15),
+        ("valueUsd", -(10**15)),
+        ("valueUsd", 1e-131),
+        ("agentId", 0),
+        ("agentId", -1),
+        ("agentId", 1.5),
+        ("agentId", MAX_ID + 1),
+        ("agentId", True),
+        ("agentId", "7"),
+        ("userId", 0),
+        ("userId", "42"),
+        ("userId", {}),
+        ("metadata", []),
+        ("metadata", "{}"),
+        ("metadata", 1),
+        ("metadata", {"a": "x" * (65536 - len('{"a":""}') + 1)}),
+        ("metadata", {"a": "é" * 32768}),
+        ("metadata", nested(33)),
+    ],
+)
+def test_an_invalid_field_is_refused_by_name_and_rule(field: str, value: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        parse(**{field: value})
+    assert refused.value.error == f"Invalid {field}"
+    [detail] = refused.value.details
+    assert detail["field"] == field
+    assert detail["message"].startswith("must be ")
+
+
+def test_metadata_may_be_32_levels_deep() -> None:
+    assert parse(metadata=nested(32)).metadata == json.dumps(nested(32), separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("0." + "1" * 38, True),
+        ("0." + "1" * 39, False),
+        ("12345678901234.123456789012345678901234", True),
+        ("1.5" + "0" * 60, True),
+        ("1e14", True),
+        ("1e15", False),
+        ("9e999999999999999999", False),
+        ("1e-999999999999999999", False),
+        ("-0e999999", True),
+    ],
+)
+def test_money_is_exact_or_refused(text: str, accepted: bool) -> None:
+    body = VALID | {"valueUsd": Decimal(text)}
+    if accepted:
+        assert NewOutcome.parse(body, session_user=None).value_usd == Decimal(text)
+    else:
+        with pytest.raises(BadRequest, match=r"^Invalid valueUsd$"):
+            NewOutcome.parse(body, session_user=None)
+
+
+@pytest.mark.parametrize(
+    "literal", ["0.1000000000000000055511151231257827", "1E+400", "10000000000000000000001", "1.10"]
+)
+def test_numbers_in_metadata_keep_every_digit(literal: str) -> None:
+    assert NewOutcome.parse(VALID | {"metadata": {"n": Decimal(literal)}}, session_user=None).metadata == (
+        f'{{"n":{literal}}}'
+    )
+
+
+def test_all_faults_are_named_at_once_in_the_order_of_the_contract() -> None:
+    with pytest.raises(BadRequest) as refused:
+        parse(metadata=[], userId=0, agentId=0, valueUsd="", description=1, title="")
+    assert refused.value.error == "Invalid title"
+    assert [detail["field"] for detail in refused.value.details] == [
+        "title",
+        "description",
+        "valueUsd",
+        "agentId",
+        "userId",
+        "metadata",
+    ]
+
+
+@pytest.mark.parametrize("claimed", [7, 0, "nonsense", None])
+def test_a_session_owns_the_outcome_whatever_the_body_says(claimed: object) -> None:
+    assert parse(session_user=42, userId=claimed).user_id == 42
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert parse(outcome_type="x", created_at="2020-01-01", deep=nested(100)) == parse()
+
+
+def test_a_refusal_does_not_carry_the_input_along() -> None:
+    with pytest.raises(BadRequest) as refused:
+        parse(title=["sesame"])
+    assert "sesame" not in repr(refused.value.details)
+    assert refused.value.__context__ is None

@@ -1,0 +1,281 @@
+"""POST /api/outcomes: event in, response out."""
+
+import base64
+import json
+import traceback
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.list_outcomes import app as list_outcomes
+from functions.record_outcome import app
+from tests.events import KEY, proxy_event, session
+from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
+
+type Log = Callable[[], list[dict[str, Any]]]
+
+VALID = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42}
+
+
+def record(body: Any, authorizer: dict[str, Any] | None = KEY, **event: Any) -> tuple[int, str]:
+    response = app.handler(proxy_event("POST", authorizer=authorizer, body=body, **event), None)
+    return response["statusCode"], response["body"]
+
+
+def stored() -> Any:
+    return app.store.client.scan(TableName="OutcomesTable", ConsistentRead=True)["Items"]
+
+
+def listed(user_id: int) -> Any:
+    response = list_outcomes.handler(proxy_event("GET", authorizer=session(user_id)), None)
+    return json.loads(response["body"], parse_float=Decimal)["outcomes"]
+
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def test_a_key_records_for_the_user_it_names() -> None:
+    assert record(VALID) == (200, '{"ok":true}')
+    assert listed(42)[0]["title"] == "Closed a deal"
+
+
+def test_a_session_records_for_itself_and_hears_the_id() -> None:
+    status, body = record(VALID | {"userId": 7}, session(42))
+    assert (status, listed(7)) == (200, [])
+    assert body == f'{{"ok":true,"id":"{listed(42)[0]["id"]}"}}'
+
+
+def test_an_outcome_comes_back_exactly_as_it_was_sent() -> None:
+    body = """{"outcomeType":"task_complete","title":"T\\u00e9\\"\\\\\\n","description":"\\u0001",
+        "valueUsd":0.1234567890123456789012345,"agentId":7.0,"userId":42,"metadata":{"b":[1e400,{"a":-0.0}],"":"\\ud83c\\udf89"}}"""
+    assert record(body) == (200, '{"ok":true}')
+    [outcome] = listed(42)
+    assert outcome.pop("id")
+    assert outcome.pop("created_at")
+    assert outcome == {
+        "user_id": 42,
+        "agent_id": 7,
+        "outcome_type": "task_complete",
+        "title": 'Té"\\\n',
+        "description": "\x01",
+        "value_usd": Decimal("0.1234567890123456789012345"),
+        "metadata": {"b": [Decimal("1e400"), {"a": Decimal("-0.0")}], "": "🎉"},
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        "",
+        " ",
+        "nonsense",
+        "[]",
+        "null",
+        '"text"',
+        "1",
+        "{",
+        '{"a":NaN}',
+        '{"a":Infinity}',
+        '{"a":-Infinity}',
+        '{"a":1e9999999999999999999999}',
+        '{"outcomeType":"deal_closed","title":"raw \ud800"}',
+        '\ufeff{"outcomeType":"deal_closed","title":"byte order mark"}',
+        '{"a":' * 20_000,
+        "[" * 100_000,
+        '{"a":01}',
+        "{'a':1}",
+    ],
+)
+def test_what_is_no_json_object_is_refused(body: str | None) -> None:
+    assert record(body) == (400, '{"error":"Invalid JSON"}')
+    assert stored() == []
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe{}", '{"a":1}'.encode("utf-16")])
+def test_a_binary_body_that_is_not_utf8_is_refused(raw: bytes) -> None:
+    assert record(base64.b64encode(raw).decode(), base64=True) == (400, '{"error":"Invalid JSON"}')
+
+
+def test_a_body_that_is_not_the_base64_it_says_is_refused() -> None:
+    assert record("{}", base64=True) == (400, '{"error":"Invalid JSON"}')
+
+
+def test_a_base64_body_is_decoded() -> None:
+    assert record(base64.b64encode(json.dumps(VALID).encode()).decode(), base64=True)[0] == 200
+
+
+def test_a_number_of_thousands_of_digits_is_a_faulty_field_not_a_crash() -> None:
+    status, body = record('{"outcomeType":"deal_closed","title":"x","valueUsd":' + "9" * 5000 + "}")
+    assert (status, json.loads(body)["error"]) == (400, "Invalid valueUsd")
+
+
+@pytest.mark.parametrize(
+    ("fields", "error_text", "faulty_fields"),
+    [
+        ({"outcomeType": "sale", "title": ""}, "Invalid outcome_type", None),
+        ({"title": ""}, "Invalid title", ["title"]),
+        ({"valueUsd": "1", "metadata": []}, "Invalid valueUsd", ["valueUsd", "metadata"]),
+        ({"userId": 0}, "Invalid userId", ["userId"]),
+    ],
+)
+def test_a_faulty_field_is_named(fields: dict[str, Any], error_text: str, faulty_fields: list[str] | None) -> None:
+    status, body = record(VALID | fields)
+    answer = json.loads(body)
+    assert (status, answer["error"]) == (400, error_text)
+    assert [detail["field"] for detail in answer.get("details", [])] == (faulty_fields or [])
+    assert stored() == []
+
+
+@pytest.mark.parametrize(("size", "status"), [(128 * 1024, 200), (128 * 1024 + 1, 413)])
+@pytest.mark.parametrize("character", ["x", "é"])
+def test_a_body_may_have_128_kib_and_not_one_byte_more(size: int, status: int, character: str) -> None:
+    frame = json.dumps(VALID | {"ignored": ""})
+    padding, rest = divmod(size - len(frame), len(character.encode()))
+    body = json.dumps(VALID | {"ignored": character * padding + "x" * rest}, ensure_ascii=False)
+    assert len(body.encode()) == size
+    assert record(body) == (status, '{"ok":true}' if status == 200 else '{"error":"Payload too large"}')
+    assert len(stored()) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    "authorizer",
+    [
+        None,
+        {},
+        {"caller": "someone"},
+        {"caller": "session"},
+        {"caller": "session", "userId": None},
+        {"caller": "session", "userId": "x"},
+        {"caller": "session", "userId": "٣"},
+        {"userId": "42"},
+    ],
+)
+def test_a_request_that_no_authorizer_vouches_for_is_refused(authorizer: dict[str, Any] | None) -> None:
+    assert record(VALID, authorizer) == (401, '{"error":"Unauthorized"}')
+    assert stored() == []
+
+
+@pytest.mark.parametrize("event", [{}, {"headers": None, "requestContext": None, "body": None}])
+def test_an_event_that_is_hardly_one_is_refused(event: dict[str, Any]) -> None:
+    assert app.handler(event, None)["statusCode"] == 401
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize(
+    ("trouble", "cause"),
+    [
+        (error(THROTTLED), THROTTLED),
+        (error(DENIED), DENIED),
+        (error("ValidationException"), "ValidationException"),
+        (error("InternalServerError", status=500), "InternalServerError"),
+        (unreachable, "EndpointConnectionError"),
+    ],
+)
+def test_trouble_with_the_table_is_an_honest_500_and_a_log_line_with_its_cause(
+    trouble: Any, cause: str, log: Log
+) -> None:
+    with faulty(app.store.client, "PutItem", trouble):
+        assert record(VALID) == (500, '{"error":"Failed to record outcome"}')
+    assert stored() == []
+    [line] = log()
+    assert (line["level"], line["message"]) == ("ERROR", "Failed to record outcome")
+    assert line["correlation_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    assert cause in line["exception"]
+
+
+def test_every_answer_has_the_contracts_headers() -> None:
+    for body in (VALID, None):
+        headers = app.handler(proxy_event("POST", authorizer=KEY, body=body), None)["headers"]
+        assert headers == {
+            "Content-Type": "application/json",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+            "Vary": "Origin",
+        }
+
+
+def test_what_was_recorded_is_counted_by_type_with_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    record(VALID | {"valueUsd": 12.5})
+    [line] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert line["outcome_type"] == "deal_closed"
+    assert (line["OutcomesRecorded"], line["ValueRecorded"]) == ([1.0], [12.5])
+
+
+def test_what_was_refused_is_counted_by_reason_and_logged(capsys: pytest.CaptureFixture[str], log: Log) -> None:
+    record(VALID | {"title": ""})
+    [line] = log()
+    [metric] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (line["message"], line["reason"]) == ("Refused", "Invalid title")
+    assert (metric["reason"], metric["RequestsRefused"]) == ("Invalid title", [1.0])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+field_values = {
+    "outcomeType": st.sampled_from(["deal_closed", "task_complete"]) | json_values,
+    "title": st.text(min_size=1, max_size=210) | json_values,
+    "description": st.text(max_size=1010) | json_values,
+    "valueUsd": st.integers(-(10**16), 10**16) | st.floats(allow_nan=False, allow_infinity=False) | json_values,
+    "agentId": st.integers(-1, 2**53) | json_values,
+    "userId": st.just(42) | json_values,
+    "metadata": st.dictionaries(st.text(), json_values, max_size=4) | json_values,
+}
+bodies = st.fixed_dictionaries({}, optional=field_values).map(
+    lambda fields: {"outcomeType": "deal_closed", "title": "T"} | fields
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=bodies)
+def test_whatever_is_accepted_comes_back_equal_and_whatever_is_refused_stores_nothing(body: dict[str, Any]) -> None:
+    before = len(stored())
+    status, answer = record(body, session(42))
+    if status == 400:
+        assert json.loads(answer)["error"].startswith("Invalid ")
+        assert len(stored()) == before
+    else:
+        assert status == 200
+        id_ = json.loads(answer)["id"]
+        [outcome] = [outcome for outcome in listed_all() if outcome["id"] == id_]
+        assert outcome["outcome_type"] == body["outcomeType"]
+        assert outcome["title"] == body["title"]
+        assert outcome["description"] == (body.get("description") or None)
+        assert outcome["agent_id"] == body.get("agentId")
+        assert outcome["metadata"] == body.get("metadata")
+        assert outcome["value_usd"] == body.get("valueUsd")
+
+
+def listed_all() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in list_outcomes.store.newest(42, 10_000)]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()), base64_=st.booleans())
+def test_no_body_gives_a_500(body: str, base64_: bool) -> None:
+    assert record(body, base64=base64_)[0] == 400
+
+
+def test_the_way_from_handler_to_put_item_is_three_frames_of_ours() -> None:
+    ours: list[str] = []
+
+    def count_frames(_request: Any, send: Any) -> Any:
+        ours.extend(
+            f"{Path(frame.filename).name}:{frame.name}" for frame in traceback.extract_stack() if is_ours(frame)
+        )
+        return send()
+
+    def is_ours(frame: traceback.FrameSummary) -> bool:
+        return "/functions/" in frame.filename or "/layers/common/outcomes/" in frame.filename
+
+    with faulty(app.store.client, "PutItem", count_frames):
+        record(VALID)
+    assert ours == ["api.py:handler", "app.py:handler", "store.py:add"]

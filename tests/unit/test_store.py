@@ -1,0 +1,132 @@
+"""Outcomes in the template's own table."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from outcomes.models import NewOutcome
+from outcomes.store import OutcomeStore, created_at, new_id
+
+from tests.faults import DENIED, THROTTLED, error, faulty, fine, unreachable
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+
+
+@pytest.fixture
+def store(tables: dict[str, str]) -> OutcomeStore:
+    return OutcomeStore(tables["OutcomesTable"])
+
+
+def outcome(**fields: Any) -> NewOutcome:
+    return NewOutcome.parse(
+        {"outcomeType": "deal_closed", "title": "Closed", "userId": Decimal(42)} | fields, session_user=None
+    )
+
+
+def stored(store: OutcomeStore) -> list[dict[str, Any]]:
+    return store.client.scan(TableName=store.table, ConsistentRead=True)["Items"]
+
+
+def test_an_outcome_is_stored_as_the_design_draws_it(store: OutcomeStore) -> None:
+    id_ = store.add(
+        outcome(description="d", valueUsd=Decimal("12.50"), agentId=Decimal(7), metadata={"k": [Decimal("1.0"), None]}),
+        milliseconds=NOON,
+    )
+    assert stored(store) == [
+        {
+            "user_id": {"S": "42"},
+            "created_at": {"S": f"2026-04-01T12:00:00.000Z#{id_}"},
+            "outcome_type": {"S": "deal_closed"},
+            "title": {"S": "Closed"},
+            "description": {"S": "d"},
+            "value_usd": {"N": "12.5"},
+            "agent_id": {"N": "7"},
+            "metadata": {"S": '{"k":[1.0,null]}'},
+        }
+    ]
+
+
+def test_null_fields_are_absent_from_the_item(store: OutcomeStore) -> None:
+    store.add(outcome(description=""))
+    [item] = stored(store)
+    assert set(item) == {"user_id", "created_at", "outcome_type", "title"}
+
+
+def test_equal_instants_neither_collide_nor_overwrite(store: OutcomeStore) -> None:
+    ids = {store.add(outcome(), milliseconds=NOON) for _ in range(20)}
+    assert len(ids) == len(stored(store)) == 20
+
+
+def test_outcomes_of_no_user_spread_over_sixteen_partitions(store: OutcomeStore) -> None:
+    for _ in range(200):
+        store.add(outcome(userId=None))
+    partitions = {item["user_id"]["S"] for item in stored(store)}
+    assert len(partitions) > 8
+    assert all(re.fullmatch(r"unassigned#(\d|1[0-5])", partition) for partition in partitions)
+
+
+def test_the_newest_come_first_and_only_of_that_user(store: OutcomeStore) -> None:
+    ids = [store.add(outcome(), milliseconds=NOON + second * 1000) for second in range(5)]
+    store.add(outcome(userId=Decimal(4)))
+    store.add(outcome(userId=Decimal(421)))
+    assert [line[7:33] for line in store.newest(42, 3)] == ids[:1:-1]
+
+
+def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
+    large = {"a": "x" * 65000}
+    for _ in range(40):
+        store.add(outcome(metadata=large))
+    with faulty(store.client, "Query", fine) as calls:
+        assert len(store.newest(42, 40)) == 40
+    assert len(calls) > 1
+
+
+def test_a_list_of_few_small_outcomes_is_one_query(store: OutcomeStore) -> None:
+    for _ in range(20):
+        store.add(outcome())
+    with faulty(store.client, "Query", fine) as calls:
+        store.newest(42, 20)
+    assert len(calls) == 1
+
+
+def test_a_user_without_outcomes_has_an_empty_list(store: OutcomeStore) -> None:
+    assert store.newest(42, 20) == []
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize(
+    "trouble", [error(THROTTLED), error(DENIED), error("InternalServerError", status=500), unreachable]
+)
+def test_trouble_passes_through_and_nothing_is_stored(store: OutcomeStore, trouble: Any) -> None:
+    with faulty(store.client, "PutItem", trouble), pytest.raises((ClientError, BotoCoreError)):
+        store.add(outcome())
+    assert stored(store) == []
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_passing_fault_is_tried_again_with_the_same_item(store: OutcomeStore) -> None:
+    with faulty(store.client, "PutItem", error(THROTTLED), unreachable, fine) as calls:
+        id_ = store.add(outcome())
+    assert len(calls) == 3
+    [item] = stored(store)
+    assert item["created_at"]["S"].endswith(id_)
+
+
+def test_an_id_is_a_ulid_of_its_millisecond() -> None:
+    # The instant of the example in the ULID specification.
+    assert re.fullmatch("01ARYZ6S41[0-9A-HJKMNP-TV-Z]{16}", new_id(1469918176385))
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (NOON, "2026-04-01T12:00:00.000Z"),
+        (NOON + 7, "2026-04-01T12:00:00.007Z"),
+        (NOON + 999, "2026-04-01T12:00:00.999Z"),
+        (0, "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_times_have_one_width(milliseconds: int, text: str) -> None:
+    assert created_at(milliseconds) == text
