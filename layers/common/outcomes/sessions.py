@@ -1,0 +1,321 @@
+"""Who a session cookie belongs to.
+
+Three kinds are understood and tried in this order; the first valid one says who is calling:
+
+    next-auth v4   next-auth.session-token   encrypted (JWE), key derived from the session secret
+    Auth.js v5     authjs.session-token      encrypted (JWE), key derived from the session secret and the cookie's name
+    stored         session                   an opaque token; its SHA-256 is the key of a row in the sessions table
+
+Of one kind, the name with the `__Secure-` prefix comes before the plain one (which counts only where plain cookies are
+accepted), and a whole cookie before one in chunks. Two different values under a name that is looked at are nobody's
+session.
+"""
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import get_session
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+# A call gives up after at most 4 s (two attempts of 0.5 s + 1 s, up to 1 s between them); the authorizer has 5 s.
+SDK_LIMITS = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
+
+SECRET_CACHE_SECONDS = 300
+SECRET_REFETCH_SECONDS = 30
+
+CLOCK_LEEWAY_SECONDS = 15  # what next-auth and Auth.js give
+MAX_TOKEN_LENGTH = 10_240  # API Gateway takes no more than this in all headers together
+MAX_USER_ID = 2**53 - 1
+
+DECIMAL = re.compile(r"[1-9][0-9]{0,15}")  # int() alone would take " 20 ", "2_0" and the digits of every script
+
+
+class NoSession(Exception):
+    """The caller has no valid session. `reason` is one of few fixed words, fit for a metric."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class SessionsUnavailable(Exception):
+    """It cannot be known whether the caller has a session: the secret or the table could not be read."""
+
+
+class EncryptedCookie(NamedTuple):
+    """A family of encrypted session cookies: its name without prefix, the only content encryption it uses (RFC 7518,
+    5.1) with its key's length in bytes, and what its key is derived with.
+    """
+
+    name: str
+    encryption: str
+    key_length: int
+    label: str
+    salted_by_name: bool
+
+
+# As in next-auth 4 (jwt/index) and @auth/core (jwt); https://authjs.dev/reference/core/jwt
+NEXT_AUTH = EncryptedCookie("next-auth.session-token", "A256GCM", 32, "NextAuth.js Generated Encryption Key", False)
+AUTHJS = EncryptedCookie("authjs.session-token", "A256CBC-HS512", 64, "Auth.js Generated Encryption Key", True)
+STORED_COOKIE = "session"
+
+
+def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> bytes:
+    """The key of an encrypted cookie, HKDF-SHA256 (RFC 5869) of the session secret.
+
+    `cookie_name` is the full name: with its prefix, without a chunk's number.
+    """
+    salt = cookie_name if family.salted_by_name else ""
+    info = f"{family.label} ({salt})" if salt else family.label
+    return HKDF(SHA256(), family.key_length, salt.encode(), info.encode()).derive(secret.encode())
+
+
+def token_sha256(token: str) -> str:
+    """The key under which a stored session's token is found in the sessions table: 64 lower-case hex digits."""
+    return sha256(token.encode()).hexdigest()
+
+
+class Sessions:
+    """The sessions of one deployment.
+
+    `secret_arn` names the Secrets Manager secret whose text encrypted cookies are made with, `table` the DynamoDB table
+    of stored sessions. `accept_plain` says whether cookies without the `__Secure-` prefix count. `clock` gives seconds
+    since the epoch.
+    """
+
+    def __init__(
+        self, secret_arn: str, table: str, *, accept_plain: bool, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.secrets = SessionSecrets(secret_arn, clock)
+        self.stored = StoredSessions(table, clock)
+        self._prefixes = ("__Secure-", "") if accept_plain else ("__Secure-",)
+        self._clock = clock
+
+    def user_id(self, cookie_headers: Sequence[str]) -> int:
+        """The user whose session the request's Cookie headers carry.
+
+        Raises NoSession when no session in them is valid, and SessionsUnavailable when that cannot be known.
+        """
+        refusal = NoSession("no_session")
+        for user_of_session in self._candidates(_cookies(cookie_headers)):
+            try:
+                return user_of_session()
+            except NoSession as refused:
+                refusal = refused
+        raise refusal
+
+    def _candidates(self, cookies: dict[str, set[str]]) -> Iterator[Callable[[], int]]:
+        for family in (NEXT_AUTH, AUTHJS):
+            for prefix in self._prefixes:
+                name = prefix + family.name
+                if token := _value(cookies, name):
+                    yield partial(self._encrypted, family, name, token)
+                if token := _joined_chunks(cookies, name):
+                    yield partial(self._encrypted, family, name, token)
+        for prefix in self._prefixes:
+            if token := _value(cookies, prefix + STORED_COOKIE):
+                yield partial(self.stored.user_id, token)
+
+    def _encrypted(self, family: EncryptedCookie, cookie_name: str, token: str) -> int:
+        if not _is_token_of(family, token):
+            raise NoSession("malformed_session")
+        for secret in self.secrets:
+            plaintext = _decrypted(token, encryption_key(family, cookie_name, secret), family.encryption)
+            if plaintext is not None:
+                return _user_of_claims(plaintext, self._clock())
+        raise NoSession("unknown_session")
+
+
+class SessionSecrets:
+    """The current and the previous session secret, kept for at most five minutes."""
+
+    def __init__(self, arn: str, clock: Callable[[], float]) -> None:
+        self._arn = arn
+        self._clock = clock
+        self._kept: list[str] = []
+        self._kept_since = self._refetched_at = float("-inf")
+        self._refetch_failed = False
+
+    def __iter__(self) -> Iterator[str]:
+        """The secrets to try, best first.
+
+        Who asks for more than the kept ones holds a token that fits neither. The secret may have been rotated just now,
+        so they are read again, but seldom enough that a storm of such tokens does no harm.
+
+        Raises SessionsUnavailable when they cannot be read; after that it is not known whom a strange token belongs to.
+        """
+        if self._clock() - self._kept_since >= SECRET_CACHE_SECONDS:
+            self._fetch()
+            yield from self._kept
+            return
+        yield from self._kept
+        if self._clock() - self._refetched_at >= SECRET_REFETCH_SECONDS:
+            self._refetched_at = self._clock()
+            self._refetch_failed = True
+            self._fetch()
+            self._refetch_failed = False
+            yield from self._kept
+        elif self._refetch_failed:
+            raise SessionsUnavailable("Session secret: could not be read again a moment ago")
+
+    @cached_property
+    def client(self) -> "SecretsManagerClient":
+        return cast("SecretsManagerClient", get_session().create_client("secretsmanager", config=SDK_LIMITS))
+
+    def _fetch(self) -> None:
+        try:
+            secrets = [self._secret("AWSCURRENT")]
+            with suppress(self.client.exceptions.ResourceNotFoundException):  # never rotated
+                secrets.append(self._secret("AWSPREVIOUS"))
+        except (ClientError, BotoCoreError) as error:
+            raise SessionsUnavailable(f"Session secret: {error}") from error
+        self._kept, self._kept_since = secrets, self._clock()
+
+    def _secret(self, stage: str) -> str:
+        secret = self.client.get_secret_value(SecretId=self._arn, VersionStage=stage).get("SecretString")
+        if not secret:
+            # An empty one would derive a key that everybody knows.
+            raise SessionsUnavailable(f"Session secret: {stage} has no text")
+        return secret
+
+
+class StoredSessions:
+    """The table of stored sessions: `token_sha256` (HASH, S), `user_id` (N) and `expires_at` (N, epoch seconds)."""
+
+    def __init__(self, table: str, clock: Callable[[], float]) -> None:
+        self._table = table
+        self._clock = clock
+
+    @cached_property
+    def client(self) -> "DynamoDBClient":
+        return cast("DynamoDBClient", get_session().create_client("dynamodb", config=SDK_LIMITS))
+
+    def user_id(self, token: str) -> int:
+        """The user whose session has this token. Raises NoSession and SessionsUnavailable."""
+        if not _is_plausible(token):
+            raise NoSession("malformed_session")
+        key = {"token_sha256": {"S": token_sha256(token)}}
+        try:
+            # Consistent, so that a session deleted at logout is not found again.
+            row = self.client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        except (ClientError, BotoCoreError) as error:
+            raise SessionsUnavailable(f"Sessions table: {error}") from error
+        if row is None:
+            raise NoSession("unknown_session")
+        # DynamoDB deletes an expired row when it gets around to it, days later at worst.
+        expires_at = _whole_number(row.get("expires_at", {}).get("N"))
+        if expires_at is None or expires_at <= self._clock():
+            raise NoSession("expired_session")
+        user_id = _whole_number(row.get("user_id", {}).get("N"))
+        if user_id is None:
+            raise NoSession("no_user")
+        return user_id
+
+
+def _cookies(headers: Sequence[str]) -> dict[str, set[str]]:
+    """All values of each cookie name (RFC 6265, 5.4). Pairs that make no sense spoil none of their neighbours."""
+    cookies: dict[str, set[str]] = {}
+    for pair in ";".join(headers).split(";"):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            continue
+        value = value.strip(" \t")
+        if len(value) >= 2 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+        cookies.setdefault(name.strip(" \t"), set()).add(value)
+    return cookies
+
+
+def _value(cookies: dict[str, set[str]], name: str) -> str:
+    values = cookies.get(name, {""})
+    if len(values) > 1:
+        # Another site of the same domain may have set the second one: neither can be trusted.
+        raise NoSession("ambiguous_session")
+    return next(iter(values))
+
+
+def _joined_chunks(cookies: dict[str, set[str]], name: str) -> str:
+    """The value of a cookie that next-auth or Auth.js split into `<name>.0`, `<name>.1` and so on."""
+    chunks: list[str] = []
+    while chunk := _value(cookies, f"{name}.{len(chunks)}"):
+        chunks.append(chunk)
+    return "".join(chunks)
+
+
+def _is_plausible(token: str) -> bool:
+    return len(token) <= MAX_TOKEN_LENGTH and token.isascii()
+
+
+def _is_token_of(family: EncryptedCookie, token: str) -> bool:
+    """Whether this is a compact JWE (RFC 7516, 7.1) just as the family makes them, before any work is spent on it."""
+    if not _is_plausible(token):
+        return False
+    header_part, *other_parts = token.split(".")
+    if len(other_parts) != 4 or other_parts[0]:  # direct encryption has an empty encrypted key
+        return False
+    header = _json_object(_base64url_decoded(header_part))
+    # A compressed token (zip) could be a bomb; neither family compresses.
+    return header.get("alg") == "dir" and header.get("enc") == family.encryption and not {"zip", "crit"} & header.keys()
+
+
+def _decrypted(token: str, key: bytes, encryption: str) -> bytes | None:
+    try:
+        return jwe.decrypt_compact(token, OctKey.import_key(key), algorithms=["dir", encryption]).plaintext
+    except (JoseError, ValueError):  # the key does not fit, or a part of the token has the wrong form or length
+        return None
+
+
+def _user_of_claims(plaintext: bytes, now: float) -> int:
+    claims = _json_object(plaintext)
+    expires_at, not_before = claims.get("exp"), claims.get("nbf", 0)
+    if type(expires_at) is not int or type(not_before) is not int:  # a bool is an instance of int, but not of this type
+        raise NoSession("malformed_session")
+    if expires_at <= now - CLOCK_LEEWAY_SECONDS or not_before > now + CLOCK_LEEWAY_SECONDS:
+        raise NoSession("expired_session")
+    user_id = claims.get("userId")
+    if user_id is None:  # then the subject is the user, in text as RFC 7519 asks or as a number
+        subject = claims.get("sub")
+        user_id = _whole_number(subject) if isinstance(subject, str) else subject
+    if type(user_id) is not int or not 1 <= user_id <= MAX_USER_ID:
+        raise NoSession("no_user")
+    return user_id
+
+
+def _whole_number(text: str | None) -> int | None:
+    """The number from 1 to 2^53-1 that the text is in plain decimal digits, else None."""
+    if text is None or not DECIMAL.fullmatch(text) or int(text) > MAX_USER_ID:
+        return None
+    return int(text)
+
+
+def _base64url_decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    """The JSON object that the text is, or an empty one when it is anything else."""
+    try:
+        value = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

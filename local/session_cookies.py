@@ -1,0 +1,62 @@
+"""Sessions as a dashboard hands them out, for people who try the API on a laptop. Nothing of this is deployed."""
+
+import json
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from joserfc import jwe
+from joserfc.jwk import OctKey
+from outcomes.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE, EncryptedCookie, encryption_key, token_sha256
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+KINDS = ("next-auth", "authjs", "stored")
+LIFETIME_SECONDS = 30 * 24 * 60 * 60  # as long as next-auth and Auth.js give
+
+
+class Session(NamedTuple):
+    """`cookie` is the Cookie header's value; `row` must be put into the sessions table when the kind is `stored`."""
+
+    cookie: str
+    row: dict[str, "AttributeValueTypeDef"] | None = None
+
+
+def mint(kind: str, user_id: int, secret: str, now: int) -> Session:
+    """A session of one of KINDS for the user, valid for 30 days from `now` (seconds since the epoch).
+
+    The cookie has the name without `__Secure-`, since the local stack is reached without TLS. `secret` is the session
+    secret of the stack; a stored session does without. Raises ValueError for another kind.
+    """
+    match kind:
+        case "next-auth":
+            return Session(encrypted_cookie(NEXT_AUTH, NEXT_AUTH.name, claims(user_id, now), secret))
+        case "authjs":
+            return Session(encrypted_cookie(AUTHJS, AUTHJS.name, claims(user_id, now), secret))
+        case "stored":
+            token = secrets.token_urlsafe(32)
+            return Session(f"{STORED_COOKIE}={token}", stored_row(token, user_id, now + LIFETIME_SECONDS))
+        case _:
+            raise ValueError(f"A session is one of {', '.join(KINDS)}")
+
+
+def claims(user_id: int, now: int) -> dict[str, object]:
+    """What next-auth writes into a session, with the user's id."""
+    return {"sub": str(user_id), "userId": user_id, "iat": now, "exp": now + LIFETIME_SECONDS}
+
+
+def encrypted_cookie(family: EncryptedCookie, name: str, claims: dict[str, object], secret: str) -> str:
+    """`<name>=<token>` of the family; `name` is its full name."""
+    key = OctKey.import_key(encryption_key(family, name, secret))
+    header = {"alg": "dir", "enc": family.encryption}
+    token = jwe.encrypt_compact(header, json.dumps(claims), key, algorithms=["dir", family.encryption])
+    return f"{name}={token}"
+
+
+def stored_row(token: str, user_id: int, expires_at: int) -> dict[str, "AttributeValueTypeDef"]:
+    """The row of a stored session, as DynamoDB's PutItem takes it."""
+    return {
+        "token_sha256": {"S": token_sha256(token)},
+        "user_id": {"N": str(user_id)},
+        "expires_at": {"N": str(expires_at)},
+    }

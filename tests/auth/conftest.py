@@ -1,0 +1,94 @@
+"""A deployment's keys and sessions, and a time that stands still."""
+
+import json
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from botocore.session import get_session
+from outcomes.keys import fingerprint
+from outcomes.sessions import Sessions
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+NOON = 1_775_044_800  # 2026-04-01T12:00:00Z
+REAL_COOKIES = json.loads((HERE / "cookies.json").read_text())
+SECRET: str = REAL_COOKIES["secret"]
+CURRENT_KEY, PREVIOUS_KEY = "made-up-current-key", "made-up-previous-key"
+
+
+class Clock:
+    """Seconds since the epoch, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now: float = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def secrets_manager(tables: dict[str, str]) -> Any:
+    assert tables  # in the same account
+    return get_session().create_client("secretsmanager")
+
+
+@pytest.fixture
+def session_secret(secrets_manager: Any) -> str:
+    """The ARN of the secret that the real cookies were made with. It was never rotated."""
+    return str(secrets_manager.create_secret(Name="session-secret", SecretString=SECRET)["ARN"])
+
+
+@pytest.fixture
+def rotate(secrets_manager: Any) -> Callable[[str], None]:
+    """Puts a new session secret in place; the current one becomes the previous."""
+    return lambda secret: secrets_manager.put_secret_value(SecretId="session-secret", SecretString=secret)
+
+
+@pytest.fixture
+def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
+    """Writes a row into the sessions table, as the platform does."""
+    client: Any = get_session().create_client("dynamodb")
+    return lambda row: client.put_item(TableName=tables["SessionsTable"], Item=row)
+
+
+@pytest.fixture
+def sessions(session_secret: str, tables: dict[str, str], clock: Clock) -> Sessions:
+    return Sessions(session_secret, tables["SessionsTable"], accept_plain=True, clock=clock)
+
+
+@pytest.fixture
+def deploy(session_secret: str, tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
+    """Starts the authorizer as Lambda does: the variables of the deployment first, then the file."""
+
+    def start(**variables: str) -> ModuleType:
+        environment = {
+            "KEY_FINGERPRINTS": f"{fingerprint(CURRENT_KEY)},{fingerprint(PREVIOUS_KEY)}",
+            "SESSION_SECRET_ARN": session_secret,
+            "SESSIONS_TABLE": tables["SessionsTable"],
+            "ACCEPT_PLAIN_COOKIES": "false",
+        }
+        for name, value in (environment | variables).items():
+            monkeypatch.setenv(name, value)
+        spec = spec_from_file_location("app", ROOT / "functions/authorizer/app.py")
+        assert spec
+        assert spec.loader
+        app = module_from_spec(spec)
+        spec.loader.exec_module(app)
+        return app
+
+    return start
+
+
+@pytest.fixture
+def authorizer(deploy: Callable[..., ModuleType]) -> ModuleType:
+    return deploy()

@@ -1,0 +1,22 @@
+"""Golden events: what API Gateway asks an authorizer of type REQUEST, version 1.0."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def load_event(name: str, **headers: list[str]) -> dict[str, Any]:
+    """The event of `<name>.json` with these headers in place of its own Authorization and Cookie.
+
+    A header is given with all its values; `_` in its name is `-`.
+    """
+    event: dict[str, Any] = json.loads((Path(__file__).parent / f"{name}.json").read_text())
+    given = {header.replace("_", "-"): values for header, values in headers.items() if values}
+    kept = {
+        header: values
+        for header, values in event["multiValueHeaders"].items()
+        if not headers or header not in ("Authorization", "Cookie")
+    }
+    event["multiValueHeaders"] = kept | given
+    event["headers"] = {header: values[-1] for header, values in event["multiValueHeaders"].items()}
+    return event

@@ -1,0 +1,294 @@
+"""The authorizer, event in and policy out."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from outcomes.keys import fingerprint
+from outcomes.sessions import NEXT_AUTH
+
+from local.session_cookies import encrypted_cookie, stored_row
+from tests.auth.conftest import CURRENT_KEY, PREVIOUS_KEY, REAL_COOKIES, ROOT, SECRET
+from tests.auth.events import load_event
+from tests.faults import DENIED, THROTTLED, Fault, error, faulty, unreachable
+
+type Log = Callable[[], list[dict[str, Any]]]
+
+STAGE = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"
+FOREVER = 4_931_000_000  # seconds since the epoch, the year 2126
+COOKIE = load_event("post_with_session")["headers"]["Cookie"]
+
+
+def policy(resource: str, principal: str, context: dict[str, str]) -> dict[str, Any]:
+    return {
+        "principalId": principal,
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": resource}],
+        },
+        "context": context,
+    }
+
+
+KEY = policy(f"{STAGE}/POST/api/outcomes", "key", {"caller": "key"})
+SESSION = policy(f"{STAGE}/POST/api/outcomes", "user:42", {"caller": "session", "userId": "42"})
+CACHED_SESSION = policy(f"{STAGE}/GET/*", "user:42", {"caller": "session", "userId": "42"})
+
+
+def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
+    with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
+        authorizer.handler(event, None)
+    return raised.type is Exception  # the one that API Gateway answers with 401, and no other with this text
+
+
+@pytest.mark.parametrize(
+    ("event", "answer"),
+    [("post_with_key", KEY), ("post_with_session", SESSION), ("get_with_session", CACHED_SESSION)],
+)
+def test_who_is_known_is_let_in(authorizer: ModuleType, event: str, answer: dict[str, Any]) -> None:
+    assert authorizer.handler(load_event(event), None) == answer
+
+
+def test_the_policy_of_a_post_covers_that_post_alone(authorizer: ModuleType) -> None:
+    event = load_event("post_with_session") | {"methodArn": f"{STAGE}/POST/api/outcomes/batch"}
+    answer = authorizer.handler(event, None)
+    assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{STAGE}/POST/api/outcomes/batch"
+
+
+@pytest.mark.parametrize("key", [CURRENT_KEY, PREVIOUS_KEY])
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_current_and_previous_key_are_let_in(authorizer: ModuleType, key: str, scheme: str) -> None:
+    assert authorizer.handler(load_event("post_with_key", Authorization=[f"{scheme} {key}"]), None) == KEY
+
+
+def test_a_removed_key_is_refused(deploy: Callable[..., ModuleType]) -> None:
+    authorizer = deploy(KEY_FINGERPRINTS=fingerprint(CURRENT_KEY))
+    assert refused(authorizer, load_event("post_with_key", Authorization=[f"Bearer {PREVIOUS_KEY}"]))
+
+
+@pytest.mark.parametrize("fingerprints", ["", " ", ","])
+def test_without_fingerprints_every_key_is_refused(deploy: Callable[..., ModuleType], fingerprints: str) -> None:
+    authorizer = deploy(KEY_FINGERPRINTS=fingerprints)
+    assert refused(authorizer, load_event("post_with_key"))
+    assert refused(authorizer, load_event("post_with_key", Authorization=["Bearer "]))
+
+
+def test_a_key_wins_over_a_session(authorizer: ModuleType) -> None:
+    event = load_event("post_with_key", Authorization=[f"Bearer {CURRENT_KEY}"], Cookie=[COOKIE])
+    assert authorizer.handler(event, None) == KEY
+
+
+def test_a_wrong_key_with_a_session_is_the_session(authorizer: ModuleType) -> None:
+    event = load_event("post_with_key", Authorization=["Bearer wrong"], Cookie=[COOKIE])
+    assert authorizer.handler(event, None) == SESSION
+
+
+def test_a_get_does_not_look_at_the_key(authorizer: ModuleType) -> None:
+    """Its answer is cached by the Cookie alone."""
+    key = [f"Bearer {CURRENT_KEY}"]
+    assert refused(authorizer, load_event("get_with_session", Authorization=key))
+    assert refused(authorizer, load_event("get_with_session", Authorization=key, Cookie=["theme=dark"]))
+    assert (
+        authorizer.handler(load_event("get_with_session", Authorization=key, Cookie=[COOKIE]), None) == CACHED_SESSION
+    )
+
+
+def test_a_key_in_the_query_string_is_not_looked_at(authorizer: ModuleType) -> None:
+    event = load_event("post_with_key", Authorization=[]) | {
+        "queryStringParameters": {"Authorization": f"Bearer {CURRENT_KEY}", "key": CURRENT_KEY},
+        "multiValueQueryStringParameters": {"Authorization": [f"Bearer {CURRENT_KEY}"], "key": [CURRENT_KEY]},
+    }
+    assert refused(authorizer, event)
+
+
+@pytest.mark.parametrize("headers", [None, {}])
+def test_a_request_without_headers_is_refused(authorizer: ModuleType, headers: dict[str, Any] | None) -> None:
+    event = load_event("post_with_key") | {"headers": headers, "multiValueHeaders": headers}
+    assert refused(authorizer, event)
+
+
+def test_header_names_count_in_any_case(authorizer: ModuleType) -> None:
+    assert authorizer.handler(load_event("post_with_key", authorization=[f"Bearer {CURRENT_KEY}"]), None) == KEY
+    assert authorizer.handler(load_event("post_with_session", cookie=[COOKIE]), None) == SESSION
+
+
+def test_two_authorization_headers_in_different_case_are_refused(authorizer: ModuleType) -> None:
+    key = [f"Bearer {CURRENT_KEY}"]
+    assert refused(authorizer, load_event("post_with_key", Authorization=key, authorization=key))
+
+
+def test_plain_cookies_count_only_where_they_are_accepted(deploy: Callable[..., ModuleType]) -> None:
+    plain = encrypted_cookie(NEXT_AUTH, NEXT_AUTH.name, {"userId": 42, "exp": FOREVER}, SECRET)
+    event = load_event("post_with_session", Cookie=[plain])
+    assert refused(deploy(), event)
+    assert deploy(ACCEPT_PLAIN_COOKIES="true").handler(event, None) == SESSION
+
+
+def test_a_deleted_session_stops_at_once(
+    authorizer: ModuleType, put_session: Callable[[dict[str, Any]], None], tables: dict[str, str]
+) -> None:
+    row = stored_row("token", 42, FOREVER)
+    put_session(row)
+    event = load_event("post_with_session", Cookie=["__Secure-session=token"])
+    assert authorizer.handler(event, None) == SESSION
+    authorizer._sessions().stored.client.delete_item(
+        TableName=tables["SessionsTable"], Key={"token_sha256": row["token_sha256"]}
+    )
+    assert refused(authorizer, event)
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"Accept": ["*/*"]}, "no_credentials"),
+        ({"Authorization": ["Bearer wrong"]}, "bad_key"),
+        ({"Authorization": ["Basic dTpw"]}, "bad_key"),
+        ({"Cookie": ["theme=dark"]}, "no_session"),
+        ({"Cookie": ["__Secure-session=unknown"]}, "unknown_session"),
+        ({"Cookie": ["__Secure-session=a; __Secure-session=b"]}, "ambiguous_session"),
+        ({"Cookie": ["__Secure-next-auth.session-token=a.b"]}, "malformed_session"),
+    ],
+)
+def test_refusals_are_counted_by_reason(
+    authorizer: ModuleType, capsys: pytest.CaptureFixture[str], headers: dict[str, list[str]], reason: str
+) -> None:
+    assert refused(authorizer, load_event("post_with_key", **headers))
+    metric = json.loads(capsys.readouterr().out)
+    assert (metric["AuthRefused"], metric["reason"]) == ([1.0], reason)
+    [directive] = metric["_aws"]["CloudWatchMetrics"]
+    assert sorted(directive["Dimensions"][0]) == ["reason", "service"]
+
+
+TROUBLES = [error(THROTTLED), error(DENIED), error("InternalServerError", status=500), unreachable]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=["throttled", "denied", "broken", "unreachable"])
+@pytest.mark.usefixtures("no_waiting")
+class TestTroubleWithAws:
+    """Neither let in nor sent away: it cannot be known who is calling."""
+
+    def test_at_the_sessions_table_is_a_failure(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
+        event = load_event("post_with_session", Cookie=["__Secure-session=CANARY"])
+        with (
+            faulty(authorizer._sessions().stored.client, "GetItem", trouble),
+            pytest.raises(RuntimeError, match=r"cannot be known who is calling\. Sessions table: ") as raised,
+        ):
+            authorizer.handler(event, None)
+        [line] = log()
+        assert line["level"] == "ERROR"
+        assert line["cause"].startswith("Sessions table: ")
+        assert line["correlation_id"] == event["requestContext"]["requestId"]
+        assert "CANARY" not in f"{line} {raised.value}"
+
+    def test_at_the_session_secret_is_a_failure(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
+        event = load_event("get_with_session")
+        with (
+            faulty(authorizer._sessions().secrets.client, "GetSecretValue", trouble),
+            pytest.raises(RuntimeError, match=r"cannot be known who is calling\. Session secret: ") as raised,
+        ):
+            authorizer.handler(event, None)
+        [line] = log()
+        assert line["cause"].startswith("Session secret: ")
+        assert COOKIE not in f"{line} {raised.value}"
+
+    def test_does_not_stop_a_key(self, authorizer: ModuleType, trouble: Fault) -> None:
+        with (
+            faulty(authorizer._sessions().stored.client, "GetItem", trouble),
+            faulty(authorizer._sessions().secrets.client, "GetSecretValue", trouble),
+        ):
+            assert authorizer.handler(load_event("post_with_key"), None) == KEY
+
+
+def test_an_unforeseen_error_quotes_nothing(authorizer: ModuleType, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(cookies: list[str]) -> int:
+        raise ValueError(f"What is {cookies}?")
+
+    monkeypatch.setattr(authorizer._sessions(), "user_id", broken)
+    with pytest.raises(RuntimeError, match="ValueError in ") as raised:
+        authorizer.handler(load_event("post_with_session"), None)
+    assert raised.value.__suppress_context__  # so that no traceback shows what it came from
+    [line] = log()
+    assert line["cause"].startswith("ValueError in ")
+    assert "session-token" not in f"{line} {raised.value}"
+
+
+def test_a_fingerprint_that_is_none_stops_the_deployment(deploy: Callable[..., ModuleType]) -> None:
+    with pytest.raises(ValueError, match="Entry 2 of the key fingerprints is not a SHA-256 in hex") as raised:
+        deploy(KEY_FINGERPRINTS=f"{fingerprint(CURRENT_KEY)},{CURRENT_KEY}")
+    assert CURRENT_KEY not in str(raised.value)
+
+
+def test_a_call_with_a_key_loads_nothing_slow() -> None:
+    script = f"""
+import json, sys
+sys.path[:0] = {[str(ROOT / "layers/common"), str(ROOT / "functions/authorizer")]!r}
+event = json.load(sys.stdin)
+bare = set(sys.modules)
+import app
+assert app.handler(event, None)["principalId"] == "key"
+print(" ".join(set(sys.modules) - bare))
+"""
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", script],
+        input=json.dumps(load_event("post_with_key")),
+        env={
+            "KEY_FINGERPRINTS": fingerprint(CURRENT_KEY),
+            "SESSION_SECRET_ARN": "arn",
+            "SESSIONS_TABLE": "table",
+            "ACCEPT_PLAIN_COOKIES": "false",
+        },
+        check=True,
+        text=True,
+        capture_output=True,
+    ).stdout.split()
+    third_party = {module.partition(".")[0] for module in loaded} - set(sys.stdlib_module_names)
+    assert third_party == {"app", "outcomes"}
+    assert {module for module in loaded if module.startswith("outcomes.")} == {"outcomes.keys"}
+    assert not {"logging", "re", "typing", "asyncio", "http", "urllib", "traceback"} & set(loaded)
+
+
+anything = st.text(st.characters(), max_size=40)  # lone surrogates too
+fragments = st.sampled_from(
+    [
+        *(f"{name}={value}" for real in REAL_COOKIES["made"] for name, value in real["cookies"].items()),
+        *(name for real in REAL_COOKIES["made"] for name in real["cookies"]),
+        "__Secure-session",
+        "__Secure-session=token",
+        f"Bearer {CURRENT_KEY}",
+        "Bearer",
+        *'=;,." \t\0{}[]',
+        "bad[x]=1",
+        '{"a":1}',
+        "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAAAAAAAAAAAAAA.AA.AAAAAAAAAAAAAAAAAAAAAA",
+    ]
+)
+header = st.lists(fragments | anything, max_size=6).map("".join) | st.lists(fragments | anything, max_size=6).map(
+    "; ".join
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    event=st.sampled_from(["post_with_key", "get_with_session"]),
+    cookies=st.lists(header, max_size=3),
+    authorization=st.lists(header, max_size=2),
+)
+@example(event="post_with_key", cookies=["__Secure-session=\ud800"], authorization=["Bearer \ud800"])
+@example(
+    event="post_with_key", cookies=["__Secure-session=" + "a" * 100_000], authorization=["Bearer " + "a" * 100_000]
+)
+def test_whatever_the_headers_are_the_answer_is_yes_or_401(
+    authorizer: ModuleType, event: str, cookies: list[str], authorization: list[str]
+) -> None:
+    request = load_event(event, Accept=["*/*"], Cookie=cookies, Authorization=authorization)
+    try:
+        assert authorizer.handler(request, None) in (KEY, SESSION, CACHED_SESSION)
+    except Exception as answer:
+        if type(answer) is not Exception or str(answer) != "Unauthorized":
+            raise
