@@ -1,0 +1,167 @@
+"""python -m local: run the stack, or do something with the one that runs."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from local.environment import forget_real_aws
+from local.errors import StackError
+
+if TYPE_CHECKING:
+    from local.stack import Settings
+
+ROOT = Path(__file__).parent.parent
+DEFAULT_PORT = "3000"
+MAX_USER_ID = 2**53 - 1
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises StackError instead of printing the usage."""
+        raise StackError(message)
+
+
+def main() -> int:
+    """Run one command and return the exit code of the process."""
+    # The outcomes package lies where Lambda's layer has it, which is no place that Python looks in by itself.
+    sys.path.insert(0, str(ROOT / "layers" / "common"))
+    forget_real_aws()
+    log_to_stderr()
+    try:
+        options = parser().parse_args()
+        options.command(options)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is not installed; make run installs what is missing", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def parser() -> Parser:
+    """The commands and their options."""
+    parser = Parser(prog="python -m local", description="The Docker-free stack.")
+    parser.set_defaults(command=serve)
+    parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="what to run")
+    parser.add_argument(
+        "--state", type=Path, default=ROOT / ".local" / "stack.json", help="where the running stack is noted"
+    )
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="for the template")
+    commands = parser.add_subparsers(title="commands (none: serve until Ctrl-C)", metavar="")
+
+    command = commands.add_parser("session", help="print a Cookie header for the running stack")
+    command.add_argument("--user-id", type=user_id, default=42)
+    command.add_argument("--kind", choices=["next-auth", "authjs", "stored"], default="next-auth")
+    command.set_defaults(command=session)
+
+    command = commands.add_parser("seed", help="put some sixty outcomes of the last thirty days into the running stack")
+    command.add_argument("--user-id", type=user_id, default=42)
+    command.set_defaults(command=seed)
+
+    command = commands.add_parser("aws", help="serve DynamoDB and Secrets Manager for sam local start-api")
+    command.add_argument("--port", type=port, default=5001)
+    command.set_defaults(command=aws)
+    return parser
+
+
+def serve(options: argparse.Namespace) -> None:
+    """The API, the functions and AWS, until Ctrl-C."""
+    from local.stack import listening_socket, run
+
+    settings = settings_of(options)
+    with listening_socket(settings.port) as listener:
+        asyncio.run(run(settings, listener))
+
+
+def aws(options: argparse.Namespace) -> None:
+    """Only AWS, until Ctrl-C."""
+    from local.stack import run_aws
+
+    asyncio.run(run_aws(settings_of(options), options.port))
+
+
+def session(options: argparse.Namespace) -> None:
+    """A Cookie header, ready to paste behind curl -H."""
+    import boto3
+
+    from local.session_cookies import mint
+    from local.state import State
+
+    state = State.read(options.state)
+    minted = mint(options.kind, options.user_id, state.session_secret, int(time.time()))
+    if minted.row is not None:
+        dynamodb = boto3.client("dynamodb", endpoint_url=state.aws_url)
+        dynamodb.put_item(TableName=state.table("SessionsTable"), Item=minted.row)
+    print(f"Cookie: {minted.cookie}")
+
+
+def seed(options: argparse.Namespace) -> None:
+    """Outcomes to look at."""
+    from local.seed import seed as seed_table
+    from local.state import State
+
+    state = State.read(options.state)
+    os.environ["AWS_ENDPOINT_URL"] = state.aws_url
+
+    seed_table(state.table("OutcomesTable"), options.user_id, time.time_ns() // 1_000_000)
+
+
+def settings_of(options: argparse.Namespace) -> "Settings":
+    """What the options and the environment say. An empty variable is as good as none."""
+    from local.stack import Settings
+
+    pairs = [text.partition("=") for text in options.parameter]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise StackError(f"--parameter takes NAME=VALUE, not {wrong[0]}")
+    given = {
+        "key": os.environ.get("INTERNAL_API_KEY"),
+        "session_secret": os.environ.get("SESSION_SECRET"),
+        "dashboard_origins": os.environ.get("DASHBOARD_ORIGINS"),
+    }
+    try:
+        listening_port = port(os.environ.get("PORT") or DEFAULT_PORT)
+    except argparse.ArgumentTypeError as error:
+        raise StackError(f"PORT {error}") from error
+    return Settings(
+        **{name: value for name, value in given.items() if value},
+        port=listening_port,
+        template=options.template,
+        state_file=options.state,
+        parameters={name: value for name, _, value in pairs},
+    )
+
+
+def port(text: str) -> int:
+    """A port from the command line; 0 takes a free one."""
+    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def user_id(text: str) -> int:
+    """A user's id from the command line."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:17]) <= MAX_USER_ID and len(text) <= 16):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
+    return int(text)
+
+
+def log_to_stderr() -> None:
+    """Requests and what goes wrong with functions; the libraries keep quiet."""
+    log = logging.getLogger("local")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Lambda authorizers: who may call, remembered by what they called with.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.events import Call, authorizer_event, method_arn
+from local.lambdas import EventTooLarge, FunctionError
+from local.openapi import Api, Authorizer, Route
+from local.responses import Refusal
+
+type Invoke = Callable[[str, dict[str, Any], str], Awaitable[Any]]
+
+UNAUTHORIZED = "Unauthorized"  # raised with exactly this message, it is a 401
+STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an authorizer said: `context` as text, `statements` of an IAM policy."""
+
+    principal_id: str
+    context: dict[str, str]
+    statements: list[dict[str, Any]]
+
+    def allows(self, arn: str) -> bool:
+        """Whether a method may be called; a Deny outweighs every Allow."""
+        effects = {statement["Effect"] for statement in self.statements if _covers(statement, arn)}
+        return effects == {"Allow"}
+
+
+class Authorizers:
+    """The authorizers of one API with what they remember."""
+
+    def __init__(self, api: Api, invoke: Invoke, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api = api
+        self._invoke = invoke
+        self._clock = clock
+        self._remembered: dict[tuple[str, ...], tuple[float, Verdict]] = {}
+
+    async def authorize(
+        self, authorizer: Authorizer, route: Route, parameters: dict[str, str], call: Call
+    ) -> dict[str, Any]:
+        """The `requestContext.authorizer` of a call that is allowed. Raises Refusal for any other."""
+        identity = [
+            call.header(name) if place == "header" else call.parameter(name)
+            for place, name in authorizer.identity_sources
+        ]
+        if not all(identity):
+            raise Refusal("UNAUTHORIZED")
+        key = (authorizer.name, *map(str, identity))
+        started = self._clock()
+        expires_at, verdict = self._remembered.get(key, (started, None))
+        latency = 0
+        if verdict is None or expires_at <= started:
+            verdict = await self._ask(authorizer, route, parameters, call)
+            latency = int((self._clock() - started) * 1000)
+            # Without identity sources there is nothing to remember a verdict by.
+            if authorizer.cache_seconds and identity:
+                self._forget_expired(started)
+                self._remembered[key] = (started + authorizer.cache_seconds, verdict)
+        if not verdict.allows(method_arn(self._api, call)):
+            raise Refusal("ACCESS_DENIED")
+        return {**verdict.context, "principalId": verdict.principal_id, "integrationLatency": latency}
+
+    async def _ask(self, authorizer: Authorizer, route: Route, parameters: dict[str, str], call: Call) -> Verdict:
+        event = authorizer_event(self._api, route, parameters, call)
+        try:
+            return _verdict(await self._invoke(authorizer.function_arn, event, call.request_id))
+        except FunctionError as error:
+            if error.message == UNAUTHORIZED:
+                raise Refusal("UNAUTHORIZED") from error
+            raise Refusal("AUTHORIZER_FAILURE") from error
+        except EventTooLarge as error:
+            raise Refusal("AUTHORIZER_FAILURE") from error
+
+    def _forget_expired(self, now: float) -> None:
+        self._remembered = {key: kept for key, kept in self._remembered.items() if kept[0] > now}
+
+
+def _verdict(result: Any) -> Verdict:
+    """Raises Refusal when the result is not what API Gateway understands.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
+    """
+    match result:
+        case {"principalId": str(principal_id), "policyDocument": {"Statement": list() | dict() as statements}}:
+            given = result.get("context") or {}
+        case _:
+            raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
+    statements = [statements] if isinstance(statements, dict) else statements
+    if not statements or not all(map(_is_statement, statements)):
+        raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
+    if not isinstance(given, dict) or any(isinstance(value, dict | list) for value in given.values()):
+        raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
+    # A function gets them as text, whatever they were.
+    context = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in given.items()
+        if value is not None
+    }
+    return Verdict(principal_id, context, statements)
+
+
+def _is_statement(statement: Any) -> bool:
+    """Whether a statement says all that is needed and nothing that could not be obeyed here."""
+    return (
+        isinstance(statement, dict)
+        and statement.keys() <= STATEMENT_KEYS
+        and statement.get("Effect") in ("Allow", "Deny")
+        and all(_texts(statement.get(key)) for key in ("Action", "Resource"))
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return values if all(isinstance(text, str) for text in values) else []
+
+
+def _covers(statement: dict[str, Any], arn: str) -> bool:
+    return any(
+        _matches(action.lower(), "execute-api:invoke") and _matches(resource, arn)
+        for action in _texts(statement["Action"])
+        for resource in _texts(statement["Resource"])
+    )
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """IAM's wildcards: `*` is any text, `?` any character."""
+    regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(regex, text, re.DOTALL) is not None

@@ -1,0 +1,283 @@
+"""The template's functions, each a few worker processes that are replaced when its code is edited."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import runtime
+from local.environment import CREDENTIALS, REGION
+from local.errors import StackError
+from local.template import Template
+
+log = logging.getLogger("local")
+
+MAX_WORKERS = 4  # of one function; more events at once wait their turn
+INIT_SECONDS = 20.0
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_EVENT_BYTES = 6_291_556
+
+
+class FunctionError(Exception):
+    """The function gave no result: it raised, died, took too long or answered too much."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+        self.message = message
+
+
+class _Raised(FunctionError):
+    """With the traceback, which only the console sees."""
+
+    def __init__(self, error_type: str, message: str, text: str) -> None:
+        super().__init__(error_type, message)
+        self.text = text
+
+
+class EventTooLarge(Exception):
+    """The event is larger than Lambda takes."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the template says of a function. `folders` are its code and its layers', `timeout` is in seconds."""
+
+    name: str
+    arn: str
+    handler: str
+    timeout: float
+    memory: int
+    folders: tuple[Path, ...]
+    variables: dict[str, str]
+
+    def environment(self, aws_endpoint: str) -> dict[str, str]:
+        """All environment variables of a worker: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
+        return {
+            **self.variables,
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": aws_endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory),
+            "AWS_LAMBDA_FUNCTION_NAME": self.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "local",
+            "LAMBDA_TASK_ROOT": str(self.folders[0]),
+            "LANG": "en_US.UTF-8",
+            "LOCAL_FUNCTION_ARN": self.arn,
+            "PATH": os.defpath,
+            "PYTHONPATH": os.pathsep.join(map(str, self.folders)),
+            "PYTHONUTF8": "1",
+            "TZ": ":UTC",
+            "_HANDLER": self.handler,
+        }
+
+
+def specs(template: Template) -> dict[str, Spec]:
+    """Every function of the template by its ARN. Raises StackError when one cannot run here."""
+    return {
+        template.arn(logical_id): _spec(template, logical_id, properties)
+        for logical_id, properties in template.resources("AWS::Lambda::Function").items()
+    }
+
+
+def _spec(template: Template, logical_id: str, properties: dict[str, Any]) -> Spec:
+    layers = {
+        template.arn(layer_id): _folder(template, layer_id, layer.get("Content", {}))
+        for layer_id, layer in template.resources("AWS::Lambda::LayerVersion").items()
+    }
+    folders = [_folder(template, logical_id, properties.get("Code", {}))]
+    for arn in template.resolve(properties.get("Layers", [])):
+        if arn not in layers:
+            raise StackError(f"{logical_id}: the local stack has no layer {arn}")
+        # Lambda looks into python/ of a layer. What SAM builds, it puts there itself.
+        folders.append(layers[arn] / "python" if (layers[arn] / "python").is_dir() else layers[arn])
+    variables = template.resolve(properties.get("Environment", {}).get("Variables", {}))
+    return Spec(
+        name=template.name(logical_id),
+        arn=template.arn(logical_id),
+        handler=template.resolve(properties.get("Handler", "")),
+        timeout=float(template.resolve(properties.get("Timeout", 3))),
+        memory=int(template.resolve(properties.get("MemorySize", 128))),
+        folders=tuple(folders),
+        variables={name: str(value) for name, value in variables.items()},
+    )
+
+
+def _folder(template: Template, logical_id: str, code: dict[str, Any]) -> Path:
+    folder = (template.folder / str(code.get("S3Key", ""))).resolve()
+    if code.get("S3Bucket") != "local" or not folder.is_dir():
+        raise StackError(f"{logical_id}: its code must be a folder beside the template ({code.get('S3Key', 'none')})")
+    return folder
+
+
+class Worker:
+    """One process that has imported the handler and takes one event at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("a worker needs pipes")
+        self._process = process
+        self._requests, self._answers = process.stdin, process.stdout
+
+    @classmethod
+    async def start(cls, spec: Spec, aws_endpoint: str) -> "Worker":
+        """Raises FunctionError when the function's code cannot be imported."""
+        process = await asyncio.create_subprocess_exec(
+            # -P: the folder of the runtime is not the function's to import from.
+            *(sys.executable, "-P", runtime.__file__),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=spec.environment(aws_endpoint),
+            cwd=spec.folders[0],
+            start_new_session=True,  # Ctrl-C is for the stack, which ends its workers itself
+        )
+        worker = cls(process)
+        try:
+            async with asyncio.timeout(INIT_SECONDS):
+                await worker._read(spec)
+        except BaseException as error:
+            await worker.stop()
+            if isinstance(error, TimeoutError):
+                raise FunctionError("Runtime.InitError", f"no import within {INIT_SECONDS:.0f} seconds") from error
+            raise
+        return worker
+
+    async def ask(self, spec: Spec, event: bytes, request_id: str) -> Any:
+        """The handler's result. Raises FunctionError; the worker may be used again only if `is_alive` still."""
+        frame = b'{"id":%b,"timeout":%b,"event":%b}' % (
+            json.dumps(request_id).encode(),
+            str(spec.timeout).encode(),
+            event,
+        )
+        try:
+            async with asyncio.timeout(spec.timeout):
+                self._requests.write(len(frame).to_bytes(8) + frame)
+                await self._requests.drain()
+                return (await self._read(spec))["result"]
+        except TimeoutError as error:
+            await self.stop()
+            message = f"{request_id} Task timed out after {spec.timeout:.2f} seconds"
+            log.error("%s: %s", spec.name, message)
+            raise FunctionError("Sandbox.Timedout", message) from error
+        except ConnectionError as error:
+            await self.stop()
+            raise _died(spec) from error
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can take another event."""
+        return self._process.returncode is None
+
+    async def stop(self) -> None:
+        """End the process and whatever it started, whatever they are doing."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._requests.close()
+        await self._process.wait()
+
+    async def _read(self, spec: Spec) -> dict[str, Any]:
+        try:
+            length = int.from_bytes(await self._answers.readexactly(8))
+            frame: dict[str, Any] = json.loads(await self._answers.readexactly(length))
+        except asyncio.IncompleteReadError as error:
+            await self.stop()
+            raise _died(spec) from error
+        if "error" in frame:
+            raise _Raised(frame["error"]["errorType"], frame["error"]["errorMessage"], frame["log"])
+        return frame
+
+
+def _died(spec: Spec) -> FunctionError:
+    log.error("%s: the process ended before it answered", spec.name)
+    return FunctionError("Runtime.ExitError", "Runtime exited")
+
+
+class Function:
+    """A function that can be invoked."""
+
+    def __init__(self, spec: Spec, aws_endpoint: str) -> None:
+        self.spec = spec
+        self._aws_endpoint = aws_endpoint
+        self._turns = asyncio.Semaphore(MAX_WORKERS)
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._code = frozenset(_files(spec.folders))
+
+    async def warm(self) -> None:
+        """Start a worker before the first event comes, as far as the code allows."""
+        with suppress(FunctionError):
+            self._idle.append(await self._start())
+
+    async def invoke(self, event: dict[str, Any], request_id: str, *, expected_error: str = "") -> Any:
+        """The handler's result for an event, with the code as it is on disk now.
+
+        Raises FunctionError when there is none, and EventTooLarge. An error with the message `expected_error` is the
+        function's way to say something, so the console does not hear of it.
+        """
+        text = json.dumps(event).encode()
+        if len(text) > MAX_EVENT_BYTES:
+            raise EventTooLarge
+        async with self._turns:
+            code = await self._replace_edited()
+            worker = self._idle.pop() if self._idle else await self._start()
+            self._busy.add(worker)
+            try:
+                return await worker.ask(self.spec, text, request_id)
+            except _Raised as error:
+                if error.message != expected_error:
+                    log.error("%s: %s", self.spec.name, error.text)
+                raise
+            finally:
+                self._busy.discard(worker)
+                if worker.is_alive and code == self._code:
+                    self._idle.append(worker)
+                else:
+                    await worker.stop()
+
+    async def close(self) -> None:
+        """End all workers."""
+        await self._stop_idle()
+        await asyncio.gather(*(worker.stop() for worker in self._busy))
+
+    async def _replace_edited(self) -> frozenset[tuple[str, int, int]]:
+        code = frozenset(_files(self.spec.folders))
+        if code != self._code:
+            self._code = code
+            await self._stop_idle()
+        return code
+
+    async def _stop_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(worker.stop() for worker in idle))
+
+    async def _start(self) -> Worker:
+        try:
+            return await Worker.start(self.spec, self._aws_endpoint)
+        except FunctionError as error:
+            log.error("%s: cannot be imported: %s", self.spec.name, getattr(error, "text", error.message))
+            raise
+
+
+def _files(folders: tuple[Path, ...]) -> Iterator[tuple[str, int, int]]:
+    """Path, time of change and size of each file, as a sign of an edit."""
+    for folder in folders:
+        for directory, subdirectories, files in os.walk(folder):
+            subdirectories[:] = [name for name in subdirectories if name != "__pycache__"]
+            for name in files:
+                path = os.path.join(directory, name)
+                with suppress(FileNotFoundError):  # an editor's temporary file, gone already
+                    status = os.stat(path)
+                    yield path, status.st_mtime_ns, status.st_size

@@ -1,0 +1,101 @@
+"""Mock integrations: API Gateway answers by itself, from mapping templates.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-mock-integration.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
+"""
+
+import json
+import logging
+import re
+from typing import Any
+
+from airspeed import Template, TemplateError
+
+from local.events import Call
+from local.openapi import Api, Mock
+from local.responses import Answer, Refusal
+
+log = logging.getLogger("local")
+
+JSON = "application/json"
+
+
+class Input:
+    """`$input` of a mapping template."""
+
+    def __init__(self, call: Call, parameters: dict[str, str]) -> None:
+        self.body = call.body.decode(errors="replace")
+        self._parameters = {"path": parameters, "querystring": dict(call.query), "header": dict(call.headers)}
+
+    def params(self, name: str | None = None) -> Any:
+        """All parameters by place, or the one of a name, looked for in path, query string and headers."""
+        if name is None:
+            return self._parameters
+        return next((values[name] for values in self._parameters.values() if name in values), "")
+
+
+def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> Answer:
+    """The answer of a mock integration. Raises Refusal when its templates lead nowhere."""
+    status = _status(api, mock, parameters, call)
+    response = _response(mock, status)
+    context = _context(api, call)
+    templates = response.get("responseTemplates") or {JSON: ""}
+    accepted = call.header("accept") or JSON
+    media_type = next((type_ for type_ in (accepted, JSON) if type_ in templates), next(iter(templates)))
+    body = _render(templates[media_type], api, parameters, call, context)
+    headers = {"Content-Type": media_type}
+    for target, source in (response.get("responseParameters") or {}).items():
+        if literal := re.fullmatch(r"'(.*)'", source, re.DOTALL):
+            headers[target.removeprefix("method.response.header.")] = literal[1]
+        else:
+            log.error("the local stack maps only quoted values into responses, not %s", source)
+            raise Refusal("API_CONFIGURATION_ERROR")
+    override = context["responseOverride"]
+    headers |= {name: str(value) for name, value in override["header"].items()}
+    return Answer(int(override.get("status", response["statusCode"])), list(headers.items()), body.encode())
+
+
+def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str:
+    """What the request template says the pretended backend answers."""
+    media_type = (call.header("content-type") or JSON).split(";")[0].strip().lower()
+    template = mock.request_templates.get(media_type)
+    if template is None and (
+        mock.passthrough == "never" or (mock.passthrough != "when_no_match" and mock.request_templates)
+    ):
+        raise Refusal("UNSUPPORTED_MEDIA_TYPE")
+    # Without a template for it, the body itself passes through to the pretended backend.
+    text = call.body if template is None else _render(template, api, parameters, call, _context(api, call))
+    try:
+        return str(int(json.loads(text)["statusCode"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal("DEFAULT_5XX", status=500) from error
+
+
+def _response(mock: Mock, status: str) -> dict[str, Any]:
+    """The first response whose pattern fits the status, else the default."""
+    patterns = (pattern for pattern in mock.responses if pattern != "default" and re.fullmatch(pattern, status))
+    response = mock.responses.get(next(patterns, "default"))
+    if response is None:
+        raise Refusal("API_CONFIGURATION_ERROR")
+    return response
+
+
+def _context(api: Api, call: Call) -> dict[str, Any]:
+    return {
+        "apiId": api.id,
+        "httpMethod": call.method,
+        "path": f"/{api.stage}{call.path}",
+        "requestId": call.request_id,
+        "stage": api.stage,
+        "identity": {"sourceIp": call.source_ip, "userAgent": call.header("user-agent")},
+        "responseOverride": {"header": {}},
+    }
+
+
+def _render(template: str, api: Api, parameters: dict[str, str], call: Call, context: dict[str, Any]) -> str:
+    variables = {"input": Input(call, parameters), "context": context, "stageVariables": api.stage_variables}
+    try:
+        return str(Template(template).merge(variables))
+    except TemplateError as error:
+        log.error("mapping template: %s", error)
+        raise Refusal("API_CONFIGURATION_ERROR") from error

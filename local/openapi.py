@@ -1,0 +1,199 @@
+"""The REST API that the transformed template holds: an OpenAPI document with API Gateway's extensions.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from local.errors import StackError
+from local.template import Template
+
+ANY = "x-amazon-apigateway-any-method"
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", ANY}
+INTEGRATION = "x-amazon-apigateway-integration"
+AUTHORIZER = "x-amazon-apigateway-authorizer"
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+INTEGRATION_SECONDS = 29.0
+DEFAULT_CACHE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Authorizer:
+    """A Lambda authorizer of type REQUEST. `identity_sources` are pairs like `("header", "Cookie")`."""
+
+    name: str
+    function_arn: str
+    cache_seconds: int
+    identity_sources: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An integration that gives the whole request to a function. `timeout` is in seconds."""
+
+    function_arn: str
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Mock:
+    """An integration that API Gateway answers by itself, from its templates."""
+
+    request_templates: dict[str, str]
+    passthrough: str
+    responses: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one resource; `method` is `ANY` for all that have no route of their own."""
+
+    method: str
+    resource: str
+    integration: Proxy | Mock
+    authorizer: Authorizer | None
+
+
+@dataclass(frozen=True)
+class Api:
+    """A REST API and its stage."""
+
+    id: str
+    stage: str
+    stage_variables: dict[str, str]
+    routes: tuple[Route, ...]
+    gateway_responses: dict[str, dict[str, Any]]
+    binary_media_types: tuple[str, ...]
+
+    def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+        """The route of a request and its path parameters. Literal segments win over `{name}`, that over `{name+}`."""
+        found = [
+            (_specificity(route), route, {name: unquote(value) for name, value in parameters.items()})
+            for route in self.routes
+            if route.method in (method.lower(), ANY)
+            and (parameters := _path_parameters(route.resource, path)) is not None
+        ]
+        if not found:
+            return None
+        _, route, parameters = min(found, key=lambda match: match[0])
+        return route, parameters
+
+
+def api(template: Template) -> Api:
+    """The one REST API of the template. Raises StackError when it uses what the local stack cannot do."""
+    rest_apis = template.resources("AWS::ApiGateway::RestApi")
+    if len(rest_apis) != 1:
+        raise StackError(f"the local stack runs exactly one REST API, the template has {len(rest_apis)}")
+    ((logical_id, properties),) = rest_apis.items()
+    body = template.resolve(properties.get("Body", {}))
+    schemes = body.get("components", {}).get("securitySchemes", {}) | body.get("securityDefinitions", {})
+    authorizers = {name: scheme for name, scheme in schemes.items() if AUTHORIZER in scheme}
+    stages = [
+        template.resolve({key: stage[key] for key in ("StageName", "Variables") if key in stage})
+        for stage in template.resources("AWS::ApiGateway::Stage").values()
+        if template.resolve(stage.get("RestApiId")) == template.name(logical_id)
+    ]
+    if len(stages) != 1:
+        raise StackError(f"the local stack runs exactly one stage of {logical_id}, the template has {len(stages)}")
+    return Api(
+        id=template.name(logical_id),
+        stage=stages[0]["StageName"],
+        stage_variables=stages[0].get("Variables", {}),
+        routes=tuple(
+            _route(method, resource, operation, body.get("security", []), authorizers)
+            for resource, operations in body.get("paths", {}).items()
+            for method, operation in operations.items()
+            if method in METHODS
+        ),
+        gateway_responses=body.get("x-amazon-apigateway-gateway-responses", {}),
+        binary_media_types=tuple(
+            body.get("x-amazon-apigateway-binary-media-types", [])
+            + template.resolve(properties.get("BinaryMediaTypes", []))
+        ),
+    )
+
+
+def _route(
+    method: str, resource: str, operation: dict[str, Any], security: list[Any], authorizers: dict[str, Any]
+) -> Route:
+    place = f"{method.upper()} {resource}"
+    names = [name for requirement in operation.get("security", security) for name in requirement]
+    if unknown := [name for name in names if name not in authorizers and name != "NONE"]:
+        raise StackError(f"{place}: the local stack has no authorizer {unknown[0]}")
+    names = [name for name in names if name != "NONE"]
+    if len(names) > 1:
+        raise StackError(f"{place}: API Gateway takes one authorizer, here are {', '.join(names)}")
+    if "x-amazon-apigateway-request-validator" in operation:
+        raise StackError(f"{place}: the local stack runs no request validators")
+    return Route(
+        method=method,
+        resource=resource,
+        integration=_integration(place, operation.get(INTEGRATION, {})),
+        authorizer=_authorizer(names[0], authorizers[names[0]][AUTHORIZER]) if names else None,
+    )
+
+
+def _integration(place: str, integration: dict[str, Any]) -> Proxy | Mock:
+    match integration.get("type", "none").lower():
+        case "aws_proxy":
+            timeout = min(INTEGRATION_SECONDS, int(integration.get("timeoutInMillis", 29_000)) / 1000)
+            return Proxy(_function_arn(place, integration.get("uri", "")), timeout)
+        case "mock":
+            return Mock(
+                request_templates=integration.get("requestTemplates", {}),
+                passthrough=integration.get("passthroughBehavior", "when_no_match").lower(),
+                responses=integration.get("responses", {}),
+            )
+        case type_:
+            raise StackError(f"{place}: the local stack runs no integration of type {type_}")
+
+
+def _authorizer(name: str, authorizer: dict[str, Any]) -> Authorizer:
+    if authorizer.get("type") != "request":
+        raise StackError(f"{name}: the local stack runs only authorizers of type REQUEST")
+    sources = [source.strip() for source in authorizer.get("identitySource", "").split(",") if source.strip()]
+    parsed = [re.fullmatch(r"method\.request\.(header|querystring)\.(.+)", source) for source in sources]
+    if not all(parsed):
+        raise StackError(f"{name}: the local stack knows only headers and query strings as identity sources")
+    return Authorizer(
+        name=name,
+        function_arn=_function_arn(name, authorizer.get("authorizerUri", "")),
+        cache_seconds=int(authorizer.get("authorizerResultTtlInSeconds", DEFAULT_CACHE_SECONDS)),
+        identity_sources=tuple((match[1], match[2]) for match in parsed if match),
+    )
+
+
+def _function_arn(place: str, uri: str) -> str:
+    if not (match := re.fullmatch(r"arn:.+:lambda:path/2015-03-31/functions/(arn:.+)/invocations", uri)):
+        raise StackError(f"{place}: this is no URI of a Lambda function: {uri}")
+    return match[1]
+
+
+def _path_parameters(resource: str, path: str) -> dict[str, str] | None:
+    """What `{name}` and `{name+}` of a resource stand for in a path, or None when the path is another's."""
+    # API Gateway takes /a/ for /a.
+    expected, given = resource.strip("/").split("/"), path.removeprefix("/").removesuffix("/").split("/")
+    parameters: dict[str, str] = {}
+    for index, segment in enumerate(expected):
+        if segment.startswith("{") and segment.endswith("+}") and len(given) > index:
+            return parameters | {segment[1:-2]: "/".join(given[index:])}
+        if index >= len(given):
+            return None
+        if segment.startswith("{") and segment.endswith("}") and given[index]:
+            parameters[segment[1:-1]] = given[index]
+        elif segment != given[index]:
+            return None
+    return parameters if len(given) == len(expected) else None
+
+
+def _specificity(route: Route) -> list[tuple[int, ...]]:
+    """Sorts before that of a route that fits the same paths less well."""
+    segments = [
+        (2,) if segment.endswith("+}") else (1,) if segment.startswith("{") else (0,)
+        for segment in route.resource.split("/")
+    ]
+    return [*segments, (3, int(route.method == ANY))]

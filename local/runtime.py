@@ -1,0 +1,139 @@
+"""What Lambda's runtime is to a function: import its handler once, then answer one event after another.
+
+Run as a process of its own, with the function's environment. Frames (a length of 8 bytes, then JSON) come in on
+standard input and go out on standard output; what the handler prints goes to standard error. It imports nothing of the
+stack, and ends when its input does.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+"""
+
+import importlib
+import importlib.machinery
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_RESPONSE_BYTES = 6_291_556
+
+type Frame = dict[str, Any]
+
+
+class Context:
+    """The second argument of a handler: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
+
+    identity = None
+    client_context = None
+
+    def __init__(self, request_id: str, timeout: float) -> None:
+        self.aws_request_id = request_id
+        self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.invoked_function_arn = os.environ["LOCAL_FUNCTION_ARN"]
+        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self._deadline = time.monotonic() + timeout
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the handler may still run."""
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+class UncachedLoader(importlib.machinery.SourceFileLoader):
+    """Reads source files anew: two edits within one second look alike to Python's cache of compiled files."""
+
+    def path_stats(self, path: str) -> Any:
+        """Say that nothing is known of the file, so that neither an old nor a new compiled file is used."""
+        raise OSError(path)
+
+
+def import_edited_files_anew(folders: list[str]) -> None:
+    """Make imports from these folders ignore compiled files."""
+
+    def finder(path: str) -> importlib.machinery.FileFinder:
+        if not any(path == folder or path.startswith(folder + os.sep) for folder in folders):
+            raise ImportError(path)
+        return importlib.machinery.FileFinder(path, (UncachedLoader, importlib.machinery.SOURCE_SUFFIXES))
+
+    sys.path_hooks.insert(0, finder)
+    sys.path_importer_cache.clear()
+
+
+def load_handler(name: str) -> Callable[[Any, Context], Any]:
+    """The function that `module.function` names."""
+    module, _, function = name.rpartition(".")
+    return cast("Callable[[Any, Context], Any]", getattr(importlib.import_module(module.replace("/", ".")), function))
+
+
+def error_frame(error: Exception) -> Frame:
+    """An exception as Lambda reports it, and as text for the console."""
+    text = traceback.format_exception_only(error) if isinstance(error, SyntaxError) else _own_traceback(error)
+    return {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}, "log": "".join(text).rstrip()}
+
+
+def _own_traceback(error: Exception) -> list[str]:
+    """The traceback without the frames of this file and of the import system."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and "importlib" not in frame.filename
+    ]
+    return [*traceback.format_list(frames), *traceback.format_exception_only(error)]
+
+
+def answer(handler: Callable[[Any, Context], Any], request: Frame) -> bytes:
+    """Call the handler with one event; whatever comes of it becomes a frame."""
+    timeout = float(request["timeout"])
+    # The stack ends a handler that takes too long. Should the stack be gone by then, this does.
+    signal.setitimer(signal.ITIMER_REAL, timeout + 1)
+    try:
+        result = json.dumps(handler(request["event"], Context(request["id"], timeout)), ensure_ascii=False).encode()
+    except Exception as error:  # noqa: BLE001 (whatever a handler raises is a function error, as on Lambda)
+        return json.dumps(error_frame(error)).encode()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if len(result) > MAX_RESPONSE_BYTES:
+        message = f"the response has {len(result)} bytes, Lambda takes {MAX_RESPONSE_BYTES}"
+        too_large = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}
+        return json.dumps({"error": too_large, "log": message}).encode()
+    return b'{"result":' + result + b"}"
+
+
+def write(stream: BinaryIO, frame: bytes) -> None:
+    """Send one frame."""
+    stream.write(len(frame).to_bytes(8) + frame)
+    stream.flush()
+
+
+def read(stream: BinaryIO) -> Frame | None:
+    """Receive one frame, or None when the stack is gone."""
+    length = int.from_bytes(stream.read(8))
+    return json.loads(stream.read(length)) if length else None
+
+
+def main() -> None:
+    """Run until the input ends."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(1, "w", buffering=1)
+
+    import_edited_files_anew(os.environ["PYTHONPATH"].split(os.pathsep))
+    try:
+        handler = load_handler(os.environ["_HANDLER"])
+    except Exception as error:  # noqa: BLE001 (a function that cannot be imported must not look like a broken stack)
+        write(answers, json.dumps(error_frame(error)).encode())
+        return
+    write(answers, b'{"ready":true}')
+    while request := read(requests):
+        write(answers, answer(handler, request))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What other commands need to know of the running stack, in a file that only its owner can read."""
+
+import json
+import os
+import socket
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from local.errors import StackError
+
+
+@dataclass(frozen=True)
+class State:
+    """A running stack; `tables` are names by logical id."""
+
+    pid: int
+    url: str
+    aws_url: str
+    key: str
+    session_secret: str
+    tables: dict[str, str]
+
+    def table(self, logical_id: str) -> str:
+        """A table's name. Raises StackError when the stack has no such table."""
+        if logical_id not in self.tables:
+            raise StackError(f"the running stack has no {logical_id}")
+        return self.tables[logical_id]
+
+    def write(self, file: Path) -> None:
+        """Raises StackError when the file cannot be written."""
+        temporary = file.with_name(f"{file.name}.{self.pid}")
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as stream:
+                json.dump(asdict(self), stream, indent=2)
+            temporary.replace(file)
+        except OSError as error:
+            raise StackError(f"cannot write {file}: {error.strerror}") from error
+
+    def remove(self, file: Path) -> None:
+        """Remove the file unless another stack has taken it over."""
+        with suppress(OSError, ValueError):
+            if json.loads(file.read_text())["pid"] == self.pid:
+                file.unlink()
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """The stack that runs now. Raises StackError when there is none."""
+        try:
+            state = cls(**json.loads(file.read_text()))
+        except FileNotFoundError as error:
+            raise StackError("no local stack is running; start one with: make run") from error
+        except (OSError, TypeError, ValueError) as error:
+            raise StackError(f"{file} cannot be read; remove it and start the stack with: make run") from error
+        address = urlsplit(state.aws_url)
+        try:
+            socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
+        except OSError as error:
+            raise StackError(f"the stack that {file} tells of is gone; start one with: make run") from error
+        return state

@@ -1,0 +1,268 @@
+"""template.yaml as CloudFormation sees it: transformed by SAM, its conditions decided, its intrinsics resolved.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
+"""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import boto3
+from samtranslator.model.exceptions import ExceptionWithMessage
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+from yaml import YAMLError
+
+from local.environment import ACCOUNT, REGION
+from local.errors import StackError
+
+STACK_NAME = "outcomes-local"
+
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK_NAME}/local",
+    "AWS::StackName": STACK_NAME,
+    "AWS::URLSuffix": "amazonaws.com",
+}
+
+# Where a resource of a type that runs here says its name. Unnamed ones are called by their logical id.
+NAMES = {
+    "AWS::ApiGateway::RestApi": "",
+    "AWS::ApiGateway::Stage": "StageName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Lambda::LayerVersion": "",
+    "AWS::SecretsManager::Secret": "Name",
+}
+
+_NO_VALUE = object()
+
+
+class Template:
+    """A transformed template with its parameters.
+
+    `arns` holds the ARNs that only their creation decides, by logical id; whoever creates such a resource adds it.
+    """
+
+    def __init__(self, document: dict[str, Any], folder: Path, parameters: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.arns: dict[str, str] = {}
+        self._document = document
+        self._parameters = _parameter_values(document.get("Parameters", {}), parameters)
+        self._intrinsics = {
+            "Ref": self._ref,
+            "Fn::And": lambda conditions: all(map(self._holds, conditions)),
+            "Fn::Equals": lambda pair: _text(self.resolve(pair[0])) == _text(self.resolve(pair[1])),
+            "Fn::FindInMap": self._find_in_map,
+            "Fn::GetAtt": self._get_att,
+            "Fn::If": lambda args: self.resolve(args[1 if self._condition(args[0]) else 2]),
+            "Fn::Join": lambda args: _text(self.resolve(args[0])).join(_text(part) for part in self.resolve(args[1])),
+            "Fn::Not": lambda conditions: not self._holds(conditions[0]),
+            "Fn::Or": lambda conditions: any(map(self._holds, conditions)),
+            "Fn::Select": lambda args: self.resolve(args[1])[int(self.resolve(args[0]))],
+            "Fn::Split": lambda args: self.resolve(args[1]).split(args[0]),
+            "Fn::Sub": self._sub,
+        }
+
+    def resources(self, type_: str) -> dict[str, dict[str, Any]]:
+        """The properties, not yet resolved, of every resource of a type whose condition holds, by logical id."""
+        return {
+            logical_id: resource.get("Properties", {})
+            for logical_id, resource in self._document["Resources"].items()
+            if resource["Type"] == type_ and self._exists(resource)
+        }
+
+    def resolve(self, value: Any) -> Any:
+        """The value without intrinsics. Raises StackError on one that is unknown, or that names what is not there."""
+        match value:
+            case dict() if len(value) == 1 and self._is_intrinsic(name := next(iter(value))):
+                return self._call(name, value[name])
+            case dict():
+                return {key: kept for key, item in value.items() if (kept := self.resolve(item)) is not _NO_VALUE}
+            case list():
+                return [kept for item in value if (kept := self.resolve(item)) is not _NO_VALUE]
+            case _:
+                return value
+
+    def name(self, logical_id: str) -> str:
+        """What a resource is called: the name it asks for, else its logical id."""
+        resource = self._document["Resources"].get(logical_id)
+        if resource is None or not self._exists(resource):
+            raise StackError(f"there is no parameter or resource {logical_id}")
+        if resource["Type"] not in NAMES:
+            raise StackError(f"{logical_id} is an {resource['Type']}, which the local stack does not run")
+        if resource["Type"] == "AWS::ApiGateway::RestApi":
+            return sha256(logical_id.encode()).hexdigest()[:10]
+        return _text(self.resolve(resource.get("Properties", {}).get(NAMES[resource["Type"]], logical_id)))
+
+    def arn(self, logical_id: str) -> str:
+        """The Amazon Resource Name of a resource that runs here."""
+        name = self.name(logical_id)
+        if logical_id in self.arns:
+            return self.arns[logical_id]
+        match self._document["Resources"][logical_id]["Type"]:
+            case "AWS::DynamoDB::Table":
+                return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
+            case "AWS::Lambda::Function":
+                return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+            case "AWS::Lambda::LayerVersion":
+                return f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1"
+            case type_:
+                raise StackError(f"the ARN of {logical_id}, an {type_}, is not known to the local stack")
+
+    def _exists(self, resource: dict[str, Any]) -> bool:
+        return "Condition" not in resource or self._condition(resource["Condition"])
+
+    def _is_intrinsic(self, name: str) -> bool:
+        return name == "Ref" or name.startswith("Fn::")
+
+    def _call(self, name: str, argument: Any) -> Any:
+        if name not in self._intrinsics:
+            raise StackError(f"{name} is not known to the local stack")
+        try:
+            return self._intrinsics[name](argument)
+        except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StackError(f"{name} cannot be resolved: {json.dumps(argument)}") from error
+
+    def _condition(self, name: str) -> bool:
+        if name not in self._document.get("Conditions", {}):
+            raise StackError(f"there is no condition {name}")
+        return self._holds(self._document["Conditions"][name])
+
+    def _holds(self, condition: Any) -> bool:
+        """A part of a condition, which may name another one as {"Condition": name}."""
+        if isinstance(condition, dict) and condition.keys() == {"Condition"}:
+            return self._condition(condition["Condition"])
+        return bool(self.resolve(condition))
+
+    def _ref(self, name: str) -> Any:
+        if name == "AWS::NoValue":
+            return _NO_VALUE
+        if name in PSEUDO_PARAMETERS:
+            return PSEUDO_PARAMETERS[name]
+        if name in self._parameters:
+            return self._parameters[name]
+        by_arn = self.resources("AWS::SecretsManager::Secret") | self.resources("AWS::Lambda::LayerVersion")
+        return self.arn(name) if name in by_arn else self.name(name)
+
+    def _get_att(self, argument: str | list[str]) -> str:
+        logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+        if attribute != "Arn":
+            raise StackError(f"{logical_id}.{attribute} is not known to the local stack")
+        return self.arn(logical_id)
+
+    def _find_in_map(self, argument: list[Any]) -> Any:
+        name, first, second = self.resolve(argument)
+        return self.resolve(self._document["Mappings"][name][first][second])
+
+    def _sub(self, argument: str | list[Any]) -> str:
+        text, given = (argument, {}) if isinstance(argument, str) else (argument[0], self.resolve(argument[1]))
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1]
+            if name.startswith("!"):
+                return f"${{{name[1:]}}}"
+            if name in given:
+                return _text(given[name])
+            return _text(self._get_att(name) if "." in name else self._ref(name))
+
+        return re.sub(r"\$\{([^}]+)\}", value, text)
+
+
+def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> Template:
+    """Read and transform a SAM template.
+
+    Its parameters are `overrides`, which it must know, else `local`, which counts where the template has such a
+    parameter, else its own defaults.
+
+    Raises StackError when there is no such file, when it is no template that SAM accepts, and when a parameter has
+    neither a value nor a default, or a value that it forbids.
+    """
+    try:
+        # Through JSON and back: what YAML anchors share must not be changed in several places at once.
+        document = json.loads(json.dumps(yaml_parse(path.read_text()), default=str))
+    except FileNotFoundError as error:
+        raise StackError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise StackError(f"{path.name}: {_one_line(error)}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
+        raise StackError(f"{path.name}: no Resources in it")
+
+    declared = json.loads(json.dumps(document.get("Parameters", {})))
+    parameters = {name: value for name, value in local.items() if name in declared} | dict(overrides)
+    values = _parameter_values(declared, parameters)
+    _point_at_local_code(document)
+    for name in [name for name, value in values.items() if isinstance(value, list)]:
+        # SAM would put the text of a list where CloudFormation puts the list.
+        document["Parameters"][name].pop("Default", None)
+    logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
+    translator = Translator(
+        {"AWSLambdaBasicExecutionRole": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"},
+        Parser(),
+        boto_session=boto3.Session(region_name=REGION),
+    )
+    try:
+        transformed = translator.translate(document, {n: v for n, v in values.items() if isinstance(v, str)})
+    except ExceptionWithMessage as error:
+        causes = getattr(error, "causes", None) or [error]
+        raise StackError(f"{path.name}: {_one_line(causes[0].message)}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # SAM's own answer to odd shapes
+        raise StackError(f"{path.name}: SAM cannot transform it: {_one_line(error)}") from error
+    transformed["Parameters"] = declared
+    return Template(transformed, path.parent, parameters)
+
+
+def _point_at_local_code(document: dict[str, Any]) -> None:
+    """SAM transforms only code that is already in S3, so the local path travels as an S3 key."""
+    places = [(document.get("Globals", {}).get("Function", {}), "CodeUri", "Globals")]
+    for logical_id, resource in document["Resources"].items():
+        match resource:
+            case {"Type": "AWS::Serverless::Function"}:
+                places.append((resource.setdefault("Properties", {}), "CodeUri", logical_id))
+            case {"Type": "AWS::Serverless::LayerVersion"}:
+                places.append((resource.setdefault("Properties", {}), "ContentUri", logical_id))
+    for properties, key, logical_id in places:
+        if key in properties:
+            if not isinstance(properties[key], str):
+                raise StackError(f"{key} of {logical_id} must be a folder for the local stack")
+            properties[key] = f"s3://local/{properties[key].removeprefix('./')}"
+
+
+def _parameter_values(declared: dict[str, Any], given: Mapping[str, str]) -> dict[str, str | list[str]]:
+    if unknown := sorted(given.keys() - declared.keys()):
+        raise StackError(f"the template has no parameter {', '.join(unknown)}")
+    values: dict[str, str | list[str]] = {}
+    for name, parameter in declared.items():
+        if name not in given and "Default" not in parameter:
+            raise StackError(f"parameter {name} has no default and no value in the local stack")
+        value = _text(given.get(name, parameter.get("Default")))
+        pattern = parameter.get("AllowedPattern", ".*")
+        is_list = parameter.get("Type", "") == "CommaDelimitedList" or parameter.get("Type", "").startswith("List<")
+        each = [part.strip() for part in value.split(",")] if is_list else [value]
+        if not all(re.fullmatch(pattern, part, re.DOTALL) for part in each):
+            hint = parameter.get("ConstraintDescription", f"must match {pattern}")
+            raise StackError(f"parameter {name} {hint}")
+        if "AllowedValues" in parameter and value not in map(_text, parameter["AllowedValues"]):
+            raise StackError(f"parameter {name} must be one of {', '.join(map(_text, parameter['AllowedValues']))}")
+        values[name] = each if is_list else value
+    return values
+
+
+def _text(value: Any) -> str:
+    """A scalar as CloudFormation writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        raise TypeError("a list or map where text is needed")
+    return str(value)
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())
