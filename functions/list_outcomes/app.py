@@ -2,7 +2,7 @@
 
 import os
 
-from outcomes.api import Event, Response, caller, endpoint, ok, query
+from outcomes.api import Caller, Event, Response, endpoint, ok, query
 from outcomes.errors import BadRequest, Unauthorized
 from outcomes.store import OutcomeStore
 
@@ -13,11 +13,10 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
 
 @endpoint(failure="Failed to list outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
-def handler(event: Event) -> Response:
-    user_id = caller(event).user_id
-    if user_id is None:  # a key belongs to no user
+def handler(event: Event, caller: Caller) -> Response:
+    if caller.user_id is None:  # a key belongs to no user
         raise Unauthorized
-    outcomes = store.newest(user_id, _limit(query(event, "limit")))
+    outcomes = store.newest(caller.user_id, _limit(query(event, "limit")))
     return ok(f'{{"outcomes":[{",".join(outcomes)}]}}')
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from outcomes.api import Event, Response, caller, endpoint, json_body, ok
+from outcomes.api import Caller, Event, Response, endpoint, json_body, ok
 from outcomes.models import NewOutcome
 from outcomes.observability import MetricUnit, metrics
 from outcomes.store import OutcomeStore
@@ -11,12 +11,11 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
 
 @endpoint(failure="Failed to record outcome", origins=os.environ["DASHBOARD_ORIGINS"])
-def handler(event: Event) -> Response:
-    session_user = caller(event).user_id
-    outcome = NewOutcome.parse(json_body(event), session_user=session_user)
+def handler(event: Event, caller: Caller) -> Response:
+    outcome = NewOutcome.parse(json_body(event), session_user=caller.user_id)
     id_ = store.add(outcome)
     _count(outcome)
-    return ok('{"ok":true}' if session_user is None else f'{{"ok":true,"id":"{id_}"}}')
+    return ok('{"ok":true}' if caller.user_id is None else f'{{"ok":true,"id":"{id_}"}}')
 
 
 def _count(outcome: NewOutcome) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import Any, NamedTuple, NoReturn
 
-from outcomes.errors import BadRequest, PayloadTooLarge, Refused, Unauthorized
+from outcomes.errors import BadRequest, Forbidden, PayloadTooLarge, Refused, Unauthorized, UnsupportedMediaType
 
 MAX_BODY_BYTES = 128 * 1024
 
@@ -17,7 +17,13 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 type Response = dict[str, Any]
 
-_STATUS: dict[type[Refused], int] = {BadRequest: 400, Unauthorized: 401, PayloadTooLarge: 413}
+_STATUS: dict[type[Refused], int] = {
+    BadRequest: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    PayloadTooLarge: 413,
+    UnsupportedMediaType: 415,
+}
 
 
 class Caller(NamedTuple):
@@ -26,15 +32,15 @@ class Caller(NamedTuple):
     user_id: int | None
 
 
-type Route = Callable[[Event], Response]
+type Route = Callable[[Event, Caller], Response]
 type Handler = Callable[[Event, object], Response]
 
 
 def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
-    """Make a Lambda handler of a route, which takes the event and returns `ok(...)`.
+    """Make a Lambda handler of a route, which takes event and caller and returns `ok(...)`.
 
     failure: the `error` of a 500, for all that the route raises besides Refused.
-    origins: comma-separated origins whose pages may read the responses.
+    origins: comma-separated origins whose pages may call with the user's session and read the responses.
     """
     allowed = frozenset(filter(None, origins.split(",")))
 
@@ -42,7 +48,7 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
         @wraps(route)
         def handler(event: Event, _context: object) -> Response:
             try:
-                response = route(event)
+                response = route(event, _caller(event, allowed))
             except Refused as refused:
                 response = _refusal(event, refused)
             except Exception:  # whatever it is, the caller must hear that it may try again
@@ -63,16 +69,6 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
 def ok(body: str) -> Response:
     """A 200 with `body`, JSON text."""
     return _response(200, body)
-
-
-def caller(event: Event) -> Caller:
-    """Who the authorizer found to be calling. Raises Unauthorized when it did not say."""
-    match (event.get("requestContext") or {}).get("authorizer"):
-        case {"caller": "key"}:
-            return Caller(user_id=None)
-        case {"caller": "session", "userId": str(user_id)} if user_id.isascii() and user_id.isdigit():
-            return Caller(user_id=int(user_id))
-    raise Unauthorized
 
 
 def header(event: Event, name: str) -> str | None:
@@ -105,6 +101,40 @@ def json_body(event: Event) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRequest("Invalid JSON")
     return value
+
+
+def _caller(event: Event, origins: frozenset[str]) -> Caller:
+    """Who the authorizer found to be calling.
+
+    Raises Unauthorized when it did not say, and what `_refuse_cross_site` raises.
+    """
+    match (event.get("requestContext") or {}).get("authorizer"):
+        case {"caller": "key"}:
+            return Caller(user_id=None)
+        case {"caller": "session", "userId": str(user_id)} if user_id.isascii() and user_id.isdigit():
+            if event.get("httpMethod") == "POST":
+                _refuse_cross_site(event, origins)
+            return Caller(user_id=int(user_id))
+    raise Unauthorized
+
+
+def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
+    """Browsers send the user's cookie along with what any page posts; so the page must be one of ours.
+
+    A form cannot declare JSON, a script of another origin can do so only after a preflight (Fetch standard,
+    https://fetch.spec.whatwg.org/#cors-safelisted-request-header), and every browser says where a POST comes from. Who
+    sends neither Origin nor Sec-Fetch-Site is no browser.
+
+    Raises UnsupportedMediaType and Forbidden.
+    """
+    if (header(event, "content-type") or "").partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType
+    origin = header(event, "origin")
+    if origin is not None:
+        if origin not in origins:
+            raise Forbidden
+    elif header(event, "sec-fetch-site") not in {None, "same-origin", "none"}:
+        raise Forbidden
 
 
 def _number(text: str) -> Decimal:

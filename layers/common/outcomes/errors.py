@@ -2,8 +2,10 @@
 
     Refused
     ├── Unauthorized
+    ├── Forbidden
     ├── BadRequest
-    └── PayloadTooLarge
+    ├── PayloadTooLarge
+    └── UnsupportedMediaType
 
 Anything else that is raised is a failure of ours or of AWS. Which status each becomes is said in `api`.
 """
@@ -39,6 +41,12 @@ class Unauthorized(Refused):
     error = "Unauthorized"
 
 
+class Forbidden(Refused):
+    """A page that is not a dashboard of ours is calling with the user's session."""
+
+    error = "Forbidden"
+
+
 class BadRequest(Refused):
     """The request breaks the contract."""
 
@@ -47,3 +55,9 @@ class PayloadTooLarge(Refused):
     """The body is over the limit."""
 
     error = "Payload too large"
+
+
+class UnsupportedMediaType(Refused):
+    """A body that is not declared to be JSON."""
+
+    error = "Unsupported media type"
