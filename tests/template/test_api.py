@@ -1,0 +1,144 @@
+"""What API Gateway is told: who may call what, and how it answers by itself."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.template import Template
+
+from .conftest import deploy
+
+EXTENSION = "x-amazon-apigateway-{}".format
+
+# Every type there is. https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+# DEFAULT_4XX and DEFAULT_5XX keep the status of what went wrong.
+GATEWAY_RESPONSES = {
+    "ACCESS_DENIED": ("403", "Forbidden"),
+    "API_CONFIGURATION_ERROR": ("500", "Internal error"),
+    "AUTHORIZER_CONFIGURATION_ERROR": ("500", "Internal error"),
+    "AUTHORIZER_FAILURE": ("500", "Internal error"),
+    "BAD_REQUEST_BODY": ("400", "Bad request"),
+    "BAD_REQUEST_PARAMETERS": ("400", "Bad request"),
+    "DEFAULT_4XX": (None, "Bad request"),
+    "DEFAULT_5XX": (None, "Internal error"),
+    "EXPIRED_TOKEN": ("403", "Forbidden"),
+    "INTEGRATION_FAILURE": ("502", "Internal error"),
+    "INTEGRATION_TIMEOUT": ("504", "Timeout"),
+    "INVALID_API_KEY": ("403", "Forbidden"),
+    "INVALID_SIGNATURE": ("403", "Forbidden"),
+    "MISSING_AUTHENTICATION_TOKEN": ("404", "Not found"),
+    "QUOTA_EXCEEDED": ("429", "Too many requests"),
+    "REQUEST_TOO_LARGE": ("413", "Payload too large"),
+    "RESOURCE_NOT_FOUND": ("404", "Not found"),
+    "THROTTLED": ("429", "Too many requests"),
+    "UNAUTHORIZED": ("401", "Unauthorized"),
+    "UNSUPPORTED_MEDIA_TYPE": ("415", "Unsupported media type"),
+    "WAF_FILTERED": ("403", "Forbidden"),
+}
+
+
+def operations(api: Any) -> Iterator[tuple[str, str, Any]]:
+    for path, methods in api["paths"].items():
+        for method, operation in methods.items():
+            if method != "parameters":
+                yield path, method, operation
+
+
+def authorizer(api: Any, name: str) -> Any:
+    return api["components"]["securitySchemes"][name][EXTENSION("authorizer")]
+
+
+def test_the_contract_s_routes_are_there(api: Any) -> None:
+    assert {(path, method) for path, method, _ in operations(api)} >= {
+        ("/api/outcomes", "post"),
+        ("/api/outcomes", "get"),
+        ("/api/outcomes", "options"),
+    }
+
+
+def test_a_browser_s_preflight_needs_no_credentials(api: Any) -> None:
+    for path, method, operation in operations(api):
+        if method == "options":
+            assert "security" not in operation, path
+            assert operation[EXTENSION("integration")]["type"] == "mock", path
+
+
+def test_every_other_method_asks_exactly_one_authorizer(api: Any) -> None:
+    assert "security" not in api
+    for path, method, operation in operations(api):
+        if method != "options":
+            [requirement] = operation.get("security", [{}])
+            [name] = requirement
+            assert authorizer(api, name)["type"] == "request", (path, method)
+
+
+def test_only_reading_uses_the_cached_authorizer(api: Any) -> None:
+    """Its answer is remembered by Cookie alone: a method that also takes a key must not use it."""
+    for path, method, operation in operations(api):
+        if method != "options":
+            [name] = operation["security"][0]
+            assert name == ("Session" if method == "get" else "KeyOrSession"), (path, method)
+
+
+def test_key_or_session_is_asked_every_time_and_needs_no_header(api: Any) -> None:
+    key_or_session = authorizer(api, "KeyOrSession")
+
+    assert int(key_or_session["authorizerResultTtlInSeconds"]) == 0
+    assert "identitySource" not in key_or_session
+
+
+def test_a_session_is_remembered_by_its_cookie_for_a_minute(api: Any) -> None:
+    session = authorizer(api, "Session")
+
+    assert int(session["authorizerResultTtlInSeconds"]) == 60
+    assert session["identitySource"] == "method.request.header.Cookie"
+
+
+@pytest.mark.parametrize("seconds", ["0", "3600"])
+def test_how_long_a_session_is_remembered_is_a_parameter(seconds: str) -> None:
+    template = deploy(SessionCacheSeconds=seconds)
+    [rest_api] = template.resources("AWS::ApiGateway::RestApi").values()
+
+    assert int(authorizer(template.resolve(rest_api["Body"]), "Session")["authorizerResultTtlInSeconds"]) == int(
+        seconds
+    )
+
+
+def test_every_answer_of_api_gateway_itself_is_ours(api: Any) -> None:
+    assert api[EXTENSION("gateway-responses")].keys() == GATEWAY_RESPONSES.keys()
+
+
+@pytest.mark.parametrize("type_", GATEWAY_RESPONSES)
+def test_answers_of_api_gateway_have_our_shape(api: Any, type_: str) -> None:
+    status, error = GATEWAY_RESPONSES[type_]
+    response = api[EXTENSION("gateway-responses")][type_]
+
+    assert response.get("statusCode") == status
+    assert response["responseTemplates"] == {"application/json": json.dumps({"error": error}, separators=(",", ":"))}
+
+
+@pytest.mark.parametrize("type_", GATEWAY_RESPONSES)
+def test_answers_of_api_gateway_have_our_headers(api: Any, type_: str) -> None:
+    parameters = api[EXTENSION("gateway-responses")][type_]["responseParameters"]
+    headers = {name.removeprefix("gatewayresponse.header."): value for name, value in parameters.items()}
+
+    assert headers.items() >= {
+        ("Cache-Control", "'no-store'"),
+        ("X-Content-Type-Options", "'nosniff'"),
+        ("Access-Control-Allow-Origin", "'https://app.example.com'"),
+        ("Access-Control-Allow-Credentials", "'true'"),
+        ("Vary", "'Origin'"),
+    }
+    assert ("Retry-After" in headers) == (type_ in {"THROTTLED", "QUOTA_EXCEEDED"})
+
+
+def test_only_this_api_may_call_the_functions(deployed: Template) -> None:
+    permissions = list(deployed.resources("AWS::Lambda::Permission").values())
+
+    assert permissions
+    for permission in permissions:
+        permission = deployed.resolve(permission)
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        assert f":{deployed.name('OutcomesApi')}/" in permission["SourceArn"]

@@ -1,0 +1,55 @@
+"""The tables and the secret: keyed as designed, kept when the stack goes."""
+
+from typing import Any
+
+import pytest
+
+from local.template import Template
+
+KEYS = {
+    "OutcomesTable": [("user_id", "HASH", "S"), ("created_at", "RANGE", "S")],
+    "SessionsTable": [("token_sha256", "HASH", "S")],
+}
+
+
+def test_every_table_is_listed_here(deployed: Template) -> None:
+    assert deployed.resources("AWS::DynamoDB::Table").keys() == KEYS.keys()
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_a_table_is_keyed_as_designed(deployed: Template, table: str) -> None:
+    properties = deployed.resources("AWS::DynamoDB::Table")[table]
+    types = {each["AttributeName"]: each["AttributeType"] for each in properties["AttributeDefinitions"]}
+
+    keys = [(key["AttributeName"], key["KeyType"], types[key["AttributeName"]]) for key in properties["KeySchema"]]
+    assert keys == KEYS[table]
+    assert len(types) == len(keys)
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_a_table_costs_nothing_when_idle_and_can_be_restored(deployed: Template, table: str) -> None:
+    properties = deployed.resources("AWS::DynamoDB::Table")[table]
+
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_expired_sessions_are_deleted(deployed: Template) -> None:
+    sessions = deployed.resources("AWS::DynamoDB::Table")["SessionsTable"]
+
+    assert sessions["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_what_holds_data_outlives_the_stack(template: Any) -> None:
+    for name, resource in template["Resources"].items():
+        if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"}:
+            assert resource["DeletionPolicy"] == "Retain", name
+            assert resource["UpdateReplacePolicy"] == "Retain", name
+
+
+def test_the_session_secret_is_made_by_aws_and_is_long(deployed: Template) -> None:
+    [secret] = deployed.resources("AWS::SecretsManager::Secret").values()
+
+    assert "SecretString" not in secret
+    assert secret["GenerateSecretString"]["PasswordLength"] >= 32

@@ -1,0 +1,76 @@
+"""What a person who deploys is asked and told, and what is in the repository about it."""
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from local.errors import StackError
+
+from .conftest import ROOT, deploy
+
+# Shapes of what must never be committed: long random text, an AWS access key id, a key of ours, a private key.
+SECRETS = re.compile(r"[0-9a-f]{32}|AKIA[0-9A-Z]{16}|ok_[\w-]{20}|PRIVATE KEY|[A-Za-z0-9+/]{40}={0,2}")
+
+
+@pytest.fixture(scope="session")
+def samconfig() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "samconfig.toml").read_text())
+
+
+def test_every_parameter_says_what_it_is_for(template: Any) -> None:
+    for name, parameter in template["Parameters"].items():
+        assert parameter["Description"], name
+
+
+def test_only_the_dashboard_s_origins_must_be_answered(template: Any) -> None:
+    assert [name for name, parameter in template["Parameters"].items() if "Default" not in parameter] == [
+        "DashboardOrigins"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("KeyFingerprints", "ok_a-key-and-not-its-fingerprint"),
+        ("KeyFingerprints", "A" * 64),
+        ("SessionSecretArn", "the secret itself"),
+        ("SessionCacheSeconds", "soon"),
+        ("AcceptPlainCookies", "yes"),
+        ("Architecture", "sparc"),
+        ("StageName", "v 1"),
+    ],
+)
+def test_a_wrong_answer_is_refused_before_anything_is_made(template: Any, parameter: str, value: str) -> None:
+    if template["Parameters"][parameter]["Type"] == "Number":
+        assert template["Parameters"][parameter].keys() >= {"MinValue", "MaxValue"}
+    else:
+        with pytest.raises(StackError, match=parameter):
+            deploy(**{parameter: value})
+
+
+def test_the_api_s_url_is_told_first(template: Any) -> None:
+    [name, *_] = template["Outputs"]
+
+    assert name == "ApiUrl"
+    assert template["Outputs"][name]["Value"]["Fn::Sub"].endswith("/${StageName}/api/outcomes")
+
+
+def test_there_is_a_dev_and_a_prod_environment(samconfig: dict[str, Any]) -> None:
+    dev, prod = (samconfig[name]["deploy"]["parameters"] for name in ("dev", "prod"))
+
+    assert dev["stack_name"] != prod["stack_name"]
+    assert dev.keys() == prod.keys()
+    assert prod["confirm_changeset"]
+    assert prod["capabilities"] == "CAPABILITY_IAM"
+
+
+@pytest.mark.parametrize("file", ["template.yaml", "samconfig.toml", "Makefile"])
+def test_no_secret_is_in_the_repository(file: str) -> None:
+    assert not SECRETS.findall((ROOT / file).read_text())
+
+
+def test_the_shapes_of_secrets_are_known() -> None:
+    for secret in ("ok_OrhIKLpXFpb8puH7EEbV6pSgBhryj1Ji1YG5jIVDBnM", "AKIA" + "A1B2" * 4, "0123456789abcdef" * 2):
+        assert SECRETS.search(f"value: {secret}\n")

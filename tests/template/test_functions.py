@@ -1,0 +1,134 @@
+"""How the functions run, and what little each of them may do."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.template import Template
+
+from .conftest import ROOT, SECRET_ARN, deploy
+
+# Everything that a function may do, beside writing its log. A new line here is a decision.
+MAY = {
+    "AuthorizerFunction": {
+        ("secretsmanager:GetSecretValue", SECRET_ARN),
+        ("dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:123456789012:table/SessionsTable"),
+    },
+    "RecordOutcomeFunction": {
+        ("dynamodb:PutItem", "arn:aws:dynamodb:us-east-1:123456789012:table/OutcomesTable"),
+    },
+    "ListOutcomesFunction": {
+        ("dynamodb:Query", "arn:aws:dynamodb:us-east-1:123456789012:table/OutcomesTable"),
+    },
+}
+API_GATEWAY_GIVES_UP_SECONDS = 29
+
+
+def functions(template: Template) -> dict[str, Any]:
+    return {
+        name: template.resolve({key: value for key, value in properties.items() if key != "Role"})
+        for name, properties in template.resources("AWS::Lambda::Function").items()
+    }
+
+
+def statements(template: Template, function: str) -> Iterator[Any]:
+    role = template.resources("AWS::IAM::Role")[f"{function}Role"]
+    for policy in role.get("Policies", []):
+        yield from template.resolve(policy["PolicyDocument"]["Statement"])
+
+
+def test_every_function_is_listed_here(deployed: Template) -> None:
+    assert functions(deployed).keys() == MAY.keys()
+
+
+@pytest.mark.parametrize("function", MAY)
+def test_a_function_may_do_only_what_it_needs(deployed: Template, function: str) -> None:
+    may = set()
+    for statement in statements(deployed, function):
+        assert statement["Effect"] == "Allow"
+        assert isinstance(statement["Action"], str), "one action per statement"
+        may.add((statement["Action"], statement["Resource"]))
+
+    assert may == MAY[function]
+    assert "*" not in str(may)
+
+
+@pytest.mark.parametrize("function", MAY)
+def test_beside_that_a_function_only_writes_its_log(deployed: Template, function: str) -> None:
+    role = deployed.resources("AWS::IAM::Role")[f"{function}Role"]
+
+    assert deployed.resolve(role["ManagedPolicyArns"]) == [
+        "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    ]
+
+
+def test_a_secret_of_the_platform_s_own_is_the_only_one_that_is_read() -> None:
+    given = "arn:aws:secretsmanager:us-east-1:123456789012:secret:dashboard-d4e5f6"
+    template = deploy(SessionSecretArn=given)
+
+    assert ("secretsmanager:GetSecretValue", given) in {
+        (statement["Action"], statement["Resource"]) for statement in statements(template, "AuthorizerFunction")
+    }
+    assert not template.resources("AWS::SecretsManager::Secret")
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_functions_and_layer_run_on_the_same_processor(architecture: str) -> None:
+    template = deploy(Architecture=architecture)
+    [layer] = template.resources("AWS::Lambda::LayerVersion").values()
+
+    assert template.resolve(layer["CompatibleArchitectures"]) == [architecture]
+    assert layer["CompatibleRuntimes"] == ["python3.13"]
+    for function in functions(template).values():
+        assert function["Architectures"] == [architecture]
+
+
+@pytest.mark.parametrize("function", MAY)
+def test_a_function_runs_python_3_13_on_arm64_with_the_layer(deployed: Template, function: str) -> None:
+    properties = functions(deployed)[function]
+    [layer] = deployed.resources("AWS::Lambda::LayerVersion")
+
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Architectures"] == ["arm64"]
+    assert properties["Layers"] == [deployed.arn(layer)]
+
+
+@pytest.mark.parametrize("function", MAY)
+def test_the_handler_is_in_the_function_s_folder(deployed: Template, function: str) -> None:
+    properties = functions(deployed)[function]
+    folder = ROOT / properties["Code"]["S3Key"]
+
+    assert properties["Handler"] == "app.handler"
+    assert [path.name for path in sources(folder)] == ["app.py"]
+
+
+def sources(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
+@pytest.mark.parametrize("function", MAY)
+def test_a_function_gives_up_before_api_gateway_does(deployed: Template, function: str) -> None:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
+    assert functions(deployed)[function]["Timeout"] < API_GATEWAY_GIVES_UP_SECONDS
+
+
+@pytest.mark.parametrize("function", MAY)
+def test_no_secret_is_an_environment_variable(deployed: Template, function: str) -> None:
+    variables = functions(deployed)[function]["Environment"]["Variables"]
+
+    for name, value in variables.items():
+        if re.search("SECRET|KEY|TOKEN|PASSWORD", name):
+            # Public by nature: where a secret is, and the fingerprints of keys.
+            assert name.endswith(("_ARN", "_FINGERPRINTS")), name
+        assert isinstance(value, str), name
+
+
+def test_without_a_fingerprint_no_key_is_let_in(deployed: Template) -> None:
+    assert functions(deployed)["AuthorizerFunction"]["Environment"]["Variables"]["KEY_FINGERPRINTS"] == ""
+
+
+def test_a_deployed_stage_takes_only_cookies_with_the_secure_prefix(deployed: Template) -> None:
+    assert functions(deployed)["AuthorizerFunction"]["Environment"]["Variables"]["ACCEPT_PLAIN_COOKIES"] == "false"
