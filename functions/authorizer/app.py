@@ -64,9 +64,11 @@ def _session_user(event: "Event", cookies: list[str]) -> int:
 @cache
 def _sessions() -> "Sessions":
     """Made by the first session and kept, for its secret and its connections."""
-    from outcomes.sessions import Sessions
+    from outcomes.sessions import Sessions, SessionSecrets, StoredSessions
 
-    return Sessions(SESSION_SECRET_ARN, SESSIONS_TABLE, accept_plain=ACCEPT_PLAIN_COOKIES)
+    return Sessions(
+        SessionSecrets(SESSION_SECRET_ARN), StoredSessions(SESSIONS_TABLE), accept_plain=ACCEPT_PLAIN_COOKIES
+    )
 
 
 def _header(event: "Event", name: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 from outcomes.keys import fingerprint
-from outcomes.sessions import Sessions
+from outcomes.sessions import Sessions, SessionSecrets, StoredSessions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -62,8 +62,20 @@ def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.fixture
-def sessions(session_secret: str, tables: dict[str, str], clock: Clock) -> Sessions:
-    return Sessions(session_secret, tables["SessionsTable"], accept_plain=True, clock=clock)
+def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock) -> Sessions:
+    """As the authorizer makes them, except that plain cookies count too."""
+    return Sessions(
+        SessionSecrets(session_secret, clock),
+        StoredSessions(tables["SessionsTable"], clock),
+        accept_plain=True,
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def sessions(clock: Clock) -> Sessions:
+    """Of a deployment whose secret is at hand, and whose table is out of reach."""
+    return Sessions([SECRET], StoredSessions("out-of-reach", clock), accept_plain=True, clock=clock)
 
 
 @pytest.fixture

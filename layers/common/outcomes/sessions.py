@@ -15,7 +15,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from hashlib import sha256
@@ -95,16 +95,20 @@ def token_sha256(token: str) -> str:
 class Sessions:
     """The sessions of one deployment.
 
-    `secret_arn` names the Secrets Manager secret whose text encrypted cookies are made with, `table` the DynamoDB table
-    of stored sessions. `accept_plain` says whether cookies without the `__Secure-` prefix count. `clock` gives seconds
-    since the epoch.
+    `secrets` are what encrypted cookies may be made with, best first. `accept_plain` says whether cookies without the
+    `__Secure-` prefix count. `clock` gives seconds since the epoch.
     """
 
     def __init__(
-        self, secret_arn: str, table: str, *, accept_plain: bool, clock: Callable[[], float] = time.time
+        self,
+        secrets: Iterable[str],
+        stored: "StoredSessions",
+        *,
+        accept_plain: bool,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self.secrets = SessionSecrets(secret_arn, clock)
-        self.stored = StoredSessions(table, clock)
+        self.secrets = secrets
+        self.stored = stored
         self._prefixes = ("__Secure-", "") if accept_plain else ("__Secure-",)
         self._clock = clock
 
@@ -144,9 +148,9 @@ class Sessions:
 
 
 class SessionSecrets:
-    """The current and the previous session secret, kept for at most five minutes."""
+    """The current and the previous text of a Secrets Manager secret, kept for at most five minutes."""
 
-    def __init__(self, arn: str, clock: Callable[[], float]) -> None:
+    def __init__(self, arn: str, clock: Callable[[], float] = time.time) -> None:
         self._arn = arn
         self._clock = clock
         self._kept: list[str] = []
@@ -199,7 +203,7 @@ class SessionSecrets:
 class StoredSessions:
     """The table of stored sessions: `token_sha256` (HASH, S), `user_id` (N) and `expires_at` (N, epoch seconds)."""
 
-    def __init__(self, table: str, clock: Callable[[], float]) -> None:
+    def __init__(self, table: str, clock: Callable[[], float] = time.time) -> None:
         self._table = table
         self._clock = clock
 

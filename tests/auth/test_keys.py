@@ -1,0 +1,71 @@
+"""What a valid key is."""
+
+import pytest
+from outcomes.keys import MAX_KEY_LENGTH, bearer_key, fingerprint, is_valid, parse_fingerprints
+
+FINGERPRINTS = parse_fingerprints(f"{fingerprint('current')},{fingerprint('previous')}")
+
+
+@pytest.mark.parametrize("key", ["current", "previous"])
+def test_a_key_with_one_of_the_fingerprints_is_valid(key: str) -> None:
+    assert is_valid(key, FINGERPRINTS)
+
+
+@pytest.mark.parametrize("key", ["removed", "curren", "currentt", "Current", "current ", fingerprint("current"), "\0"])
+def test_any_other_key_is_not(key: str) -> None:
+    assert not is_valid(key, FINGERPRINTS)
+
+
+def test_without_fingerprints_no_key_is_valid() -> None:
+    assert not is_valid("current", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("", []),
+        ("  ", []),
+        (" , ,", []),
+        (fingerprint("a"), ["a"]),
+        (fingerprint("a").upper(), ["a"]),
+        (f" {fingerprint('a')} , {fingerprint('b')}\n", ["a", "b"]),
+        (f"{fingerprint('a')},,{fingerprint('b')},", ["a", "b"]),
+    ],
+)
+def test_fingerprints_are_read_from_a_comma_separated_list(text: str, known: list[str]) -> None:
+    assert [digest.hex() for digest in parse_fingerprints(text)] == [fingerprint(key) for key in known]
+
+
+@pytest.mark.parametrize("entry", ["a-key-by-mistake", fingerprint("a")[:-1], fingerprint("a") + "00", "\u0663" * 64])
+def test_what_is_no_fingerprint_is_an_error_that_does_not_quote_it(entry: str) -> None:
+    with pytest.raises(ValueError, match="Entry 2 of the key fingerprints is not a SHA-256 in hex") as raised:
+        parse_fingerprints(f"{fingerprint('a')},{entry}")
+    assert entry not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "key"),
+    [
+        (["Bearer abc"], "abc"),
+        (["bearer abc"], "abc"),
+        (["BEARER abc"], "abc"),
+        (["  Bearer   abc  "], "abc"),
+        (["Bearer a.b-c_d~e+f/g="], "a.b-c_d~e+f/g="),
+        (["Bearer " + "k" * MAX_KEY_LENGTH], "k" * MAX_KEY_LENGTH),
+        (["Bearer " + "k" * (MAX_KEY_LENGTH + 1)], None),
+        ([], None),
+        ([""], None),
+        (["Bearer"], None),
+        (["Bearer "], None),
+        (["Bearerabc"], None),
+        (["Basic abc"], None),
+        (["abc"], None),
+        (["Bearer schl\u00fcssel"], None),
+        (["Bearer \ud800"], None),
+        (["\u212aBearer abc"], None),
+        (["Bearer abc", "Bearer abc"], None),
+        (["Bearer abc", "Basic abc"], None),
+    ],
+)
+def test_the_key_is_what_exactly_one_bearer_header_carries(authorization: list[str], key: str | None) -> None:
+    assert bearer_key(authorization) == key

@@ -1,0 +1,615 @@
+"""Who a session cookie belongs to: the real ones, the forged, the stale and the ambiguous."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+from joserfc import jwe, jws
+from joserfc.jwk import OctKey
+from outcomes.sessions import (
+    AUTHJS,
+    MAX_TOKEN_LENGTH,
+    NEXT_AUTH,
+    EncryptedCookie,
+    NoSession,
+    Sessions,
+    SessionSecrets,
+    SessionsUnavailable,
+    StoredSessions,
+    encryption_key,
+)
+
+from local.session_cookies import KINDS, LIFETIME_SECONDS, encrypted_cookie, mint, stored_row
+from tests.auth.conftest import NOON, REAL_COOKIES, SECRET, Clock
+from tests.faults import DENIED, THROTTLED, Fault, error, faulty, fine, unreachable
+
+type Row = dict[str, Any]
+type PutSession = Callable[[Row], None]
+type Rotate = Callable[[str], None]
+type Forge = Callable[[EncryptedCookie, bytes], str]
+
+FAMILIES = {"next-auth": NEXT_AUTH, "authjs": AUTHJS}
+CLAIMS = {"sub": "42", "userId": 42, "exp": NOON + 60}
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> EncryptedCookie:
+    return FAMILIES[request.param]
+
+
+def token_of(cookie: str) -> str:
+    return cookie.partition("=")[2]
+
+
+def refusal(sessions: Sessions, *cookie_headers: str) -> str:
+    """Why there is no session."""
+    with pytest.raises(NoSession) as raised:
+        sessions.user_id(cookie_headers)
+    return raised.value.reason
+
+
+def header(**cookies: str) -> str:
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+class TestRealCookies:
+    """Made by the packages that dashboards use: see make_cookies.mjs."""
+
+    def made(self, **wanted: Any) -> list[dict[str, str]]:
+        return [made["cookies"] for made in REAL_COOKIES["made"] if wanted.items() <= made.items()]
+
+    @pytest.mark.parametrize(
+        "made", REAL_COOKIES["made"], ids=lambda made: f"{next(iter(made['cookies']))} {made['what']}"
+    )
+    def test_belong_to_their_user(self, sessions: Sessions, made: dict[str, Any]) -> None:
+        assert sessions.user_id([header(**made["cookies"])]) == made["user_id"]
+
+    @pytest.mark.parametrize("kind", FAMILIES)
+    def test_in_chunks_are_joined_in_numeric_order_however_they_come(self, sessions: Sessions, kind: str) -> None:
+        for cookies in self.made(family=kind, what="large"):
+            assert len(cookies) > 1
+            backwards = dict(reversed(cookies.items()))
+            assert sessions.user_id([header(**backwards)]) == 42
+            assert sessions.user_id([f"{name}={chunk}" for name, chunk in backwards.items()]) == 42
+
+    @pytest.mark.parametrize("kind", FAMILIES)
+    def test_with_a_chunk_missing_are_nobodys(self, sessions: Sessions, kind: str) -> None:
+        for cookies in self.made(family=kind, what="large"):
+            for missing in cookies:
+                rest = {name: chunk for name, chunk in cookies.items() if name != missing}
+                assert refusal(sessions, header(**rest)) in ("no_session", "malformed_session", "unknown_session")
+
+    @pytest.mark.parametrize("kind", FAMILIES)
+    def test_do_not_count_under_another_name(self, sessions: Sessions, kind: str) -> None:
+        [plain] = self.made(family=kind, what="user id", secure=False)
+        [secure] = self.made(family=kind, what="user id", secure=True)
+        other = {"next-auth": AUTHJS, "authjs": NEXT_AUTH}[kind]
+        assert refusal(sessions, header(**{other.name: next(iter(plain.values()))})) == "malformed_session"
+        swapped = header(**dict(zip(secure, plain.values(), strict=True)))
+        if kind == "authjs":  # whose key depends on the name
+            assert refusal(sessions, swapped) == "unknown_session"
+        else:
+            assert sessions.user_id([swapped]) == 42
+
+
+def test_more_than_ten_chunks_are_joined_in_numeric_order(sessions: Sessions, family: EncryptedCookie) -> None:
+    token = token_of(encrypted_cookie(family, family.name, CLAIMS, SECRET))
+    size = len(token) // 12
+    chunks = [token[start : start + size] for start in range(0, len(token), size)]
+    assert len(chunks) > 11
+    numbered = {f"{family.name}.{number}": chunk for number, chunk in enumerate(chunks)}
+    assert sessions.user_id([header(**dict(sorted(numbered.items())))]) == 42
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_laptops_own_sessions_are_valid_for_thirty_days(
+    deployed_sessions: Sessions, put_session: PutSession, clock: Clock, kind: str
+) -> None:
+    minted = mint(kind, 7, SECRET, NOON)
+    if minted.row:
+        put_session(minted.row)
+    clock.now = NOON + LIFETIME_SECONDS - 1
+    assert deployed_sessions.user_id([minted.cookie]) == 7
+    clock.now = NOON + LIFETIME_SECONDS + 15
+    assert refusal(deployed_sessions, minted.cookie) == "expired_session"
+
+
+def test_another_kind_of_session_is_an_error() -> None:
+    with pytest.raises(ValueError, match="A session is one of next-auth, authjs, stored"):
+        mint("basic", 7, SECRET, NOON)
+
+
+# Forgeries: each takes the family and its true key, and returns a token that must be nobody's session.
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _base64url(data: bytes | str) -> str:
+    return urlsafe_b64encode(data.encode() if isinstance(data, str) else data).rstrip(b"=").decode()
+
+
+def _jwe(family: EncryptedCookie, key: bytes, plaintext: str | None = None, **changed_header: str) -> str:
+    protected = {"alg": "dir", "enc": family.encryption} | changed_header
+    text = _json(CLAIMS) if plaintext is None else plaintext
+    return jwe.encrypt_compact(protected, text, OctKey.import_key(key), algorithms=list(protected.values()))
+
+
+def _with_part(number: int, change: Callable[[bytes], bytes]) -> Forge:
+    def forge(family: EncryptedCookie, key: bytes) -> str:
+        parts = _jwe(family, key).split(".")
+        part = urlsafe_b64decode(parts[number] + "=" * (-len(parts[number]) % 4))
+        parts[number] = _base64url(change(part))
+        return ".".join(parts)
+
+    return forge
+
+
+def _flipped(part: bytes) -> bytes:
+    return bytes([part[0] ^ 1]) + part[1:]
+
+
+def _with_header(text: str) -> Forge:
+    return lambda family, key: ".".join([_base64url(text), *_jwe(family, key).split(".")[1:]])
+
+
+def _padded(claims: dict[str, Any], size: int) -> str:
+    return _json(claims | {"padding": "0" * size})
+
+
+FORGED: dict[str, Forge] = {
+    "another key": lambda family, key: _jwe(family, _flipped(key)),
+    "another nonce": _with_part(2, _flipped),
+    "a short nonce": _with_part(2, lambda nonce: nonce[:8]),
+    "no nonce": _with_part(2, lambda _: b""),
+    "another ciphertext": _with_part(3, _flipped),
+    "a shorter ciphertext": _with_part(3, lambda text: text[:-1]),
+    "no ciphertext": _with_part(3, lambda _: b""),
+    "another tag": _with_part(4, _flipped),
+    "a short tag": _with_part(4, lambda tag: tag[:12]),
+    "a tag of one byte": _with_part(4, lambda tag: tag[:1]),
+    "no tag": _with_part(4, lambda _: b""),
+    "a long tag": _with_part(4, lambda tag: tag + b"0"),
+    "the same header in other words": _with_header('{"enc":"A256GCM","alg":"dir"}'),
+    "padding in base64": lambda family, key: _jwe(family, key) + "==",
+    "a line's end": lambda family, key: _jwe(family, key) + "\n",
+    "not base64": lambda family, key: _jwe(family, key)[:-4] + "!!!!",
+    "not ASCII": lambda family, key: _jwe(family, key) + "\u00e9",
+    "truncated": lambda family, key: _jwe(family, key)[:-10],
+    "doubled": lambda family, key: _jwe(family, key) * 2,
+}
+MALFORMED: dict[str, Forge] = {
+    "a key part": _with_part(1, lambda _: b"0" * 32),
+    "a shorter key": lambda _, key: _jwe(NEXT_AUTH, key[:16], enc="A128GCM"),
+    "another algorithm of the key": lambda family, key: _jwe(family, key[:32], alg="A256KW"),
+    "compressed": lambda family, key: _jwe(family, key, zip="DEF"),
+    "a bomb of 2 MB": lambda family, key: _jwe(family, key, _padded(CLAIMS, 2_000_000), zip="DEF"),
+    "critical extensions": _with_header('{"alg":"dir","enc":"A256GCM","crit":["exp"]}'),
+    "a signed token": lambda _, key: jws.serialize_compact({"alg": "HS256"}, _json(CLAIMS), OctKey.import_key(key)),
+    "alg none": lambda *_: f"{_base64url(_json({'alg': 'none'}))}.{_base64url(_json(CLAIMS))}.",
+    "alg none in five parts": lambda *_: f"{_base64url(_json({'alg': 'none'}))}..{_base64url(_json(CLAIMS))}..",
+    "a header that is a list": _with_header('["alg","dir","enc","A256GCM"]'),
+    "a header that is text": _with_header('"dir A256GCM"'),
+    "a header that is a number": _with_header("1"),
+    "a header that is not JSON": _with_header("{"),
+    "a header that is not UTF-8": lambda family, key: _base64url(b"\xff") + _jwe(family, key)[4:],
+    "no header": lambda family, key: "." + _jwe(family, key).partition(".")[2],
+    "four parts": lambda family, key: _jwe(family, key).rpartition(".")[0],
+    "six parts": lambda family, key: _jwe(family, key) + ".",
+    "larger than any header": lambda family, key: _jwe(family, key, _padded(CLAIMS, MAX_TOKEN_LENGTH)),
+    "text": lambda *_: "42",
+    "dots": lambda *_: "....",
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+def test_a_forged_token_is_nobodys_session(sessions: Sessions, family: EncryptedCookie, forge: Forge) -> None:
+    token = forge(family, encryption_key(family, family.name, SECRET))
+    assert refusal(sessions, f"{family.name}={token}") in ("unknown_session", "malformed_session")
+
+
+@pytest.mark.parametrize("forge", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_token_is_refused_before_anything_is_decrypted_or_inflated(
+    sessions: Sessions, family: EncryptedCookie, forge: Forge
+) -> None:
+    def untouched() -> Iterator[str]:
+        raise AssertionError("A secret was asked for, without which nothing can be decrypted")
+        yield
+
+    sessions.secrets = untouched()
+    token = forge(family, encryption_key(family, family.name, SECRET))
+    assert refusal(sessions, f"{family.name}={token}") == "malformed_session"
+
+
+def test_a_token_made_with_another_secret_is_nobodys_session(sessions: Sessions, family: EncryptedCookie) -> None:
+    assert refusal(sessions, encrypted_cookie(family, family.name, CLAIMS, SECRET + "!")) == "unknown_session"
+
+
+def test_a_token_made_with_another_salt_is_nobodys_session(sessions: Sessions) -> None:
+    token = token_of(encrypted_cookie(AUTHJS, "my.session-token", CLAIMS, SECRET))
+    assert refusal(sessions, f"{AUTHJS.name}={token}") == "unknown_session"
+
+
+ONLY_EXPIRY = {"exp": NOON + 60}
+
+
+@pytest.mark.parametrize(
+    ("claims", "user_id"),
+    [
+        ({"userId": 42}, 42),
+        ({"userId": 1, "sub": "2"}, 1),
+        ({"userId": 2**53 - 1}, 2**53 - 1),
+        ({"userId": None, "sub": "42"}, 42),
+        ({"sub": "42"}, 42),
+        ({"sub": 42}, 42),
+        ({"sub": "9007199254740991"}, 2**53 - 1),
+        ({"userId": 42, "sub": "cjld2cjxh0000qzrmn831i7rn"}, 42),
+        ({"userId": 42, "exp": NOON - 14}, 42),
+        ({"userId": 42, "exp": 10**30}, 42),
+        ({"userId": 42, "nbf": NOON + 15}, 42),
+        ({"userId": 42, "nbf": NOON - 3600}, 42),
+    ],
+)
+def test_claims_name_the_user(
+    sessions: Sessions, family: EncryptedCookie, claims: dict[str, Any], user_id: int
+) -> None:
+    assert sessions.user_id([encrypted_cookie(family, family.name, ONLY_EXPIRY | claims, SECRET)]) == user_id
+
+
+NO_USERS: list[Any] = [True, False, 0, -1, 1.5, 42.0, 2**53, {}, {"id": 42}, [], [42]]
+WRONG_USER_IDS = [*NO_USERS, "42", ""]
+WRONG_SUBJECTS = [
+    *(*NO_USERS, None, "", "0", "-1", "+1", "1.5", "042", " 42", "42\n", "4_2", "1e3", "0x2a", "nan", "cjld2cjxh"),
+    *("\u0664\u0662", "9007199254740992", "9" * 5000),
+]
+WRONG_TIMES: list[Any] = [None, str(NOON + 60), True, NOON + 0.5, [], {}]
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        *(({"userId": wrong, "sub": "42"}, "no_user") for wrong in WRONG_USER_IDS),
+        *(({"sub": wrong}, "no_user") for wrong in WRONG_SUBJECTS),
+        ({}, "no_user"),
+        ({"userId": None, "sub": None}, "no_user"),
+        *(({"userId": 42, "exp": wrong}, "malformed_session") for wrong in WRONG_TIMES),
+        *(({"userId": 42, "nbf": wrong}, "malformed_session") for wrong in WRONG_TIMES),
+        *(({"userId": 42, "exp": past}, "expired_session") for past in (NOON - 15, NOON - 3600, 0, -1)),
+        ({"userId": 42, "nbf": NOON + 16}, "expired_session"),
+    ],
+    ids=lambda value: _json(value)[:60],
+)
+def test_wrong_claims_are_nobodys_session(
+    sessions: Sessions, family: EncryptedCookie, claims: dict[str, Any], reason: str
+) -> None:
+    assert refusal(sessions, encrypted_cookie(family, family.name, ONLY_EXPIRY | claims, SECRET)) == reason
+
+
+@pytest.mark.parametrize(
+    "plaintext",
+    [
+        "",
+        "null",
+        '"sub=42"',
+        "42",
+        f'[["userId",42],["exp",{NOON + 60}]]',
+        '{"userId":42}',
+        f'{{"userId":42,"exp":{NOON + 60}',
+        '{"userId":42,"exp":NaN}',
+        '{"userId":42,"exp":Infinity}',
+        '{"userId":42,"exp":1e400}',
+        f'{{"userId":42,"exp":{"9" * 5000}}}',
+        "[" * 6000,
+    ],
+    ids=lambda text: text[:30],
+)
+def test_claims_that_are_no_object_with_an_expiry_are_nobodys_session(
+    sessions: Sessions, family: EncryptedCookie, plaintext: str
+) -> None:
+    token = _jwe(family, encryption_key(family, family.name, SECRET), plaintext)
+    assert refusal(sessions, f"{family.name}={token}") == "malformed_session"
+
+
+def test_claims_that_are_not_utf_8_are_nobodys_session(sessions: Sessions, family: EncryptedCookie) -> None:
+    key = OctKey.import_key(encryption_key(family, family.name, SECRET))
+    protected = {"alg": "dir", "enc": family.encryption}
+    token = jwe.encrypt_compact(protected, _json(CLAIMS).encode("utf-16"), key, algorithms=["dir", family.encryption])
+    assert refusal(sessions, f"{family.name}={token}") == "malformed_session"
+
+
+ODD_NEIGHBOURS = [
+    *("bad[x]=1", '{"a":1}', "flag", "=", "=value", "name=", "a=b=c", '"', ",", "$Version=1"),
+    *("caf\u00e9=\u2615", "\ud800=\udfff"),
+]
+
+
+class TestCookieHeaders:
+    """As browsers and proxies send them."""
+
+    @pytest.fixture
+    def cookie(self, family: EncryptedCookie) -> str:
+        return encrypted_cookie(family, family.name, CLAIMS, SECRET)
+
+    @pytest.mark.parametrize("neighbour", ODD_NEIGHBOURS)
+    def test_odd_neighbours_spoil_nothing(self, sessions: Sessions, cookie: str, neighbour: str) -> None:
+        for odd in (f"{neighbour}; {cookie}", f"{cookie}; {neighbour}", f"{neighbour};{cookie};{neighbour};"):
+            assert sessions.user_id([odd]) == 42
+
+    def test_several_header_lines_are_one(self, sessions: Sessions, cookie: str) -> None:
+        assert sessions.user_id(["theme=dark", cookie, ""]) == 42
+
+    def test_blanks_and_quotes_around_a_value_do_not_count(self, sessions: Sessions, cookie: str) -> None:
+        name, _, token = cookie.partition("=")
+        assert sessions.user_id([f' \t{name} =\t"{token}" ;']) == 42
+        assert refusal(sessions, f'{name}="{token}') in ("malformed_session", "unknown_session")
+
+    def test_equal_duplicates_are_one(self, sessions: Sessions, cookie: str) -> None:
+        name, _, token = cookie.partition("=")
+        assert sessions.user_id([f'{cookie}; {name}="{token}"', cookie]) == 42
+
+    @pytest.mark.parametrize("other", ["x", "", '""'])
+    def test_two_different_values_under_one_name_are_refused(self, sessions: Sessions, cookie: str, other: str) -> None:
+        name, _, token = cookie.partition("=")
+        for headers in product([cookie], [f"{name}={other}"]):
+            assert refusal(sessions, "; ".join(headers)) == "ambiguous_session"
+            assert refusal(sessions, *reversed(headers)) == "ambiguous_session"
+        valid_too = encrypted_cookie(FAMILIES["next-auth"], name, CLAIMS, SECRET)
+        assert token_of(valid_too) != token
+        assert refusal(sessions, f"{cookie}; {valid_too}") == "ambiguous_session"
+
+    def test_two_different_chunks_under_one_name_are_refused(self, sessions: Sessions, cookie: str) -> None:
+        name, _, token = cookie.partition("=")
+        assert refusal(sessions, f"{name}.0={token[:50]}; {name}.1={token[50:]}; {name}.0=x") == "ambiguous_session"
+
+    @pytest.mark.parametrize(
+        "change", ["{}x", "{}.x", "{}.00", "{}.-1", "{}.\u0660", "x{}", "__Host-{}", "__secure-{}", "{}.0.0", "{}-0"]
+    )
+    def test_a_name_that_is_only_like_a_session_cookies_is_ignored(
+        self, sessions: Sessions, cookie: str, change: str
+    ) -> None:
+        name, _, token = cookie.partition("=")
+        similar = change.format(name)
+        assert refusal(sessions, f"{similar}={token}") == "no_session"
+        assert sessions.user_id([f"{similar}=x; {cookie}; {similar}=y"]) == 42
+
+    def test_names_count_in_their_own_case_only(self, sessions: Sessions, cookie: str) -> None:
+        name, _, token = cookie.partition("=")
+        assert refusal(sessions, f"{name.upper()}={token}") == "no_session"
+
+    def test_a_cleared_cookie_is_none(self, sessions: Sessions, family: EncryptedCookie) -> None:
+        assert refusal(sessions, f"{family.name}=") == "no_session"
+        assert refusal(sessions, f"{family.name}.0=; {family.name}.1=x") == "no_session"
+
+
+class TestPlainNames:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_are_ignored_where_only_secure_cookies_count(self, clock: Clock, kind: str) -> None:
+        sessions = Sessions([SECRET], StoredSessions("out-of-reach", clock), accept_plain=False, clock=clock)
+        cookie = mint(kind, 42, SECRET, NOON).cookie
+        name, _, token = cookie.partition("=")
+        assert refusal(sessions, cookie) == "no_session"
+        assert refusal(sessions, f"{name}.0={token}") == "no_session"
+        assert refusal(sessions, f"{cookie}; {name}=x") == "no_session"
+
+    def test_come_after_the_secure_ones(self, sessions: Sessions, family: EncryptedCookie) -> None:
+        plain = encrypted_cookie(family, family.name, CLAIMS | {"userId": 1}, SECRET)
+        secure = encrypted_cookie(family, f"__Secure-{family.name}", CLAIMS | {"userId": 2}, SECRET)
+        assert sessions.user_id([f"{plain}; {secure}"]) == 2
+
+
+class TestSeveralSessions:
+    """The first valid one says who is calling: next-auth, Auth.js, stored; a whole cookie before one in chunks."""
+
+    @pytest.fixture
+    def cookies(self, put_session: PutSession) -> list[str]:
+        put_session(stored_row("token", 4, NOON + 60))
+        next_auth = token_of(encrypted_cookie(NEXT_AUTH, NEXT_AUTH.name, CLAIMS | {"userId": 2}, SECRET))
+        return [
+            encrypted_cookie(NEXT_AUTH, NEXT_AUTH.name, CLAIMS | {"userId": 1}, SECRET),
+            f"{NEXT_AUTH.name}.0={next_auth[:90]}; {NEXT_AUTH.name}.1={next_auth[90:]}",
+            encrypted_cookie(AUTHJS, AUTHJS.name, CLAIMS | {"userId": 3}, SECRET),
+            "session=token",
+        ]
+
+    def test_are_tried_in_order(self, deployed_sessions: Sessions, cookies: list[str]) -> None:
+        for first in range(len(cookies)):
+            assert deployed_sessions.user_id(list(reversed(cookies[first:]))) == first + 1
+
+    def test_the_invalid_ones_are_passed_over(self, deployed_sessions: Sessions, cookies: list[str]) -> None:
+        stale = encrypted_cookie(NEXT_AUTH, f"__Secure-{NEXT_AUTH.name}", CLAIMS | {"exp": 1}, SECRET)
+        assert deployed_sessions.user_id([f"{stale}; {AUTHJS.name}=x; {cookies[-1]}"]) == 4
+
+    def test_an_ambiguous_one_is_not_passed_over(self, deployed_sessions: Sessions, cookies: list[str]) -> None:
+        assert (
+            refusal(deployed_sessions, f"{NEXT_AUTH.name}=x; {NEXT_AUTH.name}=y; {cookies[-1]}") == "ambiguous_session"
+        )
+
+
+class TestSecrets:
+    """A secret that is found in them is one that a token was made with; one that is not found is a strange token's."""
+
+    @pytest.fixture
+    def secrets(self, session_secret: str, clock: Clock) -> SessionSecrets:
+        return SessionSecrets(session_secret, clock)
+
+    def test_are_the_current_and_the_previous(self, secrets: SessionSecrets, rotate: Rotate) -> None:
+        assert list(secrets) == [SECRET]
+        rotate("new")
+        rotate("newer")
+        assert "newer" in secrets
+        assert "new" in secrets
+        assert SECRET not in secrets
+
+    def test_show_a_rotation_at_once(self, secrets: SessionSecrets, rotate: Rotate) -> None:
+        assert SECRET in secrets
+        rotate("new")
+        assert "new" in secrets
+        assert SECRET in secrets
+
+    def test_are_read_once_in_five_minutes(self, secrets: SessionSecrets, clock: Clock) -> None:
+        with faulty(secrets.client, "GetSecretValue", fine) as calls:
+            for clock.now in (NOON, NOON + 1, NOON + 299):
+                assert SECRET in secrets
+            assert len(calls) == 2  # current and previous
+            clock.now = NOON + 300
+            assert SECRET in secrets
+            assert len(calls) == 4
+
+    def test_are_forgotten_within_five_minutes_of_their_removal(
+        self, secrets: SessionSecrets, rotate: Rotate, clock: Clock
+    ) -> None:
+        assert SECRET in secrets
+        rotate("new")
+        rotate("newer")
+        clock.now = NOON + 299
+        assert SECRET in secrets
+        clock.now = NOON + 300
+        assert SECRET not in secrets
+
+    def test_are_read_again_for_strange_tokens_once_in_thirty_seconds(
+        self, secrets: SessionSecrets, clock: Clock
+    ) -> None:
+        assert SECRET in secrets
+        with faulty(secrets.client, "GetSecretValue", fine) as calls:
+            for clock.now in range(NOON + 100, NOON + 130):
+                assert "strange" not in secrets
+            assert len(calls) == 2
+            clock.now = NOON + 130
+            assert "strange" not in secrets
+            assert len(calls) == 4
+
+    def test_are_not_read_twice_for_a_strange_token_that_comes_first(self, secrets: SessionSecrets) -> None:
+        with faulty(secrets.client, "GetSecretValue", fine) as calls:
+            assert "strange" not in secrets
+        assert len(calls) == 2
+
+    @pytest.mark.usefixtures("no_waiting")
+    def test_that_cannot_be_read_again_leave_only_strange_tokens_unknown(
+        self, secrets: SessionSecrets, clock: Clock
+    ) -> None:
+        assert SECRET in secrets
+        with faulty(secrets.client, "GetSecretValue", error(THROTTLED)) as calls:
+            for clock.now in range(NOON + 100, NOON + 130):
+                with pytest.raises(SessionsUnavailable):
+                    list(secrets)
+                assert SECRET in secrets
+            assert len(calls) == 2  # one call, tried twice
+        clock.now = NOON + 130
+        assert "strange" not in secrets
+
+    @pytest.mark.usefixtures("no_waiting")
+    def test_that_are_too_old_and_cannot_be_read_are_not_used(self, secrets: SessionSecrets, clock: Clock) -> None:
+        assert SECRET in secrets
+        clock.now = NOON + 300
+        with (
+            faulty(secrets.client, "GetSecretValue", unreachable),
+            pytest.raises(SessionsUnavailable, match="Session secret: "),
+        ):
+            next(iter(secrets))
+        assert SECRET in secrets
+
+    @pytest.mark.usefixtures("no_waiting")
+    @pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), unreachable])
+    def test_of_which_the_previous_cannot_be_read_are_unknown(self, secrets: SessionSecrets, trouble: Fault) -> None:
+        with (
+            faulty(secrets.client, "GetSecretValue", fine, trouble),
+            pytest.raises(SessionsUnavailable, match="Session secret: "),
+        ):
+            next(iter(secrets))
+
+    @pytest.mark.usefixtures("no_waiting")
+    def test_survive_one_failed_attempt(self, secrets: SessionSecrets) -> None:
+        with faulty(secrets.client, "GetSecretValue", error("InternalServiceError", status=500), fine):
+            assert SECRET in secrets
+
+    @pytest.mark.usefixtures("tables")
+    def test_that_do_not_exist_are_a_failure(self) -> None:
+        with pytest.raises(SessionsUnavailable, match="ResourceNotFoundException"):
+            list(SessionSecrets("missing"))
+
+    def test_without_text_are_a_failure(self, secrets_manager: Any) -> None:
+        secrets_manager.create_secret(Name="binary", SecretBinary=SECRET.encode())
+        with pytest.raises(SessionsUnavailable, match="AWSCURRENT has no text"):
+            list(SessionSecrets("binary"))
+
+
+class TestStoredSessions:
+    @pytest.fixture
+    def stored(self, tables: dict[str, str], clock: Clock) -> StoredSessions:
+        return StoredSessions(tables["SessionsTable"], clock)
+
+    def refusal(self, stored: StoredSessions, token: str) -> str:
+        with pytest.raises(NoSession) as raised:
+            stored.user_id(token)
+        return raised.value.reason
+
+    def test_belong_to_the_user_of_their_row(self, stored: StoredSessions, put_session: PutSession) -> None:
+        put_session(stored_row("token", 42, NOON + 1))
+        assert stored.user_id("token") == 42
+
+    def test_are_refused_when_expired_even_while_the_row_is_there(
+        self, stored: StoredSessions, put_session: PutSession
+    ) -> None:
+        for expires_at in (NOON, NOON - 1, 1):
+            put_session(stored_row("token", 42, expires_at))
+            assert self.refusal(stored, "token") == "expired_session"
+
+    def test_are_refused_when_unknown(self, stored: StoredSessions, put_session: PutSession) -> None:
+        row = stored_row("token", 42, NOON + 60)
+        put_session(row)
+        for token in ("unknown", "TOKEN", "token ", "tok", row["token_sha256"]["S"]):
+            assert self.refusal(stored, token) == "unknown_session"
+
+    @pytest.mark.parametrize(
+        "token", ["t" * (MAX_TOKEN_LENGTH + 1), "t\u00e9", "\ud800"], ids=["long", "accent", "half"]
+    )
+    def test_are_refused_unseen_when_malformed(self, stored: StoredSessions, token: str) -> None:
+        with faulty(stored.client, "GetItem", fine) as calls:
+            assert self.refusal(stored, token) == "malformed_session"
+        assert not calls
+
+    def test_are_refused_when_the_row_has_no_proper_user(self, stored: StoredSessions, put_session: PutSession) -> None:
+        numbers = [{"N": number} for number in ("0", "-1", "1.5", "9007199254740992")]
+        for user_id in (*numbers, {"S": "42"}, {"NULL": True}, {"BOOL": True}, {"L": [{"N": "42"}]}):
+            put_session(stored_row("token", 42, NOON + 60) | {"user_id": user_id})
+            assert self.refusal(stored, "token") == "no_user"
+
+    def test_are_refused_when_the_row_has_no_proper_expiry(
+        self, stored: StoredSessions, put_session: PutSession
+    ) -> None:
+        for expires_at in ({"N": "-1"}, {"N": str(NOON + 60.5)}, {"S": str(NOON + 60)}, {"BOOL": True}):
+            put_session(stored_row("token", 42, NOON + 60) | {"expires_at": expires_at})
+            assert self.refusal(stored, "token") == "expired_session"
+
+    @pytest.mark.parametrize(("missing", "reason"), [("user_id", "no_user"), ("expires_at", "expired_session")])
+    def test_are_refused_when_the_row_is_not_whole(
+        self, stored: StoredSessions, put_session: PutSession, missing: str, reason: str
+    ) -> None:
+        row = stored_row("token", 42, NOON + 60)
+        del row[missing]
+        put_session(row)
+        assert self.refusal(stored, "token") == reason
+
+    @pytest.mark.parametrize("name", ["session", "__Secure-session"])
+    def test_are_looked_up_without_any_secret(
+        self, stored: StoredSessions, clock: Clock, put_session: PutSession, name: str
+    ) -> None:
+        put_session(stored_row("token", 42, NOON + 60))
+        sessions = Sessions(SessionSecrets("missing"), stored, accept_plain=True, clock=clock)
+        assert sessions.user_id([f"{name}=token"]) == 42
+
+    def test_are_not_split_in_chunks(self, sessions: Sessions) -> None:
+        assert refusal(sessions, "session.0=to; session.1=ken") == "no_session"
+
+    @pytest.mark.usefixtures("no_waiting")
+    def test_are_not_known_when_the_table_cannot_be_read(self, stored: StoredSessions) -> None:
+        with (
+            faulty(stored.client, "GetItem", error(THROTTLED)) as calls,
+            pytest.raises(SessionsUnavailable, match="Sessions table: "),
+        ):
+            stored.user_id("token")
+        assert len(calls) == 2
