@@ -52,9 +52,10 @@ format: install ## let ruff format and mend what it can
 build: install ## what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 	@case '$(ARCH)' in arm64|x86_64) ;; *) echo 'ARCH is arm64 or x86_64, not "$(ARCH)".' >&2; exit 1;; esac
 	@PATH="$(CURDIR)/$(bin):$$PATH" UV="$(CURDIR)/$(uv)" LAYER_ARCH=$(ARCH) $(offline) $(sam) build \
-	    --build-dir '$(BUILD_DIR)' --parameter-overrides Architecture=$(ARCH)
+	    --build-dir '$(BUILD_DIR)' --parameter-overrides Architecture=$(ARCH) >/dev/null
 	@sed -e '/^  Architecture:$$/,/^    Description:/{s/^    Default: .*/    Default: $(ARCH)/;/^    - /{/$(ARCH)/!d;};}' \
 	    '$(BUILD_DIR)/template.yaml' > '$(BUILD_DIR)/narrowed' && mv '$(BUILD_DIR)/narrowed' '$(BUILD_DIR)/template.yaml'
+	@echo 'Built for $(ARCH) in $(BUILD_DIR).'
 
 lock: $(uv_installed) ## pin what pyproject.toml asks for, for the laptop and for the layer
 	$(uv) lock
