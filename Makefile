@@ -92,5 +92,6 @@ $(uv_installed):
 	@python3 -m pip --version >/dev/null 2>&1 \
 	    || { echo 'pip is needed (python3 -m pip): install it, then run make again.' >&2; exit 1; }
 	@echo 'Installing uv $(UV_VERSION) into .tools.' >&2
-	@PIP_USER=0 python3 -m pip install --quiet --disable-pip-version-check --no-input --upgrade --target .tools uv==$(UV_VERSION) \
+	@PIP_USER=0 PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
+	    --no-input --upgrade --target .tools uv==$(UV_VERSION) \
 	    || { echo 'pip could not install uv: see above, and whether this machine reaches PyPI.' >&2; exit 1; }
