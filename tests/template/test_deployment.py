@@ -68,7 +68,7 @@ def test_there_is_a_dev_and_a_prod_environment(samconfig: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("file", ["template.yaml", "samconfig.toml", "Makefile"])
 def test_no_secret_is_in_the_repository(file: str) -> None:
-    # `make deploy` keeps its answers in samconfig.toml, the fingerprints of keys among them: from those no key can be told.
+    # `make deploy` keeps its answers in samconfig.toml; no key can be told from its fingerprint.
     text = re.sub(r"(KeyFingerprints=\\\"|,)[0-9a-f]{64}\b", r"\1", (ROOT / file).read_text())
 
     assert not SECRETS.findall(text)
