@@ -76,10 +76,13 @@ def parser() -> Parser:
 
 def serve(options: argparse.Namespace) -> None:
     """The API, the functions and AWS, until Ctrl-C."""
-    from local.stack import listening_socket, run
+    from local.sockets import listening_socket
 
-    settings = settings_of(options)
-    with listening_socket(settings.port) as listener:
+    # Before all that is slow to load: whoever waits in vain should not wait long.
+    with listening_socket("127.0.0.1", listening_port()) as listener:
+        from local.stack import run
+
+        settings = settings_of(options)
         asyncio.run(run(settings, listener))
 
 
@@ -128,17 +131,23 @@ def settings_of(options: argparse.Namespace) -> "Settings":
         "session_secret": os.environ.get("SESSION_SECRET"),
         "dashboard_origins": os.environ.get("DASHBOARD_ORIGINS"),
     }
-    try:
-        listening_port = port(os.environ.get("PORT") or DEFAULT_PORT)
-    except argparse.ArgumentTypeError as error:
-        raise StackError(f"PORT {error}") from error
+    if given["key"] and not (given["key"].isascii() and given["key"].isprintable()):
+        raise StackError("INTERNAL_API_KEY must be printable ASCII: it travels in a header")
     return Settings(
         **{name: value for name, value in given.items() if value},
-        port=listening_port,
+        port=listening_port(),
         template=options.template,
         state_file=options.state,
         parameters={name: value for name, _, value in pairs},
     )
+
+
+def listening_port() -> int:
+    """Where to serve the API."""
+    try:
+        return port(os.environ.get("PORT") or DEFAULT_PORT)
+    except argparse.ArgumentTypeError as error:
+        raise StackError(f"PORT {error}") from error
 
 
 def port(text: str) -> int:

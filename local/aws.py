@@ -13,6 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from local.errors import StackError
+from local.sockets import listening_socket
 from local.template import Template
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ class Aws:
         """Start serving. Raises StackError when the port is taken."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         app = _one_at_a_time(DomainDispatcherApplication(create_backend_app))
-        try:
-            self._server = make_server(host, port, app, threaded=True, request_handler=QuietHandler)
-        except (OSError, SystemExit) as error:  # werkzeug exits by itself when a port is taken
-            raise StackError(f"port {port} is in use; choose another") from error
-        self.port = self._server.port
+        with listening_socket(host, port) as listener:
+            self.port = listener.getsockname()[1]
+            self._server = make_server(
+                host, self.port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
+            )
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()

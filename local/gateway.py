@@ -12,6 +12,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from local.authorizers import UNAUTHORIZED, Authorizers
+from local.errors import StackError
 from local.events import Call, extended_request_id, forwarded_headers, is_binary_type, proxy_event, query_of
 from local.lambdas import EventTooLarge, Function, FunctionError
 from local.mock import mock_answer
@@ -35,6 +36,11 @@ class Gateway:
     """Answers requests as the template's API does."""
 
     def __init__(self, api: Api, functions: dict[str, Function]) -> None:
+        """Raises StackError when the API needs a function that is not there."""
+        named = {route.integration.function_arn for route in api.routes if isinstance(route.integration, Proxy)}
+        named |= {route.authorizer.function_arn for route in api.routes if route.authorizer}
+        if missing := sorted(named - functions.keys()):
+            raise StackError(f"the template has no function {missing[0]}")
         self._api = api
         self._functions = functions
         self._authorizers = Authorizers(api, self._ask_authorizer)
@@ -83,11 +89,11 @@ class Gateway:
     ) -> Answer:
         event = proxy_event(self._api, route, parameters, call, authorizer)
         invocation = asyncio.ensure_future(self._functions[proxy.function_arn].invoke(event, call.request_id))
+        invocation.add_done_callback(_ignore_result)
         try:
             # API Gateway stops waiting, but the function runs on.
             result = await asyncio.wait_for(asyncio.shield(invocation), proxy.timeout)
         except TimeoutError as error:
-            invocation.add_done_callback(_ignore_result)
             raise Refusal("INTEGRATION_TIMEOUT") from error
         except EventTooLarge as error:
             raise Refusal("REQUEST_TOO_LARGE") from error
@@ -177,6 +183,6 @@ def _header_text(name: str, value: Any) -> str:
 
 
 def _ignore_result(invocation: asyncio.Future[Any]) -> None:
-    """Nobody waits for it any more; asyncio complains about an exception that nobody looked at."""
+    """Nobody may be waiting for it any more, and asyncio complains about an exception that nobody looked at."""
     if not invocation.cancelled():
         invocation.exception()

@@ -20,12 +20,24 @@ log = logging.getLogger("local")
 JSON = "application/json"
 
 
+class Parameters(dict[str, str]):
+    """The parameters of one place."""
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        """The value, else an empty text: airspeed takes `!$x` of a null to be false, which in Velocity is true."""
+        return super().get(name, default)
+
+
 class Input:
     """`$input` of a mapping template."""
 
     def __init__(self, call: Call, parameters: dict[str, str]) -> None:
         self.body = call.body.decode(errors="replace")
-        self._parameters = {"path": parameters, "querystring": dict(call.query), "header": dict(call.headers)}
+        self._parameters = {
+            "path": Parameters(parameters),
+            "querystring": Parameters(call.query),
+            "header": Parameters(call.headers),
+        }
 
     def params(self, name: str | None = None) -> Any:
         """All parameters by place, or the one of a name, looked for in path, query string and headers."""

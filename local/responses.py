@@ -82,8 +82,10 @@ def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
         value = _parameter(source, api, call, context)
         if name != target and value is not None:
             headers = [*(pair for pair in headers if pair[0].lower() != name.lower()), (name, value)]
+    # These templates know no more of the template language than variables.
+    name = r"context\.([A-Za-z.]*[A-Za-z])"
     body = re.sub(
-        r"\$\{?context\.([A-Za-z.]*[A-Za-z])\}?", lambda match: str(context.get(match[1], "")), templates[media_type]
+        rf"\$\{{{name}\}}|\${name}", lambda match: context.get(match[1] or match[2], ""), templates[media_type]
     )
     return Answer(int(configured.get("statusCode", refusal.status)), headers, body.encode())
 

@@ -1,16 +1,15 @@
 """The running stack: moto, the functions and the API, put together from template.yaml."""
 
 import asyncio
-import errno
 import json
-import logging
 import os
 import secrets
 import shlex
 import signal
 import socket
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from local.aws import Aws
+from local.environment import CREDENTIALS, REGION
 from local.errors import StackError
 from local.gateway import MAX_HEADER_BYTES, Gateway
 from local.lambdas import Function, specs
@@ -25,8 +25,6 @@ from local.openapi import api
 from local.session_cookies import mint
 from local.state import State
 from local.template import load
-
-log = logging.getLogger("local")
 
 HOST = "127.0.0.1"
 DEMO_USER = 42
@@ -46,15 +44,6 @@ class Settings:
     parameters: dict[str, str] = field(default_factory=dict)
 
 
-def listening_socket(port: int) -> socket.socket:
-    """A socket bound to the port, before anything else is started. Raises StackError when the port is not to be had."""
-    try:
-        return socket.create_server((HOST, port), backlog=128)
-    except OSError as error:
-        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-        raise StackError(f"port {port} {reason}; choose another: make run PORT={port % 65535 + 1}") from error
-
-
 def local_parameters(settings: Settings, port: int) -> dict[str, str]:
     """What the local stack has for parameters of the template."""
     # Answers that API Gateway makes by itself can be read from the first origin only: the one somebody asked for.
@@ -70,15 +59,17 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM. Raises StackError when something of the template cannot run here."""
     stopped = _stop_signal()
     port = listener.getsockname()[1]
-    template = load(settings.template, local_parameters(settings, port), settings.parameters)
+    with _reading(settings.template):
+        template = load(settings.template, local_parameters(settings, port), settings.parameters)
     async with AsyncExitStack() as cleanup:
         aws = Aws()
         cleanup.callback(aws.close)
         tables = aws.create(template, {SESSION_SECRET_ID: settings.session_secret})
-        functions = {arn: Function(spec, aws.url) for arn, spec in specs(template).items()}
+        with _reading(settings.template):
+            functions = {arn: Function(spec, aws.url) for arn, spec in specs(template).items()}
+            gateway = Gateway(api(template), functions)
         for function in functions.values():
             cleanup.push_async_callback(function.close)
-        gateway = Gateway(api(template), functions)
         await asyncio.gather(*(function.warm() for function in functions.values()))
 
         runner = web.AppRunner(
@@ -97,7 +88,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         state = _state(settings, f"http://{HOST}:{port}", aws, tables)
         state.write(settings.state_file)
         cleanup.callback(state.remove, settings.state_file)
-        print(banner(state), flush=True)
+        print(f"{banner(state)}Edits to functions/ and layers/ count from the next request on.\n", flush=True)
         await stopped.wait()
 
 
@@ -105,7 +96,8 @@ async def run_aws(settings: Settings, port: int) -> None:
     """Serve only the tables and the secret until SIGINT or SIGTERM, for functions that `sam local start-api` runs."""
     stopped = _stop_signal()
     parameters = local_parameters(settings, settings.port)
-    template = load(settings.template, parameters, settings.parameters)
+    with _reading(settings.template):
+        template = load(settings.template, parameters, settings.parameters)
     async with AsyncExitStack() as cleanup:
         # Containers come in over Docker's bridge, not over the loopback.
         aws = Aws("0.0.0.0", port)  # noqa: S104
@@ -114,8 +106,17 @@ async def run_aws(settings: Settings, port: int) -> None:
         state = _state(settings, f"http://{HOST}:{settings.port}", aws, tables)
         state.write(settings.state_file)
         cleanup.callback(state.remove, settings.state_file)
-        print(sam_banner(state, aws, parameters), flush=True)
+        print(sam_banner(state, aws, settings.port, parameters), flush=True)
         await stopped.wait()
+
+
+@contextmanager
+def _reading(template: Path) -> Iterator[None]:
+    """Whatever is odd about a template, it is one clear line."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise StackError(f"{template.name}: not as the local stack expects it: {error!r}") from error
 
 
 def _stop_signal() -> asyncio.Event:
@@ -166,18 +167,22 @@ Record an outcome:
 List the outcomes of user {DEMO_USER}:
 {shlex.join(read)}
 
-Edits to functions/ and layers/ count from the next request on. Data lasts until Ctrl-C.
+Data lasts until Ctrl-C.
 """
 
 
-def sam_banner(state: State, aws: Aws, parameters: dict[str, str]) -> str:
+def sam_banner(state: State, aws: Aws, port: int, parameters: dict[str, str]) -> str:
     """How to start the API in containers on top of this."""
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    # SAM passes on a variable of the shell when the template has one of that name.
     endpoint = f"http://host.docker.internal:{aws.port}"
-    sam = ["sam", "local", "start-api", "--parameter-overrides", *overrides, f"AwsEndpointUrl={endpoint}"]
+    shell = {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": REGION}
+    shell |= {name: CREDENTIALS[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
+    assignments = " ".join(f"{name}={value}" for name, value in shell.items())
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    sam = [".venv/bin/sam", "local", "start-api", "--port", str(port), "--parameter-overrides", *overrides]
     return f"""
-DynamoDB and Secrets Manager at {aws.url}, for functions in containers at {endpoint}.
+DynamoDB and Secrets Manager: {aws.url}, and {endpoint} for containers.
 
-Serve the API on top of it, once `sam build` is done:
-{shlex.join(sam)}
+Serve the API in a second terminal, once `make build` is done:
+{assignments} {shlex.join(sam)}
 {banner(state)}"""

@@ -249,10 +249,22 @@ def _parameter_values(declared: dict[str, Any], given: Mapping[str, str]) -> dic
         if not all(re.fullmatch(pattern, part, re.DOTALL) for part in each):
             hint = parameter.get("ConstraintDescription", f"must match {pattern}")
             raise StackError(f"parameter {name} {hint}")
+        if parameter.get("Type") == "Number":
+            _check_number(name, value, parameter)
         if "AllowedValues" in parameter and value not in map(_text, parameter["AllowedValues"]):
             raise StackError(f"parameter {name} must be one of {', '.join(map(_text, parameter['AllowedValues']))}")
         values[name] = each if is_list else value
     return values
+
+
+def _check_number(name: str, value: str, parameter: dict[str, Any]) -> None:
+    low, high = float(parameter.get("MinValue", "-inf")), float(parameter.get("MaxValue", "inf"))
+    try:
+        fits = low <= float(value) <= high
+    except ValueError:
+        fits = False
+    if not fits:
+        raise StackError(f"parameter {name} must be a number from {low:g} to {high:g}")
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,37 @@
+"""Lets in who says so, each time with a new ticket."""
+
+import uuid
+from typing import Any
+
+
+def handler(event: dict[str, Any], _context: object) -> Any:
+    who = event["headers"]["X-Who"]
+    match who:
+        case "stranger":
+            raise Exception("Unauthorized")
+        case "almost-stranger":
+            raise Exception("Unauthorized: you")
+        case "broken":
+            raise ValueError("no idea")
+        case "nobody":
+            return None
+        case "without-principal":
+            return {"policyDocument": _policy("Allow", event["methodArn"])}
+        case "deep-context":
+            return {**_let_in(who, _policy("Allow", "*")), "context": {"a": {"b": 1}}}
+        case "denied":
+            return _let_in(who, _policy("Deny", "*"))
+        case "reader":
+            return _let_in(who, _policy("Allow", event["methodArn"]))
+        case _:
+            return _let_in(who, _policy("Allow", event["methodArn"].split("/")[0] + "/*"))
+
+
+def _let_in(who: str, policy: dict[str, Any]) -> dict[str, Any]:
+    context = {"ticket": str(uuid.uuid4()), "count": 3, "good": True, "nothing": None}
+    return {"principalId": who, "policyDocument": policy, "context": context}
+
+
+def _policy(effect: str, resource: str) -> dict[str, Any]:
+    statement = {"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource}
+    return {"Version": "2012-10-17", "Statement": [statement]}

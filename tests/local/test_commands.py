@@ -1,0 +1,231 @@
+"""`make run`, `make session`, `make seed` and `make aws`, as people use them."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import boto3
+import httpx
+import pytest
+
+from tests.local.stacks import Stack, local, running
+
+ODD = """
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Body: {paths: [1]}}}
+  Stage: {Type: AWS::ApiGateway::Stage, Properties: {RestApiId: !Ref Api, StageName: v1}}
+"""
+OUTCOME = {"outcomeType": "task_complete", "title": "Checked"}
+
+
+def _children(process_id: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process_id)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+def _is_gone(process_id: int) -> bool:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(process_id)], capture_output=True, text=True, check=False
+        )
+        if not found.stdout.strip() or found.stdout.startswith("Z"):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _list(stack: Stack, user_id: int, **query: int) -> list[dict[str, object]]:
+    response = httpx.get(f"{stack.url}/api/outcomes", params=query, headers={"Cookie": stack.cookie(user_id)})
+    assert response.status_code == 200, response.text
+    outcomes: list[dict[str, object]] = response.json()["outcomes"]
+    return outcomes
+
+
+def test_what_is_printed_works_as_printed(stack: Stack) -> None:
+    record, read = re.findall(r"^curl .*$", stack.output_file.read_text(), re.MULTILINE)
+    recorded = subprocess.run(record, shell=True, capture_output=True, text=True, check=True)  # noqa: S602 (as a person pastes it)
+    assert recorded.stdout.endswith('\n{"ok":true}')
+    listed = subprocess.run(read, shell=True, capture_output=True, text=True, check=True)  # noqa: S602
+    assert json.loads(listed.stdout.splitlines()[-1])["outcomes"][0]["title"] in record
+
+
+@pytest.mark.parametrize("kind", ["next-auth", "authjs", "stored"])
+def test_a_session_of_any_kind_is_valid_on_the_running_stack(stack: Stack, kind: str) -> None:
+    printed = stack.command("session", "--user-id", "7", "--kind", kind)
+    assert printed.returncode == 0, printed.stderr
+    name, _, cookie = printed.stdout.strip().partition(": ")
+    response = httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME, headers={name: cookie})
+    assert response.status_code == 200, response.text
+    assert _list(stack, 7, limit=1)[0]["id"] == response.json()["id"]
+
+
+def test_seeds_are_sixty_outcomes_of_thirty_days(stack: Stack) -> None:
+    printed = stack.command("seed", "--user-id", "4242")
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout.splitlines()[:3] == ["20 of 60", "40 of 60", "60 of 60"]
+    outcomes = _list(stack, 4242, limit=50)
+    assert len(outcomes) == 50
+    assert len({outcome["outcome_type"] for outcome in outcomes}) == 6
+    assert len({outcome["agent_id"] for outcome in outcomes}) > 3
+    days = {str(outcome["created_at"])[:10] for outcome in outcomes}
+    assert 20 <= len(days) <= 31
+
+
+def test_the_notes_on_the_running_stack_are_for_its_owner_only(stack: Stack) -> None:
+    assert stat.S_IMODE(stack.state_file.stat().st_mode) == 0o600
+
+
+def test_tables_are_those_of_the_template(echo_stack: Stack) -> None:
+    dynamodb = boto3.client(
+        "dynamodb",
+        endpoint_url=echo_stack.aws_url,
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    table = dynamodb.describe_table(TableName=echo_stack.tables["VisitsTable"])["Table"]
+    assert table["KeySchema"] == [{"AttributeName": "page", "KeyType": "HASH"}]
+    time_to_live = dynamodb.describe_time_to_live(TableName="visits-of-all-pages")["TimeToLiveDescription"]
+    assert time_to_live == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+    dynamodb.close()
+
+
+def test_key_secret_and_origins_come_from_the_environment(tmp_path: Path) -> None:
+    environment = {
+        "INTERNAL_API_KEY": "it's a key",
+        "SESSION_SECRET": "a secret of ours",
+        "DASHBOARD_ORIGINS": "https://dash.example.com",
+        "AWS_PROFILE": "no-such-profile",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }
+    with running(tmp_path, environment=environment) as stack:
+        headers = {"Authorization": "Bearer it's a key"}
+        assert (
+            httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME, headers=headers, trust_env=False).status_code == 200
+        )
+        assert stack.session_secret == "a secret of ours"
+        refused = httpx.get(f"{stack.url}/nowhere", trust_env=False)
+        assert refused.headers["Access-Control-Allow-Origin"] == "https://dash.example.com"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything_cleanly(tmp_path: Path, number: int) -> None:
+    with running(tmp_path) as stack:
+        workers = _children(stack.process.pid)
+        assert len(workers) == 3
+        assert stack.stop(number) == 0
+        assert all(map(_is_gone, workers))
+        assert "Traceback" not in stack.log
+        assert not stack.state_file.exists()
+
+
+def test_workers_do_not_outlive_a_stack_that_was_killed(tmp_path: Path) -> None:
+    with running(tmp_path) as stack:
+        workers = _children(stack.process.pid)
+        stack.stop(signal.SIGKILL)
+        assert all(map(_is_gone, workers))
+        gone = stack.command("session")
+        assert gone.returncode == 1
+        assert "is gone; start one with: make run" in gone.stderr
+        assert gone.stderr.count("\n") == 1
+
+
+def test_a_worker_that_hangs_does_not_outlive_a_stack_that_was_killed(project: Path, tmp_path: Path) -> None:
+    with running(tmp_path, "--template", str(project / "template.yaml")) as stack:
+        workers = _children(stack.process.pid)
+        with suppress(httpx.ReadTimeout):
+            httpx.get(f"{stack.url}/misbehave?how=hang", timeout=0.2)
+        stack.stop(signal.SIGKILL)
+        assert all(map(_is_gone, workers))
+
+
+def test_an_authorizer_that_fails_is_the_templates_500(tmp_path: Path) -> None:
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:none-AbCdEf"
+    with running(tmp_path, "--parameter", f"SessionSecretArn={arn}") as stack:
+        response = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": stack.cookie(1)})
+        assert (response.status_code, response.text) == (500, '{"error":"Internal error"}')
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        _complains(f"port {port} is in use; choose another", environment={"PORT": str(port)})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("Resources: [", "while parsing a flow node"),
+        ("just text", "no Resources in it"),
+        ("Resources: {Api: {Type: AWS::Serverless::Api, Properties: {}}}", "Missing required property 'StageName'"),
+        ("Resources: {}", "'Resources' section is required"),
+        (
+            "Resources: {Api: {Type: AWS::ApiGateway::RestApi, Properties: {Body: {paths: [1]}}}}",
+            "exactly one stage of Api",
+        ),
+        (ODD, "template.yaml: not as the local stack expects it"),
+    ],
+)
+def test_a_broken_template_is_one_clear_line(tmp_path: Path, text: str, complaint: str) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(text)
+    _complains(complaint, "--template", str(template))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--template", "/nowhere.yaml"], "/nowhere.yaml: no such file"),
+        (["--parameter", "Speed"], "--parameter takes NAME=VALUE, not Speed"),
+        (["--parameter", "Speed=9"], "the template has no parameter Speed"),
+        (["--parameter", "AcceptPlainCookies=maybe"], "parameter AcceptPlainCookies must be one of true, false"),
+        (
+            ["session", "--user-id", "0"],
+            "argument --user-id: must be a whole number from 1 to 9007199254740991, not '0'",
+        ),
+        (["session", "--kind", "paper"], "argument --kind: invalid choice: 'paper'"),
+        (["--state", "/nowhere.json", "seed"], "no local stack is running; start one with: make run"),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line(arguments: list[str], complaint: str) -> None:
+    _complains(complaint, *arguments)
+
+
+def test_a_key_that_fits_in_no_header_is_one_clear_line() -> None:
+    _complains("INTERNAL_API_KEY must be printable ASCII", environment={"INTERNAL_API_KEY": "a\nb"})
+
+
+def test_a_port_that_is_none_is_one_clear_line() -> None:
+    _complains("PORT must be a number from 0 to 65535, not 'x'", environment={"PORT": "x"})
+
+
+def _complains(complaint: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    ended = local(*arguments, environment={"PORT": "0", **(environment or {})})
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert complaint in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert ended.stdout == ""
+
+
+def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path) -> None:
+    with running(tmp_path, "aws", "--port", "0") as stack:
+        printed = stack.output_file.read_text()
+        assert "AWS_ENDPOINT_URL=http://host.docker.internal:" in printed
+        assert "sam local start-api --port" in printed
+        assert set(stack.tables) == {"OutcomesTable", "SessionsTable"}
+        assert stack.command("seed").returncode == 0
+        assert stack.stop(signal.SIGINT) == 0
+
+
+def test_nothing_of_the_machine_is_needed_but_a_path(tmp_path: Path) -> None:
+    with running(tmp_path, environment={"HOME": os.devnull}) as stack:
+        assert _list(stack, 1) == []

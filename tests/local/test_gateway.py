@@ -1,0 +1,142 @@
+"""What API Gateway answers by itself, and what it makes of functions that go wrong."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from local.errors import StackError
+from local.gateway import Gateway
+from local.lambdas import Function, Spec
+from local.openapi import Api, Proxy, Route
+from tests.local.stacks import Stack
+
+
+def test_an_unknown_route_is_answered_as_api_gateway_does(echo: httpx.Client) -> None:
+    response = echo.get("/nowhere")
+    assert response.status_code == 403
+    assert response.json() == {"message": "Missing Authentication Token"}
+    assert response.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException"
+
+
+@pytest.mark.parametrize("method", ["DELETE", "HEAD", "PROPFIND"])
+def test_a_method_without_a_route_is_an_unknown_route(echo: httpx.Client, method: str) -> None:
+    assert echo.request(method, "/visits").status_code == 403
+
+
+def test_ten_megabytes_are_let_in_and_more_is_not(echo: httpx.Client) -> None:
+    assert echo.post("/nowhere", content=b"x" * (10 * 2**20)).status_code == 403
+    response = echo.post("/nowhere", content=b"x" * (10 * 2**20 + 1))
+    assert response.status_code == 413
+    assert response.json() == {"message": "Request Entity Too Large"}
+
+
+def test_an_event_larger_than_a_function_takes_is_too_large(echo: httpx.Client) -> None:
+    assert echo.post("/visits", content=b"x" * 6_200_000).status_code == 200
+    assert echo.post("/visits", content=b"x" * 6_291_556).status_code == 413
+
+
+def test_headers_over_ten_kilobytes_are_too_large(echo: httpx.Client) -> None:
+    assert echo.get("/echo", headers={"Cookie": "a" * 9_000}).status_code == 200
+    assert echo.get("/echo", headers={"Cookie": "a" * 10_500}).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("how", "logged"),
+    [
+        ("raise", "RuntimeError: on purpose"),
+        ("exit", "the process ended before it answered"),
+        ("hang", "Task timed out after 1.00 seconds"),
+        ("nothing", "malformed Lambda proxy response: not an object but NoneType"),
+        ("unknown-key", "malformed Lambda proxy response: unknown keys status"),
+        ("object-body", "malformed Lambda proxy response: body is not text but dict"),
+        ("no-status", "malformed Lambda proxy response"),
+        ("line-break", "malformed Lambda proxy response: a header with a line break"),
+        ("not-json", "Object of type bytes is not JSON serializable"),
+        ("too-large", "Lambda takes 6291556"),
+    ],
+)
+def test_a_function_that_goes_wrong_is_a_502_and_a_line_in_the_log(
+    echo_stack: Stack, echo: httpx.Client, how: str, logged: str
+) -> None:
+    before = len(echo_stack.log)
+    response = echo.get(f"/misbehave?how={how}")
+    assert response.status_code == 502
+    assert response.json() == {"message": "Internal server error"}
+    assert "MisbehaveFunction: " in echo_stack.log[before:]
+    assert logged in echo_stack.log[before:]
+    assert echo.get("/misbehave?how=print").text == "fine"
+
+
+def test_a_response_just_under_the_limit_arrives(echo: httpx.Client) -> None:
+    assert len(echo.get("/misbehave?how=nearly-too-large").content) == 6_200_000
+
+
+def test_what_a_function_prints_goes_to_the_console(echo_stack: Stack, echo: httpx.Client) -> None:
+    assert echo.get("/misbehave?how=print").text == "fine"
+    assert "printed, not answered" in echo_stack.log
+
+
+def test_the_headers_of_a_function_arrive(echo: httpx.Client) -> None:
+    response = echo.get("/misbehave?how=headers")
+    assert response.status_code == 201
+    assert response.headers["X-One"] == "1"
+    assert response.headers.get_list("X-Both") == ["a", "b"]
+    assert response.headers["X-Yes"] == "true"
+    assert response.headers["Content-Type"] == "text/plain"
+    assert response.headers["x-amzn-Remapped-Date"] == "never"
+    assert len(response.headers["x-amzn-RequestId"]) == 36
+
+
+def test_requests_are_logged_without_what_they_carry(echo_stack: Stack, echo: httpx.Client) -> None:
+    echo.get("/echo?token=hidden-1", headers={"Authorization": "Bearer hidden-2"})
+    assert "GET /echo 200 " in echo_stack.log
+    assert "hidden" not in echo_stack.log
+
+
+def test_many_requests_at_once_are_all_answered(echo_stack: Stack) -> None:
+    async def visit() -> list[str]:
+        limits = httpx.Limits(max_connections=60)
+        async with httpx.AsyncClient(base_url=echo_stack.url, timeout=30, limits=limits) as client:
+            responses = await asyncio.gather(*(client.post("/visits") for _ in range(60)))
+            return [response.text for response in responses]
+
+    visits = asyncio.run(visit())
+    counts = sorted(int(text.split()[-1]) for text in visits)
+    assert counts == list(range(counts[0], counts[0] + 60))
+
+
+def test_a_slow_function_holds_up_no_other(echo_stack: Stack) -> None:
+    async def ask() -> float:
+        async with httpx.AsyncClient(base_url=echo_stack.url, timeout=30) as client:
+            hanging = asyncio.create_task(client.get("/misbehave?how=hang"))
+            await asyncio.sleep(0.1)
+            started = time.monotonic()
+            await client.get("/echo")
+            took = time.monotonic() - started
+            assert not hanging.done()
+            await hanging
+            return took
+
+    assert asyncio.run(ask()) < 0.8
+
+
+async def test_api_gateway_waits_no_longer_than_its_timeout() -> None:
+    folder = Path(__file__).parent / "project" / "functions" / "misbehave"
+    spec = Spec("Misbehave", "arn", "app.handler", 3, 128, (folder,), {})
+    function = Function(spec, "http://127.0.0.1:9")
+    api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn", 0.1), None),), {}, ())
+    async with TestClient(TestServer(Gateway(api, {"arn": function}).app())) as client:
+        response = await client.get("/?how=hang")
+        assert response.status == 504
+        assert await response.json() == {"message": "Endpoint request timed out"}
+    await function.close()
+
+
+def test_a_route_to_a_function_that_is_not_there_is_said_before_it_starts() -> None:
+    api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn:elsewhere", 29), None),), {}, ())
+    with pytest.raises(StackError, match="the template has no function arn:elsewhere"):
+        Gateway(api, {})
