@@ -134,6 +134,11 @@ def test_answers_of_api_gateway_have_our_headers(api: Any, type_: str) -> None:
     assert ("Retry-After" in headers) == (type_ in {"THROTTLED", "QUOTA_EXCEEDED"})
 
 
+def test_a_changed_parameter_reaches_the_stage(template: Any) -> None:
+    """SAM makes a new deployment when the API's text changes; an origin is not in the text."""
+    assert template["Resources"]["OutcomesApi"]["Properties"]["AlwaysDeploy"]
+
+
 def test_only_this_api_may_call_the_functions(deployed: Template) -> None:
     permissions = list(deployed.resources("AWS::Lambda::Permission").values())
 

@@ -5,6 +5,8 @@ import tomllib
 from typing import Any
 
 import pytest
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
 from local.errors import StackError
 
@@ -38,6 +40,9 @@ def test_only_the_dashboard_s_origins_must_be_answered(template: Any) -> None:
         ("SessionSecretArn", "the secret itself"),
         ("SessionCacheSeconds", "soon"),
         ("AcceptPlainCookies", "yes"),
+        ("AwsEndpointUrl", "https://elsewhere.example.com"),
+        ("DashboardOrigins", "https://app.example.com/"),
+        ("DashboardOrigins", "*"),
         ("Architecture", "sparc"),
         ("StageName", "v 1"),
     ],
@@ -55,6 +60,17 @@ def test_the_api_s_url_is_told_first(template: Any) -> None:
 
     assert name == "ApiUrl"
     assert template["Outputs"][name]["Value"]["Fn::Sub"].endswith("/${StageName}/api/outcomes")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI's own, of packages it is built on
+def test_sam_local_can_lead_the_functions_to_another_aws() -> None:
+    """SAM CLI resolves the template by itself, and sets only variables that it can resolve."""
+    endpoint = "http://host.docker.internal:5001"
+    overrides = {"AwsEndpointUrl": endpoint, "DashboardOrigins": "http://127.0.0.1:3000"}
+    stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"), parameter_overrides=overrides)
+
+    for function in SamFunctionProvider(stacks).get_all():
+        assert function.environment["Variables"]["AWS_ENDPOINT_URL"] == endpoint
 
 
 def test_there_is_a_dev_and_a_prod_environment(samconfig: dict[str, Any]) -> None:
