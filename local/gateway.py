@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from local.authorizers import UNAUTHORIZED, Authorizers
@@ -30,6 +31,14 @@ RESPONSE_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64
 # API Gateway writes these itself and renames those of a function.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 REMAPPED = {"connection", "content-length", "date", "server", "transfer-encoding", "www-authenticate"}
+
+
+def _is_not_the_clients(record: logging.LogRecord) -> bool:
+    """Whether a log record is of more than a malformed request, whose bytes could be a secret."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+logging.getLogger("aiohttp.server").addFilter(_is_not_the_clients)
 
 
 class Gateway:

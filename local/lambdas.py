@@ -175,6 +175,9 @@ class Worker:
         except ConnectionError as error:
             await self.stop()
             raise _died(spec) from error
+        except asyncio.CancelledError:
+            await self.stop()  # its answer to this event must not become the answer to the next
+            raise
 
     @property
     def is_alive(self) -> bool:
@@ -232,6 +235,7 @@ class Function:
             raise EventTooLarge
         async with self._turns:
             code = await self._replace_edited()
+            self._idle = [worker for worker in self._idle if worker.is_alive]
             worker = self._idle.pop() if self._idle else await self._start()
             self._busy.add(worker)
             try:

@@ -19,7 +19,7 @@ from aiohttp import web
 from local.aws import Aws
 from local.environment import CREDENTIALS, REGION
 from local.errors import StackError
-from local.gateway import MAX_HEADER_BYTES, Gateway
+from local.gateway import Gateway
 from local.lambdas import Function, specs
 from local.openapi import api
 from local.session_cookies import mint
@@ -28,6 +28,7 @@ from local.template import load
 
 HOST = "127.0.0.1"
 DEMO_USER = 42
+MAX_PARSED_BYTES = 2**16  # of a header or the first line: what is too large for API Gateway, the gateway answers
 SESSION_SECRET_ID = "SessionSecret"  # noqa: S105 (the logical id of the secret in the template)
 
 
@@ -77,8 +78,8 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             access_log=None,
             auto_decompress=False,  # API Gateway passes compressed bodies on as they are
             handle_signals=False,
-            max_field_size=2 * MAX_HEADER_BYTES,  # what is too large, the gateway answers
-            max_line_size=2 * MAX_HEADER_BYTES,
+            max_field_size=MAX_PARSED_BYTES,
+            max_line_size=MAX_PARSED_BYTES,
             shutdown_timeout=2,
         )
         await runner.setup()

@@ -1,8 +1,10 @@
 """What API Gateway answers by itself, and what it makes of functions that go wrong."""
 
 import asyncio
+import socket
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -42,6 +44,7 @@ def test_an_event_larger_than_a_function_takes_is_too_large(echo: httpx.Client) 
 def test_headers_over_ten_kilobytes_are_too_large(echo: httpx.Client) -> None:
     assert echo.get("/echo", headers={"Cookie": "a" * 9_000}).status_code == 200
     assert echo.get("/echo", headers={"Cookie": "a" * 10_500}).status_code == 413
+    assert echo.get("/echo", headers={"Cookie": "a" * 60_000}).status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,14 @@ def test_the_headers_of_a_function_arrive(echo: httpx.Client) -> None:
 def test_requests_are_logged_without_what_they_carry(echo_stack: Stack, echo: httpx.Client) -> None:
     echo.get("/echo?token=hidden-1", headers={"Authorization": "Bearer hidden-2"})
     assert "GET /echo 200 " in echo_stack.log
+    assert "hidden" not in echo_stack.log
+
+
+def test_a_malformed_request_is_not_logged(echo_stack: Stack) -> None:
+    address = urlsplit(echo_stack.url)
+    with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: hidden\0\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.0 400 ")
     assert "hidden" not in echo_stack.log
 
 
