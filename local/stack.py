@@ -174,12 +174,12 @@ Data lasts until Ctrl-C.
 
 def sam_banner(state: State, aws: Aws, port: int, parameters: dict[str, str]) -> str:
     """How to start the API in containers on top of this."""
-    # SAM passes on a variable of the shell when the template has one of that name.
     endpoint = f"http://host.docker.internal:{aws.port}"
-    shell = {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": REGION}
-    shell |= {name: CREDENTIALS[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
+    # The containers get the shell's region and credentials, which should not be real ones.
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    shell = {"AWS_DEFAULT_REGION": REGION} | {name: CREDENTIALS[name] for name in names}
     assignments = " ".join(f"{name}={value}" for name, value in shell.items())
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    overrides = [f"{name}={value}" for name, value in (parameters | {"AwsEndpointUrl": endpoint}).items()]
     sam = [".venv/bin/sam", "local", "start-api", "--port", str(port), "--parameter-overrides", *overrides]
     return f"""
 DynamoDB and Secrets Manager: {aws.url}, and {endpoint} for containers.

@@ -219,7 +219,7 @@ def _complains(complaint: str, *arguments: str, environment: dict[str, str] | No
 def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path) -> None:
     with running(tmp_path, "aws", "--port", "0") as stack:
         printed = stack.output_file.read_text()
-        assert "AWS_ENDPOINT_URL=http://host.docker.internal:" in printed
+        assert "AwsEndpointUrl=http://host.docker.internal:" in printed
         assert "sam local start-api --port" in printed
         assert set(stack.tables) == {"OutcomesTable", "SessionsTable"}
         assert stack.command("seed").returncode == 0
