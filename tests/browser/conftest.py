@@ -1,0 +1,156 @@
+"""The platform in a browser: dashboards, strangers and the API, each a host of its own.
+
+The hosts are those of a real deployment: `app` and `api` of one domain are of one site, so that the session cookie of
+the domain goes along, and of two origins, so that only CORS lets a page of `app` read. A host that is not on the list
+is either a sibling in the same domain, to whose requests the cookie is added too, or of another site altogether.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browsers import chromium
+from tests.local.stacks import Stack, running
+
+PAGE = b"<!doctype html><html lang=en><title>A page</title>"
+
+
+class PageHandler(BaseHTTPRequestHandler):
+    """The same page whatever is asked for."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(PAGE)))
+        self.end_headers()
+        self.wfile.write(PAGE)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A running stack, called `api_url` by pages, whose hosts are all on `page_port`."""
+
+    stack: Stack
+    page_port: int
+
+    def origin(self, host: str) -> str:
+        return f"http://{host}:{self.page_port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.stack.url.replace('127.0.0.1', 'api.example.com')}/api/outcomes"
+
+    @contextmanager
+    def arriving(self, count: int = 1) -> Iterator[list[str]]:
+        """Yields a list that has, after the block, the requests that came to the API: `POST 415`.
+
+        Waits until there are `count` of them, if need be.
+        """
+        arrived: list[str] = []
+        before = len(self.stack.log)
+        yield arrived
+        deadline = time.monotonic() + 10
+        while len(arrived) < count:
+            assert time.monotonic() < deadline, f"{arrived} arrived, {count} were expected"
+            time.sleep(0.01)
+            arrived[:] = map(" ".join, re.findall(r"^([A-Z]+) /\S+ (\d+) ", self.stack.log[before:], re.MULTILINE))
+
+    def titles(self, user_id: int) -> list[str]:
+        """The titles of all outcomes that the table has of a user."""
+        with closing(boto3.client("dynamodb", endpoint_url=self.stack.aws_url)) as client:
+            found = client.query(
+                TableName=self.stack.tables["OutcomesTable"],
+                KeyConditionExpression="user_id = :user_id",
+                ExpressionAttributeValues={":user_id": {"S": str(user_id)}},
+                ConsistentRead=True,
+            )
+        return [item["title"]["S"] for item in found["Items"]]
+
+
+@pytest.fixture(scope="package")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), PageHandler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    port = server.server_port
+    origins = f"http://app.example.com:{port},http://beta.example.com:{port}"
+    try:
+        with running(tmp_path_factory.mktemp("platform"), environment={"DASHBOARD_ORIGINS": origins}) as stack:
+            yield Platform(stack, port)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium("--host-resolver-rules=MAP * 127.0.0.1") as browser:
+        yield browser
+
+
+class Visitor:
+    """A user of the platform at the browser."""
+
+    def __init__(self, platform: Platform, context: BrowserContext, user_id: int) -> None:
+        self.platform = platform
+        self.context = context
+        self.user_id = user_id
+
+    def sign_in(self) -> None:
+        """Get the platform's session cookie, which is of the whole domain."""
+        name, _, value = self.platform.stack.cookie(self.user_id).partition("=")
+        self.set_cookie(name, value)
+
+    def set_cookie(self, name: str, value: str) -> None:
+        self.context.add_cookies(
+            [{"name": name, "value": value, "domain": ".example.com", "path": "/", "httpOnly": True}]
+        )
+
+    def open(self, host: str) -> Page:
+        """A page of a host."""
+        page = self.context.new_page()
+        page.goto(self.platform.origin(host))
+        return page
+
+    def fetch(self, page: Page, url: str, **init: Any) -> Any:
+        """What a script of the page learns of a request: status and body and headers, or `blocked`."""
+        return page.evaluate(
+            """async ([url, init]) => {
+                try {
+                    const response = await fetch(url, {credentials: "include", ...init})
+                    return {
+                        status: response.status,
+                        body: await response.text(),
+                        headers: Object.fromEntries(response.headers),
+                        type: response.type,
+                    }
+                } catch (error) {
+                    return {blocked: error.name}
+                }
+            }""",
+            [url, init],
+        )
+
+
+@pytest.fixture
+def visitor(platform: Platform, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    """Signed in; each test's is another user."""
+    context = browser.new_context()
+    context.set_default_timeout(10_000)
+    visitor = Visitor(platform, context, 1 + request.session.items.index(request.node))
+    visitor.sign_in()
+    yield visitor
+    context.close()

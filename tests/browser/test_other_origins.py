@@ -1,0 +1,167 @@
+"""What pages of other origins can do to the API with a user's session: the dashboards all, strangers nothing."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Platform, Visitor
+
+DASHBOARDS = ["app.example.com", "beta.example.com"]
+FIRST_DASHBOARD = DASHBOARDS[0]
+SIBLING = "blog.example.com"
+ANOTHER_SITE = "evil.example.org"
+STRANGERS = [SIBLING, ANOTHER_SITE]
+
+OUTCOME = json.dumps({"outcomeType": "deal_closed", "title": "Closed in a browser", "valueUsd": 12.5})
+JSON = {"Content-Type": "application/json"}
+
+# How the API answers a POST that declares no JSON, as far as it gets: a 401 is one that came without the cookie.
+WITH_SESSION, WITHOUT_SESSION = "POST 415", "POST 401"
+
+
+@pytest.mark.parametrize("host", DASHBOARDS)
+def test_a_dashboard_records_and_lists(platform: Platform, visitor: Visitor, host: str) -> None:
+    page = visitor.open(host)
+    recorded = visitor.fetch(page, platform.api_url, method="POST", headers=JSON, body=OUTCOME)
+    assert recorded["status"] == 200
+    id_ = json.loads(recorded["body"])["id"]
+    listed = visitor.fetch(page, f"{platform.api_url}?limit=5")
+    assert listed["status"] == 200
+    [outcome] = json.loads(listed["body"])["outcomes"]
+    assert (outcome["id"], outcome["user_id"], outcome["value_usd"]) == (id_, visitor.user_id, 12.5)
+    assert platform.titles(visitor.user_id) == ["Closed in a browser"]
+
+
+@pytest.mark.parametrize("host", DASHBOARDS)
+def test_a_dashboard_reads_what_is_wrong_with_its_requests(platform: Platform, visitor: Visitor, host: str) -> None:
+    page = visitor.open(host)
+    refused = visitor.fetch(page, platform.api_url, method="POST", headers=JSON, body='{"outcomeType":"deal_closed"}')
+    assert refused["status"] == 400
+    assert json.loads(refused["body"])["error"] == "Invalid title"
+    refused = visitor.fetch(page, f"{platform.api_url}?limit=x")
+    assert (refused["status"], refused["body"]) == (400, '{"error":"Invalid limit"}')
+    refused = visitor.fetch(page, platform.api_url, method="POST", body=OUTCOME)
+    assert (refused["status"], refused["body"]) == (415, '{"error":"Unsupported media type"}')
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("cookie", ["none", "stale"])
+def test_the_first_dashboard_reads_that_nobody_is_signed_in(
+    platform: Platform, visitor: Visitor, method: str, cookie: str
+) -> None:
+    visitor.context.clear_cookies()
+    if cookie == "stale":
+        visitor.set_cookie("session", "logged-out")
+    page = visitor.open(FIRST_DASHBOARD)
+    request = {"headers": JSON, "body": OUTCOME} if method == "POST" else {}
+    refused = visitor.fetch(page, platform.api_url, method=method, **request)
+    assert (refused["status"], refused["body"]) == (401, '{"error":"Unauthorized"}')
+
+
+def test_the_first_dashboard_reads_that_there_is_no_such_route(platform: Platform, visitor: Visitor) -> None:
+    refused = visitor.fetch(visitor.open(FIRST_DASHBOARD), platform.api_url.replace("outcomes", "nothing"))
+    assert (refused["status"], refused["body"]) == (404, '{"error":"Not found"}')
+
+
+@pytest.mark.parametrize("host", STRANGERS)
+class TestAStranger:
+    def test_cannot_read_what_a_dashboard_recorded(self, platform: Platform, visitor: Visitor, host: str) -> None:
+        visitor.fetch(visitor.open(FIRST_DASHBOARD), platform.api_url, method="POST", headers=JSON, body=OUTCOME)
+        assert len(platform.titles(visitor.user_id)) == 1
+        page = visitor.open(host)
+        assert visitor.fetch(page, platform.api_url) == {"blocked": "TypeError"}
+        unseen = visitor.fetch(page, platform.api_url, mode="no-cors")
+        assert unseen == {"status": 0, "body": "", "headers": {}, "type": "opaque"}
+
+    def test_cannot_even_read_a_refusal(self, platform: Platform, visitor: Visitor, host: str) -> None:
+        page = visitor.open(host)
+        for url in (f"{platform.api_url}?limit=x", platform.api_url.replace("outcomes", "nothing")):
+            assert visitor.fetch(page, url) == {"blocked": "TypeError"}
+        visitor.context.clear_cookies()
+        assert visitor.fetch(page, platform.api_url) == {"blocked": "TypeError"}
+
+    def test_cannot_load_the_list_as_a_script(self, platform: Platform, visitor: Visitor, host: str) -> None:
+        page = visitor.open(host)
+        event = page.evaluate(
+            """url => new Promise(resolve => {
+                const script = document.createElement("script")
+                script.onload = script.onerror = event => resolve(event.type)
+                script.src = url
+                document.head.append(script)
+            })""",
+            platform.api_url,
+        )
+        assert event == "error"
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+    def test_gets_no_leave_to_send_json(self, platform: Platform, visitor: Visitor, host: str, method: str) -> None:
+        page = visitor.open(host)
+        with platform.arriving() as arrived:
+            blocked = visitor.fetch(page, platform.api_url, method=method, headers=JSON, body=OUTCOME)
+        assert blocked == {"blocked": "TypeError"}
+        assert arrived == ["OPTIONS 204"]
+        assert platform.titles(visitor.user_id) == []
+
+    @pytest.mark.parametrize("mode", ["cors", "no-cors"])
+    @pytest.mark.parametrize("content_type", ["text/plain", "text/plain; application/json", None])
+    def test_cannot_write_without_a_preflight(
+        self, platform: Platform, visitor: Visitor, host: str, mode: str, content_type: str | None
+    ) -> None:
+        page = visitor.open(host)
+        headers = {"Content-Type": content_type} if content_type else {}
+        with platform.arriving() as arrived:
+            visitor.fetch(page, platform.api_url, method="POST", mode=mode, headers=headers, body=OUTCOME)
+        assert arrived == [WITH_SESSION if host == SIBLING else WITHOUT_SESSION]
+        assert platform.titles(visitor.user_id) == []
+
+    def test_cannot_write_with_a_typed_blob(self, platform: Platform, visitor: Visitor, host: str) -> None:
+        page = visitor.open(host)
+        with platform.arriving() as arrived:
+            page.evaluate(
+                """([url, body]) => fetch(url, {
+                    method: "POST",
+                    mode: "no-cors",
+                    credentials: "include",
+                    body: new Blob([body], {type: "application/json"}),
+                })""",
+                [platform.api_url, OUTCOME],
+            )
+        assert arrived == [WITH_SESSION if host == SIBLING else WITHOUT_SESSION]
+        assert platform.titles(visitor.user_id) == []
+
+    def test_cannot_write_with_a_beacon(self, platform: Platform, visitor: Visitor, host: str) -> None:
+        page = visitor.open(host)
+        with platform.arriving() as arrived:
+            page.evaluate(
+                "([url, body]) => navigator.sendBeacon(url, new Blob([body], {type: 'application/json'}))",
+                [platform.api_url, OUTCOME],
+            )
+        assert arrived == ["OPTIONS 204"]
+        assert platform.titles(visitor.user_id) == []
+
+    @pytest.mark.parametrize("enctype", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+    def test_cannot_write_with_a_form(self, platform: Platform, visitor: Visitor, host: str, enctype: str) -> None:
+        page = visitor.open(host)
+        with platform.arriving() as arrived, page.expect_navigation(url=platform.api_url):
+            _submit_form(page, platform.api_url, enctype)
+        # To another site too: a young cookie without SameSite goes along when a form is posted.
+        assert arrived == [WITH_SESSION]
+        assert platform.titles(visitor.user_id) == []
+
+
+def _submit_form(page: Page, url: str, enctype: str) -> None:
+    """Posts a field whose name and value are, with the = between them, an outcome in JSON."""
+    name, value = OUTCOME[:-1] + ',"description":"', '"}'
+    page.evaluate(
+        """([url, enctype, name, value]) => {
+            const form = document.createElement("form")
+            Object.assign(form, {method: "POST", action: url, enctype})
+            const field = document.createElement("input")
+            Object.assign(field, {name, value})
+            form.append(field)
+            document.body.append(form)
+            form.submit()
+        }""",
+        [url, enctype, name, value],
+    )

@@ -1,0 +1,37 @@
+"""The Chromium of this machine, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+FLAGS = (
+    "--no-sandbox",  # containers offer no user namespaces; only our own pages are opened
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-proxy-server",  # what tests open is on this machine
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium(*flags: str) -> Iterator[Browser]:
+    """A headless browser until the block ends. The test is skipped where there is none; CHROMIUM names another one.
+
+    Keep it no longer than for a module: Playwright's sync API keeps an event loop running, which asynchronous tests
+    must not meet.
+    """
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    executable = os.environ.get("CHROMIUM", found)
+    if executable is None:
+        pytest.skip("no Chromium: install the system's (apt-get install chromium), or name one in CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
+        yield browser
+        browser.close()
