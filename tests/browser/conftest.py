@@ -54,9 +54,9 @@ class Platform:
 
     @contextmanager
     def arriving(self, count: int = 1) -> Iterator[list[str]]:
-        """Yields a list that has, after the block, the requests that came to the API: `POST 415`.
+        """Yields a list that has, after the block, the requests that came to the API's routes: `POST 415`.
 
-        Waits until there are `count` of them, if need be.
+        Waits until there are `count` of them, if need be. What a browser asks of each host, such as an icon, is not there.
         """
         arrived: list[str] = []
         before = len(self.stack.log)
@@ -65,7 +65,7 @@ class Platform:
         while len(arrived) < count:
             assert time.monotonic() < deadline, f"{arrived} arrived, {count} were expected"
             time.sleep(0.01)
-            arrived[:] = map(" ".join, re.findall(r"^([A-Z]+) /\S+ (\d+) ", self.stack.log[before:], re.MULTILINE))
+            arrived[:] = map(" ".join, re.findall(r"^([A-Z]+) /api/\S+ (\d+) ", self.stack.log[before:], re.MULTILINE))
 
     def titles(self, user_id: int) -> list[str]:
         """The titles of all outcomes that the table has of a user."""
