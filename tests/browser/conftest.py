@@ -56,7 +56,7 @@ class Platform:
     def arriving(self, count: int = 1) -> Iterator[list[str]]:
         """Yields a list that has, after the block, the requests that came to the API's routes: `POST 415`.
 
-        Waits until there are `count` of them, if need be. What a browser asks of each host, such as an icon, is not there.
+        Waits until there are `count` of them, if need be. What a browser asks of each host, an icon, is not there.
         """
         arrived: list[str] = []
         before = len(self.stack.log)
