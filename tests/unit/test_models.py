@@ -54,6 +54,8 @@ def test_a_missing_type_wins_over_other_faults() -> None:
         ("valueUsd", -0.0, "0"),
         ("valueUsd", 12.50, "12.5"),
         ("valueUsd", -3, "-3"),
+        ("valueUsd", 90, "90"),
+        ("valueUsd", 1e14, "100000000000000"),
         ("valueUsd", 1e-130, "1E-130"),
         ("valueUsd", 999999999999999, "999999999999999"),
         ("agentId", None, None),

@@ -69,7 +69,10 @@ def _money(number: object) -> Decimal:
         exact = number.normalize(_MONEY_CONTEXT)
     except Inexact as exc:
         raise ValueError("too many digits") from exc
-    return exact if exact else Decimal(0)  # zero has no sign
+    if not exact:
+        return Decimal(0)  # zero has no sign
+    # 90 rather than 9E+1: below 1e15, that is at most 15 digits.
+    return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
 
 
 def _json_text(metadata: object) -> str:
