@@ -40,12 +40,6 @@ class OutcomeType(StrEnum):
     CONTENT_PUBLISHED = "content_published"
 
 
-def _unicode(text: str) -> str:
-    if _LONE_SURROGATE.search(text):
-        raise ValueError("half of a surrogate pair")
-    return text
-
-
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("blank")
@@ -102,12 +96,9 @@ def _compact(value: Any, levels: int) -> str:
     return "null" if value is None else "true" if value else "false"
 
 
-Title = Annotated[
-    str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_unicode), AfterValidator(_not_blank)
-]
-Description = Annotated[
-    str, Field(strict=True, max_length=1000), AfterValidator(_unicode), AfterValidator(lambda text: text or None)
-]
+# A length makes pydantic look into the text, and so refuse half of a surrogate pair, which DynamoDB cannot take.
+Title = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_not_blank)]
+Description = Annotated[str, Field(strict=True, max_length=1000), AfterValidator(lambda text: text or None)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 WholeNumber = Annotated[int, BeforeValidator(_whole)]
 JsonText = Annotated[str, BeforeValidator(_json_text)]
