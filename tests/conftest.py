@@ -25,6 +25,8 @@ os.environ |= {
 
 ROOT = Path(__file__).parents[1]
 
+pytest_plugins = ["tests.canaries"]
+
 
 @pytest.fixture(scope="session")
 def template() -> Any:
@@ -39,13 +41,14 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """What the functions have logged in this test, line by line."""
     from outcomes.observability import logger
 
     stream = io.StringIO()
     monkeypatch.setattr(logger.handlers[0], "stream", stream)
-    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    print(stream.getvalue())  # to where credentials are looked for
 
 
 @pytest.fixture

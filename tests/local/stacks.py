@@ -13,6 +13,7 @@ from pathlib import Path
 
 from local.session_cookies import mint
 from local.state import State
+from tests.canaries import MARKS, leaks
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
@@ -82,6 +83,8 @@ def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None
             state.session_secret,
             state.tables,
         )
+        # Of a test that fails, its own complaint is the one to hear.
+        assert leaks(files["log"].read_text(), [state.key, state.session_secret, *MARKS]) == set()
     finally:
         process.terminate()
         process.wait(10)
