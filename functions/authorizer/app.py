@@ -10,7 +10,7 @@ to load, and is imported where it is first needed.
 import os
 from functools import cache
 
-from outcomes import keys
+from outcomes import headers, keys
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without loading typing
 if TYPE_CHECKING:
@@ -30,24 +30,27 @@ ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 def handler(event: "Event", _context: object) -> "Policy":
     """Answer a REST API's REQUEST authorizer event with an IAM policy that allows the call.
 
-    The policy's context is `{"caller": "key"}` or `{"caller": "session", "userId": "42"}`.
+    The policy's context is `{"caller": "key"}` or `{"caller": "session", "userId": "42"}`. To the latter come `cookies`,
+    the fingerprint of the Cookie headers, when there are several.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
     Raises Exception("Unauthorized"), which API Gateway answers with 401, when there is neither. Whatever else is raised
     means that it cannot be known who is calling, and is answered with 500.
     """
     is_cached = event["httpMethod"] == "GET"
-    authorization = [] if is_cached else _header(event, "authorization")
+    authorization = [] if is_cached else headers.values(event, "authorization")
     key = keys.bearer_key(authorization)
     if key and keys.is_valid(key, FINGERPRINTS):
         return _allow(event["methodArn"], "key", {"caller": "key"})
 
-    cookies = _header(event, "cookie")
+    cookies = headers.values(event, "cookie")
     if not cookies:
         raise _unauthorized("bad_key" if authorization else "no_credentials")
     user_id = str(_session_user(event, cookies))
-    resource = _every_get(event["methodArn"]) if is_cached else event["methodArn"]
-    return _allow(resource, f"user:{user_id}", {"caller": "session", "userId": user_id})
+    caller = {"caller": "session", "userId": user_id}
+    if len(cookies) > 1:
+        caller["cookies"] = headers.cookies_fingerprint(event)
+    return _allow(_every_get(event["methodArn"]) if is_cached else event["methodArn"], f"user:{user_id}", caller)
 
 
 def _session_user(event: "Event", cookies: list[str]) -> int:
@@ -69,12 +72,6 @@ def _sessions() -> "Sessions":
     return Sessions(
         SessionSecrets(SESSION_SECRET_ARN), StoredSessions(SESSIONS_TABLE), accept_plain=ACCEPT_PLAIN_COOKIES
     )
-
-
-def _header(event: "Event", name: str) -> list[str]:
-    """All values of a request header. API Gateway gives header names as the client wrote them."""
-    headers = event.get("multiValueHeaders") or {}
-    return [value for sent_name, values in headers.items() if sent_name.lower() == name for value in values]
 
 
 def _every_get(method_arn: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from outcomes.headers import cookies_fingerprint
 from outcomes.keys import fingerprint
 from outcomes.sessions import NEXT_AUTH
 
@@ -121,6 +122,16 @@ def test_header_names_count_in_any_case(authorizer: ModuleType) -> None:
 def test_two_authorization_headers_in_different_case_are_refused(authorizer: ModuleType) -> None:
     key = [f"Bearer {CURRENT_KEY}"]
     assert refused(authorizer, load_event("post_with_key", Authorization=key, authorization=key))
+
+
+def test_of_several_cookie_headers_the_answer_says_which(authorizer: ModuleType) -> None:
+    """For API Gateway may remember it by one of them."""
+    for event, known in (("post_with_session", SESSION), ("get_with_session", CACHED_SESSION)):
+        both = load_event(event, Cookie=[COOKIE, "theme=dark"])
+        answer = authorizer.handler(both, None)
+        assert answer == known | {"context": known["context"] | {"cookies": cookies_fingerprint(both)}}
+    in_two_cases = load_event("get_with_session", Cookie=[COOKIE], cookie=["theme=dark"])
+    assert authorizer.handler(in_two_cases, None)["context"]["cookies"] == cookies_fingerprint(both)
 
 
 def test_plain_cookies_count_only_where_they_are_accepted(deploy: Callable[..., ModuleType]) -> None:
@@ -249,7 +260,7 @@ print(" ".join(set(sys.modules) - bare))
     ).stdout.split()
     third_party = {module.partition(".")[0] for module in loaded} - set(sys.stdlib_module_names)
     assert third_party == {"app", "outcomes"}
-    assert {module for module in loaded if module.startswith("outcomes.")} == {"outcomes.keys"}
+    assert {module for module in loaded if module.startswith("outcomes.")} == {"outcomes.headers", "outcomes.keys"}
     assert not {"logging", "re", "typing", "asyncio", "http", "urllib", "traceback"} & set(loaded)
 
 
@@ -288,7 +299,9 @@ def test_whatever_the_headers_are_the_answer_is_yes_or_401(
 ) -> None:
     request = load_event(event, Accept=["*/*"], Cookie=cookies, Authorization=authorization)
     try:
-        assert authorizer.handler(request, None) in (KEY, SESSION, CACHED_SESSION)
+        answer = authorizer.handler(request, None)
+        answer["context"].pop("cookies", None)
+        assert answer in (KEY, SESSION, CACHED_SESSION)
     except Exception as answer:
         if type(answer) is not Exception or str(answer) != "Unauthorized":
             raise

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, NamedTuple, NoReturn
 
 from outcomes.errors import BadRequest, Forbidden, PayloadTooLarge, Refused, Unauthorized, UnsupportedMediaType
+from outcomes.headers import cookies_fingerprint
 
 MAX_BODY_BYTES = 128 * 1024
 
@@ -106,12 +107,14 @@ def json_body(event: Event) -> dict[str, Any]:
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
     """Who the authorizer found to be calling.
 
-    Raises Unauthorized when it did not say, and what `_refuse_cross_site` raises.
+    Raises Unauthorized when it did not say, or said it of other cookies, and what `_refuse_cross_site` raises.
     """
     match (event.get("requestContext") or {}).get("authorizer"):
         case {"caller": "key"}:
             return Caller(user_id=None)
-        case {"caller": "session", "userId": str(user_id)} if user_id.isascii() and user_id.isdigit():
+        case {"caller": "session", "userId": str(user_id), **also} if user_id.isascii() and user_id.isdigit():
+            if "cookies" in also and also["cookies"] != cookies_fingerprint(event):
+                raise Unauthorized
             if event.get("httpMethod") == "POST":
                 _refuse_cross_site(event, origins)
             return Caller(user_id=int(user_id))

@@ -1,0 +1,44 @@
+"""The Cookie headers by which a handler knows the request that the authorizer has let in."""
+
+from typing import Any
+
+import pytest
+from outcomes.headers import cookies_fingerprint, values
+
+from functions.list_outcomes import app as list_outcomes
+from functions.record_outcome import app as record_outcome
+from tests.events import proxy_event, session
+
+OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal"}
+
+
+def request(*cookies: str, name: str = "Cookie") -> dict[str, Any]:
+    return {"multiValueHeaders": {"Accept": ["*/*"], name: list(cookies)}}
+
+
+def test_all_values_of_a_header_count_whatever_the_case_of_its_name() -> None:
+    event = {"multiValueHeaders": {"Cookie": ["a=1", "b=2"], "Accept": ["*/*"], "COOKIE": ["c=3"]}}
+    assert values(event, "cookie") == ["a=1", "b=2", "c=3"]
+    assert values(event, "origin") == []
+    assert values({"multiValueHeaders": None}, "cookie") == []
+
+
+def test_equal_cookie_headers_have_one_fingerprint() -> None:
+    assert cookies_fingerprint(request("a=1", "b=2")) == cookies_fingerprint(request("a=1", "b=2", name="cookie"))
+
+
+def test_other_cookie_headers_have_another() -> None:
+    others = [(), ("a=1",), ("b=2",), ("b=2", "a=1"), ("a=1; b=2",), ("a=1", "b=2", ""), ("a=1", "b=\ud800")]
+    assert len({cookies_fingerprint(request(*cookies)) for cookies in [("a=1", "b=2"), *others]}) == 8
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(("app", "method"), [(list_outcomes, "GET"), (record_outcome, "POST")])
+@pytest.mark.parametrize(
+    ("cookies", "status"), [(["session=a", "theme=dark"], 200), (["theme=dark"], 401), (["session=a"], 401), ([], 401)]
+)
+def test_what_was_said_of_other_cookies_is_not_believed(app: Any, method: str, cookies: list[str], status: int) -> None:
+    said = session(42) | {"cookies": cookies_fingerprint(request("session=a", "theme=dark"))}
+    event = proxy_event(method, authorizer=said, body=OUTCOME)
+    event["multiValueHeaders"] |= {"Cookie": cookies} if cookies else {}
+    assert app.handler(event, None)["statusCode"] == status
