@@ -30,7 +30,7 @@ ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 def handler(event: "Event", _context: object) -> "Policy":
     """Answer a REST API's REQUEST authorizer event with an IAM policy that allows the call.
 
-    The policy's context is `{"caller": "key"}` or `{"caller": "session", "userId": "42"}`. To the latter come `cookies`,
+    The policy's context is `{"caller": "key"}` or `{"caller": "session", "userId": "42"}`, the latter with `cookies`,
     the fingerprint of the Cookie headers, when there are several.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
