@@ -28,8 +28,8 @@ def test_any_other_origin_gets_no_leave(stack: Stack, headers: dict[str, str]) -
     assert not [name for name in response.headers if name.lower().startswith("access-control-")]
 
 
-def test_a_preflight_that_the_mock_cannot_read_is_the_templates_500(stack: Stack) -> None:
+def test_a_preflight_with_a_body_of_another_type_is_a_415(stack: Stack) -> None:
     response = httpx.request(
         "OPTIONS", f"{stack.url}/api/outcomes", headers={"Content-Type": "text/plain"}, content="x"
     )
-    assert (response.status_code, response.text) == (500, '{"error":"Internal error"}')
+    assert (response.status_code, response.text) == (415, '{"error":"Unsupported media type"}')
