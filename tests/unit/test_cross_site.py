@@ -62,6 +62,12 @@ def test_any_other_page_is_forbidden_to_post(headers: dict[str, str]) -> None:
     assert stored() == 0
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_what_is_no_get_is_guarded_like_a_post(method: str) -> None:
+    event = proxy_event(method, authorizer=session(42), body=VALID, headers={"Origin": "https://evil.example"})
+    assert app.handler(event, None)["statusCode"] == 403
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp", "text/json"],

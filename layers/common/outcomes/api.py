@@ -115,7 +115,7 @@ def _caller(event: Event, origins: frozenset[str]) -> Caller:
         case {"caller": "session", "userId": str(user_id), **also} if user_id.isascii() and user_id.isdigit():
             if "cookies" in also and also["cookies"] != cookies_fingerprint(event):
                 raise Unauthorized
-            if event.get("httpMethod") == "POST":
+            if event.get("httpMethod") != "GET":
                 _refuse_cross_site(event, origins)
             return Caller(user_id=int(user_id))
     raise Unauthorized
