@@ -2,13 +2,16 @@
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Iterable
+from copy import copy
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -100,6 +103,22 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
     dynamodb.create_table(TableName=name, **properties)
     if time_to_live:
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
+
+
+def _snapshot(table: Table, _memo: object) -> Table:
+    """A table as it is now, for moto to return to when a transaction is cancelled.
+
+    moto copies each item of the table, and does so for each action of a transaction: a hundred copies of everything.
+    The functions' transactions only put, which replaces items and changes none: the same items in other dicts will do.
+    """
+    twin = copy(table)
+    twin.items = defaultdict(dict)
+    for key, item in table.items.items():
+        twin.items[key] = dict(item) if table.has_range_key else item
+    return twin
+
+
+Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]  # moto offers no hook for it
 
 
 def _one_at_a_time(app: "WSGIApplication") -> "WSGIApplication":
