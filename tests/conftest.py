@@ -4,6 +4,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ os.environ |= {
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
     # In tests a table is named by its logical id.
     "OUTCOMES_TABLE": "OutcomesTable",
+    "IDEMPOTENCY_TABLE": "IdempotencyTable",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
 }
 
@@ -51,8 +53,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str,
     print(stream.getvalue())  # to where credentials are looked for
 
 
-@pytest.fixture
-def tables(template: Any) -> Iterator[dict[str, str]]:
+@contextmanager
+def template_tables(template: Any) -> Iterator[dict[str, str]]:
     """The template's tables in an otherwise empty AWS account, with their own keys: logical id to physical name."""
     with mock_aws():
         client: Any = get_session().create_client("dynamodb")
@@ -65,4 +67,11 @@ def tables(template: Any) -> Iterator[dict[str, str]]:
                     **{key: properties[key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")},
                 )
                 created[name] = name
+        yield created
+
+
+@pytest.fixture
+def tables(template: Any) -> Iterator[dict[str, str]]:
+    """The template's tables, empty."""
+    with template_tables(template) as created:
         yield created

@@ -29,10 +29,21 @@ class _Body:
         yield self.body
 
 
+def answered(request: Any, status: int, body: dict[str, Any]) -> AWSResponse:
+    """An answer of the service."""
+    return AWSResponse(request.url, status, HTTPHeaders(), _Body(json.dumps(body).encode()))
+
+
 def error(code: str, *, status: int = 400, **extra: object) -> Fault:
     """The service answers with an error, such as THROTTLED."""
-    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **extra}).encode()
-    return lambda request, _send: AWSResponse(request.url, status, HTTPHeaders(), _Body(body))
+    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **extra}
+    return lambda request, _send: answered(request, status, body)
+
+
+def cancelled(*codes: str | None) -> Fault:
+    """A transaction is cancelled, for one reason for each action; `cancelled(None)` tells none."""
+    reasons: Any = {} if codes == (None,) else {"CancellationReasons": [{"Code": code} for code in codes]}
+    return error("TransactionCanceledException", **reasons)
 
 
 def unreachable(request: Any, _send: Send) -> AWSResponse:
@@ -52,18 +63,19 @@ def fine(_request: Any, send: Send) -> AWSResponse:
 
 
 @contextmanager
-def faulty(client: Any, operation: str, *faults: Fault) -> Iterator[list[str]]:
-    """Let calls of `operation` meet `faults`, one each in turn, the last for ever. Yields the calls made, as a list."""
+def faulty(client: Any, operations: str | set[str], *faults: Fault) -> Iterator[list[str]]:
+    """Let calls of `operations` meet `faults`, one each in turn, the last for ever. Yields the operations called."""
     calls: list[str] = []
 
     def meet(request: Any, event_name: str, **context: Any) -> Any:
         def send() -> Any:
             return botocore_stubber(event_name=event_name, request=request, **context)
 
-        if event_name.rpartition(".")[2] != operation:
+        operation = event_name.rpartition(".")[2]
+        if operation not in ({operations} if isinstance(operations, str) else operations):
             return send()
         fault = faults[min(len(calls), len(faults) - 1)]
-        calls.append(event_name)
+        calls.append(operation)
         return fault(request, send)
 
     client.meta.events.unregister("before-send", botocore_stubber)

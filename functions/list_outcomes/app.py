@@ -1,13 +1,11 @@
-"""GET /api/outcomes: the newest outcomes of the session's user."""
+"""GET /api/outcomes: the outcomes of the session's user, newest first."""
 
 import os
 
-from outcomes.api import Caller, Event, Response, endpoint, ok, query
-from outcomes.errors import BadRequest, Unauthorized
-from outcomes.store import OutcomeStore
-
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 50
+from outcomes import queries
+from outcomes.api import Caller, Event, Response, compact, endpoint, ok, query, query_list
+from outcomes.errors import Unauthorized
+from outcomes.store import Filters, OutcomeStore
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
@@ -16,14 +14,12 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 def handler(event: Event, caller: Caller) -> Response:
     if caller.user_id is None:  # a key belongs to no user
         raise Unauthorized
-    outcomes = store.newest(caller.user_id, _limit(query(event, "limit")))
-    return ok(f'{{"outcomes":[{",".join(outcomes)}]}}')
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    # Digits only, before int() sees them: it would take " 20 ", "2_0" and other scripts' digits.
-    if not (text.isascii() and text.isdigit()) or not text.strip("0"):
-        raise BadRequest("Invalid limit")
-    return MAX_LIMIT if len(text.lstrip("0")) > 2 else min(int(text), MAX_LIMIT)
+    limit = queries.limit(query(event, "limit"))
+    filters = Filters(
+        outcome_types=queries.outcome_types(query_list(event, "outcomeType")),
+        agent_id=queries.agent_id(query(event, "agentId")),
+        since=queries.instant(query(event, "from"), "from"),
+        until=queries.instant(query(event, "to"), "to"),
+    )
+    page = store.page(caller.user_id, limit, query(event, "cursor"), filters)
+    return ok(f'{{"outcomes":[{",".join(page.outcomes)}],"next_cursor":{compact(page.next_cursor)}}}')

@@ -154,3 +154,13 @@ def test_a_machine_without_uv_is_told_so(tmp_path: Path) -> None:
 
     assert done.returncode != 0
     assert done.stderr.startswith("uv is needed to build the layer: run make build, or install uv.\n")
+
+
+def test_every_time_zone_is_in_it(built: Build) -> None:
+    """Lambda's runtime has none."""
+    zones = built.layer / "python/tzdata"
+    names = (zones / "zones").read_text().split()
+
+    assert "Europe/Berlin" in names
+    for name in names:
+        assert (zones / "zoneinfo" / name).read_bytes()[:4] == b"TZif", name

@@ -8,6 +8,7 @@ from local.template import Template
 
 KEYS = {
     "OutcomesTable": [("user_id", "HASH", "S"), ("created_at", "RANGE", "S")],
+    "IdempotencyTable": [("key_sha256", "HASH", "S")],
     "SessionsTable": [("token_sha256", "HASH", "S")],
 }
 
@@ -35,10 +36,11 @@ def test_a_table_costs_nothing_when_idle_and_can_be_restored(deployed: Template,
     assert properties["SSESpecification"] == {"SSEEnabled": True}
 
 
-def test_expired_sessions_are_deleted(deployed: Template) -> None:
-    sessions = deployed.resources("AWS::DynamoDB::Table")["SessionsTable"]
+@pytest.mark.parametrize("table", ["IdempotencyTable", "SessionsTable"])
+def test_what_has_expired_is_deleted(deployed: Template, table: str) -> None:
+    properties = deployed.resources("AWS::DynamoDB::Table")[table]
 
-    assert sessions["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
 def test_what_holds_data_outlives_the_stack(template: Any) -> None:

@@ -32,7 +32,7 @@ def listed(**event: Any) -> Any:
 
 
 def test_a_user_without_outcomes_gets_an_empty_list() -> None:
-    assert get()["body"] == '{"outcomes":[]}'
+    assert get()["body"] == '{"outcomes":[],"next_cursor":null}'
 
 
 def test_an_outcome_has_exactly_the_fields_of_the_contract_in_their_order() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from outcomes.errors import BadRequest
-from outcomes.models import MAX_ID, NewOutcome, OutcomeType
+from outcomes.models import MAX_ID, NewOutcome
+from outcomes.outcome_type import OutcomeType
 
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 

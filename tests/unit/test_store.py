@@ -71,7 +71,7 @@ def test_the_newest_come_first_and_only_of_that_user(store: OutcomeStore) -> Non
     ids = [store.add(outcome(), milliseconds=NOON + second * 1000) for second in range(5)]
     store.add(outcome(userId=Decimal(4)))
     store.add(outcome(userId=Decimal(421)))
-    assert [line[7:33] for line in store.newest(42, 3)] == ids[:1:-1]
+    assert [line[7:33] for line in store.page(42, 3).outcomes] == ids[:1:-1]
 
 
 def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
@@ -79,7 +79,7 @@ def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
     for _ in range(40):
         store.add(outcome(metadata=large))
     with faulty(store.client, "Query", fine) as calls:
-        assert len(store.newest(42, 40)) == 40
+        assert len(store.page(42, 40).outcomes) == 40
     assert len(calls) > 1
 
 
@@ -87,12 +87,12 @@ def test_a_list_of_few_small_outcomes_is_one_query(store: OutcomeStore) -> None:
     for _ in range(20):
         store.add(outcome())
     with faulty(store.client, "Query", fine) as calls:
-        store.newest(42, 20)
+        store.page(42, 20)
     assert len(calls) == 1
 
 
 def test_a_user_without_outcomes_has_an_empty_list(store: OutcomeStore) -> None:
-    assert store.newest(42, 20) == []
+    assert store.page(42, 20) == ([], None)
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -7,10 +7,21 @@ from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import Any, NamedTuple, NoReturn
 
-from outcomes.errors import BadRequest, Forbidden, PayloadTooLarge, Refused, Unauthorized, UnsupportedMediaType
-from outcomes.headers import cookies_fingerprint
+from outcomes import headers
+from outcomes.errors import (
+    BadRequest,
+    Contended,
+    Forbidden,
+    IdempotencyKeyReused,
+    PayloadTooLarge,
+    Refused,
+    Unauthorized,
+    UnsupportedMediaType,
+)
 
 MAX_BODY_BYTES = 128 * 1024
+
+MAX_IDEMPOTENCY_KEY = 255
 
 type Event = dict[str, Any]
 """A REST API proxy event:
@@ -22,8 +33,10 @@ _STATUS: dict[type[Refused], int] = {
     BadRequest: 400,
     Unauthorized: 401,
     Forbidden: 403,
+    Contended: 409,
     PayloadTooLarge: 413,
     UnsupportedMediaType: 415,
+    IdempotencyKeyReused: 422,
 }
 
 
@@ -52,13 +65,15 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
                 response = route(event, _caller(event, allowed))
             except Refused as refused:
                 response = _refusal(event, refused)
-            except Exception:  # whatever it is, the caller must hear that it may try again
-                response = _failure(event, failure)
+            except Exception as exc:  # whatever it is, the caller must hear that it may try again
+                log_failure(event, failure, exc)
+                response = _response(500, compact({"error": failure}))
             origin = header(event, "origin")
             if origin in allowed:
                 response["headers"] |= {
                     "Access-Control-Allow-Origin": origin,
                     "Access-Control-Allow-Credentials": "true",
+                    "Access-Control-Expose-Headers": "Outcome-Id, Idempotent-Replayed, Retry-After",
                 }
             return response
 
@@ -67,9 +82,9 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
     return decorate
 
 
-def ok(body: str) -> Response:
-    """A 200 with `body`, JSON text."""
-    return _response(200, body)
+def ok(body: str, also: dict[str, str] | None = None) -> Response:
+    """A 200 with `body`, JSON text, and the headers `also` besides those of every response."""
+    return _response(200, body, also)
 
 
 def header(event: Event, name: str) -> str | None:
@@ -85,15 +100,40 @@ def query(event: Event, name: str) -> str | None:
     return (event.get("queryStringParameters") or {}).get(name)
 
 
-def json_body(event: Event) -> dict[str, Any]:
+def query_list(event: Event, name: str) -> list[str]:
+    """All values of a query parameter."""
+    return (event.get("multiValueQueryStringParameters") or {}).get(name) or []
+
+
+def idempotency_key(event: Event) -> str | None:
+    """The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), None when there is none.
+
+    Raises BadRequest when it is no `is_idempotency_key`, or sent twice with different values.
+    """
+    keys = set(headers.values(event, "idempotency-key"))
+    if not keys:
+        return None
+    if len(keys) > 1 or not all(map(is_idempotency_key, keys)):
+        raise BadRequest("Invalid Idempotency-Key")
+    return keys.pop()
+
+
+def is_idempotency_key(value: object) -> bool:
+    """Whether `value` is 1 to 255 visible ASCII characters."""
+    return (
+        isinstance(value, str) and 1 <= len(value) <= MAX_IDEMPOTENCY_KEY and all("!" <= char <= "~" for char in value)
+    )
+
+
+def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """The JSON object in the body, every number in it a `Decimal`, so that none loses a digit.
 
-    Raises PayloadTooLarge over 128 KiB, and BadRequest for what is not JSON by RFC 8259 or no object.
+    Raises PayloadTooLarge over `max_bytes`, and BadRequest for what is not JSON by RFC 8259 or no object.
     """
     body = event.get("body") or ""
     try:
         raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
-        if len(raw) > MAX_BODY_BYTES:
+        if len(raw) > max_bytes:
             raise PayloadTooLarge
         value = json.loads(raw.decode(), parse_float=_number, parse_int=_number, parse_constant=_not_json)
     # ValueError: not base64, not UTF-8, not JSON. RecursionError: nested past reason.
@@ -113,7 +153,7 @@ def _caller(event: Event, origins: frozenset[str]) -> Caller:
         case {"caller": "key"}:
             return Caller(user_id=None)
         case {"caller": "session", "userId": str(user_id), **also} if user_id.isascii() and user_id.isdigit():
-            if "cookies" in also and also["cookies"] != cookies_fingerprint(event):
+            if "cookies" in also and also["cookies"] != headers.cookies_fingerprint(event):
                 raise Unauthorized
             if event.get("httpMethod") != "GET":
                 _refuse_cross_site(event, origins)
@@ -153,32 +193,38 @@ def _not_json(constant: str) -> NoReturn:
 
 def _refusal(event: Event, refused: Refused) -> Response:
     # Imported when first needed: a list that succeeds needs neither log nor metrics.
-    from outcomes.observability import MetricUnit, logger, metrics
+    from outcomes.observability import count_refused, logger
 
     logger.set_correlation_id(_request_id(event))
     logger.info("Refused", extra={"reason": refused.error, "details": refused.details})
-    metrics.add_dimension("reason", refused.error)
-    metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
-    metrics.flush_metrics()
-    body: dict[str, Any] = {"error": refused.error}
-    if refused.details:
-        body["details"] = refused.details
-    return _response(_STATUS[type(refused)], json.dumps(body, separators=(",", ":")))
+    count_refused(refused.error)
+    also = {"Retry-After": "1"} if isinstance(refused, Contended) else None
+    return _response(_STATUS[type(refused)], compact(refusal(refused)), also)
 
 
-def _failure(event: Event, error: str) -> Response:
+def log_failure(event: Event, message: str, failure: Exception) -> None:
+    """Log what is no fault of the caller's, with its cause."""
     from outcomes.observability import logger
 
     logger.set_correlation_id(_request_id(event))
-    logger.exception(error)
-    return _response(500, json.dumps({"error": error}, separators=(",", ":")))
+    logger.error(message, exc_info=failure)
+
+
+def refusal(refused: Refused) -> dict[str, Any]:
+    """What a caller reads: `error`, and `details` when there are any."""
+    return {"error": refused.error} | ({"details": refused.details} if refused.details else {})
+
+
+def compact(value: object) -> str:
+    """JSON text without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _request_id(event: Event) -> str | None:
     return (event.get("requestContext") or {}).get("requestId")
 
 
-def _response(status: int, body: str) -> Response:
+def _response(status: int, body: str, also: dict[str, str] | None = None) -> Response:
     return {
         "statusCode": status,
         "headers": {
@@ -186,6 +232,7 @@ def _response(status: int, body: str) -> Response:
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
             "Vary": "Origin",
-        },
+        }
+        | (also or {}),
         "body": body,
     }

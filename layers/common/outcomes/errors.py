@@ -5,7 +5,9 @@
     ├── Forbidden
     ├── BadRequest
     ├── PayloadTooLarge
-    └── UnsupportedMediaType
+    ├── UnsupportedMediaType
+    ├── IdempotencyKeyReused
+    └── Contended
 
 Anything else that is raised is a failure of ours or of AWS. Which status each becomes is said in `api`.
 """
@@ -61,3 +63,15 @@ class UnsupportedMediaType(Refused):
     """A body that is not declared to be JSON."""
 
     error = "Unsupported media type"
+
+
+class IdempotencyKeyReused(Refused):
+    """The key already stands for another outcome; `details` names the fields that differ."""
+
+    error = "Idempotency key reused"
+
+
+class Contended(Refused):
+    """Others kept writing the same thing at the same moment. To be tried again."""
+
+    error = "Conflict"

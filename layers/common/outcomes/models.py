@@ -4,15 +4,17 @@ Numbers reach this module as `Decimal` (see `api.json_body`), so booleans and nu
 is the whole number 1, and money never passes through a float.
 """
 
+import json
 import re
-from decimal import Context, Decimal, Inexact
-from enum import StrEnum
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, Inexact
+from hashlib import sha256
 from json.encoder import encode_basestring as json_string
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from outcomes.errors import BadRequest, Fault
+from outcomes.outcome_type import OutcomeType
 
 MAX_ID = 2**53 - 1
 """Largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
@@ -25,19 +27,9 @@ _MONEY_LIMIT = Decimal("1e15")
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
+_NO_ROUNDING = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-class OutcomeType(StrEnum):
-    """The kinds of valuable work."""
-
-    NEGOTIATION_COMPLETE = "negotiation_complete"
-    AMPLIFICATION_COMPLETE = "amplification_complete"
-    DEAL_CLOSED = "deal_closed"
-    BROADCAST_COMPLETE = "broadcast_complete"
-    TASK_COMPLETE = "task_complete"
-    CONTENT_PUBLISHED = "content_published"
 
 
 def _not_blank(text: str) -> str:
@@ -80,28 +72,57 @@ def _json_text(metadata: object) -> str:
     return text
 
 
-def _compact(value: Any, levels: int) -> str:
-    """`value` as JSON text with every number as it was sent, which `json.dumps` cannot do."""
+def _compact(value: Any, levels: int, *, canonical: bool = False) -> str:
+    """`value` as JSON text with every number as it was sent, which `json.dumps` cannot do.
+
+    canonical: equal values have equal texts, whatever the order of names and the notation of numbers.
+    """
     if isinstance(value, str):
         return json_string(value)
     if isinstance(value, Decimal):
-        return str(value)
+        return str(value.normalize(_NO_ROUNDING) if value else 0) if canonical else str(value)
     if isinstance(value, dict | list) and not levels:
         raise ValueError("too deep")
     if isinstance(value, dict):
-        members = [f"{json_string(name)}:{_compact(member, levels - 1)}" for name, member in value.items()]
+        members = [
+            f"{json_string(name)}:{_compact(member, levels - 1, canonical=canonical)}"
+            for name, member in (sorted(value.items()) if canonical else value.items())
+        ]
         return "{" + ",".join(members) + "}"
     if isinstance(value, list):
-        return "[" + ",".join([_compact(member, levels - 1) for member in value]) + "]"
+        return "[" + ",".join([_compact(member, levels - 1, canonical=canonical) for member in value]) + "]"
     return "null" if value is None else "true" if value else "false"
 
 
 # A length makes pydantic look into the text, and so refuse half of a surrogate pair, which DynamoDB cannot take.
-Title = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_not_blank)]
+Title = Annotated[
+    str,
+    Field(strict=True, min_length=1, max_length=200, json_schema_extra={"pattern": r"\S"}),
+    AfterValidator(_not_blank),
+]
 Description = Annotated[str, Field(strict=True, max_length=1000), AfterValidator(lambda text: text or None)]
-Money = Annotated[Decimal, BeforeValidator(_money)]
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
-JsonText = Annotated[str, BeforeValidator(_json_text)]
+
+# What our own validators take, as openapi.yaml says it.
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_money),
+    WithJsonSchema(
+        {
+            "type": "number",
+            "exclusiveMinimum": -float(_MONEY_LIMIT),
+            "exclusiveMaximum": float(_MONEY_LIMIT),
+            "anyOf": [
+                {"maximum": -float(_SMALLEST_MONEY)},
+                {"const": 0},
+                {"minimum": float(_SMALLEST_MONEY)},
+            ],
+        }
+    ),
+]
+WholeNumber = Annotated[
+    int, BeforeValidator(_whole), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_ID})
+]
+JsonText = Annotated[str, BeforeValidator(_json_text), WithJsonSchema({"type": "object"})]
 
 
 class NewOutcome(BaseModel):
@@ -154,5 +175,21 @@ class NewOutcome(BaseModel):
             raise BadRequest("Invalid outcome_type")
         raise BadRequest(f"Invalid {details[0]['field']}", details)
 
+    def fingerprint(self) -> dict[str, bytes]:
+        """A digest of 16 bytes for each field, by its name in a request, equal for equal values.
 
-_RULES = {field.alias or name: field.description or "" for name, field in NewOutcome.model_fields.items()}
+        What is null is left out, so that a field that is added one day does not change what was there before.
+        """
+        values: dict[str, Any] = {field.alias or name: getattr(self, name) for name, field in _FIELDS.items()}
+        if self.metadata is not None:
+            metadata = json.loads(self.metadata, parse_float=Decimal, parse_int=Decimal)
+            values["metadata"] = _compact(metadata, MAX_METADATA_LEVELS, canonical=True)
+        return {
+            name: sha256(str(value).encode(errors="surrogatepass")).digest()[:16]
+            for name, value in values.items()
+            if value is not None
+        }
+
+
+_FIELDS = NewOutcome.model_fields
+_RULES = {field.alias or name: field.description or "" for name, field in _FIELDS.items()}

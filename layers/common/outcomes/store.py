@@ -1,4 +1,5 @@
-"""Outcomes in DynamoDB: add one, read the newest. The only place that knows keys and attributes.
+"""Outcomes in DynamoDB: add one, page through many, read what they are worth. The only place that knows their keys and
+attributes.
 
 user_id (HASH, S)       `42`; of no user `unassigned#<0-15>`, so that they never share one hot partition
 created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`, so that equal instants neither collide nor overwrite
@@ -6,35 +7,80 @@ the rest                agent_id N, outcome_type S, title S, description S, valu
                         absent when null
 """
 
+import base64
+import binascii
 import os
 import time
+from collections.abc import Iterator
+from decimal import Decimal
 from json.encoder import encode_basestring as json_string
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.dynamodb import dynamodb_client
+from outcomes.errors import BadRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from outcomes.models import NewOutcome
+    from outcomes.outcome_type import OutcomeType
 
     type Item = dict[str, AttributeValueTypeDef]
 
 UNASSIGNED_SHARDS = 16
 
+MAX_PAGE_BYTES = 6_000_000
+"""Of a page in Lambda's response, where it is JSON in a JSON string: Lambda's 6 MB, less room for the rest.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+PATIENCE_SECONDS = 15.0
+"""No page of `worth` is asked for later than this; with the 12 s of a call, that is below the function's timeout."""
+
+PAGE_PATIENCE_SECONDS = 6.0
+"""No call for a page begins later than this; with the 12 s of a call, that is below the function's timeout."""
+
+_IN_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
+_MAX_QUERIES = 5
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_id(milliseconds: int) -> str:
     """A ULID (https://github.com/ulid/spec): milliseconds since 1970 and 80 random bits, as 26 characters."""
-    number = milliseconds << 80 | int.from_bytes(os.urandom(10))
-    return "".join([_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)])
+    return _ulid(milliseconds << 80 | int.from_bytes(os.urandom(10)))
 
 
 def created_at(milliseconds: int) -> str:
     """Milliseconds since 1970 as `2026-04-01T12:00:00.000Z`: of one width, so that text and time have one order."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03d}Z"
+
+
+class Filters(NamedTuple):
+    """Which outcomes of a user: all, unless said.
+
+    since: from this instant on; until: before this instant; both in milliseconds since 1970.
+    """
+
+    outcome_types: "tuple[OutcomeType, ...]" = ()
+    agent_id: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class Page(NamedTuple):
+    """outcomes: each as the JSON text of the contract. next_cursor: where the next page begins, None at the end."""
+
+    outcomes: list[str]
+    next_cursor: str | None
+
+
+class Worth(NamedTuple):
+    """What of an outcome can be added up. created_at: text that orders and compares as `created_at()` does."""
+
+    created_at: str
+    outcome_type: str
+    agent_id: int | None
+    value_usd: Decimal | None
 
 
 class OutcomeStore:
@@ -46,35 +92,80 @@ class OutcomeStore:
 
     def add(self, outcome: "NewOutcome", *, milliseconds: int | None = None) -> str:
         """Store `outcome` as of now, or of `milliseconds` since 1970, and return its id."""
-        if milliseconds is None:
-            milliseconds = time.time_ns() // 1_000_000
         # Fixed before the call: when botocore tries again, it writes the same item again.
-        id_ = new_id(milliseconds)
-        self.client.put_item(TableName=self.table, Item=_item(outcome, id_, milliseconds))
+        id_, item = new_item(outcome, milliseconds)
+        self.client.put_item(TableName=self.table, Item=item)
         return id_
 
-    def newest(self, user_id: int, limit: int) -> list[str]:
-        """The newest `limit` outcomes of a user, newest first, each as the JSON text of the contract."""
-        items: list[Item] = []
-        position: dict[str, Any] = {}
-        while True:
-            page = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression="user_id = :user",
-                ExpressionAttributeValues={":user": {"S": str(user_id)}},
-                ScanIndexForward=False,
-                ConsistentRead=True,  # an outcome just recorded is there at once
-                Limit=limit - len(items),
-                **position,
-            )
-            items += page["Items"]
-            # A page ends at 1 MB, which large metadata reaches before the limit.
-            if len(items) == limit or "LastEvaluatedKey" not in page:
-                return [_json(item) for item in items]
-            position = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    def page(self, user_id: int, limit: int, cursor: str | None = None, filters: Filters | None = None) -> Page:
+        """The newest `limit` outcomes of a user that come after `cursor`, newest first.
+
+        The page is shorter when `filters` match so rarely that it would take too many reads, when reads take too long,
+        and when it would not fit into a response; it then has a `next_cursor` all the same.
+
+        Raises BadRequest for a cursor that no page gave.
+        """
+        filters = filters or Filters()
+        # A key condition rather than a start key: DynamoDB refuses a start key outside of the range.
+        oldest = created_at(filters.since or 0)
+        newest = "~" if filters.until is None else created_at(filters.until)
+        if cursor is not None:
+            newest = min(newest, _just_before(_sort_key(_id_of(cursor))))
+        query = _filtered(filters) | {
+            "TableName": self.table,
+            "ScanIndexForward": False,
+            "ConsistentRead": True,  # an outcome just recorded is there at once
+        }
+        found: list[Item] = []
+        examined = limit + 1  # one more than asked for, to know whether there is a next page
+        deadline = time.monotonic() + PAGE_PATIENCE_SECONDS
+        for _ in range(_MAX_QUERIES):
+            if oldest > newest:
+                return _page(found, limit, None)
+            query["ExpressionAttributeValues"] |= {
+                ":user": {"S": str(user_id)},
+                ":oldest": {"S": oldest},
+                ":newest": {"S": newest},
+            }
+            answer = self.client.query(Limit=examined, **query)
+            found += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return _page(found, limit, None)
+            last = answer["LastEvaluatedKey"]["created_at"]["S"]
+            if len(found) > limit or time.monotonic() > deadline:
+                break
+            newest = _just_before(last)
+            # What matches rarely is looked for ever farther, in few calls; without filters, a page ended at 1 MB.
+            examined = examined * 4 if "FilterExpression" in query else limit + 1 - len(found)
+        return _page(found, limit, last)
+
+    def worth(self, user_id: int, since: int, until: int) -> Iterator[Worth]:
+        """What each outcome of a user from `since` on, before `until`, is worth: oldest first, read 1 MB at a time.
+
+        since, until: milliseconds since 1970. Raises TimeoutError when there are more than can be read in time.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        for page in self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            ConsistentRead=True,
+            KeyConditionExpression=_IN_RANGE,
+            ExpressionAttributeValues={
+                ":user": {"S": str(user_id)},
+                ":oldest": {"S": created_at(since)},
+                ":newest": {"S": created_at(until)},
+            },
+            ProjectionExpression="created_at, outcome_type, agent_id, value_usd",
+        ):
+            yield from map(_worth, page["Items"])
+            if "LastEvaluatedKey" in page and time.monotonic() > deadline:
+                raise TimeoutError("more outcomes than can be read in time")
 
 
-def _item(outcome: "NewOutcome", id_: str, milliseconds: int) -> "Item":
+def new_item(outcome: "NewOutcome", milliseconds: int | None = None) -> "tuple[str, Item]":
+    """A new id, and the item under it, as of now or of `milliseconds` since 1970."""
+    if milliseconds is None:
+        milliseconds = time.time_ns() // 1_000_000
+    id_ = new_id(milliseconds)
     item: Item = {
         "user_id": {"S": _partition(outcome.user_id, id_)},
         "created_at": {"S": f"{created_at(milliseconds)}#{id_}"},
@@ -89,13 +180,89 @@ def _item(outcome: "NewOutcome", id_: str, milliseconds: int) -> "Item":
         item["value_usd"] = {"N": str(outcome.value_usd)}
     if outcome.metadata is not None:
         item["metadata"] = {"S": outcome.metadata}
-    return item
+    return id_, item
+
+
+def _ulid(number: int) -> str:
+    return "".join([_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)])
 
 
 def _partition(user_id: int | None, id_: str) -> str:
     if user_id is not None:
         return str(user_id)
     return f"unassigned#{_CROCKFORD.index(id_[-1]) % UNASSIGNED_SHARDS}"
+
+
+def _sort_key(id_: str) -> str:
+    milliseconds = 0
+    for digit in id_[:10]:
+        milliseconds = milliseconds << 5 | _CROCKFORD.index(digit)
+    return f"{created_at(milliseconds)}#{id_}"
+
+
+def _just_before(key: str) -> str:
+    """The greatest text less than `key` and no longer, as BETWEEN, the only range with two ends, includes both."""
+    return key[:-1] + chr(ord(key[-1]) - 1)
+
+
+def _filtered(filters: Filters) -> dict[str, Any]:
+    conditions = []
+    values: dict[str, AttributeValueTypeDef] = {}
+    if filters.outcome_types:
+        names = [f":type{index}" for index in range(len(filters.outcome_types))]
+        conditions.append(f"outcome_type IN ({', '.join(names)})")
+        values |= {name: {"S": type_} for name, type_ in zip(names, filters.outcome_types, strict=True)}
+    if filters.agent_id is not None:
+        conditions.append("agent_id = :agent")
+        values[":agent"] = {"N": str(filters.agent_id)}
+    query: dict[str, Any] = {
+        "KeyConditionExpression": _IN_RANGE,
+        "ExpressionAttributeValues": values,
+    }
+    if conditions:
+        query["FilterExpression"] = " AND ".join(conditions)
+    return query
+
+
+def _page(found: "list[Item]", limit: int, last_examined: str | None) -> Page:
+    outcomes: list[str] = []
+    room = MAX_PAGE_BYTES
+    for item in found:
+        outcome = _json(item)
+        # Quotes and backslashes are escaped once more in Lambda's response.
+        room -= len(outcome.encode()) + outcome.count('"') + outcome.count("\\") + 1
+        if len(outcomes) == limit or room < 0:
+            return Page(outcomes, _cursor_at(found[len(outcomes) - 1]["created_at"]["S"]))
+        outcomes.append(outcome)
+    return Page(outcomes, None if last_examined is None else _cursor_at(last_examined))
+
+
+def _cursor_at(sort_key: str) -> str:
+    """A position among a user's outcomes, never the user: the 16 bytes of the id there."""
+    number = 0
+    for digit in sort_key.partition("#")[2]:
+        number = number << 5 | _CROCKFORD.index(digit)
+    return base64.urlsafe_b64encode(number.to_bytes(16)).rstrip(b"=").decode()
+
+
+def _id_of(cursor: str) -> str:
+    try:
+        number = int.from_bytes(base64.b64decode(f"{cursor}==", altchars=b"-_", validate=True))
+        id_ = _ulid(number)
+        if cursor == _cursor_at(_sort_key(id_)):
+            return id_
+    except (binascii.Error, ValueError, OverflowError):
+        pass
+    raise BadRequest("Invalid cursor")
+
+
+def _worth(item: "Item") -> Worth:
+    return Worth(
+        item["created_at"]["S"],
+        item["outcome_type"]["S"],
+        int(item["agent_id"]["N"]) if "agent_id" in item else None,
+        Decimal(item["value_usd"]["N"]) if "value_usd" in item else None,
+    )
 
 
 def _json(item: "Item") -> str:

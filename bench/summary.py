@@ -1,0 +1,200 @@
+"""python -m bench.summary: what a summary of 1,000, 10,000 and 100,000 outcomes takes.
+
+The handler runs as deployed. Its DynamoDB is another process that serves the pages which the service would. (moto sorts
+the whole table for each of them, so its time would say nothing about ours.)
+"""
+
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "layers" / "common"))
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "bench",
+    "AWS_SECRET_ACCESS_KEY": "bench",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "DASHBOARD_ORIGINS": "https://app.example.com",
+    "OUTCOMES_TABLE": "OutcomesTable",
+    "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
+    "POWERTOOLS_SERVICE_NAME": "outcomes",
+}
+
+from outcomes.models import NewOutcome  # noqa: E402 (found where Lambda's layer has it)
+from outcomes.store import new_item  # noqa: E402
+
+from local.seed import outcomes  # noqa: E402
+
+COUNTS = [1_000, 10_000, 100_000]
+ROUNDS = 3
+DAYS = 30
+UNTIL = 1_777_593_600_000  # 2026-05-01T00:00:00Z
+QUERY = {"from": "2026-04-01", "to": "2026-05-01"}
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
+PAGE_BYTES = 1024 * 1024
+# A consistent read, https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+UNIT_BYTES = 4 * 1024
+
+type Item = dict[str, Any]
+
+
+def items(count: int) -> list[Item]:
+    """So many outcomes of user `count` as the seeded ones are, evenly over the thirty days, oldest first."""
+    bodies = [json.loads(json.dumps(body), parse_float=Decimal, parse_int=Decimal) for _, body in outcomes(UNTIL)]
+    drafts = [NewOutcome.parse(body, session_user=count) for body in bodies]
+    start, step = UNTIL - DAYS * 86_400_000, DAYS * 86_400_000 // count
+    return [new_item(drafts[index % len(drafts)], start + index * step)[1] for index in range(count)]
+
+
+def size(item: Item) -> int:
+    """Bytes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
+    return sum(len(name) + _value_size(value) for name, value in item.items())
+
+
+def _value_size(value: dict[str, str]) -> int:
+    [(kind, text)] = value.items()
+    if kind == "S":
+        return len(text.encode())
+    digits = len(Decimal(text).normalize().as_tuple().digits)
+    return (digits + 1) // 2 + 1
+
+
+def pages(stored: list[Item]) -> list[list[Item]]:
+    """What each Query reads: 1 MB of whole items, whatever it projects of them."""
+    read: list[list[Item]] = [[]]
+    room = PAGE_BYTES
+    for item in stored:
+        room -= size(item)
+        if room < 0:
+            read.append([])
+            room = PAGE_BYTES - size(item)
+        read[-1].append(item)
+    return read
+
+
+class Cost(NamedTuple):
+    """What a summary has to read, and the value it must come to."""
+
+    calls: int
+    units: int
+    value: Decimal
+
+
+def cost(read: list[list[Item]]) -> Cost:
+    """Of each page, the bytes in units of 4 KB, rounded up."""
+    units = sum(-(-sum(map(size, page)) // UNIT_BYTES) for page in read)
+    values = [Decimal(item["value_usd"]["N"]) for page in read for item in page if "value_usd" in item]
+    return Cost(len(read), units, sum(values, Decimal(0)))
+
+
+def answers(read: list[list[Item]], projected: set[str]) -> dict[str | None, bytes]:
+    """Each page as Query answers it, by the sort key that it starts after."""
+    answers: dict[str | None, bytes] = {}
+    start = None
+    for number, page in enumerate(read, start=1):
+        kept = [{name: value for name, value in item.items() if name in projected} for item in page]
+        answer = {"Items": kept, "Count": len(page), "ScannedCount": len(page)}
+        last = {name: page[-1][name] for name in ("user_id", "created_at")}
+        if number < len(read):
+            answer["LastEvaluatedKey"] = last
+        answers[start] = json.dumps(answer).encode()
+        start = last["created_at"]["S"]
+    return answers
+
+
+def serve(connection: Connection) -> None:
+    """Answer queries; when ready, send the port, and to each user what a summary costs."""
+    read = {str(count): pages(items(count)) for count in COUNTS}
+    prepared: dict[str, dict[str | None, bytes]] = {}
+
+    class Query(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # a response goes out whole
+
+        def do_POST(self) -> None:
+            query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            user = query["ExpressionAttributeValues"][":user"]["S"]
+            if user not in prepared:
+                prepared[user] = answers(read[user], set(query["ProjectionExpression"].split(", ")))
+            start = query.get("ExclusiveStartKey", {}).get("created_at", {}).get("S")
+            body = prepared[user][start]
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Query)
+    connection.send((server.server_port, {user: cost(read[user]) for user in read}))
+    server.serve_forever()
+
+
+def event(user: int) -> Item:
+    """What API Gateway sends."""
+    return {
+        "httpMethod": "GET",
+        "headers": {},
+        "queryStringParameters": QUERY,
+        "requestContext": {"authorizer": {"caller": "session", "userId": str(user)}},
+    }
+
+
+def measure(handler: Callable[[Item, None], Item], count: int, value: Decimal) -> tuple[float, float]:
+    """Seconds of processor and of clock, the best of some rounds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        processor, clock = time.process_time(), time.perf_counter()
+        response = handler(event(count), None)
+        rounds.append((time.process_time() - processor, time.perf_counter() - clock))
+        said = json.loads(response["body"], parse_float=Decimal, parse_int=Decimal)
+        if (said["count"], said["value_usd"]) != (count, value):
+            raise SystemExit(f"The summary of {count} outcomes is wrong: {said}")
+    processors, clocks = zip(*rounds, strict=True)
+    return min(processors), min(clocks)
+
+
+def main() -> None:
+    """Print the table."""
+    ours, theirs = Pipe()
+    process = Process(target=serve, args=(theirs,), daemon=True)
+    process.start()
+    port, costs = ours.recv()
+    os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+    from functions.summarize_outcomes.app import handler
+
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", end="")
+    print("".join(f", {name} {version(name)}" for name in ("botocore", "tzdata")), end="\n\n")
+    print("| outcomes | Query calls | read units | processor s | clock s | peak memory MB |")
+    print("|---:|---:|---:|---:|---:|---:|")
+    before: tuple[float, ...] | None = None
+    for count in COUNTS:
+        calls, units, value = costs[str(count)]
+        processor, clock = measure(handler, count, value)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"| {count:,} | {calls} | {units:,} | {processor:.3f} | {clock:.3f} | {peak:.0f} |")
+        if before:
+            ratios = " | ".join(
+                f"x {now / then:.1f}" for now, then in zip((units, processor, clock), before, strict=True)
+            )
+            print(f"| x 10 | | {ratios} | |")
+        before = (units, processor, clock)
+    process.terminate()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""GET /api/outcomes/summary: what the outcomes of the session's user come to."""
+
+import os
+from datetime import UTC, datetime
+
+from outcomes.api import Caller, Event, Response, endpoint, ok, query
+from outcomes.errors import Unauthorized
+from outcomes.store import OutcomeStore
+from outcomes.summary import Span, summarize
+
+store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
+
+
+@endpoint(failure="Failed to summarize outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
+def handler(event: Event, caller: Caller) -> Response:
+    if caller.user_id is None:  # a key belongs to no user
+        raise Unauthorized
+    span = Span.asked(query(event, "from"), query(event, "to"), query(event, "timezone"), now=datetime.now(UTC))
+    return ok(summarize(store.worth(caller.user_id, span.since, span.until), span))

@@ -1,0 +1,124 @@
+"""The Idempotency-Key header of POST /api/outcomes: event in, response out."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.record_outcome import app
+from tests.events import KEY, proxy_event, session
+from tests.faults import cancelled, faulty, fine, lost
+
+VALID = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42, "valueUsd": 12.5}
+
+pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
+
+
+def record(key: str, body: Any = VALID, authorizer: dict[str, Any] = KEY, header: str = "Idempotency-Key") -> Any:
+    return app.handler(proxy_event("POST", authorizer=authorizer, body=body, headers={header: key}), None)
+
+
+def stored() -> Any:
+    return app.store.client.scan(TableName="OutcomesTable", ConsistentRead=True)["Items"]
+
+
+def test_every_200_says_the_id_of_the_outcome() -> None:
+    for response in (app.handler(proxy_event("POST", authorizer=KEY, body=VALID), None), record("k")):
+        assert (response["statusCode"], response["body"]) == (200, '{"ok":true}')
+        assert len(response["headers"]["Outcome-Id"]) == 26
+        assert "Idempotent-Replayed" not in response["headers"]
+
+
+@pytest.mark.parametrize("authorizer", [KEY, session(42)])
+def test_a_retry_gets_the_first_answer_again(authorizer: dict[str, Any]) -> None:
+    first, again = record("k", authorizer=authorizer), record("k", authorizer=authorizer)
+    assert again == first | {"headers": first["headers"] | {"Idempotent-Replayed": "true"}}
+    assert len(stored()) == 1
+
+
+def test_a_retry_may_be_written_otherwise() -> None:
+    first = record("k", '{"outcomeType":"deal_closed","title":"é","valueUsd":1.0,"metadata":{"a":1,"b":[2.50]}}')
+    again = record("k", ' {"metadata":{"b":[2.5],"a":1e0},"valueUsd":1,"title":"\\u00e9","outcomeType":"deal_closed"} ')
+    assert again["headers"]["Outcome-Id"] == first["headers"]["Outcome-Id"]
+
+
+def test_a_key_for_another_outcome_is_unprocessable() -> None:
+    record("k")
+    response = record("k", VALID | {"title": "Another", "valueUsd": 13})
+    assert response["statusCode"] == 422
+    answer = json.loads(response["body"])
+    assert answer["error"] == "Idempotency key reused"
+    assert [detail["field"] for detail in answer["details"]] == ["title", "valueUsd"]
+    assert len(stored()) == 1
+
+
+def test_a_key_belongs_to_the_caller() -> None:
+    for authorizer in (KEY, session(42), session(7)):
+        assert "Idempotent-Replayed" not in record("k", authorizer=authorizer)["headers"]
+    assert len(stored()) == 3
+
+
+def test_a_refused_request_is_not_remembered() -> None:
+    assert record("k", VALID | {"title": ""})["statusCode"] == 400
+    assert record("k")["statusCode"] == 200
+
+
+def test_a_failed_request_may_be_tried_again_with_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.2)
+    with faulty(app.store.client, "TransactWriteItems", lost):
+        assert record("k")["statusCode"] == 500
+    # It had been stored, which could not be known. A remembered 500, which other designs replay, would stay one.
+    response = record("k")
+    assert (response["statusCode"], response["headers"]["Idempotent-Replayed"]) == (200, "true")
+    assert len(stored()) == 1
+
+
+def test_when_others_keep_writing_the_caller_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.2)
+    with faulty(app.store.client, "TransactWriteItems", cancelled("None", "TransactionConflict")):
+        response = record("k")
+    assert (response["statusCode"], response["body"]) == (409, '{"error":"Conflict"}')
+    assert response["headers"]["Retry-After"] == "1"
+    assert stored() == []
+
+
+@pytest.mark.parametrize("key", ["!", "~" * 255, "8e03978e-40d5-43dd-bc93-6894a57f9324", '"quoted"', "a,b"])
+def test_a_key_is_1_to_255_visible_ascii_characters(key: str) -> None:
+    assert record(key)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "é", "\x7f", "tab\t", "\ud800"])
+def test_any_other_key_is_refused(key: str) -> None:
+    response = record(key)
+    assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid Idempotency-Key"}')
+    assert stored() == []
+
+
+def test_two_different_keys_are_refused_and_equal_ones_are_one() -> None:
+    event = proxy_event("POST", authorizer=KEY, body=VALID, headers={"Idempotency-Key": "a"})
+    event["multiValueHeaders"]["Idempotency-Key"] = ["a", "b"]
+    assert app.handler(event, None)["statusCode"] == 400
+    event["multiValueHeaders"]["Idempotency-Key"] = ["a", "a"]
+    assert app.handler(event, None)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("header", ["idempotency-key", "IDEMPOTENCY-KEY"])
+def test_the_name_of_the_header_has_no_case(header: str) -> None:
+    record("k")
+    assert record("k", header=header)["headers"]["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize(("key", "operation"), [("k", "TransactWriteItems"), (None, "PutItem")])
+def test_recording_is_one_call(key: str | None, operation: str) -> None:
+    headers = {"Idempotency-Key": key} if key else {}
+    operations = {"PutItem", "GetItem", "Query", "TransactWriteItems", "BatchWriteItem"}
+    with faulty(app.store.client, operations, fine) as calls:
+        app.handler(proxy_event("POST", authorizer=KEY, body=VALID, headers=headers), None)
+    assert calls == [operation]
+
+
+def test_a_replay_is_not_counted_again(capsys: pytest.CaptureFixture[str]) -> None:
+    record("k")
+    assert "OutcomesRecorded" in capsys.readouterr().out
+    record("k")
+    assert "OutcomesRecorded" not in capsys.readouterr().out

@@ -1,0 +1,275 @@
+"""Outcomes are recorded once, whatever happens on the way."""
+
+import itertools
+import json
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from outcomes.errors import Contended, IdempotencyKeyReused
+from outcomes.ledger import REMEMBERED_SECONDS, Entry, Ledger, Recorded, once_key
+from outcomes.models import NewOutcome
+from outcomes.store import OutcomeStore
+
+from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+@pytest.fixture
+def ledger(tables: dict[str, str]) -> Ledger:
+    return Ledger(OutcomeStore(tables["OutcomesTable"]), tables["IdempotencyTable"])
+
+
+def outcome(**fields: Any) -> NewOutcome:
+    body = {"outcomeType": "deal_closed", "title": "Closed", "userId": Decimal(42)} | fields
+    return NewOutcome.parse(body, session_user=None)
+
+
+def stored(ledger: Ledger) -> Any:
+    return ledger.store.client.scan(TableName=ledger.store.table, ConsistentRead=True)["Items"]
+
+
+def remembered(ledger: Ledger) -> Any:
+    return ledger.store.client.scan(TableName=ledger.table, ConsistentRead=True)["Items"]
+
+
+KEY = once_key(None, "order-1")
+WRITES = {"BatchWriteItem", "TransactWriteItems"}
+
+
+def test_the_same_key_and_fields_give_the_first_answer_again(ledger: Ledger) -> None:
+    first = ledger.record(outcome(), KEY)
+    assert first == Recorded(first.id, replayed=False)
+    assert ledger.record(outcome(), KEY) == Recorded(first.id, replayed=True)
+    assert len(stored(ledger)) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"valueUsd": Decimal("1")}, {"valueUsd": Decimal("1.00")}),
+        ({"valueUsd": Decimal("100")}, {"valueUsd": Decimal("1e2")}),
+        ({"valueUsd": Decimal("0")}, {"valueUsd": Decimal("-0.0")}),
+        ({"description": ""}, {"description": None}),
+        ({"description": None}, {}),
+        ({"metadata": {"a": Decimal(1), "b": Decimal(2)}}, {"metadata": {"b": Decimal("2.0"), "a": Decimal("1e0")}}),
+        ({"metadata": {"n": Decimal("1e400")}}, {"metadata": {"n": Decimal("10e399")}}),
+        ({"ignored": "a"}, {"ignored": "b"}),
+    ],
+)
+def test_notation_and_order_make_no_other_outcome(ledger: Ledger, first: Any, second: Any) -> None:
+    recorded = ledger.record(outcome(**first), KEY)
+    assert ledger.record(outcome(**second), KEY) == Recorded(recorded.id, replayed=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "differing"),
+    [
+        ({"title": "closed"}, ["title"]),
+        ({"outcomeType": "task_complete"}, ["outcomeType"]),
+        ({"valueUsd": Decimal("0")}, ["valueUsd"]),
+        ({"userId": None}, ["userId"]),
+        ({"metadata": {"a": []}}, ["metadata"]),
+        ({"metadata": {}}, ["metadata"]),
+        ({"title": "x", "agentId": Decimal(7), "description": "d"}, ["agentId", "description", "title"]),
+    ],
+)
+def test_the_same_key_for_another_outcome_is_refused_by_the_fields_that_differ(
+    ledger: Ledger, fields: dict[str, Any], differing: list[str]
+) -> None:
+    ledger.record(outcome(), KEY)
+    with pytest.raises(IdempotencyKeyReused) as refused:
+        ledger.record(outcome(**fields), KEY)
+    assert [detail["field"] for detail in refused.value.details] == differing
+    assert len(stored(ledger)) == 1
+
+
+def test_keys_of_others_do_not_meet(ledger: Ledger) -> None:
+    keys = [once_key(None, "k"), once_key(42, "k"), once_key(4, "k"), once_key(4, "2\nk"), once_key(None, "\nk")]
+    for key in keys:
+        assert not ledger.record(outcome(), key).replayed
+    assert len(stored(ledger)) == len(keys)
+
+
+def test_a_key_is_forgotten_after_35_days_by_the_clock_not_by_the_deletion(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    first = ledger.record(outcome(), KEY)
+    monkeypatch.setattr("outcomes.ledger.time.time", lambda: now + REMEMBERED_SECONDS - 2)
+    assert ledger.record(outcome(), KEY).replayed
+    monkeypatch.setattr("outcomes.ledger.time.time", lambda: now + REMEMBERED_SECONDS + 2)
+    again = ledger.record(outcome(title="other"), KEY)
+    assert again.id != first.id
+    assert len(stored(ledger)) == 2
+    [row] = remembered(ledger)
+    assert row["created_at"]["S"].endswith(again.id)
+
+
+CONFLICT = ("TransactionConflict", "None")
+
+PASSING: dict[str, list[Fault]] = {
+    "an answer lost after the write": [lost],
+    "an answer lost twice": [lost, lost],
+    "a connection refused": [unreachable, unreachable],
+    "throttled as a whole": [error(THROTTLED)],
+    "a broken server": [error("InternalServerError", status=500)],
+    "the same transaction still in progress": [error("TransactionInProgressException")],
+    "a conflict on the outcome": [cancelled(*CONFLICT)],
+    "a conflict on the key": [cancelled("None", "TransactionConflict")],
+    "many conflicts": [cancelled(*CONFLICT)] * 5,
+    "throttled within": [cancelled("ThrottlingError", "None"), cancelled("None", "ProvisionedThroughputExceeded")],
+    "reasons missing": [cancelled(None)],
+    "reasons incomplete": [cancelled("None")],
+    "reasons that say nothing": [cancelled("None", "None")],
+    "a condition failed without the item": [cancelled("None", "ConditionalCheckFailed")],
+}
+
+
+@pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING.keys())
+def test_passing_trouble_still_makes_one_outcome_and_an_answer(ledger: Ledger, trouble: list[Fault]) -> None:
+    with faulty(ledger.store.client, "TransactWriteItems", *trouble, fine):
+        recorded = ledger.record(outcome(), KEY)
+    assert not recorded.replayed
+    assert ledger.record(outcome(), KEY) == Recorded(recorded.id, replayed=True)
+    assert len(stored(ledger)) == len(remembered(ledger)) == 1
+
+
+LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
+    "every answer lost": (lost, BotoCoreError, 1),
+    "nobody there": (unreachable, BotoCoreError, 0),
+    "denied": (error(DENIED), ClientError, 0),
+    "throttled as a whole": (error(THROTTLED), ClientError, 0),
+    "conflict upon conflict": (cancelled(*CONFLICT), Contended, 0),
+    "throttled within": (cancelled("ThrottlingError", "None"), ClientError, 0),
+    "refused by the service": (cancelled("ValidationError", "None"), ClientError, 0),
+    "reasons missing": (cancelled(None), ClientError, 0),
+}
+
+
+@pytest.mark.parametrize(("trouble", "raised", "written"), LASTING.values(), ids=LASTING.keys())
+def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
+    ledger: Ledger, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.2)
+    with faulty(ledger.store.client, "TransactWriteItems", trouble), pytest.raises(raised):
+        ledger.record(outcome(), KEY)
+    assert len(stored(ledger)) == len(remembered(ledger)) == written
+    assert ledger.record(outcome(), KEY).replayed == bool(written)
+    assert len(stored(ledger)) == len(remembered(ledger)) == 1
+
+
+def test_a_failure_is_not_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.2)
+    with faulty(ledger.store.client, "TransactWriteItems", error(DENIED)), pytest.raises(ClientError):
+        ledger.record(outcome(), KEY)
+    assert not ledger.record(outcome(title="mended"), KEY).replayed
+
+
+def entries(count: int, prefix: str | None = None) -> list[Entry]:
+    return [
+        Entry(outcome(title=f"{index}"), None if prefix is None else once_key(None, f"{prefix}{index}"))
+        for index in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plain", "keyed", "writes", "transactions"),
+    [(1, 0, 1, 0), (25, 0, 1, 0), (26, 0, 2, 0), (100, 0, 4, 0), (0, 50, 0, 1), (0, 100, 0, 2), (40, 60, 2, 2)],
+)
+def test_a_batch_takes_few_calls(ledger: Ledger, plain: int, keyed: int, writes: int, transactions: int) -> None:
+    batch = entries(plain) + entries(keyed, "k")
+    with faulty(ledger.store.client, WRITES, fine) as calls:
+        results = ledger.record_all(batch)
+    assert (calls.count("BatchWriteItem"), calls.count("TransactWriteItems")) == (writes, transactions)
+    ids = [result.id for result in results if isinstance(result, Recorded) and not result.replayed]
+    assert len(set(ids)) == plain + keyed == len(stored(ledger))
+
+
+def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: Ledger) -> None:
+    batch = entries(10, "k")
+    first, _ = ledger.record_all(batch[3:5])
+    results = ledger.record_all([*batch[:4], Entry(outcome(title="other"), batch[4].once), *batch[5:]])
+    assert isinstance(first, Recorded)
+    assert results[3] == Recorded(first.id, replayed=True)
+    assert isinstance(results[4], IdempotencyKeyReused)
+    others = [result for index, result in enumerate(results) if index not in {3, 4}]
+    assert all(isinstance(result, Recorded) and not result.replayed for result in others)
+    assert len(stored(ledger)) == 10
+
+
+def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: Ledger) -> None:
+    same, other = Entry(outcome(), KEY), Entry(outcome(title="other"), KEY)
+    first, second, third, fourth = ledger.record_all([same, other, same, Entry(outcome(), None)])
+    assert isinstance(first, Recorded)
+    assert not first.replayed
+    assert isinstance(second, IdempotencyKeyReused)
+    assert third == Recorded(first.id, replayed=True)
+    assert isinstance(fourth, Recorded)
+    assert len(stored(ledger)) == 2
+
+
+def test_what_one_outcome_conflicts_with_holds_up_no_other(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.3)
+    batch = entries(4, "k")
+
+    def second_conflicts(request: Any, send: Any) -> Any:
+        titles = [f'"title": {{"S": "{index}"}}' for index in range(4)]
+        body = request.body.decode()
+        sent = [index for index, title in enumerate(titles) if title in body]
+        if 1 in sent:
+            codes = itertools.chain.from_iterable(("None", "TransactionConflict" if i == 1 else "None") for i in sent)
+            return cancelled(*codes)(request, send)
+        return send()
+
+    with faulty(ledger.store.client, "TransactWriteItems", second_conflicts):
+        results = ledger.record_all(batch)
+    assert isinstance(results[1], Contended)
+    assert all(isinstance(results[index], Recorded) for index in (0, 2, 3))
+    assert len(stored(ledger)) == 3
+
+
+def test_what_the_table_leaves_unprocessed_is_sent_again(ledger: Ledger) -> None:
+    def leaves_some(request: Any, _send: Any) -> Any:
+        return answered(request, 200, {"UnprocessedItems": json.loads(request.body)["RequestItems"]})
+
+    with faulty(ledger.store.client, "BatchWriteItem", leaves_some, leaves_some, fine) as calls:
+        results = ledger.record_all(entries(7))
+    assert len(calls) == 3
+    assert all(isinstance(result, Recorded) for result in results)
+    assert len(stored(ledger)) == 7
+
+
+def test_what_the_table_leaves_unprocessed_to_the_end_was_not_taken_in_time(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.2)
+
+    def leaves_the_last(request: Any, send: Any) -> Any:
+        puts = json.loads(request.body)["RequestItems"]["OutcomesTable"]
+        if len(puts) > 1:
+            send()
+        return answered(request, 200, {"UnprocessedItems": {"OutcomesTable": puts[-1:]}})
+
+    with faulty(ledger.store.client, "BatchWriteItem", leaves_the_last):
+        first, last = ledger.record_all(entries(2))
+    assert isinstance(first, Recorded)
+    assert isinstance(last, TimeoutError)
+
+
+@pytest.mark.parametrize("trouble", [lost, unreachable, error(DENIED), error(THROTTLED)])
+def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: Ledger, trouble: Fault) -> None:
+    with faulty(ledger.store.client, WRITES, trouble):
+        results = ledger.record_all(entries(2) + entries(2, "k"))
+    assert all(isinstance(result, ClientError | BotoCoreError) for result in results)
+
+
+def test_no_call_begins_when_patience_is_spent(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", -1.0)
+    with faulty(ledger.store.client, WRITES, fine) as calls:
+        results = ledger.record_all(entries(1) + entries(1, "k"))
+    assert all(isinstance(result, TimeoutError) for result in results)
+    assert calls == []

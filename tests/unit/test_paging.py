@@ -1,0 +1,236 @@
+"""Paging and filters of GET /api/outcomes: event in, response out."""
+
+import base64
+import json
+from decimal import Decimal
+from itertools import batched
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from outcomes.models import NewOutcome
+from outcomes.store import new_item
+
+from functions.list_outcomes import app
+from tests.events import proxy_event, session
+from tests.faults import faulty, fine
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+
+PLAIN = {"outcomeType": "deal_closed", "title": "Closed"}
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def add(milliseconds: int = NOON, user: int = 42, **fields: Any) -> str:
+    return app.store.add(NewOutcome.parse(PLAIN | fields, session_user=user), milliseconds=milliseconds)
+
+
+def get(user: int = 42, **query: Any) -> tuple[int, Any]:
+    query = {name.rstrip("_"): value for name, value in query.items() if value is not None}
+    response = app.handler(proxy_event("GET", authorizer=session(user), query=query), None)
+    return response["statusCode"], json.loads(response["body"])
+
+
+def page(user: int = 42, **query: Any) -> tuple[list[str], str | None]:
+    status, answer = get(user, **query)
+    assert status == 200
+    return [outcome["id"] for outcome in answer["outcomes"]], answer["next_cursor"]
+
+
+def walk(cursor: str | None = None, **query: Any) -> list[list[str]]:
+    pages = []
+    while True:
+        ids, cursor = page(cursor=cursor, **query)
+        pages.append(ids)
+        if cursor is None:
+            return pages
+
+
+def flat(pages: list[list[str]]) -> list[str]:
+    return [id_ for ids in pages for id_ in ids]
+
+
+def newest_first(ids: list[str]) -> list[str]:
+    return sorted(ids, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "sizes"), [(0, 5, [0]), (4, 5, [4]), (5, 5, [5]), (6, 5, [5, 1]), (10, 5, [5, 5])]
+)
+def test_a_full_last_page_ends_with_null(count: int, limit: int, sizes: list[int]) -> None:
+    ids = [add(NOON + second) for second in range(count)]
+    pages = walk(limit=str(limit))
+    assert [len(ids) for ids in pages] == sizes
+    assert flat(pages) == newest_first(ids)
+
+
+def test_pages_of_any_size_give_each_outcome_once_even_within_one_millisecond() -> None:
+    ids = [add(NOON + index // 7) for index in range(23)]
+    for limit in (1, 2, 3, 22, 23, 24):
+        assert flat(walk(limit=str(limit))) == newest_first(ids)
+
+
+def test_what_is_recorded_meanwhile_neither_moves_nor_repeats_a_page() -> None:
+    ids = [add(NOON + index) for index in range(6)]
+    first, cursor = page(limit="2")
+    new = add(NOON + 100)
+    rest = walk(cursor, limit="2")
+    assert first + flat(rest) == newest_first(ids)
+    assert page(limit="1")[0] == [new]
+
+
+def test_a_cursor_tells_no_user_and_opens_no_other_partition() -> None:
+    theirs = [add(NOON + index, user=7) for index in range(3)]
+    mine = [add(NOON + index) for index in range(3)]
+    _, cursor = page(limit="1")
+    assert cursor is not None
+    assert "42" not in cursor
+    assert set(page(7, cursor=cursor)[0]) <= set(theirs)
+    assert set(page(cursor=cursor)[0]) <= set(mine)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "null",
+        "A" * 21,
+        "A" * 23,
+        "A" * 21 + "B",
+        "é" * 22,
+        "A" * 21 + "=",
+        "A" * 20 + "==",
+        " " * 22,
+        "A" * 9999,
+        "+" * 22,
+    ],
+)
+def test_a_malformed_cursor_is_refused(cursor: str) -> None:
+    assert get(cursor=cursor) == (400, {"error": "Invalid cursor"})
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary(min_size=16, max_size=16))
+def test_whatever_is_shaped_like_a_cursor_is_a_position(position: bytes) -> None:
+    cursor = base64.urlsafe_b64encode(position).decode().rstrip("=")
+    assert get(cursor=cursor)[0] == 200
+
+
+def test_types_are_filtered_and_may_be_several() -> None:
+    ids = {name: add(outcomeType=name) for name in ("deal_closed", "task_complete", "content_published")}
+    assert page(outcomeType="task_complete")[0] == [ids["task_complete"]]
+    both = page(outcomeType=["task_complete", "deal_closed", "deal_closed"])[0]
+    assert set(both) == {ids["task_complete"], ids["deal_closed"]}
+
+
+def test_an_agent_is_filtered() -> None:
+    seven = add(agentId=Decimal(7))
+    add(agentId=Decimal(8))
+    add()
+    assert page(agentId="7")[0] == [seven]
+    assert page(agentId="7", outcomeType="task_complete")[0] == []
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "found"),
+    [
+        ("2026-04-01T12:00:00Z", None, [0, 1, 2]),
+        ("2026-04-01T12:00:00.001Z", None, [1, 2]),
+        ("2026-04-01T12:00:00.0005Z", None, [1, 2]),
+        (None, "2026-04-01T12:00:00.001Z", [0]),
+        (None, "2026-04-01T12:00:00Z", []),
+        (None, "2026-04-01T12:00:00.0005Z", [0]),
+        ("2026-04-01T14:00:00+02:00", "2026-04-01T08:00:00.001-04:00", [0]),
+        ("2026-04-01", "2026-04-02", [0, 1, 2]),
+        ("2026-04-02", None, []),
+        (None, "2026-04-01", []),
+        ("2026-04-02", "2026-04-01", []),
+        ("0001-01-01", "9999-12-31T23:59:59-23:59", [0, 1, 2]),
+    ],
+)
+def test_time_is_a_range_with_from_in_and_to_out(from_: str | None, to: str | None, found: list[int]) -> None:
+    ids = [add(NOON + milliseconds) for milliseconds in range(3)]
+    assert page(from_=from_, to=to)[0] == [ids[index] for index in reversed(found)]
+
+
+def test_time_filters_and_pages_go_together() -> None:
+    ids = [add(NOON + index, agentId=Decimal(index % 3 + 1)) for index in range(30)]
+    pages = walk(limit="2", agentId="1", from_="2026-04-01T12:00:00.003Z", to="2026-04-01T12:00:00.021Z")
+    assert flat(pages) == newest_first(ids[3:21:3])
+
+
+def test_a_cursor_of_one_range_may_be_used_with_another() -> None:
+    for index in range(5):
+        add(NOON + index)
+    _, cursor = page(limit="1")
+    assert page(cursor=cursor, from_="2027-01-01") == ([], None)
+    assert page(cursor=cursor, to="2020-01-01") == ([], None)
+
+
+def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
+    wanted = [add(NOON, agentId=Decimal(7)), add(NOON + 9000, agentId=Decimal(7))]
+    others = [new_item(NewOutcome.parse(PLAIN, session_user=42), NOON + index)[1] for index in range(1, 9000)]
+    for put in batched(others, 25, strict=False):
+        puts: Any = [{"PutRequest": {"Item": item}} for item in put]
+        app.store.client.batch_write_item(RequestItems={"OutcomesTable": puts})
+    with faulty(app.store.client, "Query", fine) as calls:
+        ids, cursor = page(agentId="7", limit="2")
+    assert ids == wanted[1:]
+    assert cursor is not None
+    assert len(calls) <= 5
+    assert flat(walk(agentId="7", limit="2")) == wanted[::-1]
+
+
+def test_reads_that_take_long_end_the_page_early_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [add(NOON + index, agentId=Decimal(7 if index % 4 == 0 else 8)) for index in range(12)]
+    monkeypatch.setattr("outcomes.store.PAGE_PATIENCE_SECONDS", -1)
+    with faulty(app.store.client, "Query", fine) as calls:
+        found, cursor = page(agentId="7", limit="2")
+    assert len(calls) == 1
+    assert len(found) < 2
+    assert cursor is not None
+    assert found + flat(walk(cursor, agentId="7", limit="2")) == newest_first(ids[::4])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("outcomeType", value) for value in ("", "sale", "DEAL_CLOSED", "deal_closed,task_complete")],
+        *[("agentId", value) for value in ("", "0", "-1", "1.5", "x", "٣", "9007199254740992", "9" * 5000)],
+        *[
+            (name, value)
+            for name in ("from", "to")
+            for value in (
+                "",
+                "x",
+                "2026-02-30",
+                "2026-04-01T12:00",
+                "1775044800",
+                "٢026-04-01",
+                "2026-04-01T25:00:00Z",
+                "now",
+            )
+        ],
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: Any) -> None:
+    assert get(**{name: value}) == (400, {"error": f"Invalid {name}"})
+
+
+def test_a_page_that_would_not_fit_into_a_response_ends_early() -> None:
+    backslashes = {"a": "\\" * ((65536 - len('{"a":""}')) // 2)}
+    ids = [add(NOON + index, metadata=backslashes) for index in range(50)]
+    sizes: list[int] = []
+    found: list[str] = []
+    query: dict[str, str | list[str]] = {"limit": "50"}
+    while query.get("cursor", "") is not None:
+        response = app.handler(proxy_event("GET", authorizer=session(42), query=query), None)
+        sizes.append(len(json.dumps(response, ensure_ascii=False).encode()))
+        answer = json.loads(response["body"])
+        found += [outcome["id"] for outcome in answer["outcomes"]]
+        query["cursor"] = answer["next_cursor"]
+    assert max(sizes) < 6 * 1024 * 1024 < sum(sizes)
+    assert found == newest_first(ids)

@@ -1,0 +1,187 @@
+"""POST /api/outcomes/batch: event in, response out."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.record_batch import app
+from functions.record_outcome import app as record_outcome
+from tests.events import KEY, proxy_event, session
+from tests.faults import DENIED, error, faulty, unreachable
+
+VALID = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42}
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def post(body: Any, authorizer: dict[str, Any] = KEY, **event: Any) -> tuple[int, Any]:
+    response = app.handler(proxy_event("POST", "/api/outcomes/batch", authorizer=authorizer, body=body, **event), None)
+    return response["statusCode"], json.loads(response["body"])
+
+
+def record(*items: Any, authorizer: dict[str, Any] = KEY, **event: Any) -> Any:
+    status, answer = post({"outcomes": list(items)}, authorizer, **event)
+    assert status == 200
+    assert answer["created"] + answer["replayed"] + answer["failed"] == len(answer["results"]) == len(items)
+    return answer
+
+
+def statuses(answer: Any) -> list[str]:
+    return [result["status"] for result in answer["results"]]
+
+
+def stored() -> Any:
+    return app.ledger.store.client.scan(TableName="OutcomesTable", ConsistentRead=True)["Items"]
+
+
+def test_every_item_is_answered_in_its_place() -> None:
+    answer = record(
+        VALID | {"title": "a", "idempotencyKey": "k"},
+        "nonsense",
+        VALID | {"title": ""},
+        VALID | {"title": "a", "idempotencyKey": "k"},
+        VALID | {"title": "b", "idempotencyKey": "k"},
+        VALID | {"outcomeType": "sale"},
+        VALID,
+    )
+    assert statuses(answer) == ["created", "invalid", "invalid", "replayed", "conflict", "invalid", "created"]
+    assert (answer["created"], answer["replayed"], answer["failed"]) == (2, 1, 4)
+    results = answer["results"]
+    assert results[1] == {"status": "invalid", "error": "Invalid outcome"}
+    assert (results[2]["error"], results[2]["details"][0]["field"]) == ("Invalid title", "title")
+    assert results[3]["id"] == results[0]["id"]
+    assert (results[4]["error"], results[4]["details"][0]["field"]) == ("Idempotency key reused", "title")
+    assert results[5] == {"status": "invalid", "error": "Invalid outcome_type"}
+    assert {item["created_at"]["S"].partition("#")[2] for item in stored()} == {results[0]["id"], results[6]["id"]}
+
+
+def test_a_batch_sent_again_with_a_key_in_its_header_records_nothing_anew() -> None:
+    first = record(VALID, VALID | {"idempotencyKey": "own"}, VALID, headers={"Idempotency-Key": "batch-1"})
+    again = record(VALID, VALID | {"idempotencyKey": "own"}, VALID, headers={"Idempotency-Key": "batch-1"})
+    assert statuses(first) == ["created"] * 3
+    assert statuses(again) == ["replayed"] * 3
+    assert [result["id"] for result in again["results"]] == [result["id"] for result in first["results"]]
+    assert len(stored()) == 3
+
+
+def test_the_header_stands_for_each_item_with_its_place() -> None:
+    record(VALID, VALID, headers={"Idempotency-Key": "batch-1"})
+    answer = record(VALID | {"idempotencyKey": "batch-1#1"}, VALID | {"idempotencyKey": "batch-1#2"})
+    assert statuses(answer) == ["replayed", "created"]
+
+
+def test_one_key_is_one_outcome_whether_sent_alone_or_in_a_batch() -> None:
+    event = proxy_event("POST", authorizer=KEY, body=VALID, headers={"Idempotency-Key": "k"})
+    alone = record_outcome.handler(event, None)
+    answer = record(VALID | {"idempotencyKey": "k"})
+    assert answer["results"] == [{"status": "replayed", "id": alone["headers"]["Outcome-Id"]}]
+
+
+def test_a_session_records_for_itself_under_keys_of_its_own() -> None:
+    record(VALID | {"idempotencyKey": "k"})
+    answer = record(VALID | {"userId": 7, "idempotencyKey": "k"}, authorizer=session(42))
+    assert statuses(answer) == ["created"]
+    assert {item["user_id"]["S"] for item in stored()} == {"42"}
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "blank here", "tab\t", "ü", 5, True, [], {}])
+def test_an_invalid_key_makes_its_item_invalid(key: object) -> None:
+    answer = record(VALID | {"idempotencyKey": key}, VALID)
+    assert statuses(answer) == ["invalid", "created"]
+    assert answer["results"][0]["error"] == "Invalid idempotencyKey"
+
+
+def test_a_null_key_is_no_key() -> None:
+    assert statuses(record(VALID | {"idempotencyKey": None}, VALID | {"idempotencyKey": None})) == ["created"] * 2
+
+
+@pytest.mark.parametrize("item", [None, 1, "x", [], True])
+def test_an_item_that_is_no_object_is_an_invalid_outcome(item: object) -> None:
+    assert record(item)["results"] == [{"status": "invalid", "error": "Invalid outcome"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"outcomes": None},
+        {"outcomes": []},
+        {"outcomes": {}},
+        {"outcomes": "x"},
+        {"outcomes": [VALID] * 101},
+        VALID,
+    ],
+)
+def test_a_list_that_is_missing_empty_or_too_long_is_refused(body: Any) -> None:
+    status, answer = post(body)
+    assert (status, answer["error"]) == (400, "Invalid outcomes")
+    assert stored() == []
+
+
+@pytest.mark.parametrize("body", [None, "[]", "nonsense", '{"outcomes":[NaN]}'])
+def test_what_is_no_json_object_is_refused(body: str | None) -> None:
+    assert post(body) == (400, {"error": "Invalid JSON"})
+
+
+def test_a_body_may_have_one_mebibyte_and_not_one_byte_more() -> None:
+    body = json.dumps({"outcomes": [VALID]})
+    assert post(body + " " * (1024 * 1024 - len(body)))[0] == 200
+    assert post(body + " " * (1024 * 1024 - len(body) + 1)) == (413, {"error": "Payload too large"})
+
+
+def test_a_hundred_items_are_recorded() -> None:
+    answer = record(*[VALID | {"title": f"{index}", "idempotencyKey": f"{index % 60}-{index}"} for index in range(100)])
+    assert (answer["created"], len(stored())) == (100, 100)
+
+
+def test_a_key_that_is_no_key_is_refused_for_the_whole_batch() -> None:
+    status, answer = post({"outcomes": [VALID]}, headers={"Idempotency-Key": "not visible"})
+    assert (status, answer) == (400, {"error": "Invalid Idempotency-Key"})
+
+
+def test_nobody_is_refused() -> None:
+    assert post({"outcomes": [VALID]}, {"caller": "nobody"}) == (401, {"error": "Unauthorized"})
+
+
+def test_a_page_elsewhere_is_forbidden() -> None:
+    headers = {"Origin": "https://evil.example"}
+    assert post({"outcomes": [VALID]}, session(42), headers=headers) == (403, {"error": "Forbidden"})
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("trouble", [error(DENIED), unreachable])
+def test_what_the_table_does_not_take_is_said_item_by_item_and_logged_once(
+    trouble: Any, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    with faulty(app.ledger.store.client, "BatchWriteItem", trouble):
+        answer = record(VALID, VALID | {"idempotencyKey": "k"}, VALID)
+    assert statuses(answer) == ["failed", "created", "failed"]
+    assert answer["results"][0] == {"status": "failed", "error": "Failed to record outcome", "retryable": True}
+    [line] = log()
+    assert (line["level"], line["message"]) == ("ERROR", "Failed to record outcome")
+    assert line["correlation_id"]
+    assert line["exception_name"] in {"ClientError", "AccessDeniedException", "EndpointConnectionError"}
+    assert len(stored()) == 1
+
+
+def test_outcomes_are_counted_by_type_once(capsys: pytest.CaptureFixture[str]) -> None:
+    task = VALID | {"outcomeType": "task_complete", "valueUsd": 2}
+    record(VALID | {"valueUsd": 1}, task | {"idempotencyKey": "k"}, task | {"idempotencyKey": "k"}, "nonsense")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counted = {line["outcome_type"]: (line["OutcomesRecorded"], line["ValueRecorded"]) for line in lines[1:]}
+    assert counted == {"deal_closed": ([1.0], [1.0]), "task_complete": ([1.0], [2.0])}
+    assert lines[0]["reason"] == "Invalid outcome"
+
+
+def test_a_hundred_values_of_one_type_are_counted_and_leave_nothing_to_the_next_count(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = record(*[VALID | {"valueUsd": 1}] * 100)
+    record("nonsense")
+    assert answer["created"] == 100
+    *counted, refused = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum(sum(line["OutcomesRecorded"]) for line in counted) == 100
+    assert sum(sum(line["ValueRecorded"]) for line in counted) == 100
+    assert "outcome_type" not in refused

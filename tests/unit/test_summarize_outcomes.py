@@ -1,0 +1,379 @@
+"""GET /api/outcomes/summary: event in, response out, and the arithmetic behind it."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from outcomes.errors import BadRequest
+from outcomes.models import NewOutcome
+from outcomes.outcome_type import OutcomeType
+from outcomes.store import Worth, created_at
+from outcomes.summary import Span, summarize
+
+from functions.summarize_outcomes import app
+from tests.events import KEY, proxy_event, session
+from tests.faults import DENIED, THROTTLED, error, faulty, fine, unreachable
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
+HOUR = 60 * 60 * 1000
+APRIL = {"from": "2026-04-01", "to": "2026-05-01"}
+
+
+def add(at: str | int = NOON, **fields: Any) -> None:
+    body = {"outcomeType": "deal_closed", "title": "Closed", "userId": Decimal(42)} | fields
+    milliseconds = at if isinstance(at, int) else int(datetime.fromisoformat(at).timestamp() * 1000)
+    app.store.add(NewOutcome.parse(body, session_user=None), milliseconds=milliseconds)
+
+
+def get(authorizer: dict[str, Any] | None = None, **event: Any) -> dict[str, Any]:
+    path = "/api/outcomes/summary"
+    return app.handler(proxy_event("GET", path, authorizer=authorizer or session(42), **event), None)
+
+
+def summary(**query: str) -> Any:
+    response = get(query=query or APRIL)
+    assert response["statusCode"] == 200, response["body"]
+    return json.loads(response["body"], parse_float=Decimal, parse_int=Decimal)
+
+
+def asked(**query: str) -> Span:
+    return Span.asked(query.get("from"), query.get("to"), query.get("timezone"), now=NOW)
+
+
+@pytest.mark.usefixtures("tables")
+class TestTheResponse:
+    def test_it_is_exactly_as_the_contract_writes_it(self) -> None:
+        add("2026-04-01T12:00:00Z", valueUsd=Decimal("12500.50"), agentId=Decimal(7))
+        add("2026-04-01T23:00:00Z", valueUsd=Decimal("-0.25"), outcomeType="task_complete")
+        add("2026-04-03T00:00:00Z", agentId=Decimal(7))
+        assert get(query={"from": "2026-04-01", "to": "2026-04-04"})["body"] == (
+            '{"from":"2026-04-01T00:00:00.000Z","to":"2026-04-04T00:00:00.000Z","timezone":"UTC"'
+            ',"count":3,"value_usd":12500.25'
+            ',"by_type":[{"outcome_type":"deal_closed","count":2,"value_usd":12500.5}'
+            ',{"outcome_type":"task_complete","count":1,"value_usd":-0.25}]'
+            ',"by_agent":[{"agent_id":7,"count":2,"value_usd":12500.5},{"agent_id":null,"count":1,"value_usd":-0.25}]'
+            ',"by_day":[{"date":"2026-04-01","count":2,"value_usd":12500.25},{"date":"2026-04-02","count":0,"value_usd":0}'
+            ',{"date":"2026-04-03","count":1,"value_usd":0}]}'
+        )
+
+    def test_a_user_without_outcomes_has_nothing_on_each_day(self) -> None:
+        empty = summary()
+        assert (empty["count"], empty["value_usd"], empty["by_type"], empty["by_agent"]) == (0, 0, [], [])
+        assert len(empty["by_day"]) == 30
+        assert all((day["count"], day["value_usd"]) == (0, 0) for day in empty["by_day"])
+
+    def test_only_the_sessions_user_is_summed(self) -> None:
+        for user in "4", "421", "43":
+            add(userId=Decimal(user))
+        add(userId=None)
+        assert summary()["count"] == 0
+
+    @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Asia/Kathmandu"])
+    def test_what_was_just_recorded_belongs_to_today(self, zone: str) -> None:
+        app.store.add(NewOutcome.parse({"outcomeType": "deal_closed", "title": "Now"}, session_user=42))
+        response = json.loads(get(query={"timezone": zone})["body"])
+        assert len(response["by_day"]) == 30
+        assert [day["count"] for day in response["by_day"]] == [0] * 29 + [1]
+
+    def test_from_is_inclusive_and_to_exclusive(self) -> None:
+        for milliseconds in -1, 0, 1, HOUR - 1, HOUR, HOUR + 1:
+            add(NOON + milliseconds)
+        assert summary(**{"from": "2026-04-01T12:00:00Z", "to": "2026-04-01T13:00:00Z"})["count"] == 3
+
+    def test_all_pages_are_read_consistently_and_no_more_of_them_than_is_summed(self) -> None:
+        for hour in range(40):
+            add(NOON + hour * HOUR, metadata={"a": "x" * 65000}, valueUsd=Decimal("0.1"))
+        sent: list[Any] = []
+        app.store.client.meta.events.register(
+            "provide-client-params.dynamodb.Query", lambda params, **_: sent.append(params), unique_id="sent"
+        )
+        try:
+            response = summary()
+        finally:
+            app.store.client.meta.events.unregister("provide-client-params.dynamodb.Query", unique_id="sent")
+        assert (response["count"], response["value_usd"]) == (40, 4)
+        assert len(sent) == 3
+        for params in sent:
+            assert params["ConsistentRead"] is True
+            assert "metadata" not in params["ProjectionExpression"]
+
+    @pytest.mark.parametrize("authorizer", [KEY, {"caller": "session"}, {"x": "y"}])
+    def test_a_caller_without_a_session_is_refused(self, authorizer: dict[str, Any]) -> None:
+        response = get(authorizer)
+        assert (response["statusCode"], response["body"]) == (401, '{"error":"Unauthorized"}')
+
+    @pytest.mark.usefixtures("no_waiting")
+    @pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), unreachable])
+    def test_trouble_with_the_table_is_an_honest_500(
+        self, trouble: Any, log: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        with faulty(app.store.client, "Query", trouble):
+            response = get()
+        assert (response["statusCode"], response["body"]) == (500, '{"error":"Failed to summarize outcomes"}')
+        assert len(log()) == 1
+
+    @pytest.mark.usefixtures("no_waiting")
+    def test_trouble_on_a_later_page_is_no_half_summary(self) -> None:
+        for _ in range(20):
+            add(metadata={"a": "x" * 65000})
+        with faulty(app.store.client, "Query", fine, error(THROTTLED)):
+            assert get(query=APRIL)["statusCode"] == 500
+
+    def test_more_than_can_be_read_in_time_is_an_honest_500(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for _ in range(20):
+            add(metadata={"a": "x" * 65000})
+        monkeypatch.setattr("outcomes.store.PATIENCE_SECONDS", -1)
+        with faulty(app.store.client, "Query", fine) as calls:
+            assert get(query=APRIL)["statusCode"] == 500
+        assert len(calls) == 1
+
+
+class TestTheSpan:
+    @pytest.mark.parametrize(
+        ("query", "since", "until", "days"),
+        [
+            ({}, "2026-03-03T00:00:00.000Z", "2026-04-02T00:00:00.000Z", 30),
+            ({"from": "2026-04-01"}, "2026-04-01T00:00:00.000Z", "2026-04-02T00:00:00.000Z", 1),
+            ({"to": "2026-05-01"}, "2026-04-01T00:00:00.000Z", "2026-05-01T00:00:00.000Z", 30),
+            ({"to": "2026-04-30T18:00:00+02:00"}, "2026-04-01T00:00:00.000Z", "2026-04-30T16:00:00.000Z", 30),
+            ({"from": "2026-04-01T10:00:00.5Z"}, "2026-04-01T10:00:00.500Z", "2026-04-02T00:00:00.000Z", 1),
+            # Berlin's clocks go forward on 29 March: thirty days are an hour shorter.
+            ({"timezone": "Europe/Berlin"}, "2026-03-02T23:00:00.000Z", "2026-04-01T22:00:00.000Z", 30),
+            # It is 17:45 there, and in Kiritimati already tomorrow.
+            ({"timezone": "Asia/Kathmandu"}, "2026-03-02T18:15:00.000Z", "2026-04-01T18:15:00.000Z", 30),
+            ({"timezone": "Pacific/Kiritimati"}, "2026-03-03T10:00:00.000Z", "2026-04-02T10:00:00.000Z", 30),
+            ({"from": "2025-04-01", "to": "2026-04-02"}, "2025-04-01T00:00:00.000Z", "2026-04-02T00:00:00.000Z", 366),
+            ({"from": "1900-01-01", "to": "1970-01-03"}, "1970-01-01T00:00:00.000Z", "1970-01-03T00:00:00.000Z", 2),
+        ],
+    )
+    def test_it_is_thirty_local_days_to_the_end_of_today_unless_said(
+        self, query: dict[str, str], since: str, until: str, days: int
+    ) -> None:
+        span = asked(**query)
+        assert (created_at(span.since), created_at(span.until), len(span.days)) == (since, until, days)
+
+    @pytest.mark.parametrize(
+        ("zone", "since", "until", "hours"),
+        [
+            ("Europe/Berlin", "2026-03-28", "2026-03-31", [24, 23, 24]),
+            ("Europe/Berlin", "2026-10-24", "2026-10-27", [24, 25, 24]),
+            ("America/New_York", "2026-03-07", "2026-03-10", [24, 23, 24]),
+            ("America/New_York", "2026-10-31", "2026-11-03", [24, 25, 24]),
+            ("Australia/Lord_Howe", "2026-04-04", "2026-04-07", [24, 24.5, 24]),
+            ("Asia/Kathmandu", "2026-03-28", "2026-03-30", [24, 24]),
+            # No midnight: clocks went from 23:59:59 to 01:00:00.
+            ("America/Sao_Paulo", "2018-11-03", "2018-11-06", [24, 23, 24]),
+            # Two midnights: clocks went from 00:59:59 to 00:00:00.
+            ("America/Havana", "2026-10-31", "2026-11-03", [24, 25, 24]),
+            # Cut by both ends.
+            ("UTC", "2026-04-01T20:00:00Z", "2026-04-03T01:00:00Z", [4, 24, 1]),
+            ("Europe/Berlin", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", [1]),
+        ],
+    )
+    def test_its_days_are_as_long_as_they_are_there(
+        self, zone: str, since: str, until: str, hours: list[float]
+    ) -> None:
+        span = asked(**{"from": since, "to": until, "timezone": zone})
+        edges = [created_at(span.since), *(day.end for day in span.days)]
+        instants = [datetime.fromisoformat(edge) for edge in edges]
+        lengths = [(end - begin) / timedelta(hours=1) for begin, end in pairwise(instants)]
+        assert lengths == hours
+        assert edges[-1] == created_at(span.until)
+
+    def test_a_day_that_clocks_skipped_is_no_day(self) -> None:
+        span = asked(**{"from": "2011-12-28", "to": "2012-01-02", "timezone": "Pacific/Apia"})
+        assert [day.date for day in span.days] == ["2011-12-28", "2011-12-29", "2011-12-31", "2012-01-01"]
+
+    @pytest.mark.parametrize(
+        ("zone", "since", "until"),
+        [
+            ("UTC", "2024-01-01", "2025-01-01"),
+            ("America/New_York", "2024-11-04", "2025-11-05"),  # 366 days and, in November 2025, one hour
+            ("Europe/Berlin", "2025-03-30", "2026-03-31"),  # 366 days less two hours
+            ("Europe/Berlin", "2025-03-29T12:00:00+01:00", "2026-03-30T12:00:00+02:00"),
+        ],
+    )
+    def test_it_may_be_366_days_long_by_the_clocks_there(self, zone: str, since: str, until: str) -> None:
+        query = {"from": since, "timezone": zone}
+        assert len(asked(**query, to=until).days) >= 366
+        later = (datetime.fromisoformat(until) + timedelta(milliseconds=1)).replace(tzinfo=ZoneInfo(zone)).isoformat()
+        with pytest.raises(BadRequest, match="Invalid from"):
+            asked(**query, to=later)
+
+    @pytest.mark.parametrize(
+        ("query", "name"),
+        [
+            ({"from": "yesterday"}, "from"),
+            ({"from": ""}, "from"),
+            ({"from": "2026-04-01T12:00:00"}, "from"),
+            ({"from": "2026-02-30"}, "from"),
+            ({"from": "2026-04-02"}, "from"),  # is not before the end of today
+            ({"from": "2027-01-01"}, "from"),
+            ({"from": "2026-04-01", "to": "2026-04-01"}, "from"),
+            ({"from": "2026-04-02", "to": "2026-04-01"}, "from"),
+            ({"from": "2024-01-01", "to": "2025-01-02"}, "from"),
+            ({"from": "2020-01-01"}, "from"),
+            ({"from": "0001-01-01", "to": "1969-12-31"}, "from"),
+            ({"from": "0001-01-01", "to": "9999-12-30"}, "from"),
+            ({"from": "9999-12-30", "to": "9999-12-31T12:00:00Z"}, "to"),
+            ({"from": "9999-12-30", "to": "9999-12-31T23:59:59Z", "timezone": "Asia/Tokyo"}, "to"),
+            ({"to": "9999-12-31T23:59:59-14:00"}, "to"),
+            ({"to": "1714521600"}, "to"),
+            ({"to": ""}, "to"),
+            ({"to": "0001-01-01", "timezone": "Asia/Tokyo"}, "from"),  # before 1970 there is nothing
+            ({"timezone": ""}, "timezone"),
+            ({"timezone": "Mars/Olympus"}, "timezone"),
+            ({"timezone": "Europe"}, "timezone"),
+            ({"timezone": "europe/berlin"}, "timezone"),
+            ({"timezone": "localtime"}, "timezone"),
+            ({"timezone": "right/Europe/Berlin"}, "timezone"),
+            ({"timezone": "../../etc/localtime"}, "timezone"),
+            ({"timezone": "/etc/localtime"}, "timezone"),
+            ({"timezone": "+02:00"}, "timezone"),
+            ({"timezone": "UTC\0"}, "timezone"),
+            ({"timezone": "UTC UTC"}, "timezone"),
+            ({"timezone": "é" * 5000}, "timezone"),
+        ],
+    )
+    def test_any_other_is_refused_by_name(self, query: dict[str, str], name: str) -> None:
+        with pytest.raises(BadRequest) as refused:
+            asked(**query)
+        assert refused.value.error == f"Invalid {name}"
+
+    def test_a_refusal_is_a_400(self) -> None:
+        response = get(query={"from": "2026-04-02", "to": "2026-04-01"})
+        assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid from"}')
+
+
+def worth(at: str, value: str | None = None, agent: int | None = None, type_: str = "deal_closed") -> Worth:
+    return Worth(f"{at}#01KN41YCE0", type_, agent, None if value is None else Decimal(value))
+
+
+class TestTheSums:
+    @pytest.mark.parametrize(
+        ("values", "total"),
+        [
+            (["0.1"] * 3, "0.3"),
+            (["0.5", "0.5"], "1"),
+            (["1e14", "-1e14"], "0"),
+            (["0.00", None], "0"),
+            ([None, None], "0"),
+            (["1E+2"], "100"),
+            (["999999999999999", "1"], "1000000000000000"),
+            (["999999999999999.99999999999999999999999"] * 1000, "999999999999999999.99999999999999999999"),
+            (["999999999999999", "1e-130"], f"999999999999999.{'0' * 129}1"),
+            (
+                ["1.0000000000000000000000000000000000001e-130", "1"],
+                f"1.{'0' * 129}10000000000000000000000000000000000001",
+            ),
+        ],
+    )
+    def test_money_is_exact_and_a_plain_number(self, values: list[str | None], total: str) -> None:
+        outcomes = [worth("2026-04-01T12:00:00.000Z", value) for value in values]
+        assert f'"count":{len(values)},"value_usd":{total},"by_type"' in summarize(outcomes, asked())
+
+    def test_the_most_valuable_come_first_then_the_most_then_by_name(self) -> None:
+        at = "2026-04-01T12:00:00.000Z"
+        outcomes = [
+            worth(at, "-5", 9, "task_complete"),
+            worth(at, None, None, "broadcast_complete"),
+            worth(at, "10", 10, "negotiation_complete"),
+            worth(at, "20", 2, "deal_closed"),
+            worth(at, "4", 3, "content_published"),
+            worth(at, "6", 3, "content_published"),
+            worth(at, "10", 1, "amplification_complete"),
+            worth(at, "0", 8, "broadcast_complete"),
+        ]
+        response = json.loads(summarize(outcomes, asked()))
+        assert [entry["outcome_type"] for entry in response["by_type"]] == [
+            "deal_closed",
+            "content_published",
+            "amplification_complete",
+            "negotiation_complete",
+            "broadcast_complete",
+            "task_complete",
+        ]
+        assert [entry["agent_id"] for entry in response["by_agent"]] == [2, 3, 1, 10, 8, None, 9]
+
+    def test_more_agents_than_fit_into_a_response_are_refused_with_a_remedy(self) -> None:
+        def outcomes(count: int) -> list[Worth]:
+            return [worth("2026-04-01T12:00:00.000Z", "0.01", 2**53 - 1 - agent) for agent in range(count)]
+
+        assert len(json.loads(summarize(outcomes(50_000), asked()))["by_agent"]) == 50_000
+        with pytest.raises(BadRequest) as refused:
+            summarize(outcomes(100_000), asked())
+        assert refused.value.error == "Invalid from"
+        assert refused.value.details[0]["message"] == "must be later: too many agents for one response"
+
+
+class Draft(NamedTuple):
+    """An outcome so many milliseconds after the summary begins."""
+
+    offset: int
+    outcome_type: OutcomeType
+    agent_id: int | None
+    value_usd: Decimal | None
+
+
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe"]
+LONGEST = 40 * 24 * HOUR
+DRAFTS = st.lists(
+    st.builds(
+        Draft,
+        offset=st.integers(0, LONGEST - 1),
+        outcome_type=st.sampled_from(OutcomeType),
+        agent_id=st.none() | st.integers(1, 4),
+        value_usd=st.none() | st.decimals(min_value="-1e14", max_value="1e14", places=2),
+    )
+)
+
+
+@given(
+    zone=st.sampled_from(ZONES),
+    start=st.integers(15_000 * 24 * HOUR, 21_000 * 24 * HOUR),
+    length=st.integers(1, LONGEST),
+    drafts=DRAFTS,
+)
+@example(zone="Pacific/Apia", start=1_325_120_400_000, length=5 * 24 * HOUR, drafts=[])
+def test_any_summary_is_what_adding_up_one_by_one_gives(
+    zone: str, start: int, length: int, drafts: list[Draft]
+) -> None:
+    drafts = sorted((draft._replace(offset=draft.offset % length) for draft in drafts), key=lambda draft: draft.offset)
+    span = Span.asked(created_at(start), created_at(start + length), zone, now=NOW)
+    outcomes = [Worth(f"{created_at(start + draft.offset)}#0", *draft[1:]) for draft in drafts]
+
+    response = json.loads(summarize(outcomes, span), parse_float=Decimal, parse_int=Decimal)
+
+    def local_date(offset: int) -> date:
+        return datetime.fromtimestamp((start + offset) // 1000, ZoneInfo(zone)).date()
+
+    def grouped(of: Callable[[Draft], Any]) -> dict[Any, tuple[int, Decimal]]:
+        groups: dict[Any, tuple[int, Decimal]] = {}
+        for draft in drafts:
+            count, value = groups.get(of(draft), (0, Decimal(0)))
+            groups[of(draft)] = (count + 1, value + (draft.value_usd or 0))
+        return groups
+
+    def said(entry: dict[str, Any]) -> tuple[Any, Any]:
+        return entry["count"], entry["value_usd"]
+
+    nothing = (0, Decimal(0))
+    assert said(response) == grouped(lambda _: "all").get("all", nothing)
+    by_type = grouped(lambda draft: draft.outcome_type)
+    assert {entry["outcome_type"]: said(entry) for entry in response["by_type"]} == by_type
+    by_agent = grouped(lambda draft: draft.agent_id)
+    assert {entry["agent_id"]: said(entry) for entry in response["by_agent"]} == by_agent
+    by_day = grouped(lambda draft: local_date(draft.offset))
+    # The days there are: by looking at a clock there every quarter of an hour.
+    days = sorted({local_date(offset) for offset in [0, *range(-start % (HOUR // 4), length, HOUR // 4)]})
+    assert [(entry["date"], said(entry)) for entry in response["by_day"]] == [
+        (str(day), by_day.get(day, nothing)) for day in days
+    ]
