@@ -23,7 +23,7 @@ export_requirements := $(uv) export --quiet --locked --no-dev --format requireme
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws test check format build lock key session seed deploy
+.PHONY: help install run aws test check format build lock openapi key session seed deploy
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -37,7 +37,7 @@ test: install ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 check: install ## formatting, lint, types, the template, the layer's requirements
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
-	$(bin)/mypy functions layers/common/outcomes local tests
+	$(bin)/mypy functions layers/common/outcomes local bench docs tests
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
@@ -60,6 +60,9 @@ build: install ## what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 lock: $(uv_installed) ## pin what pyproject.toml asks for, for the laptop and for the layer
 	$(uv) lock
 	$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
+
+openapi: install ## write openapi.yaml anew, from template.yaml and the models
+	@PYTHONPATH=layers/common $(bin)/python -m docs.openapi
 
 key: install ## a new bearer key and the fingerprint that lets it in
 	@PYTHONPATH=layers/common $(bin)/python -m local.key

@@ -1,0 +1,100 @@
+"""openapi.yaml: what the code says it is, and what the running stack does."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from docs import openapi
+from tests.local.stacks import ROOT, Stack
+
+HERE = Path(__file__).parent
+
+
+def test_it_is_what_make_openapi_makes() -> None:
+    assert openapi.TARGET.read_text() == openapi.text(), "run make openapi"
+
+
+def test_it_is_valid_openapi() -> None:
+    validate(openapi.document())
+
+
+def test_every_route_of_the_template_is_in_it(template: Any) -> None:
+    paths = template["Resources"]["OutcomesApi"]["Properties"]["DefinitionBody"]["paths"]
+    assert {(path, method) for path, methods in openapi.document()["paths"].items() for method in methods} == {
+        (path, method) for path, methods in paths.items() for method in methods if method != "options"
+    }
+
+
+def contents(node: Any) -> Iterator[Any]:
+    """All that has a schema and examples of it."""
+    if isinstance(node, dict):
+        if "examples" in node:
+            yield node
+        for value in node.values():
+            yield from contents(value)
+
+
+def test_its_examples_are_what_it_says() -> None:
+    document = openapi.document()
+    found = list(contents(document["paths"]))
+    assert len(found) > 30
+    for content in found:
+        validator = OAS31Validator(content["schema"] | {"components": document["components"]})
+        for example in content["examples"].values():
+            validator.validate(example["value"])
+
+
+def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options: str) -> str:
+    """Let it try the stack, and return its report. `auth` is the part of its configuration that says who is calling."""
+    config = folder / "schemathesis.toml"
+    config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{auth}")
+    command = [str(Path(sys.executable).parent / "schemathesis"), "--no-color", f"--config-file={config}"]
+    done = subprocess.run(
+        [*command, "run", str(document), f"--url={stack.url}", *options],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "KEY": stack.key, "SESSION": stack.cookie(4_004).partition("=")[2]},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def tried(report: str) -> int:
+    """How many requests schemathesis has made, all of them to its satisfaction."""
+    found = re.search(r"(\d+) generated, \1 passed", report)
+    assert found, report
+    return int(found[1])
+
+
+def test_schemathesis_finds_nothing_when_calling_with_a_key(stack: Stack, tmp_path: Path) -> None:
+    report = schemathesis(
+        openapi.TARGET,
+        stack,
+        tmp_path,
+        '[auth.openapi.Key]\nbearer = "${KEY}"',
+        "--include-method=POST",
+        "--phases=examples,coverage,fuzzing",
+    )
+    assert tried(report) > 200
+
+
+def test_schemathesis_finds_nothing_when_calling_with_a_session(stack: Stack, tmp_path: Path) -> None:
+    document = openapi.document()
+    # A session says by itself whose outcome it is, so whatever is in the body is no fault.
+    document["components"]["schemas"]["NewOutcome"]["properties"]["userId"] = {}
+    path = tmp_path / "openapi.yaml"
+    path.write_text(yaml.dump(document, Dumper=openapi.Plain))
+
+    report = schemathesis(path, stack, tmp_path, '[auth.openapi.NextAuthSession]\napi_key = "${SESSION}"')
+    assert tried(report) > 400
