@@ -3,6 +3,10 @@
 UV_VERSION := 0.13.9
 uv := .tools/bin/uv
 uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
+# Tools that want other versions of what uv.lock holds live apart from it; the date pins what they bring along.
+CHECKOV := checkov-3.3.30
+PIP_AUDIT := pip-audit-2.10.1
+TOOLS_AS_OF := 2026-11-20
 bin := .venv/bin
 
 # Only the command line changes these (`make build ARCH=x86_64`), never a variable that happens to be in the environment.
@@ -23,7 +27,7 @@ export_requirements := $(uv) export --quiet --locked --no-dev --format requireme
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws test check format build lock openapi key session seed deploy
+.PHONY: help install run aws test check audit format build lock openapi key session seed deploy smoke
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -34,14 +38,23 @@ run: install ## serve the API at http://127.0.0.1:3000 (PORT=...), without Docke
 test: install ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest
 
-check: install ## formatting, lint, types, the template, the layer's requirements
+check: install .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
-	$(bin)/mypy functions layers/common/outcomes local bench docs tests
+	$(bin)/mypy functions layers/common/outcomes local smoke bench docs tests
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
-	$(offline) $(bin)/cfn-lint template.yaml
+	$(offline) $(bin)/cfn-lint --include-checks I -- template.yaml
+	.tools/bin/checkov --config-file .checkov.yaml
+	@if $(bin)/python -c 'from urllib.request import urlopen; urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=10)' 2>/dev/null; \
+	    then $(MAKE) audit; else echo 'NOT AUDITED: PyPI tells of no vulnerabilities from here. Run make audit where it does.' >&2; fi
+
+# Strict: a package that PyPI cannot tell about is a failure, not a clean bill.
+audit: $(uv_installed) .tools/$(PIP_AUDIT) ## known vulnerabilities in whatever uv.lock names (asks PyPI)
+	@$(uv) export --quiet --locked --all-groups --format requirements.txt --no-header --no-annotate \
+	    --output-file .tools/audited.txt >/dev/null
+	.tools/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes --requirement .tools/audited.txt
 
 format: install ## let ruff format and mend what it can
 	$(bin)/ruff check --fix .
@@ -78,8 +91,19 @@ aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without 
 
 # A person is asked, with the answers of the last time as defaults; a pipeline takes the answers that samconfig.toml keeps.
 deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)
-	@if [ -t 0 ]; then $(sam) deploy --config-env '$(ENV)' --guided; \
+	@if [ -t 0 ]; then $(bin)/python -m local.answers '$(ENV)' Architecture=$(ARCH) && $(sam) deploy --config-env '$(ENV)'; \
 	    else $(sam) deploy --config-env '$(ENV)' --no-confirm-changeset --no-fail-on-empty-changeset; fi
+
+.tools/$(CHECKOV) .tools/$(PIP_AUDIT): $(uv_installed)
+	@echo 'Installing $(@F) into .tools.' >&2
+	@UV_TOOL_DIR=.tools/tools UV_TOOL_BIN_DIR=.tools/bin $(uv) tool install --quiet --python 3.13 --exclude-newer $(TOOLS_AS_OF) \
+	    $(shell echo '$(@F)' | sed 's/-\([0-9]\)/==\1/')
+	@touch $@
+
+# KEY and COOKIE may also come from the environment (INTERNAL_API_KEY, COOKIE), which no list of processes shows.
+smoke: install ## the contract against a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=...)
+	@$(if $(KEY),INTERNAL_API_KEY='$(KEY)') $(if $(COOKIE),COOKIE='$(COOKIE)') \
+	    $(bin)/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)'
 
 install: .venv/installed
 .venv/installed: $(uv_installed) uv.lock pyproject.toml .python-version

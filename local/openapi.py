@@ -168,7 +168,9 @@ def _authorizer(name: str, authorizer: dict[str, Any]) -> Authorizer:
 
 
 def _function_arn(place: str, uri: str) -> str:
-    if not (match := re.fullmatch(r"arn:.+:lambda:path/2015-03-31/functions/(arn:.+)/invocations", uri)):
+    """The function that a URI calls; whichever alias of it is called, here that is the code on disk."""
+    arn = r"(arn:[^:]+:lambda:[^:]*:[^:]*:function:[^:]+)(?::[^:]+)?"
+    if not (match := re.fullmatch(rf"arn:.+:lambda:path/2015-03-31/functions/{arn}/invocations", uri)):
         raise StackError(f"{place}: this is no URI of a Lambda function: {uri}")
     return match[1]
 

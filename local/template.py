@@ -37,10 +37,14 @@ NAMES = {
     "AWS::ApiGateway::RestApi": "",
     "AWS::ApiGateway::Stage": "StageName",
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::Lambda::Alias": "Name",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Lambda::LayerVersion": "",
     "AWS::SecretsManager::Secret": "Name",
 }
+
+# Of these, Ref gives the ARN.
+REFERENCED_BY_ARN = {"AWS::Lambda::Alias", "AWS::Lambda::LayerVersion", "AWS::SecretsManager::Secret"}
 
 _NO_VALUE = object()
 
@@ -112,6 +116,9 @@ class Template:
                 return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
             case "AWS::Lambda::Function":
                 return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+            case "AWS::Lambda::Alias":
+                function = self.resolve(self._document["Resources"][logical_id]["Properties"]["FunctionName"])
+                return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}:{name}"
             case "AWS::Lambda::LayerVersion":
                 return f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1"
             case type_:
@@ -149,8 +156,8 @@ class Template:
             return PSEUDO_PARAMETERS[name]
         if name in self._parameters:
             return self._parameters[name]
-        by_arn = self.resources("AWS::SecretsManager::Secret") | self.resources("AWS::Lambda::LayerVersion")
-        return self.arn(name) if name in by_arn else self.name(name)
+        is_called_by_arn = any(name in self.resources(type_) for type_ in REFERENCED_BY_ARN)
+        return self.arn(name) if is_called_by_arn else self.name(name)
 
     def _get_att(self, argument: str | list[str]) -> str:
         logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
@@ -238,23 +245,27 @@ def _point_at_local_code(document: dict[str, Any]) -> None:
 def _parameter_values(declared: dict[str, Any], given: Mapping[str, str]) -> dict[str, str | list[str]]:
     if unknown := sorted(given.keys() - declared.keys()):
         raise StackError(f"the template has no parameter {', '.join(unknown)}")
-    values: dict[str, str | list[str]] = {}
+    values = {}
     for name, parameter in declared.items():
         if name not in given and "Default" not in parameter:
             raise StackError(f"parameter {name} has no default and no value in the local stack")
-        value = _text(given.get(name, parameter.get("Default")))
-        pattern = parameter.get("AllowedPattern", ".*")
-        is_list = parameter.get("Type", "") == "CommaDelimitedList" or parameter.get("Type", "").startswith("List<")
-        each = [part.strip() for part in value.split(",")] if is_list else [value]
-        if not all(re.fullmatch(pattern, part, re.DOTALL) for part in each):
-            hint = parameter.get("ConstraintDescription", f"must match {pattern}")
-            raise StackError(f"parameter {name} {hint}")
-        if parameter.get("Type") == "Number":
-            _check_number(name, value, parameter)
-        if "AllowedValues" in parameter and value not in map(_text, parameter["AllowedValues"]):
-            raise StackError(f"parameter {name} must be one of {', '.join(map(_text, parameter['AllowedValues']))}")
-        values[name] = each if is_list else value
+        values[name] = parameter_value(name, parameter, _text(given.get(name, parameter.get("Default"))))
     return values
+
+
+def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:
+    """What the text given for a parameter stands for. Raises StackError when its declaration forbids that."""
+    pattern = parameter.get("AllowedPattern", ".*")
+    is_list = parameter.get("Type", "") == "CommaDelimitedList" or parameter.get("Type", "").startswith("List<")
+    each = [part.strip() for part in value.split(",")] if is_list else [value]
+    if not all(re.fullmatch(pattern, part, re.DOTALL) for part in each):
+        hint = parameter.get("ConstraintDescription", f"must match {pattern}")
+        raise StackError(f"parameter {name} {hint}")
+    if parameter.get("Type") == "Number":
+        _check_number(name, value, parameter)
+    if "AllowedValues" in parameter and value not in map(_text, parameter["AllowedValues"]):
+        raise StackError(f"parameter {name} must be one of {', '.join(map(_text, parameter['AllowedValues']))}")
+    return each if is_list else value
 
 
 def _check_number(name: str, value: str, parameter: dict[str, Any]) -> None:

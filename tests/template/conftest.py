@@ -1,30 +1,87 @@
 """The template as CloudFormation gets it: transformed by SAM, with the parameters of a first deployment."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.errors import StackError
 from local.template import Template, load
 
 ROOT = Path(__file__).parents[2]
 ORIGINS = "https://app.example.com,https://beta.example.com"
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"  # as the service would name it
 
+# Every answer that turns something on.
+EVERYTHING = {
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:oncall",
+    "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/api",
+    "Deployment": "Canary10Percent5Minutes",
+    "DomainName": "api.example.com",
+    "FirewallRequests": "2000",
+    "HostedZoneId": "Z0123456789",
+    "ReadConcurrency": "50",
+    "SnapStart": "PublishedVersions",
+    "WriteConcurrency": "20",
+}
 
-def deploy(**parameters: str) -> Template:
-    template = load(ROOT / "template.yaml", {}, {"DashboardOrigins": ORIGINS} | parameters)
-    template.arns["SessionSecret"] = SECRET_ARN
-    return template
+
+class Deployment(Template):
+    """One that can be looked at whole and changed. What the local stack does not run is named by its logical id."""
+
+    def __init__(self, template: Template, parameters: dict[str, str]) -> None:
+        super().__init__(deepcopy(template._document), template.folder, parameters)
+        self.document = self._document
+        self.parameters = parameters
+        self.arns["SessionSecret"] = SECRET_ARN
+
+    def copy(self, **parameters: str) -> "Deployment":
+        """The same text, with other parameters where given."""
+        return Deployment(self, self.parameters | parameters)
+
+    def of(self, type_: str) -> dict[str, Any]:
+        """The properties of every resource of a type, resolved, by logical id."""
+        return {name: self.resolve(properties) for name, properties in self.resources(type_).items()}
+
+    def one(self, type_: str) -> Any:
+        """The properties of the only resource of a type, resolved."""
+        [properties] = self.of(type_).values()
+        return properties
+
+    def name(self, logical_id: str) -> str:
+        try:
+            return super().name(logical_id)
+        except StackError:
+            if not self._exists(self.document["Resources"].get(logical_id, {"Condition": "none of that name"})):
+                raise
+            return logical_id
+
+    def _get_att(self, argument: str | list[str]) -> str:
+        try:
+            return super()._get_att(argument)
+        except StackError:
+            return argument if isinstance(argument, str) else ".".join(argument)
+
+
+def deploy(**parameters: str) -> Deployment:
+    given = {"DashboardOrigins": ORIGINS} | parameters
+    return Deployment(load(ROOT / "template.yaml", {}, given), given)
 
 
 @pytest.fixture(scope="session")
-def deployed() -> Template:
+def deployed() -> Deployment:
+    """With the defaults."""
     return deploy()
 
 
 @pytest.fixture(scope="session")
-def api(deployed: Template) -> Any:
+def complete() -> Deployment:
+    """With everything on that can be."""
+    return deploy(**EVERYTHING)
+
+
+@pytest.fixture(scope="session")
+def api(deployed: Deployment) -> Any:
     """The OpenAPI document that API Gateway imports."""
-    [rest_api] = deployed.resources("AWS::ApiGateway::RestApi").values()
-    return deployed.resolve(rest_api["Body"])
+    return deployed.one("AWS::ApiGateway::RestApi")["Body"]

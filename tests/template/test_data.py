@@ -43,6 +43,10 @@ def test_what_has_expired_is_deleted(deployed: Template, table: str) -> None:
     assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
+def test_outcomes_never_expire(deployed: Template) -> None:
+    assert "TimeToLiveSpecification" not in deployed.resources("AWS::DynamoDB::Table")["OutcomesTable"]
+
+
 def test_what_holds_data_outlives_the_stack(template: Any) -> None:
     for name, resource in template["Resources"].items():
         if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"}:

@@ -9,14 +9,14 @@ import pytest
 
 from local.template import Template
 
-from .conftest import ROOT, SECRET_ARN, deploy
+from .conftest import ROOT, SECRET_ARN, Deployment, deploy
 
 OUTCOMES, IDEMPOTENCY, SESSIONS = (
     f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}"
     for name in ("OutcomesTable", "IdempotencyTable", "SessionsTable")
 )
 
-# Everything that a function may do, beside writing its log. A new line here is a decision.
+# Everything that a function may do, beside writing its log and trace. A new line here is a decision.
 MAY = {
     "AuthorizerFunction": {
         ("secretsmanager:GetSecretValue", SECRET_ARN),
@@ -69,12 +69,31 @@ def test_a_function_may_do_only_what_it_needs(deployed: Template, function: str)
 
 
 @pytest.mark.parametrize("function", MAY)
-def test_beside_that_a_function_only_writes_its_log(deployed: Template, function: str) -> None:
-    role = deployed.resources("AWS::IAM::Role")[f"{function}Role"]
+def test_beside_that_a_function_only_writes_its_log_and_trace(deployed: Deployment, function: str) -> None:
+    assert deployed.resources("AWS::Lambda::Function")[function]["Role"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}
+    assert deployed.of("AWS::IAM::Role")[f"{function}Role"]["ManagedPolicyArns"] == ["LogAndTrace"]
 
-    assert deployed.resolve(role["ManagedPolicyArns"]) == [
-        "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
-    ]
+
+def test_log_and_trace_is_no_more_than_that(deployed: Deployment) -> None:
+    log, trace = deployed.one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+
+    assert log == {
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:FunctionLogs:log-stream:*",
+    }
+    # X-Ray knows no resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+    assert trace == {
+        "Effect": "Allow",
+        "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+        "Resource": "*",
+    }
+
+
+def test_without_tracing_nothing_is_allowed_on_everything() -> None:
+    [log] = deploy(Tracing="PassThrough").one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+
+    assert log["Resource"] != "*"
 
 
 def test_a_secret_of_the_platform_s_own_is_the_only_one_that_is_read() -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, cast
 from botocore.config import Config
 from botocore.session import get_session
 
+from outcomes.restore import reseed_after_restore
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -17,5 +19,6 @@ def dynamodb_client() -> "DynamoDBClient":
 
     boto3's own read timeout, 60 s, would outlive the function, and the caller would never hear what became of the call.
     """
+    reseed_after_restore()
     config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
     return cast("DynamoDBClient", get_session().create_client("dynamodb", config=config))

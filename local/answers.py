@@ -1,0 +1,88 @@
+"""python -m local.answers ENV [NAME=VALUE ...]: ask what a deployment cannot guess, and keep it in samconfig.toml.
+
+That is the first group of the template's parameters; all others have defaults, and samconfig.toml may answer them too.
+What is given as NAME=VALUE is not asked. Nothing that is asked is a secret.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from samtranslator.yaml_helper import yaml_parse
+from tomlkit.exceptions import TOMLKitError
+
+from local.errors import StackError
+from local.template import parameter_value
+
+ROOT = Path(__file__).parents[1]
+
+type Ask = Callable[[str], str]
+
+
+def main() -> int:
+    """Return the exit code of the process."""
+    try:
+        environment, *given = sys.argv[1:]
+        template = yaml_parse((ROOT / "template.yaml").read_text())
+        keep(ROOT / "samconfig.toml", environment, template, _pairs(given), input)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (EOFError, KeyboardInterrupt):
+        print("\nNothing was changed.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str], ask: Ask) -> None:
+    """Ask with the present answers as defaults, and write the new ones. Everything else in the file stays as it is.
+
+    Raises StackError when the file cannot be used, and what `ask` raises; the file is then as it was.
+    """
+    try:
+        document = tomlkit.parse(samconfig.read_text())
+    except (OSError, TOMLKitError) as error:
+        raise StackError(f"{samconfig.name} cannot be used: {error}") from error
+    try:
+        settings: Any = document[environment]["deploy"]["parameters"]
+    except KeyError as error:
+        raise StackError(f"{samconfig.name} has no [{environment}.deploy.parameters]") from error
+    answers = _pairs(settings.get("parameter_overrides", [])) | given
+    [first, *_] = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    for name in [name for name in first["Parameters"] if name not in given]:
+        parameter = template["Parameters"][name]
+        answers[name] = _answer(name, parameter, answers.get(name, parameter.get("Default")), ask)
+    overrides = tomlkit.array().multiline(True)
+    # An empty one too: CloudFormation would take what is left out to be as it was.
+    overrides.extend(f"{name}={value or '""'}" for name, value in answers.items())
+    settings["parameter_overrides"] = overrides
+    samconfig.write_text(tomlkit.dumps(document))
+
+
+def _answer(name: str, parameter: Any, present: Any, ask: Ask) -> str:
+    print(f"\n{' '.join(parameter['Description'].split())}")
+    while True:
+        answer = ask(f"{name} [{present}, - for none]: " if present else f"{name}: ").strip() or str(present or "")
+        answer = "" if answer == "-" else answer
+        if not answer and "Default" not in parameter:
+            print("  Needed.")
+            continue
+        try:
+            parameter_value(name, parameter, answer)
+        except StackError as error:
+            print(f"  {error}")
+            continue
+        return answer
+
+
+def _pairs(overrides: Any) -> dict[str, str]:
+    """Name and value of each override; SAM CLI itself writes them as one text."""
+    texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
+    return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

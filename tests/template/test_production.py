@@ -1,0 +1,649 @@
+"""What whoever deploys need not harden any more.
+
+test_production_mutations.py takes each of these properties away and sees that it is missed here.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.retries.standard import ExponentialBackoff, RetryContext
+from outcomes import api, ledger, sessions, store
+from outcomes.dynamodb import dynamodb_client
+
+from functions.record_batch.app import MAX_BODY_BYTES as MAX_BATCH_BYTES
+from local.errors import StackError
+
+from .conftest import EVERYTHING, ROOT, Deployment, deploy
+
+API_GATEWAY_GIVES_UP_SECONDS = 29
+FUNCTION = "AWS::Lambda::Function"
+STAGE = "AWS::ApiGateway::Stage"
+STACK = "outcomes-local"
+
+
+# ── Least privilege ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_a_function_of_ours_may_be_a_function_s_role(deployed: Deployment) -> None:
+    roles = deployed.of("AWS::IAM::Role")
+    for function in deployed.resources(FUNCTION):
+        [statement] = roles[f"{function}Role"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}, function
+
+
+def test_the_api_may_call_exactly_what_it_calls(deployed: Deployment) -> None:
+    """By its alias: a version that no release has moved it to is out of reach."""
+    permissions = list(deployed.of("AWS::Lambda::Permission").values())
+    called = set(re.findall(r"functions/(arn:[^/]+)/invocations", json.dumps(deployed.one("AWS::ApiGateway::RestApi"))))
+
+    assert {permission["FunctionName"] for permission in permissions} == called
+    assert len(called) == len(deployed.resources(FUNCTION))
+    assert all(arn.endswith(":live") for arn in called)
+    for permission in permissions:
+        assert f":{deployed.name('OutcomesApi')}/" in permission["SourceArn"]
+
+
+def test_what_may_be_called_is_there_before_it_is_allowed(deployed: Deployment) -> None:
+    """The permission to call the authorizer's alias does not name the alias as a resource. It waits for the API."""
+    assert deployed.document["Resources"]["OutcomesApi"]["DependsOn"] == "AuthorizerFunctionAliaslive"
+    assert "AuthorizerFunctionAliaslive" in deployed.resources("AWS::Lambda::Alias")
+
+
+# ── Data safety ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_table_is_not_deleted_by_accident_nor_costs_without_bound(deployed: Deployment) -> None:
+    for name, table in deployed.of("AWS::DynamoDB::Table").items():
+        assert table["DeletionProtectionEnabled"] == "true", name
+        limits = table["OnDemandThroughput"]
+        assert limits == {"MaxReadRequestUnits": "4000", "MaxWriteRequestUnits": "4000"}, name
+
+
+def test_a_table_s_bounds_are_parameters() -> None:
+    template = deploy(DeletionProtection="false", MaxReadUnits="5", MaxWriteUnits="6")
+    for table in template.of("AWS::DynamoDB::Table").values():
+        assert table["DeletionProtectionEnabled"] == "false"
+        assert table["OnDemandThroughput"] == {"MaxReadRequestUnits": "5", "MaxWriteRequestUnits": "6"}
+
+
+# ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def throttles(template: Deployment) -> dict[tuple[str, str], tuple[Any, Any]]:
+    return {
+        (setting["HttpMethod"], setting["ResourcePath"].replace("~1", "/").replace("//", "/")): (
+            setting["ThrottlingRateLimit"],
+            setting["ThrottlingBurstLimit"],
+        )
+        for setting in template.one(STAGE)["MethodSettings"]
+    }
+
+
+def test_each_method_is_throttled(deployed: Deployment) -> None:
+    assert throttles(deployed) == {
+        ("*", "/*"): ("100", "200"),
+        ("POST", "/api/outcomes"): ("100", "200"),
+        ("POST", "/api/outcomes/batch"): ("10", "20"),
+    }
+
+
+def test_a_throttled_method_is_one_of_the_api_s(deployed: Deployment, api: Any) -> None:
+    for method, path in throttles(deployed).keys() - {("*", "/*")}:
+        assert method.lower() in api["paths"][path]
+
+
+def test_throttles_are_parameters() -> None:
+    template = deploy(RecordThrottle="1,2", BatchThrottle="3,4", ReadThrottle="5,6")
+
+    assert list(throttles(template).values()) == [("5", "6"), ("1", "2"), ("3", "4")]
+
+
+def test_nothing_is_reserved_unless_asked_for(deployed: Deployment) -> None:
+    for name, function in deployed.of(FUNCTION).items():
+        assert "ReservedConcurrentExecutions" not in function, name
+
+
+def test_a_function_that_answers_calls_can_be_limited(complete: Deployment) -> None:
+    for name, function in complete.of(FUNCTION).items():
+        if name != "AuthorizerFunction":
+            limit = EVERYTHING["WriteConcurrency" if name.startswith("Record") else "ReadConcurrency"]
+            assert function["ReservedConcurrentExecutions"] == limit, name
+
+
+def test_the_authorizer_is_never_the_narrower(complete: Deployment) -> None:
+    """What all calls go through together has no limit of its own, whatever the others have."""
+    assert "ReservedConcurrentExecutions" not in complete.of(FUNCTION)["AuthorizerFunction"]
+
+
+def longest_call(config: Any) -> float:
+    """How long botocore takes to give up at worst: every attempt times out, every wait is as long as chance allows."""
+    attempts = config.retries["total_max_attempts"]
+    assert config.retries["mode"] == "standard"
+    longest_wait = ExponentialBackoff(random=lambda: 1).delay_amount
+    waits = [longest_wait(RetryContext(attempt_number=number)) for number in range(1, attempts)]
+    return float(attempts * (config.connect_timeout + config.read_timeout) + sum(waits))
+
+
+def test_the_sdk_gives_up_before_the_function_and_that_before_api_gateway(deployed: Deployment) -> None:
+    timeout = {name: int(function["Timeout"]) for name, function in deployed.of(FUNCTION).items()}
+    call = longest_call(dynamodb_client().meta.config)
+
+    assert call == 12
+    assert longest_call(sessions.SDK_LIMITS) < timeout["AuthorizerFunction"]
+    assert ledger.PATIENCE_SECONDS + call < timeout["RecordOutcomeFunction"]
+    assert ledger.PATIENCE_SECONDS + call < timeout["RecordBatchFunction"]
+    assert store.PAGE_PATIENCE_SECONDS + call < timeout["ListOutcomesFunction"]
+    assert store.PATIENCE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
+    assert max(timeout.values()) < API_GATEWAY_GIVES_UP_SECONDS
+
+
+def test_there_is_no_firewall_unless_asked_for(deployed: Deployment) -> None:
+    assert not deployed.resources("AWS::WAFv2::WebACL")
+    assert not deployed.resources("AWS::WAFv2::WebACLAssociation")
+
+
+def rules(template: Deployment) -> dict[str, Any]:
+    return {rule["Name"]: rule for rule in template.one("AWS::WAFv2::WebACL")["Rules"]}
+
+
+def test_the_firewall_stands_before_the_stage(complete: Deployment) -> None:
+    association = complete.one("AWS::WAFv2::WebACLAssociation")
+
+    assert association["ResourceArn"] == (
+        f"arn:aws:apigateway:us-east-1::/restapis/{complete.name('OutcomesApi')}/stages/v1"
+    )
+    assert association["WebACLArn"] == "Firewall.Arn"
+
+
+def test_the_firewall_bounds_what_one_address_may_ask(complete: Deployment) -> None:
+    rate = rules(complete)["Rate"]
+
+    assert rate["Statement"]["RateBasedStatement"] == {
+        "Limit": "2000",
+        "AggregateKeyType": "IP",
+        "EvaluationWindowSec": 300,
+    }
+    assert rate["Action"]["Block"]["CustomResponse"]["ResponseCode"] == 429
+
+
+def refused_size(statement: Any) -> re.Pattern[str]:
+    assert statement["RegexMatchStatement"]["FieldToMatch"] == {"SingleHeader": {"Name": "content-length"}}
+    return re.compile(statement["RegexMatchStatement"]["RegexString"])
+
+
+def test_the_firewall_refuses_no_size_that_the_contract_takes(complete: Deployment) -> None:
+    not_batch, single = rules(complete)["DeclaredSize"]["Statement"]["AndStatement"]["Statements"]
+    batch = rules(complete)["DeclaredBatchSize"]["Statement"]
+
+    assert not_batch["NotStatement"]["Statement"]["ByteMatchStatement"]["SearchString"] == "/batch"
+    for statement, cap in ((single, api.MAX_BODY_BYTES), (batch, MAX_BATCH_BYTES)):
+        refused = refused_size(statement)
+        for size in (0, 1, 9, 10, cap // 2, cap - 1, cap):
+            assert not refused.match(str(size)), size
+        for size in (2 * cap, 3 * cap, 10 * cap, 99 * cap, 10**9):
+            assert refused.match(str(size)), size
+        assert refused.match(f"00{2 * cap}")
+
+
+@pytest.mark.parametrize("name", ["DeclaredSize", "DeclaredBatchSize", "Rate"])
+def test_the_firewall_answers_in_our_shape(complete: Deployment, name: str) -> None:
+    response = rules(complete)[name]["Action"]["Block"]["CustomResponse"]
+    body = complete.one("AWS::WAFv2::WebACL")["CustomResponseBodies"][response["CustomResponseBodyKey"]]
+    error = {413: "Payload too large", 429: "Too many requests"}[response["ResponseCode"]]
+
+    assert body == {"ContentType": "APPLICATION_JSON", "Content": f'{{"error":"{error}"}}'}
+    assert {(header["Name"], header["Value"]) for header in response["ResponseHeaders"]} >= {
+        ("Access-Control-Allow-Origin", "https://app.example.com"),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    }
+
+
+def test_the_firewall_keeps_no_sample_of_what_callers_send(complete: Deployment) -> None:
+    acl = complete.one("AWS::WAFv2::WebACL")
+    for part in [acl, *acl["Rules"]]:
+        assert part["VisibilityConfig"]["SampledRequestsEnabled"] is False
+
+
+# ── Seeing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+LOGGED = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTimeEpoch",
+    "method": "$context.httpMethod",
+    "resource": "$context.resourcePath",
+    "protocol": "$context.protocol",
+    "caller": "$context.authorizer.caller",
+    "status": "$context.status",
+    "refusal": "$context.error.responseType",
+    "latency": "$context.responseLatency",
+    "functionLatency": "$context.integration.latency",
+    "authorizerLatency": "$context.authorizer.latency",
+    "authorizerStatus": "$context.authorizer.status",
+    "authorizerError": "$context.authorizer.error",
+    "responseBytes": "$context.responseLength",
+    "trace": "$context.xrayTraceId",
+}
+
+
+def test_every_call_is_logged_as_json_and_without_a_credential(deployed: Deployment) -> None:
+    """A new line here is a decision: no header, no body, no query, no address, not which user."""
+    setting = deployed.one(STAGE)["AccessLogSetting"]
+
+    assert setting["DestinationArn"] == "arn:aws:logs:us-east-1:123456789012:log-group:AccessLogs"
+    assert "\n" not in setting["Format"]
+    assert json.loads(setting["Format"]) == LOGGED
+
+
+def test_every_function_logs_where_lines_are_not_kept_for_ever(deployed: Deployment) -> None:
+    for name, function in deployed.of(FUNCTION).items():
+        assert function["LoggingConfig"] == {"LogGroup": "FunctionLogs"}, name
+    for name, group in deployed.of("AWS::Logs::LogGroup").items():
+        assert group == {"RetentionInDays": "30"}, name
+
+
+def test_how_long_lines_are_kept_is_a_parameter() -> None:
+    for group in deploy(LogRetentionDays="7").of("AWS::Logs::LogGroup").values():
+        assert group["RetentionInDays"] == "7"
+
+
+def test_api_gateway_can_write_its_log_before_there_is_a_stage(deployed: Deployment) -> None:
+    assert deployed.one("AWS::ApiGateway::Account") == {"CloudWatchRoleArn": "ApiGatewayLogWriter.Arn"}
+    assert {"Key": "LogsThrough", "Value": "ApiGatewayAccount"} in deployed.one(STAGE)["Tags"]
+    for name in ("ApiGatewayAccount", "ApiGatewayLogWriter"):
+        assert deployed.document["Resources"][name]["DeletionPolicy"] == "Retain"
+
+
+def test_an_account_s_own_log_role_can_be_left_alone() -> None:
+    template = deploy(ApiGatewayLogRole="existing")
+
+    assert not template.resources("AWS::ApiGateway::Account")
+    assert "ApiGatewayLogWriter" not in template.resources("AWS::IAM::Role")
+
+
+def test_the_services_trace(deployed: Deployment) -> None:
+    assert deployed.one(STAGE)["TracingEnabled"] is True
+    for name, function in deployed.of(FUNCTION).items():
+        assert function["TracingConfig"] == {"Mode": "Active"}, name
+
+
+def test_tracing_is_a_parameter() -> None:
+    template = deploy(Tracing="PassThrough")
+
+    assert template.one(STAGE)["TracingEnabled"] is False
+    for function in template.of(FUNCTION).values():
+        assert function["TracingConfig"] == {"Mode": "PassThrough"}
+
+
+def test_a_stack_s_metrics_do_not_mix_with_another_s(deployed: Deployment) -> None:
+    for name, function in deployed.of(FUNCTION).items():
+        assert function["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == f"Outcomes/{STACK}", name
+    for name, counted in deployed.of("AWS::Logs::MetricFilter").items():
+        [transformation] = counted["MetricTransformations"]
+        assert transformation == {"MetricNamespace": f"Outcomes/{STACK}", "MetricName": name, "MetricValue": "1"}
+        assert counted["LogGroupName"] == "AccessLogs"
+
+
+def test_failures_of_the_authorizer_are_counted_and_not_its_401s(deployed: Deployment) -> None:
+    pattern = deployed.of("AWS::Logs::MetricFilter")["AuthorizerFailures"]["FilterPattern"]
+
+    assert re.findall(r'\$\.refusal = "(\w+)"', pattern) == ["AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR"]
+
+
+def metrics(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Namespace, name and dimensions of every metric that an alarm looks at."""
+    parts = [metric["MetricStat"]["Metric"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric]
+    for part in parts or [alarm]:
+        dimensions = {each["Name"]: each["Value"] for each in part.get("Dimensions", [])}
+        yield part["Namespace"], part["MetricName"], dimensions
+
+
+# Every alarm, with the threshold above which it goes off, and the names of the metrics that it looks at.
+ALARMS = {
+    "ServerErrorsAlarm": (1, {"5XXError", "Count"}),
+    "SlowRequestsAlarm": ("3000", {"Latency"}),
+    "ThrottledAlarm": (0, {"TooManyRequests", "Throttles"}),
+    "AuthorizerFailuresAlarm": (0, {"AuthorizerFailures"}),
+    "TableErrorsAlarm": (0, {"SystemErrors"}),
+    "TablesThrottledAlarm": (0, {"ReadThrottleEvents", "WriteThrottleEvents"}),
+}
+
+
+def test_there_is_an_alarm_for_each_kind_of_trouble(deployed: Deployment) -> None:
+    alarms = deployed.of("AWS::CloudWatch::Alarm")
+
+    assert {
+        name: (alarm["Threshold"], {metric for _, metric, _ in metrics(alarm)}) for name, alarm in alarms.items()
+    } == ALARMS
+    assert all(alarm["ComparisonOperator"] == "GreaterThanThreshold" for alarm in alarms.values())
+    assert alarms["SlowRequestsAlarm"]["ExtendedStatistic"] == "p99"
+
+
+def test_an_alarm_is_silent_when_there_is_no_traffic(deployed: Deployment) -> None:
+    for name, alarm in deployed.of("AWS::CloudWatch::Alarm").items():
+        assert alarm["TreatMissingData"] == "notBreaching", name
+
+
+def test_an_alarm_looks_at_what_is_this_stack_s(deployed: Deployment) -> None:
+    """A metric that nothing ever writes would keep an alarm quiet for ever."""
+    tables, functions = deployed.resources("AWS::DynamoDB::Table"), deployed.resources(FUNCTION)
+    counted = {(f"Outcomes/{STACK}", name) for name in deployed.resources("AWS::Logs::MetricFilter")}
+    title = deployed.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]
+    for name, alarm in deployed.of("AWS::CloudWatch::Alarm").items():
+        for namespace, metric, dimensions in metrics(alarm):
+            match namespace:
+                case "AWS/ApiGateway":
+                    assert dimensions == {"ApiName": title, "Stage": "v1"}, name
+                case "AWS/Lambda":
+                    assert dimensions.keys() == {"FunctionName"}, name
+                    assert dimensions["FunctionName"] in functions, name
+                case "AWS/DynamoDB":
+                    assert dimensions["TableName"] in tables, name
+                case _:
+                    assert (namespace, metric) in counted, name
+                    assert dimensions == {}, name
+
+
+def test_no_function_and_no_call_of_a_table_is_overlooked(deployed: Deployment) -> None:
+    alarms = deployed.of("AWS::CloudWatch::Alarm")
+    throttled = {dimensions.get("FunctionName") for _, _, dimensions in metrics(alarms["ThrottledAlarm"])}
+    watched = {(each["TableName"], each["Operation"]) for _, _, each in metrics(alarms["TableErrorsAlarm"])}
+
+    assert throttled - {None} == set(deployed.resources(FUNCTION))
+    assert watched == {
+        ("OutcomesTable", "PutItem"),
+        ("OutcomesTable", "BatchWriteItem"),
+        ("OutcomesTable", "TransactWriteItems"),
+        ("OutcomesTable", "Query"),
+        ("IdempotencyTable", "TransactWriteItems"),
+        ("SessionsTable", "GetItem"),
+    }
+
+
+def test_an_alarm_adds_up_all_that_it_looks_at(deployed: Deployment) -> None:
+    for name, alarm in deployed.of("AWS::CloudWatch::Alarm").items():
+        if "Metrics" in alarm:
+            [answer, *parts] = alarm["Metrics"]
+            assert {part["Id"] for part in parts} <= set(re.findall(r"\w+", answer["Expression"])), name
+            assert all(part["ReturnData"] is False for part in parts), name
+
+
+def test_an_alarm_tells_somebody_when_there_is_a_topic(complete: Deployment, deployed: Deployment) -> None:
+    for name, alarm in complete.of("AWS::CloudWatch::Alarm").items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [EVERYTHING["AlarmTopicArn"]], name
+    for name, alarm in deployed.of("AWS::CloudWatch::Alarm").items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [], name
+
+
+def test_the_runbook_says_of_each_alarm_what_it_means_and_what_to_do() -> None:
+    sections = re.split(r"^## ", (ROOT / "docs/runbook.md").read_text(), flags=re.MULTILINE)
+    said = {section.partition("\n")[0]: section for section in sections}
+    for alarm in ALARMS:
+        section = said[alarm.removesuffix("Alarm")]
+        assert all(part in section for part in ("**Means**", "**Look**", "**Do**")), alarm
+        assert "```" in section or "dashboard" in section, alarm
+
+
+def test_the_runbook_asks_for_fields_that_are_logged() -> None:
+    queries = re.findall(r"^```\n(.*?)^```", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE | re.DOTALL)
+    asked = {name for query in queries for name in re.findall(r"(?<![@\w])[a-z]+[A-Z]\w*", query)}
+
+    assert asked
+    assert asked <= LOGGED.keys()
+
+
+def test_one_dashboard_shows_it_all(deployed: Deployment) -> None:
+    dashboard = deployed.one("AWS::CloudWatch::Dashboard")
+    widgets = json.loads(dashboard["DashboardBody"])["widgets"]
+
+    assert dashboard["DashboardName"] == STACK
+    assert [widget["properties"]["title"] for widget in widgets] == [
+        "Alarms",
+        "Requests",
+        "Requests by status",
+        "Latency, milliseconds",
+        "Value recorded, USD",
+        "Outcomes recorded",
+        "Refusals by reason",
+        "Throttled",
+        "Cold starts",
+        "Failures",
+    ]
+    assert len(widgets[0]["properties"]["alarms"]) == len(ALARMS)
+    assert [metric[-1]["stat"] for metric in widgets[3]["properties"]["metrics"]] == ["p50", "p95", "p99"]
+    for widget in widgets:
+        assert widget["x"] + widget["width"] <= 24
+    for value in re.findall(r"SOURCE '(\w+)'", dashboard["DashboardBody"]):
+        assert value in deployed.resources("AWS::Logs::LogGroup")
+
+
+# ── Releases ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def description(template: Deployment, function: str) -> str:
+    """Of a version, which CloudFormation replaces when its description changes."""
+    versions = template.of("AWS::Lambda::Version").values()
+    [text] = [version["Description"] for version in versions if version["FunctionName"] == function]
+    assert len(text) <= 256
+    return str(text)
+
+
+def parameters_of(template: Deployment, value: Any) -> set[str]:
+    """Parameters that a value depends on, through conditions too."""
+    found: set[str] = set()
+    match value:
+        case {"Ref": name} if name in template.document["Parameters"]:
+            found = {name}
+        case {"Fn::If": [condition, *branches]}:
+            found = parameters_of(template, [template.document["Conditions"][condition], branches])
+        case {"Fn::Sub": str(text)}:
+            found = set(re.findall(r"\$\{(\w+)\}", text)) & template.document["Parameters"].keys()
+        case dict():
+            found = parameters_of(template, list(value.values()))
+        case list():
+            found = set().union(*(parameters_of(template, item) for item in value))
+    return found
+
+
+# What a version is made with beside its defaults.
+ANOTHER = {
+    "AcceptPlainCookies": "true",
+    "DashboardOrigins": "https://other.example.com",
+    "KeyFingerprints": f"{'0' * 64},{'1' * 64}",
+    "SessionSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/dashboard/next-auth-d4e5f6",
+    "SnapStart": "PublishedVersions",
+    "Tracing": "PassThrough",
+}
+# These change no version: how much of a function there may be, and what only `sam local` sets. The other architecture
+# has other compiled packages in the layer, which is then another one.
+ASIDE = {"WriteConcurrency", "ReadConcurrency", "AwsEndpointUrl", "Architecture"}
+
+
+def test_whatever_a_function_is_configured_with_reaches_its_callers(deployed: Deployment) -> None:
+    """SAM does not see that a parameter's value changed. Without a new version, a rotated key would not be let in."""
+    for function, properties in deployed.resources(FUNCTION).items():
+        parameters = parameters_of(deployed, properties) - ASIDE
+        assert parameters >= {"SnapStart", "Tracing"}
+        for parameter in parameters:
+            changed = deployed.copy(**{parameter: ANOTHER[parameter]})
+            assert description(changed, function) != description(deployed, function), (function, parameter)
+
+
+def test_the_longest_description_fits() -> None:
+    template = deploy(**ANOTHER)
+    for function in template.resources(FUNCTION):
+        assert description(template, function)
+
+
+def test_a_changed_layer_reaches_the_callers(template: Any) -> None:
+    """SAM makes a new version of a function for its layer only when both ask for it."""
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            assert resource["Properties"]["AutoPublishAliasAllProperties"] is True, name
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            assert resource["Properties"]["PublishLambdaVersion"] is True, name
+
+
+def test_every_function_is_called_by_an_alias_that_a_release_moves(deployed: Deployment) -> None:
+    aliases = deployed.of("AWS::Lambda::Alias")
+
+    assert {alias["FunctionName"] for alias in aliases.values()} == set(deployed.resources(FUNCTION))
+    for name, alias in aliases.items():
+        assert alias["Name"] == "live", name
+        update = deployed.document["Resources"][name]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+        assert update["DeploymentGroupName"]["Ref"] in deployed.resources("AWS::CodeDeploy::DeploymentGroup"), name
+
+
+def test_a_dev_stack_deploys_at_once_whatever_its_alarms_say(deployed: Deployment) -> None:
+    for name, group in deployed.of("AWS::CodeDeploy::DeploymentGroup").items():
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaAllAtOnce", name
+        assert group["AlarmConfiguration"] == {}, name
+
+
+def test_a_release_in_steps_is_taken_back_when_any_alarm_goes_off(complete: Deployment) -> None:
+    for name, group in complete.of("AWS::CodeDeploy::DeploymentGroup").items():
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes", name
+        assert group["AlarmConfiguration"]["Enabled"] is True, name
+        assert {alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]} == ALARMS.keys(), name
+        assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], name
+
+
+def test_snapshots_are_a_parameter_and_cost_nothing_unless_asked_for(
+    deployed: Deployment, complete: Deployment
+) -> None:
+    for name, function in deployed.of(FUNCTION).items():
+        assert function["SnapStart"] == {"ApplyOn": "None"}, name
+    for name, function in complete.of(FUNCTION).items():
+        assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}, name
+
+
+# ── Own domain ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def endpoint_disabled(template: Deployment) -> Any:
+    [server] = template.one("AWS::ApiGateway::RestApi")["Body"]["servers"]
+    return server["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"]
+
+
+def url(template: Deployment) -> Any:
+    return template.resolve(template.document["Outputs"]["ApiUrl"]["Value"])
+
+
+def test_without_a_domain_the_api_is_where_api_gateway_puts_it(deployed: Deployment) -> None:
+    assert not deployed.resources("AWS::ApiGateway::DomainName")
+    assert not deployed.resources("AWS::Route53::RecordSet")
+    assert endpoint_disabled(deployed) is False
+    host = f"{deployed.name('OutcomesApi')}.execute-api.us-east-1.amazonaws.com"
+    assert url(deployed) == f"https://{host}/v1/api/outcomes"
+
+
+def test_with_a_domain_the_api_is_there_and_nowhere_else(complete: Deployment) -> None:
+    domain = complete.one("AWS::ApiGateway::DomainName")
+
+    assert endpoint_disabled(complete) is True
+    assert url(complete) == "https://api.example.com/api/outcomes"
+    assert domain == {
+        "DomainName": "api.example.com",
+        "RegionalCertificateArn": EVERYTHING["CertificateArn"],
+        "EndpointConfiguration": {"Types": ["REGIONAL"]},
+        "SecurityPolicy": "TLS_1_2",
+    }
+    assert complete.one("AWS::ApiGateway::BasePathMapping") == {
+        "DomainName": "Domain",
+        "RestApiId": complete.name("OutcomesApi"),
+        "Stage": "v1",
+    }
+
+
+def test_the_domain_is_entered_into_a_hosted_zone(complete: Deployment) -> None:
+    record = complete.one("AWS::Route53::RecordSet")
+
+    assert (record["HostedZoneId"], record["Name"], record["Type"]) == ("Z0123456789", "api.example.com", "A")
+    assert record["AliasTarget"]["DNSName"] == "Domain.RegionalDomainName"
+
+
+def test_the_hosted_zone_may_be_elsewhere() -> None:
+    template = deploy(**EVERYTHING | {"HostedZoneId": ""})
+
+    assert not template.resources("AWS::Route53::RecordSet")
+    assert template.resolve(template.document["Outputs"]["DomainTarget"]["Value"]) == "Domain.RegionalDomainName"
+
+
+@pytest.mark.parametrize(
+    ("answers", "holds"),
+    [
+        ({}, True),
+        ({"DomainName": "api.example.com", "CertificateArn": EVERYTHING["CertificateArn"]}, True),
+        ({"DomainName": "api.example.com"}, False),
+        ({"CertificateArn": EVERYTHING["CertificateArn"]}, False),
+        ({"HostedZoneId": "Z0123456789"}, False),
+    ],
+)
+def test_half_an_address_is_refused(answers: dict[str, str], holds: bool) -> None:
+    template = deploy(**answers)
+    asserted = [
+        template.resolve(assertion["Assert"])
+        for rule in template.document["Rules"].values()
+        if template.resolve(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+    ]
+
+    assert all(asserted) is holds
+
+
+# ── Questions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_parameter_is_in_one_group(template: Any) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    listed = [name for group in groups for name in group["Parameters"]]
+
+    assert sorted(listed) == sorted(template["Parameters"])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("AlarmTopicArn", "oncall@example.com"),
+        ("DomainName", "https://api.example.com"),
+        ("DomainName", "Api.example.com"),
+        ("CertificateArn", "arn:aws:iam::123456789012:server-certificate/old"),
+        ("FirewallRequests", "9"),
+        ("FirewallRequests", "many"),
+        ("KeyFingerprints", ",".join(["0" * 64] * 3)),
+        ("LogRetentionDays", "31"),
+        ("Deployment", "Sometime"),
+        ("SnapStart", "Always"),
+        ("Tracing", "true"),
+        ("WriteConcurrency", "-1"),
+        ("MaxReadUnits", "0"),
+        ("DeletionProtection", "no"),
+    ],
+)
+def test_a_wrong_answer_is_refused(parameter: str, value: str) -> None:
+    with pytest.raises(StackError, match=parameter):
+        deploy(**{parameter: value})
+
+
+# ── With Docker ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI of its libraries
+def test_sam_local_asks_the_authorizers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SAM CLI leaves out an authorizer whose function it does not understand, and lets everybody in."""
+    from samcli.lib.providers.api_provider import ApiProvider
+    from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+
+    monkeypatch.setenv("SAM_CLI_TELEMETRY", "0")
+    stacks, _ = SamLocalStackProvider.get_stacks(
+        str(ROOT / "template.yaml"), parameter_overrides={"DashboardOrigins": "https://app.example.com"}
+    )
+    routes = ApiProvider(stacks, cwd=str(ROOT)).api.routes
+
+    assert {route.path for route in routes} >= {"/api/outcomes", "/api/outcomes/batch", "/api/outcomes/summary"}
+    for route in routes:
+        assert route.authorizer_object.lambda_name == "AuthorizerFunction", route.path

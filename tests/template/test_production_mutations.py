@@ -1,0 +1,543 @@
+"""The promises are kept because somebody looks: each is taken away in turn, and the test that holds it must fail.
+
+A mutation changes the transformed template, so it stands for every way in which somebody could have written it.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+import pytest
+
+from . import test_api, test_data, test_functions
+from . import test_production as production
+from .conftest import Deployment, deploy
+
+type Mutate = Callable[[Any], None]
+type Promise = Callable[..., None]
+
+
+def the(path: str, value: Any = None) -> Mutate:
+    """Set what a path such as `Resource/Properties/0/Name` names, or without a value take it away."""
+
+    def mutate(document: Any) -> None:
+        place = document["Resources"]
+        *parents, last = path.split("/")
+        for step in parents:
+            place = place[_key(place, step)]
+        key = _key(place, last, new=value is not None)
+        if value is None:
+            del place[key]
+        else:
+            place[key] = deepcopy(value)
+
+    return mutate
+
+
+def _key(place: Any, step: str, *, new: bool = False) -> Any:
+    if isinstance(place, list):
+        return int(step)
+    if step.endswith("*"):
+        [step] = [name for name in place if name.startswith(step[:-1])]
+    if not new:
+        assert step in place, f"there is no {step} to mutate"
+    return step
+
+
+def allow(role: str, action: Any, resource: Any) -> Mutate:
+    """Let a function do one more thing."""
+
+    def mutate(document: Any) -> None:
+        [policy] = document["Resources"][role]["Properties"]["Policies"]
+        policy["PolicyDocument"]["Statement"].append({"Effect": "Allow", "Action": action, "Resource": resource})
+
+    return mutate
+
+
+def without_alarm_metric(alarm: str, id_: str) -> Mutate:
+    def mutate(document: Any) -> None:
+        properties = document["Resources"][alarm]["Properties"]
+        properties["Metrics"] = [metric for metric in properties["Metrics"] if metric["Id"] != id_]
+
+    return mutate
+
+
+def log_also(variable: str) -> Mutate:
+    def mutate(document: Any) -> None:
+        setting = document["Resources"]["OutcomesApiStage"]["Properties"]["AccessLogSetting"]
+        setting["Format"] = setting["Format"].replace('"caller"', f'"more": "{variable}", "caller"')
+
+    return mutate
+
+
+def authorizer_of(arn: str) -> Mutate:
+    uri = {"Fn::Sub": f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"}
+
+    def mutate(document: Any) -> None:
+        body = document["Resources"]["OutcomesApi"]["Properties"]["Body"]
+        for scheme in body["components"]["securitySchemes"].values():
+            scheme["x-amazon-apigateway-authorizer"]["authorizerUri"] = uri
+
+    return mutate
+
+
+TABLE = {"Fn::GetAtt": ["OutcomesTable", "Arn"]}
+EVERY_FUNCTION = ["Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes"]
+EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable"]
+EVERY_ALARM = list(production.ALARMS)
+WORK = {
+    name: partial(test_functions.test_a_function_may_do_only_what_it_needs, function=name)
+    for name in test_functions.MAY
+}
+LOG_ROLE = {
+    name: partial(test_functions.test_beside_that_a_function_only_writes_its_log_and_trace, function=name)
+    for name in test_functions.MAY
+}
+RESTORE = {
+    name: partial(test_data.test_a_table_costs_nothing_when_idle_and_can_be_restored, table=name)
+    for name in EVERY_TABLE
+}
+EXPIRE = {name: partial(test_data.test_what_has_expired_is_deleted, table=name) for name in EVERY_TABLE}
+
+# What is taken away, how, and who must notice. These apply to a deployment with the defaults.
+MUTATIONS: list[tuple[str, Mutate, Promise]] = [
+    # 1. Least privilege
+    ("a function may scan", allow("ListOutcomesFunctionRole", "dynamodb:Scan", TABLE), WORK["ListOutcomesFunction"]),
+    ("a function may do all", allow("RecordOutcomeFunctionRole", "dynamodb:*", TABLE), WORK["RecordOutcomeFunction"]),
+    (
+        "a function may write all",
+        allow("RecordBatchFunctionRole", "dynamodb:PutItem", "*"),
+        WORK["RecordBatchFunction"],
+    ),
+    (
+        "the reader may write",
+        allow("SummarizeOutcomesFunctionRole", "dynamodb:PutItem", TABLE),
+        WORK["SummarizeOutcomesFunction"],
+    ),
+    (
+        "every secret is open",
+        allow("AuthorizerFunctionRole", "secretsmanager:GetSecretValue", "*"),
+        WORK["AuthorizerFunction"],
+    ),
+    (
+        "the authorizer may not read sessions",
+        the("AuthorizerFunctionRole/Properties/Policies/0/PolicyDocument/Statement/1"),
+        WORK["AuthorizerFunction"],
+    ),
+    *(
+        (
+            f"AWS's own policy for {name}",
+            the(f"{name}Role/Properties/ManagedPolicyArns/0", "arn:aws:iam::aws:policy/x"),
+            promise,
+        )
+        for name, promise in LOG_ROLE.items()
+    ),
+    (
+        "every log is open",
+        the("LogAndTrace/Properties/PolicyDocument/Statement/0/Resource", "*"),
+        test_functions.test_log_and_trace_is_no_more_than_that,
+    ),
+    (
+        "anybody may be the function",
+        the("ListOutcomesFunctionRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal", {"AWS": "*"}),
+        production.test_only_a_function_of_ours_may_be_a_function_s_role,
+    ),
+    (
+        "every API may call",
+        the("OutcomesApiSessionAuthorizerPermission/Properties/SourceArn", "*"),
+        test_api.test_only_this_api_may_call_the_functions,
+    ),
+    (
+        "every API may call, by alias",
+        the("ListOutcomesFunctionListOutcomesPermissionStage/Properties/SourceArn", "*"),
+        production.test_the_api_may_call_exactly_what_it_calls,
+    ),
+    (
+        "a call past the alias is allowed",
+        the("ListOutcomesFunctionListOutcomesPermissionStage/Properties/FunctionName", {"Ref": "ListOutcomesFunction"}),
+        production.test_the_api_may_call_exactly_what_it_calls,
+    ),
+    (
+        "an authorizer is called past its alias",
+        authorizer_of("${AuthorizerFunction.Arn}"),
+        production.test_the_api_may_call_exactly_what_it_calls,
+    ),
+    (
+        "a permission before its alias",
+        the("OutcomesApi/DependsOn"),
+        production.test_what_may_be_called_is_there_before_it_is_allowed,
+    ),
+    # 2. Data safety
+    *(
+        mutation
+        for table in EVERY_TABLE
+        for mutation in (
+            (
+                f"{table}: no restore",
+                the(f"{table}/Properties/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", False),
+                RESTORE[table],
+            ),
+            (f"{table}: no encryption", the(f"{table}/Properties/SSESpecification/SSEEnabled", False), RESTORE[table]),
+            (f"{table}: paid when idle", the(f"{table}/Properties/BillingMode", "PROVISIONED"), RESTORE[table]),
+            (
+                f"{table}: deletable",
+                the(f"{table}/Properties/DeletionProtectionEnabled", False),
+                production.test_a_table_is_not_deleted_by_accident_nor_costs_without_bound,
+            ),
+            (
+                f"{table}: no bound",
+                the(f"{table}/Properties/OnDemandThroughput"),
+                production.test_a_table_is_not_deleted_by_accident_nor_costs_without_bound,
+            ),
+        )
+    ),
+    ("sessions stay", the("SessionsTable/Properties/TimeToLiveSpecification/Enabled", False), EXPIRE["SessionsTable"]),
+    (
+        "keys stay",
+        the("IdempotencyTable/Properties/TimeToLiveSpecification/Enabled", False),
+        EXPIRE["IdempotencyTable"],
+    ),
+    (
+        "outcomes go",
+        the("OutcomesTable/Properties/TimeToLiveSpecification", {"AttributeName": "expires_at", "Enabled": True}),
+        test_data.test_outcomes_never_expire,
+    ),
+    # 3. Limits
+    (
+        "no throttle at all",
+        the("OutcomesApiStage/Properties/MethodSettings/0"),
+        production.test_each_method_is_throttled,
+    ),
+    (
+        "no throttle of batches",
+        the("OutcomesApiStage/Properties/MethodSettings/2"),
+        production.test_each_method_is_throttled,
+    ),
+    (
+        "a throttle of nothing",
+        the("OutcomesApiStage/Properties/MethodSettings/1/ResourcePath", "/~1api~1outcome"),
+        production.test_a_throttled_method_is_one_of_the_api_s,
+    ),
+    (
+        "a reservation by default",
+        the("ListOutcomesFunction/Properties/ReservedConcurrentExecutions", 5),
+        production.test_nothing_is_reserved_unless_asked_for,
+    ),
+    *(
+        (
+            f"{name} outlives its caller",
+            the(f"{name}Function/Properties/Timeout", 30),
+            production.test_the_sdk_gives_up_before_the_function_and_that_before_api_gateway,
+        )
+        for name in EVERY_FUNCTION
+    ),
+    *(
+        (
+            f"{name} ends before its SDK",
+            the(f"{name}Function/Properties/Timeout", 4),
+            production.test_the_sdk_gives_up_before_the_function_and_that_before_api_gateway,
+        )
+        for name in EVERY_FUNCTION
+    ),
+    # 4. Seeing
+    (
+        "no access log",
+        the("OutcomesApiStage/Properties/AccessLogSetting/DestinationArn", "arn:aws:logs:us-east-1:1:log-group:x"),
+        production.test_every_call_is_logged_as_json_and_without_a_credential,
+    ),
+    (
+        "keys in the log",
+        log_also("$context.identity.apiKey"),
+        production.test_every_call_is_logged_as_json_and_without_a_credential,
+    ),
+    (
+        "addresses in the log",
+        log_also("$context.identity.sourceIp"),
+        production.test_every_call_is_logged_as_json_and_without_a_credential,
+    ),
+    (
+        "a log for ever",
+        the("AccessLogs/Properties/RetentionInDays"),
+        production.test_every_function_logs_where_lines_are_not_kept_for_ever,
+    ),
+    (
+        "a function's log for ever",
+        the("FunctionLogs/Properties/RetentionInDays"),
+        production.test_every_function_logs_where_lines_are_not_kept_for_ever,
+    ),
+    (
+        "a function logs elsewhere",
+        the("RecordBatchFunction/Properties/LoggingConfig", {"LogGroup": "x"}),
+        production.test_every_function_logs_where_lines_are_not_kept_for_ever,
+    ),
+    (
+        "API Gateway may not log",
+        the("ApiGatewayAccount/Properties/CloudWatchRoleArn", ""),
+        production.test_api_gateway_can_write_its_log_before_there_is_a_stage,
+    ),
+    (
+        "other APIs' logs end with the stack",
+        the("ApiGatewayLogWriter/DeletionPolicy"),
+        production.test_api_gateway_can_write_its_log_before_there_is_a_stage,
+    ),
+    (
+        "the API is not traced",
+        the("OutcomesApiStage/Properties/TracingEnabled", False),
+        production.test_the_services_trace,
+    ),
+    (
+        "a function is not traced",
+        the("ListOutcomesFunction/Properties/TracingConfig/Mode", "PassThrough"),
+        production.test_the_services_trace,
+    ),
+    (
+        "stacks mix their metrics",
+        the("RecordOutcomeFunction/Properties/Environment/Variables/POWERTOOLS_METRICS_NAMESPACE", "Outcomes"),
+        production.test_a_stack_s_metrics_do_not_mix_with_another_s,
+    ),
+    (
+        "401s count as failures",
+        the("AuthorizerFailures/Properties/FilterPattern", '{ $.refusal = "UNAUTHORIZED" }'),
+        production.test_failures_of_the_authorizer_are_counted_and_not_its_401s,
+    ),
+    *((f"no {name}", the(name), production.test_there_is_an_alarm_for_each_kind_of_trouble) for name in EVERY_ALARM),
+    *(
+        (
+            f"{name} goes off below",
+            the(f"{name}/Properties/ComparisonOperator", "LessThanThreshold"),
+            production.test_there_is_an_alarm_for_each_kind_of_trouble,
+        )
+        for name in EVERY_ALARM
+    ),
+    *(
+        (
+            f"{name} when idle",
+            the(f"{name}/Properties/TreatMissingData", "breaching"),
+            production.test_an_alarm_is_silent_when_there_is_no_traffic,
+        )
+        for name in EVERY_ALARM
+    ),
+    (
+        "the mean instead of p99",
+        the("SlowRequestsAlarm/Properties/ExtendedStatistic", "p50"),
+        production.test_there_is_an_alarm_for_each_kind_of_trouble,
+    ),
+    (
+        "an alarm on another API",
+        the("SlowRequestsAlarm/Properties/Dimensions/0/Value", "another"),
+        production.test_an_alarm_looks_at_what_is_this_stack_s,
+    ),
+    (
+        "an alarm on what nobody counts",
+        the("AuthorizerFailuresAlarm/Properties/MetricName", "Failures"),
+        production.test_an_alarm_looks_at_what_is_this_stack_s,
+    ),
+    (
+        "a function is overlooked",
+        without_alarm_metric("ThrottledAlarm", "listOutcomes"),
+        production.test_no_function_and_no_call_of_a_table_is_overlooked,
+    ),
+    (
+        "a table is overlooked",
+        without_alarm_metric("TableErrorsAlarm", "sessionsGet"),
+        production.test_no_function_and_no_call_of_a_table_is_overlooked,
+    ),
+    (
+        "a metric is not added",
+        the("TablesThrottledAlarm/Properties/Metrics/0/Expression", "FILL(outcomesWrites, 0)"),
+        production.test_an_alarm_adds_up_all_that_it_looks_at,
+    ),
+    ("no dashboard", the("Dashboard"), production.test_one_dashboard_shows_it_all),
+    # 5. Releases
+    (
+        "an alias is gone",
+        the("ListOutcomesFunctionAliaslive"),
+        production.test_every_function_is_called_by_an_alias_that_a_release_moves,
+    ),
+    (
+        "an alias moves by itself",
+        the(
+            "ListOutcomesFunctionAliaslive/UpdatePolicy",
+            {"CodeDeployLambdaAliasUpdate": {"DeploymentGroupName": {"Ref": "x"}}},
+        ),
+        production.test_every_function_is_called_by_an_alias_that_a_release_moves,
+    ),
+    (
+        "a dev stack waits",
+        the(
+            "ListOutcomesFunctionDeploymentGroup/Properties/DeploymentConfigName",
+            "CodeDeployDefault.LambdaCanary10Percent30Minutes",
+        ),
+        production.test_a_dev_stack_deploys_at_once_whatever_its_alarms_say,
+    ),
+    (
+        "a key's rotation changes no version",
+        the("AuthorizerFunctionVersion*/Properties/Description", "the same"),
+        production.test_whatever_a_function_is_configured_with_reaches_its_callers,
+    ),
+    (
+        "an origin changes no version",
+        the("RecordOutcomeFunctionVersion*/Properties/Description", "the same"),
+        production.test_whatever_a_function_is_configured_with_reaches_its_callers,
+    ),
+]
+
+# These apply to a deployment with everything on.
+COMPLETE_MUTATIONS: list[tuple[str, Mutate, Promise]] = [
+    (
+        "a writer without limit",
+        the("RecordBatchFunction/Properties/ReservedConcurrentExecutions"),
+        production.test_a_function_that_answers_calls_can_be_limited,
+    ),
+    (
+        "the authorizer is the narrower",
+        the("AuthorizerFunction/Properties/ReservedConcurrentExecutions", 5),
+        production.test_the_authorizer_is_never_the_narrower,
+    ),
+    (
+        "a firewall before nothing",
+        the("FirewallAssociation/Properties/ResourceArn", "x"),
+        production.test_the_firewall_stands_before_the_stage,
+    ),
+    ("no rate", the("Firewall/Properties/Rules/2"), production.test_the_firewall_bounds_what_one_address_may_ask),
+    (
+        "all addresses together",
+        the("Firewall/Properties/Rules/2/Statement/RateBasedStatement/AggregateKeyType", "CONSTANT"),
+        production.test_the_firewall_bounds_what_one_address_may_ask,
+    ),
+    (
+        "a size below our cap",
+        the(
+            "Firewall/Properties/Rules/0/Statement/AndStatement/Statements/1/RegexMatchStatement/RegexString",
+            "^[0-9]{6,}$",
+        ),
+        production.test_the_firewall_refuses_no_size_that_the_contract_takes,
+    ),
+    (
+        "a batch size below our cap",
+        the("Firewall/Properties/Rules/1/Statement/RegexMatchStatement/RegexString", "^[0-9]{7,}$"),
+        production.test_the_firewall_refuses_no_size_that_the_contract_takes,
+    ),
+    (
+        "no size",
+        the("Firewall/Properties/Rules/0/Statement/AndStatement/Statements/1/RegexMatchStatement/RegexString", "^x$"),
+        production.test_the_firewall_refuses_no_size_that_the_contract_takes,
+    ),
+    (
+        "samples of headers",
+        the("Firewall/Properties/Rules/0/VisibilityConfig/SampledRequestsEnabled", True),
+        production.test_the_firewall_keeps_no_sample_of_what_callers_send,
+    ),
+    (
+        "another shape",
+        the("Firewall/Properties/CustomResponseBodies/TooMany/Content", "Too many"),
+        partial(production.test_the_firewall_answers_in_our_shape, name="Rate"),
+    ),
+    (
+        "a canary that looks at nothing",
+        the("AuthorizerFunctionDeploymentGroup/Properties/AlarmConfiguration", {"Enabled": False, "Alarms": []}),
+        production.test_a_release_in_steps_is_taken_back_when_any_alarm_goes_off,
+    ),
+    (
+        "a canary all at once",
+        the("AuthorizerFunctionDeploymentGroup/Properties/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
+        production.test_a_release_in_steps_is_taken_back_when_any_alarm_goes_off,
+    ),
+    (
+        "no rollback",
+        the("AuthorizerFunctionDeploymentGroup/Properties/AutoRollbackConfiguration/Events", []),
+        production.test_a_release_in_steps_is_taken_back_when_any_alarm_goes_off,
+    ),
+    (
+        "old TLS",
+        the("Domain/Properties/SecurityPolicy", "TLS_1_0"),
+        production.test_with_a_domain_the_api_is_there_and_nowhere_else,
+    ),
+    (
+        "a way around the domain",
+        the(
+            "OutcomesApi/Properties/Body/servers/0/x-amazon-apigateway-endpoint-configuration/disableExecuteApiEndpoint",
+            False,
+        ),
+        production.test_with_a_domain_the_api_is_there_and_nowhere_else,
+    ),
+    (
+        "a domain of nothing",
+        the("DomainMapping/Properties/Stage", "v2"),
+        production.test_with_a_domain_the_api_is_there_and_nowhere_else,
+    ),
+    (
+        "a name that leads elsewhere",
+        the("DomainRecord/Properties/Name", "www.example.com"),
+        production.test_the_domain_is_entered_into_a_hosted_zone,
+    ),
+]
+
+
+def params(mutations: list[tuple[str, Mutate, Promise]]) -> list[Any]:
+    return [pytest.param(mutate, promise, id=name) for name, mutate, promise in mutations]
+
+
+@pytest.mark.parametrize(("mutate", "promise"), params(MUTATIONS))
+def test_it_is_missed(deployed: Deployment, mutate: Mutate, promise: Promise) -> None:
+    assert_missed(deployed, mutate, promise)
+
+
+@pytest.mark.parametrize(("mutate", "promise"), params(COMPLETE_MUTATIONS))
+def test_it_is_missed_where_everything_is_on(complete: Deployment, mutate: Mutate, promise: Promise) -> None:
+    assert_missed(complete, mutate, promise)
+
+
+@pytest.mark.parametrize("alarm", EVERY_ALARM)
+def test_an_alarm_that_tells_nobody_is_missed(deployed: Deployment, complete: Deployment, alarm: str) -> None:
+    mutated = complete.copy()
+    the(f"{alarm}/Properties/AlarmActions", [])(mutated.document)
+
+    with pytest.raises(AssertionError):
+        production.test_an_alarm_tells_somebody_when_there_is_a_topic(mutated, deployed)
+
+
+@pytest.mark.parametrize("resource", ["OutcomesTable", "IdempotencyTable", "SessionsTable", "SessionSecret"])
+@pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
+def test_data_that_goes_with_the_stack_is_missed(template: Any, resource: str, policy: str) -> None:
+    mutated = deepcopy(template)
+    mutated["Resources"][resource][policy] = "Delete"
+
+    with pytest.raises(AssertionError):
+        test_data.test_what_holds_data_outlives_the_stack(mutated)
+
+
+@pytest.mark.parametrize("resource", ["AuthorizerFunction", "ListOutcomesFunction", "CommonLayer"])
+def test_a_layer_that_reaches_nobody_is_missed(template: Any, resource: str) -> None:
+    mutated = deepcopy(template)
+    properties = mutated["Resources"][resource]["Properties"]
+    properties["AutoPublishAliasAllProperties" if "Function" in resource else "PublishLambdaVersion"] = False
+
+    with pytest.raises(AssertionError):
+        production.test_a_changed_layer_reaches_the_callers(mutated)
+
+
+def assert_missed(template: Deployment, mutate: Mutate, promise: Promise) -> None:
+    """The promise holds as it is, and does not once mutated."""
+    arguments = {"api": template.one("AWS::ApiGateway::RestApi")["Body"], "deployed": template, "complete": template}
+    wanted = wanted_by(promise)
+    promise(**{name: value for name, value in arguments.items() if name in wanted})
+    mutated = template.copy()
+    mutate(mutated.document)
+    with pytest.raises((AssertionError, KeyError, ValueError)):
+        promise(
+            **{name: mutated if value is template else value for name, value in arguments.items() if name in wanted}
+        )
+
+
+def wanted_by(promise: Promise) -> set[str]:
+    function = promise.func if isinstance(promise, partial) else promise
+    return set(function.__code__.co_varnames[: function.__code__.co_argcount])
+
+
+def test_a_deployment_that_is_copied_is_left_as_it_was() -> None:
+    original = deploy()
+    the("Dashboard")(original.copy().document)
+
+    assert "Dashboard" in original.document["Resources"]

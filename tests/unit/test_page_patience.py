@@ -1,0 +1,36 @@
+"""A page that takes too long to fill is given as it is."""
+
+from typing import Any
+
+import pytest
+from outcomes.store import PAGE_PATIENCE_SECONDS, Filters, OutcomeStore, created_at, new_id
+
+
+class SlowTable:
+    """Finds nothing, and never gets to the end."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.now = 0.0
+        self.queries = 0
+
+    def query(self, **_: Any) -> dict[str, Any]:
+        self.queries += 1
+        self.now += self.seconds
+        instant = 1_000_000 - self.queries
+        key = {"user_id": {"S": "42"}, "created_at": {"S": f"{created_at(instant)}#{new_id(instant)}"}}
+        return {"Items": [], "LastEvaluatedKey": key}
+
+
+@pytest.mark.parametrize(("seconds", "queries"), [(PAGE_PATIENCE_SECONDS + 1, 1), (PAGE_PATIENCE_SECONDS / 2 + 1, 2)])
+def test_no_query_begins_when_time_is_up(monkeypatch: pytest.MonkeyPatch, seconds: float, queries: int) -> None:
+    table = SlowTable(seconds)
+    store = OutcomeStore("OutcomesTable")
+    store.client = table  # type: ignore[assignment]  # the one call of it that matters here
+    monkeypatch.setattr("outcomes.store.time.monotonic", lambda: table.now)
+
+    page = store.page(42, 20, filters=Filters(agent_id=7))
+
+    assert table.queries == queries
+    assert page.outcomes == []
+    assert page.next_cursor is not None

@@ -1,0 +1,60 @@
+"""What differs between environments that were started from one snapshot."""
+
+import random
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+from outcomes.ledger import _Patience
+from outcomes.restore import reseed_after_restore
+from outcomes.store import new_id
+
+
+@pytest.fixture
+def after_restore(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What Lambda's runtime would call."""
+    hooks: list[Callable[[], None]] = []
+    runtime = ModuleType("snapshot_restore_py")
+    runtime.__dict__["register_after_restore"] = hooks.append
+    monkeypatch.setitem(sys.modules, "snapshot_restore_py", runtime)
+    return hooks
+
+
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long an environment would wait between attempts."""
+    slept: list[float] = []
+    monkeypatch.setattr("outcomes.ledger.time.sleep", slept.append)
+    patience = _Patience()
+    for _ in range(5):
+        patience.wait()
+    return slept
+
+
+def test_environments_of_one_snapshot_wait_differently(
+    after_restore: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reseed_after_restore()
+    [hook] = after_restore
+    snapshot = random.getstate()
+
+    first = waits(monkeypatch)
+    random.setstate(snapshot)
+    assert waits(monkeypatch) == first  # as they would without the hook
+    random.setstate(snapshot)
+    hook()
+    assert waits(monkeypatch) != first
+
+
+def test_environments_of_one_snapshot_give_other_ids() -> None:
+    snapshot = random.getstate()
+    first = new_id(0)
+    random.setstate(snapshot)
+
+    assert new_id(0) != first
+
+
+def test_elsewhere_than_on_lambda_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "snapshot_restore_py", None)
+
+    reseed_after_restore()
