@@ -1,0 +1,111 @@
+"""python -m smoke: say of each promise whether the deployed API keeps it.
+
+--url alone asks what anybody may ask. --key (or the variable INTERNAL_API_KEY) and --cookie add what stores nothing.
+--stack, with AWS rights to that stack's tables, adds what records; it makes two users nobody has for that, and deletes
+them and all that is theirs. Lines in logs and counts in metrics stay (the values add up to nothing).
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "common"))
+
+from smoke import checks
+from smoke.aws import LeftBehind, Stack, visiting
+
+TIMEOUT_SECONDS = 35  # API Gateway itself gives up after 29
+
+
+def main() -> int:
+    """Run the checks and return the exit code: 0 all held, 1 one did not, 2 they could not be run."""
+    options = parser().parse_args()
+    try:
+        stack = Stack.deployed(options.stack) if options.stack else None
+        url = options.url or (stack.url if stack else "")
+        if not url:
+            parser().error("--url or --stack is needed")
+        with httpx.Client(http2=True, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+            origin = options.origin or (stack.origin if stack else None)
+            api = checks.Api(url.rstrip("/"), client, options.key or None, origin)
+            return run(api, options.cookie or None, stack)
+    except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; what is secret may come from the environment, so that no list of processes shows it."""
+    parser = argparse.ArgumentParser(prog="python -m smoke", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--url", help="where outcomes are recorded, as the deployment prints it")
+    parser.add_argument("--key", default=os.environ.get("INTERNAL_API_KEY"), help="a bearer key that is let in")
+    parser.add_argument("--cookie", default=os.environ.get("COOKIE"), help="the Cookie header of somebody's session")
+    parser.add_argument("--origin", help="a dashboard's origin; the stack's first unless given")
+    parser.add_argument("--stack", help="the stack's name")
+    return parser
+
+
+def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
+    """Run what can be run, and say what cannot."""
+    report = Report()
+    report.all(partial(check, api) for check in checks.WITHOUT_A_CALLER)
+    if api.key:
+        report.all(partial(check, api) for check in checks.WITH_A_KEY)
+    else:
+        report.skipped("a key's calls", "no KEY")
+    if stack and api.key:
+        with visiting(stack) as visit:
+            report.all(partial(check, api, visit) for check in checks.THAT_RECORD)
+            cookie = cookie or visit.users[0].cookie
+            report.all(partial(check, api) for check in with_session(cookie))
+        print("ok    nothing is left behind")
+    else:
+        report.skipped("whatever records", "no KEY" if stack else "no STACK, whose tables it could be deleted from")
+        if cookie:
+            report.all(partial(check, api) for check in with_session(cookie))
+        else:
+            report.skipped("a session's calls", "no COOKIE and no STACK")
+    print(f"{report.held} held, {report.failed} failed, over {', '.join(sorted(api.protocols))}")
+    return 1 if report.failed else 0
+
+
+def with_session(cookie: str) -> Iterator[checks.Check]:
+    """What somebody with a session may do without recording."""
+    yield checks.a_session_reads(cookie)
+    yield checks.cookies_in_several_fields_are_one_session(cookie)
+
+
+class Report:
+    """One line a check, for people; how many held, for the exit code."""
+
+    def __init__(self) -> None:
+        self.held = self.failed = 0
+
+    def all(self, runs: "Iterator[partial[None]]") -> None:
+        """Run each and go on after one that fails."""
+        for check in runs:
+            self._one(check.func.__name__.replace("_", " ").replace(" s ", "'s "), check)
+
+    def _one(self, name: str, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except (AssertionError, httpx.HTTPError, KeyError, ValueError) as failure:
+            self.failed += 1
+            print(f"FAIL  {name}: {type(failure).__name__} {failure}")
+        else:
+            self.held += 1
+            print(f"ok    {name}")
+
+    def skipped(self, what: str, why: str) -> None:
+        """Say what was not looked at."""
+        print(f"skip  {what}: {why}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""What can only be done with the AWS account's own rights: making users nobody has, and deleting what was recorded."""
+
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from outcomes.ledger import once_key
+from outcomes.sessions import STORED_COOKIE, token_sha256
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SESSION_SECONDS = 900
+# Users get ids from 1 up; nobody has one of these.
+FIRST_NOBODY, LAST_NOBODY = 2**52, 2**53 - 1
+
+
+class LeftBehind(Exception):
+    """Something that was stored could not be deleted."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack: `url` of the API, names of its tables, `origin` of the dashboard."""
+
+    url: str
+    outcomes: str
+    idempotency: str
+    sessions: str
+    origin: str | None = None
+
+    @classmethod
+    def deployed(cls, name: str) -> "Stack":
+        """The stack of a name, in the account and region that the AWS settings say. Raises what boto3 raises."""
+        [stack] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        answers = {answer["ParameterKey"]: answer["ParameterValue"] for answer in stack["Parameters"]}
+        return cls(
+            url=outputs["ApiUrl"],
+            outcomes=outputs["OutcomesTableName"],
+            idempotency=outputs["IdempotencyTableName"],
+            sessions=outputs["SessionsTableName"],
+            origin=answers["DashboardOrigins"].split(",")[0],
+        )
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who exists for some minutes: `cookie` is a Cookie header."""
+
+    id: int
+    cookie: str
+
+
+class Visit:
+    """Two users nobody has, and a note of every idempotency key that is used."""
+
+    def __init__(self, stack: Stack, client: "DynamoDBClient") -> None:
+        self._stack = stack
+        self._client = client
+        self._once: set[str] = set()
+        self._tokens: list[str] = []
+        self.users: list[User] = []
+
+    def new_key(self, user: User | None = None) -> str:
+        """An idempotency key for a caller by key, or for a user, that will be forgotten."""
+        key = f"smoke-{secrets.token_hex(12)}"
+        self.note_key(key, user)
+        return key
+
+    def note_key(self, key: str, user: User | None = None) -> None:
+        """Forget this idempotency key in the end."""
+        self._once.add(once_key(user.id if user else None, key))
+
+    def arrive(self) -> None:
+        """Make the users. Raises LeftBehind when one has outcomes already, which are then somebody's."""
+        for _ in range(2):
+            user = FIRST_NOBODY + secrets.randbelow(LAST_NOBODY - FIRST_NOBODY)
+            if any(self._outcomes(user)):
+                raise LeftBehind(f"user {user}, whom nobody should be, has outcomes; nothing was touched")
+            token = secrets.token_urlsafe(32)
+            self._tokens.append(token)
+            self._client.put_item(
+                TableName=self._stack.sessions,
+                Item={
+                    "token_sha256": {"S": token_sha256(token)},
+                    "user_id": {"N": str(user)},
+                    "expires_at": {"N": str(int(time.time()) + SESSION_SECONDS)},
+                },
+            )
+            self.users.append(User(user, f"__Secure-{STORED_COOKIE}={token}"))
+
+    def leave(self) -> None:
+        """Delete everything that was stored. Raises LeftBehind when something is still there afterwards."""
+        for user in self.users:
+            self._delete(self._stack.outcomes, self._outcomes(user.id))
+        self._delete(self._stack.idempotency, ({"key_sha256": {"S": once}} for once in self._once))
+        self._delete(self._stack.sessions, ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens))
+        for user in self.users:
+            if left := list(self._outcomes(user.id)):
+                raise LeftBehind(f"{len(left)} outcomes of user {user.id} in {self._stack.outcomes}")
+
+    def recorded(self, user: User) -> int:
+        """How many outcomes of the user there are in the table itself."""
+        return sum(1 for _ in self._outcomes(user.id))
+
+    def _outcomes(self, user_id: int) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._stack.outcomes,
+            KeyConditionExpression="user_id = :user",
+            ExpressionAttributeValues={":user": {"S": str(user_id)}},
+            ProjectionExpression="user_id, created_at",
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def _delete(self, table: str, keys: Iterable[dict[str, Any]]) -> None:
+        for key in list(keys):
+            self._client.delete_item(TableName=table, Key=key)
+
+
+@contextmanager
+def visiting(stack: Stack) -> Iterator[Visit]:
+    """A visit that leaves nothing behind, whatever happens in between.
+
+    Raises LeftBehind, and what boto3 raises: it needs GetItem's siblings Query, PutItem and DeleteItem on the tables.
+    """
+    visit = Visit(stack, boto3.client("dynamodb"))
+    try:
+        visit.arrive()
+        yield visit
+    finally:
+        visit.leave()

@@ -1,0 +1,311 @@
+"""What a deployed API must do, one function a promise. A check that returns has held; AssertionError says what did not.
+
+Most repeat what the tests on the local stack hold; what the docstring says of AWS, only the deployed thing can show.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from smoke.aws import User, Visit
+
+MONEY = "1234.56789012345678901234567890"  # more digits than a float keeps; its negative makes the sum nothing
+RIVALS = 8
+
+
+@dataclass
+class Api:
+    """The API as a client sees it. `url` ends with /api/outcomes. `protocols` are those that it answered in."""
+
+    url: str
+    client: httpx.Client
+    key: str | None = None
+    origin: str | None = None
+    protocols: set[str] = field(default_factory=set)
+
+    def call(
+        self,
+        method: str,
+        path: str = "",
+        *,
+        key: bool = False,
+        cookie: str | None = None,
+        body: Any = None,
+        content: bytes | None = None,
+        headers: dict[str, str] | list[tuple[str, str]] | None = None,
+    ) -> httpx.Response:
+        """A request to `url` + `path`, with our headers' rules checked on whatever comes back."""
+        sent = list((headers or {}).items()) if isinstance(headers, dict | None) else list(headers)
+        if key:
+            sent.append(("Authorization", f"Bearer {self.key}"))
+        if cookie:
+            sent.append(("Cookie", cookie))
+        if body is not None:
+            content = json.dumps(body).encode() if not isinstance(body, str) else body.encode()
+        if content is not None:
+            sent.append(("Content-Type", "application/json"))
+        response = self.client.request(method, self.url + path, headers=sent, content=content)
+        self.protocols.add(response.http_version)
+        return response
+
+
+type Check = Callable[[Api], None]
+type KeptCheck = Callable[[Api, Visit], None]
+
+
+def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
+    """The body of a response, which must have the status, our headers, and be `body` where that is given."""
+    got = f"{response.status_code} {response.text[:300]}"
+    assert response.status_code == status, f"expected {status}, got {got}"
+    assert response.headers["content-type"].split(";")[0] == "application/json", response.headers.get("content-type")
+    assert response.headers.get("x-content-type-options") == "nosniff", "no X-Content-Type-Options: nosniff"
+    assert response.headers.get("cache-control") == "no-store", "no Cache-Control: no-store"
+    parsed = json.loads(response.text, parse_float=Decimal)
+    if body is not None:
+        assert parsed == body, f"expected {body}, got {got}"
+    return parsed
+
+
+def outcome(user: User | None, **fields: Any) -> dict[str, Any]:
+    """The body of a record."""
+    mine = {} if user is None else {"userId": user.id}
+    return {"outcomeType": "task_complete", "title": "Smoke test", **mine, **fields}
+
+
+# ── Without a caller ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def nobody_is_unauthorized(api: Api) -> None:
+    for method, path in (("GET", ""), ("GET", "/summary"), ("POST", ""), ("POST", "/batch")):
+        answers(api.call(method, path, body={} if method == "POST" else None), 401, {"error": "Unauthorized"})
+
+
+def a_wrong_key_or_cookie_is_unauthorized(api: Api) -> None:
+    wrong = {"Authorization": f"Bearer {secrets.token_urlsafe(32)}"}
+    answers(api.call("POST", body={}, headers=wrong), 401, {"error": "Unauthorized"})
+    answers(api.call("GET", cookie=f"__Secure-session={secrets.token_urlsafe(32)}"), 401, {"error": "Unauthorized"})
+
+
+def an_unknown_path_is_not_found(api: Api) -> None:
+    """API Gateway's own answer, mapped from its 403."""
+    answers(api.call("GET", "/nothing-here"), 404, {"error": "Not found"})
+    answers(api.call("DELETE"), 404, {"error": "Not found"})
+
+
+def what_is_larger_than_api_gateway_takes_is_refused_as_too_large(api: Api) -> None:
+    """Over 10 MB, nothing of ours is asked."""
+    answers(api.call("POST", content=b" " * (10 * 2**20 + 1)), 413, {"error": "Payload too large"})
+
+
+def headers_past_their_limit_are_refused(api: Api) -> None:
+    """10,240 bytes in all. Which 4xx it is, AWS does not promise; that it is no 5xx, we do."""
+    response = api.call("GET", headers={"Cookie": f"a={'x' * 11_000}"})
+    assert 400 <= response.status_code < 500, f"got {response.status_code}"
+
+
+def headers_below_their_limit_pass(api: Api) -> None:
+    """A session in chunks is about as large as this."""
+    answers(api.call("GET", headers={"Cookie": f"a={'x' * 7_000}"}), 401, {"error": "Unauthorized"})
+
+
+def a_preflight_names_our_origin_only(api: Api) -> None:
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    foreign = api.call("OPTIONS", headers={"Origin": "https://elsewhere.example"} | asks)
+    assert foreign.status_code == 204, f"got {foreign.status_code}"
+    assert "access-control-allow-origin" not in foreign.headers, "any page may call with the user's cookie"
+    if api.origin:
+        ours = api.call("OPTIONS", headers={"Origin": api.origin} | asks)
+        assert ours.headers.get("access-control-allow-origin") == api.origin, ours.headers
+        assert ours.headers.get("access-control-allow-credentials") == "true", ours.headers
+
+
+# ── With a key, storing nothing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def a_key_does_not_read(api: Api) -> None:
+    answers(api.call("GET", key=True), 401, {"error": "Unauthorized"})
+    answers(api.call("GET", "/summary", key=True), 401, {"error": "Unauthorized"})
+
+
+def what_breaks_the_contract_is_refused_by_name(api: Api) -> None:
+    answers(api.call("POST", key=True, body={"title": ""}), 400, {"error": "Invalid outcome_type"})
+    answers(api.call("POST", key=True, content=b"\xff"), 400, {"error": "Invalid JSON"})
+    answers(api.call("POST", key=True, content=b"NaN"), 400, {"error": "Invalid JSON"})
+    refused = answers(api.call("POST", key=True, body=outcome(None, title=" ", agentId=0.5)), 400)
+    assert refused["error"] == "Invalid title", refused
+    assert [fault["field"] for fault in refused["details"]] == ["title", "agentId"], refused
+
+
+def more_than_128_kib_is_too_large(api: Api) -> None:
+    """Through API Gateway, WAF if there is one, and Lambda."""
+    body = b" " * (128 * 1024 + 1)
+    answers(api.call("POST", key=True, content=body), 413, {"error": "Payload too large"})
+    exactly = json.dumps({"outcomeType": ""}).encode().ljust(128 * 1024)
+    answers(api.call("POST", key=True, content=exactly), 400, {"error": "Invalid outcome_type"})
+
+
+def a_batch_may_be_1_mib(api: Api) -> None:
+    exactly = json.dumps({"outcomes": []}).encode().ljust(2**20)
+    refused = answers(api.call("POST", "/batch", key=True, content=exactly), 400)
+    assert refused["error"] == "Invalid outcomes", refused
+    answers(api.call("POST", "/batch", key=True, content=exactly + b" "), 413, {"error": "Payload too large"})
+
+
+# ── With a session, storing nothing ──────────────────────────────────────────────────────────────────────────────────
+
+
+def a_session_reads(cookie: str) -> Check:
+    def a_session_reads(api: Api) -> None:
+        feed = answers(api.call("GET", "?limit=1", cookie=cookie), 200)
+        assert isinstance(feed["outcomes"], list), feed
+        answers(api.call("GET", "/summary", cookie=cookie), 200)
+        answers(api.call("GET", "?limit=0", cookie=cookie), 400, {"error": "Invalid limit"})
+        answers(api.call("GET", "?cursor=nonsense", cookie=cookie), 400, {"error": "Invalid cursor"})
+
+    return a_session_reads
+
+
+def cookies_in_several_fields_are_one_session(cookie: str) -> Check:
+    def cookies_in_several_fields_are_one_session(api: Api) -> None:
+        """HTTP/2 lets browsers send each cookie in a field of its own (RFC 9113, 8.2.3)."""
+        # By one of the fields an answer may be remembered: no other caller has these.
+        first, last = (("Cookie", f"{name}={secrets.token_hex(8)}") for name in ("theme", "lang"))
+        split = [first, *(("Cookie", pair) for pair in cookie.split("; ")), last]
+        answers(api.call("GET", "?limit=1", headers=split), 200)
+
+    return cookies_in_several_fields_are_one_session
+
+
+# ── With AWS rights: what is recorded is deleted in the end ──────────────────────────────────────────────────────────
+
+
+def what_is_recorded_is_there_at_once_and_exact(api: Api, visit: Visit) -> None:
+    user, _ = visit.users
+    metadata = {"deal": {"id": "é\u2028", "tags": [1, 2.5, None, True]}}
+    fields = {"description": "From a smoke test", "metadata": metadata, "agentId": 7}
+    body = json.dumps(outcome(user, **fields))[:-1] + f', "valueUsd": {MONEY}}}'
+    response = api.call("POST", key=True, body=body)
+    answers(response, 200, {"ok": True})
+    [found] = answers(api.call("GET", cookie=user.cookie), 200)["outcomes"]
+    assert found["id"] == response.headers["outcome-id"], (found["id"], response.headers.get("outcome-id"))
+    assert found["value_usd"] == Decimal(MONEY), found["value_usd"]
+    assert (found["metadata"], found["agent_id"], found["user_id"]) == (metadata, 7, user.id), found
+
+
+def a_session_records_for_itself_alone(api: Api, visit: Visit) -> None:
+    user, other = visit.users
+    body = json.dumps(outcome(other, title="By session"))[:-1] + f', "valueUsd": -{MONEY}}}'
+    recorded = answers(api.call("POST", cookie=user.cookie, body=body), 200)
+    assert recorded["ok"] is True, recorded
+    newest, *_ = answers(api.call("GET", cookie=user.cookie), 200)["outcomes"]
+    assert (newest["id"], newest["user_id"]) == (recorded["id"], user.id), newest
+    answers(api.call("GET", cookie=other.cookie), 200, {"outcomes": [], "next_cursor": None})
+
+
+def a_repeat_is_the_first_answer_again(api: Api, visit: Visit) -> None:
+    """A transaction of DynamoDB's own, with its own idea of what a repeat is."""
+    user, _ = visit.users
+    before = visit.recorded(user)
+    headers = {"Idempotency-Key": visit.new_key()}
+    first, again = (api.call("POST", key=True, body=outcome(user), headers=headers) for _ in range(2))
+    answers(first, 200, {"ok": True})
+    answers(again, 200, {"ok": True})
+    assert again.headers["outcome-id"] == first.headers["outcome-id"], "a repeat has another id"
+    assert (first.headers.get("idempotent-replayed"), again.headers.get("idempotent-replayed")) == (None, "true")
+    other = answers(api.call("POST", key=True, body=outcome(user, title="Another"), headers=headers), 422)
+    assert other["error"] == "Idempotency key reused", other
+    assert visit.recorded(user) == before + 1
+
+
+def rivals_with_one_key_record_once(api: Api, visit: Visit) -> None:
+    """Transactions that conflict, which an emulator has none of."""
+    user, _ = visit.users
+    before = visit.recorded(user)
+    headers = {"Idempotency-Key": visit.new_key()}
+    with ThreadPoolExecutor(RIVALS) as pool:
+        responses = list(
+            pool.map(lambda _: api.call("POST", key=True, body=outcome(user), headers=headers), range(RIVALS))
+        )
+    statuses = [response.status_code for response in responses]
+    assert set(statuses) <= {200, 409}, statuses
+    ids = {response.headers["outcome-id"] for response in responses if response.status_code == 200}
+    assert len(ids) == 1, ids
+    assert visit.recorded(user) == before + 1
+
+
+def a_batch_records_each_as_if_alone(api: Api, visit: Visit) -> None:
+    _, other = visit.users
+    key = visit.new_key()
+    for index in range(4):
+        visit.note_key(f"{key}#{index}")
+    body = {"outcomes": [outcome(other, title=f"Batch {index}") for index in range(3)] + [outcome(other, title="")]}
+    expected = {"created": 3, "replayed": 0, "failed": 1}
+    first, again = (api.call("POST", "/batch", key=True, body=body, headers={"Idempotency-Key": key}) for _ in "12")
+    created, replayed = answers(first, 200), answers(again, 200)
+    assert {name: created[name] for name in expected} == expected, created
+    assert [result["status"] for result in replayed["results"]] == ["replayed"] * 3 + ["invalid"], replayed
+    assert [each.get("id") for each in replayed["results"]] == [each.get("id") for each in created["results"]]
+
+
+def pages_lead_to_the_end(api: Api, visit: Visit) -> None:
+    _, other = visit.users
+    found, cursor = [], ""
+    for _ in range(visit.recorded(other) + 1):
+        page = answers(api.call("GET", f"?limit=1{cursor}", cookie=other.cookie), 200)
+        found += [each["id"] for each in page["outcomes"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found == sorted(set(found), reverse=True), found
+    assert len(found) == visit.recorded(other), found
+
+
+def a_cursor_of_somebody_else_s_opens_nothing(api: Api, visit: Visit) -> None:
+    """DynamoDB itself refuses a start key outside of a query's range; ours must never become one."""
+    user, other = visit.users
+    cursor = answers(api.call("GET", "?limit=1", cookie=other.cookie), 200)["next_cursor"]
+    feed = answers(api.call("GET", f"?cursor={cursor}", cookie=user.cookie), 200)
+    assert {each["user_id"] for each in feed["outcomes"]} <= {user.id}, feed
+    ranged = f"?cursor={cursor}&from=2001-01-01&to=2001-01-02"
+    answers(api.call("GET", ranged, cookie=user.cookie), 200, {"outcomes": [], "next_cursor": None})
+
+
+def the_summary_is_exact(api: Api, visit: Visit) -> None:
+    user, _ = visit.users
+    summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
+    assert summary["count"] == visit.recorded(user), summary
+    assert summary["value_usd"] == 0, summary
+
+
+WITHOUT_A_CALLER: list[Check] = [
+    nobody_is_unauthorized,
+    a_wrong_key_or_cookie_is_unauthorized,
+    an_unknown_path_is_not_found,
+    what_is_larger_than_api_gateway_takes_is_refused_as_too_large,
+    headers_past_their_limit_are_refused,
+    headers_below_their_limit_pass,
+    a_preflight_names_our_origin_only,
+]
+WITH_A_KEY: list[Check] = [
+    a_key_does_not_read,
+    what_breaks_the_contract_is_refused_by_name,
+    more_than_128_kib_is_too_large,
+    a_batch_may_be_1_mib,
+]
+# In this order: the later ones look at what the earlier ones recorded.
+THAT_RECORD: list[KeptCheck] = [
+    what_is_recorded_is_there_at_once_and_exact,
+    a_session_records_for_itself_alone,
+    a_repeat_is_the_first_answer_again,
+    rivals_with_one_key_record_once,
+    a_batch_records_each_as_if_alone,
+    pages_lead_to_the_end,
+    a_cursor_of_somebody_else_s_opens_nothing,
+    the_summary_is_exact,
+]

@@ -1,0 +1,135 @@
+"""The smoke test against the local stack: it holds there, leaves nothing, and says what does not hold."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.local.stacks import ROOT, Stack, running
+
+NAME = "outcomes-smoke"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("smoke")) as stack:
+        _describe(stack)
+        yield stack
+
+
+def _describe(stack: Stack) -> None:
+    """Have CloudFormation tell of the stack what it tells of a deployed one."""
+    outputs = {
+        "ApiUrl": f"{stack.url}/api/outcomes",
+        "OutcomesTableName": stack.tables["OutcomesTable"],
+        "IdempotencyTableName": stack.tables["IdempotencyTable"],
+        "SessionsTableName": stack.tables["SessionsTable"],
+    }
+    lines = ["Parameters: {DashboardOrigins: {Type: String}}", "Conditions: {Never: !Equals [a, b]}", "Resources:"]
+    lines += ["  Nothing: {Type: AWS::SNS::Topic, Condition: Never}", "Outputs:"]
+    lines += [f"  {name}: {{Value: '{value}'}}" for name, value in outputs.items()]
+    client: Any = boto3.client("cloudformation", endpoint_url=stack.aws_url)
+    origins = [{"ParameterKey": "DashboardOrigins", "ParameterValue": f"{stack.url},https://beta.example.com"}]
+    client.create_stack(StackName=NAME, TemplateBody="\n".join(lines), Parameters=origins)
+
+
+def smoke(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "smoke", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def everything(stack: Stack) -> dict[str, list[Any]]:
+    client: Any = boto3.client("dynamodb", endpoint_url=stack.aws_url)
+    return {name: client.scan(TableName=name)["Items"] for name in stack.tables.values()}
+
+
+def test_the_whole_contract_holds_and_nothing_is_left_behind(stack: Stack) -> None:
+    done = smoke("--stack", NAME, AWS_ENDPOINT_URL=stack.aws_url, INTERNAL_API_KEY=stack.key)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAIL" not in done.stdout
+    assert "skip" not in done.stdout
+    assert "21 held, 0 failed, over HTTP/1.1" in done.stdout
+    assert "ok    nothing is left behind" in done.stdout
+    assert everything(stack) == {name: [] for name in stack.tables.values()}
+
+
+def test_a_url_alone_stores_nothing_and_says_what_it_did_not_see(stack: Stack) -> None:
+    done = smoke("--url", f"{stack.url}/api/outcomes/")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skip  a key's calls: no KEY" in done.stdout
+    assert "skip  whatever records: no STACK, whose tables it could be deleted from" in done.stdout
+    assert "skip  a session's calls: no COOKIE and no STACK" in done.stdout
+    assert everything(stack) == {name: [] for name in stack.tables.values()}
+
+
+def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack) -> None:
+    done = smoke("--url", f"{stack.url}/api/outcomes", "--key", stack.key, "--cookie", stack.cookie(7))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "13 held, 0 failed" in done.stdout
+    assert everything(stack) == {name: [] for name in stack.tables.values()}
+
+
+def test_what_does_not_hold_is_named_and_nothing_is_left_behind_all_the_same(stack: Stack) -> None:
+    done = smoke("--stack", NAME, "--key", "not the key", AWS_ENDPOINT_URL=stack.aws_url)
+
+    assert done.returncode == 1
+    assert "FAIL  a repeat is the first answer again: AssertionError expected 200, got 401" in done.stdout
+    assert "ok    nobody is unauthorized" in done.stdout
+    assert everything(stack) == {name: [] for name in stack.tables.values()}
+
+
+def test_a_stack_that_is_not_there_is_said_in_one_line(stack: Stack) -> None:
+    done = smoke("--stack", "another", AWS_ENDPOINT_URL=stack.aws_url)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ClientError: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_api_that_is_not_there_fails_every_check() -> None:
+    done = smoke("--url", "http://127.0.0.1:9/api/outcomes")
+
+    assert done.returncode == 1
+    assert "0 held, 7 failed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("taken_away", "noticed"),
+    [
+        ("        MISSING_AUTHENTICATION_TOKEN:\n          StatusCode: 404", "an unknown path is not found"),
+        ("        UNAUTHORIZED:\n          StatusCode: 401", "nobody is unauthorized"),
+        ("              X-Content-Type-Options: \"'nosniff'\"", "nobody is unauthorized"),
+        ("#if($allowed.contains($origin))", "a preflight names our origin only"),
+    ],
+)
+def test_what_the_template_no_longer_says_is_noticed(tmp_path: Path, taken_away: str, noticed: str) -> None:
+    text = (ROOT / "template.yaml").read_text()
+    assert taken_away in text
+    replacement = {"#if($allowed.contains($origin))": "#if(true)"}.get(
+        taken_away, taken_away.replace("404", "403").replace("401", "403").replace("nosniff", "sniff")
+    )
+    template = tmp_path / "template.yaml"
+    template.write_text(text.replace(taken_away, replacement))
+    for folder in ("functions", "layers"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+
+    with running(tmp_path, "--template", str(template)) as stack:
+        done = smoke("--url", f"{stack.url}/api/outcomes")
+
+    assert done.returncode == 1, done.stdout
+    assert f"FAIL  {noticed}" in done.stdout
