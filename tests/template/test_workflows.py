@@ -1,0 +1,83 @@
+"""GitHub's workflows: what people run themselves, by actions that cannot change under us, with no key to lose."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from .conftest import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def jobs(file: Path) -> Any:
+    return yaml_parse(file.read_text())["jobs"]
+
+
+def steps(file: Path) -> list[Any]:
+    return [step for job in jobs(file).values() for step in job.get("steps", [])]
+
+
+def test_there_is_one_for_pull_requests_and_one_to_deploy() -> None:
+    assert [file.name for file in WORKFLOWS] == ["check.yml", "deploy.yml"]
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_an_action_is_pinned_by_its_commit_and_says_which_version_that_is(file: Path) -> None:
+    used = re.findall(r"uses: (.*)", file.read_text())
+
+    assert used
+    for action in used:
+        assert re.fullmatch(r"\./\.github/workflows/check\.yml|[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_a_job_may_no_more_than_it_needs(file: Path) -> None:
+    assert yaml_parse(file.read_text())["permissions"] == {"contents": "read"}
+    for name, job in jobs(file).items():
+        allowed = {"contents": "read", "id-token": "write"} if name == "deploy" else {"contents": "read"}
+        assert job.get("permissions", {"contents": "read"}) == allowed
+        assert "timeout-minutes" in job or "uses" in job
+
+
+def test_a_pull_request_runs_what_people_run() -> None:
+    [file] = [file for file in WORKFLOWS if file.name == "check.yml"]
+    text = file.read_text()
+
+    assert "pull_request:" in text
+    assert "pull_request_target" not in text
+    assert "run: make check audit test build" in text
+
+
+def test_a_deployment_is_checked_first_and_smoke_tested_after() -> None:
+    [file] = [file for file in WORKFLOWS if file.name == "deploy.yml"]
+    deploy = jobs(file)["deploy"]
+
+    assert deploy["needs"] == "check"
+    assert deploy["environment"] == "${{ inputs.environment }}"
+    commands = [step["run"] for step in deploy["steps"] if "run" in step]
+    assert [command.split()[:2] for command in commands] == [["make", "deploy"], ["make", "smoke"]]
+
+
+def test_aws_is_reached_without_a_key() -> None:
+    for file in WORKFLOWS:
+        assert "aws-access-key-id" not in file.read_text()
+    [credentials] = [step for file in WORKFLOWS for step in steps(file) if "configure-aws" in step.get("uses", "")]
+    assert credentials["with"].keys() == {"role-to-assume", "aws-region"}
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_nothing_from_outside_is_put_into_a_command(file: Path) -> None:
+    """An input belongs into a variable, where it cannot become part of the script."""
+    for step in steps(file):
+        assert "${{" not in step.get("run", "")
+
+
+def test_every_check_that_is_skipped_says_why() -> None:
+    skipped = (ROOT / ".checkov.yaml").read_text().partition("skip-check:\n")[2].splitlines()
+    checks = [line for line in skipped if line.strip().startswith("- ")]
+
+    assert checks
+    assert all(re.fullmatch(r"  - CKV2?_AWS_\d+ # .{4,}", line) for line in checks)
