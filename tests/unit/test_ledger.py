@@ -273,3 +273,15 @@ def test_no_call_begins_when_patience_is_spent(ledger: Ledger, monkeypatch: pyte
         results = ledger.record_all(entries(1) + entries(1, "k"))
     assert all(isinstance(result, TimeoutError) for result in results)
     assert calls == []
+
+
+def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_too_long(patience: Any) -> bool:
+        patience.deadline = -1
+        return True
+
+    monkeypatch.setattr("outcomes.ledger._Patience.wait", wait_too_long)
+    with faulty(ledger.store.client, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
+        ledger.record(outcome(), KEY)

@@ -111,7 +111,10 @@ class Ledger:
                     TransactItems=[put for draft in group for put in self._puts(draft)]
                 )
                 standing |= {draft.key: draft.row for draft in group}
-            except (BotoCoreError, TimeoutError) as failure:
+            except TimeoutError as failure:
+                # Why an earlier attempt failed says more than that there was no time for another.
+                standing = dict.fromkeys((draft.key for draft in group), failure) | standing
+            except BotoCoreError as failure:
                 standing |= dict.fromkeys((draft.key for draft in group), failure)
             except ClientError as error:
                 if error.response["Error"]["Code"] != "TransactionCanceledException":
