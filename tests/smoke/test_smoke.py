@@ -77,7 +77,7 @@ def test_a_url_alone_stores_nothing_and_says_what_it_did_not_see(stack: Stack) -
 
 
 def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack) -> None:
-    done = smoke("--url", f"{stack.url}/api/outcomes", "--key", stack.key, "--cookie", stack.cookie(7))
+    done = smoke("--url", f"{stack.url}/api/outcomes", f"--key={stack.key}", f"--cookie={stack.cookie(7)}")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "13 held, 0 failed" in done.stdout
