@@ -27,7 +27,7 @@ export_requirements := $(uv) export --quiet --locked --no-dev --format requireme
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws test check audit format build lock openapi key session seed deploy smoke
+.PHONY: help install run aws test check audit format build lock openapi key session seed deploy smoke bench cost
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -41,7 +41,7 @@ test: install ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 check: install .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
-	$(bin)/mypy functions layers/common/outcomes local smoke bench docs tests
+	$(bin)/mypy functions layers/common/outcomes layers/common/cut_aws_data.py local smoke bench docs tests
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
@@ -73,6 +73,8 @@ build: install ## what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 lock: $(uv_installed) ## pin what pyproject.toml asks for, for the laptop and for the layer
 	$(uv) lock
 	$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
+	$(uv) run --quiet --locked --isolated --only-group runtime python layers/common/cut_aws_data.py \
+	    layers/common/outcomes/aws_data
 
 openapi: install ## write openapi.yaml anew, from template.yaml and the models
 	@PYTHONPATH=layers/common $(bin)/python -m docs.openapi
@@ -122,3 +124,21 @@ $(uv_installed):
 	@PIP_USER=0 PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
 	    --no-input --upgrade --target .tools uv==$(UV_VERSION) \
 	    || { echo 'pip could not install uv: see above, and whether this machine reaches PyPI.' >&2; exit 1; }
+
+# The bench measures what is built for this very machine, beside nothing but Lambda's own packages.
+this_architecture = $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+bench: install .bench/installed ## what starting, calling and storing costs, beside its bars (BENCH=short: a look, which never fails)
+	@$(MAKE) build ARCH=$(this_architecture) BUILD_DIR=.bench/build >/dev/null
+	@AWS_DEFAULT_REGION=us-east-1 PYTHONPATH=layers/common $(bin)/python -m bench $(if $(filter short,$(BENCH)),--short)
+
+.bench/installed: $(uv_installed) uv.lock
+	@rm -rf .bench/runtime .bench/usual .bench/python
+	@$(uv) venv --quiet --no-project --python 3.13 .bench/python
+	@for group in runtime usual; do \
+	    $(uv) export --quiet --locked --only-group $$group --format requirements.txt --no-header > .bench/$$group.txt && \
+	    $(uv) pip install --quiet --require-hashes --no-deps --requirements .bench/$$group.txt --python .bench/python --target .bench/$$group && \
+	    .bench/python/bin/python -m compileall -q --invalidation-mode unchecked-hash .bench/$$group || exit 1; done
+	@touch $@
+
+cost: install ## the README's table of costs, from bench/prices.toml
+	@PYTHONPATH=layers/common $(bin)/python -m bench.cost README.md

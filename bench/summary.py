@@ -7,7 +7,6 @@ the whole table for each of them, so its time would say nothing about ours.)
 import json
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ os.environ |= {
 from outcomes.models import NewOutcome  # noqa: E402 (found where Lambda's layer has it)
 from outcomes.store import new_item  # noqa: E402
 
+from bench.storage import READ_UNIT_BYTES, item_bytes  # noqa: E402
 from local.seed import outcomes  # noqa: E402
 
 COUNTS = [1_000, 10_000, 100_000]
@@ -44,8 +44,6 @@ QUERY = {"from": "2026-04-01", "to": "2026-05-01"}
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
 PAGE_BYTES = 1024 * 1024
-# A consistent read, https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
-UNIT_BYTES = 4 * 1024
 
 type Item = dict[str, Any]
 
@@ -58,28 +56,15 @@ def items(count: int) -> list[Item]:
     return [new_item(drafts[index % len(drafts)], start + index * step)[1] for index in range(count)]
 
 
-def size(item: Item) -> int:
-    """Bytes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
-    return sum(len(name) + _value_size(value) for name, value in item.items())
-
-
-def _value_size(value: dict[str, str]) -> int:
-    [(kind, text)] = value.items()
-    if kind == "S":
-        return len(text.encode())
-    digits = len(Decimal(text).normalize().as_tuple().digits)
-    return (digits + 1) // 2 + 1
-
-
 def pages(stored: list[Item]) -> list[list[Item]]:
     """What each Query reads: 1 MB of whole items, whatever it projects of them."""
     read: list[list[Item]] = [[]]
     room = PAGE_BYTES
     for item in stored:
-        room -= size(item)
+        room -= item_bytes(item)
         if room < 0:
             read.append([])
-            room = PAGE_BYTES - size(item)
+            room = PAGE_BYTES - item_bytes(item)
         read[-1].append(item)
     return read
 
@@ -94,7 +79,7 @@ class Cost(NamedTuple):
 
 def cost(read: list[list[Item]]) -> Cost:
     """Of each page, the bytes in units of 4 KB, rounded up."""
-    units = sum(-(-sum(map(size, page)) // UNIT_BYTES) for page in read)
+    units = sum(-(-sum(map(item_bytes, page)) // READ_UNIT_BYTES) for page in read)
     values = [Decimal(item["value_usd"]["N"]) for page in read for item in page if "value_usd" in item]
     return Cost(len(read), units, sum(values, Decimal(0)))
 
@@ -114,9 +99,9 @@ def answers(read: list[list[Item]], projected: set[str]) -> dict[str | None, byt
     return answers
 
 
-def serve(connection: Connection) -> None:
+def serve(connection: Connection, counts: list[int]) -> None:
     """Answer queries; when ready, send the port, and to each user what a summary costs."""
-    read = {str(count): pages(items(count)) for count in COUNTS}
+    read = {str(count): pages(items(count)) for count in counts}
     prepared: dict[str, dict[str | None, bytes]] = {}
 
     class Query(BaseHTTPRequestHandler):
@@ -168,10 +153,17 @@ def measure(handler: Callable[[Item, None], Item], count: int, value: Decimal) -
     return min(processors), min(clocks)
 
 
+def peak_bytes() -> int:
+    """Of memory, since this program began: what getrusage says, a process has from the one that started it."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table; with --short, of the smaller counts."""
+    counts = COUNTS[:2] if "--short" in sys.argv else COUNTS
     ours, theirs = Pipe()
-    process = Process(target=serve, args=(theirs,), daemon=True)
+    process = Process(target=serve, args=(theirs, counts), daemon=True)
     process.start()
     port, costs = ours.recv()
     os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
@@ -182,10 +174,10 @@ def main() -> None:
     print("| outcomes | Query calls | read units | processor s | clock s | peak memory MB |")
     print("|---:|---:|---:|---:|---:|---:|")
     before: tuple[float, ...] | None = None
-    for count in COUNTS:
+    for count in counts:
         calls, units, value = costs[str(count)]
         processor, clock = measure(handler, count, value)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak_bytes() / 1024**2
         print(f"| {count:,} | {calls} | {units:,} | {processor:.3f} | {clock:.3f} | {peak:.0f} |")
         if before:
             ratios = " | ".join(

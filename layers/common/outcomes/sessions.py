@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import get_session
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
+
+from outcomes.aws import aws_session
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -181,7 +182,7 @@ class SessionSecrets:
 
     @cached_property
     def client(self) -> "SecretsManagerClient":
-        return cast("SecretsManagerClient", get_session().create_client("secretsmanager", config=SDK_LIMITS))
+        return cast("SecretsManagerClient", aws_session().create_client("secretsmanager", config=SDK_LIMITS))
 
     def _fetch(self) -> None:
         try:
@@ -209,7 +210,7 @@ class StoredSessions:
 
     @cached_property
     def client(self) -> "DynamoDBClient":
-        return cast("DynamoDBClient", get_session().create_client("dynamodb", config=SDK_LIMITS))
+        return cast("DynamoDBClient", aws_session().create_client("dynamodb", config=SDK_LIMITS))
 
     def user_id(self, token: str) -> int:
         """The user whose session has this token. Raises NoSession and SessionsUnavailable."""

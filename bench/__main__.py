@@ -1,0 +1,308 @@
+"""python -m bench [--short]: measure, print the tables, and say which bar is missed.
+
+Exits with 1 when a bar is missed by more than 10 %; --short takes few measurements and only reports. A whole run writes
+RESULTS.md.
+
+Bars are judged by processor time (user and system, of the measured process alone), in medians of measurements taken in
+turns. On a busy machine that is far steadier than wall time, which stands beside it, and no network is in either.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.growth import list_growth
+from bench.measure import (
+    LAYER,
+    PLACE,
+    USUAL,
+    Program,
+    Stub,
+    Times,
+    function,
+    starts,
+    stub,
+    versions,
+    warm,
+    workers,
+)
+from bench.outcome import API_KEY, OUTCOME, USER_ID, cookie, request, stored
+from bench.storage import TRANSACTION, item_bytes, read_units, write_units
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+TOLERANCE = 1.10
+BATCH = 100
+
+BY_KEY = {"principalId": "key", "caller": "key"}
+BY_SESSION = {"principalId": f"user:{USER_ID}", "caller": "session", "userId": str(USER_ID)}
+RECORD = request("POST", body=OUTCOME, authorizer=BY_KEY)
+RECORD_ONCE = request("POST", body=OUTCOME, authorizer=BY_KEY, headers={"Idempotency-Key": "deal-4711"})
+LIST = request("GET", authorizer=BY_SESSION)
+SUMMARY = request("GET", "/api/outcomes/summary", authorizer=BY_SESSION)
+
+type Call = tuple[Program, dict[str, Any]]
+
+
+class Bar(NamedTuple):
+    """What must not be passed, and what was measured."""
+
+    name: str
+    limit: float
+    measured: float
+
+    @property
+    def verdict(self) -> str:
+        if self.measured <= self.limit:
+            return "met"
+        return "missed by less than 10 %" if self.measured <= self.limit * TOLERANCE else "**MISSED**"
+
+
+class Report:
+    """Markdown, and the bars in it."""
+
+    def __init__(self) -> None:
+        self.bars: list[Bar] = []
+        self.parts: list[str] = []
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether some bar is, by more than is tolerated."""
+        return any(bar.measured > bar.limit * TOLERANCE for bar in self.bars)
+
+    def text(self, text: str) -> None:
+        self.parts.append(text)
+
+    def table(self, columns: list[str], rows: list[list[str]]) -> None:
+        rule = ["---", *["--:"] * (len(columns) - 1)]
+        self.parts.append("\n".join(f"| {' | '.join(row)} |" for row in [columns, rule, *rows]))
+
+    def bar(self, name: str, limit: float | None, measured: float) -> list[str]:
+        """The cells `bar` and `verdict` of a row."""
+        if limit is None:
+            return ["", ""]
+        self.bars.append(Bar(name, limit, measured))
+        return [f"{limit:g}", self.bars[-1].verdict]
+
+    def times(self, times: Mapping[str, Times], base: str, bars: Mapping[str, float], digits: int) -> None:
+        """Processor time of each, in milliseconds and over that of `base`."""
+        unit = times[base]
+        rows = []
+        for name, taken in times.items():
+            ratio = taken.cpu / unit.cpu
+            cells = [name, f"{taken.cpu * 1000:.{digits}f}", f"{ratio:.2f}", f"{taken.wall / unit.wall:.2f}"]
+            rows.append(cells + self.bar(name, bars.get(name), ratio))
+        self.table(["", "ms", f"over {base}", "by wall time", "bar", "verdict"], rows)
+
+
+def main() -> int:
+    """Measure, print, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--short", action="store_true", help="few measurements, and no failure")
+    short = parser.parse_args().short
+    report = Report()
+    with stub() as service:
+        start(report, service, runs=3 if short else 21)
+        warm_calls(report, service, rounds=5 if short else 31, times=20 if short else 100)
+        dynamodb_calls(report, service)
+        batch_growth(report, service, rounds=3 if short else 15)
+    list_growth(report, sizes=[100, 1000] if short else [100, 1000, 10_000])
+    summary_growth(report, short)
+    units(report)
+    machine = "; ".join(f"{name} {value}" for name, value in versions().items())
+    report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}")
+
+    text = "\n\n".join(report.parts) + "\n"
+    print(text)
+    if not short:
+        RESULTS.write_text(f"# Results\n\nWhat `make bench` printed.\n\n{text}")
+    for bar in report.bars:
+        if bar.measured > bar.limit:
+            print(f"{bar.name}: {bar.measured:.2f} is over the bar of {bar.limit:g}: {bar.verdict}.")
+    print(f"{sum(bar.measured <= bar.limit for bar in report.bars)} of {len(report.bars)} bars met.")
+    return 1 if report.is_missed and not short else 0
+
+
+def start(report: Report, service: Stub, runs: int) -> None:
+    """From a new process to a function that waits for its first event; and to its first answer."""
+    without_pyc = PLACE / "without_pyc"
+    shutil.rmtree(without_pyc, ignore_errors=True)
+    shutil.copytree(LAYER, without_pyc, ignore=shutil.ignore_patterns("__pycache__"))
+    record, usual = function("RecordOutcomeFunction"), usual_program(service)
+    programs = {
+        "bare python": (Program(), "pass"),
+        'boto3.client("dynamodb")': (Program(), 'import boto3; boto3.client("dynamodb")'),
+        "FastAPI + Mangum": (usual, "import fastapi_app"),
+        "Powertools resolver, validation, Tracer": (usual, "import resolver_app"),
+        "record": (record, "import app"),
+        "batch": (function("RecordBatchFunction"), "import app"),
+        "list": (function("ListOutcomesFunction"), "import app"),
+        "summary": (function("SummarizeOutcomesFunction"), "import app"),
+        "authorizer, key path": (function("AuthorizerFunction"), _and_call("app", asked_with_a_key())),
+        "record, the layer's .pyc missing": (function("RecordOutcomeFunction", without_pyc), "import app"),
+        "record, to the first answer": (record.with_variables(service.variables), _and_call("app", RECORD)),
+        "FastAPI + Mangum, to the first answer": (usual, _and_call("fastapi_app", RECORD)),
+        "Powertools resolver, to the first answer": (usual, _and_call("resolver_app", RECORD)),
+    }
+    times = starts(programs, runs)
+    report.text(f"## Start: {runs} new processes each")
+    report.times(times, "bare python", {"record": 22, "list": 20, "authorizer, key path": 3}, digits=1)
+    slower = times["record, the layer's .pyc missing"].cpu / times["record"].cpu
+    built = 1 / slower
+    _, verdict = report.bar("start as built over start with .pyc missing", 1, built)
+    report.text(f"With the layer's `.pyc` missing, record starts {slower:.2f} times slower. As built: {verdict}.")
+
+
+def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
+    usual = usual_program(service)
+    item = {"table": "outcomes", "item": stored(0)}
+    calls: dict[str, Call] = {
+        "a bare put_item": (Program(variables=service.variables), {"call": "put_item"} | item),
+        "put_item of the client as we make it": (ours(service, "Record"), {"call": "our put_item"} | item),
+        "record": (ours(service, "Record"), handled(RECORD)),
+        "record, FastAPI + Mangum": (usual, handled(RECORD, "fastapi_app")),
+        "record, Powertools resolver, validation, Tracer": (usual, handled(RECORD, "resolver_app")),
+        "record with an Idempotency-Key": (ours(service, "Record"), handled(RECORD_ONCE)),
+        "list of 20": (ours(service, "List"), handled(LIST)),
+        "list of 20, FastAPI + Mangum": (usual, handled(LIST, "fastapi_app")),
+        "list of 20, Powertools resolver, validation, Tracer": (usual, handled(LIST, "resolver_app")),
+        "authorizer, key path": (ours(service, "Authorizer"), handled(asked_with_a_key())),
+    }
+    with workers(calls) as working:
+        for name, worker in working.items():
+            check(name, worker.call())
+        taken = warm(working, rounds, times)
+    report.text(f"## Warm call: {rounds} rounds of {times} calls each")
+    report.times(taken, "a bare put_item", {"record": 1.15, "list of 20": 1.25}, digits=3)
+
+
+def dynamodb_calls(report: Report, service: Stub) -> None:
+    """As the stub counts them, of a warm function."""
+    batch = request("POST", "/api/outcomes/batch", body={"outcomes": [OUTCOME] * BATCH}, authorizer=BY_KEY)
+    batch_once = request(
+        "POST",
+        "/api/outcomes/batch",
+        body={"outcomes": [OUTCOME] * BATCH},
+        authorizer=BY_KEY,
+        headers={"Idempotency-Key": "import-1"},
+    )
+    calls: dict[str, tuple[str, dict[str, Any], int | None]] = {
+        "record": ("Record", RECORD, 1),
+        "record with an Idempotency-Key": ("Record", RECORD_ONCE, 1),
+        "list": ("List", LIST, 1),
+        "summary of a month": ("Summary", SUMMARY, None),
+        f"batch of {BATCH}": ("Batch", batch, None),
+        f"batch of {BATCH} with an Idempotency-Key": ("Batch", batch_once, None),
+        "authorizer, key": ("Authorizer", asked_with_a_key(), 0),
+        "authorizer, encrypted cookie": ("Authorizer", asked_with_a_cookie("next-auth"), 0),
+        "authorizer, stored session": ("Authorizer", asked_with_a_cookie("stored"), 1),
+    }
+    rows = []
+    for name, (which, event, bar) in calls.items():
+        with workers({name: (ours(service, which), handled(event))}) as working:
+            service.counts()
+            check(name, working[name].call())
+            counts = {
+                operation.partition(".")[2]: count
+                for operation, count in service.counts().items()
+                if operation.startswith("DynamoDB")
+            }
+        made = ", ".join(f"{count} {operation}" for operation, count in counts.items())
+        rows.append([name, made or "none", *report.bar(f"DynamoDB calls of {name}", bar, sum(counts.values()))])
+    report.text("## DynamoDB calls per request\n\nThe field's reference service makes 3 to record.")
+    report.table(["", "calls", "bar", "verdict"], rows)
+
+
+def batch_growth(report: Report, service: Stub, rounds: int) -> None:
+    """What an outcome costs alone and among others."""
+    sizes = [1, 10, BATCH]
+    calls: dict[str, Call] = {"one by one": (ours(service, "Record"), handled(RECORD))}
+    for size in sizes:
+        body = {"outcomes": [OUTCOME] * size}
+        calls[f"batch of {size}"] = (
+            ours(service, "Batch"),
+            handled(request("POST", "/api/outcomes/batch", body=body, authorizer=BY_KEY)),
+        )
+    with workers(calls) as working:
+        taken = warm(working, rounds, times=10)
+    rows = []
+    alone = taken["one by one"]
+    for (name, times), size in zip(taken.items(), [1, *sizes], strict=True):
+        rows.append(
+            [name, f"{times.cpu / size * 1000:.3f}", f"{size / times.cpu:.0f}", f"{alone.cpu * size / times.cpu:.1f}"]
+        )
+    report.text(
+        "## Growth of a batch\n\nThe stub answers at once. In AWS an outcome alone also pays for a round trip, an "
+        "invocation and the authorizer, so there the gain is greater."
+    )
+    report.table(["", "ms an outcome", "outcomes a second", "times one by one"], rows)
+
+
+def summary_growth(report: Report, short: bool) -> None:
+    """What bench.summary prints, from a process of its own."""
+    command = [sys.executable, "-m", "bench.summary", *(["--short"] if short else [])]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    report.text("## Growth of a summary")
+    report.text(printed.strip())
+
+
+def units(report: Report) -> None:
+    """By DynamoDB's rules for the sizes of items."""
+    item = stored(0)
+    writes = write_units(item)
+    rows = [
+        ["the outcome, stored", f"{item_bytes(item)} bytes"],
+        ["record", f"{writes} write unit"],
+        ["list of 20", f"{read_units(*map(stored, range(21)))} read units"],
+        ["list of 50", f"{read_units(*map(stored, range(51)))} read units"],
+        [f"batch of {BATCH}", f"{writes * BATCH} write units"],
+        ["record with an Idempotency-Key (two items in a transaction)", f"{2 * TRANSACTION} write units"],
+    ]
+    report.text("## Storage")
+    report.table(["", "by DynamoDB's count"], rows)
+
+
+def ours(service: Stub, which: str) -> Program:
+    """The function that records, lists, ..., calling the stub."""
+    names = {"Record": "RecordOutcomeFunction", "Batch": "RecordBatchFunction", "List": "ListOutcomesFunction"}
+    names |= {"Summary": "SummarizeOutcomesFunction", "Authorizer": "AuthorizerFunction"}
+    return function(names[which]).with_variables(service.variables)
+
+
+def usual_program(service: Stub) -> Program:
+    names = {"POWERTOOLS_SERVICE_NAME": "outcomes", "POWERTOOLS_METRICS_NAMESPACE": "Outcomes"}
+    names["PYTHONWARNINGS"] = "ignore"  # Powertools warns of each request without a metric
+    return Program(tuple(USUAL), {"OUTCOMES_TABLE": "outcomes", **names, **service.variables})
+
+
+def handled(event: dict[str, Any], module: str = "app") -> dict[str, Any]:
+    """What to tell a worker."""
+    return {"call": "handler", "module": module, "event": event}
+
+
+def asked_with_a_key() -> dict[str, Any]:
+    return request("POST", headers={"Authorization": f"Bearer {API_KEY}"})
+
+
+def asked_with_a_cookie(kind: str) -> dict[str, Any]:
+    return request("GET", headers={"Cookie": cookie(kind)})
+
+
+def check(name: str, result: dict[str, Any]) -> None:
+    """Raises RuntimeError when what is measured is no success: a fast failure is no result."""
+    status = result.get("statusCode") or result.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if status != 200 and "policyDocument" not in result:
+        raise RuntimeError(f"{name} failed: {result}")
+
+
+def _and_call(module: str, event: dict[str, Any]) -> str:
+    names = dict.fromkeys(("function_name", "memory_limit_in_mb", "invoked_function_arn", "aws_request_id"), "bench")
+    return f"import types, {module}; {module}.handler({event!r}, types.SimpleNamespace(**{names!r}))"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

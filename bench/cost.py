@@ -1,0 +1,116 @@
+"""What a million calls cost, from prices.toml and the sizes of `bench.outcome`: python -m bench.cost FILE
+
+It writes the table between the two marks in FILE.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+from textwrap import fill
+from typing import Any, NamedTuple
+
+from bench.outcome import answered, stored
+from bench.storage import KEPT_OVERHEAD_BYTES, item_bytes, read_units, write_units
+
+MARKS = "<!-- made by `make cost` -->", "<!-- end of what `make cost` makes -->"
+LISTED = 20
+BATCHED = 100
+GB = 1_000_000_000
+
+
+class Call(NamedTuple):
+    """What one call uses."""
+
+    name: str
+    outcomes: int
+    authorizers: int
+    milliseconds: float
+    write_units: float
+    read_units: float
+    metric_lines: int
+    answer_bytes: int
+
+
+def inputs() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Prices and assumptions, by name."""
+    text = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
+    return text["prices"], text["assumed"]
+
+
+def calls(assumed: dict[str, Any]) -> list[Call]:
+    """The three calls of the table."""
+    units = write_units(stored(0))
+    batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
+    # One more than asked for is read, to know whether there is a next page.
+    listed = read_units(*map(stored, range(LISTED + 1)))
+    return [
+        Call("record (key)", 1, 1, assumed["record_ms"], units, 0, 1, len('{"ok":true}')),
+        Call(f"batch of {BATCHED} (key)", BATCHED, 1, assumed["batch_ms"], units * BATCHED, 0, 1, batch_answer),
+        Call(f"list ({LISTED} outcomes)", LISTED, 0, assumed["list_ms"], 0, listed, 0, len(answered()) * LISTED),
+    ]
+
+
+def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
+    """US dollars for a million calls."""
+    invocations = 1 + call.authorizers
+    seconds = (call.milliseconds + call.authorizers * assumed["authorizer_ms"]) / 1000
+    log_bytes = invocations * assumed["log_bytes_per_invocation"] + call.metric_lines * assumed["log_bytes_of_metrics"]
+    a_million = 1_000_000
+    return {
+        "API Gateway": prices["gateway_per_million"],
+        "Lambda calls": invocations * prices["lambda_per_million"],
+        "Lambda time": a_million * seconds * assumed["memory_gb"] * prices["lambda_per_gb_second"],
+        "DynamoDB": call.write_units * prices["write_units_per_million"]
+        + call.read_units * prices["read_units_per_million"],
+        "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],
+        "Transfer out": a_million * (call.answer_bytes + assumed["header_bytes"]) / GB * prices["transfer_per_gb"],
+    }
+
+
+def table() -> str:
+    """The README's table, and what it stands on."""
+    prices, assumed = inputs()
+    columns = calls(assumed)
+    costs = [parts(call, prices, assumed) for call in columns]
+    by_outcome = [sum(cost.values()) / call.outcomes for call, cost in zip(columns, costs, strict=True)]
+    lines = [
+        f"| US dollars a million | {' | '.join(call.name for call in columns)} |",
+        f"|---|{'---|' * len(columns)}",
+        *(f"| {part} | {' | '.join(f'{cost[part]:.2f}' for cost in costs)} |" for part in costs[0]),
+        f"| **sum** | {' | '.join(f'**{sum(cost.values()):.2f}**' for cost in costs)} |",
+        f"| a million outcomes | {' | '.join(f'{each:.2f}' for each in by_outcome)} |",
+    ]
+    item = item_bytes(stored(0))
+    kept = GB / (item + KEPT_OVERHEAD_BYTES) / 1_000_000
+    record, _, listed = columns
+    text = [
+        "AWS's public prices, us-east-1, arm64, without free tiers. They, and what is assumed, stand in",
+        f"`bench/prices.toml`. The outcome is one of {item} bytes as DynamoDB counts: to write it takes",
+        f"{record.write_units:.0f} write unit; a list of {LISTED} takes {listed.read_units:.0f} read units and sends",
+        f"{listed.answer_bytes / 1000:.1f} KB. Lambda is taken to need {assumed['authorizer_ms']} ms for the",
+        f"authorizer, {assumed['record_ms']} ms to record, {assumed['list_ms']} ms to list and",
+        f"{assumed['batch_ms']} ms for a batch, at {assumed['memory_gb']} GB.",
+        "A list asks the authorizer once a minute, which is not counted.",
+    ]
+    month = [
+        f"By the month, whatever the traffic: ${prices['secret_month']:.2f} for the secret,",
+        f"${prices['metric_month']:.2f} for each CloudWatch metric that got a value, and for each GB of outcomes kept",
+        f"({kept:.1f} million of them) ${prices['kept_gb_month']:.2f}, with",
+        f"${prices['restorable_gb_month']:.2f} more for restore to any point in time.",
+    ]
+    return "\n\n".join([fill(" ".join(text), 120), "\n".join(lines), fill(" ".join(month), 120)])
+
+
+def rewritten(text: str) -> str:
+    """`text` with what stands between the marks made anew. Raises ValueError when it has no marks."""
+    first, last = MARKS
+    found = re.compile(f"{re.escape(first)}\n.*?\n{re.escape(last)}", re.DOTALL)
+    if not found.search(text):
+        raise ValueError("no marks")
+    return found.sub(lambda _: f"{first}\n\n{table()}\n\n{last}", text)
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(rewritten(path.read_text()))

@@ -1,0 +1,46 @@
+"""How a list grows with what is stored: against moto, whose tables keep what they get, and so in calls and reads."""
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.session import get_session
+from moto import mock_aws
+from outcomes.store import OutcomeStore
+from samcli.yamlhelper import yaml_parse
+
+from bench.measure import ROOT
+from bench.outcome import USER_ID, stored
+from bench.storage import read_units
+
+if TYPE_CHECKING:
+    from bench.__main__ import Report
+
+TABLE = "OutcomesTable"
+
+
+def list_growth(report: "Report", sizes: list[int]) -> None:
+    """Queries, outcomes and units read for a list of 20, by how many outcomes the user has."""
+    table = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][TABLE]["Properties"]
+    rows = []
+    with mock_aws():
+        dynamodb: Any = get_session().create_client("dynamodb")
+        dynamodb.create_table(
+            TableName=TABLE, **{key: table[key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")}
+        )
+        store = OutcomeStore(TABLE)
+        answers: list[dict[str, Any]] = []
+        store.client.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: answers.append(parsed))
+        filled = 0
+        for size in sizes:
+            for begin in range(filled, size, 25):
+                puts: Any = [{"PutRequest": {"Item": stored(index)}} for index in range(begin, min(begin + 25, size))]
+                store.client.batch_write_item(RequestItems={TABLE: puts})
+            filled = size
+            answers.clear()
+            store.page(USER_ID, 20)
+            read = [item for answer in answers for item in answer["Items"]]
+            scanned = sum(answer["ScannedCount"] for answer in answers)
+            rows.append([f"{size}", f"{len(answers)}", f"{scanned}", f"{read_units(*read)}"])
+    flat = all(row[1:] == rows[0][1:] for row in rows)
+    report.text("## Growth of a list of 20")
+    report.table(["outcomes stored", "queries", "outcomes read", "read units"], rows)
+    report.text(f"Flat: {report.bar('growth of a list (0 when flat)', 0, 0 if flat else 1)[1]}.")

@@ -1,0 +1,119 @@
+"""The outcome that the bench records and lists, and the requests that do it, as API Gateway hands them on."""
+
+import json
+import time
+from decimal import Decimal
+from typing import Any
+
+from outcomes.models import NewOutcome
+from outcomes.store import new_item
+
+from local.session_cookies import mint
+
+API_KEY = "bench-key"
+SESSION_SECRET = "a session secret of the bench"  # noqa: S105 - guards nothing
+USER_ID = 42
+NOW = 1_795_521_600_000
+"""2026-11-24T12:00:00Z"""
+
+OUTCOME: dict[str, Any] = {
+    "outcomeType": "deal_closed",
+    "title": "Closed the annual plan with Northwind Traders",
+    "description": "Three rounds of negotiation; the customer takes the annual plan for 40 seats, billed in advance, "
+    "and renews at the same price per seat.",
+    "valueUsd": 12480.5,
+    "agentId": 7,
+    "userId": USER_ID,
+    "metadata": {
+        "dealId": "deal_01JQ8Z5T2N",
+        "customer": {"name": "Northwind Traders", "segment": "mid-market", "country": "DE"},
+        "seats": 40,
+        "rounds": [{"offer": 14200, "counter": 11000}, {"offer": 13100, "counter": 12100}, {"offer": 12480.5}],
+        "tags": ["annual", "prepaid"],
+    },
+}
+
+SESSION_ROW = {"user_id": {"N": str(USER_ID)}, "expires_at": {"N": "9999999999"}}
+
+
+def new_outcome() -> NewOutcome:
+    """OUTCOME, validated."""
+    return NewOutcome.parse(_as_decimals(OUTCOME), session_user=None)
+
+
+def stored(index: int) -> dict[str, Any]:
+    """OUTCOME as DynamoDB keeps it; `index` counts from the newest."""
+    _, item = new_item(new_outcome(), NOW - index * 60_000)
+    return dict(item)
+
+
+def answered() -> str:
+    """OUTCOME as a list answers with it."""
+    created_at, _, id_ = stored(0)["created_at"]["S"].partition("#")
+    names = {"userId": "user_id", "agentId": "agent_id", "outcomeType": "outcome_type", "valueUsd": "value_usd"}
+    outcome = {names.get(name, name): value for name, value in OUTCOME.items()}
+    return json.dumps({"id": id_, **outcome, "created_at": created_at}, separators=(",", ":"))
+
+
+def cookie(kind: str) -> str:
+    """The Cookie header of a session of USER_ID."""
+    return mint(kind, USER_ID, SESSION_SECRET, int(time.time())).cookie
+
+
+def request(
+    method: str,
+    path: str = "/api/outcomes",
+    *,
+    body: object = None,
+    authorizer: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """The event of a REST API for a request of a service or a browser. authorizer: what the authorizer found."""
+    sent = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate, br",
+        "Content-Type": "application/json",
+        "Host": "api.example.com",
+        "User-Agent": "agents/3.2 python-httpx/0.28.1",
+        "X-Amzn-Trace-Id": "Root=1-67f0b2d1-5a1c9d1e2f3b4c5d6e7f8091",
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Proto": "https",
+    } | (headers or {})
+    return {
+        "type": "REQUEST",
+        "methodArn": f"arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/{method}{path}",
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": sent,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourceId": "x1y2z3",
+            "resourcePath": path,
+            "httpMethod": method,
+            "extendedRequestId": "JJbxCHvFIAMFbmg=",
+            "requestTime": "24/Nov/2026:12:00:00 +0000",
+            "path": f"/v1{path}",
+            "accountId": "123456789012",
+            "protocol": "HTTP/1.1",
+            "stage": "v1",
+            "domainPrefix": "api",
+            "requestTimeEpoch": NOW,
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "identity": {"sourceIp": "203.0.113.7", "userAgent": sent["User-Agent"]},
+            "domainName": "api.example.com",
+            "apiId": "a1b2c3d4e5",
+        }
+        | ({} if authorizer is None else {"authorizer": authorizer}),
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def _as_decimals(value: object) -> Any:
+    return json.loads(json.dumps(value), parse_float=Decimal, parse_int=Decimal)

@@ -1,0 +1,51 @@
+"""What DynamoDB counts for an item, and for reading and writing it.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+"""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+WRITE_UNIT_BYTES = 1024
+READ_UNIT_BYTES = 4096
+TRANSACTION = 2
+"""A write in a transaction counts twice."""
+
+KEPT_OVERHEAD_BYTES = 100
+"""What DynamoDB adds to each item when it counts what is kept, and only then."""
+
+
+def item_bytes(item: Mapping[str, Any]) -> int:
+    """The size of an item, in the form in which DynamoDB's API takes it: names and values."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def write_units(*items: Mapping[str, Any]) -> int:
+    """What it costs to write each of them alone."""
+    return sum(max(1, ceil(item_bytes(item) / WRITE_UNIT_BYTES)) for item in items)
+
+
+def read_units(*items: Mapping[str, Any]) -> int:
+    """What it costs to read them in one consistent query, which rounds up their sum."""
+    return max(1, ceil(sum(map(item_bytes, items)) / READ_UNIT_BYTES))
+
+
+def _value_bytes(value: Mapping[str, Any]) -> int:
+    [(kind, content)] = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            # "Approximately (1 byte per two significant digits) + (1 byte)", and one more for a sign.
+            digits = content.lstrip("-").partition("E")[0].replace(".", "").strip("0")
+            return (len(digits) + 1) // 2 + 1 + int(content.startswith("-"))
+        case "B":
+            return len(bytes(content))
+        case "NULL" | "BOOL":
+            return 1
+        case "M":
+            return 3 + sum(len(name.encode()) + _value_bytes(member) + 1 for name, member in content.items())
+        case "L":
+            return 3 + sum(_value_bytes(member) + 1 for member in content)
+    raise ValueError(f"no item of ours has values of type {kind}")

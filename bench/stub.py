@@ -1,0 +1,101 @@
+"""A server that answers like DynamoDB and Secrets Manager, at once, over connections that stay open.
+
+So everything of a call is real but the service: endpoint, serialising, signing, HTTP, parsing. It keeps nothing. To
+`GET /counts` it answers how often each operation was called since the last time.
+
+Run as `python -m bench.stub`: it prints its port, and ends when its standard input does.
+"""
+
+import asyncio
+import json
+import sys
+import zlib
+from collections import Counter
+from typing import Any
+
+from bench.outcome import SESSION_ROW, SESSION_SECRET, stored
+
+ITEMS = [stored(index) for index in range(51)]
+
+
+def answer(operation: str, request: bytes) -> bytes:
+    """The body of the service's answer to `operation`, such as `DynamoDB_20120810.Query`."""
+    match operation.partition(".")[2]:
+        case "Query":
+            items = ITEMS[: json.loads(request).get("Limit")]
+            found: dict[str, Any] = {"Items": items, "Count": len(items), "ScannedCount": len(items)}
+            if len(items) < len(ITEMS):
+                found["LastEvaluatedKey"] = {name: items[-1][name] for name in ("user_id", "created_at")}
+            return compact(found)
+        case "GetItem":
+            return compact({"Item": SESSION_ROW})
+        case "BatchWriteItem":
+            return b'{"UnprocessedItems":{}}'
+        case "GetSecretValue":
+            return compact({"Name": "session", "SecretString": SESSION_SECRET, "VersionStages": ["AWSCURRENT"]})
+        case "PutItem" | "TransactWriteItems":
+            return b"{}"
+    raise ValueError(f"{operation} is not answered here")
+
+
+def compact(value: object) -> bytes:
+    """JSON text as the services send it."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+class Service(asyncio.Protocol):
+    """One connection. What is sent comes whole and in order, as botocore does not send ahead."""
+
+    def __init__(self, counts: Counter[str], answers: dict[tuple[str, bytes], bytes]) -> None:
+        self.counts = counts
+        self.answers = answers
+        self.received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        while b"\r\n\r\n" in self.received:
+            head, _, rest = self.received.partition(b"\r\n\r\n")
+            first, *lines = head.decode("latin-1").split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            length = int(headers.get("content-length", 0))
+            if len(rest) < length:
+                return
+            self.received = rest[length:]
+            assert isinstance(self.transport, asyncio.Transport)
+            self.transport.write(self.response(first, headers.get("x-amz-target", ""), rest[:length]))
+
+    def response(self, first_line: str, operation: str, request: bytes) -> bytes:
+        if first_line.startswith("GET /counts "):
+            body = compact(self.counts)
+            self.counts.clear()
+        else:
+            self.counts[operation] += 1
+            # Only a list's answer depends on what was asked, and that is always the same.
+            key = operation, request if operation.endswith(".Query") else b""
+            if key not in self.answers:
+                self.answers[key] = answer(operation, request)
+            body = self.answers[key]
+        head = (
+            "HTTP/1.1 200 OK\r\nServer: Server\r\nContent-Type: application/x-amz-json-1.0\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: keep-alive\r\n"
+            "x-amzn-RequestId: 5VQH1ERN9C8EF2QBRC1RUF5P6VVV4KQNSO5AEMVJF66Q9ASUAAJG\r\n"
+            f"x-amz-crc32: {zlib.crc32(body)}\r\nDate: Tue, 24 Nov 2026 12:00:00 GMT\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+async def serve() -> None:
+    """Serve until standard input ends."""
+    loop = asyncio.get_running_loop()
+    counts: Counter[str] = Counter()
+    answers: dict[tuple[str, bytes], bytes] = {}
+    server = await loop.create_server(lambda: Service(counts, answers), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,54 @@
+"""Runs in the measured process. It makes one kind of call ready, then makes it as often as it is told to.
+
+First line of standard input: the call, as JSON. Each further line: how often. To each it answers with one line of JSON:
+seconds of processor time and of wall time, or what the call returned when it is made once.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+# Standard output is the function's own: metrics are printed there.
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+class Context:
+    """What Lambda hands over beside the event."""
+
+    function_name = "bench"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:bench"
+    aws_request_id = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 20_000
+
+
+def prepared(spec: dict[str, Any]) -> Callable[[], Any]:
+    if spec["call"] == "handler":
+        handler, event, context = import_module(spec["module"]).handler, spec["event"], Context()
+        return lambda: handler(event, context)
+    if spec["call"] == "put_item":
+        import boto3
+
+        client: Any = boto3.client("dynamodb")
+    else:
+        from outcomes.dynamodb import dynamodb_client
+
+        client = dynamodb_client()
+    return lambda: client.put_item(TableName=spec["table"], Item=spec["item"])
+
+
+call = prepared(json.loads(sys.stdin.readline()))
+for line in sys.stdin:
+    times = int(line)
+    cpu, wall = time.process_time(), time.perf_counter()
+    for _ in range(times):
+        result = call()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    print(json.dumps({"cpu": cpu, "wall": wall} if times > 1 else result, default=str), file=answers)
