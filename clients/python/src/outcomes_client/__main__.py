@@ -1,0 +1,27 @@
+"""The command `outcomes`, also `python -m outcomes_client`."""
+
+from __future__ import annotations
+
+import sys
+
+from ._errors import ConfigurationError, OutcomesError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 refused or failed, 2 wrong usage."""
+    try:
+        from ._cli import app
+    except ModuleNotFoundError as exc:
+        print(f"{exc.name} is not installed: install outcomes-client[cli]", file=sys.stderr)
+        sys.exit(2)
+    try:
+        app(arguments, prog_name="outcomes")
+    except OutcomesError as failure:
+        print(f"outcomes: {failure}", file=sys.stderr)
+        if failure.retryable and failure.idempotency_key:
+            print(f"Safe to repeat with --idempotency-key {failure.idempotency_key}", file=sys.stderr)
+        sys.exit(2 if isinstance(failure, ConfigurationError) else 1)
+
+
+if __name__ == "__main__":
+    main()

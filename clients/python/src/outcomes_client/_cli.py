@@ -1,0 +1,355 @@
+"""The command line: what a person or a shell script does with outcomes."""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import IO, Annotated, Any
+
+import typer
+from rich.bar import Bar
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from rich.text import Text
+
+from . import _importing, _json
+from ._client import AsyncOutcomesClient, OutcomesClient
+from ._doctor import examine
+from ._models import Outcome, OutcomeType, Summary
+
+app = typer.Typer(
+    help="Record the valuable work that agents finish, exactly once, and read it back.",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY only: "
+    "an argument would be seen by everyone on the machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Url = Annotated[str | None, typer.Option(envvar="OUTCOMES_URL", help="The API's base URL.", show_default=False)]
+Cookie = Annotated[
+    str | None, typer.Option(envvar="OUTCOMES_COOKIE", help="The session as name=value.", show_default=False)
+]
+Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")]
+Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
+Start = Annotated[str | None, typer.Option("--from", help="From this ISO 8601 instant or date on.")]
+End = Annotated[str | None, typer.Option("--to", help="Before this ISO 8601 instant or date.")]
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation as exc:
+        raise typer.BadParameter("not a number") from exc
+    if not value.is_finite():
+        raise typer.BadParameter("not a finite number")
+    return value
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = _json.decode(text.encode())
+    except ValueError as exc:
+        raise typer.BadParameter(f"not JSON: {exc}") from exc
+    if not isinstance(value, dict):
+        raise typer.BadParameter("not a JSON object")
+    return value
+
+
+@app.command()
+def record(
+    outcome_type: Annotated[OutcomeType, typer.Option("--type", help="What kind of work was finished.")],
+    title: Annotated[str, typer.Option(help="What was achieved, in 1 to 200 characters.")],
+    value: Annotated[Decimal | None, typer.Option(parser=_decimal, metavar="USD", help="What it is worth.")] = None,
+    agent: Annotated[int | None, typer.Option(min=1, help="The agent that did it.")] = None,
+    user: Annotated[int | None, typer.Option(min=1, help="For whom; counts only with a key.")] = None,
+    description: Annotated[str | None, typer.Option(help="More about it, up to 1000 characters.")] = None,
+    metadata: Annotated[
+        dict[str, Any] | None, typer.Option(parser=_json_object, metavar="JSON", help="Any JSON object.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The name of this piece of work: what is repeated with it counts once.")
+    ] = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Record one outcome and print its id."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        recorded = client.record(
+            outcome_type,
+            title,
+            description=description,
+            value_usd=value,
+            agent_id=agent,
+            user_id=user,
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+        )
+    if recorded.replayed:
+        print("Already recorded under this key.", file=sys.stderr)
+    print(recorded.id)
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(min=1, max=50, help="How many.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Where to go on, as the page before said.")] = None,
+    outcome_type: Types = None,
+    agent: Agent = None,
+    start: Start = None,
+    end: End = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the page as JSON, for pipes.")] = False,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Show the newest outcomes of the session's user."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        page = client.list(limit=limit, cursor=cursor, outcome_type=outcome_type, agent_id=agent, start=start, end=end)
+    if json:
+        _print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
+        return
+    table = Table("When", "Type", "Agent", Column("Value", justify="right"), "Title", box=None, pad_edge=False)
+    for one in page.outcomes:
+        when = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        agent_text = "" if one.agent_id is None else str(one.agent_id)
+        table.add_row(when, one.outcome_type, agent_text, _money(one.value_usd), _harmless(one.title))
+    console = Console()
+    console.print(table if page.outcomes else "No outcomes.")
+    if page.next_cursor:
+        console.print(f"More: --cursor {page.next_cursor}", soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def summary(
+    days: Annotated[int, typer.Option(min=1, max=365, help="The last so many days.")] = 30,
+    start: Start = None,
+    end: End = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA name, for where days begin; default UTC.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON, for pipes.")] = False,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Show what the outcomes add up to: in total, by day, type and agent."""
+    if start is None and end is None:
+        start = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    with OutcomesClient(url, cookie=cookie) as client:
+        totals = client.summary(start=start, end=end, timezone=timezone)
+    if json:
+        _print_json(_summary_as_dict(totals))
+        return
+    console = Console()
+    noun = "outcome" if totals.count == 1 else "outcomes"
+    console.print(Text.assemble((_money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
+    console.print(f"{totals.start} to {totals.end}, {totals.timezone}", style="dim", highlight=False, markup=False)
+    console.print(_plot(totals, console.width))
+    for heading, rows in (
+        ("Type", [(one.outcome_type, one) for one in totals.by_type]),
+        ("Agent", [("none" if one.agent_id is None else str(one.agent_id), one) for one in totals.by_agent]),
+    ):
+        table = Table(
+            heading, Column("Count", justify="right"), Column("Value", justify="right"), box=None, pad_edge=False
+        )
+        for name, total in sorted(rows, key=lambda row: -row[1].value_usd):
+            table.add_row(name, f"{total.count:,}", _money(total.value_usd))
+        console.print()
+        console.print(table)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        typer.FileBinaryRead, typer.Argument(metavar="FILE.jsonl|-", help="JSON Lines, or - for standard input.")
+    ],
+    scope: Annotated[
+        str, typer.Option(help="Sets lines apart that are equal to ones imported before, and yet new work.")
+    ] = "",
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Record every line of a file; run it again and nothing is recorded twice.
+
+    Each line is a request body of the API. Lines are told apart by what they say and by how many equal ones stand
+    before them, so that an interrupted import may be repeated within 35 days (as long as the API remembers). A line
+    that is added or edited is a new outcome; the outcome of a line that is removed stays. Give --scope (a date, say)
+    when a new file says the same as an old one and means new work.
+    """
+    tally: Counter[str] = Counter()
+    report = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    reached = 0
+    with OutcomesClient(url, cookie=cookie) as client:
+        bar = Progress(
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=report,
+            transient=True,
+            disable=not report.is_terminal,
+        )
+        with bar:
+            task = bar.add_task("", total=_size(file))
+            try:
+                for outcomes, failure in _importing.record(client, _importing.lines(file, scope)):
+                    for one in outcomes:
+                        tally[one.status] += 1
+                        if one.reason and failure is None:
+                            report.print(_harmless(f"line {one.line.number}: {one.reason}"))
+                    reached = outcomes[-1].line.number
+                    bar.update(task, advance=sum(one.line.size for one in outcomes), description=f"{reached:,} lines")
+                    if failure is not None:
+                        report.print(_harmless(f"stopped before the end, near line {reached}: {failure}"))
+                        tally["stopped"] = 1
+            except KeyboardInterrupt:
+                report.print(f"interrupted after line {reached}")
+                tally["stopped"] = 1
+    print(f"{tally['created']:,} recorded, {tally['replayed']:,} already there, {tally['refused']:,} refused")
+    if tally["stopped"] or tally["unsent"]:
+        print("Not everything was sent. Run it again: nothing is recorded twice.", file=sys.stderr)
+    if tally["refused"] or tally["stopped"] or tally["unsent"]:
+        raise typer.Exit(1)
+
+
+class Format(StrEnum):
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+@app.command()
+def export(
+    output: Annotated[
+        typer.FileTextWrite, typer.Option("--output", "-o", encoding="utf-8", help="Where to; - is standard output.")
+    ] = "-",  # type: ignore[assignment]
+    layout: Annotated[Format, typer.Option("--format", help="JSON Lines, or CSV with a heading.")] = Format.JSONL,
+    outcome_type: Types = None,
+    agent: Agent = None,
+    start: Start = None,
+    end: End = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Write every outcome of the session's user, newest first."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        outcomes = client.iterate(outcome_type=outcome_type, agent_id=agent, start=start, end=end)
+        if layout is Format.JSONL:
+            output.writelines(_json.encode(one.as_dict()).decode() + "\n" for one in outcomes)
+        else:
+            _write_csv(output, outcomes)
+
+
+@app.command()
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP at /mcp instead of stdio.")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen, on this machine only.")] = 8765,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Serve the API to an agent by the Model Context Protocol.
+
+    Set OUTCOMES_AGENT_ID and OUTCOMES_USER_ID so that the agent can record for nobody else. HTTP is served on
+    127.0.0.1 only, because whoever reaches it records with your key: to go further, put an authenticating proxy there.
+    """
+    try:
+        from ._mcp import serve
+    except ModuleNotFoundError as exc:
+        print(f"{exc.name} is not installed: install outcomes-client[mcp]", file=sys.stderr)
+        raise typer.Exit(2) from exc
+    serve(AsyncOutcomesClient(url, cookie=cookie), port if http else None)
+
+
+@app.command()
+def doctor(url: Url = None, cookie: Cookie = None) -> None:
+    """Check URL, key, session, clock and version, and say what is wrong. Records nothing."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    healthy = True
+    with OutcomesClient(url, cookie=cookie) as client:
+        for finding in examine(client):
+            healthy = healthy and finding.ok
+            mark = ("ok   ", "green") if finding.ok else ("wrong", "bold red")
+            console.print(Text.assemble(mark, "  ", finding.text))
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _size(file: IO[bytes]) -> int | None:
+    """Bytes, for a progress bar; None for a pipe or a terminal, whose end is not known."""
+    status = os.fstat(file.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _write_csv(output: IO[str], outcomes: Iterable[Outcome]) -> None:
+    names = list(Outcome.__dataclass_fields__)
+    writer = csv.DictWriter(output, names, lineterminator="\n")
+    writer.writeheader()
+    for one in outcomes:
+        row = one.as_dict()
+        if one.metadata is not None:
+            row["metadata"] = _json.encode(one.metadata).decode()
+        writer.writerow(row)
+
+
+def _totals_table(heading: str, *more: str) -> Table:
+    numbers = (Column(name, justify="right") for name in ("Count", "Value"))
+    return Table(heading, *numbers, *more, box=None, pad_edge=False)
+
+
+def _plot(totals: Summary, width: int) -> Table:
+    """One bar a day, or a week where days would not fit on a screen; by value, or by count where nothing has one."""
+    weekly = len(totals.by_day) > 45
+    count: Counter[date] = Counter()
+    value: dict[date, Decimal] = {}
+    for day in totals.by_day:
+        first = day.date - timedelta(days=day.date.weekday()) if weekly else day.date
+        count[first] += day.count
+        value[first] = value.get(first, Decimal(0)) + day.value_usd
+    lengths = {first: value[first] if any(value.values()) else Decimal(count[first]) for first in value}
+    longest = max(lengths.values(), default=Decimal(0)) or Decimal(1)
+    table = Table(
+        "Week of" if weekly else "Day", Column("Count", justify="right"), Column("Value", justify="right"), ""
+    )
+    table.box, table.pad_edge = None, False
+    room = max(10, width - 45)
+    for first, length in lengths.items():
+        bar = Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")
+        table.add_row(first.isoformat(), f"{count[first]:,}", _money(value[first]), bar)
+    return table
+
+
+def _summary_as_dict(totals: Summary) -> dict[str, Any]:
+    """As the API says it."""
+
+    def total(one: Any, **name: object) -> dict[str, Any]:
+        return {**name, "count": one.count, "value_usd": one.value_usd}
+
+    return {
+        "from": totals.start,
+        "to": totals.end,
+        "timezone": totals.timezone,
+        **total(totals),
+        "by_type": [total(one, outcome_type=one.outcome_type) for one in totals.by_type],
+        "by_agent": [total(one, agent_id=one.agent_id) for one in totals.by_agent],
+        "by_day": [total(one, date=one.date.isoformat()) for one in totals.by_day],
+    }
+
+
+def _print_json(value: object) -> None:
+    print(_json.encode(value).decode())
+
+
+def _money(value: Decimal | None) -> str:
+    """Dollars with at least two decimals, and all the digits that there are."""
+    if value is None:
+        return ""
+    digits = max(2, -int(value.normalize().as_tuple().exponent)) if value else 2
+    return f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}"
+
+
+def _harmless(text: str) -> Text:
+    """Text as text: no markup, no terminal control sequences, no reversed reading order."""
+    return Text("".join(c if c.isprintable() or c == "\u200d" else "\ufffd" for c in text))

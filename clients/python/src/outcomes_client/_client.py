@@ -1,0 +1,345 @@
+"""The two clients: they carry out the steps of a call (`_calls`), one blocking, one awaiting."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import httpx
+
+from ._calls import PAGE_SIZE, Address, Call, Calls, Moment, NoReply, Reply, Retry, Send
+from ._errors import ConfigurationError
+from ._models import NewOutcome, Outcome, OutcomeType, Page, Recorded, Result, Summary
+
+Results = list[Result]
+Types = OutcomeType | str | Iterable[OutcomeType | str]
+
+_LONGEST_ANSWER = 16 * 1024 * 1024  # Lambda's own limit is 6 MB; what is longer is not from this API
+_CONNECT = 10.0  # seconds to reach the host; a name or a route that is wrong need not use up the whole try
+
+
+def address(url: str | None, api_key: str | None, cookie: str | None) -> Address:
+    """Arguments first, then `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
+
+    Raises:
+        ConfigurationError: no URL, or a value that cannot be used.
+    """
+    url = url or os.environ.get("OUTCOMES_URL")
+    if not url:
+        raise ConfigurationError("Where is the API? Pass url=... or set OUTCOMES_URL")
+    return Address(
+        url,
+        api_key or os.environ.get("INTERNAL_API_KEY") or None,
+        cookie or os.environ.get("OUTCOMES_COOKIE") or None,
+    )
+
+
+def patience() -> Retry:
+    """The defaults of `Retry`, with `OUTCOMES_DEADLINE` in seconds where it is set.
+
+    Raises:
+        ConfigurationError: it is not a positive number.
+    """
+    text = os.environ.get("OUTCOMES_DEADLINE", "")
+    if not text:
+        return Retry()
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text) or not float(text):
+        raise ConfigurationError("OUTCOMES_DEADLINE must be a positive number of seconds")
+    return Retry(deadline=float(text))
+
+
+class OutcomesClient:
+    """Records outcomes and reads them back, blocking; safe to share between threads. Close it, or use `with`.
+
+    Every method sends before it returns and buffers nothing: what returned is recorded. All raise `OutcomesError`.
+
+    Args:
+        url: the API's base URL, stage included; default `OUTCOMES_URL`.
+        api_key: for recording; default `INTERNAL_API_KEY`.
+        cookie: the session's cookie as `name=value`, for reading, and for recording without a key;
+            default `OUTCOMES_COOKIE`.
+        retry: how long and how often to try; default 60 s, or `OUTCOMES_DEADLINE`.
+        transport: an httpx transport, for proxies of your own or tests.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        cookie: str | None = None,
+        retry: Retry | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._address = address(url, api_key, cookie)
+        self._calls = Calls(retry or patience())
+        self._http = httpx.Client(transport=transport)
+
+    def __repr__(self) -> str:
+        return f"OutcomesClient({self._address.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def record(
+        self,
+        outcome_type: OutcomeType | str,
+        title: str,
+        *,
+        description: str | None = None,
+        value_usd: Decimal | float | None = None,
+        agent_id: int | None = None,
+        user_id: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Recorded:
+        """Record one outcome, once, however often it must be sent; see `NewOutcome` for the fields.
+
+        An error's `idempotency_key` is what to call again with when it is `retryable`.
+        """
+        return self._run(
+            self._calls.record(
+                NewOutcome(
+                    outcome_type=outcome_type,
+                    title=title,
+                    description=description,
+                    value_usd=value_usd,
+                    agent_id=agent_id,
+                    user_id=user_id,
+                    metadata=metadata,
+                    idempotency_key=idempotency_key,
+                )
+            )
+        )
+
+    def record_many(self, outcomes: Iterable[NewOutcome | Mapping[str, Any]]) -> Results:
+        """Record any number, in batches; one result for each, in order. A bad item never sinks the others.
+
+        An item is a `NewOutcome` or a request body as the API takes it (`{"outcomeType": ...}`). Raises only when a
+        whole batch fails (no answer, no access); the error's `results` then tells item by item what is known.
+        """
+        return self._run(self._calls.record_many(outcomes))
+
+    def list(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        outcome_type: Types | None = None,
+        agent_id: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> Page:
+        """One page of the session's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
+
+        A page may hold fewer than `limit` (default 20, at most 50) while `next_cursor` says that there are more.
+        """
+        return self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end))
+
+    def iterate(
+        self,
+        *,
+        outcome_type: Types | None = None,
+        agent_id: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> Iterator[Outcome]:
+        """Every outcome of the session, newest first, page after page as they are consumed."""
+        cursor: str | None = None
+        while True:
+            page = self._run(self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end))
+            yield from page.outcomes
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def summary(
+        self, *, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
+    ) -> Summary:
+        """Counts and exact values of the session's outcomes; by default the last 30 days in UTC, at most 366 days."""
+        return self._run(self._calls.summary(start, end, timezone))
+
+    def _run[T](self, call: Call[T]) -> T:
+        answer: Reply | NoReply | None = None
+        try:
+            while True:
+                step = call.send(answer)
+                if isinstance(step, Send):
+                    answer = self._send(step)
+                else:
+                    time.sleep(step.seconds)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    def _send(self, step: Send) -> Reply | NoReply:
+        ends = time.monotonic() + step.timeout
+        try:
+            with self._http.stream(**_arguments(self._address, step)) as response:
+                body = bytearray()
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    # httpx bounds the silence between two chunks, not their sum.
+                    if time.monotonic() > ends:
+                        return NoReply("the answer did not end in time")
+                    if len(body) > _LONGEST_ANSWER:
+                        return NoReply("the answer is too long")
+                return Reply(response.status_code, response.headers, bytes(body))
+        except httpx.RequestError as exc:
+            return _no_reply(exc)
+
+
+class AsyncOutcomesClient:
+    """`OutcomesClient` for asyncio and trio: the same methods, awaited. Close it with `aclose`, or use `async with`."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        cookie: str | None = None,
+        retry: Retry | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._address = address(url, api_key, cookie)
+        self._calls = Calls(retry or patience())
+        self._http = httpx.AsyncClient(transport=transport)
+
+    def __repr__(self) -> str:
+        return f"AsyncOutcomesClient({self._address.url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def record(
+        self,
+        outcome_type: OutcomeType | str,
+        title: str,
+        *,
+        description: str | None = None,
+        value_usd: Decimal | float | None = None,
+        agent_id: int | None = None,
+        user_id: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Recorded:
+        """See `OutcomesClient.record`."""
+        return await self._run(
+            self._calls.record(
+                NewOutcome(
+                    outcome_type=outcome_type,
+                    title=title,
+                    description=description,
+                    value_usd=value_usd,
+                    agent_id=agent_id,
+                    user_id=user_id,
+                    metadata=metadata,
+                    idempotency_key=idempotency_key,
+                )
+            )
+        )
+
+    async def record_many(self, outcomes: Iterable[NewOutcome | Mapping[str, Any]]) -> Results:
+        """See `OutcomesClient.record_many`."""
+        return await self._run(self._calls.record_many(outcomes))
+
+    async def list(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        outcome_type: Types | None = None,
+        agent_id: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> Page:
+        """See `OutcomesClient.list`."""
+        return await self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end))
+
+    async def iterate(
+        self,
+        *,
+        outcome_type: Types | None = None,
+        agent_id: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> AsyncIterator[Outcome]:
+        """See `OutcomesClient.iterate`."""
+        cursor: str | None = None
+        while True:
+            page = await self._run(self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end))
+            for outcome in page.outcomes:
+                yield outcome
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def summary(
+        self, *, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
+    ) -> Summary:
+        """See `OutcomesClient.summary`."""
+        return await self._run(self._calls.summary(start, end, timezone))
+
+    async def _run[T](self, call: Call[T]) -> T:
+        answer: Reply | NoReply | None = None
+        try:
+            while True:
+                step = call.send(answer)
+                if isinstance(step, Send):
+                    answer = await self._send(step)
+                else:
+                    await anyio.sleep(step.seconds)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    async def _send(self, step: Send) -> Reply | NoReply:
+        try:
+            with anyio.fail_after(step.timeout):
+                async with self._http.stream(**_arguments(self._address, step)) as response:
+                    body = bytearray()
+                    async for chunk in response.aiter_bytes():
+                        body += chunk
+                        if len(body) > _LONGEST_ANSWER:
+                            return NoReply("the answer is too long")
+                    return Reply(response.status_code, response.headers, bytes(body))
+        except TimeoutError:
+            return NoReply("the answer did not end in time")
+        except httpx.RequestError as exc:
+            return _no_reply(exc)
+
+
+def _arguments(address: Address, step: Send) -> dict[str, Any]:
+    request = step.request
+    return {
+        "method": request.method,
+        "url": address.url + request.path,
+        "params": list(request.query),
+        "headers": address.headers_for(request),
+        "content": request.body,
+        "timeout": httpx.Timeout(step.timeout, connect=min(_CONNECT, step.timeout)),
+    }
+
+
+def _no_reply(exc: httpx.RequestError) -> NoReply:
+    return NoReply(f"{type(exc).__name__} {exc}".strip())

@@ -1,0 +1,99 @@
+"""What can go wrong, named once.
+
+OutcomesError
+├── ConfigurationError           no usable URL, key or cookie; nothing was sent
+├── NoAnswerError                no whole answer came in time; it may have been recorded
+├── UnexpectedAnswerError        something answered, but not this API
+│   └── BrokenAnswerError        a success that cannot be read; it may have been recorded
+└── ApiError                     the API answered no
+    ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
+    ├── UnauthorizedError        401: the key or the session is not valid
+    ├── KeyReusedError           422: this idempotency key already belongs to another outcome
+    ├── BusyError                409, 429: too much at once
+    └── ServerError              5xx: nothing was stored, or it cannot be known
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from ._models import Result
+
+
+class OutcomesError(Exception):
+    """Base of all errors of this package; neither its text nor its attributes ever hold a key or a cookie.
+
+    `retryable`: the same call with the same idempotency key may succeed later (the client has already retried until
+    its deadline). `idempotency_key`: the key to do that with, where the call had one. `results`: after a failed
+    `record_many`, what is known of each item.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        error: str | None = None,
+        details: Sequence[Mapping[str, Any]] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = error
+        self.details = list(details)
+        self.retry_after = retry_after
+        """Seconds that the server asked to wait, or None."""
+        self.idempotency_key: str | None = None
+        self.results: list[Result] = []
+
+
+class ConfigurationError(OutcomesError):
+    """The URL, the key or the cookie is missing or malformed; the text names the argument and the variable."""
+
+
+class NoAnswerError(OutcomesError):
+    """No whole answer came before the deadline. It may have been recorded: call again with the same key."""
+
+    retryable = True
+
+
+class UnexpectedAnswerError(OutcomesError):
+    """An answer that this API does not give: most often the URL is wrong or a proxy answered."""
+
+
+class BrokenAnswerError(UnexpectedAnswerError):
+    """A success whose body cannot be read. It may have been recorded: call again with the same key."""
+
+    retryable = True
+
+
+class ApiError(OutcomesError):
+    """The API answered no: `status`, `error` and `details` are its own."""
+
+
+class InvalidOutcomeError(ApiError):
+    """400 or 413, or refused here because it cannot be written as JSON: change what `details` names."""
+
+
+class UnauthorizedError(ApiError):
+    """401: neither the key nor the session is valid."""
+
+
+class KeyReusedError(ApiError):
+    """422: the idempotency key belongs to another outcome; `details` names the fields that differ."""
+
+
+class BusyError(ApiError):
+    """409 or 429, and still so at the deadline."""
+
+    retryable = True
+
+
+class ServerError(ApiError):
+    """5xx, and still so at the deadline. It may have been recorded: call again with the same key."""
+
+    retryable = True

@@ -1,0 +1,86 @@
+"""Reading a file of outcomes so that it can be read again: the same line always gets the same idempotency key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any
+
+from . import _json
+from ._calls import BATCH_ITEMS
+from ._client import OutcomesClient
+from ._errors import OutcomesError
+from ._models import Result
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the file: what to record, or why it cannot be read."""
+
+    number: int
+    size: int  # bytes, for the progress bar
+    body: dict[str, Any] | None
+    fault: str = ""
+
+
+def lines(file: Iterable[bytes], scope: str) -> Iterator[Line]:
+    """The lines that are not blank, each with its key.
+
+    A line that names no `idempotencyKey` gets one from what it says (layout and key order do not matter) and from how
+    many equal lines stand before it. So an interrupted import may be repeated; a line that is added, or edited, is a
+    new outcome; lines may be moved, removed or spread over files. `scope` sets apart what is equal and yet new.
+    """
+    seen: Counter[bytes] = Counter()
+    for number, line in enumerate(file, start=1):
+        text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+        if not text:
+            continue
+        try:
+            body = _json.decode(text)
+            if not isinstance(body, dict):
+                raise ValueError("not an object")
+            if body.get("idempotencyKey") is None:
+                body.pop("idempotencyKey", None)
+                digest = hashlib.sha256(scope.encode() + b"\0" + _json.canonical(body)).digest()
+                seen[digest] += 1
+                body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
+        except (ValueError, RecursionError) as exc:
+            yield Line(number, len(line), None, f"Invalid JSON: {exc}")
+            continue
+        yield Line(number, len(line), body)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one line."""
+
+    line: Line
+    status: str
+    reason: str = ""
+
+
+def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[list[Outcome], OutcomesError | None]]:
+    """Record the lines in batches; what became of each batch, and the error that ended the import, if one did."""
+    for batch in batched(parsed, BATCH_ITEMS, strict=False):
+        readable = [line for line in batch if line.body is not None]
+        unreadable = [Outcome(line, "refused", line.fault) for line in batch if line.body is None]
+        failure = None
+        try:
+            results = client.record_many(line.body for line in readable if line.body is not None)
+        except OutcomesError as exc:
+            failure, results = exc, exc.results
+        done = [_outcome(line, result) for line, result in zip(readable, results, strict=True)]
+        yield sorted(done + unreadable, key=lambda one: one.line.number), failure
+        if failure is not None:
+            return
+
+
+def _outcome(line: Line, result: Result) -> Outcome:
+    if result.ok:
+        return Outcome(line, result.status)
+    faults = "; ".join(f"{one.get('field')} {one.get('message')}" for one in result.details)
+    reason = f"{result.error}: {faults}" if faults else str(result.error)
+    return Outcome(line, "unsent" if result.retryable else "refused", reason)

@@ -1,0 +1,154 @@
+"""What goes in and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class OutcomeType(StrEnum):
+    """The kinds of outcome that the API records; plain strings of the same text do as well."""
+
+    NEGOTIATION_COMPLETE = "negotiation_complete"
+    AMPLIFICATION_COMPLETE = "amplification_complete"
+    DEAL_CLOSED = "deal_closed"
+    BROADCAST_COMPLETE = "broadcast_complete"
+    TASK_COMPLETE = "task_complete"
+    CONTENT_PUBLISHED = "content_published"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewOutcome:
+    """An outcome to record. The API judges the fields; see its contract for their limits.
+
+    `value_usd` is sent digit for digit; give money as Decimal. `user_id` counts only with an API key: a session
+    records for its own user. Give your own `idempotency_key` (1 to 255 visible ASCII characters) when the work has a
+    name that outlives this process; else one is made for each call.
+    """
+
+    outcome_type: OutcomeType | str
+    title: str
+    description: str | None = None
+    value_usd: Decimal | float | None = None
+    agent_id: int | None = None
+    user_id: int | None = None
+    metadata: Mapping[str, Any] | None = None
+    idempotency_key: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The request body of this outcome, without the fields that are None."""
+        fields = {
+            "outcomeType": self.outcome_type,
+            "title": self.title,
+            "description": self.description,
+            "valueUsd": self.value_usd,
+            "agentId": self.agent_id,
+            "userId": self.user_id,
+            "metadata": self.metadata,
+            "idempotencyKey": self.idempotency_key,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The answer to one recorded outcome. `replayed`: it had been recorded before under the same key."""
+
+    id: str
+    replayed: bool
+    idempotency_key: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one item of `record_many`.
+
+    `invalid` and `conflict` (the key belongs to another outcome) want a change; `failed` may be sent again with the
+    same `idempotency_key` if `retryable`.
+    """
+
+    status: Literal["created", "replayed", "invalid", "conflict", "failed"]
+    idempotency_key: str
+    id: str | None = None
+    error: str | None = None
+    details: list[Mapping[str, Any]] = field(default_factory=list)
+    retryable: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.status in ("created", "replayed")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A recorded outcome. Numbers in `metadata` are int or float, or Decimal where a float would change them."""
+
+    id: str
+    user_id: int | None
+    agent_id: int | None
+    outcome_type: str
+    title: str
+    description: str | None
+    value_usd: Decimal | None
+    metadata: dict[str, Any] | None
+    created_at: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome as the API lists it; `value_usd` stays a Decimal."""
+        return {
+            "id": self.id,
+            "user_id": self.user_id,
+            "agent_id": self.agent_id,
+            "outcome_type": self.outcome_type,
+            "title": self.title,
+            "description": self.description,
+            "value_usd": self.value_usd,
+            "metadata": self.metadata,
+            "created_at": self.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+
+
+@dataclass(frozen=True)
+class Page:
+    """Outcomes, newest first, and where the next page starts (None: there is no more)."""
+
+    outcomes: list[Outcome]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Total:
+    count: int
+    value_usd: Decimal
+
+
+@dataclass(frozen=True)
+class TypeTotal(Total):
+    outcome_type: str
+
+
+@dataclass(frozen=True)
+class AgentTotal(Total):
+    agent_id: int | None
+
+
+@dataclass(frozen=True)
+class DayTotal(Total):
+    date: date
+
+
+@dataclass(frozen=True)
+class Summary(Total):
+    """Counts and exact values from `start` (inclusive) to `end` (exclusive), both as the API says them in ISO 8601;
+    days by the clock of `timezone`."""
+
+    start: str
+    end: str
+    timezone: str
+    by_type: list[TypeTotal]
+    by_agent: list[AgentTotal]
+    by_day: list[DayTotal]

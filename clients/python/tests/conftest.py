@@ -1,0 +1,122 @@
+"""The fixture `api`: an API to call, through a server that fails on demand, and a count of what was recorded.
+
+Behind that server stands the small ledger of these tests, or, for tests marked `everywhere`, also the local stack: the
+deployment's own routes, functions and tables.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+import pytest
+from outcomes_client import OutcomesClient, Retry
+
+from clients.python.tests.faults import SLOW, FaultyServer
+from clients.python.tests.ledger import KEY, Ledger, decode, encode
+from tests.local.stacks import Stack
+
+QUICK = Retry(deadline=20, timeout=10, first=0.01, longest=0.05)
+
+users = itertools.count(90_000)  # of the stack; the ledger's is 42
+
+everywhere = pytest.mark.parametrize("api", ["ledger", "stack"], indirect=True)
+
+
+@dataclass
+class Api:
+    """`door` is what clients talk to; `recorded` reads past it what the user has, newest first."""
+
+    door: FaultyServer
+    recorded: Callable[[], list[dict[str, Any]]]
+    key: str
+    cookie: str
+    user: int
+    ledger: Ledger = field(default_factory=Ledger)  # the stack has its own
+    quick: Retry = QUICK
+
+    @property
+    def url(self) -> str:
+        return self.door.url
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"url": self.url, "api_key": self.key, "cookie": self.cookie, "retry": self.quick}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"OUTCOMES_URL": self.url, "INTERNAL_API_KEY": self.key, "OUTCOMES_COOKIE": self.cookie}
+
+    def fail(self, *faults: str) -> None:
+        """Do this to the next requests; clients made from here on have no patience for slow ones."""
+        self.door.faults.extend(faults)
+        if set(SLOW) & set(faults):
+            self.quick = replace(self.quick, timeout=0.3 if self.user == 42 else 1)
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the machine that runs the tests reaches a client."""
+    for name in [name for name in os.environ if name.startswith("OUTCOMES_") or name == "INTERNAL_API_KEY"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    if getattr(request, "param", "ledger") == "ledger":
+        yield from _ledger()
+    else:
+        yield from _of_stack(request.getfixturevalue("stack"))
+
+
+def _ledger() -> Iterator[Api]:
+    ledger = Ledger()
+
+    def upstream(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
+        status, answer_headers, answer = ledger.answer(method, target, headers, body)
+        return status, answer_headers, encode(answer)
+
+    def recorded() -> list[dict[str, Any]]:
+        return [one for one in reversed(ledger.outcomes) if one["user_id"] == 42]
+
+    with FaultyServer(upstream).running() as door:
+        yield Api(door, recorded, KEY, "session=of-user-42", 42, ledger)
+
+
+def _of_stack(stack: Stack) -> Iterator[Api]:
+    """The running stack, and a user who has no outcomes yet."""
+    user = next(users)
+    cookie = stack.cookie(user)
+    hop_by_hop = {"host", "connection", "accept-encoding"}
+    with httpx.Client(base_url=stack.url, timeout=30) as http:
+
+        def upstream(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
+            end_to_end = {name: value for name, value in headers.items() if name.lower() not in hop_by_hop}
+            answer = http.request(method, target, headers=end_to_end, content=body)
+            kept = {"outcome-id", "idempotent-replayed", "retry-after"}
+            return answer.status_code, {n: v for n, v in answer.headers.items() if n in kept}, answer.content
+
+        def recorded() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = []
+            cursor: str | None = ""
+            while cursor is not None:
+                query = {"limit": "50", **({"cursor": cursor} if cursor else {})}
+                answer = http.get("/api/outcomes", params=query, headers={"Cookie": cookie})
+                assert answer.status_code == 200, answer.text
+                page = decode(answer.content)
+                found += page["outcomes"]
+                cursor = page["next_cursor"]
+            return found
+
+        with FaultyServer(upstream).running() as door:
+            yield Api(door, recorded, stack.key, cookie, user)
+
+
+@pytest.fixture
+def client(api: Api) -> Iterator[OutcomesClient]:
+    with OutcomesClient(**api.settings) as client:
+        yield client

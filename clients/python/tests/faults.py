@@ -1,0 +1,148 @@
+"""An HTTP server that passes requests on to an API, or fails in the ways that networks and clouds do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, override
+
+Upstream = Callable[[str, str, Mapping[str, str], bytes], tuple[int, Mapping[str, str], bytes]]
+"""Method, target, headers and body in; status, headers and body out."""
+
+AFTER_THE_WRITE = (
+    "drop after the write",
+    "500 after the write",
+    "502 after the write",
+    "garbage after the write",
+    "html after the write",
+    "half an answer after the write",
+    "silence after the write",
+    "drip after the write",
+)
+BEFORE_THE_WRITE = (
+    "drop",
+    "500",
+    "503",
+    "504 without a body",
+    "409",
+    "429",
+    "garbage",
+)
+PACED = ("429 with Retry-After", "429 with Retry-After as a date")
+SLOW = ("silence after the write", "drip after the write")
+NO_HEADERS: Mapping[str, str] = {}
+
+
+class FaultyServer(ThreadingHTTPServer):
+    """`faults`: what to do to the next requests, one each; when they are used up, requests pass."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, upstream: Upstream) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = upstream
+        self.faults: deque[str] = deque()
+        self.seen: Counter[str] = Counter()
+        self.times: list[float] = []
+        self.requests: list[tuple[Mapping[str, str], bytes]] = []
+        self.closing = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up on a fault is what these tests are about, not worth a traceback."""
+
+    @contextmanager
+    def running(self) -> Iterator[FaultyServer]:
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.closing.set()
+            self.shutdown()
+            self.server_close()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: FaultyServer
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent."""
+
+    def _serve(self) -> None:
+        self.server.times.append(time.monotonic())
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        fault = self.server.faults.popleft() if self.server.faults else ""
+        self.server.seen[fault] += 1
+        headers = dict(self.headers)
+        self.server.requests.append((headers, body))
+        status, ours, answer = 200, NO_HEADERS, b""
+        if not fault or fault in AFTER_THE_WRITE:
+            status, ours, answer = self.server.upstream(self.command, self.path, headers, body)
+        self.close_connection = bool(fault)
+        match fault:
+            case "":
+                self._answer(status, ours, answer)
+            case "drop" | "drop after the write":
+                pass
+            case "500" | "500 after the write":
+                self._answer(500, {}, b'{"error":"Failed to record outcome"}')
+            case "502 after the write":
+                self._answer(502, {}, b"<html>Bad Gateway</html>")
+            case "503":
+                self._answer(503, {"Retry-After": "0"}, b'{"error":"Service Unavailable"}')
+            case "504 without a body":
+                self._answer(504, {}, b"")
+            case "409":
+                self._answer(409, {"Retry-After": "0"}, b'{"error":"Too many at once"}')
+            case "429":
+                self._answer(429, {}, b'{"error":"Too Many Requests"}')
+            case "429 with Retry-After":
+                self._answer(429, {"Retry-After": "1"}, b'{"error":"Too Many Requests"}')
+            case "429 with Retry-After as a date":
+                in_a_second = formatdate(time.time() + 1, usegmt=True)
+                self._answer(429, {"Retry-After": in_a_second}, b'{"error":"Too Many Requests"}')
+            case "garbage" | "garbage after the write":
+                self.wfile.write(b"\x00\xff\xfe this is not HTTP\r\n\r\n")
+            case "html after the write":
+                self._answer(200, {"Content-Type": "text/html"}, b"<html>Please sign in to the hotel's network</html>")
+            case "half an answer after the write":
+                self._answer(status, ours, answer, announced=len(answer) * 2)
+            case "silence after the write":
+                self.server.closing.wait(5)
+            case "drip after the write":
+                self._answer(status, ours, b"", announced=10_000)
+                for _ in range(100):  # five seconds: a client that waits for the end fails its test, and no test hangs
+                    if self.server.closing.wait(0.05):
+                        break
+                    self.wfile.write(b" ")
+            case _:
+                raise AssertionError(f"no such fault: {fault}")
+
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes, announced: int | None = None) -> None:
+        self.send_response_only(status)
+        usual = {"Content-Type": "application/json", "Date": formatdate(usegmt=True)}
+        for name, value in {**usual, **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if announced is None else announced))
+        self.end_headers()
+        self.wfile.write(body)

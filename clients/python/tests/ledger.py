@@ -1,0 +1,181 @@
+"""A small API of the same contract in memory: what the client is tested against where the real stack is not needed.
+
+It keeps the ledger's promises (one outcome per idempotency key, results per item, cursors, filters, totals) so that
+counting its outcomes after a test tells whether the client counted twice. It is no second implementation of the
+validation: of the fields it checks only what these tests send wrongly.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import simplejson
+
+KEY = "test-key-of-the-platform"
+SESSIONS = {"session=of-user-42": 42, "session=of-user-43": 43}
+TYPES = (
+    "negotiation_complete",
+    "amplification_complete",
+    "deal_closed",
+    "broadcast_complete",
+    "task_complete",
+    "content_published",
+)
+Answer = tuple[int, dict[str, str], dict[str, Any]]
+
+
+def decode(text: bytes) -> Any:
+    return simplejson.loads(text, use_decimal=True)
+
+
+def encode(value: object) -> bytes:
+    return simplejson.dumps(value, use_decimal=True).encode()
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.outcomes: list[dict[str, Any]] = []
+        self.unready_items = 0  # how many items of batches DynamoDB will "not take in time"
+        self._keys: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What the API answers; also called by the fault proxy in place of forwarding."""
+        with self._lock:
+            url = urlsplit(target)
+            bearer = headers.get("Authorization") == f"Bearer {KEY}"
+            user = SESSIONS.get(headers.get("Cookie", ""))
+            caller = "key" if bearer else f"user-{user}" if user is not None else None
+            route = f"{method} {url.path}"
+            if route not in (
+                "POST /api/outcomes",
+                "POST /api/outcomes/batch",
+                "GET /api/outcomes",
+                "GET /api/outcomes/summary",
+            ):
+                return 403, {}, {"error": "Missing Authentication Token"}
+            if caller is None or (user is None and method == "GET"):
+                return 401, {}, {"error": "Unauthorized"}
+            if method == "GET" and user is not None:
+                query = parse_qs(url.query)
+                return self._summary(user, query) if url.path.endswith("/summary") else self._list(user, query)
+            try:
+                fields = decode(body)
+            except ValueError:
+                fields = None
+            if not isinstance(fields, dict):
+                return 400, {}, {"error": "Invalid JSON"}
+            if url.path.endswith("/batch"):
+                return self._batch(caller, user, fields)
+            return self._record(caller, user, fields, headers.get("Idempotency-Key"))
+
+    def _record(self, caller: str, user: int | None, fields: dict[str, Any], key: str | None) -> Answer:
+        result = self._add(caller, user, fields, key)
+        match result["status"]:
+            case "invalid":
+                return 400, {}, {name: result[name] for name in ("error", "details") if name in result}
+            case "conflict":
+                return 422, {}, {name: result[name] for name in ("error", "details")}
+        headers = {"Outcome-Id": result["id"]}
+        if result["status"] == "replayed":
+            headers["Idempotent-Replayed"] = "true"
+        body: dict[str, Any] = {"ok": True} if caller == "key" else {"ok": True, "id": result["id"]}
+        return 200, headers, body
+
+    def _batch(self, caller: str, user: int | None, body: dict[str, Any]) -> Answer:
+        items = body.get("outcomes")
+        if not isinstance(items, list) or not 1 <= len(items) <= 100:
+            return 400, {}, {"error": "Invalid outcomes", "details": []}
+        results: list[dict[str, Any]] = []
+        for item in items:
+            if not isinstance(item, dict):
+                results.append({"status": "invalid", "error": "Invalid outcome"})
+            elif self.unready_items > 0:
+                self.unready_items -= 1
+                results.append({"status": "failed", "error": "Failed to record outcome", "retryable": True})
+            else:
+                results.append(self._add(caller, user, item, item.get("idempotencyKey")))
+        counts = {name: sum(r["status"] == name for r in results) for name in ("created", "replayed")}
+        return 200, {}, {"results": results, **counts, "failed": len(results) - sum(counts.values())}
+
+    def _add(self, caller: str, user: int | None, fields: dict[str, Any], key: str | None) -> dict[str, Any]:
+        if fields.get("outcomeType") not in TYPES:
+            return {"status": "invalid", "error": "Invalid outcome_type"}
+        title = fields.get("title")
+        if not isinstance(title, str) or not 1 <= len(title) <= 200 or not title.strip():
+            detail = {"field": "title", "message": "must be 1 to 200 characters"}
+            return {"status": "invalid", "error": "Invalid title", "details": [detail]}
+        kept = {
+            "user_id": fields.get("userId") if caller == "key" else user,
+            "agent_id": fields.get("agentId"),
+            "outcome_type": fields["outcomeType"],
+            "title": title,
+            "description": fields.get("description"),
+            "value_usd": fields.get("valueUsd"),
+            "metadata": fields.get("metadata"),
+        }
+        if key is not None and (caller, key) in self._keys:
+            first, outcome_id = self._keys[caller, key]
+            if first == kept:
+                return {"status": "replayed", "id": outcome_id}
+            differ = [{"field": n, "message": "differs from the first"} for n in kept if kept[n] != first[n]]
+            return {"status": "conflict", "error": "Idempotency key reused", "details": differ}
+        number = next(self._numbers)
+        outcome_id = f"{number:026d}"
+        if key is not None:
+            self._keys[caller, key] = kept, outcome_id
+        at = datetime(2026, 4, 1, 12, tzinfo=UTC) + timedelta(minutes=number)
+        stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.outcomes.append({"id": outcome_id, **kept, "created_at": stamp})
+        return {"status": "created", "id": outcome_id}
+
+    def _chosen(self, user: int, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        start, end = query.get("from", [""])[0], query.get("to", ["~"])[0]
+        return [
+            one
+            for one in reversed(self.outcomes)
+            if one["user_id"] == user
+            and one["outcome_type"] in query.get("outcomeType", TYPES)
+            and str(one["agent_id"]) in query.get("agentId", [str(one["agent_id"])])
+            and start <= one["created_at"] < end
+        ]
+
+    def _list(self, user: int, query: dict[str, list[str]]) -> Answer:
+        limit = query.get("limit", ["20"])[0]
+        if not limit.isdecimal() or int(limit) < 1:
+            return 400, {}, {"error": "Invalid limit"}
+        size, offset = min(int(limit), 50), int(query.get("cursor", ["0"])[0])
+        chosen = self._chosen(user, query)
+        following = offset + size
+        cursor = str(following) if following < len(chosen) else None
+        return 200, {}, {"outcomes": chosen[offset:following], "next_cursor": cursor}
+
+    def _summary(self, user: int, query: dict[str, list[str]]) -> Answer:
+        zone = query.get("timezone", ["UTC"])[0]
+        if zone not in ("UTC", "Europe/Berlin"):
+            return 400, {}, {"error": "Invalid timezone"}
+        start, end = query.get("from", ["2026-03-20"])[0], query.get("to", ["2026-04-19"])[0]
+        chosen = self._chosen(user, {"from": [start], "to": [end]})
+
+        def total(items: list[dict[str, Any]]) -> dict[str, Any]:
+            return {"count": len(items), "value_usd": sum((Decimal(i["value_usd"] or 0) for i in items), Decimal(0))}
+
+        groups: dict[str, dict[Any, list[dict[str, Any]]]] = {
+            n: defaultdict(list) for n in ("outcome_type", "agent_id")
+        }
+        for (name, group), one in itertools.product(groups.items(), chosen):
+            group[one[name]].append(one)
+        first, last = date.fromisoformat(start[:10]), date.fromisoformat(end[:10])
+        days = [(first + timedelta(n)).isoformat() for n in range((last - first).days)]
+        by_day = [{"date": day, **total([o for o in chosen if o["created_at"].startswith(day)])} for day in days]
+        by = {name: [{name: key, **total(items)} for key, items in group.items()] for name, group in groups.items()}
+        totals = {"by_type": by["outcome_type"], "by_agent": by["agent_id"], "by_day": by_day}
+        return 200, {}, {"from": start, "to": end, "timezone": zone, **total(chosen), **totals}

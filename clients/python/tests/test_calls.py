@@ -1,0 +1,201 @@
+"""The decisions of a call, without network or clock: when to try again, for how long, and what an answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from outcomes_client import BusyError, NewOutcome, NoAnswerError, OutcomesError, Retry
+from outcomes_client._calls import (
+    BATCH_BYTES,
+    BATCH_ITEMS,
+    Call,
+    Calls,
+    NoReply,
+    Reply,
+    Send,
+    Wait,
+    _batches,
+    retry_after,
+)
+from outcomes_client._json import canonical, decode, encode, plain
+
+OUTCOME = NewOutcome(outcome_type="task_complete", title="Inbox sorted")
+DONE = Reply(200, {"Outcome-Id": "1"}, b'{"ok":true}')
+LOST = NoReply("ReadTimeout")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run(call: Call[Any], clock: Clock, answers: Iterable[Reply | NoReply], each: float = 0) -> tuple[Any, list[Any]]:
+    """The result or error of a call whose requests take `each` seconds and get these answers, and its steps."""
+    steps: list[Any] = []
+    left = iter(answers)
+    answer: Reply | NoReply | None = None
+    try:
+        while True:
+            step = call.send(answer)
+            steps.append(step)
+            if isinstance(step, Wait):
+                clock.now += step.seconds
+            else:
+                clock.now += each
+                answer = next(left)
+    except StopIteration as done:
+        return done.value, steps
+    except OutcomesError as failure:
+        return failure, steps
+
+
+def waits(steps: list[Any]) -> list[float]:
+    return [step.seconds for step in steps if isinstance(step, Wait)]
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    clock = Clock()
+    calls = Calls(Retry(deadline=60, first=1, longest=8), clock, jitter=lambda _, ceiling: ceiling)
+    _, steps = run(calls.record(OUTCOME), clock, [*[LOST] * 6, DONE])
+    assert waits(steps) == [1, 2, 4, 8, 8, 8]
+
+
+def test_jitter_is_full() -> None:
+    asked: list[tuple[float, float]] = []
+
+    def jitter(low: float, high: float) -> float:
+        asked.append((low, high))
+        return 0
+
+    clock = Clock()
+    run(Calls(Retry(first=1), clock, jitter).record(OUTCOME), clock, [LOST, LOST, DONE])
+    assert asked == [(0, 1), (0, 2)]
+
+
+def test_retry_after_is_added_to() -> None:
+    clock = Clock()
+    calls = Calls(Retry(first=1), clock, jitter=lambda _, ceiling: ceiling / 2)
+    _, steps = run(calls.record(OUTCOME), clock, [Reply(429, {"Retry-After": "7"}, b""), DONE])
+    assert waits(steps) == [7.5]
+
+
+def test_every_try_sends_the_same_request() -> None:
+    clock = Clock()
+    _, steps = run(Calls(Retry(), clock).record(OUTCOME), clock, [LOST, LOST, DONE])
+    requests = [step.request for step in steps if isinstance(step, Send)]
+    assert len(requests) == 3
+    assert requests == [requests[0]] * 3
+    assert len({request.headers["Idempotency-Key"] for request in requests}) == 1
+
+
+def test_two_calls_never_share_a_key() -> None:
+    clock = Clock()
+    keys = {run(Calls(Retry(), clock).record(OUTCOME), clock, [DONE])[0].idempotency_key for _ in range(100)}
+    assert len(keys) == 100
+
+
+@given(
+    deadline=st.floats(0.1, 100),
+    timeout=st.floats(0.1, 100),
+    first=st.floats(0.01, 10),
+    each=st.floats(0.01, 30),
+    asked=st.integers(0, 50),
+)
+def test_no_call_outlives_its_deadline(deadline: float, timeout: float, first: float, each: float, asked: int) -> None:
+    clock = Clock()
+    calls = Calls(Retry(deadline, timeout, first), clock)
+    busy = Reply(429, {"Retry-After": str(asked)}, b'{"error":"Too Many Requests"}')
+    call = calls.record(OUTCOME)
+    failure, steps = run(call, clock, [busy] * 100_000, each=min(each, timeout, deadline))
+    assert isinstance(failure, BusyError)
+    ends = 0.0
+    for step in steps:
+        ends += step.seconds if isinstance(step, Wait) else min(each, step.timeout)
+    assert ends <= deadline + 0.001
+
+
+def test_the_last_error_is_told() -> None:
+    clock = Clock()
+    failure, _ = run(Calls(Retry(deadline=5, timeout=5), clock).record(OUTCOME), clock, [LOST] * 99, each=5)
+    assert isinstance(failure, NoAnswerError)
+    assert str(failure) == "No answer from the Outcomes API: ReadTimeout"
+
+
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "120"}, 120),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "1.5"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "٣"}, None),
+        ({"Retry-After": format_datetime(NOW + timedelta(seconds=9), usegmt=True)}, 9),
+        ({"Retry-After": format_datetime(NOW - timedelta(seconds=9), usegmt=True)}, 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after({"Date": format_datetime(NOW, usegmt=True), **headers}) == seconds
+
+
+def test_a_retry_date_counts_by_our_clock_where_the_server_tells_none() -> None:
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    assert retry_after({"Retry-After": format_datetime(in_an_hour, usegmt=True)}) == pytest.approx(3600, abs=60)
+
+
+@given(st.lists(st.integers(0, 400_000), max_size=250))
+def test_batches_hold_every_item_once_in_order_and_within_the_limits(sizes: list[int]) -> None:
+    bodies = [{"title": "x" * size, "n": n, "idempotencyKey": "k"} for n, size in enumerate(sizes)]
+    batches = list(_batches(bodies, {}))
+    assert [number for batch in batches for number in batch] == list(range(len(sizes)))
+    for batch in batches:
+        assert 1 <= len(batch) <= BATCH_ITEMS
+        assert len(b'{"outcomes":[%s]}' % b",".join(batch.values())) <= BATCH_BYTES
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_number_comes_back_as_it_was_sent(number: Decimal) -> None:
+    # Compared as text too, for equal Decimals may differ in their digits.
+    assert str(decode(encode([number]))[0]) in (str(number), str(int(number)) if number == int(number) else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"0.5", 0.5),
+        (b"0.1", 0.1),
+        (b"1.50", 1.5),
+        (b"0.10000000000000000001", Decimal("0.10000000000000000001")),
+        (b"1e400", Decimal("1e400")),
+        (b"9007199254740993", 9007199254740993),
+        (b'{"a":[0.1]}', {"a": [0.1]}),
+    ],
+)
+def test_metadata_is_plain_unless_a_float_would_change_it(text: bytes, value: object) -> None:
+    made = plain(decode(text))
+    assert made == value
+    assert type(made) is type(value)
+
+
+def test_layout_does_not_change_what_a_value_says() -> None:
+    assert canonical(decode(b'{"b": 1, "a": [1.0, null]}')) == canonical(decode(b'{"a":[1.0,null],"b":1}'))
+
+
+@pytest.mark.parametrize("text", [b"NaN", b"[Infinity]", b"\xff", b"", b"{", b"[" * 100_000, b"1" * 5000])
+def test_what_is_not_json_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - its text is the JSON library's
+        decode(text)

@@ -1,0 +1,422 @@
+"""The command `outcomes` as a shell sees it: what it prints, and its exit code."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcomes_client import OutcomesClient
+from outcomes_client.__main__ import main
+
+from clients.python.tests.conftest import Api, everywhere
+
+COMMAND = [sys.executable, "-m", "outcomes_client"]
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    out: str
+    err: str
+
+
+Outcomes = Callable[..., Run]
+
+
+@pytest.fixture
+def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Outcomes:
+    for name, value in {**api.environment, "OUTCOMES_DEADLINE": "4", "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Run:
+        with pytest.raises(SystemExit) as exit_:
+            main(list(arguments))
+        said = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return Run(exit_.value.code, said.out, said.err)
+
+    return run
+
+
+def write(path: Path, *bodies: dict[str, Any] | str) -> str:
+    path.write_text("".join((one if isinstance(one, str) else json.dumps(one)) + "\n" for one in bodies))
+    return str(path)
+
+
+def task(title: str, **fields: Any) -> dict[str, Any]:
+    return {"outcomeType": "task_complete", "title": title, "userId": 42, **fields}
+
+
+RECORD = ("record", "--type", "deal_closed", "--title", "Acme renewed")
+FOR_42 = ("--user", "42")
+
+
+# record
+
+
+@everywhere
+def test_record_prints_the_id(api: Api, outcomes: Outcomes) -> None:
+    more = ("--value", "12.50", "--agent", "7", "--description", "Two years", "--metadata", '{"k":0.10}')
+    run = outcomes(*RECORD, *more, "--user", str(api.user))
+    [outcome] = api.recorded()
+    assert (run.code, run.out, run.err) == (0, outcome["id"] + "\n", "")
+    assert (outcome["value_usd"], outcome["agent_id"]) == (Decimal("12.50"), 7)
+    assert (outcome["description"], outcome["metadata"]) == ("Two years", {"k": Decimal("0.10")})
+
+
+def test_recording_again_with_the_same_key_prints_the_same_id(api: Api, outcomes: Outcomes) -> None:
+    first = outcomes(*RECORD, *FOR_42, "--idempotency-key", "deal-1")
+    again = outcomes(*RECORD, *FOR_42, "--idempotency-key", "deal-1")
+    assert (again.code, again.out) == (0, first.out)
+    assert again.err == "Already recorded under this key.\n"
+    assert len(api.recorded()) == 1
+
+
+def test_what_could_not_be_known_can_be_repeated(api: Api, outcomes: Outcomes) -> None:
+    api.fail(*["drop after the write"] * 1000)
+    run = outcomes(*RECORD, *FOR_42)
+    assert run.code == 1
+    assert "No answer from the Outcomes API" in run.err
+    key = run.err.split("--idempotency-key ")[1].strip()
+    api.door.faults.clear()
+    assert outcomes(*RECORD, *FOR_42, "--idempotency-key", key).code == 0
+    assert len(api.recorded()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("record", "--type", "deal_closed", "--title", " "), 1, "400 Invalid title"),
+        (("record", "--type", "nonsense", "--title", "x"), 2, "--type"),
+        (("record", "--type", "deal_closed"), 2, "--title"),
+        ((*RECORD, "--value", "much"), 2, "not a number"),
+        ((*RECORD, "--value", "NaN"), 2, "not a finite number"),
+        ((*RECORD, "--agent", "0"), 2, "--agent"),
+        ((*RECORD, "--metadata", "[1]"), 2, "not a JSON object"),
+        ((*RECORD, "--metadata", "{"), 2, "not JSON"),
+        ((*RECORD, "--idempotency-key", "two words"), 1, "Invalid Idempotency-Key"),
+        ((*RECORD, "--url", "nowhere"), 2, "OUTCOMES_URL"),
+        (("list", "--limit", "51"), 2, "--limit"),
+        (("list", "--cookie", "session=expired"), 1, "401 Unauthorized"),
+        (("list", "--cookie", "nonsense"), 2, "OUTCOMES_COOKIE"),
+        (("summary", "--timezone", "Mars/Olympus"), 1, "400 Invalid timezone"),
+        (("import", "/no/such/file"), 2, "No such file"),
+        (("dance",), 2, "dance"),
+    ],
+)
+def test_refusals_say_why(api: Api, outcomes: Outcomes, arguments: tuple[str, ...], code: int, says: str) -> None:
+    run = outcomes(*arguments)
+    assert (run.code, run.out) == (code, "")
+    assert says in run.err
+    assert not api.recorded()
+
+
+def test_a_deadline_that_is_no_time_is_wrong_usage(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTCOMES_DEADLINE", "soon")
+    run = outcomes(*RECORD, *FOR_42)
+    assert run.code == 2
+    assert "OUTCOMES_DEADLINE" in run.err
+
+
+# list, summary, export
+
+
+@pytest.fixture
+def feed(client: OutcomesClient) -> None:
+    client.record_many(task(f"No. {n}", valueUsd=Decimal("0.10"), agentId=n % 2 + 1) for n in range(60))
+    client.record("deal_closed", "[bold]Big\x1b[31m \u202edeal", value_usd=Decimal("1234567.891"), user_id=42)
+
+
+@pytest.mark.usefixtures("feed")
+def test_list_is_a_table_of_harmless_text(outcomes: Outcomes) -> None:
+    run = outcomes("list", "--limit", "2")
+    assert run.code == 0
+    heading, first, second, more = run.out.splitlines()
+    assert heading.split() == ["When", "Type", "Agent", "Value", "Title"]
+    assert first.endswith("$1,234,567.891  [bold]Big\ufffd[31m \ufffddeal")
+    assert second.split()[2:] == ["task_complete", "2", "$0.10", "No.", "59"]
+    assert more == "More: --cursor 2"
+
+
+@pytest.mark.usefixtures("feed")
+def test_list_as_json_is_the_page(outcomes: Outcomes) -> None:
+    page = json.loads(outcomes("list", "--json", "--limit", "3", "--type", "task_complete", "--agent", "1").out)
+    assert [one["title"] for one in page["outcomes"]] == ["No. 58", "No. 56", "No. 54"]
+    rest = json.loads(outcomes("list", "--json", "--cursor", page["next_cursor"], "--agent", "1").out)
+    assert rest["outcomes"][0]["title"] == "No. 52"
+
+
+def test_an_empty_list_says_so(outcomes: Outcomes) -> None:
+    assert outcomes("list").out == "No outcomes.\n"
+
+
+@pytest.mark.usefixtures("feed")
+def test_summary_shows_totals_and_a_bar_for_each_day(outcomes: Outcomes) -> None:
+    run = outcomes("summary", "--from", "2026-04-01", "--to", "2026-04-03")
+    assert run.code == 0
+    assert "$1,234,573.891 in 61 outcomes" in run.out
+    days = [line for line in run.out.splitlines() if line.startswith("2026-04-0")]
+    assert ["█" in day for day in days[1:]] == [True, False]
+    assert run.out.index("deal_closed") < run.out.index("task_complete")
+    assert ["task_complete", "60", "$6.00"] in [line.split() for line in run.out.splitlines()]
+
+
+@pytest.mark.usefixtures("feed")
+def test_a_long_summary_goes_by_weeks(outcomes: Outcomes) -> None:
+    run = outcomes("summary", "--from", "2026-03-01", "--to", "2026-05-01")
+    assert "Week of" in run.out
+    [week] = [line for line in run.out.splitlines() if line.startswith("2026-03-30")]
+    assert "$1,234,573.891" in week
+
+
+@pytest.mark.usefixtures("feed")
+def test_summary_as_json_keeps_every_digit(outcomes: Outcomes) -> None:
+    run = outcomes("summary", "--json", "--from", "2026-04-01", "--to", "2026-04-03")
+    totals = json.loads(run.out, parse_float=Decimal)
+    assert totals["value_usd"] == Decimal("1234573.891")
+    assert set(totals) == {"from", "to", "timezone", "count", "value_usd", "by_type", "by_agent", "by_day"}
+
+
+@pytest.mark.usefixtures("feed")
+def test_export_writes_everything(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    run = outcomes("export")
+    assert [json.loads(line)["title"] for line in run.out.splitlines()] == [one["title"] for one in api.recorded()]
+    file = tmp_path / "out.csv"
+    assert outcomes("export", "--format", "csv", "--output", str(file), "--agent", "2").code == 0
+    with file.open(newline="") as text:
+        rows = list(csv.DictReader(text))
+    assert [row["title"] for row in rows] == [f"No. {n}" for n in range(59, 0, -2)]
+    assert rows[0]["value_usd"] == "0.10"
+
+
+# import
+
+
+def test_import_reports_refused_lines_and_records_the_rest(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "work.jsonl",
+        "\ufeff" + json.dumps(task("First")),
+        "nonsense",
+        "",
+        "[1]",
+        task(""),
+        {"outcomeType": "x"},
+        '{"outcomeType":"task_complete","title":"\\ud800"}',
+        '{"a":' * 2000,
+        task("Last", valueUsd=0.1),
+    )
+    run = outcomes("import", file)
+    assert run.code == 1
+    assert run.out == "2 recorded, 0 already there, 6 refused\n"
+    assert [line.split(":")[0] for line in run.err.splitlines()] == [f"line {n}" for n in (2, 4, 5, 6, 7, 8)]
+    assert "line 5: Invalid title: title must be 1 to 200 characters" in run.err
+    assert [one["title"] for one in api.recorded()] == ["Last", "First"]
+
+
+@everywhere
+def test_importing_twice_records_once(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    file = write(tmp_path / "work.jsonl", *(task(f"No. {n % 200}", userId=api.user) for n in range(250)))
+    assert outcomes("import", file).out == "250 recorded, 0 already there, 0 refused\n"
+    again = outcomes("import", file)
+    assert (again.code, again.out) == (0, "0 recorded, 250 already there, 0 refused\n")
+    assert len(api.recorded()) == 250
+
+
+def test_an_edited_file_records_what_it_newly_says(outcomes: Outcomes, tmp_path: Path) -> None:
+    same, other = task("Same"), task("Other", metadata={"a": 1, "b": 2})
+    outcomes("import", write(tmp_path / "a.jsonl", same, other))
+    laid_out_anew = '{ "metadata": {"b": 2, "a": 1}, "userId": 42, "title": "Other", "outcomeType": "task_complete" }'
+    run = outcomes("import", write(tmp_path / "b.jsonl", laid_out_anew, same, same, task("Edited")))
+    assert run.out == "2 recorded, 2 already there, 0 refused\n"
+
+
+def test_a_scope_makes_equal_lines_new_work(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    file = write(tmp_path / "daily.jsonl", task("Daily report"))
+    for scope in ("monday", "tuesday", "tuesday"):
+        outcomes("import", file, "--scope", scope)
+    assert len(api.recorded()) == 2
+
+
+def test_a_line_with_its_own_key_keeps_it(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    outcomes("import", write(tmp_path / "a.jsonl", task("One", idempotencyKey="mine")))
+    run = outcomes("import", write(tmp_path / "b.jsonl", task("Two", idempotencyKey="mine")))
+    assert run.code == 1
+    assert "line 1: Idempotency key reused: title differs from the first" in run.err
+    assert len(api.recorded()) == 1
+
+
+@pytest.mark.parametrize(("api", "count"), [("ledger", 10_000), ("stack", 1500)], indirect=["api"])
+def test_an_import_whose_api_dies_can_be_run_again(api: Api, outcomes: Outcomes, tmp_path: Path, count: int) -> None:
+    file = write(tmp_path / "work.jsonl", *(task(f"No. {n}", userId=api.user) for n in range(count)))
+    api.fail(*[""] * 9, *["drop after the write"] * 1000)
+    run = outcomes("import", file)
+    assert run.code == 1
+    assert "Run it again: nothing is recorded twice." in run.err
+    assert len(api.recorded()) == 1000
+    api.door.faults.clear()
+    again = outcomes("import", file)
+    assert (again.code, again.out) == (0, f"{count - 1000:,} recorded, 1,000 already there, 0 refused\n")
+    recorded = api.recorded()
+    assert len({one["title"] for one in recorded}) == len(recorded) == count
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_an_import_that_is_interrupted_can_be_run_again(api: Api, tmp_path: Path, end: signal.Signals) -> None:
+    file = write(tmp_path / "work.jsonl", *(task(f"No. {n}") for n in range(1000)))
+    environment = {**os.environ, **api.environment}
+    upstream, ended = api.door.upstream, threading.Event()
+
+    def answers_three(*asked: Any) -> Any:
+        if len(api.recorded()) == 300:
+            ended.wait(30)
+        return upstream(*asked)
+
+    api.door.upstream = answers_three
+    process = subprocess.Popen([*COMMAND, "import", file], env=environment, stderr=subprocess.PIPE, text=True)
+    while api.door.seen.total() < 4:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(end)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == (1 if end is signal.SIGINT else -signal.SIGKILL)
+    assert end is signal.SIGKILL or "interrupted after line" in said
+    assert len(api.recorded()) == 300
+    ended.set()
+    again = subprocess.run([*COMMAND, "import", file], env=environment, timeout=60, check=False)
+    assert again.returncode == 0
+    assert len({one["title"] for one in api.recorded()}) == len(api.recorded()) == 1000
+
+
+def test_import_reads_standard_input(api: Api) -> None:
+    lines = "".join(json.dumps(task(f"No. {n}")) + "\n" for n in range(3))
+    run = subprocess.run(
+        [*COMMAND, "import", "-"],
+        env={**os.environ, **api.environment},
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (0, "3 recorded, 0 already there, 0 refused\n")
+
+
+def test_items_that_are_not_taken_in_time_are_left_for_the_next_run(
+    api: Api, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTCOMES_DEADLINE", "1")
+    file = write(tmp_path / "work.jsonl", task("One"), task("Two"))
+    api.ledger.unready_items = 1
+    run = outcomes("import", file)
+    assert (run.code, run.out) == (1, "1 recorded, 0 already there, 0 refused\n")
+    assert "Run it again" in run.err
+    assert outcomes("import", file).out == "1 recorded, 1 already there, 0 refused\n"
+
+
+# doctor
+
+
+@everywhere
+def test_the_doctor_finds_nothing_wrong(api: Api, outcomes: Outcomes) -> None:
+    run = outcomes("doctor")
+    assert run.code == 0
+    assert [line.split()[0] for line in run.out.splitlines()] == ["ok"] * 6
+    assert not api.recorded()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("INTERNAL_API_KEY", "wrong", "wrong  the key (INTERNAL_API_KEY) is not valid"),
+        ("OUTCOMES_COOKIE", "session=old", "wrong  the session (OUTCOMES_COOKIE) is not valid"),
+        ("OUTCOMES_URL", "http://127.0.0.1:9", "wrong  http://127.0.0.1:9 cannot be reached: ConnectError"),
+    ],
+)
+def test_the_doctor_names_what_is_wrong(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    run = outcomes("doctor")
+    assert run.code == 1
+    assert says in run.out
+
+
+@pytest.mark.parametrize(
+    ("missing", "code", "says"),
+    [
+        (("INTERNAL_API_KEY",), 0, "ok     no key (INTERNAL_API_KEY): recording goes by the session"),
+        (("OUTCOMES_COOKIE",), 0, "ok     no session (OUTCOMES_COOKIE): list, summary and export will not work"),
+        (("INTERNAL_API_KEY", "OUTCOMES_COOKIE"), 1, "wrong  no key"),
+    ],
+)
+def test_the_doctor_says_what_works_without(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...], code: int, says: str
+) -> None:
+    for variable in missing:
+        monkeypatch.delenv(variable)
+    run = outcomes("doctor")
+    assert run.code == code
+    assert says in run.out
+
+
+@pytest.mark.parametrize(("fault", "says"), [("500", "500 where 400 was expected"), ("drop", "no answer: ")])
+def test_the_doctor_tells_an_api_that_is_unwell(api: Api, outcomes: Outcomes, fault: str, says: str) -> None:
+    api.fail("", fault)
+    run = outcomes("doctor")
+    assert run.code == 1
+    assert says in run.out
+
+
+def test_the_doctor_warns_of_a_key_in_the_clear(api: Api, outcomes: Outcomes) -> None:
+    # This machine by an address that is not its loopback's.
+    url = api.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - connected to, not listened on
+    run = outcomes("doctor", "--url", url)
+    assert run.code == 1
+    assert f"wrong  {url} is not https" in run.out
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ((200, {}, b"<html>"), "is no Outcomes API"),
+        ((401, {"Date": "Wed, 01 Apr 2020 12:00:00 GMT"}, b"{}"), "ahead of the API's: set it by NTP"),
+        ((401, {"Date": "yesterday"}, b"{}"), "the clock cannot be compared"),
+    ],
+)
+def test_the_doctor_knows_a_stranger_and_a_wrong_clock(api: Api, outcomes: Outcomes, answer: Any, says: str) -> None:
+    api.door.upstream = lambda *_: answer
+    run = outcomes("doctor")
+    assert run.code == 1
+    assert says in run.out
+
+
+def test_the_doctor_tells_an_api_without_batches(api: Api, outcomes: Outcomes) -> None:
+    current = api.door.upstream
+    old: Any = (403, {}, b'{"error":"Missing Authentication Token"}')
+    api.door.upstream = lambda *asked: old if asked[1].endswith("/batch") else current(*asked)
+    run = outcomes("doctor")
+    assert run.code == 1
+    assert "the API is older than this client" in run.out
+
+
+def test_without_the_extra_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "typer", None)
+    monkeypatch.delitem(sys.modules, "outcomes_client._cli", raising=False)
+    with pytest.raises(SystemExit) as exit_:
+        main(["list"])
+    assert exit_.value.code == 2
+    assert "install outcomes-client[cli]" in capsys.readouterr().err

@@ -1,0 +1,531 @@
+"""The clients against a real HTTP server: what is recorded, what comes back, and how often it counts."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from outcomes_client import (
+    AsyncOutcomesClient,
+    BrokenAnswerError,
+    BusyError,
+    ConfigurationError,
+    InvalidOutcomeError,
+    KeyReusedError,
+    NewOutcome,
+    NoAnswerError,
+    OutcomesClient,
+    OutcomesError,
+    OutcomeType,
+    Recorded,
+    Result,
+    Retry,
+    ServerError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+)
+
+from clients.python.tests.conftest import Api, everywhere
+from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE, PACED, SLOW
+
+Record = Callable[..., Awaitable[Recorded]]
+RecordMany = Callable[..., Awaitable[list[Result]]]
+
+
+@pytest.fixture(params=["blocking", "awaiting"])
+def record(request: pytest.FixtureRequest, api: Api) -> Record:
+    """`record` of either client, so that one scenario holds for both."""
+
+    async def blocking(*args: Any, **fields: Any) -> Recorded:
+        with OutcomesClient(**api.settings) as client:
+            return client.record(*args, **fields)
+
+    async def awaiting(*args: Any, **fields: Any) -> Recorded:
+        async with AsyncOutcomesClient(**api.settings) as client:
+            return await client.record(*args, **fields)
+
+    return blocking if request.param == "blocking" else awaiting
+
+
+@pytest.fixture(params=["blocking", "awaiting"])
+def record_many(request: pytest.FixtureRequest, api: Api) -> RecordMany:
+    async def blocking(items: Any) -> list[Result]:
+        with OutcomesClient(**api.settings) as client:
+            return client.record_many(items)
+
+    async def awaiting(items: Any) -> list[Result]:
+        async with AsyncOutcomesClient(**api.settings) as client:
+            return await client.record_many(items)
+
+    return blocking if request.param == "blocking" else awaiting
+
+
+def tasks(count: int, user: int = 42, **fields: Any) -> list[NewOutcome]:
+    return [NewOutcome(outcome_type="task_complete", title=f"Task {n}", user_id=user, **fields) for n in range(count)]
+
+
+# Recording one
+
+
+@everywhere
+async def test_what_was_recorded_comes_back_exactly(api: Api, record: Record, client: OutcomesClient) -> None:
+    fields: dict[str, Any] = {
+        "description": "Two years, paid upfront",
+        "value_usd": Decimal("123456789012345.67890123456789"),
+        "agent_id": 7,
+        "metadata": {"score": 0.1, "exact": Decimal("0.10000000000000000000000001"), "tags": ["ü", "🎉"], "n": None},
+    }
+    answer = await record(OutcomeType.DEAL_CLOSED, "Acme renewed", user_id=api.user, **fields)
+    [outcome] = client.list().outcomes
+    assert outcome.id == answer.id
+    assert {name: getattr(outcome, name) for name in fields} == fields
+    assert isinstance(outcome.metadata["score"] if outcome.metadata else None, float)
+    assert outcome.created_at.tzinfo is UTC
+
+
+@everywhere
+@pytest.mark.parametrize("value", [Decimal("12.50"), 12.5, 0.1, 7, Decimal("-0.01"), Decimal("1E+14"), None])
+def test_no_value_drifts(api: Api, client: OutcomesClient, value: Decimal | float | None) -> None:
+    client.record("deal_closed", "Signed", value_usd=value, user_id=api.user)
+    [outcome] = client.list().outcomes
+    assert outcome.value_usd == (None if value is None else Decimal(str(value)))
+
+
+@everywhere
+@pytest.mark.parametrize("fault", [*BEFORE_THE_WRITE, *AFTER_THE_WRITE])
+async def test_one_call_is_one_outcome_whatever_fails(api: Api, record: Record, fault: str) -> None:
+    api.fail(fault)
+    answer = await record("task_complete", "Inbox sorted", user_id=api.user)
+    assert [one["id"] for one in api.recorded()] == [answer.id]
+    assert answer.replayed is (fault in AFTER_THE_WRITE)
+    assert api.door.seen[fault] == 1
+    assert {headers["Idempotency-Key"] for headers, _ in api.door.requests} == {answer.idempotency_key}
+
+
+@everywhere
+async def test_one_call_is_one_outcome_when_everything_fails_in_turn(api: Api, record: Record) -> None:
+    api.fail(*AFTER_THE_WRITE, *BEFORE_THE_WRITE)
+    await record("task_complete", "Inbox sorted", user_id=api.user)
+    assert len(api.recorded()) == 1
+
+
+@everywhere
+async def test_a_call_that_gave_up_is_safe_to_repeat_with_its_key(api: Api, record: Record) -> None:
+    api.quick = Retry(deadline=0.5, timeout=2, first=0.01, longest=0.02)
+    api.fail(*["drop after the write"] * 1000)
+    with pytest.raises(NoAnswerError) as failure:
+        await record("task_complete", "Inbox sorted", user_id=api.user)
+    assert failure.value.retryable
+    api.door.faults.clear()
+    again = await record(
+        "task_complete", "Inbox sorted", user_id=api.user, idempotency_key=failure.value.idempotency_key
+    )
+    assert again.replayed
+    assert len(api.recorded()) == 1
+
+
+@pytest.mark.parametrize("fault", PACED)
+async def test_retry_after_is_honoured(api: Api, record: Record, fault: str) -> None:
+    api.fail(fault)
+    await record("task_complete", "Inbox sorted", user_id=42)
+    first, second = api.door.times
+    # An HTTP date says whole seconds: up to one of the asked seconds may be lost in its rounding.
+    assert second - first >= (1 if fault == "429 with Retry-After" else 0)
+
+
+async def test_no_wait_outlives_the_deadline(api: Api, record: Record) -> None:
+    api.quick = Retry(deadline=0.5)
+    api.fail("429 with Retry-After")
+    with pytest.raises(BusyError) as failure:
+        await record("task_complete", "Inbox sorted", user_id=42)
+    assert (failure.value.status, failure.value.error, failure.value.retry_after) == (429, "Too Many Requests", 1)
+    assert len(api.door.times) == 1
+
+
+@pytest.mark.parametrize("fault", SLOW)
+async def test_a_slow_answer_does_not_outlive_the_deadline(api: Api, record: Record, fault: str) -> None:
+    api.fail(fault)
+    api.quick = Retry(deadline=0.3)
+    started = datetime.now(UTC)
+    with pytest.raises(NoAnswerError):
+        await record("task_complete", "Inbox sorted", user_id=42)
+    assert (datetime.now(UTC) - started).total_seconds() < 2
+
+
+async def test_a_refusal_says_what_to_change_and_is_not_repeated(api: Api, record: Record) -> None:
+    with pytest.raises(InvalidOutcomeError, match="400 Invalid title: title must be 1 to 200 characters") as failure:
+        await record("task_complete", "", user_id=42)
+    error = failure.value
+    assert (error.status, error.error, error.retryable) == (400, "Invalid title", False)
+    assert error.details == [{"field": "title", "message": "must be 1 to 200 characters"}]
+    assert len(api.door.times) == 1
+
+
+@everywhere
+async def test_another_outcome_under_a_used_key_is_refused(api: Api, record: Record) -> None:
+    await record("task_complete", "One", user_id=api.user, idempotency_key=f"k-{api.user}")
+    with pytest.raises(KeyReusedError) as failure:
+        await record("task_complete", "Two", user_id=api.user, idempotency_key=f"k-{api.user}")
+    assert [one["field"] for one in failure.value.details] == ["title"]
+
+
+@pytest.mark.parametrize("key", ["", "two words", "tab\t", "ä", "x" * 256, "line\nbreak"])
+async def test_a_key_that_no_header_can_carry_is_refused_before_sending(api: Api, record: Record, key: str) -> None:
+    with pytest.raises(InvalidOutcomeError, match="Idempotency-Key"):
+        await record("task_complete", "One", idempotency_key=key)
+    assert not api.door.times
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": object()}, {"a": "\ud800"}])
+async def test_what_json_cannot_say_is_refused_before_sending(api: Api, record: Record, value: Any) -> None:
+    with pytest.raises(InvalidOutcomeError, match="Invalid metadata"):
+        await record("task_complete", "One", metadata=value)
+    assert not api.door.times
+
+
+async def test_another_site_is_recognised(api: Api, record: Record) -> None:
+    api.door.upstream = lambda *_: (404, {}, b"<html>")
+    with pytest.raises(UnexpectedAnswerError, match="is this the URL of an Outcomes API"):
+        await record("task_complete", "One")
+
+
+async def test_a_refused_connection_names_its_reason() -> None:
+    with (
+        OutcomesClient("http://127.0.0.1:9", "k", retry=Retry(deadline=1)) as client,
+        pytest.raises(NoAnswerError, match="ConnectError"),
+    ):
+        client.record("task_complete", "One")
+
+
+# Recording many
+
+
+@everywhere
+async def test_every_item_gets_its_result_in_order(api: Api, record_many: RecordMany) -> None:
+    same = {"outcomeType": "task_complete", "title": "Twice", "userId": api.user, "idempotencyKey": f"same-{api.user}"}
+    unwritable = tasks(1, api.user, metadata={"x": float("nan")})
+    other = {**same, "title": "Other"}
+    results = await record_many([*tasks(2, api.user), {"outcomeType": "nonsense"}, *unwritable, same, same, other])
+    expected = ["created", "created", "invalid", "invalid", "created", "replayed", "conflict"]
+    assert [one.status for one in results] == expected
+    assert [one.ok for one in results] == [True, True, False, False, True, True, False]
+    assert results[2].error == "Invalid outcome_type"
+    assert results[3].error == "Invalid metadata"
+    assert len(api.recorded()) == 3
+
+
+@everywhere
+async def test_many_go_in_batches_of_a_hundred(api: Api, record_many: RecordMany) -> None:
+    results = await record_many(tasks(250, api.user))
+    assert all(one.status == "created" for one in results)
+    assert sorted(one["title"] for one in api.recorded()) == sorted(f"Task {n}" for n in range(250))
+    assert len(api.door.requests) == 3
+
+
+@everywhere
+async def test_batches_stay_within_a_mebibyte(api: Api, record_many: RecordMany) -> None:
+    results = await record_many(tasks(40, api.user, metadata={"text": "x" * 60_000}))
+    assert all(one.ok for one in results)
+    sizes = [len(body) for _, body in api.door.requests]
+    assert len(sizes) == 3
+    assert max(sizes) <= 1024 * 1024
+
+
+async def test_an_item_that_fits_no_batch_sinks_no_other(record_many: RecordMany) -> None:
+    huge = NewOutcome(outcome_type="task_complete", title="Huge", metadata={"text": "x" * 1024 * 1024})
+    results = await record_many([*tasks(1), huge, *tasks(1)])
+    assert [one.status for one in results] == ["created", "invalid", "created"]
+    assert results[1].error == "Payload too large"
+
+
+async def test_only_what_may_succeed_is_sent_again(api: Api, record_many: RecordMany) -> None:
+    api.ledger.unready_items = 3
+    results = await record_many([*tasks(5), {"outcomeType": "nonsense"}])
+    assert [one.status for one in results] == ["created"] * 5 + ["invalid"]
+    assert [body.count(b"outcomeType") for _, body in api.door.requests] == [6, 3]
+    assert len(api.recorded()) == 5
+
+
+async def test_an_item_still_failing_at_the_deadline_says_so(api: Api, record_many: RecordMany) -> None:
+    api.quick = Retry(deadline=0.5, timeout=1, first=0.01, longest=0.02)
+    api.ledger.unready_items = 10_000
+    [result] = await record_many(tasks(1))
+    assert (result.status, result.retryable, result.error) == ("failed", True, "Failed to record outcome")
+    assert not api.recorded()
+
+
+async def test_results_outlive_a_failed_try_to_better_them(api: Api, record_many: RecordMany) -> None:
+    api.quick = Retry(deadline=1, timeout=1, first=0.01, longest=0.02)
+    api.ledger.unready_items = 1
+    api.fail("", *["drop"] * 1000)
+    results = await record_many(tasks(3))
+    assert [(one.status, one.retryable) for one in results] == [
+        ("failed", True),
+        ("created", False),
+        ("created", False),
+    ]
+
+
+@everywhere
+@pytest.mark.parametrize("fault", [*BEFORE_THE_WRITE, *AFTER_THE_WRITE])
+async def test_a_batch_counts_each_item_once_whatever_fails(api: Api, record_many: RecordMany, fault: str) -> None:
+    api.fail(fault)
+    results = await record_many(tasks(3, api.user))
+    assert {one["id"] for one in api.recorded()} == {one.id for one in results}
+    assert len(api.recorded()) == 3
+
+
+async def test_a_batch_that_fails_whole_tells_what_is_known_of_each_item(api: Api, record_many: RecordMany) -> None:
+    api.quick = Retry(deadline=1, timeout=2, first=0.01, longest=0.02)
+    api.fail("", *["drop after the write"] * 1000)
+    with pytest.raises(NoAnswerError) as failure:
+        await record_many(tasks(150, api.user))
+    results = failure.value.results
+    assert [one.status for one in results] == ["created"] * 100 + ["failed"] * 50
+    api.door.faults.clear()
+    left = [
+        NewOutcome(
+            outcome_type="task_complete", title=f"Task {n}", user_id=api.user, idempotency_key=one.idempotency_key
+        )
+        for n, one in enumerate(results)
+        if not one.ok
+    ]
+    assert {one.status for one in await record_many(left)} == {"replayed"}
+    assert len(api.recorded()) == 150
+
+
+async def test_nothing_to_record_is_nothing_sent(api: Api, record_many: RecordMany) -> None:
+    assert await record_many([]) == []
+    assert not api.door.times
+
+
+# Reading
+
+
+@pytest.fixture
+def feed(api: Api, client: OutcomesClient) -> None:
+    kinds = list(OutcomeType)
+    client.record_many(
+        NewOutcome(
+            outcome_type=kinds[n % 6], title=f"No. {n}", value_usd=Decimal("0.10"), agent_id=n % 2 + 1, user_id=api.user
+        )
+        for n in range(120)
+    )
+    client.record("deal_closed", "Not mine", user_id=43, value_usd=1000)
+
+
+@everywhere
+@pytest.mark.usefixtures("feed")
+async def test_iterating_gives_every_outcome_once(api: Api, client: OutcomesClient) -> None:
+    outcomes = list(client.iterate())
+    assert sorted(one.title for one in outcomes) == sorted(f"No. {n}" for n in range(120))
+    assert [one.created_at for one in outcomes] == sorted((one.created_at for one in outcomes), reverse=True)
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        assert [one async for one in awaiting.iterate()] == outcomes
+
+
+@pytest.mark.usefixtures("feed")
+def test_pages_follow_each_other(client: OutcomesClient) -> None:
+    first = client.list(limit=2)
+    second = client.list(limit=2, cursor=first.next_cursor)
+    assert [one.title for one in first.outcomes + second.outcomes] == ["No. 119", "No. 118", "No. 117", "No. 116"]
+
+
+@pytest.mark.usefixtures("feed")
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ({"outcome_type": "deal_closed"}, 20),
+        ({"outcome_type": [OutcomeType.DEAL_CLOSED, "task_complete"]}, 40),
+        ({"agent_id": 1}, 60),
+        ({"start": datetime(2026, 4, 1, 12, 1, tzinfo=UTC), "end": datetime(2026, 4, 1, 12, 11, tzinfo=UTC)}, 10),
+        ({"start": date(2026, 4, 2)}, 0),
+        ({"end": "2026-04-01T12:02:00.000Z"}, 1),
+    ],
+)
+async def test_filters_narrow_the_feed(api: Api, client: OutcomesClient, filters: dict[str, Any], count: int) -> None:
+    assert len(list(client.iterate(**filters))) == count
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        assert len([one async for one in awaiting.iterate(**filters)]) == count
+
+
+@everywhere
+@pytest.mark.usefixtures("feed")
+async def test_the_summary_adds_up_exactly(api: Api, client: OutcomesClient) -> None:
+    [newest] = client.list(limit=1).outcomes
+    start = newest.created_at.date() - timedelta(days=1)
+    asked: dict[str, Any] = {"start": start, "end": start + timedelta(days=7), "timezone": "Europe/Berlin"}
+    summary = client.summary(**asked)
+    assert (summary.count, summary.value_usd, summary.timezone) == (120, Decimal("12.00"), "Europe/Berlin")
+    assert {one.outcome_type: one.value_usd for one in summary.by_type} == dict.fromkeys(OutcomeType, Decimal(2))
+    assert sorted((one.agent_id or 0, one.count) for one in summary.by_agent) == [(1, 60), (2, 60)]
+    assert [one.date for one in summary.by_day] == [start + timedelta(days=n) for n in range(7)]
+    assert sum(one.value_usd for one in summary.by_day) == Decimal("12.00")
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        assert await awaiting.summary(**asked) == summary
+
+
+def test_a_time_without_zone_is_refused(client: OutcomesClient) -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        client.list(start=datetime(2026, 4, 1, 12))  # noqa: DTZ001 - the mistake under test
+
+
+@pytest.mark.parametrize("fault", [*BEFORE_THE_WRITE, *AFTER_THE_WRITE])
+def test_reading_survives_what_fails(api: Api, fault: str) -> None:
+    api.fail(fault)
+    with OutcomesClient(**api.settings) as client:
+        assert client.list().outcomes == []
+
+
+MALFORMED = [
+    "[]",
+    '{"outcomes":1}',
+    '{"outcomes":[1]}',
+    '{"outcomes":[{"id":"x"}],"next_cursor":null}',
+    "\xff",
+    "[" * 9999,
+]
+
+
+@pytest.mark.parametrize("body", MALFORMED)
+def test_a_malformed_page_is_an_error_of_ours(api: Api, body: str) -> None:
+    api.door.upstream = lambda *_: (200, {}, body.encode("latin-1"))
+    api.quick = Retry(deadline=1, first=0.01)
+    with OutcomesClient(**api.settings) as client, pytest.raises(UnexpectedAnswerError) as failure:
+        client.list()
+    assert failure.value.retryable
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"ok":false,"id":"1"}', '{"ok":true}', '{"ok":true,"id":7}'])
+async def test_a_malformed_success_is_not_taken_for_one(api: Api, record: Record, body: str) -> None:
+    api.door.upstream = lambda *_: (200, {}, body.encode())
+    api.quick = Retry(deadline=1, first=0.01)
+    with pytest.raises(BrokenAnswerError) as failure:
+        await record("task_complete", "One")
+    assert failure.value.idempotency_key
+
+
+MALFORMED_RESULTS = ["{}", '{"results":[]}', '{"results":[{}]}', '{"results":[{"status":"maybe"}]}', '{"results":[7]}']
+
+
+@pytest.mark.parametrize("body", MALFORMED_RESULTS)
+async def test_malformed_results_are_not_taken_for_results(api: Api, record_many: RecordMany, body: str) -> None:
+    api.door.upstream = lambda *_: (200, {}, body.encode())
+    api.quick = Retry(deadline=1, first=0.01)
+    with pytest.raises(BrokenAnswerError) as failure:
+        await record_many(tasks(1))
+    assert [(one.status, one.retryable) for one in failure.value.results] == [("failed", True)]
+
+
+def test_an_endless_answer_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes_client._client._LONGEST_ANSWER", 1000)
+    api.door.upstream = lambda *_: (200, {}, b" " * 2000)
+    api.quick = Retry(deadline=1, first=0.01)
+    with OutcomesClient(**api.settings) as client, pytest.raises(NoAnswerError, match="too long"):
+        client.list()
+
+
+# Who is calling
+
+
+@everywhere
+def test_the_environment_configures_the_client(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in api.environment.items():
+        monkeypatch.setenv(name, value)
+    with OutcomesClient() as client:
+        client.record("task_complete", "One", user_id=api.user)
+        assert len(client.list().outcomes) == 1
+
+
+@everywhere
+def test_a_session_records_for_its_own_user(api: Api) -> None:
+    with OutcomesClient(api.url, cookie=api.cookie, retry=api.quick) as client:
+        client.record("task_complete", "Mine", user_id=43)
+    assert [one["title"] for one in api.recorded()] == ["Mine"]
+
+
+def test_the_url_may_be_the_endpoint_itself(api: Api) -> None:
+    with OutcomesClient(api.url + "/api/outcomes/", api.key) as client:
+        assert client.record("task_complete", "One").id
+
+
+def test_a_cookie_may_be_the_whole_header(api: Api) -> None:
+    with OutcomesClient(api.url, cookie=f"Cookie: {api.cookie}\n") as client:
+        assert client.list().outcomes == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        ({}, "OUTCOMES_URL"),
+        ({"url": "localhost:8000"}, "OUTCOMES_URL"),
+        ({"url": "http://me:secret@host"}, "OUTCOMES_URL"),
+        ({"url": "http://h", "api_key": "s3cret\n"}, "INTERNAL_API_KEY"),
+        ({"url": "http://h", "cookie": "s3cret"}, "OUTCOMES_COOKIE"),
+    ],
+)
+def test_bad_settings_are_named_without_being_shown(settings: dict[str, Any], missing: str) -> None:
+    for kind in (OutcomesClient, AsyncOutcomesClient):
+        with pytest.raises(ConfigurationError, match=missing) as failure:
+            kind(**settings)
+        assert "secret" not in str(failure.value)
+        assert "s3cret" not in str(failure.value)
+
+
+def test_a_call_without_its_credential_is_not_sent(api: Api) -> None:
+    with OutcomesClient(api.url) as client, pytest.raises(ConfigurationError, match="INTERNAL_API_KEY"):
+        client.record("task_complete", "One")
+    with OutcomesClient(api.url, api.key) as client, pytest.raises(ConfigurationError, match="OUTCOMES_COOKIE"):
+        client.list()
+    assert not api.door.times
+
+
+@everywhere
+def test_a_wrong_key_is_told_at_once(api: Api) -> None:
+    with OutcomesClient(api.url, "wrong", cookie=api.cookie) as client:
+        with pytest.raises(UnauthorizedError) as failure:
+            client.record("task_complete", "One")
+        with pytest.raises(UnauthorizedError):
+            client.record_many(tasks(2, api.user))
+    assert (failure.value.status, failure.value.error) == (401, "Unauthorized")
+    assert not api.recorded()
+
+
+def test_neither_key_nor_cookie_is_ever_shown(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    shown = []
+    api.quick = Retry(deadline=1, first=0.01)
+    settings = {**api.settings, "api_key": "K3Y-secret", "cookie": "session=C00KIE-secret"}
+    with OutcomesClient(**settings) as client:
+        for faults in ([], ["drop"] * 99, ["garbage"] * 99, ["500"] * 99):
+            api.door.faults.clear()
+            api.fail(*faults)
+            for call in (lambda: client.record("task_complete", "One"), client.list):
+                with pytest.raises(OutcomesError) as failure:
+                    call()
+                shown += traceback.format_exception(failure.value)
+                shown += [repr(failure.value), repr(vars(failure.value))]
+        shown += [repr(client), repr(client._address), caplog.text]
+    assert not [text for text in shown if "secret" in text]
+
+
+def test_server_errors_carry_their_text(api: Api) -> None:
+    api.fail(*["500"] * 1000)
+    api.quick = Retry(deadline=1, first=0.01)
+    with OutcomesClient(**api.settings) as client, pytest.raises(ServerError) as failure:
+        client.record("task_complete", "One")
+    assert (failure.value.status, failure.value.error) == (500, "Failed to record outcome")
+
+
+def test_a_transport_of_ones_own_is_used() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Outcome-Id": "1"}, json={"ok": True})
+
+    with OutcomesClient("https://api.example/prod", "k", transport=httpx.MockTransport(answer)) as client:
+        assert client.record("task_complete", "One").id == "1"
