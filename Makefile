@@ -15,6 +15,7 @@ ENV := dev
 USER_ID := 42
 KIND := next-auth
 BUILD_DIR := .aws-sam/build
+axe := dashboard/node_modules/.package-lock.json
 
 # uv trusts what this machine trusts (as git and pip do), so that a company's own certificate authority works.
 export UV_SYSTEM_CERTS := true
@@ -32,16 +33,16 @@ MAKEFLAGS += --no-print-directory
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-run: install ## serve the API at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
+run: install ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
 	@$(bin)/python -m local
 
-test: install ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
+test: install $(axe) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest
 
 check: install .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
-	$(bin)/mypy functions layers/common/outcomes layers/common/cut_aws_data.py local smoke bench docs tests
+	$(bin)/mypy functions layers/common/outcomes layers/common/cut_aws_data.py local smoke bench docs tests clients/python conftest.py
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
@@ -85,7 +86,7 @@ key: install ## a new bearer key and the fingerprint that lets it in
 session: install ## a Cookie header for the running stack (USER_ID=42 KIND=next-auth)
 	@$(bin)/python -m local session --user-id '$(USER_ID)' --kind '$(KIND)'
 
-seed: install ## some sixty outcomes of the last thirty days into the running stack, for user 42
+seed: install ## some two hundred outcomes of the last ninety days into the running stack, for user 42
 	@$(bin)/python -m local seed
 
 aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
@@ -95,6 +96,13 @@ aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without 
 deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)
 	@if [ -t 0 ]; then $(bin)/python -m local.answers '$(ENV)' Architecture=$(ARCH) && $(sam) deploy --config-env '$(ENV)'; \
 	    else $(sam) deploy --config-env '$(ENV)' --no-confirm-changeset --no-fail-on-empty-changeset; fi
+	@$(bin)/python -m local.publish '$(ENV)'
+
+# What finds faults of accessibility. Tests that need it say so where it is not; in CI they fail.
+$(axe): dashboard/package-lock.json
+	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of accessibility are skipped.' >&2; \
+	    else npm ci --prefix dashboard --silent --no-audit --no-fund && touch $@ \
+	        || echo 'npm could not install axe-core: tests of accessibility are skipped.' >&2; fi
 
 .tools/$(CHECKOV) .tools/$(PIP_AUDIT): $(uv_installed)
 	@echo 'Installing $(@F) into .tools.' >&2

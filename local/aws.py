@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,9 @@ TABLE_PROPERTIES = {
     "ProvisionedThroughput",
     "StreamSpecification",
 }
+
+# Of a page of a query. moto takes longer to write 1 MB of small items than the functions wait for an answer.
+PAGE_ITEMS = 2_000
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -119,6 +122,16 @@ def _snapshot(table: Table, _memo: object) -> Table:
 
 
 Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]  # moto offers no hook for it
+
+
+def _query_in_pages(table: Table, *condition_and_limit: Any, **more: Any) -> Any:
+    """moto's query, which ends a page after PAGE_ITEMS as if they were 1 MB."""
+    *condition, limit = condition_and_limit[:4]
+    return _query(table, *condition, min(limit or PAGE_ITEMS, PAGE_ITEMS), *condition_and_limit[4:], **more)
+
+
+_query: Callable[..., Any] = Table.query
+Table.query = _query_in_pages  # type: ignore[assignment]  # moto offers no hook for it
 
 
 def _one_at_a_time(app: "WSGIApplication") -> "WSGIApplication":

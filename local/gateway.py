@@ -54,9 +54,10 @@ class Gateway:
         self._functions = functions
         self._authorizers = Authorizers(api, self._ask_authorizer)
 
-    def app(self) -> web.Application:
-        """An aiohttp application that leaves every request to the API's own routes."""
+    def app(self, *beside: web.RouteDef) -> web.Application:
+        """An aiohttp application that leaves every request to the API's own routes, but those for what is beside it."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.add_routes(beside)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
 

@@ -1,9 +1,10 @@
-"""Outcomes as a platform's agents would have recorded them, to look at."""
+"""Outcomes as a small company's agents would have recorded them, to look at."""
 
 import json
 import random
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,126 +14,173 @@ from outcomes.store import OutcomeStore
 
 from local.errors import StackError
 
-COUNT = 60
-DAYS = 30
-DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+DAYS = 90
+MINUTE = 60_000  # milliseconds
+DAY = 24 * 60 * MINUTE
 
-CUSTOMERS = ["Acme", "Borealis Energy", "Café Zoé", "Dunmore Logistics", "Elmwood Clinics", "Fjordline", "Grünwald AG"]
+CUSTOMERS = [
+    "Acme",
+    "Borealis Energy",
+    "Café Zoé",
+    "Dunmore Logistics",
+    "Elmwood Clinics",
+    "Fjordline",
+    "Grünwald AG",
+    "Harrow & Pike",
+    "Okafor Dental",
+    "Tidewater Co-op",
+]
 VENDORS = ["Northwind Hosting", "Pacific Freight", "Quill Office Supply", "Redwood Insurance", "Stellar Telecom"]
-TOPICS = ["cutting onboarding time", "pricing for small teams", "our carbon report", "moving off spreadsheets"]
+TOPICS = [
+    "cutting onboarding time",
+    "pricing for small teams",
+    "our carbon report",
+    "moving off spreadsheets",
+    "single sign-on",
+    "working offline",
+    "the new API",
+]
 CHANNELS = ["LinkedIn", "the newsletter", "the community forum", "YouTube"]
-TASKS = ["Reconciled last month's invoices", "Cleaned up duplicate contacts", "Answered the overnight tickets"]
+TASKS = [
+    "Reconciled last month's invoices",
+    "Cleaned up duplicate contacts",
+    "Answered the overnight tickets",
+    "Collected three overdue invoices",
+    "Moved the price list to the new catalogue",
+    "Scheduled the on-site visits of next week",
+]
 
 type Fields = dict[str, Any]
 
 
 def seed(table: str, user_id: int, now: int) -> None:
-    """Store COUNT outcomes of the user in the table, spread over the days before `now` (milliseconds since 1970).
+    """Store the `outcomes` of the DAYS before `now` (milliseconds since 1970) in the table, for the user.
 
-    They are the same each time, but for their ids. Raises StackError when the table cannot be written.
+    Raises StackError when the table cannot be written.
     """
     store = OutcomeStore(table)
-    for stored, (milliseconds, fields) in enumerate(outcomes(now), start=1):
+    story = list(outcomes(now))
+    for stored, (milliseconds, fields) in enumerate(story, start=1):
         # Through JSON, as an agent would send it: money is a Decimal, never a float.
         body = json.loads(json.dumps(fields), parse_float=Decimal, parse_int=Decimal)
         try:
             store.add(NewOutcome.parse(body, session_user=user_id), milliseconds=milliseconds)
         except (BotoCoreError, ClientError) as error:
             raise StackError(f"the running stack did not take outcome {stored}: {error}") from error
-        _show(stored, user_id)
+        _show(stored, len(story))
+    print(f"User {user_id} now has {len(story)} more outcomes of the last {DAYS} days.")
 
 
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
-    """Times and bodies of POST requests, oldest first."""
-    chance = random.Random(42)  # noqa: S311 (nothing secret: the same outcomes each time)
-    step = DAYS * DAY_MILLISECONDS // COUNT
-    kinds = [_negotiation, _amplification, _deal, _broadcast, _task, _content]
-    for index in range(COUNT):
-        milliseconds = now - (COUNT - index) * step + chance.randrange(step)
-        # Each kind once in six, so that all are there, but in no order that one could see.
-        yield milliseconds, kinds[(index + chance.choice([0, 0, 1])) % len(kinds)](chance)
+    """Times and bodies of POST requests, oldest first: less at weekends, more from week to week, the last minutes ago.
+
+    On one day of the week they are the same each time.
+    """
+    chance = random.Random(7)  # noqa: S311 (nothing secret: the same outcomes each time)
+    work = _Work(chance)
+    for days_ago in range(DAYS - 1, -1, -1):
+        day = now - days_ago * DAY
+        is_weekend = time.gmtime(day / 1000).tm_wday >= 5
+        busy = (1.2 if is_weekend else 3.4) * (1.2 - 0.6 * days_ago / DAYS)
+        count = round(busy * chance.uniform(0.5, 1.4))
+        for minutes in sorted((chance.uniform(20, 700) for _ in range(count)), reverse=True):
+            yield day - round(minutes * MINUTE), work.some()
+    yield now - 3 * MINUTE, work.deal()
 
 
-def _negotiation(chance: random.Random) -> Fields:
-    vendor, saved = chance.choice(VENDORS), _money(chance, 400, 9_000)
-    return {
-        "outcomeType": "negotiation_complete",
-        "title": f"Renewed {vendor} at a lower price",
-        "description": f"Asked for the volume discount, then for a longer term. Saves ${saved:,.2f} a year.",
-        "valueUsd": saved,
-        "agentId": chance.choice([3, 7]),
-        "metadata": {"vendor": vendor, "rounds": chance.randint(2, 6), "termMonths": chance.choice([12, 24, 36])},
-    }
+class _Work:
+    """Things that agents get done. Names and topics come in turn, so that no two neighbours are alike."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._customers, self._vendors, self._topics, self._tasks = map(
+            self._in_turn, (CUSTOMERS, VENDORS, TOPICS, TASKS)
+        )
+        kinds: list[Callable[[], Fields]] = [self.deal, self.negotiation, self.amplification, self.broadcast]
+        self._kinds = self._in_turn([*kinds, self.task, self.task, self.task, self.content, self.content])
+
+    def some(self) -> Fields:
+        """Of any kind, each as often as it happens."""
+        return next(self._kinds)()
+
+    def deal(self) -> Fields:
+        customer, seats = next(self._customers), self._chance.randint(5, 48)
+        return {
+            "outcomeType": "deal_closed",
+            "title": f"{customer} signed for {seats} seats",
+            "description": "From first mail to signature without a call. The contract is in the shared drive.",
+            "valueUsd": seats * self._chance.choice([96, 144, 180]),
+            "agentId": self._chance.choice([7, 23]),
+            "metadata": {"customer": customer, "seats": seats, "stages": ["qualified", "proposal", "signed"]},
+        }
+
+    def negotiation(self) -> Fields:
+        vendor, saved = next(self._vendors), self._money(300, 4_200)
+        rounds, term = self._chance.randint(2, 6), self._chance.choice([12, 24, 36])
+        return {
+            "outcomeType": "negotiation_complete",
+            "title": f"Renewed {vendor} at a lower price",
+            "description": f"Asked for the volume discount, then for a longer term. Saves ${saved:,.2f} a year.",
+            "valueUsd": saved,
+            "agentId": 3,
+            "metadata": {"vendor": vendor, "rounds": rounds, "termMonths": term},
+        }
+
+    def amplification(self) -> Fields:
+        reach = self._chance.randint(4_200, 90_000)
+        channel, shares = self._chance.choice(CHANNELS), reach // self._chance.randint(60, 200)
+        return {
+            "outcomeType": "amplification_complete",
+            "title": f"Post about {next(self._topics)} reached {reach:,} people",
+            "valueUsd": round(reach * 0.018, 2),
+            "agentId": 11,
+            "metadata": {"channel": channel, "reach": reach, "shares": shares},
+        }
+
+    def broadcast(self) -> Fields:
+        recipients = self._chance.randint(1_900, 14_000)
+        return {
+            "outcomeType": "broadcast_complete",
+            "title": f"Sent the update on {next(self._topics)} to {recipients:,} readers",
+            "valueUsd": round(recipients * 0.045, 2),
+            "agentId": 19,
+            "metadata": {"recipients": recipients, "openRate": round(self._chance.uniform(0.18, 0.52), 3)},
+        }
+
+    def task(self) -> Fields:
+        hours = self._chance.randint(2, 9)
+        return {
+            "outcomeType": "task_complete",
+            "title": next(self._tasks),
+            "description": f"About {hours} hours of work that nobody had to do.",
+            "valueUsd": hours * 45,
+            "agentId": self._chance.choice([3, 31]),
+        }
+
+    def content(self) -> Fields:
+        topic = next(self._topics)
+        words, language = self._chance.randint(700, 2_400), self._chance.choice(["en", "de"])
+        return {
+            "outcomeType": "content_published",
+            "title": f"Published an article on {topic}",
+            "description": f"{words:,} words, reviewed by two people before it went out.",
+            "agentId": 11,
+            "metadata": {"url": f"https://blog.example.com/{topic.replace(' ', '-')}", "language": language},
+        }
+
+    def _in_turn[Thing](self, things: list[Thing]) -> Iterator[Thing]:
+        """All of them, then all of them in another order, and so on."""
+        while True:
+            yield from self._chance.sample(things, len(things))
+
+    def _money(self, low: int, high: int) -> float:
+        return self._chance.randrange(low * 100, high * 100) / 100
 
 
-def _amplification(chance: random.Random) -> Fields:
-    reach = chance.randint(1_200, 90_000)
-    return {
-        "outcomeType": "amplification_complete",
-        "title": f"Post about {chance.choice(TOPICS)} reached {reach:,} people",
-        "valueUsd": _money(chance, 50, 1_500),
-        "agentId": chance.choice([11, 19]),
-        "metadata": {"channel": chance.choice(CHANNELS), "reach": reach, "shares": reach // chance.randint(60, 200)},
-    }
-
-
-def _deal(chance: random.Random) -> Fields:
-    customer, seats = chance.choice(CUSTOMERS), chance.randint(5, 250)
-    return {
-        "outcomeType": "deal_closed",
-        "title": f"{customer} signed for {seats} seats",
-        "description": "From first mail to signature without a call. The contract is in the shared drive.",
-        "valueUsd": seats * chance.choice([96, 144, 180]),
-        "agentId": chance.choice([7, 23]),
-        "metadata": {"customer": customer, "seats": seats, "stages": ["qualified", "proposal", "signed"]},
-    }
-
-
-def _broadcast(chance: random.Random) -> Fields:
-    recipients = chance.randint(300, 14_000)
-    return {
-        "outcomeType": "broadcast_complete",
-        "title": f"Sent the update on {chance.choice(TOPICS)} to {recipients:,} readers",
-        "agentId": 19,
-        "metadata": {"recipients": recipients, "openRate": round(chance.uniform(0.18, 0.52), 3)},
-    }
-
-
-def _task(chance: random.Random) -> Fields:
-    hours = chance.randint(1, 9)
-    return {
-        "outcomeType": "task_complete",
-        "title": chance.choice(TASKS),
-        "description": f"About {hours} hours of work that nobody had to do.",
-        "valueUsd": hours * 45,
-        "agentId": chance.choice([3, 31]),
-    }
-
-
-def _content(chance: random.Random) -> Fields:
-    topic = chance.choice(TOPICS)
-    return {
-        "outcomeType": "content_published",
-        "title": f"Published an article on {topic}",
-        "description": f"{chance.randint(700, 2_400)} words, reviewed by two people before it went out.",
-        "agentId": chance.choice([11, 23]),
-        "metadata": {
-            "url": f"https://blog.example.com/{topic.replace(' ', '-')}",
-            "language": chance.choice(["en", "de"]),
-        },
-    }
-
-
-def _money(chance: random.Random, low: int, high: int) -> float:
-    return chance.randrange(low * 100, high * 100) / 100
-
-
-def _show(stored: int, user_id: int) -> None:
+def _show(stored: int, count: int) -> None:
     """One line that grows on a terminal, a line now and then in a log."""
     if sys.stdout.isatty():
-        bar = "#" * (stored * 30 // COUNT)
-        print(f"\r[{bar:<30}] {stored} of {COUNT}", end="" if stored < COUNT else "\n", flush=True)
-    elif stored % 20 == 0:
-        print(f"{stored} of {COUNT}", flush=True)
-    if stored == COUNT:
-        print(f"User {user_id} now has {COUNT} more outcomes of the last {DAYS} days.")
+        bar = "#" * (stored * 30 // count)
+        print(f"\r[{bar:<30}] {stored} of {count}", end="" if stored < count else "\n", flush=True)
+    elif stored % 50 == 0:
+        print(f"{stored} of {count}", flush=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from local import demo
 from local.aws import Aws
 from local.environment import CREDENTIALS, REGION
 from local.errors import StackError
@@ -73,8 +74,10 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             cleanup.push_async_callback(function.close)
         await asyncio.gather(*(function.warm() for function in functions.values()))
 
+        cookie = _demo_cookie(settings)
+        dashboard = demo.routes(settings.template.parent / "dashboard", cookie)
         runner = web.AppRunner(
-            gateway.app(),
+            gateway.app(*dashboard),
             access_log=None,
             auto_decompress=False,  # API Gateway passes compressed bodies on as they are
             handle_signals=False,
@@ -89,7 +92,11 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         state = _state(settings, f"http://{HOST}:{port}", aws, tables)
         state.write(settings.state_file)
         cleanup.callback(state.remove, settings.state_file)
-        print(f"{banner(state)}Edits to functions/ and layers/ count from the next request on.\n", flush=True)
+        page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
+        print(
+            f"{page}{banner(state, cookie)}Edits to functions/ and layers/ count from the next request on.\n",
+            flush=True,
+        )
         await stopped.wait()
 
 
@@ -107,7 +114,7 @@ async def run_aws(settings: Settings, port: int) -> None:
         state = _state(settings, f"http://{HOST}:{settings.port}", aws, tables)
         state.write(settings.state_file)
         cleanup.callback(state.remove, settings.state_file)
-        print(sam_banner(state, aws, settings.port, parameters), flush=True)
+        print(sam_banner(state, aws, settings.port, parameters, _demo_cookie(settings)), flush=True)
         await stopped.wait()
 
 
@@ -138,10 +145,13 @@ def _state(settings: Settings, url: str, aws: Aws, tables: dict[str, str]) -> St
     )
 
 
-def banner(state: State) -> str:
-    """What a newcomer needs, ready to paste."""
+def _demo_cookie(settings: Settings) -> str:
+    return mint("next-auth", DEMO_USER, settings.session_secret, int(time.time())).cookie
+
+
+def banner(state: State, cookie: str) -> str:
+    """What a newcomer needs, ready to paste; `cookie` is the demo user's."""
     url = f"{state.url}/api/outcomes"
-    cookie = mint("next-auth", DEMO_USER, state.session_secret, int(time.time())).cookie
     outcome = json.dumps(
         {"outcomeType": "deal_closed", "title": "Renewed Acme for a year", "valueUsd": 12500.5, "userId": DEMO_USER}
     )
@@ -172,7 +182,7 @@ Data lasts until Ctrl-C.
 """
 
 
-def sam_banner(state: State, aws: Aws, port: int, parameters: dict[str, str]) -> str:
+def sam_banner(state: State, aws: Aws, port: int, parameters: dict[str, str], cookie: str) -> str:
     """How to start the API in containers on top of this."""
     endpoint = f"http://host.docker.internal:{aws.port}"
     # The containers get the shell's region and credentials, which should not be real ones.
@@ -186,4 +196,4 @@ DynamoDB and Secrets Manager: {aws.url}, and {endpoint} for containers.
 
 Serve the API in a second terminal, once `make build` is done:
 {assignments} {shlex.join(sam)}
-{banner(state)}"""
+{banner(state, cookie)}"""

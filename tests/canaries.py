@@ -1,6 +1,6 @@
 """Credentials in places where they must not be: the functions' logs and metrics, and what an API answers.
 
-As a pytest plugin (tests/conftest.py names it) this watches all that a test run prints.
+As a pytest plugin (the conftest.py of the project names it) this watches all that a test run prints.
 """
 
 from collections.abc import Generator, Iterable

@@ -27,8 +27,6 @@ os.environ |= {
 
 ROOT = Path(__file__).parents[1]
 
-pytest_plugins = ["tests.canaries"]
-
 
 @pytest.fixture(scope="session")
 def template() -> Any:

@@ -1,4 +1,4 @@
-"""Stacks to talk to over HTTP."""
+"""Stacks of other templates than our own, to talk to over HTTP."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,13 +10,6 @@ import pytest
 from tests.local.stacks import Stack, running
 
 PROJECT = Path(__file__).parent / "project"
-
-
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Our own template, running. Tests share it, so each uses users of its own."""
-    with running(tmp_path_factory.mktemp("stack")) as stack:
-        yield stack
 
 
 @pytest.fixture(scope="session")

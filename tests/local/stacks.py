@@ -1,4 +1,7 @@
-"""Local stacks as processes of their own, as `make run` starts them."""
+"""Local stacks as processes of their own, as `make run` starts them.
+
+As a pytest plugin (the conftest.py of the project names it) this is the fixture `stack`.
+"""
 
 import json
 import os
@@ -10,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from local.session_cookies import mint
 from local.state import State
@@ -101,3 +106,10 @@ def local(*arguments: str, environment: Mapping[str, str] | None = None) -> "sub
         timeout=START_SECONDS,
         check=False,
     )
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Our own template, running. Tests share it, so each uses users of its own."""
+    with running(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack

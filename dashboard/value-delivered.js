@@ -1,0 +1,862 @@
+/**
+ * <value-delivered endpoint="/api/outcomes">: what a user's agents have delivered, as a live feed.
+ *
+ *   <script type="module" src="/value-delivered.js"></script>
+ *   <value-delivered endpoint="/api/outcomes"></value-delivered>
+ *
+ * Attributes
+ *   endpoint     where outcomes are listed; totals are read from `<endpoint>/summary`. Required.
+ *   period       days shown at first: 7, 30 (default) or 90.
+ *   refresh      seconds between looks for new outcomes, at least 1; default 15.
+ *   sign-in-url  where a signed-out viewer is sent; without it they are only told.
+ *
+ * Looks: see "Theme" at the top of the styles below, and README.md beside this file.
+ */
+
+const PERIODS = [7, 30, 90];
+const PAGE = 20;
+const CATCH_UP_PAGE = 50; // the most the API returns at once
+const CATCH_UP_PAGES = 4; // further behind than this, starting over is cheaper than catching up
+const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have a cursor
+// An outcome's time is fixed before it is written, so one may become visible a little after a younger one:
+// each look goes back this far beyond the newest known outcome.
+const OVERLAP_MS = 60_000;
+const TIMEOUT_MS = 20_000;
+const LONGEST_WAIT_S = 300;
+
+const TYPES = {
+  deal_closed: ["Deal closed", "M4 8h16v11H4zM9 8V5h6v3M4 13h16"],
+  negotiation_complete: ["Negotiation complete", "M4 4h11v8H9l-3 3v-3H4zM18 9h2v8h-2v3l-3-3h-5"],
+  amplification_complete: ["Amplification complete", "M4 17l5-5 4 4 7-8M15 7h5v5"],
+  broadcast_complete: [
+    "Broadcast complete",
+    "M12 12h.01M8.5 15.5a5 5 0 0 1 0-7M15.5 8.5a5 5 0 0 1 0 7M5.7 18.3a9 9 0 0 1 0-12.6M18.3 5.7a9 9 0 0 1 0 12.6",
+  ],
+  task_complete: ["Task complete", "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M8 12l3 3 5-6"],
+  content_published: ["Content published", "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6"],
+};
+const OTHER_ICON = "M12 4l2.4 5.2 5.6.6-4.2 3.8 1.2 5.6-5-2.9-5 2.9 1.2-5.6L4 9.8l5.6-.6z";
+
+/** The words for a type; one this file does not know yet is shown by its own name. */
+const typeName = (type) => TYPES[type]?.[0] ?? type.replaceAll("_", " ");
+const agentName = (id) => (id === null ? "No agent" : `Agent ${id}`);
+
+// ---------------------------------------------------------------- the API
+
+/** Why nothing could be read: `kind` is one of the states in WORDS; the message is for the viewer. */
+class Problem extends Error {
+  constructor(kind, message = "", retryAfter = 0) {
+    super(message);
+    this.kind = kind;
+    this.retryAfter = retryAfter; // seconds
+  }
+}
+
+/**
+ * Numbers that a double cannot hold keep their own text (`value_usd` has up to 38 digits), where the engine gives a
+ * reviver the source (ECMAScript "JSON.parse source text access"); elsewhere they are the nearest double.
+ */
+const parseExactly = (text) =>
+  JSON.parse(text, (_key, value, context) =>
+    typeof value === "number" && JSON.rawJSON && context.source !== String(value)
+      ? JSON.rawJSON(context.source)
+      : value,
+  );
+
+/** @returns the decimal text of a number read by parseExactly, or null */
+const decimal = (number) => (number === null ? null : (number.rawJSON ?? String(number)));
+
+async function read(url, signal) {
+  let response, text;
+  try {
+    response = await fetch(url, {
+      credentials: "include",
+      cache: "no-store",
+      headers: { accept: "application/json" },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    });
+    text = await response.text();
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (!navigator.onLine) throw new Problem("offline");
+    throw new Problem(
+      "error",
+      error.name === "TimeoutError" ? "The server took too long to answer." : "The server could not be reached.",
+    );
+  }
+  if (response.status === 401) throw new Problem("signed-out");
+  let body;
+  try {
+    body = parseExactly(text);
+  } catch {
+    throw new Problem("error", "The server’s answer could not be read.");
+  }
+  if (!response.ok) {
+    const problem = new Problem("error", `The server answered ${response.status}.`, Number(response.headers.get("retry-after")) || 0);
+    problem.reason = body?.error;
+    throw problem;
+  }
+  return body;
+}
+
+// ---------------------------------------------------------------- words and figures, as the viewer writes them
+
+const usd = { style: "currency", currency: "USD", signDisplay: "negative" };
+const cents = new Intl.NumberFormat(undefined, usd);
+const everyDigit = new Intl.NumberFormat(undefined, { ...usd, maximumFractionDigits: 100 });
+const compact = new Intl.NumberFormat(undefined, { ...usd, notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat();
+const exactTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
+const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
+const elapsed = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
+const now = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(0, "second");
+const SPANS = [["year", 31_557_600], ["month", 2_629_800], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
+
+function ago(instant) {
+  const seconds = (Date.now() - Date.parse(instant)) / 1000; // negative when this clock is slow: that is "now"
+  const span = SPANS.find(([, length]) => seconds >= length);
+  return span ? elapsed.format(-Math.floor(seconds / span[1]), span[0]) : now;
+}
+
+const outcomes = (count) => `${whole.format(count)} ${count === 1 ? "outcome" : "outcomes"}`;
+const days = (count) => `the last ${whole.format(count)} days`;
+
+/** Local midnight, `offset` days from today: days are the viewer's, also where clocks change. */
+function midnight(offset) {
+  const today = new Date();
+  return new Date(today.getFullYear(), today.getMonth(), today.getDate() + offset).toISOString();
+}
+
+// ---------------------------------------------------------------- elements: data only ever becomes text nodes and attributes
+
+const builder = (namespace) => (tag, attributes = {}, ...children) => {
+  const element = document.createElementNS(namespace, tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+};
+const html = builder("http://www.w3.org/1999/xhtml");
+const svg = builder("http://www.w3.org/2000/svg");
+
+const icon = (path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
+const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
+
+/** Exact to the cent; when there is more to it than cents, that is shown on hover. */
+function amount(value) {
+  const text = decimal(value);
+  if (text === null) return html("span", { class: "amount none" }, html("span", { "aria-hidden": "true" }, "–"), unseen("no value"));
+  const shown = cents.format(text);
+  const exact = everyDigit.format(text);
+  return html("data", { class: "amount", value: text, title: exact === shown ? null : exact }, shown);
+}
+
+/** The headline: the same figure, its cents set smaller. */
+function headline(value) {
+  const text = decimal(value);
+  const parts = cents.formatToParts(text).map(({ type, value: part }) =>
+    type === "decimal" || type === "fraction" ? html("small", {}, part) : part,
+  );
+  return html("data", { value: text, title: cents.format(text) === everyDigit.format(text) ? null : everyDigit.format(text) }, ...parts);
+}
+
+/** JSON: in one line what fits into one. */
+function readable(value) {
+  const line = JSON.stringify(value);
+  return line.length > 60 ? JSON.stringify(value, null, 2) : line;
+}
+
+function row(outcome) {
+  const details = html("div", { class: "details" });
+  const [name, path] = TYPES[outcome.outcome_type] ?? [typeName(outcome.outcome_type), OTHER_ICON];
+  const fill = () => {
+    // Only when first unfolded: metadata may be 64 KiB a row.
+    if (details.hasChildNodes()) return;
+    const facts = Object.entries(outcome.metadata ?? {}).map(([key, value]) => [key, typeof value === "string" ? value : readable(value)]);
+    facts.push(["Recorded", exactTime.format(new Date(outcome.created_at))], ["Outcome", outcome.id]);
+    details.append(
+      ...(outcome.description ? [html("p", { dir: "auto" }, outcome.description)] : []),
+      html("dl", {}, ...facts.map(([key, value]) => html("div", {}, html("dt", { dir: "auto" }, key), html("dd", { dir: "auto" }, value)))),
+    );
+  };
+  return html("li", {},
+    html("details", { toggle: fill },
+      html("summary", {},
+        html("span", { class: "icon" }, icon(path)),
+        html("span", { class: "what" },
+          html("strong", { dir: "auto" }, outcome.title),
+          html("span", { class: "meta" },
+            html("span", { dir: "auto" }, name), " · ",
+            html("span", {}, agentName(outcome.agent_id)), " · ",
+            html("time", { datetime: outcome.created_at, title: exactTime.format(new Date(outcome.created_at)) }, ago(outcome.created_at)),
+          ),
+        ),
+        amount(outcome.value_usd),
+      ),
+      details,
+    ),
+  );
+}
+
+/** The nearest round number that is not below `value` and has a round half. */
+function roundUp(value) {
+  if (value <= 0) return 0;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * [1, 2, 2.5, 4, 5, 6, 8, 10].find((step) => step * power >= value);
+}
+
+/** A bar a day. Pixels may be doubles; every figure a person can read is exact. */
+function chart(byDay, period) {
+  const values = byDay.map((day) => Number(decimal(day.value_usd)));
+  const top = roundUp(Math.max(...values));
+  const bottom = -roundUp(-Math.min(...values));
+  const y = (value) => ((top - value) / (top - bottom)) * 100;
+  const step = 100 / byDay.length;
+  const label = (day) => dayAndMonth.format(Date.parse(day.date));
+  const best = values.indexOf(Math.max(...values));
+
+  const bars = byDay.map((day, index) => {
+    const value = values[index];
+    const height = Math.abs(y(value) - y(0));
+    return svg("rect", {
+      class: value ? "bar" : "bar zero",
+      x: `${(index + 0.14) * step}%`,
+      width: `${0.72 * step}%`,
+      y: `${Math.min(y(value), y(0))}%`,
+      height: value ? `${height}%` : "2",
+      transform: value ? null : "translate(0 -2)",
+      rx: 2,
+    });
+  });
+  const tip = html("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+  const point = (event) => {
+    const box = plot.getBoundingClientRect();
+    const index = Math.min(byDay.length - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * byDay.length)));
+    bars.forEach((bar, at) => bar.classList.toggle("pointed", at === index));
+    const day = byDay[index];
+    tip.replaceChildren(html("b", {}, cents.format(decimal(day.value_usd))), html("span", {}, `${label(day)} · ${outcomes(day.count)}`));
+    tip.hidden = false;
+    const half = tip.offsetWidth / 2;
+    tip.style.insetInlineStart = "auto";
+    tip.style.left = `${Math.min(box.width - half, Math.max(half, ((index + 0.5) / byDay.length) * box.width))}px`;
+  };
+  const leave = () => {
+    tip.hidden = true;
+    bars.forEach((bar) => bar.classList.remove("pointed"));
+  };
+  const plot = html("div", { class: "plot", pointermove: point, pointerdown: point, pointerleave: leave },
+    svg("svg", {
+      role: "img",
+      "aria-label": `Value per day over ${days(period)}. ${values[best] > 0 ? `The most was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}.` : ""} All figures are in the table that follows.`,
+    },
+      ...[top, (top + bottom) / 2, bottom].map((value) => svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` })),
+      ...bars,
+    ),
+    tip,
+  );
+  return html("figure", { class: "chart" },
+    html("div", { class: "scale", "aria-hidden": "true" }, ...[top, (top + bottom) / 2, bottom].map((value) => html("span", {}, compact.format(value)))),
+    plot,
+    html("div", { class: "dates", "aria-hidden": "true" }, html("span", {}, label(byDay[0])), html("span", {}, label(byDay[byDay.length >> 1])), html("span", {}, label(byDay.at(-1)))),
+  );
+}
+
+function figures(byDay) {
+  return html("table", {},
+    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "Day"), html("th", { scope: "col" }, "Outcomes"), html("th", { scope: "col" }, "Value"))),
+    html("tbody", {}, ...byDay.toReversed().map((day) =>
+      html("tr", {}, html("th", { scope: "row" }, fullDay.format(Date.parse(day.date))), html("td", {}, whole.format(day.count)), html("td", {}, amount(day.value_usd))))),
+  );
+}
+
+/** Each type's share: of the value, or of the count when nothing had a value. */
+function split(byType) {
+  const worth = (part) => Number(decimal(part.value_usd));
+  const size = byType.some((part) => worth(part) > 0) ? worth : (part) => part.count;
+  const sorted = byType.toSorted((a, b) => size(b) - size(a));
+  const largest = size(sorted[0] ?? { count: 0, value_usd: 0 });
+  return sorted.map((part) => {
+    const share = html("i", {});
+    share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
+    return html("li", {},
+      html("span", { class: "icon" }, icon(TYPES[part.outcome_type]?.[1] ?? OTHER_ICON)),
+      html("span", { class: "name", dir: "auto" }, typeName(part.outcome_type)),
+      amount(part.value_usd),
+      html("span", { class: "share", "aria-hidden": "true" }, share),
+      html("span", { class: "count" }, outcomes(part.count)),
+    );
+  });
+}
+
+// ---------------------------------------------------------------- what is said when there is no feed to show
+
+const WORDS = {
+  loading: ["Loading what your agents delivered", "One moment."],
+  empty: ["Nothing delivered yet", "When an agent closes a deal, finishes a negotiation or publishes something, it appears here by itself."],
+  "signed-out": ["You are signed out", "Sign in to see what your agents delivered."],
+  offline: ["You are offline", "The feed comes back by itself as soon as you are connected again."],
+  error: ["The feed could not be loaded", "It is tried again by itself."],
+  unset: ["No endpoint", "Give this element its attribute endpoint, for example endpoint=\"/api/outcomes\"."],
+};
+const STATE_ICONS = {
+  empty: "M12 3v12M7 10l5 5 5-5M4 17v3h16v-3",
+  "signed-out": "M10 4H5v16h5M15 8l4 4-4 4M9 12h10",
+  offline: "M3 3l18 18M5 12a10 10 0 0 1 4-2.5M15 9.5a10 10 0 0 1 4 2.5M8.5 15.5a5 5 0 0 1 7 0M12 19h.01",
+  error: "M12 4L2.5 20h19zM12 10v4M12 17h.01",
+};
+STATE_ICONS.unset = STATE_ICONS.error;
+const unclear = () => new Problem("error", "The server’s answer could not be understood.");
+
+// ---------------------------------------------------------------- the element
+
+class ValueDelivered extends HTMLElement {
+  static observedAttributes = ["endpoint", "period", "refresh", "sign-in-url"];
+
+  // What is known. The feed is watched without its filters, so that totals also follow outcomes they hide.
+  #watching = false;
+  #newest = null; // the youngest outcome seen
+  #floor = ""; // created_at of the oldest outcome seen at first: catching up never goes below it
+  #seen = new Set();
+  #rows = new Map(); // id -> {order, element, time}, the filtered feed as shown
+  #rowsDue = true;
+  #cursor = null;
+  #period = 30;
+  #news = 0; // grows with whatever makes the totals shown no longer true
+  #summed = ""; // the #sum that is shown
+  #problem = null;
+  #failures = 0;
+
+  // What is going on.
+  #life = null; // aborted when the element leaves the page
+  #refreshing = null;
+  #fetchingMore = null;
+  #timer = 0;
+  #busy = false;
+
+  #root = this.attachShadow({ mode: "open" });
+  #ui = {};
+
+  constructor() {
+    super();
+    const ui = this.#ui;
+    const option = (value, text) => html("option", { value }, text);
+    ui.periods = PERIODS.map((period) => html("button", { type: "button", value: period, click: () => this.#choosePeriod(period) }, `${period} days`));
+    ui.total = html("p", { class: "total" });
+    ui.caption = html("p", { class: "caption" });
+    ui.chart = html("div", {});
+    ui.figures = html("div", { class: "scroll", role: "region", "aria-label": "Daily figures", tabindex: 0 });
+    ui.daily = html("details", { class: "daily" }, html("summary", {}, "Daily figures"), ui.figures);
+    ui.split = html("ul", { class: "split", role: "list" });
+    ui.type = html("select", { "aria-label": "Filter by type", change: () => this.#filterChanged() },
+      option("", "All types"), ...Object.keys(TYPES).map((type) => option(type, typeName(type))));
+    ui.agent = html("select", { "aria-label": "Filter by agent", change: () => this.#filterChanged() }, option("", "All agents"));
+    ui.rows = html("ol", { class: "rows", role: "list" });
+    ui.none = html("p", { class: "caption none-found" });
+    ui.more = html("button", { type: "button", class: "more", click: () => this.#more() });
+    ui.says = html("p", { role: "status" });
+    ui.notice = html("div", { class: "notice" }, ui.says);
+    ui.heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
+    ui.live = unseen("", { role: "status" });
+    ui.card = html("div", { class: "card" },
+      html("header", {}, ui.heading, html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...ui.periods)),
+      html("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 5 }, () => html("i", {}))),
+      ui.notice,
+      html("div", { class: "body" },
+        html("section", { class: "summary", "aria-labelledby": "heading" }, ui.total, ui.caption, ui.chart, ui.daily, html("h3", { class: "unseen" }, "By type"), ui.split),
+        html("section", { class: "feed", "aria-labelledby": "latest" },
+          html("div", { class: "top" }, html("h3", { id: "latest" }, "Latest outcomes"), html("div", { class: "filters" }, ui.type, ui.agent)),
+          ui.rows, ui.none, ui.more),
+      ),
+      ui.live,
+    );
+    this.#root.adoptedStyleSheets = [STYLES];
+    this.#root.append(ui.card);
+  }
+
+  connectedCallback() {
+    this.#life = new AbortController();
+    const { signal } = this.#life;
+    const look = () => void this.#refresh();
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#rest() : look()), { signal });
+    addEventListener("online", look, { signal });
+    addEventListener("offline", look, { signal });
+    const clock = setInterval(() => document.hidden || this.#tellTime(), 30_000);
+    signal.addEventListener("abort", () => clearInterval(clock));
+    look();
+  }
+
+  disconnectedCallback() {
+    this.#life.abort();
+    this.#life = null;
+    this.#rest();
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (before === after) return;
+    if (name === "period") {
+      this.#period = PERIODS.includes(Number(after)) ? Number(after) : 30;
+    }
+    if (name === "endpoint") this.#forget();
+    if (this.#life) void this.#refresh();
+  }
+
+  // ---- looking
+
+  /** The one way anything is read, but for "load more": at first, at each look, on retry, on return to the tab. */
+  async #refresh() {
+    this.#rest();
+    const mine = (this.#refreshing = new AbortController());
+    const signal = AbortSignal.any([mine.signal, this.#life.signal]);
+    this.#busy = true;
+    this.#render();
+    try {
+      if (!this.getAttribute("endpoint")) throw new Problem("unset");
+      // Side by side; what arrives is shown even when the other fails.
+      const parts = await Promise.allSettled([this.#readFeed(signal), this.#readSummary(signal)]);
+      if (parts[1].status === "fulfilled") parts.push(...(await Promise.allSettled([this.#readSummary(signal)])));
+      if (signal.aborted) return;
+      const failure = parts.find((part) => part.status === "rejected");
+      if (failure) throw failure.reason;
+      this.#failures = 0;
+      this.#problem = null;
+    } catch (error) {
+      this.#failures += 1;
+      this.#problem = error instanceof Problem ? error : unclear();
+      if (this.#problem.kind === "signed-out") this.#forget();
+    }
+    this.#busy = false;
+    this.#render();
+    this.#schedule();
+  }
+
+  #rest() {
+    clearTimeout(this.#timer);
+    this.#refreshing?.abort();
+    this.#busy = false;
+  }
+
+  #schedule() {
+    // A hidden tab looks when it is shown again; so does a signed-out one, which may return from signing in elsewhere.
+    if (document.hidden || ["signed-out", "unset"].includes(this.#problem?.kind)) return;
+    const every = Math.max(1, Number(this.getAttribute("refresh")) || 15);
+    const backedOff = this.#failures ? every * 2 ** this.#failures * (0.75 + Math.random() / 2) : every;
+    const seconds = Math.max(this.#problem?.retryAfter ?? 0, Math.min(backedOff, Math.max(every, LONGEST_WAIT_S)));
+    this.#timer = setTimeout(() => void this.#refresh(), seconds * 1000);
+  }
+
+  #url(path, query) {
+    const url = new URL(this.getAttribute("endpoint"), document.baseURI);
+    url.pathname = url.pathname.replace(/\/$/, "") + path;
+    for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
+    return url;
+  }
+
+  async #list(query, signal) {
+    const page = await read(this.#url("", { limit: PAGE, ...query }), signal);
+    const isOutcome = (one) => [one.id, one.title, one.outcome_type].every((text) => typeof text === "string") && Date.parse(one.created_at);
+    if (!page.outcomes.every(isOutcome)) throw unclear();
+    return page;
+  }
+
+  /** Pages of the filtered feed from `cursor` on, until one brings something, the end, or SPARSE_PAGES. */
+  async #pageOfFeed(cursor, signal) {
+    for (let pages = 1; ; pages += 1) {
+      const page = await this.#list({ ...this.#filter, cursor }, signal);
+      if (page.outcomes.length || !page.next_cursor || pages === SPARSE_PAGES) return page;
+      cursor = page.next_cursor;
+    }
+  }
+
+  async #readFeed(signal) {
+    let latest = null;
+    if (!this.#watching || !(await this.#catchUp(signal))) {
+      latest = await this.#list({}, signal);
+      if (this.#watching) this.#forget();
+      this.#watching = true;
+      this.#newest = latest.outcomes[0] ?? null;
+      this.#floor = latest.next_cursor ? (latest.outcomes.at(-1)?.created_at ?? "") : "";
+      for (const { id } of latest.outcomes) this.#seen.add(id);
+    }
+    if (!this.#rowsDue) return;
+    const page = latest && !this.#filtered ? latest : await this.#pageOfFeed(null, signal);
+    this.#clearRows();
+    this.#rowsDue = false;
+    this.#add(page.outcomes);
+    this.#cursor = page.next_cursor ?? null;
+  }
+
+  /**
+   * Reads what was recorded since the newest known outcome, and a little before it.
+   * @returns false when that cannot be joined to what is shown: too much is new, or the newest known outcome is not
+   * there, so these are another account's outcomes.
+   */
+  async #catchUp(signal) {
+    const since = this.#newest && new Date(Date.parse(this.#newest.created_at) - OVERLAP_MS).toISOString();
+    const from = since && (since > this.#floor ? since : this.#floor);
+    const found = [];
+    let cursor = null;
+    for (let pages = 0; pages === 0 || cursor; pages += 1) {
+      if (pages === CATCH_UP_PAGES) return false;
+      const page = await this.#list({ from, cursor, limit: CATCH_UP_PAGE }, signal);
+      found.push(...page.outcomes);
+      cursor = page.next_cursor;
+    }
+    if (this.#newest && !found.some(({ id }) => id === this.#newest.id)) return false;
+
+    const fresh = found.filter(({ id }) => !this.#seen.has(id));
+    if (!fresh.length) return true;
+    for (const { id } of fresh) this.#seen.add(id);
+    this.#newest = found[0];
+    this.#news += 1;
+    if (this.#rowsDue) return true;
+    const { outcomeType, agentId } = this.#filter;
+    const shown = this.#add(
+      fresh.filter(({ outcome_type, agent_id }) => (!outcomeType || outcome_type === outcomeType) && (!agentId || agent_id === Number(agentId))),
+    );
+    for (const element of shown) element.classList.add("new");
+    if (shown.length) this.#ui.live.textContent = `${whole.format(shown.length)} new ${shown.length === 1 ? "outcome" : "outcomes"}`;
+    return true;
+  }
+
+  /** What the totals have to be of: the period, the viewer's day, and the outcomes known. */
+  get #sum() {
+    return `${this.#period} ${midnight(0)} ${this.#news}`;
+  }
+
+  async #readSummary(signal) {
+    const sum = this.#sum;
+    if (sum === this.#summed) return;
+    const period = this.#period;
+    const query = { from: midnight(1 - period), to: midnight(1), timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+    const summary = await read(this.#url("/summary", query), signal).catch((problem) => {
+      // A browser may know a time zone that the server's list does not.
+      if (problem.reason === "Invalid timezone") return read(this.#url("/summary", { ...query, timezone: "UTC" }), signal);
+      throw problem;
+    });
+    if (!Array.isArray(summary.by_day) || !Array.isArray(summary.by_type)) throw unclear();
+    this.#showSummary(summary, period);
+    this.#summed = sum;
+  }
+
+  async #more() {
+    if (this.#fetchingMore || !this.#cursor) return;
+    const mine = (this.#fetchingMore = new AbortController());
+    const signal = AbortSignal.any([mine.signal, this.#life.signal]);
+    this.#render();
+    try {
+      const page = await this.#pageOfFeed(this.#cursor, signal);
+      const added = this.#add(page.outcomes);
+      this.#cursor = page.next_cursor ?? null;
+      this.#problem = null;
+      // The button goes away with the last page: the keyboard's place moves on to what it brought.
+      if (!this.#cursor && this.#root.activeElement === this.#ui.more) added[0]?.querySelector("summary").focus();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#problem = error instanceof Problem ? error : unclear();
+      if (this.#problem.kind === "signed-out") this.#forget();
+    }
+    this.#fetchingMore = null;
+    this.#render();
+  }
+
+  // ---- choosing
+
+  get #filter() {
+    return { outcomeType: this.#ui.type.value, agentId: this.#ui.agent.value };
+  }
+
+  get #filtered() {
+    return Boolean(this.#ui.type.value || this.#ui.agent.value);
+  }
+
+  #choosePeriod(period) {
+    this.#period = period;
+    void this.#refresh();
+  }
+
+  #filterChanged() {
+    this.#fetchingMore?.abort();
+    this.#fetchingMore = null;
+    this.#rowsDue = true;
+    void this.#refresh();
+  }
+
+  // ---- keeping
+
+  /** Everything about whoever was signed in. */
+  #forget() {
+    this.#watching = false;
+    this.#newest = null;
+    this.#floor = "";
+    this.#seen.clear();
+    this.#clearRows();
+    this.#rowsDue = true;
+    this.#news += 1;
+    this.#summed = "";
+    for (const place of ["chart", "figures", "split"]) this.#ui[place].replaceChildren();
+    this.#ui.daily.hidden = true;
+    for (const option of [...this.#ui.agent.options].slice(1)) if (!option.selected) option.remove();
+  }
+
+  #clearRows() {
+    this.#fetchingMore?.abort();
+    this.#fetchingMore = null;
+    this.#rows.clear();
+    this.#ui.rows.replaceChildren();
+    this.#cursor = null;
+  }
+
+  /** Puts outcomes that are not shown yet in their places, newest first. @returns their elements */
+  #add(found) {
+    const added = [];
+    for (const outcome of found) {
+      if (this.#rows.has(outcome.id)) continue;
+      const order = `${outcome.created_at}#${outcome.id}`; // the order of the API
+      const element = row(outcome);
+      // New ones belong near the top and further pages at the end, so this looks at few rows.
+      const later = [...this.#ui.rows.children];
+      const last = later.at(-1);
+      const next = last && last.dataset.order > order ? null : later.find((other) => other.dataset.order < order);
+      element.dataset.order = order;
+      this.#ui.rows.insertBefore(element, next ?? null);
+      this.#rows.set(outcome.id, element);
+      this.#offerAgent(outcome.agent_id);
+      added.push(element);
+    }
+    return added;
+  }
+
+  #offerAgent(id) {
+    const { agent } = this.#ui;
+    if (id === null) return;
+    const others = [...agent.options].slice(1);
+    if (others.some((option) => option.value === String(id))) return;
+    agent.insertBefore(html("option", { value: id }, agentName(id)), others.find((option) => Number(option.value) > id) ?? null);
+  }
+
+  // ---- showing
+
+  #showSummary(summary, period) {
+    const { total, caption, chart: place, figures: table, daily, split: types } = this.#ui;
+    total.replaceChildren(headline(summary.value_usd));
+    caption.textContent = `${outcomes(summary.count)} in ${days(period)}`;
+    const valued = summary.by_day.some((day) => Number(decimal(day.value_usd)) !== 0);
+    place.replaceChildren(...(valued ? [chart(summary.by_day, period)] : []));
+    table.replaceChildren(figures(summary.by_day));
+    daily.hidden = summary.count === 0;
+    types.replaceChildren(...split(summary.by_type));
+    for (const { agent_id: id } of summary.by_agent ?? []) this.#offerAgent(id);
+  }
+
+  #tellTime() {
+    for (const time of this.#ui.rows.querySelectorAll("time")) time.textContent = ago(time.dateTime);
+  }
+
+  get #state() {
+    if (this.#problem && (this.#problem.kind === "signed-out" || !this.#watching)) return this.#problem.kind;
+    if (!this.#watching) return "loading";
+    return this.#newest ? "ready" : "empty";
+  }
+
+  #render() {
+    const { card, notice, says, periods, rows, none, more, total, caption, heading } = this.#ui;
+    const state = this.#state;
+    const banner = state === "ready" || state === "empty" ? (this.#problem?.kind ?? "") : "";
+    const told = state === "ready" ? banner : banner || state;
+
+    card.dataset.state = state;
+    card.dataset.banner = banner;
+    card.ariaBusy = String(state === "loading");
+    for (const button of periods) button.ariaPressed = String(Number(button.value) === this.#period);
+    this.#tellTime();
+
+    if (!this.#summed) {
+      total.replaceChildren("–");
+      caption.textContent = this.#busy ? "Adding up…" : "Totals are not available right now.";
+    }
+    rows.ariaBusy = String(this.#rowsDue);
+    none.hidden = this.#rows.size > 0;
+    none.textContent = this.#rowsDue ? (this.#busy ? "Looking…" : "Not loaded yet.") : this.#cursor ? "No match among the latest outcomes." : "No outcome matches this filter.";
+    more.hidden = !this.#cursor;
+    more.textContent = this.#fetchingMore ? "Loading…" : this.#rows.size ? "Load more" : "Look further back";
+    more.ariaDisabled = String(Boolean(this.#fetchingMore));
+
+    // Rewritten only when there is something else to say, so that it is announced once and keeps the keyboard's place.
+    const signIn = told === "signed-out" && this.getAttribute("sign-in-url");
+    const key = `${told} ${banner && "banner"} ${this.#problem?.message ?? ""} ${signIn}`;
+    if (notice.dataset.key === key) return;
+    notice.dataset.key = key;
+    const hadFocus = notice.contains(this.#root.activeElement);
+    const again = ["signed-out", "offline", "error"].includes(told);
+    says.replaceChildren(...this.#words(told, banner));
+    notice.replaceChildren(
+      ...(STATE_ICONS[told] ? [html("span", { class: "icon" }, icon(STATE_ICONS[told]))] : []),
+      says,
+      ...(signIn ? [html("a", { href: signIn }, "Sign in")] : []),
+      ...(again ? [html("button", { type: "button", click: () => void this.#refresh() }, signIn ? "Check again" : "Try again")] : []),
+    );
+    if (hadFocus) (notice.querySelector("button, a") ?? heading).focus();
+  }
+
+  #words(told, banner) {
+    if (!told) return [];
+    let [title, text] = WORDS[told];
+    if (this.#problem?.message) text = `${this.#problem.message} ${text}`;
+    if (banner === "error") title = "This may be out of date";
+    return [html("strong", {}, title), " ", html("span", {}, text)];
+  }
+}
+
+// ---------------------------------------------------------------- styles
+
+const STYLES = new CSSStyleSheet();
+STYLES.replaceSync(`
+:host {
+  display: block; container-type: inline-size; contain-intrinsic-inline-size: 44rem;
+  /* Follows the viewer's preference; a page with one look says value-delivered { color-scheme: light } */
+  color-scheme: light dark;
+
+  /* Theme: a page sets --value-delivered-*; what it does not set is this. */
+  --accent: var(--value-delivered-accent, light-dark(#0a7558, #4fd3a4));
+  --text: var(--value-delivered-text, light-dark(#12171d, #eceff3));
+  --muted: var(--value-delivered-muted, light-dark(#59636f, #9ba6b3));
+  --surface: var(--value-delivered-surface, light-dark(#ffffff, #14191f));
+  --line: var(--value-delivered-line, light-dark(#e4e8ec, #2a323b));
+  --radius: var(--value-delivered-radius, 16px);
+  --tint: color-mix(in oklab, var(--accent) 11%, var(--surface));
+  font-family: var(--value-delivered-font, inherit);
+}
+:host([hidden]) { display: none }
+* { box-sizing: border-box; margin: 0; padding: 0 }
+[hidden] { display: none !important }
+.unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+
+.card {
+  position: relative; overflow: clip; padding: 2rem; border: 1px solid var(--line); border-radius: var(--radius);
+  background: var(--surface); color: var(--text); font-size: .9375rem; line-height: 1.5; text-align: start;
+  overflow-wrap: anywhere;
+}
+h2 { font-size: .9375rem; font-weight: 600; outline: 0 }
+h3 { font-size: 1.0625rem; font-weight: 600; letter-spacing: -.01em }
+small { font: inherit }
+ul, ol { list-style: none }
+svg { fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round }
+.caption, .meta, .count, dt, .dates, .scale, th { color: var(--muted) }
+.amount, table, .scale { font-variant-numeric: tabular-nums }
+.amount { font-weight: 600; white-space: nowrap }
+.none { color: var(--muted); font-weight: 400 }
+
+button, select { font: inherit; color: inherit; cursor: pointer; border: 1px solid var(--line); border-radius: 999px; background: var(--surface) }
+button { padding: .375rem 1rem; font-weight: 500 }
+button:hover, select:hover { border-color: color-mix(in oklab, var(--muted) 60%, var(--line)) }
+button[aria-disabled=true] { color: var(--muted); cursor: default }
+a { color: var(--accent); font-weight: 600; text-underline-offset: .2em }
+:is(button, select, summary, a, .scroll):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
+
+header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .75rem }
+.periods { display: flex; padding: 3px; border-radius: 999px; background: color-mix(in oklab, var(--muted) 12%, var(--surface)) }
+.periods button { padding: .25rem .875rem; border-color: transparent; background: none; font-size: .8125rem; color: color-mix(in oklab, var(--muted) 60%, var(--text)) }
+.periods [aria-pressed=true] { background: light-dark(var(--surface), color-mix(in oklab, var(--muted) 32%, var(--surface))); color: var(--text); box-shadow: 0 1px 2px #0003 }
+
+.total { margin-block-start: .5rem; font-size: clamp(2.25rem, 8cqi, 3.5rem); font-weight: 650; line-height: 1.1; letter-spacing: -.035em }
+.total small { font-size: .6em; letter-spacing: -.02em; color: var(--muted) }
+.total + .caption { margin-block-start: .25rem }
+
+.chart { display: grid; grid-template: 10rem auto / 1fr auto; gap: .5rem .75rem; margin-block-start: 1.75rem }
+.scale { grid-area: 1 / 2; display: flex; flex-direction: column; justify-content: space-between; margin-block: -.6em; font-size: .75rem; text-align: end }
+.plot { grid-area: 1 / 1; position: relative; direction: ltr; touch-action: pan-y }
+.plot svg { display: block; inline-size: 100%; block-size: 100%; overflow: visible }
+.grid { stroke: var(--line); stroke-width: 1; shape-rendering: crispEdges }
+.bar { fill: var(--accent); stroke: none; transition: opacity .15s }
+.zero { fill: color-mix(in oklab, var(--muted) 45%, var(--surface)) }
+.plot:hover .bar:not(.pointed) { opacity: .45 }
+.dates { grid-area: 2 / 1; display: flex; justify-content: space-between; font-size: .75rem; direction: ltr }
+.tip {
+  position: absolute; inset-block-end: calc(100% - 1.25rem); z-index: 1; translate: -50%; display: grid; padding: .375rem .75rem; pointer-events: none;
+  border-radius: .5rem; background: var(--text); color: var(--surface); font-size: .75rem; line-height: 1.4; white-space: nowrap;
+}
+
+summary { cursor: pointer; list-style: none; border-radius: .5rem }
+summary::-webkit-details-marker { display: none }
+.daily { margin-block-start: .5rem; font-size: .8125rem }
+.daily > summary { inline-size: fit-content; color: var(--muted); text-decoration: underline; text-decoration-color: var(--line); text-underline-offset: .25em }
+.daily > summary:hover { color: var(--text) }
+.scroll { max-block-size: 16rem; overflow: auto; margin-block-start: .75rem; border: 1px solid var(--line); border-radius: .75rem }
+table { inline-size: 100%; border-collapse: collapse }
+th, td { padding: .375rem .875rem; text-align: end; font-weight: 400 }
+th:first-child { text-align: start }
+thead th { position: sticky; inset-block-start: 0; background: var(--surface); border-block-end: 1px solid var(--line) }
+
+.split { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 1.25rem 2.5rem; margin-block-start: 1.75rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
+.split:empty { display: none }
+.split li { display: grid; grid-template-columns: auto 1fr auto; align-items: center; gap: .25rem .5rem; font-size: .875rem }
+.split .icon { color: var(--muted); line-height: 0 }
+.split svg { inline-size: 1.125rem }
+.share { grid-column: 1 / -1; block-size: 4px; border-radius: 4px; background: color-mix(in oklab, var(--muted) 16%, var(--surface)); overflow: hidden }
+.share i { display: block; block-size: 100%; border-radius: 4px; background: var(--accent) }
+.count { grid-column: 1 / -1; font-size: .8125rem }
+
+.feed { margin-block-start: 2rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
+.top, .filters { display: flex; flex-wrap: wrap; gap: .5rem }
+.top { align-items: center; justify-content: space-between; margin-block-end: .75rem }
+select { max-inline-size: 100%; padding: .3125rem .75rem; font-size: .8125rem; field-sizing: content }
+.rows > li + li { border-block-start: 1px solid var(--line) }
+.rows summary { display: grid; grid-template-columns: auto 1fr auto auto; align-items: center; gap: .875rem; margin-inline: -.75rem; padding: .875rem .75rem }
+.rows summary::after { content: ""; inline-size: .4375rem; aspect-ratio: 1; border: solid var(--muted); border-width: 0 1.5px 1.5px 0; rotate: 45deg; translate: 0 -2px; transition: rotate .15s }
+.rows [open] > summary::after { rotate: 225deg; translate: 0 1px }
+.rows summary:hover { background: color-mix(in oklab, var(--muted) 7%, var(--surface)) }
+.rows .icon, .notice .icon { display: grid; place-items: center; inline-size: 2.375rem; aspect-ratio: 1; border-radius: .75rem; background: var(--tint); color: var(--accent) }
+.rows .icon svg { inline-size: 1.25rem }
+.what { min-inline-size: 0 }
+strong { font-weight: 600 }
+.what strong { display: block; font-weight: 500; text-align: match-parent; line-height: 1.4 }
+.meta { font-size: .8125rem } .meta > * { display: inline-block }
+.details { margin-inline-start: 3.25rem; padding-block: .25rem 1.25rem; font-size: .875rem }
+.details p { margin-block-end: .75rem; white-space: pre-wrap; max-inline-size: 65ch }
+dl { display: grid; gap: .25rem; font-size: .8125rem }
+dl > div { display: grid; grid-template-columns: 9rem 1fr; gap: 1rem }
+dd { white-space: pre-wrap }
+.new { animation: arrive 2.5s ease-out }
+@keyframes arrive { from { background: var(--tint) } }
+.none-found { padding-block: 1.5rem; text-align: center }
+.more { display: block; margin: 1rem auto 0 }
+
+.notice { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem }
+.notice svg { inline-size: 1.5rem }
+.notice p { flex: 1 1 16rem }
+.notice p span { color: var(--muted) }
+.card:not([data-banner=""]) .notice { margin-block-start: 1.25rem; padding: .75rem 1rem; border-radius: .75rem; background: color-mix(in oklab, var(--muted) 9%, var(--surface)); font-size: .875rem }
+.card:not([data-state=ready]) :is(.body, .periods) { display: none }
+.card[data-state=ready][data-banner=""] .notice { gap: 0 }
+.card:not([data-state=ready], [data-state=loading])[data-banner=""] .notice { flex-direction: column; justify-content: center; min-block-size: 20rem; padding: 2rem; text-align: center }
+.card:not([data-state=ready], [data-state=loading])[data-banner=""] .notice p { flex: none; max-inline-size: 26rem }
+.card:not([data-state=ready], [data-state=loading])[data-banner=""] .notice strong { display: block; margin-block-end: .25rem; font-size: 1.125rem }
+.card:not([data-state=ready], [data-state=loading])[data-banner=""] .notice .icon { inline-size: 3.5rem; border-radius: 50% }
+.skeleton { display: none }
+.card[data-state=loading] .skeleton { display: grid; gap: 1rem; margin-block: 1rem }
+.skeleton i { block-size: 2.375rem; border-radius: .75rem; background: color-mix(in oklab, var(--muted) 12%, var(--surface)); animation: breathe 1.6s ease-in-out infinite alternate }
+.skeleton i:first-child { inline-size: 45%; block-size: 3.25rem }
+@keyframes breathe { to { opacity: .45 } }
+
+@container (inline-size < 34rem) {
+  .card { padding: 1.25rem }
+  .periods { flex: 1 } .periods button { flex: 1; padding-inline: .25rem }
+  .filters { inline-size: 100% } .filters select { flex: 1 }
+  .chart { grid-template-rows: 8rem auto }
+  .rows summary { gap: .125rem .75rem; align-items: start }
+  .rows summary::after { margin-block-start: .375rem }
+  /* What it is and when has a line of its own, as wide as the row. */
+  .what { display: contents }
+  .rows .icon { grid-row: 1 / 3 }
+  .meta { grid-area: 2 / 2 / auto / -1; font-size: .75rem }
+  .details { margin-inline-start: 0; padding-block-start: .75rem }
+  dl > div { grid-template-columns: 5.5rem 1fr }
+}
+@media (prefers-reduced-motion: reduce) { *, ::before, ::after { animation: none !important; transition: none !important } }
+@media (forced-colors: active) { .bar, .share i { forced-color-adjust: none; fill: CanvasText; background: CanvasText } }
+`);
+
+if (!customElements.get("value-delivered")) customElements.define("value-delivered", ValueDelivered);

@@ -1,0 +1,56 @@
+"""The demo dashboard at `/`: the page and the component that CloudFront serves when deployed, its visitor signed in.
+
+Not a part of the template's API. Only FILES are served, so nothing else that lies in the folder ever is.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+# Path to file and content type.
+FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/value-delivered.js": ("value-delivered.js", "text/javascript; charset=utf-8"),
+}
+
+# Those of the template's FeedHeaders, without the one about TLS; a test holds the two together.
+HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'sha256-ll5yPm8UKG4DlN2Z6m/DGMi/2gvvsRHmVMR3rvUH2Lw='",  # of index.html
+            "img-src data:",  # its icon
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+        ]
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def routes(folder: Path, cookie: str) -> list[web.RouteDef]:
+    """FILES out of `folder`, read anew for each request; none when it has no page.
+
+    Whoever opens the page gets the session `cookie` (name=value).
+    """
+    if not (folder / "index.html").is_file():
+        return []
+    return [web.get(path, _answer(folder / name, type_, cookie)) for path, (name, type_) in FILES.items()]
+
+
+def _answer(file: Path, content_type: str, cookie: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        headers = {**HEADERS, "Content-Type": content_type, "Cache-Control": "no-store"}
+        if file.suffix == ".html":
+            # No Domain: of this host alone. No Secure: the stack is reached without TLS.
+            headers["Set-Cookie"] = f"{cookie}; Path=/; HttpOnly; SameSite=Lax"
+        return web.Response(body=file.read_bytes(), headers=headers)
+
+    return answer

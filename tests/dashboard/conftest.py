@@ -1,0 +1,111 @@
+"""A signed-in page in a browser, the running stack behind it, and a viewer's outcomes there."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from outcomes.store import OutcomeStore
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browsers import chromium
+from tests.dashboard.ledger import Ledger
+from tests.local.stacks import Stack
+
+ROOT = Path(__file__).parents[2]
+ARTEFACTS = ROOT / ".artefacts"
+AXE = ROOT / "dashboard/node_modules/axe-core/axe.min.js"
+
+Open = Callable[..., Page]
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+
+viewers = itertools.count(70_000, 2)  # and a stranger each
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "viewer(**settings): what the viewer's browser is like, as for Playwright's new_context"
+    )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def store(stack: Stack) -> Iterator[OutcomeStore]:
+    """The stack's own table."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", stack.aws_url)
+        store = OutcomeStore(stack.tables["OutcomesTable"])
+    yield store
+    store.client.close()
+
+
+@pytest.fixture
+def ledger(stack: Stack, store: OutcomeStore) -> Ledger:
+    return Ledger(stack, store, next(viewers))
+
+
+@pytest.fixture
+def context(browser: Browser, ledger: Ledger, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    """A viewer signed in, in New York; a test says otherwise with @pytest.mark.viewer(locale=..., ...)."""
+    marker = request.node.get_closest_marker("viewer")
+    viewer = {"locale": "en-US", "timezone_id": "America/New_York", "reduced_motion": "reduce"}
+    context = browser.new_context(**viewer | (marker.kwargs if marker else {}))
+    context.set_default_timeout(10_000)
+    ledger.sign_in(context)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """An empty page; the test fails with whatever the page itself complains of."""
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None)
+    yield page
+    assert complaints == []
+
+
+@pytest.fixture
+def open_feed(page: Page, ledger: Ledger) -> Open:
+    """Opens a page that embeds the component, with the attributes given (its endpoint too, unless that comes later)."""
+
+    def open_feed(*, endpoint_later: bool = False, **attributes: object) -> Page:
+        attributes |= {} if endpoint_later else {"endpoint": "/api/outcomes"}
+        given = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+        body = f"""<!doctype html><html lang="en"><head><title>Feed</title>
+            <meta name="color-scheme" content="light dark">
+            <script type="module" src="/value-delivered.js"></script></head>
+            <body><main><h1>Spending</h1><value-delivered{given}></value-delivered></main></body></html>"""
+        # The strictest policy a page may have: no inline code or style, no markup made from strings.
+        policy = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
+        headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
+        page.route(f"{ledger.url}/feed", lambda route: route.fulfill(body=body, headers=headers))
+        page.goto(f"{ledger.url}/feed")
+        return page
+
+    return open_feed
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """Where pictures of the last run are kept, ignored by git like pytest's own cache."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    (ARTEFACTS / ".gitignore").write_text("*\n")
+    return ARTEFACTS
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    if not AXE.is_file() and "CI" not in os.environ:
+        pytest.skip("axe-core is not installed: make test installs it where there is npm")
+    return AXE.read_text()

@@ -1,0 +1,71 @@
+"""Outcomes of one viewer of the running stack."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import httpx
+import simplejson
+from outcomes.models import NewOutcome
+from outcomes.outcome_type import OutcomeType
+from outcomes.store import OutcomeStore
+from playwright.sync_api import BrowserContext
+
+from local.seed import outcomes
+from tests.local.stacks import Stack
+
+
+class Ledger:
+    """Records for a `viewer` of its own, so that tests may share the stack, and for a `stranger`, who is another user.
+
+    `url` is where the stack serves its API and the component.
+    """
+
+    def __init__(self, stack: Stack, store: OutcomeStore, viewer: int) -> None:
+        self.viewer, self.stranger = viewer, viewer + 1
+        self.url = stack.url
+        self._stack = stack
+        self._store = store
+
+    def sign_in(self, context: BrowserContext, user_id: int | None = None) -> None:
+        """Give the browser a session of the viewer, or of another user."""
+        name, _, value = self._stack.cookie(user_id or self.viewer).partition("=")
+        context.add_cookies([{"name": name, "value": value, "url": self.url, "sameSite": "Lax", "httpOnly": True}])
+
+    def work(self, now: datetime) -> None:
+        """What `make seed` tells of the last weeks before `now`."""
+        for milliseconds, fields in list(outcomes(round(now.timestamp() * 1000)))[-60:]:
+            self._put(fields | {"userId": self.viewer}, milliseconds)
+
+    def record(
+        self,
+        title: str,
+        *,
+        user_id: int | None = None,
+        created_at: datetime | None = None,
+        outcome_type: str = OutcomeType.TASK_COMPLETE,
+        agent_id: int | None = None,
+        value_usd: Decimal | int | None = None,
+        description: str | None = None,
+        metadata: dict[str, object] | None = None,
+    ) -> None:
+        """Record through the API, as agents do; or, as of a time of the test's own, straight into the table."""
+        fields = {
+            "outcomeType": outcome_type,
+            "title": title,
+            "userId": user_id or self.viewer,
+            "agentId": agent_id,
+            "valueUsd": value_usd,
+            "description": description,
+            "metadata": metadata,
+        }
+        if created_at is not None:
+            self._put(fields, round(created_at.timestamp() * 1000))
+            return
+        body = simplejson.dumps(fields, use_decimal=True)
+        headers = {"Authorization": f"Bearer {self._stack.key}"}
+        httpx.post(f"{self.url}/api/outcomes", content=body, headers=headers).raise_for_status()
+
+    def _put(self, fields: dict[str, object], milliseconds: int) -> None:
+        body = simplejson.dumps(fields, use_decimal=True)
+        read = simplejson.loads(body, parse_int=Decimal, parse_float=Decimal)
+        self._store.add(NewOutcome.parse(read, session_user=None), milliseconds=milliseconds)

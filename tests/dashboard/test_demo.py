@@ -1,0 +1,110 @@
+"""The page that `make run` opens on, as `make seed` fills it: live, exact, and fit to be shown around."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+import simplejson
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+
+from local.stack import DEMO_USER
+from tests.dashboard.conftest import THEMES, Open, Theme
+from tests.dashboard.ledger import Ledger
+from tests.local.stacks import Stack
+
+SCREENS: dict[str, ViewportSize] = {
+    "desktop": {"width": 1100, "height": 1220},
+    "phone": {"width": 390, "height": 1400},
+}
+
+
+@pytest.fixture(scope="module")
+def seeded(stack: Stack) -> Stack:
+    assert stack.command("seed").returncode == 0
+    return stack
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_page_shows_a_believable_feed(
+    browser: Browser, seeded: Stack, artefacts: Path, axe: str, screen: str, theme: Theme
+) -> None:
+    """Pictures of it are kept; docs/value-delivered.png is the one of a desktop in light."""
+    context = browser.new_context(
+        locale="en-US",
+        timezone_id="America/New_York",
+        viewport=SCREENS[screen],
+        color_scheme=theme,
+        device_scale_factor=2,
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(seeded.url)
+    expect(page.locator(".rows li")).to_have_count(20)
+    expect(page.locator(".plot rect")).to_have_count(30)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=artefacts / f"value-delivered-{screen}-{theme}.png")
+    assert complaints == []
+    page.evaluate(axe)
+    assert [fault["id"] for fault in page.evaluate("axe.run()")["violations"]] == []
+    context.close()
+
+
+def test_the_totals_are_those_of_the_feed(context: BrowserContext, seeded: Stack) -> None:
+    context.clear_cookies()
+    page = context.new_page()
+    page.goto(seeded.url)  # which signs in
+    expect(page.locator(".rows li")).to_have_count(20)
+    page.get_by_role("button", name="90 days").click()
+    count = page.locator(".summary > .caption")
+    expect(count).to_have_text(re.compile(r"[0-9]+ outcomes in the last 90 days"))
+    more = page.get_by_role("button", name="Load more")
+    while more.is_visible():
+        more.click()
+        expect(page.get_by_role("button", name="Loading…")).to_have_count(0)
+    of = "elements => elements.map(element => element.value ?? '0')"
+    values = [Decimal(value) for value in page.locator(".rows .amount").evaluate_all(of)]
+    assert count.text_content() == f"{len(values)} outcomes in the last 90 days"
+    assert [sum(values)] == [Decimal(value) for value in page.locator(".total data").evaluate_all(of)]
+
+
+def test_what_an_agent_records_appears_while_the_page_is_open(context: BrowserContext, stack: Stack) -> None:
+    context.clear_cookies()
+    page = context.new_page()
+    page.goto(stack.url)
+    expect(page.locator(".card")).to_have_attribute("data-state", re.compile("ready|empty"))
+    body = f'{{"outcomeType":"deal_closed","title":"Just now","valueUsd":98765432109876.54,"userId":{DEMO_USER}}}'
+    headers = {"Authorization": f"Bearer {stack.key}"}
+    httpx.post(f"{stack.url}/api/outcomes", content=body, headers=headers).raise_for_status()
+    expect(page.locator(".rows strong").first).to_have_text("Just now", timeout=20_000)  # it looks each five seconds
+    expect(page.locator(".rows .amount").first).to_have_text("$98,765,432,109,876.54")
+    [cookie] = context.cookies()
+    read = {"Cookie": f"{cookie['name']}={cookie['value']}"}
+    answer = httpx.get(f"{stack.url}/api/outcomes", params={"limit": 1}, headers=read)
+    assert simplejson.loads(answer.content, use_decimal=True)["outcomes"][0]["value_usd"] == Decimal(
+        "98765432109876.54"
+    )
+
+
+def test_a_new_outcome_joins_those_that_are_shown(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Old", value_usd=1, metadata={"k": "v"})
+    page = open_feed(refresh=1)
+    page.locator(".rows summary").click()
+    ledger.record("New", value_usd=2)
+    expect(page.locator(".rows strong")).to_have_text(["New", "Old"])
+    expect(page.locator(".total")).to_have_text("$3.00")
+    expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")  # what was unfolded stays so
+    expect(page.get_by_role("status").filter(has_text="1 new outcome")).to_have_count(1)
+
+
+def test_the_first_outcome_ever_replaces_the_empty_state(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    open_feed(refresh=1)
+    expect(page.get_by_text("Nothing delivered yet")).to_be_visible()
+    ledger.record("First", value_usd=2)
+    expect(page.locator(".rows strong")).to_have_text(["First"])
+    expect(page.get_by_text("Nothing delivered yet")).to_have_count(0)
+    expect(page.locator(".total")).to_have_text("$2.00")

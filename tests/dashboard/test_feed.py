@@ -1,0 +1,466 @@
+"""What a signed-in viewer sees, and what happens while they look."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from tests.dashboard.conftest import Open
+from tests.dashboard.ledger import Ledger
+
+NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    page.clock.set_fixed_time(NOW)  # timers go on
+    return page
+
+
+def ago(**span: float) -> datetime:
+    return NOW - timedelta(**span)
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator(".rows strong").all_text_contents()
+
+
+# ---- totals
+
+
+def test_the_total_and_the_count_are_of_the_chosen_period(open_feed: Open, ledger: Ledger) -> None:
+    for days, value in ((1, "10.50"), (20, "200.25"), (80, "3000.00"), (95, "40000.00")):
+        ledger.record("Work", created_at=ago(days=days), value_usd=Decimal(value))
+    page = open_feed()
+    for choose, total, caption in (
+        (None, "$210.75", "2 outcomes in the last 30 days"),
+        ("7 days", "$10.50", "1 outcome in the last 7 days"),
+        ("90 days", "$3,210.75", "3 outcomes in the last 90 days"),
+    ):
+        if choose:
+            page.get_by_role("button", name=choose).click()
+            expect(page.get_by_role("button", name=choose)).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".total")).to_have_text(total)
+        expect(page.locator(".summary > .caption")).to_have_text(caption)
+
+
+def test_the_first_period_can_be_chosen_by_the_page(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(days=50))
+    expect(open_feed(period=90).locator(".summary > .caption")).to_have_text("1 outcome in the last 90 days")
+
+
+def test_days_are_the_viewers_days(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Late in the evening in New York", created_at=datetime(2026, 4, 15, 3, 59, tzinfo=UTC), value_usd=5)
+    ledger.record("Early in the morning in New York", created_at=datetime(2026, 4, 15, 4, 0, tzinfo=UTC), value_usd=7)
+    ledger.record("A minute too old for seven days", created_at=datetime(2026, 4, 9, 3, 59, tzinfo=UTC), value_usd=1)
+    page = open_feed(period=7)
+    page.get_by_text("Daily figures").click()
+    rows = page.locator("table tbody tr")
+    expect(rows).to_have_count(7)
+    expect(rows.nth(0)).to_have_text("Apr 15, 20261$7.00")
+    expect(rows.nth(1)).to_have_text("Apr 14, 20261$5.00")
+    expect(rows.nth(6)).to_have_text("Apr 9, 20260$0.00")
+
+
+@pytest.mark.parametrize("period", [7, 30, 90])
+def test_the_chart_has_a_bar_a_day_and_says_what_it_shows(open_feed: Open, ledger: Ledger, period: int) -> None:
+    ledger.record("Best day", created_at=ago(days=3), value_usd=Decimal("1234.56"))
+    ledger.record("Bad day", created_at=ago(days=2), value_usd=Decimal("-100"))
+    page = open_feed(period=period)
+    expect(page.locator(".plot rect")).to_have_count(period)
+    expect(page.locator(".plot rect:not(.zero)")).to_have_count(2)
+    image = page.get_by_role(
+        "img", name=f"Value per day over the last {period} days. The most was $1,234.56 on Apr 12."
+    )
+    expect(image).to_be_visible()
+    best, bad = (page.locator(".plot rect:not(.zero)").nth(index).bounding_box() for index in (0, 1))
+    assert best is not None
+    assert bad is not None
+    assert bad["y"] == pytest.approx(best["y"] + best["height"], abs=1)  # below the line that the best day stands on
+
+
+def test_pointing_at_a_day_tells_its_figures(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Today", created_at=ago(hours=1), value_usd=Decimal("1234.56"))
+    page = open_feed(period=7)
+    plot = page.locator(".plot")
+    box = plot.bounding_box()
+    assert box is not None
+    plot.hover(position={"x": box["width"] - 5, "y": 20})
+    expect(page.locator(".tip")).to_have_text("$1,234.56Apr 15 · 1 outcome")
+    page.mouse.move(0, 0)
+    expect(page.locator(".tip")).to_be_hidden()
+
+
+def test_the_split_by_type_is_largest_first(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("A", created_at=ago(days=1), outcome_type="content_published", value_usd=Decimal("1.10"))
+    ledger.record("B", created_at=ago(days=1), outcome_type="deal_closed", value_usd=Decimal("5.00"))
+    ledger.record("C", created_at=ago(days=2), outcome_type="deal_closed", value_usd=None)
+    ledger.record("D", created_at=ago(days=2), outcome_type="task_complete", value_usd=Decimal("-3"))
+    parts = open_feed().locator(".split li")
+    expect(parts).to_have_text(
+        ["Deal closed$5.002 outcomes", "Content published$1.101 outcome", "Task complete-$3.001 outcome"]
+    )
+
+
+def test_a_type_that_only_a_newer_server_knows_is_shown_by_its_name(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    def of_tomorrow(route: Route) -> None:
+        today = route.fetch()
+        route.fulfill(response=today, body=today.text().replace("task_complete", "moon_landing"))
+
+    page.route("**/api/outcomes**", of_tomorrow)
+    ledger.record("Landed", created_at=ago(days=1), value_usd=1)
+    open_feed()
+    expect(page.locator(".split .name")).to_have_text("moon landing")
+    expect(page.locator(".rows .meta")).to_have_text("moon landing · No agent · 1 day ago")
+
+
+def test_the_split_counts_when_nothing_had_a_value(open_feed: Open, ledger: Ledger) -> None:
+    for outcome_type in ("task_complete", "content_published", "content_published"):
+        ledger.record("Work", created_at=ago(days=1), outcome_type=outcome_type)
+    shares = open_feed().locator(".share i")
+    expect(shares).to_have_count(2)
+    assert [share.evaluate("bar => bar.style.inlineSize") for share in shares.all()] == ["100%", "50%"]
+
+
+def test_a_time_zone_that_the_server_does_not_know_becomes_utc(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(days=1), value_usd=1)
+    refusal = {"status": 400, "json": {"error": "Invalid timezone"}}
+    page.route(re.compile(r"/summary\?.*New_York"), lambda route: route.fulfill(**refusal))
+    expect(open_feed().locator(".total")).to_have_text("$1.00")
+
+
+# ---- one outcome
+
+
+def test_a_row_tells_what_by_whom_how_much_and_when(open_feed: Open, ledger: Ledger) -> None:
+    moment = ago(hours=3)
+    ledger.record(
+        "Deal with Acme", created_at=moment, outcome_type="deal_closed", agent_id=7, value_usd=Decimal("12.50")
+    )
+    page = open_feed()
+    expect(page.locator(".rows li summary")).to_have_text("Deal with AcmeDeal closed · Agent 7 · 3 hours ago$12.50")
+    time = page.locator(".rows time")
+    expect(time).to_have_attribute("datetime", "2026-04-15T13:00:00.000Z")
+    expect(time).to_have_attribute("title", re.compile(r"Wednesday, April 15, 2026 at 9:00:00\sAM EDT"))
+
+
+def test_time_is_told_in_its_largest_unit(open_feed: Open, ledger: Ledger) -> None:
+    told: list[tuple[dict[str, float], str]] = [
+        ({"seconds": -40}, "now"),  # the viewer's clock is slow
+        ({"seconds": 59}, "now"),
+        ({"seconds": 60}, "1 minute ago"),
+        ({"hours": 23.9}, "23 hours ago"),
+        ({"days": 6}, "6 days ago"),
+        ({"days": 20}, "2 weeks ago"),
+        ({"days": 800}, "2 years ago"),
+    ]
+    for span, _ in told:
+        ledger.record("Work", created_at=ago(**span))
+    expect(open_feed().locator(".rows time")).to_have_text([words for _, words in told])
+
+
+def test_unfolding_shows_description_and_metadata_exactly(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record(
+        "Work",
+        created_at=ago(days=1),
+        description="First line\nsecond <b>line</b>",
+        metadata={
+            "note": "plain",
+            "big": 12345678901234567890,
+            "short": {"deep": [1, None]},
+            "value_usd": Decimal("1.10"),
+            "long": ["W" * 40] * 2,
+        },
+    )
+    page = open_feed()
+    expect(page.locator(".details dl")).to_have_count(0)  # not before it is asked for
+    page.locator(".rows summary").press("Enter")
+    expect(page.locator(".details p")).to_have_text("First line\nsecond <b>line</b>", use_inner_text=True)
+    facts = page.locator(".details dl > div")
+    for index, text in enumerate(
+        ["noteplain", "big12345678901234567890", "short", "value_usd1.10", "long", "Recorded", "Outcome"]
+    ):
+        expect(facts.nth(index)).to_contain_text(text)
+    expect(facts.nth(2).locator("dd")).to_have_text('{"deep":[1,null]}')
+    long = f'[\n  "{"W" * 40}",\n  "{"W" * 40}"\n]'
+    expect(facts.nth(4).locator("dd")).to_have_text(long, use_inner_text=True)
+
+
+def test_values_are_exact_to_the_cent(open_feed: Open, ledger: Ledger) -> None:
+    values = [
+        ("0", "$0.00", None),
+        ("-12.5", "-$12.50", None),
+        ("999999999999999.12", "$999,999,999,999,999.12", None),
+        ("-999999999999999.98", "-$999,999,999,999,999.98", None),
+        ("0.0042", "$0.00", "$0.0042"),
+        ("1E+3", "$1,000.00", None),
+        (
+            "123456789012345.12345678901234567890123",
+            "$123,456,789,012,345.12",
+            "$123,456,789,012,345.12345678901234567890123",
+        ),
+    ]
+    for minute, (value, _, _) in enumerate(values):
+        ledger.record("Work", created_at=ago(days=1, minutes=minute), value_usd=Decimal(value))
+    page = open_feed()
+    amounts = page.locator(".rows .amount")
+    expect(amounts).to_have_text([shown for _, shown, _ in values])
+    assert [amount.get_attribute("title") for amount in amounts.all()] == [exact for _, _, exact in values]
+    expect(page.locator(".total")).to_have_text("$123,456,789,013,331.77")
+    expect(page.locator(".total data")).to_have_attribute("title", "$123,456,789,013,331.76765678901234567890123")
+
+
+def test_no_value_is_not_zero(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(days=1), value_usd=None)
+    expect(open_feed().locator(".rows .amount")).to_have_text("\u2013no value")
+
+
+def test_an_older_browser_shows_the_nearest_number_it_has(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    page.add_init_script("delete JSON.rawJSON")
+    ledger.record("Work", created_at=ago(days=1), value_usd=Decimal("1234567.89"))
+    expect(open_feed().locator(".rows .amount")).to_have_text("$1,234,567.89")
+
+
+@pytest.mark.viewer(locale="de-DE", timezone_id="Europe/Berlin")
+def test_figures_and_times_are_written_as_the_viewer_writes_them(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(hours=3), value_usd=Decimal("1234.5"))
+    page = open_feed()
+    expect(page.locator(".rows .amount")).to_have_text("1.234,50 $")
+    expect(page.locator(".rows time")).to_have_text("vor 3 Stunden")
+    expect(page.locator(".rows time")).to_have_attribute("title", re.compile("Mittwoch, 15. April 2026 um 15:00:00"))
+
+
+def test_text_is_only_ever_text(open_feed: Open, ledger: Ledger) -> None:
+    texts = [
+        "<script>window.harmed = 1</script>",
+        "<img src=x onerror='window.harmed = 1'>",
+        "\u202egnirts desrever a\u202c and \u2066 an isolate left open",
+        "\u05e9\u05dc\u05d5\u05dd $5",
+        "\U0001f389 \U0001f469\U0001f3fd\u200d\U0001f680 done",
+        "{{constructor.constructor('window.harmed = 1')()}} ${1}",
+        "W" * 200,
+    ]
+    for minute, text in enumerate(texts):
+        moment = ago(days=1, minutes=minute)
+        ledger.record(text, created_at=moment, agent_id=7, value_usd=1, description=text, metadata={text: text})
+    page = open_feed()
+    expect(page.locator(".rows li")).to_have_count(len(texts))
+    for row, text in zip(page.locator(".rows li").all(), texts, strict=True):
+        row.locator("summary").click()
+        for place in ("strong", ".details p", ".details dt >> nth=0", ".details dd >> nth=0"):
+            element = row.locator(place)
+            assert element.evaluate("element => element.textContent") == text
+            # Its direction is its own: nothing beside it is reordered.
+            assert element.get_attribute("dir") == "auto"
+            assert element.evaluate("element => getComputedStyle(element).unicodeBidi") == "isolate"
+    assert page.evaluate("window.harmed") is None
+    expect(page.locator("value-delivered").locator("script, img")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+# ---- further back
+
+
+def test_load_more_goes_back_to_the_first_outcome(open_feed: Open, ledger: Ledger) -> None:
+    expected = [f"Outcome {number}" for number in range(45)]
+    for number, title in enumerate(expected):
+        ledger.record(title, created_at=ago(minutes=number))
+    page = open_feed()
+    more = page.get_by_role("button", name="Load more")
+    for shown in (20, 40, 45):
+        expect(page.locator(".rows li")).to_have_count(shown)
+        if shown < 45:
+            more.press("Enter")
+    expect(more).to_be_hidden()
+    assert titles(page) == expected
+    # The button is gone, so the keyboard's place is the first row that it brought.
+    expect(page.locator(".rows summary").nth(40)).to_be_focused()
+
+
+def test_outcomes_of_one_instant_are_each_shown_once(open_feed: Open, ledger: Ledger) -> None:
+    for number in range(45):
+        ledger.record(f"Outcome {number}", created_at=ago(minutes=1))
+    page = open_feed(refresh=1)
+    for _ in range(2):
+        page.get_by_role("button", name="Load more").click()
+        expect(page.get_by_role("button", name="Loading…")).to_have_count(0)
+    expect(page.locator(".rows li")).to_have_count(45)
+    assert sorted(titles(page)) == sorted(f"Outcome {number}" for number in range(45))
+
+
+# ---- filters
+
+
+def test_the_feed_is_filtered_by_type_and_agent(open_feed: Open, ledger: Ledger) -> None:
+    for minute, (title, outcome_type, agent) in enumerate(
+        (("A", "deal_closed", 7), ("B", "deal_closed", 11), ("C", "task_complete", 7), ("D", "task_complete", None))
+    ):
+        ledger.record(title, created_at=ago(minutes=minute), outcome_type=outcome_type, agent_id=agent)
+    page = open_feed()
+    by_type, by_agent = page.get_by_label("Filter by type"), page.get_by_label("Filter by agent")
+    expect(by_agent.locator("option")).to_have_text(["All agents", "Agent 7", "Agent 11"])
+    for chosen_type, chosen_agent, expected in (
+        ("Deal closed", "All agents", ["A", "B"]),
+        ("Deal closed", "Agent 7", ["A"]),
+        ("All types", "Agent 7", ["A", "C"]),
+        ("Content published", "Agent 7", []),
+        ("All types", "All agents", ["A", "B", "C", "D"]),
+    ):
+        by_type.select_option(chosen_type)
+        by_agent.select_option(chosen_agent)
+        expect(page.locator(".rows strong")).to_have_text(expected)
+        expect(page.get_by_text("No outcome matches this filter.")).to_be_visible(visible=not expected)
+    expect(page.locator(".summary > .caption")).to_have_text("4 outcomes in the last 30 days")
+
+
+def test_an_agent_of_the_period_can_be_chosen_before_it_is_scrolled_to(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Found", created_at=ago(days=9), agent_id=3)
+    for number in range(30):
+        ledger.record("Other", created_at=ago(minutes=number), agent_id=7)
+    page = open_feed()
+    page.get_by_label("Filter by agent").select_option("Agent 3")
+    expect(page.locator(".rows strong")).to_have_text(["Found"])
+
+
+def test_empty_pages_with_a_cursor_are_walked_until_something_is_found(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    """A sparse filter may answer a short page and a cursor; after a few such pages the viewer decides."""
+    found = {"id": "x", "user_id": 42, "agent_id": 3, "outcome_type": "task_complete", "title": "Long ago"}
+    found |= {"description": None, "value_usd": None, "metadata": None, "created_at": "2026-01-01T00:00:00.000Z"}
+
+    def sparse(route: Route) -> None:
+        hop = int((re.search(r"cursor=hop(\d+)", route.request.url) or [0, 0])[1])
+        last = hop == 7
+        route.fulfill(json={"outcomes": [found] if last else [], "next_cursor": None if last else f"hop{hop + 1}"})
+
+    page.route(re.compile(r"/api/outcomes\?.*agentId=3"), sparse)
+    ledger.record("Recent", created_at=ago(minutes=1), agent_id=3)
+    open_feed()
+    page.get_by_label("Filter by agent").select_option("Agent 3")
+    expect(page.get_by_text("No match among the latest outcomes.")).to_be_visible()
+    page.get_by_role("button", name="Look further back").click()
+    expect(page.locator(".rows strong")).to_have_text(["Long ago"])
+    expect(page.get_by_role("button", name="Look further back")).to_be_hidden()
+
+
+# ---- while it is open
+
+
+def test_an_outcome_that_becomes_visible_late_takes_its_place(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Newest", created_at=ago(seconds=10))
+    ledger.record("Oldest", created_at=ago(seconds=90))
+    page = open_feed(refresh=1)
+    expect(page.locator(".rows li")).to_have_count(2)
+    ledger.record("Between", created_at=ago(seconds=40))
+    expect(page.locator(".rows strong")).to_have_text(["Newest", "Between", "Oldest"])
+
+
+@pytest.mark.parametrize(
+    ("old", "burst"),
+    [(30, 3), (30, 60), (30, 210), (0, 210)],  # it catches up with 4 pages of 50
+    ids=["within a page", "over several pages", "more than is worth catching up with", "the first ever"],
+)
+def test_a_burst_is_shown_whole_and_once(open_feed: Open, ledger: Ledger, old: int, burst: int) -> None:
+    for number in range(old):
+        ledger.record(f"Old {number}", created_at=ago(minutes=10, seconds=number))
+    page = open_feed(refresh=1)
+    expect(page.locator(".card")).to_have_attribute("data-state", "ready" if old else "empty")
+    for number in range(burst):
+        ledger.record(f"New {number}", created_at=ago(seconds=burst - number))
+    expect(page.locator(".rows strong").first).to_have_text(f"New {burst - 1}")
+    more = page.get_by_role("button", name="Load more")
+    while more.is_visible():
+        more.click()
+        expect(page.get_by_role("button", name="Loading…")).to_have_count(0)
+    assert titles(page) == [f"New {number}" for number in reversed(range(burst))] + [f"Old {n}" for n in range(old)]
+    expect(page.locator(".summary > .caption")).to_have_text(f"{burst + old} outcomes in the last 30 days")
+
+
+def test_what_was_there_before_in_a_busy_minute_is_not_announced_as_new(open_feed: Open, ledger: Ledger) -> None:
+    for second in range(45):
+        ledger.record(f"Outcome {second}", created_at=ago(seconds=second))
+    page = open_feed(refresh=1)
+    for _ in range(2):
+        page.wait_for_event("requestfinished", lambda request: "from=" in request.url and "summary" not in request.url)
+    expect(page.locator(".rows li")).to_have_count(20)
+    expect(page.get_by_role("status").filter(has_text="new")).to_have_count(0)
+
+
+def test_an_outcome_recorded_while_a_filter_is_applied_is_shown_once(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.record("Deal", created_at=ago(minutes=5), outcome_type="deal_closed")
+
+    def record_first(route: Route) -> None:
+        ledger.record("Just now", created_at=ago(seconds=1), outcome_type="deal_closed", value_usd=5)
+        route.continue_()
+
+    page.route(re.compile("outcomeType="), record_first)
+    open_feed(refresh=1)
+    page.get_by_label("Filter by type").select_option("Deal closed")
+    expect(page.locator(".total")).to_have_text("$5.00")  # the next look has seen it too
+    assert titles(page) == ["Just now", "Deal"]
+
+
+def test_new_outcomes_pass_the_filter_too_and_totals_count_them_all(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Deal", created_at=ago(minutes=5), outcome_type="deal_closed", value_usd=1)
+    page = open_feed(refresh=1)
+    page.get_by_label("Filter by type").select_option("Deal closed")
+    expect(page.locator(".rows strong")).to_have_text(["Deal"])
+    ledger.record("Task", created_at=ago(seconds=2), outcome_type="task_complete", value_usd=10)
+    expect(page.locator(".total")).to_have_text("$11.00")
+    ledger.record("Another deal", created_at=ago(seconds=1), outcome_type="deal_closed", value_usd=100)
+    expect(page.locator(".rows strong")).to_have_text(["Another deal", "Deal"])
+    page.get_by_label("Filter by type").select_option("All types")
+    expect(page.locator(".rows strong")).to_have_text(["Another deal", "Task", "Deal"])
+
+
+def test_totals_are_read_again_only_when_they_may_have_changed(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(minutes=5), value_usd=1)
+    read: list[str] = []
+    page.on("request", lambda request: read.append(request.url))
+    open_feed(refresh=1)
+    for _ in range(3):
+        page.wait_for_event("requestfinished", lambda request: "from=" in request.url)
+    assert len([url for url in read if "/summary" in url]) == 1
+
+
+def test_another_account_never_sees_the_feed_of_the_first(
+    open_feed: Open, context: BrowserContext, ledger: Ledger
+) -> None:
+    ledger.record("Of the first", created_at=ago(minutes=5), agent_id=7, value_usd=1)
+    page = open_feed(refresh=1)
+    expect(page.locator(".total")).to_have_text("$1.00")
+    ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), agent_id=9, value_usd=5)
+    ledger.sign_in(context, ledger.stranger)
+    expect(page.locator(".rows strong")).to_have_text(["Of another"])
+    expect(page.locator(".total")).to_have_text("$5.00")
+    expect(page.get_by_label("Filter by agent").locator("option")).to_have_text(["All agents", "Agent 9"])
+
+
+def test_an_element_taken_off_the_page_asks_no_more(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(minutes=5))
+    open_feed(refresh=1)
+    expect(page.locator(".rows li")).to_have_count(1)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("window.feed = document.querySelector('value-delivered'); feed.remove()")
+    page.wait_for_timeout(1500)
+    assert asked == []
+    page.evaluate("document.body.append(feed)")
+    ledger.record("While away", created_at=ago(minutes=1))
+    expect(page.locator(".rows strong")).to_have_text(["While away", "Work"])
+
+
+def test_another_endpoint_is_another_feed(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(minutes=5))
+    open_feed()
+    expect(page.locator(".rows li")).to_have_count(1)
+    page.route("**/elsewhere**", lambda route: route.fulfill(json={"outcomes": [], "next_cursor": None}))
+    page.locator("value-delivered").evaluate("feed => feed.setAttribute('endpoint', '/elsewhere/')")
+    expect(page.locator(".rows li")).to_have_count(0)

@@ -1,0 +1,58 @@
+"""The one file that a page embeds."""
+
+import gzip
+import re
+
+from playwright.sync_api import expect
+
+from tests.dashboard.conftest import ROOT, Open
+from tests.dashboard.ledger import Ledger
+
+MODULE = ROOT / "dashboard/value-delivered.js"
+
+
+def test_it_is_small() -> None:
+    assert len(gzip.compress(MODULE.read_bytes(), 9)) < 15_000
+
+
+def test_it_needs_no_other_file_and_makes_no_markup_of_strings() -> None:
+    foreign = re.compile(r"\bimport\b|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org)")
+    assert foreign.findall(MODULE.read_text()) == []
+
+
+def test_every_custom_property_and_attribute_is_documented() -> None:
+    source, manual = MODULE.read_text(), (ROOT / "dashboard/README.md").read_text()
+    names = set(re.findall(r"--value-delivered-[a-z]+", source)) | set(
+        re.findall(r'"([a-z-]+)"', source.partition("observedAttributes = [")[2].partition("]")[0])
+    )
+    assert len(names) >= 8
+    assert {name for name in names if f"`{name}`" not in manual} == set()
+
+
+def test_a_page_themes_it_with_custom_properties(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Work", value_usd=1)
+    page = open_feed()
+    for name, value in (("accent", "rgb(1, 2, 3)"), ("surface", "rgb(4, 5, 6)")):
+        property_ = [f"--value-delivered-{name}", value]
+        page.locator("value-delivered").evaluate("(feed, it) => feed.style.setProperty(...it)", property_)
+    expect(page.locator(".plot .bar").last).to_have_css("fill", "rgb(1, 2, 3)")
+    expect(page.locator(".card")).to_have_css("background-color", "rgb(4, 5, 6)")
+
+
+def test_it_moves_nothing_for_those_who_prefer_so(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Work", value_usd=1)
+    page = open_feed()
+    expect(page.locator(".rows li")).to_have_count(1)
+    moving = "document.querySelector('value-delivered').shadowRoot.getAnimations().length"
+    page.locator(".rows li").evaluate("row => row.classList.add('new')")
+    assert page.evaluate(moving) == 0
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(moving) == 1
+
+
+def test_a_page_may_load_it_twice_and_show_it_twice(open_feed: Open, ledger: Ledger) -> None:
+    ledger.record("Work", value_usd=1)
+    page = open_feed()
+    page.evaluate("import('/value-delivered.js?again')")
+    page.evaluate("document.body.append(document.querySelector('value-delivered').cloneNode())")
+    expect(page.locator(".rows li")).to_have_count(2)

@@ -1,0 +1,350 @@
+"""Each state has its own words, gives way by itself, and is usable by keyboard and screen reader.
+
+Whatever goes wrong is arranged between the browser and the network, so the service behind is always a healthy one.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from tests.dashboard.conftest import THEMES, Open
+from tests.dashboard.ledger import Ledger
+
+API = "**/api/outcomes**"
+LIST = re.compile(r"/api/outcomes(\?|$)")
+SUMMARY = "**/api/outcomes/summary**"
+
+# Long waits are written down and cut short.
+HASTE = """
+  const setTimeout = window.setTimeout;
+  window.waits = [];
+  window.setTimeout = (callback, milliseconds, ...rest) =>
+    setTimeout(callback, milliseconds < 900 ? milliseconds : (window.waits.push(milliseconds), 20), ...rest);
+"""
+# A headless tab is never hidden: this one is, when window.away says so.
+HIDING = """
+  Object.defineProperty(document, "hidden", { get: () => Boolean(window.away) });
+  window.leave = (away) => { window.away = away; document.dispatchEvent(new Event("visibilitychange")); };
+"""
+
+
+def answer(page: Page, status: int, url: str | re.Pattern[str] = API, **headers: str) -> None:
+    page.route(url, lambda route: route.fulfill(status=status, json={"error": "As arranged"}, headers=headers))
+
+
+def waits(page: Page, number: int) -> list[int]:
+    """The first so many waits, in milliseconds. (Playwright's wait_for_function needs eval, which the page forbids.)"""
+    for _ in range(200):
+        if page.evaluate("waits.length") >= number:
+            break
+        page.wait_for_timeout(25)
+    found: list[int] = page.evaluate(f"waits.slice(0, {number})")
+    return found
+
+
+def heal(page: Page) -> None:
+    page.unroute_all()
+
+
+# ---- ways into each state; each is used for its words and for axe
+
+
+@dataclass
+class Scene:
+    open_feed: Open
+    page: Page
+    ledger: Ledger
+
+
+@pytest.fixture
+def scene(open_feed: Open, page: Page, ledger: Ledger) -> Scene:
+    return Scene(open_feed, page, ledger)
+
+
+def loading(scene: Scene) -> None:
+    scene.page.route(API, lambda _: None)  # never answered
+    scene.open_feed()
+
+
+def empty(scene: Scene) -> None:
+    scene.open_feed()
+
+
+def signed_out(scene: Scene) -> None:
+    scene.page.context.clear_cookies()
+    scene.open_feed(sign_in_url="/login")
+
+
+def offline(scene: Scene) -> None:
+    scene.open_feed(endpoint_later=True)
+    scene.page.context.set_offline(True)
+    scene.page.locator("value-delivered").evaluate("feed => feed.setAttribute('endpoint', '/api/outcomes')")
+
+
+def error(scene: Scene) -> None:
+    answer(scene.page, 500)
+    scene.open_feed()
+
+
+def unset(scene: Scene) -> None:
+    scene.open_feed(endpoint_later=True)
+
+
+def ready(scene: Scene) -> None:
+    scene.ledger.work(datetime.now(UTC))
+    scene.open_feed()
+    scene.page.locator(".rows summary").first.click()
+    scene.page.get_by_text("Daily figures").click()
+
+
+def out_of_date(scene: Scene) -> None:
+    ready(scene)
+    answer(scene.page, 500)
+    scene.page.get_by_role("button", name="7 days").click()
+
+
+def nothing_found(scene: Scene) -> None:
+    scene.ledger.record("Work", outcome_type="task_complete")
+    scene.open_feed()
+    scene.page.get_by_label("Filter by type").select_option("Deal closed")
+
+
+STATES: list[tuple[Callable[[Scene], None], str]] = [
+    (loading, "Loading what your agents delivered"),
+    (empty, "Nothing delivered yet"),
+    (signed_out, "You are signed out"),
+    (offline, "You are offline"),
+    (error, "The feed could not be loaded"),
+    (unset, "No endpoint"),
+    (ready, "From first mail to signature without a call."),
+    (out_of_date, "This may be out of date"),
+    (nothing_found, "No outcome matches this filter."),
+]
+
+
+@pytest.mark.parametrize(("arrange", "words"), STATES, ids=[arrange.__name__ for arrange, _ in STATES])
+def test_each_state_has_its_own_words_and_axe_finds_no_violation(
+    scene: Scene, artefacts: Path, axe: str, arrange: Callable[[Scene], None], words: str
+) -> None:
+    page = scene.page
+    arrange(scene)
+    expect(page.get_by_text(words)).to_be_visible()
+    for _, others in STATES:
+        if others != words and arrange not in (out_of_date, nothing_found):
+            expect(page.get_by_text(others)).to_be_visible(visible=False)
+    page.evaluate(axe)
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        page.screenshot(path=artefacts / f"state-{arrange.__name__}-{theme}.png")
+        found = page.evaluate("axe.run()")
+        assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found["violations"]] == [], theme
+        assert any("value-delivered" in str(node["target"]) for rule in found["passes"] for node in rule["nodes"])
+
+
+def test_the_whole_of_it_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    for number in range(25):
+        ledger.record(f"Work {number:02}", created_at=datetime.now(UTC) - timedelta(minutes=number))
+    open_feed()
+    expect(page.locator(".rows li")).to_have_count(20)
+    expect(page.get_by_text("Daily figures")).to_be_visible()
+    stops = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        stops.append(
+            page.evaluate(
+                "(({ localName, ariaLabel, textContent }) => `${localName} ${ariaLabel ?? textContent.slice(0, 10)}`)"
+                "(document.querySelector('value-delivered').shadowRoot.activeElement ?? document.body)"
+            )
+        )
+    assert stops[:6] == [
+        "button 7 days",
+        "button 30 days",
+        "button 90 days",
+        "summary Daily figu",
+        "select Filter by type",
+        "select Filter by agent",
+    ]
+    assert stops[6:26] == [f"summary Work {number:02}Tas" for number in range(20)]
+    assert stops[26] == "button Load more"
+
+
+# ---- out of each state
+
+
+def test_loading_gives_way_to_the_feed(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    held: list[Route] = []
+    page.route(API, lambda route: held.append(route))
+    ledger.record("Work")
+    open_feed()
+    expect(page.get_by_text("Loading what your agents delivered")).to_be_visible()
+    expect(page.locator(".card")).to_have_attribute("aria-busy", "true")
+    for route in held:
+        route.continue_()
+    expect(page.locator(".rows li")).to_have_count(1)
+    expect(page.locator(".card")).to_have_attribute("aria-busy", "false")
+
+
+def test_signed_out_shows_nothing_of_what_was_there_and_leads_to_signing_in(
+    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+) -> None:
+    ledger.record("Private work", value_usd=1234)
+    open_feed(refresh=1, sign_in_url="/login?next=/")
+    expect(page.locator(".rows li")).to_have_count(1)
+    context.clear_cookies()
+    expect(page.get_by_text("You are signed out")).to_be_visible()
+    assert not page.locator("value-delivered").evaluate("feed => /Private|1,234/.test(feed.shadowRoot.textContent)")
+    expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "/login?next=/")
+    ledger.sign_in(context)
+    page.get_by_role("button", name="Check again").press("Enter")
+    expect(page.locator(".rows li")).to_have_count(1)
+    expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
+
+
+def test_signed_out_asks_again_only_when_the_tab_is_shown_again(
+    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+) -> None:
+    page.add_init_script(HIDING + HASTE)
+    context.clear_cookies()
+    open_feed()
+    expect(page.get_by_text("You are signed out")).to_be_visible()
+    assert page.evaluate("waits") == []
+    ledger.record("Work")
+    ledger.sign_in(context)  # in another tab
+    page.evaluate("leave(true)")
+    page.evaluate("leave(false)")
+    expect(page.locator(".rows li")).to_have_count(1)
+
+
+def test_offline_keeps_what_was_loaded_and_comes_back_by_itself(
+    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+) -> None:
+    ledger.record("Work")
+    open_feed()
+    expect(page.locator(".rows li")).to_have_count(1)
+    context.set_offline(True)
+    expect(page.get_by_text("You are offline")).to_be_visible()
+    expect(page.locator(".rows li")).to_have_count(1)
+    ledger.record("Meanwhile")
+    context.set_offline(False)
+    expect(page.locator(".rows li")).to_have_count(2)
+    expect(page.get_by_text("You are offline")).to_have_count(0)
+
+
+FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"status": 500, "json": {"error": "Failed to list outcomes"}}, "The server answered 500."),
+    ({"status": 429, "json": {"error": "Too Many Requests"}}, "The server answered 429."),
+    ({"status": 403, "json": {"error": "Forbidden"}}, "The server answered 403."),
+    (
+        {"status": 200, "body": "<!doctype html><title>Sign in to Wi-Fi"},
+        "The server\u2019s answer could not be read.",
+    ),
+    ({"status": 200, "body": ""}, "The server\u2019s answer could not be read."),
+    ({"status": 200, "body": "null"}, "The server\u2019s answer could not be understood."),
+    ({"status": 200, "json": {"items": []}}, "The server\u2019s answer could not be understood."),
+    ({"status": 200, "json": {"outcomes": [{"id": 7}]}}, "The server\u2019s answer could not be understood."),
+]
+
+
+def test_an_error_says_what_happened_and_can_be_tried_again(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work")
+    for fault, words in FAULTS:
+        page.route(LIST, partial(Route.fulfill, **fault))
+        open_feed()
+        expect(page.get_by_text(words)).to_be_visible()
+        heal(page)
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator(".rows li")).to_have_count(1)
+        expect(page.get_by_text(words)).to_have_count(0)
+
+
+def test_a_server_that_cannot_be_reached_is_not_called_being_offline(open_feed: Open, page: Page) -> None:
+    page.route(API, lambda route: route.abort("connectionrefused"))
+    open_feed()
+    expect(page.get_by_text("The server could not be reached.")).to_be_visible()
+
+
+def test_the_feed_is_shown_while_totals_fail_and_totals_while_the_feed_fails(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.record("Work", value_usd=3)
+    answer(page, 500, SUMMARY)
+    open_feed(refresh=1)
+    expect(page.locator(".rows li")).to_have_count(1)
+    expect(page.get_by_text("Totals are not available right now.")).to_be_visible()
+    heal(page)
+    expect(page.locator(".total")).to_have_text("$3.00")
+
+    answer(page, 500, LIST)
+    page.get_by_role("button", name="7 days").click()
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 7 days")
+    expect(page.get_by_text("This may be out of date")).to_be_visible()
+    heal(page)
+    expect(page.get_by_text("This may be out of date")).to_have_count(0)
+
+
+def test_a_failed_load_more_loses_nothing(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    for number in range(25):
+        ledger.record(f"Outcome {number}")
+    open_feed()
+    expect(page.locator(".rows li")).to_have_count(20)
+    answer(page, 500, re.compile("cursor="))
+    page.get_by_role("button", name="Load more").click()
+    expect(page.get_by_text("The server answered 500.")).to_be_visible()
+    heal(page)
+    page.get_by_role("button", name="Load more").click()
+    expect(page.locator(".rows li")).to_have_count(25)
+    expect(page.get_by_text("The server answered 500.")).to_have_count(0)
+
+
+# ---- how often it looks
+
+
+def test_it_looks_less_and_less_often_while_errors_last(open_feed: Open, page: Page) -> None:
+    page.add_init_script(HASTE)
+    answer(page, 500)
+    open_feed(refresh=10)
+    waited = waits(page, 8)
+    assert len(waited) == 8
+    for failures, wait in enumerate(waited, start=1):
+        longest = 10_000 * 2**failures * 1.25
+        assert min(longest * 0.6, 300_000) <= wait <= min(longest, 300_000)
+    heal(page)
+    expect(page.get_by_text("Nothing delivered yet")).to_be_visible()
+    page.evaluate("waits.length = 0")
+    assert waits(page, 2) == [10_000, 10_000]
+
+
+def test_it_waits_as_long_as_the_server_asks(open_feed: Open, page: Page) -> None:
+    page.add_init_script(HASTE)
+    answer(page, 429, **{"Retry-After": "900"})
+    open_feed(refresh=10)
+    assert waits(page, 2) == [900_000, 900_000]
+
+
+def test_refresh_is_in_seconds_and_at_least_one(open_feed: Open, page: Page) -> None:
+    page.add_init_script(HASTE)
+    for given, seconds in (("", 15), ("abc", 15), ("-3", 1), ("0.01", 1), ("60", 60), ("900", 900)):
+        open_feed(refresh=given)
+        assert waits(page, 1) == [seconds * 1000], given
+
+
+def test_a_hidden_tab_asks_nothing_and_catches_up_when_shown(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    page.add_init_script(HIDING)
+    ledger.record("Before")
+    open_feed(refresh=1)
+    expect(page.locator(".rows li")).to_have_count(1)
+    page.evaluate("leave(true)")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    ledger.record("Meanwhile")
+    page.wait_for_timeout(1500)
+    assert asked == []
+    page.evaluate("leave(false)")
+    expect(page.locator(".rows li")).to_have_count(2)

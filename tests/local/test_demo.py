@@ -1,0 +1,84 @@
+"""The demo dashboard of `make run`, as a browser gets it."""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+import httpx
+import pytest
+
+from local.demo import FILES, HEADERS
+from tests.local.stacks import ROOT, Stack
+
+DASHBOARD = ROOT / "dashboard"
+
+
+@pytest.mark.parametrize(
+    ("path", "file", "content_type"),
+    [
+        ("/", "index.html", "text/html; charset=utf-8"),
+        ("/value-delivered.js", "value-delivered.js", "text/javascript; charset=utf-8"),
+    ],
+)
+def test_the_page_and_the_component_are_served_as_they_are(
+    stack: Stack, path: str, file: str, content_type: str
+) -> None:
+    answer = httpx.get(f"{stack.url}{path}")
+    assert (answer.status_code, answer.content) == (200, (DASHBOARD / file).read_bytes())
+    assert answer.headers["Content-Type"] == content_type
+    assert answer.headers.items() >= {(name.lower(), value) for name, value in HEADERS.items()}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/package.json",
+        "/package-lock.json",
+        "/README.md",
+        "/node_modules/axe-core/axe.min.js",
+        "/../template.yaml",
+        "/%2e%2e/template.yaml",
+        "//value-delivered.js",
+        "/value-delivered.js/",
+    ],
+)
+def test_nothing_else_of_the_folder_is_served(stack: Stack, path: str) -> None:
+    answer = httpx.get(httpx.URL(stack.url, raw_path=path.encode()))
+    assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
+
+
+def test_every_file_is_there() -> None:
+    assert all((DASHBOARD / name).is_file() for name, _ in FILES.values())
+
+
+def test_the_visitor_is_signed_in_by_the_printed_session(stack: Stack) -> None:
+    printed = re.search(r"^Cookie +(\S+)  \(user 42\)$", stack.output_file.read_text(), re.MULTILINE)
+    assert printed
+    cookie, *attributes = httpx.get(f"{stack.url}/").headers["Set-Cookie"].split("; ")
+    assert cookie == printed[1]
+    assert attributes == ["Path=/", "HttpOnly", "SameSite=Lax"]  # no Domain: of this host only
+    listed = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": cookie})
+    assert {one["user_id"] for one in listed.raise_for_status().json()["outcomes"]} <= {42}
+
+
+def test_only_the_page_signs_in(stack: Stack) -> None:
+    for path in ("/value-delivered.js", "/api/outcomes", "/nowhere"):
+        assert "Set-Cookie" not in httpx.get(f"{stack.url}{path}").headers
+    assert "Set-Cookie" not in httpx.post(f"{stack.url}/").headers
+
+
+def test_its_address_is_printed_first(stack: Stack) -> None:
+    first, *_ = stack.output_file.read_text().split("\n\n", 1)[0].strip().splitlines()
+    assert first.split()[:2] == ["Dashboard", f"{stack.url}/"]
+
+
+def test_a_template_without_a_dashboard_beside_it_has_none(echo_stack: Stack) -> None:
+    assert "Dashboard" not in echo_stack.output_file.read_text()
+    assert "Set-Cookie" not in httpx.get(f"{echo_stack.url}/").headers
+
+
+def test_the_policy_allows_the_page_s_own_style_only() -> None:
+    styles = re.findall(r"<style>(.*?)</style>", (DASHBOARD / "index.html").read_text(), re.DOTALL)
+    hashes = [f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" for style in styles]
+    [allowed] = re.findall(r"style-src ([^;]*);", HEADERS["Content-Security-Policy"])
+    assert allowed.split() == hashes

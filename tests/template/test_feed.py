@@ -1,0 +1,186 @@
+"""The hosted dashboard: off unless asked for; then one host for page and API, and a bucket that only it can read."""
+
+from typing import Any
+
+import pytest
+
+from local.demo import HEADERS
+from local.template import Template
+
+from .conftest import deploy
+
+BUCKET, POLICY, DISTRIBUTION = "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::CloudFront::Distribution"
+ACCESS, RESPONSE_HEADERS = "AWS::CloudFront::OriginAccessControl", "AWS::CloudFront::ResponseHeadersPolicy"
+TYPES = [BUCKET, POLICY, DISTRIBUTION, ACCESS, RESPONSE_HEADERS]
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/value"
+
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
+CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html
+ALL_VIEWER_EXCEPT_HOST_HEADER = "b689b0a8-53d0-40ab-baf2-38738e2966ac"
+
+
+@pytest.fixture(scope="module")
+def hosted() -> Template:
+    return deploy(HostDashboard="true")
+
+
+def one(template: Template, type_: str) -> Any:
+    """The properties of the only resource of a type, as CloudFormation gets them."""
+    [properties] = template.resources(type_).values()
+    return properties
+
+
+@pytest.fixture
+def distribution(hosted: Template) -> Any:
+    return one(hosted, DISTRIBUTION)["DistributionConfig"]
+
+
+@pytest.fixture
+def page(distribution: Any) -> Any:
+    return distribution["DefaultCacheBehavior"]
+
+
+@pytest.fixture
+def api(distribution: Any) -> Any:
+    [behavior] = distribution["CacheBehaviors"]
+    return behavior
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_nothing_is_hosted_unless_asked_for(deployed: Template, hosted: Template, type_: str) -> None:
+    assert not deployed.resources(type_)
+    assert len(hosted.resources(type_)) == 1
+
+
+def test_the_outputs_are_there_when_it_is_hosted(template: Any) -> None:
+    told = [name for name, output in template["Outputs"].items() if output.get("Condition") == "HostsDashboard"]
+    assert told == ["FeedUrl", "FeedTarget", "FeedBucketName"]
+
+
+# ── The bucket ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_bucket_is_private_and_encrypted(hosted: Template) -> None:
+    bucket = one(hosted, BUCKET)
+    blocked = bucket["PublicAccessBlockConfiguration"]
+    assert blocked == dict.fromkeys(
+        ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"], True
+    )
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert bucket["BucketEncryption"]
+    assert not bucket.keys() & {"AccessControl", "WebsiteConfiguration", "BucketName"}
+
+
+def test_only_our_distribution_may_read_it_and_only_by_tls(hosted: Template) -> None:
+    allow, deny = one(hosted, POLICY)["PolicyDocument"]["Statement"]
+    assert (allow["Effect"], allow["Action"]) == ("Allow", "s3:GetObject")
+    assert allow["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    [(operator, condition)] = allow["Condition"].items()
+    assert (operator, list(condition)) == ("StringEquals", ["AWS:SourceArn"])
+    assert condition["AWS:SourceArn"]["Fn::Sub"].endswith("::${AWS::AccountId}:distribution/${FeedDistribution}")
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_bucket_is_reached_by_a_signing_origin_access_control(hosted: Template, distribution: Any) -> None:
+    [access] = hosted.resources(ACCESS)
+    origin = next(origin for origin in distribution["Origins"] if origin["Id"] == "page")
+    assert origin["OriginAccessControlId"] == {"Ref": access}
+    assert origin["S3OriginConfig"] == {"OriginAccessIdentity": ""}
+    assert origin["DomainName"] == {"Fn::GetAtt": ["FeedBucket", "RegionalDomainName"]}
+    config = one(hosted, ACCESS)["OriginAccessControlConfig"]
+    assert (config["OriginAccessControlOriginType"], config["SigningBehavior"]) == ("s3", "always")
+
+
+# ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_page_is_cached_and_comes_by_tls(distribution: Any, page: Any) -> None:
+    assert distribution["DefaultRootObject"] == "index.html"
+    assert page["TargetOriginId"] == "page"
+    assert page["ViewerProtocolPolicy"] == "redirect-to-https"
+    assert (page["CachePolicyId"], page["Compress"]) == (CACHING_OPTIMIZED, True)
+    assert "AllowedMethods" not in page  # GET and HEAD
+
+
+def test_the_page_has_the_headers_it_is_tested_with(hosted: Template, page: Any) -> None:
+    [headers] = hosted.resources(RESPONSE_HEADERS)
+    assert page["ResponseHeadersPolicyId"] == {"Ref": headers}
+    security = one(hosted, RESPONSE_HEADERS)["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    assert all(header["Override"] is True for header in security.values())
+    assert {
+        "Content-Security-Policy": security["ContentSecurityPolicy"]["ContentSecurityPolicy"],
+        "Referrer-Policy": security["ReferrerPolicy"]["ReferrerPolicy"],
+        "X-Content-Type-Options": "nosniff" if "ContentTypeOptions" in security else None,
+        "X-Frame-Options": security["FrameOptions"]["FrameOption"],
+    } == HEADERS
+    assert security["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
+
+
+# ── The API ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_api_is_under_the_same_host_uncached_and_gets_all_that_was_sent(api: Any) -> None:
+    assert (api["PathPattern"], api["TargetOriginId"]) == ("/api/*", "api")
+    assert api["CachePolicyId"] == CACHING_DISABLED
+    # Cookies, Authorization and queries; but not Host, by which API Gateway knows its APIs.
+    assert api["OriginRequestPolicyId"] == ALL_VIEWER_EXCEPT_HOST_HEADER
+    assert api["ViewerProtocolPolicy"] == "https-only"
+    assert {"GET", "POST", "OPTIONS"} < set(api["AllowedMethods"])
+    assert "ResponseHeadersPolicyId" not in api  # its answers have their own
+
+
+def test_the_api_s_origin_is_its_stage_by_tls(hosted: Template, distribution: Any) -> None:
+    origin = next(origin for origin in distribution["Origins"] if origin["Id"] == "api")
+    assert origin["CustomOriginConfig"] == {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}
+    host, path = hosted.resolve(origin["DomainName"]), hosted.resolve(origin["OriginPath"])
+    assert (host, path) == (f"{hosted.name('OutcomesApi')}.execute-api.us-east-1.amazonaws.com", "/v1")
+
+
+def test_the_api_s_errors_are_not_replaced(distribution: Any) -> None:
+    """CustomErrorResponses would be for all behaviors."""
+    assert "CustomErrorResponses" not in distribution
+
+
+# ── Its host ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_host_of_its_own_it_has_cloudfront_s(hosted: Template, distribution: Any) -> None:
+    settled = hosted.resolve({name: distribution[name] for name in ("Aliases", "ViewerCertificate")})
+    assert settled == {"ViewerCertificate": {"CloudFrontDefaultCertificate": True}}
+
+
+def test_a_host_of_its_own_takes_modern_tls_only(template: Any) -> None:
+    own = deploy(HostDashboard="true", DashboardHost="value.example.com", DashboardCertificateArn=CERTIFICATE)
+    config = one(own, DISTRIBUTION)["DistributionConfig"]
+    assert own.resolve(config["Aliases"]) == ["value.example.com"]
+    assert own.resolve(config["ViewerCertificate"]) == {
+        "AcmCertificateArn": CERTIFICATE,
+        "SslSupportMethod": "sni-only",
+        "MinimumProtocolVersion": "TLSv1.2_2021",
+    }
+    assert own.resolve(template["Outputs"]["FeedUrl"]["Value"]) == "https://value.example.com/"
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept"),
+    [
+        ({}, True),
+        ({"DashboardHost": "value.example.com", "DashboardCertificateArn": CERTIFICATE}, True),
+        ({"DashboardHost": "value.example.com"}, False),
+        ({"DashboardCertificateArn": CERTIFICATE}, False),
+    ],
+)
+def test_host_and_certificate_come_together(template: Any, answers: dict[str, str], kept: bool) -> None:
+    own = deploy(HostDashboard="true", **answers)
+    rules = [rule for name, rule in template["Rules"].items() if name.startswith("Dashboard")]
+    assert len(rules) == 2
+    holds = [
+        own.resolve(assertion["Assert"])
+        for rule in rules
+        if own.resolve(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+    ]
+    assert all(holds) is kept

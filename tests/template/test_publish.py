@@ -1,0 +1,94 @@
+"""What `make deploy` does once the stack is there: the page goes into its bucket, if it has one."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local.errors import StackError
+from local.publish import publish
+
+from .conftest import ROOT
+
+BUCKET = {"FeedBucket": {"Type": "AWS::S3::Bucket"}}
+OUTPUTS = {"FeedBucketName": {"Value": {"Ref": "FeedBucket"}}, "FeedUrl": {"Value": "https://value.example.com/"}}
+SAMCONFIG = """
+[dev.deploy.parameters]
+stack_name = "outcomes-dev"
+region = "eu-central-1"
+[prod.deploy.parameters]
+"""
+
+
+@pytest.fixture
+def samconfig(tmp_path: Path) -> Path:
+    file = tmp_path / "samconfig.toml"
+    file.write_text(SAMCONFIG)
+    return file
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+def create_stack(**sections: object) -> None:
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    template = {"Resources": topic, **sections}
+    boto3.client("cloudformation", "eu-central-1").create_stack(
+        StackName="outcomes-dev", TemplateBody=json.dumps(template)
+    )
+
+
+def test_exactly_the_page_and_the_component_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    create_stack(Resources=BUCKET, Outputs=OUTPUTS)
+    publish(samconfig, "dev", ROOT / "dashboard")
+    s3 = boto3.client("s3", "eu-central-1")
+    [bucket] = s3.list_buckets()["Buckets"]
+    objects = {
+        stored["Key"]: s3.get_object(Bucket=bucket["Name"], Key=stored["Key"])
+        for stored in s3.list_objects_v2(Bucket=bucket["Name"])["Contents"]
+    }
+    assert {name: stored["ContentType"] for name, stored in objects.items()} == {
+        "index.html": "text/html; charset=utf-8",
+        "value-delivered.js": "text/javascript; charset=utf-8",
+    }
+    for name, stored in objects.items():
+        assert stored["Body"].read() == (ROOT / "dashboard" / name).read_bytes()
+        assert stored["CacheControl"] == "public, max-age=300"
+    assert capsys.readouterr().out == "Dashboard: https://value.example.com/ (within 5 minutes)\n"
+
+
+@pytest.mark.parametrize("outputs", [{}, {"Outputs": {"ApiUrl": {"Value": "https://api.example.com"}}}])
+def test_a_stack_that_hosts_none_is_left_alone(
+    samconfig: Path, capsys: pytest.CaptureFixture[str], outputs: dict[str, object]
+) -> None:
+    create_stack(**outputs)
+    publish(samconfig, "dev", ROOT / "dashboard")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_stack_that_is_not_there_is_told_in_one_line(samconfig: Path) -> None:
+    with pytest.raises(StackError, match=r"^the dashboard of outcomes-dev is not published: .*does not exist") as told:
+        publish(samconfig, "dev", ROOT / "dashboard")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("environment", ["prod", "staging"])
+def test_an_environment_without_a_stack_is_told(samconfig: Path, environment: str) -> None:
+    with pytest.raises(StackError, match=rf"samconfig.toml has no stack_name in \[{environment}.deploy.parameters\]"):
+        publish(samconfig, environment, ROOT / "dashboard")
+
+
+def test_the_command_ends_with_one_line_and_1() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local.publish", "staging"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: samconfig.toml has no stack_name in [staging.deploy.parameters]\n"
