@@ -36,6 +36,7 @@ KNOWN_WHEN_DEPLOYED = {
     "KEY_FINGERPRINTS": fingerprint(API_KEY),
     "DASHBOARD_ORIGINS": "https://app.example.com",
     "ACCEPT_PLAIN_COOKIES": "true",
+    "POWERTOOLS_METRICS_NAMESPACE": "Outcomes/bench",
 }
 
 OF_LAMBDA = {

@@ -1,6 +1,7 @@
 """No credential comes out again: not in a log line, a metric, a header or a body, whatever is asked or goes wrong."""
 
 import base64
+import os
 import subprocess
 import sys
 import time
@@ -215,6 +216,7 @@ def test_teardown(late): pass
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.canaries", "-p", "no:cacheprovider", "-q", str(tmp_path)],
         cwd=ROOT,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from outcomes.observability import metrics
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
@@ -206,6 +207,18 @@ def test_what_was_recorded_is_counted_by_type_with_its_value(capsys: pytest.Capt
     [line] = map(json.loads, capsys.readouterr().out.splitlines())
     assert line["outcome_type"] == "deal_closed"
     assert (line["OutcomesRecorded"], line["ValueRecorded"]) == ([1.0], [12.5])
+
+
+def test_what_is_stored_is_a_200_also_when_it_cannot_be_counted(monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
+    def fail() -> None:
+        raise OSError("no standard output")
+
+    monkeypatch.setattr("outcomes.observability.metrics.flush_metrics", fail)
+    assert record(VALID) == (200, '{"ok":true}')
+    assert len(stored()) == 1
+    [line] = log()
+    assert (line["level"], line["message"]) == ("ERROR", "Recorded, but not counted")
+    metrics.clear_metrics()
 
 
 def test_what_was_refused_is_counted_by_reason_and_logged(capsys: pytest.CaptureFixture[str], log: Log) -> None:

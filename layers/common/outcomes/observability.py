@@ -24,7 +24,17 @@ _VALUES_PER_METRIC = 99
 
 
 def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
-    """OutcomesRecorded and ValueRecorded, by outcome_type."""
+    """OutcomesRecorded and ValueRecorded, by outcome_type.
+
+    What is stored is stored: were it not counted, that is logged, and the caller must not hear of a failure and retry.
+    """
+    try:
+        _count_recorded(outcomes)
+    except Exception:
+        logger.exception("Recorded, but not counted")
+
+
+def _count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
     by_type: dict[str, list[NewOutcome]] = {}
     for outcome in outcomes:
         by_type.setdefault(outcome.outcome_type, []).append(outcome)
