@@ -86,7 +86,7 @@ key: install ## a new bearer key and the fingerprint that lets it in
 session: install ## a Cookie header for the running stack (USER_ID=42 KIND=next-auth)
 	@$(bin)/python -m local session --user-id '$(USER_ID)' --kind '$(KIND)'
 
-seed: install ## some two hundred outcomes of the last ninety days into the running stack, for user 42
+seed: install ## some sixty outcomes of the last thirty days into the running stack, for user 42
 	@$(bin)/python -m local seed
 
 aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account

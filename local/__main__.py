@@ -64,9 +64,7 @@ def parser() -> Parser:
     command.add_argument("--kind", choices=["next-auth", "authjs", "stored"], default="next-auth")
     command.set_defaults(command=session)
 
-    command = commands.add_parser(
-        "seed", help="put some two hundred outcomes of the last ninety days into the running stack"
-    )
+    command = commands.add_parser("seed", help="put some sixty outcomes of the last thirty days into the running stack")
     command.add_argument("--user-id", type=user_id, default=42)
     command.set_defaults(command=seed)
 

@@ -14,7 +14,7 @@ from outcomes.store import OutcomeStore
 
 from local.errors import StackError
 
-DAYS = 90
+DAYS = 30
 MINUTE = 60_000  # milliseconds
 DAY = 24 * 60 * MINUTE
 
@@ -81,7 +81,7 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
     for days_ago in range(DAYS - 1, -1, -1):
         day = now - days_ago * DAY
         is_weekend = time.gmtime(day / 1000).tm_wday >= 5
-        busy = (1.2 if is_weekend else 3.4) * (1.2 - 0.6 * days_ago / DAYS)
+        busy = (1 if is_weekend else 2.7) * (1.2 - 0.6 * days_ago / DAYS)
         count = round(busy * chance.uniform(0.5, 1.4))
         for minutes in sorted((chance.uniform(20, 700) for _ in range(count)), reverse=True):
             yield day - round(minutes * MINUTE), work.some()
@@ -182,5 +182,5 @@ def _show(stored: int, count: int) -> None:
     if sys.stdout.isatty():
         bar = "#" * (stored * 30 // count)
         print(f"\r[{bar:<30}] {stored} of {count}", end="" if stored < count else "\n", flush=True)
-    elif stored % 50 == 0:
+    elif stored % 20 == 0:
         print(f"{stored} of {count}", flush=True)

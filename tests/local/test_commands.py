@@ -74,18 +74,18 @@ def test_a_session_of_any_kind_is_valid_on_the_running_stack(stack: Stack, kind:
     assert _list(stack, 7, limit=1)[0]["id"] == response.json()["id"]
 
 
-def test_seeds_are_some_two_hundred_outcomes_of_ninety_days(stack: Stack) -> None:
+def test_seeds_are_some_sixty_outcomes_of_thirty_days(stack: Stack) -> None:
     printed = stack.command("seed", "--user-id", "4242")
     assert printed.returncode == 0, printed.stderr
     count = int(printed.stdout.splitlines()[-1].split()[4])
-    assert 150 <= count <= 250
-    assert printed.stdout.startswith(f"50 of {count}\n100 of {count}\n")
+    assert 50 <= count <= 75
+    assert printed.stdout.startswith(f"20 of {count}\n40 of {count}\n")
     outcomes = _list(stack, 4242, limit=50)
     assert len({outcome["outcome_type"] for outcome in outcomes}) == 6
     assert len({outcome["agent_id"] for outcome in outcomes}) > 3
     assert all(one["title"] != next_["title"] for one, next_ in pairwise(outcomes))
     now = datetime.fromisoformat(str(outcomes[0]["created_at"]))
-    for days, share in ((30, 0.3), (60, 0.6), (91, 1)):
+    for days, share in ((10, 0.3), (20, 0.6), (31, 1)):
         query = {"from": (now - timedelta(days=days)).isoformat(), "to": (now + timedelta(days=1)).isoformat()}
         headers = {"Cookie": stack.cookie(4242)}
         summary = httpx.get(f"{stack.url}/api/outcomes/summary", params=query, headers=headers).json()
