@@ -17,8 +17,9 @@ KIND := next-auth
 BUILD_DIR := .aws-sam/build
 axe := dashboard/node_modules/.package-lock.json
 
-# uv trusts what this machine trusts (as git and pip do), so that a company's own certificate authority works.
+# uv and npm trust what this machine trusts (as git and pip do), so that a company's own certificate authority works.
 export UV_SYSTEM_CERTS := true
+export NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 
 # SAM and cfn-lint want a region even for what never leaves this machine.
 sam := SAM_CLI_TELEMETRY=0 $(bin)/sam

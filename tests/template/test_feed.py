@@ -132,11 +132,24 @@ def test_the_api_is_under_the_same_host_uncached_and_gets_all_that_was_sent(api:
     assert "ResponseHeadersPolicyId" not in api  # its answers have their own
 
 
-def test_the_api_s_origin_is_its_stage_by_tls(hosted: Template, distribution: Any) -> None:
+@pytest.mark.parametrize(
+    ("answers", "host", "path"),
+    [
+        ({}, "{api}.execute-api.us-east-1.amazonaws.com", "/v1"),
+        (
+            {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:1:certificate/api"},
+            "api.example.com",
+            "",
+        ),
+    ],
+)
+def test_the_api_s_origin_is_where_it_answers_and_by_tls(answers: dict[str, str], host: str, path: str) -> None:
+    hosted = deploy(HostDashboard="true", **answers)
+    distribution = one(hosted, DISTRIBUTION)["DistributionConfig"]
     origin = next(origin for origin in distribution["Origins"] if origin["Id"] == "api")
     assert origin["CustomOriginConfig"] == {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}
-    host, path = hosted.resolve(origin["DomainName"]), hosted.resolve(origin["OriginPath"])
-    assert (host, path) == (f"{hosted.name('OutcomesApi')}.execute-api.us-east-1.amazonaws.com", "/v1")
+    assert hosted.resolve(origin["DomainName"]) == host.format(api=hosted.name("OutcomesApi"))
+    assert hosted.resolve(origin["OriginPath"]) == path
 
 
 def test_the_api_s_errors_are_not_replaced(distribution: Any) -> None:
