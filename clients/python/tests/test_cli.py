@@ -284,7 +284,14 @@ def test_an_import_that_is_interrupted_can_be_run_again(api: Api, tmp_path: Path
         return upstream(*asked)
 
     api.door.upstream = answers_three
-    process = subprocess.Popen([*COMMAND, "import", file], env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, "import", file],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whatever runs the tests in the background may have them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while api.door.seen.total() < 4:
         assert process.poll() is None
         time.sleep(0.01)
