@@ -72,7 +72,8 @@ def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not files["stack.json"].exists():
+        # What it prints, in one piece, comes right after the file.
+        while not (files["stack.json"].exists() and files["output"].stat().st_size):
             assert process.poll() is None, files["log"].read_text()
             assert time.monotonic() < deadline, files["log"].read_text()
             time.sleep(0.02)
