@@ -90,11 +90,9 @@ def _allow(resource: str, principal: str, caller: dict[str, str]) -> "Policy":
 
 
 def _unauthorized(reason: str) -> Exception:
-    from outcomes.observability import MetricUnit, metrics
+    from outcomes.observability import count_unauthorized
 
-    metrics.add_dimension("reason", reason)
-    metrics.add_metric("AuthRefused", MetricUnit.Count, 1)
-    metrics.flush_metrics()
+    count_unauthorized(reason)
     return Exception("Unauthorized")  # exactly this text is what API Gateway answers with 401
 
 

@@ -218,7 +218,16 @@ def test_what_is_stored_is_a_200_also_when_it_cannot_be_counted(monkeypatch: pyt
     assert len(stored()) == 1
     [line] = log()
     assert (line["level"], line["message"]) == ("ERROR", "Recorded, but not counted")
-    metrics.clear_metrics()
+    assert not metrics.metric_set
+
+
+def test_what_is_refused_is_a_400_also_when_it_cannot_be_counted(monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
+    def fail() -> None:
+        raise OSError("no standard output")
+
+    monkeypatch.setattr("outcomes.observability.metrics.flush_metrics", fail)
+    assert record(None) == (400, '{"error":"Invalid JSON"}')
+    assert [line["message"] for line in log()] == ["Refused", "Refused, but not counted"]
 
 
 def test_what_was_refused_is_counted_by_reason_and_logged(capsys: pytest.CaptureFixture[str], log: Log) -> None:

@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 if TYPE_CHECKING:
     from outcomes.models import NewOutcome
 
-__all__ = ["MetricUnit", "count_recorded", "count_refused", "logger", "metrics"]
+__all__ = ["count_recorded", "count_refused", "count_unauthorized", "logger", "metrics"]
 
 logger = Logger(serialize_stacktrace=False)  # the traceback once, as text
 metrics = Metrics()
@@ -24,32 +24,40 @@ _VALUES_PER_METRIC = 99
 
 
 def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
-    """OutcomesRecorded and ValueRecorded, by outcome_type.
-
-    What is stored is stored: were it not counted, that is logged, and the caller must not hear of a failure and retry.
-    """
-    try:
-        _count_recorded(outcomes)
-    except Exception:
-        logger.exception("Recorded, but not counted")
-
-
-def _count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
+    """OutcomesRecorded and ValueRecorded, by outcome_type."""
     by_type: dict[str, list[NewOutcome]] = {}
     for outcome in outcomes:
         by_type.setdefault(outcome.outcome_type, []).append(outcome)
     for outcome_type, of_type in by_type.items():
         for recorded in batched(of_type, _VALUES_PER_METRIC, strict=False):
-            metrics.add_dimension("outcome_type", outcome_type)
-            metrics.add_metric("OutcomesRecorded", MetricUnit.Count, len(recorded))
-            for outcome in recorded:
-                if outcome.value_usd is not None:
-                    metrics.add_metric("ValueRecorded", MetricUnit.NoUnit, float(outcome.value_usd))
-            metrics.flush_metrics()
+            values = [float(outcome.value_usd) for outcome in recorded if outcome.value_usd is not None]
+            counts = [("OutcomesRecorded", MetricUnit.Count, float(len(recorded)))]
+            counts += [("ValueRecorded", MetricUnit.NoUnit, value) for value in values]
+            _publish("outcome_type", outcome_type, counts, otherwise="Recorded, but not counted")
 
 
 def count_refused(reason: str) -> None:
     """RequestsRefused, by reason, which is one of a closed set of texts."""
-    metrics.add_dimension("reason", reason)
-    metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
-    metrics.flush_metrics()
+    counts = [("RequestsRefused", MetricUnit.Count, 1.0)]
+    _publish("reason", reason, counts, otherwise="Refused, but not counted")
+
+
+def count_unauthorized(reason: str) -> None:
+    """AuthRefused, by reason, which is one of a closed set of words."""
+    counts = [("AuthRefused", MetricUnit.Count, 1.0)]
+    _publish("reason", reason, counts, otherwise="Refused, but not counted")
+
+
+def _publish(dimension: str, value: str, counts: list[tuple[str, MetricUnit, float]], *, otherwise: str) -> None:
+    """One line of metrics; or, where that fails, `otherwise` in the log.
+
+    What is counted has happened: what is stored is stored, and a caller who heard of a failure would send it again.
+    """
+    try:
+        metrics.add_dimension(dimension, value)
+        for name, unit, count in counts:
+            metrics.add_metric(name, unit, count)
+        metrics.flush_metrics()
+    except Exception:
+        metrics.clear_metrics()
+        logger.exception(otherwise)
