@@ -76,7 +76,7 @@ lock: $(uv_installed) ## pin what pyproject.toml asks for, for the laptop and fo
 	$(uv) lock
 	$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
 	$(uv) run --quiet --locked --isolated --only-group runtime python layers/common/cut_aws_data.py \
-	    layers/common/outcomes/aws_data
+	    layers/common/outcomes/storage/aws_data
 
 openapi: install ## write openapi.yaml anew, from template.yaml and the models
 	@PYTHONPATH=layers/common $(bin)/python -m docs.openapi

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.session import get_session
 from moto import mock_aws
-from outcomes.store import OutcomeStore
+from outcomes.storage.store import OutcomeStore
 from samcli.yamlhelper import yaml_parse
 
 from bench.measure import ROOT

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from outcomes.keys import fingerprint
+from outcomes.auth.keys import fingerprint
 from samcli.yamlhelper import yaml_parse
 
 from bench.outcome import API_KEY

@@ -5,8 +5,8 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from outcomes.models import NewOutcome
-from outcomes.store import new_item
+from outcomes.contract.models import NewOutcome
+from outcomes.storage.store import new_item
 
 from local.session_cookies import mint
 

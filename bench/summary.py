@@ -30,8 +30,8 @@ os.environ |= {
     "POWERTOOLS_SERVICE_NAME": "outcomes",
 }
 
-from outcomes.models import NewOutcome  # noqa: E402 (found where Lambda's layer has it)
-from outcomes.store import new_item  # noqa: E402
+from outcomes.contract.models import NewOutcome  # noqa: E402 (found where Lambda's layer has it)
+from outcomes.storage.store import new_item  # noqa: E402
 
 from bench.storage import READ_UNIT_BYTES, item_bytes  # noqa: E402
 from local.seed import outcomes  # noqa: E402

@@ -38,7 +38,7 @@ def prepared(spec: dict[str, Any]) -> Callable[[], Any]:
 
         client: Any = boto3.client("dynamodb")
     else:
-        from outcomes.dynamodb import dynamodb_client
+        from outcomes.storage.dynamodb import dynamodb_client
 
         client = dynamodb_client()
     return lambda: client.put_item(TableName=spec["table"], Item=spec["item"])

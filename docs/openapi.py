@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from outcomes.api import MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY
-from outcomes.models import MAX_ID, NewOutcome
-from outcomes.outcome_type import OutcomeType
-from outcomes.queries import DEFAULT_LIMIT, MAX_LIMIT
-from outcomes.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE
-from outcomes.summary import DEFAULT_DAYS, MAX_DAYS
+from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE
+from outcomes.contract.models import MAX_ID, NewOutcome
+from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.queries import DEFAULT_LIMIT, MAX_LIMIT
+from outcomes.edge.api import MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY
+from outcomes.storage.summary import DEFAULT_DAYS, MAX_DAYS
 from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[1]

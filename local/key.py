@@ -2,7 +2,7 @@
 
 from secrets import token_urlsafe
 
-from outcomes.keys import fingerprint
+from outcomes.auth.keys import fingerprint
 
 
 def main() -> None:

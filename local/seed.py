@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from outcomes.models import NewOutcome
-from outcomes.store import OutcomeStore
+from outcomes.contract.models import NewOutcome
+from outcomes.storage.store import OutcomeStore
 
 from local.errors import StackError
 

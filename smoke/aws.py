@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from outcomes.ledger import once_key
-from outcomes.sessions import STORED_COOKIE, token_sha256
+from outcomes.auth.sessions import STORED_COOKIE, token_sha256
+from outcomes.storage.ledger import once_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

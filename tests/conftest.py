@@ -43,7 +43,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """What the functions have logged in this test, line by line."""
-    from outcomes.observability import logger
+    from outcomes.edge.observability import logger
 
     stream = io.StringIO()
     monkeypatch.setattr(logger.handlers[0], "stream", stream)

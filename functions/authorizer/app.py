@@ -10,13 +10,14 @@ to load, and is imported where it is first needed.
 import os
 from functools import cache
 
-from outcomes import headers, keys
+from outcomes.auth import keys
+from outcomes.edge import headers
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without loading typing
 if TYPE_CHECKING:
     from typing import Any
 
-    from outcomes.sessions import Sessions
+    from outcomes.auth.sessions import Sessions
 
     type Event = dict[str, Any]
     type Policy = dict[str, Any]
@@ -54,7 +55,7 @@ def handler(event: "Event", _context: object) -> "Policy":
 
 
 def _session_user(event: "Event", cookies: list[str]) -> int:
-    from outcomes.sessions import NoSession
+    from outcomes.auth.sessions import NoSession
 
     try:
         return _sessions().user_id(cookies)
@@ -67,7 +68,7 @@ def _session_user(event: "Event", cookies: list[str]) -> int:
 @cache
 def _sessions() -> "Sessions":
     """Made by the first session and kept, for its secret and its connections."""
-    from outcomes.sessions import Sessions, SessionSecrets, StoredSessions
+    from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions
 
     return Sessions(
         SessionSecrets(SESSION_SECRET_ARN), StoredSessions(SESSIONS_TABLE), accept_plain=ACCEPT_PLAIN_COOKIES
@@ -90,7 +91,7 @@ def _allow(resource: str, principal: str, caller: dict[str, str]) -> "Policy":
 
 
 def _unauthorized(reason: str) -> Exception:
-    from outcomes.observability import count_unauthorized
+    from outcomes.edge.observability import count_unauthorized
 
     count_unauthorized(reason)
     return Exception("Unauthorized")  # exactly this text is what API Gateway answers with 401
@@ -99,8 +100,8 @@ def _unauthorized(reason: str) -> Exception:
 def _failure(event: "Event", error: Exception) -> Exception:
     from traceback import extract_tb
 
-    from outcomes.observability import logger
-    from outcomes.sessions import SessionsUnavailable
+    from outcomes.auth.sessions import SessionsUnavailable
+    from outcomes.edge.observability import logger
 
     if isinstance(error, SessionsUnavailable):
         cause = str(error)

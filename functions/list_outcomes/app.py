@@ -2,10 +2,10 @@
 
 import os
 
-from outcomes import queries
-from outcomes.api import Caller, Event, Response, compact, endpoint, ok, query, query_list
+from outcomes.contract import queries
+from outcomes.edge.api import Caller, Event, Response, compact, endpoint, ok, query, query_list
 from outcomes.errors import Unauthorized
-from outcomes.store import Filters, OutcomeStore
+from outcomes.storage.store import Filters, OutcomeStore
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 

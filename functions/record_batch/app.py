@@ -3,7 +3,8 @@
 import os
 from typing import Any
 
-from outcomes.api import (
+from outcomes.contract.models import NewOutcome
+from outcomes.edge.api import (
     Caller,
     Event,
     Response,
@@ -16,11 +17,10 @@ from outcomes.api import (
     ok,
     refusal,
 )
+from outcomes.edge.observability import count_recorded, count_refused
 from outcomes.errors import BadRequest, Fault, IdempotencyKeyReused
-from outcomes.ledger import Entry, Failure, Ledger, Recorded, once_key
-from outcomes.models import NewOutcome
-from outcomes.observability import count_recorded, count_refused
-from outcomes.store import OutcomeStore
+from outcomes.storage.ledger import Entry, Failure, Ledger, Recorded, once_key
+from outcomes.storage.store import OutcomeStore
 
 MAX_OUTCOMES = 100
 MAX_BODY_BYTES = 1024 * 1024

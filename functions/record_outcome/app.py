@@ -2,11 +2,11 @@
 
 import os
 
-from outcomes.api import Caller, Event, Response, endpoint, idempotency_key, json_body, ok
-from outcomes.ledger import Ledger, Recorded, once_key
-from outcomes.models import NewOutcome
-from outcomes.observability import count_recorded
-from outcomes.store import OutcomeStore
+from outcomes.contract.models import NewOutcome
+from outcomes.edge.api import Caller, Event, Response, endpoint, idempotency_key, json_body, ok
+from outcomes.edge.observability import count_recorded
+from outcomes.storage.ledger import Ledger, Recorded, once_key
+from outcomes.storage.store import OutcomeStore
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 ledger = Ledger(store, os.environ["IDEMPOTENCY_TABLE"])

@@ -3,10 +3,10 @@
 import os
 from datetime import UTC, datetime
 
-from outcomes.api import Caller, Event, Response, endpoint, ok, query
+from outcomes.edge.api import Caller, Event, Response, endpoint, ok, query
 from outcomes.errors import Unauthorized
-from outcomes.store import OutcomeStore
-from outcomes.summary import Span, summarize
+from outcomes.storage.store import OutcomeStore
+from outcomes.storage.summary import Span, summarize
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from botocore.session import get_session
-from outcomes.keys import fingerprint
-from outcomes.sessions import Sessions, SessionSecrets, StoredSessions
+from outcomes.auth.keys import fingerprint
+from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

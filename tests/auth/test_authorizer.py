@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from outcomes.headers import cookies_fingerprint
-from outcomes.keys import fingerprint
-from outcomes.sessions import NEXT_AUTH
+from outcomes.auth.keys import fingerprint
+from outcomes.auth.sessions import NEXT_AUTH
+from outcomes.edge.headers import cookies_fingerprint
 
 from local.session_cookies import encrypted_cookie, stored_row
 from tests.auth.conftest import CURRENT_KEY, PREVIOUS_KEY, REAL_COOKIES, ROOT, SECRET
@@ -260,7 +260,8 @@ print(" ".join(set(sys.modules) - bare))
     ).stdout.split()
     third_party = {module.partition(".")[0] for module in loaded} - set(sys.stdlib_module_names)
     assert third_party == {"app", "outcomes"}
-    assert {module for module in loaded if module.startswith("outcomes.")} == {"outcomes.headers", "outcomes.keys"}
+    ours = {module for module in loaded if module.startswith("outcomes.")}
+    assert ours == {"outcomes.auth", "outcomes.auth.keys", "outcomes.edge", "outcomes.edge.headers"}
     assert not {"logging", "re", "typing", "asyncio", "http", "urllib", "traceback"} & set(loaded)
 
 

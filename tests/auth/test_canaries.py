@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from outcomes.sessions import AUTHJS, NEXT_AUTH, encryption_key
+from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, encryption_key
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome

@@ -1,7 +1,7 @@
 """What a valid key is."""
 
 import pytest
-from outcomes.keys import MAX_KEY_LENGTH, bearer_key, fingerprint, is_valid, parse_fingerprints
+from outcomes.auth.keys import MAX_KEY_LENGTH, bearer_key, fingerprint, is_valid, parse_fingerprints
 
 FINGERPRINTS = parse_fingerprints(f"{fingerprint('current')},{fingerprint('previous')}")
 

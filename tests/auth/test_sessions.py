@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from joserfc import jwe, jws
 from joserfc.jwk import OctKey
-from outcomes.sessions import (
+from outcomes.auth.sessions import (
     AUTHJS,
     MAX_TOKEN_LENGTH,
     NEXT_AUTH,

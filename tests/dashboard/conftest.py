@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from outcomes.store import OutcomeStore
+from outcomes.storage.store import OutcomeStore
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browsers import chromium

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import httpx
 import simplejson
-from outcomes.models import NewOutcome
-from outcomes.outcome_type import OutcomeType
-from outcomes.store import OutcomeStore
+from outcomes.contract.models import NewOutcome
+from outcomes.contract.outcome_type import OutcomeType
+from outcomes.storage.store import OutcomeStore
 from playwright.sync_api import BrowserContext
 
 from local.seed import outcomes

@@ -30,8 +30,8 @@ sys.path[:0] = sys.argv[1:4]
 module, function = sys.argv[4].split(".")
 handler = getattr(importlib.import_module(module), function)
 import outcomes
-for part in pkgutil.iter_modules(outcomes.__path__):
-    importlib.import_module(f"outcomes.{part.name}")
+for module in pkgutil.walk_packages(outcomes.__path__, "outcomes."):
+    importlib.import_module(module.name)
 files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
 print(json.dumps({"callable": callable(handler), "files": files}))
 """

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from botocore.retries.standard import ExponentialBackoff, RetryContext
-from outcomes import api, ledger, sessions, store
-from outcomes.dynamodb import dynamodb_client
+from outcomes.auth import sessions
+from outcomes.edge import api
+from outcomes.storage import ledger, store
+from outcomes.storage.dynamodb import dynamodb_client
 
 from functions.record_batch.app import MAX_BODY_BYTES as MAX_BATCH_BYTES
 from local.errors import StackError

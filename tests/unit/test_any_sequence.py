@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from outcomes.dynamodb import dynamodb_client
+from outcomes.storage.dynamodb import dynamodb_client
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch

@@ -12,8 +12,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import get_session
-from outcomes.aws import CUT, aws_session
-from outcomes.dynamodb import dynamodb_client
+from outcomes.storage.aws import CUT, aws_session
+from outcomes.storage.dynamodb import dynamodb_client
 
 ITEM = {
     "user_id": {"S": "42"},

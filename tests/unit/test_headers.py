@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from outcomes.headers import cookies_fingerprint, values
+from outcomes.edge.headers import cookies_fingerprint, values
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from outcomes import keys
+from outcomes.auth import keys
 
 from local import key
 

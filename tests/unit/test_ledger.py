@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from outcomes.contract.models import NewOutcome
 from outcomes.errors import Contended, IdempotencyKeyReused
-from outcomes.ledger import REMEMBERED_SECONDS, Entry, Ledger, Recorded, once_key
-from outcomes.models import NewOutcome
-from outcomes.store import OutcomeStore
+from outcomes.storage.ledger import REMEMBERED_SECONDS, Entry, Ledger, Recorded, once_key
+from outcomes.storage.store import OutcomeStore
 
 from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable
 
@@ -99,9 +99,9 @@ def test_a_key_is_forgotten_after_35_days_by_the_clock_not_by_the_deletion(
 ) -> None:
     now = time.time()
     first = ledger.record(outcome(), KEY)
-    monkeypatch.setattr("outcomes.ledger.time.time", lambda: now + REMEMBERED_SECONDS - 2)
+    monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + REMEMBERED_SECONDS - 2)
     assert ledger.record(outcome(), KEY).replayed
-    monkeypatch.setattr("outcomes.ledger.time.time", lambda: now + REMEMBERED_SECONDS + 2)
+    monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + REMEMBERED_SECONDS + 2)
     again = ledger.record(outcome(title="other"), KEY)
     assert again.id != first.id
     assert len(stored(ledger)) == 2
@@ -154,7 +154,7 @@ LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
 def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
     ledger: Ledger, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.2)
     with faulty(ledger.store.client, "TransactWriteItems", trouble), pytest.raises(raised):
         ledger.record(outcome(), KEY)
     assert len(stored(ledger)) == len(remembered(ledger)) == written
@@ -163,7 +163,7 @@ def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
 
 
 def test_a_failure_is_not_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.2)
     with faulty(ledger.store.client, "TransactWriteItems", error(DENIED)), pytest.raises(ClientError):
         ledger.record(outcome(), KEY)
     assert not ledger.record(outcome(title="mended"), KEY).replayed
@@ -213,7 +213,7 @@ def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: Ledger) -> 
 
 
 def test_what_one_outcome_conflicts_with_holds_up_no_other(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.3)
     batch = entries(4, "k")
 
     def second_conflicts(request: Any, send: Any) -> Any:
@@ -246,7 +246,7 @@ def test_what_the_table_leaves_unprocessed_is_sent_again(ledger: Ledger) -> None
 def test_what_the_table_leaves_unprocessed_to_the_end_was_not_taken_in_time(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.2)
 
     def leaves_the_last(request: Any, send: Any) -> Any:
         puts = json.loads(request.body)["RequestItems"]["OutcomesTable"]
@@ -268,7 +268,7 @@ def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: Ledger,
 
 
 def test_no_call_begins_when_patience_is_spent(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.ledger.PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", -1.0)
     with faulty(ledger.store.client, WRITES, fine) as calls:
         results = ledger.record_all(entries(1) + entries(1, "k"))
     assert all(isinstance(result, TimeoutError) for result in results)
@@ -282,6 +282,6 @@ def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
         patience.deadline = -1
         return True
 
-    monkeypatch.setattr("outcomes.ledger._Patience.wait", wait_too_long)
+    monkeypatch.setattr("outcomes.storage.ledger._Patience.wait", wait_too_long)
     with faulty(ledger.store.client, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
         ledger.record(outcome(), KEY)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.models import NewOutcome
+from outcomes.contract.models import NewOutcome
 
 from functions.list_outcomes import app
 from tests.events import KEY, proxy_event, session

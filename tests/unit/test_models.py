@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.contract.models import MAX_ID, NewOutcome
+from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import BadRequest
-from outcomes.models import MAX_ID, NewOutcome
-from outcomes.outcome_type import OutcomeType
 
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from outcomes.store import PAGE_PATIENCE_SECONDS, Filters, OutcomeStore, created_at, new_id
+from outcomes.storage.store import PAGE_PATIENCE_SECONDS, Filters, OutcomeStore, created_at, new_id
 
 
 class SlowTable:
@@ -27,7 +27,7 @@ def test_no_query_begins_when_time_is_up(monkeypatch: pytest.MonkeyPatch, second
     table = SlowTable(seconds)
     store = OutcomeStore("OutcomesTable")
     store.client = table  # type: ignore[assignment]  # the one call of it that matters here
-    monkeypatch.setattr("outcomes.store.time.monotonic", lambda: table.now)
+    monkeypatch.setattr("outcomes.storage.store.time.monotonic", lambda: table.now)
 
     page = store.page(42, 20, filters=Filters(agent_id=7))
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from outcomes.observability import metrics
+from outcomes.edge.observability import metrics
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
@@ -213,7 +213,7 @@ def test_what_is_stored_is_a_200_also_when_it_cannot_be_counted(monkeypatch: pyt
     def fail() -> None:
         raise OSError("no standard output")
 
-    monkeypatch.setattr("outcomes.observability.metrics.flush_metrics", fail)
+    monkeypatch.setattr("outcomes.edge.observability.metrics.flush_metrics", fail)
     assert record(VALID) == (200, '{"ok":true}')
     assert len(stored()) == 1
     [line] = log()
@@ -225,7 +225,7 @@ def test_what_is_refused_is_a_400_also_when_it_cannot_be_counted(monkeypatch: py
     def fail() -> None:
         raise OSError("no standard output")
 
-    monkeypatch.setattr("outcomes.observability.metrics.flush_metrics", fail)
+    monkeypatch.setattr("outcomes.edge.observability.metrics.flush_metrics", fail)
     assert record(None) == (400, '{"error":"Invalid JSON"}')
     assert [line["message"] for line in log()] == ["Refused", "Refused, but not counted"]
 

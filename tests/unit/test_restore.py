@@ -6,9 +6,9 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from outcomes.ledger import _Patience
-from outcomes.restore import reseed_after_restore
-from outcomes.store import new_id
+from outcomes.storage.ledger import _Patience
+from outcomes.storage.restore import reseed_after_restore
+from outcomes.storage.store import new_id
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def after_restore(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long an environment would wait between attempts."""
     slept: list[float] = []
-    monkeypatch.setattr("outcomes.ledger.time.sleep", slept.append)
+    monkeypatch.setattr("outcomes.storage.ledger.time.sleep", slept.append)
     patience = _Patience()
     for _ in range(5):
         patience.wait()

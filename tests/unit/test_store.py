@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from outcomes.models import NewOutcome
-from outcomes.store import OutcomeStore, created_at, new_id
+from outcomes.contract.models import NewOutcome
+from outcomes.storage.store import OutcomeStore, created_at, new_id
 
 from tests.faults import DENIED, THROTTLED, error, faulty, fine, unreachable
 

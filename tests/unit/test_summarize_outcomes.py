@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from outcomes.contract.models import NewOutcome
+from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import BadRequest
-from outcomes.models import NewOutcome
-from outcomes.outcome_type import OutcomeType
-from outcomes.store import Worth, created_at
-from outcomes.summary import Span, summarize
+from outcomes.storage.store import Worth, created_at
+from outcomes.storage.summary import Span, summarize
 
 from functions.summarize_outcomes import app
 from tests.events import KEY, proxy_event, session
@@ -130,7 +130,7 @@ class TestTheResponse:
     def test_more_than_can_be_read_in_time_is_an_honest_500(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(20):
             add(metadata={"a": "x" * 65000})
-        monkeypatch.setattr("outcomes.store.PATIENCE_SECONDS", -1)
+        monkeypatch.setattr("outcomes.storage.store.PATIENCE_SECONDS", -1)
         with faulty(app.store.client, "Query", fine) as calls:
             assert get(query=APRIL)["statusCode"] == 500
         assert len(calls) == 1

@@ -8,8 +8,8 @@ from botocore import __version__
 from botocore.config import Config
 from botocore.parsers import JSONParser, ResponseParserFactory
 
-from outcomes.aws import aws_session
-from outcomes.restore import reseed_after_restore
+from outcomes.storage.aws import aws_session
+from outcomes.storage.restore import reseed_after_restore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from outcomes.errors import Contended, Fault, IdempotencyKeyReused
-from outcomes.store import OutcomeStore, new_item
+from outcomes.storage.store import OutcomeStore, new_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-    from outcomes.models import NewOutcome
-    from outcomes.store import Item
+    from outcomes.contract.models import NewOutcome
+    from outcomes.storage.store import Item
 
 REMEMBERED_SECONDS = 35 * 24 * 60 * 60
 

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import Any, NamedTuple, NoReturn
 
-from outcomes import headers
+from outcomes.edge import headers
 from outcomes.errors import (
     BadRequest,
     Contended,
@@ -193,7 +193,7 @@ def _not_json(constant: str) -> NoReturn:
 
 def _refusal(event: Event, refused: Refused) -> Response:
     # Imported when first needed: a list that succeeds needs neither log nor metrics.
-    from outcomes.observability import count_refused, logger
+    from outcomes.edge.observability import count_refused, logger
 
     logger.set_correlation_id(_request_id(event))
     logger.info("Refused", extra={"reason": refused.error, "details": refused.details})
@@ -204,7 +204,7 @@ def _refusal(event: Event, refused: Refused) -> Response:
 
 def log_failure(event: Event, message: str, failure: Exception) -> None:
     """Log what is no fault of the caller's, with its cause."""
-    from outcomes.observability import logger
+    from outcomes.edge.observability import logger
 
     logger.set_correlation_id(_request_id(event))
     logger.error(message, exc_info=failure)

@@ -16,14 +16,14 @@ from decimal import Decimal
 from json.encoder import encode_basestring as json_string
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.dynamodb import dynamodb_client
 from outcomes.errors import BadRequest
+from outcomes.storage.dynamodb import dynamodb_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-    from outcomes.models import NewOutcome
-    from outcomes.outcome_type import OutcomeType
+    from outcomes.contract.models import NewOutcome
+    from outcomes.contract.outcome_type import OutcomeType
 
     type Item = dict[str, AttributeValueTypeDef]
 

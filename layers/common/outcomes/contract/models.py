@@ -13,8 +13,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import BadRequest, Fault
-from outcomes.outcome_type import OutcomeType
 
 MAX_ID = 2**53 - 1
 """Largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""

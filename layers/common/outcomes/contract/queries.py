@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
+from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import BadRequest
-from outcomes.outcome_type import OutcomeType
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 50

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Context, Decimal, Inexact
 from typing import NamedTuple, Self
 
-from outcomes import queries
-from outcomes.api import compact
+from outcomes.contract import queries
+from outcomes.edge.api import compact
 from outcomes.errors import BadRequest, Fault
-from outcomes.store import MAX_PAGE_BYTES, Worth, created_at
+from outcomes.storage.store import MAX_PAGE_BYTES, Worth, created_at
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 366

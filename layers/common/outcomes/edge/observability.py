@@ -12,7 +12,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 if TYPE_CHECKING:
-    from outcomes.models import NewOutcome
+    from outcomes.contract.models import NewOutcome
 
 __all__ = ["count_recorded", "count_refused", "count_unauthorized", "logger", "metrics"]
 

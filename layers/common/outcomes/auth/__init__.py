@@ -1,0 +1,1 @@
+"""Valid keys and sessions, for the authorizer alone."""

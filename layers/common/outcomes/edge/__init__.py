@@ -1,0 +1,1 @@
+"""The edge of a function: events in, responses, logs and metrics out."""
