@@ -9,11 +9,17 @@ from typing import Any
 
 import yaml
 from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE
-from outcomes.contract.models import MAX_ID, NewOutcome
+from outcomes.contract.limits import (
+    DEFAULT_DAYS,
+    DEFAULT_PAGE,
+    MAX_BODY_BYTES,
+    MAX_DAYS,
+    MAX_ID,
+    MAX_IDEMPOTENCY_KEY,
+    MAX_PAGE,
+)
+from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.contract.queries import DEFAULT_LIMIT, MAX_LIMIT
-from outcomes.edge.api import MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY
-from outcomes.storage.summary import DEFAULT_DAYS, MAX_DAYS
 from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +40,12 @@ def exactly(**properties: Any) -> Json:
         "properties": properties,
         "additionalProperties": False,
     }
+
+
+def result(**properties: Any) -> Json:
+    """The schema of an item's result in a batch, which may name fields that were not read."""
+    schema = exactly(**properties)
+    return schema | {"properties": properties | {"ignored": listed({"type": "string"})}}
 
 
 def nullable(schema: Json) -> Json:
@@ -143,13 +155,13 @@ SCHEMAS: Json = {
     "Instant": {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"},
     "NewOutcome": {
         "type": "object",
-        "description": "Unknown fields are ignored.",
+        "description": "Unknown fields are not read, and are named in the answer.",
         "required": NEW["required"],
         "properties": FIELDS,
     },
     "NewOutcomeOfBatch": {
         "type": "object",
-        "description": "Unknown fields are ignored.",
+        "description": "Unknown fields are not read, and are named in the answer.",
         "required": NEW["required"],
         "properties": BATCHED,
     },
@@ -168,19 +180,19 @@ SCHEMAS: Json = {
     "Fault": exactly(field={"type": "string"}, message={"type": "string"}),
     "Result": {
         "oneOf": [
-            exactly(status={"enum": ["created", "replayed"]}, id=ref("Id")),
-            exactly(
+            result(status={"enum": ["created", "replayed"]}, id=ref("Id")),
+            result(
                 status={"const": "invalid"},
                 error={"enum": [*INVALID, "Invalid idempotencyKey"]},
                 details=listed(ref("Fault")),
             ),
-            exactly(status={"const": "invalid"}, error={"enum": ["Invalid outcome", "Invalid outcome_type"]}),
-            exactly(
+            result(status={"const": "invalid"}, error={"enum": ["Invalid outcome", "Invalid outcome_type"]}),
+            result(
                 status={"const": "conflict"},
                 error={"const": "Idempotency key reused"},
                 details=listed(ref("Fault")),
             ),
-            exactly(
+            result(
                 status={"const": "failed"},
                 error={"const": "Failed to record outcome"},
                 retryable={"const": True},
@@ -203,6 +215,10 @@ HEADERS: Json = {
     "IdempotentReplayed": {
         "description": "There when an earlier request with the same key had recorded it",
         "schema": {"const": "true"},
+    },
+    "IgnoredFields": {
+        "description": "The fields that were not read, comma-separated; percent-encoded unless visible ASCII",
+        "schema": {"type": "string"},
     },
     "RetryAfter": {
         "required": True,
@@ -248,6 +264,7 @@ OPERATIONS: Json = {
             "headers": {
                 "Outcome-Id": ref("OutcomeId", "headers"),
                 "Idempotent-Replayed": ref("IdempotentReplayed", "headers"),
+                "Ignored-Fields": ref("IgnoredFields", "headers"),
             },
             "content": json_content(
                 {"oneOf": [exactly(ok={"const": True}), exactly(ok={"const": True}, id=ref("Id"))]},
@@ -295,6 +312,7 @@ OPERATIONS: Json = {
         },
         "answer": {
             "description": "One result per outcome, in order. `failed` counts what is neither created nor replayed.",
+            "headers": {"Ignored-Fields": ref("IgnoredFields", "headers")},
             "content": json_content(
                 exactly(results=listed(ref("Result")), created=AMOUNT, replayed=AMOUNT, failed=AMOUNT),
                 mixed=RESULTS,
@@ -312,8 +330,8 @@ OPERATIONS: Json = {
             parameter(
                 "limit",
                 "query",
-                f"How many; above {MAX_LIMIT} is {MAX_LIMIT}.",
-                {"type": "integer", "minimum": 1, "default": DEFAULT_LIMIT},
+                f"How many; above {MAX_PAGE} is {MAX_PAGE}.",
+                {"type": "integer", "minimum": 1, "default": DEFAULT_PAGE},
             ),
             parameter("cursor", "query", "The `next_cursor` of the page before.", ref("Cursor")),
             parameter(

@@ -5,11 +5,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from outcomes.auth.sessions import STORED_COOKIE, token_sha256
-from outcomes.storage.ledger import once_key
+from outcomes.contract.models import NewOutcome
+from outcomes.contract.outcome_type import OutcomeType
+from outcomes.storage.ledger import idempotency_hash
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -62,19 +65,20 @@ class Visit:
     def __init__(self, stack: Stack, client: "DynamoDBClient") -> None:
         self._stack = stack
         self._client = client
-        self._once: set[str] = set()
+        self._hashes: set[str] = set()
         self._tokens: list[str] = []
         self.users: list[User] = []
 
-    def new_key(self, user: User | None = None) -> str:
-        """An idempotency key for a caller by key, or for a user, that will be forgotten."""
+    def new_key(self, user: User) -> str:
+        """Make an idempotency key, for what the bearer key records for the user, that is forgotten in the end."""
         key = f"smoke-{secrets.token_hex(12)}"
         self.note_key(key, user)
         return key
 
-    def note_key(self, key: str, user: User | None = None) -> None:
+    def note_key(self, key: str, user: User) -> None:
         """Forget this idempotency key in the end."""
-        self._once.add(once_key(user.id if user else None, key))
+        fields = {"outcomeType": OutcomeType.TASK_COMPLETE, "title": "Smoke test", "userId": Decimal(user.id)}
+        self._hashes.add(idempotency_hash(None, NewOutcome.parse(fields, session_user=None), key))
 
     def arrive(self) -> None:
         """Make the users. Raises LeftBehind when one has outcomes already, which are then somebody's."""
@@ -98,7 +102,7 @@ class Visit:
         """Delete everything that was stored. Raises LeftBehind when something is still there afterwards."""
         for user in self.users:
             self._delete(self._stack.outcomes, self._outcomes(user.id))
-        self._delete(self._stack.idempotency, ({"key_sha256": {"S": once}} for once in self._once))
+        self._delete(self._stack.idempotency, ({"key_sha256": {"S": hash_}} for hash_ in self._hashes))
         self._delete(self._stack.sessions, ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens))
         for user in self.users:
             if left := list(self._outcomes(user.id)):

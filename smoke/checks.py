@@ -212,7 +212,7 @@ def a_repeat_is_the_first_answer_again(api: Api, visit: Visit) -> None:
     """A transaction of DynamoDB's own, with its own idea of what a repeat is."""
     user, _ = visit.users
     before = visit.recorded(user)
-    headers = {"Idempotency-Key": visit.new_key()}
+    headers = {"Idempotency-Key": visit.new_key(user)}
     first, again = (api.call("POST", key=True, body=outcome(user), headers=headers) for _ in range(2))
     answers(first, 200, {"ok": True})
     answers(again, 200, {"ok": True})
@@ -227,7 +227,7 @@ def rivals_with_one_key_record_once(api: Api, visit: Visit) -> None:
     """Transactions that conflict, which an emulator has none of."""
     user, _ = visit.users
     before = visit.recorded(user)
-    headers = {"Idempotency-Key": visit.new_key()}
+    headers = {"Idempotency-Key": visit.new_key(user)}
     with ThreadPoolExecutor(RIVALS) as pool:
         responses = list(
             pool.map(lambda _: api.call("POST", key=True, body=outcome(user), headers=headers), range(RIVALS))
@@ -241,9 +241,9 @@ def rivals_with_one_key_record_once(api: Api, visit: Visit) -> None:
 
 def a_batch_records_each_as_if_alone(api: Api, visit: Visit) -> None:
     _, other = visit.users
-    key = visit.new_key()
+    key = visit.new_key(other)
     for index in range(4):
-        visit.note_key(f"{key}#{index}")
+        visit.note_key(f"{key}#{index}", other)
     body = {"outcomes": [outcome(other, title=f"Batch {index}") for index in range(3)] + [outcome(other, title="")]}
     expected = {"created": 3, "replayed": 0, "failed": 1}
     first, again = (api.call("POST", "/batch", key=True, body=body, headers={"Idempotency-Key": key}) for _ in "12")

@@ -3,7 +3,8 @@
 import os
 
 from outcomes.contract import queries
-from outcomes.edge.api import Caller, Event, Response, compact, endpoint, ok, query, query_list
+from outcomes.contract.json_text import compact
+from outcomes.edge.api import Caller, Event, Response, endpoint, ok, query, query_list
 from outcomes.errors import Unauthorized
 from outcomes.storage.store import Filters, OutcomeStore
 

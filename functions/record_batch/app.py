@@ -3,30 +3,30 @@
 import os
 from typing import Any
 
-from outcomes.contract.models import NewOutcome
+from outcomes.contract.json_text import compact
+from outcomes.contract.limits import MAX_BATCH_BYTES, MAX_BATCH_OUTCOMES, MAX_IDEMPOTENCY_KEY
+from outcomes.contract.models import FIELDS, NewOutcome, ignored_fields
 from outcomes.edge.api import (
     Caller,
     Event,
     Response,
-    compact,
     endpoint,
+    error_body,
     idempotency_key,
+    ignored_header,
     is_idempotency_key,
     json_body,
     log_failure,
     ok,
-    refusal,
 )
 from outcomes.edge.observability import count_recorded, count_refused
 from outcomes.errors import BadRequest, Fault, IdempotencyKeyReused
-from outcomes.storage.ledger import Entry, Failure, Ledger, Recorded, once_key
+from outcomes.storage.ledger import Entry, Ledger, Recorded, idempotency_hash
 from outcomes.storage.store import OutcomeStore
 
-MAX_OUTCOMES = 100
-MAX_BODY_BYTES = 1024 * 1024
 FAILURE = "Failed to record outcome"
-
-type Result = Recorded | BadRequest | Failure
+BATCH_FIELDS = {"outcomes"}
+ITEM_FIELDS = FIELDS | {"idempotencyKey"}
 
 ledger = Ledger(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
 
@@ -34,23 +34,26 @@ ledger = Ledger(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTE
 @endpoint(failure="Failed to record outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
 def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
-    read = [_read(item, caller, key and f"{key}#{index}") for index, item in enumerate(_items(event))]
+    body = json_body(event, MAX_BATCH_BYTES)
+    items = _items(body)
+    read = [_read(item, caller, key and f"{key}#{index}") for index, item in enumerate(items)]
     recorded = iter(ledger.record_all([entry for entry in read if isinstance(entry, Entry)]))
-    results: list[Result] = [next(recorded) if isinstance(entry, Entry) else entry for entry in read]
+    results = [next(recorded) if isinstance(entry, Entry) else entry for entry in read]
     _observe(event, read, results)
-    answers = [_answer(result) for result in results]
+    answers = [_answer(result) | _ignored(item) for item, result in zip(items, results, strict=True)]
     statuses = [answer["status"] for answer in answers]
     created, replayed = statuses.count("created"), statuses.count("replayed")
     failed = len(answers) - created - replayed
-    return ok(compact({"results": answers, "created": created, "replayed": replayed, "failed": failed}))
+    counts = {"results": answers, "created": created, "replayed": replayed, "failed": failed}
+    return ok(compact(counts), ignored_header(ignored_fields(body, BATCH_FIELDS)))
 
 
-def _items(event: Event) -> list[Any]:
-    items = json_body(event, MAX_BODY_BYTES).get("outcomes")
-    if isinstance(items, list) and 1 <= len(items) <= MAX_OUTCOMES:
+def _items(body: dict[str, Any]) -> list[Any]:
+    items = body.get("outcomes")
+    if isinstance(items, list) and 1 <= len(items) <= MAX_BATCH_OUTCOMES:
         return items
-    rule = f"must be a list of 1 to {MAX_OUTCOMES} outcomes"
-    raise BadRequest("Invalid outcomes", [Fault(field="outcomes", message=rule)])
+    rule = f"must be a list of 1 to {MAX_BATCH_OUTCOMES} outcomes"
+    raise BadRequest("Invalid outcomes", [Fault(field="outcomes", message=rule)], ignored_fields(body, BATCH_FIELDS))
 
 
 def _read(item: object, caller: Caller, default_key: str | None) -> Entry | BadRequest:
@@ -64,34 +67,41 @@ def _read(item: object, caller: Caller, default_key: str | None) -> Entry | BadR
     if key is None:
         key = default_key
     elif not is_idempotency_key(key):
-        rule = "must be a string of 1 to 255 visible ASCII characters, or null"
+        rule = f"must be a string of 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters, or null"
         return BadRequest("Invalid idempotencyKey", [Fault(field="idempotencyKey", message=rule)])
-    return Entry(outcome, None if key is None else once_key(caller.user_id, key))
+    return Entry(outcome, None if key is None else idempotency_hash(caller.user_id, outcome, key))
 
 
-def _answer(result: Result) -> dict[str, Any]:
+def _answer(result: Recorded | Exception) -> dict[str, Any]:
     match result:
         case Recorded(id_, replayed):
             return {"status": "replayed" if replayed else "created", "id": id_}
         case BadRequest():
-            return {"status": "invalid"} | refusal(result)
+            return {"status": "invalid"} | error_body(result)
         case IdempotencyKeyReused():
-            return {"status": "conflict"} | refusal(result)
+            return {"status": "conflict"} | error_body(result)
     return {"status": "failed", "error": FAILURE, "retryable": True}
 
 
-def _observe(event: Event, read: list[Entry | BadRequest], results: list[Result]) -> None:
-    recorded = []
-    failures = {}
-    for entry, result in zip(read, results, strict=True):
-        if isinstance(result, Recorded):
-            if isinstance(entry, Entry) and not result.replayed:
-                recorded.append(entry.outcome)
-        elif isinstance(result, BadRequest | IdempotencyKeyReused):
-            count_refused(result.error)
-        else:
-            # The outcomes of one call fail for one cause, which is worth one line.
-            failures[id(result)] = result
-    count_recorded(recorded)
+def _ignored(item: object) -> dict[str, Any]:
+    names = ignored_fields(item, ITEM_FIELDS) if isinstance(item, dict) else []
+    return {"ignored": names} if names else {}
+
+
+def _observe(event: Event, read: list[Entry | BadRequest], results: list[Recorded | Exception]) -> None:
+    created = [
+        entry.outcome
+        for entry, result in zip(read, results, strict=True)
+        if isinstance(entry, Entry) and isinstance(result, Recorded) and not result.replayed
+    ]
+    refused = [result.error for result in results if isinstance(result, BadRequest | IdempotencyKeyReused)]
+    # The outcomes of one call fail for one cause, which is worth one line.
+    failures = {
+        id(result): result
+        for result in results
+        if isinstance(result, Exception) and not isinstance(result, BadRequest | IdempotencyKeyReused)
+    }
+    count_refused(refused)
+    count_recorded(created)
     for failure in failures.values():
         log_failure(event, FAILURE, failure)

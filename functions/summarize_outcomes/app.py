@@ -3,10 +3,11 @@
 import os
 from datetime import UTC, datetime
 
+from outcomes.contract.period import Period
 from outcomes.edge.api import Caller, Event, Response, endpoint, ok, query
 from outcomes.errors import Unauthorized
 from outcomes.storage.store import OutcomeStore
-from outcomes.storage.summary import Span, summarize
+from outcomes.storage.summary import summarize
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
@@ -15,5 +16,7 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 def handler(event: Event, caller: Caller) -> Response:
     if caller.user_id is None:  # a key belongs to no user
         raise Unauthorized
-    span = Span.asked(query(event, "from"), query(event, "to"), query(event, "timezone"), now=datetime.now(UTC))
-    return ok(summarize(store.worth(caller.user_id, span.since, span.until), span))
+    period = Period.from_query(
+        query(event, "from"), query(event, "to"), query(event, "timezone"), now=datetime.now(UTC)
+    )
+    return ok(summarize(store.read_values(caller.user_id, period.since, period.until), period))

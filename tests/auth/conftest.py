@@ -61,6 +61,13 @@ def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
     return lambda row: client.put_item(TableName=tables["SessionsTable"], Item=row)
 
 
+class SecretAtHand(SessionSecrets):
+    """Never rotated, and read without Secrets Manager."""
+
+    def _fetch(self) -> None:
+        self._kept, self._kept_since = [SECRET], self._clock()
+
+
 @pytest.fixture
 def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock) -> Sessions:
     """As the authorizer makes them, except that plain cookies count too."""
@@ -75,7 +82,7 @@ def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock)
 @pytest.fixture
 def sessions(clock: Clock) -> Sessions:
     """Of a deployment whose secret is at hand, and whose table is out of reach."""
-    return Sessions([SECRET], StoredSessions("out-of-reach", clock), accept_plain=True, clock=clock)
+    return Sessions(SecretAtHand("", clock), StoredSessions("out-of-reach", clock), accept_plain=True, clock=clock)
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from botocore.retries.standard import ExponentialBackoff, RetryContext
 from outcomes.auth import sessions
-from outcomes.edge import api
+from outcomes.contract import limits
 from outcomes.storage import ledger, store
 from outcomes.storage.dynamodb import dynamodb_client
 
-from functions.record_batch.app import MAX_BODY_BYTES as MAX_BATCH_BYTES
 from local.errors import StackError
 
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
@@ -135,10 +134,10 @@ def test_the_sdk_gives_up_before_the_function_and_that_before_api_gateway(deploy
 
     assert call == 12
     assert longest_call(sessions.SDK_LIMITS) < timeout["AuthorizerFunction"]
-    assert ledger.PATIENCE_SECONDS + call < timeout["RecordOutcomeFunction"]
-    assert ledger.PATIENCE_SECONDS + call < timeout["RecordBatchFunction"]
-    assert store.PAGE_PATIENCE_SECONDS + call < timeout["ListOutcomesFunction"]
-    assert store.PATIENCE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
+    assert ledger.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
+    assert ledger.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
+    assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]
+    assert store.VALUES_SECONDS + call < timeout["SummarizeOutcomesFunction"]
     assert max(timeout.values()) < API_GATEWAY_GIVES_UP_SECONDS
 
 
@@ -181,7 +180,7 @@ def test_the_firewall_refuses_no_size_that_the_contract_takes(complete: Deployme
     batch = rules(complete)["DeclaredBatchSize"]["Statement"]
 
     assert not_batch["NotStatement"]["Statement"]["ByteMatchStatement"]["SearchString"] == "/batch"
-    for statement, cap in ((single, api.MAX_BODY_BYTES), (batch, MAX_BATCH_BYTES)):
+    for statement, cap in ((single, limits.MAX_BODY_BYTES), (batch, limits.MAX_BATCH_BYTES)):
         refused = refused_size(statement)
         for size in (0, 1, 9, 10, cap // 2, cap - 1, cap):
             assert not refused.match(str(size)), size

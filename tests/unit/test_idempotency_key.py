@@ -58,13 +58,24 @@ def test_a_key_belongs_to_the_caller() -> None:
     assert len(stored()) == 3
 
 
+@pytest.mark.parametrize(
+    "other", [{"userId": 7}, {"userId": None}, {"agentId": 3}, {"userId": 7, "agentId": 3}], ids=json.dumps
+)
+def test_agents_of_one_platform_choose_their_keys_without_knowing_of_each_other(other: dict[str, Any]) -> None:
+    first, second = record("daily-report"), record("daily-report", VALID | other | {"title": "Not your business"})
+    assert (first["statusCode"], second["statusCode"]) == (200, 200)
+    assert "Idempotent-Replayed" not in second["headers"]
+    assert record("daily-report", VALID | other | {"title": "Not your business"})["headers"]["Idempotent-Replayed"]
+    assert len(stored()) == 2
+
+
 def test_a_refused_request_is_not_remembered() -> None:
     assert record("k", VALID | {"title": ""})["statusCode"] == 400
     assert record("k")["statusCode"] == 200
 
 
 def test_a_failed_request_may_be_tried_again_with_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
     with faulty(app.store.client, "TransactWriteItems", lost):
         assert record("k")["statusCode"] == 500
     # It had been stored, which could not be known. A remembered 500, which other designs replay, would stay one.
@@ -74,7 +85,7 @@ def test_a_failed_request_may_be_tried_again_with_the_same_key(monkeypatch: pyte
 
 
 def test_when_others_keep_writing_the_caller_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
     with faulty(app.store.client, "TransactWriteItems", cancelled("None", "TransactionConflict")):
         response = record("k")
     assert (response["statusCode"], response["body"]) == (409, '{"error":"Conflict"}')

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Contended, IdempotencyKeyReused
-from outcomes.storage.ledger import REMEMBERED_SECONDS, Entry, Ledger, Recorded, once_key
+from outcomes.storage.ledger import REMEMBERED_SECONDS, Entry, Ledger, Recorded, idempotency_hash
 from outcomes.storage.store import OutcomeStore
 
 from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable
@@ -36,7 +36,7 @@ def remembered(ledger: Ledger) -> Any:
     return ledger.store.client.scan(TableName=ledger.table, ConsistentRead=True)["Items"]
 
 
-KEY = once_key(None, "order-1")
+KEY = idempotency_hash(None, outcome(), "order-1")
 WRITES = {"BatchWriteItem", "TransactWriteItems"}
 
 
@@ -88,10 +88,20 @@ def test_the_same_key_for_another_outcome_is_refused_by_the_fields_that_differ(
 
 
 def test_keys_of_others_do_not_meet(ledger: Ledger) -> None:
-    keys = [once_key(None, "k"), once_key(42, "k"), once_key(4, "k"), once_key(4, "2\nk"), once_key(None, "\nk")]
-    for key in keys:
-        assert not ledger.record(outcome(), key).replayed
-    assert len(stored(ledger)) == len(keys)
+    user, agent = outcome(userId=Decimal(4)), outcome(userId=Decimal(42), agentId=Decimal(4))
+    nobody, nobodys_agent = outcome(userId=None), outcome(userId=None, agentId=Decimal(42))
+    hashes = {
+        *(
+            idempotency_hash(None, of, key)
+            for of in (user, agent, nobody, nobodys_agent)
+            for key in ("k", "2\nk", "\nk")
+        ),
+        *(idempotency_hash(session, user, key) for session in (4, 42) for key in ("k", "2\nk")),
+    }
+    assert len(hashes) == 16
+    for hash_ in hashes:
+        assert not ledger.record(outcome(), hash_).replayed
+    assert len(stored(ledger)) == len(hashes)
 
 
 def test_a_key_is_forgotten_after_35_days_by_the_clock_not_by_the_deletion(
@@ -154,7 +164,7 @@ LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
 def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
     ledger: Ledger, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.client, "TransactWriteItems", trouble), pytest.raises(raised):
         ledger.record(outcome(), KEY)
     assert len(stored(ledger)) == len(remembered(ledger)) == written
@@ -163,7 +173,7 @@ def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
 
 
 def test_a_failure_is_not_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.client, "TransactWriteItems", error(DENIED)), pytest.raises(ClientError):
         ledger.record(outcome(), KEY)
     assert not ledger.record(outcome(title="mended"), KEY).replayed
@@ -171,7 +181,9 @@ def test_a_failure_is_not_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyP
 
 def entries(count: int, prefix: str | None = None) -> list[Entry]:
     return [
-        Entry(outcome(title=f"{index}"), None if prefix is None else once_key(None, f"{prefix}{index}"))
+        Entry(
+            outcome(title=f"{index}"), None if prefix is None else idempotency_hash(None, outcome(), f"{prefix}{index}")
+        )
         for index in range(count)
     ]
 
@@ -192,7 +204,7 @@ def test_a_batch_takes_few_calls(ledger: Ledger, plain: int, keyed: int, writes:
 def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: Ledger) -> None:
     batch = entries(10, "k")
     first, _ = ledger.record_all(batch[3:5])
-    results = ledger.record_all([*batch[:4], Entry(outcome(title="other"), batch[4].once), *batch[5:]])
+    results = ledger.record_all([*batch[:4], Entry(outcome(title="other"), batch[4].hash), *batch[5:]])
     assert isinstance(first, Recorded)
     assert results[3] == Recorded(first.id, replayed=True)
     assert isinstance(results[4], IdempotencyKeyReused)
@@ -213,7 +225,7 @@ def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: Ledger) -> 
 
 
 def test_what_one_outcome_conflicts_with_holds_up_no_other(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.3)
     batch = entries(4, "k")
 
     def second_conflicts(request: Any, send: Any) -> Any:
@@ -246,7 +258,7 @@ def test_what_the_table_leaves_unprocessed_is_sent_again(ledger: Ledger) -> None
 def test_what_the_table_leaves_unprocessed_to_the_end_was_not_taken_in_time(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
 
     def leaves_the_last(request: Any, send: Any) -> Any:
         puts = json.loads(request.body)["RequestItems"]["OutcomesTable"]
@@ -268,7 +280,7 @@ def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: Ledger,
 
 
 def test_no_call_begins_when_patience_is_spent(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", -1.0)
     with faulty(ledger.store.client, WRITES, fine) as calls:
         results = ledger.record_all(entries(1) + entries(1, "k"))
     assert all(isinstance(result, TimeoutError) for result in results)
@@ -278,10 +290,67 @@ def test_no_call_begins_when_patience_is_spent(ledger: Ledger, monkeypatch: pyte
 def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wait_too_long(patience: Any) -> bool:
-        patience.deadline = -1
+    def wait_too_long(deadline: Any) -> bool:
+        deadline.at = -1
         return True
 
-    monkeypatch.setattr("outcomes.storage.ledger._Patience.wait", wait_too_long)
+    monkeypatch.setattr("outcomes.storage.ledger._Deadline.wait", wait_too_long)
     with faulty(ledger.store.client, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
         ledger.record(outcome(), KEY)
+
+
+def damaged(request: Any, _send: Any) -> Any:
+    """Answer 200 with half of a body, as a connection that closes early leaves it."""
+    response = answered(request, 200, {})
+    response.raw.body = b'{"UnprocessedIt'
+    return response
+
+
+def shapeless(body: str) -> Fault:
+    """Answer an error whose body is JSON, but no object."""
+
+    def fault(request: Any, _send: Any) -> Any:
+        response = answered(request, 400, {})
+        response.raw.body = body.encode()
+        return response
+
+    return fault
+
+
+WHATEVER_GOES_WRONG: dict[str, Fault] = {
+    "half of an answer": damaged,
+    "an error that is a list": shapeless("[]"),
+    "an error that is a text": shapeless('"no"'),
+    "an error that is nothing": shapeless("null"),
+    "reasons that are no list": error("TransactionCanceledException", CancellationReasons="no"),
+    "reasons that are no objects": error("TransactionCanceledException", CancellationReasons=["no", 1]),
+}
+
+
+@pytest.mark.parametrize("trouble", WHATEVER_GOES_WRONG.values(), ids=WHATEVER_GOES_WRONG.keys())
+def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, trouble: Fault
+) -> None:
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
+    with faulty(ledger.store.client, "BatchWriteItem", trouble):
+        plain, keyed = ledger.record_all(entries(1) + entries(1, "k"))
+    assert isinstance(plain, Exception)
+    assert isinstance(keyed, Recorded)
+    with faulty(ledger.store.client, "TransactWriteItems", trouble):
+        keyed, plain = ledger.record_all(entries(1, "j") + entries(1))
+    assert isinstance(keyed, Exception)
+    assert isinstance(plain, Recorded)
+
+
+@pytest.mark.parametrize("lacking", ["fingerprint", "user_id", "created_at"])
+def test_a_remembered_row_that_cannot_be_read_fails_its_outcome_alone(ledger: Ledger, lacking: str) -> None:
+    first, second = entries(2, "k")
+    ledger.record_all([first])
+    [row] = remembered(ledger)
+    del row[lacking]
+    ledger.store.client.put_item(TableName=ledger.table, Item=row)
+    failed, recorded = ledger.record_all([first, second])
+    assert isinstance(failed, Exception)
+    assert not isinstance(failed, IdempotencyKeyReused)
+    assert isinstance(recorded, Recorded)
+    assert len(stored(ledger)) == 2

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.contract.models import MAX_ID, NewOutcome
+from outcomes.contract.limits import MAX_ID
+from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import BadRequest
 

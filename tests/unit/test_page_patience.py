@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
-from outcomes.storage.store import PAGE_PATIENCE_SECONDS, Filters, OutcomeStore, created_at, new_id
+from outcomes.contract import instants
+from outcomes.storage import ulid
+from outcomes.storage.store import PAGE_SECONDS, Filters, OutcomeStore
 
 
 class SlowTable:
@@ -18,11 +20,11 @@ class SlowTable:
         self.queries += 1
         self.now += self.seconds
         instant = 1_000_000 - self.queries
-        key = {"user_id": {"S": "42"}, "created_at": {"S": f"{created_at(instant)}#{new_id(instant)}"}}
+        key = {"user_id": {"S": "42"}, "created_at": {"S": f"{instants.text(instant)}#{ulid.new(instant)}"}}
         return {"Items": [], "LastEvaluatedKey": key}
 
 
-@pytest.mark.parametrize(("seconds", "queries"), [(PAGE_PATIENCE_SECONDS + 1, 1), (PAGE_PATIENCE_SECONDS / 2 + 1, 2)])
+@pytest.mark.parametrize(("seconds", "queries"), [(PAGE_SECONDS + 1, 1), (PAGE_SECONDS / 2 + 1, 2)])
 def test_no_query_begins_when_time_is_up(monkeypatch: pytest.MonkeyPatch, seconds: float, queries: int) -> None:
     table = SlowTable(seconds)
     store = OutcomeStore("OutcomesTable")

@@ -186,7 +186,7 @@ def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
 
 def test_reads_that_take_long_end_the_page_early_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [add(NOON + index, agentId=Decimal(7 if index % 4 == 0 else 8)) for index in range(12)]
-    monkeypatch.setattr("outcomes.storage.store.PAGE_PATIENCE_SECONDS", -1)
+    monkeypatch.setattr("outcomes.storage.store.PAGE_SECONDS", -1)
     with faulty(app.store.client, "Query", fine) as calls:
         found, cursor = page(agentId="7", limit="2")
     assert len(calls) == 1

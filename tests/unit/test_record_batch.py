@@ -175,6 +175,43 @@ def test_outcomes_are_counted_by_type_once(capsys: pytest.CaptureFixture[str]) -
     assert lines[0]["reason"] == "Invalid outcome"
 
 
+def test_a_hundred_refusals_for_one_reason_are_one_line_of_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    record(*["nonsense"] * 60, *[VALID | {"title": ""}] * 40)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["reason"], line["RequestsRefused"]) for line in lines] == [
+        ("Invalid outcome", [60.0]),
+        ("Invalid title", [40.0]),
+    ]
+
+
+def test_fields_that_were_not_read_are_named_item_by_item() -> None:
+    answer = record(
+        VALID | {"value_usd": 500, "agent_id": 3, "idempotencyKey": "k"},
+        VALID,
+        {"outcome_type": "deal_closed", "title": "x"},
+        "nonsense",
+        VALID | {"userId": 7},
+        authorizer=session(42),
+    )
+    assert [result.get("ignored") for result in answer["results"]] == [
+        ["value_usd", "agent_id"],
+        None,
+        ["outcome_type"],
+        None,
+        None,
+    ]
+    assert statuses(answer) == ["created", "created", "invalid", "invalid", "created"]
+
+
+def test_fields_of_the_batch_itself_that_were_not_read_are_named_in_a_header() -> None:
+    def post_raw(body: Any) -> Any:
+        return app.handler(proxy_event("POST", "/api/outcomes/batch", authorizer=KEY, body=body), None)["headers"]
+
+    assert post_raw({"outcomes": [VALID], "idempotencyKey": "k"})["Ignored-Fields"] == "idempotencyKey"
+    assert post_raw({"outcome": [VALID]})["Ignored-Fields"] == "outcome"
+    assert "Ignored-Fields" not in post_raw({"outcomes": [VALID | {"no": 1}]})
+
+
 def test_a_hundred_values_of_one_type_are_counted_and_leave_nothing_to_the_next_count(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

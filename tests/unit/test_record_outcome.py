@@ -98,6 +98,37 @@ def test_what_is_no_json_object_is_refused(body: str | None) -> None:
     assert stored() == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"value_usd": 500, "agent_id": 3}, "value_usd, agent_id"),
+        ({"idempotencyKey": "k"}, "idempotencyKey"),
+        (
+            {"a,b": 1, "c d": 1, "é": 1, "100%": 1, "\r\nX-Evil: 1": 1},
+            "a%2Cb, c%20d, %C3%A9, 100%25, %0D%0AX-Evil:%201",
+        ),
+        ({"\ud800": 1}, "%ED%A0%80"),
+        ({"x" * 64: 1}, "x" * 64),
+        ({"x" * 65: 1}, "x" * 61 + "..."),
+        ({"é" * 1000: 1}, ("%C3%A9" * 11)[:61] + "..."),
+        ({str(index): 1 for index in range(1000)}, ", ".join([*map(str, range(20)), "..."])),
+        ({}, None),
+    ],
+)
+def test_fields_that_were_not_read_are_named_in_a_header_and_the_body_stays_as_it_is(
+    fields: dict[str, int], named: str | None
+) -> None:
+    for body, status in (VALID | fields, 200), ({"title": "x"} | fields, 400):
+        response = app.handler(proxy_event("POST", authorizer=KEY, body=body), None)
+        assert (response["statusCode"], response["headers"].get("Ignored-Fields")) == (status, named)
+        assert status != 200 or response["body"] == '{"ok":true}'
+
+
+def test_the_user_in_a_sessions_body_is_no_field_to_be_named() -> None:
+    response = app.handler(proxy_event("POST", authorizer=session(42), body=VALID | {"userId": 7}), None)
+    assert "Ignored-Fields" not in response["headers"]
+
+
 @pytest.mark.parametrize("raw", [b"\xff\xfe{}", '{"a":1}'.encode("utf-16")])
 def test_a_binary_body_that_is_not_utf8_is_refused(raw: bytes) -> None:
     assert record(base64.b64encode(raw).decode(), base64=True) == (400, '{"error":"Invalid JSON"}')

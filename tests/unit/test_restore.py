@@ -6,9 +6,9 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from outcomes.storage.ledger import _Patience
+from outcomes.storage import ulid
+from outcomes.storage.ledger import _Deadline
 from outcomes.storage.restore import reseed_after_restore
-from outcomes.storage.store import new_id
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long an environment would wait between attempts."""
     slept: list[float] = []
     monkeypatch.setattr("outcomes.storage.ledger.time.sleep", slept.append)
-    patience = _Patience()
+    patience = _Deadline()
     for _ in range(5):
         patience.wait()
     return slept
@@ -48,10 +48,10 @@ def test_environments_of_one_snapshot_wait_differently(
 
 def test_environments_of_one_snapshot_give_other_ids() -> None:
     snapshot = random.getstate()
-    first = new_id(0)
+    first = ulid.new(0)
     random.setstate(snapshot)
 
-    assert new_id(0) != first
+    assert ulid.new(0) != first
 
 
 def test_elsewhere_than_on_lambda_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

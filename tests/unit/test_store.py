@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
-from outcomes.storage.store import OutcomeStore, created_at, new_id
+from outcomes.storage import ulid
+from outcomes.storage.store import OutcomeStore
 
 from tests.faults import DENIED, THROTTLED, error, faulty, fine, unreachable
 
@@ -116,7 +118,7 @@ def test_a_passing_fault_is_tried_again_with_the_same_item(store: OutcomeStore) 
 
 def test_an_id_is_a_ulid_of_its_millisecond() -> None:
     # The instant of the example in the ULID specification.
-    assert re.fullmatch("01ARYZ6S41[0-9A-HJKMNP-TV-Z]{16}", new_id(1469918176385))
+    assert re.fullmatch("01ARYZ6S41[0-9A-HJKMNP-TV-Z]{16}", ulid.new(1469918176385))
 
 
 @pytest.mark.parametrize(
@@ -129,4 +131,4 @@ def test_an_id_is_a_ulid_of_its_millisecond() -> None:
     ],
 )
 def test_times_have_one_width(milliseconds: int, text: str) -> None:
-    assert created_at(milliseconds) == text
+    assert instants.text(milliseconds) == text

@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.period import Period
 from outcomes.errors import BadRequest
-from outcomes.storage.store import Worth, created_at
-from outcomes.storage.summary import Span, summarize
+from outcomes.storage.store import Value
+from outcomes.storage.summary import summarize
 
 from functions.summarize_outcomes import app
 from tests.events import KEY, proxy_event, session
@@ -44,8 +46,8 @@ def summary(**query: str) -> Any:
     return json.loads(response["body"], parse_float=Decimal, parse_int=Decimal)
 
 
-def asked(**query: str) -> Span:
-    return Span.asked(query.get("from"), query.get("to"), query.get("timezone"), now=NOW)
+def asked(**query: str) -> Period:
+    return Period.from_query(query.get("from"), query.get("to"), query.get("timezone"), now=NOW)
 
 
 @pytest.mark.usefixtures("tables")
@@ -130,13 +132,13 @@ class TestTheResponse:
     def test_more_than_can_be_read_in_time_is_an_honest_500(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(20):
             add(metadata={"a": "x" * 65000})
-        monkeypatch.setattr("outcomes.storage.store.PATIENCE_SECONDS", -1)
+        monkeypatch.setattr("outcomes.storage.store.VALUES_SECONDS", -1)
         with faulty(app.store.client, "Query", fine) as calls:
             assert get(query=APRIL)["statusCode"] == 500
         assert len(calls) == 1
 
 
-class TestTheSpan:
+class TestThePeriod:
     @pytest.mark.parametrize(
         ("query", "since", "until", "days"),
         [
@@ -157,8 +159,8 @@ class TestTheSpan:
     def test_it_is_thirty_local_days_to_the_end_of_today_unless_said(
         self, query: dict[str, str], since: str, until: str, days: int
     ) -> None:
-        span = asked(**query)
-        assert (created_at(span.since), created_at(span.until), len(span.days)) == (since, until, days)
+        period = asked(**query)
+        assert (instants.text(period.since), instants.text(period.until), len(period.days)) == (since, until, days)
 
     @pytest.mark.parametrize(
         ("zone", "since", "until", "hours"),
@@ -181,16 +183,16 @@ class TestTheSpan:
     def test_its_days_are_as_long_as_they_are_there(
         self, zone: str, since: str, until: str, hours: list[float]
     ) -> None:
-        span = asked(**{"from": since, "to": until, "timezone": zone})
-        edges = [created_at(span.since), *(day.end for day in span.days)]
-        instants = [datetime.fromisoformat(edge) for edge in edges]
-        lengths = [(end - begin) / timedelta(hours=1) for begin, end in pairwise(instants)]
+        period = asked(**{"from": since, "to": until, "timezone": zone})
+        edges = [instants.text(period.since), *(day.end for day in period.days)]
+        moments = [datetime.fromisoformat(edge) for edge in edges]
+        lengths = [(end - begin) / timedelta(hours=1) for begin, end in pairwise(moments)]
         assert lengths == hours
-        assert edges[-1] == created_at(span.until)
+        assert edges[-1] == instants.text(period.until)
 
     def test_a_day_that_clocks_skipped_is_no_day(self) -> None:
-        span = asked(**{"from": "2011-12-28", "to": "2012-01-02", "timezone": "Pacific/Apia"})
-        assert [day.date for day in span.days] == ["2011-12-28", "2011-12-29", "2011-12-31", "2012-01-01"]
+        period = asked(**{"from": "2011-12-28", "to": "2012-01-02", "timezone": "Pacific/Apia"})
+        assert [day.date for day in period.days] == ["2011-12-28", "2011-12-29", "2011-12-31", "2012-01-01"]
 
     @pytest.mark.parametrize(
         ("zone", "since", "until"),
@@ -253,8 +255,8 @@ class TestTheSpan:
         assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid from"}')
 
 
-def worth(at: str, value: str | None = None, agent: int | None = None, type_: str = "deal_closed") -> Worth:
-    return Worth(f"{at}#01KN41YCE0", type_, agent, None if value is None else Decimal(value))
+def value_of(at: str, value: str | None = None, agent: int | None = None, type_: str = "deal_closed") -> Value:
+    return Value(f"{at}#01KN41YCE0", type_, agent, None if value is None else Decimal(value))
 
 
 class TestTheSums:
@@ -277,20 +279,20 @@ class TestTheSums:
         ],
     )
     def test_money_is_exact_and_a_plain_number(self, values: list[str | None], total: str) -> None:
-        outcomes = [worth("2026-04-01T12:00:00.000Z", value) for value in values]
+        outcomes = [value_of("2026-04-01T12:00:00.000Z", value) for value in values]
         assert f'"count":{len(values)},"value_usd":{total},"by_type"' in summarize(outcomes, asked())
 
     def test_the_most_valuable_come_first_then_the_most_then_by_name(self) -> None:
         at = "2026-04-01T12:00:00.000Z"
         outcomes = [
-            worth(at, "-5", 9, "task_complete"),
-            worth(at, None, None, "broadcast_complete"),
-            worth(at, "10", 10, "negotiation_complete"),
-            worth(at, "20", 2, "deal_closed"),
-            worth(at, "4", 3, "content_published"),
-            worth(at, "6", 3, "content_published"),
-            worth(at, "10", 1, "amplification_complete"),
-            worth(at, "0", 8, "broadcast_complete"),
+            value_of(at, "-5", 9, "task_complete"),
+            value_of(at, None, None, "broadcast_complete"),
+            value_of(at, "10", 10, "negotiation_complete"),
+            value_of(at, "20", 2, "deal_closed"),
+            value_of(at, "4", 3, "content_published"),
+            value_of(at, "6", 3, "content_published"),
+            value_of(at, "10", 1, "amplification_complete"),
+            value_of(at, "0", 8, "broadcast_complete"),
         ]
         response = json.loads(summarize(outcomes, asked()))
         assert [entry["outcome_type"] for entry in response["by_type"]] == [
@@ -304,8 +306,8 @@ class TestTheSums:
         assert [entry["agent_id"] for entry in response["by_agent"]] == [2, 3, 1, 10, 8, None, 9]
 
     def test_more_agents_than_fit_into_a_response_are_refused_with_a_remedy(self) -> None:
-        def outcomes(count: int) -> list[Worth]:
-            return [worth("2026-04-01T12:00:00.000Z", "0.01", 2**53 - 1 - agent) for agent in range(count)]
+        def outcomes(count: int) -> list[Value]:
+            return [value_of("2026-04-01T12:00:00.000Z", "0.01", 2**53 - 1 - agent) for agent in range(count)]
 
         assert len(json.loads(summarize(outcomes(50_000), asked()))["by_agent"]) == 50_000
         with pytest.raises(BadRequest) as refused:
@@ -347,10 +349,10 @@ def test_any_summary_is_what_adding_up_one_by_one_gives(
     zone: str, start: int, length: int, drafts: list[Draft]
 ) -> None:
     drafts = sorted((draft._replace(offset=draft.offset % length) for draft in drafts), key=lambda draft: draft.offset)
-    span = Span.asked(created_at(start), created_at(start + length), zone, now=NOW)
-    outcomes = [Worth(f"{created_at(start + draft.offset)}#0", *draft[1:]) for draft in drafts]
+    period = Period.from_query(instants.text(start), instants.text(start + length), zone, now=NOW)
+    outcomes = [Value(f"{instants.text(start + draft.offset)}#0", *draft[1:]) for draft in drafts]
 
-    response = json.loads(summarize(outcomes, span), parse_float=Decimal, parse_int=Decimal)
+    response = json.loads(summarize(outcomes, period), parse_float=Decimal, parse_int=Decimal)
 
     def local_date(offset: int) -> date:
         return datetime.fromtimestamp((start + offset) // 1000, ZoneInfo(zone)).date()

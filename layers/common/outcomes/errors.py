@@ -12,6 +12,7 @@
 Anything else that is raised is a failure of ours or of AWS. Which status each becomes is said in `api`.
 """
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 
@@ -50,7 +51,14 @@ class Forbidden(Refused):
 
 
 class BadRequest(Refused):
-    """The request breaks the contract."""
+    """The request breaks the contract.
+
+    ignored: the fields of the body that were not read, perhaps a misspelling of what is missing.
+    """
+
+    def __init__(self, error: str, details: list[Fault] | None = None, ignored: Sequence[str] = ()) -> None:
+        super().__init__(error, details)
+        self.ignored = ignored
 
 
 class PayloadTooLarge(Refused):

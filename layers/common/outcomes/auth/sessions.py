@@ -1,21 +1,23 @@
-"""Who a session cookie belongs to.
+"""Session cookies, and the user they belong to.
 
-Three kinds are understood and tried in this order; the first valid one says who is calling:
+Three kinds are understood:
 
     next-auth v4   next-auth.session-token   encrypted (JWE), key derived from the session secret
     Auth.js v5     authjs.session-token      encrypted (JWE), key derived from the session secret and the cookie's name
     stored         session                   an opaque token; its SHA-256 is the key of a row in the sessions table
 
-Of one kind, the name with the `__Secure-` prefix comes before the plain one (which counts only where plain cookies are
-accepted), and a whole cookie before one in chunks. Two different values under a name that is looked at are nobody's
-session.
+Names without the `__Secure-` prefix count only where plain cookies are accepted.
+
+Any host of the domain can set a cookie that this one is sent, and so add an attacker's own, valid session to a victim's
+request. So there is no order among sessions: all that are valid must be the same user's. Two different values under one
+name, or a whole cookie beside its chunks, are nobody's session.
 """
 
 import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from hashlib import sha256
@@ -29,6 +31,7 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
+from outcomes.contract.limits import MAX_ID
 from outcomes.storage.aws import aws_session
 
 if TYPE_CHECKING:
@@ -43,7 +46,6 @@ SECRET_REFETCH_SECONDS = 30
 
 CLOCK_LEEWAY_SECONDS = 15  # what next-auth and Auth.js give
 MAX_TOKEN_LENGTH = 10_240  # API Gateway takes no more than this in all headers together
-MAX_USER_ID = 2**53 - 1
 
 DECIMAL = re.compile(r"[1-9][0-9]{0,15}")  # int() alone would take " 20 ", "2_0" and the digits of every script
 
@@ -79,7 +81,7 @@ STORED_COOKIE = "session"
 
 
 def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> bytes:
-    """The key of an encrypted cookie, HKDF-SHA256 (RFC 5869) of the session secret.
+    """Derive the key of an encrypted cookie, HKDF-SHA256 (RFC 5869) of the session secret.
 
     `cookie_name` is the full name: with its prefix, without a chunk's number.
     """
@@ -89,20 +91,20 @@ def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> by
 
 
 def token_sha256(token: str) -> str:
-    """The key under which a stored session's token is found in the sessions table: 64 lower-case hex digits."""
+    """Compute the key under which a stored session's token is found in the sessions table: 64 lower-case hex digits."""
     return sha256(token.encode()).hexdigest()
 
 
 class Sessions:
     """The sessions of one deployment.
 
-    `secrets` are what encrypted cookies may be made with, best first. `accept_plain` says whether cookies without the
-    `__Secure-` prefix count. `clock` gives seconds since the epoch.
+    `secrets` are what encrypted cookies may be made with. `accept_plain` says whether cookies without the `__Secure-`
+    prefix count. `clock` gives seconds since the epoch.
     """
 
     def __init__(
         self,
-        secrets: Iterable[str],
+        secrets: "SessionSecrets",
         stored: "StoredSessions",
         *,
         accept_plain: bool,
@@ -114,25 +116,29 @@ class Sessions:
         self._clock = clock
 
     def user_id(self, cookie_headers: Sequence[str]) -> int:
-        """The user whose session the request's Cookie headers carry.
+        """Find the user whose session the request's Cookie headers carry.
 
-        Raises NoSession when no session in them is valid, and SessionsUnavailable when that cannot be known.
+        Raises NoSession when no session in them is valid, or when they are of several users, and SessionsUnavailable
+        when that cannot be known.
         """
         refusal = NoSession("no_session")
+        users = set()
         for user_of_session in self._candidates(_cookies(cookie_headers)):
             try:
-                return user_of_session()
+                users.add(user_of_session())
             except NoSession as refused:
                 refusal = refused
-        raise refusal
+        if len(users) > 1:
+            raise NoSession("ambiguous_session")
+        if not users:
+            raise refusal
+        return users.pop()
 
     def _candidates(self, cookies: dict[str, set[str]]) -> Iterator[Callable[[], int]]:
         for family in (NEXT_AUTH, AUTHJS):
             for prefix in self._prefixes:
                 name = prefix + family.name
-                if token := _value(cookies, name):
-                    yield partial(self._encrypted, family, name, token)
-                if token := _joined_chunks(cookies, name):
+                if token := _whole_or_chunks(cookies, name):
                     yield partial(self._encrypted, family, name, token)
         for prefix in self._prefixes:
             if token := _value(cookies, prefix + STORED_COOKIE):
@@ -141,11 +147,14 @@ class Sessions:
     def _encrypted(self, family: EncryptedCookie, cookie_name: str, token: str) -> int:
         if not _is_token_of(family, token):
             raise NoSession("malformed_session")
-        for secret in self.secrets:
-            plaintext = _decrypted(token, encryption_key(family, cookie_name, secret), family.encryption)
-            if plaintext is not None:
-                return _user_of_claims(plaintext, self._clock())
-        raise NoSession("unknown_session")
+
+        def decrypted(secret: str) -> bytes | None:
+            return _decrypted(token, encryption_key(family, cookie_name, secret), family.encryption)
+
+        plaintext = self.secrets.try_each(decrypted)
+        if plaintext is None:
+            raise NoSession("unknown_session")
+        return _user_of_claims(plaintext, self._clock())
 
 
 class SessionSecrets:
@@ -158,27 +167,32 @@ class SessionSecrets:
         self._kept_since = self._refetched_at = float("-inf")
         self._refetch_failed = False
 
-    def __iter__(self) -> Iterator[str]:
-        """The secrets to try, best first.
+    def try_each(self, decrypted: Callable[[str], bytes | None]) -> bytes | None:
+        """Return what `decrypted` makes of the first secret that fits a token, or None when none does.
 
-        Who asks for more than the kept ones holds a token that fits neither. The secret may have been rotated just now,
-        so they are read again, but seldom enough that a storm of such tokens does no harm.
+        A token that fits neither of the kept secrets may be of one that was put there just now. So they are read again,
+        but seldom enough that a storm of such tokens does no harm.
 
         Raises SessionsUnavailable when they cannot be read; after that it is not known whom a strange token belongs to.
         """
         if self._clock() - self._kept_since >= SECRET_CACHE_SECONDS:
             self._fetch()
-            yield from self._kept
-            return
-        yield from self._kept
+            return self._first(decrypted)
+        plaintext = self._first(decrypted)
+        if plaintext is not None:
+            return plaintext
         if self._clock() - self._refetched_at >= SECRET_REFETCH_SECONDS:
             self._refetched_at = self._clock()
             self._refetch_failed = True
             self._fetch()
             self._refetch_failed = False
-            yield from self._kept
-        elif self._refetch_failed:
+            return self._first(decrypted)
+        if self._refetch_failed:
             raise SessionsUnavailable("Session secret: could not be read again a moment ago")
+        return None
+
+    def _first(self, decrypted: Callable[[str], bytes | None]) -> bytes | None:
+        return next((text for text in map(decrypted, self._kept) if text is not None), None)
 
     @cached_property
     def client(self) -> "SecretsManagerClient":
@@ -213,7 +227,7 @@ class StoredSessions:
         return cast("DynamoDBClient", aws_session().create_client("dynamodb", config=SDK_LIMITS))
 
     def user_id(self, token: str) -> int:
-        """The user whose session has this token. Raises NoSession and SessionsUnavailable."""
+        """Find the user whose session has this token. Raises NoSession and SessionsUnavailable."""
         if not _is_plausible(token):
             raise NoSession("malformed_session")
         key = {"token_sha256": {"S": token_sha256(token)}}
@@ -235,7 +249,7 @@ class StoredSessions:
 
 
 def _cookies(headers: Sequence[str]) -> dict[str, set[str]]:
-    """All values of each cookie name (RFC 6265, 5.4). Pairs that make no sense spoil none of their neighbours."""
+    """Read all values of each cookie name (RFC 6265, 5.4). Pairs that make no sense spoil none of their neighbours."""
     cookies: dict[str, set[str]] = {}
     for pair in ";".join(headers).split(";"):
         name, equals, value = pair.partition("=")
@@ -256,12 +270,16 @@ def _value(cookies: dict[str, set[str]], name: str) -> str:
     return next(iter(values))
 
 
-def _joined_chunks(cookies: dict[str, set[str]], name: str) -> str:
-    """The value of a cookie that next-auth or Auth.js split into `<name>.0`, `<name>.1` and so on."""
+def _whole_or_chunks(cookies: dict[str, set[str]], name: str) -> str:
+    """Read a cookie that next-auth or Auth.js set as a whole, or split into `<name>.0`, `<name>.1` and so on."""
+    whole = _value(cookies, name)
     chunks: list[str] = []
     while chunk := _value(cookies, f"{name}.{len(chunks)}"):
         chunks.append(chunk)
-    return "".join(chunks)
+    if whole and chunks:
+        # They set the one or the others, and clear what is left over: somebody else has set the second.
+        raise NoSession("ambiguous_session")
+    return whole or "".join(chunks)
 
 
 def _is_plausible(token: str) -> bool:
@@ -269,7 +287,7 @@ def _is_plausible(token: str) -> bool:
 
 
 def _is_token_of(family: EncryptedCookie, token: str) -> bool:
-    """Whether this is a compact JWE (RFC 7516, 7.1) just as the family makes them, before any work is spent on it."""
+    """Check that this is a compact JWE (RFC 7516, 7.1) as the family makes them, before any work is spent on it."""
     if not _is_plausible(token):
         return False
     header_part, *other_parts = token.split(".")
@@ -298,14 +316,14 @@ def _user_of_claims(plaintext: bytes, now: float) -> int:
     if user_id is None:  # then the subject is the user, in text as RFC 7519 asks or as a number
         subject = claims.get("sub")
         user_id = _whole_number(subject) if isinstance(subject, str) else subject
-    if type(user_id) is not int or not 1 <= user_id <= MAX_USER_ID:
+    if type(user_id) is not int or not 1 <= user_id <= MAX_ID:
         raise NoSession("no_user")
     return user_id
 
 
 def _whole_number(text: str | None) -> int | None:
-    """The number from 1 to 2^53-1 that the text is in plain decimal digits, else None."""
-    if text is None or not DECIMAL.fullmatch(text) or int(text) > MAX_USER_ID:
+    """Read a number from 1 to 2^53-1 in plain decimal digits; None for anything else."""
+    if text is None or not DECIMAL.fullmatch(text) or int(text) > MAX_ID:
         return None
     return int(text)
 
@@ -318,7 +336,7 @@ def _base64url_decoded(text: str) -> bytes:
 
 
 def _json_object(text: bytes) -> dict[str, Any]:
-    """The JSON object that the text is, or an empty one when it is anything else."""
+    """Read a JSON object; an empty one for anything else."""
     try:
         value = json.loads(text.decode())
     except (ValueError, RecursionError):

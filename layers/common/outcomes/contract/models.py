@@ -1,33 +1,35 @@
 """What an outcome is, and what makes one valid: the shared validation layer.
 
-Numbers reach this module as `Decimal` (see `api.json_body`), so booleans and numeric strings are never numbers, `1.0`
+Numbers reach this module as `Decimal` (see `json_text.read`), so booleans and numeric strings are never numbers, `1.0`
 is the whole number 1, and money never passes through a float.
 """
 
-import json
 import re
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, Inexact
+from collections.abc import Iterable, Set
+from decimal import Context, Decimal, Inexact
 from hashlib import sha256
-from json.encoder import encode_basestring as json_string
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from outcomes.contract import json_text
+from outcomes.contract.limits import (
+    MAX_DESCRIPTION,
+    MAX_ID,
+    MAX_IGNORED_FIELDS,
+    MAX_IGNORED_NAME,
+    MAX_METADATA_BYTES,
+    MAX_METADATA_LEVELS,
+    MAX_TITLE,
+)
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import BadRequest, Fault
-
-MAX_ID = 2**53 - 1
-"""Largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
-
-MAX_METADATA_BYTES = 64 * 1024
-MAX_METADATA_LEVELS = 32
 
 _MONEY_LIMIT = Decimal("1e15")
 # DynamoDB keeps 38 digits and nothing nearer to zero than 1e-130:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
-_NO_ROUNDING = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -64,7 +66,7 @@ def _money(number: object) -> Decimal:
 def _json_text(metadata: object) -> str:
     if not isinstance(metadata, dict):
         raise ValueError("not an object")
-    text = _compact(metadata, MAX_METADATA_LEVELS)
+    text = json_text.exact(metadata, MAX_METADATA_LEVELS)
     # JSON allows half of a surrogate pair as an escape, and UTF-8 does not allow it at all.
     text = _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
     if len(text.encode()) > MAX_METADATA_BYTES:
@@ -72,35 +74,13 @@ def _json_text(metadata: object) -> str:
     return text
 
 
-def _compact(value: Any, levels: int, *, canonical: bool = False) -> str:
-    """`value` as JSON text with every number as it was sent, which `json.dumps` cannot do.
-
-    canonical: equal values have equal texts, whatever the order of names and the notation of numbers.
-    """
-    if isinstance(value, str):
-        return json_string(value)
-    if isinstance(value, Decimal):
-        return str(value.normalize(_NO_ROUNDING) if value else 0) if canonical else str(value)
-    if isinstance(value, dict | list) and not levels:
-        raise ValueError("too deep")
-    if isinstance(value, dict):
-        members = [
-            f"{json_string(name)}:{_compact(member, levels - 1, canonical=canonical)}"
-            for name, member in (sorted(value.items()) if canonical else value.items())
-        ]
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join([_compact(member, levels - 1, canonical=canonical) for member in value]) + "]"
-    return "null" if value is None else "true" if value else "false"
-
-
 # A length makes pydantic look into the text, and so refuse half of a surrogate pair, which DynamoDB cannot take.
 Title = Annotated[
     str,
-    Field(strict=True, min_length=1, max_length=200, json_schema_extra={"pattern": r"\S"}),
+    Field(strict=True, min_length=1, max_length=MAX_TITLE, json_schema_extra={"pattern": r"\S"}),
     AfterValidator(_not_blank),
 ]
-Description = Annotated[str, Field(strict=True, max_length=1000), AfterValidator(lambda text: text or None)]
+Description = Annotated[str, Field(strict=True, max_length=MAX_DESCRIPTION), AfterValidator(lambda text: text or None)]
 
 # What our own validators take, as openapi.yaml says it.
 Money = Annotated[
@@ -134,8 +114,10 @@ class NewOutcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     outcome_type: OutcomeType = Field(alias="outcomeType", description=f"must be one of {', '.join(OutcomeType)}")
-    title: Title = Field(description="must be a string of 1 to 200 characters, not blank")
-    description: Description | None = Field(None, description="must be a string of at most 1000 characters, or null")
+    title: Title = Field(description=f"must be a string of 1 to {MAX_TITLE} characters, not blank")
+    description: Description | None = Field(
+        None, description=f"must be a string of at most {MAX_DESCRIPTION} characters, or null"
+    )
     value_usd: Money | None = Field(
         None,
         alias="valueUsd",
@@ -156,7 +138,7 @@ class NewOutcome(BaseModel):
 
     @classmethod
     def parse(cls, body: dict[str, Any], *, session_user: int | None) -> Self:
-        """The valid outcome in `body`, a JSON object whose numbers are `Decimal`.
+        """Read the outcome in `body`, a JSON object whose numbers are `Decimal`.
 
         session_user: the user who is calling by session, and whose outcome it then is, whatever the body says; None for
         a caller by key, whose body says it.
@@ -171,19 +153,21 @@ class NewOutcome(BaseModel):
             faulty = {error["loc"][0] for error in invalid.errors(include_url=False, include_context=False)}
         # Raised out here: the original error quotes the input, which is not ours to log.
         details = [Fault(field=name, message=rule) for name, rule in _RULES.items() if name in faulty]
+        ignored = ignored_fields(body)
         if "outcomeType" in faulty:
-            raise BadRequest("Invalid outcome_type")
-        raise BadRequest(f"Invalid {details[0]['field']}", details)
+            raise BadRequest("Invalid outcome_type", ignored=ignored)
+        raise BadRequest(f"Invalid {details[0]['field']}", details, ignored)
 
     def fingerprint(self) -> dict[str, bytes]:
-        """A digest of 16 bytes for each field, by its name in a request, equal for equal values.
+        """Digest each field to 16 bytes, by its name in a request, equal for equal values.
 
         What is null is left out, so that a field that is added one day does not change what was there before.
         """
-        values: dict[str, Any] = {field.alias or name: getattr(self, name) for name, field in _FIELDS.items()}
+        values: dict[str, Any] = {
+            field.alias or name: getattr(self, name) for name, field in type(self).model_fields.items()
+        }
         if self.metadata is not None:
-            metadata = json.loads(self.metadata, parse_float=Decimal, parse_int=Decimal)
-            values["metadata"] = _compact(metadata, MAX_METADATA_LEVELS, canonical=True)
+            values["metadata"] = json_text.exact(json_text.read(self.metadata), MAX_METADATA_LEVELS, canonical=True)
         return {
             name: sha256(str(value).encode(errors="surrogatepass")).digest()[:16]
             for name, value in values.items()
@@ -191,5 +175,27 @@ class NewOutcome(BaseModel):
         }
 
 
-_FIELDS = NewOutcome.model_fields
-_RULES = {field.alias or name: field.description or "" for name, field in _FIELDS.items()}
+_RULES = {field.alias or name: field.description or "" for name, field in NewOutcome.model_fields.items()}
+
+FIELDS = frozenset(_RULES)
+"""By their names in a request."""
+
+
+def ignored_fields(body: Iterable[str], read: Set[str] = FIELDS) -> list[str]:
+    """Name the fields of a request that are not among those `read`, of an outcome unless said.
+
+    Each name in visible ASCII without commas, all else percent-encoded (RFC 3986, 2.1); of names that are too long or
+    too many, the beginning and `...`.
+    """
+    names = [_visible(name) for name in body if name not in read]
+    return names if len(names) <= MAX_IGNORED_FIELDS else [*names[:MAX_IGNORED_FIELDS], "..."]
+
+
+def _visible(name: str) -> str:
+    encoded = "".join(
+        char
+        if "!" <= char <= "~" and char not in ",%"
+        else "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass"))
+        for char in name[: MAX_IGNORED_NAME + 1]
+    )
+    return encoded if len(encoded) <= MAX_IGNORED_NAME else f"{encoded[: MAX_IGNORED_NAME - 3]}..."

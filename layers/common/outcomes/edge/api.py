@@ -1,12 +1,13 @@
 """The HTTP edge: event to caller and body, result or error to response."""
 
 import base64
-import json
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
+from outcomes.contract import json_text
+from outcomes.contract.json_text import compact
+from outcomes.contract.limits import MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY
 from outcomes.edge import headers
 from outcomes.errors import (
     BadRequest,
@@ -18,10 +19,6 @@ from outcomes.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-
-MAX_BODY_BYTES = 128 * 1024
-
-MAX_IDEMPOTENCY_KEY = 255
 
 type Event = dict[str, Any]
 """A REST API proxy event:
@@ -64,7 +61,7 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
             try:
                 response = route(event, _caller(event, allowed))
             except Refused as refused:
-                response = _refusal(event, refused)
+                response = _refused(event, refused)
             except Exception as exc:  # whatever it is, the caller must hear that it may try again
                 log_failure(event, failure, exc)
                 response = _response(500, compact({"error": failure}))
@@ -73,7 +70,7 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
                 response["headers"] |= {
                     "Access-Control-Allow-Origin": origin,
                     "Access-Control-Allow-Credentials": "true",
-                    "Access-Control-Expose-Headers": "Outcome-Id, Idempotent-Replayed, Retry-After",
+                    "Access-Control-Expose-Headers": "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields",
                 }
             return response
 
@@ -83,12 +80,17 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
 
 
 def ok(body: str, also: dict[str, str] | None = None) -> Response:
-    """A 200 with `body`, JSON text, and the headers `also` besides those of every response."""
+    """Answer 200 with `body`, JSON text, and the headers `also` besides those of every response."""
     return _response(200, body, also)
 
 
+def ignored_header(names: Sequence[str]) -> dict[str, str]:
+    """Name the fields that were not read in a header; without any there is none."""
+    return {"Ignored-Fields": ", ".join(names)} if names else {}
+
+
 def header(event: Event, name: str) -> str | None:
-    """The value of a header (the last, if there are several); `name` in lower case, as header names have no case."""
+    """Read a header (the last, if there are several); `name` in lower case, as header names have no case."""
     for key, value in (event.get("headers") or {}).items():
         if key.lower() == name:
             return str(value)
@@ -96,17 +98,17 @@ def header(event: Event, name: str) -> str | None:
 
 
 def query(event: Event, name: str) -> str | None:
-    """The value of a query parameter (the last, if there are several)."""
+    """Read a query parameter (the last, if there are several)."""
     return (event.get("queryStringParameters") or {}).get(name)
 
 
 def query_list(event: Event, name: str) -> list[str]:
-    """All values of a query parameter."""
+    """Read all values of a query parameter."""
     return (event.get("multiValueQueryStringParameters") or {}).get(name) or []
 
 
 def idempotency_key(event: Event) -> str | None:
-    """The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), None when there is none.
+    """Read the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), None when there is none.
 
     Raises BadRequest when it is no `is_idempotency_key`, or sent twice with different values.
     """
@@ -119,14 +121,14 @@ def idempotency_key(event: Event) -> str | None:
 
 
 def is_idempotency_key(value: object) -> bool:
-    """Whether `value` is 1 to 255 visible ASCII characters."""
+    """Check that `value` is 1 to 255 visible ASCII characters."""
     return (
         isinstance(value, str) and 1 <= len(value) <= MAX_IDEMPOTENCY_KEY and all("!" <= char <= "~" for char in value)
     )
 
 
 def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
-    """The JSON object in the body, every number in it a `Decimal`, so that none loses a digit.
+    """Read the JSON object in the body, every number in it a `Decimal`, so that none loses a digit.
 
     Raises PayloadTooLarge over `max_bytes`, and BadRequest for what is not JSON by RFC 8259 or no object.
     """
@@ -135,7 +137,7 @@ def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
         raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
         if len(raw) > max_bytes:
             raise PayloadTooLarge
-        value = json.loads(raw.decode(), parse_float=_number, parse_int=_number, parse_constant=_not_json)
+        value = json_text.read(raw)
     # ValueError: not base64, not UTF-8, not JSON. RecursionError: nested past reason.
     except (ValueError, RecursionError):
         value = None
@@ -145,7 +147,7 @@ def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
 
 
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
-    """Who the authorizer found to be calling.
+    """Read who the authorizer found to be calling.
 
     Raises Unauthorized when it did not say, or said it of other cookies, and what `_refuse_cross_site` raises.
     """
@@ -162,7 +164,7 @@ def _caller(event: Event, origins: frozenset[str]) -> Caller:
 
 
 def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
-    """Browsers send the user's cookie along with what any page posts; so the page must be one of ours.
+    """Refuse a request from another site's page: browsers send the user's cookie along with what any page posts.
 
     A form cannot declare JSON, a script of another origin can do so only after a preflight (Fetch standard,
     https://fetch.spec.whatwg.org/#cors-safelisted-request-header), and every browser says where a POST comes from. Who
@@ -180,44 +182,30 @@ def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
         raise Forbidden
 
 
-def _number(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation as exc:
-        raise ValueError("an exponent of more than 18 digits") from exc
-
-
-def _not_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _refusal(event: Event, refused: Refused) -> Response:
+def _refused(event: Event, refused: Refused) -> Response:
     # Imported when first needed: a list that succeeds needs neither log nor metrics.
     from outcomes.edge.observability import count_refused, logger
 
     logger.set_correlation_id(_request_id(event))
     logger.info("Refused", extra={"reason": refused.error, "details": refused.details})
-    count_refused(refused.error)
-    also = {"Retry-After": "1"} if isinstance(refused, Contended) else None
-    return _response(_STATUS[type(refused)], compact(refusal(refused)), also)
+    count_refused([refused.error])
+    also = ignored_header(refused.ignored) if isinstance(refused, BadRequest) else {}
+    if isinstance(refused, Contended):
+        also["Retry-After"] = "1"
+    return _response(_STATUS[type(refused)], compact(error_body(refused)), also)
 
 
 def log_failure(event: Event, message: str, failure: Exception) -> None:
-    """Log what is no fault of the caller's, with its cause."""
+    """Log a failure that is no fault of the caller's, with its cause."""
     from outcomes.edge.observability import logger
 
     logger.set_correlation_id(_request_id(event))
     logger.error(message, exc_info=failure)
 
 
-def refusal(refused: Refused) -> dict[str, Any]:
-    """What a caller reads: `error`, and `details` when there are any."""
+def error_body(refused: Refused) -> dict[str, Any]:
+    """Tell the caller: `error`, and `details` when there are any."""
     return {"error": refused.error} | ({"details": refused.details} if refused.details else {})
-
-
-def compact(value: object) -> str:
-    """JSON text without blanks."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _request_id(event: Event) -> str | None:

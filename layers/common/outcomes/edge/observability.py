@@ -4,6 +4,7 @@ Importing this costs three times what starting Python does, so functions that ne
 when first needed. Service and namespace come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import batched
 from typing import TYPE_CHECKING
@@ -36,10 +37,11 @@ def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
             _publish("outcome_type", outcome_type, counts, otherwise="Recorded, but not counted")
 
 
-def count_refused(reason: str) -> None:
-    """RequestsRefused, by reason, which is one of a closed set of texts."""
-    counts = [("RequestsRefused", MetricUnit.Count, 1.0)]
-    _publish("reason", reason, counts, otherwise="Refused, but not counted")
+def count_refused(reasons: Iterable[str]) -> None:
+    """RequestsRefused, by reason, each of a closed set of texts: one line a reason, however often it stands there."""
+    for reason, times in Counter(reasons).items():
+        counts = [("RequestsRefused", MetricUnit.Count, float(times))]
+        _publish("reason", reason, counts, otherwise="Refused, but not counted")
 
 
 def count_unauthorized(reason: str) -> None:

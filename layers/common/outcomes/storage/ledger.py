@@ -3,7 +3,7 @@
 An outcome and the row that remembers its idempotency key are put in one transaction: both or neither. So there is no
 state in between, and no crash leaves a key without its outcome or an outcome without its key.
 
-key_sha256 (HASH, S)    SHA-256 of whose key it is and the key
+key_sha256 (HASH, S)    `idempotency_hash`: SHA-256 of the key and its scope
 user_id, created_at     S, the key of the outcome
 fingerprint             M, a digest (B) of each field of the outcome that is not null
 expires_at              N, seconds since 1970, when the key is forgotten
@@ -17,7 +17,7 @@ from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from outcomes.errors import Contended, Fault, IdempotencyKeyReused
 from outcomes.storage.store import OutcomeStore, new_item
@@ -37,15 +37,15 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 OUTCOMES_PER_WRITE = 25
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
 
-PATIENCE_SECONDS = 6.0
+RETRY_SECONDS = 6.0
 """No call begins later than this after the first; with the 12 s of a call, that is below the functions' timeout."""
 
 
 class Entry(NamedTuple):
-    """An outcome to record. once: from `once_key`, or None for an outcome that is new each time it is sent."""
+    """An outcome to record. hash: its `idempotency_hash`, or None for an outcome that is new each time it is sent."""
 
     outcome: "NewOutcome"
-    once: str | None
+    hash: str | None
 
 
 class Recorded(NamedTuple):
@@ -55,13 +55,15 @@ class Recorded(NamedTuple):
     replayed: bool
 
 
-type Failure = IdempotencyKeyReused | Contended | TimeoutError | ClientError | BotoCoreError
+def idempotency_hash(session_user: int | None, outcome: "NewOutcome", key: str) -> str:
+    """Hash an idempotency key together with its scope, in which it stands for one outcome.
 
-
-def once_key(user_id: int | None, idempotency_key: str) -> str:
-    """What an idempotency key of a user, or with None of the callers by key, is remembered under."""
-    scope = "key" if user_id is None else f"user:{user_id}"
-    return sha256(f"{scope}\n{idempotency_key}".encode()).hexdigest()
+    The scope is the user of a session, or, with `session_user` None, the user and the agent that a call by key records
+    for: agents of different users share a key of the API, and know nothing of each other's idempotency keys.
+    """
+    recorded_for = f"key:{outcome.user_id or ''}:{outcome.agent_id or ''}"
+    scope = recorded_for if session_user is None else f"user:{session_user}"
+    return sha256(f"{scope}\n{key}".encode()).hexdigest()
 
 
 class Ledger:
@@ -71,19 +73,23 @@ class Ledger:
         self.store = store
         self.table = table
 
-    def record(self, outcome: "NewOutcome", once: str) -> Recorded:
-        """Store `outcome` unless `once` is remembered.
+    def record(self, outcome: "NewOutcome", hash_: str) -> Recorded:
+        """Store `outcome` unless its idempotency hash is remembered.
 
-        Raises IdempotencyKeyReused when it is remembered for another outcome, Contended when others kept writing it,
-        and what botocore raises: nothing was stored, or it cannot be known.
+        Raises IdempotencyKeyReused when it is remembered for another outcome, Contended when others kept writing it.
+        Whatever else is raised: nothing was stored, or it cannot be known.
         """
-        [result] = self.record_all([Entry(outcome, once)])
+        [result] = self.record_all([Entry(outcome, hash_)])
         if isinstance(result, Exception):
             raise result
         return result
 
-    def record_all(self, entries: Sequence[Entry]) -> list[Recorded | Failure]:
-        """Record each entry as if alone, but in few calls. The results stand in the order of the entries."""
+    def record_all(self, entries: Sequence[Entry]) -> list[Recorded | Exception]:
+        """Record each entry as if alone, but in few calls. The results stand in the order of the entries.
+
+        Raises nothing: what goes wrong with a call is the result of each entry that it was for, since others may be
+        stored already.
+        """
         drafts = [_Draft.of(entry) for entry in entries]
         # Of several entries with one key the first is sent; the others are answered as if they had come after it.
         firsts: dict[str, _Draft] = {}
@@ -91,51 +97,46 @@ class Ledger:
             firsts.setdefault(draft.key, draft)
         keyed = [draft for draft in firsts.values() if draft.once]
         plain = [draft for draft in firsts.values() if not draft.once]
-        patience = _Patience()
-        standing: dict[str, _Row | Failure] = {}
+        deadline = _Deadline()
+        stored: dict[str, _Row | Exception] = {}
         for group in batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False):
-            standing |= self._put_once(group, patience)
+            stored |= self._put_once(group, deadline)
         for group in batched(plain, OUTCOMES_PER_WRITE, strict=False):
-            standing |= self._put(group, patience)
-        return [_answer(draft, standing[draft.key]) for draft in drafts]
+            stored |= self._put(group, deadline)
+        return [_answer(draft, stored[draft.key]) for draft in drafts]
 
-    def _put_once(self, drafts: "Sequence[_Draft]", patience: "_Patience") -> "dict[str, _Row | Failure]":
-        """Put outcomes with their rows. To each key, the row that now stands under it, or why none does."""
-        standing: dict[str, _Row | Failure] = {}
+    def _put_once(self, drafts: "Sequence[_Draft]", deadline: "_Deadline") -> "dict[str, _Row | Exception]":
+        """Put outcomes with their rows. To each key, the row that is now stored under it, or why none is."""
+        stored: dict[str, _Row | Exception] = {}
         work = deque([drafts])
         while work:
             group = work.popleft()
             try:
-                patience.check()
+                deadline.check()
                 self.store.client.transact_write_items(
                     TransactItems=[put for draft in group for put in self._puts(draft)]
                 )
-                standing |= {draft.key: draft.row for draft in group}
+                stored |= {draft.key: draft.row for draft in group}
             except TimeoutError as failure:
                 # Why an earlier attempt failed says more than that there was no time for another.
-                standing = dict.fromkeys((draft.key for draft in group), failure) | standing
-            except BotoCoreError as failure:
-                standing |= dict.fromkeys((draft.key for draft in group), failure)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "TransactionCanceledException":
-                    standing |= dict.fromkeys((draft.key for draft in group), error)
-                    continue
+                stored = dict.fromkeys((draft.key for draft in group), failure) | stored
+            except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
                 # One outcome cancels the transaction of all: those that did not go again without those that did.
-                innocent, guilty = [], []
-                for draft, (codes, row) in zip(group, _reasons(error, len(group)), strict=True):
+                unaffected, conflicting = [], []
+                for draft, (codes, row) in zip(group, _cancellation_reasons(failure, len(group)), strict=True):
                     if row is not None:
-                        standing[draft.key] = row
+                        stored[draft.key] = row
                     elif codes:
-                        standing[draft.key] = Contended() if "TransactionConflict" in codes else error
-                        if "ValidationError" not in codes:
-                            guilty.append(draft)
+                        stored[draft.key] = Contended() if "TransactionConflict" in codes else failure
+                        if not codes & _FINAL:
+                            conflicting.append(draft)
                     else:
-                        innocent.append(draft)
-                if innocent:
-                    work.append(innocent)
-                if guilty and patience.wait():
-                    work.append(guilty)
-        return standing
+                        unaffected.append(draft)
+                if unaffected:
+                    work.append(unaffected)
+                if conflicting and deadline.wait():
+                    work.append(conflicting)
+        return stored
 
     def _puts(self, draft: "_Draft") -> "tuple[TransactWriteItemTypeDef, TransactWriteItemTypeDef]":
         now = int(time.time())
@@ -162,26 +163,32 @@ class Ledger:
             },
         )
 
-    def _put(self, drafts: "Sequence[_Draft]", patience: "_Patience") -> "dict[str, _Row | Failure]":
+    def _put(self, drafts: "Sequence[_Draft]", deadline: "_Deadline") -> "dict[str, _Row | Exception]":
         """Put outcomes that have no idempotency key. To each, its row, or why there is none."""
         waiting = {draft.row.created_at: draft for draft in drafts}
-        standing: dict[str, _Row | Failure] = {draft.key: draft.row for draft in drafts}
+        stored: dict[str, _Row | Exception] = {draft.key: draft.row for draft in drafts}
         try:
             while waiting:
-                patience.check()
+                deadline.check()
                 puts: Any = [{"PutRequest": {"Item": draft.item}} for draft in waiting.values()]
                 answer = self.store.client.batch_write_item(RequestItems={self.store.table: puts})
                 left = answer["UnprocessedItems"].get(self.store.table, [])
                 waiting = {key: waiting[key] for put in left if (key := put["PutRequest"]["Item"]["created_at"]["S"])}
                 if waiting:
-                    patience.wait()
-        except (ClientError, BotoCoreError, TimeoutError) as failure:
-            standing |= dict.fromkeys((draft.key for draft in waiting.values()), failure)
-        return standing
+                    deadline.wait()
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
+            stored |= dict.fromkeys((draft.key for draft in waiting.values()), failure)
+        return stored
+
+
+_NOT_CANCELLED = "NotCancelled"
+_UNREADABLE = "Unreadable"
+_FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
+"""Codes, DynamoDB's and ours, of what another attempt would not mend."""
 
 
 class _Row(NamedTuple):
-    """Which outcome stands under a key, and what it was made of."""
+    """The row of an idempotency key: the outcome stored under it, and the digests of what that was made of."""
 
     user_id: str
     created_at: str
@@ -193,7 +200,7 @@ class _Row(NamedTuple):
 
 
 class _Draft(NamedTuple):
-    """An outcome with the item it will be, however often it is sent. key: of its idempotency key, or else its id."""
+    """An outcome with the item it will be, however often it is sent. key: its idempotency hash, or else its id."""
 
     key: str
     once: bool
@@ -203,39 +210,47 @@ class _Draft(NamedTuple):
     @classmethod
     def of(cls, entry: Entry) -> "_Draft":
         id_, item = new_item(entry.outcome)
-        fingerprint = {} if entry.once is None else entry.outcome.fingerprint()
+        fingerprint = {} if entry.hash is None else entry.outcome.fingerprint()
         row = _Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
-        return cls(entry.once or id_, entry.once is not None, item, row)
+        return cls(entry.hash or id_, entry.hash is not None, item, row)
 
 
-class _Patience:
-    """How long to go on, and how long to wait between attempts: ever longer, and by chance, so that rivals part."""
+class _Deadline:
+    """When to stop trying, and how long to wait between attempts: twice as long each time, with full jitter."""
 
     def __init__(self) -> None:
-        self.deadline = time.monotonic() + PATIENCE_SECONDS
+        self.at = time.monotonic() + RETRY_SECONDS
         self.pause = 0.025
 
     def check(self) -> None:
-        """Raises TimeoutError when no further call may begin."""
-        if time.monotonic() > self.deadline:
+        """Raise TimeoutError when no further call may begin."""
+        if time.monotonic() > self.at:
             raise TimeoutError("no time left for another call")
 
     def wait(self) -> bool:
-        """Wait, and say whether to try again."""
+        """Wait, and return whether to try again."""
         time.sleep(random.uniform(0, self.pause))  # noqa: S311 - no secret
         self.pause = min(self.pause * 2, 1)
-        return time.monotonic() < self.deadline
+        return time.monotonic() < self.at
 
 
-def _reasons(error: ClientError, count: int) -> "list[tuple[set[str], _Row | None]]":
-    """Of each outcome in a cancelled transaction, the codes against it, and the row that stood in its way."""
-    reasons: Any = error.response.get("CancellationReasons", [])
-    if len(reasons) != 2 * count or all(reason.get("Code", "None") == "None" for reason in reasons):
+def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str], _Row | None]]":
+    """Read, for each outcome of a failed transaction, the codes against it and the row that is stored already."""
+    if not isinstance(failure, ClientError) or failure.response["Error"]["Code"] != "TransactionCanceledException":
+        return [({_NOT_CANCELLED}, None)] * count
+    reasons: Any = failure.response.get("CancellationReasons")
+    if not isinstance(reasons, list) or len(reasons) != 2 * count or not all(isinstance(one, dict) for one in reasons):
         return [({"Unknown"}, None)] * count
-    return [
-        ({put.get("Code", "None"), row.get("Code", "None")} - {"None"}, _row(row["Item"]) if row.get("Item") else None)
-        for put, row in batched(reasons, 2, strict=True)
-    ]
+    found = [_reason(outcome, row) for outcome, row in batched(reasons, 2, strict=True)]
+    return found if any(codes for codes, _ in found) else [({"Unknown"}, None)] * count
+
+
+def _reason(outcome: dict[str, Any], row: dict[str, Any]) -> tuple[set[str], _Row | None]:
+    codes = {str(reason.get("Code", "None")) for reason in (outcome, row)} - {"None"}
+    try:
+        return codes, _row(row["Item"]) if row.get("Item") else None
+    except (KeyError, TypeError, ValueError):  # a row that we did not write
+        return codes | {_UNREADABLE}, None
 
 
 def _row(item: "Item") -> _Row:
@@ -243,15 +258,15 @@ def _row(item: "Item") -> _Row:
     return _Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
 
 
-def _answer(draft: _Draft, standing: "_Row | Failure") -> "Recorded | Failure":
-    if not isinstance(standing, _Row):
-        return standing
-    # Its own row also stands there when an answer got lost and the SDK tried again.
-    if standing.created_at == draft.row.created_at:
-        return Recorded(standing.id, replayed=False)
-    ours, theirs = draft.row.fingerprint, standing.fingerprint
+def _answer(draft: _Draft, stored: _Row | Exception) -> Recorded | Exception:
+    if not isinstance(stored, _Row):
+        return stored
+    # Its own row is also found when an answer got lost and the SDK tried again.
+    if stored.created_at == draft.row.created_at:
+        return Recorded(stored.id, replayed=False)
+    ours, theirs = draft.row.fingerprint, stored.fingerprint
     if ours == theirs:
-        return Recorded(standing.id, replayed=True)
+        return Recorded(stored.id, replayed=True)
     differing = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     message = "differs from what was recorded under this key"
     return IdempotencyKeyReused(details=[Fault(field=name, message=message) for name in differing])

@@ -1,4 +1,4 @@
-"""Outcomes in DynamoDB: add one, page through many, read what they are worth. The only place that knows their keys and
+"""Outcomes in DynamoDB: add one, page through many, read their values. The only place that knows their keys and
 attributes.
 
 user_id (HASH, S)       `42`; of no user `unassigned#<0-15>`, so that they never share one hot partition
@@ -7,16 +7,15 @@ the rest                agent_id N, outcome_type S, title S, description S, valu
                         absent when null
 """
 
-import base64
-import binascii
-import os
 import time
 from collections.abc import Iterator
 from decimal import Decimal
-from json.encoder import encode_basestring as json_string
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.errors import BadRequest
+from outcomes.contract import instants, json_text
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.storage import cursor as cursors
+from outcomes.storage import ulid
 from outcomes.storage.dynamodb import dynamodb_client
 
 if TYPE_CHECKING:
@@ -29,30 +28,14 @@ if TYPE_CHECKING:
 
 UNASSIGNED_SHARDS = 16
 
-MAX_PAGE_BYTES = 6_000_000
-"""Of a page in Lambda's response, where it is JSON in a JSON string: Lambda's 6 MB, less room for the rest.
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+VALUES_SECONDS = 15.0
+"""No page of values is asked for later than this; with the 12 s of a call, that is below the function's timeout."""
 
-PATIENCE_SECONDS = 15.0
-"""No page of `worth` is asked for later than this; with the 12 s of a call, that is below the function's timeout."""
-
-PAGE_PATIENCE_SECONDS = 6.0
+PAGE_SECONDS = 6.0
 """No call for a page begins later than this; with the 12 s of a call, that is below the function's timeout."""
 
 _IN_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
 _MAX_QUERIES = 5
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def new_id(milliseconds: int) -> str:
-    """A ULID (https://github.com/ulid/spec): milliseconds since 1970 and 80 random bits, as 26 characters."""
-    return _ulid(milliseconds << 80 | int.from_bytes(os.urandom(10)))
-
-
-def created_at(milliseconds: int) -> str:
-    """Milliseconds since 1970 as `2026-04-01T12:00:00.000Z`: of one width, so that text and time have one order."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03d}Z"
 
 
 class Filters(NamedTuple):
@@ -74,8 +57,8 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
-class Worth(NamedTuple):
-    """What of an outcome can be added up. created_at: text that orders and compares as `created_at()` does."""
+class Value(NamedTuple):
+    """The part of an outcome that is added up. created_at: text that orders and compares as `instants.text` does."""
 
     created_at: str
     outcome_type: str
@@ -98,7 +81,7 @@ class OutcomeStore:
         return id_
 
     def page(self, user_id: int, limit: int, cursor: str | None = None, filters: Filters | None = None) -> Page:
-        """The newest `limit` outcomes of a user that come after `cursor`, newest first.
+        """Read the newest `limit` outcomes of a user that come after `cursor`, newest first.
 
         The page is shorter when `filters` match so rarely that it would take too many reads, when reads take too long,
         and when it would not fit into a response; it then has a `next_cursor` all the same.
@@ -107,10 +90,10 @@ class OutcomeStore:
         """
         filters = filters or Filters()
         # A key condition rather than a start key: DynamoDB refuses a start key outside of the range.
-        oldest = created_at(filters.since or 0)
-        newest = "~" if filters.until is None else created_at(filters.until)
+        oldest = instants.text(filters.since or 0)
+        newest = "~" if filters.until is None else instants.text(filters.until)
         if cursor is not None:
-            newest = min(newest, _just_before(_sort_key(_id_of(cursor))))
+            newest = min(newest, _just_before(_sort_key(cursors.read(cursor))))
         query = _filtered(filters) | {
             "TableName": self.table,
             "ScanIndexForward": False,
@@ -118,7 +101,7 @@ class OutcomeStore:
         }
         found: list[Item] = []
         examined = limit + 1  # one more than asked for, to know whether there is a next page
-        deadline = time.monotonic() + PAGE_PATIENCE_SECONDS
+        deadline = time.monotonic() + PAGE_SECONDS
         for _ in range(_MAX_QUERIES):
             if oldest > newest:
                 return _page(found, limit, None)
@@ -139,36 +122,36 @@ class OutcomeStore:
             examined = examined * 4 if "FilterExpression" in query else limit + 1 - len(found)
         return _page(found, limit, last)
 
-    def worth(self, user_id: int, since: int, until: int) -> Iterator[Worth]:
-        """What each outcome of a user from `since` on, before `until`, is worth: oldest first, read 1 MB at a time.
+    def read_values(self, user_id: int, since: int, until: int) -> Iterator[Value]:
+        """Read the values of a user's outcomes from `since` on, before `until`: oldest first, 1 MB at a time.
 
         since, until: milliseconds since 1970. Raises TimeoutError when there are more than can be read in time.
         """
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + VALUES_SECONDS
         for page in self.client.get_paginator("query").paginate(
             TableName=self.table,
             ConsistentRead=True,
             KeyConditionExpression=_IN_RANGE,
             ExpressionAttributeValues={
                 ":user": {"S": str(user_id)},
-                ":oldest": {"S": created_at(since)},
-                ":newest": {"S": created_at(until)},
+                ":oldest": {"S": instants.text(since)},
+                ":newest": {"S": instants.text(until)},
             },
             ProjectionExpression="created_at, outcome_type, agent_id, value_usd",
         ):
-            yield from map(_worth, page["Items"])
+            yield from map(_value, page["Items"])
             if "LastEvaluatedKey" in page and time.monotonic() > deadline:
                 raise TimeoutError("more outcomes than can be read in time")
 
 
 def new_item(outcome: "NewOutcome", milliseconds: int | None = None) -> "tuple[str, Item]":
-    """A new id, and the item under it, as of now or of `milliseconds` since 1970."""
+    """Make a new id, and the item under it, as of now or of `milliseconds` since 1970."""
     if milliseconds is None:
-        milliseconds = time.time_ns() // 1_000_000
-    id_ = new_id(milliseconds)
+        milliseconds = instants.now()
+    id_ = ulid.new(milliseconds)
     item: Item = {
         "user_id": {"S": _partition(outcome.user_id, id_)},
-        "created_at": {"S": f"{created_at(milliseconds)}#{id_}"},
+        "created_at": {"S": _sort_key(id_)},
         "outcome_type": {"S": outcome.outcome_type},
         "title": {"S": outcome.title},
     }
@@ -183,25 +166,16 @@ def new_item(outcome: "NewOutcome", milliseconds: int | None = None) -> "tuple[s
     return id_, item
 
 
-def _ulid(number: int) -> str:
-    return "".join([_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)])
-
-
 def _partition(user_id: int | None, id_: str) -> str:
-    if user_id is not None:
-        return str(user_id)
-    return f"unassigned#{_CROCKFORD.index(id_[-1]) % UNASSIGNED_SHARDS}"
+    return f"unassigned#{ulid.shard(id_, UNASSIGNED_SHARDS)}" if user_id is None else str(user_id)
 
 
 def _sort_key(id_: str) -> str:
-    milliseconds = 0
-    for digit in id_[:10]:
-        milliseconds = milliseconds << 5 | _CROCKFORD.index(digit)
-    return f"{created_at(milliseconds)}#{id_}"
+    return f"{instants.text(ulid.milliseconds(id_))}#{id_}"
 
 
 def _just_before(key: str) -> str:
-    """The greatest text less than `key` and no longer, as BETWEEN, the only range with two ends, includes both."""
+    """Find the greatest text less than `key` and no longer, as BETWEEN, the only range with two ends, includes both."""
     return key[:-1] + chr(ord(key[-1]) - 1)
 
 
@@ -226,7 +200,7 @@ def _filtered(filters: Filters) -> dict[str, Any]:
 
 def _page(found: "list[Item]", limit: int, last_examined: str | None) -> Page:
     outcomes: list[str] = []
-    room = MAX_PAGE_BYTES
+    room = MAX_RESPONSE_BYTES
     for item in found:
         outcome = _json(item)
         # Quotes and backslashes are escaped once more in Lambda's response.
@@ -238,26 +212,11 @@ def _page(found: "list[Item]", limit: int, last_examined: str | None) -> Page:
 
 
 def _cursor_at(sort_key: str) -> str:
-    """A position among a user's outcomes, never the user: the 16 bytes of the id there."""
-    number = 0
-    for digit in sort_key.partition("#")[2]:
-        number = number << 5 | _CROCKFORD.index(digit)
-    return base64.urlsafe_b64encode(number.to_bytes(16)).rstrip(b"=").decode()
+    return cursors.after(sort_key.partition("#")[2])
 
 
-def _id_of(cursor: str) -> str:
-    try:
-        number = int.from_bytes(base64.b64decode(f"{cursor}==", altchars=b"-_", validate=True))
-        id_ = _ulid(number)
-        if cursor == _cursor_at(_sort_key(id_)):
-            return id_
-    except (binascii.Error, ValueError, OverflowError):
-        pass
-    raise BadRequest("Invalid cursor")
-
-
-def _worth(item: "Item") -> Worth:
-    return Worth(
+def _value(item: "Item") -> Value:
+    return Value(
         item["created_at"]["S"],
         item["outcome_type"]["S"],
         int(item["agent_id"]["N"]) if "agent_id" in item else None,
@@ -266,7 +225,8 @@ def _worth(item: "Item") -> Worth:
 
 
 def _json(item: "Item") -> str:
-    """Money and metadata are stored as their own JSON text and go out as it, through no float and no second parser."""
+    """Write the contract's JSON. Money and metadata are stored as their own JSON text and go out as it, through no
+    float and no second parser."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     user_id = item["user_id"]["S"]
     return (
@@ -274,8 +234,8 @@ def _json(item: "Item") -> str:
         f',"user_id":{user_id if user_id.isdigit() else "null"}'
         f',"agent_id":{item["agent_id"]["N"] if "agent_id" in item else "null"}'
         f',"outcome_type":"{item["outcome_type"]["S"]}"'
-        f',"title":{json_string(item["title"]["S"])}'
-        f',"description":{json_string(item["description"]["S"]) if "description" in item else "null"}'
+        f',"title":{json_text.string(item["title"]["S"])}'
+        f',"description":{json_text.string(item["description"]["S"]) if "description" in item else "null"}'
         f',"value_usd":{item["value_usd"]["N"] if "value_usd" in item else "null"}'
         f',"metadata":{item["metadata"]["S"] if "metadata" in item else "null"}'
         f',"created_at":"{instant}"}}'

@@ -1,0 +1,34 @@
+"""Instants: whole milliseconds since 1970, as text and by the calendar of a time zone."""
+
+import time as clock
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_LAST_MILLISECOND = 253_402_300_799_999
+"""The end of the year 9999: from then on, times as text are wider and lose their order."""
+
+
+def now() -> int:
+    """Read this host's clock."""
+    return clock.time_ns() // 1_000_000
+
+
+def text(milliseconds: int) -> str:
+    """Format as `2026-04-01T12:00:00.000Z`: of one width, so that text and time have one order."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{clock.strftime('%Y-%m-%dT%H:%M:%S', clock.gmtime(seconds))}.{rest:03d}Z"
+
+
+def milliseconds(moment: datetime) -> int:
+    """Convert, rounding up, from 1970 to 9999. Raises OverflowError when the year is not 1 to 9999 in UTC."""
+    return min(max(0, -(-(moment - _EPOCH) // timedelta(milliseconds=1))), _LAST_MILLISECOND)
+
+
+def local(milliseconds: int, zone: tzinfo) -> datetime:
+    """Convert to the time in `zone`. Raises OverflowError past the year 9999 there."""
+    return (_EPOCH + timedelta(milliseconds=milliseconds)).astimezone(zone)
+
+
+def first_instant(day: date, zone: tzinfo) -> datetime:
+    """Find when a day begins in `zone`: at midnight, or where clocks skip that, at once after."""
+    return datetime.combine(day, time.min, zone)

@@ -1,0 +1,38 @@
+"""The numbers of the contract, and those of AWS that the contract rests on.
+
+What a docstring does not say is the contract's own choice. This module imports nothing, so anyone may import it.
+"""
+
+MAX_ID = 2**53 - 1
+"""Greatest user or agent id: the largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+MAX_TITLE = 200
+"""Characters (code points)."""
+
+MAX_DESCRIPTION = 1000
+"""Characters (code points)."""
+
+MAX_METADATA_BYTES = 64 * 1024
+MAX_METADATA_LEVELS = 32
+
+MAX_BODY_BYTES = 128 * 1024
+MAX_BATCH_BYTES = 1024 * 1024
+MAX_BATCH_OUTCOMES = 100
+
+MAX_IDEMPOTENCY_KEY = 255
+"""Characters, all of them visible ASCII."""
+
+MAX_IGNORED_FIELDS = 20
+"""How many unread fields of a body are named."""
+MAX_IGNORED_NAME = 64
+"""Characters of a name that is given back, once encoded."""
+
+DEFAULT_PAGE = 20
+MAX_PAGE = 50
+
+DEFAULT_DAYS = 30
+MAX_DAYS = 366
+
+MAX_RESPONSE_BYTES = 6_000_000
+"""Of a body, where it is a JSON string in Lambda's response: Lambda's 6 MB, less room for the rest.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""

@@ -1,0 +1,75 @@
+"""The time that a summary is about, and its local days."""
+
+from datetime import datetime, timedelta, tzinfo
+from importlib.resources import files
+from typing import NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from outcomes.contract import instants, queries
+from outcomes.contract.limits import DEFAULT_DAYS, MAX_DAYS
+from outcomes.errors import BadRequest
+
+
+class Day(NamedTuple):
+    """A local day, or the part of it that is asked for. date: `2026-04-01`. end: what comes after, as `instants.text`
+    has it."""
+
+    date: str
+    end: str
+
+
+class Period(NamedTuple):
+    """From `since` on, before `until`, both in milliseconds since 1970; its days oldest first."""
+
+    since: int
+    until: int
+    timezone: str
+    days: list[Day]
+
+    @classmethod
+    def from_query(cls, since: str | None, until: str | None, timezone: str | None, *, now: datetime) -> Self:
+        """Read the parameters `from`, `to` and `timezone`: unless said, 30 local days that end with today.
+
+        Raises BadRequest, naming the parameter.
+        """
+        zone = _zone(timezone)
+        end = queries.instant(until, "to", zone)
+        begin = queries.instant(since, "from", zone)
+        try:
+            if end is None:  # not `now`: what is recorded a moment later belongs to it as well
+                tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+                end = instants.milliseconds(instants.first_instant(tomorrow, zone))
+            if begin is None:
+                first_day = instants.local(end - 1, zone).date() - timedelta(days=DEFAULT_DAYS - 1)
+                begin = instants.milliseconds(instants.first_instant(first_day, zone))
+            if begin >= end or _wall_clock(end, zone) - _wall_clock(begin, zone) > timedelta(days=MAX_DAYS):
+                raise BadRequest("Invalid from")
+            return cls(begin, end, zone.key, _days(begin, end, zone))
+        except OverflowError as exc:  # past the year 9999 in `zone`
+            raise BadRequest("Invalid to") from exc
+
+
+def _zone(name: str | None) -> ZoneInfo:
+    """Find an IANA time zone, UTC unless said."""
+    # ZoneInfo alone would take whatever file the machine has, such as `localtime`; the names are tzdata's.
+    if name is not None and name not in files("tzdata").joinpath("zones").read_text().split():
+        raise BadRequest("Invalid timezone")
+    return ZoneInfo(name or "UTC")
+
+
+def _days(begin: int, end: int, zone: tzinfo) -> list[Day]:
+    days = []
+    date = instants.local(begin, zone).date()
+    while begin < end:
+        next_date = date + timedelta(days=1)
+        until = min(end, instants.milliseconds(instants.first_instant(next_date, zone)))
+        if begin < until:  # where clocks skipped a day (Apia, 2011-12-30), there is none
+            days.append(Day(date.isoformat(), instants.text(until)))
+            begin = until
+        date = next_date
+    return days
+
+
+def _wall_clock(milliseconds: int, zone: tzinfo) -> datetime:
+    """Convert to what a clock in `zone` shows: a day there has 24 hours, also when clocks change."""
+    return instants.local(milliseconds, zone).replace(tzinfo=None)

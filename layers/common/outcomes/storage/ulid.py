@@ -1,0 +1,33 @@
+"""ULIDs (https://github.com/ulid/spec): ids of 128 bits, 48 of them milliseconds since 1970, as 26 characters."""
+
+import os
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new(milliseconds: int) -> str:
+    """Make an id of this instant, with 80 random bits."""
+    return from_number(milliseconds << 80 | int.from_bytes(os.urandom(10)))
+
+
+def from_number(number: int) -> str:
+    """Write 128 bits as an id."""
+    return "".join([_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)])
+
+
+def number(ulid: str) -> int:
+    """Read an id as its 128 bits. Raises ValueError for a character that no id has."""
+    bits = 0
+    for digit in ulid:
+        bits = bits << 5 | _CROCKFORD.index(digit)
+    return bits
+
+
+def milliseconds(ulid: str) -> int:
+    """Read the instant that an id was made of, in milliseconds since 1970."""
+    return number(ulid[:10])
+
+
+def shard(ulid: str, shards: int) -> int:
+    """Choose one of at most 32 shards by the last, random, character."""
+    return _CROCKFORD.index(ulid[-1]) % shards
