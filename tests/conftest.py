@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.session import get_session
-from moto import mock_aws
 from samcli.yamlhelper import yaml_parse
+
+from tests.aws import aws_client, mock_aws
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -55,12 +55,11 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str,
 def template_tables(template: Any) -> Iterator[dict[str, str]]:
     """The template's tables in an otherwise empty AWS account, with their own keys: logical id to physical name."""
     with mock_aws():
-        client: Any = get_session().create_client("dynamodb")
         created = {}
         for name, resource in template["Resources"].items():
             if resource["Type"] == "AWS::DynamoDB::Table":
                 properties = resource["Properties"]
-                client.create_table(
+                aws_client("dynamodb").create_table(
                     TableName=name,
                     **{key: properties[key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")},
                 )

@@ -8,9 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from botocore.session import get_session
 from outcomes.auth.keys import fingerprint
 from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions
+
+from tests.aws import aws_client
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -39,7 +40,7 @@ def clock() -> Clock:
 @pytest.fixture
 def secrets_manager(tables: dict[str, str]) -> Any:
     assert tables  # in the same account
-    return get_session().create_client("secretsmanager")
+    return aws_client("secretsmanager")
 
 
 @pytest.fixture
@@ -57,8 +58,7 @@ def rotate(secrets_manager: Any) -> Callable[[str], None]:
 @pytest.fixture
 def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
     """Writes a row into the sessions table, as the platform does."""
-    client: Any = get_session().create_client("dynamodb")
-    return lambda row: client.put_item(TableName=tables["SessionsTable"], Item=row)
+    return lambda row: aws_client("dynamodb").put_item(TableName=tables["SessionsTable"], Item=row)
 
 
 class SecretAtHand(SessionSecrets):

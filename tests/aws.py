@@ -1,0 +1,17 @@
+"""Clients of the AWS account that moto plays."""
+
+from functools import cache
+from typing import Any
+
+from botocore.session import get_session
+
+# Before any client is made: into those that are older moto does not get.
+from moto import mock_aws
+
+__all__ = ["aws_client", "mock_aws"]
+
+
+@cache
+def aws_client(service: str) -> Any:
+    """One client for all tests: to make it takes longer than most tests do."""
+    return get_session().create_client(service)
