@@ -149,5 +149,5 @@ bench: install .bench/installed ## what starting, calling and storing costs, bes
 	    .bench/python/bin/python -m compileall -q --invalidation-mode unchecked-hash .bench/$$group || exit 1; done
 	@touch $@
 
-cost: install ## the README's table of costs, from bench/prices.toml
-	@PYTHONPATH=layers/common $(bin)/python -m bench.cost README.md
+cost: install ## the table of costs in docs/costs.md, from bench/prices.toml
+	@PYTHONPATH=layers/common $(bin)/python -m bench.cost docs/costs.md

@@ -69,7 +69,7 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
 
 
 def table() -> str:
-    """The README's table, and what it stands on."""
+    """Write the table of docs/costs.md, and what it stands on."""
     prices, assumed = inputs()
     columns = calls(assumed)
     costs = [parts(call, prices, assumed) for call in columns]

@@ -1,4 +1,4 @@
-"""The README's costs are what the script makes of its inputs."""
+"""The costs in docs/costs.md are what the script makes of its inputs."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import pytest
 
 from bench import cost
 
-README = Path(__file__).parents[2] / "README.md"
+COSTS = Path(__file__).parents[2] / "docs/costs.md"
 
 
-def test_the_readme_says_what_the_script_says() -> None:
+def test_the_page_says_what_the_script_says() -> None:
     """If this fails, `make cost` was not run after a price, an item or the template of the text changed."""
-    assert cost.rewritten(README.read_text()) == README.read_text()
+    assert cost.rewritten(COSTS.read_text()) == COSTS.read_text()
 
 
 def test_a_price_goes_into_the_sum() -> None:

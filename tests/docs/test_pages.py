@@ -1,0 +1,80 @@
+"""README and the pages under docs/ agree with the tree, the Makefile, the template and the contract."""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from outcomes.contract.outcome_type import OutcomeType
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = [".", "docs", "bench", "clients/python", "dashboard"]
+PAGES = sorted(chain.from_iterable((ROOT / folder).glob("*.md") for folder in FOLDERS))
+
+
+def prose(page: Path) -> str:
+    """Read a page without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def links(page: Path) -> list[str]:
+    """List the targets of a page's links and pictures that are not other sites."""
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not target.startswith("https://")]
+
+
+def anchors(page: Path) -> set[str]:
+    """List the fragments that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, fragment = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not path or target.suffix == ".md":
+            assert not fragment or fragment in anchors(target), link
+        assert target.exists(), link
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached = set[Path]()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        targets = [(page.parent / link.partition("#")[0]).resolve() for link in links(page) if link[0] != "#"]
+        waiting += [target for target in targets if target.suffix == ".md" and target not in reached]
+    assert sorted(map(name, reached)) == sorted(map(name, PAGES))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_make_command_has_a_target(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    # At the beginning of a command or of code within a sentence, after variables.
+    commands = re.findall(r"(?:^|[`(;] ?)(?:[A-Z_]+=\S+ )*make ([a-z]+)", page.read_text(), flags=re.MULTILINE)
+    assert set(commands) <= targets
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 140
+
+
+def test_how_to_deploy_names_every_parameter() -> None:
+    parameters = set(yaml_parse((ROOT / "template.yaml").read_text())["Parameters"])
+    for_laptops = {"AwsEndpointUrl"}
+    as_argument = {"Architecture"}  # make deploy ARCH=...
+    named = {word for word in re.findall(r"\w+", (ROOT / "docs/deploy.md").read_text()) if word in parameters}
+    assert named == parameters - for_laptops - as_argument
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_types_of_outcomes_are_those_of_the_contract(page: str) -> None:
+    named = re.findall(r"`(\w+_(?:complete|closed|published))`", (ROOT / page).read_text())
+    assert sorted(set(named)) == sorted(OutcomeType)
