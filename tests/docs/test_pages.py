@@ -78,3 +78,14 @@ def test_how_to_deploy_names_every_parameter() -> None:
 def test_the_types_of_outcomes_are_those_of_the_contract(page: str) -> None:
     named = re.findall(r"`(\w+_(?:complete|closed|published))`", (ROOT / page).read_text())
     assert sorted(set(named)) == sorted(OutcomeType)
+
+
+def test_the_architecture_shows_every_function_table_and_module() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    functions = {app.parent.name for app in ROOT.glob("functions/*/app.py")}
+    tables = {name for name, resource in resources.items() if resource["Type"] == "AWS::DynamoDB::Table"}
+    layer = ROOT / "layers/common/outcomes"
+    modules = {f"`{module.stem}`" for module in layer.rglob("*.py") if module.stem != "__init__"}
+    rooms = {f"`{room.parent.name}`" for room in layer.glob("*/__init__.py")}
+    assert {name for name in functions | tables | modules | rooms if name not in page} == set()
