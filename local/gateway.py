@@ -69,6 +69,11 @@ class Gateway:
             answer = await self._result(request, call)
         except Refusal as refusal:
             answer, note = gateway_response(self._api, call, refusal), f" ({refusal.kind})"
+        except web.HTTPRequestEntityTooLarge:
+            # Before it knows of any API: no request id, and no gateway response that could be mapped.
+            log.info("%s %s 413 (more than %d bytes)", call.method, call.path, MAX_BODY_BYTES)
+            text = f"HTTP content length exceeded {MAX_BODY_BYTES} bytes."
+            return web.Response(status=413, headers={"Content-Type": "text; charset=utf-8"}, body=text.encode())
         milliseconds = (time.monotonic() - started) * 1000
         log.info("%s %s %d %.0f ms%s", call.method, call.path, answer.status, milliseconds, note)
         headers = CIMultiDict(answer.headers)
@@ -138,10 +143,9 @@ def _call(request: web.Request) -> Call:
 
 
 async def _body(request: web.Request) -> bytes:
+    """The whole body. Raises HTTPRequestEntityTooLarge past MAX_BODY_BYTES."""
     try:
         return await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise Refusal("REQUEST_TOO_LARGE") from error
     except (web.RequestPayloadError, ConnectionError) as error:
         raise Refusal("DEFAULT_4XX") from error
 

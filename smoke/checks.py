@@ -98,9 +98,10 @@ def an_unknown_path_is_not_found(api: Api) -> None:
     answers(api.call("DELETE"), 404, {"error": "Not found"})
 
 
-def what_is_larger_than_api_gateway_takes_is_refused_as_too_large(api: Api) -> None:
-    """Over 10 MB, nothing of ours is asked."""
-    answers(api.call("POST", content=b" " * (10 * 2**20 + 1)), 413, {"error": "Payload too large"})
+def what_is_larger_than_api_gateway_takes_is_refused(api: Api) -> None:
+    """Over 10 MiB nothing of ours is asked, no gateway response either: API Gateway answers a line of text."""
+    response = api.call("POST", content=b" " * (10 * 2**20 + 1))
+    assert response.status_code == 413, f"got {response.status_code}"
 
 
 def headers_past_their_limit_are_refused(api: Api) -> None:
@@ -148,6 +149,11 @@ def more_than_128_kib_is_too_large(api: Api) -> None:
     answers(api.call("POST", key=True, content=body), 413, {"error": "Payload too large"})
     exactly = json.dumps({"outcomeType": ""}).encode().ljust(128 * 1024)
     answers(api.call("POST", key=True, content=exactly), 400, {"error": "Invalid outcome_type"})
+
+
+def more_than_lambda_takes_is_too_large(api: Api) -> None:
+    """7 MB are let in, but are more than a function may be given (6 MB): a gateway response, or WAF answers."""
+    answers(api.call("POST", "/batch", key=True, content=b" " * 7_000_000), 413, {"error": "Payload too large"})
 
 
 def a_batch_may_be_1_mib(api: Api) -> None:
@@ -287,7 +293,7 @@ WITHOUT_A_CALLER: list[Check] = [
     nobody_is_unauthorized,
     a_wrong_key_or_cookie_is_unauthorized,
     an_unknown_path_is_not_found,
-    what_is_larger_than_api_gateway_takes_is_refused_as_too_large,
+    what_is_larger_than_api_gateway_takes_is_refused,
     headers_past_their_limit_are_refused,
     headers_below_their_limit_pass,
     a_preflight_names_our_origin_only,
@@ -296,6 +302,7 @@ WITH_A_KEY: list[Check] = [
     a_key_does_not_read,
     what_breaks_the_contract_is_refused_by_name,
     more_than_128_kib_is_too_large,
+    more_than_lambda_takes_is_too_large,
     a_batch_may_be_1_mib,
 ]
 # In this order: the later ones look at what the earlier ones recorded.

@@ -29,11 +29,13 @@ def test_a_method_without_a_route_is_an_unknown_route(echo: httpx.Client, method
     assert echo.request(method, "/visits").status_code == 403
 
 
-def test_ten_megabytes_are_let_in_and_more_is_not(echo: httpx.Client) -> None:
+def test_ten_megabytes_are_let_in_and_more_is_refused_as_text_that_no_template_maps(echo: httpx.Client) -> None:
     assert echo.post("/nowhere", content=b"x" * (10 * 2**20)).status_code == 403
     response = echo.post("/nowhere", content=b"x" * (10 * 2**20 + 1))
     assert response.status_code == 413
-    assert response.json() == {"message": "Request Entity Too Large"}
+    assert response.text == "HTTP content length exceeded 10485760 bytes."
+    assert response.headers["Content-Type"] == "text; charset=utf-8"
+    assert "x-amzn-RequestId" not in response.headers
 
 
 def test_an_event_larger_than_a_function_takes_is_too_large(echo: httpx.Client) -> None:

@@ -61,7 +61,7 @@ def test_the_whole_contract_holds_and_nothing_is_left_behind(stack: Stack) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout
     assert "skip" not in done.stdout
-    assert "21 held, 0 failed, over HTTP/1.1" in done.stdout
+    assert "22 held, 0 failed, over HTTP/1.1" in done.stdout
     assert "ok    nothing is left behind" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
@@ -80,7 +80,7 @@ def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack) -> No
     done = smoke("--url", f"{stack.url}/api/outcomes", f"--key={stack.key}", f"--cookie={stack.cookie(7)}")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "13 held, 0 failed" in done.stdout
+    assert "14 held, 0 failed" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
@@ -114,6 +114,7 @@ def test_an_api_that_is_not_there_fails_every_check() -> None:
         ("        MISSING_AUTHENTICATION_TOKEN:\n          StatusCode: 404", "an unknown path is not found"),
         ("        UNAUTHORIZED:\n          StatusCode: 401", "nobody is unauthorized"),
         ("              X-Content-Type-Options: \"'nosniff'\"", "nobody is unauthorized"),
+        ("        REQUEST_TOO_LARGE:\n          StatusCode: 413", "more than lambda takes is too large"),
         ("#if($allowed.contains($origin))", "a preflight names our origin only"),
     ],
 )
@@ -121,7 +122,8 @@ def test_what_the_template_no_longer_says_is_noticed(tmp_path: Path, taken_away:
     text = (ROOT / "template.yaml").read_text()
     assert taken_away in text
     replacement = {"#if($allowed.contains($origin))": "#if(true)"}.get(
-        taken_away, taken_away.replace("404", "403").replace("401", "403").replace("nosniff", "sniff")
+        taken_away,
+        taken_away.replace("404", "403").replace("401", "403").replace("413", "400").replace("nosniff", "sniff"),
     )
     template = tmp_path / "template.yaml"
     template.write_text(text.replace(taken_away, replacement))
@@ -129,7 +131,7 @@ def test_what_the_template_no_longer_says_is_noticed(tmp_path: Path, taken_away:
         (tmp_path / folder).symlink_to(ROOT / folder)
 
     with running(tmp_path, "--template", str(template)) as stack:
-        done = smoke("--url", f"{stack.url}/api/outcomes")
+        done = smoke("--url", f"{stack.url}/api/outcomes", f"--key={stack.key}")
 
     assert done.returncode == 1, done.stdout
     assert f"FAIL  {noticed}" in done.stdout
