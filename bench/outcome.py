@@ -43,7 +43,7 @@ def new_outcome() -> NewOutcome:
 
 def stored(index: int) -> dict[str, Any]:
     """OUTCOME as DynamoDB keeps it; `index` counts from the newest."""
-    _, item = new_item(new_outcome(), NOW - index * 60_000)
+    _, item = new_item(new_outcome(), "key", NOW - index * 60_000)
     return dict(item)
 
 

@@ -53,7 +53,7 @@ def items(count: int) -> list[Item]:
     bodies = [json.loads(json.dumps(body), parse_float=Decimal, parse_int=Decimal) for _, body in outcomes(UNTIL)]
     drafts = [NewOutcome.parse(body, session_user=count) for body in bodies]
     start, step = UNTIL - DAYS * 86_400_000, DAYS * 86_400_000 // count
-    return [new_item(drafts[index % len(drafts)], start + index * step)[1] for index in range(count)]
+    return [new_item(drafts[index % len(drafts)], "key", start + index * step)[1] for index in range(count)]
 
 
 def pages(stored: list[Item]) -> list[list[Item]]:

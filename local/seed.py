@@ -64,7 +64,7 @@ def seed(table: str, user_id: int, now: int) -> None:
         # Through JSON, as an agent would send it: money is a Decimal, never a float.
         body = json.loads(json.dumps(fields), parse_float=Decimal, parse_int=Decimal)
         try:
-            store.add(NewOutcome.parse(body, session_user=user_id), milliseconds=milliseconds)
+            store.add(NewOutcome.parse(body, session_user=user_id), "key", milliseconds=milliseconds)
         except (BotoCoreError, ClientError) as error:
             raise StackError(f"the running stack did not take outcome {stored}: {error}") from error
         _show(stored, len(story))

@@ -11,6 +11,12 @@ def session(user_id: int) -> dict[str, Any]:
     return {"principalId": f"user:{user_id}", "caller": "session", "userId": str(user_id), "integrationLatency": 3}
 
 
+def agent(scopes: str = "record", **bounds: str) -> dict[str, Any]:
+    """What the authorizer says of an agent's key of user 42."""
+    caller = {"caller": "agent", "keyId": "0123456789abcdef", "userId": "42", "scopes": scopes}
+    return {"principalId": "key:0123456789abcdef", "integrationLatency": 3} | caller | bounds
+
+
 def proxy_event(
     method: str,
     path: str = "/api/outcomes",

@@ -3,8 +3,9 @@
 import os
 
 from outcomes.contract import queries
+from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
-from outcomes.edge.api import Caller, Event, Response, endpoint, ok, query, query_list
+from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list
 from outcomes.errors import Unauthorized
 from outcomes.storage.store import Filters, OutcomeStore
 
@@ -13,7 +14,7 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
 @endpoint(failure="Failed to list outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
 def handler(event: Event, caller: Caller) -> Response:
-    if caller.user_id is None:  # a key belongs to no user
+    if caller.session_user is None:
         raise Unauthorized
     limit = queries.limit(query(event, "limit"))
     filters = Filters(
@@ -22,5 +23,6 @@ def handler(event: Event, caller: Caller) -> Response:
         since=queries.instant(query(event, "from"), "from"),
         until=queries.instant(query(event, "to"), "to"),
     )
-    page = store.page(caller.user_id, limit, query(event, "cursor"), filters)
+    include_ledger = queries.include(query_list(event, "include"))
+    page = store.page(caller.session_user, limit, query(event, "cursor"), filters, include_ledger=include_ledger)
     return ok(f'{{"outcomes":[{",".join(page.outcomes)}],"next_cursor":{compact(page.next_cursor)}}}')

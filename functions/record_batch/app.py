@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
+from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_BATCH_BYTES, MAX_BATCH_OUTCOMES, MAX_IDEMPOTENCY_KEY
-from outcomes.contract.models import FIELDS, NewOutcome, ignored_fields
+from outcomes.contract.models import FIELDS, ignored_fields
 from outcomes.edge.api import (
-    Caller,
     Event,
     Response,
     endpoint,
@@ -20,19 +20,21 @@ from outcomes.edge.api import (
     ok,
 )
 from outcomes.edge.observability import count_recorded, count_refused
-from outcomes.errors import BadRequest, Fault, IdempotencyKeyReused
+from outcomes.errors import BadRequest, Fault, Forbidden, IdempotencyKeyReused
 from outcomes.storage.ledger import Entry, Ledger, Recorded, idempotency_hash
 from outcomes.storage.store import OutcomeStore
 
 FAILURE = "Failed to record outcome"
 BATCH_FIELDS = {"outcomes"}
 ITEM_FIELDS = FIELDS | {"idempotencyKey"}
+CALLERS_FAULTS = (BadRequest, Forbidden, IdempotencyKeyReused)
 
 ledger = Ledger(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
 
 
 @endpoint(failure="Failed to record outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
 def handler(event: Event, caller: Caller) -> Response:
+    caller.require("record")
     key = idempotency_key(event)
     body = json_body(event, MAX_BATCH_BYTES)
     items = _items(body)
@@ -56,12 +58,12 @@ def _items(body: dict[str, Any]) -> list[Any]:
     raise BadRequest("Invalid outcomes", [Fault(field="outcomes", message=rule)], ignored_fields(body, BATCH_FIELDS))
 
 
-def _read(item: object, caller: Caller, default_key: str | None) -> Entry | BadRequest:
+def _read(item: object, caller: Caller, default_key: str | None) -> Entry | BadRequest | Forbidden:
     if not isinstance(item, dict):
         return BadRequest("Invalid outcome")
     try:
-        outcome = NewOutcome.parse(item, session_user=caller.user_id)
-    except BadRequest as refused:
+        outcome = caller.read_outcome(item)
+    except (BadRequest, Forbidden) as refused:
         return refused
     key = item.get("idempotencyKey")
     if key is None:
@@ -69,7 +71,8 @@ def _read(item: object, caller: Caller, default_key: str | None) -> Entry | BadR
     elif not is_idempotency_key(key):
         rule = f"must be a string of 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters, or null"
         return BadRequest("Invalid idempotencyKey", [Fault(field="idempotencyKey", message=rule)])
-    return Entry(outcome, None if key is None else idempotency_hash(caller.user_id, outcome, key))
+    hash_ = None if key is None else idempotency_hash(caller.session_user, outcome, key)
+    return Entry(outcome, hash_, caller.recorded_by)
 
 
 def _answer(result: Recorded | Exception) -> dict[str, Any]:
@@ -78,6 +81,8 @@ def _answer(result: Recorded | Exception) -> dict[str, Any]:
             return {"status": "replayed" if replayed else "created", "id": id_}
         case BadRequest():
             return {"status": "invalid"} | error_body(result)
+        case Forbidden():
+            return {"status": "forbidden"} | error_body(result)
         case IdempotencyKeyReused():
             return {"status": "conflict"} | error_body(result)
     return {"status": "failed", "error": FAILURE, "retryable": True}
@@ -88,18 +93,18 @@ def _ignored(item: object) -> dict[str, Any]:
     return {"ignored": names} if names else {}
 
 
-def _observe(event: Event, read: list[Entry | BadRequest], results: list[Recorded | Exception]) -> None:
+def _observe(event: Event, read: list[Entry | BadRequest | Forbidden], results: list[Recorded | Exception]) -> None:
     created = [
         entry.outcome
         for entry, result in zip(read, results, strict=True)
         if isinstance(entry, Entry) and isinstance(result, Recorded) and not result.replayed
     ]
-    refused = [result.error for result in results if isinstance(result, BadRequest | IdempotencyKeyReused)]
+    refused = [result.error for result in results if isinstance(result, CALLERS_FAULTS)]
     # The outcomes of one call fail for one cause, which is worth one line.
     failures = {
         id(result): result
         for result in results
-        if isinstance(result, Exception) and not isinstance(result, BadRequest | IdempotencyKeyReused)
+        if isinstance(result, Exception) and not isinstance(result, CALLERS_FAULTS)
     }
     count_refused(refused)
     count_recorded(created)

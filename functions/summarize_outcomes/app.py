@@ -3,8 +3,9 @@
 import os
 from datetime import UTC, datetime
 
+from outcomes.contract.caller import Caller
 from outcomes.contract.period import Period
-from outcomes.edge.api import Caller, Event, Response, endpoint, ok, query
+from outcomes.edge.api import Event, Response, endpoint, ok, query
 from outcomes.errors import Unauthorized
 from outcomes.storage.store import OutcomeStore
 from outcomes.storage.summary import summarize
@@ -14,9 +15,9 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
 @endpoint(failure="Failed to summarize outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
 def handler(event: Event, caller: Caller) -> Response:
-    if caller.user_id is None:  # a key belongs to no user
+    if caller.session_user is None:
         raise Unauthorized
     period = Period.from_query(
         query(event, "from"), query(event, "to"), query(event, "timezone"), now=datetime.now(UTC)
     )
-    return ok(summarize(store.read_values(caller.user_id, period.since, period.until), period))
+    return ok(summarize(store.read_values(caller.session_user, period.since, period.until), period))

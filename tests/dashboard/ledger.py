@@ -68,4 +68,4 @@ class Ledger:
     def _put(self, fields: dict[str, object], milliseconds: int) -> None:
         body = simplejson.dumps(fields, use_decimal=True)
         read = simplejson.loads(body, parse_int=Decimal, parse_float=Decimal)
-        self._store.add(NewOutcome.parse(read, session_user=None), milliseconds=milliseconds)
+        self._store.add(NewOutcome.parse(read, session_user=None), "key", milliseconds=milliseconds)

@@ -41,9 +41,9 @@ WRITES = {"BatchWriteItem", "TransactWriteItems"}
 
 
 def test_the_same_key_and_fields_give_the_first_answer_again(ledger: Ledger) -> None:
-    first = ledger.record(outcome(), KEY)
+    first = ledger.record(Entry(outcome(), KEY, "key"))
     assert first == Recorded(first.id, replayed=False)
-    assert ledger.record(outcome(), KEY) == Recorded(first.id, replayed=True)
+    assert ledger.record(Entry(outcome(), KEY, "key")) == Recorded(first.id, replayed=True)
     assert len(stored(ledger)) == 1
 
 
@@ -61,8 +61,8 @@ def test_the_same_key_and_fields_give_the_first_answer_again(ledger: Ledger) -> 
     ],
 )
 def test_notation_and_order_make_no_other_outcome(ledger: Ledger, first: Any, second: Any) -> None:
-    recorded = ledger.record(outcome(**first), KEY)
-    assert ledger.record(outcome(**second), KEY) == Recorded(recorded.id, replayed=True)
+    recorded = ledger.record(Entry(outcome(**first), KEY, "key"))
+    assert ledger.record(Entry(outcome(**second), KEY, "key")) == Recorded(recorded.id, replayed=True)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_notation_and_order_make_no_other_outcome(ledger: Ledger, first: Any, se
 def test_the_same_key_for_another_outcome_is_refused_by_the_fields_that_differ(
     ledger: Ledger, fields: dict[str, Any], differing: list[str]
 ) -> None:
-    ledger.record(outcome(), KEY)
+    ledger.record(Entry(outcome(), KEY, "key"))
     with pytest.raises(IdempotencyKeyReused) as refused:
-        ledger.record(outcome(**fields), KEY)
+        ledger.record(Entry(outcome(**fields), KEY, "key"))
     assert [detail["field"] for detail in refused.value.details] == differing
     assert len(stored(ledger)) == 1
 
@@ -100,7 +100,7 @@ def test_keys_of_others_do_not_meet(ledger: Ledger) -> None:
     }
     assert len(hashes) == 16
     for hash_ in hashes:
-        assert not ledger.record(outcome(), hash_).replayed
+        assert not ledger.record(Entry(outcome(), hash_, "key")).replayed
     assert len(stored(ledger)) == len(hashes)
 
 
@@ -108,11 +108,11 @@ def test_a_key_is_forgotten_after_35_days_by_the_clock_not_by_the_deletion(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    first = ledger.record(outcome(), KEY)
+    first = ledger.record(Entry(outcome(), KEY, "key"))
     monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + REMEMBERED_SECONDS - 2)
-    assert ledger.record(outcome(), KEY).replayed
+    assert ledger.record(Entry(outcome(), KEY, "key")).replayed
     monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + REMEMBERED_SECONDS + 2)
-    again = ledger.record(outcome(title="other"), KEY)
+    again = ledger.record(Entry(outcome(title="other"), KEY, "key"))
     assert again.id != first.id
     assert len(stored(ledger)) == 2
     [row] = remembered(ledger)
@@ -142,9 +142,9 @@ PASSING: dict[str, list[Fault]] = {
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING.keys())
 def test_passing_trouble_still_makes_one_outcome_and_an_answer(ledger: Ledger, trouble: list[Fault]) -> None:
     with faulty(ledger.store.client, "TransactWriteItems", *trouble, fine):
-        recorded = ledger.record(outcome(), KEY)
+        recorded = ledger.record(Entry(outcome(), KEY, "key"))
     assert not recorded.replayed
-    assert ledger.record(outcome(), KEY) == Recorded(recorded.id, replayed=True)
+    assert ledger.record(Entry(outcome(), KEY, "key")) == Recorded(recorded.id, replayed=True)
     assert len(stored(ledger)) == len(remembered(ledger)) == 1
 
 
@@ -166,23 +166,25 @@ def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
 ) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.client, "TransactWriteItems", trouble), pytest.raises(raised):
-        ledger.record(outcome(), KEY)
+        ledger.record(Entry(outcome(), KEY, "key"))
     assert len(stored(ledger)) == len(remembered(ledger)) == written
-    assert ledger.record(outcome(), KEY).replayed == bool(written)
+    assert ledger.record(Entry(outcome(), KEY, "key")).replayed == bool(written)
     assert len(stored(ledger)) == len(remembered(ledger)) == 1
 
 
 def test_a_failure_is_not_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.client, "TransactWriteItems", error(DENIED)), pytest.raises(ClientError):
-        ledger.record(outcome(), KEY)
-    assert not ledger.record(outcome(title="mended"), KEY).replayed
+        ledger.record(Entry(outcome(), KEY, "key"))
+    assert not ledger.record(Entry(outcome(title="mended"), KEY, "key")).replayed
 
 
 def entries(count: int, prefix: str | None = None) -> list[Entry]:
     return [
         Entry(
-            outcome(title=f"{index}"), None if prefix is None else idempotency_hash(None, outcome(), f"{prefix}{index}")
+            outcome(title=f"{index}"),
+            None if prefix is None else idempotency_hash(None, outcome(), f"{prefix}{index}"),
+            "key",
         )
         for index in range(count)
     ]
@@ -204,7 +206,7 @@ def test_a_batch_takes_few_calls(ledger: Ledger, plain: int, keyed: int, writes:
 def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: Ledger) -> None:
     batch = entries(10, "k")
     first, _ = ledger.record_all(batch[3:5])
-    results = ledger.record_all([*batch[:4], Entry(outcome(title="other"), batch[4].hash), *batch[5:]])
+    results = ledger.record_all([*batch[:4], Entry(outcome(title="other"), batch[4].hash, "key"), *batch[5:]])
     assert isinstance(first, Recorded)
     assert results[3] == Recorded(first.id, replayed=True)
     assert isinstance(results[4], IdempotencyKeyReused)
@@ -214,8 +216,8 @@ def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: Ledger
 
 
 def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: Ledger) -> None:
-    same, other = Entry(outcome(), KEY), Entry(outcome(title="other"), KEY)
-    first, second, third, fourth = ledger.record_all([same, other, same, Entry(outcome(), None)])
+    same, other = Entry(outcome(), KEY, "key"), Entry(outcome(title="other"), KEY, "key")
+    first, second, third, fourth = ledger.record_all([same, other, same, Entry(outcome(), None, "key")])
     assert isinstance(first, Recorded)
     assert not first.replayed
     assert isinstance(second, IdempotencyKeyReused)
@@ -296,7 +298,7 @@ def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
 
     monkeypatch.setattr("outcomes.storage.ledger._Deadline.wait", wait_too_long)
     with faulty(ledger.store.client, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
-        ledger.record(outcome(), KEY)
+        ledger.record(Entry(outcome(), KEY, "key"))
 
 
 def damaged(request: Any, _send: Any) -> Any:

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 def add(count: int = 1, **fields: Any) -> None:
     for _ in range(count):
-        app.store.add(NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"} | fields, session_user=42))
+        app.store.add(
+            NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"} | fields, session_user=42), "session"
+        )
 
 
 def get(authorizer: dict[str, Any] | None = None, **event: Any) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def test_the_newest_come_first() -> None:
     for second in range(3):
         app.store.add(
             NewOutcome.parse({"outcomeType": "deal_closed", "title": f"{second}"}, session_user=42),
+            "session",
             milliseconds=1_775_044_800_000 + second * 1000,
         )
     assert [outcome["title"] for outcome in listed()] == ["2", "1", "0"]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 def add(milliseconds: int = NOON, user: int = 42, **fields: Any) -> str:
-    return app.store.add(NewOutcome.parse(PLAIN | fields, session_user=user), milliseconds=milliseconds)
+    return app.store.add(NewOutcome.parse(PLAIN | fields, session_user=user), "session", milliseconds=milliseconds)
 
 
 def get(user: int = 42, **query: Any) -> tuple[int, Any]:
@@ -172,7 +172,9 @@ def test_a_cursor_of_one_range_may_be_used_with_another() -> None:
 
 def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
     wanted = [add(NOON, agentId=Decimal(7)), add(NOON + 9000, agentId=Decimal(7))]
-    others = [new_item(NewOutcome.parse(PLAIN, session_user=42), NOON + index)[1] for index in range(1, 9000)]
+    others = [
+        new_item(NewOutcome.parse(PLAIN, session_user=42), "session", NOON + index)[1] for index in range(1, 9000)
+    ]
     for put in batched(others, 25, strict=False):
         puts: Any = [{"PutRequest": {"Item": item}} for item in put]
         app.store.client.batch_write_item(RequestItems={"OutcomesTable": puts})

@@ -34,6 +34,7 @@ def stored(store: OutcomeStore) -> list[dict[str, Any]]:
 def test_an_outcome_is_stored_as_the_design_draws_it(store: OutcomeStore) -> None:
     id_ = store.add(
         outcome(description="d", valueUsd=Decimal("12.50"), agentId=Decimal(7), metadata={"k": [Decimal("1.0"), None]}),
+        "key",
         milliseconds=NOON,
     )
     assert stored(store) == [
@@ -42,6 +43,7 @@ def test_an_outcome_is_stored_as_the_design_draws_it(store: OutcomeStore) -> Non
             "created_at": {"S": f"2026-04-01T12:00:00.000Z#{id_}"},
             "outcome_type": {"S": "deal_closed"},
             "title": {"S": "Closed"},
+            "recorded_by": {"S": "key"},
             "description": {"S": "d"},
             "value_usd": {"N": "12.5"},
             "agent_id": {"N": "7"},
@@ -51,35 +53,35 @@ def test_an_outcome_is_stored_as_the_design_draws_it(store: OutcomeStore) -> Non
 
 
 def test_null_fields_are_absent_from_the_item(store: OutcomeStore) -> None:
-    store.add(outcome(description=""))
+    store.add(outcome(description=""), "key")
     [item] = stored(store)
-    assert set(item) == {"user_id", "created_at", "outcome_type", "title"}
+    assert set(item) == {"user_id", "created_at", "outcome_type", "title", "recorded_by"}
 
 
 def test_equal_instants_neither_collide_nor_overwrite(store: OutcomeStore) -> None:
-    ids = {store.add(outcome(), milliseconds=NOON) for _ in range(20)}
+    ids = {store.add(outcome(), "key", milliseconds=NOON) for _ in range(20)}
     assert len(ids) == len(stored(store)) == 20
 
 
 def test_outcomes_of_no_user_spread_over_sixteen_partitions(store: OutcomeStore) -> None:
     for _ in range(200):
-        store.add(outcome(userId=None))
+        store.add(outcome(userId=None), "key")
     partitions = {item["user_id"]["S"] for item in stored(store)}
     assert len(partitions) > 8
     assert all(re.fullmatch(r"unassigned#(\d|1[0-5])", partition) for partition in partitions)
 
 
 def test_the_newest_come_first_and_only_of_that_user(store: OutcomeStore) -> None:
-    ids = [store.add(outcome(), milliseconds=NOON + second * 1000) for second in range(5)]
-    store.add(outcome(userId=Decimal(4)))
-    store.add(outcome(userId=Decimal(421)))
+    ids = [store.add(outcome(), "key", milliseconds=NOON + second * 1000) for second in range(5)]
+    store.add(outcome(userId=Decimal(4)), "key")
+    store.add(outcome(userId=Decimal(421)), "key")
     assert [line[7:33] for line in store.page(42, 3).outcomes] == ids[:1:-1]
 
 
 def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
     large = {"a": "x" * 65000}
     for _ in range(40):
-        store.add(outcome(metadata=large))
+        store.add(outcome(metadata=large), "key")
     with faulty(store.client, "Query", fine) as calls:
         assert len(store.page(42, 40).outcomes) == 40
     assert len(calls) > 1
@@ -87,7 +89,7 @@ def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
 
 def test_a_list_of_few_small_outcomes_is_one_query(store: OutcomeStore) -> None:
     for _ in range(20):
-        store.add(outcome())
+        store.add(outcome(), "key")
     with faulty(store.client, "Query", fine) as calls:
         store.page(42, 20)
     assert len(calls) == 1
@@ -103,14 +105,14 @@ def test_a_user_without_outcomes_has_an_empty_list(store: OutcomeStore) -> None:
 )
 def test_trouble_passes_through_and_nothing_is_stored(store: OutcomeStore, trouble: Any) -> None:
     with faulty(store.client, "PutItem", trouble), pytest.raises((ClientError, BotoCoreError)):
-        store.add(outcome())
+        store.add(outcome(), "key")
     assert stored(store) == []
 
 
 @pytest.mark.usefixtures("no_waiting")
 def test_a_passing_fault_is_tried_again_with_the_same_item(store: OutcomeStore) -> None:
     with faulty(store.client, "PutItem", error(THROTTLED), unreachable, fine) as calls:
-        id_ = store.add(outcome())
+        id_ = store.add(outcome(), "key")
     assert len(calls) == 3
     [item] = stored(store)
     assert item["created_at"]["S"].endswith(id_)

@@ -32,7 +32,7 @@ APRIL = {"from": "2026-04-01", "to": "2026-05-01"}
 def add(at: str | int = NOON, **fields: Any) -> None:
     body = {"outcomeType": "deal_closed", "title": "Closed", "userId": Decimal(42)} | fields
     milliseconds = at if isinstance(at, int) else int(datetime.fromisoformat(at).timestamp() * 1000)
-    app.store.add(NewOutcome.parse(body, session_user=None), milliseconds=milliseconds)
+    app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=milliseconds)
 
 
 def get(authorizer: dict[str, Any] | None = None, **event: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class TestTheResponse:
 
     @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Asia/Kathmandu"])
     def test_what_was_just_recorded_belongs_to_today(self, zone: str) -> None:
-        app.store.add(NewOutcome.parse({"outcomeType": "deal_closed", "title": "Now"}, session_user=42))
+        app.store.add(NewOutcome.parse({"outcomeType": "deal_closed", "title": "Now"}, session_user=42), "session")
         response = json.loads(get(query={"timezone": zone})["body"])
         assert len(response["by_day"]) == 30
         assert [day["count"] for day in response["by_day"]] == [0] * 29 + [1]

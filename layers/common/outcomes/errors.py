@@ -45,7 +45,7 @@ class Unauthorized(Refused):
 
 
 class Forbidden(Refused):
-    """A page that is not a dashboard of ours is calling with the user's session."""
+    """A page that is not a dashboard of ours calls with the user's session, or an agent key goes beyond its bounds."""
 
     error = "Forbidden"
 

@@ -36,6 +36,13 @@ def agent_id(text: str | None) -> int | None:
     return number
 
 
+def include(texts: list[str]) -> bool:
+    """Read whether outcomes come with what the ledger knows of them: `include=ledger`, or no `include` at all."""
+    if set(texts) - {"ledger"}:
+        raise BadRequest("Invalid include")
+    return bool(texts)
+
+
 def instant(text: str | None, name: str, zone: tzinfo = UTC) -> int | None:
     """Read an ISO 8601 date (its first instant in `zone`) or date-time with offset, as milliseconds since 1970.
 

@@ -2,10 +2,12 @@
 
 import base64
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 from outcomes.contract import json_text
+from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY
 from outcomes.edge import headers
@@ -35,12 +37,6 @@ _STATUS: dict[type[Refused], int] = {
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
 }
-
-
-class Caller(NamedTuple):
-    """Who is calling: a user by session, or, with `user_id` None, a service by key."""
-
-    user_id: int | None
 
 
 type Route = Callable[[Event, Caller], Response]
@@ -151,16 +147,32 @@ def _caller(event: Event, origins: frozenset[str]) -> Caller:
 
     Raises Unauthorized when it did not say, or said it of other cookies, and what `_refuse_cross_site` raises.
     """
-    match (event.get("requestContext") or {}).get("authorizer"):
+    context: dict[str, Any] = (event.get("requestContext") or {}).get("authorizer") or {}
+    match context:
         case {"caller": "key"}:
-            return Caller(user_id=None)
+            return Caller()
+        case {"caller": "agent"}:
+            return Caller(agent_key=_bounds(context))
         case {"caller": "session", "userId": str(user_id), **also} if user_id.isascii() and user_id.isdigit():
             if "cookies" in also and also["cookies"] != headers.cookies_fingerprint(event):
                 raise Unauthorized
             if event.get("httpMethod") != "GET":
                 _refuse_cross_site(event, origins)
-            return Caller(user_id=int(user_id))
+            return Caller(session_user=int(user_id))
     raise Unauthorized
+
+
+def _bounds(context: dict[str, Any]) -> Bounds:
+    """Read the bounds of an agent key from the authorizer's context, whose values are strings."""
+    agent_id, types, cap = (context.get(name) for name in ("agentId", "outcomeTypes", "maxValueUsd"))
+    return Bounds(
+        key_id=context["keyId"],
+        user_id=int(context["userId"]),
+        agent_id=None if agent_id is None else int(agent_id),
+        outcome_types=None if types is None else frozenset(types.split()),
+        max_value_usd=None if cap is None else Decimal(cap),
+        scopes=frozenset(context["scopes"].split()),
+    )
 
 
 def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:

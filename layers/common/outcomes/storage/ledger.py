@@ -42,10 +42,15 @@ RETRY_SECONDS = 6.0
 
 
 class Entry(NamedTuple):
-    """An outcome to record. hash: its `idempotency_hash`, or None for an outcome that is new each time it is sent."""
+    """An outcome to record.
+
+    hash: its `idempotency_hash`, or None for an outcome that is new each time it is sent.
+    recorded_by: `Caller.recorded_by`.
+    """
 
     outcome: "NewOutcome"
     hash: str | None
+    recorded_by: str
 
 
 class Recorded(NamedTuple):
@@ -73,13 +78,13 @@ class Ledger:
         self.store = store
         self.table = table
 
-    def record(self, outcome: "NewOutcome", hash_: str) -> Recorded:
-        """Store `outcome` unless its idempotency hash is remembered.
+    def record(self, entry: Entry) -> Recorded:
+        """Store an outcome unless its idempotency hash is remembered.
 
         Raises IdempotencyKeyReused when it is remembered for another outcome, Contended when others kept writing it.
         Whatever else is raised: nothing was stored, or it cannot be known.
         """
-        [result] = self.record_all([Entry(outcome, hash_)])
+        [result] = self.record_all([entry])
         if isinstance(result, Exception):
             raise result
         return result
@@ -209,7 +214,7 @@ class _Draft(NamedTuple):
 
     @classmethod
     def of(cls, entry: Entry) -> "_Draft":
-        id_, item = new_item(entry.outcome)
+        id_, item = new_item(entry.outcome, entry.recorded_by)
         fingerprint = {} if entry.hash is None else entry.outcome.fingerprint()
         row = _Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
         return cls(entry.hash or id_, entry.hash is not None, item, row)

@@ -5,6 +5,7 @@ user_id (HASH, S)       `42`; of no user `unassigned#<0-15>`, so that they never
 created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`, so that equal instants neither collide nor overwrite
 the rest                agent_id N, outcome_type S, title S, description S, value_usd N, metadata S (JSON text);
                         absent when null
+recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in outcomes of before there were any
 """
 
 import time
@@ -73,15 +74,28 @@ class OutcomeStore:
         self.table = table
         self.client = dynamodb_client()
 
-    def add(self, outcome: "NewOutcome", *, milliseconds: int | None = None) -> str:
-        """Store `outcome` as of now, or of `milliseconds` since 1970, and return its id."""
+    def add(self, outcome: "NewOutcome", recorded_by: str, *, milliseconds: int | None = None) -> str:
+        """Store `outcome` as of now, or of `milliseconds` since 1970, and return its id.
+
+        recorded_by: `Caller.recorded_by`.
+        """
         # Fixed before the call: when botocore tries again, it writes the same item again.
-        id_, item = new_item(outcome, milliseconds)
+        id_, item = new_item(outcome, recorded_by, milliseconds)
         self.client.put_item(TableName=self.table, Item=item)
         return id_
 
-    def page(self, user_id: int, limit: int, cursor: str | None = None, filters: Filters | None = None) -> Page:
+    def page(
+        self,
+        user_id: int,
+        limit: int,
+        cursor: str | None = None,
+        filters: Filters | None = None,
+        *,
+        include_ledger: bool = False,
+    ) -> Page:
         """Read the newest `limit` outcomes of a user that come after `cursor`, newest first.
+
+        include_ledger: whether each also says what recorded it, as `recorded_by`.
 
         The page is shorter when `filters` match so rarely that it would take too many reads, when reads take too long,
         and when it would not fit into a response; it then has a `next_cursor` all the same.
@@ -104,7 +118,7 @@ class OutcomeStore:
         deadline = time.monotonic() + PAGE_SECONDS
         for _ in range(_MAX_QUERIES):
             if oldest > newest:
-                return _page(found, limit, None)
+                return _page(found, limit, None, include_ledger)
             query["ExpressionAttributeValues"] |= {
                 ":user": {"S": str(user_id)},
                 ":oldest": {"S": oldest},
@@ -113,14 +127,14 @@ class OutcomeStore:
             answer = self.client.query(Limit=examined, **query)
             found += answer["Items"]
             if "LastEvaluatedKey" not in answer:
-                return _page(found, limit, None)
+                return _page(found, limit, None, include_ledger)
             last = answer["LastEvaluatedKey"]["created_at"]["S"]
             if len(found) > limit or time.monotonic() > deadline:
                 break
             newest = _just_before(last)
             # What matches rarely is looked for ever farther, in few calls; without filters, a page ended at 1 MB.
             examined = examined * 4 if "FilterExpression" in query else limit + 1 - len(found)
-        return _page(found, limit, last)
+        return _page(found, limit, last, include_ledger)
 
     def read_values(self, user_id: int, since: int, until: int) -> Iterator[Value]:
         """Read the values of a user's outcomes from `since` on, before `until`: oldest first, 1 MB at a time.
@@ -144,7 +158,7 @@ class OutcomeStore:
                 raise TimeoutError("more outcomes than can be read in time")
 
 
-def new_item(outcome: "NewOutcome", milliseconds: int | None = None) -> "tuple[str, Item]":
+def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> "tuple[str, Item]":
     """Make a new id, and the item under it, as of now or of `milliseconds` since 1970."""
     if milliseconds is None:
         milliseconds = instants.now()
@@ -154,6 +168,7 @@ def new_item(outcome: "NewOutcome", milliseconds: int | None = None) -> "tuple[s
         "created_at": {"S": _sort_key(id_)},
         "outcome_type": {"S": outcome.outcome_type},
         "title": {"S": outcome.title},
+        "recorded_by": {"S": recorded_by},
     }
     if outcome.agent_id is not None:
         item["agent_id"] = {"N": str(outcome.agent_id)}
@@ -198,11 +213,11 @@ def _filtered(filters: Filters) -> dict[str, Any]:
     return query
 
 
-def _page(found: "list[Item]", limit: int, last_examined: str | None) -> Page:
+def _page(found: "list[Item]", limit: int, last_examined: str | None, include_ledger: bool) -> Page:
     outcomes: list[str] = []
     room = MAX_RESPONSE_BYTES
     for item in found:
-        outcome = _json(item)
+        outcome = _json(item, include_ledger)
         # Quotes and backslashes are escaped once more in Lambda's response.
         room -= len(outcome.encode()) + outcome.count('"') + outcome.count("\\") + 1
         if len(outcomes) == limit or room < 0:
@@ -224,11 +239,12 @@ def _value(item: "Item") -> Value:
     )
 
 
-def _json(item: "Item") -> str:
+def _json(item: "Item", include_ledger: bool) -> str:
     """Write the contract's JSON. Money and metadata are stored as their own JSON text and go out as it, through no
     float and no second parser."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     user_id = item["user_id"]["S"]
+    recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
     return (
         f'{{"id":"{id_}"'
         f',"user_id":{user_id if user_id.isdigit() else "null"}'
@@ -238,5 +254,6 @@ def _json(item: "Item") -> str:
         f',"description":{json_text.string(item["description"]["S"]) if "description" in item else "null"}'
         f',"value_usd":{item["value_usd"]["N"] if "value_usd" in item else "null"}'
         f',"metadata":{item["metadata"]["S"] if "metadata" in item else "null"}'
-        f',"created_at":"{instant}"}}'
+        f',"created_at":"{instant}"'
+        f"{f',"recorded_by":{recorded_by}' if include_ledger else ''}}}"
     )

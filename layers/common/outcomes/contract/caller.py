@@ -1,0 +1,79 @@
+"""Who is calling, and which outcomes they may record."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outcomes.contract.models import NewOutcome
+from outcomes.errors import Fault, Forbidden
+
+if TYPE_CHECKING:
+    from collections.abc import Set
+
+
+class Bounds(NamedTuple):
+    """Limits of an agent key; None is no limit.
+
+    user_id, agent_id: whose outcomes it records, also where a body does not say so.
+    max_value_usd: the greatest magnitude of one outcome's value.
+    """
+
+    key_id: str
+    user_id: int
+    agent_id: int | None
+    outcome_types: "Set[str] | None"
+    max_value_usd: Decimal | None
+    scopes: "Set[str]"
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Fill in the user and the agent of the key where `body` names none."""
+        own = {"userId": self.user_id, "agentId": self.agent_id}
+        return body | {name: Decimal(id_) for name, id_ in own.items() if id_ is not None and body.get(name) is None}
+
+    def check(self, outcome: NewOutcome) -> None:
+        """Raise Forbidden, naming each field of `outcome` that is out of bounds."""
+        broken = {}
+        if outcome.user_id != self.user_id:
+            broken["userId"] = f"this key records for user {self.user_id} only"
+        if self.agent_id is not None and outcome.agent_id != self.agent_id:
+            broken["agentId"] = f"this key records for agent {self.agent_id} only"
+        if self.outcome_types is not None and outcome.outcome_type not in self.outcome_types:
+            broken["outcomeType"] = f"this key records only {', '.join(sorted(self.outcome_types))}"
+        cap, value = self.max_value_usd, outcome.value_usd
+        if cap is not None and value is not None and not -cap <= value <= cap:
+            broken["valueUsd"] = f"this key records values of magnitude {cap} at most"
+        if broken:
+            raise Forbidden(details=[Fault(field=name, message=message) for name, message in broken.items()])
+
+
+class Caller(NamedTuple):
+    """A user by session, an agent by a key of its own, or, with neither, the platform by its key."""
+
+    session_user: int | None = None
+    agent_key: Bounds | None = None
+
+    @property
+    def is_platform(self) -> bool:
+        return self == Caller()
+
+    @property
+    def recorded_by(self) -> str:
+        """Name what records: `session`, `key:<id>` of an agent key, or `key`, the platform's."""
+        if self.agent_key:
+            return f"key:{self.agent_key.key_id}"
+        return "key" if self.session_user is None else "session"
+
+    def require(self, scope: str) -> None:
+        """Raise Forbidden when an agent key without `scope` is calling."""
+        if self.agent_key and scope not in self.agent_key.scopes:
+            raise Forbidden
+
+    def read_outcome(self, body: dict[str, Any]) -> NewOutcome:
+        """Read the outcome to record in `body`, a JSON object whose numbers are `Decimal`.
+
+        Raises BadRequest when it is not valid, Forbidden when it is out of the bounds of the caller's key.
+        """
+        if not self.agent_key:
+            return NewOutcome.parse(body, session_user=self.session_user)
+        outcome = NewOutcome.parse(self.agent_key.complete(body), session_user=None)
+        self.agent_key.check(outcome)
+        return outcome

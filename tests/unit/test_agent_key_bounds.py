@@ -1,0 +1,153 @@
+"""Recording with an agent's key: what it may say, and what the ledger keeps of who said it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.list_outcomes import app as list_outcomes
+from functions.record_batch import app as record_batch
+from functions.record_outcome import app as record_outcome
+from functions.summarize_outcomes import app as summarize_outcomes
+from tests.events import KEY, agent, proxy_event, session
+
+PLAIN = {"outcomeType": "deal_closed", "title": "Closed a deal"}
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def post(body: Any, authorizer: dict[str, Any], **event: Any) -> tuple[int, Any]:
+    response = record_outcome.handler(proxy_event("POST", authorizer=authorizer, body=body, **event), None)
+    return response["statusCode"], json.loads(response["body"])
+
+
+def post_batch(items: list[Any], authorizer: dict[str, Any]) -> tuple[int, Any]:
+    event = proxy_event("POST", "/api/outcomes/batch", authorizer=authorizer, body={"outcomes": items})
+    response = record_batch.handler(event, None)
+    return response["statusCode"], json.loads(response["body"])
+
+
+def listed(user_id: int = 42, **query: Any) -> Any:
+    response = list_outcomes.handler(proxy_event("GET", authorizer=session(user_id), query=query), None)
+    return json.loads(response["body"])["outcomes"]
+
+
+def test_an_agent_key_records_for_its_user_and_agent_where_the_body_names_none() -> None:
+    assert post(PLAIN | {"userId": None}, agent(agentId="7")) == (200, {"ok": True})
+    [outcome] = listed()
+    assert (outcome["user_id"], outcome["agent_id"]) == (42, 7)
+
+
+def test_an_agent_key_of_no_agent_records_for_any_agent_of_its_user() -> None:
+    post(PLAIN | {"agentId": 9}, agent())
+    post(PLAIN, agent())
+    assert [outcome["agent_id"] for outcome in listed()] == [None, 9]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "fields", "details"),
+    [
+        ({}, {"userId": 7}, {"userId": "this key records for user 42 only"}),
+        ({"agentId": "7"}, {"agentId": 8}, {"agentId": "this key records for agent 7 only"}),
+        (
+            {"outcomeTypes": "task_complete content_published"},
+            {},
+            {"outcomeType": "this key records only content_published, task_complete"},
+        ),
+        (
+            {"maxValueUsd": "500"},
+            {"valueUsd": 500.01},
+            {"valueUsd": "this key records values of magnitude 500 at most"},
+        ),
+        ({"maxValueUsd": "500"}, {"valueUsd": -501}, {"valueUsd": "this key records values of magnitude 500 at most"}),
+        ({"maxValueUsd": "0"}, {"valueUsd": 1e-9}, {"valueUsd": "this key records values of magnitude 0 at most"}),
+        (
+            {"maxValueUsd": "1", "agentId": "7"},
+            {"valueUsd": 2, "agentId": 8, "userId": 9},
+            {
+                "userId": "this key records for user 42 only",
+                "agentId": "this key records for agent 7 only",
+                "valueUsd": "this key records values of magnitude 1 at most",
+            },
+        ),
+    ],
+)
+def test_beyond_its_bounds_an_agent_key_is_told_which_and_nothing_is_stored(
+    bounds: dict[str, str], fields: dict[str, Any], details: dict[str, str]
+) -> None:
+    expected = [{"field": field, "message": message} for field, message in details.items()]
+    forbidden = {"error": "Forbidden", "details": expected}
+    assert post(PLAIN | fields, agent(**bounds)) == (403, forbidden)
+    status, answer = post_batch([PLAIN | fields, "nonsense"], agent(**bounds))
+    assert status == 200
+    assert answer["results"] == [
+        {"status": "forbidden"} | forbidden,
+        {"status": "invalid", "error": "Invalid outcome"},
+    ]
+    assert (listed(42), listed(7), listed(9)) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("bounds", "fields"),
+    [
+        ({"outcomeTypes": "deal_closed"}, {}),
+        ({"maxValueUsd": "500"}, {"valueUsd": 500}),
+        ({"maxValueUsd": "500.5"}, {"valueUsd": -500.5}),
+        ({"maxValueUsd": "0"}, {"valueUsd": 0}),
+        ({"maxValueUsd": "0"}, {}),
+        ({"agentId": "7"}, {"agentId": 7, "userId": 42}),
+    ],
+)
+def test_within_its_bounds_an_agent_key_records(bounds: dict[str, str], fields: dict[str, Any]) -> None:
+    assert post(PLAIN | fields, agent(**bounds)) == (200, {"ok": True})
+    assert post_batch([PLAIN | fields], agent(**bounds))[1]["created"] == 1
+
+
+def test_what_is_not_valid_is_said_before_what_is_not_allowed() -> None:
+    assert post(PLAIN | {"userId": 7, "title": ""}, agent())[1]["error"] == "Invalid title"
+
+
+@pytest.mark.parametrize("scopes", ["read", "correct backfill"])
+def test_without_the_scope_to_record_nothing_is_recorded(scopes: str) -> None:
+    assert post(PLAIN, agent(scopes)) == (403, {"error": "Forbidden"})
+    assert post_batch([PLAIN], agent(scopes)) == (403, {"error": "Forbidden"})
+    assert listed() == []
+
+
+@pytest.mark.parametrize("function", [list_outcomes, summarize_outcomes])
+def test_an_agent_key_is_no_session(function: Any) -> None:
+    assert function.handler(proxy_event("GET", authorizer=agent("read")), None)["statusCode"] == 401
+
+
+def test_a_retry_through_the_next_key_of_the_same_agent_counts_once() -> None:
+    once = {"headers": {"Idempotency-Key": "k"}}
+    post(PLAIN, agent(agentId="7"), **once)
+    post(PLAIN, agent(agentId="7") | {"keyId": "another0another0"}, **once)
+    post(PLAIN | {"userId": 42, "agentId": 7}, KEY, **once)
+    assert len(listed()) == 1
+    assert post(PLAIN, agent(agentId="8"), **once)[0] == 200
+    assert len(listed()) == 2
+
+
+def test_every_outcome_says_what_recorded_it_to_whoever_asks() -> None:
+    for caller in (KEY, agent(), session(42)):
+        post(PLAIN | {"userId": 42}, caller)
+        post_batch([PLAIN | {"userId": 42}, PLAIN | {"userId": 42, "idempotencyKey": f"k{caller['caller']}"}], caller)
+    by = [outcome["recorded_by"] for outcome in listed(include="ledger")]
+    assert by == ["session"] * 3 + ["key:0123456789abcdef"] * 3 + ["key"] * 3
+    assert all("recorded_by" not in outcome for outcome in listed())
+    assert list(listed(include="ledger")[0]) == [*listed()[0], "recorded_by"]
+
+
+def test_an_outcome_from_before_there_was_a_ledger_was_recorded_by_nobody_known() -> None:
+    post(PLAIN, session(42))
+    client = list_outcomes.store.client
+    [item] = client.scan(TableName="OutcomesTable")["Items"]
+    client.put_item(TableName="OutcomesTable", Item={k: v for k, v in item.items() if k != "recorded_by"})
+    assert listed(include="ledger")[0]["recorded_by"] is None
+
+
+@pytest.mark.parametrize("include", ["", "Ledger", "ledger ", ["ledger", "all"]])
+def test_what_cannot_be_included_is_refused(include: Any) -> None:
+    response = list_outcomes.handler(proxy_event("GET", authorizer=session(42), query={"include": include}), None)
+    assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid include"}')
