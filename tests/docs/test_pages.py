@@ -74,6 +74,17 @@ def test_how_to_deploy_names_every_parameter() -> None:
     assert named == parameters - for_laptops - as_argument
 
 
+def test_the_api_s_page_says_what_api_gateway_answers_by_itself() -> None:
+    api = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
+    usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
+    given = {
+        f"`{response.get('StatusCode') or usual[kind]} {response['ResponseTemplates']['application/json']}`"
+        for kind, response in api["GatewayResponses"].items()
+    }
+    section = (ROOT / "docs/api.md").read_text().partition("## Answers of API Gateway itself")[2]
+    assert set(re.findall(r'`\d{3} {"error":"[^`]*"}`', section)) == given
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
 def test_the_types_of_outcomes_are_those_of_the_contract(page: str) -> None:
     named = re.findall(r"`(\w+_(?:complete|closed|published))`", (ROOT / page).read_text())
