@@ -16,8 +16,9 @@ OUTCOMES, IDEMPOTENCY, SESSIONS = (
     for name in ("OutcomesTable", "IdempotencyTable", "SessionsTable")
 )
 
-# Everything that a function may do, beside writing its log and trace. A new line here is a decision.
-MAY = {
+# Everything that a function may do, beside writing its log and trace; a third entry is the only operation that may
+# enclose it. A new line here is a decision.
+MAY: dict[str, set[tuple[str, ...]]] = {
     "AuthorizerFunction": {
         ("secretsmanager:GetSecretValue", SECRET_ARN),
         ("dynamodb:GetItem", SESSIONS),
@@ -25,12 +26,12 @@ MAY = {
     # A transaction needs what its parts need.
     "RecordOutcomeFunction": {
         ("dynamodb:PutItem", OUTCOMES),
-        ("dynamodb:PutItem", IDEMPOTENCY),
+        ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
     },
     "RecordBatchFunction": {
         ("dynamodb:BatchWriteItem", OUTCOMES),
         ("dynamodb:PutItem", OUTCOMES),
-        ("dynamodb:PutItem", IDEMPOTENCY),
+        ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
     "SummarizeOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
@@ -51,18 +52,32 @@ def statements(template: Template, function: str) -> Iterator[Any]:
         yield from template.resolve(policy["PolicyDocument"]["Statement"])
 
 
+def enclosing_operations(statement: Any) -> list[str]:
+    """The operations that a statement allows its action in, when it is allowed as a part of these only.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+    """
+    condition = statement.get("Condition", {})
+    operations: list[str] = condition.get("ForAnyValue:StringEquals", {}).get("dynamodb:EnclosingOperation", [])
+    assert condition == (
+        {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": operations}} if operations else {}
+    )
+    return operations
+
+
 def test_every_function_is_listed_here(deployed: Template) -> None:
     assert functions(deployed).keys() == MAY.keys()
 
 
 @pytest.mark.parametrize("function", MAY)
 def test_a_function_may_do_only_what_it_needs(deployed: Template, function: str) -> None:
-    may = set()
+    may: set[tuple[str, ...]] = set()
     for statement in statements(deployed, function):
         assert statement["Effect"] == "Allow"
         assert isinstance(statement["Action"], str), "one action per statement"
         resources = statement["Resource"]
-        may |= {(statement["Action"], name) for name in ([resources] if isinstance(resources, str) else resources)}
+        for name in [resources] if isinstance(resources, str) else resources:
+            may.add((statement["Action"], name, *enclosing_operations(statement)))
 
     assert may == MAY[function]
     assert "*" not in str(may)

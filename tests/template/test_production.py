@@ -18,6 +18,7 @@ from outcomes.storage.dynamodb import dynamodb_client
 from local.errors import StackError
 
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
+from .test_functions import enclosing_operations, statements
 
 API_GATEWAY_GIVES_UP_SECONDS = 29
 FUNCTION = "AWS::Lambda::Function"
@@ -349,20 +350,53 @@ def test_an_alarm_looks_at_what_is_this_stack_s(deployed: Deployment) -> None:
                     assert dimensions == {}, name
 
 
+READS = {"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"}
+
+
+def calls_of_tables(template: Deployment) -> set[tuple[str, str]]:
+    """Every table and operation that roles allow; who may write in a transaction may do all of its writes in one."""
+    calls: set[tuple[str, str]] = set()
+    for function in template.resources(FUNCTION):
+        writes: set[str] = set()
+        transactions: set[str] = set()
+        for statement in statements(template, function):
+            service, operation = statement["Action"].split(":")
+            if service == "dynamodb":
+                resources = statement["Resource"]
+                tables = {arn.split("/")[1] for arn in ([resources] if isinstance(resources, str) else resources)}
+                enclosing = enclosing_operations(statement)
+                transactions |= set(enclosing)
+                if operation not in READS and not operation.startswith("Batch"):
+                    writes |= tables
+                calls |= {(table, name) for table in tables for name in enclosing or [operation]}
+        calls |= {(table, name) for table in writes for name in transactions}
+    return calls
+
+
 def test_no_function_and_no_call_of_a_table_is_overlooked(deployed: Deployment) -> None:
     alarms = deployed.of("AWS::CloudWatch::Alarm")
-    throttled = {dimensions.get("FunctionName") for _, _, dimensions in metrics(alarms["ThrottledAlarm"])}
-    watched = {(each["TableName"], each["Operation"]) for _, _, each in metrics(alarms["TableErrorsAlarm"])}
+    functions = {each["FunctionName"] for _, name, each in metrics(alarms["ThrottledAlarm"]) if name == "Throttles"}
+    failing = {(each["TableName"], each["Operation"]) for _, _, each in metrics(alarms["TableErrorsAlarm"])}
+    throttled = {(each["TableName"], name) for _, name, each in metrics(alarms["TablesThrottledAlarm"])}
 
-    assert throttled - {None} == set(deployed.resources(FUNCTION))
-    assert watched == {
-        ("OutcomesTable", "PutItem"),
-        ("OutcomesTable", "BatchWriteItem"),
-        ("OutcomesTable", "TransactWriteItems"),
-        ("OutcomesTable", "Query"),
-        ("IdempotencyTable", "TransactWriteItems"),
-        ("SessionsTable", "GetItem"),
+    calls = calls_of_tables(deployed)
+    throttles = {
+        (table, "ReadThrottleEvents" if operation in READS else "WriteThrottleEvents") for table, operation in calls
     }
+    assert functions == set(deployed.resources(FUNCTION))
+    assert failing == calls
+    assert throttled == throttles
+    assert shown(deployed, "Throttled", "AWS/Lambda") == {("Throttles", name) for name in functions}
+    assert shown(deployed, "Throttled", "AWS/DynamoDB") == {(metric, table) for table, metric in throttles}
+    assert shown(deployed, "Failures", "AWS/DynamoDB") == {("SystemErrors", *call) for call in calls}
+
+
+def shown(template: Deployment, title: str, namespace: str) -> set[tuple[str, ...]]:
+    """Name and values of dimensions of the metrics of a service that a widget of the dashboard shows."""
+    widgets = json.loads(template.one("AWS::CloudWatch::Dashboard")["DashboardBody"])["widgets"]
+    [properties] = [widget["properties"] for widget in widgets if widget["properties"]["title"] == title]
+    rows = [[each for each in row if isinstance(each, str)] for row in properties["metrics"]]
+    return {(row[1], *row[3::2]) for row in rows if row[0] == namespace}
 
 
 def test_an_alarm_adds_up_all_that_it_looks_at(deployed: Deployment) -> None:

@@ -116,6 +116,11 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         WORK["SummarizeOutcomesFunction"],
     ),
     (
+        "a key may be put without its outcome",
+        the("RecordOutcomeFunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition"),
+        WORK["RecordOutcomeFunction"],
+    ),
+    (
         "every secret is open",
         allow("AuthorizerFunctionRole", "secretsmanager:GetSecretValue", "*"),
         WORK["AuthorizerFunction"],
@@ -341,6 +346,19 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     (
         "a table is overlooked",
         without_alarm_metric("TableErrorsAlarm", "sessionsGet"),
+        production.test_no_function_and_no_call_of_a_table_is_overlooked,
+    ),
+    *(
+        (
+            f"a new {action} is overlooked",
+            allow(role, f"dynamodb:{action}", TABLE),
+            production.test_no_function_and_no_call_of_a_table_is_overlooked,
+        )
+        for role, action in (("ListOutcomesFunctionRole", "GetItem"), ("RecordOutcomeFunctionRole", "UpdateItem"))
+    ),
+    (
+        "a throttled table is overlooked",
+        without_alarm_metric("TablesThrottledAlarm", "sessionsReads"),
         production.test_no_function_and_no_call_of_a_table_is_overlooked,
     ),
     (
