@@ -112,6 +112,7 @@ def main() -> int:
         batch_growth(report, service, rounds=3 if short else 15)
     list_growth(report, sizes=[100, 1000] if short else [100, 1000, 10_000])
     summary_growth(report, short)
+    laptop_growth(report, short)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())
     report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}")
@@ -247,6 +248,14 @@ def summary_growth(report: Report, short: bool) -> None:
     command = [sys.executable, "-m", "bench.summary", *(["--short"] if short else [])]
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     report.text("## Growth of a summary")
+    report.text(printed.strip())
+
+
+def laptop_growth(report: Report, short: bool) -> None:
+    """Add what bench.laptop prints, from a process of its own."""
+    command = [sys.executable, "-m", "bench.laptop", *(["100"] if short else [])]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    report.text("## Growth of a list of 20 on a laptop: `python -m bench.laptop`")
     report.text(printed.strip())
 
 

@@ -2,19 +2,17 @@
 
 import logging
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from copy import copy
+from collections.abc import Iterable
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import local.tables  # noqa: F401 (makes moto's tables faster)
 from local.errors import StackError
 from local.sockets import listening_socket
 from local.template import Template
@@ -32,9 +30,6 @@ TABLE_PROPERTIES = {
     "ProvisionedThroughput",
     "StreamSpecification",
 }
-
-# Of a page of a query. moto takes longer to write 1 MB of small items than the functions wait for an answer.
-PAGE_ITEMS = 2_000
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -106,32 +101,6 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
     dynamodb.create_table(TableName=name, **properties)
     if time_to_live:
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
-
-
-def _snapshot(table: Table, _memo: object) -> Table:
-    """A table as it is now, for moto to return to when a transaction is cancelled.
-
-    moto copies each item of the table, and does so for each action of a transaction: a hundred copies of everything.
-    The functions' transactions only put, which replaces items and changes none: the same items in other dicts will do.
-    """
-    twin = copy(table)
-    twin.items = defaultdict(dict)
-    for key, item in table.items.items():
-        twin.items[key] = dict(item) if table.has_range_key else item
-    return twin
-
-
-Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]  # moto offers no hook for it
-
-
-def _query_in_pages(table: Table, *condition_and_limit: Any, **more: Any) -> Any:
-    """moto's query, which ends a page after PAGE_ITEMS as if they were 1 MB."""
-    *condition, limit = condition_and_limit[:4]
-    return _query(table, *condition, min(limit or PAGE_ITEMS, PAGE_ITEMS), *condition_and_limit[4:], **more)
-
-
-_query: Callable[..., Any] = Table.query
-Table.query = _query_in_pages  # type: ignore[assignment]  # moto offers no hook for it
 
 
 def _one_at_a_time(app: "WSGIApplication") -> "WSGIApplication":

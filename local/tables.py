@@ -1,0 +1,122 @@
+"""moto's tables, made to keep up with what a laptop keeps.
+
+moto offers no hook for it: importing this module has it make tables of this class from then on.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from copy import copy, deepcopy
+from itertools import dropwhile, islice
+from typing import Any, Self, override
+
+import moto.dynamodb.models
+from moto.dynamodb.comparisons import get_comparison_func
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import Table as MotoTable
+
+PAGE_ITEMS = 2_000
+"""Items on a page of a query. moto takes longer to write 1 MB of small ones than the functions wait for an answer."""
+
+_EXPRESSIONS = {"hash_key_conditions", "range_key_conditions"}
+
+
+class Table(MotoTable):
+    """A table whose queries and transactions do not handle every item that it holds."""
+
+    @override
+    def query(
+        self,
+        hash_key: DynamoType | None,
+        range_comparison: str | None,
+        range_objs: list[DynamoType],
+        limit: int | None,
+        exclusive_start_key: dict[str, Any] | None,
+        scan_index_forward: bool,
+        projection_expressions: list[list[str]] | None,
+        index_name: str | None = None,
+        *options: Any,
+        **conditions: Any,
+    ) -> tuple[list[Item], int, dict[str, Any] | None]:
+        """Answer as moto does, but end a page after PAGE_ITEMS as if they were 1 MB.
+
+        moto sorts all items of a table for each query, so it gets a table of those on the page and one more, by which
+        it knows that there is a next page. Queries of an index and legacy conditions on attributes are left to it.
+        """
+        limit = min(limit or PAGE_ITEMS, PAGE_ITEMS)
+        table: MotoTable = self
+        if hash_key and self.range_key_attr and not index_name and conditions.keys() <= _EXPRESSIONS:
+            partition = self.items.get(hash_key, {})
+            start = DynamoType(exclusive_start_key[self.range_key_attr]) if exclusive_start_key else None
+            keys = _from_first(partition, range_comparison, range_objs, start, descending=not scan_index_forward)
+            table = copy(self)
+            table.items = defaultdict(dict, {hash_key: {key: partition[key] for key in islice(keys, limit + 1)}})
+        return MotoTable.query(
+            table,
+            hash_key,
+            range_comparison,
+            range_objs,
+            limit,
+            exclusive_start_key,  # type: ignore[arg-type]  # None on the first page, whatever moto says
+            scan_index_forward,
+            projection_expressions,
+            index_name,
+            *options,
+            **conditions,
+        )
+
+    @override
+    def get_item(
+        self,
+        hash_key: DynamoType,
+        range_key: DynamoType | None = None,
+        projection_expression: list[list[str]] | None = None,
+    ) -> Item | None:
+        """Put a copy in the place of an item and return it: moto's updates change what they get, a snapshot may not."""
+        item = deepcopy(super().get_item(hash_key, range_key))
+        if item is None:
+            return None
+        if range_key is None:
+            self.items[hash_key] = item  # type: ignore[assignment]  # moto's own type for it has range keys only
+        else:
+            self.items[hash_key][range_key] = item
+        return item.project(projection_expression) if projection_expression else item
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Return the table as it is now, for moto to go back to when a transaction is cancelled.
+
+        moto would copy each item, and does so for each action of a transaction: a hundred copies of everything.
+        """
+        twin = copy(self)
+        twin.items = defaultdict(dict)
+        for key, item in self.items.items():
+            twin.items[key] = dict(item) if self.has_range_key else item
+        return twin
+
+
+def _from_first(
+    keys: Iterable[DynamoType],
+    comparison: str | None,
+    operands: list[DynamoType],
+    start: DynamoType | None,
+    *,
+    descending: bool,
+) -> Iterator[DynamoType]:
+    """Put range keys in order, without those up to `start` and those before the first that fits the comparison.
+
+    What fits a key condition is one stretch of the order.
+    """
+    in_order = iter(sorted(keys, key=_value, reverse=descending))
+    if start:
+        last = _value(start)
+        in_order = dropwhile(lambda key: _value(key) >= last if descending else _value(key) <= last, in_order)
+    if comparison:
+        fits, values = get_comparison_func(comparison), [_value(operand) for operand in operands]
+        in_order = dropwhile(lambda key: not fits(_value(key), *values), in_order)
+    return in_order
+
+
+def _value(key: DynamoType) -> Any:
+    return key.cast_value
+
+
+moto.dynamodb.models.Table = Table  # type: ignore[attr-defined]
