@@ -1,3 +1,3 @@
-"""What the tests of the project and those of its client share."""
+"""Fixtures shared by the tests of the project and those of its client."""
 
 pytest_plugins = ["tests.canaries", "tests.local.stacks"]

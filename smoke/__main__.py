@@ -1,4 +1,4 @@
-"""python -m smoke: say of each promise whether the deployed API keeps it.
+"""python -m smoke: check the promises of the contract against a deployed API, one line each.
 
 --url alone asks what anybody may ask. --key (or the variable INTERNAL_API_KEY) and --cookie add what stores nothing.
 --stack, with AWS rights to that stack's tables, adds what records; it makes two users nobody has for that, and deletes
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options; what is secret may come from the environment, so that no list of processes shows it."""
+    """Make the parser of options; secrets may come from the environment, so that no list of processes shows them."""
     parser = argparse.ArgumentParser(prog="python -m smoke", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--url", help="where outcomes are recorded, as the deployment prints it")
     parser.add_argument("--key", default=os.environ.get("INTERNAL_API_KEY"), help="a bearer key that is let in")
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
-    """Run what can be run, and say what cannot."""
+    """Run the checks that can be run with these options, and report the others as skipped."""
     report = Report()
     report.all(partial(check, api) for check in checks.WITHOUT_A_CALLER)
     if api.key:
@@ -76,19 +76,19 @@ def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
 
 
 def with_session(cookie: str) -> Iterator[checks.Check]:
-    """What somebody with a session may do without recording."""
+    """Check what a session may do without recording."""
     yield checks.a_session_reads(cookie)
     yield checks.cookies_in_several_fields_are_one_session(cookie)
 
 
 class Report:
-    """One line a check, for people; how many held, for the exit code."""
+    """Prints one line a check, and counts how many held, for the exit code."""
 
     def __init__(self) -> None:
         self.held = self.failed = 0
 
     def all(self, runs: "Iterator[partial[None]]") -> None:
-        """Run each and go on after one that fails."""
+        """Run each check, and go on after one that fails."""
         for check in runs:
             self._one(check.func.__name__.replace("_", " ").replace(" s ", "'s "), check)
 
@@ -103,7 +103,7 @@ class Report:
             print(f"ok    {name}")
 
     def skipped(self, what: str, why: str) -> None:
-        """Say what was not looked at."""
+        """Report checks that were not run."""
         print(f"skip  {what}: {why}")
 
 

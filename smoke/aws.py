@@ -1,4 +1,4 @@
-"""What can only be done with the AWS account's own rights: making users nobody has, and deleting what was recorded."""
+"""Work that takes rights in the AWS account: making users that nobody has, and deleting their outcomes."""
 
 import secrets
 import time
@@ -38,7 +38,7 @@ class Stack:
 
     @classmethod
     def deployed(cls, name: str) -> "Stack":
-        """The stack of a name, in the account and region that the AWS settings say. Raises what boto3 raises."""
+        """Look up a stack by name, in the account and region of the AWS settings. Raises what boto3 raises."""
         [stack] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         answers = {answer["ParameterKey"]: answer["ParameterValue"] for answer in stack["Parameters"]}
@@ -53,7 +53,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who exists for some minutes: `cookie` is a Cookie header."""
+    """A user who exists for some minutes. cookie: the value of a Cookie header."""
 
     id: int
     cookie: str
@@ -76,7 +76,7 @@ class Visit:
         return key
 
     def note_key(self, key: str, user: User) -> None:
-        """Forget this idempotency key in the end."""
+        """Note an idempotency key, to be deleted in the end."""
         fields = {"outcomeType": OutcomeType.TASK_COMPLETE, "title": "Smoke test", "userId": Decimal(user.id)}
         self._hashes.add(idempotency_hash(None, NewOutcome.parse(fields, session_user=None), key))
 
@@ -109,7 +109,7 @@ class Visit:
                 raise LeftBehind(f"{len(left)} outcomes of user {user.id} in {self._stack.outcomes}")
 
     def recorded(self, user: User) -> int:
-        """How many outcomes of the user there are in the table itself."""
+        """Count the outcomes of the user in the table itself."""
         return sum(1 for _ in self._outcomes(user.id))
 
     def _outcomes(self, user_id: int) -> Iterator[dict[str, Any]]:
@@ -130,7 +130,7 @@ class Visit:
 
 @contextmanager
 def visiting(stack: Stack) -> Iterator[Visit]:
-    """A visit that leaves nothing behind, whatever happens in between.
+    """Make users for the time of the block, and delete all that is theirs after it, whatever happens in between.
 
     Raises LeftBehind, and what boto3 raises: it needs GetItem's siblings Query, PutItem and DeleteItem on the tables.
     """

@@ -1,4 +1,4 @@
-"""What a deployed API must do, one function a promise. A check that returns has held; AssertionError says what did not.
+"""Checks of a deployed API, one function a promise. One that returns has held; AssertionError says what did not.
 
 Most repeat what the tests on the local stack hold; what the docstring says of AWS, only the deployed thing can show.
 """
@@ -40,7 +40,7 @@ class Api:
         content: bytes | None = None,
         headers: dict[str, str] | list[tuple[str, str]] | None = None,
     ) -> httpx.Response:
-        """A request to `url` + `path`, with our headers' rules checked on whatever comes back."""
+        """Send a request to `url` + `path`, and check our headers' rules on whatever comes back."""
         sent = list((headers or {}).items()) if isinstance(headers, dict | None) else list(headers)
         if key:
             sent.append(("Authorization", f"Bearer {self.key}"))
@@ -60,7 +60,7 @@ type KeptCheck = Callable[[Api, Visit], None]
 
 
 def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
-    """The body of a response, which must have the status, our headers, and be `body` where that is given."""
+    """Return the body of a response, once it has the status, our headers, and is `body` where that is given."""
     got = f"{response.status_code} {response.text[:300]}"
     assert response.status_code == status, f"expected {status}, got {got}"
     assert response.headers["content-type"].split(";")[0] == "application/json", response.headers.get("content-type")
@@ -73,7 +73,7 @@ def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
 
 
 def outcome(user: User | None, **fields: Any) -> dict[str, Any]:
-    """The body of a record."""
+    """Make a request body that records an outcome."""
     mine = {} if user is None else {"userId": user.id}
     return {"outcomeType": "task_complete", "title": "Smoke test", **mine, **fields}
 
@@ -99,13 +99,13 @@ def an_unknown_path_is_not_found(api: Api) -> None:
 
 
 def what_is_larger_than_api_gateway_takes_is_refused(api: Api) -> None:
-    """Over 10 MiB nothing of ours is asked, no gateway response either: API Gateway answers a line of text."""
+    """Over 10 MiB, API Gateway answers with a line of text, without a function or gateway response of ours."""
     response = api.call("POST", content=b" " * (10 * 2**20 + 1))
     assert response.status_code == 413, f"got {response.status_code}"
 
 
 def headers_past_their_limit_are_refused(api: Api) -> None:
-    """10,240 bytes in all. Which 4xx it is, AWS does not promise; that it is no 5xx, we do."""
+    """The limit is 10,240 bytes in all. AWS does not promise which 4xx it is; we promise that it is no 5xx."""
     response = api.call("GET", headers={"Cookie": f"a={'x' * 11_000}"})
     assert 400 <= response.status_code < 500, f"got {response.status_code}"
 
@@ -144,7 +144,7 @@ def what_breaks_the_contract_is_refused_by_name(api: Api) -> None:
 
 
 def more_than_128_kib_is_too_large(api: Api) -> None:
-    """Through API Gateway, WAF if there is one, and Lambda."""
+    """The body passes API Gateway, WAF if there is one, and Lambda; our own limit refuses it."""
     body = b" " * (128 * 1024 + 1)
     answers(api.call("POST", key=True, content=body), 413, {"error": "Payload too large"})
     exactly = json.dumps({"outcomeType": ""}).encode().ljust(128 * 1024)
@@ -215,7 +215,7 @@ def a_session_records_for_itself_alone(api: Api, visit: Visit) -> None:
 
 
 def a_repeat_is_the_first_answer_again(api: Api, visit: Visit) -> None:
-    """A transaction of DynamoDB's own, with its own idea of what a repeat is."""
+    """The real DynamoDB decides in its transaction whether a key is there, which an emulator may decide otherwise."""
     user, _ = visit.users
     before = visit.recorded(user)
     headers = {"Idempotency-Key": visit.new_key(user)}
@@ -230,7 +230,7 @@ def a_repeat_is_the_first_answer_again(api: Api, visit: Visit) -> None:
 
 
 def rivals_with_one_key_record_once(api: Api, visit: Visit) -> None:
-    """Transactions that conflict, which an emulator has none of."""
+    """Rivals make transactions conflict, which no emulator does."""
     user, _ = visit.users
     before = visit.recorded(user)
     headers = {"Idempotency-Key": visit.new_key(user)}

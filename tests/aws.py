@@ -1,4 +1,4 @@
-"""Clients of the AWS account that moto plays."""
+"""Clients of moto's AWS account."""
 
 from functools import cache
 from typing import Any

@@ -22,7 +22,7 @@ FLAGS = (
 
 @contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
-    """A headless browser until the block ends. The test is skipped where there is none; CHROMIUM names another one.
+    """Run a headless browser until the block ends. The test is skipped where there is none; CHROMIUM names another one.
 
     Keep it no longer than for a module: Playwright's sync API keeps an event loop running, which asynchronous tests
     must not meet.

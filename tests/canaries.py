@@ -1,4 +1,4 @@
-"""Credentials in places where they must not be: the functions' logs and metrics, and what an API answers.
+"""Finds credentials where they must not be: in the functions' logs and metrics, and in answers.
 
 As a pytest plugin (the conftest.py of the project names it) this watches all that a test run prints.
 """
@@ -16,7 +16,7 @@ TELLING_LENGTH = 12
 
 
 def leaks(text: str, credentials: Iterable[str]) -> set[str]:
-    """The credentials of which the text has a part."""
+    """List the credentials that the text has a part of."""
     return {
         credential
         for credential in credentials

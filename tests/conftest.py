@@ -1,4 +1,4 @@
-"""What every test stands on: no network, the environment of a function, the template's own tables in moto."""
+"""Fixtures for every test: no network, the environment of a function, the template's own tables in moto."""
 
 import io
 import json
@@ -30,19 +30,19 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def template() -> Any:
-    """template.yaml as written, before SAM's transform."""
+    """Read template.yaml as written, before SAM's transform."""
     return yaml_parse((ROOT / "template.yaml").read_text())
 
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore tries again at once."""
+    """Let botocore try again at once."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
 
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What the functions have logged in this test, line by line."""
+    """Yield a function that lists the lines that the functions have logged in this test."""
     from outcomes.edge.observability import logger
 
     stream = io.StringIO()
@@ -53,7 +53,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str,
 
 @contextmanager
 def template_tables(template: Any) -> Iterator[dict[str, str]]:
-    """The template's tables in an otherwise empty AWS account, with their own keys: logical id to physical name."""
+    """Create the template's tables in an otherwise empty AWS account: logical id to physical name."""
     with mock_aws():
         created = {}
         for name, resource in template["Resources"].items():
@@ -69,6 +69,6 @@ def template_tables(template: Any) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def tables(template: Any) -> Iterator[dict[str, str]]:
-    """The template's tables, empty."""
+    """Create the template's tables, empty."""
     with template_tables(template) as created:
         yield created

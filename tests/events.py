@@ -7,12 +7,12 @@ KEY = {"principalId": "key", "caller": "key", "integrationLatency": 3}
 
 
 def session(user_id: int) -> dict[str, Any]:
-    """What the authorizer says of a user."""
+    """Make the context that the authorizer gives for a user's session."""
     return {"principalId": f"user:{user_id}", "caller": "session", "userId": str(user_id), "integrationLatency": 3}
 
 
 def agent(scopes: str = "record", **bounds: str) -> dict[str, Any]:
-    """What the authorizer says of an agent's key of user 42."""
+    """Make the context that the authorizer gives for an agent's key of user 42."""
     caller = {"caller": "agent", "keyId": "0123456789abcdef", "userId": "42", "scopes": scopes}
     return {"principalId": "key:0123456789abcdef", "integrationLatency": 3} | caller | bounds
 
@@ -27,7 +27,7 @@ def proxy_event(
     query: dict[str, str | list[str]] | None = None,
     base64: bool = False,
 ) -> dict[str, Any]:
-    """An event whose `body`, if it is a dict, is sent as JSON; a list as query value is a repeated parameter."""
+    """Make an event whose `body`, if a dict, is sent as JSON; a list as query value is a repeated parameter."""
     headers = {"Content-Type": "application/json"} | (headers or {})
     lists = {name: value if isinstance(value, list) else [value] for name, value in (query or {}).items()}
     return {

@@ -1,4 +1,4 @@
-"""DynamoDB and Secrets Manager in trouble, between botocore and moto."""
+"""Faults of DynamoDB and Secrets Manager, put between botocore and moto."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -30,35 +30,35 @@ class _Body:
 
 
 def answered(request: Any, status: int, body: dict[str, Any]) -> AWSResponse:
-    """An answer of the service."""
+    """Make an answer of the service."""
     return AWSResponse(request.url, status, HTTPHeaders(), _Body(json.dumps(body).encode()))
 
 
 def error(code: str, *, status: int = 400, **extra: object) -> Fault:
-    """The service answers with an error, such as THROTTLED."""
+    """Answer with an error, such as THROTTLED."""
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **extra}
     return lambda request, _send: answered(request, status, body)
 
 
 def cancelled(*codes: str | None) -> Fault:
-    """A transaction is cancelled, for one reason for each action; `cancelled(None)` tells none."""
+    """Cancel a transaction, for one reason for each action; `cancelled(None)` tells none."""
     reasons: Any = {} if codes == (None,) else {"CancellationReasons": [{"Code": code} for code in codes]}
     return error("TransactionCanceledException", **reasons)
 
 
 def unreachable(request: Any, _send: Send) -> AWSResponse:
-    """Nobody answers."""
+    """Fail as if nobody answers."""
     raise EndpointConnectionError(endpoint_url=request.url)
 
 
 def lost(request: Any, send: Send) -> AWSResponse:
-    """The call takes effect, and its answer gets lost on the way back."""
+    """Let the call take effect, and lose its answer on the way back."""
     send()
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
 def fine(_request: Any, send: Send) -> AWSResponse:
-    """No trouble."""
+    """Answer as moto does, without a fault."""
     return send()
 
 

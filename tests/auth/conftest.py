@@ -45,24 +45,24 @@ def secrets_manager(tables: dict[str, str]) -> Any:
 
 @pytest.fixture
 def session_secret(secrets_manager: Any) -> str:
-    """The ARN of the secret that the real cookies were made with. It was never rotated."""
+    """Store the secret that the real cookies were made with, never rotated, and return its ARN."""
     return str(secrets_manager.create_secret(Name="session-secret", SecretString=SECRET)["ARN"])
 
 
 @pytest.fixture
 def rotate(secrets_manager: Any) -> Callable[[str], None]:
-    """Puts a new session secret in place; the current one becomes the previous."""
+    """Put a new session secret in place; the current one becomes the previous."""
     return lambda secret: secrets_manager.put_secret_value(SecretId="session-secret", SecretString=secret)
 
 
 @pytest.fixture
 def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
-    """Writes a row into the sessions table, as the platform does."""
+    """Write a row into the sessions table, as the platform does."""
     return lambda row: aws_client("dynamodb").put_item(TableName=tables["SessionsTable"], Item=row)
 
 
 class SecretAtHand(SessionSecrets):
-    """Never rotated, and read without Secrets Manager."""
+    """A session secret that is never rotated, and read without Secrets Manager."""
 
     def _fetch(self) -> None:
         self._kept, self._kept_since = [SECRET], self._clock()
@@ -70,7 +70,7 @@ class SecretAtHand(SessionSecrets):
 
 @pytest.fixture
 def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock) -> Sessions:
-    """As the authorizer makes them, except that plain cookies count too."""
+    """Make the sessions as the authorizer does, except that plain cookies count too."""
     return Sessions(
         SessionSecrets(session_secret, clock),
         StoredSessions(tables["SessionsTable"], clock),
@@ -81,13 +81,13 @@ def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock)
 
 @pytest.fixture
 def sessions(clock: Clock) -> Sessions:
-    """Of a deployment whose secret is at hand, and whose table is out of reach."""
+    """Make the sessions of a deployment whose secret is at hand and whose table is out of reach."""
     return Sessions(SecretAtHand("", clock), StoredSessions("out-of-reach", clock), accept_plain=True, clock=clock)
 
 
 @pytest.fixture
 def deploy(session_secret: str, tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
-    """Starts the authorizer as Lambda does: the variables of the deployment first, then the file."""
+    """Start the authorizer as Lambda does: the variables of the deployment first, then the file."""
 
     def start(**variables: str) -> ModuleType:
         environment = {

@@ -125,7 +125,7 @@ def test_two_authorization_headers_in_different_case_are_refused(authorizer: Mod
 
 
 def test_of_several_cookie_headers_the_answer_says_which(authorizer: ModuleType) -> None:
-    """For API Gateway may remember it by one of them."""
+    """API Gateway may remember the answer by one of them."""
     for event, known in (("post_with_session", SESSION), ("get_with_session", CACHED_SESSION)):
         both = load_event(event, Cookie=[COOKIE, "theme=dark"])
         answer = authorizer.handler(both, None)
@@ -182,7 +182,7 @@ TROUBLES = [error(THROTTLED), error(DENIED), error("InternalServerError", status
 @pytest.mark.parametrize("trouble", TROUBLES, ids=["throttled", "denied", "broken", "unreachable"])
 @pytest.mark.usefixtures("no_waiting")
 class TestTroubleWithAws:
-    """Neither let in nor sent away: it cannot be known who is calling."""
+    """When AWS fails, a caller is neither let in nor sent away, as it cannot be known who is calling."""
 
     def test_at_the_sessions_table_is_a_failure(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
         event = load_event("post_with_session", Cookie=["__Secure-session=CANARY"])

@@ -1,4 +1,4 @@
-"""No credential comes out again: not in a log line, a metric, a header or a body, whatever is asked or goes wrong."""
+"""No credential is in a log line, a metric, a header or a body, whatever is asked or goes wrong."""
 
 import base64
 import os
@@ -34,13 +34,13 @@ JSON = {"Content-Type": "application/json"}
 
 
 def tokens(cookie: str) -> list[str]:
-    """The values in a Cookie header, an encrypted one in its parts without the header, which is no secret."""
+    """List the values of a Cookie header: of an encrypted one its parts without the JWE header, which is no secret."""
     values = [pair.partition("=")[2] for pair in cookie.split("; ")]
     return [part for value in values for part in (value.split(".")[2:] if "." in value else [value])]
 
 
 class Scenario:
-    """Requests to a stack, and all that comes back."""
+    """Sends requests to a stack, and collects all that comes back."""
 
     def __init__(self, stack: Stack) -> None:
         now = int(time.time())
@@ -111,7 +111,7 @@ class Scenario:
             self.ask("OPTIONS", status=204, Cookie=cookie, Authorization=f"Bearer {KEY}", Origin=KEY)
 
     def requests_in_trouble(self, stack: Stack) -> None:
-        """With the tables and the secret gone."""
+        """Send the requests while the tables and the secret are gone."""
         with closing(boto3.client("dynamodb", endpoint_url=stack.aws_url)) as dynamodb:
             dynamodb.delete_table(TableName=stack.tables["OutcomesTable"])
             self.ask("POST", status=500, body=OUTCOME, Authorization=f"Bearer {KEY}")

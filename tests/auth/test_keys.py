@@ -1,4 +1,4 @@
-"""What a valid key is."""
+"""Bearer keys, valid and not."""
 
 import pytest
 from outcomes.auth.keys import MAX_KEY_LENGTH, bearer_key, fingerprint, is_valid, parse_fingerprints

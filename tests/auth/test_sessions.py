@@ -1,4 +1,4 @@
-"""Who a session cookie belongs to: the real ones, the forged, the stale and the ambiguous."""
+"""Session cookies and their users: real, forged, stale and ambiguous ones."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -45,7 +45,7 @@ def token_of(cookie: str) -> str:
 
 
 def refusal(sessions: Sessions, *cookie_headers: str) -> str:
-    """Why there is no session."""
+    """Return the reason why there is no session."""
     with pytest.raises(NoSession) as raised:
         sessions.user_id(cookie_headers)
     return raised.value.reason
@@ -56,7 +56,7 @@ def header(**cookies: str) -> str:
 
 
 class TestRealCookies:
-    """Made by the packages that dashboards use: see make_cookies.mjs."""
+    """Cookies made by the packages that dashboards use: see make_cookies.mjs."""
 
     def made(self, **wanted: Any) -> list[dict[str, str]]:
         return [made["cookies"] for made in REAL_COOKIES["made"] if wanted.items() <= made.items()]
@@ -327,7 +327,7 @@ ODD_NEIGHBOURS = [
 
 
 class TestCookieHeaders:
-    """As browsers and proxies send them."""
+    """Cookie headers as browsers and proxies send them."""
 
     @pytest.fixture
     def cookie(self, family: EncryptedCookie) -> str:

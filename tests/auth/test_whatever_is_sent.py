@@ -39,7 +39,7 @@ names = st.sampled_from(["Cookie", "cookie", "COOKIE", "Authorization", "authori
 
 @pytest.fixture
 def ask(authorizer: ModuleType) -> Ask:
-    """Sends a request with these headers, and gives the status of the answer."""
+    """Send a request with these headers, and return the status of the answer."""
     rest_api = _api()
 
     async def invoke(_arn: str, event: dict[str, Any], _request_id: str) -> Any:

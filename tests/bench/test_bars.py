@@ -1,4 +1,4 @@
-"""When the bench is content, and when it fails."""
+"""The bench's bars: met, missed within tolerance, missed."""
 
 import pytest
 

@@ -25,7 +25,7 @@ PAGE = b"<!doctype html><html lang=en><title>A page</title>"
 
 
 class PageHandler(BaseHTTPRequestHandler):
-    """The same page whatever is asked for."""
+    """Serves the same page whatever is asked for."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -54,7 +54,7 @@ class Platform:
 
     @contextmanager
     def arriving(self, count: int = 1) -> Iterator[list[str]]:
-        """Yields a list that has, after the block, the requests that came to the API's routes: `POST 415`.
+        """Yield a list that has, after the block, the requests that came to the API's routes: `POST 415`.
 
         Waits until there are `count` of them, if need be. What a browser asks of each host, an icon, is not there.
         """
@@ -68,7 +68,7 @@ class Platform:
             arrived[:] = map(" ".join, re.findall(r"^([A-Z]+) /api/\S+ (\d+) ", self.stack.log[before:], re.MULTILINE))
 
     def titles(self, user_id: int) -> list[str]:
-        """The titles of all outcomes that the table has of a user."""
+        """List the titles of all outcomes that the table has of a user."""
         with closing(boto3.client("dynamodb", endpoint_url=self.stack.aws_url)) as client:
             found = client.query(
                 TableName=self.stack.tables["OutcomesTable"],
@@ -120,13 +120,13 @@ class Visitor:
         )
 
     def open(self, host: str) -> Page:
-        """A page of a host."""
+        """Open a page of a host."""
         page = self.context.new_page()
         page.goto(self.platform.origin(host))
         return page
 
     def fetch(self, page: Page, url: str, **init: Any) -> Any:
-        """What a script of the page learns of a request: status and body and headers, or `blocked`."""
+        """Return all that a script of the page learns of a request: status, body and headers, or `blocked`."""
         return page.evaluate(
             """async ([url, init]) => {
                 try {
@@ -147,7 +147,7 @@ class Visitor:
 
 @pytest.fixture
 def visitor(platform: Platform, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    """Signed in; each test's is another user."""
+    """Sign in a visitor, in each test another user."""
     context = browser.new_context()
     context.set_default_timeout(10_000)
     visitor = Visitor(platform, context, 1 + request.session.items.index(request.node))

@@ -1,4 +1,4 @@
-"""What pages of other origins can do to the API with a user's session: the dashboards all, strangers nothing."""
+"""Pages of other origins call the API with a user's session: dashboards can do everything, strangers nothing."""
 
 import json
 
@@ -151,7 +151,7 @@ class TestAStranger:
 
 
 def _submit_form(page: Page, url: str, enctype: str) -> None:
-    """Posts a field whose name and value are, with the = between them, an outcome in JSON."""
+    """Post a field whose name and value are, with the = between them, an outcome in JSON."""
     name, value = OUTCOME[:-1] + ',"description":"', '"}'
     page.evaluate(
         """([url, enctype, name, value]) => {

@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def store(stack: Stack) -> Iterator[OutcomeStore]:
-    """The stack's own table."""
+    """Open the stack's own table."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL", stack.aws_url)
         store = OutcomeStore(stack.tables["OutcomesTable"])
@@ -54,7 +54,7 @@ def ledger(stack: Stack, store: OutcomeStore) -> Ledger:
 
 @pytest.fixture
 def context(browser: Browser, ledger: Ledger, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
-    """A viewer signed in, in New York; a test says otherwise with @pytest.mark.viewer(locale=..., ...)."""
+    """Sign in a viewer in New York; a test says otherwise with @pytest.mark.viewer(locale=..., ...)."""
     marker = request.node.get_closest_marker("viewer")
     viewer = {"locale": "en-US", "timezone_id": "America/New_York", "reduced_motion": "reduce"}
     context = browser.new_context(**viewer | (marker.kwargs if marker else {}))
@@ -66,7 +66,7 @@ def context(browser: Browser, ledger: Ledger, request: pytest.FixtureRequest) ->
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    """An empty page; the test fails with whatever the page itself complains of."""
+    """Open an empty page, and fail the test with whatever the page itself complains of."""
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -77,7 +77,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture
 def open_feed(page: Page, ledger: Ledger) -> Open:
-    """Opens a page that embeds the component, with the attributes given (its endpoint too, unless that comes later)."""
+    """Open a page that embeds the component, with the attributes given (its endpoint too, unless that comes later)."""
 
     def open_feed(*, endpoint_later: bool = False, **attributes: object) -> Page:
         attributes |= {} if endpoint_later else {"endpoint": "/api/outcomes"}
@@ -98,7 +98,7 @@ def open_feed(page: Page, ledger: Ledger) -> Open:
 
 @pytest.fixture(scope="session")
 def artefacts() -> Path:
-    """Where pictures of the last run are kept, ignored by git like pytest's own cache."""
+    """Make the folder of the last run's pictures, ignored by git like pytest's own cache."""
     ARTEFACTS.mkdir(exist_ok=True)
     (ARTEFACTS / ".gitignore").write_text("*\n")
     return ARTEFACTS

@@ -32,7 +32,7 @@ class Ledger:
         context.add_cookies([{"name": name, "value": value, "url": self.url, "sameSite": "Lax", "httpOnly": True}])
 
     def work(self, now: datetime) -> None:
-        """What `make seed` tells of the last weeks before `now`."""
+        """Record the outcomes of `make seed` in the last weeks before `now`."""
         for milliseconds, fields in list(outcomes(round(now.timestamp() * 1000)))[-60:]:
             self._put(fields | {"userId": self.viewer}, milliseconds)
 

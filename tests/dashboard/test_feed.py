@@ -1,4 +1,4 @@
-"""What a signed-in viewer sees, and what happens while they look."""
+"""The feed of a signed-in viewer, at first and while it is open."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The one file that a page embeds."""
+"""value-delivered.js, the one file that a page embeds."""
 
 import gzip
 import re

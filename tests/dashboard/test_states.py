@@ -1,4 +1,4 @@
-"""Each state has its own words, gives way by itself, and is usable by keyboard and screen reader.
+"""Each state of the feed has its own words, ends by itself, and is usable by keyboard and screen reader.
 
 Whatever goes wrong is arranged between the browser and the network, so the service behind is always a healthy one.
 """
@@ -40,7 +40,10 @@ def answer(page: Page, status: int, url: str | re.Pattern[str] = API, **headers:
 
 
 def waits(page: Page, number: int) -> list[int]:
-    """The first so many waits, in milliseconds. (Playwright's wait_for_function needs eval, which the page forbids.)"""
+    """List the first `number` waits, in milliseconds.
+
+    Playwright's wait_for_function needs eval, which the page forbids.
+    """
     for _ in range(200):
         if page.evaluate("waits.length") >= number:
             break

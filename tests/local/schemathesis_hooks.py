@@ -1,4 +1,4 @@
-"""Loaded by schemathesis: see schemathesis.toml."""
+"""Hooks that schemathesis loads: see schemathesis.toml."""
 
 from itertools import count
 from typing import Any

@@ -40,11 +40,11 @@ class Stack:
 
     @property
     def log(self) -> str:
-        """What the stack and its functions have written to standard error."""
+        """Read what the stack and its functions have written to standard error."""
         return self.log_file.read_text()
 
     def cookie(self, user_id: int) -> str:
-        """The value of a Cookie header with a session of the user."""
+        """Make the value of a Cookie header with a session of the user."""
         return mint("next-auth", user_id, self.session_secret, int(time.time())).cookie
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -59,7 +59,7 @@ class Stack:
 
 @contextmanager
 def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """A stack on a free port, with its files in `folder`, until the block ends."""
+    """Run a stack on a free port, with its files in `folder`, until the block ends."""
     files = {name: folder / name for name in ("stack.json", "output", "log")}
     with files["output"].open("w") as output, files["log"].open("w") as log:
         process = subprocess.Popen(
@@ -111,6 +111,6 @@ def local(*arguments: str, environment: Mapping[str, str] | None = None) -> "sub
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Our own template, running. Tests share it, so each uses users of its own."""
+    """Run our own template. Tests share it, so each uses users of its own."""
     with running(tmp_path_factory.mktemp("stack")) as stack:
         yield stack

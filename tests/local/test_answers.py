@@ -1,4 +1,4 @@
-"""What `make deploy` asks, and what it makes of the answers."""
+"""The questions of `make deploy`, and where its answers go."""
 
 import tomllib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Lambda authorizers: who is let in, who is asked again, what a function hears of it."""
+"""Lambda authorizers: letting in, caching, and the context that a function gets."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""openapi.yaml: what the code says it is, and what the running stack does."""
+"""openapi.yaml agrees with the code and with the running stack."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_every_route_of_the_template_is_in_it(template: Any) -> None:
 
 
 def contents(node: Any) -> Iterator[Any]:
-    """All that has a schema and examples of it."""
+    """Find all nodes that have a schema and examples of it."""
     if isinstance(node, dict):
         if "examples" in node:
             yield node
@@ -53,7 +53,7 @@ def test_its_examples_are_what_it_says() -> None:
 
 
 def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options: str) -> str:
-    """Let it try the stack, and return its report. `auth` is the part of its configuration that says who is calling."""
+    """Run schemathesis against the stack, and return its report. auth: its configuration of credentials."""
     config = folder / "schemathesis.toml"
     config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{auth}")
     command = [str(Path(sys.executable).parent / "schemathesis"), "--no-color", f"--config-file={config}"]
@@ -71,7 +71,7 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
 
 
 def tried(report: str) -> int:
-    """How many requests schemathesis has made, all of them to its satisfaction."""
+    """Return how many requests schemathesis has made. Raises AssertionError unless all of them passed."""
     found = re.search(r"(\d+) generated, \1 passed", report)
     assert found, report
     return int(found[1])

@@ -1,4 +1,4 @@
-"""What a function is given: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+"""The events that functions get: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
 
 import base64
 import re
@@ -150,7 +150,7 @@ def test_a_function_sees_its_own_environment_and_nothing_of_the_machine(echo_sta
 
 
 def _raw(stack: Stack, headers: bytes) -> Any:
-    """The event of a request whose headers are sent byte for byte."""
+    """Send a request whose headers go out byte for byte, and return its event."""
     address = urlsplit(stack.url)
     request = b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + headers + b"\r\n"
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:

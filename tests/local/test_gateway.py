@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself, and what it makes of functions that go wrong."""
+"""Answers of API Gateway itself, and of functions that go wrong."""
 
 import asyncio
 import socket

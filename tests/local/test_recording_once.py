@@ -1,4 +1,4 @@
-"""One outcome, however many send it at once, and whoever dies on the way."""
+"""An outcome is recorded once, however many send it at the same time, and whoever dies on the way."""
 
 import os
 import signal

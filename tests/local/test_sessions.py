@@ -1,4 +1,4 @@
-"""Sessions against the running stack, where API Gateway remembers who sent which Cookie header."""
+"""Sessions against the running stack, whose API Gateway caches the authorizer's answer by Cookie header."""
 
 import httpx
 

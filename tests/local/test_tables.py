@@ -28,7 +28,7 @@ def client(tables: dict[str, str]) -> Any:  # noqa: ARG001 (they must be there)
 
 @pytest.fixture
 def sorted_items(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many items moto has sorted, each time that it did."""
+    """Record how many items moto sorts, each time that it does."""
     counts: list[int] = []
     sort = MotoTable.all_items
 
@@ -79,7 +79,7 @@ def test_a_query_of_an_unknown_partition_sorts_nothing(client: Any, sorted_items
 
 @st.composite
 def queries(draw: st.DrawFn) -> dict[str, Any]:
-    """Items of two partitions, and a query of one of them."""
+    """Draw items of two partitions, and a query of one of them."""
     kind = draw(st.sampled_from(sorted(KEYS)))
     key = KEYS[kind]
     comparison = draw(st.sampled_from([None, *COMPARISONS[: 7 if kind == "text" else 6]]))

@@ -1,4 +1,4 @@
-"""Templates as CloudFormation would resolve them, and what is said of those that cannot run here."""
+"""Templates are resolved as CloudFormation does, and those that cannot run here are refused in one line."""
 
 from pathlib import Path
 from typing import Any

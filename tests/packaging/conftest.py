@@ -1,4 +1,4 @@
-"""What `make build` builds, once per run and architecture."""
+"""Runs `make build` once per run and architecture."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ class Build:
 
     @property
     def layer(self) -> Path:
-        """What Lambda unpacks into /opt."""
+        """Return the folder that Lambda unpacks into /opt."""
         return self.folder / "CommonLayer"
 
 

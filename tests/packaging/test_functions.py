@@ -41,14 +41,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layer holds
 
 @pytest.fixture(scope="session")
 def native(request: pytest.FixtureRequest) -> Build:
-    """The build that this machine can run."""
+    """Build for this machine."""
     build: Build = request.getfixturevalue({"aarch64": "arm64", "x86_64": "x86_64"}[platform.machine()])
     return build
 
 
 @pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with only what Lambda provides, as /var/runtime is."""
+    """Make a folder with only what Lambda provides, as /var/runtime is."""
     folder = tmp_path_factory.mktemp("runtime")
     for name in PROVIDED:
         spec = importlib.util.find_spec(name)
@@ -61,7 +61,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str, str]:
-    """The function's variables; what only a deployment knows is empty."""
+    """Return the function's variables; those that only a deployment knows are empty."""
     variables = template["Globals"]["Function"]["Environment"]["Variables"] | (
         function["Properties"].get("Environment", {}).get("Variables", {})
     )

@@ -1,4 +1,4 @@
-"""The one door, on a machine that lacks what it stands on."""
+"""The Makefile on a machine that lacks the programs it needs."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from .conftest import ROOT
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A fresh clone, in a folder with a blank in its name; nothing is installed."""
+    """Make a fresh clone, in a folder with a blank in its name; nothing is installed."""
     folder = tmp_path / "my clone"
     folder.mkdir()
     for name in ("Makefile", "pyproject.toml", "uv.lock", ".python-version"):
@@ -40,7 +40,7 @@ def make(clone: Path, target: str, **programs: str) -> subprocess.CompletedProce
 
 
 def own_lines(stderr: str) -> list[str]:
-    """What we say, without make's own last word."""
+    """List our lines of the output, without make's own last one."""
     return [line for line in stderr.splitlines() if not line.startswith("make:") and not line.startswith("Installing")]
 
 

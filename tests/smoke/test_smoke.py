@@ -1,4 +1,4 @@
-"""The smoke test against the local stack: it holds there, leaves nothing, and says what does not hold."""
+"""The smoke test against the local stack: it passes, leaves nothing behind, and names what does not hold."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def _describe(stack: Stack) -> None:
-    """Have CloudFormation tell of the stack what it tells of a deployed one."""
+    """Let CloudFormation describe the local stack as it would a deployed one."""
     outputs = {
         "ApiUrl": f"{stack.url}/api/outcomes",
         "OutcomesTableName": stack.tables["OutcomesTable"],

@@ -28,7 +28,7 @@ EVERYTHING = {
 
 
 class Deployment(Template):
-    """One that can be looked at whole and changed. What the local stack does not run is named by its logical id."""
+    """A deployment to look at and change. Resources that the local stack does not run are named by logical id."""
 
     def __init__(self, template: Template, parameters: dict[str, str]) -> None:
         super().__init__(deepcopy(template._document), template.folder, parameters)
@@ -37,15 +37,15 @@ class Deployment(Template):
         self.arns["SessionSecret"] = SECRET_ARN
 
     def copy(self, **parameters: str) -> "Deployment":
-        """The same text, with other parameters where given."""
+        """Make a deployment of the same text, with other parameters where given."""
         return Deployment(self, self.parameters | parameters)
 
     def of(self, type_: str) -> dict[str, Any]:
-        """The properties of every resource of a type, resolved, by logical id."""
+        """Resolve the properties of every resource of a type, by logical id."""
         return {name: self.resolve(properties) for name, properties in self.resources(type_).items()}
 
     def one(self, type_: str) -> Any:
-        """The properties of the only resource of a type, resolved."""
+        """Resolve the properties of the only resource of a type."""
         [properties] = self.of(type_).values()
         return properties
 
@@ -71,17 +71,17 @@ def deploy(**parameters: str) -> Deployment:
 
 @pytest.fixture(scope="session")
 def deployed() -> Deployment:
-    """With the defaults."""
+    """Make a deployment with the defaults."""
     return deploy()
 
 
 @pytest.fixture(scope="session")
 def complete() -> Deployment:
-    """With everything on that can be."""
+    """Make a deployment with everything on that can be."""
     return deploy(**EVERYTHING)
 
 
 @pytest.fixture(scope="session")
 def api(deployed: Deployment) -> Any:
-    """The OpenAPI document that API Gateway imports."""
+    """Return the OpenAPI document that API Gateway imports."""
     return deployed.one("AWS::ApiGateway::RestApi")["Body"]

@@ -1,4 +1,4 @@
-"""What API Gateway is told: who may call what, and how it answers by itself."""
+"""API Gateway's configuration: who may call what, and its own answers."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a person who deploys is asked and told, and what is in the repository about it."""
+"""Parameters, outputs and the repository's settings, for a person who deploys."""
 
 import re
 import tomllib

@@ -27,7 +27,7 @@ def hosted() -> Template:
 
 
 def one(template: Template, type_: str) -> Any:
-    """The properties of the only resource of a type, as CloudFormation gets them."""
+    """Return the properties of the only resource of a type, as CloudFormation gets them."""
     [properties] = template.resources(type_).values()
     return properties
 

@@ -1,4 +1,4 @@
-"""How the functions run, and what little each of them may do."""
+"""The functions' settings, and the few rights of each."""
 
 import re
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def statements(template: Template, function: str) -> Iterator[Any]:
 
 
 def enclosing_operations(statement: Any) -> list[str]:
-    """The operations that a statement allows its action in, when it is allowed as a part of these only.
+    """Return the operations that a statement limits its action to, such as a transaction.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """

@@ -1,4 +1,4 @@
-"""What whoever deploys need not harden any more.
+"""The template is hardened as it is: rights, limits, logs, alarms and releases.
 
 test_production_mutations.py takes each of these properties away and sees that it is missed here.
 """
@@ -116,12 +116,12 @@ def test_a_function_that_answers_calls_can_be_limited(complete: Deployment) -> N
 
 
 def test_the_authorizer_is_never_the_narrower(complete: Deployment) -> None:
-    """What all calls go through together has no limit of its own, whatever the others have."""
+    """All calls go through the authorizer, so it has no limit of its own, whatever the others have."""
     assert "ReservedConcurrentExecutions" not in complete.of(FUNCTION)["AuthorizerFunction"]
 
 
 def longest_call(config: Any) -> float:
-    """How long botocore takes to give up at worst: every attempt times out, every wait is as long as chance allows."""
+    """Compute the longest that botocore takes to give up: every attempt times out, every wait is the longest."""
     attempts = config.retries["total_max_attempts"]
     assert config.retries["mode"] == "standard"
     longest_wait = ExponentialBackoff(random=lambda: 1).delay_amount
@@ -297,7 +297,7 @@ def test_failures_of_the_authorizer_are_counted_and_not_its_401s(deployed: Deplo
 
 
 def metrics(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Namespace, name and dimensions of every metric that an alarm looks at."""
+    """List namespace, name and dimensions of every metric that an alarm looks at."""
     parts = [metric["MetricStat"]["Metric"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric]
     for part in parts or [alarm]:
         dimensions = {each["Name"]: each["Value"] for each in part.get("Dimensions", [])}
@@ -354,7 +354,7 @@ READS = {"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"}
 
 
 def calls_of_tables(template: Deployment) -> set[tuple[str, str]]:
-    """Every table and operation that roles allow; who may write in a transaction may do all of its writes in one."""
+    """List every table and operation that roles allow, writes also within the transactions that a role may make."""
     calls: set[tuple[str, str]] = set()
     for function in template.resources(FUNCTION):
         writes: set[str] = set()
@@ -392,7 +392,7 @@ def test_no_function_and_no_call_of_a_table_is_overlooked(deployed: Deployment) 
 
 
 def shown(template: Deployment, title: str, namespace: str) -> set[tuple[str, ...]]:
-    """Name and values of dimensions of the metrics of a service that a widget of the dashboard shows."""
+    """List name and values of dimensions of the metrics of a service that a widget of the dashboard shows."""
     widgets = json.loads(template.one("AWS::CloudWatch::Dashboard")["DashboardBody"])["widgets"]
     [properties] = [widget["properties"] for widget in widgets if widget["properties"]["title"] == title]
     rows = [[each for each in row if isinstance(each, str)] for row in properties["metrics"]]
@@ -460,7 +460,7 @@ def test_one_dashboard_shows_it_all(deployed: Deployment) -> None:
 
 
 def description(template: Deployment, function: str) -> str:
-    """Of a version, which CloudFormation replaces when its description changes."""
+    """Return the description of a function's version, which CloudFormation replaces when it changes."""
     versions = template.of("AWS::Lambda::Version").values()
     [text] = [version["Description"] for version in versions if version["FunctionName"] == function]
     assert len(text) <= 256
@@ -468,7 +468,7 @@ def description(template: Deployment, function: str) -> str:
 
 
 def parameters_of(template: Deployment, value: Any) -> set[str]:
-    """Parameters that a value depends on, through conditions too."""
+    """Find the parameters that a value depends on, through conditions too."""
     found: set[str] = set()
     match value:
         case {"Ref": name} if name in template.document["Parameters"]:

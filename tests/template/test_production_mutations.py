@@ -1,4 +1,4 @@
-"""The promises are kept because somebody looks: each is taken away in turn, and the test that holds it must fail.
+"""Breaks each promise of the template in turn: the test that holds it must fail.
 
 A mutation changes the transformed template, so it stands for every way in which somebody could have written it.
 """
@@ -19,7 +19,7 @@ type Promise = Callable[..., None]
 
 
 def the(path: str, value: Any = None) -> Mutate:
-    """Set what a path such as `Resource/Properties/0/Name` names, or without a value take it away."""
+    """Set what a path such as `Resource/Properties/0/Name` names, or without a value remove it."""
 
     def mutate(document: Any) -> None:
         place = document["Resources"]
@@ -46,7 +46,7 @@ def _key(place: Any, step: str, *, new: bool = False) -> Any:
 
 
 def allow(role: str, action: Any, resource: Any) -> Mutate:
-    """Let a function do one more thing."""
+    """Allow a function one more action."""
 
     def mutate(document: Any) -> None:
         [policy] = document["Resources"][role]["Properties"]["Policies"]
@@ -537,7 +537,7 @@ def test_a_layer_that_reaches_nobody_is_missed(template: Any, resource: str) -> 
 
 
 def assert_missed(template: Deployment, mutate: Mutate, promise: Promise) -> None:
-    """The promise holds as it is, and does not once mutated."""
+    """Assert that a test passes as it is, and fails once mutated."""
     arguments = {"api": template.one("AWS::ApiGateway::RestApi")["Body"], "deployed": template, "complete": template}
     wanted = wanted_by(promise)
     promise(**{name: value for name, value in arguments.items() if name in wanted})

@@ -1,4 +1,4 @@
-"""What `make deploy` does once the stack is there: the page goes into its bucket, if it has one."""
+"""`make deploy` uploads the page once the stack is there, if it has a bucket."""
 
 import json
 import subprocess

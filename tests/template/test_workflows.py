@@ -1,4 +1,4 @@
-"""GitHub's workflows: what people run themselves, by actions that cannot change under us, with no key to lose."""
+"""GitHub's workflows run the commands that people do, by pinned actions, and without a stored AWS key."""
 
 import re
 from pathlib import Path

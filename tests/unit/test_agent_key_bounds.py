@@ -1,4 +1,4 @@
-"""Recording with an agent's key: what it may say, and what the ledger keeps of who said it."""
+"""Recording with an agent's key: its bounds, and the provenance that is stored."""
 
 import json
 from typing import Any

@@ -30,7 +30,7 @@ TROUBLE: st.SearchStrategy[list[Fault]] = st.sampled_from(
 @pytest.mark.usefixtures("no_waiting")
 def test_any_sequence_keeps_count_and_sum(template: Any) -> None:
     class AnySequence(RuleBasedStateMachine):
-        """The feed of a user, beside what it should hold."""
+        """The feed of a user, beside a model of what it should hold."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -108,7 +108,7 @@ def post(function: Any, body: str, headers: dict[str, str] | None = None) -> Any
 
 
 def feed(limit: int = 50) -> dict[str, Decimal | None]:
-    """All outcomes, page by page, as id to value."""
+    """Read all outcomes, page by page, as id to value."""
     values: dict[str, Decimal | None] = {}
     query: dict[str, Any] = {"limit": str(limit)}
     while query.get("cursor", "") is not None:

@@ -67,7 +67,7 @@ def test_every_region_has_the_endpoint_that_botocore_knows(fips: bool) -> None:
 
 
 def answering(client: Any, status: int, body: bytes) -> Any:
-    """The client, with a service that gives this answer without a network."""
+    """Make a client whose service gives this answer without a network."""
 
     class Raw:
         def stream(self, **_: Any) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Who may post with a user's session: pages of the dashboard, and callers that are no browser."""
+"""Posting with a user's session: pages of the dashboard and callers that are no browser may, other pages may not."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The Cookie headers by which a handler knows the request that the authorizer has let in."""
+"""The fingerprint of Cookie headers, by which a handler knows the request that the authorizer let in."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`make key`."""
+"""The key and fingerprint of `make key`."""
 
 import re
 

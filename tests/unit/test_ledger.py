@@ -281,7 +281,7 @@ def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: Ledger,
     assert all(isinstance(result, ClientError | BotoCoreError) for result in results)
 
 
-def test_no_call_begins_when_patience_is_spent(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_call_begins_when_the_time_is_up(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", -1.0)
     with faulty(ledger.store.client, WRITES, fine) as calls:
         results = ledger.record_all(entries(1) + entries(1, "k"))

@@ -1,4 +1,4 @@
-"""What makes an outcome valid."""
+"""Valid and invalid outcomes."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What differs between environments that were started from one snapshot."""
+"""Environments that were started from one snapshot draw different random numbers."""
 
 import random
 import sys
@@ -13,7 +13,7 @@ from outcomes.storage.restore import reseed_after_restore
 
 @pytest.fixture
 def after_restore(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
-    """What Lambda's runtime would call."""
+    """List the hooks that Lambda's runtime would call."""
     hooks: list[Callable[[], None]] = []
     runtime = ModuleType("snapshot_restore_py")
     runtime.__dict__["register_after_restore"] = hooks.append
@@ -22,12 +22,12 @@ def after_restore(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
 
 
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long an environment would wait between attempts."""
+    """List the seconds that an environment would wait between attempts."""
     slept: list[float] = []
     monkeypatch.setattr("outcomes.storage.ledger.time.sleep", slept.append)
-    patience = _Deadline()
+    deadline = _Deadline()
     for _ in range(5):
-        patience.wait()
+        deadline.wait()
     return slept
 
 

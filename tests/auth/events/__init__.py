@@ -1,4 +1,4 @@
-"""Golden events: what API Gateway asks an authorizer of type REQUEST, version 1.0."""
+"""Golden events of a REQUEST authorizer, version 1.0, as API Gateway sends them."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def load_event(name: str, **headers: list[str]) -> dict[str, Any]:
-    """The event of `<name>.json` with these headers in place of its own Authorization and Cookie.
+    """Load the event of `<name>.json` with these headers in place of its own Authorization and Cookie.
 
     A header is given with all its values; `_` in its name is `-`.
     """

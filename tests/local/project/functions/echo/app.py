@@ -1,4 +1,4 @@
-"""Says what it was given."""
+"""Returns the event that it was given."""
 
 import json
 import os

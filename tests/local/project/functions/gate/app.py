@@ -1,4 +1,4 @@
-"""Lets in who says so, each time with a new ticket."""
+"""An authorizer that obeys a header, and gives a new ticket each time."""
 
 import uuid
 from typing import Any

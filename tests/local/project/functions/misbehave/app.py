@@ -1,4 +1,4 @@
-"""Does what no function should."""
+"""A function that fails in each way that a function can."""
 
 import os
 import time

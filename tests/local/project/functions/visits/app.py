@@ -1,4 +1,4 @@
-"""Counts in DynamoDB."""
+"""Counts its calls in DynamoDB."""
 
 import os
 from typing import Any

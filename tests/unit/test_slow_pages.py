@@ -1,4 +1,4 @@
-"""A page that takes too long to fill is given as it is."""
+"""A page that takes too long to fill is returned as it is."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from outcomes.storage.store import PAGE_SECONDS, Filters, OutcomeStore
 
 
 class SlowTable:
-    """Finds nothing, and never gets to the end."""
+    """A table whose queries find nothing, and never get to the end."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
