@@ -46,7 +46,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str,
     from outcomes.edge.observability import logger
 
     stream = io.StringIO()
-    monkeypatch.setattr(logger.handlers[0], "stream", stream)
+    monkeypatch.setattr(logger().handlers[0], "stream", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     print(stream.getvalue())  # to where credentials are looked for
 

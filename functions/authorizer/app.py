@@ -108,7 +108,7 @@ def _failure(event: "Event", error: Exception) -> Exception:
     else:
         place = extract_tb(error.__traceback__)[-1]
         cause = f"{type(error).__name__} in {place.filename}:{place.lineno}"
-    logger.set_correlation_id(event["requestContext"]["requestId"])
-    logger.error("It cannot be known who is calling", cause=cause)
+    logger().set_correlation_id(event["requestContext"]["requestId"])
+    logger().error("It cannot be known who is calling", cause=cause)
     # API Gateway copies this text into its access log, where a quotation mark would break the line.
     return RuntimeError("It cannot be known who is calling")

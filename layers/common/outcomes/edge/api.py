@@ -198,8 +198,8 @@ def _refused(event: Event, refused: Refused) -> Response:
     # Imported when first needed: a list that succeeds needs neither log nor metrics.
     from outcomes.edge.observability import count_refused, logger
 
-    logger.set_correlation_id(_request_id(event))
-    logger.info("Refused", extra={"reason": refused.error, "details": refused.details})
+    logger().set_correlation_id(_request_id(event))
+    logger().info("Refused", extra={"reason": refused.error, "details": refused.details})
     count_refused([refused.error])
     also = ignored_header(refused.ignored) if isinstance(refused, BadRequest) else {}
     if isinstance(refused, Contended):
@@ -211,8 +211,8 @@ def log_failure(event: Event, message: str, failure: Exception) -> None:
     """Log a failure that is no fault of the caller's, with its cause."""
     from outcomes.edge.observability import logger
 
-    logger.set_correlation_id(_request_id(event))
-    logger.error(message, exc_info=failure)
+    logger().set_correlation_id(_request_id(event))
+    logger().error(message, exc_info=failure)
 
 
 def error_body(refused: Refused) -> dict[str, Any]:

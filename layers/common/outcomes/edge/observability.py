@@ -1,65 +1,82 @@
-"""One logger and one metrics, for all functions.
+"""One logger and one writer of metrics, for all functions.
 
-Importing this costs three times what starting Python does, so functions that need neither on a good request import it
-when first needed. Service and namespace come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE.
+Metrics are lines of CloudWatch's embedded metric format on standard output, as Powertools' Metrics writes them:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+They are written here because a good request needs nothing else of Powertools, and to load it takes longer than all else
+that such a request loads. Its Logger is loaded with the first line that is logged.
+
+Service and namespace come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE, for logs and metrics alike.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from outcomes.contract import instants
+from outcomes.contract.json_text import compact
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
     from outcomes.contract.models import NewOutcome
 
-__all__ = ["count_recorded", "count_refused", "count_unauthorized", "logger", "metrics"]
+_VALUES_PER_METRIC = 100
+"""All that CloudWatch takes in a line."""
 
-logger = Logger(serialize_stacktrace=False)  # the traceback once, as text
-metrics = Metrics()
 
-_VALUES_PER_METRIC = 99
-"""At 100, all that CloudWatch takes, Powertools flushes by itself; ours would then warn, and keep the dimension."""
+@cache
+def logger() -> "Logger":
+    """Make the one logger, Powertools' own: JSON lines with the correlation id that it is given."""
+    from aws_lambda_powertools import Logger
+
+    return Logger(serialize_stacktrace=False)  # the traceback once, as text
 
 
 def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
-    """OutcomesRecorded and ValueRecorded, by outcome_type."""
+    """Write OutcomesRecorded and ValueRecorded, by outcome_type."""
     by_type: dict[str, list[NewOutcome]] = {}
     for outcome in outcomes:
         by_type.setdefault(outcome.outcome_type, []).append(outcome)
     for outcome_type, of_type in by_type.items():
         for recorded in batched(of_type, _VALUES_PER_METRIC, strict=False):
+            metrics = {"OutcomesRecorded": ("Count", [float(len(recorded))])}
             values = [float(outcome.value_usd) for outcome in recorded if outcome.value_usd is not None]
-            counts = [("OutcomesRecorded", MetricUnit.Count, float(len(recorded)))]
-            counts += [("ValueRecorded", MetricUnit.NoUnit, value) for value in values]
-            _publish("outcome_type", outcome_type, counts, otherwise="Recorded, but not counted")
+            if values:
+                metrics["ValueRecorded"] = ("None", values)
+            _write("outcome_type", outcome_type, metrics, otherwise="Recorded, but not counted")
 
 
 def count_refused(reasons: Iterable[str]) -> None:
-    """RequestsRefused, by reason, each of a closed set of texts: one line a reason, however often it stands there."""
+    """Write RequestsRefused, by reason, each of a closed set of texts: one line a reason, however often it is there."""
     for reason, times in Counter(reasons).items():
-        counts = [("RequestsRefused", MetricUnit.Count, float(times))]
-        _publish("reason", reason, counts, otherwise="Refused, but not counted")
+        metrics = {"RequestsRefused": ("Count", [float(times)])}
+        _write("reason", reason, metrics, otherwise="Refused, but not counted")
 
 
 def count_unauthorized(reason: str) -> None:
-    """AuthRefused, by reason, which is one of a closed set of words."""
-    counts = [("AuthRefused", MetricUnit.Count, 1.0)]
-    _publish("reason", reason, counts, otherwise="Refused, but not counted")
+    """Write AuthRefused, by reason, which is one of a closed set of words."""
+    _write("reason", reason, {"AuthRefused": ("Count", [1.0])}, otherwise="Refused, but not counted")
 
 
-def _publish(dimension: str, value: str, counts: list[tuple[str, MetricUnit, float]], *, otherwise: str) -> None:
-    """One line of metrics; or, where that fails, `otherwise` in the log.
+def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]], *, otherwise: str) -> None:
+    """Write one line of metrics, each a unit and values; or, where that fails, log `otherwise`.
 
     What is counted has happened: what is stored is stored, and a caller who heard of a failure would send it again.
     """
     try:
-        metrics.add_dimension(dimension, value)
-        for name, unit, count in counts:
-            metrics.add_metric(name, unit, count)
-        metrics.flush_metrics()
-    except Exception:
-        metrics.clear_metrics()
-        logger.exception(otherwise)
+        directive = {
+            "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],
+            "Dimensions": [[dimension, "service"]],
+            "Metrics": [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()],
+        }
+        line = {
+            "_aws": {"Timestamp": instants.now(), "CloudWatchMetrics": [directive]},
+            dimension: value,
+            "service": os.environ["POWERTOOLS_SERVICE_NAME"],
+        } | {name: values for name, (_, values) in metrics.items()}
+        print(compact(line))
+    except Exception:  # noqa: BLE001 - whatever it is, it is logged
+        logger().exception(otherwise)
