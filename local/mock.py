@@ -24,7 +24,7 @@ class Parameters(dict[str, str]):
     """The parameters of one place."""
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        """The value, else an empty text: airspeed takes `!$x` of a null to be false, which in Velocity is true."""
+        """The value, else an empty text, as the templates expect that AWS's CDK makes for preflights."""
         return super().get(name, default)
 
 

@@ -1,14 +1,18 @@
 """API Gateway's configuration: who may call what, and its own answers."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from local import openapi
+from local.events import Call
+from local.mock import Parameters, mock_answer
 from local.template import Template
 
-from .conftest import deploy
+from .conftest import ORIGINS, deploy
 
 EXTENSION = "x-amazon-apigateway-{}".format
 
@@ -63,6 +67,68 @@ def test_a_browser_s_preflight_needs_no_credentials(api: Any) -> None:
         if method == "options":
             assert "security" not in operation, path
             assert operation[EXTENSION("integration")]["type"] == "mock", path
+
+
+PREFLIGHTS = ["/api/outcomes", "/api/outcomes/batch", "/api/outcomes/summary"]
+
+
+def test_every_path_has_a_preflight(api: Any) -> None:
+    assert [path for path, method, _ in operations(api) if method == "options"] == PREFLIGHTS == list(api["paths"])
+
+
+def preflight(template: Template, path: str, *headers: tuple[str, str]) -> dict[str, str]:
+    """Answer a preflight with the template's own words; gives the headers that CORS is about."""
+    api = openapi.api(template)
+    route, parameters = api.match("OPTIONS", path) or pytest.fail(f"no preflight of {path}")
+    assert isinstance(route.integration, openapi.Mock)
+    call = Call("OPTIONS", path, [], list(headers), b"", "127.0.0.1", "HTTP/2.0")
+    answer = mock_answer(api, route.integration, parameters, call)
+    assert (answer.status, answer.body.strip()) == (204, b"")
+    return {name: value for name, value in answer.headers if name.startswith("Access-Control-")}
+
+
+@pytest.fixture(params=["", None], ids=["an empty text", "null"])
+def missing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a mapping template gets for a header that was not sent. AWS's documentation does not say which it is."""
+    monkeypatch.setattr(Parameters, "get", lambda self, name: dict.get(self, name, request.param))
+
+
+@pytest.mark.parametrize("path", PREFLIGHTS)
+@pytest.mark.parametrize("name", ["Origin", "origin"])
+@pytest.mark.parametrize("origin", ORIGINS.split(","))
+@pytest.mark.usefixtures("missing")
+def test_a_preflight_names_a_listed_origin_however_its_header_is_spelled(
+    deployed: Template, path: str, name: str, origin: str
+) -> None:
+    """Browsers send `Origin` by HTTP/1.1 and `origin` by HTTP/2."""
+    assert preflight(deployed, path, (name, origin)) == {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Allow-Methods": "GET,POST",
+        "Access-Control-Allow-Headers": "Content-Type,Idempotency-Key",
+        "Access-Control-Max-Age": "7200",
+    }
+
+
+@pytest.mark.parametrize("path", PREFLIGHTS)
+@pytest.mark.parametrize("name", ["Origin", "origin"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example.com", "null", "", "https://app.example.com.evil.example.com", None]
+)
+@pytest.mark.usefixtures("missing")
+def test_a_preflight_names_no_other_origin(deployed: Template, path: str, name: str, origin: str | None) -> None:
+    assert preflight(deployed, path, *([] if origin is None else [(name, origin)])) == {}
+
+
+def test_a_preflight_s_template_asks_of_nothing_whether_it_is_there(api: Any) -> None:
+    """An empty text is true to Velocity, and false to the interpreter that these tests have."""
+    for path in PREFLIGHTS:
+        [template] = api["paths"][path]["options"][EXTENSION("integration")]["responses"]["default"][
+            "responseTemplates"
+        ].values()
+        conditions = re.findall(r"#(?:else)?if(.*)", template)
+        assert conditions
+        assert all(re.fullmatch(r"\(!?\$allowed\.contains\(\$origin\)\)", each) for each in conditions), path
 
 
 def test_every_other_method_asks_exactly_one_authorizer(api: Any) -> None:

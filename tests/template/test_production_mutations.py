@@ -3,6 +3,7 @@
 A mutation changes the transformed template, so it stands for every way in which somebody could have written it.
 """
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -78,6 +79,19 @@ def authorizer_of(arn: str) -> Mutate:
         body = document["Resources"]["OutcomesApi"]["Properties"]["Body"]
         for scheme in body["components"]["securitySchemes"].values():
             scheme["x-amazon-apigateway-authorizer"]["authorizerUri"] = uri
+
+    return mutate
+
+
+def preflights_say(old: str, new: str) -> Mutate:
+    """Change the words of the mapping templates that answer preflights."""
+
+    def mutate(document: Any) -> None:
+        for path in document["Resources"]["OutcomesApi"]["Properties"]["Body"]["paths"].values():
+            response = path["options"]["x-amazon-apigateway-integration"]["responses"]["default"]
+            text = json.dumps(response["responseTemplates"])
+            assert json.dumps(old)[1:-1] in text
+            response["responseTemplates"] = json.loads(text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1]))
 
     return mutate
 
@@ -172,6 +186,34 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         "a permission before its alias",
         the("OutcomesApi/DependsOn"),
         production.test_what_may_be_called_is_there_before_it_is_allowed,
+    ),
+    *(
+        (
+            f"{spelling} is not looked for",
+            preflights_say(f'header.get("{spelling}")', 'header.get("ORIGIN")'),
+            partial(
+                test_api.test_a_preflight_names_a_listed_origin_however_its_header_is_spelled,
+                path="/api/outcomes",
+                name=spelling,
+                origin="https://app.example.com",
+            ),
+        )
+        for spelling in ("Origin", "origin")
+    ),
+    (
+        "every origin is named",
+        preflights_say("#if($allowed.contains($origin))", "#if(true)"),
+        partial(
+            test_api.test_a_preflight_names_no_other_origin,
+            path="/api/outcomes",
+            name="Origin",
+            origin="https://evil.example.com",
+        ),
+    ),
+    (
+        "a header that is there is taken for an origin",
+        preflights_say("#if(!$allowed.contains($origin))", "#if(!$origin)"),
+        test_api.test_a_preflight_s_template_asks_of_nothing_whether_it_is_there,
     ),
     # 2. Data safety
     *(
@@ -538,15 +580,18 @@ def test_a_layer_that_reaches_nobody_is_missed(template: Any, resource: str) -> 
 
 def assert_missed(template: Deployment, mutate: Mutate, promise: Promise) -> None:
     """Assert that a test passes as it is, and fails once mutated."""
-    arguments = {"api": template.one("AWS::ApiGateway::RestApi")["Body"], "deployed": template, "complete": template}
-    wanted = wanted_by(promise)
-    promise(**{name: value for name, value in arguments.items() if name in wanted})
+    promise(**arguments(promise, template))
     mutated = template.copy()
     mutate(mutated.document)
     with pytest.raises((AssertionError, KeyError, ValueError)):
-        promise(
-            **{name: mutated if value is template else value for name, value in arguments.items() if name in wanted}
-        )
+        promise(**arguments(promise, mutated))
+
+
+def arguments(promise: Promise, template: Deployment) -> dict[str, Any]:
+    """The fixtures that a promise asks for, all of this one deployment."""
+    wanted = wanted_by(promise)
+    given: dict[str, Any] = {name: template for name in ("deployed", "complete") if name in wanted}
+    return given | ({"api": template.one("AWS::ApiGateway::RestApi")["Body"]} if "api" in wanted else {})
 
 
 def wanted_by(promise: Promise) -> set[str]:
