@@ -171,9 +171,11 @@ def test_a_cursor_of_one_range_may_be_used_with_another() -> None:
 
 
 def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
-    wanted = [add(NOON, agentId=Decimal(7)), add(NOON + 9000, agentId=Decimal(7))]
+    # Five reads for a page of two, each four times as far as the one before: 3 + 12 + 48 + 192 + 768.
+    between = 1_100
+    wanted = [add(NOON, agentId=Decimal(7)), add(NOON + between, agentId=Decimal(7))]
     others = [
-        new_item(NewOutcome.parse(PLAIN, session_user=42), "session", NOON + index)[1] for index in range(1, 9000)
+        new_item(NewOutcome.parse(PLAIN, session_user=42), "session", NOON + index)[1] for index in range(1, between)
     ]
     for put in batched(others, 25, strict=False):
         puts: Any = [{"PutRequest": {"Item": item}} for item in put]
