@@ -29,7 +29,7 @@ export_requirements := $(uv) export --quiet --locked --no-dev --format requireme
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws test check audit format build lock openapi key session seed deploy smoke bench cost
+.PHONY: help install run aws unit test check audit format build lock openapi key session seed deploy smoke bench cost
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -37,8 +37,15 @@ help: ## list what there is
 run: install ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
 	@$(bin)/python -m local
 
+# One process per processor, each with a local stack and a browser of its own where its tests need one. Neighbours stay
+# together, so that few processes start the same thing; whoever is done takes over some of what others have left.
+parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
+
+unit: install ## run the tests of functions and layer, within seconds
+	@$(bin)/python -m pytest $(parallel) tests/unit tests/bench tests/docs
+
 test: install $(axe) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
-	@$(bin)/python -m pytest
+	@$(bin)/python -m pytest $(parallel)
 
 check: install .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
