@@ -52,6 +52,7 @@ class FaultyServer(ThreadingHTTPServer):
         self.times: list[float] = []
         self.requests: list[tuple[Mapping[str, str], bytes]] = []
         self.closing = threading.Event()
+        self.waited_out = False  # by a client that stays to the end of a slow answer
 
     @property
     def url(self) -> str:
@@ -128,13 +129,15 @@ class _Handler(BaseHTTPRequestHandler):
             case "half an answer after the write":
                 self._answer(status, ours, answer, announced=len(answer) * 2)
             case "silence after the write":
-                self.server.closing.wait(5)
+                self.server.waited_out = not self.server.closing.wait(30)
             case "drip after the write":
                 self._answer(status, ours, b"", announced=10_000)
-                for _ in range(100):  # five seconds: a client that waits for the end fails its test, and no test hangs
+                for _ in range(600):  # 30 seconds: a client that waits for the end fails its test, and no test hangs
                     if self.server.closing.wait(0.05):
                         break
                     self.wfile.write(b" ")
+                else:
+                    self.server.waited_out = True
             case _:
                 raise AssertionError(f"no such fault: {fault}")
 

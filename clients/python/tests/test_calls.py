@@ -131,6 +131,15 @@ def test_the_last_error_is_told() -> None:
     assert str(failure) == "No answer from the Outcomes API: ReadTimeout"
 
 
+def test_results_outlive_a_failed_try_to_better_them() -> None:
+    clock = Clock()
+    answer = b'{"results":[{"status":"failed","error":"Failed to record outcome","retryable":true},%s]}'
+    first = Reply(200, {}, answer % b'{"status":"created","id":"1"}')
+    results, steps = run(Calls(Retry(), clock).record_many([OUTCOME, OUTCOME]), clock, [first, *[LOST] * 99], each=5)
+    assert [(one.status, one.retryable) for one in results] == [("failed", True), ("created", False)]
+    assert [step.request.body.count(b"outcomeType") for step in steps[:3:2]] == [2, 1]
+
+
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
 

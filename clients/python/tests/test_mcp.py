@@ -17,10 +17,10 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.types import CallToolResult
-from outcomes_client import AsyncOutcomesClient, ConfigurationError, OutcomeType, Retry
+from outcomes_client import AsyncOutcomesClient, ConfigurationError, OutcomeType
 from outcomes_client._mcp import Fixed, build
 
-from clients.python.tests.conftest import Api, everywhere
+from clients.python.tests.conftest import ONE_TRY, Api, everywhere
 from clients.python.tests.faults import AFTER_THE_WRITE
 
 COMMAND = [sys.executable, "-m", "outcomes_client", "mcp"]
@@ -162,13 +162,12 @@ async def test_a_used_key_is_explained(model: Model) -> None:
 
 @pytest.mark.parametrize("tool", ["record_outcome", "record_outcomes"])
 async def test_an_unknown_ending_says_to_repeat_with_the_same_key(api: Api, model: Model, tool: str) -> None:
-    api.fail(*["drop after the write"] * 1000)
+    api.fail("drop after the write")
     arguments = DEAL if tool == "record_outcome" else {"outcomes": [DEAL]}
-    async with model(retry=Retry(deadline=0.5, timeout=1, first=0.01)) as connected:
+    async with model(retry=ONE_TRY) as connected:
         assert "Call again later with the same idempotency_key and fields." in await refusal(
             connected, tool, **arguments
         )
-        api.door.faults.clear()
         await call(connected, tool, **arguments)
     assert len(api.recorded()) == 1
 
