@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import yaml
 from samtranslator.model.exceptions import ExceptionWithMessage
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
-from yaml import YAMLError
+from samtranslator.yaml_helper import intrinsics_multi_constructor
+from yaml import CSafeLoader, YAMLError
 
 from local.environment import ACCOUNT, REGION
 from local.errors import StackError
@@ -47,6 +48,13 @@ NAMES = {
 REFERENCED_BY_ARN = {"AWS::Lambda::Alias", "AWS::Lambda::LayerVersion", "AWS::SecretsManager::Secret"}
 
 _NO_VALUE = object()
+
+
+class _Loader(CSafeLoader):
+    """YAML with the short forms of intrinsics, read by libyaml: ten times as fast as what SAM reads it with."""
+
+
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 class Template:
@@ -194,7 +202,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     """
     try:
         # Through JSON and back: what YAML anchors share must not be changed in several places at once.
-        document = json.loads(json.dumps(yaml_parse(path.read_text()), default=str))
+        document = json.loads(json.dumps(yaml.load(path.read_text(), _Loader), default=str))  # noqa: S506 (a safe one)
     except FileNotFoundError as error:
         raise StackError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, YAMLError) as error:
