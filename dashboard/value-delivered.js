@@ -22,23 +22,29 @@ const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have 
 // each look goes back this far beyond the newest known outcome.
 const OVERLAP_MS = 60_000;
 const TIMEOUT_MS = 20_000;
-const LONGEST_WAIT_S = 300;
+const LONGEST_BACKOFF_S = 300;
+// A timer's delay is a signed 32-bit number; browsers take a longer one for none at all (HTML, "Timers").
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-const TYPES = {
-  deal_closed: ["Deal closed", "M4 8h16v11H4zM9 8V5h6v3M4 13h16"],
-  negotiation_complete: ["Negotiation complete", "M4 4h11v8H9l-3 3v-3H4zM18 9h2v8h-2v3l-3-3h-5"],
-  amplification_complete: ["Amplification complete", "M4 17l5-5 4 4 7-8M15 7h5v5"],
-  broadcast_complete: [
-    "Broadcast complete",
-    "M12 12h.01M8.5 15.5a5 5 0 0 1 0-7M15.5 8.5a5 5 0 0 1 0 7M5.7 18.3a9 9 0 0 1 0-12.6M18.3 5.7a9 9 0 0 1 0 12.6",
+/** Name and icon of a type. A Map, for a name that came over the wire may be one that every object has. */
+const TYPES = new Map([
+  ["deal_closed", ["Deal closed", "M4 8h16v11H4zM9 8V5h6v3M4 13h16"]],
+  ["negotiation_complete", ["Negotiation complete", "M4 4h11v8H9l-3 3v-3H4zM18 9h2v8h-2v3l-3-3h-5"]],
+  ["amplification_complete", ["Amplification complete", "M4 17l5-5 4 4 7-8M15 7h5v5"]],
+  [
+    "broadcast_complete",
+    [
+      "Broadcast complete",
+      "M12 12h.01M8.5 15.5a5 5 0 0 1 0-7M15.5 8.5a5 5 0 0 1 0 7M5.7 18.3a9 9 0 0 1 0-12.6M18.3 5.7a9 9 0 0 1 0 12.6",
+    ],
   ],
-  task_complete: ["Task complete", "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M8 12l3 3 5-6"],
-  content_published: ["Content published", "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6"],
-};
+  ["task_complete", ["Task complete", "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M8 12l3 3 5-6"]],
+  ["content_published", ["Content published", "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6"]],
+]);
 const OTHER_ICON = "M12 4l2.4 5.2 5.6.6-4.2 3.8 1.2 5.6-5-2.9-5 2.9 1.2-5.6L4 9.8l5.6-.6z";
 
 /** The words for a type; one this file does not know yet is shown by its own name. */
-const typeName = (type) => TYPES[type]?.[0] ?? type.replaceAll("_", " ");
+const typeName = (type) => TYPES.get(type)?.[0] ?? type.replaceAll("_", " ");
 const agentName = (id) => (id === null ? "No agent" : `Agent ${id}`);
 
 // ---------------------------------------------------------------- the API
@@ -104,7 +110,7 @@ async function read(url, signal) {
 const usd = { style: "currency", currency: "USD", signDisplay: "negative" };
 const cents = new Intl.NumberFormat(undefined, usd);
 const everyDigit = new Intl.NumberFormat(undefined, { ...usd, maximumFractionDigits: 100 });
-const compact = new Intl.NumberFormat(undefined, { ...usd, notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat(undefined, { ...usd, notation: "compact", maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat();
 const exactTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
@@ -171,7 +177,7 @@ function readable(value) {
 
 function row(outcome) {
   const details = html("div", { class: "details" });
-  const [name, path] = TYPES[outcome.outcome_type] ?? [typeName(outcome.outcome_type), OTHER_ICON];
+  const [name, path] = TYPES.get(outcome.outcome_type) ?? [typeName(outcome.outcome_type), OTHER_ICON];
   const fill = () => {
     // Only when first unfolded: metadata may be 64 KiB a row.
     if (details.hasChildNodes()) return;
@@ -201,18 +207,23 @@ function row(outcome) {
   );
 }
 
-/** The nearest round number that is not below `value` and has a round half. */
-function roundUp(value) {
-  if (value <= 0) return 0;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return power * [1, 2, 2.5, 4, 5, 6, 8, 10].find((step) => step * power >= value);
+/**
+ * Ticks of an axis that reaches from `lowest` (at most 0) to `highest` (at least 0) and little further: at most six, highest
+ * first, 0 among them, evenly 1, 2, 2.5 or 5 times a power of ten apart.
+ */
+function axisTicks(lowest, highest) {
+  const steps = (value, step) => Math.ceil(value / step - 1e-9); // 0.3 / 0.1 is three
+  const power = 10 ** Math.floor(Math.log10((highest - lowest) / 5));
+  const step = [1, 2, 2.5, 5, 10, 20].map((factor) => factor * power).find((step) => steps(highest, step) + steps(-lowest, step) <= 5);
+  const above = steps(highest, step);
+  return Array.from({ length: above + steps(-lowest, step) + 1 }, (_, index) => (above - index) * step);
 }
 
 /** A bar a day. Pixels may be doubles; every figure a person can read is exact. */
 function chart(byDay, period) {
   const values = byDay.map((day) => Number(decimal(day.value_usd)));
-  const top = roundUp(Math.max(...values));
-  const bottom = -roundUp(-Math.min(...values));
+  const ticks = axisTicks(Math.min(0, ...values), Math.max(0, ...values));
+  const [top, bottom] = [ticks[0], ticks.at(-1)];
   const y = (value) => ((top - value) / (top - bottom)) * 100;
   const step = 100 / byDay.length;
   const label = (day) => dayAndMonth.format(Date.parse(day.date));
@@ -252,13 +263,13 @@ function chart(byDay, period) {
       role: "img",
       "aria-label": `Value per day over ${days(period)}. ${values[best] > 0 ? `The most was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}.` : ""} All figures are in the table that follows.`,
     },
-      ...[top, (top + bottom) / 2, bottom].map((value) => svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` })),
+      ...ticks.map((value) => svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` })),
       ...bars,
     ),
     tip,
   );
   return html("figure", { class: "chart" },
-    html("div", { class: "scale", "aria-hidden": "true" }, ...[top, (top + bottom) / 2, bottom].map((value) => html("span", {}, compact.format(value)))),
+    html("div", { class: "scale", "aria-hidden": "true" }, ...ticks.map((value) => html("span", {}, compact.format(value)))),
     plot,
     html("div", { class: "dates", "aria-hidden": "true" }, html("span", {}, label(byDay[0])), html("span", {}, label(byDay[byDay.length >> 1])), html("span", {}, label(byDay.at(-1)))),
   );
@@ -282,7 +293,7 @@ function split(byType) {
     const share = html("i", {});
     share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
     return html("li", {},
-      html("span", { class: "icon" }, icon(TYPES[part.outcome_type]?.[1] ?? OTHER_ICON)),
+      html("span", { class: "icon" }, icon(TYPES.get(part.outcome_type)?.[1] ?? OTHER_ICON)),
       html("span", { class: "name", dir: "auto" }, typeName(part.outcome_type)),
       amount(part.value_usd),
       html("span", { class: "share", "aria-hidden": "true" }, share),
@@ -351,7 +362,7 @@ class ValueDelivered extends HTMLElement {
     ui.daily = html("details", { class: "daily" }, html("summary", {}, "Daily figures"), ui.figures);
     ui.split = html("ul", { class: "split", role: "list" });
     ui.type = html("select", { "aria-label": "Filter by type", change: () => this.#filterChanged() },
-      option("", "All types"), ...Object.keys(TYPES).map((type) => option(type, typeName(type))));
+      option("", "All types"), ...[...TYPES.keys()].map((type) => option(type, typeName(type))));
     ui.agent = html("select", { "aria-label": "Filter by agent", change: () => this.#filterChanged() }, option("", "All agents"));
     ui.rows = html("ol", { class: "rows", role: "list" });
     ui.none = html("p", { class: "caption none-found" });
@@ -414,15 +425,12 @@ class ValueDelivered extends HTMLElement {
     this.#render();
     try {
       if (!this.getAttribute("endpoint")) throw new Problem("unset");
-      // Side by side; what arrives is shown even when the other fails.
-      const parts = await Promise.allSettled([this.#readFeed(signal), this.#readSummary(signal)]);
-      if (parts[1].status === "fulfilled") parts.push(...(await Promise.allSettled([this.#readSummary(signal)])));
+      await this.#readAll(signal);
       if (signal.aborted) return;
-      const failure = parts.find((part) => part.status === "rejected");
-      if (failure) throw failure.reason;
       this.#failures = 0;
       this.#problem = null;
     } catch (error) {
+      if (signal.aborted) return;
       this.#failures += 1;
       this.#problem = error instanceof Problem ? error : unclear();
       if (this.#problem.kind === "signed-out") this.#forget();
@@ -443,8 +451,21 @@ class ValueDelivered extends HTMLElement {
     if (document.hidden || ["signed-out", "unset"].includes(this.#problem?.kind)) return;
     const every = Math.max(1, Number(this.getAttribute("refresh")) || 15);
     const backedOff = this.#failures ? every * 2 ** this.#failures * (0.75 + Math.random() / 2) : every;
-    const seconds = Math.max(this.#problem?.retryAfter ?? 0, Math.min(backedOff, Math.max(every, LONGEST_WAIT_S)));
-    this.#timer = setTimeout(() => void this.#refresh(), seconds * 1000);
+    const seconds = Math.max(this.#problem?.retryAfter ?? 0, Math.min(backedOff, Math.max(every, LONGEST_BACKOFF_S)));
+    this.#timer = setTimeout(() => void this.#refresh(), Math.min(seconds * 1000, LONGEST_TIMER_MS));
+  }
+
+  /** Reads rows and totals; what arrives is shown even when the other fails, which is then raised. */
+  async #readAll(signal) {
+    const failures = [];
+    const failed = (failure) => void failures.push(failure);
+    const feed = this.#readFeed(signal).then(() => this.#render(), failed);
+    // The totals do not say whose they are. Those that go with the first rows are read after them: should the account
+    // change in between, the next look finds the rows to be another's, and reads both afresh.
+    if (this.#watching) await this.#readSummary(signal).catch(failed);
+    await feed;
+    if (this.#watching && !failures.length) await this.#readSummary(signal).catch(failed);
+    if (failures.length) throw failures[0];
   }
 
   #url(path, query) {
@@ -537,6 +558,7 @@ class ValueDelivered extends HTMLElement {
       throw problem;
     });
     if (!Array.isArray(summary.by_day) || !Array.isArray(summary.by_type)) throw unclear();
+    if (sum !== this.#sum) return; // of an account, or a day, that is no longer shown
     this.#showSummary(summary, period);
     this.#summed = sum;
   }
@@ -596,7 +618,7 @@ class ValueDelivered extends HTMLElement {
     this.#rowsDue = true;
     this.#news += 1;
     this.#summed = "";
-    for (const place of ["chart", "figures", "split"]) this.#ui[place].replaceChildren();
+    for (const place of ["total", "caption", "chart", "figures", "split"]) this.#ui[place].replaceChildren();
     this.#ui.daily.hidden = true;
     for (const option of [...this.#ui.agent.options].slice(1)) if (!option.selected) option.remove();
   }
@@ -662,7 +684,7 @@ class ValueDelivered extends HTMLElement {
   }
 
   #render() {
-    const { card, notice, says, periods, rows, none, more, total, caption, heading } = this.#ui;
+    const { card, notice, says, periods, rows, none, more, total, caption, chart, heading } = this.#ui;
     const state = this.#state;
     const banner = state === "ready" || state === "empty" ? (this.#problem?.kind ?? "") : "";
     const told = state === "ready" ? banner : banner || state;
@@ -677,6 +699,7 @@ class ValueDelivered extends HTMLElement {
       total.replaceChildren("–");
       caption.textContent = this.#busy ? "Adding up…" : "Totals are not available right now.";
     }
+    chart.classList.toggle("awaited", this.#busy && !this.#summed);
     rows.ariaBusy = String(this.#rowsDue);
     none.hidden = this.#rows.size > 0;
     none.textContent = this.#rowsDue ? (this.#busy ? "Looking…" : "Not loaded yet.") : this.#cursor ? "No match among the latest outcomes." : "No outcome matches this filter.";
@@ -758,7 +781,7 @@ a { color: var(--accent); font-weight: 600; text-underline-offset: .2em }
 
 header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .75rem }
 .periods { display: flex; padding: 3px; border-radius: 999px; background: color-mix(in oklab, var(--muted) 12%, var(--surface)) }
-.periods button { padding: .25rem .875rem; border-color: transparent; background: none; font-size: .8125rem; color: color-mix(in oklab, var(--muted) 60%, var(--text)) }
+.periods button { padding: .25rem .875rem; white-space: nowrap; border-color: transparent; background: none; font-size: .8125rem; color: color-mix(in oklab, var(--muted) 60%, var(--text)) }
 .periods [aria-pressed=true] { background: light-dark(var(--surface), color-mix(in oklab, var(--muted) 32%, var(--surface))); color: var(--text); box-shadow: 0 1px 2px #0003 }
 
 .total { margin-block-start: .5rem; font-size: clamp(2.25rem, 8cqi, 3.5rem); font-weight: 650; line-height: 1.1; letter-spacing: -.035em }
@@ -766,7 +789,8 @@ header { display: flex; flex-wrap: wrap; align-items: center; justify-content: s
 .total + .caption { margin-block-start: .25rem }
 
 .chart { display: grid; grid-template: 10rem auto / 1fr auto; gap: .5rem .75rem; margin-block-start: 1.75rem }
-.scale { grid-area: 1 / 2; display: flex; flex-direction: column; justify-content: space-between; margin-block: -.6em; font-size: .75rem; text-align: end }
+.awaited { min-block-size: 13.375rem } /* the chart's, so that the rows stay where they are */
+.scale { grid-area: 1 / 2; display: flex; flex-direction: column; justify-content: space-between; margin-block: -.75em; font-size: .75rem; text-align: end }
 .plot { grid-area: 1 / 1; position: relative; direction: ltr; touch-action: pan-y }
 .plot svg { display: block; inline-size: 100%; block-size: 100%; overflow: visible }
 .grid { stroke: var(--line); stroke-width: 1; shape-rendering: crispEdges }
@@ -846,6 +870,7 @@ dd { white-space: pre-wrap }
   .periods { flex: 1 } .periods button { flex: 1; padding-inline: .25rem }
   .filters { inline-size: 100% } .filters select { flex: 1 }
   .chart { grid-template-rows: 8rem auto }
+  .awaited { min-block-size: 11.375rem }
   .rows summary { gap: .125rem .75rem; align-items: start }
   .rows summary::after { margin-block-start: .375rem }
   /* What it is and when has a line of its own, as wide as the row. */

@@ -10,6 +10,10 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 
+API = "**/api/outcomes**"
+LIST = re.compile(r"/api/outcomes(\?|$)")
+SUMMARY = "**/api/outcomes/summary**"
+
 NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
 
 
@@ -81,6 +85,28 @@ def test_the_chart_has_a_bar_a_day_and_says_what_it_shows(open_feed: Open, ledge
     assert bad["y"] == pytest.approx(best["y"] + best["height"], abs=1)  # below the line that the best day stands on
 
 
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        (["10800"], ["$12.5K", "$10K", "$7.5K", "$5K", "$2.5K", "$0"]),
+        (["100"], ["$100", "$80", "$60", "$40", "$20", "$0"]),
+        (["101"], ["$125", "$100", "$75", "$50", "$25", "$0"]),
+        (["4.20"], ["$5", "$4", "$3", "$2", "$1", "$0"]),
+        (["1.10"], ["$1.25", "$1", "$0.75", "$0.5", "$0.25", "$0"]),
+        (["0.0042"], ["$0.005", "$0.004", "$0.003", "$0.002", "$0.001", "$0"]),
+        (["999999999999999"], ["$1000T", "$800T", "$600T", "$400T", "$200T", "$0"]),
+        (["-30"], ["$0", "-$10", "-$20", "-$30"]),
+        (["30", "-5"], ["$30", "$20", "$10", "$0", "-$10"]),
+    ],
+)
+def test_the_axis_ends_near_the_largest_value_and_has_round_ticks(
+    open_feed: Open, ledger: Ledger, values: list[str], ticks: list[str]
+) -> None:
+    for day, value in enumerate(values):
+        ledger.record("Work", created_at=ago(days=day), value_usd=Decimal(value))
+    expect(open_feed(period=7).locator(".scale span")).to_have_text(ticks)
+
+
 def test_pointing_at_a_day_tells_its_figures(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Today", created_at=ago(hours=1), value_usd=Decimal("1234.56"))
     page = open_feed(period=7)
@@ -104,18 +130,28 @@ def test_the_split_by_type_is_largest_first(open_feed: Open, ledger: Ledger) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("type_", "words"),
+    [
+        ("moon_landing", "moon landing"),
+        # Names that every JavaScript object knows something under.
+        ("constructor", "constructor"),
+        ("toString", "toString"),
+        ("__proto__", "  proto  "),
+    ],
+)
 def test_a_type_that_only_a_newer_server_knows_is_shown_by_its_name(
-    open_feed: Open, page: Page, ledger: Ledger
+    open_feed: Open, page: Page, ledger: Ledger, type_: str, words: str
 ) -> None:
     def of_tomorrow(route: Route) -> None:
         today = route.fetch()
-        route.fulfill(response=today, body=today.text().replace("task_complete", "moon_landing"))
+        route.fulfill(response=today, body=today.text().replace("task_complete", type_))
 
     page.route("**/api/outcomes**", of_tomorrow)
     ledger.record("Landed", created_at=ago(days=1), value_usd=1)
     open_feed()
-    expect(page.locator(".split .name")).to_have_text("moon landing")
-    expect(page.locator(".rows .meta")).to_have_text("moon landing · No agent · 1 day ago")
+    expect(page.locator(".split .name")).to_have_text(words)
+    expect(page.locator(".rows .meta")).to_have_text(f"{words} · No agent · 1 day ago")
 
 
 def test_the_split_counts_when_nothing_had_a_value(open_feed: Open, ledger: Ledger) -> None:
@@ -440,6 +476,82 @@ def test_another_account_never_sees_the_feed_of_the_first(
     expect(page.locator(".rows strong")).to_have_text(["Of another"])
     expect(page.locator(".total")).to_have_text("$5.00")
     expect(page.get_by_label("Filter by agent").locator("option")).to_have_text(["All agents", "Agent 9"])
+
+
+def test_totals_read_before_the_account_changed_do_not_stay_above_rows_read_after(
+    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+) -> None:
+    """Who is signed in changes between the first answer and the second."""
+    ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
+    ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
+    held: list[Route] = []
+    page.route(LIST, lambda route: held.append(route))
+    open_feed(refresh=1)
+    page.wait_for_timeout(300)  # whatever is asked for beside the list is answered
+    ledger.sign_in(context, ledger.stranger)
+    page.unroute(LIST)
+    [first] = held
+    first.continue_()
+    expect(page.locator(".rows strong")).to_have_text(["Of another"])
+    for _ in range(2):
+        page.wait_for_event("requestfinished", lambda request: "from=" in request.url and "summary" not in request.url)
+    assert page.locator(".total").text_content() == "$5.00"
+
+
+def test_totals_that_arrive_after_the_account_changed_are_not_shown(
+    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+) -> None:
+    """The rows of the other account have come; its totals fail, and those of the first arrive late."""
+    ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
+    ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
+    open_feed()
+    expect(page.locator(".total")).to_have_text("$1.00")
+    held: list[Route] = []
+    page.route(API, lambda route: held.append(route))
+    page.get_by_role("button", name="7 days").click()
+    while len(held) < 2:
+        page.wait_for_timeout(10)
+    [listing, summary] = held
+    late = summary.fetch()
+    assert late.json()["count"] == 1
+    ledger.sign_in(context, ledger.stranger)
+    page.unroute(API)
+    page.route(SUMMARY, lambda route: route.fulfill(status=500, json={"error": "As arranged"}))
+    listing.continue_()
+    expect(page.locator(".rows strong")).to_have_text(["Of another"])
+    expect(page.locator(".total")).to_have_text("\u2013")
+    summary.fulfill(response=late)
+    expect(page.get_by_text("Totals are not available right now.")).to_be_visible()
+    expect(page.locator(".total")).to_have_text("\u2013")
+
+
+def test_totals_without_rows_are_not_kept_for_whoever_signs_in_next(
+    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+) -> None:
+    ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
+    ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
+    page.route(LIST, lambda route: route.fulfill(status=500, json={"error": "As arranged"}))
+    open_feed(refresh=60)
+    expect(page.get_by_text("The feed could not be loaded")).to_be_visible()
+    ledger.sign_in(context, ledger.stranger)
+    page.unroute(LIST)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".rows strong")).to_have_text(["Of another"])
+    expect(page.locator(".total")).to_have_text("$5.00")
+
+
+def test_rows_can_be_read_while_the_totals_are_still_added_up(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(minutes=5), value_usd=1)
+    held: list[Route] = []
+    page.route(SUMMARY, lambda route: held.append(route))
+    open_feed()
+    expect(page.locator(".rows strong")).to_have_text(["Work"])
+    page.locator(".rows summary").press("Enter")
+    expect(page.locator(".details dl")).to_be_visible()
+    expect(page.locator(".summary > .caption")).to_have_text("Adding up\u2026")
+    [summary] = held
+    summary.continue_()
+    expect(page.locator(".total")).to_have_text("$1.00")
 
 
 def test_an_element_taken_off_the_page_asks_no_more(open_feed: Open, page: Page, ledger: Ledger) -> None:

@@ -178,6 +178,23 @@ def test_the_whole_of_it_is_used_by_keyboard(open_feed: Open, page: Page, ledger
     assert stops[26] == "button Load more"
 
 
+@pytest.mark.parametrize("width", [390, 320])
+def test_no_button_breaks_its_words_on_a_phone(open_feed: Open, page: Page, ledger: Ledger, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for number in range(25):
+        ledger.record(f"Work {number}")
+    open_feed()
+    expect(page.locator(".rows li")).to_have_count(20)
+    lines = """button => {
+        const range = document.createRange()
+        range.selectNodeContents(button)
+        return new Set([...range.getClientRects()].map(({ top }) => top)).size
+    }"""
+    found = {button.inner_text(): button.evaluate(lines) for button in page.get_by_role("button").all()}
+    assert found == {"7 days": 1, "30 days": 1, "90 days": 1, "Load more": 1}
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 # ---- out of each state
 
 
@@ -336,6 +353,32 @@ def test_refresh_is_in_seconds_and_at_least_one(open_feed: Open, page: Page) -> 
     for given, seconds in (("", 15), ("abc", 15), ("-3", 1), ("0.01", 1), ("60", 60), ("900", 900)):
         open_feed(refresh=given)
         assert waits(page, 1) == [seconds * 1000], given
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "refresh"),
+    [
+        (200, {}, "Infinity"),
+        (200, {}, "2147484"),  # 2^31 ms, one more than a timer can hold
+        (200, {}, "1e308"),
+        (500, {}, "1e308"),
+        (429, {"Retry-After": "2147484"}, "1"),
+        (503, {"Retry-After": "9" * 400}, "1"),
+    ],
+)
+def test_no_wait_is_too_long_for_a_timer(
+    open_feed: Open, page: Page, status: int, headers: dict[str, str], refresh: str
+) -> None:
+    """A browser takes a longer delay for none at all, and the feed would ask without a pause."""
+    if status != 200:
+        answer(page, status, LIST, **headers)
+    open_feed(refresh=refresh)
+    words = "Nothing delivered yet" if status == 200 else f"The server answered {status}."
+    expect(page.get_by_text(words)).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(300)
+    assert asked == []
 
 
 def test_a_hidden_tab_asks_nothing_and_catches_up_when_shown(open_feed: Open, page: Page, ledger: Ledger) -> None:
