@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "common"))
 from smoke import checks
 from smoke.aws import LeftBehind, Stack, visiting
 
+PATH = "/api/outcomes"
 TIMEOUT_SECONDS = 35  # API Gateway itself gives up after 29
 
 
@@ -33,7 +34,8 @@ def main() -> int:
             parser().error("--url or --stack is needed")
         with httpx.Client(http2=True, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
             origin = options.origin or (stack.origin if stack else None)
-            api = checks.Api(url.rstrip("/"), client, options.key or None, origin)
+            url = url.rstrip("/").removesuffix(PATH) + PATH
+            api = checks.Api(url, client, options.key or None, origin)
             return run(api, options.cookie or None, stack)
     except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
@@ -43,7 +45,7 @@ def main() -> int:
 def parser() -> argparse.ArgumentParser:
     """Make the parser of options; secrets may come from the environment, so that no list of processes shows them."""
     parser = argparse.ArgumentParser(prog="python -m smoke", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--url", help="where outcomes are recorded, as the deployment prints it")
+    parser.add_argument("--url", help="the API, with or without /api/outcomes")
     parser.add_argument("--key", default=os.environ.get("INTERNAL_API_KEY"), help="a bearer key that is let in")
     parser.add_argument("--cookie", default=os.environ.get("COOKIE"), help="the Cookie header of somebody's session")
     parser.add_argument("--origin", help="a dashboard's origin; the stack's first unless given")

@@ -66,8 +66,9 @@ def test_the_whole_contract_holds_and_nothing_is_left_behind(stack: Stack) -> No
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
-def test_a_url_alone_stores_nothing_and_says_what_it_did_not_see(stack: Stack) -> None:
-    done = smoke("--url", f"{stack.url}/api/outcomes/")
+@pytest.mark.parametrize("path", ["", "/", "/api/outcomes", "/api/outcomes/"])
+def test_a_url_alone_stores_nothing_and_says_what_it_did_not_see(stack: Stack, path: str) -> None:
+    done = smoke("--url", stack.url + path)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skip  a key's calls: no KEY" in done.stdout
