@@ -25,8 +25,11 @@ def links(page: Path) -> list[str]:
 
 def anchors(page: Path) -> set[str]:
     """List the fragments that GitHub makes of a page's headings."""
-    headings = re.findall(r"^#+ (.*)$", prose(page), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return set(map(anchor, re.findall(r"^#+ (.*)$", prose(page), flags=re.MULTILINE)))
+
+
+def anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def name(page: Path) -> str:
@@ -100,3 +103,18 @@ def test_the_architecture_shows_every_function_table_and_module() -> None:
     modules = {f"`{module.stem}`" for module in layer.rglob("*.py") if module.stem != "__init__"}
     rooms = {f"`{room.parent.name}`" for room in layer.glob("*/__init__.py")}
     assert {name for name in functions | tables | modules | rooms if name not in page} == set()
+
+
+def test_the_index_of_decisions_lists_each_in_its_area_the_newest_last() -> None:
+    page = ROOT / "docs/decisions.md"
+    index, *areas = re.split(r"^## ", page.read_text(), flags=re.MULTILINE)
+    expected = []
+    for area in areas:
+        title = area.partition("\n")[0]
+        decisions = re.findall(r"^### ((\d{4}-\d\d-\d\d) · (.*))$", area, flags=re.MULTILINE)
+        assert decisions, f"{title}: an area has decisions, headed `### date · what was decided`"
+        dates = [date for _, date, _ in decisions]
+        assert dates == sorted(dates), title
+        expected += [f"**[{title}](#{anchor(title)})**"]
+        expected += [f"- [{decision}](#{anchor(heading)})" for heading, _, decision in decisions]
+    assert [line for line in index.splitlines() if line.startswith(("**", "- "))] == expected
