@@ -50,6 +50,7 @@ test: install $(axe) ## run every test (PYTEST_ADDOPTS=... for pytest's own opti
 check: install .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
+	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
 	$(bin)/mypy functions layers/common/outcomes layers/common/cut_aws_data.py local smoke bench docs tests clients/python conftest.py
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }

@@ -67,15 +67,16 @@ def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]
     What is counted has happened: what is stored is stored, and a caller who heard of a failure would send it again.
     """
     try:
+        # The names of both variables are Powertools' own, whose logger reads them too.
         directive = {
-            "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],
+            "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],  # noqa: TID251
             "Dimensions": [[dimension, "service"]],
             "Metrics": [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()],
         }
         line = {
             "_aws": {"Timestamp": instants.now(), "CloudWatchMetrics": [directive]},
             dimension: value,
-            "service": os.environ["POWERTOOLS_SERVICE_NAME"],
+            "service": os.environ["POWERTOOLS_SERVICE_NAME"],  # noqa: TID251
         } | {name: values for name, (_, values) in metrics.items()}
         print(compact(line))
     except Exception:  # noqa: BLE001 - whatever it is, it is logged

@@ -1,0 +1,100 @@
+"""`make check` fails when a module imports what it must not, or reads the environment, and says why."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAYER = "layers/common/outcomes"
+
+ROOMS = "In the layer, auth and edge stand on storage, that on contract, all on errors"
+EDGE = "What speaks HTTP with callers (edge) knows nothing of storage"
+CONTRACT = "The contract knows pydantic and the standard library only"
+FUNCTIONS = "Functions never import each other"
+AT_HOME = "Nothing that is deployed imports local, tests or what else stays at home"
+AWS = "Only storage.dynamodb and auth.sessions reach AWS, and nothing reaches farther"
+ENVIRONMENT = "Environment variables are read in a function's app.py: hand the value on from there."
+
+PYDANTIC = {"annotated_types", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"}
+
+# Where, what is added there, and the rule that it breaks.
+BREACHES = [
+    ("functions/record_outcome/app.py", "import boto3", AWS),
+    ("functions/list_outcomes/app.py", "from functions.summarize_outcomes import app", FUNCTIONS),
+    ("functions/record_batch/app.py", "from tests import events", AT_HOME),
+    (f"{LAYER}/contract/models.py", "import os; os.environ['OUTCOMES_TABLE']", ENVIRONMENT),
+    (f"{LAYER}/contract/period.py", "from os import getenv", ENVIRONMENT),
+    (f"{LAYER}/contract/limits.py", "from aws_lambda_powertools import Logger", CONTRACT),
+    (f"{LAYER}/contract/queries.py", "from outcomes.storage import ulid", ROOMS),
+    (f"{LAYER}/contract/json_text.py", "def lazily(): import urllib.request", AWS),
+    (f"{LAYER}/errors.py", "from outcomes.contract import limits", ROOMS),
+    (f"{LAYER}/edge/headers.py", "from outcomes.auth import keys", ROOMS),
+    (f"{LAYER}/edge/api.py", "from outcomes.storage.store import OutcomeStore", EDGE),
+    (f"{LAYER}/auth/keys.py", "import botocore.session", AWS),
+    (f"{LAYER}/storage/store.py", "import local.template", AT_HOME),
+    (f"{LAYER}/storage/ulid.py", "from outcomes.edge import api", ROOMS),
+]
+
+
+def commands_of_check() -> list[str]:
+    """Read from the Makefile which commands of `make check` look at imports."""
+    listed = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if re.search(r"bin/(ruff check|lint-imports)\b", line)]
+
+
+@pytest.fixture(scope="module")
+def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the commands say, by rule, of a copy in which all breaches are made."""
+    copy = tmp_path_factory.mktemp("breaches")
+    for folder in ("functions", LAYER):
+        shutil.copytree(ROOT / folder, copy / folder)
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    (copy / ".venv").symlink_to(sys.prefix)
+    for file, line, _ in BREACHES:
+        with (copy / file).open("a") as source:
+            source.write(f"{line}\n")
+    said = ""
+    for command in commands_of_check():
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=copy,
+            env=os.environ | {"COLUMNS": "300", "RUFF_OUTPUT_FORMAT": "concise"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        said += done.stdout
+    # import-linter underlines each rule that is broken, and then tells by what.
+    _, *sections = re.split(r"\n(.+)\n-{20,}\n", said)
+    rules = dict(zip(sections[::2], sections[1::2], strict=True))
+    return rules | {ENVIRONMENT: "\n".join(line for line in said.splitlines() if line.endswith(ENVIRONMENT))}
+
+
+@pytest.mark.parametrize(("file", "rule"), [(file, rule) for file, _, rule in BREACHES])
+def test_a_breach_is_told_by_its_rule_and_place(complaints: dict[str, str], file: str, rule: str) -> None:
+    module = file.removeprefix("layers/common/").removesuffix(".py").replace("/", ".")
+    number = len((ROOT / file).read_text().splitlines()) + 1
+    place = rf"^{file}:{number}:" if rule == ENVIRONMENT else rf"{module} -> \S+ \(l\.{number}\)"
+    assert re.search(place, complaints[rule], re.MULTILINE), complaints[rule]
+
+
+def test_whatever_is_deployed_beside_pydantic_is_out_of_the_contract_s_reach() -> None:
+    """A new requirement of the layer is also one to decide on."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [forbidden] = [contract["forbidden_modules"] for contract in contracts if contract["name"] == CONTRACT]
+    requirements = (ROOT / "layers/common/requirements.txt").read_text()
+    deployed = set(re.findall(r"^([a-z0-9-]+)==", requirements, re.MULTILINE))
+    packages = {
+        package
+        for package, distributions in packages_distributions().items()
+        if {re.sub(r"[-_.]+", "-", name).lower() for name in distributions} & deployed
+    }
+    assert packages - set(forbidden) == PYDANTIC | {"tzdata"}  # of which the contract reads files
