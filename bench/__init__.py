@@ -1,1 +1,1 @@
-"""What starting, calling and storing costs, beside the bars that it must not pass: `make bench`."""
+"""Measures starting, calling and storing, beside the bars that they must not pass: `make bench`."""

@@ -49,7 +49,7 @@ type Call = tuple[Program, dict[str, Any]]
 
 
 class Bar(NamedTuple):
-    """What must not be passed, and what was measured."""
+    """A limit that must not be passed, and what was measured."""
 
     name: str
     limit: float
@@ -63,7 +63,7 @@ class Bar(NamedTuple):
 
 
 class Report:
-    """Markdown, and the bars in it."""
+    """Collects Markdown, and the bars in it."""
 
     def __init__(self) -> None:
         self.bars: list[Bar] = []
@@ -71,7 +71,7 @@ class Report:
 
     @property
     def is_missed(self) -> bool:
-        """Whether some bar is, by more than is tolerated."""
+        """Tell whether some bar is missed by more than is tolerated."""
         return any(bar.measured > bar.limit * TOLERANCE for bar in self.bars)
 
     def text(self, text: str) -> None:
@@ -82,14 +82,14 @@ class Report:
         self.parts.append("\n".join(f"| {' | '.join(row)} |" for row in [columns, rule, *rows]))
 
     def bar(self, name: str, limit: float | None, measured: float) -> list[str]:
-        """The cells `bar` and `verdict` of a row."""
+        """Add a bar, and return the cells `bar` and `verdict` of its row."""
         if limit is None:
             return ["", ""]
         self.bars.append(Bar(name, limit, measured))
         return [f"{limit:g}", self.bars[-1].verdict]
 
     def times(self, times: Mapping[str, Times], base: str, bars: Mapping[str, float], digits: int) -> None:
-        """Processor time of each, in milliseconds and over that of `base`."""
+        """Add a table of the processor time of each, in milliseconds and over that of `base`."""
         unit = times[base]
         rows = []
         for name, taken in times.items():
@@ -129,7 +129,7 @@ def main() -> int:
 
 
 def start(report: Report, service: Stub, runs: int) -> None:
-    """From a new process to a function that waits for its first event; and to its first answer."""
+    """Measure from a new process to a function that waits for its first event, and to its first answer."""
     without_pyc = PLACE / "without_pyc"
     shutil.rmtree(without_pyc, ignore_errors=True)
     shutil.copytree(LAYER, without_pyc, ignore=shutil.ignore_patterns("__pycache__"))
@@ -182,7 +182,7 @@ def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
 
 
 def dynamodb_calls(report: Report, service: Stub) -> None:
-    """As the stub counts them, of a warm function."""
+    """Report the calls that the stub counts, of a warm function."""
     batch = request("POST", "/api/outcomes/batch", body={"outcomes": [OUTCOME] * BATCH}, authorizer=BY_KEY)
     batch_once = request(
         "POST",
@@ -219,7 +219,7 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
 
 
 def batch_growth(report: Report, service: Stub, rounds: int) -> None:
-    """What an outcome costs alone and among others."""
+    """Measure an outcome alone and among others."""
     sizes = [1, 10, BATCH]
     calls: dict[str, Call] = {"one by one": (ours(service, "Record"), handled(RECORD))}
     for size in sizes:
@@ -244,7 +244,7 @@ def batch_growth(report: Report, service: Stub, rounds: int) -> None:
 
 
 def summary_growth(report: Report, short: bool) -> None:
-    """What bench.summary prints, from a process of its own."""
+    """Add what bench.summary prints, from a process of its own."""
     command = [sys.executable, "-m", "bench.summary", *(["--short"] if short else [])]
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     report.text("## Growth of a summary")
@@ -260,7 +260,7 @@ def laptop_growth(report: Report, short: bool) -> None:
 
 
 def units(report: Report) -> None:
-    """By DynamoDB's rules for the sizes of items."""
+    """Report sizes and units by DynamoDB's rules."""
     item = stored(0)
     writes = write_units(item)
     rows = [
@@ -276,7 +276,7 @@ def units(report: Report) -> None:
 
 
 def ours(service: Stub, which: str) -> Program:
-    """The function that records, lists, ..., calling the stub."""
+    """Choose the function that records, lists, ..., calling the stub."""
     names = {"Record": "RecordOutcomeFunction", "Batch": "RecordBatchFunction", "List": "ListOutcomesFunction"}
     names |= {"Summary": "SummarizeOutcomesFunction", "Authorizer": "AuthorizerFunction"}
     return function(names[which]).with_variables(service.variables)
@@ -289,7 +289,7 @@ def usual_program(service: Stub) -> Program:
 
 
 def handled(event: dict[str, Any], module: str = "app") -> dict[str, Any]:
-    """What to tell a worker."""
+    """Make the instructions of a worker."""
     return {"call": "handler", "module": module, "event": event}
 
 
@@ -302,7 +302,7 @@ def asked_with_a_cookie(kind: str) -> dict[str, Any]:
 
 
 def check(name: str, result: dict[str, Any]) -> None:
-    """Raises RuntimeError when what is measured is no success: a fast failure is no result."""
+    """Raise RuntimeError when what is measured is no success: a fast failure is no result."""
     status = result.get("statusCode") or result.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if status != 200 and "policyDocument" not in result:
         raise RuntimeError(f"{name} failed: {result}")

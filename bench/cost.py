@@ -1,4 +1,4 @@
-"""What a million calls cost, from prices.toml and the sizes of `bench.outcome`: python -m bench.cost FILE
+"""Computes the cost of a million calls, from prices.toml and the sizes of `bench.outcome`: python -m bench.cost FILE
 
 It writes the table between the two marks in FILE.
 """
@@ -20,7 +20,7 @@ GB = 1_000_000_000
 
 
 class Call(NamedTuple):
-    """What one call uses."""
+    """The resources that one call uses."""
 
     name: str
     outcomes: int
@@ -33,13 +33,13 @@ class Call(NamedTuple):
 
 
 def inputs() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Prices and assumptions, by name."""
+    """Read prices and assumptions, by name."""
     text = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
     return text["prices"], text["assumed"]
 
 
 def calls(assumed: dict[str, Any]) -> list[Call]:
-    """The three calls of the table."""
+    """List the calls of the table."""
     units = write_units(stored(0))
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
     # One more than asked for is read, to know whether there is a next page.
@@ -52,7 +52,7 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
 
 
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """US dollars for a million calls."""
+    """Compute the US dollars for a million calls, by service."""
     invocations = 1 + call.authorizers
     seconds = (call.milliseconds + call.authorizers * assumed["authorizer_ms"]) / 1000
     log_bytes = invocations * assumed["log_bytes_per_invocation"] + call.metric_lines * assumed["log_bytes_of_metrics"]
@@ -103,7 +103,7 @@ def table() -> str:
 
 
 def rewritten(text: str) -> str:
-    """`text` with what stands between the marks made anew. Raises ValueError when it has no marks."""
+    """Replace what stands between the marks of `text`. Raises ValueError when it has none."""
     first, last = MARKS
     found = re.compile(f"{re.escape(first)}\n.*?\n{re.escape(last)}", re.DOTALL)
     if not found.search(text):

@@ -1,4 +1,4 @@
-"""How a list grows with what is stored: against moto, whose tables keep what they get, and so in calls and reads."""
+"""Measures how a list grows with what is stored, in calls and reads, against moto, whose tables keep what they get."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ TABLE = "OutcomesTable"
 
 
 def list_growth(report: "Report", sizes: list[int]) -> None:
-    """Queries, outcomes and units read for a list of 20, by how many outcomes the user has."""
+    """Report queries, outcomes and units read for a list of 20, by how many outcomes the user has."""
     table = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][TABLE]["Properties"]
     rows = []
     with mock_aws():

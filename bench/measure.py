@@ -1,4 +1,4 @@
-"""Fresh processes of what `make build` built, run by the runtime's Python, with no more in reach than in Lambda."""
+"""Runs what `make build` built in fresh processes of the runtime's Python, with no more in reach than in Lambda."""
 
 import json
 import os
@@ -58,7 +58,7 @@ OF_LAMBDA = {
 
 @dataclass(frozen=True)
 class Program:
-    """A function, or what it is compared with: where it finds modules, and what its environment says."""
+    """A function, or what it is compared with. path: where it finds modules. variables: its environment."""
 
     path: tuple[Path, ...] = (RUNTIME,)
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Program:
 
 
 def function(logical_id: str, layer: Path = LAYER) -> Program:
-    """A function as it is built, with the variables that the template gives it."""
+    """Find a function as it is built, with the variables that the template gives it."""
     template = yaml_parse((BUILD / "template.yaml").read_text())
     properties = template["Resources"][logical_id]["Properties"]
     variables = {
@@ -110,7 +110,7 @@ class Samples:
 
 
 def start(program: Program, code: str) -> tuple[float, float]:
-    """Seconds of processor and of wall time until a new process has run `code`. Not how it ends: Lambda's does not.
+    """Measure seconds of processor and of wall time until a new process has run `code`; how it ends is left out.
 
     Raises RuntimeError when it fails.
     """
@@ -138,7 +138,7 @@ def starts(programs: Mapping[str, tuple[Program, str]], runs: int) -> dict[str, 
 
 
 class Stub:
-    """The running stub: where it is, and what it was asked."""
+    """A running stub."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -147,7 +147,7 @@ class Stub:
         }
 
     def counts(self) -> dict[str, int]:
-        """Calls by operation since this was asked last."""
+        """Count calls by operation since the last count."""
         connection = HTTPConnection("127.0.0.1", self.port)
         connection.request("GET", "/counts")
         counts: dict[str, int] = json.loads(connection.getresponse().read())
@@ -157,7 +157,7 @@ class Stub:
 
 @contextmanager
 def stub() -> Iterator[Stub]:
-    """A stub in a process of its own."""
+    """Run a stub in a process of its own."""
     with subprocess.Popen(
         [sys.executable, "-m", "bench.stub"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -202,7 +202,7 @@ class Worker:
 
 @contextmanager
 def workers(calls: Mapping[str, tuple[Program, dict[str, Any]]]) -> Iterator[dict[str, Worker]]:
-    """A worker for each call, warm: each has made its call a few times."""
+    """Run a warm worker for each call: each has made its call a few times."""
     with ExitStack() as stack:
         working = {}
         for name, (program, spec) in calls.items():
@@ -213,7 +213,7 @@ def workers(calls: Mapping[str, tuple[Program, dict[str, Any]]]) -> Iterator[dic
 
 
 def warm(working: Mapping[str, Worker], rounds: int, times: int) -> dict[str, Times]:
-    """Seconds for one call of each, in turns."""
+    """Measure the seconds for one call of each, in turns."""
     samples = Samples()
     for _ in range(rounds):
         for name, worker in working.items():
@@ -223,7 +223,7 @@ def warm(working: Mapping[str, Worker], rounds: int, times: int) -> dict[str, Ti
 
 
 def versions() -> dict[str, str]:
-    """Machine and versions, for whoever reads the results later."""
+    """Describe machine and versions, for whoever reads the results later."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     found = {
         "processor": f"{os.cpu_count()} x {models[0].partition(':')[2].strip() if models else platform.machine()}",

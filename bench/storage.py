@@ -1,4 +1,4 @@
-"""What DynamoDB counts for an item, and for reading and writing it.
+"""DynamoDB's counting of an item's size, and of reading and writing it.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 """
@@ -17,17 +17,17 @@ KEPT_OVERHEAD_BYTES = 100
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
-    """The size of an item, in the form in which DynamoDB's API takes it: names and values."""
+    """Compute the bytes of an item in the form in which DynamoDB's API takes it: names and values."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 
 def write_units(*items: Mapping[str, Any]) -> int:
-    """What it costs to write each of them alone."""
+    """Compute the units of writing each of them alone."""
     return sum(max(1, ceil(item_bytes(item) / WRITE_UNIT_BYTES)) for item in items)
 
 
 def read_units(*items: Mapping[str, Any]) -> int:
-    """What it costs to read them in one consistent query, which rounds up their sum."""
+    """Compute the units of reading them in one consistent query, which rounds up their sum."""
     return max(1, ceil(sum(map(item_bytes, items)) / READ_UNIT_BYTES))
 
 

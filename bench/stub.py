@@ -19,7 +19,7 @@ ITEMS = [stored(index) for index in range(51)]
 
 
 def answer(operation: str, request: bytes) -> bytes:
-    """The body of the service's answer to `operation`, such as `DynamoDB_20120810.Query`."""
+    """Make the body of the service's answer to `operation`, such as `DynamoDB_20120810.Query`."""
     match operation.partition(".")[2]:
         case "Query":
             items = ITEMS[: json.loads(request).get("Limit")]
@@ -39,12 +39,12 @@ def answer(operation: str, request: bytes) -> bytes:
 
 
 def compact(value: object) -> bytes:
-    """JSON text as the services send it."""
+    """Write JSON text as the services send it."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 class Service(asyncio.Protocol):
-    """One connection. What is sent comes whole and in order, as botocore does not send ahead."""
+    """One connection. Requests come whole and in order, as clients do not send ahead."""
 
     def __init__(self, counts: Counter[str], answers: dict[tuple[str, bytes], bytes]) -> None:
         self.counts = counts

@@ -1,4 +1,4 @@
-"""python -m bench.summary: what a summary of 1,000, 10,000 and 100,000 outcomes takes.
+"""python -m bench.summary: measure a summary of 1,000, 10,000 and 100,000 outcomes.
 
 The handler runs as deployed. Its DynamoDB is another process that serves the pages which the service would. (moto sorts
 the whole table for each of them, so its time would say nothing about ours.)
@@ -49,7 +49,7 @@ type Item = dict[str, Any]
 
 
 def items(count: int) -> list[Item]:
-    """So many outcomes of user `count` as the seeded ones are, evenly over the thirty days, oldest first."""
+    """Make `count` outcomes like the seeded ones, of user `count`, evenly over the thirty days, oldest first."""
     bodies = [json.loads(json.dumps(body), parse_float=Decimal, parse_int=Decimal) for _, body in outcomes(UNTIL)]
     drafts = [NewOutcome.parse(body, session_user=count) for body in bodies]
     start, step = UNTIL - DAYS * 86_400_000, DAYS * 86_400_000 // count
@@ -57,7 +57,7 @@ def items(count: int) -> list[Item]:
 
 
 def pages(stored: list[Item]) -> list[list[Item]]:
-    """What each Query reads: 1 MB of whole items, whatever it projects of them."""
+    """Split items into what each Query reads: 1 MB of whole items, whatever it projects of them."""
     read: list[list[Item]] = [[]]
     room = PAGE_BYTES
     for item in stored:
@@ -70,7 +70,7 @@ def pages(stored: list[Item]) -> list[list[Item]]:
 
 
 class Cost(NamedTuple):
-    """What a summary has to read, and the value it must come to."""
+    """The reads of a summary, and the value that it must come to."""
 
     calls: int
     units: int
@@ -78,14 +78,14 @@ class Cost(NamedTuple):
 
 
 def cost(read: list[list[Item]]) -> Cost:
-    """Of each page, the bytes in units of 4 KB, rounded up."""
+    """Add up the cost of pages: of each, the bytes in units of 4 KB, rounded up."""
     units = sum(-(-sum(map(item_bytes, page)) // READ_UNIT_BYTES) for page in read)
     values = [Decimal(item["value_usd"]["N"]) for page in read for item in page if "value_usd" in item]
     return Cost(len(read), units, sum(values, Decimal(0)))
 
 
 def answers(read: list[list[Item]], projected: set[str]) -> dict[str | None, bytes]:
-    """Each page as Query answers it, by the sort key that it starts after."""
+    """Make Query's answer for each page, by the sort key that it starts after."""
     answers: dict[str | None, bytes] = {}
     start = None
     for number, page in enumerate(read, start=1):
@@ -130,7 +130,7 @@ def serve(connection: Connection, counts: list[int]) -> None:
 
 
 def event(user: int) -> Item:
-    """What API Gateway sends."""
+    """Make the event that API Gateway sends."""
     return {
         "httpMethod": "GET",
         "headers": {},
@@ -140,7 +140,7 @@ def event(user: int) -> Item:
 
 
 def measure(handler: Callable[[Item, None], Item], count: int, value: Decimal) -> tuple[float, float]:
-    """Seconds of processor and of clock, the best of some rounds."""
+    """Measure seconds of processor and of clock, the best of some rounds."""
     rounds = []
     for _ in range(ROUNDS):
         processor, clock = time.process_time(), time.perf_counter()
@@ -154,7 +154,7 @@ def measure(handler: Callable[[Item, None], Item], count: int, value: Decimal) -
 
 
 def peak_bytes() -> int:
-    """Of memory, since this program began: what getrusage says, a process has from the one that started it."""
+    """Read the peak of memory since this program began: getrusage's is inherited from the process that started it."""
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
 

@@ -1,4 +1,4 @@
-"""Runs in the measured process. It makes one kind of call ready, then makes it as often as it is told to.
+"""Runs in the measured process: makes one kind of call ready, then makes it as often as it is told to.
 
 First line of standard input: the call, as JSON. Each further line: how often. To each it answers with one line of JSON:
 seconds of processor time and of wall time, or what the call returned when it is made once.
@@ -18,7 +18,7 @@ os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class Context:
-    """What Lambda hands over beside the event."""
+    """The context that Lambda hands over beside the event."""
 
     function_name = "bench"
     memory_limit_in_mb = 512

@@ -1,4 +1,4 @@
-"""What both of the usual ways validate, and how they keep it: in the same table, laid out the same way."""
+"""The model that both of the usual ways validate, kept in the same table, laid out the same way."""
 
 import json
 import uuid
