@@ -1,4 +1,4 @@
-"""From a client's headers to a handler's answer, through the events and the memory of the local API Gateway."""
+"""Headers on their way from a client to a handler, through the events and the cache of the local API Gateway."""
 
 import asyncio
 from collections.abc import Callable

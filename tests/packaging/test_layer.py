@@ -137,7 +137,7 @@ def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_uv_is_told_so(tmp_path: Path) -> None:
-    """As when someone runs a `sam build` of their own, in a fresh clone."""
+    """This happens when someone runs a `sam build` of their own, in a fresh clone."""
     layer = shutil.copytree(ROOT / "layers/common", tmp_path / "layers/common")
     tools = tmp_path / "bin"
     tools.mkdir()

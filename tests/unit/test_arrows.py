@@ -51,7 +51,7 @@ def commands_of_check() -> list[str]:
 
 @pytest.fixture(scope="module")
 def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the commands say, by rule, of a copy in which all breaches are made."""
+    """Collect what the commands say, by rule, of a copy in which all breaches are made."""
     copy = tmp_path_factory.mktemp("breaches")
     for folder in ("functions", LAYER):
         shutil.copytree(ROOT / folder, copy / folder)

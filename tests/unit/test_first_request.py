@@ -1,4 +1,4 @@
-"""What a new environment loads to answer its first good request: nothing that it can do without."""
+"""A new environment loads nothing that its first good request can do without."""
 
 import json
 import os
