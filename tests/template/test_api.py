@@ -89,7 +89,7 @@ def preflight(template: Template, path: str, *headers: tuple[str, str]) -> dict[
 
 @pytest.fixture(params=["", None], ids=["an empty text", "null"])
 def missing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Values that a mapping template may get for a header that was not sent. AWS's documentation does not say which it is."""
+    """Let a header that was not sent be `""` or null in a mapping template: AWS does not document which it is."""
     monkeypatch.setattr(Parameters, "get", lambda self, name: dict.get(self, name, request.param))
 
 
