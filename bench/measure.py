@@ -229,7 +229,7 @@ def versions() -> dict[str, str]:
         "processor": f"{os.cpu_count()} x {models[0].partition(':')[2].strip() if models else platform.machine()}",
         "python": platform.python_version(),
     }
-    for name in ("boto3", "botocore", "pydantic", "aws_lambda_powertools", "fastapi", "mangum"):
+    for name in ("boto3", "botocore", "pydantic_core", "aws_lambda_powertools", "fastapi", "mangum"):
         for folder in (RUNTIME, LAYER, PLACE / "usual"):
             for metadata in folder.glob(f"{name}-*.dist-info"):
                 found[name] = metadata.name.removesuffix(".dist-info").rpartition("-")[2]

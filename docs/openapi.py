@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE
 from outcomes.contract import limits
-from outcomes.contract.models import NewOutcome
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from samcli.yamlhelper import yaml_parse
 
@@ -70,15 +70,12 @@ def _numbers() -> dict[str, str]:
 
 def _from_models() -> dict[str, str]:
     """Describe the fields of an outcome; lists without their brackets."""
-    schema = NewOutcome.model_json_schema(ref_template="#/components/schemas/{model}")
-    fields: Json = {
-        name: {key: value for key, value in field.items() if key not in {"title", "default"}}
-        for name, field in schema["properties"].items()
-    }
+    schema = NEW_OUTCOME.json_schema()
+    fields: Json = schema["properties"]
     # Rules are for requests; in a response, a field says of itself what it is.
     stored: Json = {
-        name: {key: value for key, value in fields[field.alias or name].items() if key != "description"}
-        for name, field in NewOutcome.model_fields.items()
+        attribute: rule.json_schema
+        for attribute, rule in zip(NewOutcome._fields, NEW_OUTCOME.rules.values(), strict=True)
     }
     fields["userId"]["description"] += ". Whose outcome it is, when called with a key; a session says it itself"
     return {

@@ -3,10 +3,11 @@
 import os
 from typing import Any
 
+from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_BATCH_BYTES, MAX_BATCH_OUTCOMES, MAX_IDEMPOTENCY_KEY
-from outcomes.contract.models import FIELDS, ignored_fields
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.edge.api import (
     Event,
     Response,
@@ -26,7 +27,7 @@ from outcomes.storage.store import OutcomeStore
 
 FAILURE = "Failed to record outcome"
 BATCH_FIELDS = {"outcomes"}
-ITEM_FIELDS = FIELDS | {"idempotencyKey"}
+ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
 CALLERS_FAULTS = (BadRequest, Forbidden, IdempotencyKeyReused)
 
 ledger = Ledger(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
@@ -62,7 +63,7 @@ def _read(item: object, caller: Caller, default_key: str | None) -> Entry | BadR
     if not isinstance(item, dict):
         return BadRequest("Invalid outcome")
     try:
-        outcome = caller.read_outcome(item)
+        outcome = NewOutcome.of_caller(item, caller)
     except (BadRequest, Forbidden) as refused:
         return refused
     key = item.get("idempotencyKey")

@@ -2,8 +2,9 @@
 
 import os
 
+from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
-from outcomes.contract.models import ignored_fields
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok
 from outcomes.edge.observability import count_recorded
 from outcomes.storage.ledger import Entry, Ledger, Recorded, idempotency_hash
@@ -18,13 +19,13 @@ def handler(event: Event, caller: Caller) -> Response:
     caller.require("record")
     key = idempotency_key(event)
     body = json_body(event)
-    outcome = caller.read_outcome(body)
+    outcome = NewOutcome.of_caller(body, caller)
     if key is None:
         recorded = Recorded(store.add(outcome, caller.recorded_by), replayed=False)
     else:
         hash_ = idempotency_hash(caller.session_user, outcome, key)
         recorded = ledger.record(Entry(outcome, hash_, caller.recorded_by))
-    headers = {"Outcome-Id": recorded.id} | ignored_header(ignored_fields(body))
+    headers = {"Outcome-Id": recorded.id} | ignored_header(ignored_fields(body, NEW_OUTCOME.rules))
     if recorded.replayed:
         headers["Idempotent-Replayed"] = "true"
     else:

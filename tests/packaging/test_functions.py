@@ -88,5 +88,5 @@ def test_imports_with_only_its_folder_the_layer_and_the_runtime(native: Build, r
     answer = json.loads(done.stdout)
     assert answer["callable"]
     assert answer["files"]["app"] == f"{folder}/app.py"
-    assert answer["files"]["pydantic"].startswith(str(native.layer))
+    assert answer["files"]["pydantic_core._pydantic_core"].startswith(str(native.layer))
     assert not [file for file in answer["files"].values() if file and "site-packages" in file]

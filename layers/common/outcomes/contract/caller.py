@@ -3,11 +3,12 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.contract.models import NewOutcome
 from outcomes.errors import Fault, Forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Set
+
+    from outcomes.contract.models import NewOutcome
 
 
 class Bounds(NamedTuple):
@@ -29,7 +30,7 @@ class Bounds(NamedTuple):
         own = {"userId": self.user_id, "agentId": self.agent_id}
         return body | {name: Decimal(id_) for name, id_ in own.items() if id_ is not None and body.get(name) is None}
 
-    def check(self, outcome: NewOutcome) -> None:
+    def check(self, outcome: "NewOutcome") -> None:
         """Raise Forbidden, naming each field of `outcome` that is out of bounds."""
         broken = {}
         if outcome.user_id != self.user_id:
@@ -66,14 +67,3 @@ class Caller(NamedTuple):
         """Raise Forbidden when an agent key without `scope` is calling."""
         if self.agent_key and scope not in self.agent_key.scopes:
             raise Forbidden
-
-    def read_outcome(self, body: dict[str, Any]) -> NewOutcome:
-        """Read the outcome to record in `body`, a JSON object whose numbers are `Decimal`.
-
-        Raises BadRequest when it is not valid, Forbidden when it is out of the bounds of the caller's key.
-        """
-        if not self.agent_key:
-            return NewOutcome.parse(body, session_user=self.session_user)
-        outcome = NewOutcome.parse(self.agent_key.complete(body), session_user=None)
-        self.agent_key.check(outcome)
-        return outcome

@@ -1,0 +1,164 @@
+"""What may stand in a field of a request's body: each rule said once.
+
+Numbers reach a rule as `Decimal` (see `json_text.read`), so booleans and numeric strings are never numbers, `1.0` is
+the whole number 1, and money never passes through a float.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Context, Decimal, Inexact
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from outcomes.contract import json_text
+from outcomes.contract.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
+
+_MONEY_LIMIT = Decimal("1e15")
+# DynamoDB keeps 38 digits and nothing nearer to zero than 1e-130:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
+_SMALLEST_MONEY = Decimal("1e-130")
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Rule(NamedTuple):
+    """The same rule for its three readers.
+
+    words: for a caller who breaks it, after the field's name
+    engine: for pydantic's engine, which applies it: https://docs.pydantic.dev/latest/api/pydantic_core_schema/
+    json_schema: for openapi.yaml, as far as JSON Schema can say it: https://json-schema.org/draft/2020-12/schema
+    """
+
+    words: str
+    engine: dict[str, Any]
+    json_schema: dict[str, Any]
+
+
+def text(max_length: int) -> Rule:
+    """Take a string of 1 to `max_length` code points that is not blank."""
+    return Rule(
+        f"must be a string of 1 to {max_length} characters, not blank",
+        _then(_not_blank, _string(1, max_length)),
+        {"maxLength": max_length, "minLength": 1, "pattern": r"\S", "type": "string"},
+    )
+
+
+def text_or_null(max_length: int) -> Rule:
+    """Take a string of at most `max_length` code points, of which the empty one is None."""
+    return or_null(
+        Rule(
+            f"must be a string of at most {max_length} characters",
+            _then(lambda text: text or None, _string(0, max_length)),
+            {"maxLength": max_length, "type": "string"},
+        )
+    )
+
+
+def one_of(names: type[StrEnum]) -> Rule:
+    """Take one of `names`, which openapi.yaml knows as the schema of that class's name."""
+    return Rule(
+        f"must be one of {', '.join(names)}",
+        {"type": "enum", "cls": names, "members": list(names), "sub_type": "str"},
+        {"$ref": f"#/components/schemas/{names.__name__}"},
+    )
+
+
+def whole_number() -> Rule:
+    """Take a whole number that can be an id, as int."""
+    return Rule(
+        f"must be a whole number from 1 to {MAX_ID}",
+        _made_by(_whole),
+        {"maximum": MAX_ID, "minimum": 1, "type": "integer"},
+    )
+
+
+def money() -> Rule:
+    """Take a number that DynamoDB keeps exactly, as Decimal in its plainest form: 90 rather than 9E+1 or 90.0."""
+    return Rule(
+        "must be a number of magnitude below 1e15 (and at least 1e-130, or 0) with at most 38 significant digits",
+        _made_by(_money),
+        {
+            "anyOf": [
+                {"maximum": -float(_SMALLEST_MONEY)},
+                {"const": 0},
+                {"minimum": float(_SMALLEST_MONEY)},
+            ],
+            "exclusiveMaximum": float(_MONEY_LIMIT),
+            "exclusiveMinimum": -float(_MONEY_LIMIT),
+            "type": "number",
+        },
+    )
+
+
+def json_object() -> Rule:
+    """Take an object, as its JSON text."""
+    return Rule(
+        f"must be an object of at most {MAX_METADATA_BYTES} bytes of JSON and at most {MAX_METADATA_LEVELS} levels",
+        _made_by(_json_text),
+        {"type": "object"},
+    )
+
+
+def or_null(rule: Rule) -> Rule:
+    """Take null as well."""
+    return Rule(
+        f"{rule.words}, or null",
+        {"type": "nullable", "schema": rule.engine},
+        {"anyOf": [rule.json_schema, {"type": "null"}]},
+    )
+
+
+def _string(min_length: int, max_length: int) -> dict[str, Any]:
+    # A length makes the engine look into the text, and so refuse half of a surrogate pair, which DynamoDB cannot take.
+    return {"type": "str", "strict": True, "min_length": min_length, "max_length": max_length}
+
+
+def _then(function: Callable[[str], str | None], schema: dict[str, Any]) -> dict[str, Any]:
+    """Have the engine apply `schema`, and then `function`, which raises ValueError to refuse."""
+    return {"type": "function-after", "function": {"type": "no-info", "function": function}, "schema": schema}
+
+
+def _made_by(function: Callable[[object], object]) -> dict[str, Any]:
+    """Have the engine apply `function` alone, which raises ValueError to refuse."""
+    return {"type": "function-plain", "function": {"type": "no-info", "function": function}}
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("blank")
+    return text
+
+
+def _whole(number: object) -> int:
+    # Compared before converted: int(Decimal("1e999999")) would fill the memory.
+    if not isinstance(number, Decimal) or not 1 <= number <= MAX_ID or number != int(number):
+        raise ValueError("not a whole number in range")
+    return int(number)
+
+
+def _money(number: object) -> Decimal:
+    # Compared without abs(), which rounds and overflows.
+    if not isinstance(number, Decimal) or not -_MONEY_LIMIT < number < _MONEY_LIMIT:
+        raise ValueError("not a number in range")
+    if -_SMALLEST_MONEY < number < _SMALLEST_MONEY and number:
+        raise ValueError("too near to zero")
+    try:
+        exact = number.normalize(_MONEY_CONTEXT)
+    except Inexact as exc:
+        raise ValueError("too many digits") from exc
+    if not exact:
+        return Decimal(0)  # zero has no sign
+    # 90 rather than 9E+1: below 1e15, that is at most 15 digits.
+    return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
+
+
+def _json_text(metadata: object) -> str:
+    if not isinstance(metadata, dict):
+        raise ValueError("not an object")
+    text = json_text.exact(metadata, MAX_METADATA_LEVELS)
+    # JSON allows half of a surrogate pair as an escape, and UTF-8 does not allow it at all.
+    text = _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    if len(text.encode()) > MAX_METADATA_BYTES:
+        raise ValueError("too large")
+    return text
