@@ -7,7 +7,8 @@
     ├── PayloadTooLarge
     ├── UnsupportedMediaType
     ├── IdempotencyKeyReused
-    └── Contended
+    ├── Contended
+    └── Busy
 
 Anything else that is raised is a failure of ours or of AWS. Which status each becomes is said in `api`.
 """
@@ -83,3 +84,9 @@ class Contended(Refused):
     """Others kept writing the same thing at the same moment. To be tried again."""
 
     error = "Conflict"
+
+
+class Busy(Refused):
+    """The table takes no more at this moment. To be tried again."""
+
+    error = "Busy"

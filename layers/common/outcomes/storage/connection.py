@@ -1,0 +1,138 @@
+"""One kept-alive HTTP/1.1 connection, every wait on which has an end.
+
+A socket's own timeout begins anew with each byte, so that an answer which comes drop by drop never ends. Here each wait
+is also bounded by a deadline of the whole call.
+"""
+
+import io
+import select
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from functools import partial
+from http.client import HTTPResponse
+from typing import Any, NamedTuple, cast, override
+from urllib.parse import urlsplit
+
+
+class NotSent(Exception):
+    """No connection could be made, for the reason that is the `__cause__`: nothing was sent."""
+
+
+class Reply(NamedTuple):
+    """A whole answer. headers: by name, in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Connection:
+    """A connection to one endpoint, made when first needed and again when it was dropped. Not for several threads.
+
+    connect, read: seconds that making the connection, each sending and each receiving may take.
+    authorities: a file of the certificate authorities to trust; None for those of the system.
+    clock: seconds, of `post`'s deadline.
+    """
+
+    def __init__(
+        self, endpoint: str, connect: float, read: float, authorities: str | None, clock: Callable[[], float]
+    ) -> None:
+        url = urlsplit(endpoint)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.path not in {"", "/"} or url.query:
+            raise ValueError(f"not an endpoint: {endpoint}")
+        self.host = url.netloc.rpartition("@")[2]
+        self._address = url.hostname, url.port or (443 if url.scheme == "https" else 80)
+        self._connect_seconds, self._read_seconds, self._clock = connect, read, clock
+        self._tls = None
+        if url.scheme == "https":  # made here, as reading the certificates takes some milliseconds
+            self._tls = ssl.create_default_context(cafile=authorities)
+        self._socket: socket.socket | None = None
+
+    def post(self, headers: Mapping[str, str], body: bytes, until: float) -> Reply:
+        """Send a POST to `/` and receive the answer, before the clock reads `until`.
+
+        Raises NotSent; and OSError (TimeoutError among them) or http.client.HTTPException when something was sent,
+        perhaps all of it, and no whole answer came back.
+        """
+        try:
+            sock = self._connected(until)
+        except OSError as failure:
+            raise NotSent(f"no connection to {self.host}: {failure}") from failure
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        head = f"POST / HTTP/1.1\r\n{''.join(lines)}Content-Length: {len(body)}\r\n\r\n"
+        wait = partial(self._wait, self._read_seconds, until)
+        try:
+            unsent = memoryview(head.encode("ascii") + body)
+            while unsent:
+                sock.settimeout(wait())
+                unsent = unsent[sock.send(unsent) :]
+            with HTTPResponse(cast("socket.socket", _Incoming(sock, wait)), method="POST") as answer:
+                answer.begin()
+                named = {name.lower(): value for name, value in answer.getheaders()}
+                reply = Reply(answer.status, named, answer.read())
+        except BaseException:
+            self.close()  # what is left of this answer must not become the answer to the next request
+            raise
+        if answer.will_close:
+            self.close()
+        return reply
+
+    def close(self) -> None:
+        """Drop the connection; the next request makes a new one."""
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
+    def _wait(self, seconds: float, until: float) -> float:
+        """How long to wait at most. Raises TimeoutError when the deadline has come."""
+        left = min(seconds, until - self._clock())
+        if left <= 0:
+            raise TimeoutError("no time left")
+        return left
+
+    def _connected(self, until: float) -> socket.socket:
+        if self._socket and _is_readable(self._socket):
+            self.close()  # by the other side, while it was idle; or it sent what nobody asked for
+        if not self._socket:
+            self._socket = self._new_socket(until)
+        return self._socket
+
+    def _new_socket(self, until: float) -> socket.socket:
+        failure = OSError("no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(self._wait(self._connect_seconds, until))
+                sock.connect(address)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return self._tls.wrap_socket(sock, server_hostname=self._address[0]) if self._tls else sock
+            except OSError as exc:
+                sock.close()
+                failure = exc
+        raise failure
+
+
+class _Incoming(io.RawIOBase):
+    """What `HTTPResponse` reads from in place of a socket."""
+
+    def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
+        self._sock, self._wait = sock, wait
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(self._wait())
+        return self._sock.recv_into(buffer)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,56 @@
+"""Our caller of DynamoDB and botocore's, each on a network of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from botocore.config import Config
+from botocore.session import Session
+from outcomes.storage.wire import DynamoDB, Limits
+
+from tests.wire.network import Network
+
+LIMITS = Limits(attempts=3, connect=1, read=2, total=12)
+ENDPOINT = "http://dynamodb.test:8000"
+
+botocore_session = Session()
+
+
+@contextmanager
+def our_client(network: Network, service: Any = DynamoDB, **how: Any) -> Iterator[Any]:
+    """Our caller, for whom time passes only on the network."""
+    how = {"limits": LIMITS, "clock": network.clock, "sleep": network.sleep, "jitter": lambda seconds: seconds} | how
+    with patch("outcomes.storage.connection.socket", network):
+        client = service(**how)
+        yield client
+    network.close()
+
+
+@contextmanager
+def botocores_client(network: Network) -> Iterator[Any]:
+    """botocore's, with the limits of ours."""
+    config = Config(
+        connect_timeout=LIMITS.connect,
+        read_timeout=LIMITS.read,
+        retries={"mode": "standard", "total_max_attempts": LIMITS.attempts},
+        parameter_validation=False,
+    )
+    with patch("urllib3.util.connection.socket", network), patch("botocore.endpoint.time.sleep", network.sleep):
+        client = botocore_session.create_client("dynamodb", endpoint_url=ENDPOINT, config=config)
+        yield client
+        client.close()
+    network.close()
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+@pytest.fixture
+def dynamodb(network: Network, monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDB]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", ENDPOINT)
+    with our_client(network) as client:
+        yield client

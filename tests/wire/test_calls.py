@@ -1,0 +1,420 @@
+"""What a call does besides what botocore does, and what it says when it fails."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
+from outcomes.errors import Busy
+from outcomes.storage import wire
+from outcomes.storage.wire import (
+    Answer,
+    CallFailed,
+    ConditionFailed,
+    DynamoDB,
+    SecretsManager,
+    ServiceError,
+    TransactionCanceled,
+    Unavailable,
+)
+
+from tests.wire.conftest import ENDPOINT, LIMITS, our_client
+from tests.wire.network import NEVER, Network, Trouble, drops, error, fine, http
+
+THROTTLE = error("ProvisionedThroughputExceededException")
+BROKEN = error("InternalServerError", 500)
+REFUSED = Trouble("refused", ConnectionRefusedError(111, "Connection refused"))
+SILENT = Trouble("silent", answer=(NEVER,))
+RESET = Trouble("reset", answer=(ConnectionResetError,))
+DAMAGED = Trouble("damaged", answer=(http(200, b"{}", sent=b"[}"),))
+DENIED = error("AccessDeniedException")
+
+
+def call(client: DynamoDB, network: Network, *troubles: Trouble) -> Answer:
+    network.meet(*troubles)
+    return client.call("PutItem", {"TableName": "t"})
+
+
+def test_an_answer_is_the_services_json(dynamodb: DynamoDB, network: Network) -> None:
+    item = {"digest": {"B": "AAEC"}, "value_usd": {"N": "1.50"}, "list": {"L": [{"NULL": True}]}}
+    assert call(dynamodb, network, fine({"Item": item})) == {"Item": item}
+
+
+def test_a_request_is_sent_as_it_is(dynamodb: DynamoDB, network: Network) -> None:
+    request = {"TableName": "t", "Item": {"title": {"S": 'Té "\\ 🎉 \x00 \ud800'}, "n": {"N": "1e-130"}}}
+    dynamodb.call("PutItem", request)
+    [sent] = network.received
+    assert json.loads(sent.body) == request
+    assert sent.headers["x-amz-target"] == "DynamoDB_20120810.PutItem"
+    assert sent.headers["content-type"] == "application/x-amz-json-1.0"
+
+
+def test_a_secret_is_read_the_same_way(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", ENDPOINT)
+    network.meet(BROKEN, fine({"SecretString": "s"}))
+    with our_client(network, SecretsManager) as client:
+        assert client.call("GetSecretValue", {"SecretId": "arn"}) == {"SecretString": "s"}
+    assert {sent.headers["x-amz-target"] for sent in network.received} == {"secretsmanager.GetSecretValue"}
+    assert {sent.headers["content-type"] for sent in network.received} == {"application/x-amz-json-1.1"}
+
+
+class TestThrottling:
+    """The one thing that botocore waits for longer."""
+
+    def test_knows_the_codes_that_botocore_knows(self) -> None:
+        of_botocore = {
+            *vars(ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"],
+            *vars(TransientRetryableChecker)["_TRANSIENT_ERROR_CODES"],
+            "ReplicatedWriteConflictException",  # which the model of DynamoDB marks as retryable
+        }
+        assert of_botocore - {"EC2ThrottledException"} == wire.THROTTLED | wire.PASSING
+        assert not wire.THROTTLED & wire.PASSING
+
+    @pytest.mark.parametrize("code", sorted(wire.THROTTLED))
+    def test_is_busy_after_a_second_attempt(self, dynamodb: DynamoDB, network: Network, code: str) -> None:
+        with pytest.raises(Busy) as raised:
+            call(dynamodb, network, *[error(code)] * 4)
+        assert network.met == 2
+        assert network.now <= wire.THROTTLED_PAUSE
+        assert code in str(raised.value.__cause__)
+
+    def test_that_passes_is_none(self, dynamodb: DynamoDB, network: Network) -> None:
+        assert call(dynamodb, network, THROTTLE) == {}
+        assert network.met == 2
+
+    @pytest.mark.parametrize("unsent", [REFUSED, Trouble("slow to connect", NEVER)])
+    def test_after_an_attempt_that_was_never_sent_is_busy(
+        self, dynamodb: DynamoDB, network: Network, unsent: Trouble
+    ) -> None:
+        with pytest.raises(Busy):
+            call(dynamodb, network, unsent, *[THROTTLE] * 3)
+        assert network.met == 2
+
+    @pytest.mark.parametrize("uncertain", [SILENT, RESET, BROKEN, DAMAGED, error("TransactionInProgressException")])
+    def test_after_an_attempt_that_may_have_taken_effect_is_not_busy(
+        self, dynamodb: DynamoDB, network: Network, uncertain: Trouble
+    ) -> None:
+        with pytest.raises(Unavailable) as raised:
+            call(dynamodb, network, uncertain, *[THROTTLE] * 3)
+        assert raised.value.maybe_done
+        assert network.met == 2
+
+    def test_before_trouble_of_another_kind_leaves_that_its_attempts(
+        self, dynamodb: DynamoDB, network: Network
+    ) -> None:
+        assert call(dynamodb, network, THROTTLE, BROKEN) == {}
+        assert network.met == 3
+
+    def test_is_not_what_a_transaction_in_progress_is(self, dynamodb: DynamoDB, network: Network) -> None:
+        with pytest.raises(Unavailable):
+            call(dynamodb, network, *[error("TransactionInProgressException")] * 4)
+        assert network.met == 3
+
+
+NO_EFFECT: list[list[Trouble]] = [[REFUSED] * 3, [Trouble("slow", NEVER)] * 3, [DENIED], [THROTTLE, DENIED]]
+PERHAPS: list[list[Trouble]] = [
+    *([trouble] * 3 for trouble in (SILENT, RESET, BROKEN, DAMAGED)),
+    [RESET, DENIED],
+    [REFUSED, RESET, REFUSED],
+    [BROKEN, error("ConditionalCheckFailedException")],
+]
+
+
+@pytest.mark.parametrize(
+    ("troubles", "maybe_done"), [*((met, False) for met in NO_EFFECT), *((met, True) for met in PERHAPS)], ids=str
+)
+def test_a_failure_says_whether_something_may_have_been_done(
+    dynamodb: DynamoDB, network: Network, troubles: list[Trouble], maybe_done: bool
+) -> None:
+    with pytest.raises(CallFailed) as raised:
+        call(dynamodb, network, *troubles)
+    assert raised.value.maybe_done is maybe_done
+
+
+@pytest.mark.parametrize(
+    ("troubles", "maybe_done"),
+    [([], False), ([REFUSED], False), ([THROTTLE], False), ([RESET], True), ([BROKEN], True)],
+)
+def test_a_success_says_whether_it_may_be_the_second(
+    dynamodb: DynamoDB, network: Network, troubles: list[Trouble], maybe_done: bool
+) -> None:
+    assert call(dynamodb, network, *troubles).maybe_done is maybe_done
+
+
+def test_a_condition_that_failed_shows_the_item_that_was_there(dynamodb: DynamoDB, network: Network) -> None:
+    there = {"key": {"S": "k"}, "digest": {"B": "AAEC"}}
+    said = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "Item": there}
+    with pytest.raises(ConditionFailed) as raised:
+        call(dynamodb, network, Trouble("condition", answer=(http(400, said),)))
+    assert raised.value.body["Item"] == there
+
+
+def test_a_canceled_transaction_shows_its_reasons(dynamodb: DynamoDB, network: Network) -> None:
+    reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"digest": {"B": "AAEC"}}}]
+    said = {"__type": "a#TransactionCanceledException", "Message": "cancelled", "CancellationReasons": reasons}
+    with pytest.raises(TransactionCanceled) as raised:
+        call(dynamodb, network, Trouble("canceled", answer=(http(400, said),)))
+    assert raised.value.body["CancellationReasons"] == reasons
+    assert network.met == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        (b'{"__type":"a#ValidationException","message":"lower"}', "ValidationException", "lower"),
+        (b'{"__type":"ValidationException","Message":"upper"}', "ValidationException", "upper"),
+        (b'{"__type":7,"message":null}', "400", ""),
+        (b'{"message":"only"}', "400", "only"),
+        *((body, "400", "") for body in (b"", b"[]", b'"no"', b"null", b"1", b"<html>", b"\xff", b"[" * 100_000)),
+    ],
+)
+def test_an_error_is_said_with_all_that_helps_to_find_it(
+    dynamodb: DynamoDB, network: Network, body: bytes, code: str, message: str
+) -> None:
+    with pytest.raises(ServiceError) as raised:
+        call(dynamodb, network, Trouble("error", answer=(http(400, body),)))
+    assert raised.value.code == code
+    assert str(raised.value).startswith(f"PutItem: {code} (status 400, request R1)")
+    assert message in str(raised.value)
+    assert network.met == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'"no"', b"null", b"1", b"<html>", b"\xff"])
+def test_a_server_error_of_any_shape_is_tried_again(dynamodb: DynamoDB, network: Network, body: bytes) -> None:
+    """Where botocore fails with an AttributeError or a UnicodeDecodeError, at once."""
+    assert call(dynamodb, network, Trouble("error", answer=(http(500, body),))) == {}
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"<html>", b"\xff", b'{"Item":', b"[" * 100_000])
+@pytest.mark.parametrize("crc", [True, False])
+def test_a_success_that_is_no_object_is_damaged(dynamodb: DynamoDB, network: Network, body: bytes, crc: bool) -> None:
+    """Which botocore takes for an empty answer where it comes without a checksum, or with one of its own."""
+    damaged = Trouble("damaged", answer=(http(200, body, crc=crc),))
+    assert call(dynamodb, network, damaged, damaged, fine({"Item": {}})) == {"Item": {}}
+    with pytest.raises(Unavailable, match="a damaged answer of status 200"):
+        call(dynamodb, network, *[damaged] * 3)
+
+
+@pytest.mark.parametrize("checksum", ["0", "", "x", "-1", "1e3"])
+def test_a_checksum_that_is_none_is_a_wrong_one(dynamodb: DynamoDB, network: Network, checksum: str) -> None:
+    wrong = Trouble("wrong", answer=(http(200, {"a": 1}, {"x-amz-crc32": checksum}),))
+    assert call(dynamodb, network, wrong) == {}
+    assert network.met == 2
+
+
+def test_a_canonical_request_is_not_quoted(dynamodb: DynamoDB, network: Network) -> None:
+    """AWS's complaint about a signature holds all that was signed."""
+    for code in ("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignatureException"):
+        said = {"__type": f"a#{code}", "message": "should have been 'x-amz-security-token:FwoGZXIvYXdzE'"}
+        with pytest.raises(ServiceError) as raised:
+            call(dynamodb, network, Trouble("signature", answer=(http(400, said),)))
+        assert str(raised.value) == f"PutItem: {code} (status 400, request R1)"
+
+
+class TestTime:
+    """A call takes no longer than its limits say."""
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            SILENT,
+            Trouble("no connection", NEVER),
+            Trouble("dripping headers", answer=drops(http(200, {}), 150, 1.9)),
+            Trouble("dripping body", answer=(http(200, b"{}", sent=b"")[:-2], *drops(b" " * 99 + b"{}", 100, 1.5))),
+            Trouble("endless", answer=(b"HTTP/1.1 200 OK\r\n\r\n", *drops(b" " * 1000, 1000, 1.0))),
+            Trouble("for ever about to begin", answer=drops(b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 1000, 1.0)),
+            error("ServiceUnavailable", 503, {"x-amz-retry-after": "60000"}),
+            error("ServiceUnavailable", 503, {"x-amz-retry-after": "4900"}),
+            error("ThrottlingException", 400, {"x-amz-retry-after": "60000"}),
+        ],
+    )
+    @pytest.mark.parametrize("limits", [LIMITS, wire.Limits(attempts=2, connect=0.5, read=1, total=4)])
+    def test_whatever_happens(
+        self, network: Network, monkeypatch: pytest.MonkeyPatch, trouble: Trouble, limits: wire.Limits
+    ) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
+        with our_client(network, limits=limits) as client, pytest.raises((Busy, Unavailable)):
+            call(client, network, *[trouble] * 9)
+        assert network.now <= limits.total
+
+    def test_that_an_answer_takes_to_drip_is_enough_if_it_ends_before(
+        self, dynamodb: DynamoDB, network: Network
+    ) -> None:
+        assert call(dynamodb, network, Trouble("drips", answer=drops(http(200, {}), 5, 1.9))) == {}
+        assert network.met == 1
+
+    def test_of_sending_is_bounded_too(self, dynamodb: DynamoDB, network: Network) -> None:
+        network.bytes_a_second = 100
+        with pytest.raises(Unavailable) as raised:
+            dynamodb.call("PutItem", {"TableName": "t" * 10_000})
+        assert network.now <= LIMITS.total
+        assert raised.value.maybe_done
+
+    def test_between_attempts_grows_and_is_up_to_chance(
+        self, network: Network, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
+        drawn: list[float] = []
+
+        def half(seconds: float) -> float:
+            drawn.append(seconds)
+            return seconds / 2
+
+        with our_client(network, limits=wire.Limits(5, 1, 2, 12), jitter=half) as client:
+            call(client, network, *[BROKEN] * 4)
+        assert drawn == [0.025, 0.05, 0.1, 0.2]
+        assert network.now == sum(drawn) / 2
+
+    def test_that_the_service_asks_for_is_given(self, dynamodb: DynamoDB, network: Network) -> None:
+        call(dynamodb, network, error("ServiceUnavailable", 503, {"x-amz-retry-after": "1500"}))
+        assert network.now == 1.5
+
+    @pytest.mark.parametrize("asked", ["-1", "1.5", "soon", "", "٣"])
+    def test_that_is_asked_for_in_no_number_is_ours(self, dynamodb: DynamoDB, network: Network, asked: str) -> None:
+        call(dynamodb, network, error("ServiceUnavailable", 503, {"x-amz-retry-after": asked}))
+        assert network.now == wire.PAUSE
+
+    def test_is_drawn_from_all_of_it(self) -> None:
+        drawn = [wire.jitter(1) for _ in range(200)]
+        assert all(0 <= seconds < 1 for seconds in drawn)
+        assert len(set(drawn)) > 190
+        assert min(drawn) < 0.2 < 0.8 < max(drawn)
+
+
+class TestQuota:
+    def test_of_attempts_ends_them_when_the_service_fails_for_long(self, dynamodb: DynamoDB, network: Network) -> None:
+        attempts = []
+        for _ in range(30):
+            before = network.met
+            with pytest.raises(Unavailable):
+                call(dynamodb, network, *[SILENT] * 3)
+            attempts.append(network.met - before)
+        assert attempts == [3] * 25 + [1] * 5
+
+    def test_is_given_back_by_what_succeeds(self, dynamodb: DynamoDB, network: Network) -> None:
+        for _ in range(30):
+            with pytest.raises(Unavailable):
+                call(dynamodb, network, *[SILENT] * 3)
+        for _ in range(5):
+            call(dynamodb, network)
+        before = network.met
+        call(dynamodb, network, RESET)
+        assert network.met - before == 2
+
+    def test_that_is_used_up_leaves_a_throttled_call_busy(self, dynamodb: DynamoDB, network: Network) -> None:
+        for _ in range(30):
+            with pytest.raises(Unavailable):
+                call(dynamodb, network, *[SILENT] * 3)
+        before = network.met
+        with pytest.raises(Busy):
+            call(dynamodb, network, THROTTLE)
+        assert network.met - before == 1
+
+
+class TestClock:
+    """Ours may be wrong; then we go by the service's."""
+
+    NOON = 1_775_044_800  # 2026-04-01T12:00:00Z
+
+    @pytest.fixture
+    def client(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDB]:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
+        with our_client(network, now=lambda: self.NOON) as client:
+            yield client
+
+    @pytest.mark.parametrize("code", sorted(wire.SKEWED))
+    @pytest.mark.parametrize(
+        ("date", "signed"),
+        [("Wed, 01 Apr 2026 13:30:00 GMT", "20260401T133000Z"), ("Tue, 31 Mar 2026 12:00:00 GMT", "20260331T120000Z")],
+    )
+    def test_that_is_wrong_is_set_right_for_good(
+        self, client: DynamoDB, network: Network, code: str, date: str, signed: str
+    ) -> None:
+        call(client, network, error(code, headers={"Date": date}))
+        client.call("PutItem", {"TableName": "t"})
+        assert [sent.headers["x-amz-date"] for sent in network.received] == ["20260401T120000Z", signed, signed]
+
+    @pytest.mark.parametrize("date", ["Wed, 01 Apr 2026 12:03:00 GMT", "", "noon", "Wed, 01 Apr 99999999 12:00:00 GMT"])
+    def test_that_is_right_explains_no_refusal(self, client: DynamoDB, network: Network, date: str) -> None:
+        with pytest.raises(ServiceError, match="InvalidSignatureException"):
+            call(client, network, error("InvalidSignatureException", headers={"Date": date}))
+        assert network.met == 1
+
+    def test_that_is_set_right_explains_no_second_refusal(self, client: DynamoDB, network: Network) -> None:
+        refused = error("InvalidSignatureException", headers={"Date": "Wed, 01 Apr 2026 13:30:00 GMT"})
+        with pytest.raises(ServiceError, match="InvalidSignatureException"):
+            call(client, network, refused, refused, refused)
+        assert network.met == 2
+
+    def test_that_is_wrong_explains_no_other_error(self, client: DynamoDB, network: Network) -> None:
+        with pytest.raises(ServiceError, match="AccessDeniedException"):
+            call(client, network, error("AccessDeniedException", headers={"Date": "Wed, 01 Apr 2026 13:30:00 GMT"}))
+        assert network.met == 1
+
+
+class TestTransactions:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#DDB-TransactWriteItems-request-ClientRequestToken"""
+
+    def tokens(self, network: Network) -> list[str]:
+        return [json.loads(sent.body)["ClientRequestToken"] for sent in network.received]
+
+    def test_have_one_token_for_all_attempts_and_another_for_the_next_call(
+        self, dynamodb: DynamoDB, network: Network
+    ) -> None:
+        for _ in range(2):
+            network.meet(RESET, BROKEN)
+            dynamodb.call("TransactWriteItems", {"TransactItems": []})
+        first, second = self.tokens(network)[:3], self.tokens(network)[3:]
+        assert len(set(first)) == len(set(second)) == 1
+        assert set(first).isdisjoint(second)
+        assert 1 <= len(first[0]) <= 36
+
+    def test_keep_the_token_that_they_bring(self, dynamodb: DynamoDB, network: Network) -> None:
+        dynamodb.call("TransactWriteItems", {"TransactItems": [], "ClientRequestToken": "own"})
+        assert self.tokens(network) == ["own"]
+
+    def test_alone_have_one(self, dynamodb: DynamoDB, network: Network) -> None:
+        dynamodb.call("BatchWriteItem", {"RequestItems": {}})
+        assert json.loads(network.received[0].body) == {"RequestItems": {}}
+
+
+def test_the_trace_of_the_invocation_goes_on_in_the_service(
+    dynamodb: DynamoDB, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = ["Root=1-5759e988;Parent=5399;Sampled=1", "a b\r\nX-Evil: 1"]
+    call(dynamodb, network)
+    for trace in traces:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+        call(dynamodb, network)
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "record")
+        call(dynamodb, network)
+        monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
+    sent = [request.headers.get("x-amzn-trace-id") for request in network.received]
+    assert sent == [None, None, traces[0], None, "a%20b%0D%0AX-Evil:%201"]
+    assert not any("x-evil" in request.headers for request in network.received)
+
+
+def test_importing_it_loads_nothing_that_a_good_call_does_not_need() -> None:
+    code = """
+import sys
+from outcomes.storage.wire import DynamoDB, Limits
+DynamoDB(Limits(1, 1, 1, 1))
+print(*sys.modules)
+"""
+    environment = os.environ | {"PYTHONPATH": "layers/common"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    slow = {
+        "asyncio",
+        "boto3",
+        "botocore",
+        "dataclasses",
+        "importlib.resources",
+        "inspect",
+        "logging",
+        "random",
+        "uuid",
+    }
+    assert slow.isdisjoint(done.stdout.split())

@@ -1,0 +1,289 @@
+"""The connection, on real sockets."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from outcomes.storage.connection import Connection, NotSent, Reply
+
+from tests.wire.network import http
+
+BODY = b'{"a": 1}'
+ANSWER = http(200, BODY)
+LATER = 60.0
+
+
+class Server:
+    """Accepts as many connections as there are lists of answers, gives those, one to a request, and closes it.
+
+    received: the requests. accepted: how many connections were made. closed: is set when the first was closed.
+    """
+
+    def __init__(self, *connections: list[bytes], tls: ssl.SSLContext | None = None) -> None:
+        self.connections, self.tls = connections, tls
+        self.received: list[bytes] = []
+        self.accepted = 0
+        self.closed = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self) -> None:
+        for answers in self.connections:
+            try:
+                plain, _ = self.listener.accept()
+            except OSError:  # the test is over
+                return
+            self.accepted += 1
+            with plain, suppress(OSError):  # when the client has gone
+                self.talk(self.tls.wrap_socket(plain, server_side=True) if self.tls else plain, answers)
+            self.closed.set()
+
+    def talk(self, connection: socket.socket, answers: list[bytes]) -> None:
+        with connection:
+            for answer in answers:
+                received = b""
+                while not received.endswith(b"the end"):
+                    more = connection.recv(65536)
+                    if not more:
+                        raise ConnectionError("no whole request")
+                    received += more
+                self.received.append(received)
+                connection.sendall(answer)
+
+    def close(self) -> None:
+        with suppress(OSError):  # when it was closed before
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for a connection
+        self.listener.close()
+        self.thread.join()
+
+
+type Start = Callable[..., tuple[Connection, Server]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """A server, and a connection to it that is not made yet."""
+    with ExitStack() as stack:
+
+        def started(
+            *connections: list[bytes],
+            url: str = "http://127.0.0.1",
+            tls: ssl.SSLContext | None = None,
+            authorities: Path | None = None,
+            seconds: float = 5,
+        ) -> tuple[Connection, Server]:
+            server = Server(*connections, tls=tls)
+            stack.callback(server.close)
+            trusted = None if authorities is None else str(authorities)
+            connection = Connection(f"{url}:{server.port}", seconds, seconds, trusted, clock=lambda: 0)
+            stack.callback(connection.close)
+            return connection, server
+
+        yield started
+
+
+def post(connection: Connection, body: bytes = b"the end") -> Reply:
+    return connection.post({"host": connection.host, "x-amz-target": "T"}, body, LATER)
+
+
+def test_a_request_is_one_of_http(start: Start) -> None:
+    connection, server = start([ANSWER])
+    reply = post(connection, b"{} the end")
+    assert reply.status == 200
+    assert reply.body == BODY
+    assert reply.headers["x-amzn-requestid"] == "R1"
+    assert server.received == [
+        f"POST / HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nx-amz-target: T\r\nContent-Length: 10\r\n\r\n".encode()
+        + b"{} the end"
+    ]
+
+
+def test_a_connection_is_kept(start: Start) -> None:
+    connection, server = start([ANSWER] * 20)
+    assert [post(connection).body for _ in range(20)] == [BODY] * 20
+    assert server.accepted == 1
+
+
+def test_a_connection_that_was_dropped_while_idle_is_not_used(start: Start) -> None:
+    connection, server = start([ANSWER], [ANSWER])
+    post(connection)
+    assert server.closed.wait(5)
+    assert post(connection).body == BODY
+    assert (server.accepted, len(server.received)) == (2, 2)
+
+
+def test_a_connection_that_the_service_is_about_to_close_is_not_used(start: Start) -> None:
+    closing = ANSWER.replace(b"Content-Type", b"Connection: close\r\nContent-Type")
+    connection, server = start([closing, ANSWER], [ANSWER])
+    post(connection)
+    assert post(connection).body == BODY
+    assert (server.accepted, len(server.received)) == (2, 2)
+
+
+@pytest.mark.parametrize("broken", [b"", b"HTTP/1.1", b"nonsense\r\n\r\n", ANSWER[:-1]])
+def test_after_a_broken_answer_comes_a_new_connection(start: Start, broken: bytes) -> None:
+    connection, server = start([broken, ANSWER] if broken.endswith(b"\r\n") else [broken], [ANSWER])
+    with pytest.raises((OSError, HTTPException)):
+        post(connection)
+    assert post(connection).body == BODY
+    assert server.accepted == 2
+
+
+@pytest.mark.parametrize("broken", [b"HTTP/1.1 200 O", ANSWER[:60]])
+def test_an_answer_that_ends_in_its_headers_has_no_body(start: Start, broken: bytes) -> None:
+    """So http.client sees it; the caller does not take it for a success."""
+    connection, server = start([broken], [ANSWER])
+    assert post(connection).body == b""
+    assert post(connection).body == BODY
+    assert server.accepted == 2
+
+
+def test_an_answer_in_chunks_is_put_together(start: Start) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    connection, server = start([head + b'5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n', ANSWER])
+    assert post(connection).body == BODY
+    assert post(connection).body == BODY
+    assert server.accepted == 1
+
+
+def test_megabytes_go_and_come(start: Start) -> None:
+    large = b"x" * 3_000_000
+    connection, server = start([http(200, large)])
+    assert post(connection, large + b"the end").body == large
+    assert server.received[0].endswith(large + b"the end")
+
+
+def test_silence_ends(start: Start) -> None:
+    connection, _ = start([ANSWER], seconds=0.01)
+    with pytest.raises(TimeoutError):
+        post(connection, b"what the server waits for the rest of")
+
+
+def test_no_connection_is_made_when_no_time_is_left(start: Start) -> None:
+    connection, server = start([ANSWER])
+    with pytest.raises(NotSent) as raised:
+        connection.post({}, b"the end", until=0)
+    assert isinstance(raised.value.__cause__, TimeoutError)
+    assert server.accepted == 0
+
+
+def test_where_nobody_listens_nothing_is_sent(start: Start) -> None:
+    connection, server = start([ANSWER])
+    server.close()
+    with pytest.raises(NotSent, match=f"no connection to 127.0.0.1:{server.port}: .*refused") as raised:
+        post(connection)
+    assert isinstance(raised.value.__cause__, ConnectionRefusedError)
+
+
+def test_a_host_that_is_not_known_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+    with pytest.raises(NotSent, match="Name or service not known"):
+        post(Connection("http://dynamodb.test", connect=5, read=5, authorities=None, clock=lambda: 0))
+
+
+def test_every_address_of_a_host_is_tried(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, server = start([ANSWER])
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        deaf = nobody.getsockname()
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in (deaf, ("127.0.0.1", server.port))]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: addresses)
+    assert post(connection).body == BODY
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: addresses[:1])
+    connection.close()
+    with pytest.raises(NotSent, match="refused"):
+        post(connection)
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [])
+    with pytest.raises(NotSent, match="no address"):
+        post(connection)
+
+
+class Authority(NamedTuple):
+    """A certificate authority, in a file, and a server that it vouches for, as `localhost`."""
+
+    file: Path
+    server: ssl.SSLContext
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    folder = tmp_path_factory.mktemp("authority")
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name.from_rfc4514_string(f"CN={name}") for name in ("authority", "localhost")]
+    now = datetime.now(UTC)
+
+    def certificate(which: int) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder(names[0], names[which], keys[which].public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=not which, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[which].public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
+        )
+
+    usage = dict.fromkeys(
+        (
+            *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+            *("crl_sign", "encipher_only", "decipher_only"),
+        ),
+        False,
+    )
+    root = certificate(0).add_extension(x509.KeyUsage(key_cert_sign=True, **usage), critical=True)
+    leaf = certificate(1).add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    file, chain = folder / "authority.pem", folder / "server.pem"
+    file.write_bytes(root.sign(keys[0], hashes.SHA256()).public_bytes(Encoding.PEM))
+    chain.write_bytes(
+        keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + leaf.sign(keys[0], hashes.SHA256()).public_bytes(Encoding.PEM)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(chain)
+    return Authority(file, server)
+
+
+class TestTls:
+    def test_is_spoken_with_whom_a_named_authority_vouches_for(
+        self, start: Start, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connection, server = start(
+            [ANSWER] * 2, [ANSWER], url="https://localhost", tls=authority.server, authorities=authority.file
+        )
+        monkeypatch.setattr("ssl.create_default_context", None)  # what it has read is kept
+        assert [post(connection).body for _ in range(2)] == [BODY] * 2
+        assert server.closed.wait(5)
+        assert post(connection).body == BODY
+        assert server.accepted == 2
+
+    def test_is_spoken_with_nobody_else(self, start: Start, authority: Authority) -> None:
+        connection, server = start([ANSWER], url="https://localhost", tls=authority.server)
+        with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
+            post(connection)
+        assert server.received == []
+
+    def test_is_not_spoken_with_another_host(self, start: Start, authority: Authority) -> None:
+        connection, server = start([ANSWER], url="https://127.0.0.1", tls=authority.server, authorities=authority.file)
+        with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
+            post(connection)
+        assert server.received == []
+
+    def test_is_expected_where_it_was_asked_for(self, start: Start) -> None:
+        connection, server = start([ANSWER], url="https://localhost", seconds=0.01)
+        with pytest.raises(NotSent):
+            post(connection)
+        assert server.received == []

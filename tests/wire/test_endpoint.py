@@ -1,0 +1,126 @@
+"""A call goes where botocore would send it."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import Session
+from outcomes.storage.wire import DynamoDB, Limits, SecretsManager
+
+from tests.wire.conftest import LIMITS
+
+CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB, "secretsmanager": SecretsManager}
+session = Session()
+
+
+def regions() -> Iterator[str]:
+    """Every region of every partition, and one of each that does not exist yet."""
+    loader = session.get_component("data_loader")
+    for partition in loader.load_data("partitions")["partitions"]:
+        yield from (region for region in partition["regions"] if not region.endswith("-global"))
+    yield from (
+        "eu-made-9",
+        "us-gov-up-3",
+        "cn-made-4",
+        "us-iso-up-5",
+        "us-isob-up-6",
+        "eu-isoe-made-7",
+        "us-isof-up-8",
+    )
+    yield "eusc-de-up-9"
+
+
+def ours(service: str, region: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    client = CLIENTS[service](LIMITS)
+    scheme = "https" if client.connection._tls else "http"
+    return f"{scheme}://{client.connection.host}"
+
+
+def botocores(service: str, region: str) -> str:
+    return str(session.create_client(service, region).meta.endpoint_url)
+
+
+@pytest.fixture(autouse=True)
+def _one_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the certificate authorities anew for each region takes its time."""
+    context = ssl.create_default_context()
+    monkeypatch.setattr("ssl.create_default_context", lambda **_: context)
+
+
+@pytest.mark.parametrize("service", CLIENTS)
+def test_it_is_botocores_in_every_region(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = list(regions())
+    assert len(known) > 50
+    for region in known:
+        assert ours(service, region, monkeypatch) == botocores(service, region), region
+    assert set(session.get_available_regions(service)) <= set(known)
+
+
+VARIABLES: list[dict[str, str]] = [
+    {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
+    {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8000"},
+    {
+        "AWS_ENDPOINT_URL_DYNAMODB": "https://vpce-1.dynamodb.eu-west-1.vpce.amazonaws.com",
+        "AWS_ENDPOINT_URL": "http://x",
+    },
+    {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://secrets.test"},
+    {"AWS_ENDPOINT_URL_DYNAMODB": "", "AWS_ENDPOINT_URL": "http://x:1"},
+    {"AWS_ENDPOINT_URL": "http://x:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+    {"AWS_ENDPOINT_URL": "http://x:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "True"},
+    {"AWS_ENDPOINT_URL": "http://x:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"},
+    {"AWS_USE_FIPS_ENDPOINT": "false", "AWS_USE_DUALSTACK_ENDPOINT": "false"},
+]
+
+
+@pytest.mark.parametrize("service", CLIENTS)
+@pytest.mark.parametrize("variables", VARIABLES, ids=json.dumps)
+def test_the_variables_that_sdks_know_say_so_to_both(
+    service: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    theirs = Session().create_client(service, "us-east-1").meta.endpoint_url
+    assert ours(service, "us-east-1", monkeypatch) == theirs
+
+
+@pytest.mark.parametrize("kind", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+def test_a_kind_of_endpoint_that_we_do_not_know_is_refused_unless_it_is_named(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(kind, "true")
+    with pytest.raises(ValueError, match=f"{kind} is not understood: name that endpoint in AWS_ENDPOINT_URL_DYNAMODB"):
+        DynamoDB(LIMITS)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "https://dynamodb-fips.us-east-1.amazonaws.com")
+    assert DynamoDB(LIMITS).connection.host == "dynamodb-fips.us-east-1.amazonaws.com"
+
+
+def test_the_region_is_lambdas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert DynamoDB(LIMITS).region == "us-east-1"  # AWS_DEFAULT_REGION, as for botocore
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert DynamoDB(LIMITS).region == "eu-west-1"
+    monkeypatch.delenv("AWS_REGION")
+    with pytest.raises(KeyError, match="AWS_REGION"):
+        DynamoDB(LIMITS)
+
+
+def test_the_bundle_of_authorities_that_sdks_know_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("ssl.create_default_context", lambda cafile: asked.append(cafile))
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    DynamoDB(LIMITS)
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/etc/bundle.pem")
+    DynamoDB(LIMITS)
+    assert asked == [None, "/etc/bundle.pem"]
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:8000", "ftp://x", "http://", "http://x/path", "https://x?query"])
+def test_what_is_no_endpoint_is_refused(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(ValueError, match="not an endpoint"):
+        DynamoDB(Limits(1, 1, 1, 1))

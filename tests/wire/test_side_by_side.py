@@ -1,0 +1,229 @@
+"""What botocore tries again we try again, and what it gives up on we give up on."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from socket import gaierror
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from outcomes.errors import Busy
+from outcomes.storage import wire
+from outcomes.storage.wire import CallFailed
+
+from tests.wire.conftest import ENDPOINT, botocore_session, botocores_client, our_client
+from tests.wire.network import NEVER, Network, Trouble, drops, error, http
+
+ITEM = {"user_id": {"S": "42"}, "created_at": {"S": "2026"}, "value_usd": {"N": "1.50"}}
+PAGE = {"Items": [ITEM] * 3, "Count": 3, "ScannedCount": 3, "LastEvaluatedKey": {"user_id": {"S": "42"}}}
+
+OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "PutItem": ("put_item", {"TableName": "t", "Item": ITEM}, {}),
+    "Query": ("query", {"TableName": "t", "KeyConditionExpression": "user_id = :u"}, PAGE),
+    "GetItem": ("get_item", {"TableName": "t", "Key": {"user_id": {"S": "42"}}}, {"Item": ITEM}),
+    "BatchWriteItem": (
+        "batch_write_item",
+        {"RequestItems": {"t": [{"PutRequest": {"Item": ITEM}}]}},
+        {"UnprocessedItems": {"t": [{"PutRequest": {"Item": ITEM}}]}},
+    ),
+    "TransactWriteItems": ("transact_write_items", {"TransactItems": [{"Put": {"TableName": "t", "Item": ITEM}}]}, {}),
+}
+
+MODEL = botocore_session.get_service_model("dynamodb")
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html and
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html, beside those of the model
+DOCUMENTED = {
+    *(shape.name for operation in MODEL.operation_names for shape in MODEL.operation_model(operation).error_shapes),
+    *("AccessDeniedException", "ExpiredTokenException", "IncompleteSignatureException", "InternalFailure"),
+    *("InternalServerError", "InvalidSignatureException", "MissingAuthenticationTokenException", "NotAuthorized"),
+    *("OptInRequired", "RequestAbortedException", "RequestEntityTooLargeException", "RequestExpired"),
+    *("RequestTimeoutException", "SerializationException", "ServiceUnavailable", "ThrottlingException"),
+    *("UnknownOperationException", "UnrecognizedClientException", "ValidationError", "ValidationException"),
+}
+STATUSES = [302, 400, 401, 403, 404, 408, 409, 413, 429, 500, 501, 502, 503, 504, 505]
+HTML = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
+
+
+def broken_connections(answer: bytes) -> list[Trouble]:
+    """A connection that is not made, or breaks anywhere in the answer."""
+    head = answer.index(b"\r\n\r\n") + 4
+    places = {"at once": 0, "in the status": 5, "in the headers": head - 20, "before the body": head, "in it": head + 1}
+    return [
+        Trouble("refused", ConnectionRefusedError(111, "Connection refused")),
+        Trouble("no route", OSError(113, "No route to host")),
+        Trouble("no such host", gaierror(-2, "Name or service not known")),
+        Trouble("no connection in time", NEVER),
+        Trouble("cut", answer=(b"",)),
+        Trouble("cut in the status", answer=(answer[:5], b"")),
+        *(Trouble(f"reset {where}", answer=(answer[:at], ConnectionResetError)) for where, at in places.items()),
+        *(Trouble(f"silent {where}", answer=(answer[:at], NEVER)) for where, at in places.items()),
+    ]
+
+
+def damages(answer: bytes, body: bytes) -> list[Trouble]:
+    """An answer that is not what its checksum was made of. botocore hands it on when no attempt is left."""
+    head = answer.index(b"\r\n\r\n") + 4
+    flipped = body.replace(b"{", b"[", 1) if len(body) == 2 else body.replace(b"2026", b"2O26").replace(b"U", b"V", 1)
+    return [
+        *(Trouble(f"cut at {at}", answer=(answer[:at], b"")) for at in (head - 20, head - 2, head, head + 1)),
+        Trouble("empty", answer=(http(200, body, sent=b""),)),
+        Trouble("half", answer=(http(200, body, sent=body[: len(body) // 2]),)),
+        Trouble("corrupted", answer=(http(200, body, sent=flipped),)),
+        Trouble("another answer", answer=(http(200, body, sent=b'{"Table":{}}'),)),
+    ]
+
+
+def errors(operation: str) -> list[Trouble]:
+    """Every error that DynamoDB documents, with every status, and answers of whatever else stands in between."""
+    modeled = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
+    codes = sorted(DOCUMENTED - wire.THROTTLED - ({"ReplicatedWriteConflictException"} - modeled))
+    return [
+        *(error(code, status) for code in codes for status in (400, 500)),
+        *(Trouble(f"empty {status}", answer=(http(status, b""),)) for status in STATUSES),
+        *(Trouble(f"html {status}", answer=(http(status, HTML, crc=False),)) for status in STATUSES),
+        *(Trouble(f"untyped {status}", answer=(http(status, {"message": "told"}),)) for status in STATUSES),
+        Trouble("typed by name", answer=(http(400, {"__type": "TransactionInProgressException"}),)),
+        Trouble("typed by URL", answer=(http(400, {"__type": "a.b#RequestTimeout:http://a.b/c#d"}),)),
+    ]
+
+
+def slow(answer: bytes) -> list[Trouble]:
+    """Answers that come whole, in time, in many pieces."""
+    return [
+        Trouble("late", answer=(1.9, answer)),
+        Trouble("dripping", answer=drops(answer, 60, 0.01)),
+        Trouble("last", answer=(answer.replace(b"Content-Type", b"Connection: close\r\nContent-Type"),)),
+    ]
+
+
+def troubles(operation: str) -> dict[str, list[Trouble]]:
+    body = json.dumps(OPERATIONS[operation][2]).encode()
+    answer = http(200, body)
+    return {
+        "connection": broken_connections(answer),
+        "damage": damages(answer, body),
+        "error": errors(operation),
+        "slow": slow(answer),
+        "fine": [Trouble("fine", answer=(answer,))],
+    }
+
+
+TROUBLES = {operation: troubles(operation) for operation in OPERATIONS}
+
+
+class Pair:
+    """Our client and botocore's, each with a service of its own that does the same to it."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.networks = Network(), Network()
+        self.stack.enter_context(patch.dict("os.environ", AWS_ENDPOINT_URL_DYNAMODB=ENDPOINT))
+        self.ours = self.stack.enter_context(our_client(self.networks[0]))
+        self.botocores = self.stack.enter_context(botocores_client(self.networks[1]))
+
+    def call(self, operation: str, *met: Trouble) -> tuple[Any, Any]:
+        """What both make of an operation that meets the same; None for a failure."""
+        method, request, _ = OPERATIONS[operation]
+        for network in self.networks:
+            network.meet(*met)
+        try:
+            ours: Any = dict(self.ours.call(operation, request))
+        except (CallFailed, Busy):
+            ours = None
+        try:
+            theirs = getattr(self.botocores, method)(**request)
+            del theirs["ResponseMetadata"]
+        except (ClientError, BotoCoreError):
+            theirs = None
+        return ours, theirs
+
+    @property
+    def attempts(self) -> tuple[int, int]:
+        """How many attempts each has made."""
+        return self.networks[0].met, self.networks[1].met
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    pair = Pair()
+    yield pair
+    pair.stack.close()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_each_trouble_alone(pair: Pair, operation: str) -> None:
+    for kind, which in TROUBLES[operation].items():
+        for trouble in which:
+            ours, theirs = pair.call(operation, trouble)
+            assert ours == theirs, trouble
+            assert pair.attempts[0] == pair.attempts[1], (kind, trouble)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_each_trouble_for_ever(operation: str) -> None:
+    for kind, which in TROUBLES[operation].items():
+        pair = Pair()  # before the quota of either is used up
+        for trouble in which[:40]:
+            ours, theirs = pair.call(operation, *[trouble] * 5)
+            assert pair.attempts[0] == pair.attempts[1], trouble
+            assert ours == theirs or (kind == "damage" and ours is None), trouble
+        pair.stack.close()
+
+
+@pytest.mark.parametrize(
+    "trouble", ["silent at once", "no connection in time", "reset at once", "500 InternalServerError"]
+)
+def test_the_quota_is_spent_and_given_back_alike(pair: Pair, trouble: str) -> None:
+    which = [each for kind in TROUBLES["PutItem"].values() for each in kind if each.name == trouble]
+    pattern = [*[3] * 60, *([*[0] * 10, *[1] * 5] * 3), *[2, 0, 0, 0, 3] * 20]
+    for times in pattern:
+        pair.call("PutItem", *which * times)
+        assert pair.attempts[0] == pair.attempts[1]
+
+
+def test_any_sequence_of_troubles() -> None:
+    class Sequence(RuleBasedStateMachine):
+        """Calls of both, one after the other, on connections and quotas that earlier ones have left as they are."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.pair = Pair()
+            self.has_failed_for_long = False
+
+        def teardown(self) -> None:
+            self.pair.stack.close()
+
+        @rule(data=st.data(), operation=st.sampled_from(sorted(OPERATIONS)))
+        def call(self, data: st.DataObject, operation: str) -> None:
+            # What botocore makes of a damaged answer to the last attempt is another test's.
+            whole = sorted(TROUBLES[operation].keys() - {"damage"})
+            kinds = whole if self.has_failed_for_long else sorted(TROUBLES[operation])
+            met = [data.draw(st.sampled_from(kinds)) for _ in range(data.draw(st.integers(0, 2)))]
+            met.append(data.draw(st.sampled_from(whole)))
+            ours, theirs = self.pair.call(
+                operation, *[data.draw(st.sampled_from(TROUBLES[operation][kind]), "met") for kind in met]
+            )
+            assert self.pair.attempts[0] == self.pair.attempts[1]
+            assert ours == theirs
+
+        @rule()
+        def drop(self) -> None:
+            for network in self.pair.networks:
+                network.drop_idle()
+
+        @precondition(lambda self: not self.has_failed_for_long)
+        @rule(calls=st.integers(10, 40), trouble=st.sampled_from(["silent at once", "reset at once", "refused"]))
+        def fail_for_long(self, calls: int, trouble: str) -> None:
+            self.has_failed_for_long = True
+            [each] = [each for each in TROUBLES["PutItem"]["connection"] if each.name == trouble]
+            for _ in range(calls):
+                assert self.pair.call("PutItem", each, each, each) == (None, None)
+                assert self.pair.attempts[0] == self.pair.attempts[1]
+
+    run_state_machine_as_test(Sequence, settings=settings(max_examples=40, stateful_step_count=15, deadline=None))
