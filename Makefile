@@ -14,6 +14,7 @@ ARCH := arm64
 ENV := dev
 USER_ID := 42
 KIND := next-auth
+DATA := .local
 BUILD_DIR := .aws-sam/build
 axe := dashboard/node_modules/.package-lock.json
 
@@ -27,15 +28,21 @@ offline := AWS_DEFAULT_REGION=us-east-1
 # What the layer ships, as pip reads it: pinned, with hashes, without what only the laptop needs.
 export_requirements := $(uv) export --quiet --locked --no-dev --format requirements.txt --no-header --no-annotate
 
+# The local stack, on the folder of what outlives it.
+local := $(bin)/python -m local --data '$(DATA)'
+
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws unit test check audit format build lock openapi key session seed deploy smoke bench cost
+.PHONY: help install run aws reset unit test check audit format build lock openapi key session seed deploy smoke bench cost
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 run: install ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
-	@$(bin)/python -m local
+	@$(local)
+
+reset: install ## forget the data, the key and the session secret of the local stack
+	@$(local) reset
 
 # One process per processor, each with a local stack and a browser of its own where its tests need one. Neighbours stay
 # together, so that few processes start the same thing; whoever is done takes over some of what others have left.
@@ -93,13 +100,13 @@ key: install ## a new bearer key and the fingerprint that lets it in
 	@PYTHONPATH=layers/common $(bin)/python -m local.key
 
 session: install ## a Cookie header for the running stack (USER_ID=42 KIND=next-auth)
-	@$(bin)/python -m local session --user-id '$(USER_ID)' --kind '$(KIND)'
+	@$(local) session --user-id '$(USER_ID)' --kind '$(KIND)'
 
-seed: install ## some sixty outcomes of the last thirty days into the running stack, for user 42
-	@$(bin)/python -m local seed
+seed: install ## some sixty outcomes of the last thirty days into the running stack, once for a user (USER_ID=42)
+	@$(local) seed --user-id '$(USER_ID)'
 
 aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
-	@$(bin)/python -m local aws
+	@$(local) aws
 
 # A person is asked, with the answers of the last time as defaults; a pipeline takes the answers that samconfig.toml keeps.
 deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)

@@ -25,6 +25,7 @@ import boto3  # noqa: E402 (after the place where the package lies)
 import httpx  # noqa: E402
 
 from bench.outcome import API_KEY, SESSION_SECRET, cookie, stored  # noqa: E402
+from local.data import STACK  # noqa: E402
 from local.environment import forget_real_aws  # noqa: E402
 from local.errors import StackError  # noqa: E402
 from local.state import State  # noqa: E402
@@ -54,16 +55,15 @@ def running() -> Iterator[State]:
     """A local stack on a free port, until the block ends."""
     environment = os.environ | {"PORT": "0", "INTERNAL_API_KEY": API_KEY, "SESSION_SECRET": SESSION_SECRET}
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "stack.json"
         process = subprocess.Popen(
-            [sys.executable, "-m", "local", "--state", str(file)],
+            [sys.executable, "-m", "local", "--data", folder],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         try:
-            yield started(process, file)
+            yield started(process, Path(folder) / STACK)
         finally:
             process.terminate()
             process.wait(10)

@@ -54,7 +54,7 @@ def parser() -> Parser:
     parser.set_defaults(command=serve)
     parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="what to run")
     parser.add_argument(
-        "--state", type=Path, default=ROOT / ".local" / "stack.json", help="where the running stack is noted"
+        "--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="what outlives the stack is kept there"
     )
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="for the template")
     commands = parser.add_subparsers(title="commands (none: serve until Ctrl-C)", metavar="")
@@ -68,6 +68,9 @@ def parser() -> Parser:
     command.add_argument("--user-id", type=user_id, default=42)
     command.set_defaults(command=seed)
 
+    command = commands.add_parser("reset", help="forget all that is kept")
+    command.set_defaults(command=reset)
+
     command = commands.add_parser("aws", help="serve DynamoDB and Secrets Manager for sam local start-api")
     command.add_argument("--port", type=port, default=5001)
     command.set_defaults(command=aws)
@@ -76,10 +79,11 @@ def parser() -> Parser:
 
 def serve(options: argparse.Namespace) -> None:
     """The API, the functions and AWS, until Ctrl-C."""
+    from local.data import exclusive
     from local.sockets import listening_socket
 
     # Before all that is slow to load: whoever waits in vain should not wait long.
-    with listening_socket("127.0.0.1", listening_port()) as listener:
+    with exclusive(options.data), listening_socket("127.0.0.1", listening_port()) as listener:
         from local.stack import run
 
         settings = settings_of(options)
@@ -88,19 +92,23 @@ def serve(options: argparse.Namespace) -> None:
 
 def aws(options: argparse.Namespace) -> None:
     """Only AWS, until Ctrl-C."""
-    from local.stack import run_aws
+    from local.data import exclusive
 
-    asyncio.run(run_aws(settings_of(options), options.port))
+    with exclusive(options.data):
+        from local.stack import run_aws
+
+        asyncio.run(run_aws(settings_of(options), options.port))
 
 
 def session(options: argparse.Namespace) -> None:
     """A Cookie header, ready to paste behind curl -H."""
     import boto3
 
+    from local.data import STACK
     from local.session_cookies import mint
     from local.state import State
 
-    state = State.read(options.state)
+    state = State.read(options.data / STACK)
     minted = mint(options.kind, options.user_id, state.session_secret, int(time.time()))
     if minted.row is not None:
         dynamodb = boto3.client("dynamodb", endpoint_url=state.aws_url)
@@ -110,34 +118,47 @@ def session(options: argparse.Namespace) -> None:
 
 def seed(options: argparse.Namespace) -> None:
     """Outcomes to look at."""
+    from local.data import SEEDED, STACK
     from local.seed import seed as seed_table
     from local.state import State
 
-    state = State.read(options.state)
+    state = State.read(options.data / STACK)
     os.environ["AWS_ENDPOINT_URL"] = state.aws_url
 
-    seed_table(state.table("OutcomesTable"), options.user_id, time.time_ns() // 1_000_000)
+    now = time.time_ns() // 1_000_000
+    seed_table(state.table("OutcomesTable"), options.user_id, options.data / SEEDED, now)
+
+
+def reset(options: argparse.Namespace) -> None:
+    """Forget the data, the key and the session secret."""
+    from local.data import empty
+
+    empty(options.data)
+    print(f"{options.data} is empty: make run starts with no outcomes, a new key and a new session secret.")
 
 
 def settings_of(options: argparse.Namespace) -> "Settings":
-    """What the options and the environment say. An empty variable is as good as none."""
+    """Put together what the options, the environment and the data folder say, in this order.
+
+    An empty variable counts as none.
+    """
+    from local.data import kept_secrets
     from local.stack import Settings
 
     pairs = [text.partition("=") for text in options.parameter]
     if wrong := [name for name, equals, _ in pairs if not equals]:
         raise StackError(f"--parameter takes NAME=VALUE, not {wrong[0]}")
-    given = {
-        "key": os.environ.get("INTERNAL_API_KEY"),
-        "session_secret": os.environ.get("SESSION_SECRET"),
-        "dashboard_origins": os.environ.get("DASHBOARD_ORIGINS"),
-    }
-    if given["key"] and not (given["key"].isascii() and given["key"].isprintable()):
+    kept = kept_secrets(options.data)
+    key = os.environ.get("INTERNAL_API_KEY") or kept.key
+    if not (key.isascii() and key.isprintable()):
         raise StackError("INTERNAL_API_KEY must be printable ASCII: it travels in a header")
     return Settings(
-        **{name: value for name, value in given.items() if value},
+        key=key,
+        session_secret=os.environ.get("SESSION_SECRET") or kept.session_secret,
+        dashboard_origins=os.environ.get("DASHBOARD_ORIGINS", ""),
         port=listening_port(),
         template=options.template,
-        state_file=options.state,
+        data=options.data,
         parameters={name: value for name, _, value in pairs},
     )
 

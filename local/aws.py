@@ -1,19 +1,25 @@
 """The AWS services that the functions call: moto behind HTTP, with the template's own tables and secrets."""
 
 import logging
+import sys
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import local.tables  # noqa: F401 (makes moto's tables faster)
+from local.environment import ACCOUNT, REGION
 from local.errors import StackError
+from local.journal import Journal
+from local.persistence import Persistence
 from local.sockets import listening_socket
 from local.template import Template
 
@@ -32,6 +38,11 @@ TABLE_PROPERTIES = {
 }
 
 
+JSON = "application/x-amz-json-1.0"
+
+log = logging.getLogger("local")
+
+
 class QuietHandler(WSGIRequestHandler):
     """Keeps the SDKs' connections open, and the console free of their requests."""
 
@@ -42,12 +53,13 @@ class QuietHandler(WSGIRequestHandler):
 
 
 class Aws:
-    """A moto server in a thread of this process. Data lives as long as it does."""
+    """A moto server in a thread of this process. What it has answered to have written outlives it in a journal."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, journal: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         """Start serving. Raises StackError when the port is taken."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        app = _one_at_a_time(DomainDispatcherApplication(create_backend_app))
+        self._persistence = Persistence(dynamodb_backends[ACCOUNT][REGION], Journal(journal))
+        app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), self._persistence)
         with listening_socket(host, port) as listener:
             self.port = listener.getsockname()[1]
             self._server = make_server(
@@ -58,16 +70,18 @@ class Aws:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving; what was kept is gone."""
+        """Stop serving."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._persistence.close()
 
     def create(self, template: Template, secrets: dict[str, str]) -> dict[str, str]:
-        """Create the template's tables and secrets, and return the tables' names by logical id.
+        """Create the template's tables, with what the journal has of them, and its secrets.
 
         `secrets` gives the text of secrets by logical id; one that is not in it gets what the template says, else a
-        random text. Raises StackError when AWS would refuse one.
+        random text. Returns the tables' names by logical id. Raises StackError when AWS would refuse one of them, and
+        when the journal does not fit or cannot be used.
         """
         dynamodb = boto3.client("dynamodb", endpoint_url=self.url)
         secrets_manager = boto3.client("secretsmanager", endpoint_url=self.url)
@@ -83,6 +97,7 @@ class Aws:
                 template.arns[logical_id] = secret["ARN"]
         except (BotoCoreError, ClientError) as error:
             raise StackError(f"{logical_id}: {' '.join(str(error).split())}") from error
+        self._persistence.restore(tables.values())
         return tables
 
 
@@ -103,12 +118,22 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
 
 
-def _one_at_a_time(app: "WSGIApplication") -> "WSGIApplication":
-    """moto checks a condition and writes in two steps; of two requests at once, both could pass where AWS lets one."""
+def _one_at_a_time(app: "WSGIApplication", persistence: Persistence) -> "WSGIApplication":
+    """Answer no request before what it wrote is kept, and none beside another.
+
+    moto checks a condition and writes in two steps; of two requests at once, both could pass where AWS lets one.
+    """
     lock = threading.Lock()
 
     def locked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with lock:
-            return app(environ, start_response)
+            answer = app(environ, start_response)
+            try:
+                persistence.write()
+            except OSError as error:
+                log.error("what was written is not kept: %s", error.strerror)
+                start_response("500 Internal Server Error", [("Content-Type", JSON)], sys.exc_info())
+                return [b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}']
+            return answer
 
     return locked

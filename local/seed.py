@@ -1,17 +1,22 @@
 """Outcomes as a small company's agents would have recorded them, to look at."""
 
+import fcntl
 import json
 import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from botocore.exceptions import BotoCoreError, ClientError
+from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.storage.store import OutcomeStore
 
+from local.data import owner_only
 from local.errors import StackError
 
 DAYS = 30
@@ -53,22 +58,58 @@ TASKS = [
 type Fields = dict[str, Any]
 
 
-def seed(table: str, user_id: int, now: int) -> None:
-    """Store the `outcomes` of the DAYS before `now` (milliseconds since 1970) in the table, for the user.
+def seed(table: str, user_id: int, seeded: Path, now: int) -> None:
+    """Store the `outcomes` of the DAYS before a user was first seeded, but those that are there already.
 
-    Raises StackError when the table cannot be written.
+    seeded: the file that remembers when that was. now: milliseconds since 1970.
+
+    Raises StackError when the table or the file cannot be used.
     """
     store = OutcomeStore(table)
-    story = list(outcomes(now))
-    for stored, (milliseconds, fields) in enumerate(story, start=1):
-        # Through JSON, as an agent would send it: money is a Decimal, never a float.
-        body = json.loads(json.dumps(fields), parse_float=Decimal, parse_int=Decimal)
+    with _locked(seeded) as notes:
+        first_time = _first_time(notes, user_id, now)
         try:
-            store.add(NewOutcome.parse(body, session_user=user_id), "key", milliseconds=milliseconds)
-        except (BotoCoreError, ClientError) as error:
-            raise StackError(f"the running stack did not take outcome {stored}: {error}") from error
-        _show(stored, len(story))
-    print(f"User {user_id} now has {len(story)} more outcomes of the last {DAYS} days.")
+            values = list(store.read_values(user_id, first_time - (DAYS + 1) * DAY, first_time))
+            stored = {value.created_at.partition("#")[0] for value in values}
+            missing = [seed for seed in outcomes(first_time) if instants.text(seed[0]) not in stored]
+            for count, (milliseconds, fields) in enumerate(missing, start=1):
+                # Through JSON, as an agent would send it: money is a Decimal, never a float.
+                body = json.loads(json.dumps(fields), parse_float=Decimal, parse_int=Decimal)
+                store.add(NewOutcome.parse(body, session_user=user_id), "key", milliseconds=milliseconds)
+                _show(count, len(missing))
+        except (BotoCoreError, ClientError, TimeoutError) as error:
+            raise StackError(f"the running stack cannot be seeded: {error}") from error
+    if missing:
+        print(f"User {user_id} now has {len(missing)} more outcomes of the last {DAYS} days.")
+    else:
+        print(f"User {user_id} was seeded before: nothing is added.")
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[TextIO]:
+    """Open a file to read it and append to it, while other processes wait. Raises StackError when that fails."""
+    try:
+        stream = open(file, "a+", opener=owner_only)  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise StackError(f"cannot use {file}: {error.strerror}") from error
+    with stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield stream
+
+
+def _first_time(notes: TextIO, user_id: int, now: int) -> int:
+    """Look up when a user was first seeded, and note that it is now if it was not yet.
+
+    A line of the notes is a user's id and a time, in milliseconds since 1970. Raises StackError when one is not.
+    """
+    notes.seek(0)
+    try:
+        times = {int(user): int(milliseconds) for user, milliseconds in map(str.split, notes)}
+    except ValueError as error:
+        raise StackError(f"{notes.name} is damaged; make reset starts anew") from error
+    if user_id not in times:
+        print(user_id, now, file=notes, flush=True)
+    return times.get(user_id, now)
 
 
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import secrets
 import shlex
 import signal
 import socket
@@ -18,6 +17,7 @@ from aiohttp import web
 
 from local import demo
 from local.aws import Aws
+from local.data import JOURNAL, STACK
 from local.environment import CREDENTIALS, REGION
 from local.errors import StackError
 from local.gateway import Gateway
@@ -35,13 +35,17 @@ SESSION_SECRET_ID = "SessionSecret"  # noqa: S105 (the logical id of the secret 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run. `port` 0 takes a free one; `parameters` wins over everything else that a parameter could be."""
+    """How to run.
+
+    data: the folder that keeps what outlives the stack. port: 0 takes a free one. parameters: of the template; they win
+    over everything else that a parameter could be.
+    """
 
     template: Path
-    state_file: Path
+    data: Path
     port: int
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    session_secret: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+    key: str
+    session_secret: str
     dashboard_origins: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
 
@@ -64,7 +68,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     with _reading(settings.template):
         template = load(settings.template, local_parameters(settings, port), settings.parameters)
     async with AsyncExitStack() as cleanup:
-        aws = Aws()
+        aws = Aws(settings.data / JOURNAL)
         cleanup.callback(aws.close)
         tables = aws.create(template, {SESSION_SECRET_ID: settings.session_secret})
         with _reading(settings.template):
@@ -90,11 +94,11 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         await web.SockSite(runner, listener).start()
 
         state = _state(settings, f"http://{HOST}:{port}", aws, tables)
-        state.write(settings.state_file)
-        cleanup.callback(state.remove, settings.state_file)
+        state.write(settings.data / STACK)
+        cleanup.callback(state.remove, settings.data / STACK)
         page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
         print(
-            f"{page}{banner(state, cookie)}Edits to functions/ and layers/ count from the next request on.\n",
+            f"{page}{banner(settings, state, cookie)}Edits to functions/ and layers/ count from the next request on.\n",
             flush=True,
         )
         await stopped.wait()
@@ -108,13 +112,13 @@ async def run_aws(settings: Settings, port: int) -> None:
         template = load(settings.template, parameters, settings.parameters)
     async with AsyncExitStack() as cleanup:
         # Containers come in over Docker's bridge, not over the loopback.
-        aws = Aws("0.0.0.0", port)  # noqa: S104
+        aws = Aws(settings.data / JOURNAL, "0.0.0.0", port)  # noqa: S104
         cleanup.callback(aws.close)
         tables = aws.create(template, {SESSION_SECRET_ID: settings.session_secret})
         state = _state(settings, f"http://{HOST}:{settings.port}", aws, tables)
-        state.write(settings.state_file)
-        cleanup.callback(state.remove, settings.state_file)
-        print(sam_banner(state, aws, settings.port, parameters, _demo_cookie(settings)), flush=True)
+        state.write(settings.data / STACK)
+        cleanup.callback(state.remove, settings.data / STACK)
+        print(sam_banner(settings, state, aws, parameters, _demo_cookie(settings)), flush=True)
         await stopped.wait()
 
 
@@ -149,7 +153,7 @@ def _demo_cookie(settings: Settings) -> str:
     return mint("next-auth", DEMO_USER, settings.session_secret, int(time.time())).cookie
 
 
-def banner(state: State, cookie: str) -> str:
+def banner(settings: Settings, state: State, cookie: str) -> str:
     """What a newcomer needs, ready to paste; `cookie` is the demo user's."""
     url = f"{state.url}/api/outcomes"
     outcome = json.dumps(
@@ -178,11 +182,11 @@ Record an outcome:
 List the outcomes of user {DEMO_USER}:
 {shlex.join(read)}
 
-Data lasts until Ctrl-C.
+What is recorded stays in {settings.data}, as do the key and the sessions; make reset empties it.
 """
 
 
-def sam_banner(state: State, aws: Aws, port: int, parameters: dict[str, str], cookie: str) -> str:
+def sam_banner(settings: Settings, state: State, aws: Aws, parameters: dict[str, str], cookie: str) -> str:
     """How to start the API in containers on top of this."""
     endpoint = f"http://host.docker.internal:{aws.port}"
     # The containers get the shell's region and credentials, which should not be real ones.
@@ -190,10 +194,10 @@ def sam_banner(state: State, aws: Aws, port: int, parameters: dict[str, str], co
     shell = {"AWS_DEFAULT_REGION": REGION} | {name: CREDENTIALS[name] for name in names}
     assignments = " ".join(f"{name}={value}" for name, value in shell.items())
     overrides = [f"{name}={value}" for name, value in (parameters | {"AwsEndpointUrl": endpoint}).items()]
-    sam = [".venv/bin/sam", "local", "start-api", "--port", str(port), "--parameter-overrides", *overrides]
+    sam = [".venv/bin/sam", "local", "start-api", "--port", str(settings.port), "--parameter-overrides", *overrides]
     return f"""
 DynamoDB and Secrets Manager: {aws.url}, and {endpoint} for containers.
 
 Serve the API in a second terminal, once `make build` is done:
 {assignments} {shlex.join(sam)}
-{banner(state, cookie)}"""
+{banner(settings, state, cookie)}"""

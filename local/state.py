@@ -1,7 +1,6 @@
 """What other commands need to know of the running stack, in a file that only its owner can read."""
 
 import json
-import os
 import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from local.data import write
 from local.errors import StackError
 
 
@@ -30,18 +30,11 @@ class State:
         return self.tables[logical_id]
 
     def write(self, file: Path) -> None:
-        """Raises StackError when the file cannot be written."""
-        temporary = file.with_name(f"{file.name}.{self.pid}")
-        try:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as stream:
-                json.dump(asdict(self), stream, indent=2)
-            temporary.replace(file)
-        except OSError as error:
-            raise StackError(f"cannot write {file}: {error.strerror}") from error
+        """Write the file. Raises StackError when that fails."""
+        write(file, json.dumps(asdict(self), indent=2))
 
     def remove(self, file: Path) -> None:
-        """Remove the file unless another stack has taken it over."""
+        """Remove the file, unless it tells of another stack."""
         with suppress(OSError, ValueError):
             if json.loads(file.read_text())["pid"] == self.pid:
                 file.unlink()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from local.data import STACK
 from local.session_cookies import mint
 from local.state import State
 from tests.canaries import MARKS, leaks
@@ -26,10 +27,13 @@ START_SECONDS = 30
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack: `url` of the API, `aws_url` of moto, `key` that is let in, `tables` by logical id."""
+    """A running stack.
+
+    data: the folder that it keeps; url: of the API; aws_url: of moto; key: that is let in; tables: names by logical id.
+    """
 
     process: subprocess.Popen[str]
-    state_file: Path
+    data: Path
     log_file: Path
     output_file: Path
     url: str
@@ -49,7 +53,7 @@ class Stack:
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run `python -m local` with the arguments on this stack."""
-        return local("--state", str(self.state_file), *arguments)
+        return local(self.data, *arguments)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the exit code."""
@@ -59,11 +63,11 @@ class Stack:
 
 @contextmanager
 def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """Run a stack on a free port, with its files in `folder`, until the block ends."""
-    files = {name: folder / name for name in ("stack.json", "output", "log")}
-    with files["output"].open("w") as output, files["log"].open("w") as log:
+    """Run a stack on a free port, with its files in `folder`, until the block ends; a later one goes on with them."""
+    data, output_file, log_file = folder / "data", folder / "output", folder / "log"
+    with output_file.open("w") as output, log_file.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local", "--state", str(files["stack.json"]), *arguments],
+            [sys.executable, "-m", "local", "--data", str(data), *arguments],
             cwd=ROOT,
             env={**os.environ, "PORT": "0", **(environment or {})},
             stdout=output,
@@ -72,17 +76,17 @@ def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        # What it prints, in one piece, comes right after the file.
-        while not (files["stack.json"].exists() and files["output"].stat().st_size):
-            assert process.poll() is None, files["log"].read_text()
-            assert time.monotonic() < deadline, files["log"].read_text()
+        # What it prints, in one piece, comes right after the file that says where it is.
+        while not output_file.stat().st_size:
+            assert process.poll() is None, log_file.read_text()
+            assert time.monotonic() < deadline, log_file.read_text()
             time.sleep(0.02)
-        state = State(**json.loads(files["stack.json"].read_text()))
+        state = State(**json.loads((data / STACK).read_text()))
         yield Stack(
             process,
-            files["stack.json"],
-            files["log"],
-            files["output"],
+            data,
+            log_file,
+            output_file,
             state.url,
             state.aws_url,
             state.key,
@@ -90,16 +94,18 @@ def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None
             state.tables,
         )
         # Of a test that fails, its own complaint is the one to hear.
-        assert leaks(files["log"].read_text(), [state.key, state.session_secret, *MARKS]) == set()
+        assert leaks(log_file.read_text(), [state.key, state.session_secret, *MARKS]) == set()
     finally:
         process.terminate()
         process.wait(10)
 
 
-def local(*arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m local` with the arguments to its end."""
+def local(
+    data: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m local` with the arguments to its end, on a data folder of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "local", *arguments],
+        [sys.executable, "-m", "local", "--data", str(data), *arguments],
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
         capture_output=True,

@@ -18,6 +18,7 @@ import boto3
 import httpx
 import pytest
 
+from local.data import STACK
 from tests.local.stacks import Stack, local, running
 
 ODD = """
@@ -94,7 +95,7 @@ def test_seeds_are_some_sixty_outcomes_of_thirty_days(stack: Stack) -> None:
 
 
 def test_the_notes_on_the_running_stack_are_for_its_owner_only(stack: Stack) -> None:
-    assert stat.S_IMODE(stack.state_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE((stack.data / STACK).stat().st_mode) == 0o600
 
 
 def test_tables_are_those_of_the_template(echo_stack: Stack) -> None:
@@ -138,7 +139,7 @@ def test_a_signal_ends_everything_cleanly(tmp_path: Path, template: Any, number:
         assert stack.stop(number) == 0
         assert all(map(_is_gone, workers))
         assert "Traceback" not in stack.log
-        assert not stack.state_file.exists()
+        assert not (stack.data / STACK).exists()
 
 
 def test_workers_do_not_outlive_a_stack_that_was_killed(tmp_path: Path) -> None:
@@ -168,10 +169,10 @@ def test_an_authorizer_that_fails_is_the_templates_500(tmp_path: Path) -> None:
         assert (response.status_code, response.text) == (500, '{"error":"Internal error"}')
 
 
-def test_a_port_in_use_is_one_clear_line() -> None:
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        _complains(f"port {port} is in use; choose another", environment={"PORT": str(port)})
+        _complains(tmp_path, f"port {port} is in use; choose another", environment={"PORT": str(port)})
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 def test_a_broken_template_is_one_clear_line(tmp_path: Path, text: str, complaint: str) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(text)
-    _complains(complaint, "--template", str(template))
+    _complains(tmp_path, complaint, "--template", str(template))
 
 
 @pytest.mark.parametrize(
@@ -206,23 +207,23 @@ def test_a_broken_template_is_one_clear_line(tmp_path: Path, text: str, complain
             "argument --user-id: must be a whole number from 1 to 9007199254740991, not '0'",
         ),
         (["session", "--kind", "paper"], "argument --kind: invalid choice: 'paper'"),
-        (["--state", "/nowhere.json", "seed"], "no local stack is running; start one with: make run"),
+        (["seed"], "no local stack is running; start one with: make run"),
     ],
 )
-def test_a_wrong_option_is_one_clear_line(arguments: list[str], complaint: str) -> None:
-    _complains(complaint, *arguments)
+def test_a_wrong_option_is_one_clear_line(tmp_path: Path, arguments: list[str], complaint: str) -> None:
+    _complains(tmp_path, complaint, *arguments)
 
 
-def test_a_key_that_fits_in_no_header_is_one_clear_line() -> None:
-    _complains("INTERNAL_API_KEY must be printable ASCII", environment={"INTERNAL_API_KEY": "a\nb"})
+def test_a_key_that_fits_in_no_header_is_one_clear_line(tmp_path: Path) -> None:
+    _complains(tmp_path, "INTERNAL_API_KEY must be printable ASCII", environment={"INTERNAL_API_KEY": "a\nb"})
 
 
-def test_a_port_that_is_none_is_one_clear_line() -> None:
-    _complains("PORT must be a number from 0 to 65535, not 'x'", environment={"PORT": "x"})
+def test_a_port_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+    _complains(tmp_path, "PORT must be a number from 0 to 65535, not 'x'", environment={"PORT": "x"})
 
 
-def _complains(complaint: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
-    ended = local(*arguments, environment={"PORT": "0", **(environment or {})})
+def _complains(data: Path, complaint: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    ended = local(data, *arguments, environment={"PORT": "0", **(environment or {})})
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: ")
     assert complaint in ended.stderr

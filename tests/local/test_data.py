@@ -1,0 +1,110 @@
+"""The folder that outlives the stack."""
+
+import errno
+import fcntl
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from local import data
+from local.__main__ import parser, settings_of
+from local.data import SECRETS, Secrets, empty, exclusive, kept_secrets, write
+from local.errors import StackError
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_everything_is_for_its_owner_only(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "data"
+    before = os.umask(0)
+    try:
+        with exclusive(folder):
+            kept_secrets(folder)
+            write(folder / "stack.json", "{}")
+    finally:
+        os.umask(before)
+    assert _mode(folder) == 0o700
+    assert {path.name: _mode(path) for path in folder.iterdir()} == dict.fromkeys(
+        ("lock", "secrets.json", "stack.json"), 0o600
+    )
+
+
+def test_secrets_are_made_once(tmp_path: Path) -> None:
+    made = kept_secrets(tmp_path)
+    assert len({*made, *kept_secrets(tmp_path)}) == 2
+    assert min(map(len, made)) >= 40
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"key": "a"}', '{"key": 5, "session_secret": "b"}', '{"key": "a", "session_secret": ""}']
+)
+def test_secrets_that_are_damaged_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / SECRETS).write_text(text)
+    with pytest.raises(StackError, match=rf"^{tmp_path / SECRETS} cannot be read; make reset starts anew$"):
+        kept_secrets(tmp_path)
+
+
+def test_secrets_may_be_chosen_by_hand(tmp_path: Path) -> None:
+    (tmp_path / SECRETS).write_text(json.dumps({"key": "mine", "session_secret": "ours"}))
+    assert kept_secrets(tmp_path) == Secrets("mine", "ours")
+
+
+def test_a_folder_has_one_user_at_a_time(tmp_path: Path) -> None:
+    with exclusive(tmp_path), pytest.raises(StackError, match=f"^a stack is running on {tmp_path}: stop it"):
+        exclusive(tmp_path).__enter__()
+    with exclusive(tmp_path):
+        pass
+
+
+def test_a_folder_in_use_is_not_emptied(tmp_path: Path) -> None:
+    with exclusive(tmp_path):
+        made = kept_secrets(tmp_path)
+        with pytest.raises(StackError, match="is running on"):
+            empty(tmp_path)
+        assert kept_secrets(tmp_path) == made
+
+
+def test_emptied_it_holds_nothing_but_what_is_not_ours(tmp_path: Path) -> None:
+    for name in data.JOURNAL, data.SECRETS, data.SEEDED, data.STACK, f"{data.JOURNAL}.new", "notes.txt":
+        (tmp_path / name).write_text("x")
+    empty(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "notes.txt"}
+
+
+def test_what_fails_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(StackError, match=f"^cannot use {file}/data: Not a directory$"), exclusive(file / "data"):
+        pass
+    with pytest.raises(StackError, match=f"^cannot write {file}/a: Not a directory$"):
+        write(file / "a", "")
+    (tmp_path / data.JOURNAL).mkdir()
+    with pytest.raises(StackError, match=f"^cannot empty {tmp_path}: "):
+        empty(tmp_path)
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StackError, match=f"^cannot lock {tmp_path}: No locks available$"), exclusive(tmp_path):
+        pass
+
+
+def test_the_environment_wins_over_what_is_kept_and_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = parser().parse_args(["--data", str(tmp_path)])
+    kept = kept_secrets(tmp_path)
+    for name, value in {"INTERNAL_API_KEY": "a key", "SESSION_SECRET": "a secret"}.items():
+        monkeypatch.setenv(name, value)
+    chosen = settings_of(options)
+    assert (chosen.key, chosen.session_secret) == ("a key", "a secret")
+    for name in "INTERNAL_API_KEY", "SESSION_SECRET":
+        monkeypatch.setenv(name, "")
+    settings = settings_of(options)
+    assert (settings.key, settings.session_secret) == kept

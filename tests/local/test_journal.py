@@ -1,0 +1,349 @@
+"""The journal, and the tables that it restores."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto.dynamodb.models import dynamodb_backends
+
+from local.environment import ACCOUNT, REGION
+from local.errors import StackError
+from local.journal import Journal
+from local.persistence import Persistence
+from tests.aws import aws_client, mock_aws
+
+PAGES, STEPS = "Pages", "Steps"
+KEYS = {PAGES: ["page"], STEPS: ["page", "step"]}
+
+
+@contextmanager
+def persistent_tables(journal: Path, *names: str, step_type: str = "N", streams: bool = False) -> Iterator[Persistence]:
+    """Tables of these names in an otherwise empty account, with what the journal has of them."""
+    with mock_aws():
+        for name in names:
+            types = {"page": "S", "step": step_type}
+            aws_client("dynamodb").create_table(
+                TableName=name,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": types[key]} for key in KEYS[name]],
+                KeySchema=[
+                    {"AttributeName": key, "KeyType": type_}
+                    for key, type_ in zip(KEYS[name], ("HASH", "RANGE"), strict=False)
+                ],
+                **({"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}} if streams else {}),
+            )
+        persistence = Persistence(dynamodb_backends[ACCOUNT][REGION], Journal(journal))
+        with closing(persistence):
+            persistence.restore(names)
+            yield persistence
+
+
+def items(*names: str) -> dict[str, list[Any]]:
+    """Read all items of the tables."""
+    return {name: aws_client("dynamodb").scan(TableName=name)["Items"] for name in names}
+
+
+def put(page: str, **attributes: Any) -> None:
+    aws_client("dynamodb").put_item(TableName=PAGES, Item={"page": {"S": page}, **attributes})
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal.jsonl"
+
+
+VALUES: list[dict[str, Any]] = [
+    {"S": "líne\nbreak \U0001f600"},
+    {"S": ""},
+    {"N": "0.10"},
+    {"N": "-99999999999999999999999999999999999999"},
+    {"B": b"\x00\xff"},
+    {"SS": ["a", "b"]},
+    {"NS": ["1", "2.50"]},
+    {"BS": [b"\x00", b"\xff"]},
+    {"BOOL": False},
+    {"NULL": True},
+    {"L": [{"M": {"deep": {"L": [{"N": "1"}, {"B": b"\x01"}]}}}, {"SS": ["c"]}]},
+    {"M": {}},
+]
+
+
+def test_a_value_of_every_type_is_restored_as_it_was(journal: Path) -> None:
+    with persistent_tables(journal, PAGES) as persistence:
+        for number, value in enumerate(VALUES):
+            put(f"{number}", value=value)
+        persistence.write()
+        before = items(PAGES)
+    for _ in range(2):  # from lines of requests, then from those of a start
+        with persistent_tables(journal, PAGES):
+            assert items(PAGES) == before
+
+
+class Writes:
+    """Every kind of request that writes."""
+
+    def __init__(self) -> None:
+        self.client = aws_client("dynamodb")
+
+    def put(self, page: str, step: str, text: str) -> None:
+        self.client.put_item(TableName=STEPS, Item=_step(page, step) | {"text": {"S": text}})
+
+    def put_if_new(self, page: str, step: str, text: str) -> None:
+        item = _step(page, step) | {"text": {"S": text}}
+        self.client.put_item(TableName=STEPS, Item=item, ConditionExpression="attribute_not_exists(page)")
+
+    def update(self, page: str, step: str, text: str) -> None:
+        self.client.update_item(TableName=STEPS, Key=_step(page, step), **_set(text))
+
+    def count(self, page: str, step: str, text: str) -> None:  # noqa: ARG002 (all are called alike)
+        add = {"UpdateExpression": "ADD visits :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+        self.client.update_item(TableName=PAGES, Key={"page": {"S": page}}, **add)
+
+    def delete(self, page: str, step: str, text: str) -> None:  # noqa: ARG002
+        self.client.delete_item(TableName=STEPS, Key=_step(page, step))
+
+    def batch(self, page: str, step: str, text: str) -> None:
+        put = {"PutRequest": {"Item": {"page": {"S": page}, "text": {"S": text}}}}
+        self.client.batch_write_item(
+            RequestItems={PAGES: [put], STEPS: [{"DeleteRequest": {"Key": _step(page, step)}}]}
+        )
+
+    def transaction(self, page: str, step: str, text: str) -> None:
+        self._transact(page, step, text, condition="attribute_exists(page)")
+
+    def cancelled_transaction(self, page: str, step: str, text: str) -> None:
+        self._transact(page, step, text, condition="attribute_exists(page) AND attribute_not_exists(page)")
+
+    def statement(self, page: str, step: str, text: str) -> None:
+        item = f"{{'page': '{page}', 'step': {step.partition('.')[0]}, 'text': '{text}'}}"
+        self.client.execute_statement(Statement=f'INSERT INTO "{STEPS}" VALUE {item}')
+
+    def _transact(self, page: str, step: str, text: str, condition: str) -> None:
+        update = {"TableName": PAGES, "Key": {"page": {"S": page}}, **_set(text)}
+        self.client.transact_write_items(
+            TransactItems=[
+                {"Update": update},
+                {"Put": {"TableName": STEPS, "Item": _step(page, "7") | {"text": {"S": text}}}},
+                {"Delete": {"TableName": STEPS, "Key": _step(page, "8")}},
+                {"ConditionCheck": {"TableName": STEPS, "Key": _step(page, step), "ConditionExpression": condition}},
+            ]
+        )
+
+
+def _step(page: str, step: str) -> dict[str, Any]:
+    return {"page": {"S": page}, "step": {"N": step}}
+
+
+def _set(text: str) -> dict[str, Any]:
+    return {
+        "UpdateExpression": "SET #text = :text",
+        "ExpressionAttributeNames": {"#text": "text"},
+        "ExpressionAttributeValues": {":text": {"S": text}},
+    }
+
+
+REQUESTS = [name for name in vars(Writes) if not name.startswith("_")]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(REQUESTS), st.sampled_from("ab"), st.sampled_from(["1", "1.0", "8"]), st.text("xy")),
+        max_size=12,
+    )
+)
+def test_whatever_is_written_is_restored(requests: list[tuple[str, str, str, str]]) -> None:
+    with TemporaryDirectory() as folder:
+        journal = Path(folder) / "journal.jsonl"
+        with persistent_tables(journal, PAGES, STEPS) as persistence:
+            for name, *arguments in requests:
+                try:
+                    getattr(Writes(), name)(*arguments)
+                except aws_client("dynamodb").exceptions.ClientError:
+                    pass  # refused, as DynamoDB would
+                persistence.write()
+            before = items(PAGES, STEPS)
+        with persistent_tables(journal, PAGES, STEPS):
+            assert items(PAGES, STEPS) == before
+
+
+def test_each_kind_of_request_is_remembered(journal: Path) -> None:
+    written = {}
+    for name in REQUESTS:
+        with persistent_tables(journal, PAGES, STEPS) as persistence:
+            Writes().put("a", "1", "first")
+            persistence.write()
+            before = journal.read_bytes()
+            try:
+                getattr(Writes(), name)("a", "2" if name in ("put_if_new", "statement") else "1", "second")
+            except aws_client("dynamodb").exceptions.TransactionCanceledException:
+                assert name == "cancelled_transaction"
+            persistence.write()
+            written[name] = journal.read_bytes().removeprefix(before).count(b"\n")
+        journal.unlink()
+    assert written == dict.fromkeys(REQUESTS, 1)
+
+
+def test_a_torn_last_line_is_as_if_never_written(journal: Path) -> None:
+    with persistent_tables(journal, PAGES) as persistence:
+        put("answered")
+        persistence.write()
+        answered = journal.read_bytes()
+        put("unanswered")
+        persistence.write()
+        torn = journal.read_bytes()
+    for length in range(len(answered), len(torn)):
+        journal.write_bytes(torn[:length])
+        assert [change.key for change in Journal(journal).read()] == [{"page": {"S": "answered"}}]
+    with persistent_tables(journal, PAGES) as persistence:
+        put("later")
+        persistence.write()
+    with persistent_tables(journal, PAGES):
+        assert {item["page"]["S"] for item in items(PAGES)[PAGES]} == {"answered", "later"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "not JSON",
+        "{}[",
+        "5",
+        "[5]",
+        '[["Pages", {"page": {"S": "a"}}]]',
+        '[["Pages", {}, null]]',
+        '[["Pages", {"page": "a"}, null]]',
+        '[["Pages", [], null]]',
+        '[[7, {"page": {"S": "a"}}, null]]',
+        '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "b"}}]]',
+        '[["Pages", {"page": {"S": "a"}}, []]]',
+        "\udcff",
+    ],
+)
+def test_a_damaged_line_is_named(journal: Path, line: str) -> None:
+    good = '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]'
+    journal.write_text(f"{good}\n{line}\n{good}\n", errors="surrogateescape")
+    with pytest.raises(StackError, match=rf"^line 2 of {journal} is damaged; make reset starts anew$"):
+        list(Journal(journal).read())
+
+
+def test_a_journal_that_cannot_be_read_is_named(journal: Path) -> None:
+    journal.mkdir()
+    with pytest.raises(StackError, match=rf"^cannot read {journal}: Is a directory$"):
+        list(Journal(journal).read())
+
+
+def test_a_start_makes_the_journal_short(journal: Path) -> None:
+    with persistent_tables(journal, PAGES) as persistence:
+        for page in ["a", "b", "a", "a"]:
+            put(page)
+            persistence.write()
+        aws_client("dynamodb").delete_item(TableName=PAGES, Key={"page": {"S": "b"}})
+        persistence.write()
+        assert len(journal.read_text().splitlines()) == 5
+    with persistent_tables(journal, PAGES):
+        assert journal.read_text() == '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]\n'
+
+
+def test_a_journal_that_cannot_be_made_short_stays_as_it_is(journal: Path) -> None:
+    with persistent_tables(journal, PAGES) as persistence:
+        put("a")
+        persistence.write()
+    before = journal.read_bytes()
+    journal.with_name("journal.jsonl.new").mkdir()
+    with (
+        pytest.raises(StackError, match=rf"^cannot write {journal}: Is a directory$"),
+        persistent_tables(journal, PAGES),
+    ):
+        pass
+    assert journal.read_bytes() == before
+
+
+def test_what_a_full_disk_kept_out_is_written_with_the_next_request(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+
+    def half(descriptor: int, line: bytes, offset: int) -> int:
+        pwrite(descriptor, line[: len(line) // 2], offset)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with persistent_tables(journal, PAGES) as persistence:
+        put("before")
+        persistence.write()
+        put("refused", text={"S": "x" * 100})
+        with monkeypatch.context() as full:
+            full.setattr(os, "pwrite", half)
+            with pytest.raises(OSError, match="No space left"):
+                persistence.write()
+        assert [change.key["page"]["S"] for change in Journal(journal).read()] == ["before"]
+        aws_client("dynamodb").delete_item(TableName=PAGES, Key={"page": {"S": "refused"}})
+        put("after")
+        persistence.write()
+        before = items(PAGES)
+    with persistent_tables(journal, PAGES):
+        assert items(PAGES) == before
+
+
+def test_a_write_that_the_system_takes_in_parts_is_whole(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, line, offset: pwrite(descriptor, line[:7], offset))
+    with persistent_tables(journal, PAGES) as persistence:
+        put("a")
+        persistence.write()
+    assert journal.read_text() == '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]\n'
+
+
+def test_tables_that_a_template_no_longer_has_are_kept_for_one_that_has_them_again(journal: Path) -> None:
+    with persistent_tables(journal, PAGES, STEPS) as persistence:
+        Writes().put("a", "1", "kept")
+        put("a")
+        persistence.write()
+        before = items(PAGES, STEPS)
+    with persistent_tables(journal, PAGES) as persistence:
+        put("b")
+        persistence.write()
+        before[PAGES] = items(PAGES)[PAGES]
+    with persistent_tables(journal, PAGES, STEPS):
+        assert items(PAGES, STEPS) == before
+
+
+def test_a_table_whose_key_has_changed_is_named(journal: Path) -> None:
+    with persistent_tables(journal, STEPS) as persistence:
+        Writes().put("a", "1", "x")
+        persistence.write()
+    with (
+        pytest.raises(StackError, match=r"^Steps has another key than what is kept of it; make reset starts anew$"),
+        persistent_tables(journal, STEPS, step_type="S"),
+    ):
+        pass
+
+
+def test_a_stream_tells_of_what_is_written_and_not_of_what_is_restored(journal: Path) -> None:
+    def told() -> list[str]:
+        table = dynamodb_backends[ACCOUNT][REGION].tables[PAGES]
+        assert table.stream_shard
+        return [record.record["dynamodb"]["Keys"]["page"]["S"] for record in table.stream_shard.items]
+
+    with persistent_tables(journal, PAGES, streams=True) as persistence:
+        put("a")
+        persistence.write()
+        assert told() == ["a"]
+    with persistent_tables(journal, PAGES, streams=True) as persistence:
+        put("b")
+        persistence.write()
+        assert told() == ["b"]
+
+
+def test_a_table_that_was_deleted_is_no_obstacle(journal: Path) -> None:
+    with persistent_tables(journal, PAGES) as persistence:
+        put("a")
+        aws_client("dynamodb").delete_table(TableName=PAGES)
+        persistence.write()
+    assert list(Journal(journal).read()) == []

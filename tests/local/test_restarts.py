@@ -1,0 +1,169 @@
+"""What outlives a stack, however it ends."""
+
+import resource
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+
+from local.data import JOURNAL, LOCK
+from local.journal import Journal
+from tests.local.stacks import Stack, local, running
+
+AWS_ALONE = ("aws", "--port", "0")
+USER = 42
+OUTCOME = {"outcomeType": "task_complete", "title": "Checked", "userId": USER}
+AGENTS = 6
+ANSWERS = 60
+
+
+class Agents:
+    """Threads that record in every way there is, each call after the answer to the last, until the stack is killed.
+
+    answered: ids that the stack has answered with. by_key: those of the calls with an idempotency key.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self.answered: set[str] = set()
+        self.by_key: dict[str, str] = {}
+        self._stack = stack
+        self._enough = threading.Event()
+        threads = [threading.Thread(target=self._record, args=[f"agent-{number}"]) for number in range(AGENTS)]
+        for thread in threads:
+            thread.start()
+        assert self._enough.wait(60)
+        stack.stop(signal.SIGKILL)
+        for thread in threads:
+            thread.join(60)
+
+    def _record(self, name: str) -> None:
+        headers = {"Authorization": f"Bearer {self._stack.key}"}
+        with httpx.Client(base_url=self._stack.url, headers=headers, timeout=30) as client:
+            for number in range(1_000):
+                key = f"{name}-{number}"
+                in_batch = [OUTCOME, OUTCOME | {"idempotencyKey": f"{key}-batch"}]
+                with suppress(httpx.TransportError):
+                    answer = client.post("/api/outcomes", json=OUTCOME)
+                    self._note(answer.raise_for_status().headers["Outcome-Id"])
+                    answer = client.post("/api/outcomes", json=OUTCOME, headers={"Idempotency-Key": key})
+                    self._note(answer.raise_for_status().headers["Outcome-Id"], key)
+                    answer = client.post("/api/outcomes/batch", json={"outcomes": in_batch})
+                    new, keyed = answer.raise_for_status().json()["results"]
+                    self._note(new["id"])
+                    self._note(keyed["id"], f"{key}-batch")
+                if self._stack.process.poll() is not None:
+                    return
+
+    def _note(self, id_: str, key: str | None = None) -> None:
+        self.answered.add(id_)
+        if key:
+            self.by_key[key] = id_
+        if len(self.answered) >= ANSWERS:
+            self._enough.set()
+
+
+def feed(stack: Stack, cookie: str) -> list[str]:
+    """Read the ids of all outcomes of a session, over all pages."""
+    ids: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        url = f"{stack.url}/api/outcomes?limit=50" + (f"&cursor={cursor}" if cursor else "")
+        page = httpx.get(url, headers={"Cookie": cookie}, timeout=30).raise_for_status().json()
+        ids += [outcome["id"] for outcome in page["outcomes"]]
+        cursor = page["next_cursor"]
+    return ids
+
+
+def test_what_was_answered_is_there_after_a_kill_and_an_open_feed_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path) as first:
+        page = httpx.get(first.url).headers["Set-Cookie"].partition(";")[0]
+        stored = first.command("session", "--kind", "stored").stdout.strip().removeprefix("Cookie: ")
+        agents = Agents(first)
+    assert agents.by_key
+    with running(tmp_path) as second:
+        assert second.url != first.url  # another port
+        assert (second.key, second.session_secret) == (first.key, first.session_secret)
+        found = feed(second, page)
+        assert agents.answered <= set(found)
+        assert len(set(found)) == len(found)
+        assert feed(second, stored) == found
+        for key, id_ in list(agents.by_key.items())[-5:]:
+            headers = {"Authorization": f"Bearer {second.key}", "Idempotency-Key": key}
+            again = httpx.post(f"{second.url}/api/outcomes", json=OUTCOME, headers=headers, timeout=30)
+            assert (again.headers["Outcome-Id"], again.headers["Idempotent-Replayed"]) == (id_, "true")
+        assert feed(second, page) == found
+
+
+@contextmanager
+def dynamodb(stack: Stack) -> Iterator[Any]:
+    """Make a client that tries once."""
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=stack.aws_url,
+        region_name="us-east-1",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    yield client
+    client.close()
+
+
+def test_every_table_of_the_template_is_kept(tmp_path: Path) -> None:
+    items = {}
+    with running(tmp_path, *AWS_ALONE) as stack, dynamodb(stack) as client:
+        for name in stack.tables.values():
+            table = client.describe_table(TableName=name)["Table"]
+            types = {
+                attribute["AttributeName"]: attribute["AttributeType"] for attribute in table["AttributeDefinitions"]
+            }
+            key = {part["AttributeName"]: {types[part["AttributeName"]]: "7"} for part in table["KeySchema"]}
+            items[name] = key | {"of": {"S": name}}
+            client.put_item(TableName=name, Item=items[name])
+        stack.stop(signal.SIGKILL)
+    with running(tmp_path, *AWS_ALONE) as stack, dynamodb(stack) as client:
+        assert {name: client.scan(TableName=name)["Items"] for name in items} == {name: [items[name]] for name in items}
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
+def test_what_cannot_be_kept_is_not_answered(tmp_path: Path) -> None:
+    with running(tmp_path, *AWS_ALONE) as stack, dynamodb(stack) as client:
+        table, journal = stack.tables["SessionsTable"], stack.data / JOURNAL
+
+        def put(token: str) -> None:
+            client.put_item(TableName=table, Item={"token_sha256": {"S": token}, "user_id": {"N": "7"}})
+
+        put("x" * 1_000)  # longer than what the stack will log
+        limits = resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE, (journal.stat().st_size + 10, limits[1]))
+        with pytest.raises(client.exceptions.InternalServerError):
+            put("refused")
+        assert stack.log == "what was written is not kept: File too large\n"
+        resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE, limits)
+        put("answered")
+        stack.stop(signal.SIGKILL)
+    kept = {change.key["token_sha256"]["S"] for change in Journal(journal).read()}
+    assert kept == {"x" * 1_000, "refused", "answered"}
+
+
+def test_a_folder_serves_one_stack_until_that_ends_and_a_reset_empties_it(tmp_path: Path) -> None:
+    with running(tmp_path, *AWS_ALONE) as first:
+        for arguments in ["--parameter", "AcceptPlainCookies=true"], AWS_ALONE, ["reset"]:
+            refused = local(first.data, *arguments, environment={"PORT": "0"})
+            assert (refused.returncode, refused.stdout) == (1, "")
+            assert refused.stderr == (
+                f"error: a stack is running on {first.data}: stop it, or choose another folder with DATA=\n"
+            )
+        assert first.command("seed").returncode == 0
+        assert first.stop() == 0
+    reset = local(first.data, "reset")
+    assert (reset.returncode, reset.stderr) == (0, "")
+    assert [path.name for path in first.data.iterdir()] == [LOCK]
+    with running(tmp_path, *AWS_ALONE) as second, dynamodb(second) as client:
+        assert {first.key, first.session_secret} & {second.key, second.session_secret} == set()
+        assert client.scan(TableName=second.tables["OutcomesTable"])["Count"] == 0
