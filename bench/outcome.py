@@ -1,5 +1,6 @@
 """The outcome that the bench records and lists, and the requests that do it, as API Gateway hands them on."""
 
+import base64
 import json
 import time
 from decimal import Decimal
@@ -110,8 +111,8 @@ def request(
             "apiId": "a1b2c3d4e5",
         }
         | ({} if authorizer is None else {"authorizer": authorizer}),
-        "body": None if body is None else json.dumps(body),
-        "isBase64Encoded": False,
+        "body": None if body is None else base64.b64encode(json.dumps(body).encode()).decode(),
+        "isBase64Encoded": body is not None,
     }
 
 

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-mock-integra
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
 """
 
+import base64
 import json
 import logging
 import re
@@ -11,7 +12,7 @@ from typing import Any
 
 from airspeed import Template, TemplateError
 
-from local.events import Call
+from local.events import Call, is_binary_type
 from local.openapi import Api, Mock
 from local.responses import Answer, Refusal
 
@@ -31,8 +32,9 @@ class Parameters(dict[str, str]):
 class Input:
     """`$input` of a mapping template."""
 
-    def __init__(self, call: Call, parameters: dict[str, str]) -> None:
-        self.body = call.body.decode(errors="replace")
+    def __init__(self, api: Api, call: Call, parameters: dict[str, str]) -> None:
+        is_binary = is_binary_type(api, call.header("content-type"))
+        self.body = base64.b64encode(call.body).decode() if is_binary else call.body.decode(errors="replace")
         self._parameters = {
             "path": Parameters(parameters),
             "querystring": Parameters(call.query),
@@ -53,6 +55,7 @@ def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) ->
     context = _context(api, call)
     templates = response.get("responseTemplates") or {JSON: ""}
     accepted = call.header("accept") or JSON
+    _refuse_binary(api, accepted, response.get("contentHandling"))
     media_type = next((type_ for type_ in (accepted, JSON) if type_ in templates), next(iter(templates)))
     body = _render(templates[media_type], api, parameters, call, context)
     headers = {"Content-Type": media_type}
@@ -75,12 +78,24 @@ def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str
         mock.passthrough == "never" or (mock.passthrough != "when_no_match" and mock.request_templates)
     ):
         raise Refusal("UNSUPPORTED_MEDIA_TYPE")
+    if template is not None:
+        _refuse_binary(api, call.header("content-type"), mock.content_handling)
     # Without a template for it, the body itself passes through to the pretended backend.
     text = call.body if template is None else _render(template, api, parameters, call, _context(api, call))
     try:
         return str(int(json.loads(text)["statusCode"]))
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal("DEFAULT_5XX", status=500) from error
+
+
+def _refuse_binary(api: Api, media_type: str | None, content_handling: str | None) -> None:
+    """Refuse a body that is binary to the API unless it is converted, since no template can transform it.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings-workflow.html
+    """
+    if is_binary_type(api, media_type) and content_handling != "CONVERT_TO_TEXT":
+        log.error("mock integration: unable to transform a binary body without contentHandling CONVERT_TO_TEXT")
+        raise Refusal("API_CONFIGURATION_ERROR")
 
 
 def _response(mock: Mock, status: str) -> dict[str, Any]:
@@ -105,7 +120,7 @@ def _context(api: Api, call: Call) -> dict[str, Any]:
 
 
 def _render(template: str, api: Api, parameters: dict[str, str], call: Call, context: dict[str, Any]) -> str:
-    variables = {"input": Input(call, parameters), "context": context, "stageVariables": api.stage_variables}
+    variables = {"input": Input(api, call, parameters), "context": context, "stageVariables": api.stage_variables}
     try:
         return str(Template(template).merge(variables))
     except TemplateError as error:

@@ -46,6 +46,7 @@ class Mock:
     request_templates: dict[str, str]
     passthrough: str
     responses: dict[str, dict[str, Any]]
+    content_handling: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def _integration(place: str, integration: dict[str, Any]) -> Proxy | Mock:
                 request_templates=integration.get("requestTemplates", {}),
                 passthrough=integration.get("passthroughBehavior", "when_no_match").lower(),
                 responses=integration.get("responses", {}),
+                content_handling=integration.get("contentHandling"),
             )
         case type_:
             raise StackError(f"{place}: the local stack runs no integration of type {type_}")

@@ -136,7 +136,8 @@ def a_key_does_not_read(api: Api) -> None:
 
 def what_breaks_the_contract_is_refused_by_name(api: Api) -> None:
     answers(api.call("POST", key=True, body={"title": ""}), 400, {"error": "Invalid outcome_type"})
-    answers(api.call("POST", key=True, content=b"\xff"), 400, {"error": "Invalid JSON"})
+    # Of a body that is text to it, API Gateway replaces what is no UTF-8; then this would be JSON.
+    answers(api.call("POST", key=True, content=b'{"outcomeType":"caf\xe9"}'), 400, {"error": "Invalid JSON"})
     answers(api.call("POST", key=True, content=b"NaN"), 400, {"error": "Invalid JSON"})
     refused = answers(api.call("POST", key=True, body=outcome(None, title=" ", agentId=0.5)), 400)
     assert refused["error"] == "Invalid title", refused

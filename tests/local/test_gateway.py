@@ -153,3 +153,22 @@ def test_a_route_to_a_function_that_is_not_there_is_said_before_it_starts() -> N
     api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn:elsewhere", 29), None),), {}, ())
     with pytest.raises(StackError, match="the template has no function arn:elsewhere"):
         Gateway(api, {})
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "image/png", "text/html, */*"])
+@pytest.mark.parametrize("media_type", ["application/json", "text/plain", "application/octet-stream"])
+def test_bytes_that_are_no_utf_8_are_no_json_and_every_answer_is_text(
+    stack: Stack, media_type: str, accept: str
+) -> None:
+    headers = {"Authorization": f"Bearer {stack.key}", "Content-Type": media_type, "Accept": accept}
+    body = b'{"outcomeType":"task_complete","title":"caf\xe9","userId":910}'
+
+    refused = httpx.post(f"{stack.url}/api/outcomes", headers=headers, content=body)
+    assert (refused.status_code, refused.text) == (400, '{"error":"Invalid JSON"}')
+    assert refused.headers["Content-Type"] == "application/json"
+    recorded = httpx.post(f"{stack.url}/api/outcomes", headers=headers, content=body.decode("latin-1").encode())
+    assert (recorded.status_code, recorded.text) == (200, '{"ok":true}')
+    unauthorized = httpx.post(f"{stack.url}/api/outcomes", headers={"Accept": accept}, content=body)
+    assert (unauthorized.status_code, unauthorized.text) == (401, '{"error":"Unauthorized"}')
+    listed = httpx.get(f"{stack.url}/api/outcomes", headers={"Accept": accept, "Cookie": stack.cookie(910)})
+    assert {each["title"] for each in listed.json()["outcomes"]} == {"café"}

@@ -8,11 +8,12 @@ from tests.local.stacks import Stack
 ASKED = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
 
 
+@pytest.mark.parametrize("accept", ["*/*", "image/png"])
 @pytest.mark.parametrize("name", ["Origin", "origin"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_listed_origin_may_call(stack: Stack, host: str, name: str) -> None:
+def test_a_listed_origin_may_call(stack: Stack, host: str, name: str, accept: str) -> None:
     origin = stack.url.replace("127.0.0.1", host)
-    response = httpx.options(f"{stack.url}/api/outcomes", headers={name: origin, **ASKED})
+    response = httpx.options(f"{stack.url}/api/outcomes", headers={name: origin, "Accept": accept, **ASKED})
     assert response.status_code == 204
     assert response.content == b""
     assert response.headers["Access-Control-Allow-Origin"] == origin

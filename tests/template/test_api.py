@@ -131,6 +131,15 @@ def test_a_preflight_s_template_asks_of_nothing_whether_it_is_there(api: Any) ->
         assert all(re.fullmatch(r"\(!?\$allowed\.contains\(\$origin\)\)", each) for each in conditions), path
 
 
+def test_functions_get_every_byte_of_a_body(api: Any) -> None:
+    """As Base64. Of a body of another media type, API Gateway replaces what is no UTF-8."""
+    assert api[EXTENSION("binary-media-types")] == ["*/*"]
+    for path in PREFLIGHTS:
+        integration = api["paths"][path]["options"][EXTENSION("integration")]
+        assert integration["contentHandling"] == "CONVERT_TO_TEXT", path
+        assert integration["responses"]["default"]["contentHandling"] == "CONVERT_TO_TEXT", path
+
+
 def test_every_other_method_asks_exactly_one_authorizer(api: Any) -> None:
     assert "security" not in api
     for path, method, operation in operations(api):

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from local.responses import Refusal
+
 from . import test_api, test_data, test_functions
 from . import test_production as production
 from .conftest import Deployment, deploy
@@ -92,6 +94,17 @@ def preflights_say(old: str, new: str) -> Mutate:
             text = json.dumps(response["responseTemplates"])
             assert json.dumps(old)[1:-1] in text
             response["responseTemplates"] = json.loads(text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1]))
+
+    return mutate
+
+
+def preflights_without_conversion(what: str) -> Mutate:
+    """Let bodies of preflights' requests or responses be binary."""
+
+    def mutate(document: Any) -> None:
+        for path in document["Resources"]["OutcomesApi"]["Properties"]["Body"]["paths"].values():
+            integration = path["options"]["x-amazon-apigateway-integration"]
+            del (integration if what == "requests" else integration["responses"]["default"])["contentHandling"]
 
     return mutate
 
@@ -199,6 +212,24 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
             ),
         )
         for spelling in ("Origin", "origin")
+    ),
+    (
+        "bodies are text",
+        the("OutcomesApi/Properties/Body/x-amazon-apigateway-binary-media-types", ["image/png"]),
+        test_api.test_functions_get_every_byte_of_a_body,
+    ),
+    *(
+        (
+            f"{what} of preflights are binary",
+            preflights_without_conversion(what),
+            partial(
+                test_api.test_a_preflight_names_a_listed_origin_however_its_header_is_spelled,
+                path="/api/outcomes",
+                name="origin",
+                origin="https://app.example.com",
+            ),
+        )
+        for what in ("requests", "responses")
     ),
     (
         "every origin is named",
@@ -583,7 +614,7 @@ def assert_missed(template: Deployment, mutate: Mutate, promise: Promise) -> Non
     promise(**arguments(promise, template))
     mutated = template.copy()
     mutate(mutated.document)
-    with pytest.raises((AssertionError, KeyError, ValueError)):
+    with pytest.raises((AssertionError, KeyError, ValueError, Refusal)):
         promise(**arguments(promise, mutated))
 
 
