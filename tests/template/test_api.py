@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from outcomes.edge.api import endpoint, ok
 
 from local import openapi
 from local.events import Call
 from local.mock import Parameters, mock_answer
 from local.template import Template
+from tests.events import proxy_event, session
 
 from .conftest import ORIGINS, deploy
 
@@ -207,6 +209,15 @@ def test_answers_of_api_gateway_have_our_headers(api: Any, type_: str) -> None:
         ("Vary", "'Origin'"),
     }
     assert ("Retry-After" in headers) == (type_ in {"THROTTLED", "QUOTA_EXCEEDED"})
+
+
+def test_pages_may_read_the_same_headers_whoever_answers(api: Any) -> None:
+    handler = endpoint(failure="", origins="https://app.example.com")(lambda _event, _caller: ok("{}"))
+    ours = handler(proxy_event("GET", authorizer=session(42), headers={"Origin": "https://app.example.com"}), None)
+
+    for type_, response in api[EXTENSION("gateway-responses")].items():
+        exposed = response["responseParameters"]["gatewayresponse.header.Access-Control-Expose-Headers"]
+        assert exposed == f"'{ours['headers']['Access-Control-Expose-Headers']}'", type_
 
 
 def test_a_changed_parameter_reaches_the_stage(template: Any) -> None:

@@ -47,11 +47,21 @@ def test_outcomes_never_expire(deployed: Template) -> None:
     assert "TimeToLiveSpecification" not in deployed.resources("AWS::DynamoDB::Table")["OutcomesTable"]
 
 
+KEPT = {
+    # Protected from deletion, so that CloudFormation would fail to take back a first creation.
+    "AWS::DynamoDB::Table": "Retain",
+    "AWS::SecretsManager::Secret": "RetainExceptOnCreate",
+    "AWS::S3::Bucket": "RetainExceptOnCreate",
+}
+
+
 def test_what_holds_data_outlives_the_stack(template: Any) -> None:
-    for name, resource in template["Resources"].items():
-        if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"}:
-            assert resource["DeletionPolicy"] == "Retain", name
-            assert resource["UpdateReplacePolicy"] == "Retain", name
+    kept = {name: each for name, each in template["Resources"].items() if each["Type"] in KEPT}
+
+    assert {each["Type"] for each in kept.values()} == KEPT.keys()
+    for name, resource in kept.items():
+        assert resource["DeletionPolicy"] == KEPT[resource["Type"]], name
+        assert resource["UpdateReplacePolicy"] == "Retain", name
 
 
 def test_the_session_secret_is_made_by_aws_and_is_long(deployed: Template) -> None:

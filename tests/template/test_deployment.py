@@ -1,5 +1,6 @@
 """Parameters, outputs and the repository's settings, for a person who deploys."""
 
+import json
 import re
 import tomllib
 from typing import Any
@@ -87,7 +88,19 @@ def test_there_is_a_dev_and_a_prod_environment(samconfig: dict[str, Any]) -> Non
     assert dev["stack_name"] != prod["stack_name"]
     for environment in (dev, prod):
         assert environment["confirm_changeset"]
-        assert environment["capabilities"] == "CAPABILITY_IAM"  # no more: nothing in the template has a name of its own
+        assert environment["capabilities"] == "CAPABILITY_IAM"  # no more: nothing of IAM has a name of its own
+
+
+def test_the_runbook_names_a_right_for_each_service_that_is_deployed(deployed: Deployment) -> None:
+    section = (ROOT / "docs/runbook.md").read_text().partition("## First deployment from GitHub")[2]
+    blocks = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
+    [statements] = [json.loads(block)["Statement"] for block in blocks if '"Statement"' in block]
+    named = set(re.findall(r'"([a-z0-9]+):', json.dumps([statement["Action"] for statement in statements])))
+    services = {resource["Type"].split("::")[1].lower() for resource in deployed.document["Resources"].values()}
+
+    assert named >= services | {"cloudformation"}
+    for statement in statements:
+        assert statement["Resource"] != "*" or statement["Sid"] == "WhatHasNoNameOfTheStack", statement["Sid"]
 
 
 @pytest.mark.parametrize("file", ["template.yaml", "samconfig.toml", "Makefile"])

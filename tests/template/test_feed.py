@@ -172,7 +172,7 @@ def test_a_host_of_its_own_takes_modern_tls_only(template: Any) -> None:
     assert own.resolve(config["ViewerCertificate"]) == {
         "AcmCertificateArn": CERTIFICATE,
         "SslSupportMethod": "sni-only",
-        "MinimumProtocolVersion": "TLSv1.2_2021",
+        "MinimumProtocolVersion": "TLSv1.2_2025",
     }
     assert own.resolve(template["Outputs"]["FeedUrl"]["Value"]) == "https://value.example.com/"
 

@@ -221,6 +221,7 @@ LOGGED = {
     "protocol": "$context.protocol",
     "caller": "$context.authorizer.caller",
     "status": "$context.status",
+    "firewall": "$context.wafResponseCode",
     "refusal": "$context.error.responseType",
     "latency": "$context.responseLatency",
     "functionLatency": "$context.integration.latency",
@@ -245,7 +246,18 @@ def test_every_function_logs_where_lines_are_not_kept_for_ever(deployed: Deploym
     for name, function in deployed.of(FUNCTION).items():
         assert function["LoggingConfig"] == {"LogGroup": "FunctionLogs"}, name
     for name, group in deployed.of("AWS::Logs::LogGroup").items():
-        assert group == {"RetentionInDays": "30"}, name
+        assert group["RetentionInDays"] == "30", name
+
+
+def test_insights_knows_the_fields_of_functions_logs(deployed: Deployment) -> None:
+    """It takes a group for Lambda's by its name, and only then finds @duration, @initDuration and the like.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
+    """
+    groups = deployed.of("AWS::Logs::LogGroup")
+
+    assert groups["FunctionLogs"]["LogGroupName"] == f"/aws/lambda/{STACK}/functions"
+    assert "LogGroupName" not in groups["AccessLogs"]
 
 
 def test_how_long_lines_are_kept_is_a_parameter() -> None:
@@ -508,6 +520,22 @@ def test_whatever_a_function_is_configured_with_reaches_its_callers(deployed: De
             assert description(changed, function) != description(deployed, function), (function, parameter)
 
 
+def test_nothing_makes_a_version_of_what_did_not_change(deployed: Deployment) -> None:
+    """Keep what is no part of a version out of the text by which SAM asks for one: Lambda publishes no version twice.
+
+    A release that changed only tags or concurrency would fail
+    (https://github.com/aws/serverless-application-model/issues/3281). So a function has no tags but SAM's own (those of
+    the stack, in samconfig.toml, reach it all the same), and its concurrency is the value of a parameter.
+    """
+    versions = deployed.resources("AWS::Lambda::Version").keys()
+    for parameter in ("WriteConcurrency", "ReadConcurrency"):
+        assert deploy(**{parameter: "7"}).resources("AWS::Lambda::Version").keys() == versions
+    for name, function in deployed.resources(FUNCTION).items():
+        assert function["Tags"] == [{"Key": "lambda:createdBy", "Value": "SAM"}], name
+        reserved = function.get("ReservedConcurrentExecutions", {"Fn::If": ["by a parameter"]})
+        assert isinstance(reserved, dict), name
+
+
 def test_the_longest_description_fits() -> None:
     template = deploy(**ANOTHER)
     for function in template.resources(FUNCTION):
@@ -585,13 +613,29 @@ def test_with_a_domain_the_api_is_there_and_nowhere_else(complete: Deployment) -
         "DomainName": "api.example.com",
         "RegionalCertificateArn": EVERYTHING["CertificateArn"],
         "EndpointConfiguration": {"Types": ["REGIONAL"]},
-        "SecurityPolicy": "TLS_1_2",
+        "SecurityPolicy": MODERN_TLS,
+        "EndpointAccessMode": "STRICT",
     }
     assert complete.one("AWS::ApiGateway::BasePathMapping") == {
         "DomainName": "Domain",
         "RestApiId": complete.name("OutcomesApi"),
         "Stage": "v1",
     }
+
+
+# TLS 1.2 and 1.3, forward secrecy, post-quantum key exchange.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies-list.html
+MODERN_TLS = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
+
+
+def test_tls_is_modern_by_whatever_name_the_api_is_called(complete: Deployment) -> None:
+    """A call by a custom name is held to the API's own policy, too.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-custom-domain-tls-version.html
+    """
+    for type_ in ("AWS::ApiGateway::RestApi", "AWS::ApiGateway::DomainName"):
+        properties = complete.one(type_)
+        assert (properties["SecurityPolicy"], properties["EndpointAccessMode"]) == (MODERN_TLS, "STRICT"), type_
 
 
 def test_the_domain_is_entered_into_a_hosted_zone(complete: Deployment) -> None:

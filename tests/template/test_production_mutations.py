@@ -345,6 +345,11 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         production.test_every_function_logs_where_lines_are_not_kept_for_ever,
     ),
     (
+        "logs that Insights does not know",
+        the("FunctionLogs/Properties/LogGroupName"),
+        production.test_insights_knows_the_fields_of_functions_logs,
+    ),
+    (
         "a function logs elsewhere",
         the("RecordBatchFunction/Properties/LoggingConfig", {"LogGroup": "x"}),
         production.test_every_function_logs_where_lines_are_not_kept_for_ever,
@@ -468,6 +473,16 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         production.test_whatever_a_function_is_configured_with_reaches_its_callers,
     ),
     (
+        "a tag makes a version that is the old one",
+        the("RecordOutcomeFunction/Properties/Tags", [{"Key": "team", "Value": "x"}]),
+        production.test_nothing_makes_a_version_of_what_did_not_change,
+    ),
+    (
+        "concurrency makes a version that is the old one",
+        the("RecordOutcomeFunction/Properties/ReservedConcurrentExecutions", 5),
+        production.test_nothing_makes_a_version_of_what_did_not_change,
+    ),
+    (
         "an origin changes no version",
         the("RecordOutcomeFunctionVersion*/Properties/Description", "the same"),
         production.test_whatever_a_function_is_configured_with_reaches_its_callers,
@@ -485,6 +500,16 @@ COMPLETE_MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         "the authorizer is the narrower",
         the("AuthorizerFunction/Properties/ReservedConcurrentExecutions", 5),
         production.test_the_authorizer_is_never_the_narrower,
+    ),
+    (
+        "old TLS of the API",
+        the("OutcomesApi/Properties/SecurityPolicy", "TLS_1_0"),
+        production.test_tls_is_modern_by_whatever_name_the_api_is_called,
+    ),
+    (
+        "a name that TLS was not opened for",
+        the("OutcomesApi/Properties/EndpointAccessMode", "BASIC"),
+        production.test_tls_is_modern_by_whatever_name_the_api_is_called,
     ),
     (
         "a firewall before nothing",
@@ -589,7 +614,9 @@ def test_an_alarm_that_tells_nobody_is_missed(deployed: Deployment, complete: De
         production.test_an_alarm_tells_somebody_when_there_is_a_topic(mutated, deployed)
 
 
-@pytest.mark.parametrize("resource", ["OutcomesTable", "IdempotencyTable", "SessionsTable", "SessionSecret"])
+@pytest.mark.parametrize(
+    "resource", ["OutcomesTable", "IdempotencyTable", "SessionsTable", "SessionSecret", "FeedBucket"]
+)
 @pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
 def test_data_that_goes_with_the_stack_is_missed(template: Any, resource: str, policy: str) -> None:
     mutated = deepcopy(template)
