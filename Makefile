@@ -33,7 +33,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test check audit format build lock openapi key session seed deploy smoke bench cost
+.PHONY: help install run aws reset unit test coverage check audit format build lock openapi key session seed deploy smoke bench cost
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -53,6 +53,13 @@ unit: install ## run the tests of functions and layer, within seconds
 
 test: install $(axe) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
+
+# The parts, and how many percent of each must have been run.
+coverage: install $(axe) ## run every test, and fail where they leave too much of the code untried, branches included
+	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
+	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*=90'; do \
+	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
+	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
 check: install .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .

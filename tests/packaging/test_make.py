@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,18 @@ def test_make_alone_lists_every_target(clone: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (clone / "Makefile").read_text(), re.MULTILINE)) - {"install"}
     assert done.returncode == 0
     assert set(re.findall(r"^  make ([a-z]+)  +\S", done.stdout, re.MULTILINE)) == targets
+
+
+def test_whatever_is_measured_must_be_covered() -> None:
+    """A part without a gate of its own would hide behind those that are covered better."""
+    recipe = subprocess.run(["make", "-n", "coverage"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    gates = {
+        pattern: int(percent)
+        for patterns, percent in re.findall(r"'([^'=]+)=(\d+)'", recipe)
+        for pattern in patterns.split(",")
+    }
+    measured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["coverage"]["run"]
+    assert measured["branch"]
+    for folder in measured["source"]:
+        [least] = [percent for pattern, percent in gates.items() if fnmatch(f"{folder}/", pattern)]
+        assert least >= 90, folder
