@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from smoke.__main__ import main
 from tests.local.stacks import ROOT, Stack, running
 
 NAME = "outcomes-smoke"
@@ -38,7 +40,35 @@ def _describe(stack: Stack) -> None:
     client.create_stack(StackName=NAME, TemplateBody="\n".join(lines), Parameters=origins)
 
 
-def smoke(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Smoke = Callable[..., Done]
+
+
+@pytest.fixture
+def smoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Smoke:
+    """Run `python -m smoke` in this process."""
+
+    def run(*arguments: str, **environment: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["smoke", *arguments])
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        code = main()
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+def process(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run it as people do."""
     return subprocess.run(
         [sys.executable, "-m", "smoke", *arguments],
         cwd=ROOT,
@@ -56,7 +86,7 @@ def everything(stack: Stack) -> dict[str, list[Any]]:
 
 
 def test_the_whole_contract_holds_and_nothing_is_left_behind(stack: Stack) -> None:
-    done = smoke("--stack", NAME, AWS_ENDPOINT_URL=stack.aws_url, INTERNAL_API_KEY=stack.key)
+    done = process("--stack", NAME, AWS_ENDPOINT_URL=stack.aws_url, INTERNAL_API_KEY=stack.key)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout
@@ -67,7 +97,7 @@ def test_the_whole_contract_holds_and_nothing_is_left_behind(stack: Stack) -> No
 
 
 @pytest.mark.parametrize("path", ["", "/", "/api/outcomes", "/api/outcomes/"])
-def test_a_url_alone_stores_nothing_and_says_what_it_did_not_see(stack: Stack, path: str) -> None:
+def test_a_url_alone_stores_nothing_and_says_what_it_did_not_see(stack: Stack, path: str, smoke: Smoke) -> None:
     done = smoke("--url", stack.url + path)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -77,7 +107,7 @@ def test_a_url_alone_stores_nothing_and_says_what_it_did_not_see(stack: Stack, p
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
-def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack) -> None:
+def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack, smoke: Smoke) -> None:
     done = smoke("--url", f"{stack.url}/api/outcomes", f"--key={stack.key}", f"--cookie={stack.cookie(7)}")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -85,7 +115,7 @@ def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack) -> No
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
-def test_what_does_not_hold_is_named_and_nothing_is_left_behind_all_the_same(stack: Stack) -> None:
+def test_what_does_not_hold_is_named_and_nothing_is_left_behind_all_the_same(stack: Stack, smoke: Smoke) -> None:
     done = smoke("--stack", NAME, "--key", "not the key", AWS_ENDPOINT_URL=stack.aws_url)
 
     assert done.returncode == 1
@@ -95,14 +125,14 @@ def test_what_does_not_hold_is_named_and_nothing_is_left_behind_all_the_same(sta
 
 
 def test_a_stack_that_is_not_there_is_said_in_one_line(stack: Stack) -> None:
-    done = smoke("--stack", "another", AWS_ENDPOINT_URL=stack.aws_url)
+    done = process("--stack", "another", AWS_ENDPOINT_URL=stack.aws_url)
 
     assert done.returncode == 2
     assert done.stderr.startswith("error: ClientError: ")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_an_api_that_is_not_there_fails_every_check() -> None:
+def test_an_api_that_is_not_there_fails_every_check(smoke: Smoke) -> None:
     done = smoke("--url", "http://127.0.0.1:9/api/outcomes")
 
     assert done.returncode == 1
@@ -110,24 +140,50 @@ def test_an_api_that_is_not_there_fails_every_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken_away", "noticed"),
+    "altered",
     [
-        ("        MISSING_AUTHENTICATION_TOKEN:\n          StatusCode: 404", "an unknown path is not found"),
-        ("        UNAUTHORIZED:\n          StatusCode: 401", "nobody is unauthorized"),
-        ("              X-Content-Type-Options: \"'nosniff'\"", "nobody is unauthorized"),
-        ("        REQUEST_TOO_LARGE:\n          StatusCode: 413", "more than lambda takes is too large"),
-        ("#if($allowed.contains($origin))", "a preflight names our origin only"),
+        # What the template says, what it says instead, and the check that must fail, with its reason.
+        [
+            (
+                "        MISSING_AUTHENTICATION_TOKEN:\n          StatusCode: 404",
+                "        MISSING_AUTHENTICATION_TOKEN:\n          StatusCode: 403",
+                "an unknown path is not found: AssertionError expected 404, got 403",
+            ),
+            (
+                "        UNAUTHORIZED:\n          StatusCode: 401",
+                "        UNAUTHORIZED:\n          StatusCode: 403",
+                "nobody is unauthorized: AssertionError expected 401, got 403",
+            ),
+            (
+                "        REQUEST_TOO_LARGE:\n          StatusCode: 413",
+                "        REQUEST_TOO_LARGE:\n          StatusCode: 400",
+                "more than lambda takes is too large: AssertionError expected 413, got 400",
+            ),
+            (
+                "#if($allowed.contains($origin))",
+                "#if(true)",
+                "a preflight names our origin only: AssertionError any page may call",
+            ),
+        ],
+        [
+            (
+                "              X-Content-Type-Options: \"'nosniff'\"",
+                "              X-Content-Type-Options: \"'sniff'\"",
+                "nobody is unauthorized: AssertionError no X-Content-Type-Options: nosniff",
+            ),
+        ],
     ],
+    ids=["statuses and origins", "headers"],
 )
-def test_what_the_template_no_longer_says_is_noticed(tmp_path: Path, taken_away: str, noticed: str) -> None:
+def test_what_the_template_no_longer_says_is_noticed(
+    tmp_path: Path, altered: list[tuple[str, str, str]], smoke: Smoke
+) -> None:
     text = (ROOT / "template.yaml").read_text()
-    assert taken_away in text
-    replacement = {"#if($allowed.contains($origin))": "#if(true)"}.get(
-        taken_away,
-        taken_away.replace("404", "403").replace("401", "403").replace("413", "400").replace("nosniff", "sniff"),
-    )
+    for said, says, _ in altered:
+        assert said in text
+        text = text.replace(said, says)
     template = tmp_path / "template.yaml"
-    template.write_text(text.replace(taken_away, replacement))
+    template.write_text(text)
     for folder in ("functions", "layers"):
         (tmp_path / folder).symlink_to(ROOT / folder)
 
@@ -135,4 +191,5 @@ def test_what_the_template_no_longer_says_is_noticed(tmp_path: Path, taken_away:
         done = smoke("--url", f"{stack.url}/api/outcomes", f"--key={stack.key}")
 
     assert done.returncode == 1, done.stdout
-    assert f"FAIL  {noticed}" in done.stdout
+    for _, _, noticed in altered:
+        assert f"FAIL  {noticed}" in done.stdout
