@@ -10,12 +10,14 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
 
-from bench.outcome import answered, stored
-from bench.storage import KEPT_OVERHEAD_BYTES, item_bytes, read_units, write_units
+from bench.outcome import answered, remembered, stored
+from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units
 
 MARKS = "<!-- made by `make cost` -->", "<!-- end of what `make cost` makes -->"
 LISTED = 20
 BATCHED = 100
+BUSY = 20
+"""Calls a second, for comparison."""
 GB = 1_000_000_000
 
 
@@ -39,14 +41,16 @@ def inputs() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def calls(assumed: dict[str, Any]) -> list[Call]:
-    """List the calls of the table."""
-    units = write_units(stored(0))
+    """List the calls of the table: those of our client, whose outcomes have keys, and a record without one."""
+    once = TRANSACTION * write_units(stored(0), remembered())
+    unkeyed = write_units(stored(0))
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
     # One more than asked for is read, to know whether there is a next page.
     listed = read_units(*map(stored, range(LISTED + 1)))
     return [
-        Call("record (key)", 1, 1, assumed["record_ms"], units, 0, 1, len('{"ok":true}')),
-        Call(f"batch of {BATCHED} (key)", BATCHED, 1, assumed["batch_ms"], units * BATCHED, 0, 1, batch_answer),
+        Call("record", 1, 1, assumed["record_ms"], once, 0, 1, len('{"ok":true}')),
+        Call("record, no Idempotency-Key", 1, 1, assumed["record_ms"], unkeyed, 0, 1, len('{"ok":true}')),
+        Call(f"batch of {BATCHED}", BATCHED, 1, assumed["batch_ms"], once * BATCHED, 0, 1, batch_answer),
         Call(f"list ({LISTED} outcomes)", LISTED, 0, assumed["list_ms"], 0, listed, 0, len(answered()) * LISTED),
     ]
 
@@ -55,7 +59,11 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
     """Compute the US dollars for a million calls, by service."""
     invocations = 1 + call.authorizers
     seconds = (call.milliseconds + call.authorizers * assumed["authorizer_ms"]) / 1000
-    log_bytes = invocations * assumed["log_bytes_per_invocation"] + call.metric_lines * assumed["log_bytes_of_metrics"]
+    log_bytes = (
+        assumed["log_bytes_of_access"]
+        + invocations * assumed["log_bytes_per_invocation"]
+        + call.metric_lines * assumed["log_bytes_of_metrics"]
+    )
     a_million = 1_000_000
     return {
         "API Gateway": prices["gateway_per_million"],
@@ -64,8 +72,15 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
         "DynamoDB": call.write_units * prices["write_units_per_million"]
         + call.read_units * prices["read_units_per_million"],
         "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],
+        "X-Ray": traced(assumed) * prices["xray_per_million_traces"],
         "Transfer out": a_million * (call.answer_bytes + assumed["header_bytes"]) / GB * prices["transfer_per_gb"],
     }
+
+
+def traced(assumed: dict[str, Any]) -> float:
+    """Compute the share of calls that X-Ray traces: the first of each second, and some of the others."""
+    first = min(1, 1 / assumed["requests_per_second"])
+    return float(first + (1 - first) * assumed["traced_of_the_others"])
 
 
 def table() -> str:
@@ -83,15 +98,20 @@ def table() -> str:
     ]
     item = item_bytes(stored(0))
     kept = GB / (item + KEPT_OVERHEAD_BYTES) / 1_000_000
-    record, _, listed = columns
+    record, unkeyed, _, listed = columns
+    busy = traced(assumed | {"requests_per_second": BUSY}) * prices["xray_per_million_traces"]
     text = [
         "AWS's public prices, us-east-1, arm64, without free tiers. They, and what is assumed, stand in",
-        f"`bench/prices.toml`. The outcome is one of {item} bytes as DynamoDB counts: to write it takes",
-        f"{record.write_units:.0f} write unit; a list of {LISTED} takes {listed.read_units:.0f} read units and sends",
+        f"`bench/prices.toml`. The outcome is one of {item} bytes as DynamoDB counts. Our client gives each outcome an",
+        f"Idempotency-Key, with which a write takes {record.write_units:.0f} write units: two items, twice each because",
+        f"they are one transaction. Without a key it takes {unkeyed.write_units:.0f}.",
+        f"A list of {LISTED} takes {listed.read_units:.0f} read units and sends",
         f"{listed.answer_bytes / 1000:.1f} KB. Lambda is taken to need {assumed['authorizer_ms']} ms for the",
         f"authorizer, {assumed['record_ms']} ms to record, {assumed['list_ms']} ms to list and",
         f"{assumed['batch_ms']} ms for a batch, at {assumed['memory_gb']} GB.",
-        "A list asks the authorizer once a minute, which is not counted.",
+        "A list asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",
+        f"X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of the others:",
+        f"of one call a second, all; at {BUSY} a second it would be ${busy:.2f}, and with `Tracing=PassThrough` nothing.",
     ]
     month = [
         f"By the month, whatever the traffic: ${prices['secret_month']:.2f} for the secret,",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from outcomes.contract.models import NewOutcome
+from outcomes.storage.ledger import REMEMBERED_SECONDS, idempotency_hash
 from outcomes.storage.store import new_item
 
 from local.session_cookies import mint
@@ -46,6 +47,18 @@ def stored(index: int) -> dict[str, Any]:
     """OUTCOME as DynamoDB keeps it; `index` counts from the newest."""
     _, item = new_item(new_outcome(), "key", NOW - index * 60_000)
     return dict(item)
+
+
+def remembered() -> dict[str, Any]:
+    """Make the row that remembers the idempotency key of OUTCOME, as DynamoDB keeps it."""
+    item = stored(0)
+    return {
+        "key_sha256": {"S": idempotency_hash(None, new_outcome(), "renewal-4711")},
+        "user_id": item["user_id"],
+        "created_at": item["created_at"],
+        "fingerprint": {"M": {name: {"B": digest} for name, digest in new_outcome().fingerprint().items()}},
+        "expires_at": {"N": str(NOW // 1000 + REMEMBERED_SECONDS)},
+    }
 
 
 def answered() -> str:

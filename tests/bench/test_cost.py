@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import boto3
 import pytest
+from outcomes.storage.ledger import Entry, Ledger, idempotency_hash
+from outcomes.storage.store import OutcomeStore
 
 from bench import cost
+from bench.outcome import new_outcome, remembered
+from bench.storage import item_bytes
 
 COSTS = Path(__file__).parents[2] / "docs/costs.md"
 
@@ -21,6 +26,46 @@ def test_a_price_goes_into_the_sum() -> None:
     after = cost.parts(record, prices | {"write_units_per_million": prices["write_units_per_million"] * 2}, assumed)
     assert after["DynamoDB"] == 2 * before["DynamoDB"]
     assert after | {"DynamoDB": 0} == before | {"DynamoDB": 0}
+
+
+def test_what_is_remembered_of_a_key_is_counted_as_it_is_stored(tables: dict[str, str]) -> None:
+    store = OutcomeStore(tables["OutcomesTable"])
+    hash_ = idempotency_hash(None, new_outcome(), "renewal-4711")
+    Ledger(store, tables["IdempotencyTable"]).record(Entry(new_outcome(), hash_, "key"))
+    [row] = boto3.client("dynamodb").scan(TableName=tables["IdempotencyTable"])["Items"]
+
+    assert row.keys() == remembered().keys()
+    # A number takes as many bytes as it has digits, without zeros at its end; this one is a time.
+    now = {"expires_at": row["expires_at"]}
+    assert item_bytes(row) == item_bytes(remembered() | now)
+
+
+def test_an_idempotency_key_costs_four_write_units_instead_of_one() -> None:
+    _, assumed = cost.inputs()
+    keyed, unkeyed, batch, _ = cost.calls(assumed)
+    assert (keyed.write_units, unkeyed.write_units, batch.write_units) == (4, 1, 4 * cost.BATCHED)
+
+
+@pytest.mark.parametrize(("a_second", "share"), [(0.1, 1), (1, 1), (2, 0.525), (20, 0.0975)])
+def test_x_ray_traces_the_first_call_of_each_second_and_one_in_twenty_of_the_others(
+    a_second: float, share: float
+) -> None:
+    _, assumed = cost.inputs()
+    assert cost.traced(assumed | {"requests_per_second": a_second}) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("xray_per_million_traces", "X-Ray"),
+        ("log_bytes_of_access", "CloudWatch Logs"),
+    ],
+)
+def test_tracing_and_access_logs_are_paid_by_every_call(name: str, part: str) -> None:
+    prices, assumed = cost.inputs()
+    for call in cost.calls(assumed):
+        without = cost.parts(call, prices | {name: 0}, assumed | {name: 0})
+        assert without[part] < cost.parts(call, prices, assumed)[part], call.name
 
 
 def test_a_text_without_marks_is_left_alone() -> None:
