@@ -103,15 +103,16 @@ def table() -> str:
     text = [
         "AWS's public prices, us-east-1, arm64, without free tiers. They, and what is assumed, stand in",
         f"`bench/prices.toml`. The outcome is one of {item} bytes as DynamoDB counts. Our client gives each outcome an",
-        f"Idempotency-Key, with which a write takes {record.write_units:.0f} write units: two items, twice each because",
-        f"they are one transaction. Without a key it takes {unkeyed.write_units:.0f}.",
+        f"Idempotency-Key, with which a write takes {record.write_units:.0f} write units: two items, twice each, as they",
+        f"are one transaction. Without a key it takes {unkeyed.write_units:.0f}.",
         f"A list of {LISTED} takes {listed.read_units:.0f} read units and sends",
         f"{listed.answer_bytes / 1000:.1f} KB. Lambda is taken to need {assumed['authorizer_ms']} ms for the",
         f"authorizer, {assumed['record_ms']} ms to record, {assumed['list_ms']} ms to list and",
         f"{assumed['batch_ms']} ms for a batch, at {assumed['memory_gb']} GB.",
         "A list asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",
         f"X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of the others:",
-        f"of one call a second, all; at {BUSY} a second it would be ${busy:.2f}, and with `Tracing=PassThrough` nothing.",
+        f"of one call a second, all; at {BUSY} a second it would be ${busy:.2f},",
+        "and with `Tracing=PassThrough` nothing.",
     ]
     month = [
         f"By the month, whatever the traffic: ${prices['secret_month']:.2f} for the secret,",
