@@ -103,8 +103,8 @@ def table() -> str:
     text = [
         "AWS's public prices, us-east-1, arm64, without free tiers. They, and what is assumed, stand in",
         f"`bench/prices.toml`. The outcome is one of {item} bytes as DynamoDB counts. Our client gives each outcome an",
-        f"Idempotency-Key, with which a write takes {record.write_units:.0f} write units: two items, twice each, as they",
-        f"are one transaction. Without a key it takes {unkeyed.write_units:.0f}.",
+        f"Idempotency-Key, with which a write takes {record.write_units:.0f} write units:",
+        f"two items, twice each because they are one transaction. Without a key it takes {unkeyed.write_units:.0f}.",
         f"A list of {LISTED} takes {listed.read_units:.0f} read units and sends",
         f"{listed.answer_bytes / 1000:.1f} KB. Lambda is taken to need {assumed['authorizer_ms']} ms for the",
         f"authorizer, {assumed['record_ms']} ms to record, {assumed['list_ms']} ms to list and",
