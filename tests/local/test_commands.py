@@ -1,14 +1,18 @@
 """`make run`, `make session`, `make seed` and `make aws`, as people use them."""
 
 import json
+import logging
 import os
 import re
 import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +22,7 @@ import boto3
 import httpx
 import pytest
 
+from local.__main__ import main
 from local.data import STACK
 from tests.local.stacks import Stack, local, running
 
@@ -169,10 +174,48 @@ def test_an_authorizer_that_fails_is_the_templates_500(tmp_path: Path) -> None:
         assert (response.status_code, response.text) == (500, '{"error":"Internal error"}')
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    output: str
+    errors: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run `python -m local` in this process, with the arguments, on a data folder of its own."""
+
+    def run(*arguments: str, **environment: str) -> Ended:
+        # What it changes for all of its process is undone after the test.
+        monkeypatch.setattr(os, "environ", os.environ | {"PORT": "0"} | environment)
+        monkeypatch.setattr(sys, "path", sys.path.copy())
+        monkeypatch.setattr(sys, "argv", ["local", "--data", str(tmp_path / "data"), *arguments])
+        for name, value in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
+            monkeypatch.setattr(logging.getLogger("local"), name, value)
+        code = main()
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+def assert_one_clear_line(ended: Ended, complaint: str) -> None:
+    assert (ended.code, ended.output) == (1, "")
+    assert ended.errors.startswith("error: ")
+    assert complaint in ended.errors
+    assert ended.errors.count("\n") == 1
+
+
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        _complains(tmp_path, f"port {port} is in use; choose another", environment={"PORT": str(port)})
+        process = local(tmp_path, environment={"PORT": str(port)})
+    ended = Ended(process.returncode, process.stdout, process.stderr)
+    assert_one_clear_line(ended, f"port {port} is in use; choose another")
 
 
 @pytest.mark.parametrize(
@@ -189,10 +232,10 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         (ODD, "template.yaml: not as the local stack expects it"),
     ],
 )
-def test_a_broken_template_is_one_clear_line(tmp_path: Path, text: str, complaint: str) -> None:
+def test_a_broken_template_is_one_clear_line(tmp_path: Path, command: Command, text: str, complaint: str) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(text)
-    _complains(tmp_path, complaint, "--template", str(template))
+    assert_one_clear_line(command("--template", str(template)), complaint)
 
 
 @pytest.mark.parametrize(
@@ -210,25 +253,16 @@ def test_a_broken_template_is_one_clear_line(tmp_path: Path, text: str, complain
         (["seed"], "no local stack is running; start one with: make run"),
     ],
 )
-def test_a_wrong_option_is_one_clear_line(tmp_path: Path, arguments: list[str], complaint: str) -> None:
-    _complains(tmp_path, complaint, *arguments)
+def test_a_wrong_option_is_one_clear_line(command: Command, arguments: list[str], complaint: str) -> None:
+    assert_one_clear_line(command(*arguments), complaint)
 
 
-def test_a_key_that_fits_in_no_header_is_one_clear_line(tmp_path: Path) -> None:
-    _complains(tmp_path, "INTERNAL_API_KEY must be printable ASCII", environment={"INTERNAL_API_KEY": "a\nb"})
+def test_a_key_that_fits_in_no_header_is_one_clear_line(command: Command) -> None:
+    assert_one_clear_line(command(INTERNAL_API_KEY="a\nb"), "INTERNAL_API_KEY must be printable ASCII")
 
 
-def test_a_port_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
-    _complains(tmp_path, "PORT must be a number from 0 to 65535, not 'x'", environment={"PORT": "x"})
-
-
-def _complains(data: Path, complaint: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
-    ended = local(data, *arguments, environment={"PORT": "0", **(environment or {})})
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ")
-    assert complaint in ended.stderr
-    assert ended.stderr.count("\n") == 1
-    assert ended.stdout == ""
+def test_a_port_that_is_none_is_one_clear_line(command: Command) -> None:
+    assert_one_clear_line(command(PORT="x"), "PORT must be a number from 0 to 65535, not 'x'")
 
 
 def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path, template: Any) -> None:
