@@ -405,7 +405,10 @@ DynamoDB(Limits(1, 1, 1, 1))
 print(*sys.modules)
 """
     environment = os.environ | {"PYTHONPATH": "layers/common"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    # -S: nothing that is installed, such as what measures coverage, loads modules of its own.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     slow = {
         "asyncio",
         "boto3",
