@@ -92,6 +92,9 @@ build: install ## what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 	    --build-dir '$(BUILD_DIR)' --parameter-overrides Architecture=$(ARCH) >/dev/null
 	@sed -e '/^  Architecture:$$/,/^    Description:/{s/^    Default: .*/    Default: $(ARCH)/;/^    - /{/$(ARCH)/!d;};}' \
 	    '$(BUILD_DIR)/template.yaml' > '$(BUILD_DIR)/narrowed' && mv '$(BUILD_DIR)/narrowed' '$(BUILD_DIR)/template.yaml'
+	@# As the layer's Makefile has it: /var/task is read-only, so each cold start would compile the function anew.
+	@for function in '$(BUILD_DIR)'/*/app.py; do folder=$${function%/app.py}; PYTHONHASHSEED=0 $(bin)/python -m compileall -q -f \
+	    --invalidation-mode unchecked-hash -s "$$folder" -p /var/task "$$folder" || exit 1; done
 	@echo 'Built for $(ARCH) in $(BUILD_DIR).'
 
 lock: $(uv_installed) ## pin what pyproject.toml asks for, for the laptop and for the layer

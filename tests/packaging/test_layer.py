@@ -37,24 +37,34 @@ def test_what_is_only_needed_on_a_laptop_is_not_deployed() -> None:
 def test_every_module_is_compiled_for_the_runtime(built: Build) -> None:
     """https://docs.python.org/3.13/reference/import.html#pyc-invalidation"""
     assert sys.version_info[:2] == (3, 13)
-    sources = sorted(built.layer.rglob("*.py"))
+    sources = sorted(built.folder.rglob("*.py"))
 
-    assert sources
+    resources = built.template["Resources"].items()
+    functions = {name for name, resource in resources if resource["Type"] == "AWS::Serverless::Function"}
+    assert {source.parent.name for source in sources if source.name == "app.py"} == functions
     for source in sources:
         compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
         content = compiled.read_bytes()
         assert content[:4] == importlib.util.MAGIC_NUMBER, compiled
         assert int.from_bytes(content[4:8], "little") == UNCHECKED_HASH, compiled
         assert content[8:16] == importlib.util.source_hash(source.read_bytes()), compiled
-    assert len(sources) == len(list(built.layer.rglob("*.pyc")))
+    assert len(sources) == len(list(built.folder.rglob("*.pyc")))
 
 
-def test_tracebacks_name_files_where_lambda_has_them(built: Build) -> None:
-    compiled = built.layer / "python/outcomes/__pycache__/errors.cpython-313.pyc"
-    code = SourcelessFileLoader("errors", str(compiled)).get_code("errors")
+@pytest.mark.parametrize(
+    ("source", "on_lambda"),
+    [
+        ("CommonLayer/python/outcomes/errors.py", "/opt/python/outcomes/errors.py"),
+        ("RecordOutcomeFunction/app.py", "/var/task/app.py"),
+    ],
+)
+def test_tracebacks_name_files_where_lambda_has_them(built: Build, source: str, on_lambda: str) -> None:
+    folder, _, name = source.rpartition("/")
+    compiled = built.folder / folder / "__pycache__" / name.replace(".py", ".cpython-313.pyc")
+    code = SourcelessFileLoader("module", str(compiled)).get_code("module")
 
     assert code
-    assert code.co_filename == "/opt/python/outcomes/errors.py"
+    assert code.co_filename == on_lambda
 
 
 def test_binaries_are_for_the_architecture_that_was_asked_for(built: Build) -> None:
@@ -125,10 +135,11 @@ def test_a_build_can_only_be_deployed_for_its_architecture(built: Build) -> None
 def test_equal_input_gives_equal_bytes(arm64: Build, tmp_path: Path) -> None:
     """Otherwise each deployment would upload the layer again and start every function cold."""
 
-    def contents(layer: Path) -> dict[str, bytes]:
-        return {str(path.relative_to(layer)): path.read_bytes() for path in layer.rglob("*") if path.is_file()}
+    def contents(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    assert contents(build("arm64", tmp_path).layer) == contents(arm64.layer)
+    again = contents(build("arm64", tmp_path).folder)
+    assert again | {"template.yaml": b""} == contents(arm64.folder) | {"template.yaml": b""}
 
 
 def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ POST_ONCE = proxy_event("POST", authorizer=KEY, body=OUTCOME, headers={"Idempote
 BATCH = proxy_event("POST", authorizer=KEY, body={"outcomes": [OUTCOME, OUTCOME | {"idempotencyKey": "deal-4711"}]})
 LIST = proxy_event("GET", authorizer=session(42), query={"limit": "20"})
 FILTERED = proxy_event("GET", authorizer=session(42), query={"agentId": "7", "outcomeType": ["deal_closed"]})
-SUMMARY = proxy_event("GET", authorizer=session(42))
+SUMMARY = proxy_event("GET", authorizer=session(42), query={"timezone": "Europe/Berlin"})
 WITH_A_KEY = proxy_event("POST", authorizer=None) | {
     "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes",
     "multiValueHeaders": {"Authorization": ["Bearer a-key"]},

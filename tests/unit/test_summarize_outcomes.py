@@ -5,10 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
+import tzdata
 from hypothesis import example, given
 from hypothesis import strategies as st
 from outcomes.contract import instants
@@ -174,7 +176,7 @@ class TestThePeriod:
             # No midnight: clocks went from 23:59:59 to 01:00:00.
             ("America/Sao_Paulo", "2018-11-03", "2018-11-06", [24, 23, 24]),
             # Two midnights: clocks went from 00:59:59 to 00:00:00.
-            ("America/Havana", "2026-10-31", "2026-11-03", [24, 25, 24]),
+            ("America/Havana", "2025-11-01", "2025-11-04", [24, 25, 24]),
             # Cut by both ends.
             ("UTC", "2026-04-01T20:00:00Z", "2026-04-03T01:00:00Z", [4, 24, 1]),
             ("Europe/Berlin", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", [1]),
@@ -189,6 +191,20 @@ class TestThePeriod:
         lengths = [(end - begin) / timedelta(hours=1) for begin, end in pairwise(moments)]
         assert lengths == hours
         assert edges[-1] == instants.text(period.until)
+
+    def test_its_time_zone_is_that_of_tzdata_whatever_the_machine_has(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tokyo = Path(tzdata.__file__).parent / "zoneinfo/Asia/Tokyo"
+        (tmp_path / "Europe").mkdir()
+        (tmp_path / "Europe/Paris").write_bytes(tokyo.read_bytes())
+        monkeypatch.setattr("zoneinfo.TZPATH", (str(tmp_path),))
+        monkeypatch.setattr("zoneinfo._tzpath.TZPATH", (str(tmp_path),))
+        assert ZoneInfo.no_cache("Europe/Paris").utcoffset(NOW) == timedelta(hours=9)
+
+        period = asked(**{"from": "2026-04-01", "to": "2026-04-02", "timezone": "Europe/Paris"})
+
+        assert instants.text(period.since) == "2026-03-31T22:00:00.000Z"
 
     def test_a_day_that_clocks_skipped_is_no_day(self) -> None:
         period = asked(**{"from": "2011-12-28", "to": "2012-01-02", "timezone": "Pacific/Apia"})

@@ -1,9 +1,12 @@
 """The time that a summary is about, and its local days."""
 
+import os
 from datetime import datetime, timedelta, tzinfo
-from importlib.resources import files
+from functools import cache
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
+
+import tzdata
 
 from outcomes.contract import instants, queries
 from outcomes.contract.limits import DEFAULT_DAYS, MAX_DAYS
@@ -32,7 +35,7 @@ class Period(NamedTuple):
 
         Raises BadRequest, naming the parameter.
         """
-        zone = _zone(timezone)
+        zone = _zone("UTC" if timezone is None else timezone)
         end = queries.instant(until, "to", zone)
         begin = queries.instant(since, "from", zone)
         try:
@@ -49,12 +52,17 @@ class Period(NamedTuple):
             raise BadRequest("Invalid to") from exc
 
 
-def _zone(name: str | None) -> ZoneInfo:
-    """Find an IANA time zone, UTC unless said."""
-    # ZoneInfo alone would take whatever file the machine has, such as `localtime`; the names are tzdata's.
-    if name is not None and name not in files("tzdata").joinpath("zones").read_text().split():
-        raise BadRequest("Invalid timezone")
-    return ZoneInfo(name or "UTC")
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """Find an IANA time zone. Raises BadRequest when tzdata has none of that name."""
+    # ZoneInfo alone would take whatever file the machine has, such as `localtime`, and read tzdata's by
+    # importlib.resources, which takes longer to load than all else here.
+    folder = os.path.dirname(tzdata.__file__)
+    with open(os.path.join(folder, "zones")) as names:
+        if name not in names.read().split():
+            raise BadRequest("Invalid timezone")
+    with open(os.path.join(folder, "zoneinfo", name), "rb") as file:
+        return ZoneInfo.from_file(file, key=name)
 
 
 def _days(begin: int, end: int, zone: tzinfo) -> list[Day]:
