@@ -52,7 +52,7 @@ def main() -> None:
 
 @contextmanager
 def running() -> Iterator[State]:
-    """A local stack on a free port, until the block ends."""
+    """Run a local stack on a free port until the block ends."""
     environment = os.environ | {"PORT": "0", "INTERNAL_API_KEY": API_KEY, "SESSION_SECRET": SESSION_SECRET}
     with TemporaryDirectory() as folder:
         process = subprocess.Popen(

@@ -3,9 +3,9 @@
 import base64
 import json
 import time
-from decimal import Decimal
 from typing import Any
 
+from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.storage.ledger import REMEMBERED_SECONDS, idempotency_hash
 from outcomes.storage.store import new_item
@@ -70,7 +70,7 @@ def answered() -> str:
 
 
 def cookie(kind: str) -> str:
-    """The Cookie header of a session of USER_ID."""
+    """Make the Cookie header of a session of USER_ID."""
     return mint(kind, USER_ID, SESSION_SECRET, int(time.time())).cookie
 
 
@@ -82,7 +82,7 @@ def request(
     authorizer: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The event of a REST API for a request of a service or a browser. authorizer: what the authorizer found."""
+    """Make the event of a REST API for a request of a service or a browser. authorizer: what the authorizer found."""
     sent = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate, br",
@@ -130,4 +130,4 @@ def request(
 
 
 def _as_decimals(value: object) -> Any:
-    return json.loads(json.dumps(value), parse_float=Decimal, parse_int=Decimal)
+    return json_text.read(json.dumps(value))

@@ -30,7 +30,8 @@ os.environ |= {
     "POWERTOOLS_SERVICE_NAME": "outcomes",
 }
 
-from outcomes.contract.models import NewOutcome  # noqa: E402 (found where Lambda's layer has it)
+from outcomes.contract import json_text  # noqa: E402 (found where Lambda's layer has it)
+from outcomes.contract.models import NewOutcome  # noqa: E402
 from outcomes.storage.store import new_item  # noqa: E402
 
 from bench.storage import READ_UNIT_BYTES, item_bytes  # noqa: E402
@@ -50,7 +51,7 @@ type Item = dict[str, Any]
 
 def items(count: int) -> list[Item]:
     """Make `count` outcomes like the seeded ones, of user `count`, evenly over the thirty days, oldest first."""
-    bodies = [json.loads(json.dumps(body), parse_float=Decimal, parse_int=Decimal) for _, body in outcomes(UNTIL)]
+    bodies = [json_text.read(json.dumps(body)) for _, body in outcomes(UNTIL)]
     drafts = [NewOutcome.parse(body, session_user=count) for body in bodies]
     start, step = UNTIL - DAYS * 86_400_000, DAYS * 86_400_000 // count
     return [new_item(drafts[index % len(drafts)], "key", start + index * step)[1] for index in range(count)]
@@ -146,7 +147,7 @@ def measure(handler: Callable[[Item, None], Item], count: int, value: Decimal) -
         processor, clock = time.process_time(), time.perf_counter()
         response = handler(event(count), None)
         rounds.append((time.process_time() - processor, time.perf_counter() - clock))
-        said = json.loads(response["body"], parse_float=Decimal, parse_int=Decimal)
+        said = json_text.read(response["body"])
         if (said["count"], said["value_usd"]) != (count, value):
             raise SystemExit(f"The summary of {count} outcomes is wrong: {said}")
     processors, clocks = zip(*rounds, strict=True)

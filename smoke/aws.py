@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from outcomes.auth.sessions import STORED_COOKIE, token_sha256
+from outcomes.contract.limits import MAX_ID
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.storage.ledger import idempotency_hash
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 SESSION_SECONDS = 900
 # Users get ids from 1 up; nobody has one of these.
-FIRST_NOBODY, LAST_NOBODY = 2**52, 2**53 - 1
+FIRST_NOBODY, LAST_NOBODY = 2**52, MAX_ID
 
 
 class LeftBehind(Exception):

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+from outcomes.contract import json_text
 
 from smoke.aws import User, Visit
 
@@ -66,7 +67,7 @@ def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
     assert response.headers["content-type"].split(";")[0] == "application/json", response.headers.get("content-type")
     assert response.headers.get("x-content-type-options") == "nosniff", "no X-Content-Type-Options: nosniff"
     assert response.headers.get("cache-control") == "no-store", "no Cache-Control: no-store"
-    parsed = json.loads(response.text, parse_float=Decimal)
+    parsed = json_text.read(response.text)
     if body is not None:
         assert parsed == body, f"expected {body}, got {got}"
     return parsed

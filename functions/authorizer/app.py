@@ -67,7 +67,7 @@ def _session_user(event: "Event", cookies: list[str]) -> int:
 
 @cache
 def _sessions() -> "Sessions":
-    """Made by the first session and kept, for its secret and its connections."""
+    """Make the sessions with the first one that comes, and keep them, for their secret and their connections."""
     from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions
 
     return Sessions(
@@ -76,7 +76,7 @@ def _sessions() -> "Sessions":
 
 
 def _every_get(method_arn: str) -> str:
-    """The resource of all GET methods of the stage: a cached policy answers for each of them."""
+    """Name the resource of all GET methods of the stage: a cached policy answers for each of them."""
     api, stage, _ = method_arn.split("/", 2)
     return f"{api}/{stage}/GET/*"
 

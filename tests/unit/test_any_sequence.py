@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from outcomes.contract import json_text
 from outcomes.storage.dynamodb import dynamodb_client
 
 from functions.list_outcomes import app as list_outcomes
@@ -113,7 +114,7 @@ def feed(limit: int = 50) -> dict[str, Decimal | None]:
     query: dict[str, Any] = {"limit": str(limit)}
     while query.get("cursor", "") is not None:
         response = list_outcomes.handler(proxy_event("GET", authorizer=USER, query=query), None)
-        page = json.loads(response["body"], parse_float=Decimal, parse_int=Decimal)
+        page = json_text.read(response["body"])
         assert not values.keys() & {outcome["id"] for outcome in page["outcomes"]}
         values |= {outcome["id"]: outcome["value_usd"] for outcome in page["outcomes"]}
         query["cursor"] = page["next_cursor"]

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.contract import json_text
 from outcomes.contract.limits import MAX_ID
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
@@ -15,7 +16,7 @@ VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 
 def parse(session_user: int | None = None, **fields: Any) -> NewOutcome:
     text = json.dumps(VALID | fields)
-    return NewOutcome.parse(json.loads(text, parse_float=Decimal, parse_int=Decimal), session_user=session_user)
+    return NewOutcome.parse(json_text.read(text), session_user=session_user)
 
 
 def nested(levels: int) -> dict[str, Any]:

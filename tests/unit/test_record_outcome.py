@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from outcomes.contract import json_text
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
@@ -38,7 +39,7 @@ def feed(user_id: int) -> str:
 
 
 def listed(user_id: int) -> Any:
-    return json.loads(feed(user_id), parse_float=Decimal)["outcomes"]
+    return json_text.read(feed(user_id))["outcomes"]
 
 
 pytestmark = pytest.mark.usefixtures("tables")

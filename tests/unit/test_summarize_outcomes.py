@@ -13,7 +13,7 @@ import pytest
 import tzdata
 from hypothesis import example, given
 from hypothesis import strategies as st
-from outcomes.contract import instants
+from outcomes.contract import instants, json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
@@ -45,7 +45,7 @@ def get(authorizer: dict[str, Any] | None = None, **event: Any) -> dict[str, Any
 def summary(**query: str) -> Any:
     response = get(query=query or APRIL)
     assert response["statusCode"] == 200, response["body"]
-    return json.loads(response["body"], parse_float=Decimal, parse_int=Decimal)
+    return json_text.read(response["body"])
 
 
 def asked(**query: str) -> Period:
@@ -368,7 +368,7 @@ def test_any_summary_is_what_adding_up_one_by_one_gives(
     period = Period.from_query(instants.text(start), instants.text(start + length), zone, now=NOW)
     outcomes = [Value(f"{instants.text(start + draft.offset)}#0", *draft[1:]) for draft in drafts]
 
-    response = json.loads(summarize(outcomes, period), parse_float=Decimal, parse_int=Decimal)
+    response = json_text.read(summarize(outcomes, period))
 
     def local_date(offset: int) -> date:
         return datetime.fromtimestamp((start + offset) // 1000, ZoneInfo(zone)).date()

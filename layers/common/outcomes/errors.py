@@ -1,4 +1,4 @@
-"""What can go wrong because of the request, named once.
+"""Errors that a request causes, each named once.
 
     Refused
     ├── Unauthorized

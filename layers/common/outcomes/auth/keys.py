@@ -1,4 +1,4 @@
-"""What a valid key is.
+"""Tell a valid key from any other.
 
 The deployment knows keys only by their SHA-256 fingerprints, so a call with a key needs no secret and no network. This
 module is on that call's way through the authorizer: it imports nothing that is slow to load.
@@ -12,7 +12,7 @@ MAX_KEY_LENGTH = 512
 
 
 def fingerprint(key: str) -> str:
-    """The SHA-256 of a key, as 64 lower-case hex digits."""
+    """Compute the SHA-256 of a key, as 64 lower-case hex digits."""
     return sha256(key.encode()).hexdigest()
 
 
@@ -37,7 +37,7 @@ def parse_fingerprints(text: str) -> tuple[bytes, ...]:
 
 
 def bearer_key(authorization: list[str]) -> str | None:
-    """The key in the request's Authorization headers, or None when they do not carry exactly one (RFC 6750, 2.1)."""
+    """Read the key in a request's Authorization headers; None when they do not carry exactly one (RFC 6750, 2.1)."""
     if len(authorization) != 1:
         return None
     scheme, _, key = authorization[0].strip(" ").partition(" ")
@@ -48,7 +48,7 @@ def bearer_key(authorization: list[str]) -> str | None:
 
 
 def is_valid(key: str, fingerprints: tuple[bytes, ...]) -> bool:
-    """Whether the key has one of the fingerprints; without fingerprints no key is valid."""
+    """Check that the key has one of the fingerprints; without fingerprints no key is valid."""
     digest = sha256(key.encode()).digest()
     valid = False
     for known in fingerprints:  # all of them, so that the time taken does not tell which one was right

@@ -1,1 +1,1 @@
-"""What a request may say and what answers look like. Knows no AWS and no HTTP."""
+"""The contract: fields and rules of requests, and the text of answers. Knows no AWS and no HTTP."""

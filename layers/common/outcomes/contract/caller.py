@@ -1,4 +1,4 @@
-"""Who is calling, and which outcomes they may record."""
+"""The caller of a request, and bounds on what a caller may record."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple

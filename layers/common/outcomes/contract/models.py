@@ -1,4 +1,4 @@
-"""What is sent in a request's body: the shared validation layer. Each field stands here with its rule, once."""
+"""Models of the bodies of requests: the shared validation layer. Each field stands here with its rule, once."""
 
 from decimal import Decimal
 from hashlib import sha256

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class OutcomeType(StrEnum):
-    """What an agent can have finished."""
+    """A kind of work that an agent can have finished."""
 
     NEGOTIATION_COMPLETE = "negotiation_complete"
     AMPLIFICATION_COMPLETE = "amplification_complete"

@@ -1,4 +1,4 @@
-"""What a reader may ask for: query parameters to values, or BadRequest naming the parameter.
+"""Read query parameters: text to values, or BadRequest naming the parameter.
 
 Text is matched before it is converted: int() and others take more than the contract does, such as ` 20 `, `2_0`, `٣`.
 """

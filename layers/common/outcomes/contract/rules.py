@@ -1,4 +1,4 @@
-"""What may stand in a field of a request's body: each rule said once.
+"""Rules for the fields of a request's body, each said once.
 
 Numbers reach a rule as `Decimal` (see `json_text.read`), so booleans and numeric strings are never numbers, `1.0` is
 the whole number 1, and money never passes through a float.

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def values(event: "dict[str, Any]", name: str) -> list[str]:
-    """All values of a request header; `name` in lower case. API Gateway gives names as the client wrote them."""
+    """Read all values of a request header; `name` in lower case. API Gateway gives names as the client wrote them."""
     headers = event.get("multiValueHeaders") or {}
     return [value for sent_name, values in headers.items() if sent_name.lower() == name for value in values]
 
 
 def cookies_fingerprint(event: "dict[str, Any]") -> str:
-    """The SHA-256 of the Cookie headers, as 64 lower-case hex digits.
+    """Compute the SHA-256 of the Cookie headers, as 64 lower-case hex digits.
 
     API Gateway remembers what the authorizer said of a GET by its Cookie header. By which, if there are several, AWS
     does not say; were it one of them, whoever sends that one alone would be taken for the user. So the authorizer says
