@@ -12,18 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from outcomes_client import BusyError, NewOutcome, NoAnswerError, OutcomesError, Retry
-from outcomes_client._calls import (
-    BATCH_BYTES,
-    BATCH_ITEMS,
-    Call,
-    Calls,
-    NoReply,
-    Reply,
-    Send,
-    Wait,
-    _batches,
-    retry_after,
-)
+from outcomes_client._calls import BATCH_BYTES, BATCH_ITEMS, Call, Calls, Send, Wait, _batches
+from outcomes_client._http import NoReply, Reply, retry_after
 from outcomes_client._json import canonical, decode, encode, plain
 
 OUTCOME = NewOutcome(outcome_type="task_complete", title="Inbox sorted")
@@ -155,6 +145,9 @@ NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
         ({"Retry-After": "٣"}, None),
         ({"Retry-After": format_datetime(NOW + timedelta(seconds=9), usegmt=True)}, 9),
         ({"Retry-After": format_datetime(NOW - timedelta(seconds=9), usegmt=True)}, 0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 999_999_999),
+        ({"Retry-After": "Wed, 01 Apr 99999999999999999999 12:00:09 GMT"}, None),
+        ({"Retry-After": "Wed, 01 Apr 2026 12:00:09 +99999999999999"}, None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
@@ -164,6 +157,11 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: floa
 def test_a_retry_date_counts_by_our_clock_where_the_server_tells_none() -> None:
     in_an_hour = datetime.now(UTC) + timedelta(hours=1)
     assert retry_after({"Retry-After": format_datetime(in_an_hour, usegmt=True)}) == pytest.approx(3600, abs=60)
+
+
+@given(st.text(), st.text())
+def test_no_header_breaks_the_reading_of_retry_after(asked: str, date: str) -> None:
+    assert 0 <= (retry_after({"Retry-After": asked, "Date": date}) or 0) < 1e9
 
 
 @given(st.lists(st.integers(0, 400_000), max_size=250))
@@ -204,7 +202,9 @@ def test_layout_does_not_change_what_a_value_says() -> None:
     assert canonical(decode(b'{"b": 1, "a": [1.0, null]}')) == canonical(decode(b'{"a":[1.0,null],"b":1}'))
 
 
-@pytest.mark.parametrize("text", [b"NaN", b"[Infinity]", b"\xff", b"", b"{", b"[" * 100_000, b"1" * 5000])
+@pytest.mark.parametrize(
+    "text", [b"NaN", b"[Infinity]", b"\xff", b"", b"{", b"[" * 100_000, b"1" * 5000, b"1e99999999999999999999"]
+)
 def test_what_is_not_json_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - its text is the JSON library's
         decode(text)

@@ -107,6 +107,7 @@ def test_what_could_not_be_known_can_be_repeated(api: Api, outcomes: Outcomes, m
         ((*RECORD, "--agent", "0"), 2, "--agent"),
         ((*RECORD, "--metadata", "[1]"), 2, "not a JSON object"),
         ((*RECORD, "--metadata", "{"), 2, "not JSON"),
+        ((*RECORD, "--metadata", '{"n":1e99999999999999999999}'), 2, "not JSON"),
         ((*RECORD, "--idempotency-key", "two words"), 1, "Invalid Idempotency-Key"),
         ((*RECORD, "--url", "nowhere"), 2, "OUTCOMES_URL"),
         (("list", "--limit", "51"), 2, "--limit"),
@@ -216,12 +217,13 @@ def test_import_reports_refused_lines_and_records_the_rest(api: Api, outcomes: O
         {"outcomeType": "x"},
         '{"outcomeType":"task_complete","title":"\\ud800"}',
         '{"a":' * 2000,
+        '{"outcomeType":"task_complete","title":"Priceless","valueUsd":1e99999999999999999999}',
         task("Last", valueUsd=0.1),
     )
     run = outcomes("import", file)
     assert run.code == 1
-    assert run.out == "2 recorded, 0 already there, 6 refused\n"
-    assert [line.split(":")[0] for line in run.err.splitlines()] == [f"line {n}" for n in (2, 4, 5, 6, 7, 8)]
+    assert run.out == "2 recorded, 0 already there, 7 refused\n"
+    assert [line.split(":")[0] for line in run.err.splitlines()] == [f"line {n}" for n in (2, 4, 5, 6, 7, 8, 9)]
     assert "line 5: Invalid title: title must be 1 to 200 characters" in run.err
     assert [one["title"] for one in api.recorded()] == ["Last", "First"]
 

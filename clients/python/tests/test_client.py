@@ -386,6 +386,49 @@ def test_a_malformed_page_is_an_error_of_ours(api: Api, body: str) -> None:
     assert failure.value.retryable
 
 
+TOTALS = '"from":"a","to":"b","timezone":"UTC","by_type":[],"by_agent":[],"by_day":[]'
+OUTCOME = (
+    '{"id":"x","user_id":42,"agent_id":null,"outcome_type":"task_complete","title":"x","description":null,'
+    '"value_usd":1,"metadata":null,"created_at":"2026-04-01T12:00:00.000Z"}'
+)
+NO_SUCH_NUMBER = ["1e30000000", "-1", "1.5", "true", '"1"', "null", "[]"]
+NO_SUCH_VALUE = ["1e30000000", "1e-30000000", "true", '"1"', "[]", "1e99999999999999999999"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("count", n) for n in NO_SUCH_NUMBER] + [("v", n) for n in NO_SUCH_VALUE])
+def test_numbers_that_no_summary_has_are_refused_at_once(api: Api, name: str, value: str) -> None:
+    count, value_usd = (value, "1") if name == "count" else ("1", value)
+    api.door.upstream = lambda *_: (200, {}, f'{{"count":{count},"value_usd":{value_usd},{TOTALS}}}'.encode())
+    api.quick = ONE_TRY
+    with OutcomesClient(**api.settings) as client, pytest.raises(BrokenAnswerError):
+        client.summary()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('"value_usd":1', '"value_usd":1e30000000'),
+        ('"agent_id":null', '"agent_id":1e30000000'),
+        ('"agent_id":null', '"agent_id":"\\u001b[31m"'),
+        ('"user_id":42', '"user_id":true'),
+        ('"description":null', '"description":7'),
+        ('"title":"x"', '"title":null'),
+        ('"metadata":null', '"metadata":[]'),
+        ("2026-04-01T12:00:00.000Z", "2026-04-01T12:00:00"),
+        ("2026-04-01T12:00:00.000Z", "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_fields_that_no_outcome_has_are_refused(api: Api, right: str, wrong: str) -> None:
+    body = f'{{"outcomes":[{OUTCOME}],"next_cursor":null}}'
+    api.door.upstream = lambda *_: (200, {}, body.encode())
+    api.quick = ONE_TRY
+    with OutcomesClient(**api.settings) as client:
+        assert client.list().outcomes
+        api.door.upstream = lambda *_: (200, {}, body.replace(right, wrong).encode())
+        with pytest.raises(BrokenAnswerError):
+            client.list()
+
+
 @pytest.mark.parametrize("body", ["[]", "{}", '{"ok":false,"id":"1"}', '{"ok":true}', '{"ok":true,"id":7}'])
 async def test_a_malformed_success_is_not_taken_for_one(api: Api, record: Record, body: str) -> None:
     api.door.upstream = lambda *_: (200, {}, body.encode())

@@ -13,8 +13,9 @@ from typing import Any, Self
 import anyio
 import httpx
 
-from ._calls import PAGE_SIZE, Address, Call, Calls, Moment, NoReply, Reply, Retry, Send
+from ._calls import PAGE_SIZE, Call, Calls, Moment, Retry, Send
 from ._errors import ConfigurationError
+from ._http import Address, NoReply, Reply
 from ._models import NewOutcome, Outcome, OutcomeType, Page, Recorded, Result, Summary
 
 Results = list[Result]

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
 import httpx
 
-from ._calls import PATH, NoReply, Reply, Request, Send
+from ._calls import Send
 from ._client import OutcomesClient
+from ._http import PATH, NoReply, Reply, Request, http_date
 
 _TRY = 10.0
 _SKEW = 60.0  # seconds; more makes sessions expire early or late
@@ -50,12 +50,11 @@ def examine(client: OutcomesClient) -> Iterator[Finding]:
 
 
 def _clock(headers: httpx.Headers) -> Iterator[Finding]:
-    try:
-        theirs = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
+    theirs = http_date(headers.get("Date", ""))
+    if theirs is None:
         yield Finding(False, "the clock cannot be compared: the answer has no date")
         return
-    ahead = (datetime.now(UTC) - theirs.replace(tzinfo=UTC)).total_seconds()
+    ahead = (datetime.now(UTC) - theirs).total_seconds()
     if abs(ahead) > _SKEW:
         side = "ahead of" if ahead > 0 else "behind"
         yield Finding(False, f"this machine's clock is {abs(ahead):.0f} s {side} the API's: set it by NTP")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import simplejson
@@ -29,12 +29,15 @@ def decode(text: bytes) -> Any:
     """What the JSON text says, numbers with a fraction or exponent as Decimal.
 
     Raises:
-        ValueError: not UTF-8, not JSON, `NaN` or `Infinity`, an integer of thousands of digits, nested past reason.
+        ValueError: not UTF-8, not JSON, `NaN` or `Infinity`, a number of thousands of digits or with an exponent of
+            as many, nested past reason.
     """
     try:
         return simplejson.loads(text.decode(), use_decimal=True)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
+    except InvalidOperation as exc:
+        raise ValueError("a number with an exponent past reason") from exc
 
 
 def plain(value: Any) -> Any:

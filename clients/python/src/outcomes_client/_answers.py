@@ -1,0 +1,212 @@
+"""Answers of the API, read strictly: what is not as the contract says is an error, never a surprise later on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from . import _json
+from ._errors import (
+    ApiError,
+    BrokenAnswerError,
+    BusyError,
+    InvalidOutcomeError,
+    KeyReusedError,
+    OutcomesError,
+    ServerError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+)
+from ._http import Reply, retry_after
+from ._models import AgentTotal, DayTotal, Outcome, Page, Recorded, Result, Summary, TypeTotal
+
+_REFUSALS: dict[int, type[ApiError]] = {
+    400: InvalidOutcomeError,
+    401: UnauthorizedError,
+    409: BusyError,
+    413: InvalidOutcomeError,
+    422: KeyReusedError,
+    429: BusyError,
+}
+
+
+def refusal(reply: Reply) -> OutcomesError:
+    """Tell which error an answer other than 200 means."""
+    try:
+        body = _json.decode(reply.body)
+    except ValueError:
+        body = None
+    body = body if isinstance(body, dict) else {}
+    error, details = _text_or_none(body.get("error")), _details(body)
+    kind = ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
+    if kind is None:
+        message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
+        return UnexpectedAnswerError(message, status=reply.status, error=error, details=details)
+    return kind(
+        sentence(f"{reply.status} {error or 'without a reason'}", details),
+        status=reply.status,
+        error=error,
+        details=details,
+        retry_after=retry_after(reply.headers),
+    )
+
+
+def sentence(error: str, details: Sequence[Mapping[str, Any]]) -> str:
+    """Say what was refused, and of each faulty field what is asked of it."""
+    faults = "; ".join(f"{one.get('field')} {one.get('message')}" for one in details)
+    return f"{error}: {faults}" if faults else error
+
+
+def recorded(reply: Reply, key: str) -> Recorded:
+    """Read the answer to a recording.
+
+    Raises:
+        BrokenAnswerError: it does not say what was recorded.
+    """
+    # The body must be read although a key's caller learns nothing from it: a proxy's page is also a 200.
+    body = _object(reply)
+    outcome_id = reply.headers.get("Outcome-Id") or body.get("id")
+    if body.get("ok") is not True or not isinstance(outcome_id, str):
+        raise BrokenAnswerError("200, but neither ok nor the outcome's id", status=200)
+    return Recorded(outcome_id, reply.headers.get("Idempotent-Replayed", "").lower() == "true", key)
+
+
+def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
+    """Read one result for each item, whose idempotency keys are `keys`.
+
+    Raises:
+        BrokenAnswerError: there are more or fewer, or one says nothing that is known.
+    """
+    items = _object(reply).get("results")
+    if not isinstance(items, list) or len(items) != len(keys):
+        raise BrokenAnswerError("200, but not one result for each item", status=200)
+    return [_shaped(_result, item, key) for item, key in zip(items, keys, strict=True)]
+
+
+def _result(item: dict[str, Any], key: str) -> Result:
+    status = item["status"]
+    if status not in ("created", "replayed", "invalid", "conflict", "failed"):
+        raise ValueError(status)
+    retryable = status == "failed" and item.get("retryable") is True
+    outcome_id = _text(item["id"]) if status in ("created", "replayed") else None
+    return Result(status, key, outcome_id, _text_or_none(item.get("error")), _details(item), retryable)
+
+
+def page(reply: Reply) -> Page:
+    """Read a page of outcomes.
+
+    Raises:
+        BrokenAnswerError: it is none.
+    """
+    body = _object(reply)
+    outcomes, cursor = body.get("outcomes"), body.get("next_cursor")
+    if not isinstance(outcomes, list) or not isinstance(cursor, str | None):
+        raise BrokenAnswerError("200, but no list of outcomes", status=200)
+    return Page([_shaped(_outcome, item) for item in outcomes], cursor)
+
+
+def _outcome(item: dict[str, Any]) -> Outcome:
+    if not isinstance(item["metadata"], dict | None):
+        raise TypeError("metadata is no object")
+    return Outcome(
+        id=_text(item["id"]),
+        user_id=_whole_or_none(item["user_id"]),
+        agent_id=_whole_or_none(item["agent_id"]),
+        outcome_type=_text(item["outcome_type"]),
+        title=_text(item["title"]),
+        description=None if item["description"] is None else _text(item["description"]),
+        value_usd=None if item["value_usd"] is None else _amount(item["value_usd"]),
+        metadata=_json.plain(item["metadata"]),
+        created_at=_instant(item["created_at"]),
+    )
+
+
+def summary(reply: Reply) -> Summary:
+    """Read the totals of a period.
+
+    Raises:
+        BrokenAnswerError: there are none.
+    """
+    return _shaped(_totals, _object(reply))
+
+
+def _totals(body: dict[str, Any]) -> Summary:
+    def total(item: dict[str, Any]) -> dict[str, Any]:
+        count = _whole(item["count"])
+        if count < 0:
+            raise ValueError(f"{count} outcomes")
+        return {"count": count, "value_usd": _amount(item["value_usd"])}
+
+    return Summary(
+        **total(body),
+        start=_text(body["from"]),
+        end=_text(body["to"]),
+        timezone=_text(body["timezone"]),
+        by_type=[TypeTotal(**total(one), outcome_type=_text(one["outcome_type"])) for one in body["by_type"]],
+        by_agent=[AgentTotal(**total(one), agent_id=_whole_or_none(one["agent_id"])) for one in body["by_agent"]],
+        by_day=[DayTotal(**total(one), date=date.fromisoformat(one["date"])) for one in body["by_day"]],
+    )
+
+
+def _object(reply: Reply) -> dict[str, Any]:
+    try:
+        body = _json.decode(reply.body)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise BrokenAnswerError("200, but the body is not a JSON object", status=200)
+    return body
+
+
+def _shaped[T](read: Callable[..., T], *arguments: object) -> T:
+    """Let `read` make something of a part of an answer; BrokenAnswerError when that is not as the contract says."""
+    try:
+        return read(*arguments)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
+        raise BrokenAnswerError(f"200, but not as the contract says: {type(exc).__name__} {exc}", status=200) from exc
+
+
+def _details(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    details = item.get("details")
+    return [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where text was expected")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int:
+    # Written with an exponent it is a Decimal, and one of thirty million digits would be an int only tomorrow.
+    if type(value) is not int:
+        raise TypeError(f"{type(value).__name__} where a whole number was expected")
+    return value
+
+
+def _whole_or_none(value: object) -> int | None:
+    return None if value is None else _whole(value)
+
+
+def _amount(value: object) -> Decimal:
+    """Read US dollars: values are below 1e15 and no nearer to zero than 1e-130, and no sum of them is far off."""
+    if not isinstance(value, int | Decimal) or isinstance(value, bool):
+        raise TypeError(f"{type(value).__name__} where a number was expected")
+    amount = Decimal(value)
+    if not -200 <= amount.adjusted() <= 100:
+        raise ValueError("an amount beyond all that outcomes are worth")
+    return amount
+
+
+def _instant(value: object) -> datetime:
+    moment = datetime.fromisoformat(_text(value))
+    # The years at both ends have instants that other time zones have no date for.
+    if moment.tzinfo is None or not 1970 <= moment.year < 9999:
+        raise ValueError(f"no instant of an outcome: {value}")
+    return moment.astimezone(UTC)

@@ -1,0 +1,108 @@
+"""Requests, replies, and who is asking. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+from ._errors import ConfigurationError
+
+PATH = "/api/outcomes"
+LONGEST_WAIT = 999_999_999  # seconds, some 30 years; time.sleep fails at ten times as many
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, without what says who is asking."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]  # looked up in any case, as httpx.Headers are
+    body: bytes
+
+
+@dataclass(frozen=True)
+class NoReply:
+    """The reason why no whole answer came."""
+
+    reason: str
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read the seconds that `Retry-After` asks to wait, a number or an HTTP date (RFC 9110, 10.2.3); else None."""
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    at = http_date(text)
+    if at is None:
+        return None
+    # Against the server's own clock where it tells it: ours may be wrong.
+    now = http_date(headers.get("Date", "")) or datetime.now(UTC)
+    return min(LONGEST_WAIT, max(0.0, (at - now).total_seconds()))
+
+
+def http_date(text: str) -> datetime | None:
+    """Read the date of a header, in UTC where it names no offset; None if it is none that a calendar has."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # OverflowError: a year or an offset of twenty digits
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the API is and who is calling. Never shows the key or the cookie."""
+
+    url: str
+    api_key: str | None = field(default=None, repr=False)
+    cookie: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        # A header value that HTTP cannot carry would come back, whole, in the text of an error.
+        if self.api_key is not None and not re.fullmatch(r"[\x21-\x7e]+", self.api_key):
+            raise ConfigurationError("The API key (INTERNAL_API_KEY) must be visible ASCII characters without spaces")
+        if self.cookie is not None:  # also as the whole header, ready to paste behind curl -H
+            object.__setattr__(self, "cookie", re.sub(r"(?i)^\s*cookie:\s*", "", self.cookie).strip())
+        if self.cookie is not None and not re.fullmatch(r"[\x20-\x7e]+=[\x20-\x7e]+", self.cookie):
+            raise ConfigurationError("The cookie (OUTCOMES_COOKIE) must read name=value, as a browser sends it")
+        if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", self.url):
+            raise ConfigurationError(
+                "The URL (OUTCOMES_URL) must read http(s)://host[:port][/stage], without a password"
+            )
+        object.__setattr__(self, "url", self.url.rstrip("/").removesuffix(PATH))
+
+    def headers_for(self, request: Request) -> dict[str, str]:
+        """Recording goes by the key, else by the session; reading always by the session.
+
+        One at a time: were both sent, a mistyped key would silently record for the session's user.
+
+        Raises:
+            ConfigurationError: the one that is needed is missing.
+        """
+        headers = {"Accept": "application/json", **request.headers}
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        if request.method == "POST" and self.api_key:
+            return {**headers, "Authorization": f"Bearer {self.api_key}"}
+        if self.cookie:
+            return {**headers, "Cookie": self.cookie}
+        if request.method == "POST":
+            raise ConfigurationError(
+                "Recording needs an API key (INTERNAL_API_KEY) or a session cookie (OUTCOMES_COOKIE)"
+            )
+        raise ConfigurationError("Reading needs a session cookie (OUTCOMES_COOKIE)")
