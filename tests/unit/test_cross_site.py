@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from outcomes.edge.api import endpoint, ok
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
@@ -66,6 +67,14 @@ def test_any_other_page_is_forbidden_to_post(headers: dict[str, str]) -> None:
 def test_what_is_no_get_is_guarded_like_a_post(method: str) -> None:
     event = proxy_event(method, authorizer=session(42), body=VALID, headers={"Origin": "https://evil.example"})
     assert app.handler(event, None)["statusCode"] == 403
+
+
+@pytest.mark.parametrize("origin", [OURS, None])
+def test_a_delete_has_no_body_to_declare(origin: str | None) -> None:
+    deleting = endpoint(failure="", origins=OURS)(lambda _event, _caller: ok("{}"))
+    event = proxy_event("DELETE", authorizer=session(42))
+    event["headers"] = {"Origin": origin} if origin else {}
+    assert deleting(event, None)["statusCode"] == 200
 
 
 @pytest.mark.parametrize(

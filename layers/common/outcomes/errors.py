@@ -3,10 +3,12 @@
     Refused
     ├── Unauthorized
     ├── Forbidden
+    ├── NotFound
     ├── BadRequest
     ├── PayloadTooLarge
     ├── UnsupportedMediaType
     ├── IdempotencyKeyReused
+    ├── TooManyKeys
     ├── Contended
     └── Busy
 
@@ -51,6 +53,12 @@ class Forbidden(Refused):
     error = "Forbidden"
 
 
+class NotFound(Refused):
+    """There is nothing of this name, or it is another user's, which is not told."""
+
+    error = "Not found"
+
+
 class BadRequest(Refused):
     """The request breaks the contract.
 
@@ -78,6 +86,12 @@ class IdempotencyKeyReused(Refused):
     """The key already stands for another outcome; `details` names the fields that differ."""
 
     error = "Idempotency key reused"
+
+
+class TooManyKeys(Refused):
+    """The user has as many live agent keys as there may be."""
+
+    error = "Too many keys"
 
 
 class Contended(Refused):

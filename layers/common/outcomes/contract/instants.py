@@ -1,11 +1,15 @@
 """Instants: whole milliseconds since 1970, as text and by the calendar of a time zone."""
 
+import re
 import time as clock
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LAST_MILLISECOND = 253_402_300_799_999
 """The end of the year 9999: from then on, times as text are wider and lose their order."""
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII | re.IGNORECASE
+)
 
 
 def now() -> int:
@@ -22,6 +26,19 @@ def text(milliseconds: int) -> str:
 def milliseconds(moment: datetime) -> int:
     """Convert, rounding up, from 1970 to 9999. Raises OverflowError when the year is not 1 to 9999 in UTC."""
     return min(max(0, -(-(moment - _EPOCH) // timedelta(milliseconds=1))), _LAST_MILLISECOND)
+
+
+def read(text: str) -> int:
+    """Read an RFC 3339 date-time, such as `2026-04-01T12:00:00Z`, as milliseconds since 1970; those before are 0.
+
+    Raises ValueError for anything else, an instant without an offset and a leap second among it.
+    """
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError("not RFC 3339")
+    try:
+        return milliseconds(datetime.fromisoformat(text))
+    except OverflowError as exc:
+        raise ValueError("not in the years that UTC has") from exc
 
 
 def local(milliseconds: int, zone: tzinfo) -> datetime:

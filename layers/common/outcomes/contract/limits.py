@@ -27,6 +27,16 @@ MAX_IGNORED_FIELDS = 20
 MAX_IGNORED_NAME = 64
 """Characters of a name that is given back, once encoded."""
 
+MAX_KEYS = 100
+"""Live agent keys of a user. BatchGetItem takes as many:
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+
+MAX_KEY_NAME = 80
+"""Characters (code points)."""
+
+MAX_OVERLAP_HOURS = 168
+DEFAULT_OVERLAP_HOURS = 24
+
 DEFAULT_PAGE = 20
 MAX_PAGE = 50
 

@@ -28,12 +28,12 @@ def outcome_types(texts: list[str]) -> tuple[OutcomeType, ...]:
 
 def agent_id(text: str | None) -> int | None:
     """Read which agent; None means all."""
-    if text is None:
-        return None
-    number = _whole(text, "agentId")
-    if number > MAX_ID:
-        raise BadRequest("Invalid agentId")
-    return number
+    return None if text is None else _id(text, "agentId")
+
+
+def user_id(text: str | None) -> int:
+    """Read whose keys: the platform has to say it."""
+    return _id(text or "", "userId")
 
 
 def include(texts: list[str]) -> bool:
@@ -67,6 +67,13 @@ def _moment(text: str, zone: tzinfo) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("an instant without an offset could be any of many")
     return moment
+
+
+def _id(text: str, name: str) -> int:
+    number = _whole(text, name)
+    if number > MAX_ID:
+        raise BadRequest(f"Invalid {name}")
+    return number
 
 
 def _whole(text: str, name: str) -> int:

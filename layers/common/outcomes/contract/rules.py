@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable
 from decimal import Context, Decimal, Inexact
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
-from outcomes.contract import json_text
+from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
 
 _MONEY_LIMIT = Decimal("1e15")
@@ -64,12 +65,21 @@ def one_of(names: type[StrEnum]) -> Rule:
     )
 
 
-def whole_number() -> Rule:
-    """Take a whole number that can be an id, as int."""
+def some_of(names: type[StrEnum]) -> Rule:
+    """Take a list of at least one of `names`, as a tuple in their order, each once."""
     return Rule(
-        f"must be a whole number from 1 to {MAX_ID}",
-        _made_by(_whole),
-        {"maximum": MAX_ID, "minimum": 1, "type": "integer"},
+        f"must be a list of one or more of {', '.join(names)}",
+        _made_by(partial(_some, names)),
+        {"items": {"$ref": f"#/components/schemas/{names.__name__}"}, "minItems": 1, "type": "array"},
+    )
+
+
+def whole_number(least: int = 1, greatest: int = MAX_ID) -> Rule:
+    """Take a whole number as int: unless said, one that can be an id."""
+    return Rule(
+        f"must be a whole number from {least} to {greatest}",
+        _made_by(partial(_whole, least, greatest)),
+        {"maximum": greatest, "minimum": least, "type": "integer"},
     )
 
 
@@ -88,6 +98,28 @@ def money() -> Rule:
             "exclusiveMinimum": -float(_MONEY_LIMIT),
             "type": "number",
         },
+    )
+
+
+def magnitude() -> Rule:
+    """Take a number as `money` does, but none below 0."""
+    return Rule(
+        "must be a number from 0, below 1e15 (and at least 1e-130, or 0) with at most 38 significant digits",
+        _made_by(_magnitude),
+        {
+            "anyOf": [{"const": 0}, {"minimum": float(_SMALLEST_MONEY)}],
+            "exclusiveMaximum": float(_MONEY_LIMIT),
+            "type": "number",
+        },
+    )
+
+
+def future_instant() -> Rule:
+    """Take an RFC 3339 date-time that is yet to come, as milliseconds since 1970."""
+    return Rule(
+        "must be a date-time with an offset, such as 2030-01-31T12:00:00Z, in the future",
+        _made_by(_future),
+        {"format": "date-time", "type": "string"},
     )
 
 
@@ -130,9 +162,16 @@ def _not_blank(text: str) -> str:
     return text
 
 
-def _whole(number: object) -> int:
+def _some(names: type[StrEnum], listed: object) -> tuple[StrEnum, ...]:
+    if not isinstance(listed, list) or not listed or not all(isinstance(each, str) for each in listed):
+        raise ValueError("not a list of names")
+    chosen = {names(each) for each in listed}
+    return tuple(name for name in names if name in chosen)
+
+
+def _whole(least: int, greatest: int, number: object) -> int:
     # Compared before converted: int(Decimal("1e999999")) would fill the memory.
-    if not isinstance(number, Decimal) or not 1 <= number <= MAX_ID or number != int(number):
+    if not isinstance(number, Decimal) or not least <= number <= greatest or number != int(number):
         raise ValueError("not a whole number in range")
     return int(number)
 
@@ -151,6 +190,22 @@ def _money(number: object) -> Decimal:
         return Decimal(0)  # zero has no sign
     # 90 rather than 9E+1: below 1e15, that is at most 15 digits.
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
+
+
+def _magnitude(number: object) -> Decimal:
+    exact = _money(number)
+    if exact < 0:
+        raise ValueError("below zero")
+    return exact
+
+
+def _future(instant: object) -> int:
+    if not isinstance(instant, str):
+        raise ValueError("not a text")
+    milliseconds = instants.read(instant)
+    if milliseconds <= instants.now():
+        raise ValueError("past")
+    return milliseconds
 
 
 def _json_text(metadata: object) -> str:

@@ -16,8 +16,10 @@ from outcomes.errors import (
     Contended,
     Forbidden,
     IdempotencyKeyReused,
+    NotFound,
     PayloadTooLarge,
     Refused,
+    TooManyKeys,
     Unauthorized,
     UnsupportedMediaType,
 )
@@ -32,7 +34,9 @@ _STATUS: dict[type[Refused], int] = {
     BadRequest: 400,
     Unauthorized: 401,
     Forbidden: 403,
+    NotFound: 404,
     Contended: 409,
+    TooManyKeys: 409,
     PayloadTooLarge: 413,
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
@@ -91,6 +95,11 @@ def header(event: Event, name: str) -> str | None:
         if key.lower() == name:
             return str(value)
     return None
+
+
+def path_parameter(event: Event, name: str) -> str:
+    """Read a part of the path, as the route names it."""
+    return str(event["pathParameters"][name])
 
 
 def query(event: Event, name: str) -> str | None:
@@ -179,12 +188,14 @@ def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
     """Refuse a request from another site's page: browsers send the user's cookie along with what any page posts.
 
     A form cannot declare JSON, a script of another origin can do so only after a preflight (Fetch standard,
-    https://fetch.spec.whatwg.org/#cors-safelisted-request-header), and every browser says where a POST comes from. Who
-    sends neither Origin nor Sec-Fetch-Site is no browser.
+    https://fetch.spec.whatwg.org/#cors-safelisted-request-header), and every browser says where a POST comes from. A
+    DELETE has no body to declare, and no form sends one: of another origin it comes after a preflight, too. Who sends
+    neither Origin nor Sec-Fetch-Site is no browser.
 
     Raises UnsupportedMediaType and Forbidden.
     """
-    if (header(event, "content-type") or "").partition(";")[0].strip().lower() != "application/json":
+    declared = (header(event, "content-type") or "").partition(";")[0].strip().lower()
+    if event.get("httpMethod") != "DELETE" and declared != "application/json":
         raise UnsupportedMediaType
     origin = header(event, "origin")
     if origin is not None:

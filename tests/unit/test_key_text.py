@@ -1,0 +1,117 @@
+"""The text of an agent key: what is one, and what is not even worth a look-up."""
+
+import re
+import subprocess
+import sys
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from outcomes.contract import key_text
+
+from tests.conftest import ROOT
+
+KEY = "oc_0123456789abcdef_000000000000000000000000000000002HE1O8"
+ID = "0123456789abcdef"
+EXPRESSION = re.compile(r"\boc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}\b")
+
+
+def test_a_key_is_read_by_its_id() -> None:
+    assert key_text.read_id(KEY) == ID
+
+
+def test_what_is_made_is_read_again() -> None:
+    id_ = key_text.new_id()
+    key = key_text.new_key(id_)
+    assert key_text.read_id(key) == id_
+    assert EXPRESSION.fullmatch(key)
+
+
+def test_no_two_keys_are_alike() -> None:
+    keys = {key_text.new_key(ID) for _ in range(1000)}
+    assert len(keys) == len({key_text.new_id() for _ in keys}) == 1000
+    assert len({key[20:52] for key in keys}) == 1000
+    assert set("".join(key[20:52] for key in keys)) == set(
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "oc_",
+        KEY[:-1],
+        f"{KEY}0",
+        f" {KEY}",
+        f"{KEY}\n",
+        KEY[1:],
+        f"OC_{KEY[3:]}",
+        KEY.replace("oc_", "ocx"),
+        KEY.lower(),
+        KEY.replace("f_0", "f-0"),
+        KEY.replace("f_0", "f00"),
+        KEY[:-6] + "000000",
+        KEY[:-7] + "1" + KEY[-6:],
+        KEY.replace("oc_01", "oc_10"),
+        KEY.replace("abcdef", "abcdéf"),
+        KEY.replace("_0000", "_00_0"),
+        "x" * len(KEY),
+    ],
+)
+def test_what_is_forged_cut_or_mistyped_is_none(text: str) -> None:
+    assert key_text.read_id(text) is None
+
+
+@given(st.integers(0, len(KEY) - 1), st.characters())
+def test_one_other_character_makes_a_key_none(place: int, character: str) -> None:
+    other = KEY[:place] + character + KEY[place + 1 :]
+    assert (key_text.read_id(other) is not None) == (other == KEY)
+
+
+@given(st.text(max_size=80))
+def test_whatever_a_text_is_it_is_judged(text: str) -> None:
+    assert key_text.read_id(text) is None
+    assert key_text.read_id(f"oc_{text}") is None
+
+
+def test_an_id_is_sixteen_letters_and_digits() -> None:
+    assert key_text.is_id(ID)
+    for other in ("", ID[1:], f"{ID}0", "user#42", "0123456789abcdé0", "0123456789abcd-_", "\u0660" * 16):
+        assert not key_text.is_id(other)
+
+
+def test_what_is_stored_of_a_key_is_its_sha_256() -> None:
+    assert key_text.digest(KEY) == sha256(KEY.encode()).hexdigest()
+
+
+def test_scanners_are_told_an_expression_that_finds_a_key_wherever_it_is() -> None:
+    assert EXPRESSION.pattern in (key_text.__doc__ or "")
+    for text in (f"KEY={KEY}", f'"{KEY}"', f"Bearer {KEY}\n", f"https://x/?key={KEY}&y"):
+        assert EXPRESSION.findall(text) == [KEY]
+    assert not EXPRESSION.search(f"{KEY}0")
+
+
+def test_to_read_a_key_loads_nothing_slow() -> None:
+    """Not counting what is installed here, which may come with every start of Python."""
+    script = """
+import sys; bare = set(sys.modules)
+import hashlib, hmac, os; bare |= set(sys.modules)  # every key needs these
+import outcomes.contract.key_text
+print(*sorted(set(sys.modules) - bare))
+"""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script],
+        env={"PYTHONPATH": str(ROOT / "layers/common")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) <= {
+        "binascii",
+        "gc",
+        "outcomes",
+        "outcomes.contract",
+        "outcomes.contract.key_text",
+    }
