@@ -1,15 +1,17 @@
-"""moto's tables, made to keep up with what a laptop keeps.
+"""moto's tables and its answers about them, made to keep up with what a laptop keeps.
 
-moto offers no hook for it: importing this module has it make tables of this class from then on.
+moto offers no hook for it: importing this module has it use these classes from then on.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from copy import copy, deepcopy
 from itertools import dropwhile, islice
 from typing import Any, Self, override
 
 import moto.dynamodb.models
+from moto.core.model import StructureShape
+from moto.core.serialize import SERVICE_SPECIFIC_SERIALIZERS, JSONSerializer
 from moto.dynamodb.comparisons import get_comparison_func
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table as MotoTable
@@ -116,7 +118,26 @@ def _from_first(
 
 
 def _value(key: DynamoType) -> Any:
-    return key.cast_value
+    # What moto makes of a text is the text, after a look whether it is anything else.
+    return key.value if key.type == "S" else key.cast_value
+
+
+class Serializer(JSONSerializer):
+    """A serializer that writes texts and numbers of items as they are, which takes half of the time of a list.
+
+    moto looks into each for all ten types that an attribute can have, under several names each.
+    """
+
+    @override
+    def _serialize_type_structure(
+        self, serialized: MutableMapping[str, Any], value: Any, shape: StructureShape, key: str
+    ) -> None:
+        match value:
+            case {"S": str()} | {"N": str()} if shape.name == "AttributeValue":
+                self._default_serialize(serialized, value, shape, key)
+            case _:
+                super()._serialize_type_structure(serialized, value, shape, key)
 
 
 moto.dynamodb.models.Table = Table  # type: ignore[attr-defined]
+SERVICE_SPECIFIC_SERIALIZERS["dynamodb"] = {"json": Serializer}

@@ -8,6 +8,8 @@ from botocore.session import get_session
 # Before any client is made: into those that are older moto does not get.
 from moto import mock_aws
 
+import local.tables  # noqa: F401 (moto as the local stack has it, whatever tests are run beside these)
+
 __all__ = ["aws_client", "mock_aws"]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moto.core.serialize import SERVICE_SPECIFIC_SERIALIZERS, AttributePicker, AttributePickerContext
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table as MotoTable
 
@@ -142,3 +143,42 @@ def test_a_cancelled_transaction_takes_back_its_updates(client: Any) -> None:
     assert client.get_item(TableName=OUTCOMES, Key=key)["Item"]["title"] == {"S": "first"}
     client.transact_write_items(TransactItems=[{"Update": update}])
     assert client.get_item(TableName=OUTCOMES, Key=key)["Item"]["title"] == {"S": "second"}
+
+
+VALUES: list[dict[str, Any]] = [
+    {"S": "líne\nbreak \U0001f600"},
+    {"S": ""},
+    {"N": "-0.10"},
+    {"B": b"\x00\xff"},
+    {"SS": ["a", "b"]},
+    {"NS": ["1", "2.50"]},
+    {"BS": [b"\x00", b"\xff"]},
+    {"BOOL": False},
+    {"NULL": True},
+    {"L": [{"M": {"deep": {"L": [{"N": "1"}, {"B": b"\x01"}]}}}, {"SS": ["c"]}]},
+    {"M": {"S": {"S": "text"}, "N": {"M": {}}}},
+]
+
+
+def test_a_value_of_any_type_is_written_as_moto_writes_it(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"user_id": {"S": "1"}, "created_at": {"S": "1"}}
+    client.put_item(TableName=OUTCOMES, Item=key | {f"{number}": value for number, value in enumerate(VALUES)})
+    found = client.get_item(TableName=OUTCOMES, Key=key)["Item"]
+    assert [found[f"{number}"] for number in range(len(VALUES))] == VALUES
+    monkeypatch.delitem(SERVICE_SPECIFIC_SERIALIZERS, "dynamodb")
+    assert client.get_item(TableName=OUTCOMES, Key=key)["Item"] == found
+
+
+def test_texts_and_numbers_are_written_without_a_look_into_them(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_for: set[str] = set()
+    pick = AttributePicker.__call__
+
+    def noted(picker: AttributePicker, context: AttributePickerContext) -> Any:
+        looked_for.add(context.key)
+        return pick(picker, context)
+
+    monkeypatch.setattr(AttributePicker, "__call__", noted)
+    _put(client, "1", 1)
+    assert [page["Count"] for page in _query(client)] == [1]
+    assert "Items" in looked_for
+    assert "S" not in looked_for
