@@ -1,14 +1,12 @@
 """python -m bench [--short]: measure, print the tables, and say which bar is missed.
 
-Exits with 1 when a bar is missed by more than 10 %; --short takes few measurements and only reports. A whole run writes
-RESULTS.md.
+Exits with 1 when a bar is missed; --short takes few measurements and only reports. A whole run writes RESULTS.md.
 
 Bars are judged by processor time (user and system, of the measured process alone), in medians of measurements taken in
 turns. On a busy machine that is far steadier than wall time, which stands beside it, and no network is in either.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,14 +17,20 @@ from typing import Any, NamedTuple
 from bench.growth import list_growth
 from bench.measure import (
     LAYER,
-    PLACE,
+    NOTHING,
+    RUNTIME,
     USUAL,
+    Cold,
+    Lives,
     Program,
     Stub,
     Times,
     function,
+    handled,
+    lives,
     starts,
     stub,
+    uncompiled,
     versions,
     warm,
     workers,
@@ -35,7 +39,6 @@ from bench.outcome import API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-TOLERANCE = 1.10
 BATCH = 100
 
 BY_KEY = {"principalId": "key", "caller": "key"}
@@ -44,6 +47,17 @@ RECORD = request("POST", body=OUTCOME, authorizer=BY_KEY)
 RECORD_ONCE = request("POST", body=OUTCOME, authorizer=BY_KEY, headers={"Idempotency-Key": "deal-4711"})
 LIST = request("GET", authorizer=BY_SESSION)
 SUMMARY = request("GET", "/api/outcomes/summary", authorizer=BY_SESSION)
+
+BATCH_OF_ONE = request("POST", "/api/outcomes/batch", body={"outcomes": [OUTCOME]}, authorizer=BY_KEY)
+
+MAKE_CLIENT = 'import boto3; boto3.client("dynamodb")'
+LAYER_UNCOMPILED = "record, the layer's .pyc missing"
+
+START_BARS = {"record": 8.5, "batch": 9.5, "list": 6, "summary": 6.5, "authorizer, key path": 2.2}
+"""How many times as long as a bare Python each may take to start."""
+
+WARM_BARS = {"record": 0.35, "record with an Idempotency-Key": 0.45, "list of 20": 0.45}
+"""How many times as long as a bare put_item of boto3 each call may take."""
 
 type Call = tuple[Program, dict[str, Any]]
 
@@ -57,9 +71,7 @@ class Bar(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        if self.measured <= self.limit:
-            return "met"
-        return "missed by less than 10 %" if self.measured <= self.limit * TOLERANCE else "**MISSED**"
+        return "met" if self.measured <= self.limit else "**MISSED**"
 
 
 class Report:
@@ -71,8 +83,8 @@ class Report:
 
     @property
     def is_missed(self) -> bool:
-        """Tell whether some bar is missed by more than is tolerated."""
-        return any(bar.measured > bar.limit * TOLERANCE for bar in self.bars)
+        """Tell whether some bar is missed."""
+        return any(bar.measured > bar.limit for bar in self.bars)
 
     def text(self, text: str) -> None:
         self.parts.append(text)
@@ -98,6 +110,26 @@ class Report:
             rows.append(cells + self.bar(name, bars.get(name), ratio))
         self.table(["", "ms", f"over {base}", "by wall time", "bar", "verdict"], rows)
 
+    def lives(self, lives: Mapping[str, Lives], base: str) -> None:
+        """Add a table of the processor time of each to its first event and its answer, over that of `base`."""
+        unit = lives[base]
+        rows = []
+        for name, lived in lives.items():
+            event, answered = lived.event, lived.answered
+            rows.append(
+                [
+                    name,
+                    f"{event.cpu * 1000:.0f}",
+                    f"{event.cpu / unit.event.cpu:.2f}",
+                    f"{answered.cpu * 1000:.0f}",
+                    f"{answered.cpu / unit.answered.cpu:.2f}",
+                    f"{answered.wall / unit.answered.wall:.2f}",
+                    f"{answered.peak_bytes / 1e6:.0f}",
+                ]
+            )
+        columns = ["", "first event ms", "over the first row", "first answer ms", "over the first row", "by wall time"]
+        self.table([*columns, "peak memory MB"], rows)
+
 
 def main() -> int:
     """Measure, print, and return the exit code."""
@@ -107,6 +139,7 @@ def main() -> int:
     report = Report()
     with stub() as service:
         start(report, service, runs=3 if short else 21)
+        cold_calls(report, service, runs=2 if short else 15)
         warm_calls(report, service, rounds=5 if short else 31, times=20 if short else 100)
         dynamodb_calls(report, service)
         batch_growth(report, service, rounds=3 if short else 15)
@@ -129,33 +162,75 @@ def main() -> int:
 
 
 def start(report: Report, service: Stub, runs: int) -> None:
-    """Measure from a new process to a function that waits for its first event, and to its first answer."""
-    without_pyc = PLACE / "without_pyc"
-    shutil.rmtree(without_pyc, ignore_errors=True)
-    shutil.copytree(LAYER, without_pyc, ignore=shutil.ignore_patterns("__pycache__"))
-    record, usual = function("RecordOutcomeFunction"), usual_program(service)
+    """Measure from a new process to a function that could take its first event."""
+    usual, compiled = usual_program(service), function("RecordOutcomeFunction")
+    runtime_uncompiled = uncompiled(RUNTIME)
     programs = {
         "bare python": (Program(), "pass"),
-        'boto3.client("dynamodb")': (Program(), 'import boto3; boto3.client("dynamodb")'),
+        'boto3.client("dynamodb")': (Program(), MAKE_CLIENT),
         "FastAPI + Mangum": (usual, "import fastapi_app"),
         "Powertools resolver, validation, Tracer": (usual, "import resolver_app"),
-        "record": (record, "import app"),
+        "record": (compiled, "import app"),
         "batch": (function("RecordBatchFunction"), "import app"),
         "list": (function("ListOutcomesFunction"), "import app"),
         "summary": (function("SummarizeOutcomesFunction"), "import app"),
         "authorizer, key path": (function("AuthorizerFunction"), _and_call("app", asked_with_a_key())),
-        "record, the layer's .pyc missing": (function("RecordOutcomeFunction", without_pyc), "import app"),
-        "record, to the first answer": (record.with_variables(service.variables), _and_call("app", RECORD)),
-        "FastAPI + Mangum, to the first answer": (usual, _and_call("fastapi_app", RECORD)),
-        "Powertools resolver, to the first answer": (usual, _and_call("resolver_app", RECORD)),
+        LAYER_UNCOMPILED: (function("RecordOutcomeFunction", layer=uncompiled(LAYER)), "import app"),
+        "record, the runtime's .pyc missing": (
+            function("RecordOutcomeFunction", runtime=runtime_uncompiled),
+            "import app",
+        ),
+        'boto3.client("dynamodb"), the runtime\'s .pyc missing': (Program((runtime_uncompiled,)), MAKE_CLIENT),
     }
     times = starts(programs, runs)
-    report.text(f"## Start: {runs} new processes each")
-    report.times(times, "bare python", {"record": 22, "list": 20, "authorizer, key path": 3}, digits=1)
-    slower = times["record, the layer's .pyc missing"].cpu / times["record"].cpu
-    built = 1 / slower
-    _, verdict = report.bar("start as built over start with .pyc missing", 1, built)
+    report.text(
+        f"## Start: {runs} new processes each\n\nUntil the function could take its first event, without Lambda's own "
+        "bootstrap, which would hide differences."
+    )
+    report.times(times, "bare python", START_BARS, digits=1)
+    slower = times[LAYER_UNCOMPILED].cpu / times["record"].cpu
+    _, verdict = report.bar("start as built over start with .pyc missing", 1, 1 / slower)
     report.text(f"With the layer's `.pyc` missing, record starts {slower:.2f} times slower. As built: {verdict}.")
+
+
+def cold_calls(report: Report, service: Stub, runs: int) -> None:
+    """Measure what a caller feels: Lambda's bootstrap, the function, and its first answer, with DynamoDB over TLS."""
+    nothing, usual = "Lambda's bootstrap alone", usual_program(service)
+    runtime_uncompiled = uncompiled(RUNTIME)
+    nothing_uncompiled, record_uncompiled = (
+        f"{nothing}, the runtime's .pyc missing",
+        "record, the runtime's .pyc missing",
+    )
+    programs: dict[str, Cold] = {
+        nothing: (Program((NOTHING, RUNTIME)), "app.handler", RECORD),
+        "FastAPI + Mangum": (usual, "fastapi_app.handler", RECORD),
+        "Powertools resolver, validation, Tracer": (usual, "resolver_app.handler", RECORD),
+        "record": (ours("Record"), "app.handler", RECORD),
+        "batch": (ours("Batch"), "app.handler", BATCH_OF_ONE),
+        "list": (ours("List"), "app.handler", LIST),
+        "summary": (ours("Summary"), "app.handler", SUMMARY),
+        "authorizer, key path": (ours("Authorizer"), "app.handler", asked_with_a_key()),
+        nothing_uncompiled: (Program((NOTHING, runtime_uncompiled)), "app.handler", RECORD),
+        record_uncompiled: (function("RecordOutcomeFunction", runtime=runtime_uncompiled), "app.handler", RECORD),
+    }
+    over_tls = {
+        name: (program.with_variables(service.tls_variables), handler, event)
+        for name, (program, handler, event) in programs.items()
+    }
+    together = {
+        "**cold POST: authorizer, then record**": ("authorizer, key path", "record"),
+        "cold POST: the same authorizer, then FastAPI + Mangum": ("authorizer, key path", "FastAPI + Mangum"),
+        "cold POST: the same authorizer, then Powertools resolver": (
+            "authorizer, key path",
+            "Powertools resolver, validation, Tracer",
+        ),
+    }
+    report.text(
+        f"## Cold call: {runs} new processes each\n\nAs Lambda begins them, by its own bootstrap (awslambdaric), until "
+        "it asks for the first event, and until it has sent the first answer. DynamoDB is called over TLS, and "
+        "believed by one of a hundred authorities."
+    )
+    report.lives(lives(over_tls, together, runs, check), nothing)
 
 
 def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
@@ -163,22 +238,22 @@ def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
     item = {"table": "outcomes", "item": stored(0)}
     calls: dict[str, Call] = {
         "a bare put_item": (Program(variables=service.variables), {"call": "put_item"} | item),
-        "put_item of the client as we make it": (ours(service, "Record"), {"call": "our put_item"} | item),
-        "record": (ours(service, "Record"), handled(RECORD)),
+        "put_item of the client as we make it": (ours("Record", service), {"call": "our put_item"} | item),
+        "record": (ours("Record", service), handled(RECORD)),
         "record, FastAPI + Mangum": (usual, handled(RECORD, "fastapi_app")),
         "record, Powertools resolver, validation, Tracer": (usual, handled(RECORD, "resolver_app")),
-        "record with an Idempotency-Key": (ours(service, "Record"), handled(RECORD_ONCE)),
-        "list of 20": (ours(service, "List"), handled(LIST)),
+        "record with an Idempotency-Key": (ours("Record", service), handled(RECORD_ONCE)),
+        "list of 20": (ours("List", service), handled(LIST)),
         "list of 20, FastAPI + Mangum": (usual, handled(LIST, "fastapi_app")),
         "list of 20, Powertools resolver, validation, Tracer": (usual, handled(LIST, "resolver_app")),
-        "authorizer, key path": (ours(service, "Authorizer"), handled(asked_with_a_key())),
+        "authorizer, key path": (ours("Authorizer", service), handled(asked_with_a_key())),
     }
     with workers(calls) as working:
         for name, worker in working.items():
             check(name, worker.call())
         taken = warm(working, rounds, times)
     report.text(f"## Warm call: {rounds} rounds of {times} calls each")
-    report.times(taken, "a bare put_item", {"record": 1.15, "list of 20": 1.25}, digits=3)
+    report.times(taken, "a bare put_item", WARM_BARS, digits=3)
 
 
 def dynamodb_calls(report: Report, service: Stub) -> None:
@@ -204,7 +279,7 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
     }
     rows = []
     for name, (which, event, bar) in calls.items():
-        with workers({name: (ours(service, which), handled(event))}) as working:
+        with workers({name: (ours(which, service), handled(event))}) as working:
             service.counts()
             check(name, working[name].call())
             counts = {
@@ -221,11 +296,11 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
 def batch_growth(report: Report, service: Stub, rounds: int) -> None:
     """Measure an outcome alone and among others."""
     sizes = [1, 10, BATCH]
-    calls: dict[str, Call] = {"one by one": (ours(service, "Record"), handled(RECORD))}
+    calls: dict[str, Call] = {"one by one": (ours("Record", service), handled(RECORD))}
     for size in sizes:
         body = {"outcomes": [OUTCOME] * size}
         calls[f"batch of {size}"] = (
-            ours(service, "Batch"),
+            ours("Batch", service),
             handled(request("POST", "/api/outcomes/batch", body=body, authorizer=BY_KEY)),
         )
     with workers(calls) as working:
@@ -275,22 +350,17 @@ def units(report: Report) -> None:
     report.table(["", "by DynamoDB's count"], rows)
 
 
-def ours(service: Stub, which: str) -> Program:
-    """Choose the function that records, lists, ..., calling the stub."""
+def ours(which: str, service: Stub | None = None) -> Program:
+    """Choose the function that records, lists, ..., calling the stub where one is given."""
     names = {"Record": "RecordOutcomeFunction", "Batch": "RecordBatchFunction", "List": "ListOutcomesFunction"}
     names |= {"Summary": "SummarizeOutcomesFunction", "Authorizer": "AuthorizerFunction"}
-    return function(names[which]).with_variables(service.variables)
+    return function(names[which]).with_variables(service.variables if service else {})
 
 
 def usual_program(service: Stub) -> Program:
     names = {"POWERTOOLS_SERVICE_NAME": "outcomes", "POWERTOOLS_METRICS_NAMESPACE": "Outcomes"}
     names["PYTHONWARNINGS"] = "ignore"  # Powertools warns of each request without a metric
-    return Program(tuple(USUAL), {"OUTCOMES_TABLE": "outcomes", **names, **service.variables})
-
-
-def handled(event: dict[str, Any], module: str = "app") -> dict[str, Any]:
-    """Make the instructions of a worker."""
-    return {"call": "handler", "module": module, "event": event}
+    return Program(USUAL, {"OUTCOMES_TABLE": "outcomes", **names, **service.variables})
 
 
 def asked_with_a_key() -> dict[str, Any]:

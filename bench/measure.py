@@ -3,21 +3,26 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 from outcomes.auth.keys import fingerprint
 from samcli.yamlhelper import yaml_parse
 
+from bench import certificates
 from bench.outcome import API_KEY
+from bench.runtime_api import Moment, life, peak_bytes
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".bench"
@@ -26,7 +31,9 @@ PLACE = ROOT / ".bench"
 BUILD = PLACE / "build"
 LAYER = BUILD / "CommonLayer/python"
 RUNTIME = PLACE / "runtime"
-USUAL = [ROOT / "bench/usual", PLACE / "usual"]
+USUAL = (ROOT / "bench/usual", PLACE / "usual", RUNTIME)
+NOTHING = ROOT / "bench/bare"
+"""A function that does nothing."""
 
 KNOWN_WHEN_DEPLOYED = {
     "OUTCOMES_TABLE": "outcomes",
@@ -71,7 +78,7 @@ class Program:
         return Program(self.path, {**self.variables, **variables})
 
 
-def function(logical_id: str, layer: Path = LAYER) -> Program:
+def function(logical_id: str, layer: Path = LAYER, runtime: Path = RUNTIME) -> Program:
     """Find a function as it is built, with the variables that the template gives it."""
     template = yaml_parse((BUILD / "template.yaml").read_text())
     properties = template["Resources"][logical_id]["Properties"]
@@ -81,9 +88,22 @@ def function(logical_id: str, layer: Path = LAYER) -> Program:
     }
     known = {name: KNOWN_WHEN_DEPLOYED.get(name, value) for name, value in variables.items()}
     return Program(
-        (BUILD / properties["CodeUri"], layer, RUNTIME),
+        (BUILD / properties["CodeUri"], layer, runtime),
         {name: value for name, value in known.items() if isinstance(value, str)},
     )
+
+
+def uncompiled(folder: Path) -> Path:
+    """Copy a folder without its .pyc files, and return the copy."""
+    copy = PLACE / "uncompiled" / folder.name
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"), copy_function=os.link)
+    return copy
+
+
+def handled(event: dict[str, Any], module: str = "app") -> dict[str, Any]:
+    """Make the instructions of a worker."""
+    return {"call": "handler", "module": module, "event": event}
 
 
 @dataclass(frozen=True)
@@ -137,14 +157,60 @@ def starts(programs: Mapping[str, tuple[Program, str]], runs: int) -> dict[str, 
     return samples.times()
 
 
-class Stub:
-    """A running stub."""
+BOOTSTRAP = "import sys; from awslambdaric.__main__ import main; main(sys.argv)"
+"""What Lambda's runtime begins with."""
 
-    def __init__(self, port: int) -> None:
+
+class Lives(NamedTuple):
+    """Medians of processes that began as Lambda begins them: to the first event, and to the answer to it."""
+
+    event: Moment
+    answered: Moment
+
+
+type Cold = tuple[Program, str, dict[str, Any]]
+"""A program, its handler such as `app.handler`, and the event that it answers."""
+
+
+def lives(
+    programs: Mapping[str, Cold], together: Mapping[str, tuple[str, ...]], runs: int, check: Callable[[str, Any], None]
+) -> dict[str, Lives]:
+    """Start each program `runs` times, in turns, by Lambda's bootstrap, until it has answered its event.
+
+    together: what is asked for one after the other, by the names of its programs. check: raises for a wrong answer.
+    """
+    python = str(PLACE / "python/bin/python")
+    events, answers = defaultdict[str, list[Moment]](list), defaultdict[str, list[Moment]](list)
+    for run in range(-1, runs):  # the first round only warms the file cache
+        taken = {}
+        for name, (program, handler, event) in programs.items():
+            taken[name] = life([python, "-c", BOOTSTRAP, handler], program.environment, event)
+            check(name, taken[name].answer)
+        if run < 0:
+            continue
+        for name, parts in [*((name, (name,)) for name in programs), *together.items()]:
+            events[name].append(_one_after_the_other([taken[part].event for part in parts]))
+            answers[name].append(_one_after_the_other([taken[part].answered for part in parts]))
+    return {name: Lives(_median(events[name]), _median(answers[name])) for name in events}
+
+
+def _one_after_the_other(moments: list[Moment]) -> Moment:
+    cpu, wall, peak_bytes = zip(*moments, strict=True)
+    return Moment(sum(cpu), sum(wall), max(peak_bytes))
+
+
+def _median(moments: list[Moment]) -> Moment:
+    cpu, wall, peak_bytes = zip(*moments, strict=True)
+    return Moment(median(cpu), median(wall), int(median(peak_bytes)))
+
+
+class Stub:
+    """A running stub. variables: those that lead to it. tls_variables: those that do so over TLS."""
+
+    def __init__(self, port: int, tls_port: int, authorities: Path) -> None:
         self.port = port
-        self.variables = {
-            f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{port}" for service in ("DYNAMODB", "SECRETS_MANAGER")
-        }
+        self.variables = _endpoints(f"http://127.0.0.1:{port}")
+        self.tls_variables = _endpoints(f"https://127.0.0.1:{tls_port}") | {"AWS_CA_BUNDLE": str(authorities)}
 
     def counts(self) -> dict[str, int]:
         """Count calls by operation since the last count."""
@@ -155,16 +221,22 @@ class Stub:
         return counts
 
 
+def _endpoints(url: str) -> dict[str, str]:
+    return {f"AWS_ENDPOINT_URL_{service}": url for service in ("DYNAMODB", "SECRETS_MANAGER")}
+
+
 @contextmanager
 def stub() -> Iterator[Stub]:
     """Run a stub in a process of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.stub"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        yield Stub(int(process.stdout.readline()))
-        process.stdin.close()
+    with TemporaryDirectory() as folder:
+        made = certificates.make(Path(folder), trusted=RUNTIME / "botocore/cacert.pem")
+        argv = [sys.executable, "-m", "bench.stub", str(made.server)]
+        with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin
+            assert process.stdout
+            port, tls_port = int(process.stdout.readline()), int(process.stdout.readline())
+            yield Stub(port, tls_port, made.authorities)
+            process.stdin.close()
 
 
 class Worker:
@@ -188,6 +260,9 @@ class Worker:
         if not answer:
             raise RuntimeError("the measured process failed")
         return json.loads(answer)
+
+    def peak_bytes(self) -> int:
+        return peak_bytes(self.process.pid)
 
     def close(self) -> None:
         assert self.process.stdin
@@ -229,7 +304,16 @@ def versions() -> dict[str, str]:
         "processor": f"{os.cpu_count()} x {models[0].partition(':')[2].strip() if models else platform.machine()}",
         "python": platform.python_version(),
     }
-    for name in ("boto3", "botocore", "pydantic_core", "aws_lambda_powertools", "fastapi", "mangum"):
+    for name in (
+        "awslambdaric",
+        "boto3",
+        "botocore",
+        "pydantic_core",
+        "aws_lambda_powertools",
+        "fastapi",
+        "mangum",
+        "tzdata",
+    ):
         for folder in (RUNTIME, LAYER, PLACE / "usual"):
             for metadata in folder.glob(f"{name}-*.dist-info"):
                 found[name] = metadata.name.removesuffix(".dist-info").rpartition("-")[2]

@@ -3,11 +3,13 @@
 So everything of a call is real but the service: endpoint, serialising, signing, HTTP, parsing. It keeps nothing. To
 `GET /counts` it answers how often each operation was called since the last time.
 
-Run as `python -m bench.stub`: it prints its port, and ends when its standard input does.
+Run as `python -m bench.stub [CERTIFICATE]`: it prints its port, then with a certificate that of TLS, and ends when its
+standard input does.
 """
 
 import asyncio
 import json
+import ssl
 import sys
 import zlib
 from collections import Counter
@@ -92,8 +94,14 @@ async def serve() -> None:
     loop = asyncio.get_running_loop()
     counts: Counter[str] = Counter()
     answers: dict[tuple[str, bytes], bytes] = {}
-    server = await loop.create_server(lambda: Service(counts, answers), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    contexts: list[ssl.SSLContext | None] = [None]
+    for file in sys.argv[1:]:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(file)
+        contexts.append(context)
+    for tls in contexts:
+        server = await loop.create_server(lambda: Service(counts, answers), "127.0.0.1", 0, ssl=tls)
+        print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 

@@ -1,44 +1,29 @@
 """python -m bench.summary: measure a summary of 1,000, 10,000 and 100,000 outcomes.
 
-The handler runs as deployed. Its DynamoDB is another process that serves the pages which the service would. (moto sorts
-the whole table for each of them, so its time would say nothing about ours.)
+The function runs as `make bench` built it, in a new process for each count. Its DynamoDB is another process that serves
+the pages which the service would; moto, which sorts the whole table for each of them, would take most of the time.
 """
 
 import json
-import os
-import platform
 import sys
-import time
-from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import version
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "layers" / "common"))
-os.environ |= {
-    "AWS_ACCESS_KEY_ID": "bench",
-    "AWS_SECRET_ACCESS_KEY": "bench",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "DASHBOARD_ORIGINS": "https://app.example.com",
-    "OUTCOMES_TABLE": "OutcomesTable",
-    "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
-    "POWERTOOLS_SERVICE_NAME": "outcomes",
-}
+from outcomes.contract import json_text
+from outcomes.contract.models import NewOutcome
+from outcomes.storage.store import new_item
 
-from outcomes.contract import json_text  # noqa: E402 (found where Lambda's layer has it)
-from outcomes.contract.models import NewOutcome  # noqa: E402
-from outcomes.storage.store import new_item  # noqa: E402
-
-from bench.storage import READ_UNIT_BYTES, item_bytes  # noqa: E402
-from local.seed import outcomes  # noqa: E402
+from bench.measure import Worker, function, handled
+from bench.storage import READ_UNIT_BYTES, item_bytes
+from local.seed import outcomes
 
 COUNTS = [1_000, 10_000, 100_000]
 ROUNDS = 3
+PER_ROUND = 2
 DAYS = 30
 UNTIL = 1_777_593_600_000  # 2026-05-01T00:00:00Z
 QUERY = {"from": "2026-04-01", "to": "2026-05-01"}
@@ -140,24 +125,13 @@ def event(user: int) -> Item:
     }
 
 
-def measure(handler: Callable[[Item, None], Item], count: int, value: Decimal) -> tuple[float, float]:
-    """Measure seconds of processor and of clock, the best of some rounds."""
-    rounds = []
-    for _ in range(ROUNDS):
-        processor, clock = time.process_time(), time.perf_counter()
-        response = handler(event(count), None)
-        rounds.append((time.process_time() - processor, time.perf_counter() - clock))
-        said = json_text.read(response["body"])
-        if (said["count"], said["value_usd"]) != (count, value):
-            raise SystemExit(f"The summary of {count} outcomes is wrong: {said}")
-    processors, clocks = zip(*rounds, strict=True)
-    return min(processors), min(clocks)
-
-
-def peak_bytes() -> int:
-    """Read the peak of memory since this program began: getrusage's is inherited from the process that started it."""
-    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
-    return int(line.split()[1]) * 1024
+def measure(worker: Worker, count: int, value: Decimal) -> tuple[float, float]:
+    """Measure seconds of processor and of clock, the best of some rounds. Raises SystemExit for a wrong summary."""
+    said = json_text.read(worker.call()["body"])
+    if (said["count"], said["value_usd"]) != (count, value):
+        raise SystemExit(f"The summary of {count} outcomes is wrong: {said}")
+    rounds = [worker.call(PER_ROUND) for _ in range(ROUNDS)]
+    return min(taken["cpu"] for taken in rounds) / PER_ROUND, min(taken["wall"] for taken in rounds) / PER_ROUND
 
 
 def main() -> None:
@@ -167,18 +141,17 @@ def main() -> None:
     process = Process(target=serve, args=(theirs, counts), daemon=True)
     process.start()
     port, costs = ours.recv()
-    os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
-    from functions.summarize_outcomes.app import handler
-
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", end="")
-    print("".join(f", {name} {version(name)}" for name in ("botocore", "tzdata")), end="\n\n")
+    program = function("SummarizeOutcomesFunction").with_variables(
+        {"AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}"}
+    )
     print("| outcomes | Query calls | read units | processor s | clock s | peak memory MB |")
     print("|---:|---:|---:|---:|---:|---:|")
     before: tuple[float, ...] | None = None
     for count in counts:
         calls, units, value = costs[str(count)]
-        processor, clock = measure(handler, count, value)
-        peak = peak_bytes() / 1024**2
+        with closing(Worker(program, handled(event(count)))) as worker:
+            processor, clock = measure(worker, count, value)
+            peak = worker.peak_bytes() / 1e6
         print(f"| {count:,} | {calls} | {units:,} | {processor:.3f} | {clock:.3f} | {peak:.0f} |")
         if before:
             ratios = " | ".join(

@@ -1,0 +1,61 @@
+"""A process as Lambda begins it: what it takes until its first event and its answer, and how its faults are told."""
+
+import os
+import ssl
+import subprocess
+import sys
+from http.client import HTTPSConnection
+from pathlib import Path
+
+import botocore
+import pytest
+
+from bench import certificates
+from bench.runtime_api import life
+from tests.conftest import ROOT
+
+# What a runtime does: ask, answer, ask again.
+ECHO = """
+import os
+from urllib.request import Request, urlopen
+url = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"
+while True:
+    with urlopen(f"{url}/next") as event:
+        said, path = event.read(), event.headers["Lambda-Runtime-Aws-Request-Id"] + "/response"
+    urlopen(Request(f"{url}/{path}", said)).close()
+"""
+
+
+def test_a_process_is_measured_until_its_event_and_until_its_answer() -> None:
+    lived = life([sys.executable, "-c", ECHO], dict(os.environ), {"said": "1"})
+    assert lived.answer == {"said": "1"}
+    assert 0 < lived.event.cpu < lived.answered.cpu
+    assert 0 < lived.event.wall < lived.answered.wall
+    assert 1_000_000 < lived.event.peak_bytes <= lived.answered.peak_bytes
+
+
+def test_a_process_that_answers_with_an_error_is_no_result() -> None:
+    with pytest.raises(RuntimeError, match=r"the measured process failed: \{\}"):
+        life([sys.executable, "-c", ECHO.replace("/response", "/error")], dict(os.environ), {})
+
+
+def test_the_stub_speaks_tls_to_who_trusts_the_benchs_authority(tmp_path: Path) -> None:
+    made = certificates.make(tmp_path, trusted=Path(botocore.__file__).with_name("cacert.pem"))
+    trusting = ssl.create_default_context(cafile=made.authorities)
+    assert len(trusting.get_ca_certs()) > 100
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.stub", made.server],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": "layers/common"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        _, tls_port = int(process.stdout.readline()), int(process.stdout.readline())
+        connection = HTTPSConnection("127.0.0.1", tls_port, context=trusting)
+        connection.request("POST", "/", b"{}", {"X-Amz-Target": "DynamoDB_20120810.PutItem"})
+        assert connection.getresponse().read() == b"{}"
+        connection.close()
+        process.stdin.close()
