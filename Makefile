@@ -109,11 +109,15 @@ openapi: install ## write openapi.yaml anew, from template.yaml and the models
 key: install ## a new bearer key and the fingerprint that lets it in
 	@PYTHONPATH=layers/common $(bin)/python -m local.key
 
+# Whatever is in them, the shell takes them for text.
+session seed: export USER_ID := $(USER_ID)
+session: export KIND := $(KIND)
+
 session: install ## a Cookie header for the running stack (USER_ID=42 KIND=next-auth)
-	@$(local) session --user-id '$(USER_ID)' --kind '$(KIND)'
+	@$(local) session --user-id="$$USER_ID" --kind="$$KIND"
 
 seed: install ## some sixty outcomes of the last thirty days into the running stack, once for a user (USER_ID=42)
-	@$(local) seed --user-id '$(USER_ID)'
+	@$(local) seed --user-id="$$USER_ID"
 
 aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
 	@$(local) aws

@@ -179,9 +179,9 @@ def port(text: str) -> int:
 
 
 def user_id(text: str) -> int:
-    """A user's id from the command line."""
+    """Read a user's id from the command line. Raises StackError, which names it as `make` does."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:17]) <= MAX_USER_ID and len(text) <= 16):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
+        raise StackError(f"USER_ID must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
     return int(text)
 
 

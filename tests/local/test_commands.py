@@ -245,16 +245,19 @@ def test_a_broken_template_is_one_clear_line(tmp_path: Path, command: Command, t
         (["--parameter", "Speed"], "--parameter takes NAME=VALUE, not Speed"),
         (["--parameter", "Speed=9"], "the template has no parameter Speed"),
         (["--parameter", "AcceptPlainCookies=maybe"], "parameter AcceptPlainCookies must be one of true, false"),
-        (
-            ["session", "--user-id", "0"],
-            "argument --user-id: must be a whole number from 1 to 9007199254740991, not '0'",
-        ),
         (["session", "--kind", "paper"], "argument --kind: invalid choice: 'paper'"),
         (["seed"], "no local stack is running; start one with: make run"),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(command: Command, arguments: list[str], complaint: str) -> None:
     assert_one_clear_line(command(*arguments), complaint)
+
+
+@pytest.mark.parametrize("command_name", ["seed", "session"])
+@pytest.mark.parametrize("text", ["", "0", "-7", "7x", "1.5", "٣", "7 8", "9007199254740992", "7'"])
+def test_a_user_id_that_is_none_is_one_clear_line(command: Command, command_name: str, text: str) -> None:
+    ended = command(command_name, f"--user-id={text}")
+    assert_one_clear_line(ended, f"USER_ID must be a whole number from 1 to 9007199254740991, not {text!r}")
 
 
 def test_a_key_that_fits_in_no_header_is_one_clear_line(command: Command) -> None:

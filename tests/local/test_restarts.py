@@ -4,6 +4,7 @@ import resource
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,30 @@ def dynamodb(stack: Stack) -> Iterator[Any]:
     )
     yield client
     client.close()
+
+
+def test_a_user_is_seeded_once_however_many_try_and_whatever_ends_in_between(tmp_path: Path) -> None:
+    def count(stack: Stack) -> int:
+        with dynamodb(stack) as client:
+            found = client.scan(TableName=stack.tables["OutcomesTable"])["Items"]
+        assert {item["user_id"]["S"] for item in found} == {"7"}
+        return len(found)
+
+    def seed(stack: Stack) -> str:
+        printed = stack.command("seed", "--user-id", "7")
+        assert (printed.returncode, printed.stderr) == (0, "")
+        return printed.stdout.splitlines()[-1]
+
+    again = "User 7 was seeded before: nothing is added."
+    with running(tmp_path, *AWS_ALONE) as first:
+        with ThreadPoolExecutor() as pool:
+            said = sorted(pool.map(seed, [first, first]))
+        stored = count(first)
+        assert said == [f"User 7 now has {stored} more outcomes of the last 30 days.", again]
+        first.stop(signal.SIGKILL)
+    with running(tmp_path, *AWS_ALONE) as second:
+        assert seed(second) == again
+        assert count(second) == stored
 
 
 def test_every_table_of_the_template_is_kept(tmp_path: Path) -> None:
