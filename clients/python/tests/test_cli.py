@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from outcomes_client import OutcomesClient
 from outcomes_client.__main__ import main
 
 from clients.python.tests.conftest import Api, everywhere
+from clients.python.tests.ledger import encode
 
 COMMAND = [sys.executable, "-m", "outcomes_client"]
 ONE_TRY = "2.9"  # seconds that leave no time for a second try
@@ -152,6 +155,60 @@ def test_list_is_a_table_of_harmless_text(outcomes: Outcomes) -> None:
     assert more == "More: --cursor 2"
 
 
+EVIL = "[bold]x[/bold] :smile: \x1b]0;title\x07\x9b31m\u202e\nline"
+SHOWN = "[bold]x[/bold] :smile: \ufffd]0;title\ufffd\ufffd31m\ufffd\ufffdline"
+EVIL_OUTCOME = {
+    **dict.fromkeys(("id", "outcome_type", "title", "description"), EVIL),
+    **{"user_id": 42, "agent_id": None, "value_usd": 1, "metadata": {EVIL: EVIL}},
+    "created_at": "2026-04-01T12:00:00.000Z",
+}
+EVIL_TOTAL = {"count": 1, "value_usd": 1}
+EVIL_SUMMARY = {
+    **dict.fromkeys(("from", "to", "timezone"), EVIL),
+    **EVIL_TOTAL,
+    "by_type": [{"outcome_type": EVIL, **EVIL_TOTAL}],
+    "by_agent": [],
+    "by_day": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "body", "times"),
+    [
+        (("list",), 200, {"outcomes": [EVIL_OUTCOME], "next_cursor": EVIL}, 3),
+        (("summary",), 200, EVIL_SUMMARY, 4),
+        ((*RECORD, *FOR_42), 200, {"ok": True, "id": EVIL}, 1),
+        ((*RECORD, *FOR_42), 400, {"error": EVIL, "details": [{"field": EVIL, "message": EVIL}]}, 3),
+        (("list",), 418, {"error": EVIL}, 1),
+    ],
+)
+def test_text_of_a_server_never_commands_the_terminal(
+    api: Api,
+    outcomes: Outcomes,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    status: int,
+    body: Any,
+    times: int,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    api.door.upstream = lambda *_: (status, {}, json.dumps(body).encode())
+    run = outcomes(*arguments)
+    assert (run.out + run.err).count(SHOWN) == times
+    assert {c for c in run.out + run.err if not c.isprintable()} == {"\n"}
+
+
+@pytest.mark.parametrize("arguments", [("list", "--json"), ("export",)])
+def test_json_is_written_so_that_no_terminal_obeys_it(api: Api, outcomes: Outcomes, arguments: tuple[str, ...]) -> None:
+    tricky = {**EVIL_OUTCOME, "title": "ü 🎉 \U000e0001 \x7f"}
+    api.door.upstream = lambda *_: (200, {}, json.dumps({"outcomes": [tricky], "next_cursor": None}).encode())
+    out = outcomes(*arguments).out
+    assert "ü 🎉" in out
+    assert {c for c in out if not c.isprintable()} == {"\n"}
+    said = json.loads(out)
+    assert said.get("outcomes", [said])[0] == tricky
+
+
 @pytest.mark.usefixtures("feed")
 def test_list_as_json_is_the_page(outcomes: Outcomes) -> None:
     page = json.loads(outcomes("list", "--json", "--limit", "3", "--type", "task_complete", "--agent", "1").out)
@@ -173,6 +230,20 @@ def test_summary_shows_totals_and_a_bar_for_each_day(outcomes: Outcomes) -> None
     assert ["█" in day for day in days[1:]] == [True, False]
     assert run.out.index("deal_closed") < run.out.index("task_complete")
     assert ["task_complete", "60", "$6.00"] in [line.split() for line in run.out.splitlines()]
+
+
+LONG = Decimal("98765432109876.543210987654321098765432")  # 38 digits, as many as a value may have
+
+
+def test_no_digit_of_a_long_value_is_lost(api: Api, client: OutcomesClient, outcomes: Outcomes) -> None:
+    client.record("task_complete", "Long", value_usd=LONG, user_id=42)
+    assert "$98,765,432,109,876.543210987654321098765432 " in outcomes("list").out
+    first = date(2026, 3, 2)
+    days = [{"date": f"{first + timedelta(n)}", "count": 1, "value_usd": 0} for n in range(49)]
+    days[0]["value_usd"], days[1]["value_usd"] = LONG, Decimal("-1E-36")
+    body = {**EVIL_SUMMARY, "by_day": days}
+    api.door.upstream = lambda *_: (200, {}, encode(body))
+    assert "$98,765,432,109,876.543210987654321098765431999999999999" in outcomes("summary").out
 
 
 @pytest.mark.usefixtures("feed")
@@ -201,6 +272,29 @@ def test_export_writes_everything(api: Api, outcomes: Outcomes, tmp_path: Path) 
         rows = list(csv.DictReader(text))
     assert [row["title"] for row in rows] == [f"No. {n}" for n in range(59, 0, -2)]
     assert rows[0]["value_usd"] == "0.10"
+
+
+def test_losses_draw_no_bar(api: Api, outcomes: Outcomes) -> None:
+    days = [{"date": f"2026-04-0{n}", "count": 1, "value_usd": -n} for n in (1, 2)]
+    api.door.upstream = lambda *_: (200, {}, encode({**EVIL_SUMMARY, "by_day": days}))
+    assert "█" not in outcomes("summary").out
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1", "\u200b=1", '=HYPERLINK("x")']
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_of_an_export_is_a_formula(client: OutcomesClient, outcomes: Outcomes, text: str) -> None:
+    client.record("task_complete", f"{text}.", description=text, value_usd=-5, user_id=42, metadata={"a": text})
+    [row] = csv.DictReader(io.StringIO(outcomes("export", "--format", "csv").out, newline=""))
+    assert (row["title"], row["description"], row["value_usd"]) == (f"'{text}.", f"'{text}", "-5")
+    assert json.loads(row["metadata"]) == {"a": text}
+
+
+def test_other_cells_of_an_export_are_as_they_were_recorded(client: OutcomesClient, outcomes: Outcomes) -> None:
+    client.record("task_complete", 'A "b", c = d', description="'quoted'\n-", user_id=42)
+    [row] = csv.DictReader(io.StringIO(outcomes("export", "--format", "csv").out, newline=""))
+    assert (row["title"], row["description"], row["value_usd"]) == ('A "b", c = d', "'quoted'\n-", "")
 
 
 # import

@@ -524,6 +524,25 @@ def test_a_wrong_key_is_told_at_once(api: Api) -> None:
     assert not api.recorded()
 
 
+@everywhere
+async def test_no_cookie_of_a_server_comes_back(api: Api) -> None:
+    current = api.door.upstream
+
+    def baking(*asked: Any) -> Any:
+        status, headers, body = current(*asked)
+        return status, {**headers, "Set-Cookie": "session=of-someone-else; Path=/"}, body
+
+    api.door.upstream = baking
+    with OutcomesClient(**api.settings) as client:
+        client.record("task_complete", "One", user_id=api.user)
+        client.list()
+        client.record("task_complete", "Two", user_id=api.user)
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        await awaiting.list()
+        await awaiting.record("task_complete", "Three", user_id=api.user)
+    assert [headers.get("Cookie") for headers, _ in api.door.requests] == [None, api.cookie, None, api.cookie, None]
+
+
 def test_neither_key_nor_cookie_is_ever_shown(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     shown = []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from enum import StrEnum
 from typing import IO, Annotated, Any
 
@@ -20,10 +18,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from . import _importing, _json
+from . import _exporting, _importing, _json
 from ._client import AsyncOutcomesClient, OutcomesClient
+from ._display import money, printable
 from ._doctor import examine
-from ._models import Outcome, OutcomeType, Summary
+from ._models import OutcomeType, Summary
 
 app = typer.Typer(
     help="Record the valuable work that agents finish, exactly once, and read it back.",
@@ -95,7 +94,7 @@ def record(
         )
     if recorded.replayed:
         print("Already recorded under this key.", file=sys.stderr)
-    print(recorded.id)
+    print(printable(recorded.id))
 
 
 @app.command("list")
@@ -116,15 +115,15 @@ def list_(
     if json:
         _print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
-    table = Table("When", "Type", "Agent", Column("Value", justify="right"), "Title", box=None, pad_edge=False)
+    table = Table("When", "Type", "Agent", *_numbers("Value"), "Title", box=None, pad_edge=False)
     for one in page.outcomes:
         when = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         agent_text = "" if one.agent_id is None else str(one.agent_id)
-        table.add_row(when, one.outcome_type, agent_text, _money(one.value_usd), _harmless(one.title))
-    console = Console()
+        table.add_row(when, printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title))
+    console = _console()
     console.print(table if page.outcomes else "No outcomes.")
     if page.next_cursor:
-        console.print(f"More: --cursor {page.next_cursor}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"More: --cursor {printable(page.next_cursor)}", soft_wrap=True)
 
 
 @app.command()
@@ -145,20 +144,18 @@ def summary(
     if json:
         _print_json(_summary_as_dict(totals))
         return
-    console = Console()
+    console = _console()
     noun = "outcome" if totals.count == 1 else "outcomes"
-    console.print(Text.assemble((_money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
-    console.print(f"{totals.start} to {totals.end}, {totals.timezone}", style="dim", highlight=False, markup=False)
+    console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
+    console.print(printable(f"{totals.start} to {totals.end}, {totals.timezone}"), style="dim", soft_wrap=True)
     console.print(_plot(totals, console.width))
     for heading, rows in (
         ("Type", [(one.outcome_type, one) for one in totals.by_type]),
         ("Agent", [("none" if one.agent_id is None else str(one.agent_id), one) for one in totals.by_agent]),
     ):
-        table = Table(
-            heading, Column("Count", justify="right"), Column("Value", justify="right"), box=None, pad_edge=False
-        )
+        table = Table(heading, *_numbers("Count", "Value"), box=None, pad_edge=False)
         for name, total in sorted(rows, key=lambda row: -row[1].value_usd):
-            table.add_row(name, f"{total.count:,}", _money(total.value_usd))
+            table.add_row(printable(name), f"{total.count:,}", money(total.value_usd))
         console.print()
         console.print(table)
 
@@ -182,7 +179,7 @@ def import_(
     when a new file says the same as an old one and means new work.
     """
     tally: Counter[str] = Counter()
-    report = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    report = _console(stderr=True)
     reached = 0
     with OutcomesClient(url, cookie=cookie) as client:
         bar = Progress(
@@ -200,11 +197,13 @@ def import_(
                     for one in outcomes:
                         tally[one.status] += 1
                         if one.reason and failure is None:
-                            report.print(_harmless(f"line {one.line.number}: {one.reason}"))
+                            report.print(printable(f"line {one.line.number}: {one.reason}"), soft_wrap=True)
                     reached = outcomes[-1].line.number
                     bar.update(task, advance=sum(one.line.size for one in outcomes), description=f"{reached:,} lines")
                     if failure is not None:
-                        report.print(_harmless(f"stopped before the end, near line {reached}: {failure}"))
+                        report.print(
+                            printable(f"stopped before the end, near line {reached}: {failure}"), soft_wrap=True
+                        )
                         tally["stopped"] = 1
             except KeyboardInterrupt:
                 report.print(f"interrupted after line {reached}")
@@ -237,10 +236,7 @@ def export(
     """Write every outcome of the session's user, newest first."""
     with OutcomesClient(url, cookie=cookie) as client:
         outcomes = client.iterate(outcome_type=outcome_type, agent_id=agent, start=start, end=end)
-        if layout is Format.JSONL:
-            output.writelines(_json.encode(one.as_dict()).decode() + "\n" for one in outcomes)
-        else:
-            _write_csv(output, outcomes)
+        (_exporting.write_jsonl if layout is Format.JSONL else _exporting.write_csv)(output, outcomes)
 
 
 @app.command()
@@ -266,63 +262,55 @@ def mcp(
 @app.command()
 def doctor(url: Url = None, cookie: Cookie = None) -> None:
     """Check URL, key, session, clock and version, and say what is wrong. Records nothing."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = _console()
     healthy = True
     with OutcomesClient(url, cookie=cookie) as client:
         for finding in examine(client):
             healthy = healthy and finding.ok
             mark = ("ok   ", "green") if finding.ok else ("wrong", "bold red")
-            console.print(Text.assemble(mark, "  ", finding.text))
+            console.print(Text.assemble(mark, "  ", printable(finding.text)), soft_wrap=True)
     if not healthy:
         raise typer.Exit(1)
 
 
+def _console(stderr: bool = False) -> Console:
+    """Open a console that takes text as text: no markup, no emoji codes, no colouring of what looks like code."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
 def _size(file: IO[bytes]) -> int | None:
-    """Bytes, for a progress bar; None for a pipe or a terminal, whose end is not known."""
+    """Tell how many bytes there are, for a progress bar; None for a pipe or a terminal, whose end is not known."""
     status = os.fstat(file.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _write_csv(output: IO[str], outcomes: Iterable[Outcome]) -> None:
-    names = list(Outcome.__dataclass_fields__)
-    writer = csv.DictWriter(output, names, lineterminator="\n")
-    writer.writeheader()
-    for one in outcomes:
-        row = one.as_dict()
-        if one.metadata is not None:
-            row["metadata"] = _json.encode(one.metadata).decode()
-        writer.writerow(row)
-
-
-def _totals_table(heading: str, *more: str) -> Table:
-    numbers = (Column(name, justify="right") for name in ("Count", "Value"))
-    return Table(heading, *numbers, *more, box=None, pad_edge=False)
+def _numbers(*headings: str) -> list[Column]:
+    """Make columns that a narrow terminal wraps last of all: half a number is another number."""
+    return [Column(heading, justify="right", no_wrap=True) for heading in headings]
 
 
 def _plot(totals: Summary, width: int) -> Table:
-    """One bar a day, or a week where days would not fit on a screen; by value, or by count where nothing has one."""
+    """Draw one bar a day, or a week where days do not fit on a screen; by value, or by count where nothing has one."""
     weekly = len(totals.by_day) > 45
     count: Counter[date] = Counter()
     value: dict[date, Decimal] = {}
-    for day in totals.by_day:
-        first = day.date - timedelta(days=day.date.weekday()) if weekly else day.date
-        count[first] += day.count
-        value[first] = value.get(first, Decimal(0)) + day.value_usd
+    with localcontext(prec=1000):  # every digit of the sum of a week
+        for day in totals.by_day:
+            first = day.date - timedelta(days=day.date.weekday()) if weekly else day.date
+            count[first] += day.count
+            value[first] = value.get(first, Decimal(0)) + day.value_usd
     lengths = {first: value[first] if any(value.values()) else Decimal(count[first]) for first in value}
-    longest = max(lengths.values(), default=Decimal(0)) or Decimal(1)
-    table = Table(
-        "Week of" if weekly else "Day", Column("Count", justify="right"), Column("Value", justify="right"), ""
-    )
-    table.box, table.pad_edge = None, False
-    room = max(10, width - 45)
+    longest = max([*lengths.values(), Decimal(0)]) or Decimal(1)
+    table = Table("Week of" if weekly else "Day", *_numbers("Count", "Value"), "", box=None, pad_edge=False)
+    room = max(10, width - 25 - max((len(money(one)) for one in value.values()), default=0))
     for first, length in lengths.items():
         bar = Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")
-        table.add_row(first.isoformat(), f"{count[first]:,}", _money(value[first]), bar)
+        table.add_row(first.isoformat(), f"{count[first]:,}", money(value[first]), bar)
     return table
 
 
 def _summary_as_dict(totals: Summary) -> dict[str, Any]:
-    """As the API says it."""
+    """Write totals as the API does."""
 
     def total(one: Any, **name: object) -> dict[str, Any]:
         return {**name, "count": one.count, "value_usd": one.value_usd}
@@ -339,17 +327,4 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
 
 
 def _print_json(value: object) -> None:
-    print(_json.encode(value).decode())
-
-
-def _money(value: Decimal | None) -> str:
-    """Dollars with at least two decimals, and all the digits that there are."""
-    if value is None:
-        return ""
-    digits = max(2, -int(value.normalize().as_tuple().exponent)) if value else 2
-    return f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}"
-
-
-def _harmless(text: str) -> Text:
-    """Text as text: no markup, no terminal control sequences, no reversed reading order."""
-    return Text("".join(c if c.isprintable() or c == "\u200d" else "\ufffd" for c in text))
+    print(_json.shown(value))

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from decimal import Decimal
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
 
@@ -80,7 +81,7 @@ class OutcomesClient:
     ) -> None:
         self._address = address(url, api_key, cookie)
         self._calls = Calls(retry or patience())
-        self._http = httpx.Client(transport=transport)
+        self._http = httpx.Client(transport=transport, cookies=_no_cookies())
 
     def __repr__(self) -> str:
         return f"OutcomesClient({self._address.url!r})"
@@ -216,7 +217,7 @@ class AsyncOutcomesClient:
     ) -> None:
         self._address = address(url, api_key, cookie)
         self._calls = Calls(retry or patience())
-        self._http = httpx.AsyncClient(transport=transport)
+        self._http = httpx.AsyncClient(transport=transport, cookies=_no_cookies())
 
     def __repr__(self) -> str:
         return f"AsyncOutcomesClient({self._address.url!r})"
@@ -328,6 +329,11 @@ class AsyncOutcomesClient:
             return NoReply("the answer did not end in time")
         except httpx.RequestError as exc:
             return _no_reply(exc)
+
+
+def _no_cookies() -> CookieJar:
+    """Make a jar that takes nothing: what a server sets, a session perhaps, must not go beside the next call's key."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def _arguments(address: Address, step: Send) -> dict[str, Any]:

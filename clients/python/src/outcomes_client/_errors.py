@@ -18,8 +18,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._display import printable
+
 if TYPE_CHECKING:
     from ._models import Result
+
+LONGEST_MESSAGE = 4000  # characters; `details` of a page of outcomes can be more than a log should hold
 
 
 class OutcomesError(Exception):
@@ -41,7 +45,7 @@ class OutcomesError(Exception):
         details: Sequence[Mapping[str, Any]] = (),
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(printable(message[:LONGEST_MESSAGE]))
         self.status = status
         self.error = error
         self.details = list(details)

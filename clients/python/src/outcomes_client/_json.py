@@ -9,7 +9,7 @@ import simplejson
 
 
 def encode(value: object) -> bytes:
-    """UTF-8 JSON text, compact.
+    """Write UTF-8 JSON text, compact.
 
     Raises:
         ValueError: NaN, infinity, a lone surrogate (as UnicodeEncodeError) or a circular reference.
@@ -20,13 +20,19 @@ def encode(value: object) -> bytes:
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def shown(value: object) -> str:
+    """Write as `encode`, with escapes for all that is no visible text, so that no terminal obeys it."""
+    text = encode(value).decode()
+    return text if text.isprintable() else "".join(c if c.isprintable() else simplejson.dumps(c)[1:-1] for c in text)
+
+
 def canonical(value: object) -> bytes:
-    """As `encode`, with sorted keys: the same text for the same value, however it was laid out."""
+    """Write as `encode`, with sorted keys: the same text for the same value, however it was laid out."""
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 def decode(text: bytes) -> Any:
-    """What the JSON text says, numbers with a fraction or exponent as Decimal.
+    """Read JSON text, numbers with a fraction or exponent as Decimal.
 
     Raises:
         ValueError: not UTF-8, not JSON, `NaN` or `Infinity`, a number of thousands of digits or with an exponent of
@@ -41,7 +47,7 @@ def decode(text: bytes) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Decimals as the floats that everyone expects in metadata, except where a float would change the number."""
+    """Make Decimals the floats that everyone expects in metadata, except where a float would change the number."""
     if isinstance(value, Decimal):
         as_float = float(value)
         return as_float if Decimal(repr(as_float)) == value else value
