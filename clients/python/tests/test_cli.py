@@ -354,6 +354,43 @@ def test_a_line_with_its_own_key_keeps_it(api: Api, outcomes: Outcomes, tmp_path
     assert len(api.recorded()) == 1
 
 
+@everywhere
+def test_an_export_can_be_imported_again_and_records_each_of_its_outcomes_once(
+    api: Api, client: OutcomesClient, outcomes: Outcomes, tmp_path: Path
+) -> None:
+    more: dict[str, Any] = {"description": "Two", "value_usd": Decimal("0.10"), "metadata": {"n": [1, 2.5, None]}}
+    for _ in range(2):
+        client.record("task_complete", "Same", user_id=api.user)
+    client.record("deal_closed", "Acme", agent_id=7, user_id=api.user, **more)
+    file = tmp_path / "out.jsonl"
+    outcomes("export", "--output", str(file))
+    run = outcomes("import", str(file))
+    assert (run.code, run.out, run.err) == (0, "3 recorded, 0 already there, 0 refused\n", "")
+    file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
+    assert outcomes("import", str(file)).out == "0 recorded, 3 already there, 0 refused\n"
+    copies, originals = (
+        [{name: value for name, value in one.items() if name not in ("id", "created_at")} for one in half]
+        for half in (api.recorded()[:3], api.recorded()[3:])
+    )
+    assert sorted(copies, key=str) == sorted(originals, key=str)
+
+
+def test_a_line_may_spell_its_fields_either_way_and_says_the_same(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    camel = task("One", valueUsd=5, agentId=7, idempotencyKey=None)
+    snake = {"outcome_type": "task_complete", "title": "One", "user_id": 42, "value_usd": 5, "agent_id": 7}
+    outcomes("import", write(tmp_path / "a.jsonl", camel))
+    run = outcomes("import", write(tmp_path / "b.jsonl", snake, {**snake, "idempotency_key": "mine"}))
+    assert run.out == "1 recorded, 1 already there, 0 refused\n"
+    assert [one["value_usd"] for one in api.recorded()] == [5, 5]
+
+
+def test_a_line_that_says_a_field_twice_is_refused(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    run = outcomes("import", write(tmp_path / "a.jsonl", task("One", valueUsd=5, value_usd=6)))
+    assert run.out == "0 recorded, 0 already there, 1 refused\n"
+    assert "line 1: Invalid line: it says value_usd and valueUsd" in run.err
+    assert not api.recorded()
+
+
 @pytest.mark.parametrize(("api", "count"), [("ledger", 10_000), ("stack", 1500)], indirect=["api"])
 def test_an_import_whose_api_dies_can_be_run_again(
     api: Api, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int

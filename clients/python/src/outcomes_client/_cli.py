@@ -173,10 +173,10 @@ def import_(
 ) -> None:
     """Record every line of a file; run it again and nothing is recorded twice.
 
-    Each line is a request body of the API. Lines are told apart by what they say and by how many equal ones stand
-    before them, so that an interrupted import may be repeated within 35 days (as long as the API remembers). A line
-    that is added or edited is a new outcome; the outcome of a line that is removed stays. Give --scope (a date, say)
-    when a new file says the same as an old one and means new work.
+    Each line is a request body of the API, or a line of an export. Lines are told apart by what they say and by how
+    many equal ones stand before them, so that an interrupted import may be repeated within 35 days (as long as the API
+    remembers). A line that is added or edited is a new outcome; the outcome of a line that is removed stays. Give
+    --scope (a date, say) when a new file says the same as an old one and means new work.
     """
     tally: Counter[str] = Counter()
     report = _console(stderr=True)

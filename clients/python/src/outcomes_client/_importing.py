@@ -15,10 +15,19 @@ from ._client import OutcomesClient
 from ._errors import OutcomesError
 from ._models import Result
 
+# How a request spells what a list, an export or a Python call spells otherwise.
+_SENT_AS = {
+    "outcome_type": "outcomeType",
+    "value_usd": "valueUsd",
+    "agent_id": "agentId",
+    "user_id": "userId",
+    "idempotency_key": "idempotencyKey",
+}
+
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the file: what to record, or why it cannot be read."""
+    """A line of the file: a body to record, or why there is none."""
 
     number: int
     size: int  # bytes, for the progress bar
@@ -27,11 +36,12 @@ class Line:
 
 
 def lines(file: Iterable[bytes], scope: str) -> Iterator[Line]:
-    """The lines that are not blank, each with its key.
+    """Read the lines that are not blank, and give each its key.
 
-    A line that names no `idempotencyKey` gets one from what it says (layout and key order do not matter) and from how
-    many equal lines stand before it. So an interrupted import may be repeated; a line that is added, or edited, is a
-    new outcome; lines may be moved, removed or spread over files. `scope` sets apart what is equal and yet new.
+    A line is a request body of the API or an outcome as the API lists it. One that names no `idempotencyKey` gets one
+    from what it says (layout, key order and spelling do not matter) and from how many equal lines stand before it. So
+    an interrupted import may be repeated; a line that is added, or edited, is a new outcome; lines may be moved,
+    removed or spread over files. `scope` sets apart what is equal and yet new.
     """
     seen: Counter[bytes] = Counter()
     for number, line in enumerate(file, start=1):
@@ -39,23 +49,41 @@ def lines(file: Iterable[bytes], scope: str) -> Iterator[Line]:
         if not text:
             continue
         try:
-            body = _json.decode(text)
-            if not isinstance(body, dict):
-                raise ValueError("not an object")
-            if body.get("idempotencyKey") is None:
-                body.pop("idempotencyKey", None)
-                digest = hashlib.sha256(scope.encode() + b"\0" + _json.canonical(body)).digest()
-                seen[digest] += 1
-                body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
+            body = _read(text)
+            canonical = _json.canonical(body)
         except (ValueError, RecursionError) as exc:
-            yield Line(number, len(line), None, f"Invalid JSON: {exc}")
+            yield Line(number, len(line), None, f"Invalid line: {exc}")
             continue
+        if "idempotencyKey" not in body:
+            digest = hashlib.sha256(scope.encode() + b"\0" + canonical).digest()
+            seen[digest] += 1
+            body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
+        if "created_at" in body:  # the API gave it this id and time: it is told apart by them, and gets new ones
+            del body["created_at"]
+            body.pop("id", None)
         yield Line(number, len(line), body)
+
+
+def _read(text: bytes) -> dict[str, Any]:
+    """Read a line, its fields spelled as in a request; an idempotency key that is null is none.
+
+    Raises:
+        ValueError: it is not the JSON text of an object, or says a field in both spellings.
+    """
+    said = _json.decode(text)
+    if not isinstance(said, dict):
+        raise ValueError("not a JSON object")
+    body: dict[str, Any] = {_SENT_AS.get(name, name): value for name, value in said.items()}
+    if len(body) < len(said):
+        raise ValueError("it says {} and {}".format(*next(pair for pair in _SENT_AS.items() if said.keys() >= {*pair})))
+    if body.get("idempotencyKey") is None:
+        body.pop("idempotencyKey", None)
+    return body
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one line."""
+    """The end of one line: recorded, refused or unsent."""
 
     line: Line
     status: str
@@ -63,7 +91,7 @@ class Outcome:
 
 
 def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[list[Outcome], OutcomesError | None]]:
-    """Record the lines in batches; what became of each batch, and the error that ended the import, if one did."""
+    """Record the lines in batches; yield what became of each, and the error that ended the import, if one did."""
     for batch in batched(parsed, BATCH_ITEMS, strict=False):
         readable = [line for line in batch if line.body is not None]
         unreadable = [Outcome(line, "refused", line.fault) for line in batch if line.body is None]
