@@ -35,6 +35,7 @@ from bench.measure import (
     warm,
     workers,
 )
+from bench.measured_code import digest
 from bench.outcome import API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 
@@ -148,7 +149,7 @@ def main() -> int:
     laptop_growth(report, short)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())
-    report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}")
+    report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCode, packages and memory: `{digest()}`")
 
     text = "\n\n".join(report.parts) + "\n"
     print(text)
