@@ -32,6 +32,8 @@ def main() -> int:
         url = options.url or (stack.url if stack else "")
         if not url:
             parser().error("--url or --stack is needed")
+        if not url.startswith(("https://", "http://")):
+            parser().error(f"--url must begin with https:// (or http://), unlike '{url}'")
         with httpx.Client(http2=True, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
             origin = options.origin or (stack.origin if stack else None)
             url = url.rstrip("/").removesuffix(PATH) + PATH
@@ -73,7 +75,8 @@ def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
             report.all(partial(check, api) for check in with_session(cookie))
         else:
             report.skipped("a session's calls", "no COOKIE and no STACK")
-    print(f"{report.held} held, {report.failed} failed, over {', '.join(sorted(api.protocols))}")
+    protocols = ", ".join(sorted(api.protocols))
+    print(f"{report.held} held, {report.failed} failed, {f'over {protocols}' if protocols else 'without an answer'}")
     return 1 if report.failed else 0
 
 

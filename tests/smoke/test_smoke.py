@@ -136,7 +136,19 @@ def test_an_api_that_is_not_there_fails_every_check(smoke: Smoke) -> None:
     done = smoke("--url", "http://127.0.0.1:9/api/outcomes")
 
     assert done.returncode == 1
-    assert "0 held, 7 failed" in done.stdout
+    assert done.stdout.endswith("0 held, 7 failed, without an answer\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [("", "--url or --stack is needed"), ("api.example.com/v1", "--url must begin with https:// (or http://)")],
+)
+def test_a_url_that_is_none_is_wrong_usage(
+    url: str, complaint: str, smoke: Smoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        smoke("--url", url)
+    assert complaint in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
