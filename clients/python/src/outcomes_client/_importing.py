@@ -70,10 +70,10 @@ def _read(text: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is not the JSON text of an object, or says a field in both spellings.
     """
-    said = _json.decode(text)
+    said: dict[str, Any] = _json.decode(text)
     if not isinstance(said, dict):
         raise ValueError("not a JSON object")
-    body: dict[str, Any] = {_SENT_AS.get(name, name): value for name, value in said.items()}
+    body = {_SENT_AS.get(name, name): value for name, value in said.items()}
     if len(body) < len(said):
         raise ValueError("it says {} and {}".format(*next(pair for pair in _SENT_AS.items() if said.keys() >= {*pair})))
     if body.get("idempotencyKey") is None:
