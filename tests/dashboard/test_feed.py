@@ -408,7 +408,8 @@ def test_a_burst_is_shown_whole_and_once(open_feed: Open, ledger: Ledger, old: i
     expect(page.locator(".card")).to_have_attribute("data-state", "ready" if old else "empty")
     for number in range(burst):
         ledger.record(f"New {number}", created_at=ago(seconds=burst - number))
-    # The totals are read after the rows: once they are right, all rows are there, or a button for more.
+    # Once the newest is shown, all that are older are there, or a button for more.
+    expect(page.locator(".rows strong").first).to_have_text(f"New {burst - 1}")
     expect(page.locator(".summary > .caption")).to_have_text(f"{burst + old} outcomes in the last 30 days")
     everything = [f"New {number}" for number in reversed(range(burst))] + [f"Old {number}" for number in range(old)]
     while titles(page) != everything:
