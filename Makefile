@@ -16,7 +16,7 @@ USER_ID := 42
 KIND := next-auth
 DATA := .local
 BUILD_DIR := .aws-sam/build
-axe := dashboard/node_modules/.package-lock.json
+npm := dashboard/node_modules/.package-lock.json
 
 # uv and npm trust what this machine trusts (as git and pip do), so that a company's own certificate authority works.
 export UV_SYSTEM_CERTS := true
@@ -51,17 +51,17 @@ parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) tests/unit tests/bench tests/docs
 
-test: install $(axe) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
+test: install $(npm) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
 
 # The parts, and how many percent of each must have been run.
-coverage: install $(axe) ## run every test, and fail where they leave too much of the code untried, branches included
+coverage: install $(npm) ## run every test, and fail where they leave too much of the code untried, branches included
 	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
 	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*=90'; do \
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
 	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
-check: install .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
+check: install check-dashboard .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
@@ -74,15 +74,21 @@ check: install .tools/$(CHECKOV) ## formatting, lint, types, the template and it
 	@if $(bin)/python -c 'from urllib.request import urlopen; urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=10)' 2>/dev/null; \
 	    then $(MAKE) audit; else echo 'NOT AUDITED: PyPI tells of no vulnerabilities from here. Run make audit where it does.' >&2; fi
 
+.PHONY: check-dashboard
+check-dashboard: $(npm)
+	@if $(has_npm); then npm run --prefix dashboard --silent check; \
+	    else echo 'NOT CHECKED: the dashboard, for want of npm.' >&2; test -z "$$CI"; fi
+
 # Strict: a package that PyPI cannot tell about is a failure, not a clean bill.
 audit: $(uv_installed) .tools/$(PIP_AUDIT) ## known vulnerabilities in whatever uv.lock names (asks PyPI)
 	@$(uv) export --quiet --locked --all-groups --format requirements.txt --no-header --no-annotate \
 	    --output-file .tools/audited.txt >/dev/null
 	.tools/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes --requirement .tools/audited.txt
 
-format: install ## let ruff format and mend what it can
+format: install $(npm) ## let ruff and Biome format and mend what they can
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
+	@if $(has_npm); then npm run --prefix dashboard --silent format; fi
 
 # SAM does not tell the layer's Makefile the architecture, so we do. A build can only be deployed for the architecture it was
 # made for: what the template allows is narrowed to it.
@@ -128,8 +134,9 @@ deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)
 	    else $(sam) deploy --config-env '$(ENV)' --no-confirm-changeset --no-fail-on-empty-changeset; fi
 	@$(bin)/python -m local.publish '$(ENV)'
 
-# What finds faults of accessibility. Tests that need it say so where it is not; in CI they fail.
-$(axe): dashboard/package-lock.json
+# What checks the dashboard, and finds faults of accessibility. Who needs it says so where it is not; in CI that is a failure.
+has_npm := command -v npm >/dev/null && test -f $(npm)
+$(npm): dashboard/package-lock.json
 	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of accessibility are skipped.' >&2; \
 	    else npm ci --prefix dashboard --silent --no-audit --no-fund && touch $@ \
 	        || echo 'npm could not install axe-core: tests of accessibility are skipped.' >&2; fi

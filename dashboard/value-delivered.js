@@ -13,6 +13,18 @@
  * Looks: see "Theme" at the top of the styles below, and README.md beside this file.
  */
 
+/**
+ * What the API answers. Numbers are read by parseExactly.
+ * @typedef {number | {rawJSON: string}} Exact
+ * @typedef {{id: string, agent_id: number | null, outcome_type: string, title: string, description: string | null,
+ *   value_usd: Exact | null, metadata: Record<string, unknown> | null, created_at: string}} Outcome
+ * @typedef {{outcomes: Outcome[], next_cursor?: string | null}} OutcomePage
+ * @typedef {{count: number, value_usd: Exact}} Sum
+ * @typedef {Sum & {date: string}} Day
+ * @typedef {Sum & {outcome_type: string}} TypeSum
+ * @typedef {Sum & {by_day: Day[], by_type: TypeSum[], by_agent?: (Sum & {agent_id: number | null})[]}} Summary
+ */
+
 const PERIODS = [7, 30, 90];
 const PAGE = 20;
 const CATCH_UP_PAGE = 50; // the most the API returns at once
@@ -43,37 +55,65 @@ const TYPES = new Map([
 ]);
 const OTHER_ICON = "M12 4l2.4 5.2 5.6.6-4.2 3.8 1.2 5.6-5-2.9-5 2.9 1.2-5.6L4 9.8l5.6-.6z";
 
-/** The words for a type; one this file does not know yet is shown by its own name. */
+/**
+ * The words for a type; one this file does not know yet is shown by its own name.
+ * @param {string} type
+ */
 const typeName = (type) => TYPES.get(type)?.[0] ?? type.replaceAll("_", " ");
+/** @param {number | null} id */
 const agentName = (id) => (id === null ? "No agent" : `Agent ${id}`);
 
 // ---------------------------------------------------------------- the API
 
-/** Why nothing could be read: `kind` is one of the states in WORDS; the message is for the viewer. */
+/** Why nothing could be read; the message is for the viewer. */
 class Problem extends Error {
+  /** `error` of the API's answer */
+  reason = "";
+
+  /**
+   * @param {Lack} kind
+   * @param {number} retryAfter seconds
+   */
   constructor(kind, message = "", retryAfter = 0) {
     super(message);
     this.kind = kind;
-    this.retryAfter = retryAfter; // seconds
+    this.retryAfter = retryAfter;
   }
 }
+
+// Newer than the types that the type checker brings.
+const { rawJSON } = /** @type {{rawJSON?: (text: string) => {rawJSON: string}}} */ (JSON);
 
 /**
  * Numbers that a double cannot hold keep their own text (`value_usd` has up to 38 digits), where the engine gives a
  * reviver the source (ECMAScript "JSON.parse source text access"); elsewhere they are the nearest double.
+ * @param {string} text
  */
-const parseExactly = (text) =>
-  JSON.parse(text, (_key, value, context) =>
-    typeof value === "number" && JSON.rawJSON && context.source !== String(value)
-      ? JSON.rawJSON(context.source)
-      : value,
-  );
+function parseExactly(text) {
+  /** @type {(key: string, value: unknown, context?: {source: string}) => unknown} */
+  const exactly = (_key, value, context) =>
+    typeof value === "number" && rawJSON && context && context.source !== String(value)
+      ? rawJSON(context.source)
+      : value;
+  return JSON.parse(text, exactly);
+}
 
-/** @returns the decimal text of a number read by parseExactly, or null */
-const decimal = (number) => (number === null ? null : (number.rawJSON ?? String(number)));
+/**
+ * The decimal text of a number, as Intl formats it without loss.
+ * @param {Exact} number
+ */
+const decimal = (number) =>
+  /** @type {Intl.StringNumericLiteral} */ (typeof number === "number" ? String(number) : number.rawJSON);
 
+/**
+ * Gets JSON, and raises a Problem when there is none; whatever fetch raises when `signal` is aborted.
+ * @param {URL} url
+ * @param {AbortSignal} signal
+ */
 async function read(url, signal) {
-  let response, text;
+  /** @type {Response} */
+  let response;
+  let text = "";
   try {
     response = await fetch(url, {
       credentials: "include",
@@ -85,10 +125,8 @@ async function read(url, signal) {
   } catch (error) {
     if (signal.aborted) throw error;
     if (!navigator.onLine) throw new Problem("offline");
-    throw new Problem(
-      "error",
-      error.name === "TimeoutError" ? "The server took too long to answer." : "The server could not be reached.",
-    );
+    const slow = error instanceof DOMException && error.name === "TimeoutError";
+    throw new Problem("error", slow ? "The server took too long to answer." : "The server could not be reached.");
   }
   if (response.status === 401) throw new Problem("signed-out");
   let body;
@@ -98,7 +136,8 @@ async function read(url, signal) {
     throw new Problem("error", "The server’s answer could not be read.");
   }
   if (!response.ok) {
-    const problem = new Problem("error", `The server answered ${response.status}.`, Number(response.headers.get("retry-after")) || 0);
+    const retryAfter = Number(response.headers.get("retry-after")) || 0;
+    const problem = new Problem("error", `The server answered ${response.status}.`, retryAfter);
     problem.reason = body?.error;
     throw problem;
   }
@@ -107,6 +146,7 @@ async function read(url, signal) {
 
 // ---------------------------------------------------------------- words and figures, as the viewer writes them
 
+/** @type {Intl.NumberFormatOptions} */
 const usd = { style: "currency", currency: "USD", signDisplay: "negative" };
 const cents = new Intl.NumberFormat(undefined, usd);
 const everyDigit = new Intl.NumberFormat(undefined, { ...usd, maximumFractionDigits: 100 });
@@ -117,18 +157,32 @@ const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: 
 const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 const elapsed = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
 const now = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(0, "second");
-const SPANS = [["year", 31_557_600], ["month", 2_629_800], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+const SPANS = [
+  ["year", 31_557_600],
+  ["month", 2_629_800],
+  ["week", 604_800],
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+];
 
+/** @param {string} instant */
 function ago(instant) {
   const seconds = (Date.now() - Date.parse(instant)) / 1000; // negative when this clock is slow: that is "now"
   const span = SPANS.find(([, length]) => seconds >= length);
   return span ? elapsed.format(-Math.floor(seconds / span[1]), span[0]) : now;
 }
 
+/** @param {number} count */
 const outcomes = (count) => `${whole.format(count)} ${count === 1 ? "outcome" : "outcomes"}`;
+/** @param {number} count */
 const days = (count) => `the last ${whole.format(count)} days`;
 
-/** Local midnight, `offset` days from today: days are the viewer's, also where clocks change. */
+/**
+ * Local midnight, `offset` days from today: days are the viewer's, also where clocks change.
+ * @param {number} offset
+ */
 function midnight(offset) {
   const today = new Date();
   return new Date(today.getFullYear(), today.getMonth(), today.getDate() + offset).toISOString();
@@ -136,68 +190,142 @@ function midnight(offset) {
 
 // ---------------------------------------------------------------- elements: data only ever becomes text nodes and attributes
 
-const builder = (namespace) => (tag, attributes = {}, ...children) => {
-  const element = document.createElementNS(namespace, tag);
+/**
+ * @typedef {Record<string, string | number | boolean | null | ((event: any) => void)>} Attributes functions are listeners
+ * @typedef {Element | string | null} Child
+ */
+
+/**
+ * Gives an element its attributes, listeners and children.
+ * @template {Element} E
+ * @param {E} element
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
+function furnish(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
-    else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children.filter((child) => child !== null));
   return element;
-};
-const html = builder("http://www.w3.org/1999/xhtml");
-const svg = builder("http://www.w3.org/2000/svg");
+}
 
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
+const html = (tag, attributes = {}, ...children) => furnish(document.createElement(tag), attributes, children);
+
+/**
+ * @template {keyof SVGElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
+const svg = (tag, attributes, ...children) =>
+  furnish(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+/** @param {string} path */
 const icon = (path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
+
+/**
+ * @param {string} text
+ * @param {Attributes} attributes
+ */
 const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
 
-/** Exact to the cent; when there is more to it than cents, that is shown on hover. */
-function amount(value) {
+/**
+ * How a figure that is shown to the cent is read by machines and, when there is more to it than cents, on hover.
+ * @param {Exact} value
+ */
+function figure(value) {
   const text = decimal(value);
-  if (text === null) return html("span", { class: "amount none" }, html("span", { "aria-hidden": "true" }, "–"), unseen("no value"));
-  const shown = cents.format(text);
   const exact = everyDigit.format(text);
-  return html("data", { class: "amount", value: text, title: exact === shown ? null : exact }, shown);
+  const attributes = { value: text, title: exact === cents.format(text) ? null : exact };
+  return { text, attributes };
 }
 
-/** The headline: the same figure, its cents set smaller. */
+/** @param {Exact | null} value */
+function amount(value) {
+  if (value === null)
+    return html("span", { class: "amount none" }, html("span", { "aria-hidden": "true" }, "–"), unseen("no value"));
+  const { text, attributes } = figure(value);
+  return html("data", { class: "amount", ...attributes }, cents.format(text));
+}
+
+/**
+ * The headline: the same figure, its cents set smaller.
+ * @param {Exact} value
+ */
 function headline(value) {
-  const text = decimal(value);
-  const parts = cents.formatToParts(text).map(({ type, value: part }) =>
-    type === "decimal" || type === "fraction" ? html("small", {}, part) : part,
-  );
-  return html("data", { value: text, title: cents.format(text) === everyDigit.format(text) ? null : everyDigit.format(text) }, ...parts);
+  const { text, attributes } = figure(value);
+  const parts = cents
+    .formatToParts(text)
+    .map(({ type, value: part }) => (type === "decimal" || type === "fraction" ? html("small", {}, part) : part));
+  return html("data", attributes, ...parts);
 }
 
-/** JSON: in one line what fits into one. */
+/**
+ * JSON: in one line what fits into one.
+ * @param {unknown} value
+ */
 function readable(value) {
   const line = JSON.stringify(value);
   return line.length > 60 ? JSON.stringify(value, null, 2) : line;
 }
 
+/** @param {Outcome} outcome */
 function row(outcome) {
   const details = html("div", { class: "details" });
   const [name, path] = TYPES.get(outcome.outcome_type) ?? [typeName(outcome.outcome_type), OTHER_ICON];
   const fill = () => {
     // Only when first unfolded: metadata may be 64 KiB a row.
     if (details.hasChildNodes()) return;
-    const facts = Object.entries(outcome.metadata ?? {}).map(([key, value]) => [key, typeof value === "string" ? value : readable(value)]);
+    const facts = Object.entries(outcome.metadata ?? {}).map(([key, value]) => [
+      key,
+      typeof value === "string" ? value : readable(value),
+    ]);
     facts.push(["Recorded", exactTime.format(new Date(outcome.created_at))], ["Outcome", outcome.id]);
     details.append(
       ...(outcome.description ? [html("p", { dir: "auto" }, outcome.description)] : []),
-      html("dl", {}, ...facts.map(([key, value]) => html("div", {}, html("dt", { dir: "auto" }, key), html("dd", { dir: "auto" }, value)))),
+      html(
+        "dl",
+        {},
+        ...facts.map(([key, value]) =>
+          html("div", {}, html("dt", { dir: "auto" }, key), html("dd", { dir: "auto" }, value)),
+        ),
+      ),
     );
   };
-  return html("li", {},
-    html("details", { toggle: fill },
-      html("summary", {},
+  return html(
+    "li",
+    {},
+    html(
+      "details",
+      { toggle: fill },
+      html(
+        "summary",
+        {},
         html("span", { class: "icon" }, icon(path)),
-        html("span", { class: "what" },
+        html(
+          "span",
+          { class: "what" },
           html("strong", { dir: "auto" }, outcome.title),
-          html("span", { class: "meta" },
-            html("span", { dir: "auto" }, name), " · ",
-            html("span", {}, agentName(outcome.agent_id)), " · ",
-            html("time", { datetime: outcome.created_at, title: exactTime.format(new Date(outcome.created_at)) }, ago(outcome.created_at)),
+          html(
+            "span",
+            { class: "meta" },
+            html("span", { dir: "auto" }, name),
+            " · ",
+            html("span", {}, agentName(outcome.agent_id)),
+            " · ",
+            html(
+              "time",
+              { datetime: outcome.created_at, title: exactTime.format(new Date(outcome.created_at)) },
+              ago(outcome.created_at),
+            ),
           ),
         ),
         amount(outcome.value_usd),
@@ -210,27 +338,39 @@ function row(outcome) {
 /**
  * Ticks of an axis that reaches from `lowest` (at most 0) to `highest` (at least 0) and little further: at most six, highest
  * first, 0 among them, evenly 1, 2, 2.5 or 5 times a power of ten apart.
+ * @param {number} lowest
+ * @param {number} highest
  */
 function axisTicks(lowest, highest) {
-  const steps = (value, step) => Math.ceil(value / step - 1e-9); // 0.3 / 0.1 is three
   const power = 10 ** Math.floor(Math.log10((highest - lowest) / 5));
-  const step = [1, 2, 2.5, 5, 10, 20].map((factor) => factor * power).find((step) => steps(highest, step) + steps(-lowest, step) <= 5);
-  const above = steps(highest, step);
-  return Array.from({ length: above + steps(-lowest, step) + 1 }, (_, index) => (above - index) * step);
+  for (const factor of [1, 2, 2.5, 5, 10, 20]) {
+    const step = factor * power;
+    // A little less, for 0.3 / 0.1 is three.
+    const [above, below] = [highest, -lowest].map((value) => Math.ceil(value / step - 1e-9));
+    if (above + below <= 5) return Array.from({ length: above + below + 1 }, (_, index) => (above - index) * step);
+  }
+  return [0];
 }
 
-/** A bar a day. Pixels may be doubles; every figure a person can read is exact. */
+/**
+ * A bar a day. Pixels may be doubles; every figure a person can read is exact.
+ * @param {Day[]} byDay
+ * @param {number} period
+ */
 function chart(byDay, period) {
   const values = byDay.map((day) => Number(decimal(day.value_usd)));
   const ticks = axisTicks(Math.min(0, ...values), Math.max(0, ...values));
-  const [top, bottom] = [ticks[0], ticks.at(-1)];
+  const top = ticks[0];
+  const bottom = ticks[ticks.length - 1];
+  /** @param {number} value */
   const y = (value) => ((top - value) / (top - bottom)) * 100;
   const step = 100 / byDay.length;
+  /** @param {Day} day */
   const label = (day) => dayAndMonth.format(Date.parse(day.date));
   const best = values.indexOf(Math.max(...values));
+  const most = `The most was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}. `;
 
-  const bars = byDay.map((day, index) => {
-    const value = values[index];
+  const bars = values.map((value, index) => {
     const height = Math.abs(y(value) - y(0));
     return svg("rect", {
       class: value ? "bar" : "bar zero",
@@ -243,12 +383,17 @@ function chart(byDay, period) {
     });
   });
   const tip = html("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+  /** @param {PointerEvent} event */
   const point = (event) => {
     const box = plot.getBoundingClientRect();
-    const index = Math.min(byDay.length - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * byDay.length)));
-    bars.forEach((bar, at) => bar.classList.toggle("pointed", at === index));
+    const pointed = Math.floor(((event.clientX - box.left) / box.width) * byDay.length);
+    const index = Math.min(byDay.length - 1, Math.max(0, pointed));
+    for (const [at, bar] of bars.entries()) bar.classList.toggle("pointed", at === index);
     const day = byDay[index];
-    tip.replaceChildren(html("b", {}, cents.format(decimal(day.value_usd))), html("span", {}, `${label(day)} · ${outcomes(day.count)}`));
+    tip.replaceChildren(
+      html("b", {}, cents.format(decimal(day.value_usd))),
+      html("span", {}, `${label(day)} · ${outcomes(day.count)}`),
+    );
     tip.hidden = false;
     const half = tip.offsetWidth / 2;
     tip.style.insetInlineStart = "auto";
@@ -256,69 +401,130 @@ function chart(byDay, period) {
   };
   const leave = () => {
     tip.hidden = true;
-    bars.forEach((bar) => bar.classList.remove("pointed"));
+    for (const bar of bars) bar.classList.remove("pointed");
   };
-  const plot = html("div", { class: "plot", pointermove: point, pointerdown: point, pointerleave: leave },
-    svg("svg", {
-      role: "img",
-      "aria-label": `Value per day over ${days(period)}. ${values[best] > 0 ? `The most was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}.` : ""} All figures are in the table that follows.`,
-    },
-      ...ticks.map((value) => svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` })),
+  const plot = html(
+    "div",
+    { class: "plot", pointermove: point, pointerdown: point, pointerleave: leave },
+    svg(
+      "svg",
+      {
+        role: "img",
+        "aria-label": `Value per day over ${days(period)}. ${values[best] > 0 ? most : ""}All figures are in the table that follows.`,
+      },
+      ...ticks.map((value) =>
+        svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` }),
+      ),
       ...bars,
     ),
     tip,
   );
-  return html("figure", { class: "chart" },
-    html("div", { class: "scale", "aria-hidden": "true" }, ...ticks.map((value) => html("span", {}, compact.format(value)))),
+  return html(
+    "figure",
+    { class: "chart" },
+    html(
+      "div",
+      { class: "scale", "aria-hidden": "true" },
+      ...ticks.map((value) => html("span", {}, compact.format(value))),
+    ),
     plot,
-    html("div", { class: "dates", "aria-hidden": "true" }, html("span", {}, label(byDay[0])), html("span", {}, label(byDay[byDay.length >> 1])), html("span", {}, label(byDay.at(-1)))),
+    html(
+      "div",
+      { class: "dates", "aria-hidden": "true" },
+      html("span", {}, label(byDay[0])),
+      html("span", {}, label(byDay[byDay.length >> 1])),
+      html("span", {}, label(byDay[byDay.length - 1])),
+    ),
   );
 }
 
+/** @param {Day[]} byDay */
 function figures(byDay) {
-  return html("table", {},
-    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "Day"), html("th", { scope: "col" }, "Outcomes"), html("th", { scope: "col" }, "Value"))),
-    html("tbody", {}, ...byDay.toReversed().map((day) =>
-      html("tr", {}, html("th", { scope: "row" }, fullDay.format(Date.parse(day.date))), html("td", {}, whole.format(day.count)), html("td", {}, amount(day.value_usd))))),
+  return html(
+    "table",
+    {},
+    html(
+      "thead",
+      {},
+      html(
+        "tr",
+        {},
+        html("th", { scope: "col" }, "Day"),
+        html("th", { scope: "col" }, "Outcomes"),
+        html("th", { scope: "col" }, "Value"),
+      ),
+    ),
+    html(
+      "tbody",
+      {},
+      ...byDay
+        .toReversed()
+        .map((day) =>
+          html(
+            "tr",
+            {},
+            html("th", { scope: "row" }, fullDay.format(Date.parse(day.date))),
+            html("td", {}, whole.format(day.count)),
+            html("td", {}, amount(day.value_usd)),
+          ),
+        ),
+    ),
   );
 }
 
-/** Each type's share: of the value, or of the count when nothing had a value. */
+/**
+ * Each type's share: of the value, or of the count when nothing had a value.
+ * @param {TypeSum[]} byType
+ */
 function split(byType) {
+  /** @param {Sum} part */
   const worth = (part) => Number(decimal(part.value_usd));
-  const size = byType.some((part) => worth(part) > 0) ? worth : (part) => part.count;
-  const sorted = byType.toSorted((a, b) => size(b) - size(a));
-  const largest = size(sorted[0] ?? { count: 0, value_usd: 0 });
-  return sorted.map((part) => {
-    const share = html("i", {});
-    share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
-    return html("li", {},
-      html("span", { class: "icon" }, icon(TYPES.get(part.outcome_type)?.[1] ?? OTHER_ICON)),
-      html("span", { class: "name", dir: "auto" }, typeName(part.outcome_type)),
-      amount(part.value_usd),
-      html("span", { class: "share", "aria-hidden": "true" }, share),
-      html("span", { class: "count" }, outcomes(part.count)),
-    );
-  });
+  const valued = byType.some((part) => worth(part) > 0);
+  /** @param {Sum} part */
+  const size = (part) => (valued ? worth(part) : part.count);
+  const largest = Math.max(...byType.map(size));
+  return byType
+    .toSorted((a, b) => size(b) - size(a))
+    .map((part) => {
+      const share = html("i", {});
+      share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
+      return html(
+        "li",
+        {},
+        html("span", { class: "icon" }, icon(TYPES.get(part.outcome_type)?.[1] ?? OTHER_ICON)),
+        html("span", { class: "name", dir: "auto" }, typeName(part.outcome_type)),
+        amount(part.value_usd),
+        html("span", { class: "share", "aria-hidden": "true" }, share),
+        html("span", { class: "count" }, outcomes(part.count)),
+      );
+    });
 }
 
 // ---------------------------------------------------------------- what is said when there is no feed to show
 
+/** @typedef {"loading" | "empty" | "signed-out" | "offline" | "error" | "unset"} Lack why there is no feed to show */
+
+/** @type {Record<Lack, [title: string, text: string]>} */
 const WORDS = {
   loading: ["Loading what your agents delivered", "One moment."],
-  empty: ["Nothing delivered yet", "When an agent closes a deal, finishes a negotiation or publishes something, it appears here by itself."],
+  empty: [
+    "Nothing delivered yet",
+    "When an agent closes a deal, finishes a negotiation or publishes something, it appears here by itself.",
+  ],
   "signed-out": ["You are signed out", "Sign in to see what your agents delivered."],
   offline: ["You are offline", "The feed comes back by itself as soon as you are connected again."],
   error: ["The feed could not be loaded", "It is tried again by itself."],
-  unset: ["No endpoint", "Give this element its attribute endpoint, for example endpoint=\"/api/outcomes\"."],
+  unset: ["No endpoint", 'Give this element its attribute endpoint, for example endpoint="/api/outcomes".'],
 };
+const WARNING = "M12 4L2.5 20h19zM12 10v4M12 17h.01";
+/** @type {Partial<Record<Lack, string>>} */
 const STATE_ICONS = {
   empty: "M12 3v12M7 10l5 5 5-5M4 17v3h16v-3",
   "signed-out": "M10 4H5v16h5M15 8l4 4-4 4M9 12h10",
   offline: "M3 3l18 18M5 12a10 10 0 0 1 4-2.5M15 9.5a10 10 0 0 1 4 2.5M8.5 15.5a5 5 0 0 1 7 0M12 19h.01",
-  error: "M12 4L2.5 20h19zM12 10v4M12 17h.01",
+  error: WARNING,
+  unset: WARNING,
 };
-STATE_ICONS.unset = STATE_ICONS.error;
 const unclear = () => new Problem("error", "The server’s answer could not be understood.");
 
 // ---------------------------------------------------------------- the element
@@ -328,63 +534,130 @@ class ValueDelivered extends HTMLElement {
 
   // What is known. The feed is watched without its filters, so that totals also follow outcomes they hide.
   #watching = false;
-  #newest = null; // the youngest outcome seen
+  /** @type {Outcome | null} the youngest outcome seen */
+  #newest = null;
   #floor = ""; // created_at of the oldest outcome seen at first: catching up never goes below it
+  /** @type {Set<string>} ids */
   #seen = new Set();
-  #rows = new Map(); // id -> {order, element, time}, the filtered feed as shown
+  /** @type {Map<string, HTMLLIElement>} by id, the filtered feed as shown */
+  #rows = new Map();
   #rowsDue = true;
+  /** @type {string | null} */
   #cursor = null;
   #period = 30;
   #news = 0; // grows with whatever makes the totals shown no longer true
   #summed = ""; // the #sum that is shown
+  /** @type {Problem | null} */
   #problem = null;
   #failures = 0;
 
   // What is going on.
-  #life = null; // aborted when the element leaves the page
+  /** @type {AbortController | null} aborted when the element leaves the page */
+  #life = null;
+  /** @type {AbortController | null} */
   #refreshing = null;
+  /** @type {AbortController | null} */
   #fetchingMore = null;
   #timer = 0;
   #busy = false;
 
   #root = this.attachShadow({ mode: "open" });
-  #ui = {};
+  #ui = this.#build();
 
   constructor() {
     super();
-    const ui = this.#ui;
-    const option = (value, text) => html("option", { value }, text);
-    ui.periods = PERIODS.map((period) => html("button", { type: "button", value: period, click: () => this.#choosePeriod(period) }, `${period} days`));
-    ui.total = html("p", { class: "total" });
-    ui.caption = html("p", { class: "caption" });
-    ui.chart = html("div", {});
-    ui.figures = html("div", { class: "scroll", role: "region", "aria-label": "Daily figures", tabindex: 0 });
-    ui.daily = html("details", { class: "daily" }, html("summary", {}, "Daily figures"), ui.figures);
-    ui.split = html("ul", { class: "split", role: "list" });
-    ui.type = html("select", { "aria-label": "Filter by type", change: () => this.#filterChanged() },
-      option("", "All types"), ...[...TYPES.keys()].map((type) => option(type, typeName(type))));
-    ui.agent = html("select", { "aria-label": "Filter by agent", change: () => this.#filterChanged() }, option("", "All agents"));
-    ui.rows = html("ol", { class: "rows", role: "list" });
-    ui.none = html("p", { class: "caption none-found" });
-    ui.more = html("button", { type: "button", class: "more", click: () => this.#more() });
-    ui.says = html("p", { role: "status" });
-    ui.notice = html("div", { class: "notice" }, ui.says);
-    ui.heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
-    ui.live = unseen("", { role: "status" });
-    ui.card = html("div", { class: "card" },
-      html("header", {}, ui.heading, html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...ui.periods)),
-      html("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 5 }, () => html("i", {}))),
-      ui.notice,
-      html("div", { class: "body" },
-        html("section", { class: "summary", "aria-labelledby": "heading" }, ui.total, ui.caption, ui.chart, ui.daily, html("h3", { class: "unseen" }, "By type"), ui.split),
-        html("section", { class: "feed", "aria-labelledby": "latest" },
-          html("div", { class: "top" }, html("h3", { id: "latest" }, "Latest outcomes"), html("div", { class: "filters" }, ui.type, ui.agent)),
-          ui.rows, ui.none, ui.more),
-      ),
-      ui.live,
-    );
     this.#root.adoptedStyleSheets = [STYLES];
-    this.#root.append(ui.card);
+    this.#root.append(this.#ui.card);
+  }
+
+  /** Makes what is in the card, once; #render and #showSummary then only change it. */
+  #build() {
+    /**
+     * @param {string} value
+     * @param {string} text
+     */
+    const option = (value, text) => html("option", { value }, text);
+    const periods = PERIODS.map((period) =>
+      html("button", { type: "button", value: period, click: () => this.#choosePeriod(period) }, `${period} days`),
+    );
+    const total = html("p", { class: "total" });
+    const caption = html("p", { class: "caption" });
+    const place = html("div", {});
+    const table = html("div", { class: "scroll", role: "region", "aria-label": "Daily figures", tabindex: 0 });
+    const daily = html("details", { class: "daily" }, html("summary", {}, "Daily figures"), table);
+    const types = html("ul", { class: "split", role: "list" });
+    const type = html(
+      "select",
+      { "aria-label": "Filter by type", change: () => this.#filterChanged() },
+      option("", "All types"),
+      ...[...TYPES.keys()].map((type) => option(type, typeName(type))),
+    );
+    const agent = html(
+      "select",
+      { "aria-label": "Filter by agent", change: () => this.#filterChanged() },
+      option("", "All agents"),
+    );
+    const rows = html("ol", { class: "rows", role: "list" });
+    const none = html("p", { class: "caption none-found" });
+    const more = html("button", { type: "button", class: "more", click: () => this.#more() });
+    const says = html("p", { role: "status" });
+    const notice = html("div", { class: "notice" }, says);
+    const heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
+    const live = unseen("", { role: "status" });
+    const card = html(
+      "div",
+      { class: "card" },
+      html("header", {}, heading, html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...periods)),
+      html("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 5 }, () => html("i", {}))),
+      notice,
+      html(
+        "div",
+        { class: "body" },
+        html(
+          "section",
+          { class: "summary", "aria-labelledby": "heading" },
+          total,
+          caption,
+          place,
+          daily,
+          html("h3", { class: "unseen" }, "By type"),
+          types,
+        ),
+        html(
+          "section",
+          { class: "feed", "aria-labelledby": "latest" },
+          html(
+            "div",
+            { class: "top" },
+            html("h3", { id: "latest" }, "Latest outcomes"),
+            html("div", { class: "filters" }, type, agent),
+          ),
+          rows,
+          none,
+          more,
+        ),
+      ),
+      live,
+    );
+    return {
+      card,
+      heading,
+      periods,
+      notice,
+      says,
+      total,
+      caption,
+      place,
+      table,
+      daily,
+      types,
+      type,
+      agent,
+      rows,
+      none,
+      more,
+      live,
+    };
   }
 
   connectedCallback() {
@@ -394,22 +667,27 @@ class ValueDelivered extends HTMLElement {
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#rest() : look()), { signal });
     addEventListener("online", look, { signal });
     addEventListener("offline", look, { signal });
-    const clock = setInterval(() => document.hidden || this.#tellTime(), 30_000);
+    const clock = setInterval(() => {
+      if (!document.hidden) this.#tellTime();
+    }, 30_000);
     signal.addEventListener("abort", () => clearInterval(clock));
     look();
   }
 
   disconnectedCallback() {
-    this.#life.abort();
+    this.#life?.abort();
     this.#life = null;
     this.#rest();
   }
 
+  /**
+   * @param {string} name
+   * @param {string | null} before
+   * @param {string | null} after
+   */
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
-    if (name === "period") {
-      this.#period = PERIODS.includes(Number(after)) ? Number(after) : 30;
-    }
+    if (name === "period") this.#period = PERIODS.includes(Number(after)) ? Number(after) : 30;
     if (name === "endpoint") this.#forget();
     if (this.#life) void this.#refresh();
   }
@@ -419,8 +697,9 @@ class ValueDelivered extends HTMLElement {
   /** The one way anything is read, but for "load more": at first, at each look, on retry, on return to the tab. */
   async #refresh() {
     this.#rest();
-    const mine = (this.#refreshing = new AbortController());
-    const signal = AbortSignal.any([mine.signal, this.#life.signal]);
+    if (!this.#life) return;
+    this.#refreshing = new AbortController();
+    const signal = AbortSignal.any([this.#refreshing.signal, this.#life.signal]);
     this.#busy = true;
     this.#render();
     try {
@@ -432,12 +711,17 @@ class ValueDelivered extends HTMLElement {
     } catch (error) {
       if (signal.aborted) return;
       this.#failures += 1;
-      this.#problem = error instanceof Problem ? error : unclear();
-      if (this.#problem.kind === "signed-out") this.#forget();
+      this.#failed(error);
     }
     this.#busy = false;
     this.#render();
     this.#schedule();
+  }
+
+  /** @param {unknown} error */
+  #failed(error) {
+    this.#problem = error instanceof Problem ? error : unclear();
+    if (this.#problem.kind === "signed-out") this.#forget();
   }
 
   #rest() {
@@ -448,16 +732,21 @@ class ValueDelivered extends HTMLElement {
 
   #schedule() {
     // A hidden tab looks when it is shown again; so does a signed-out one, which may return from signing in elsewhere.
-    if (document.hidden || ["signed-out", "unset"].includes(this.#problem?.kind)) return;
+    if (document.hidden || this.#problem?.kind === "signed-out" || this.#problem?.kind === "unset") return;
     const every = Math.max(1, Number(this.getAttribute("refresh")) || 15);
     const backedOff = this.#failures ? every * 2 ** this.#failures * (0.75 + Math.random() / 2) : every;
     const seconds = Math.max(this.#problem?.retryAfter ?? 0, Math.min(backedOff, Math.max(every, LONGEST_BACKOFF_S)));
     this.#timer = setTimeout(() => void this.#refresh(), Math.min(seconds * 1000, LONGEST_TIMER_MS));
   }
 
-  /** Reads rows and totals; what arrives is shown even when the other fails, which is then raised. */
+  /**
+   * Reads rows and totals; what arrives is shown even when the other fails, which is then raised.
+   * @param {AbortSignal} signal
+   */
   async #readAll(signal) {
+    /** @type {unknown[]} */
     const failures = [];
+    /** @param {unknown} failure */
     const failed = (failure) => void failures.push(failure);
     const feed = this.#readFeed(signal).then(() => this.#render(), failed);
     // The totals do not say whose they are. Those that go with the first rows are read after them: should the account
@@ -468,22 +757,38 @@ class ValueDelivered extends HTMLElement {
     if (failures.length) throw failures[0];
   }
 
+  /**
+   * @param {string} path below the endpoint
+   * @param {Record<string, string | number | null>} query what is null or empty is left out
+   */
   #url(path, query) {
-    const url = new URL(this.getAttribute("endpoint"), document.baseURI);
+    const url = new URL(this.getAttribute("endpoint") ?? "", document.baseURI);
     url.pathname = url.pathname.replace(/\/$/, "") + path;
-    for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
+    for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, String(value));
     return url;
   }
 
+  /**
+   * @param {Record<string, string | number | null>} query
+   * @param {AbortSignal} signal
+   */
   async #list(query, signal) {
+    /** @type {OutcomePage} */
     const page = await read(this.#url("", { limit: PAGE, ...query }), signal);
-    const isOutcome = (one) => [one.id, one.title, one.outcome_type].every((text) => typeof text === "string") && Date.parse(one.created_at);
+    /** @param {Outcome} one */
+    const isOutcome = (one) =>
+      [one.id, one.title, one.outcome_type].every((text) => typeof text === "string") && Date.parse(one.created_at);
     if (!page.outcomes.every(isOutcome)) throw unclear();
     return page;
   }
 
-  /** Pages of the filtered feed from `cursor` on, until one brings something, the end, or SPARSE_PAGES. */
-  async #pageOfFeed(cursor, signal) {
+  /**
+   * Pages of the filtered feed from `start` on, until one brings something, the end, or SPARSE_PAGES.
+   * @param {string | null} start
+   * @param {AbortSignal} signal
+   */
+  async #pageOfFeed(start, signal) {
+    let cursor = start;
     for (let pages = 1; ; pages += 1) {
       const page = await this.#list({ ...this.#filter, cursor }, signal);
       if (page.outcomes.length || !page.next_cursor || pages === SPARSE_PAGES) return page;
@@ -491,6 +796,7 @@ class ValueDelivered extends HTMLElement {
     }
   }
 
+  /** @param {AbortSignal} signal */
   async #readFeed(signal) {
     let latest = null;
     if (!this.#watching || !(await this.#catchUp(signal))) {
@@ -513,19 +819,23 @@ class ValueDelivered extends HTMLElement {
    * Reads what was recorded since the newest known outcome, and a little before it.
    * @returns false when that cannot be joined to what is shown: too much is new, or the newest known outcome is not
    * there, so these are another account's outcomes.
+   * @param {AbortSignal} signal
    */
   async #catchUp(signal) {
-    const since = this.#newest && new Date(Date.parse(this.#newest.created_at) - OVERLAP_MS).toISOString();
-    const from = since && (since > this.#floor ? since : this.#floor);
+    const newest = this.#newest;
+    const since = newest && new Date(Date.parse(newest.created_at) - OVERLAP_MS).toISOString();
+    const from = since && since < this.#floor ? this.#floor : since;
+    /** @type {Outcome[]} */
     const found = [];
+    /** @type {string | null | undefined} */
     let cursor = null;
     for (let pages = 0; pages === 0 || cursor; pages += 1) {
       if (pages === CATCH_UP_PAGES) return false;
-      const page = await this.#list({ from, cursor, limit: CATCH_UP_PAGE }, signal);
+      const page = await this.#list({ from, cursor: cursor ?? null, limit: CATCH_UP_PAGE }, signal);
       found.push(...page.outcomes);
       cursor = page.next_cursor;
     }
-    if (this.#newest && !found.some(({ id }) => id === this.#newest.id)) return false;
+    if (newest && !found.some(({ id }) => id === newest.id)) return false;
 
     const fresh = found.filter(({ id }) => !this.#seen.has(id));
     if (!fresh.length) return true;
@@ -534,11 +844,13 @@ class ValueDelivered extends HTMLElement {
     this.#news += 1;
     if (this.#rowsDue) return true;
     const { outcomeType, agentId } = this.#filter;
-    const shown = this.#add(
-      fresh.filter(({ outcome_type, agent_id }) => (!outcomeType || outcome_type === outcomeType) && (!agentId || agent_id === Number(agentId))),
-    );
+    /** @param {Outcome} outcome */
+    const passes = ({ outcome_type, agent_id }) =>
+      (!outcomeType || outcome_type === outcomeType) && (!agentId || agent_id === Number(agentId));
+    const shown = this.#add(fresh.filter(passes));
     for (const element of shown) element.classList.add("new");
-    if (shown.length) this.#ui.live.textContent = `${whole.format(shown.length)} new ${shown.length === 1 ? "outcome" : "outcomes"}`;
+    const words = shown.length === 1 ? "new outcome" : "new outcomes";
+    if (shown.length) this.#ui.live.textContent = `${whole.format(shown.length)} ${words}`;
     return true;
   }
 
@@ -547,15 +859,21 @@ class ValueDelivered extends HTMLElement {
     return `${this.#period} ${midnight(0)} ${this.#news}`;
   }
 
+  /** @param {AbortSignal} signal */
   async #readSummary(signal) {
     const sum = this.#sum;
     if (sum === this.#summed) return;
     const period = this.#period;
-    const query = { from: midnight(1 - period), to: midnight(1), timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+    const query = {
+      from: midnight(1 - period),
+      to: midnight(1),
+      timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    };
+    /** @type {Summary} */
     const summary = await read(this.#url("/summary", query), signal).catch((problem) => {
       // A browser may know a time zone that the server's list does not.
-      if (problem.reason === "Invalid timezone") return read(this.#url("/summary", { ...query, timezone: "UTC" }), signal);
-      throw problem;
+      if (problem.reason !== "Invalid timezone") throw problem;
+      return read(this.#url("/summary", { ...query, timezone: "UTC" }), signal);
     });
     if (!Array.isArray(summary.by_day) || !Array.isArray(summary.by_type)) throw unclear();
     if (sum !== this.#sum) return; // of an account, or a day, that is no longer shown
@@ -564,9 +882,9 @@ class ValueDelivered extends HTMLElement {
   }
 
   async #more() {
-    if (this.#fetchingMore || !this.#cursor) return;
-    const mine = (this.#fetchingMore = new AbortController());
-    const signal = AbortSignal.any([mine.signal, this.#life.signal]);
+    if (!this.#life || this.#fetchingMore || !this.#cursor) return;
+    this.#fetchingMore = new AbortController();
+    const signal = AbortSignal.any([this.#fetchingMore.signal, this.#life.signal]);
     this.#render();
     try {
       const page = await this.#pageOfFeed(this.#cursor, signal);
@@ -574,11 +892,10 @@ class ValueDelivered extends HTMLElement {
       this.#cursor = page.next_cursor ?? null;
       this.#problem = null;
       // The button goes away with the last page: the keyboard's place moves on to what it brought.
-      if (!this.#cursor && this.#root.activeElement === this.#ui.more) added[0]?.querySelector("summary").focus();
+      if (!this.#cursor && this.#root.activeElement === this.#ui.more) added[0]?.querySelector("summary")?.focus();
     } catch (error) {
       if (signal.aborted) return;
-      this.#problem = error instanceof Problem ? error : unclear();
-      if (this.#problem.kind === "signed-out") this.#forget();
+      this.#failed(error);
     }
     this.#fetchingMore = null;
     this.#render();
@@ -594,6 +911,7 @@ class ValueDelivered extends HTMLElement {
     return Boolean(this.#ui.type.value || this.#ui.agent.value);
   }
 
+  /** @param {number} period */
   #choosePeriod(period) {
     this.#period = period;
     void this.#refresh();
@@ -618,9 +936,10 @@ class ValueDelivered extends HTMLElement {
     this.#rowsDue = true;
     this.#news += 1;
     this.#summed = "";
-    for (const place of ["total", "caption", "chart", "figures", "split"]) this.#ui[place].replaceChildren();
-    this.#ui.daily.hidden = true;
-    for (const option of [...this.#ui.agent.options].slice(1)) if (!option.selected) option.remove();
+    const { total, caption, place, table, types, daily, agent } = this.#ui;
+    for (const element of [total, caption, place, table, types]) element.replaceChildren();
+    daily.hidden = true;
+    for (const option of [...agent.options].slice(1)) if (!option.selected) option.remove();
   }
 
   #clearRows() {
@@ -631,17 +950,23 @@ class ValueDelivered extends HTMLElement {
     this.#cursor = null;
   }
 
-  /** Puts outcomes that are not shown yet in their places, newest first. @returns their elements */
+  /**
+   * Puts outcomes that are not shown yet in their places, newest first.
+   * @param {Outcome[]} found
+   * @returns their elements
+   */
   #add(found) {
+    /** @type {HTMLLIElement[]} */
     const added = [];
     for (const outcome of found) {
       if (this.#rows.has(outcome.id)) continue;
       const order = `${outcome.created_at}#${outcome.id}`; // the order of the API
       const element = row(outcome);
       // New ones belong near the top and further pages at the end, so this looks at few rows.
-      const later = [...this.#ui.rows.children];
-      const last = later.at(-1);
-      const next = last && last.dataset.order > order ? null : later.find((other) => other.dataset.order < order);
+      const later = /** @type {HTMLLIElement[]} */ ([...this.#ui.rows.children]);
+      /** @param {HTMLLIElement} other */
+      const older = (other) => String(other.dataset.order) < order;
+      const next = later.slice(-1).some(older) ? later.find(older) : null;
       element.dataset.order = order;
       this.#ui.rows.insertBefore(element, next ?? null);
       this.#rows.set(outcome.id, element);
@@ -651,18 +976,26 @@ class ValueDelivered extends HTMLElement {
     return added;
   }
 
+  /** @param {number | null} id */
   #offerAgent(id) {
     const { agent } = this.#ui;
     if (id === null) return;
     const others = [...agent.options].slice(1);
     if (others.some((option) => option.value === String(id))) return;
-    agent.insertBefore(html("option", { value: id }, agentName(id)), others.find((option) => Number(option.value) > id) ?? null);
+    agent.insertBefore(
+      html("option", { value: id }, agentName(id)),
+      others.find((option) => Number(option.value) > id) ?? null,
+    );
   }
 
   // ---- showing
 
+  /**
+   * @param {Summary} summary
+   * @param {number} period
+   */
   #showSummary(summary, period) {
-    const { total, caption, chart: place, figures: table, daily, split: types } = this.#ui;
+    const { total, caption, place, table, daily, types } = this.#ui;
     total.replaceChildren(headline(summary.value_usd));
     caption.textContent = `${outcomes(summary.count)} in ${days(period)}`;
     const valued = summary.by_day.some((day) => Number(decimal(day.value_usd)) !== 0);
@@ -677,6 +1010,7 @@ class ValueDelivered extends HTMLElement {
     for (const time of this.#ui.rows.querySelectorAll("time")) time.textContent = ago(time.dateTime);
   }
 
+  /** @returns {Lack | "ready"} */
   get #state() {
     if (this.#problem && (this.#problem.kind === "signed-out" || !this.#watching)) return this.#problem.kind;
     if (!this.#watching) return "loading";
@@ -684,13 +1018,14 @@ class ValueDelivered extends HTMLElement {
   }
 
   #render() {
-    const { card, notice, says, periods, rows, none, more, total, caption, chart, heading } = this.#ui;
+    const { card, notice, says, periods, rows, none, more, total, caption, place, heading } = this.#ui;
     const state = this.#state;
-    const banner = state === "ready" || state === "empty" ? (this.#problem?.kind ?? "") : "";
-    const told = state === "ready" ? banner : banner || state;
+    // Beside a feed that could be read before, what is wrong now is a banner.
+    const banner = state === "ready" || state === "empty" ? this.#problem?.kind : undefined;
+    const told = banner ?? (state === "ready" ? null : state);
 
     card.dataset.state = state;
-    card.dataset.banner = banner;
+    card.dataset.banner = banner ?? "";
     card.ariaBusy = String(state === "loading");
     for (const button of periods) button.ariaPressed = String(Number(button.value) === this.#period);
     this.#tellTime();
@@ -699,10 +1034,11 @@ class ValueDelivered extends HTMLElement {
       total.replaceChildren("–");
       caption.textContent = this.#busy ? "Adding up…" : "Totals are not available right now.";
     }
-    chart.classList.toggle("awaited", this.#busy && !this.#summed);
+    place.classList.toggle("awaited", this.#busy && !this.#summed);
     rows.ariaBusy = String(this.#rowsDue);
     none.hidden = this.#rows.size > 0;
-    none.textContent = this.#rowsDue ? (this.#busy ? "Looking…" : "Not loaded yet.") : this.#cursor ? "No match among the latest outcomes." : "No outcome matches this filter.";
+    if (this.#rowsDue) none.textContent = this.#busy ? "Looking…" : "Not loaded yet.";
+    else none.textContent = this.#cursor ? "No match among the latest outcomes." : "No outcome matches this filter.";
     more.hidden = !this.#cursor;
     more.textContent = this.#fetchingMore ? "Loading…" : this.#rows.size ? "Load more" : "Look further back";
     more.ariaDisabled = String(Boolean(this.#fetchingMore));
@@ -713,19 +1049,25 @@ class ValueDelivered extends HTMLElement {
     if (notice.dataset.key === key) return;
     notice.dataset.key = key;
     const hadFocus = notice.contains(this.#root.activeElement);
-    const again = ["signed-out", "offline", "error"].includes(told);
-    says.replaceChildren(...this.#words(told, banner));
-    notice.replaceChildren(
-      ...(STATE_ICONS[told] ? [html("span", { class: "icon" }, icon(STATE_ICONS[told]))] : []),
-      says,
-      ...(signIn ? [html("a", { href: signIn }, "Sign in")] : []),
-      ...(again ? [html("button", { type: "button", click: () => void this.#refresh() }, signIn ? "Check again" : "Try again")] : []),
-    );
-    if (hadFocus) (notice.querySelector("button, a") ?? heading).focus();
+    says.replaceChildren(...(told ? this.#words(told, banner) : []));
+    notice.replaceChildren(says);
+    const path = told && STATE_ICONS[told];
+    if (path) notice.prepend(html("span", { class: "icon" }, icon(path)));
+    const ways = [];
+    if (signIn) ways.push(html("a", { href: signIn }, "Sign in"));
+    if (told === "signed-out" || told === "offline" || told === "error") {
+      const words = signIn ? "Check again" : "Try again";
+      ways.push(html("button", { type: "button", click: () => void this.#refresh() }, words));
+    }
+    notice.append(...ways);
+    if (hadFocus) (ways[0] ?? heading).focus();
   }
 
+  /**
+   * @param {Lack} told
+   * @param {Lack | undefined} banner
+   */
   #words(told, banner) {
-    if (!told) return [];
     let [title, text] = WORDS[told];
     if (this.#problem?.message) text = `${this.#problem.message} ${text}`;
     if (banner === "error") title = "This may be out of date";

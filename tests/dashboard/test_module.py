@@ -12,7 +12,7 @@ MODULE = ROOT / "dashboard/value-delivered.js"
 
 
 def test_it_is_small() -> None:
-    assert len(gzip.compress(MODULE.read_bytes(), 9)) < 15_000
+    assert len(gzip.compress(MODULE.read_bytes(), 9)) < 16_000
 
 
 def test_it_needs_no_other_file_and_makes_no_markup_of_strings() -> None:

@@ -1,5 +1,6 @@
 """The Makefile on a machine that lacks the programs it needs."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -22,8 +23,8 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-def make(clone: Path, target: str, **programs: str) -> subprocess.CompletedProcess[str]:
-    """Run make where only make itself and the given programs (name to shell script) exist."""
+def make(clone: Path, target: str, *settings: str, **programs: str) -> subprocess.CompletedProcess[str]:
+    """Run make, with `settings` (NAME=value), where only make itself and the given programs (name to script) exist."""
     tools = clone / "machine"
     tools.mkdir()
     for tool in ("make", "sh", "sed", "expand", "touch"):
@@ -32,7 +33,7 @@ def make(clone: Path, target: str, **programs: str) -> subprocess.CompletedProce
         (tools / name).write_text(f"#!/bin/sh\n{script}\n")
         (tools / name).chmod(0o755)
     return subprocess.run(
-        ["make", target],
+        ["make", target, *settings],
         cwd=clone,
         env={"PATH": str(tools), "HOME": str(clone)},
         stdin=subprocess.DEVNULL,
@@ -80,6 +81,31 @@ def test_a_machine_that_cannot_have_python_3_13_is_told_so_in_one_line(clone: Pa
     assert own_lines(done.stderr) == [
         "Python 3.13 is not on this machine and could not be downloaded: install it, then run make again."
     ]
+
+
+@pytest.mark.parametrize(("settings", "fails"), [([], False), (["CI=true"], True)])
+def test_without_npm_the_dashboard_is_not_checked_which_only_ci_minds(
+    clone: Path, settings: list[str], fails: bool
+) -> None:
+    (clone / "dashboard").mkdir()
+    (clone / "dashboard/package-lock.json").touch()
+
+    done = make(clone, "check-dashboard", *settings)
+
+    assert (done.returncode != 0) is fails
+    assert own_lines(done.stderr) == [
+        "npm is not installed: tests of accessibility are skipped.",
+        "NOT CHECKED: the dashboard, for want of npm.",
+    ]
+
+
+def test_what_npm_installs_is_pinned_and_comes_from_no_registry_in_particular() -> None:
+    locked = json.loads((ROOT / "dashboard/package-lock.json").read_text())["packages"]
+    wanted = json.loads((ROOT / "dashboard/package.json").read_text())["devDependencies"]
+
+    assert locked.pop("")["devDependencies"] == wanted
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert all("integrity" in package and "resolved" not in package for package in locked.values())
 
 
 def test_make_alone_lists_every_target(clone: Path) -> None:
