@@ -65,7 +65,7 @@ check: install check-dashboard .tools/$(CHECKOV) ## formatting, lint, types, the
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
-	$(bin)/mypy functions layers/common/outcomes layers/common/cut_aws_data.py local smoke bench docs tests clients/python conftest.py
+	$(bin)/mypy functions layers/common/outcomes local smoke bench docs tests clients/python conftest.py
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
@@ -106,8 +106,6 @@ build: install ## what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 lock: $(uv_installed) ## pin what pyproject.toml asks for, for the laptop and for the layer
 	$(uv) lock
 	$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
-	$(uv) run --quiet --locked --isolated --only-group runtime python layers/common/cut_aws_data.py \
-	    layers/common/outcomes/storage/aws_data
 
 openapi: install ## write openapi.yaml anew, from template.yaml and the models
 	@PYTHONPATH=layers/common $(bin)/python -m docs.openapi

@@ -1,9 +1,11 @@
 """Measures how a list grows with what is stored, in calls and reads, against moto, whose tables keep what they get."""
 
+import logging
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from botocore.session import get_session
-from moto import mock_aws
+from moto.server import ThreadedMotoServer
 from outcomes.storage.store import OutcomeStore
 from samcli.yamlhelper import yaml_parse
 
@@ -15,31 +17,43 @@ if TYPE_CHECKING:
     from bench.__main__ import Report
 
 TABLE = "OutcomesTable"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 
 
 def list_growth(report: "Report", sizes: list[int]) -> None:
     """Report queries, outcomes and units read for a list of 20, by how many outcomes the user has."""
     table = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][TABLE]["Properties"]
     rows = []
-    with mock_aws():
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with patch.dict("os.environ", CREDENTIALS | {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{host}:{port}"}):
         dynamodb: Any = get_session().create_client("dynamodb")
         dynamodb.create_table(
             TableName=TABLE, **{key: table[key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")}
         )
         store = OutcomeStore(TABLE)
         answers: list[dict[str, Any]] = []
-        store.client.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: answers.append(parsed))
+        call = store.dynamodb.call
+
+        def query(operation: str, request: Any) -> Any:
+            answers.append(call(operation, request))
+            return answers[-1]
+
         filled = 0
         for size in sizes:
             for begin in range(filled, size, 25):
-                puts: Any = [{"PutRequest": {"Item": stored(index)}} for index in range(begin, min(begin + 25, size))]
-                store.client.batch_write_item(RequestItems={TABLE: puts})
+                puts = [{"PutRequest": {"Item": stored(index)}} for index in range(begin, min(begin + 25, size))]
+                call("BatchWriteItem", {"RequestItems": {TABLE: puts}})
             filled = size
             answers.clear()
-            store.page(USER_ID, 20)
+            with patch.object(store.dynamodb, "call", query):
+                store.page(USER_ID, 20)
             read = [item for answer in answers for item in answer["Items"]]
             scanned = sum(answer["ScannedCount"] for answer in answers)
             rows.append([f"{size}", f"{len(answers)}", f"{scanned}", f"{read_units(*read)}"])
+    server.stop()
     flat = all(row[1:] == rows[0][1:] for row in rows)
     report.text("## Growth of a list of 20")
     report.table(["outcomes stored", "queries", "outcomes read", "read units"], rows)

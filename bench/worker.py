@@ -37,11 +37,11 @@ def prepared(spec: dict[str, Any]) -> Callable[[], Any]:
         import boto3
 
         client: Any = boto3.client("dynamodb")
-    else:
-        from outcomes.storage.dynamodb import dynamodb_client
+        return lambda: client.put_item(TableName=spec["table"], Item=spec["item"])
+    from outcomes.storage.store import OutcomeStore
 
-        client = dynamodb_client()
-    return lambda: client.put_item(TableName=spec["table"], Item=spec["item"])
+    dynamodb, request = OutcomeStore(spec["table"]).dynamodb, {"TableName": spec["table"], "Item": spec["item"]}
+    return lambda: dynamodb.call("PutItem", request)
 
 
 call = prepared(json.loads(sys.stdin.readline()))

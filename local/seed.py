@@ -11,9 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
-from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
+from outcomes.errors import Busy
+from outcomes.storage.dynamodb import CallFailed
 from outcomes.storage.store import OutcomeStore
 
 from local.data import owner_only
@@ -77,7 +78,7 @@ def seed(table: str, user_id: int, seeded: Path, now: int) -> None:
                 body = json.loads(json.dumps(fields), parse_float=Decimal, parse_int=Decimal)
                 store.add(NewOutcome.parse(body, session_user=user_id), "key", milliseconds=milliseconds)
                 _show(count, len(missing))
-        except (BotoCoreError, ClientError, TimeoutError) as error:
+        except (Busy, CallFailed, TimeoutError) as error:
             raise StackError(f"the running stack cannot be seeded: {error}") from error
     if missing:
         print(f"User {user_id} now has {len(missing)} more outcomes of the last {DAYS} days.")

@@ -36,8 +36,10 @@ def template() -> Any:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let botocore try again at once."""
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
+    """Let calls be attempted again at once."""
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    for pause in ("PAUSE", "THROTTLED_PAUSE"):
+        monkeypatch.setattr(f"outcomes.storage.dynamodb.{pause}", 0)
 
 
 @pytest.fixture

@@ -1,43 +1,39 @@
-"""Faults of DynamoDB and Secrets Manager, put between botocore and moto."""
+"""Faults of DynamoDB and Secrets Manager, put between our caller and moto."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
-from moto.core.models import botocore_stubber
+from outcomes.storage.connection import NotSent, Reply
+from outcomes.storage.dynamodb import DynamoDB, SecretsManager
 
 THROTTLED = "ProvisionedThroughputExceededException"
 DENIED = "AccessDeniedException"
 
-type Send = Callable[[], AWSResponse]
-type Fault = Callable[[Any, Send], AWSResponse]
-"""Gets the HTTP request and what sends it on to moto; answers, or raises as a broken connection does."""
+
+class Request(NamedTuple):
+    """What is sent. operation: such as `PutItem`. body: its JSON."""
+
+    operation: str
+    body: Any
 
 
-class _Body:
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-
-    def read(self) -> bytes:
-        return self.body
-
-    def stream(self, **_: object) -> Iterator[bytes]:
-        yield self.body
+type Send = Callable[[], Reply]
+type Fault = Callable[[Request, Send], Reply]
+"""Gets the request and what sends it on to moto; answers, or raises as a broken connection does."""
 
 
-def answered(request: Any, status: int, body: dict[str, Any]) -> AWSResponse:
+def answered(status: int, body: dict[str, Any] | bytes) -> Reply:
     """Make an answer of the service."""
-    return AWSResponse(request.url, status, HTTPHeaders(), _Body(json.dumps(body).encode()))
+    return Reply(status, {"x-amzn-requestid": "R1"}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def error(code: str, *, status: int = 400, **extra: object) -> Fault:
     """Answer with an error, such as THROTTLED."""
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **extra}
-    return lambda request, _send: answered(request, status, body)
+    return lambda _request, _send: answered(status, body)
 
 
 def cancelled(*codes: str | None) -> Fault:
@@ -46,42 +42,35 @@ def cancelled(*codes: str | None) -> Fault:
     return error("TransactionCanceledException", **reasons)
 
 
-def unreachable(request: Any, _send: Send) -> AWSResponse:
+def unreachable(_request: Request, _send: Send) -> Reply:
     """Fail as if nobody answers."""
-    raise EndpointConnectionError(endpoint_url=request.url)
+    raise NotSent("no connection")
 
 
-def lost(request: Any, send: Send) -> AWSResponse:
+def lost(_request: Request, send: Send) -> Reply:
     """Let the call take effect, and lose its answer on the way back."""
     send()
-    raise ReadTimeoutError(endpoint_url=request.url)
+    raise TimeoutError("timed out")
 
 
-def fine(_request: Any, send: Send) -> AWSResponse:
+def fine(_request: Request, send: Send) -> Reply:
     """Answer as moto does, without a fault."""
     return send()
 
 
 @contextmanager
-def faulty(client: Any, operations: str | set[str], *faults: Fault) -> Iterator[list[str]]:
-    """Let calls of `operations` meet `faults`, one each in turn, the last for ever. Yields the operations called."""
-    calls: list[str] = []
+def faulty(service: DynamoDB | SecretsManager, operations: str | set[str], *faults: Fault) -> Iterator[list[str]]:
+    """Let attempts at `operations` meet `faults`, one each in turn, the last for ever. Yields the operations sent."""
+    sent: list[str] = []
+    post = service.connection.post
 
-    def meet(request: Any, event_name: str, **context: Any) -> Any:
-        def send() -> Any:
-            return botocore_stubber(event_name=event_name, request=request, **context)
-
-        operation = event_name.rpartition(".")[2]
+    def meet(headers: Mapping[str, str], body: bytes, until: float) -> Reply:
+        operation = headers["x-amz-target"].rpartition(".")[2]
         if operation not in ({operations} if isinstance(operations, str) else operations):
-            return send()
-        fault = faults[min(len(calls), len(faults) - 1)]
-        calls.append(operation)
-        return fault(request, send)
+            return post(headers, body, until)
+        fault = faults[min(len(sent), len(faults) - 1)]
+        sent.append(operation)
+        return fault(Request(operation, json.loads(body)), lambda: post(headers, body, until))
 
-    client.meta.events.unregister("before-send", botocore_stubber)
-    client.meta.events.register("before-send", meet)
-    try:
-        yield calls
-    finally:
-        client.meta.events.unregister("before-send", meet)
-        client.meta.events.register("before-send", botocore_stubber)
+    with patch.object(service.connection, "post", meet):
+        yield sent

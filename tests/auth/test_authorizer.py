@@ -17,6 +17,7 @@ from outcomes.edge.headers import cookies_fingerprint
 from local.session_cookies import encrypted_cookie, stored_row
 from tests.auth.conftest import CURRENT_KEY, PREVIOUS_KEY, REAL_COOKIES, ROOT, SECRET
 from tests.auth.events import load_event
+from tests.aws import aws_client
 from tests.faults import DENIED, THROTTLED, Fault, error, faulty, unreachable
 
 type Log = Callable[[], list[dict[str, Any]]]
@@ -148,9 +149,7 @@ def test_a_deleted_session_stops_at_once(
     put_session(row)
     event = load_event("post_with_session", Cookie=["__Secure-session=token"])
     assert authorizer.handler(event, None) == SESSION
-    authorizer._sessions().stored.client.delete_item(
-        TableName=tables["SessionsTable"], Key={"token_sha256": row["token_sha256"]}
-    )
+    aws_client("dynamodb").delete_item(TableName=tables["SessionsTable"], Key={"token_sha256": row["token_sha256"]})
     assert refused(authorizer, event)
 
 
@@ -187,7 +186,7 @@ class TestTroubleWithAws:
     def test_at_the_sessions_table_is_a_failure(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
         event = load_event("post_with_session", Cookie=["__Secure-session=CANARY"])
         with (
-            faulty(authorizer._sessions().stored.client, "GetItem", trouble),
+            faulty(authorizer._sessions().stored.dynamodb, "GetItem", trouble),
             pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$") as raised,
         ):
             authorizer.handler(event, None)
@@ -200,7 +199,7 @@ class TestTroubleWithAws:
     def test_at_the_session_secret_is_a_failure(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
         event = load_event("get_with_session")
         with (
-            faulty(authorizer._sessions().secrets.client, "GetSecretValue", trouble),
+            faulty(authorizer._sessions().secrets.secrets_manager, "GetSecretValue", trouble),
             pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$") as raised,
         ):
             authorizer.handler(event, None)
@@ -210,8 +209,8 @@ class TestTroubleWithAws:
 
     def test_does_not_stop_a_key(self, authorizer: ModuleType, trouble: Fault) -> None:
         with (
-            faulty(authorizer._sessions().stored.client, "GetItem", trouble),
-            faulty(authorizer._sessions().secrets.client, "GetSecretValue", trouble),
+            faulty(authorizer._sessions().stored.dynamodb, "GetItem", trouble),
+            faulty(authorizer._sessions().secrets.secrets_manager, "GetSecretValue", trouble),
         ):
             assert authorizer.handler(load_event("post_with_key"), None) == KEY
 

@@ -462,7 +462,7 @@ class TestSeveralSessions:
         self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]]
     ) -> None:
         with (
-            faulty(deployed_sessions.stored.client, "GetItem", error(THROTTLED)),
+            faulty(deployed_sessions.stored.dynamodb, "GetItem", error(THROTTLED)),
             pytest.raises(SessionsUnavailable),
         ):
             deployed_sessions.user_id(cookies_of(42))
@@ -493,7 +493,7 @@ class TestSecrets:
         assert fits(secrets, SECRET)
 
     def test_are_read_once_in_five_minutes(self, secrets: SessionSecrets, clock: Clock) -> None:
-        with faulty(secrets.client, "GetSecretValue", fine) as calls:
+        with faulty(secrets.secrets_manager, "GetSecretValue", fine) as calls:
             for clock.now in (NOON, NOON + 1, NOON + 299):
                 assert fits(secrets, SECRET)
             assert len(calls) == 2  # current and previous
@@ -516,7 +516,7 @@ class TestSecrets:
         self, secrets: SessionSecrets, clock: Clock
     ) -> None:
         assert fits(secrets, SECRET)
-        with faulty(secrets.client, "GetSecretValue", fine) as calls:
+        with faulty(secrets.secrets_manager, "GetSecretValue", fine) as calls:
             for clock.now in range(NOON + 100, NOON + 130):
                 assert not fits(secrets, "strange")
             assert len(calls) == 2
@@ -525,7 +525,7 @@ class TestSecrets:
             assert len(calls) == 4
 
     def test_are_not_read_twice_for_a_strange_token_that_comes_first(self, secrets: SessionSecrets) -> None:
-        with faulty(secrets.client, "GetSecretValue", fine) as calls:
+        with faulty(secrets.secrets_manager, "GetSecretValue", fine) as calls:
             assert not fits(secrets, "strange")
         assert len(calls) == 2
 
@@ -534,7 +534,7 @@ class TestSecrets:
         self, secrets: SessionSecrets, clock: Clock
     ) -> None:
         assert fits(secrets, SECRET)
-        with faulty(secrets.client, "GetSecretValue", error(THROTTLED)) as calls:
+        with faulty(secrets.secrets_manager, "GetSecretValue", error(THROTTLED)) as calls:
             for clock.now in range(NOON + 100, NOON + 130):
                 with pytest.raises(SessionsUnavailable):
                     fits(secrets, "strange")
@@ -548,7 +548,7 @@ class TestSecrets:
         assert fits(secrets, SECRET)
         clock.now = NOON + 300
         with (
-            faulty(secrets.client, "GetSecretValue", unreachable),
+            faulty(secrets.secrets_manager, "GetSecretValue", unreachable),
             pytest.raises(SessionsUnavailable, match="Session secret: "),
         ):
             fits(secrets, SECRET)
@@ -558,14 +558,14 @@ class TestSecrets:
     @pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), unreachable])
     def test_of_which_the_previous_cannot_be_read_are_unknown(self, secrets: SessionSecrets, trouble: Fault) -> None:
         with (
-            faulty(secrets.client, "GetSecretValue", fine, trouble),
+            faulty(secrets.secrets_manager, "GetSecretValue", fine, trouble),
             pytest.raises(SessionsUnavailable, match="Session secret: "),
         ):
             fits(secrets, SECRET)
 
     @pytest.mark.usefixtures("no_waiting")
     def test_survive_one_failed_attempt(self, secrets: SessionSecrets) -> None:
-        with faulty(secrets.client, "GetSecretValue", error("InternalServiceError", status=500), fine):
+        with faulty(secrets.secrets_manager, "GetSecretValue", error("InternalServiceError", status=500), fine):
             assert fits(secrets, SECRET)
 
     @pytest.mark.usefixtures("tables")
@@ -610,7 +610,7 @@ class TestStoredSessions:
         "token", ["t" * (MAX_TOKEN_LENGTH + 1), "t\u00e9", "\ud800"], ids=["long", "accent", "half"]
     )
     def test_are_refused_unseen_when_malformed(self, stored: StoredSessions, token: str) -> None:
-        with faulty(stored.client, "GetItem", fine) as calls:
+        with faulty(stored.dynamodb, "GetItem", fine) as calls:
             assert self.refusal(stored, token) == "malformed_session"
         assert not calls
 
@@ -650,7 +650,7 @@ class TestStoredSessions:
     @pytest.mark.usefixtures("no_waiting")
     def test_are_not_known_when_the_table_cannot_be_read(self, stored: StoredSessions) -> None:
         with (
-            faulty(stored.client, "GetItem", error(THROTTLED)) as calls,
+            faulty(stored.dynamodb, "GetItem", error(THROTTLED)) as calls,
             pytest.raises(SessionsUnavailable, match="Sessions table: "),
         ):
             stored.user_id("token")

@@ -44,7 +44,7 @@ def store(stack: Stack) -> Iterator[OutcomeStore]:
         environment.setenv("AWS_ENDPOINT_URL", stack.aws_url)
         store = OutcomeStore(stack.tables["OutcomesTable"])
     yield store
-    store.client.close()
+    store.dynamodb.connection.close()
 
 
 @pytest.fixture

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.retries.standard import ExponentialBackoff, RetryContext
 from outcomes.auth import sessions
 from outcomes.contract import limits
 from outcomes.storage import ledger, store
-from outcomes.storage.dynamodb import dynamodb_client
 
 from local.errors import StackError
 
@@ -120,21 +118,11 @@ def test_the_authorizer_is_never_the_narrower(complete: Deployment) -> None:
     assert "ReservedConcurrentExecutions" not in complete.of(FUNCTION)["AuthorizerFunction"]
 
 
-def longest_call(config: Any) -> float:
-    """Compute the longest that botocore takes to give up: every attempt times out, every wait is the longest."""
-    attempts = config.retries["total_max_attempts"]
-    assert config.retries["mode"] == "standard"
-    longest_wait = ExponentialBackoff(random=lambda: 1).delay_amount
-    waits = [longest_wait(RetryContext(attempt_number=number)) for number in range(1, attempts)]
-    return float(attempts * (config.connect_timeout + config.read_timeout) + sum(waits))
-
-
-def test_the_sdk_gives_up_before_the_function_and_that_before_api_gateway(deployed: Deployment) -> None:
+def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deployed: Deployment) -> None:
     timeout = {name: int(function["Timeout"]) for name, function in deployed.of(FUNCTION).items()}
-    call = longest_call(dynamodb_client().meta.config)
+    call = store.LIMITS.total
 
-    assert call == 12
-    assert longest_call(sessions.SDK_LIMITS) < timeout["AuthorizerFunction"]
+    assert sessions.LIMITS.total < timeout["AuthorizerFunction"]
     assert ledger.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
     assert ledger.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]

@@ -306,7 +306,7 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         (
             f"{name} outlives its caller",
             the(f"{name}Function/Properties/Timeout", 30),
-            production.test_the_sdk_gives_up_before_the_function_and_that_before_api_gateway,
+            production.test_a_call_gives_up_before_the_function_and_that_before_api_gateway,
         )
         for name in EVERY_FUNCTION
     ),
@@ -314,7 +314,7 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         (
             f"{name} ends before its SDK",
             the(f"{name}Function/Properties/Timeout", 4),
-            production.test_the_sdk_gives_up_before_the_function_and_that_before_api_gateway,
+            production.test_a_call_gives_up_before_the_function_and_that_before_api_gateway,
         )
         for name in EVERY_FUNCTION
     ),

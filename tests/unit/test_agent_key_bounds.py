@@ -9,6 +9,7 @@ from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
+from tests.aws import aws_client
 from tests.events import KEY, agent, proxy_event, session
 
 PLAIN = {"outcomeType": "deal_closed", "title": "Closed a deal"}
@@ -141,7 +142,7 @@ def test_every_outcome_says_what_recorded_it_to_whoever_asks() -> None:
 
 def test_an_outcome_from_before_there_was_a_ledger_was_recorded_by_nobody_known() -> None:
     post(PLAIN, session(42))
-    client = list_outcomes.store.client
+    client = aws_client("dynamodb")
     [item] = client.scan(TableName="OutcomesTable")["Items"]
     client.put_item(TableName="OutcomesTable", Item={k: v for k, v in item.items() if k != "recorded_by"})
     assert listed(include="ledger")[0]["recorded_by"] is None

@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from outcomes.contract import json_text
-from outcomes.storage.dynamodb import dynamodb_client
+from outcomes.storage.dynamodb import DynamoDB
+from outcomes.storage.store import LIMITS
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
@@ -37,8 +38,8 @@ def test_any_sequence_keeps_count_and_sum(template: Any) -> None:
             super().__init__()
             self.aws = ExitStack()
             self.aws.enter_context(template_tables(template))
-            # botocore stops to try again when it has done so too often; each sequence begins anew.
-            record_outcome.store.client = dynamodb_client()
+            # A caller stops to try again when it has done so too often; each sequence begins anew.
+            record_outcome.store.dynamodb = DynamoDB(LIMITS)
             self.values: dict[str, Any] = {}  # id to value
             self.ids: dict[str, str] = {}  # key to id
 
@@ -52,7 +53,7 @@ def test_any_sequence_keeps_count_and_sum(template: Any) -> None:
 
         @rule(key=KEYS, value=VALUES, trouble=TROUBLE)
         def record_once(self, key: str, value: str | None, trouble: list[Fault]) -> None:
-            with faulty(record_outcome.store.client, "TransactWriteItems", *trouble):
+            with faulty(record_outcome.store.dynamodb, "TransactWriteItems", *trouble):
                 response = post(record_outcome, outcome(value), {"Idempotency-Key": key})
             headers = response["headers"]
             if key in self.ids:

@@ -19,7 +19,7 @@ EDGE = "What speaks HTTP with callers (edge) knows nothing of storage"
 CONTRACT = "The contract knows pydantic's engine and the standard library only"
 FUNCTIONS = "Functions never import each other"
 AT_HOME = "Nothing that is deployed imports local, tests or what else stays at home"
-AWS = "Only storage.dynamodb and auth.sessions reach AWS, and nothing reaches farther"
+AWS = "Only storage.dynamodb reaches AWS, and nothing reaches farther"
 ENVIRONMENT = "Environment variables are read in a function's app.py: hand the value on from there."
 
 ENGINE = {"pydantic_core", "typing_extensions"}

@@ -7,6 +7,7 @@ from outcomes.edge.api import endpoint, ok
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
+from tests.aws import aws_client
 from tests.events import KEY, proxy_event, session
 
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
@@ -21,7 +22,7 @@ def post(headers: dict[str, str], authorizer: dict[str, Any]) -> tuple[int, str]
 
 
 def stored() -> int:
-    return int(app.store.client.scan(TableName="OutcomesTable", ConsistentRead=True)["Count"])
+    return int(aws_client("dynamodb").scan(TableName="OutcomesTable", ConsistentRead=True)["Count"])
 
 
 @pytest.mark.parametrize(

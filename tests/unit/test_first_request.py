@@ -26,7 +26,10 @@ WITH_A_KEY = proxy_event("POST", authorizer=None) | {
     "multiValueHeaders": {"Authorization": ["Bearer a-key"]},
 }
 
-DISPENSABLE = {"aws_lambda_powertools", "pydantic", "pydantic_core", "typing_extensions"}
+DISPENSABLE = {
+    *("aws_lambda_powertools", "boto3", "botocore", "pydantic", "pydantic_core", "typing_extensions", "urllib3"),
+    *("asyncio", "dataclasses", "importlib.resources", "inspect", "logging", "random", "uuid"),
+}
 ENGINE = "pydantic_core._pydantic_core"
 
 FIRST_REQUEST = """
@@ -57,7 +60,8 @@ def service() -> Iterator[str]:
 def first_request(function: str, event: dict[str, Any], service: str) -> dict[str, Any]:
     """Run a function in a new process until it has answered, and tell the answer and the modules that it loaded."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FIRST_REQUEST, json.dumps(event)],
+        # The connection is kept, to the end of the process too.
+        [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", FIRST_REQUEST, json.dumps(event)],
         env=os.environ
         | {
             "PYTHONPATH": f"{ROOT}/functions/{function}:{ROOT}/layers/common",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.record_outcome import app
+from tests.aws import aws_client
 from tests.events import KEY, proxy_event, session
 from tests.faults import cancelled, faulty, fine, lost
 
@@ -19,7 +20,7 @@ def record(key: str, body: Any = VALID, authorizer: dict[str, Any] = KEY, header
 
 
 def stored() -> Any:
-    return app.store.client.scan(TableName="OutcomesTable", ConsistentRead=True)["Items"]
+    return aws_client("dynamodb").scan(TableName="OutcomesTable", ConsistentRead=True)["Items"]
 
 
 def test_every_200_says_the_id_of_the_outcome() -> None:
@@ -76,7 +77,7 @@ def test_a_refused_request_is_not_remembered() -> None:
 
 def test_a_failed_request_may_be_tried_again_with_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
-    with faulty(app.store.client, "TransactWriteItems", lost):
+    with faulty(app.store.dynamodb, "TransactWriteItems", lost):
         assert record("k")["statusCode"] == 500
     # It had been stored, which could not be known. A remembered 500, which other designs replay, would stay one.
     response = record("k")
@@ -86,7 +87,7 @@ def test_a_failed_request_may_be_tried_again_with_the_same_key(monkeypatch: pyte
 
 def test_when_others_keep_writing_the_caller_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
-    with faulty(app.store.client, "TransactWriteItems", cancelled("None", "TransactionConflict")):
+    with faulty(app.store.dynamodb, "TransactWriteItems", cancelled("None", "TransactionConflict")):
         response = record("k")
     assert (response["statusCode"], response["body"]) == (409, '{"error":"Conflict"}')
     assert response["headers"]["Retry-After"] == "1"
@@ -123,7 +124,7 @@ def test_the_name_of_the_header_has_no_case(header: str) -> None:
 def test_recording_is_one_call(key: str | None, operation: str) -> None:
     headers = {"Idempotency-Key": key} if key else {}
     operations = {"PutItem", "GetItem", "Query", "TransactWriteItems", "BatchWriteItem"}
-    with faulty(app.store.client, operations, fine) as calls:
+    with faulty(app.store.dynamodb, operations, fine) as calls:
         app.handler(proxy_event("POST", authorizer=KEY, body=VALID, headers=headers), None)
     assert calls == [operation]
 

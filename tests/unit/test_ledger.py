@@ -1,18 +1,18 @@
 """Outcomes are recorded once, whatever happens on the way."""
 
 import itertools
-import json
 import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.contract.models import NewOutcome
-from outcomes.errors import Contended, IdempotencyKeyReused
+from outcomes.errors import Busy, Contended, IdempotencyKeyReused
+from outcomes.storage.dynamodb import ServiceError, TransactionCanceled, Unavailable
 from outcomes.storage.ledger import REMEMBERED_SECONDS, Entry, Ledger, Recorded, idempotency_hash
 from outcomes.storage.store import OutcomeStore
 
+from tests.aws import aws_client
 from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -29,11 +29,11 @@ def outcome(**fields: Any) -> NewOutcome:
 
 
 def stored(ledger: Ledger) -> Any:
-    return ledger.store.client.scan(TableName=ledger.store.table, ConsistentRead=True)["Items"]
+    return aws_client("dynamodb").scan(TableName=ledger.store.table, ConsistentRead=True)["Items"]
 
 
 def remembered(ledger: Ledger) -> Any:
-    return ledger.store.client.scan(TableName=ledger.table, ConsistentRead=True)["Items"]
+    return aws_client("dynamodb").scan(TableName=ledger.table, ConsistentRead=True)["Items"]
 
 
 KEY = idempotency_hash(None, outcome(), "order-1")
@@ -141,7 +141,7 @@ PASSING: dict[str, list[Fault]] = {
 
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING.keys())
 def test_passing_trouble_still_makes_one_outcome_and_an_answer(ledger: Ledger, trouble: list[Fault]) -> None:
-    with faulty(ledger.store.client, "TransactWriteItems", *trouble, fine):
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", *trouble, fine):
         recorded = ledger.record(Entry(outcome(), KEY, "key"))
     assert not recorded.replayed
     assert ledger.record(Entry(outcome(), KEY, "key")) == Recorded(recorded.id, replayed=True)
@@ -149,14 +149,14 @@ def test_passing_trouble_still_makes_one_outcome_and_an_answer(ledger: Ledger, t
 
 
 LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
-    "every answer lost": (lost, BotoCoreError, 1),
-    "nobody there": (unreachable, BotoCoreError, 0),
-    "denied": (error(DENIED), ClientError, 0),
-    "throttled as a whole": (error(THROTTLED), ClientError, 0),
+    "every answer lost": (lost, Unavailable, 1),
+    "nobody there": (unreachable, Unavailable, 0),
+    "denied": (error(DENIED), ServiceError, 0),
+    "throttled as a whole": (error(THROTTLED), Busy, 0),
     "conflict upon conflict": (cancelled(*CONFLICT), Contended, 0),
-    "throttled within": (cancelled("ThrottlingError", "None"), ClientError, 0),
-    "refused by the service": (cancelled("ValidationError", "None"), ClientError, 0),
-    "reasons missing": (cancelled(None), ClientError, 0),
+    "throttled within": (cancelled("ThrottlingError", "None"), TransactionCanceled, 0),
+    "refused by the service": (cancelled("ValidationError", "None"), TransactionCanceled, 0),
+    "reasons missing": (cancelled(None), TransactionCanceled, 0),
 }
 
 
@@ -165,7 +165,7 @@ def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
     ledger: Ledger, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
-    with faulty(ledger.store.client, "TransactWriteItems", trouble), pytest.raises(raised):
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", trouble), pytest.raises(raised):
         ledger.record(Entry(outcome(), KEY, "key"))
     assert len(stored(ledger)) == len(remembered(ledger)) == written
     assert ledger.record(Entry(outcome(), KEY, "key")).replayed == bool(written)
@@ -174,7 +174,7 @@ def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
 
 def test_a_failure_is_not_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
-    with faulty(ledger.store.client, "TransactWriteItems", error(DENIED)), pytest.raises(ClientError):
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", error(DENIED)), pytest.raises(ServiceError):
         ledger.record(Entry(outcome(), KEY, "key"))
     assert not ledger.record(Entry(outcome(title="mended"), KEY, "key")).replayed
 
@@ -196,7 +196,7 @@ def entries(count: int, prefix: str | None = None) -> list[Entry]:
 )
 def test_a_batch_takes_few_calls(ledger: Ledger, plain: int, keyed: int, writes: int, transactions: int) -> None:
     batch = entries(plain) + entries(keyed, "k")
-    with faulty(ledger.store.client, WRITES, fine) as calls:
+    with faulty(ledger.store.dynamodb, WRITES, fine) as calls:
         results = ledger.record_all(batch)
     assert (calls.count("BatchWriteItem"), calls.count("TransactWriteItems")) == (writes, transactions)
     ids = [result.id for result in results if isinstance(result, Recorded) and not result.replayed]
@@ -231,26 +231,41 @@ def test_what_one_outcome_conflicts_with_holds_up_no_other(ledger: Ledger, monke
     batch = entries(4, "k")
 
     def second_conflicts(request: Any, send: Any) -> Any:
-        titles = [f'"title": {{"S": "{index}"}}' for index in range(4)]
-        body = request.body.decode()
-        sent = [index for index, title in enumerate(titles) if title in body]
+        sent = [int(put["Put"]["Item"]["title"]["S"]) for put in request.body["TransactItems"][::2]]
         if 1 in sent:
             codes = itertools.chain.from_iterable(("None", "TransactionConflict" if i == 1 else "None") for i in sent)
             return cancelled(*codes)(request, send)
         return send()
 
-    with faulty(ledger.store.client, "TransactWriteItems", second_conflicts):
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", second_conflicts):
         results = ledger.record_all(batch)
     assert isinstance(results[1], Contended)
     assert all(isinstance(results[index], Recorded) for index in (0, 2, 3))
     assert len(stored(ledger)) == 3
 
 
+def test_what_conflicts_to_the_end_leaves_all_others_their_time(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.3)
+
+    def first_conflicts(request: Any, send: Any) -> Any:
+        puts = request.body["TransactItems"]
+        if puts[0]["Put"]["Item"]["title"] == {"S": "0"}:
+            return cancelled("TransactionConflict", *["None"] * (len(puts) - 1))(request, send)
+        return send()
+
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", first_conflicts):
+        first, *others = ledger.record_all(entries(60, "k") + entries(1))
+    assert isinstance(first, Contended)
+    assert all(isinstance(result, Recorded) for result in others)
+
+
 def test_what_the_table_leaves_unprocessed_is_sent_again(ledger: Ledger) -> None:
     def leaves_some(request: Any, _send: Any) -> Any:
-        return answered(request, 200, {"UnprocessedItems": json.loads(request.body)["RequestItems"]})
+        return answered(200, {"UnprocessedItems": request.body["RequestItems"]})
 
-    with faulty(ledger.store.client, "BatchWriteItem", leaves_some, leaves_some, fine) as calls:
+    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaves_some, leaves_some, fine) as calls:
         results = ledger.record_all(entries(7))
     assert len(calls) == 3
     assert all(isinstance(result, Recorded) for result in results)
@@ -263,12 +278,12 @@ def test_what_the_table_leaves_unprocessed_to_the_end_was_not_taken_in_time(
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
 
     def leaves_the_last(request: Any, send: Any) -> Any:
-        puts = json.loads(request.body)["RequestItems"]["OutcomesTable"]
+        puts = request.body["RequestItems"]["OutcomesTable"]
         if len(puts) > 1:
             send()
-        return answered(request, 200, {"UnprocessedItems": {"OutcomesTable": puts[-1:]}})
+        return answered(200, {"UnprocessedItems": {"OutcomesTable": puts[-1:]}})
 
-    with faulty(ledger.store.client, "BatchWriteItem", leaves_the_last):
+    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaves_the_last):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
     assert isinstance(last, TimeoutError)
@@ -276,14 +291,14 @@ def test_what_the_table_leaves_unprocessed_to_the_end_was_not_taken_in_time(
 
 @pytest.mark.parametrize("trouble", [lost, unreachable, error(DENIED), error(THROTTLED)])
 def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: Ledger, trouble: Fault) -> None:
-    with faulty(ledger.store.client, WRITES, trouble):
+    with faulty(ledger.store.dynamodb, WRITES, trouble):
         results = ledger.record_all(entries(2) + entries(2, "k"))
-    assert all(isinstance(result, ClientError | BotoCoreError) for result in results)
+    assert all(isinstance(result, ServiceError | Unavailable | Busy) for result in results)
 
 
 def test_no_call_begins_when_the_time_is_up(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", -1.0)
-    with faulty(ledger.store.client, WRITES, fine) as calls:
+    with faulty(ledger.store.dynamodb, WRITES, fine) as calls:
         results = ledger.record_all(entries(1) + entries(1, "k"))
     assert all(isinstance(result, TimeoutError) for result in results)
     assert calls == []
@@ -297,33 +312,25 @@ def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
         return True
 
     monkeypatch.setattr("outcomes.storage.ledger._Deadline.wait", wait_too_long)
-    with faulty(ledger.store.client, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
         ledger.record(Entry(outcome(), KEY, "key"))
 
 
-def damaged(request: Any, _send: Any) -> Any:
+def damaged(_request: Any, _send: Any) -> Any:
     """Answer 200 with half of a body, as a connection that closes early leaves it."""
-    response = answered(request, 200, {})
-    response.raw.body = b'{"UnprocessedIt'
-    return response
+    return answered(200, b'{"UnprocessedIt')
 
 
-def shapeless(body: str) -> Fault:
+def shapeless(body: bytes) -> Fault:
     """Answer an error whose body is JSON, but no object."""
-
-    def fault(request: Any, _send: Any) -> Any:
-        response = answered(request, 400, {})
-        response.raw.body = body.encode()
-        return response
-
-    return fault
+    return lambda _request, _send: answered(400, body)
 
 
 WHATEVER_GOES_WRONG: dict[str, Fault] = {
     "half of an answer": damaged,
-    "an error that is a list": shapeless("[]"),
-    "an error that is a text": shapeless('"no"'),
-    "an error that is nothing": shapeless("null"),
+    "an error that is a list": shapeless(b"[]"),
+    "an error that is a text": shapeless(b'"no"'),
+    "an error that is nothing": shapeless(b"null"),
     "reasons that are no list": error("TransactionCanceledException", CancellationReasons="no"),
     "reasons that are no objects": error("TransactionCanceledException", CancellationReasons=["no", 1]),
 }
@@ -334,11 +341,11 @@ def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, trouble: Fault
 ) -> None:
     monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
-    with faulty(ledger.store.client, "BatchWriteItem", trouble):
+    with faulty(ledger.store.dynamodb, "BatchWriteItem", trouble):
         plain, keyed = ledger.record_all(entries(1) + entries(1, "k"))
     assert isinstance(plain, Exception)
     assert isinstance(keyed, Recorded)
-    with faulty(ledger.store.client, "TransactWriteItems", trouble):
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", trouble):
         keyed, plain = ledger.record_all(entries(1, "j") + entries(1))
     assert isinstance(keyed, Exception)
     assert isinstance(plain, Recorded)
@@ -350,7 +357,7 @@ def test_a_remembered_row_that_cannot_be_read_fails_its_outcome_alone(ledger: Le
     ledger.record_all([first])
     [row] = remembered(ledger)
     del row[lacking]
-    ledger.store.client.put_item(TableName=ledger.table, Item=row)
+    aws_client("dynamodb").put_item(TableName=ledger.table, Item=row)
     failed, recorded = ledger.record_all([first, second])
     assert isinstance(failed, Exception)
     assert not isinstance(failed, IdempotencyKeyReused)

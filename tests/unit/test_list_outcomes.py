@@ -10,7 +10,7 @@ from outcomes.contract.models import NewOutcome
 
 from functions.list_outcomes import app
 from tests.events import KEY, proxy_event, session
-from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
+from tests.faults import DENIED, error, faulty, unreachable
 
 LAMBDA_RESPONSE_LIMIT = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -101,17 +101,13 @@ def test_fifty_outcomes_of_maximal_metadata_list_in_one_response() -> None:
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), unreachable])
+@pytest.mark.parametrize("trouble", [error(DENIED), unreachable])
 def test_trouble_with_the_table_is_an_honest_500(trouble: Any, log: Callable[[], list[dict[str, Any]]]) -> None:
-    with faulty(app.store.client, "Query", trouble):
+    with faulty(app.store.dynamodb, "Query", trouble):
         response = get()
     assert (response["statusCode"], response["body"]) == (500, '{"error":"Failed to list outcomes"}')
     [line] = log()
-    assert line["exception_name"] in {
-        "ProvisionedThroughputExceededException",
-        "ClientError",
-        "EndpointConnectionError",
-    }
+    assert line["exception_name"] in {"ServiceError", "Unavailable"}
 
 
 @pytest.mark.parametrize(

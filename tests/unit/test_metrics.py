@@ -42,7 +42,7 @@ def by_powertools(dimension: str, value: str, counts: list[tuple[str, MetricUnit
 
 
 @given(values=st.lists(st.none() | MONEY, min_size=1, max_size=99), outcome_type=st.sampled_from(OutcomeType))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_recorded_is_the_line_that_powertools_would_write(
     values: list[Decimal | None], outcome_type: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from outcomes.contract.models import NewOutcome
 from outcomes.storage.store import new_item
 
 from functions.list_outcomes import app
+from tests.aws import aws_client
 from tests.events import proxy_event, session
 from tests.faults import faulty, fine
 
@@ -179,8 +180,8 @@ def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
     ]
     for put in batched(others, 25, strict=False):
         puts: Any = [{"PutRequest": {"Item": item}} for item in put]
-        app.store.client.batch_write_item(RequestItems={"OutcomesTable": puts})
-    with faulty(app.store.client, "Query", fine) as calls:
+        aws_client("dynamodb").batch_write_item(RequestItems={"OutcomesTable": puts})
+    with faulty(app.store.dynamodb, "Query", fine) as calls:
         ids, cursor = page(agentId="7", limit="2")
     assert ids == wanted[1:]
     assert cursor is not None
@@ -191,7 +192,7 @@ def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
 def test_reads_that_take_long_end_the_page_early_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [add(NOON + index, agentId=Decimal(7 if index % 4 == 0 else 8)) for index in range(12)]
     monkeypatch.setattr("outcomes.storage.store.PAGE_SECONDS", -1)
-    with faulty(app.store.client, "Query", fine) as calls:
+    with faulty(app.store.dynamodb, "Query", fine) as calls:
         found, cursor = page(agentId="7", limit="2")
     assert len(calls) == 1
     assert len(found) < 2

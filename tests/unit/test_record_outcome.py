@@ -16,6 +16,7 @@ from outcomes.contract import json_text
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
+from tests.aws import aws_client
 from tests.events import KEY, proxy_event, session
 from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
 
@@ -30,7 +31,7 @@ def record(body: Any, authorizer: dict[str, Any] | None = KEY, **event: Any) -> 
 
 
 def stored() -> Any:
-    return app.store.client.scan(TableName="OutcomesTable", ConsistentRead=True)["Items"]
+    return aws_client("dynamodb").scan(TableName="OutcomesTable", ConsistentRead=True)["Items"]
 
 
 def feed(user_id: int) -> str:
@@ -207,23 +208,33 @@ def test_an_event_that_is_hardly_one_is_refused(event: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("trouble", "cause"),
     [
-        (error(THROTTLED), THROTTLED),
         (error(DENIED), DENIED),
         (error("ValidationException"), "ValidationException"),
         (error("InternalServerError", status=500), "InternalServerError"),
-        (unreachable, "EndpointConnectionError"),
+        (unreachable, "no connection"),
     ],
 )
 def test_trouble_with_the_table_is_an_honest_500_and_a_log_line_with_its_cause(
     trouble: Any, cause: str, log: Log
 ) -> None:
-    with faulty(app.store.client, "PutItem", trouble):
+    with faulty(app.store.dynamodb, "PutItem", trouble):
         assert record(VALID) == (500, '{"error":"Failed to record outcome"}')
     assert stored() == []
     [line] = log()
     assert (line["level"], line["message"]) == ("ERROR", "Failed to record outcome")
     assert line["correlation_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
     assert cause in line["exception"]
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_table_that_takes_no_more_is_an_honest_503() -> None:
+    event = proxy_event("POST", authorizer=KEY, body=VALID)
+    with faulty(app.store.dynamodb, "PutItem", error(THROTTLED)) as attempts:
+        response = app.handler(event, None)
+    assert (response["statusCode"], response["body"]) == (503, '{"error":"Busy"}')
+    assert response["headers"]["Retry-After"] == "1"
+    assert len(attempts) == 2
+    assert stored() == []
 
 
 def test_every_answer_has_the_contracts_headers() -> None:
@@ -337,8 +348,9 @@ def test_the_way_from_handler_to_put_item_is_three_frames_of_ours() -> None:
         return send()
 
     def is_ours(frame: traceback.FrameSummary) -> bool:
-        return "/functions/" in frame.filename or "/layers/common/outcomes/" in frame.filename
+        ours = "/functions/" in frame.filename or "/layers/common/outcomes/" in frame.filename
+        return ours and not frame.filename.endswith("/storage/dynamodb.py")  # the wire
 
-    with faulty(app.store.client, "PutItem", count_frames):
+    with faulty(app.store.dynamodb, "PutItem", count_frames):
         record(VALID)
     assert ours == ["api.py:handler", "app.py:handler", "store.py:add"]

@@ -16,7 +16,7 @@ class SlowTable:
         self.now = 0.0
         self.queries = 0
 
-    def query(self, **_: Any) -> dict[str, Any]:
+    def call(self, _operation: str, _request: Any) -> dict[str, Any]:
         self.queries += 1
         self.now += self.seconds
         instant = 1_000_000 - self.queries
@@ -28,7 +28,7 @@ class SlowTable:
 def test_no_query_begins_when_time_is_up(monkeypatch: pytest.MonkeyPatch, seconds: float, queries: int) -> None:
     table = SlowTable(seconds)
     store = OutcomeStore("OutcomesTable")
-    store.client = table  # type: ignore[assignment]  # the one call of it that matters here
+    store.dynamodb = table  # type: ignore[assignment]  # the one call of it that matters here
     monkeypatch.setattr("outcomes.storage.store.time.monotonic", lambda: table.now)
 
     page = store.page(42, 20, filters=Filters(agent_id=7))

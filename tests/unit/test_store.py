@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
+from outcomes.errors import Busy
 from outcomes.storage import ulid
+from outcomes.storage.dynamodb import CallFailed
 from outcomes.storage.store import OutcomeStore
 
+from tests.aws import aws_client
 from tests.faults import DENIED, THROTTLED, error, faulty, fine, unreachable
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
@@ -27,8 +29,8 @@ def outcome(**fields: Any) -> NewOutcome:
     )
 
 
-def stored(store: OutcomeStore) -> list[dict[str, Any]]:
-    return store.client.scan(TableName=store.table, ConsistentRead=True)["Items"]
+def stored(store: OutcomeStore) -> Any:
+    return aws_client("dynamodb").scan(TableName=store.table, ConsistentRead=True)["Items"]
 
 
 def test_an_outcome_is_stored_as_the_design_draws_it(store: OutcomeStore) -> None:
@@ -82,7 +84,7 @@ def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
     large = {"a": "x" * 65000}
     for _ in range(40):
         store.add(outcome(metadata=large), "key")
-    with faulty(store.client, "Query", fine) as calls:
+    with faulty(store.dynamodb, "Query", fine) as calls:
         assert len(store.page(42, 40).outcomes) == 40
     assert len(calls) > 1
 
@@ -90,7 +92,7 @@ def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
 def test_a_list_of_few_small_outcomes_is_one_query(store: OutcomeStore) -> None:
     for _ in range(20):
         store.add(outcome(), "key")
-    with faulty(store.client, "Query", fine) as calls:
+    with faulty(store.dynamodb, "Query", fine) as calls:
         store.page(42, 20)
     assert len(calls) == 1
 
@@ -104,14 +106,14 @@ def test_a_user_without_outcomes_has_an_empty_list(store: OutcomeStore) -> None:
     "trouble", [error(THROTTLED), error(DENIED), error("InternalServerError", status=500), unreachable]
 )
 def test_trouble_passes_through_and_nothing_is_stored(store: OutcomeStore, trouble: Any) -> None:
-    with faulty(store.client, "PutItem", trouble), pytest.raises((ClientError, BotoCoreError)):
+    with faulty(store.dynamodb, "PutItem", trouble), pytest.raises((Busy, CallFailed)):
         store.add(outcome(), "key")
     assert stored(store) == []
 
 
 @pytest.mark.usefixtures("no_waiting")
 def test_a_passing_fault_is_tried_again_with_the_same_item(store: OutcomeStore) -> None:
-    with faulty(store.client, "PutItem", error(THROTTLED), unreachable, fine) as calls:
+    with faulty(store.dynamodb, "PutItem", error(THROTTLED), unreachable, fine) as calls:
         id_ = store.add(outcome(), "key")
     assert len(calls) == 3
     [item] = stored(store)

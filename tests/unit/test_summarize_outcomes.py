@@ -18,12 +18,13 @@ from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
 from outcomes.errors import BadRequest
+from outcomes.storage.connection import Reply
 from outcomes.storage.store import Value
 from outcomes.storage.summary import summarize
 
 from functions.summarize_outcomes import app
 from tests.events import KEY, proxy_event, session
-from tests.faults import DENIED, THROTTLED, error, faulty, fine, unreachable
+from tests.faults import DENIED, Request, Send, error, faulty, fine, unreachable
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -96,13 +97,13 @@ class TestTheResponse:
         for hour in range(40):
             add(NOON + hour * HOUR, metadata={"a": "x" * 65000}, valueUsd=Decimal("0.1"))
         sent: list[Any] = []
-        app.store.client.meta.events.register(
-            "provide-client-params.dynamodb.Query", lambda params, **_: sent.append(params), unique_id="sent"
-        )
-        try:
+
+        def look(request: Request, send: Send) -> Reply:
+            sent.append(request.body)
+            return send()
+
+        with faulty(app.store.dynamodb, "Query", look):
             response = summary()
-        finally:
-            app.store.client.meta.events.unregister("provide-client-params.dynamodb.Query", unique_id="sent")
         assert (response["count"], response["value_usd"]) == (40, 4)
         assert len(sent) == 3
         for params in sent:
@@ -115,11 +116,11 @@ class TestTheResponse:
         assert (response["statusCode"], response["body"]) == (401, '{"error":"Unauthorized"}')
 
     @pytest.mark.usefixtures("no_waiting")
-    @pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), unreachable])
+    @pytest.mark.parametrize("trouble", [error(DENIED), unreachable])
     def test_trouble_with_the_table_is_an_honest_500(
         self, trouble: Any, log: Callable[[], list[dict[str, Any]]]
     ) -> None:
-        with faulty(app.store.client, "Query", trouble):
+        with faulty(app.store.dynamodb, "Query", trouble):
             response = get()
         assert (response["statusCode"], response["body"]) == (500, '{"error":"Failed to summarize outcomes"}')
         assert len(log()) == 1
@@ -128,14 +129,14 @@ class TestTheResponse:
     def test_trouble_on_a_later_page_is_no_half_summary(self) -> None:
         for _ in range(20):
             add(metadata={"a": "x" * 65000})
-        with faulty(app.store.client, "Query", fine, error(THROTTLED)):
+        with faulty(app.store.dynamodb, "Query", fine, error(DENIED)):
             assert get(query=APRIL)["statusCode"] == 500
 
     def test_more_than_can_be_read_in_time_is_an_honest_500(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(20):
             add(metadata={"a": "x" * 65000})
         monkeypatch.setattr("outcomes.storage.store.VALUES_SECONDS", -1)
-        with faulty(app.store.client, "Query", fine) as calls:
+        with faulty(app.store.dynamodb, "Query", fine) as calls:
             assert get(query=APRIL)["statusCode"] == 500
         assert len(calls) == 1
 

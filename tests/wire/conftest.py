@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 from botocore.config import Config
 from botocore.session import Session
-from outcomes.storage.wire import DynamoDB, Limits
+from outcomes.storage.dynamodb import DynamoDB, Limits
 
 from tests.wire.network import Network
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from outcomes.errors import Busy
-from outcomes.storage import wire
-from outcomes.storage.wire import (
+from outcomes.storage import dynamodb as wire
+from outcomes.storage.dynamodb import (
     Answer,
     CallFailed,
     ConditionFailed,
@@ -400,7 +400,7 @@ def test_the_trace_of_the_invocation_goes_on_in_the_service(
 def test_importing_it_loads_nothing_that_a_good_call_does_not_need() -> None:
     code = """
 import sys
-from outcomes.storage.wire import DynamoDB, Limits
+from outcomes.storage.dynamodb import DynamoDB, Limits
 DynamoDB(Limits(1, 1, 1, 1))
 print(*sys.modules)
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
-from outcomes.storage.wire import DynamoDB, Limits, SecretsManager
+from outcomes.storage.dynamodb import DynamoDB, Limits, SecretsManager
 
 from tests.wire.conftest import LIMITS
 

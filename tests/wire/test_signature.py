@@ -16,8 +16,8 @@ from botocore.session import Session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcomes.storage import signature
+from outcomes.storage.dynamodb import Unavailable
 from outcomes.storage.signature import Credentials, authorization
-from outcomes.storage.wire import Unavailable
 
 from tests.wire.conftest import ENDPOINT, our_client
 from tests.wire.network import Network

@@ -18,13 +18,10 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import cached_property, partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwe
@@ -32,14 +29,11 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from outcomes.contract.limits import MAX_ID
-from outcomes.storage.aws import aws_session
+from outcomes.errors import Busy
+from outcomes.storage.dynamodb import CallFailed, DynamoDB, Limits, SecretsManager, ServiceError
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_secretsmanager import SecretsManagerClient
-
-# A call gives up after at most 4 s (two attempts of 0.5 s + 1 s, up to 1 s between them); the authorizer has 5 s.
-SDK_LIMITS = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
+LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
+"""Of a call of DynamoDB or Secrets Manager, in seconds; the authorizer has 5."""
 
 SECRET_CACHE_SECONDS = 300
 SECRET_REFETCH_SECONDS = 30
@@ -195,20 +189,24 @@ class SessionSecrets:
         return next((text for text in map(decrypted, self._kept) if text is not None), None)
 
     @cached_property
-    def client(self) -> "SecretsManagerClient":
-        return cast("SecretsManagerClient", aws_session().create_client("secretsmanager", config=SDK_LIMITS))
+    def secrets_manager(self) -> SecretsManager:
+        return SecretsManager(LIMITS)
 
     def _fetch(self) -> None:
         try:
             secrets = [self._secret("AWSCURRENT")]
-            with suppress(self.client.exceptions.ResourceNotFoundException):  # never rotated
+            try:
                 secrets.append(self._secret("AWSPREVIOUS"))
-        except (ClientError, BotoCoreError) as error:
+            except ServiceError as error:
+                if error.code != "ResourceNotFoundException":  # which it is when it was never rotated
+                    raise
+        except (Busy, CallFailed) as error:
             raise SessionsUnavailable(f"Session secret: {error}") from error
         self._kept, self._kept_since = secrets, self._clock()
 
     def _secret(self, stage: str) -> str:
-        secret = self.client.get_secret_value(SecretId=self._arn, VersionStage=stage).get("SecretString")
+        request = {"SecretId": self._arn, "VersionStage": stage}
+        secret: str | None = self.secrets_manager.call("GetSecretValue", request).get("SecretString")
         if not secret:
             # An empty one would derive a key that everybody knows.
             raise SessionsUnavailable(f"Session secret: {stage} has no text")
@@ -223,18 +221,19 @@ class StoredSessions:
         self._clock = clock
 
     @cached_property
-    def client(self) -> "DynamoDBClient":
-        return cast("DynamoDBClient", aws_session().create_client("dynamodb", config=SDK_LIMITS))
+    def dynamodb(self) -> DynamoDB:
+        return DynamoDB(LIMITS)
 
     def user_id(self, token: str) -> int:
         """Find the user whose session has this token. Raises NoSession and SessionsUnavailable."""
         if not _is_plausible(token):
             raise NoSession("malformed_session")
         key = {"token_sha256": {"S": token_sha256(token)}}
+        # Consistent, so that a session deleted at logout is not found again.
+        request = {"TableName": self._table, "Key": key, "ConsistentRead": True}
         try:
-            # Consistent, so that a session deleted at logout is not found again.
-            row = self.client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        except (ClientError, BotoCoreError) as error:
+            row = self.dynamodb.call("GetItem", request).get("Item")
+        except (Busy, CallFailed) as error:
             raise SessionsUnavailable(f"Sessions table: {error}") from error
         if row is None:
             raise NoSession("unknown_session")

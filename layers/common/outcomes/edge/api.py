@@ -13,6 +13,7 @@ from outcomes.contract.limits import MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY
 from outcomes.edge import headers
 from outcomes.errors import (
     BadRequest,
+    Busy,
     Contended,
     Forbidden,
     IdempotencyKeyReused,
@@ -40,6 +41,7 @@ _STATUS: dict[type[Refused], int] = {
     PayloadTooLarge: 413,
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
+    Busy: 503,
 }
 
 
@@ -213,7 +215,7 @@ def _refused(event: Event, refused: Refused) -> Response:
     logger().info("Refused", extra={"reason": refused.error, "details": refused.details})
     count_refused([refused.error])
     also = ignored_header(refused.ignored) if isinstance(refused, BadRequest) else {}
-    if isinstance(refused, Contended):
+    if isinstance(refused, Contended | Busy):
         also["Retry-After"] = "1"
     return _response(_STATUS[type(refused)], compact(error_body(refused)), also)
 

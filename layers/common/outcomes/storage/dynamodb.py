@@ -1,59 +1,352 @@
-"""The one DynamoDB client of a function."""
+"""DynamoDB and Secrets Manager, called without an SDK: sign, send, check the answer, try again.
+
+By the rules of the SDKs' standard mode of retries, except that a partition which is too hot is not waited for:
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+
+    CallFailed
+    ├── ServiceError              answered with an error that another attempt would not mend
+    │   ├── ConditionFailed
+    │   └── TransactionCanceled
+    └── Unavailable               not answered, or with errors that might have passed
+
+Beside them stands `outcomes.errors.Busy`: every attempt was throttled, so nothing was done.
+"""
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast, override
+import os
+import time
+from binascii import crc32
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import quote
 
-from botocore import __version__
-from botocore.config import Config
-from botocore.parsers import JSONParser, ResponseParserFactory
-
-from outcomes.storage.aws import aws_session
-from outcomes.storage.restore import reseed_after_restore
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from outcomes.errors import Busy
+from outcomes.storage import signature
+from outcomes.storage.connection import Connection, NotSent, Reply
 
 
-def dynamodb_client() -> "DynamoDBClient":
-    """A client that gives up within 12 s: 3 attempts of 1 s to connect and 2 s to answer, and 3 s of waits at most.
+class CallFailed(Exception):
+    """A call had no success. maybe_done: an attempt may have taken effect all the same; if not, none has."""
 
-    boto3's own read timeout, 60 s, would outlive the function, and the caller would never hear what became of the call.
+    maybe_done = False
 
-    What it answers is JSON as DynamoDB sends it, so a binary value (B) is the Base64 text of it.
+
+class ServiceError(CallFailed):
+    """The service answered with an error.
+
+    code: such as `ValidationException`; the status, where the answer has none.
+    body: the answer as JSON; empty where that is no object.
     """
-    reseed_after_restore()
-    session = aws_session()
-    session.register_component("response_parser_factory", _Parsers())
-    config = Config(
-        connect_timeout=1,
-        read_timeout=2,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        # The store makes only items that are valid, and DynamoDB looks at each of them anyway.
-        parameter_validation=False,
-        # botocore would put its own together anew, twice in every call.
-        user_agent=f"outcomes-api Botocore/{__version__}",
-    )
-    return cast("DynamoDBClient", session.create_client("dynamodb", config=config))
+
+    def __init__(self, operation: str, code: str, reply: Reply, body: dict[str, Any]) -> None:
+        # A complaint about a signature quotes what should have been signed, the session token among it.
+        message = "" if "Signature" in code else body.get("message", body.get("Message", ""))
+        request_id = reply.headers.get("x-amzn-requestid")
+        super().__init__(f"{operation}: {code} (status {reply.status}, request {request_id}) {message}".rstrip())
+        self.code = code
+        self.body = body
 
 
-class _Parsers(ResponseParserFactory):
-    """One parser for all answers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parser = _Parser()
-
-    @override
-    def create_parser(self, protocol_name: str) -> JSONParser:
-        return self.parser
+class ConditionFailed(ServiceError):
+    """The condition of a write did not hold. If it asked for the item that was there, `body` has it as `Item`."""
 
 
-class _Parser(JSONParser):
-    """DynamoDB's JSON is what a caller gets, but for binary values: so it need not be rebuilt value by value."""
+class TransactionCanceled(ServiceError):
+    """Nothing of a transaction was done. `body` has its `CancellationReasons`, one for each action."""
 
-    @override
-    def parse(self, response: Mapping[str, Any], shape: Any) -> Any:
-        if response["status_code"] != 200:
-            return super().parse(response, shape)
-        return super().parse({**response, "body": b"{}"}, shape) | json.loads(response["body"])
+
+class Unavailable(CallFailed):
+    """Attempts or time are used up. `__cause__` says why the last attempt failed."""
+
+
+class Answer(dict[str, Any]):
+    """The JSON of a success, as the service sent it. maybe_done: an earlier attempt may have taken effect, too."""
+
+    maybe_done = False
+
+
+class Limits(NamedTuple):
+    """What a call may take: attempts; seconds for a connection, for some bytes to go or come, and for all together.
+
+    Looking up a host's name is the only wait that the operating system alone bounds.
+    """
+
+    attempts: int
+    connect: float
+    read: float
+    total: float
+
+
+PAUSE = 0.025
+"""Seconds before the second attempt, at most; before each further one twice as many."""
+
+MAX_ASKED_PAUSE = 5
+"""Seconds by which the service may ask for a longer pause."""
+
+THROTTLED_ATTEMPTS = 2
+THROTTLED_PAUSE = 0.05
+"""Seconds, at most. A partition stays hot for longer than a request can wait, and whoever waits holds an execution."""
+
+QUOTA = 500
+COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
+"""What a further attempt takes from the quota, and what a success at first gives back: when a service fails for long,
+calls are attempted once."""
+
+MAX_SKEW = 240
+"""Seconds between our clock and the service's that explain no refusal: AWS takes 300."""
+
+THROTTLED = {
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+PASSING = {
+    "PriorRequestNotComplete",
+    "ReplicatedWriteConflictException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "TransactionInProgressException",
+}
+PASSING_STATUS = {500, 502, 503, 504}
+SKEWED = {
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+}
+ERRORS = {"ConditionalCheckFailedException": ConditionFailed, "TransactionCanceledException": TransactionCanceled}
+
+# By the beginning of a region's name; all others are the public partition's, and AWS GovCloud's.
+DOMAINS = {
+    "cn-": "amazonaws.com.cn",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+}
+
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def jitter(seconds: float) -> float:
+    """Choose a pause of at most `seconds`, so that callers who got in each other's way do not meet again.
+
+    By the operating system's random numbers: two environments that SnapStart copied would draw the same from Python's.
+    """
+    return seconds * int.from_bytes(os.urandom(4)) / 2**32
+
+
+class _Failure(NamedTuple):
+    """An attempt that another might mend. pause: seconds that the service asked for."""
+
+    cause: Exception
+    maybe_done: bool
+    throttled: bool = False
+    pause: float = 0
+
+
+class _Service:
+    """A service that takes JSON by POST: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
+
+    It is called through one connection that is kept alive, by one thread.
+
+    clock, now: seconds, the latter since 1970. sleep: takes seconds. jitter: see there.
+    """
+
+    name: ClassVar[str]
+    target: ClassVar[str]
+    content_type: ClassVar[str]
+    endpoint_variable: ClassVar[str]
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[float], float] = jitter,
+    ) -> None:
+        self.limits = limits
+        self.region = os.environ.get("AWS_DEFAULT_REGION") or os.environ["AWS_REGION"]
+        endpoint = _endpoint(self.name, self.region, self.endpoint_variable)
+        authorities = os.environ.get("AWS_CA_BUNDLE")
+        self.connection = Connection(endpoint, limits.connect, limits.read, authorities, clock)
+        self._clock, self._now, self._sleep, self._jitter = clock, now, sleep, jitter
+        self._quota = QUOTA
+        self._skew = 0.0
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
+        """Make a call, as often as needed and allowed, and return the JSON of its success.
+
+        Raises Busy, ServiceError and Unavailable.
+        """
+        until = self._clock() + self.limits.total
+        if operation == "TransactWriteItems":  # with a token, all attempts are one transaction
+            request = {"ClientRequestToken": os.urandom(16).hex(), **request}
+        body = _json(request).encode()
+        try:
+            credentials = signature.credentials()
+        except Exception as failure:
+            raise Unavailable(f"{operation}: no credentials: {failure}") from failure
+        attempt, cost, maybe_done = 0, 0, False
+        while True:
+            attempt += 1
+            result = self._attempt(operation, body, credentials, until)
+            if isinstance(result, Answer):
+                self._quota = min(QUOTA, self._quota + (cost or REFILL))
+                result.maybe_done = maybe_done
+                return result
+            if isinstance(result, ServiceError):
+                result.maybe_done = maybe_done
+                raise result
+            maybe_done = maybe_done or result.maybe_done
+            attempts = min(self.limits.attempts, THROTTLED_ATTEMPTS if result.throttled else self.limits.attempts)
+            pause = self._pause(attempt, result)
+            cost = COST_OF_TIMEOUT if _is_timeout(result.cause) else COST
+            if attempt >= attempts or cost > self._quota or self._clock() + pause >= until:
+                if result.throttled and not maybe_done:
+                    raise Busy from result.cause
+                unavailable = Unavailable(f"{operation}: attempt {attempt} failed: {result.cause}")
+                unavailable.maybe_done = maybe_done
+                raise unavailable from result.cause
+            self._quota -= cost
+            self._sleep(pause)
+
+    def _attempt(
+        self, operation: str, body: bytes, credentials: signature.Credentials, until: float
+    ) -> Answer | ServiceError | _Failure:
+        try:
+            reply = self.connection.post(self._headers(operation, body, credentials), body, until)
+        except NotSent as failure:
+            return _Failure(failure, maybe_done=False)
+        except (OSError, HTTPException) as failure:
+            return _Failure(failure, maybe_done=True)
+        said = _json_object(reply.body)
+        checksum = str(crc32(reply.body))
+        if reply.headers.get("x-amz-crc32", checksum) != checksum or (reply.status < 300 and said is None):
+            return _Failure(CallFailed(f"a damaged answer of status {reply.status}"), maybe_done=True)
+        if reply.status < 300:
+            return Answer(said or {})
+        code = _error_code(reply.status, said or {})
+        error = ERRORS.get(code, ServiceError)(operation, code, reply, said or {})
+        if code in THROTTLED:
+            return _Failure(error, maybe_done=False, throttled=True)
+        if code in PASSING or reply.status in PASSING_STATUS:
+            return _Failure(error, maybe_done=True, pause=_asked_pause(reply))
+        if code in SKEWED and self._is_skewed(reply):
+            return _Failure(error, maybe_done=False)
+        return error
+
+    def _headers(self, operation: str, body: bytes, credentials: signature.Credentials) -> dict[str, str]:
+        signed = {
+            "content-type": self.content_type,
+            "host": self.connection.host,
+            "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._now() + self._skew)),
+            "x-amz-target": f"{self.target}.{operation}",
+        }
+        if credentials.token:
+            signed["x-amz-security-token"] = credentials.token
+        headers = {
+            **signed,
+            "accept-encoding": "identity",
+            "authorization": signature.authorization(credentials, self.region, self.name, signed, body),
+            "user-agent": "outcomes-api",
+        }
+        # Of the invocation, so that the call is part of its trace:
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+        trace = os.environ.get("_X_AMZN_TRACE_ID")
+        if trace and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+            headers["x-amzn-trace-id"] = quote(trace, safe="-=;:+&[]{}\"',")
+        return headers
+
+    def _pause(self, attempt: int, failure: _Failure) -> float:
+        if failure.throttled:
+            return self._jitter(THROTTLED_PAUSE)
+        pause = self._jitter(PAUSE * 2 ** (attempt - 1))
+        return max(pause, min(failure.pause, pause + MAX_ASKED_PAUSE))
+
+    def _is_skewed(self, reply: Reply) -> bool:
+        """Compare our clock with the service's, and go by that from now on if ours is wrong."""
+        try:
+            skew = parsedate_to_datetime(reply.headers.get("date", "")).timestamp() - self._now()
+        except (ValueError, OverflowError):
+            return False
+        is_skewed = abs(skew - self._skew) > MAX_SKEW
+        if is_skewed:
+            self._skew = skew
+        return is_skewed
+
+
+class DynamoDB(_Service):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/. A binary value (B) is the Base64 text of it."""
+
+    name = "dynamodb"
+    target = "DynamoDB_20120810"
+    content_type = "application/x-amz-json-1.0"
+    endpoint_variable = "AWS_ENDPOINT_URL_DYNAMODB"
+
+
+class SecretsManager(_Service):
+    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/"""
+
+    name = "secretsmanager"
+    target = "secretsmanager"
+    content_type = "application/x-amz-json-1.1"
+    endpoint_variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
+
+
+def _endpoint(service: str, region: str, variable: str) -> str:
+    """Find where to call: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+
+    Raises ValueError where another kind of endpoint is asked for: calling the usual one could break a rule of those who
+    deploy.
+    """
+    if not _is_set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        configured = os.environ.get(variable) or os.environ.get("AWS_ENDPOINT_URL")
+        if configured:
+            return configured
+    for kind in ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"):
+        if _is_set(kind):
+            raise ValueError(f"{kind} is not understood: name that endpoint in {variable}")
+    domain = next((domain for start, domain in DOMAINS.items() if region.startswith(start)), "amazonaws.com")
+    return f"https://{service}.{region}.{domain}"
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() == "true"
+
+
+def _json_object(text: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _error_code(status: int, body: dict[str, Any]) -> str:
+    """Read `com.amazonaws.dynamodb.v20120810#ThrottlingException`, or a name alone."""
+    kind = body.get("__type")
+    return kind.partition(":")[0].rpartition("#")[2] if isinstance(kind, str) else str(status)
+
+
+def _asked_pause(reply: Reply) -> float:
+    milliseconds = reply.headers.get("x-amz-retry-after", "")
+    return int(milliseconds[:9]) / 1000 if milliseconds.isascii() and milliseconds.isdigit() else 0
+
+
+def _is_timeout(failure: Exception) -> bool:
+    return isinstance(failure, TimeoutError) or isinstance(failure.__cause__, TimeoutError)

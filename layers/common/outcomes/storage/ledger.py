@@ -9,24 +9,20 @@ fingerprint             M, a digest (B) of each field of the outcome that is not
 expires_at              N, seconds since 1970, when the key is forgotten
 """
 
-import random
 import time
+from binascii import b2a_base64
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
 from outcomes.errors import Contended, Fault, IdempotencyKeyReused
-from outcomes.storage.store import OutcomeStore, new_item
+from outcomes.storage.dynamodb import TransactionCanceled, jitter
+from outcomes.storage.store import Item, OutcomeStore, new_item
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
     from outcomes.contract.models import NewOutcome
-    from outcomes.storage.store import Item
 
 REMEMBERED_SECONDS = 35 * 24 * 60 * 60
 
@@ -104,23 +100,21 @@ class Ledger:
         plain = [draft for draft in firsts.values() if not draft.once]
         deadline = _Deadline()
         stored: dict[str, _Row | Exception] = {}
-        for group in batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False):
-            stored |= self._put_once(group, deadline)
         for group in batched(plain, OUTCOMES_PER_WRITE, strict=False):
             stored |= self._put(group, deadline)
+        stored |= self._put_once(batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False), deadline)
         return [_answer(draft, stored[draft.key]) for draft in drafts]
 
-    def _put_once(self, drafts: "Sequence[_Draft]", deadline: "_Deadline") -> "dict[str, _Row | Exception]":
+    def _put_once(self, groups: "Iterable[Sequence[_Draft]]", deadline: "_Deadline") -> "dict[str, _Row | Exception]":
         """Put outcomes with their rows. To each key, the row that is now stored under it, or why none is."""
         stored: dict[str, _Row | Exception] = {}
-        work = deque([drafts])
+        work = deque(groups)  # whatever is tried again comes after all that has not been tried
         while work:
             group = work.popleft()
             try:
                 deadline.check()
-                self.store.client.transact_write_items(
-                    TransactItems=[put for draft in group for put in self._puts(draft)]
-                )
+                puts = [put for draft in group for put in self._puts(draft)]
+                self.store.dynamodb.call("TransactWriteItems", {"TransactItems": puts})
                 stored |= {draft.key: draft.row for draft in group}
             except TimeoutError as failure:
                 # Why an earlier attempt failed says more than that there was no time for another.
@@ -143,7 +137,7 @@ class Ledger:
                     work.append(conflicting)
         return stored
 
-    def _puts(self, draft: "_Draft") -> "tuple[TransactWriteItemTypeDef, TransactWriteItemTypeDef]":
+    def _puts(self, draft: "_Draft") -> tuple[dict[str, Any], dict[str, Any]]:
         now = int(time.time())
         unknown = "attribute_not_exists(key_sha256)"
         # DynamoDB deletes what has expired within days, not at once.
@@ -175,8 +169,8 @@ class Ledger:
         try:
             while waiting:
                 deadline.check()
-                puts: Any = [{"PutRequest": {"Item": draft.item}} for draft in waiting.values()]
-                answer = self.store.client.batch_write_item(RequestItems={self.store.table: puts})
+                puts = [{"PutRequest": {"Item": draft.item}} for draft in waiting.values()]
+                answer = self.store.dynamodb.call("BatchWriteItem", {"RequestItems": {self.store.table: puts}})
                 left = answer["UnprocessedItems"].get(self.store.table, [])
                 waiting = {key: waiting[key] for put in left if (key := put["PutRequest"]["Item"]["created_at"]["S"])}
                 if waiting:
@@ -193,11 +187,11 @@ _FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
 
 
 class _Row(NamedTuple):
-    """The row of an idempotency key: the outcome stored under it, and the digests of what that was made of."""
+    """The row of an idempotency key: the outcome stored under it, and digests, in Base64, of what that was made of."""
 
     user_id: str
     created_at: str
-    fingerprint: dict[str, bytes]
+    fingerprint: dict[str, str]
 
     @property
     def id(self) -> str:
@@ -209,13 +203,14 @@ class _Draft(NamedTuple):
 
     key: str
     once: bool
-    item: "Item"
+    item: Item
     row: _Row
 
     @classmethod
     def of(cls, entry: Entry) -> "_Draft":
         id_, item = new_item(entry.outcome, entry.recorded_by)
-        fingerprint = {} if entry.hash is None else entry.outcome.fingerprint()
+        digests = {} if entry.hash is None else entry.outcome.fingerprint()
+        fingerprint = {name: b2a_base64(digest, newline=False).decode() for name, digest in digests.items()}
         row = _Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
         return cls(entry.hash or id_, entry.hash is not None, item, row)
 
@@ -234,16 +229,16 @@ class _Deadline:
 
     def wait(self) -> bool:
         """Wait, and return whether to try again."""
-        time.sleep(random.uniform(0, self.pause))  # noqa: S311 - no secret
+        time.sleep(jitter(self.pause))
         self.pause = min(self.pause * 2, 1)
         return time.monotonic() < self.at
 
 
 def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str], _Row | None]]":
     """Read, for each outcome of a failed transaction, the codes against it and the row that is stored already."""
-    if not isinstance(failure, ClientError) or failure.response["Error"]["Code"] != "TransactionCanceledException":
+    if not isinstance(failure, TransactionCanceled):
         return [({_NOT_CANCELLED}, None)] * count
-    reasons: Any = failure.response.get("CancellationReasons")
+    reasons = failure.body.get("CancellationReasons")
     if not isinstance(reasons, list) or len(reasons) != 2 * count or not all(isinstance(one, dict) for one in reasons):
         return [({"Unknown"}, None)] * count
     found = [_reason(outcome, row) for outcome, row in batched(reasons, 2, strict=True)]
@@ -258,15 +253,15 @@ def _reason(outcome: dict[str, Any], row: dict[str, Any]) -> tuple[set[str], _Ro
         return codes | {_UNREADABLE}, None
 
 
-def _row(item: "Item") -> _Row:
-    fingerprint = {name: bytes(digest["B"]) for name, digest in item["fingerprint"]["M"].items()}
+def _row(item: Item) -> _Row:
+    fingerprint = {name: digest["B"] for name, digest in item["fingerprint"]["M"].items()}
     return _Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
 
 
 def _answer(draft: _Draft, stored: _Row | Exception) -> Recorded | Exception:
     if not isinstance(stored, _Row):
         return stored
-    # Its own row is also found when an answer got lost and the SDK tried again.
+    # Its own row is also found when an answer got lost and the call was attempted again.
     if stored.created_at == draft.row.created_at:
         return Recorded(stored.id, replayed=False)
     ours, theirs = draft.row.fingerprint, stored.fingerprint

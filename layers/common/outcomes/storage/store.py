@@ -17,17 +17,19 @@ from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.storage import cursor as cursors
 from outcomes.storage import ulid
-from outcomes.storage.dynamodb import dynamodb_client
+from outcomes.storage.dynamodb import DynamoDB, Limits
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
     from outcomes.contract.models import NewOutcome
     from outcomes.contract.outcome_type import OutcomeType
 
-    type Item = dict[str, AttributeValueTypeDef]
+type Item = dict[str, dict[str, Any]]
+"""Attributes by name, each a type with its value: `{"value_usd": {"N": "12.50"}}`."""
 
 UNASSIGNED_SHARDS = 16
+
+LIMITS = Limits(attempts=3, connect=1, read=2, total=12)
+"""Of a call of DynamoDB, in seconds."""
 
 VALUES_SECONDS = 15.0
 """No page of values is asked for later than this; with the 12 s of a call, that is below the function's timeout."""
@@ -68,20 +70,20 @@ class Value(NamedTuple):
 
 
 class OutcomeStore:
-    """The table of outcomes. Whatever botocore raises passes through: nothing was stored, or it cannot be known."""
+    """The table of outcomes. Whatever a call raises passes through: nothing was stored, or it cannot be known."""
 
     def __init__(self, table: str) -> None:
         self.table = table
-        self.client = dynamodb_client()
+        self.dynamodb = DynamoDB(LIMITS)
 
     def add(self, outcome: "NewOutcome", recorded_by: str, *, milliseconds: int | None = None) -> str:
         """Store `outcome` as of now, or of `milliseconds` since 1970, and return its id.
 
         recorded_by: `Caller.recorded_by`.
         """
-        # Fixed before the call: when botocore tries again, it writes the same item again.
+        # Fixed before the call: its further attempts write the same item again.
         id_, item = new_item(outcome, recorded_by, milliseconds)
-        self.client.put_item(TableName=self.table, Item=item)
+        self.dynamodb.call("PutItem", {"TableName": self.table, "Item": item})
         return id_
 
     def page(
@@ -124,7 +126,7 @@ class OutcomeStore:
                 ":oldest": {"S": oldest},
                 ":newest": {"S": newest},
             }
-            answer = self.client.query(Limit=examined, **query)
+            answer = self.dynamodb.call("Query", query | {"Limit": examined})
             found += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return _page(found, limit, None, include_ledger)
@@ -142,23 +144,28 @@ class OutcomeStore:
         since, until: milliseconds since 1970. Raises TimeoutError when there are more than can be read in time.
         """
         deadline = time.monotonic() + VALUES_SECONDS
-        for page in self.client.get_paginator("query").paginate(
-            TableName=self.table,
-            ConsistentRead=True,
-            KeyConditionExpression=_IN_RANGE,
-            ExpressionAttributeValues={
+        query: dict[str, Any] = {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": _IN_RANGE,
+            "ExpressionAttributeValues": {
                 ":user": {"S": str(user_id)},
                 ":oldest": {"S": instants.text(since)},
                 ":newest": {"S": instants.text(until)},
             },
-            ProjectionExpression="created_at, outcome_type, agent_id, value_usd",
-        ):
+            "ProjectionExpression": "created_at, outcome_type, agent_id, value_usd",
+        }
+        while True:
+            page = self.dynamodb.call("Query", query)
             yield from map(_value, page["Items"])
-            if "LastEvaluatedKey" in page and time.monotonic() > deadline:
+            if "LastEvaluatedKey" not in page:
+                return
+            if time.monotonic() > deadline:
                 raise TimeoutError("more outcomes than can be read in time")
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> "tuple[str, Item]":
+def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
     """Make a new id, and the item under it, as of now or of `milliseconds` since 1970."""
     if milliseconds is None:
         milliseconds = instants.now()
@@ -196,7 +203,7 @@ def _just_before(key: str) -> str:
 
 def _filtered(filters: Filters) -> dict[str, Any]:
     conditions = []
-    values: dict[str, AttributeValueTypeDef] = {}
+    values: Item = {}
     if filters.outcome_types:
         names = [f":type{index}" for index in range(len(filters.outcome_types))]
         conditions.append(f"outcome_type IN ({', '.join(names)})")
@@ -213,7 +220,7 @@ def _filtered(filters: Filters) -> dict[str, Any]:
     return query
 
 
-def _page(found: "list[Item]", limit: int, last_examined: str | None, include_ledger: bool) -> Page:
+def _page(found: list[Item], limit: int, last_examined: str | None, include_ledger: bool) -> Page:
     outcomes: list[str] = []
     room = MAX_RESPONSE_BYTES
     for item in found:
@@ -230,7 +237,7 @@ def _cursor_at(sort_key: str) -> str:
     return cursors.after(sort_key.partition("#")[2])
 
 
-def _value(item: "Item") -> Value:
+def _value(item: Item) -> Value:
     return Value(
         item["created_at"]["S"],
         item["outcome_type"]["S"],
@@ -239,7 +246,7 @@ def _value(item: "Item") -> Value:
     )
 
 
-def _json(item: "Item", include_ledger: bool) -> str:
+def _json(item: Item, include_ledger: bool) -> str:
     """Write the contract's JSON. Money and metadata are stored as their own JSON text and go out as it, through no
     float and no second parser."""
     instant, _, id_ = item["created_at"]["S"].partition("#")

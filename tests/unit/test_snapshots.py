@@ -1,0 +1,31 @@
+"""Environments that were started from one snapshot of SnapStart's draw different random numbers."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from outcomes.storage import ulid
+from outcomes.storage.dynamodb import jitter
+from outcomes.storage.ledger import _Deadline
+
+
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """List the seconds that an environment would wait between attempts."""
+    slept: list[float] = []
+    monkeypatch.setattr("outcomes.storage.ledger.time.sleep", slept.append)
+    deadline = _Deadline()
+    for _ in range(5):
+        deadline.wait()
+    return slept
+
+
+@pytest.mark.parametrize(
+    "drawn", [waits, lambda _: ulid.new(0), lambda _: jitter(1)], ids=["the ledger's waits", "ids", "a call's pauses"]
+)
+def test_what_is_drawn_is_not_what_a_copy_of_the_memory_draws(
+    drawn: Callable[[pytest.MonkeyPatch], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = random.getstate()
+    first = drawn(monkeypatch)
+    random.setstate(snapshot)
+    assert drawn(monkeypatch) != first
