@@ -28,6 +28,7 @@ BEFORE_THE_WRITE = (
     "drop",
     "500",
     "503",
+    "503 busy",
     "504 without a body",
     "409",
     "429",
@@ -111,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(502, {}, b"<html>Bad Gateway</html>")
             case "503":
                 self._answer(503, {"Retry-After": "0"}, b'{"error":"Service Unavailable"}')
+            case "503 busy":
+                self._answer(503, {"Retry-After": "0"}, b'{"error":"Busy"}')
             case "504 without a body":
                 self._answer(504, {}, b"")
             case "409":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outcomes_client import BusyError, NewOutcome, NoAnswerError, OutcomesError, Retry
+from outcomes_client import BusyError, NewOutcome, NoAnswerError, OutcomesError, Retry, ServerError
 from outcomes_client._calls import BATCH_BYTES, BATCH_ITEMS, Call, Calls, Send, Wait, _batches
 from outcomes_client._http import NoReply, Reply, retry_after
 from outcomes_client._json import canonical, decode, encode, plain
@@ -77,6 +77,70 @@ def test_retry_after_is_added_to() -> None:
     calls = Calls(Retry(first=1), clock, jitter=lambda _, ceiling: ceiling / 2)
     _, steps = run(calls.record(OUTCOME), clock, [Reply(429, {"Retry-After": "7"}, b""), DONE])
     assert waits(steps) == [7.5]
+
+
+def notices(steps: list[Any]) -> list[str]:
+    return [step.notice for step in steps if isinstance(step, Wait) and step.notice]
+
+
+BUSY = Reply(503, {"Retry-After": "1"}, b'{"error":"Busy"}')
+
+
+def test_a_busy_api_is_waited_for_as_it_asks_with_the_same_key() -> None:
+    clock = Clock()
+    calls = Calls(Retry(first=1), clock, jitter=lambda _, ceiling: ceiling / 2)
+    recorded, steps = run(calls.record(OUTCOME), clock, [BUSY, BUSY, DONE])
+    assert waits(steps) == [1.5, 2]
+    keys = {step.request.headers["Idempotency-Key"] for step in steps if isinstance(step, Send)}
+    assert keys == {recorded.idempotency_key}
+
+
+def test_an_api_that_stays_busy_is_told_at_the_deadline() -> None:
+    clock = Clock()
+    failure, _ = run(Calls(Retry(deadline=20), clock).record(OUTCOME), clock, [BUSY] * 99)
+    assert isinstance(failure, BusyError)
+    assert (failure.status, failure.error, failure.retryable, clock.now <= 20) == (503, "Busy", True, True)
+
+
+def test_any_other_503_may_have_stored_something() -> None:
+    clock = Clock()
+    unavailable = Reply(503, {}, b'{"error":"Service Unavailable"}')
+    failure, _ = run(Calls(Retry(deadline=1), clock).record(OUTCOME), clock, [unavailable] * 99)
+    assert isinstance(failure, ServerError)
+
+
+def test_items_that_a_batch_could_not_take_are_sent_again_with_their_keys_and_it_is_said() -> None:
+    clock = Clock()
+    taken, busy = b'{"status":"created","id":"1"}', b'{"status":"failed","error":"Busy","retryable":true}'
+    answers = [
+        Reply(200, {}, b'{"results":[%s]}' % b",".join(one)) for one in ([busy, taken, busy], [busy, taken], [taken])
+    ]
+    results, steps = run(Calls(Retry(), clock).record_many([OUTCOME] * 3), clock, answers)
+    assert {one.status for one in results} == {"created"}
+    sent = [[item["idempotencyKey"] for item in decode(step.request.body)["outcomes"]] for step in steps[::2]]
+    first, second, third = (one.idempotency_key for one in results)
+    assert sent == [[first, second, third], [first, third], [first]]
+    assert [one.partition(":")[0] for one in notices(steps)] == [
+        "2 of 3 outcomes not taken yet",
+        "1 of 2 outcomes not taken yet",
+    ]
+
+
+def test_what_is_waited_for_is_said_at_once_then_every_ten_seconds() -> None:
+    clock = Clock()
+    calls = Calls(Retry(first=4, longest=4), clock, jitter=lambda _, ceiling: ceiling)
+    _, steps = run(calls.record(OUTCOME), clock, [*[LOST] * 7, DONE])
+    lost = "No answer from the Outcomes API: ReadTimeout. Trying again, for at most"
+    assert notices(steps) == [f"{lost} 60 s", f"{lost} 48 s", f"{lost} 36 s"]
+
+
+def test_another_reason_to_wait_is_said_at_once() -> None:
+    clock = Clock()
+    _, steps = run(Calls(Retry(first=1), clock).record(OUTCOME), clock, [LOST, LOST, BUSY, DONE])
+    assert [one.partition(".")[0] for one in notices(steps)] == [
+        "No answer from the Outcomes API: ReadTimeout",
+        "503 Busy",
+    ]
 
 
 def test_every_try_sends_the_same_request() -> None:

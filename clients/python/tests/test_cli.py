@@ -99,6 +99,33 @@ def test_what_could_not_be_known_can_be_repeated(api: Api, outcomes: Outcomes, m
     assert len(api.recorded()) == 1
 
 
+@pytest.mark.parametrize("arguments", [(*RECORD, *FOR_42), ("list",), ("summary", "--from", "2026-04-01")])
+def test_what_is_waited_for_is_said(api: Api, outcomes: Outcomes, arguments: tuple[str, ...]) -> None:
+    api.fail("drop", "drop")
+    run = outcomes(*arguments)
+    assert run.code == 0
+    assert run.err.startswith(f"outcomes: {api.url}: No answer from the Outcomes API: RemoteProtocolError")
+    assert run.err.endswith("Trying again, for at most 20 s\n")
+    assert run.err.count("\n") == 1
+
+
+def test_an_interrupted_recording_can_be_repeated(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("outcomes_client._client.time.sleep", interrupt)
+        api.fail("drop after the write")
+        run = outcomes(*RECORD, *FOR_42)
+    assert run.code == 1
+    assert "interrupted: it may have been recorded." in run.err
+    key = run.err.split("--idempotency-key ")[1].strip()
+    assert outcomes(*RECORD, *FOR_42, "--idempotency-key", key).code == 0
+    assert len(api.recorded()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -466,6 +493,19 @@ def test_items_that_are_not_taken_in_time_are_left_for_the_next_run(
     assert (run.code, run.out) == (1, "1 recorded, 0 already there, 0 refused\n")
     assert "Run it again" in run.err
     assert outcomes("import", file).out == "1 recorded, 1 already there, 0 refused\n"
+
+
+def test_an_import_stops_where_a_whole_batch_is_not_taken(
+    api: Api, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
+    file = write(tmp_path / "work.jsonl", *(task(f"No. {n}") for n in range(300)))
+    api.ledger.unready_items = 100
+    run = outcomes("import", file)
+    assert (run.code, run.out) == (1, "0 recorded, 0 already there, 0 refused\n")
+    assert "stopped before the end, near line 100: none of 100 lines was taken: Failed to record outcome" in run.err
+    assert len(api.door.requests) == 1
+    assert outcomes("import", file).out == "300 recorded, 0 already there, 0 refused\n"
 
 
 # doctor

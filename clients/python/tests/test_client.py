@@ -146,6 +146,15 @@ async def test_no_wait_outlives_the_deadline(api: Api, record: Record) -> None:
     assert len(api.door.times) == 1
 
 
+async def test_what_is_waited_for_is_logged(api: Api, record: Record, caplog: pytest.LogCaptureFixture) -> None:
+    api.fail("503 busy")
+    await record("task_complete", "Inbox sorted", user_id=42)
+    await record("task_complete", "Inbox sorted again", user_id=42)
+    [said] = [one for one in caplog.records if one.name == "outcomes_client"]
+    assert said.levelname == "WARNING"
+    assert said.getMessage() == f"{api.url}: 503 Busy. Trying again, for at most 20 s"
+
+
 @pytest.mark.parametrize("fault", SLOW)
 async def test_a_slow_answer_does_not_outlive_the_deadline(api: Api, record: Record, fault: str) -> None:
     api.fail(fault)

@@ -10,16 +10,17 @@ from ._errors import ConfigurationError, OutcomesError
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 refused or failed, 2 wrong usage."""
     try:
-        from ._cli import app
+        from ._cli import app, repeat, show_warnings
     except ModuleNotFoundError as exc:
         print(f"{exc.name} is not installed: install outcomes-client[cli]", file=sys.stderr)
         sys.exit(2)
+    show_warnings()
     try:
         app(arguments, prog_name="outcomes")
     except OutcomesError as failure:
         print(f"outcomes: {failure}", file=sys.stderr)
         if failure.retryable and failure.idempotency_key:
-            print(f"Safe to repeat with --idempotency-key {failure.idempotency_key}", file=sys.stderr)
+            print(repeat(failure.idempotency_key), file=sys.stderr)
         sys.exit(2 if isinstance(failure, ConfigurationError) else 1)
 
 

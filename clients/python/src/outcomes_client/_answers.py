@@ -40,7 +40,10 @@ def refusal(reply: Reply) -> OutcomesError:
         body = None
     body = body if isinstance(body, dict) else {}
     error, details = _text_or_none(body.get("error")), _details(body)
-    kind = ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
+    if (reply.status, error) == (503, "Busy"):  # any other 503 does not say that nothing was stored
+        kind: type[ApiError] | None = BusyError
+    else:
+        kind = ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
     if kind is None:
         message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
         return UnexpectedAnswerError(message, status=reply.status, error=error, details=details)

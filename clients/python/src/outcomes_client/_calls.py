@@ -7,6 +7,7 @@ answer means exist once for both.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -47,42 +48,58 @@ class Retry:
 
 @dataclass(frozen=True)
 class Send:
+    """The next step: send this, and wait no longer than `timeout` seconds for the whole answer."""
+
     request: Request
     timeout: float
 
 
 @dataclass(frozen=True)
 class Wait:
+    """The next step: wait, and say `notice` to whoever wonders why, unless it is empty."""
+
     seconds: float
+    notice: str = ""
 
 
 type Call[T] = Generator[Send | Wait, Reply | NoReply | None, T]
 
+_SAY_AGAIN = 10.0  # seconds after which a wait for the same reason is worth another word
 
-class _Patience:
+
+class _Deadline:
     """The tries of one call until its deadline."""
 
     def __init__(self, retry: Retry, clock: Callable[[], float], jitter: Callable[[float, float], float]) -> None:
         self._retry, self._clock, self._jitter = retry, clock, jitter
         self._ends = clock() + retry.deadline
         self._ceiling = retry.first
+        self._said, self._said_at = "", 0.0
 
     @property
     def timeout(self) -> float:
+        """Tell how many seconds the next try may take."""
         return max(0.001, min(self._retry.timeout, self._ends - self._clock()))
 
-    def pause(self, at_least: float | None) -> Wait | None:
-        """The wait before the next try, or None when too little time would be left for it.
+    def pause(self, reason: str, at_least: float | None = None) -> Wait | None:
+        """Choose how long to wait before the next try, None when too little time would be left for it.
 
         A try in the last moments could only time out, and hide the reason of the one before.
         """
         seconds = (at_least or 0) + self._jitter(0, self._ceiling)
         self._ceiling = min(self._retry.longest, self._ceiling * 2)
-        left = self._ends - self._clock() - seconds
-        return Wait(seconds) if left >= self._retry.timeout / 10 else None
+        now = self._clock()
+        if self._ends - now - seconds < self._retry.timeout / 10:
+            return None
+        if reason == self._said and now - self._said_at < _SAY_AGAIN:
+            return Wait(seconds)
+        self._said, self._said_at = reason, now
+        return Wait(seconds, f"{reason}. Trying again, for at most {math.ceil(self._ends - now)} s")
 
 
 class Calls:
+    """The calls of the API, each as its steps."""
+
     def __init__(
         self,
         retry: Retry,
@@ -91,15 +108,15 @@ class Calls:
     ) -> None:
         self._retry, self._clock, self._jitter = retry, clock, jitter
 
-    def _new_patience(self) -> _Patience:
-        return _Patience(self._retry, self._clock, self._jitter)
+    def _deadline(self) -> _Deadline:
+        return _Deadline(self._retry, self._clock, self._jitter)
 
     def record(self, outcome: NewOutcome) -> Call[Recorded]:
         key = check_key(str(uuid.uuid4()) if outcome.idempotency_key is None else outcome.idempotency_key)
         body = replace(outcome, idempotency_key=None).body()
         request = Request("POST", PATH, headers={"Idempotency-Key": key}, body=_encode(body))
         try:
-            return (yield from self._exchange(request, partial(_answers.recorded, key=key), self._new_patience()))
+            return (yield from self._exchange(request, partial(_answers.recorded, key=key), self._deadline()))
         except OutcomesError as failure:
             failure.idempotency_key = key
             raise
@@ -122,20 +139,24 @@ class Calls:
 
     def _record_batch(self, batch: dict[int, bytes], keys: list[str], results: dict[int, Result]) -> Call[None]:
         """Send the items (by their number in the call) until none is left that could still succeed in time."""
-        patience = self._new_patience()
+        deadline = self._deadline()
         while True:
             sent = list(batch)
             request = Request("POST", f"{PATH}/batch", body=b'{"outcomes":[%s]}' % b",".join(batch.values()))
             read = partial(_answers.results, keys=[keys[n] for n in sent])
             try:
-                answered = yield from self._exchange(request, read, patience)
+                answered = yield from self._exchange(request, read, deadline)
             except OutcomesError as failure:
                 if failure.retryable and sent[0] in results:
                     return  # the results of the try before still stand: not recorded yet, may be sent again
                 raise
             results.update(zip(sent, answered, strict=True))
             batch = {n: batch[n] for n in sent if results[n].retryable}
-            if not batch or (pause := patience.pause(None)) is None:
+            if not batch:
+                return
+            reason = next(results[n].error for n in batch)
+            pause = deadline.pause(f"{len(batch)} of {len(sent)} outcomes not taken yet: {reason}")
+            if pause is None:
                 return
             yield pause
 
@@ -154,20 +175,18 @@ class Calls:
             *(("outcomeType", str(one)) for one in types),
             *_given(**{"from": _instant(start), "to": _instant(end)}),
         ]
-        return (yield from self._exchange(Request("GET", PATH, query), _answers.page, self._new_patience()))
+        return (yield from self._exchange(Request("GET", PATH, query), _answers.page, self._deadline()))
 
     def summary(
         self, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
     ) -> Call[Summary]:
         query = _given(**{"from": _instant(start), "to": _instant(end), "timezone": timezone})
-        return (
-            yield from self._exchange(Request("GET", f"{PATH}/summary", query), _answers.summary, self._new_patience())
-        )
+        return (yield from self._exchange(Request("GET", f"{PATH}/summary", query), _answers.summary, self._deadline()))
 
-    def _exchange[T](self, request: Request, read: Callable[[Reply], T], patience: _Patience) -> Call[T]:
+    def _exchange[T](self, request: Request, read: Callable[[Reply], T], deadline: _Deadline) -> Call[T]:
         """Send until the answer can be read, cannot get better, or the deadline is near; then return or raise."""
         while True:
-            answer = yield Send(request, patience.timeout)
+            answer = yield Send(request, deadline.timeout)
             try:
                 if not isinstance(answer, Reply):
                     reason = answer.reason if answer else "nothing was sent"
@@ -176,14 +195,14 @@ class Calls:
                     raise _answers.refusal(answer)
                 return read(answer)
             except OutcomesError as failure:
-                pause = patience.pause(failure.retry_after) if failure.retryable else None
+                pause = deadline.pause(str(failure), failure.retry_after) if failure.retryable else None
                 if pause is None:
                     raise
             yield pause
 
 
 def check_key(key: str) -> str:
-    """The idempotency key itself, if it can be sent as one: 1 to 255 visible ASCII characters.
+    """Hand back an idempotency key that can be sent as one: 1 to 255 visible ASCII characters.
 
     Raises:
         InvalidOutcomeError: it cannot.
@@ -210,7 +229,7 @@ def _encode(body: Mapping[str, Any]) -> bytes:
 
 
 def _batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterator[dict[int, bytes]]:
-    """Encoded items by their number, as many as one request may hold; those that no request can hold are judged."""
+    """Group encoded items by their number, as many as one request may hold; judge those that no request can hold."""
     batch: dict[int, bytes] = {}
     room = BATCH_BYTES - len(b'{"outcomes":[]}')
     size = 0
@@ -237,7 +256,7 @@ def _given(**parameters: object) -> list[tuple[str, str]]:
 
 
 def _instant(moment: Moment | None) -> str | None:
-    """Raises ValueError for a datetime without a time zone: it could mean any of 38 instants."""
+    """Write a moment for a query; ValueError for a datetime without time zone, as it could be any of 38 instants."""
     if not isinstance(moment, datetime):
         return str(moment) if moment is not None else None
     if moment.utcoffset() is None:

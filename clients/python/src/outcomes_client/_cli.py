@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import sys
+import uuid
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation, localcontext
 from enum import StrEnum
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, override
 
 import typer
 from rich.bar import Bar
@@ -19,7 +21,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from . import _exporting, _importing, _json
-from ._client import AsyncOutcomesClient, OutcomesClient
+from ._client import LOG, AsyncOutcomesClient, OutcomesClient
 from ._display import money, printable
 from ._doctor import examine
 from ._models import OutcomeType, Summary
@@ -41,6 +43,24 @@ Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only th
 Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
 Start = Annotated[str | None, typer.Option("--from", help="From this ISO 8601 instant or date on.")]
 End = Annotated[str | None, typer.Option("--to", help="Before this ISO 8601 instant or date.")]
+
+
+class _Warnings(logging.Handler):
+    """Shows on standard error what the client warns of: why a call takes longer, and what was not read."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"outcomes: {printable(record.getMessage())}", file=sys.stderr)
+
+
+def show_warnings() -> None:
+    """Show the client's warnings to who runs the command."""
+    LOG.handlers = [_Warnings()]
+
+
+def repeat(key: str) -> str:
+    """Say how a call can be repeated without counting twice."""
+    return f"Safe to repeat with --idempotency-key {key}"
 
 
 def _decimal(text: str) -> Decimal:
@@ -81,17 +101,22 @@ def record(
     cookie: Cookie = None,
 ) -> None:
     """Record one outcome and print its id."""
+    key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
     with OutcomesClient(url, cookie=cookie) as client:
-        recorded = client.record(
-            outcome_type,
-            title,
-            description=description,
-            value_usd=value,
-            agent_id=agent,
-            user_id=user,
-            metadata=metadata,
-            idempotency_key=idempotency_key,
-        )
+        try:
+            recorded = client.record(
+                outcome_type,
+                title,
+                description=description,
+                value_usd=value,
+                agent_id=agent,
+                user_id=user,
+                metadata=metadata,
+                idempotency_key=key,
+            )
+        except KeyboardInterrupt:
+            print(f"interrupted: it may have been recorded. {repeat(key)}", file=sys.stderr)
+            raise typer.Exit(1) from None
     if recorded.replayed:
         print("Already recorded under this key.", file=sys.stderr)
     print(printable(recorded.id))

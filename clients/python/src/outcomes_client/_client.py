@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -14,11 +15,12 @@ from typing import Any, Self
 import anyio
 import httpx
 
-from ._calls import PAGE_SIZE, Call, Calls, Moment, Retry, Send
+from ._calls import PAGE_SIZE, Call, Calls, Moment, Retry, Send, Wait
 from ._errors import ConfigurationError
 from ._http import Address, NoReply, Reply
 from ._models import NewOutcome, Outcome, OutcomeType, Page, Recorded, Result, Summary
 
+LOG = logging.getLogger("outcomes_client")
 Results = list[Result]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
 
@@ -27,7 +29,7 @@ _CONNECT = 10.0  # seconds to reach the host; a name or a route that is wrong ne
 
 
 def address(url: str | None, api_key: str | None, cookie: str | None) -> Address:
-    """Arguments first, then `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
+    """Take the arguments first, then `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
 
     Raises:
         ConfigurationError: no URL, or a value that cannot be used.
@@ -42,8 +44,8 @@ def address(url: str | None, api_key: str | None, cookie: str | None) -> Address
     )
 
 
-def patience() -> Retry:
-    """The defaults of `Retry`, with `OUTCOMES_DEADLINE` in seconds where it is set.
+def retry_from_environment() -> Retry:
+    """Take the defaults of `Retry`, with `OUTCOMES_DEADLINE` in seconds where it is set.
 
     Raises:
         ConfigurationError: it is not a positive number.
@@ -60,6 +62,7 @@ class OutcomesClient:
     """Records outcomes and reads them back, blocking; safe to share between threads. Close it, or use `with`.
 
     Every method sends before it returns and buffers nothing: what returned is recorded. All raise `OutcomesError`.
+    The logger `outcomes_client` warns why a call takes longer.
 
     Args:
         url: the API's base URL, stage included; default `OUTCOMES_URL`.
@@ -80,7 +83,7 @@ class OutcomesClient:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._address = address(url, api_key, cookie)
-        self._calls = Calls(retry or patience())
+        self._calls = Calls(retry or retry_from_environment())
         self._http = httpx.Client(transport=transport, cookies=_no_cookies())
 
     def __repr__(self) -> str:
@@ -181,6 +184,7 @@ class OutcomesClient:
                 if isinstance(step, Send):
                     answer = self._send(step)
                 else:
+                    _say(self._address, step)
                     time.sleep(step.seconds)
         except StopIteration as done:
             result: T = done.value
@@ -216,7 +220,7 @@ class AsyncOutcomesClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._address = address(url, api_key, cookie)
-        self._calls = Calls(retry or patience())
+        self._calls = Calls(retry or retry_from_environment())
         self._http = httpx.AsyncClient(transport=transport, cookies=_no_cookies())
 
     def __repr__(self) -> str:
@@ -310,6 +314,7 @@ class AsyncOutcomesClient:
                 if isinstance(step, Send):
                     answer = await self._send(step)
                 else:
+                    _say(self._address, step)
                     await anyio.sleep(step.seconds)
         except StopIteration as done:
             result: T = done.value
@@ -346,6 +351,11 @@ def _arguments(address: Address, step: Send) -> dict[str, Any]:
         "content": request.body,
         "timeout": httpx.Timeout(step.timeout, connect=min(_CONNECT, step.timeout)),
     }
+
+
+def _say(address: Address, step: Wait) -> None:
+    if step.notice:
+        LOG.warning("%s: %s", address.url, step.notice)
 
 
 def _no_reply(exc: httpx.RequestError) -> NoReply:

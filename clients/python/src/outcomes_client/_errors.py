@@ -9,7 +9,7 @@ OutcomesError
     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
     ├── UnauthorizedError        401: the key or the session is not valid
     ├── KeyReusedError           422: this idempotency key already belongs to another outcome
-    ├── BusyError                409, 429: too much at once
+    ├── BusyError                409, 429, 503 Busy: too much at once; that try stored nothing
     └── ServerError              5xx: nothing was stored, or it cannot be known
 """
 
@@ -92,7 +92,7 @@ class KeyReusedError(ApiError):
 
 
 class BusyError(ApiError):
-    """409 or 429, and still so at the deadline."""
+    """409, 429 or 503 `Busy` to the last try, which recorded nothing: call again with the same key."""
 
     retryable = True
 

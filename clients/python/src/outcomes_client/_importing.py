@@ -12,7 +12,7 @@ from typing import Any
 from . import _json
 from ._calls import BATCH_ITEMS
 from ._client import OutcomesClient
-from ._errors import OutcomesError
+from ._errors import BusyError, OutcomesError
 from ._models import Result
 
 # How a request spells what a list, an export or a Python call spells otherwise.
@@ -101,6 +101,9 @@ def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[lis
         except OutcomesError as exc:
             failure, results = exc, exc.results
         done = [_outcome(line, result) for line, result in zip(readable, results, strict=True)]
+        if failure is None and done and all(one.status == "unsent" for one in done):
+            # The client has waited for its whole deadline; the next batch would wait as long, and so on for hours.
+            failure = BusyError(f"none of {len(done)} lines was taken: {done[0].reason}")
         yield sorted(done + unreadable, key=lambda one: one.line.number), failure
         if failure is not None:
             return
