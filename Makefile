@@ -94,8 +94,9 @@ format: install $(npm) ## let ruff and Biome format and mend what they can
 # made for: what the template allows is narrowed to it.
 build: install ## what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 	@case '$(ARCH)' in arm64|x86_64) ;; *) echo 'ARCH is arm64 or x86_64, not "$(ARCH)".' >&2; exit 1;; esac
-	@PATH="$(CURDIR)/$(bin):$$PATH" UV="$(CURDIR)/$(uv)" LAYER_ARCH=$(ARCH) $(offline) $(sam) build \
-	    --build-dir '$(BUILD_DIR)' --parameter-overrides Architecture=$(ARCH) >/dev/null
+	@# SAM says of each function that it has no requirements.txt. That is as it should be: what it says is shown when it fails.
+	@said=$$(PATH="$(CURDIR)/$(bin):$$PATH" UV="$(CURDIR)/$(uv)" LAYER_ARCH=$(ARCH) $(offline) $(sam) build \
+	    --build-dir '$(BUILD_DIR)' --parameter-overrides Architecture=$(ARCH) 2>&1 >/dev/null) || { echo "$$said" >&2; exit 1; }
 	@sed -e '/^  Architecture:$$/,/^    Description:/{s/^    Default: .*/    Default: $(ARCH)/;/^    - /{/$(ARCH)/!d;};}' \
 	    '$(BUILD_DIR)/template.yaml' > '$(BUILD_DIR)/narrowed' && mv '$(BUILD_DIR)/narrowed' '$(BUILD_DIR)/template.yaml'
 	@# As the layer's Makefile has it: /var/task is read-only, so each cold start would compile the function anew.
