@@ -21,10 +21,10 @@ MAX_USER_ID = 2**53 - 1
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains in one line."""
+    """A parser that complains in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Raises StackError instead of printing the usage."""
+        """Raise StackError instead of printing the usage."""
         raise StackError(message)
 
 
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def parser() -> Parser:
-    """The commands and their options."""
+    """Make the parser of the commands and their options."""
     parser = Parser(prog="python -m local", description="The Docker-free stack.")
     parser.set_defaults(command=serve)
     parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="what to run")
@@ -78,7 +78,7 @@ def parser() -> Parser:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """The API, the functions and AWS, until Ctrl-C."""
+    """Serve the API, the functions and AWS, until Ctrl-C."""
     from local.data import exclusive
     from local.sockets import listening_socket
 
@@ -91,7 +91,7 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def aws(options: argparse.Namespace) -> None:
-    """Only AWS, until Ctrl-C."""
+    """Serve only AWS, until Ctrl-C."""
     from local.data import exclusive
 
     with exclusive(options.data):
@@ -101,7 +101,7 @@ def aws(options: argparse.Namespace) -> None:
 
 
 def session(options: argparse.Namespace) -> None:
-    """A Cookie header, ready to paste behind curl -H."""
+    """Print a Cookie header, ready to paste behind curl -H."""
     import boto3
 
     from local.data import STACK
@@ -117,7 +117,7 @@ def session(options: argparse.Namespace) -> None:
 
 
 def seed(options: argparse.Namespace) -> None:
-    """Outcomes to look at."""
+    """Store outcomes to look at."""
     from local.data import SEEDED, STACK
     from local.seed import seed as seed_table
     from local.state import State
@@ -164,7 +164,7 @@ def settings_of(options: argparse.Namespace) -> "Settings":
 
 
 def listening_port() -> int:
-    """Where to serve the API."""
+    """Read from the environment on which port to serve the API. Raises StackError when it is none."""
     try:
         return port(os.environ.get("PORT") or DEFAULT_PORT)
     except argparse.ArgumentTypeError as error:
@@ -172,7 +172,7 @@ def listening_port() -> int:
 
 
 def port(text: str) -> int:
-    """A port from the command line; 0 takes a free one."""
+    """Read a port from the command line; 0 takes a free one. Raises ArgumentTypeError."""
     if not (text.isascii() and text.isdigit() and int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
     return int(text)
@@ -186,7 +186,7 @@ def user_id(text: str) -> int:
 
 
 def log_to_stderr() -> None:
-    """Requests and what goes wrong with functions; the libraries keep quiet."""
+    """Have requests and what goes wrong with functions logged; the libraries keep quiet."""
     log = logging.getLogger("local")
     log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)

@@ -23,7 +23,7 @@ type Ask = Callable[[str], str]
 
 
 def main() -> int:
-    """Return the exit code of the process."""
+    """Ask, and return the exit code of the process."""
     try:
         environment, *given = sys.argv[1:]
         template = yaml_parse((ROOT / "template.yaml").read_text())
@@ -79,7 +79,7 @@ def _answer(name: str, parameter: Any, present: Any, ask: Ask) -> str:
 
 
 def _pairs(overrides: Any) -> dict[str, str]:
-    """Name and value of each override; SAM CLI itself writes them as one text."""
+    """Read name and value of each override; SAM CLI itself writes them as one text."""
     texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
     return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 

@@ -22,14 +22,14 @@ STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an authorizer said: `context` as text, `statements` of an IAM policy."""
+    """The answer of an authorizer: `context` as text, `statements` of an IAM policy."""
 
     principal_id: str
     context: dict[str, str]
     statements: list[dict[str, Any]]
 
     def allows(self, arn: str) -> bool:
-        """Whether a method may be called; a Deny outweighs every Allow."""
+        """Check that a method may be called; a Deny outweighs every Allow."""
         effects = {statement["Effect"] for statement in self.statements if _covers(statement, arn)}
         return effects == {"Allow"}
 
@@ -46,7 +46,7 @@ class Authorizers:
     async def authorize(
         self, authorizer: Authorizer, route: Route, parameters: dict[str, str], call: Call
     ) -> dict[str, Any]:
-        """The `requestContext.authorizer` of a call that is allowed. Raises Refusal for any other."""
+        """Make the `requestContext.authorizer` of a call that is allowed. Raises Refusal for any other."""
         identity = [
             call.header(name) if place == "header" else call.parameter(name)
             for place, name in authorizer.identity_sources
@@ -84,7 +84,7 @@ class Authorizers:
 
 
 def _verdict(result: Any) -> Verdict:
-    """Raises Refusal when the result is not what API Gateway understands.
+    """Read the result of an authorizer. Raises Refusal when it is not what API Gateway understands.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
@@ -108,7 +108,7 @@ def _verdict(result: Any) -> Verdict:
 
 
 def _is_statement(statement: Any) -> bool:
-    """Whether a statement says all that is needed and nothing that could not be obeyed here."""
+    """Check that a statement says all that is needed and nothing that could not be obeyed here."""
     return (
         isinstance(statement, dict)
         and statement.keys() <= STATEMENT_KEYS
@@ -131,6 +131,6 @@ def _covers(statement: dict[str, Any], arn: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """IAM's wildcards: `*` is any text, `?` any character."""
+    """Match a text with IAM's wildcards: `*` is any text, `?` any character."""
     regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(regex, text, re.DOTALL) is not None

@@ -44,7 +44,7 @@ log = logging.getLogger("local")
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Keeps the SDKs' connections open, and the console free of their requests."""
+    """A handler that keeps the SDKs' connections open, and the console free of their requests."""
 
     protocol_version = "HTTP/1.1"
 

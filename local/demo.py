@@ -36,7 +36,7 @@ HEADERS = {
 
 
 def routes(folder: Path, cookie: str) -> list[web.RouteDef]:
-    """FILES out of `folder`, read anew for each request; none when it has no page.
+    """Make routes to FILES out of `folder`, read anew for each request; none when it has no page.
 
     Whoever opens the page gets the session `cookie` (name=value).
     """

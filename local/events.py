@@ -47,22 +47,22 @@ class Call:
     milliseconds: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
     def header(self, name: str) -> str | None:
-        """The last value of a header, by its name in any case."""
+        """Find the last value of a header, by its name in any case."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return values[-1] if values else None
 
     def parameter(self, name: str) -> str | None:
-        """The last value of a query parameter."""
+        """Find the last value of a query parameter."""
         return dict(self.query).get(name)
 
 
 def query_of(raw: str) -> Pairs:
-    """The decoded pairs of a query string; what is no UTF-8 becomes U+FFFD."""
+    """Decode the pairs of a query string; what is no UTF-8 becomes U+FFFD."""
     return parse_qsl(raw, keep_blank_values=True, errors="replace")
 
 
 def forwarded_headers(headers: Iterable[tuple[str, str]], source_ip: str, port: int, trace_id: str) -> Pairs:
-    """The headers as a function gets them: without those of the connection, with what API Gateway adds."""
+    """Make the headers that a function gets: without those of the connection, with what API Gateway adds."""
     kept = [(name, value) for name, value in headers if name.lower() not in HOP_HEADERS]
     forwarded = [value for name, value in kept if name.lower() == "x-forwarded-for"]
     replaced = {"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"}
@@ -76,12 +76,15 @@ def forwarded_headers(headers: Iterable[tuple[str, str]], source_ip: str, port: 
 
 
 def method_arn(api: Api, call: Call) -> str:
-    """What a policy must allow: https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html"""
+    """Name the method that a call is of, as policies do.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
+    """
     return f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api.id}/{api.stage}/{call.method}/{call.path.lstrip('/')}"
 
 
 def authorizer_event(api: Api, route: Route, parameters: dict[str, str], call: Call) -> dict[str, Any]:
-    """The event of a Lambda authorizer of type REQUEST.
+    """Make the event of a Lambda authorizer of type REQUEST.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
     """
@@ -91,7 +94,7 @@ def authorizer_event(api: Api, route: Route, parameters: dict[str, str], call: C
 def proxy_event(
     api: Api, route: Route, parameters: dict[str, str], call: Call, authorizer: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """The event of a Lambda proxy integration; `authorizer` is what the authorizer said, None without one."""
+    """Make the event of a Lambda proxy integration; `authorizer` is what the authorizer said, None without one."""
     event = _request(api, route, parameters, call)
     if authorizer is not None:
         event["requestContext"]["authorizer"] = authorizer
@@ -102,7 +105,7 @@ def proxy_event(
 
 
 def is_binary_type(api: Api, media_type: str | None) -> bool:
-    """Whether the API treats a media type (a Content-Type or Accept header) as binary."""
+    """Check whether the API treats a media type (a Content-Type or Accept header) as binary."""
     exact = (media_type or "application/json").split(",")[0].split(";")[0].strip().lower()
     return bool({"*/*", exact, f"{exact.partition('/')[0]}/*"} & {type_.lower() for type_ in api.binary_media_types})
 
@@ -156,12 +159,12 @@ def _request(api: Api, route: Route, parameters: dict[str, str], call: Call) -> 
 
 
 def extended_request_id(call: Call) -> str:
-    """The id that API Gateway also calls `x-amz-apigw-id`."""
+    """Make the id that API Gateway also calls `x-amz-apigw-id`."""
     return base64.b64encode(uuid.UUID(call.request_id).bytes[:11]).decode()
 
 
 def _by_name(headers: Pairs) -> dict[str, list[str]]:
-    """All values of each header; names that differ only in case are one, spelled as the first of them."""
+    """Collect all values of each header; names that differ only in case are one, spelled as the first of them."""
     spelled: dict[str, str] = {}
     return _multi([(spelled.setdefault(name.lower(), name), value) for name, value in headers])
 

@@ -34,7 +34,7 @@ REMAPPED = {"connection", "content-length", "date", "server", "transfer-encoding
 
 
 def _is_not_the_clients(record: logging.LogRecord) -> bool:
-    """Whether a log record is of more than a malformed request, whose bytes could be a secret."""
+    """Check that a log record is of more than a malformed request, whose bytes could be a secret."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -42,10 +42,10 @@ logging.getLogger("aiohttp.server").addFilter(_is_not_the_clients)
 
 
 class Gateway:
-    """Answers requests as the template's API does."""
+    """What answers requests as the template's API does."""
 
     def __init__(self, api: Api, functions: dict[str, Function]) -> None:
-        """Raises StackError when the API needs a function that is not there."""
+        """Take the API over. Raises StackError when it needs a function that is not there."""
         named = {route.integration.function_arn for route in api.routes if isinstance(route.integration, Proxy)}
         named |= {route.authorizer.function_arn for route in api.routes if route.authorizer}
         if missing := sorted(named - functions.keys()):
@@ -55,7 +55,7 @@ class Gateway:
         self._authorizers = Authorizers(api, self._ask_authorizer)
 
     def app(self, *beside: web.RouteDef) -> web.Application:
-        """An aiohttp application that leaves every request to the API's own routes, but those for what is beside it."""
+        """Make an aiohttp application of the API's own routes, and of those for what is beside it."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.add_routes(beside)
         app.router.add_route("*", "/{path:.*}", self._answer)
@@ -125,7 +125,7 @@ class Gateway:
 
 
 def _call(request: web.Request) -> Call:
-    """The request without its body, which is yet to be read."""
+    """Take over a request without its body, which is yet to be read."""
     path, _, query = request.raw_path.partition("?")
     port = request.url.port or 80
     source_ip = request.remote or "127.0.0.1"
@@ -143,7 +143,7 @@ def _call(request: web.Request) -> Call:
 
 
 async def _body(request: web.Request) -> bytes:
-    """The whole body. Raises HTTPRequestEntityTooLarge past MAX_BODY_BYTES."""
+    """Read the whole body. Raises HTTPRequestEntityTooLarge past MAX_BODY_BYTES, Refusal when it does not come."""
     try:
         return await request.read()
     except (web.RequestPayloadError, ConnectionError) as error:
@@ -151,7 +151,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _answer_of(api: Api, call: Call, result: Any) -> Answer:
-    """A function's result as a response. Raises TypeError or ValueError when API Gateway would call it malformed.
+    """Make a response of a function's result. Raises TypeError or ValueError when API Gateway would call it malformed.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
@@ -172,7 +172,7 @@ def _answer_of(api: Api, call: Call, result: Any) -> Answer:
 
 
 def _headers_of(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """`headers` and `multiValueHeaders` of a result as one list; a name that is in both counts in the latter."""
+    """Join `headers` and `multiValueHeaders` of a result; a name that is in both counts in the latter."""
     single, multiple = result.get("headers") or {}, result.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multiple, dict):
         raise TypeError("headers are not an object")
@@ -197,6 +197,6 @@ def _header_text(name: str, value: Any) -> str:
 
 
 def _ignore_result(invocation: asyncio.Future[Any]) -> None:
-    """Nobody may be waiting for it any more, and asyncio complains about an exception that nobody looked at."""
+    """Look at the exception: asyncio complains of one that nobody looked at, and nobody may be waiting any more."""
     if not invocation.cancelled():
         invocation.exception()

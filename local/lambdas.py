@@ -36,7 +36,7 @@ class FunctionError(Exception):
 
 
 class _Raised(FunctionError):
-    """With the traceback, which only the console sees."""
+    """An error with its traceback, which only the console sees."""
 
     def __init__(self, error_type: str, message: str, text: str) -> None:
         super().__init__(error_type, message)
@@ -60,7 +60,10 @@ class Spec:
     variables: dict[str, str]
 
     def environment(self, aws_endpoint: str) -> dict[str, str]:
-        """All environment variables of a worker: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
+        """Make all environment variables of a worker.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+        """
         return {
             **self.variables,
             **CREDENTIALS,
@@ -86,7 +89,7 @@ class Spec:
 
 
 def specs(template: Template) -> dict[str, Spec]:
-    """Every function of the template by its ARN. Raises StackError when one cannot run here."""
+    """Read every function of the template, by its ARN. Raises StackError when one cannot run here."""
     return {
         template.arn(logical_id): _spec(template, logical_id, properties)
         for logical_id, properties in template.resources("AWS::Lambda::Function").items()
@@ -134,7 +137,7 @@ class Worker:
 
     @classmethod
     async def start(cls, spec: Spec, aws_endpoint: str) -> "Worker":
-        """Raises FunctionError when the function's code cannot be imported."""
+        """Start a process. Raises FunctionError when the function's code cannot be imported."""
         process = await asyncio.create_subprocess_exec(
             # -P: the folder of the runtime is not the function's to import from.
             *(sys.executable, "-P", runtime.__file__),
@@ -156,7 +159,7 @@ class Worker:
         return worker
 
     async def ask(self, spec: Spec, event: bytes, request_id: str) -> Any:
-        """The handler's result. Raises FunctionError; the worker may be used again only if `is_alive` still."""
+        """Return the handler's result. Raises FunctionError; the worker may be used again only if `is_alive` still."""
         frame = b'{"id":%b,"timeout":%b,"event":%b}' % (
             json.dumps(request_id).encode(),
             str(spec.timeout).encode(),
@@ -181,7 +184,7 @@ class Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can take another event."""
+        """Check that it can take another event."""
         return self._process.returncode is None
 
     async def stop(self) -> None:
@@ -225,7 +228,7 @@ class Function:
             self._idle.append(await self._start())
 
     async def invoke(self, event: dict[str, Any], request_id: str, *, expected_error: str = "") -> Any:
-        """The handler's result for an event, with the code as it is on disk now.
+        """Return the handler's result for an event, with the code as it is on disk now.
 
         Raises FunctionError when there is none, and EventTooLarge. An error with the message `expected_error` is the
         function's way to say something, so the console does not hear of it.
@@ -276,7 +279,7 @@ class Function:
 
 
 def _files(folders: tuple[Path, ...]) -> Iterator[tuple[str, int, int]]:
-    """Path, time of change and size of each file, as a sign of an edit."""
+    """List path, time of change and size of each file, as a sign of an edit."""
     for folder in folders:
         for directory, subdirectories, files in os.walk(folder):
             subdirectories[:] = [name for name in subdirectories if name != "__pycache__"]

@@ -25,7 +25,7 @@ class Parameters(dict[str, str]):
     """The parameters of one place."""
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        """The value, else an empty text, as the templates expect that AWS's CDK makes for preflights."""
+        """Find the value, else an empty text, as the templates expect that AWS's CDK makes for preflights."""
         return super().get(name, default)
 
 
@@ -42,14 +42,14 @@ class Input:
         }
 
     def params(self, name: str | None = None) -> Any:
-        """All parameters by place, or the one of a name, looked for in path, query string and headers."""
+        """Return all parameters by place, or the one of a name, looked for in path, query string and headers."""
         if name is None:
             return self._parameters
         return next((values[name] for values in self._parameters.values() if name in values), "")
 
 
 def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> Answer:
-    """The answer of a mock integration. Raises Refusal when its templates lead nowhere."""
+    """Make the answer of a mock integration. Raises Refusal when its templates lead nowhere."""
     status = _status(api, mock, parameters, call)
     response = _response(mock, status)
     context = _context(api, call)
@@ -71,7 +71,7 @@ def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) ->
 
 
 def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str:
-    """What the request template says the pretended backend answers."""
+    """Read from the request template with which status the pretended backend answers."""
     media_type = (call.header("content-type") or JSON).split(";")[0].strip().lower()
     template = mock.request_templates.get(media_type)
     if template is None and (
@@ -99,7 +99,7 @@ def _refuse_binary(api: Api, media_type: str | None, content_handling: str | Non
 
 
 def _response(mock: Mock, status: str) -> dict[str, Any]:
-    """The first response whose pattern fits the status, else the default."""
+    """Find the first response whose pattern fits the status, else the default."""
     patterns = (pattern for pattern in mock.responses if pattern != "default" and re.fullmatch(pattern, status))
     response = mock.responses.get(next(patterns, "default"))
     if response is None:

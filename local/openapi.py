@@ -71,7 +71,7 @@ class Api:
     binary_media_types: tuple[str, ...]
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """The route of a request and its path parameters. Literal segments win over `{name}`, that over `{name+}`."""
+        """Find the route of a request and its path parameters. A literal wins over `{name}`, that over `{name+}`."""
         found = [
             (_specificity(route), route, {name: unquote(value) for name, value in parameters.items()})
             for route in self.routes
@@ -85,7 +85,7 @@ class Api:
 
 
 def api(template: Template) -> Api:
-    """The one REST API of the template. Raises StackError when it uses what the local stack cannot do."""
+    """Read the one REST API of the template. Raises StackError when it uses what the local stack cannot do."""
     rest_apis = template.resources("AWS::ApiGateway::RestApi")
     if len(rest_apis) != 1:
         raise StackError(f"the local stack runs exactly one REST API, the template has {len(rest_apis)}")
@@ -170,7 +170,7 @@ def _authorizer(name: str, authorizer: dict[str, Any]) -> Authorizer:
 
 
 def _function_arn(place: str, uri: str) -> str:
-    """The function that a URI calls; whichever alias of it is called, here that is the code on disk."""
+    """Find the function that a URI calls; whichever alias of it is called, here that is the code on disk."""
     arn = r"(arn:[^:]+:lambda:[^:]*:[^:]*:function:[^:]+)(?::[^:]+)?"
     if not (match := re.fullmatch(rf"arn:.+:lambda:path/2015-03-31/functions/{arn}/invocations", uri)):
         raise StackError(f"{place}: this is no URI of a Lambda function: {uri}")
@@ -178,7 +178,7 @@ def _function_arn(place: str, uri: str) -> str:
 
 
 def _path_parameters(resource: str, path: str) -> dict[str, str] | None:
-    """What `{name}` and `{name+}` of a resource stand for in a path, or None when the path is another's."""
+    """Read what `{name}` and `{name+}` of a resource stand for in a path, None when the path is another's."""
     # API Gateway takes /a/ for /a.
     expected, given = resource.strip("/").split("/"), path.removeprefix("/").removesuffix("/").split("/")
     parameters: dict[str, str] = {}
@@ -195,7 +195,7 @@ def _path_parameters(resource: str, path: str) -> dict[str, str] | None:
 
 
 def _specificity(route: Route) -> list[tuple[int, ...]]:
-    """Sorts before that of a route that fits the same paths less well."""
+    """Make a key that sorts a route before those that fit the same paths less well."""
     segments = [
         (2,) if segment.endswith("+}") else (1,) if segment.startswith("{") else (0,)
         for segment in route.resource.split("/")

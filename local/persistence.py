@@ -16,7 +16,7 @@ type Changed = dict[tuple[str, Key], None]
 
 
 class Persistence:
-    """Restores tables of a backend from a journal, and appends what is written to them."""
+    """What restores tables of a backend from a journal, and appends what is written to them."""
 
     def __init__(self, backend: DynamoDBBackend, journal: Journal) -> None:
         self._backend = backend
@@ -60,7 +60,7 @@ class Persistence:
 
 
 class _Watch(StreamShard):
-    """Stands in for the stream of a table, which moto tells of every change, also of a table that has none."""
+    """The stand-in for a table's stream, which moto tells of every change, also of a table that has none."""
 
     def __init__(self, table: Table, changed: Changed) -> None:
         super().__init__(table.account_id, table)

@@ -21,7 +21,7 @@ MAX_AGE_SECONDS = 300
 
 
 def main() -> int:
-    """Return the exit code of the process."""
+    """Publish, and return the exit code of the process."""
     try:
         [environment] = sys.argv[1:]
         publish(ROOT / "samconfig.toml", environment, ROOT / "dashboard")

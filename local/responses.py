@@ -58,7 +58,7 @@ class Answer:
 
 
 def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
-    """What the template makes of a refusal; one that it does not name takes the default of its class."""
+    """Make the answer that the template has for a refusal; one that it does not name takes the default of its class."""
     fallback = "DEFAULT_5XX" if refusal.status >= 500 else "DEFAULT_4XX"
     configured = api.gateway_responses.get(refusal.kind) or api.gateway_responses.get(fallback, {})
     templates = configured.get("responseTemplates") or DEFAULT_TEMPLATES
@@ -91,7 +91,10 @@ def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
 
 
 def _parameter(source: str, api: Api, call: Call, context: dict[str, Any]) -> str | None:
-    """A mapped value: https://docs.aws.amazon.com/apigateway/latest/developerguide/request-response-data-mappings.html"""
+    """Look up a mapped value, None when there is none.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/request-response-data-mappings.html
+    """
     if match := re.fullmatch(r"'(.*)'", source, re.DOTALL):
         return match[1]
     prefix, _, name = source.rpartition(".")

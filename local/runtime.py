@@ -40,12 +40,12 @@ class Context:
         self._deadline = time.monotonic() + timeout
 
     def get_remaining_time_in_millis(self) -> int:
-        """How long the handler may still run."""
+        """Tell how long the handler may still run."""
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 class UncachedLoader(importlib.machinery.SourceFileLoader):
-    """Reads source files anew: two edits within one second look alike to Python's cache of compiled files."""
+    """A loader that reads source files anew: to Python's cache, two edits within one second look alike."""
 
     def path_stats(self, path: str) -> Any:
         """Say that nothing is known of the file, so that neither an old nor a new compiled file is used."""
@@ -65,19 +65,19 @@ def import_edited_files_anew(folders: list[str]) -> None:
 
 
 def load_handler(name: str) -> Callable[[Any, Context], Any]:
-    """The function that `module.function` names."""
+    """Import the function that `module.function` names."""
     module, _, function = name.rpartition(".")
     return cast("Callable[[Any, Context], Any]", getattr(importlib.import_module(module.replace("/", ".")), function))
 
 
 def error_frame(error: Exception) -> Frame:
-    """An exception as Lambda reports it, and as text for the console."""
+    """Describe an exception as Lambda reports it, and as text for the console."""
     text = traceback.format_exception_only(error) if isinstance(error, SyntaxError) else _own_traceback(error)
     return {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}, "log": "".join(text).rstrip()}
 
 
 def _own_traceback(error: Exception) -> list[str]:
-    """The traceback without the frames of this file and of the import system."""
+    """Format the traceback without the frames of this file and of the import system."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

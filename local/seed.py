@@ -114,9 +114,9 @@ def _first_time(notes: TextIO, user_id: int, now: int) -> int:
 
 
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
-    """Times and bodies of POST requests, oldest first: less at weekends, more from week to week, the last minutes ago.
+    """Make times and bodies of POST requests, oldest first: fewer at weekends, more from week to week.
 
-    On one day of the week they are the same each time.
+    The last is minutes ago. On one day of the week they are the same each time.
     """
     chance = random.Random(7)  # noqa: S311 (nothing secret: the same outcomes each time)
     work = _Work(chance)
@@ -131,7 +131,7 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
 
 
 class _Work:
-    """Things that agents get done. Names and topics come in turn, so that no two neighbours are alike."""
+    """What makes things that agents get done. Names and topics come in turn, so that no two neighbours are alike."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -142,7 +142,7 @@ class _Work:
         self._kinds = self._in_turn([*kinds, self.task, self.task, self.task, self.content, self.content])
 
     def some(self) -> Fields:
-        """Of any kind, each as often as it happens."""
+        """Make one of any kind, each as often as it happens."""
         return next(self._kinds)()
 
     def deal(self) -> Fields:
@@ -211,7 +211,7 @@ class _Work:
         }
 
     def _in_turn[Thing](self, things: list[Thing]) -> Iterator[Thing]:
-        """All of them, then all of them in another order, and so on."""
+        """Give all of them, then all of them in another order, and so on."""
         while True:
             yield from self._chance.sample(things, len(things))
 
@@ -220,7 +220,7 @@ class _Work:
 
 
 def _show(stored: int, count: int) -> None:
-    """One line that grows on a terminal, a line now and then in a log."""
+    """Print one line that grows on a terminal, a line now and then in a log."""
     if sys.stdout.isatty():
         bar = "#" * (stored * 30 // count)
         print(f"\r[{bar:<30}] {stored} of {count}", end="" if stored < count else "\n", flush=True)

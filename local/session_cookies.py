@@ -16,14 +16,14 @@ LIFETIME_SECONDS = 30 * 24 * 60 * 60  # as long as next-auth and Auth.js give
 
 
 class Session(NamedTuple):
-    """`cookie` is the Cookie header's value; `row` must be put into the sessions table when the kind is `stored`."""
+    """A session: `cookie` is the Cookie header's value, `row` is what a stored one has in the sessions table."""
 
     cookie: str
     row: dict[str, "AttributeValueTypeDef"] | None = None
 
 
 def mint(kind: str, user_id: int, secret: str, now: int) -> Session:
-    """A session of one of KINDS for the user, valid for 30 days from `now` (seconds since the epoch).
+    """Make a session of one of KINDS for the user, valid for 30 days from `now` (seconds since the epoch).
 
     The cookie has the name without `__Secure-`, since the local stack is reached without TLS. `secret` is the session
     secret of the stack; a stored session does without. Raises ValueError for another kind.
@@ -41,12 +41,12 @@ def mint(kind: str, user_id: int, secret: str, now: int) -> Session:
 
 
 def claims(user_id: int, now: int) -> dict[str, object]:
-    """What next-auth writes into a session, with the user's id."""
+    """Make what next-auth writes into a session, with the user's id."""
     return {"sub": str(user_id), "userId": user_id, "iat": now, "exp": now + LIFETIME_SECONDS}
 
 
 def encrypted_cookie(family: EncryptedCookie, name: str, claims: dict[str, object], secret: str) -> str:
-    """`<name>=<token>` of the family; `name` is its full name."""
+    """Make `<name>=<token>` of the family; `name` is its full name."""
     key = OctKey.import_key(encryption_key(family, name, secret))
     header = {"alg": "dir", "enc": family.encryption}
     token = jwe.encrypt_compact(header, json.dumps(claims), key, algorithms=["dir", family.encryption])
@@ -54,7 +54,7 @@ def encrypted_cookie(family: EncryptedCookie, name: str, claims: dict[str, objec
 
 
 def stored_row(token: str, user_id: int, expires_at: int) -> dict[str, "AttributeValueTypeDef"]:
-    """The row of a stored session, as DynamoDB's PutItem takes it."""
+    """Make the row of a stored session, as DynamoDB's PutItem takes it."""
     return {
         "token_sha256": {"S": token_sha256(token)},
         "user_id": {"N": str(user_id)},

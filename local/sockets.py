@@ -7,7 +7,7 @@ from local.errors import StackError
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens on the port; 0 takes a free one. Raises StackError when the port is not to be had."""
+    """Listen on the port; 0 takes a free one. Raises StackError when the port is not to be had."""
     try:
         return socket.create_server((host, port), backlog=128)
     except OSError as error:

@@ -35,7 +35,7 @@ SESSION_SECRET_ID = "SessionSecret"  # noqa: S105 (the logical id of the secret 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run.
+    """The settings of a stack.
 
     data: the folder that keeps what outlives the stack. port: 0 takes a free one. parameters: of the template; they win
     over everything else that a parameter could be.
@@ -51,7 +51,7 @@ class Settings:
 
 
 def local_parameters(settings: Settings, port: int) -> dict[str, str]:
-    """What the local stack has for parameters of the template."""
+    """Make what the local stack has for parameters of the template."""
     # Answers that API Gateway makes by itself can be read from the first origin only: the one somebody asked for.
     own_origins = f"http://{HOST}:{port},http://localhost:{port}"
     return {
@@ -124,7 +124,7 @@ async def run_aws(settings: Settings, port: int) -> None:
 
 @contextmanager
 def _reading(template: Path) -> Iterator[None]:
-    """Whatever is odd about a template, it is one clear line."""
+    """Make one clear line of whatever is odd about a template. Raises StackError."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
@@ -154,7 +154,7 @@ def _demo_cookie(settings: Settings) -> str:
 
 
 def banner(settings: Settings, state: State, cookie: str) -> str:
-    """What a newcomer needs, ready to paste; `cookie` is the demo user's."""
+    """Write what a newcomer needs, ready to paste; `cookie` is the demo user's."""
     url = f"{state.url}/api/outcomes"
     outcome = json.dumps(
         {"outcomeType": "deal_closed", "title": "Renewed Acme for a year", "valueUsd": 12500.5, "userId": DEMO_USER}
@@ -187,7 +187,7 @@ What is recorded stays in {settings.data}, as do the key and the sessions; make 
 
 
 def sam_banner(settings: Settings, state: State, aws: Aws, parameters: dict[str, str], cookie: str) -> str:
-    """How to start the API in containers on top of this."""
+    """Write how to start the API in containers on top of this."""
     endpoint = f"http://host.docker.internal:{aws.port}"
     # The containers get the shell's region and credentials, which should not be real ones.
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

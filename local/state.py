@@ -24,7 +24,7 @@ class State:
     tables: dict[str, str]
 
     def table(self, logical_id: str) -> str:
-        """A table's name. Raises StackError when the stack has no such table."""
+        """Look up a table's name. Raises StackError when the stack has no such table."""
         if logical_id not in self.tables:
             raise StackError(f"the running stack has no {logical_id}")
         return self.tables[logical_id]
@@ -41,7 +41,7 @@ class State:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """The stack that runs now. Raises StackError when there is none."""
+        """Read which stack runs now. Raises StackError when none does."""
         try:
             state = cls(**json.loads(file.read_text()))
         except FileNotFoundError as error:

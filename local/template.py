@@ -84,7 +84,7 @@ class Template:
         }
 
     def resources(self, type_: str) -> dict[str, dict[str, Any]]:
-        """The properties, not yet resolved, of every resource of a type whose condition holds, by logical id."""
+        """Find the properties, not yet resolved, of every resource of a type whose condition holds, by logical id."""
         return {
             logical_id: resource.get("Properties", {})
             for logical_id, resource in self._document["Resources"].items()
@@ -92,7 +92,7 @@ class Template:
         }
 
     def resolve(self, value: Any) -> Any:
-        """The value without intrinsics. Raises StackError on one that is unknown, or that names what is not there."""
+        """Replace the intrinsics in a value. Raises StackError on one that is unknown or names what is not there."""
         match value:
             case dict() if len(value) == 1 and self._is_intrinsic(name := next(iter(value))):
                 return self._call(name, value[name])
@@ -104,7 +104,7 @@ class Template:
                 return value
 
     def name(self, logical_id: str) -> str:
-        """What a resource is called: the name it asks for, else its logical id."""
+        """Name a resource: as it asks to be called, else by its logical id. Raises StackError."""
         resource = self._document["Resources"].get(logical_id)
         if resource is None or not self._exists(resource):
             raise StackError(f"there is no parameter or resource {logical_id}")
@@ -115,7 +115,7 @@ class Template:
         return _text(self.resolve(resource.get("Properties", {}).get(NAMES[resource["Type"]], logical_id)))
 
     def arn(self, logical_id: str) -> str:
-        """The Amazon Resource Name of a resource that runs here."""
+        """Make the Amazon Resource Name of a resource that runs here. Raises StackError for any other."""
         name = self.name(logical_id)
         if logical_id in self.arns:
             return self.arns[logical_id]
@@ -152,7 +152,7 @@ class Template:
         return self._holds(self._document["Conditions"][name])
 
     def _holds(self, condition: Any) -> bool:
-        """A part of a condition, which may name another one as {"Condition": name}."""
+        """Decide a part of a condition, which may name another one as {"Condition": name}."""
         if isinstance(condition, dict) and condition.keys() == {"Condition"}:
             return self._condition(condition["Condition"])
         return bool(self.resolve(condition))
@@ -235,7 +235,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
 
 
 def _point_at_local_code(document: dict[str, Any]) -> None:
-    """SAM transforms only code that is already in S3, so the local path travels as an S3 key."""
+    """Write local paths as S3 keys: SAM transforms only code that is already in S3."""
     places = [(document.get("Globals", {}).get("Function", {}), "CodeUri", "Globals")]
     for logical_id, resource in document["Resources"].items():
         match resource:
@@ -262,7 +262,7 @@ def _parameter_values(declared: dict[str, Any], given: Mapping[str, str]) -> dic
 
 
 def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:
-    """What the text given for a parameter stands for. Raises StackError when its declaration forbids that."""
+    """Read the text given for a parameter. Raises StackError when its declaration forbids it."""
     pattern = parameter.get("AllowedPattern", ".*")
     is_list = parameter.get("Type", "") == "CommaDelimitedList" or parameter.get("Type", "").startswith("List<")
     each = [part.strip() for part in value.split(",")] if is_list else [value]
@@ -287,7 +287,7 @@ def _check_number(name: str, value: str, parameter: dict[str, Any]) -> None:
 
 
 def _text(value: Any) -> str:
-    """A scalar as CloudFormation writes it."""
+    """Write a scalar as CloudFormation does. Raises TypeError for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):

@@ -25,7 +25,7 @@ KEYS = {PAGES: ["page"], STEPS: ["page", "step"]}
 
 @contextmanager
 def persistent_tables(journal: Path, *names: str, step_type: str = "N", streams: bool = False) -> Iterator[Persistence]:
-    """Tables of these names in an otherwise empty account, with what the journal has of them."""
+    """Make tables of these names in an otherwise empty account, with what the journal has of them."""
     with mock_aws():
         for name in names:
             types = {"page": "S", "step": step_type}

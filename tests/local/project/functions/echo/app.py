@@ -1,4 +1,4 @@
-"""Returns the event that it was given."""
+"""A function that returns the event that it was given."""
 
 import json
 import os
