@@ -239,7 +239,7 @@ def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
     item = {"table": "outcomes", "item": stored(0)}
     calls: dict[str, Call] = {
         "a bare put_item": (Program(variables=service.variables), {"call": "put_item"} | item),
-        "put_item of the client as we make it": (ours("Record", service), {"call": "our put_item"} | item),
+        "PutItem by our own caller": (ours("Record", service), {"call": "PutItem"} | item),
         "record": (ours("Record", service), handled(RECORD)),
         "record, FastAPI + Mangum": (usual, handled(RECORD, "fastapi_app")),
         "record, Powertools resolver, validation, Tracer": (usual, handled(RECORD, "resolver_app")),

@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 from outcomes.auth.keys import fingerprint
 
+from bench import certificates
 from tests.conftest import ROOT
 from tests.events import KEY, proxy_event, session
 
@@ -25,26 +28,41 @@ WITH_A_KEY = proxy_event("POST", authorizer=None) | {
     "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes",
     "multiValueHeaders": {"Authorization": ["Bearer a-key"]},
 }
+WITH_A_SESSION = WITH_A_KEY | {"multiValueHeaders": {"Cookie": ["session=a-stored-token"]}}
 
 DISPENSABLE = {
     *("aws_lambda_powertools", "boto3", "botocore", "pydantic", "pydantic_core", "typing_extensions", "urllib3"),
-    *("asyncio", "dataclasses", "importlib.resources", "inspect", "logging", "random", "uuid"),
+    *("asyncio", "dataclasses", "importlib.resources", "inspect", "logging", "random", "uuid", "encodings.idna"),
 }
 ENGINE = "pydantic_core._pydantic_core"
+DECRYPTS = {"cryptography", "joserfc"}
 
 FIRST_REQUEST = """
 import json, sys
+opened, connected = [], []
+
+def note(event, arguments):
+    if event == "open" and not str(arguments[0]).endswith((".py", ".pyc", ".so")):
+        opened.append(str(arguments[0]))
+    if event == "socket.connect":
+        connected.append(arguments[1][0])
+
+sys.addaudithook(note)
 import app
+ready = set(sys.modules)
 answer = app.handler(json.loads(sys.argv[1]), None)
-print(json.dumps({"answer": answer, "modules": list(sys.modules)}), file=sys.stderr)
+late = sorted(set(sys.modules) - ready)
+told = {"answer": answer, "modules": list(sys.modules), "late": late, "opened": opened, "connected": connected}
+print(json.dumps(told), file=sys.stderr)
 """
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    """DynamoDB, as a process of its own that answers as the service does. Gives its URL."""
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """DynamoDB over TLS, as a process of its own that answers as the service does. Gives the variables that name it."""
+    made = certificates.make(tmp_path_factory.mktemp("tls"), trusted=Path(botocore.__file__).with_name("cacert.pem"))
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.stub"],
+        [sys.executable, "-m", "bench.stub", made.server],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": "layers/common"},
         stdin=subprocess.PIPE,
@@ -53,24 +71,32 @@ def service() -> Iterator[str]:
     ) as process:
         assert process.stdin
         assert process.stdout
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        _, tls_port = process.stdout.readline(), int(process.stdout.readline())
+        yield {
+            "AWS_ENDPOINT_URL_DYNAMODB": f"https://127.0.0.1:{tls_port}",
+            "AWS_CA_BUNDLE": str(made.authorities),
+        }
         process.stdin.close()
 
 
-def first_request(function: str, event: dict[str, Any], service: str) -> dict[str, Any]:
-    """Run a function in a new process until it has answered, and tell the answer and the modules that it loaded."""
+def first_request(function: str, event: dict[str, Any], service: dict[str, str]) -> dict[str, Any]:
+    """Run a function in a new process until it has answered, and tell its answer and what it took.
+
+    modules: all that it loaded; late: those that it loaded only when the request was there.
+    opened: files besides modules; connected: hosts.
+    """
     done = subprocess.run(
         # The connection is kept, to the end of the process too.
         [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", FIRST_REQUEST, json.dumps(event)],
         env=os.environ
         | {
             "PYTHONPATH": f"{ROOT}/functions/{function}:{ROOT}/layers/common",
-            "AWS_ENDPOINT_URL_DYNAMODB": service,
             "KEY_FINGERPRINTS": fingerprint("a-key"),
             "SESSION_SECRET_ARN": "arn",
             "SESSIONS_TABLE": "SessionsTable",
             "ACCEPT_PLAIN_COOKIES": "true",
-        },
+        }
+        | service,
         capture_output=True,
         text=True,
     )
@@ -80,31 +106,44 @@ def first_request(function: str, event: dict[str, Any], service: str) -> dict[st
 
 
 @pytest.mark.parametrize(
-    ("function", "event"),
+    ("function", "event", "hosts"),
     [
-        ("record_outcome", POST),
-        ("record_outcome", POST_ONCE),
-        ("record_batch", BATCH),
-        ("list_outcomes", LIST),
-        ("list_outcomes", FILTERED),
-        ("summarize_outcomes", SUMMARY),
-        ("authorizer", WITH_A_KEY),
+        ("record_outcome", POST, ["127.0.0.1"]),
+        ("record_outcome", POST_ONCE, ["127.0.0.1"]),
+        ("record_batch", BATCH, ["127.0.0.1"]),
+        ("list_outcomes", LIST, ["127.0.0.1"]),
+        ("list_outcomes", FILTERED, ["127.0.0.1"]),
+        ("summarize_outcomes", SUMMARY, ["127.0.0.1"]),
+        ("authorizer", WITH_A_KEY, []),
     ],
 )
-def test_a_good_first_request_loads_nothing_that_it_can_do_without(
-    function: str, event: dict[str, Any], service: str
+def test_a_good_first_request_takes_nothing_that_it_can_do_without(
+    function: str, event: dict[str, Any], hosts: list[str], service: dict[str, str]
 ) -> None:
     told = first_request(function, event, service)
     assert told["answer"].get("statusCode", 200) == 200, told["answer"]
     assert not DISPENSABLE & set(told["modules"])
+    assert told["connected"] == hosts
+    assert told["opened"] == [
+        path for path in told["opened"] if "/tzdata/" in path and function.startswith("summarize")
+    ]
+    # Before the request, Lambda gives a function a whole processor; then as much as comes with its memory.
+    assert told["late"] == []
 
 
-def test_a_refusal_is_logged_by_powertools(service: str) -> None:
+def test_who_has_a_stored_session_loads_nothing_that_decrypts(service: dict[str, str]) -> None:
+    told = first_request("authorizer", WITH_A_SESSION, service)
+    assert told["answer"]["context"] == {"caller": "session", "userId": "42"}
+    assert not (DISPENSABLE | DECRYPTS | {ENGINE}) & set(told["modules"])
+    assert told["connected"] == ["127.0.0.1"]
+
+
+def test_a_refusal_is_logged_by_powertools(service: dict[str, str]) -> None:
     told = first_request("list_outcomes", LIST | {"queryStringParameters": {"limit": "0"}}, service)
     assert told["answer"]["statusCode"] == 400
     assert "aws_lambda_powertools.logging" in told["modules"]
 
 
 @pytest.mark.parametrize("function", ["list_outcomes", "summarize_outcomes"])
-def test_who_reads_loads_no_rules_of_bodies(function: str, service: str) -> None:
+def test_who_reads_loads_no_rules_of_bodies(function: str, service: dict[str, str]) -> None:
     assert ENGINE not in first_request(function, LIST, service)["modules"]

@@ -11,6 +11,9 @@ Names without the `__Secure-` prefix count only where plain cookies are accepted
 Any host of the domain can set a cookie that this one is sent, and so add an attacker's own, valid session to a victim's
 request. So there is no order among sessions: all that are valid must be the same user's. Two different values under one
 name, or a whole cookie beside its chunks, are nobody's session.
+
+What decrypts takes longer to load than all else here. It is imported where a cookie is decrypted: whoever has a stored
+session does not wait for it.
 """
 
 import base64
@@ -21,12 +24,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
 
 from outcomes.contract.limits import MAX_ID
 from outcomes.errors import Busy
@@ -79,6 +76,9 @@ def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> by
 
     `cookie_name` is the full name: with its prefix, without a chunk's number.
     """
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     salt = cookie_name if family.salted_by_name else ""
     info = f"{family.label} ({salt})" if salt else family.label
     return HKDF(SHA256(), family.key_length, salt.encode(), info.encode()).derive(secret.encode())
@@ -298,6 +298,10 @@ def _is_token_of(family: EncryptedCookie, token: str) -> bool:
 
 
 def _decrypted(token: str, key: bytes, encryption: str) -> bytes | None:
+    from joserfc import jwe
+    from joserfc.errors import JoseError
+    from joserfc.jwk import OctKey
+
     try:
         return jwe.decrypt_compact(token, OctKey.import_key(key), algorithms=["dir", encryption]).plaintext
     except (JoseError, ValueError):  # the key does not fit, or a part of the token has the wrong form or length

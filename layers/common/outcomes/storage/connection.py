@@ -42,7 +42,8 @@ class Connection:
         if url.scheme not in {"http", "https"} or not url.hostname or url.path not in {"", "/"} or url.query:
             raise ValueError(f"not an endpoint: {endpoint}")
         self.host = url.netloc.rpartition("@")[2]
-        self._address = url.hostname, url.port or (443 if url.scheme == "https" else 80)
+        # As bytes: for a str, Python loads its codec of international names, which takes longer than the call itself.
+        self._address = url.hostname.encode("ascii"), url.port or (443 if url.scheme == "https" else 80)
         self._connect_seconds, self._read_seconds, self._clock = connect, read, clock
         self._tls = None
         if url.scheme == "https":  # made here, as reading the certificates takes some milliseconds
