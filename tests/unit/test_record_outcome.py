@@ -3,10 +3,8 @@
 import base64
 import itertools
 import json
-import traceback
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -336,21 +334,3 @@ def test_whatever_is_accepted_comes_back_equal_and_whatever_is_refused_stores_no
 @given(body=st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()), base64_=st.booleans())
 def test_no_body_gives_a_500(body: str, base64_: bool) -> None:
     assert record(body, base64=base64_)[0] == 400
-
-
-def test_the_way_from_handler_to_put_item_is_three_frames_of_ours() -> None:
-    ours: list[str] = []
-
-    def count_frames(_request: Any, send: Any) -> Any:
-        ours.extend(
-            f"{Path(frame.filename).name}:{frame.name}" for frame in traceback.extract_stack() if is_ours(frame)
-        )
-        return send()
-
-    def is_ours(frame: traceback.FrameSummary) -> bool:
-        ours = "/functions/" in frame.filename or "/layers/common/outcomes/" in frame.filename
-        return ours and not frame.filename.endswith("/storage/dynamodb.py")  # the wire
-
-    with faulty(app.store.dynamodb, "PutItem", count_frames):
-        record(VALID)
-    assert ours == ["api.py:handler", "app.py:handler", "store.py:add"]
