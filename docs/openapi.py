@@ -76,7 +76,12 @@ def _from_models() -> dict[str, str]:
     stored: Json = {
         attribute: rule.json_schema
         for attribute, rule in zip(NewOutcome._fields, NEW_OUTCOME.rules.values(), strict=True)
+        if attribute != "occurred_at"
     }
+    fields["occurredAt"]["description"] += (
+        f". When it happened, unless that is now: up to {limits.MAX_DAYS_LATE} days ago, or {limits.MAX_MINUTES_EARLY}"
+        " minutes ahead; INTERNAL_API_KEY and agent keys with the scope backfill from 2000-01-01 on"
+    )
     fields["userId"]["description"] += ". Whose outcome it is, when called with a key; a session says it itself"
     return {
         "FIELDS": _flow(fields),

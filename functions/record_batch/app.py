@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from outcomes.contract import occurrence
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
@@ -73,7 +74,7 @@ def _read(item: object, caller: Caller, default_key: str | None) -> Entry | BadR
         rule = f"must be a string of 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters, or null"
         return BadRequest("Invalid idempotencyKey", [Fault(field="idempotencyKey", message=rule)])
     hash_ = None if key is None else idempotency_hash(caller.session_user, outcome, key)
-    return Entry(outcome, hash_, caller.recorded_by)
+    return Entry(outcome, hash_, caller.recorded_by, occurrence.refusal(outcome.occurred_at, caller))
 
 
 def _answer(result: Recorded | Exception) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 
+from outcomes.contract import occurrence
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
@@ -20,12 +21,16 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     body = json_body(event)
     outcome = NewOutcome.of_caller(body, caller)
+    ignored = ignored_fields(body, NEW_OUTCOME.rules)
+    refusal = occurrence.refusal(outcome.occurred_at, caller, ignored)
     if key is None:
+        if refusal:
+            raise refusal
         recorded = Recorded(store.add(outcome, caller.recorded_by), replayed=False)
     else:
         hash_ = idempotency_hash(caller.session_user, outcome, key)
-        recorded = ledger.record(Entry(outcome, hash_, caller.recorded_by))
-    headers = {"Outcome-Id": recorded.id} | ignored_header(ignored_fields(body, NEW_OUTCOME.rules))
+        recorded = ledger.record(Entry(outcome, hash_, caller.recorded_by, refusal))
+    headers = {"Outcome-Id": recorded.id} | ignored_header(ignored)
     if recorded.replayed:
         headers["Idempotent-Replayed"] = "true"
     else:

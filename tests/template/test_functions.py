@@ -27,11 +27,13 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     "RecordOutcomeFunction": {
         ("dynamodb:PutItem", OUTCOMES),
         ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
+        ("dynamodb:BatchGetItem", IDEMPOTENCY),
     },
     "RecordBatchFunction": {
         ("dynamodb:BatchWriteItem", OUTCOMES),
         ("dynamodb:PutItem", OUTCOMES),
         ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
+        ("dynamodb:BatchGetItem", IDEMPOTENCY),
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
     "SummarizeOutcomesFunction": {("dynamodb:Query", OUTCOMES)},

@@ -1,6 +1,7 @@
 """Whatever an outcome may say comes back: no field is lost on the way into the store or out of it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ SENT: dict[str, Any] = {
     "agentId": 7,
     "userId": 42,
     "metadata": {"k": [1, {"deep": None}]},
+    "occurredAt": (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
 }
 
 
@@ -42,7 +44,7 @@ def test_every_field_of_the_model_comes_back_from_a_list(way: str) -> None:
         case _:
             record(record_batch, {"outcomes": [SENT]})
 
-    response = list_outcomes.handler(proxy_event("GET", authorizer=session(42)), None)
+    response = list_outcomes.handler(proxy_event("GET", authorizer=session(42), query={"include": "ledger"}), None)
     [listed] = json.loads(response["body"])["outcomes"]
 
     assert {sent: listed.get(name) for sent, name in fields.items()} == SENT

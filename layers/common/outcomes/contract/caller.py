@@ -63,6 +63,11 @@ class Caller(NamedTuple):
             return f"key:{self.agent_key.key_id}"
         return "key" if self.session_user is None else "session"
 
+    @property
+    def may_backfill(self) -> bool:
+        """Whether outcomes may be recorded however long ago they happened."""
+        return "backfill" in self.agent_key.scopes if self.agent_key else self.session_user is None
+
     def require(self, scope: str) -> None:
         """Raise Forbidden when an agent key without `scope` is calling."""
         if self.agent_key and scope not in self.agent_key.scopes:

@@ -5,10 +5,13 @@ import time as clock
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_DAY = 24 * 60 * 60 * 1000
 _LAST_MILLISECOND = 253_402_300_799_999
 """The end of the year 9999: from then on, times as text are wider and lose their order."""
+# https://www.rfc-editor.org/rfc/rfc3339#section-5.6
 _RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII | re.IGNORECASE
+    r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
 
 
@@ -29,16 +32,25 @@ def milliseconds(moment: datetime) -> int:
 
 
 def read(text: str) -> int:
-    """Read an RFC 3339 date-time, such as `2026-04-01T12:00:00Z`, as milliseconds since 1970; those before are 0.
+    """Read an RFC 3339 date-time, such as `2026-04-01T12:00:00+02:00`, as milliseconds since 1970; those before are 0.
 
-    Raises ValueError for anything else, an instant without an offset and a leap second among it.
+    What is finer than a millisecond is cut; a leap second is the last millisecond before it.
+
+    Raises ValueError for anything else, such as an instant without an offset.
     """
-    if not _RFC_3339.fullmatch(text):
+    parts = _RFC_3339.fullmatch(text.upper())
+    if not parts:
         raise ValueError("not RFC 3339")
+    date_and_minute, second, fraction, offset = parts.groups()
+    if second == "60":
+        second, fraction = "59", ".999"
     try:
-        return milliseconds(datetime.fromisoformat(text))
+        instant = milliseconds(datetime.fromisoformat(f"{date_and_minute}{second}{(fraction or '')[:4]}{offset}"))
     except OverflowError as exc:
         raise ValueError("not in the years that UTC has") from exc
+    if parts[2] == "60" and instant % _DAY != _DAY - 1:
+        raise ValueError("a leap second is the last of a day in UTC")
+    return instant
 
 
 def local(milliseconds: int, zone: tzinfo) -> datetime:

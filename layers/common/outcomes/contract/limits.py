@@ -37,6 +37,12 @@ MAX_KEY_NAME = 80
 MAX_OVERLAP_HOURS = 168
 DEFAULT_OVERLAP_HOURS = 24
 
+MAX_DAYS_LATE = 34
+"""How long ago an outcome may have happened. An idempotency key is remembered for a day longer, so what is sent again
+is either known or refused."""
+MAX_MINUTES_EARLY = 5
+"""How far an agent's clock may be ahead of ours."""
+
 DEFAULT_PAGE = 20
 MAX_PAGE = 50
 

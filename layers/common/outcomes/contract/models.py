@@ -8,7 +8,7 @@ from outcomes.contract import json_text
 from outcomes.contract.bodies import Body
 from outcomes.contract.limits import MAX_DESCRIPTION, MAX_METADATA_LEVELS, MAX_TITLE
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.contract.rules import json_object, money, one_of, or_null, text, text_or_null, whole_number
+from outcomes.contract.rules import instant, json_object, money, one_of, or_null, text, text_or_null, whole_number
 from outcomes.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class NewOutcome(NamedTuple):
-    """An outcome as an agent reports it, valid. metadata: its JSON text."""
+    """An outcome as an agent reports it, valid.
+
+    metadata: its JSON text. occurred_at: when it happened, in milliseconds since 1970; None is when it is recorded.
+    """
 
     outcome_type: Annotated[OutcomeType, one_of(OutcomeType)]
     title: Annotated[str, text(MAX_TITLE)]
@@ -25,6 +28,7 @@ class NewOutcome(NamedTuple):
     agent_id: Annotated[int | None, or_null(whole_number())] = None
     user_id: Annotated[int | None, or_null(whole_number())] = None
     metadata: Annotated[str | None, or_null(json_object())] = None
+    occurred_at: Annotated[int | None, or_null(instant())] = None
 
     @staticmethod
     def parse(body: dict[str, Any], *, session_user: int | None) -> "NewOutcome":

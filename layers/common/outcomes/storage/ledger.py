@@ -17,7 +17,7 @@ from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.errors import Contended, Fault, IdempotencyKeyReused
+from outcomes.errors import BadRequest, Contended, Fault, IdempotencyKeyReused
 from outcomes.storage.dynamodb import TransactionCanceled, jitter
 from outcomes.storage.store import Item, OutcomeStore, new_item
 
@@ -42,11 +42,13 @@ class Entry(NamedTuple):
 
     hash: its `idempotency_hash`, or None for an outcome that is new each time it is sent.
     recorded_by: `Caller.recorded_by`.
+    refusal: why it may not be recorded any more, or yet. If its hash is remembered, it was recorded when it might be.
     """
 
     outcome: "NewOutcome"
     hash: str | None
     recorded_by: str
+    refusal: BadRequest | None = None
 
 
 class Recorded(NamedTuple):
@@ -77,7 +79,8 @@ class Ledger:
     def record(self, entry: Entry) -> Recorded:
         """Store an outcome unless its idempotency hash is remembered.
 
-        Raises IdempotencyKeyReused when it is remembered for another outcome, Contended when others kept writing it.
+        Raises IdempotencyKeyReused when it is remembered for another outcome, its refusal when it is not remembered at
+        all, Contended when others kept writing it.
         Whatever else is raised: nothing was stored, or it cannot be known.
         """
         [result] = self.record_all([entry])
@@ -94,16 +97,46 @@ class Ledger:
         drafts = [_Draft.of(entry) for entry in entries]
         # Of several entries with one key the first is sent; the others are answered as if they had come after it.
         firsts: dict[str, _Draft] = {}
+        refused: dict[str, BadRequest] = {}  # by id, for one with the same key may come later and be sent
         for draft in drafts:
-            firsts.setdefault(draft.key, draft)
+            if draft.refusal and draft.key not in firsts:
+                refused[draft.row.id] = draft.refusal
+            else:
+                firsts.setdefault(draft.key, draft)
         keyed = [draft for draft in firsts.values() if draft.once]
         plain = [draft for draft in firsts.values() if not draft.once]
         deadline = _Deadline()
+        remembered = self._look_up({draft.key for draft in drafts if draft.once and draft.row.id in refused}, deadline)
         stored: dict[str, _Row | Exception] = {}
         for group in batched(plain, OUTCOMES_PER_WRITE, strict=False):
             stored |= self._put(group, deadline)
         stored |= self._put_once(batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False), deadline)
-        return [_answer(draft, stored[draft.key]) for draft in drafts]
+        results: list[Recorded | Exception] = []
+        for draft in drafts:
+            refusal = refused.get(draft.row.id)
+            found = remembered.get(draft.key, refusal) if refusal else stored[draft.key]
+            results.append(_answer(draft, found))
+        return results
+
+    def _look_up(self, keys: set[str], deadline: "_Deadline") -> "dict[str, _Row | Exception]":
+        """Read the rows of keys. To each that is remembered, its row; to each of which that cannot be known, why."""
+        found: dict[str, _Row | Exception] = {}
+        waiting = [{"key_sha256": {"S": key}} for key in keys]
+        try:
+            while waiting:
+                deadline.check()
+                wanted = {"Keys": waiting, "ConsistentRead": True}
+                answer = self.store.dynamodb.call("BatchGetItem", {"RequestItems": {self.table: wanted}})
+                for item in answer["Responses"].get(self.table, []):
+                    if int(item["expires_at"]["N"]) > time.time():
+                        found[item["key_sha256"]["S"]] = _row(item)
+                waiting = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", [])
+                if waiting:
+                    deadline.wait()
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
+            for key in waiting:
+                found.setdefault(key["key_sha256"]["S"], failure)
+        return found
 
     def _put_once(self, groups: "Iterable[Sequence[_Draft]]", deadline: "_Deadline") -> "dict[str, _Row | Exception]":
         """Put outcomes with their rows. To each key, the row that is now stored under it, or why none is."""
@@ -199,12 +232,16 @@ class _Row(NamedTuple):
 
 
 class _Draft(NamedTuple):
-    """An outcome with the item it will be, however often it is sent. key: its idempotency hash, or else its id."""
+    """An outcome with the item it will be, however often it is sent.
+
+    key: its idempotency hash, or else its id. refusal: its entry's.
+    """
 
     key: str
     once: bool
     item: Item
     row: _Row
+    refusal: BadRequest | None
 
     @classmethod
     def of(cls, entry: Entry) -> "_Draft":
@@ -212,7 +249,7 @@ class _Draft(NamedTuple):
         digests = {} if entry.hash is None else entry.outcome.fingerprint()
         fingerprint = {name: b2a_base64(digest, newline=False).decode() for name, digest in digests.items()}
         row = _Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
-        return cls(entry.hash or id_, entry.hash is not None, item, row)
+        return cls(entry.hash or id_, entry.hash is not None, item, row, entry.refusal)
 
 
 class _Deadline:

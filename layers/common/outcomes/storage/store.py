@@ -6,6 +6,7 @@ created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`, so that equal instants 
 the rest                agent_id N, outcome_type S, title S, description S, value_usd N, metadata S (JSON text);
                         absent when null
 recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in outcomes of before there were any
+occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent when that is when it was recorded
 """
 
 import time
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.contract import instants, json_text
+from outcomes.contract import instants, json_text, occurrence
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.storage import cursor as cursors
 from outcomes.storage import ulid
@@ -38,6 +39,7 @@ PAGE_SECONDS = 6.0
 """No call for a page begins later than this; with the 12 s of a call, that is below the function's timeout."""
 
 _IN_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
+_LAST = "~"
 _MAX_QUERIES = 5
 
 
@@ -61,9 +63,9 @@ class Page(NamedTuple):
 
 
 class Value(NamedTuple):
-    """The part of an outcome that is added up. created_at: text that orders and compares as `instants.text` does."""
+    """The part of an outcome that is added up. occurred_at: as `instants.text` has it."""
 
-    created_at: str
+    occurred_at: str
     outcome_type: str
     agent_id: int | None
     value_usd: Decimal | None
@@ -97,7 +99,7 @@ class OutcomeStore:
     ) -> Page:
         """Read the newest `limit` outcomes of a user that come after `cursor`, newest first.
 
-        include_ledger: whether each also says what recorded it, as `recorded_by`.
+        include_ledger: whether each also says what the ledger knows of it, as `occurred_at` and `recorded_by`.
 
         The page is shorter when `filters` match so rarely that it would take too many reads, when reads take too long,
         and when it would not fit into a response; it then has a `next_cursor` all the same.
@@ -107,7 +109,7 @@ class OutcomeStore:
         filters = filters or Filters()
         # A key condition rather than a start key: DynamoDB refuses a start key outside of the range.
         oldest = instants.text(filters.since or 0)
-        newest = "~" if filters.until is None else instants.text(filters.until)
+        newest = _LAST if filters.until is None else instants.text(filters.until)
         if cursor is not None:
             newest = min(newest, _just_before(_sort_key(cursors.read(cursor))))
         query = _filtered(filters) | {
@@ -139,10 +141,11 @@ class OutcomeStore:
         return _page(found, limit, last, include_ledger)
 
     def read_values(self, user_id: int, since: int, until: int) -> Iterator[Value]:
-        """Read the values of a user's outcomes from `since` on, before `until`: oldest first, 1 MB at a time.
+        """Read the values of what happened to a user from `since` on, before `until`, 1 MB at a time.
 
-        since, until: milliseconds since 1970. Raises TimeoutError when there are more than can be read in time.
+        since, until: milliseconds since 1970. Raises TimeoutError when there is more than can be read in time.
         """
+        begin, end = instants.text(since), instants.text(until)
         deadline = time.monotonic() + VALUES_SECONDS
         query: dict[str, Any] = {
             "TableName": self.table,
@@ -150,14 +153,17 @@ class OutcomeStore:
             "KeyConditionExpression": _IN_RANGE,
             "ExpressionAttributeValues": {
                 ":user": {"S": str(user_id)},
-                ":oldest": {"S": instants.text(since)},
-                ":newest": {"S": instants.text(until)},
+                # It may have been recorded at any time later, but hardly earlier.
+                ":oldest": {"S": instants.text(max(0, since - occurrence.MOST_EARLY))},
+                ":newest": {"S": _LAST},
             },
-            "ProjectionExpression": "created_at, outcome_type, agent_id, value_usd",
+            "ProjectionExpression": "created_at, occurred_at, outcome_type, agent_id, value_usd",
         }
         while True:
             page = self.dynamodb.call("Query", query)
-            yield from map(_value, page["Items"])
+            for item in page["Items"]:
+                if begin <= (occurred_at := _occurred_at(item)) < end:
+                    yield _value(item, occurred_at)
             if "LastEvaluatedKey" not in page:
                 return
             if time.monotonic() > deadline:
@@ -185,6 +191,8 @@ def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None =
         item["value_usd"] = {"N": str(outcome.value_usd)}
     if outcome.metadata is not None:
         item["metadata"] = {"S": outcome.metadata}
+    if outcome.occurred_at is not None:
+        item["occurred_at"] = {"S": instants.text(outcome.occurred_at)}
     return id_, item
 
 
@@ -237,9 +245,14 @@ def _cursor_at(sort_key: str) -> str:
     return cursors.after(sort_key.partition("#")[2])
 
 
-def _value(item: Item) -> Value:
+def _occurred_at(item: Item) -> str:
+    occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else item["created_at"]["S"].partition("#")[0]
+    return occurred_at
+
+
+def _value(item: Item, occurred_at: str) -> Value:
     return Value(
-        item["created_at"]["S"],
+        occurred_at,
         item["outcome_type"]["S"],
         int(item["agent_id"]["N"]) if "agent_id" in item else None,
         Decimal(item["value_usd"]["N"]) if "value_usd" in item else None,
@@ -251,7 +264,6 @@ def _json(item: Item, include_ledger: bool) -> str:
     float and no second parser."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     user_id = item["user_id"]["S"]
-    recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
     return (
         f'{{"id":"{id_}"'
         f',"user_id":{user_id if user_id.isdigit() else "null"}'
@@ -262,5 +274,10 @@ def _json(item: Item, include_ledger: bool) -> str:
         f',"value_usd":{item["value_usd"]["N"] if "value_usd" in item else "null"}'
         f',"metadata":{item["metadata"]["S"] if "metadata" in item else "null"}'
         f',"created_at":"{instant}"'
-        f"{f',"recorded_by":{recorded_by}' if include_ledger else ''}}}"
+        f"{_ledger_json(item) if include_ledger else ''}}}"
     )
+
+
+def _ledger_json(item: Item) -> str:
+    recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
+    return f',"occurred_at":"{_occurred_at(item)}","recorded_by":{recorded_by}'

@@ -1,5 +1,6 @@
 """Sums of a user's outcomes: count and exact value, in total, by type, by agent, by local day."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact
@@ -17,7 +18,7 @@ _EXACT = Context(prec=200, traps=[Inexact])
 
 
 def summarize(outcomes: Iterable[Value], period: Period) -> str:
-    """Add up outcomes within `period` that come oldest first, and write the response of the contract, as JSON text.
+    """Add up outcomes that happened within `period`, and write the response of the contract, as JSON text.
 
     Raises BadRequest when they are of so many agents that Lambda could not respond.
     """
@@ -25,11 +26,9 @@ def summarize(outcomes: Iterable[Value], period: Period) -> str:
     by_type: defaultdict[str, _Sum] = defaultdict(_Sum)
     by_agent: defaultdict[int | None, _Sum] = defaultdict(_Sum)
     by_day = {day.date: _Sum() for day in period.days}
-    days = iter(period.days)
-    day = next(days)
+    ends = [day.end for day in period.days]
     for outcome in outcomes:
-        while outcome.created_at >= day.end:
-            day = next(days)
+        day = period.days[bisect_right(ends, outcome.occurred_at)]
         for sum_ in total, by_type[outcome.outcome_type], by_agent[outcome.agent_id], by_day[day.date]:
             sum_.add(outcome.value_usd)
     types = sorted(by_type.items(), key=lambda entry: (*entry[1].rank, entry[0]))

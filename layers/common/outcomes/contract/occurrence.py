@@ -1,0 +1,41 @@
+"""When an outcome may have happened, as seen from when it is recorded."""
+
+from typing import TYPE_CHECKING
+
+from outcomes.contract import instants
+from outcomes.contract.limits import MAX_DAYS_LATE, MAX_MINUTES_EARLY
+from outcomes.errors import BadRequest, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from outcomes.contract.caller import Caller
+
+BACKFILL_FROM = 946_684_800_000
+"""2000-01-01T00:00:00Z: the earliest instant that is taken at all."""
+
+MOST_EARLY = MAX_MINUTES_EARLY * 60 * 1000
+_MOST_LATE = MAX_DAYS_LATE * 24 * 60 * 60 * 1000
+
+
+def refusal(occurred_at: int | None, caller: "Caller", ignored: "Sequence[str]" = ()) -> BadRequest | None:
+    """Refuse the instant that `caller` gives for what is to be recorded now, or return None.
+
+    ignored: the fields of the request that were not read.
+    """
+    broken = fault(occurred_at, instants.now(), caller)
+    return BadRequest("Invalid occurredAt", [broken], ignored) if broken else None
+
+
+def fault(occurred_at: int | None, recorded_at: int, caller: "Caller", field: str = "occurredAt") -> Fault | None:
+    """Say what is wrong with the instant that `caller` gives, or None. All instants are milliseconds since 1970.
+
+    field: its name in the request.
+    """
+    if occurred_at is None:
+        return None
+    earliest = BACKFILL_FROM if caller.may_backfill else recorded_at - _MOST_LATE
+    latest = recorded_at + MOST_EARLY
+    if earliest <= occurred_at <= latest:
+        return None
+    return Fault(field=field, message=f"must be from {instants.text(earliest)} to {instants.text(latest)}")

@@ -1,0 +1,316 @@
+"""When it happened: which instants are taken, and what goes by them."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from outcomes.contract import instants
+
+from functions.list_outcomes import app as list_outcomes
+from functions.record_batch import app as record_batch
+from functions.record_outcome import app as record_outcome
+from functions.summarize_outcomes import app as summarize_outcomes
+from tests.events import KEY, agent, proxy_event, session
+from tests.faults import THROTTLED, error, faulty, fine
+
+NOW = "2026-04-01T12:00:00.000Z"
+EARLIEST, LATEST = "2026-02-26T12:00:00.000Z", "2026-04-01T12:05:00.000Z"
+PLAIN = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42}
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def milliseconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make it noon, and return a function that makes it any other time."""
+
+    def set_clock(text: str) -> None:
+        now = milliseconds(text)
+        monkeypatch.setattr("outcomes.contract.instants.now", lambda: now)
+        monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now / 1000)
+
+    set_clock(NOW)
+    return set_clock
+
+
+def later(text: str, **by: float) -> str:
+    return instants.text(milliseconds(text) + round(timedelta(**by) / timedelta(milliseconds=1)))
+
+
+def post(occurred_at: Any, caller: dict[str, Any] = KEY, key: str | None = None, **fields: Any) -> dict[str, Any]:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    body = PLAIN | {"occurredAt": occurred_at} | fields
+    return record_outcome.handler(proxy_event("POST", authorizer=caller, body=body, headers=headers), None)
+
+
+def post_batch(*items: Any, caller: dict[str, Any] = KEY) -> list[Any]:
+    event = proxy_event("POST", authorizer=caller, body={"outcomes": [PLAIN | item for item in items]})
+    results: list[Any] = json.loads(record_batch.handler(event, None)["body"])["results"]
+    return results
+
+
+def listed(**query: Any) -> list[Any]:
+    event = proxy_event("GET", authorizer=session(42), query={"include": "ledger"} | query)
+    outcomes: list[Any] = json.loads(list_outcomes.handler(event, None)["body"])["outcomes"]
+    return outcomes
+
+
+def summary(**query: Any) -> Any:
+    response = summarize_outcomes.handler(proxy_event("GET", authorizer=session(42), query=query), None)
+    assert response["statusCode"] == 200, response["body"]
+    return json.loads(response["body"], parse_float=Decimal, parse_int=Decimal)
+
+
+def refused(response: dict[str, Any]) -> tuple[int, str, list[str]]:
+    body = json.loads(response["body"])
+    return response["statusCode"], body["error"], [each["field"] for each in body.get("details", [])]
+
+
+class TestTheText:
+    @pytest.mark.parametrize(
+        ("text", "instant"),
+        [
+            ("2026-03-31T09:30:00Z", "2026-03-31T09:30:00.000Z"),
+            ("2026-03-31T09:30:00.5Z", "2026-03-31T09:30:00.500Z"),
+            ("2026-03-31T09:30:00.123Z", "2026-03-31T09:30:00.123Z"),
+            ("2026-03-31T09:30:00.1239999999999Z", "2026-03-31T09:30:00.123Z"),
+            ("2026-03-31T23:59:59.9999+00:00", "2026-03-31T23:59:59.999Z"),
+            ("2026-03-31T09:30:00+02:00", "2026-03-31T07:30:00.000Z"),
+            ("2026-03-31T09:30:00-23:59", "2026-04-01T09:29:00.000Z"),
+            ("2026-03-31T09:30:00-00:00", "2026-03-31T09:30:00.000Z"),
+            ("2026-03-31t09:30:00z", "2026-03-31T09:30:00.000Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999Z"),
+            ("2017-01-01T08:59:60.123+09:00", "2016-12-31T23:59:59.999Z"),
+            ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z"),
+        ],
+    )
+    def test_it_is_rfc_3339_to_the_millisecond(self, text: str, instant: str) -> None:
+        assert post(text)["statusCode"] == 200
+        assert [outcome["occurred_at"] for outcome in listed()] == [instant]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "yesterday",
+            "2026-03-31",
+            "2026-03-31T09:30:00",
+            "2026-03-31T09:30Z",
+            "2026-03-31T09Z",
+            "2026-03-31 09:30:00Z",
+            "2026-03-31T09:30:00.Z",
+            "2026-03-31T09:30:00,5Z",
+            "2026-03-31T09:30:00 Z",
+            "2026-03-31T09:30:00+0200",
+            "2026-03-31T09:30:00+02",
+            "2026-03-31T09:30:00+24:00",
+            "2026-03-31T09:30:00+02:60",
+            "2026-03-31T09:30:00+02:00:00",
+            "2026-03-31T24:00:00Z",
+            "2026-03-31T12:00:60Z",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-W14-3T00:00:00Z",
+            "20260331T093000Z",
+            " 2026-03-31T09:30:00Z",
+            "2026-03-31T09:30:00Z\n",
+            "٢026-03-31T09:30:00Z",
+            "0000-01-01T00:00:00Z",
+            "2026-03-31T09:30:00Z" + "0" * 5000,
+            1775044800,
+            True,
+            {},
+            ["2026-03-31T09:30:00Z"],
+        ],
+    )
+    def test_anything_else_is_refused(self, text: Any) -> None:
+        response = post(text)
+        assert refused(response) == (400, "Invalid occurredAt", ["occurredAt"])
+        assert "such as 2026-04-01T12:00:00Z, or null" in response["body"]
+
+    @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+    def test_what_is_in_no_year_is_refused(self, text: str) -> None:
+        assert refused(post(text))[:2] == (400, "Invalid occurredAt")
+
+    def test_without_one_it_happened_when_it_was_recorded(self) -> None:
+        for body in ({}, {"occurredAt": None}):
+            record_outcome.handler(proxy_event("POST", authorizer=KEY, body=PLAIN | body), None)
+        assert [outcome["occurred_at"] for outcome in listed()] == [NOW, NOW]
+
+    def test_it_is_the_last_in_the_order_of_faults(self) -> None:
+        assert refused(post("x", metadata=[], title="")) == (
+            400,
+            "Invalid title",
+            ["title", "metadata", "occurredAt"],
+        )
+        assert refused(post("2000-01-01T00:00:00Z", session(42), metadata=[])) == (
+            400,
+            "Invalid metadata",
+            ["metadata"],
+        )
+
+
+BACKFILL = "2000-01-01T00:00:00.000Z"
+FROM = {
+    "the platform": (KEY, BACKFILL),
+    "a session": (session(42), EARLIEST),
+    "an agent's key": (agent(), EARLIEST),
+    "an agent's key that may backfill": (agent("record backfill"), BACKFILL),
+}
+
+
+class TestTheWindow:
+    @pytest.mark.parametrize("caller", FROM)
+    def test_it_reaches_from_the_earliest_instant_to_five_minutes_ahead(self, caller: str) -> None:
+        who, earliest = FROM[caller]
+        for inside in (earliest, LATEST):
+            assert post(inside, who)["statusCode"] == 200
+        for outside in (later(earliest, milliseconds=-1), later(LATEST, milliseconds=1), "1969-12-31T00:00:00Z"):
+            response = post(outside, who)
+            assert refused(response) == (400, "Invalid occurredAt", ["occurredAt"])
+            assert f"must be from {earliest} to {LATEST}" in response["body"]
+        assert len(listed()) == 2
+
+    def test_a_refusal_names_the_fields_that_were_not_read(self) -> None:
+        response = post("1999-01-01T00:00:00Z", happenedAt="x")
+        assert (response["statusCode"], response["headers"]["Ignored-Fields"]) == (400, "happenedAt")
+
+    def test_it_is_judged_for_each_item_of_a_batch(self) -> None:
+        early = {"occurredAt": later(EARLIEST, milliseconds=-1)}
+        results = post_batch(
+            early,
+            {"occurredAt": EARLIEST},
+            early | {"idempotencyKey": "k"},
+            {"occurredAt": "x"},
+            {},
+            caller=session(42),
+        )
+        assert [result["status"] for result in results] == ["invalid", "created", "invalid", "invalid", "created"]
+        for result in (results[0], results[2]):
+            assert result["error"] == "Invalid occurredAt"
+            assert f"from {EARLIEST} to" in result["details"][0]["message"]
+
+
+class TestWhatIsRemembered:
+    def test_a_key_stands_for_an_instant_however_it_is_written(self) -> None:
+        post("2026-03-31T09:30:00Z", key="k")
+        assert post("2026-03-31T11:30:00.0009+02:00", key="k")["headers"]["Idempotent-Replayed"] == "true"
+        for other in ("2026-03-31T09:30:00.001Z", None):
+            assert refused(post(other, key="k")) == (422, "Idempotency key reused", ["occurredAt"])
+
+    def test_a_retry_is_a_replay_when_the_window_has_moved_on(self, clock: Callable[[str], None]) -> None:
+        first = post(EARLIEST, session(42), key="k")
+        [batched] = post_batch({"occurredAt": EARLIEST, "idempotencyKey": "b"}, caller=session(42))
+        # Just before the key is forgotten.
+        clock(later(NOW, days=35, seconds=-1))
+        again = post(EARLIEST, session(42), key="k")
+        assert (again["body"], again["headers"]["Idempotent-Replayed"]) == (first["body"], "true")
+        assert post_batch({"occurredAt": EARLIEST, "idempotencyKey": "b"}, caller=session(42)) == [
+            {"status": "replayed", "id": batched["id"]}
+        ]
+        assert refused(post(EARLIEST, session(42), key="k", title="Another"))[:2] == (422, "Idempotency key reused")
+        assert len(listed()) == 2
+
+    def test_what_is_sent_again_is_never_counted_twice_within_the_window(self, clock: Callable[[str], None]) -> None:
+        """Whatever a session may still record was remembered, or is new: the memory is longer than the window."""
+        post(NOW, session(42), key="k")
+        clock(later(NOW, days=34))
+        assert post(NOW, session(42), key="k")["headers"]["Idempotent-Replayed"] == "true"
+        for days in (34.001, 36):
+            clock(later(NOW, days=days))
+            post(NOW, session(42), key="k")
+        assert refused(post(NOW, session(42), key="k"))[:2] == (400, "Invalid occurredAt")
+        assert len(listed()) == 1
+
+    def test_a_key_that_is_not_remembered_is_judged(self) -> None:
+        for _ in range(2):
+            assert refused(post("1999-01-01T00:00:00Z", key="k"))[:2] == (400, "Invalid occurredAt")
+        assert post(NOW, key="k")["statusCode"] == 200
+
+    def test_the_items_of_a_batch_are_judged_in_their_order(self) -> None:
+        early, fine_ = {"occurredAt": "1999-01-01T00:00:00Z"}, {"occurredAt": NOW}
+        results = post_batch(
+            early | {"idempotencyKey": "a"},
+            fine_ | {"idempotencyKey": "a"},
+            early | {"idempotencyKey": "a"},
+            fine_ | {"idempotencyKey": "a"},
+        )
+        assert [result["status"] for result in results] == ["invalid", "created", "conflict", "replayed"]
+
+    def test_only_what_is_outside_of_the_window_is_looked_up(self) -> None:
+        with faulty(record_outcome.store.dynamodb, {"BatchGetItem"}, fine) as calls:
+            post(NOW, key="k")
+            post(NOW, key="k")
+            post("1999-01-01T00:00:00Z")
+        assert calls == []
+        with faulty(record_batch.ledger.store.dynamodb, {"BatchGetItem"}, fine) as calls:
+            post_batch(*[{"occurredAt": "1999-01-01T00:00:00Z", "idempotencyKey": f"{n}"} for n in range(100)])
+        assert calls == ["BatchGetItem"]
+
+    @pytest.mark.usefixtures("no_waiting")
+    def test_what_cannot_be_looked_up_is_neither_refused_nor_recorded(self) -> None:
+        with faulty(record_outcome.store.dynamodb, "BatchGetItem", error(THROTTLED)):
+            assert post("1999-01-01T00:00:00Z", key="k")["statusCode"] >= 500
+        with faulty(record_batch.ledger.store.dynamodb, "BatchGetItem", error("InternalServerError", status=500)):
+            results = post_batch({"occurredAt": "1999-01-01T00:00:00Z", "idempotencyKey": "k"}, {})
+        assert [result["status"] for result in results] == ["failed", "created"]
+
+
+class TestWhatGoesByIt:
+    def test_the_feed_and_its_filters_go_by_when_it_was_recorded(self, clock: Callable[[str], None]) -> None:
+        for minute, occurred_at in enumerate(["2026-03-31T00:00:00Z", "2005-01-01T00:00:00Z", "2026-04-01T12:03:00Z"]):
+            clock(later(NOW, minutes=minute))
+            post(occurred_at, title=f"{minute}")
+        assert [outcome["title"] for outcome in listed()] == ["2", "1", "0"]
+        assert [outcome["title"] for outcome in listed(**{"from": "2026-04-01T12:01:00Z"})] == ["2", "1"]
+        assert [outcome["created_at"] for outcome in listed(limit="1")] == [later(NOW, minutes=2)]
+
+    def test_a_list_says_it_only_to_who_asks(self) -> None:
+        post("2026-03-31T09:30:00Z")
+        event = proxy_event("GET", authorizer=session(42))
+        assert "occurred_at" not in list_outcomes.handler(event, None)["body"]
+
+    def test_a_summary_counts_what_happened_in_its_range_whenever_that_was_recorded(
+        self, clock: Callable[[str], None]
+    ) -> None:
+        clock("2026-03-15T12:00:00Z")
+        post("2026-03-14T00:00:00Z", valueUsd=1)
+        post(None, valueUsd=2)
+        clock(NOW)
+        post("2026-03-14T23:59:59.999Z", valueUsd=4)
+        post("2006-03-14T12:00:00Z", valueUsd=8)
+        post(LATEST, valueUsd=16)
+        post(None, valueUsd=32)
+
+        march = summary(**{"from": "2026-03-14", "to": "2026-03-16"})
+        assert [(day["date"], day["value_usd"]) for day in march["by_day"]] == [("2026-03-14", 5), ("2026-03-15", 2)]
+        assert summary(**{"from": "2006-03-14", "to": "2006-03-15"})["value_usd"] == 8
+        # What happens later than it is recorded is found, too: a clock was ahead.
+        assert summary(**{"from": LATEST, "to": "2026-04-02"})["value_usd"] == 16
+        assert summary(**{"from": NOW, "to": LATEST})["value_usd"] == 32
+
+    @pytest.mark.parametrize(
+        ("zone", "edges"),
+        [
+            # Clocks went forward at 01:00Z: a day of 23 hours.
+            ("Europe/Berlin", {"2026-03-28T23:00:00Z": "2026-03-29", "2026-03-29T21:59:59.999Z": "2026-03-29"}),
+            ("Europe/Berlin", {"2026-03-28T22:59:59.999Z": "2026-03-28", "2026-03-29T22:00:00Z": "2026-03-30"}),
+            ("America/New_York", {"2026-03-08T04:59:59.999Z": "2026-03-07", "2026-03-09T03:59:59.999Z": "2026-03-08"}),
+            ("Asia/Kathmandu", {"2026-03-08T18:14:59.999Z": "2026-03-08", "2026-03-08T18:15:00Z": "2026-03-09"}),
+            ("Pacific/Kiritimati", {"2026-03-08T09:59:59.999Z": "2026-03-08", "2026-03-08T10:00:00Z": "2026-03-09"}),
+            ("Etc/GMT+12", {"2026-03-08T11:59:59.999Z": "2026-03-07", "2026-03-08T12:00:00Z": "2026-03-08"}),
+        ],
+    )
+    def test_days_are_local_days_of_when_it_happened(self, zone: str, edges: dict[str, str]) -> None:
+        for occurred_at in edges:
+            post(occurred_at)
+        by_day = summary(**{"from": "2026-03-01", "to": "2026-04-01", "timezone": zone})["by_day"]
+        counted = [day["date"] for day in by_day for _ in range(int(day["count"]))]
+        assert counted == sorted(edges.values())
