@@ -79,7 +79,7 @@ def test_the_description_has_each_rule_in_words_and_as_json_schema() -> None:
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 10,
-                "pattern": r"\S",
+                "pattern": r"[^\s\x1c-\x1f\x85]",
                 "description": "must be a string of 1 to 10 characters, not blank",
             },
             "smallPrint": {
