@@ -18,7 +18,7 @@ WAIT_SECONDS = 60
 
 
 class Moment(NamedTuple):
-    """What a process has taken so far: seconds of processor time and since it began, and its peak of memory."""
+    """Costs of a process so far: seconds of processor time and since it began, and its peak of memory."""
 
     cpu: float
     wall: float
@@ -70,7 +70,7 @@ class _Server(HTTPServer):
 
     @cached_property
     def moments(self) -> list[Moment]:
-        """Of the event and of the answer."""
+        """Keep the moments of the event and of the answer."""
         return []
 
     def note(self) -> None:

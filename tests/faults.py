@@ -14,7 +14,7 @@ DENIED = "AccessDeniedException"
 
 
 class Request(NamedTuple):
-    """What is sent. operation: such as `PutItem`. body: its JSON."""
+    """A request as it is sent. operation: such as `PutItem`. body: its JSON."""
 
     operation: str
     body: Any

@@ -181,7 +181,7 @@ TROUBLES = [error(THROTTLED), error(DENIED), error("InternalServerError", status
 @pytest.mark.parametrize("trouble", TROUBLES, ids=["throttled", "denied", "broken", "unreachable"])
 @pytest.mark.usefixtures("no_waiting")
 class TestTroubleWithAws:
-    """When AWS fails, a caller is neither let in nor sent away, as it cannot be known who is calling."""
+    """A caller is neither let in nor sent away while AWS fails, as it cannot be known who is calling."""
 
     def test_at_the_sessions_table_is_a_failure(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
         event = load_event("post_with_session", Cookie=["__Secure-session=CANARY"])

@@ -482,7 +482,7 @@ def test_another_account_never_sees_the_feed_of_the_first(
 def test_totals_read_before_the_account_changed_do_not_stay_above_rows_read_after(
     open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
 ) -> None:
-    """Who is signed in changes between the first answer and the second."""
+    """Another user signs in between the first answer and the second."""
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
     held: list[Route] = []

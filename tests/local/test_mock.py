@@ -1,4 +1,4 @@
-"""What API Gateway's mock integrations make of bodies: binary media types and `contentHandling`."""
+"""Mock integrations treat bodies as API Gateway's do: binary media types and `contentHandling`."""
 
 import dataclasses
 from typing import Any

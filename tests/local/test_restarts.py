@@ -1,4 +1,4 @@
-"""What outlives a stack, however it ends."""
+"""Data, key and sessions outlive a stack, however it ends."""
 
 import resource
 import signal

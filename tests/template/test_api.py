@@ -134,7 +134,7 @@ def test_a_preflight_s_template_asks_of_nothing_whether_it_is_there(api: Any) ->
 
 
 def test_functions_get_every_byte_of_a_body(api: Any) -> None:
-    """As Base64. Of a body of another media type, API Gateway replaces what is no UTF-8."""
+    """They get it as Base64. Of a body of another media type, API Gateway replaces what is no UTF-8."""
     assert api[EXTENSION("binary-media-types")] == ["*/*"]
     for path in PREFLIGHTS:
         integration = api["paths"][path]["options"][EXTENSION("integration")]

@@ -1,4 +1,4 @@
-"""What is sent to make an agent key or to rotate one: valid, or told what is wrong with it."""
+"""Bodies that make an agent key or rotate one are valid, or told what is wrong with them."""
 
 import json
 from decimal import Decimal

@@ -102,7 +102,7 @@ SCHEMA = OAS31Validator(
 @settings(max_examples=500, deadline=None)
 @given(body=bodies)
 def test_the_description_and_the_engine_refuse_the_same_fields(body: dict[str, Any]) -> None:
-    """What JSON Schema cannot say, such as 38 digits or 64 KiB, is in none of these bodies."""
+    """None of these bodies has in it what JSON Schema cannot say, such as 38 digits or 64 KiB."""
     described = {error.absolute_path[0] for error in SCHEMA.iter_errors(body)}
     try:
         NEW_OUTCOME.read(json_text.read(json.dumps(body)))

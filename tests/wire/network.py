@@ -19,7 +19,7 @@ NEVER = float("inf")
 
 
 class Trouble(NamedTuple):
-    """What meets a request: an error when connecting, or what comes back on the connection."""
+    """Trouble that a request meets: an error when connecting, or what comes back on the connection."""
 
     name: str
     connecting: OSError | float | None = None
@@ -37,7 +37,7 @@ def http(
     sent: bytes | None = None,
     crc: bool = True,
 ) -> bytes:
-    """An answer as DynamoDB sends it; with `sent` in the place of the body that its checksum was made of."""
+    """Write an answer as DynamoDB sends it; with `sent` in the place of the body that its checksum was made of."""
     whole = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = whole if sent is None else sent
     also = {
@@ -110,17 +110,17 @@ class Network:
         return self.sockets[-1]
 
     def meet(self, *troubles: Trouble) -> None:
-        """What the next requests meet. One that cannot connect finds the idle connection dropped before."""
+        """Let the next requests meet these. One that cannot connect finds the idle connection dropped before."""
         self.troubles = deque(troubles)
         self._drop_if_needed()
 
     def drop_idle(self) -> None:
-        """The service closes its connections, as it does when nobody calls for a while."""
+        """Close the service's connections, as it does when nobody calls for a while."""
         for socket in self.sockets:
             socket.drop()
 
     def close(self) -> None:
-        """Whatever was opened in the test is closed with it."""
+        """Close whatever was opened in the test."""
         for socket in self.sockets:
             socket.close()
 

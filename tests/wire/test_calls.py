@@ -1,4 +1,4 @@
-"""What a call does besides what botocore does, and what it says when it fails."""
+"""Our caller does more than botocore's, and says what failed and why."""
 
 import json
 import os
@@ -184,14 +184,14 @@ def test_an_error_is_said_with_all_that_helps_to_find_it(
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"no"', b"null", b"1", b"<html>", b"\xff"])
 def test_a_server_error_of_any_shape_is_tried_again(dynamodb: DynamoDB, network: Network, body: bytes) -> None:
-    """Where botocore fails with an AttributeError or a UnicodeDecodeError, at once."""
+    """Here botocore fails with an AttributeError or a UnicodeDecodeError, at once."""
     assert call(dynamodb, network, Trouble("error", answer=(http(500, body),))) == {}
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"<html>", b"\xff", b'{"Item":', b"[" * 100_000])
 @pytest.mark.parametrize("crc", [True, False])
 def test_a_success_that_is_no_object_is_damaged(dynamodb: DynamoDB, network: Network, body: bytes, crc: bool) -> None:
-    """Which botocore takes for an empty answer where it comes without a checksum, or with one of its own."""
+    """Botocore takes it for an empty answer where it comes without a checksum, or with one of its own."""
     damaged = Trouble("damaged", answer=(http(200, body, crc=crc),))
     assert call(dynamodb, network, damaged, damaged, fine({"Item": {}})) == {"Item": {}}
     with pytest.raises(Unavailable, match="a damaged answer of status 200"):

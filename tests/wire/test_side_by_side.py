@@ -1,4 +1,4 @@
-"""What botocore tries again we try again, and what it gives up on we give up on."""
+"""We try again what botocore tries again, and give up on what it gives up on."""
 
 import json
 from collections.abc import Iterator
@@ -128,7 +128,7 @@ class Pair:
         self.botocores = self.stack.enter_context(botocores_client(self.networks[1]))
 
     def call(self, operation: str, *met: Trouble) -> tuple[Any, Any]:
-        """What both make of an operation that meets the same; None for a failure."""
+        """Call an operation by both, in the same trouble, and return what each makes of it; None for a failure."""
         method, request, _ = OPERATIONS[operation]
         for network in self.networks:
             network.meet(*met)
@@ -145,7 +145,7 @@ class Pair:
 
     @property
     def attempts(self) -> tuple[int, int]:
-        """How many attempts each has made."""
+        """Count the attempts of each."""
         return self.networks[0].met, self.networks[1].met
 
 

@@ -95,7 +95,7 @@ def test_what_is_sent_is_what_was_signed(
 
 
 class TestCredentials:
-    """Where they come from."""
+    """The places that they come from."""
 
     @pytest.fixture(autouse=True)
     def _nothing_kept(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is sent to make an agent key, or to rotate one: each field with its rule."""
+"""Models of the bodies that make an agent key, or rotate one: each field with its rule."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -11,7 +11,7 @@ from outcomes.contract.rules import future_instant, magnitude, or_null, some_of,
 
 
 class Scope(StrEnum):
-    """What an agent key may be made for."""
+    """A right that an agent key can have."""
 
     RECORD = "record"
     READ = "read"
@@ -35,7 +35,7 @@ class NewAgentKey(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """How long the present secret of a key goes on working beside the new one: 24 hours, when None."""
+    """A rotation as asked for. overlap_hours: for which the present secret works beside the new one; 24 when None."""
 
     user_id: Annotated[int, whole_number()]
     overlap_hours: Annotated[int | None, or_null(whole_number(0, MAX_OVERLAP_HOURS))] = None

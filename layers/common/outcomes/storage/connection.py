@@ -86,7 +86,7 @@ class Connection:
             self._socket = None
 
     def _wait(self, seconds: float, until: float) -> float:
-        """How long to wait at most. Raises TimeoutError when the deadline has come."""
+        """Compute how long to wait at most. Raises TimeoutError when the deadline has come."""
         left = min(seconds, until - self._clock())
         if left <= 0:
             raise TimeoutError("no time left")
@@ -115,7 +115,7 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """What `HTTPResponse` reads from in place of a socket."""
+    """Stands for a socket where `HTTPResponse` reads, and waits no longer than it may."""
 
     def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
         self._sock, self._wait = sock, wait

@@ -68,7 +68,7 @@ class Answer(dict[str, Any]):
 
 
 class Limits(NamedTuple):
-    """What a call may take: attempts; seconds for a connection, for some bytes to go or come, and for all together.
+    """Limits of a call: attempts; seconds for a connection, for some bytes to go or come, and for all together.
 
     Looking up a host's name is the only wait that the operating system alone bounds.
     """

@@ -253,7 +253,7 @@ class _Draft(NamedTuple):
 
 
 class _Deadline:
-    """When to stop trying, and how long to wait between attempts: twice as long each time, with full jitter."""
+    """The end of trying, and the waits between attempts: twice as long each time, with full jitter."""
 
     def __init__(self) -> None:
         self.at = time.monotonic() + RETRY_SECONDS

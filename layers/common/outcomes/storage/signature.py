@@ -14,7 +14,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Credentials(NamedTuple):
-    """What a request is signed with. token: of a session, None for a user's own long-lived key."""
+    """Credentials that a request is signed with. token: of a session, None for a user's own long-lived key."""
 
     key_id: str
     secret: str

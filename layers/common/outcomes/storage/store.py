@@ -44,7 +44,7 @@ _MAX_QUERIES = 5
 
 
 class Filters(NamedTuple):
-    """Which outcomes of a user: all, unless said.
+    """A choice among the outcomes of a user: all, unless said.
 
     since: from this instant on; until: before this instant; both in milliseconds since 1970.
     """
