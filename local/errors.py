@@ -1,4 +1,4 @@
-"""What keeps the stack from running."""
+"""Errors that keep the stack from running."""
 
 
 class StackError(Exception):

@@ -42,7 +42,7 @@ logging.getLogger("aiohttp.server").addFilter(_is_not_the_clients)
 
 
 class Gateway:
-    """What answers requests as the template's API does."""
+    """Answers requests as the template's API does."""
 
     def __init__(self, api: Api, functions: dict[str, Function]) -> None:
         """Take the API over. Raises StackError when it needs a function that is not there."""

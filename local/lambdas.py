@@ -49,7 +49,7 @@ class EventTooLarge(Exception):
 
 @dataclass(frozen=True)
 class Spec:
-    """What the template says of a function. `folders` are its code and its layers', `timeout` is in seconds."""
+    """A function as the template describes it. `folders` are its code and its layers', `timeout` is in seconds."""
 
     name: str
     arn: str

@@ -16,7 +16,7 @@ type Changed = dict[tuple[str, Key], None]
 
 
 class Persistence:
-    """What restores tables of a backend from a journal, and appends what is written to them."""
+    """Restores tables of a backend from a journal, and appends what is written to them."""
 
     def __init__(self, backend: DynamoDBBackend, journal: Journal) -> None:
         self._backend = backend

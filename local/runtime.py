@@ -1,4 +1,4 @@
-"""What Lambda's runtime is to a function: import its handler once, then answer one event after another.
+"""Run a function as Lambda's runtime does: import its handler once, then answer one event after another.
 
 Run as a process of its own, with the function's environment. Frames (a length of 8 bytes, then JSON) come in on
 standard input and go out on standard output; what the handler prints goes to standard error. It imports nothing of the

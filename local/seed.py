@@ -131,7 +131,7 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
 
 
 class _Work:
-    """What makes things that agents get done. Names and topics come in turn, so that no two neighbours are alike."""
+    """Makes things that agents get done. Names and topics come in turn, so that no two neighbours are alike."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance

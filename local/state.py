@@ -1,4 +1,4 @@
-"""What other commands need to know of the running stack, in a file that only its owner can read."""
+"""The state of the running stack, for other commands: a file that only its owner can read."""
 
 import json
 import socket

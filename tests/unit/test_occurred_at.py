@@ -1,4 +1,4 @@
-"""When it happened: which instants are taken, and what goes by them."""
+"""The instant that an outcome happened: which are taken, and what goes by them."""
 
 import json
 from collections.abc import Callable

@@ -65,7 +65,7 @@ class Caller(NamedTuple):
 
     @property
     def may_backfill(self) -> bool:
-        """Whether outcomes may be recorded however long ago they happened."""
+        """Say whether outcomes may be recorded however long ago they happened."""
         return "backfill" in self.agent_key.scopes if self.agent_key else self.session_user is None
 
     def require(self, scope: str) -> None:

@@ -1,4 +1,4 @@
-"""When an outcome may have happened, as seen from when it is recorded."""
+"""Bounds on when an outcome may have happened, as seen from when it is recorded."""
 
 from typing import TYPE_CHECKING
 
