@@ -99,7 +99,7 @@ def _of_stack(stack: Stack) -> Iterator[Api]:
         def upstream(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
             end_to_end = {name: value for name, value in headers.items() if name.lower() not in hop_by_hop}
             answer = http.request(method, target, headers=end_to_end, content=body)
-            kept = {"outcome-id", "idempotent-replayed", "retry-after"}
+            kept = {"outcome-id", "idempotent-replayed", "retry-after", "ignored-fields"}
             return answer.status_code, {n: v for n, v in answer.headers.items() if n in kept}, answer.content
 
         def recorded() -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ TYPES = (
     "task_complete",
     "content_published",
 )
+FIELDS = ("outcomeType", "title", "description", "valueUsd", "agentId", "userId", "metadata")
 Answer = tuple[int, dict[str, str], dict[str, Any]]
 
 
@@ -79,12 +80,13 @@ class Ledger:
 
     def _record(self, caller: str, user: int | None, fields: dict[str, Any], key: str | None) -> Answer:
         result = self._add(caller, user, fields, key)
+        unread = [name for name in fields if name not in FIELDS]
         match result["status"]:
             case "invalid":
                 return 400, {}, {name: result[name] for name in ("error", "details") if name in result}
             case "conflict":
                 return 422, {}, {name: result[name] for name in ("error", "details")}
-        headers = {"Outcome-Id": result["id"]}
+        headers = {"Outcome-Id": result["id"]} | ({"Ignored-Fields": ", ".join(unread)} if unread else {})
         if result["status"] == "replayed":
             headers["Idempotent-Replayed"] = "true"
         body: dict[str, Any] = {"ok": True} if caller == "key" else {"ok": True, "id": result["id"]}
@@ -102,7 +104,9 @@ class Ledger:
                 self.unready_items -= 1
                 results.append({"status": "failed", "error": "Failed to record outcome", "retryable": True})
             else:
-                results.append(self._add(caller, user, item, item.get("idempotencyKey")))
+                unread = [name for name in item if name not in (*FIELDS, "idempotencyKey")]
+                result = self._add(caller, user, item, item.get("idempotencyKey"))
+                results.append(result | ({"ignored": unread} if unread else {}))
         counts = {name: sum(r["status"] == name for r in results) for name in ("created", "replayed")}
         return 200, {}, {"results": results, **counts, "failed": len(results) - sum(counts.values())}
 

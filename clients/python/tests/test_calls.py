@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from outcomes_client import BusyError, NewOutcome, NoAnswerError, OutcomesError, Retry, ServerError
-from outcomes_client._calls import BATCH_BYTES, BATCH_ITEMS, Call, Calls, Send, Wait, _batches
-from outcomes_client._http import NoReply, Reply, retry_after
+from outcomes_client._calls import BATCH_BYTES, BATCH_ITEMS, Call, Calls, Defaults, Say, Send, Wait, _batches
+from outcomes_client._http import NoReply, Reply, Request, retry_after
 from outcomes_client._json import canonical, decode, encode, plain
 
-OUTCOME = NewOutcome(outcome_type="task_complete", title="Inbox sorted")
+OUTCOME = NewOutcome(outcome_type="task_complete", title="Inbox sorted", user_id=42)
 DONE = Reply(200, {"Outcome-Id": "1"}, b'{"ok":true}')
 LOST = NoReply("ReadTimeout")
 
@@ -40,7 +40,7 @@ def run(call: Call[Any], clock: Clock, answers: Iterable[Reply | NoReply], each:
             steps.append(step)
             if isinstance(step, Wait):
                 clock.now += step.seconds
-            else:
+            elif isinstance(step, Send):
                 clock.now += each
                 answer = next(left)
     except StopIteration as done:
@@ -79,8 +79,17 @@ def test_retry_after_is_added_to() -> None:
     assert waits(steps) == [7.5]
 
 
+def requests(steps: list[Any]) -> list[Request]:
+    return [step.request for step in steps if isinstance(step, Send)]
+
+
+def items(request: Request) -> list[dict[str, Any]]:
+    body = decode(request.body or b"")
+    return list(body["outcomes"]) if "outcomes" in body else [body]
+
+
 def notices(steps: list[Any]) -> list[str]:
-    return [step.notice for step in steps if isinstance(step, Wait) and step.notice]
+    return [step.notice for step in steps if isinstance(step, Say)]
 
 
 BUSY = Reply(503, {"Retry-After": "1"}, b'{"error":"Busy"}')
@@ -91,8 +100,7 @@ def test_a_busy_api_is_waited_for_as_it_asks_with_the_same_key() -> None:
     calls = Calls(Retry(first=1), clock, jitter=lambda _, ceiling: ceiling / 2)
     recorded, steps = run(calls.record(OUTCOME), clock, [BUSY, BUSY, DONE])
     assert waits(steps) == [1.5, 2]
-    keys = {step.request.headers["Idempotency-Key"] for step in steps if isinstance(step, Send)}
-    assert keys == {recorded.idempotency_key}
+    assert {request.headers["Idempotency-Key"] for request in requests(steps)} == {recorded.idempotency_key}
 
 
 def test_an_api_that_stays_busy_is_told_at_the_deadline() -> None:
@@ -117,7 +125,7 @@ def test_items_that_a_batch_could_not_take_are_sent_again_with_their_keys_and_it
     ]
     results, steps = run(Calls(Retry(), clock).record_many([OUTCOME] * 3), clock, answers)
     assert {one.status for one in results} == {"created"}
-    sent = [[item["idempotencyKey"] for item in decode(step.request.body)["outcomes"]] for step in steps[::2]]
+    sent = [[item["idempotencyKey"] for item in items(request)] for request in requests(steps)]
     first, second, third = (one.idempotency_key for one in results)
     assert sent == [[first, second, third], [first, third], [first]]
     assert [one.partition(":")[0] for one in notices(steps)] == [
@@ -143,13 +151,76 @@ def test_another_reason_to_wait_is_said_at_once() -> None:
     ]
 
 
+NOBODY = NewOutcome(outcome_type="task_complete", title="Whose?")
+BOTH = b'{"results":[{"status":"created","id":"1"},{"status":"created","id":"2"}]}'
+
+
+def test_an_outcome_of_no_user_is_told_once() -> None:
+    clock = Clock()
+    calls = Calls(Retry(), clock)
+    _, steps = run(calls.record_many([NOBODY, OUTCOME]), clock, [Reply(200, {}, BOTH)])
+    assert notices(steps) == [
+        "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID"
+    ]
+    _, steps = run(calls.record(NOBODY), clock, [DONE])
+    assert not notices(steps)
+
+
+def test_what_an_outcome_does_not_say_is_as_the_client_was_told() -> None:
+    clock = Clock()
+    calls = Calls(Retry(), clock, defaults=Defaults(agent_id=7, user_id=43))
+    _, steps = run(calls.record(NOBODY), clock, [DONE])
+    _, more = run(calls.record_many([OUTCOME, {"userId": None, "agentId": None}]), clock, [Reply(200, {}, BOTH)])
+    sent = [item for request in requests(steps + more) for item in items(request)]
+    assert [(item["agentId"], item["userId"]) for item in sent] == [(7, 43), (7, 42), (None, None)]
+
+
+def test_a_session_records_for_its_user_and_a_user_id_beside_it_is_told() -> None:
+    clock = Clock()
+    calls = Calls(Retry(), clock, defaults=Defaults(user_id=43, records_by_session=True))
+    _, steps = run(calls.record(NOBODY), clock, [DONE])
+    assert not notices(steps)
+    assert "userId" not in items(requests(steps)[0])[0]
+    _, steps = run(calls.record(OUTCOME), clock, [DONE])
+    assert notices(steps) == ["Recorded for the user of the session (OUTCOMES_COOKIE): the user_id given was not read"]
+
+
+def test_fields_that_were_not_read_are_told_once_and_come_with_the_result() -> None:
+    clock = Clock()
+    calls = Calls(Retry(), clock)
+    answer = Reply(200, {"Outcome-Id": "1", "Ignored-Fields": "value_usd, %C3%BC%2Cx, ..."}, b'{"ok":true}')
+    recorded, steps = run(calls.record(OUTCOME), clock, [answer])
+    assert recorded.ignored_fields == ("value_usd", "ü,x", "...")
+    assert notices(steps) == ["Recorded, but the API did not read value_usd, ü,x, ...: is it misspelt?"]
+    _, steps = run(calls.record(OUTCOME), clock, [answer])
+    assert not notices(steps)
+
+
+def test_fields_of_a_batch_that_were_not_read_come_with_each_result() -> None:
+    clock = Clock()
+    answer = (
+        b'{"results":[{"status":"created","id":"1","ignored":["value_usd"]},{"status":"replayed","id":"2","ignored":'
+        b'["value_usd","%C3%BC"]},{"status":"invalid","error":"Invalid outcome_type","ignored":["outcome_type"]}]}'
+    )
+    results, steps = run(Calls(Retry(), clock).record_many([OUTCOME] * 3), clock, [Reply(200, {}, answer)])
+    assert [one.ignored_fields for one in results] == [("value_usd",), ("value_usd", "ü"), ("outcome_type",)]
+    assert notices(steps) == ["Recorded, but the API did not read value_usd, ü: is it misspelt?"]
+
+
+def test_a_refusal_names_the_fields_that_were_not_read() -> None:
+    clock = Clock()
+    refusal = Reply(400, {"Ignored-Fields": "outcome_type"}, b'{"error":"Invalid outcome_type"}')
+    failure, _ = run(Calls(Retry(), clock).record(OUTCOME), clock, [refusal])
+    assert str(failure) == "400 Invalid outcome_type; not read: outcome_type"
+    assert failure.ignored_fields == ("outcome_type",)
+
+
 def test_every_try_sends_the_same_request() -> None:
     clock = Clock()
     _, steps = run(Calls(Retry(), clock).record(OUTCOME), clock, [LOST, LOST, DONE])
-    requests = [step.request for step in steps if isinstance(step, Send)]
-    assert len(requests) == 3
-    assert requests == [requests[0]] * 3
-    assert len({request.headers["Idempotency-Key"] for request in requests}) == 1
+    sent = requests(steps)
+    assert len(sent) == 3
+    assert sent == [sent[0]] * 3
 
 
 def test_two_calls_never_share_a_key() -> None:
@@ -174,7 +245,8 @@ def test_no_call_outlives_its_deadline(deadline: float, timeout: float, first: f
     assert isinstance(failure, BusyError)
     ends = 0.0
     for step in steps:
-        ends += step.seconds if isinstance(step, Wait) else min(each, step.timeout)
+        if not isinstance(step, Say):
+            ends += step.seconds if isinstance(step, Wait) else min(each, step.timeout)
     assert ends <= deadline + 0.001
 
 
@@ -191,7 +263,7 @@ def test_results_outlive_a_failed_try_to_better_them() -> None:
     first = Reply(200, {}, answer % b'{"status":"created","id":"1"}')
     results, steps = run(Calls(Retry(), clock).record_many([OUTCOME, OUTCOME]), clock, [first, *[LOST] * 99], each=5)
     assert [(one.status, one.retryable) for one in results] == [("failed", True), ("created", False)]
-    assert [step.request.body.count(b"outcomeType") for step in steps[:3:2]] == [2, 1]
+    assert [len(items(request)) for request in requests(steps)[:2]] == [2, 1]
 
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)

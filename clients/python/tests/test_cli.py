@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from outcomes_client import OutcomesClient
@@ -88,6 +89,30 @@ def test_recording_again_with_the_same_key_prints_the_same_id(api: Api, outcomes
     assert len(api.recorded()) == 1
 
 
+def test_an_outcome_of_no_user_is_recorded_and_said(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = outcomes(*RECORD)
+    assert run.code == 0
+    assert "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID" in run.err
+    monkeypatch.setenv("OUTCOMES_USER_ID", "42")
+    assert outcomes(*RECORD).err == ""
+    assert [one["user_id"] for one in api.ledger.outcomes] == [None, 42]
+
+
+def test_fields_that_the_api_did_not_read_are_said(api: Api, outcomes: Outcomes) -> None:
+    current = api.door.upstream
+
+    def older(*asked: Any) -> Any:
+        status, headers, body = current(*asked)
+        return status, {**headers, "Ignored-Fields": "valueUsd"}, body
+
+    api.door.upstream = older
+    run = outcomes(*RECORD, *FOR_42, "--value", "5")
+    assert run.code == 0
+    assert "Recorded, but the API did not read valueUsd: is it misspelt?" in run.err
+
+
 def test_what_could_not_be_known_can_be_repeated(api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
     api.fail("drop after the write")
@@ -141,9 +166,10 @@ def test_an_interrupted_recording_can_be_repeated(
         ((*RECORD, "--idempotency-key", "two words"), 1, "Invalid Idempotency-Key"),
         ((*RECORD, "--url", "nowhere"), 2, "OUTCOMES_URL"),
         (("list", "--limit", "51"), 2, "--limit"),
-        (("list", "--cookie", "session=expired"), 1, "401 Unauthorized"),
+        (("list", "--cookie", "session=expired"), 1, "401 Unauthorized: the session (OUTCOMES_COOKIE) is not valid"),
         (("list", "--cookie", "nonsense"), 2, "OUTCOMES_COOKIE"),
         (("summary", "--timezone", "Mars/Olympus"), 1, "400 Invalid timezone"),
+        (("summary", "--days", "7", "--to", "2026-04-01"), 2, "--days"),
         (("import", "/no/such/file"), 2, "No such file"),
         (("dance",), 2, "dance"),
     ],
@@ -301,6 +327,38 @@ def test_export_writes_everything(api: Api, outcomes: Outcomes, tmp_path: Path) 
     assert rows[0]["value_usd"] == "0.10"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (("--days", "30"), "2026-03-01"),
+        (("--days", "1"), "2026-03-30"),
+        (("--days", "30", "--timezone", "Asia/Tokyo"), "2026-03-02"),
+        (("--days", "7", "--timezone", "America/Los_Angeles"), "2026-03-24"),
+        (("--days", "7", "--timezone", "Mars/Olympus"), "2026-03-24"),
+        (("--days", "7", "--timezone", "../../etc/passwd"), "2026-03-24"),
+        ((), None),
+    ],
+)
+def test_days_of_a_summary_are_as_many_dates_and_end_with_today(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], start: str | None
+) -> None:
+    class Evening(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2026, 3, 30, 20, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr("outcomes_client._cli.datetime", Evening)
+    asked: list[str] = []
+
+    def upstream(_: str, target: str, *__: Any) -> Any:
+        asked.append(target)
+        return 200, {}, encode(EVIL_SUMMARY)
+
+    api.door.upstream = upstream
+    assert outcomes("summary", *arguments).code == 0
+    assert [parse_qs(urlsplit(target).query).get("from", [None]) for target in asked] == [[start]]
+
+
 def test_losses_draw_no_bar(api: Api, outcomes: Outcomes) -> None:
     days = [{"date": f"2026-04-0{n}", "count": 1, "value_usd": -n} for n in (1, 2)]
     api.door.upstream = lambda *_: (200, {}, encode({**EVIL_SUMMARY, "by_day": days}))
@@ -347,6 +405,16 @@ def test_import_reports_refused_lines_and_records_the_rest(api: Api, outcomes: O
     assert [line.split(":")[0] for line in run.err.splitlines()] == [f"line {n}" for n in (2, 4, 5, 6, 7, 8, 9)]
     assert "line 5: Invalid title: title must be 1 to 200 characters" in run.err
     assert [one["title"] for one in api.recorded()] == ["Last", "First"]
+
+
+@everywhere
+def test_an_import_tells_which_fields_were_not_read(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    lines = [task("One", userId=api.user, valueUSD=5), task("Two", userId=api.user), task("", valueUSD=5, worth=5)]
+    run = outcomes("import", write(tmp_path / "work.jsonl", *lines))
+    assert run.out == "2 recorded, 0 already there, 1 refused\n"
+    assert "Recorded, but the API did not read valueUSD: is it misspelt?" in run.err
+    assert "The API did not read valueUSD, which 2 lines have." in run.err
+    assert "The API did not read worth, which 1 line has." in run.err
 
 
 @everywhere
@@ -515,7 +583,7 @@ def test_an_import_stops_where_a_whole_batch_is_not_taken(
 def test_the_doctor_finds_nothing_wrong(api: Api, outcomes: Outcomes) -> None:
     run = outcomes("doctor")
     assert run.code == 0
-    assert [line.split()[0] for line in run.out.splitlines()] == ["ok"] * 6
+    assert [line.split()[0] for line in run.out.splitlines()] == ["ok"] * 7
     assert not api.recorded()
 
 
@@ -551,6 +619,24 @@ def test_the_doctor_says_what_works_without(
         monkeypatch.delenv(variable)
     run = outcomes("doctor")
     assert run.code == code
+    assert says in run.out
+
+
+@pytest.mark.parametrize(
+    ("key", "user", "says"),
+    [
+        (True, "", "ok     no user (OUTCOMES_USER_ID): every outcome must name its own"),
+        (False, "42", "ok     OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user"),
+    ],
+)
+def test_the_doctor_says_for_whom_outcomes_are(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, key: bool, user: str, says: str
+) -> None:
+    monkeypatch.setenv("OUTCOMES_USER_ID", user)
+    if not key:
+        monkeypatch.delenv("INTERNAL_API_KEY")
+    run = outcomes("doctor")
+    assert run.code == 0
     assert says in run.out
 
 

@@ -209,6 +209,16 @@ async def test_a_refused_connection_names_its_reason() -> None:
         client.record("task_complete", "One")
 
 
+@everywhere
+async def test_a_misspelt_field_of_a_batch_is_named(
+    api: Api, record_many: RecordMany, caplog: pytest.LogCaptureFixture
+) -> None:
+    misspelt = {"outcomeType": "task_complete", "title": "One", "userId": api.user, "value_usd": 5, "ü": 1}
+    first, second = await record_many([misspelt, *tasks(1, api.user)])
+    assert (first.ignored_fields, second.ignored_fields) == (("value_usd", "ü"), ())
+    assert "the API did not read value_usd, ü: is it misspelt?" in caplog.text
+
+
 # Recording many
 
 
@@ -512,6 +522,46 @@ def test_bad_settings_are_named_without_being_shown(settings: dict[str, Any], mi
             kind(**settings)
         assert "secret" not in str(failure.value)
         assert "s3cret" not in str(failure.value)
+
+
+@pytest.mark.parametrize("variable", ["OUTCOMES_AGENT_ID", "OUTCOMES_USER_ID"])
+@pytest.mark.parametrize("value", ["me", "0", "-1", "1.5", "٣", "9" * 20])
+def test_an_agent_or_user_that_is_no_number_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    for kind in (OutcomesClient, AsyncOutcomesClient):
+        with pytest.raises(ConfigurationError, match=variable):
+            kind("http://h")
+
+
+async def test_agent_and_user_come_from_the_environment(
+    api: Api, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTCOMES_AGENT_ID", "7")
+    monkeypatch.setenv("OUTCOMES_USER_ID", "42")
+    await record("task_complete", "One")
+    await record("task_complete", "Two", agent_id=8, user_id=43)
+    assert [(one["agent_id"], one["user_id"]) for one in api.ledger.outcomes] == [(7, 42), (8, 43)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [({}, "the key (INTERNAL_API_KEY)"), ({"api_key": None}, "the session (OUTCOMES_COOKIE)")],
+)
+def test_a_401_names_what_is_not_valid_and_who_looks_into_it(api: Api, settings: dict[str, Any], names: str) -> None:
+    wrong = {"api_key": "wrong", "cookie": "session=wrong", **settings}
+    with OutcomesClient(**{**api.settings, **wrong}) as client:
+        for call, name in (
+            (lambda: client.record("task_complete", "One"), names),
+            (lambda: client.record_many(tasks(1)), names),
+            (client.list, "the session (OUTCOMES_COOKIE)"),
+        ):
+            with pytest.raises(UnauthorizedError) as failure:
+                call()
+            assert str(failure.value) == (
+                f"401 Unauthorized: {name} is not valid, or no longer; `outcomes doctor` looks into it"
+            )
 
 
 def test_a_call_without_its_credential_is_not_sent(api: Api) -> None:

@@ -17,8 +17,8 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.types import CallToolResult
-from outcomes_client import AsyncOutcomesClient, ConfigurationError, OutcomeType
-from outcomes_client._mcp import Fixed, build
+from outcomes_client import AsyncOutcomesClient, OutcomeType
+from outcomes_client._mcp import build
 
 from clients.python.tests.conftest import ONE_TRY, Api, everywhere
 from clients.python.tests.faults import AFTER_THE_WRITE
@@ -40,10 +40,10 @@ def model(api: Api) -> Model:
 
     @asynccontextmanager
     async def connect(agent_id: int | None = None, anyone: bool = False, **settings: Any) -> AsyncIterator[Client]:
-        fixed = Fixed(agent_id, None if anyone else api.user)
+        whose = {"agent_id": agent_id, "user_id": None if anyone else api.user}
         async with (
-            AsyncOutcomesClient(**{**api.settings, **settings}) as client,
-            Client(build(client, fixed)) as model,
+            AsyncOutcomesClient(**{**api.settings, **whose, **settings}) as client,
+            Client(build(client)) as model,
         ):
             yield model
 
@@ -196,11 +196,50 @@ async def test_fixed_agent_and_user_are_told_to_the_model(model: Model) -> None:
         assert "This server records for agent_id 7 and user_id 42 only." in (connected.instructions or "")
 
 
-@pytest.mark.parametrize("value", ["me", "0", "-1", "1.5", "٣"])
-def test_a_fixed_agent_that_is_no_number_stops_the_server(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("OUTCOMES_AGENT_ID", value)
-    with pytest.raises(ConfigurationError, match="OUTCOMES_AGENT_ID"):
-        Fixed.from_environment()
+async def test_without_any_user_nothing_is_recorded(api: Api, model: Model) -> None:
+    async with model(anyone=True) as connected:
+        for tool, arguments in (("record_outcome", DEAL), ("record_outcomes", {"outcomes": [DEAL]})):
+            assert "in nobody's feed. Call again with user_id." in await refusal(connected, tool, **arguments)
+    assert not api.ledger.outcomes
+
+
+async def test_with_a_session_the_user_is_its_own_whatever_the_variable_says(api: Api, model: Model) -> None:
+    async with model(api_key=None, user_id=43, agent_id=7) as connected:
+        said = connected.instructions or ""
+        assert "This server records for agent_id 7 and the user of its session only." in said
+        await call(connected, "record_outcome", **DEAL)
+        for user in (42, 43):
+            text = await refusal(connected, "record_outcome", **DEAL, user_id=user)
+            assert text.endswith(
+                "This server records for the user of its session only. Leave user_id out and call again."
+            )
+    assert [(one["agent_id"], one["user_id"]) for one in api.ledger.outcomes] == [(7, 42)]
+
+
+async def test_arguments_that_no_tool_has_are_refused(api: Api, model: Model) -> None:
+    async with model() as connected:
+        for tool, arguments in (
+            ("record_outcome", {**DEAL, "valueUsd": 5}),
+            ("record_outcomes", {"outcomes": [{**DEAL, "valueUsd": 5}]}),
+            ("list_outcomes", {"agent": 7}),
+            ("value_summary", {"from": "2026-04-01"}),
+        ):
+            assert "valueUsd" in (text := await refusal(connected, tool, **arguments)) or "xtra" in text
+    assert not api.recorded()
+
+
+async def test_what_the_api_did_not_read_is_told_to_the_model(api: Api, model: Model) -> None:
+    current = api.door.upstream
+
+    def older(*asked: Any) -> Any:
+        status, headers, body = current(*asked)
+        return status, {**headers, "Ignored-Fields": "valueUsd"}, body
+
+    api.door.upstream = older
+    async with model() as connected:
+        assert (await call(connected, "record_outcome", **DEAL))["ignored_fields"] == ["valueUsd"]
+        tools = {one.name: one for one in (await connected.list_tools()).tools}
+    assert "ignored_fields" in (tools["record_outcome"].description or "")
 
 
 # The real processes

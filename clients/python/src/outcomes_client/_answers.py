@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 from . import _json
 from ._errors import (
@@ -47,12 +48,19 @@ def refusal(reply: Reply) -> OutcomesError:
     if kind is None:
         message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
         return UnexpectedAnswerError(message, status=reply.status, error=error, details=details)
+    said = sentence(f"{reply.status} {error or 'without a reason'}", details)
+    if reply.status == 401:
+        said += f": {reply.credential} is not valid, or no longer; `outcomes doctor` looks into it"
+    ignored = _ignored(reply)
+    if ignored:
+        said += f"; not read: {', '.join(ignored)}"
     return kind(
-        sentence(f"{reply.status} {error or 'without a reason'}", details),
+        said,
         status=reply.status,
         error=error,
         details=details,
         retry_after=retry_after(reply.headers),
+        ignored_fields=ignored,
     )
 
 
@@ -73,7 +81,8 @@ def recorded(reply: Reply, key: str) -> Recorded:
     outcome_id = reply.headers.get("Outcome-Id") or body.get("id")
     if body.get("ok") is not True or not isinstance(outcome_id, str):
         raise BrokenAnswerError("200, but neither ok nor the outcome's id", status=200)
-    return Recorded(outcome_id, reply.headers.get("Idempotent-Replayed", "").lower() == "true", key)
+    replayed = reply.headers.get("Idempotent-Replayed", "").lower() == "true"
+    return Recorded(outcome_id, replayed, key, _ignored(reply))
 
 
 def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
@@ -94,7 +103,9 @@ def _result(item: dict[str, Any], key: str) -> Result:
         raise ValueError(status)
     retryable = status == "failed" and item.get("retryable") is True
     outcome_id = _text(item["id"]) if status in ("created", "replayed") else None
-    return Result(status, key, outcome_id, _text_or_none(item.get("error")), _details(item), retryable)
+    ignored = item.get("ignored")
+    names = tuple(unquote(_text(name)) for name in ignored) if isinstance(ignored, list) else ()
+    return Result(status, key, outcome_id, _text_or_none(item.get("error")), _details(item), retryable, names)
 
 
 def page(reply: Reply) -> Page:
@@ -169,6 +180,12 @@ def _shaped[T](read: Callable[..., T], *arguments: object) -> T:
         return read(*arguments)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
         raise BrokenAnswerError(f"200, but not as the contract says: {type(exc).__name__} {exc}", status=200) from exc
+
+
+def _ignored(reply: Reply) -> tuple[str, ...]:
+    """Read the names of the fields that were not read."""
+    names = reply.headers.get("Ignored-Fields", "").split(",")
+    return tuple(unquote(name.strip()) for name in names if name.strip())
 
 
 def _details(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:

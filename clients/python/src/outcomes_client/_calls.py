@@ -20,7 +20,7 @@ from typing import Any
 
 from . import _answers, _json
 from ._errors import InvalidOutcomeError, NoAnswerError, OutcomesError
-from ._http import PATH, NoReply, Reply, Request
+from ._http import PATH, SESSION, NoReply, Reply, Request
 from ._models import NewOutcome, Page, Recorded, Result, Summary
 
 PAGE_SIZE = 50  # the API's own maximum
@@ -56,13 +56,37 @@ class Send:
 
 @dataclass(frozen=True)
 class Wait:
-    """The next step: wait, and say `notice` to whoever wonders why, unless it is empty."""
+    """The next step: wait."""
 
     seconds: float
-    notice: str = ""
 
 
-type Call[T] = Generator[Send | Wait, Reply | NoReply | None, T]
+@dataclass(frozen=True)
+class Say:
+    """The next step: let whoever runs this know."""
+
+    notice: str
+
+
+type Call[T] = Generator[Send | Wait | Say, Reply | NoReply | None, T]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The agent and the user that outcomes are for where the caller does not say, and what names the user else."""
+
+    agent_id: int | None = None
+    user_id: int | None = None
+    records_by_session: bool = False
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Add to a body what it does not say."""
+        if "agentId" not in body and self.agent_id is not None:
+            body["agentId"] = self.agent_id
+        if "userId" not in body and self.user_id is not None and not self.records_by_session:
+            body["userId"] = self.user_id
+        return body
+
 
 _SAY_AGAIN = 10.0  # seconds after which a wait for the same reason is worth another word
 
@@ -81,8 +105,8 @@ class _Deadline:
         """Tell how many seconds the next try may take."""
         return max(0.001, min(self._retry.timeout, self._ends - self._clock()))
 
-    def pause(self, reason: str, at_least: float | None = None) -> Wait | None:
-        """Choose how long to wait before the next try, None when too little time would be left for it.
+    def wait(self, reason: str, at_least: float | None = None) -> Call[bool]:
+        """Wait before the next try; False, without waiting, when too little time would be left for it.
 
         A try in the last moments could only time out, and hide the reason of the one before.
         """
@@ -90,11 +114,12 @@ class _Deadline:
         self._ceiling = min(self._retry.longest, self._ceiling * 2)
         now = self._clock()
         if self._ends - now - seconds < self._retry.timeout / 10:
-            return None
-        if reason == self._said and now - self._said_at < _SAY_AGAIN:
-            return Wait(seconds)
-        self._said, self._said_at = reason, now
-        return Wait(seconds, f"{reason}. Trying again, for at most {math.ceil(self._ends - now)} s")
+            return False
+        if reason != self._said or now - self._said_at >= _SAY_AGAIN:
+            self._said, self._said_at = reason, now
+            yield Say(f"{reason}. Trying again, for at most {math.ceil(self._ends - now)} s")
+        yield Wait(seconds)
+        return True
 
 
 class Calls:
@@ -105,24 +130,51 @@ class Calls:
         retry: Retry,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[float, float], float] = random.uniform,
+        defaults: Defaults = Defaults(),
     ) -> None:
-        self._retry, self._clock, self._jitter = retry, clock, jitter
+        self._retry, self._clock, self._jitter, self.defaults = retry, clock, jitter, defaults
+        self._said: set[str] = set()
+
+    def _say_once(self, notice: str) -> Call[None]:
+        if notice not in self._said:
+            self._said.add(notice)
+            yield Say(notice)
+
+    def _say_whose(self, recorded: Iterable[Mapping[str, Any]]) -> Call[None]:
+        """Say where a recorded outcome's user is not the one that the caller may think of."""
+        users = [body.get("userId") for body in recorded]
+        if self.defaults.records_by_session and any(user is not None for user in users):
+            yield from self._say_once(f"Recorded for the user of {SESSION}: the user_id given was not read")
+        if not self.defaults.records_by_session and None in users:
+            yield from self._say_once(
+                "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID"
+            )
+
+    def _say_ignored(self, names: Iterable[str]) -> Call[None]:
+        unread = ", ".join(dict.fromkeys(names))
+        if unread:
+            yield from self._say_once(f"Recorded, but the API did not read {unread}: is it misspelt?")
 
     def _deadline(self) -> _Deadline:
         return _Deadline(self._retry, self._clock, self._jitter)
 
     def record(self, outcome: NewOutcome) -> Call[Recorded]:
         key = check_key(str(uuid.uuid4()) if outcome.idempotency_key is None else outcome.idempotency_key)
-        body = replace(outcome, idempotency_key=None).body()
+        body = self.defaults.complete(replace(outcome, idempotency_key=None).body())
         request = Request("POST", PATH, headers={"Idempotency-Key": key}, body=_encode(body))
         try:
-            return (yield from self._exchange(request, partial(_answers.recorded, key=key), self._deadline()))
+            recorded = yield from self._exchange(request, partial(_answers.recorded, key=key), self._deadline())
         except OutcomesError as failure:
             failure.idempotency_key = key
             raise
+        yield from self._say_whose([body])
+        yield from self._say_ignored(recorded.ignored_fields)
+        return recorded
 
     def record_many(self, outcomes: Iterable[NewOutcome | Mapping[str, Any]]) -> Call[list[Result]]:
-        bodies = [dict(item.body() if isinstance(item, NewOutcome) else item) for item in outcomes]
+        bodies = [
+            self.defaults.complete(item.body() if isinstance(item, NewOutcome) else dict(item)) for item in outcomes
+        ]
         for body in bodies:
             if body.get("idempotencyKey") is None:
                 body["idempotencyKey"] = str(uuid.uuid4())
@@ -135,6 +187,9 @@ class Calls:
             unknown = Result("failed", "", error=str(failure), retryable=failure.retryable)
             failure.results = [results.get(n) or replace(unknown, idempotency_key=key) for n, key in enumerate(keys)]
             raise
+        recorded = [n for n in range(len(bodies)) if results[n].ok]
+        yield from self._say_whose(bodies[n] for n in recorded)
+        yield from self._say_ignored(name for n in recorded for name in results[n].ignored_fields)
         return [results[n] for n in range(len(bodies))]
 
     def _record_batch(self, batch: dict[int, bytes], keys: list[str], results: dict[int, Result]) -> Call[None]:
@@ -155,10 +210,8 @@ class Calls:
             if not batch:
                 return
             reason = next(results[n].error for n in batch)
-            pause = deadline.pause(f"{len(batch)} of {len(sent)} outcomes not taken yet: {reason}")
-            if pause is None:
+            if not (yield from deadline.wait(f"{len(batch)} of {len(sent)} outcomes not taken yet: {reason}")):
                 return
-            yield pause
 
     def page(
         self,
@@ -194,11 +247,10 @@ class Calls:
                 if answer.status != 200:
                     raise _answers.refusal(answer)
                 return read(answer)
-            except OutcomesError as failure:
-                pause = deadline.pause(str(failure), failure.retry_after) if failure.retryable else None
-                if pause is None:
-                    raise
-            yield pause
+            except OutcomesError as exc:
+                failure = exc
+            if not failure.retryable or not (yield from deadline.wait(str(failure), failure.retry_after)):
+                raise failure
 
 
 def check_key(key: str) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation, localcontext
 from enum import StrEnum
 from typing import IO, Annotated, Any, override
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.bar import Bar
@@ -153,7 +154,9 @@ def list_(
 
 @app.command()
 def summary(
-    days: Annotated[int, typer.Option(min=1, max=365, help="The last so many days.")] = 30,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=366, help="The last so many days, today among them.", show_default="30")
+    ] = None,
     start: Start = None,
     end: End = None,
     timezone: Annotated[str | None, typer.Option(help="IANA name, for where days begin; default UTC.")] = None,
@@ -162,8 +165,10 @@ def summary(
     cookie: Cookie = None,
 ) -> None:
     """Show what the outcomes add up to: in total, by day, type and agent."""
-    if start is None and end is None:
-        start = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if days is not None:
+        if start is not None or end is not None:
+            raise typer.BadParameter("says the same as --from and --to: give one or the other", param_hint="--days")
+        start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
     with OutcomesClient(url, cookie=cookie) as client:
         totals = client.summary(start=start, end=end, timezone=timezone)
     if json:
@@ -204,6 +209,7 @@ def import_(
     --scope (a date, say) when a new file says the same as an old one and means new work.
     """
     tally: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
     report = _console(stderr=True)
     reached = 0
     with OutcomesClient(url, cookie=cookie) as client:
@@ -221,6 +227,7 @@ def import_(
                 for outcomes, failure in _importing.record(client, _importing.lines(file, scope)):
                     for one in outcomes:
                         tally[one.status] += 1
+                        unread.update(set(one.ignored_fields))
                         if one.reason and failure is None:
                             report.print(printable(f"line {one.line.number}: {one.reason}"), soft_wrap=True)
                     reached = outcomes[-1].line.number
@@ -234,6 +241,9 @@ def import_(
                 report.print(f"interrupted after line {reached}")
                 tally["stopped"] = 1
     print(f"{tally['created']:,} recorded, {tally['replayed']:,} already there, {tally['refused']:,} refused")
+    for name, count in unread.items():
+        which = "1 line has" if count == 1 else f"{count:,} lines have"
+        print(printable(f"The API did not read {name}, which {which}."), file=sys.stderr)
     if tally["stopped"] or tally["unsent"]:
         print("Not everything was sent. Run it again: nothing is recorded twice.", file=sys.stderr)
     if tally["refused"] or tally["stopped"] or tally["unsent"]:
@@ -307,6 +317,14 @@ def _size(file: IO[bytes]) -> int | None:
     """Tell how many bytes there are, for a progress bar; None for a pipe or a terminal, whose end is not known."""
     status = os.fstat(file.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _today(timezone: str) -> date:
+    """Tell the date in a time zone; in UTC where there is none of that name, which the API then says."""
+    try:
+        return datetime.now(ZoneInfo(timezone)).date()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return datetime.now(UTC).date()
 
 
 def _numbers(*headings: str) -> list[Column]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -15,10 +13,10 @@ from typing import Any, Self
 import anyio
 import httpx
 
-from ._calls import PAGE_SIZE, Call, Calls, Moment, Retry, Send, Wait
-from ._errors import ConfigurationError
+from ._calls import PAGE_SIZE, Call, Calls, Moment, Retry, Say, Send
 from ._http import Address, NoReply, Reply
 from ._models import NewOutcome, Outcome, OutcomeType, Page, Recorded, Result, Summary
+from ._settings import address_of, defaults_of, retry_of
 
 LOG = logging.getLogger("outcomes_client")
 Results = list[Result]
@@ -28,47 +26,18 @@ _LONGEST_ANSWER = 16 * 1024 * 1024  # Lambda's own limit is 6 MB; what is longer
 _CONNECT = 10.0  # seconds to reach the host; a name or a route that is wrong need not use up the whole try
 
 
-def address(url: str | None, api_key: str | None, cookie: str | None) -> Address:
-    """Take the arguments first, then `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
-
-    Raises:
-        ConfigurationError: no URL, or a value that cannot be used.
-    """
-    url = url or os.environ.get("OUTCOMES_URL")
-    if not url:
-        raise ConfigurationError("Where is the API? Pass url=... or set OUTCOMES_URL")
-    return Address(
-        url,
-        api_key or os.environ.get("INTERNAL_API_KEY") or None,
-        cookie or os.environ.get("OUTCOMES_COOKIE") or None,
-    )
-
-
-def retry_from_environment() -> Retry:
-    """Take the defaults of `Retry`, with `OUTCOMES_DEADLINE` in seconds where it is set.
-
-    Raises:
-        ConfigurationError: it is not a positive number.
-    """
-    text = os.environ.get("OUTCOMES_DEADLINE", "")
-    if not text:
-        return Retry()
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text) or not float(text):
-        raise ConfigurationError("OUTCOMES_DEADLINE must be a positive number of seconds")
-    return Retry(deadline=float(text))
-
-
 class OutcomesClient:
     """Records outcomes and reads them back, blocking; safe to share between threads. Close it, or use `with`.
 
     Every method sends before it returns and buffers nothing: what returned is recorded. All raise `OutcomesError`.
-    The logger `outcomes_client` warns why a call takes longer.
+    The logger `outcomes_client` warns why a call takes longer, and of what was recorded otherwise than it was meant.
 
     Args:
         url: the API's base URL, stage included; default `OUTCOMES_URL`.
         api_key: for recording; default `INTERNAL_API_KEY`.
         cookie: the session's cookie as `name=value`, for reading, and for recording without a key;
             default `OUTCOMES_COOKIE`.
+        agent_id, user_id: for outcomes that name none; default `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`.
         retry: how long and how often to try; default 60 s, or `OUTCOMES_DEADLINE`.
         transport: an httpx transport, for proxies of your own or tests.
     """
@@ -79,11 +48,13 @@ class OutcomesClient:
         api_key: str | None = None,
         *,
         cookie: str | None = None,
+        agent_id: int | None = None,
+        user_id: int | None = None,
         retry: Retry | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._address = address(url, api_key, cookie)
-        self._calls = Calls(retry or retry_from_environment())
+        self._address = address_of(url, api_key, cookie)
+        self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
         self._http = httpx.Client(transport=transport, cookies=_no_cookies())
 
     def __repr__(self) -> str:
@@ -183,8 +154,9 @@ class OutcomesClient:
                 step = call.send(answer)
                 if isinstance(step, Send):
                     answer = self._send(step)
+                elif isinstance(step, Say):
+                    LOG.warning("%s: %s", self._address.url, step.notice)
                 else:
-                    _say(self._address, step)
                     time.sleep(step.seconds)
         except StopIteration as done:
             result: T = done.value
@@ -202,7 +174,7 @@ class OutcomesClient:
                         return NoReply("the answer did not end in time")
                     if len(body) > _LONGEST_ANSWER:
                         return NoReply("the answer is too long")
-                return Reply(response.status_code, response.headers, bytes(body))
+                return _reply(self._address, step, response, bytes(body))
         except httpx.RequestError as exc:
             return _no_reply(exc)
 
@@ -216,11 +188,13 @@ class AsyncOutcomesClient:
         api_key: str | None = None,
         *,
         cookie: str | None = None,
+        agent_id: int | None = None,
+        user_id: int | None = None,
         retry: Retry | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._address = address(url, api_key, cookie)
-        self._calls = Calls(retry or retry_from_environment())
+        self._address = address_of(url, api_key, cookie)
+        self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
         self._http = httpx.AsyncClient(transport=transport, cookies=_no_cookies())
 
     def __repr__(self) -> str:
@@ -313,8 +287,9 @@ class AsyncOutcomesClient:
                 step = call.send(answer)
                 if isinstance(step, Send):
                     answer = await self._send(step)
+                elif isinstance(step, Say):
+                    LOG.warning("%s: %s", self._address.url, step.notice)
                 else:
-                    _say(self._address, step)
                     await anyio.sleep(step.seconds)
         except StopIteration as done:
             result: T = done.value
@@ -329,7 +304,7 @@ class AsyncOutcomesClient:
                         body += chunk
                         if len(body) > _LONGEST_ANSWER:
                             return NoReply("the answer is too long")
-                    return Reply(response.status_code, response.headers, bytes(body))
+                    return _reply(self._address, step, response, bytes(body))
         except TimeoutError:
             return NoReply("the answer did not end in time")
         except httpx.RequestError as exc:
@@ -353,9 +328,8 @@ def _arguments(address: Address, step: Send) -> dict[str, Any]:
     }
 
 
-def _say(address: Address, step: Wait) -> None:
-    if step.notice:
-        LOG.warning("%s: %s", address.url, step.notice)
+def _reply(address: Address, step: Send, response: httpx.Response, body: bytes) -> Reply:
+    return Reply(response.status_code, response.headers, body, address.credential_for(step.request))
 
 
 def _no_reply(exc: httpx.RequestError) -> NoReply:

@@ -1,4 +1,4 @@
-"""What stands between this machine and a recorded outcome. Records nothing."""
+"""Finding what stands between this machine and a recorded outcome. Records nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ _SKEW = 60.0  # seconds; more makes sessions expire early or late
 
 @dataclass(frozen=True)
 class Finding:
+    """A thing that was looked at, in words."""
+
     ok: bool
     text: str
 
 
 def examine(client: OutcomesClient) -> Iterator[Finding]:
+    """Look at one thing after the other, and stop where the rest depends on what is wrong."""
     address = client._address
     yield Finding(True, f"outcomes-client {version('outcomes-client')}")
     url = urlsplit(address.url)
@@ -46,6 +49,7 @@ def examine(client: OutcomesClient) -> Iterator[Finding]:
         return
     yield Finding(True, f"{address.url} answers in {took * 1000:.0f} ms")
     yield from _clock(greeting.headers)
+    yield from _user(client)
     yield from _credentials(client)
 
 
@@ -60,6 +64,14 @@ def _clock(headers: httpx.Headers) -> Iterator[Finding]:
         yield Finding(False, f"this machine's clock is {abs(ahead):.0f} s {side} the API's: set it by NTP")
     else:
         yield Finding(True, "the clock agrees with the API's")
+
+
+def _user(client: OutcomesClient) -> Iterator[Finding]:
+    told = client._calls.defaults
+    if told.records_by_session and told.user_id is not None:
+        yield Finding(True, "OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user")
+    elif client._address.api_key and told.user_id is None:
+        yield Finding(True, "no user (OUTCOMES_USER_ID): every outcome must name its own, to be in a feed")
 
 
 def _credentials(client: OutcomesClient) -> Iterator[Finding]:

@@ -44,6 +44,7 @@ class OutcomesError(Exception):
         error: str | None = None,
         details: Sequence[Mapping[str, Any]] = (),
         retry_after: float | None = None,
+        ignored_fields: Sequence[str] = (),
     ) -> None:
         super().__init__(printable(message[:LONGEST_MESSAGE]))
         self.status = status
@@ -51,6 +52,8 @@ class OutcomesError(Exception):
         self.details = list(details)
         self.retry_after = retry_after
         """Seconds that the server asked to wait, or None."""
+        self.ignored_fields = tuple(ignored_fields)
+        """The fields of the body that the API did not read, misspelt perhaps."""
         self.idempotency_key: str | None = None
         self.results: list[Result] = []
 

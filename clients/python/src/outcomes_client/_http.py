@@ -33,6 +33,7 @@ class Reply:
     status: int
     headers: Mapping[str, str]  # looked up in any case, as httpx.Headers are
     body: bytes
+    credential: str = "the credential"  # that it was asked for with, in words
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,13 @@ def http_date(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+KEY = "the key (INTERNAL_API_KEY)"
+SESSION = "the session (OUTCOMES_COOKIE)"
+
+
 @dataclass(frozen=True)
 class Address:
-    """Where the API is and who is calling. Never shows the key or the cookie."""
+    """The API's place, and the key and the cookie of who is calling, which it never shows."""
 
     url: str
     api_key: str | None = field(default=None, repr=False)
@@ -86,8 +91,17 @@ class Address:
             )
         object.__setattr__(self, "url", self.url.rstrip("/").removesuffix(PATH))
 
+    @property
+    def records_by_session(self) -> bool:
+        """Tell whether outcomes are recorded by the session, whose user they are then for."""
+        return self.cookie is not None and self.api_key is None
+
+    def credential_for(self, request: Request) -> str:
+        """Name what a request goes by: recording by the key, else by the session; reading always by the session."""
+        return KEY if request.method == "POST" and self.api_key else SESSION
+
     def headers_for(self, request: Request) -> dict[str, str]:
-        """Recording goes by the key, else by the session; reading always by the session.
+        """Make the headers of a request, with the credential that it goes by.
 
         One at a time: were both sent, a mistyped key would silently record for the session's user.
 
@@ -97,12 +111,10 @@ class Address:
         headers = {"Accept": "application/json", **request.headers}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-        if request.method == "POST" and self.api_key:
+        if self.credential_for(request) == KEY:
             return {**headers, "Authorization": f"Bearer {self.api_key}"}
         if self.cookie:
             return {**headers, "Cookie": self.cookie}
         if request.method == "POST":
-            raise ConfigurationError(
-                "Recording needs an API key (INTERNAL_API_KEY) or a session cookie (OUTCOMES_COOKIE)"
-            )
-        raise ConfigurationError("Reading needs a session cookie (OUTCOMES_COOKIE)")
+            raise ConfigurationError(f"Recording needs {KEY} or {SESSION}; `outcomes doctor` looks into it")
+        raise ConfigurationError(f"Reading needs {SESSION}; `outcomes doctor` looks into it")

@@ -88,6 +88,7 @@ class Outcome:
     line: Line
     status: str
     reason: str = ""
+    ignored_fields: tuple[str, ...] = ()
 
 
 def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[list[Outcome], OutcomesError | None]]:
@@ -111,7 +112,7 @@ def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[lis
 
 def _outcome(line: Line, result: Result) -> Outcome:
     if result.ok:
-        return Outcome(line, result.status)
+        return Outcome(line, result.status, ignored_fields=result.ignored_fields)
     faults = "; ".join(f"{one.get('field')} {one.get('message')}" for one in result.details)
     reason = f"{result.error}: {faults}" if faults else str(result.error)
-    return Outcome(line, "unsent" if result.retryable else "refused", reason)
+    return Outcome(line, "unsent" if result.retryable else "refused", reason, result.ignored_fields)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -13,12 +12,12 @@ from typing import Annotated, Any
 import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from ._client import AsyncOutcomesClient
+from ._client import LOG, AsyncOutcomesClient
 from ._errors import (
-    ConfigurationError,
     InvalidOutcomeError,
     KeyReusedError,
     OutcomesError,
@@ -34,6 +33,7 @@ SAME_KEY = (
     "To repeat a call that failed or whose answer was lost, send the same idempotency_key with the same fields: "
     "it then counts once."
 )
+UNREAD = "`ignored_fields` are those that the API did not read, for it is older than this server."
 
 Title = Annotated[
     str, Field(description="What was achieved, in one line a person understands.", min_length=1, max_length=200)
@@ -79,26 +79,39 @@ class Item(BaseModel):
 
 @dataclass(frozen=True)
 class Fixed:
-    """Whose outcomes this server records; a model cannot say otherwise."""
+    """The agent and the user whose outcomes this server records; a model cannot say otherwise."""
 
-    agent_id: int | None
-    user_id: int | None
+    agent_id: int | None = None
+    user_id: int | None = None
+    by_session: bool = False  # the user is the session's, whoever that is
 
     @classmethod
-    def from_environment(cls) -> Fixed:
-        """`OUTCOMES_AGENT_ID` and `OUTCOMES_USER_ID`; raises ConfigurationError if one is no whole number."""
-        return cls(_whole("OUTCOMES_AGENT_ID"), _whole("OUTCOMES_USER_ID"))
+    def of(cls, client: AsyncOutcomesClient) -> Fixed:
+        """Take what the client was told: `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`, and what it records by."""
+        told = client._calls.defaults
+        return cls(told.agent_id, None if told.records_by_session else told.user_id, told.records_by_session)
 
     def __str__(self) -> str:
-        given = [f"{name} {value}" for name, value in vars(self).items() if value is not None]
-        return f" This server records for {' and '.join(given)} only." if given else ""
+        """Say it to a model; nothing where nothing is fixed."""
+        owners = [f"agent_id {self.agent_id}"] if self.agent_id is not None else []
+        if self.by_session:
+            owners.append("the user of its session")
+        elif self.user_id is not None:
+            owners.append(f"user_id {self.user_id}")
+        return f" This server records for {' and '.join(owners)} only." if owners else ""
 
     def apply(self, item: Item) -> NewOutcome:
-        given = {"agent_id": item.agent_id, "user_id": item.user_id}
-        for name, value in given.items():
-            own = getattr(self, name)
-            if own is not None and value not in (None, own):
-                raise ToolError(f"This server records for {name} {own} only. Leave {name} out and call again.")
+        """Make an outcome of what a model says.
+
+        Raises:
+            ToolError: it names another agent or user.
+        """
+        self._refuse_other("agent_id", item.agent_id, self.agent_id)
+        self._refuse_other("user_id", item.user_id, self.user_id)
+        if self.by_session and item.user_id is not None:
+            raise ToolError("This server records for the user of its session only. Leave user_id out and call again.")
+        if not self.by_session and self.user_id is None and item.user_id is None:
+            raise ToolError("An outcome without a user is in nobody's feed. Call again with user_id.")
         return NewOutcome(
             outcome_type=item.outcome_type,
             title=item.title,
@@ -110,19 +123,15 @@ class Fixed:
             idempotency_key=item.idempotency_key,
         )
 
-
-def _whole(name: str) -> int | None:
-    text = os.environ.get(name, "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
-        raise ConfigurationError(f"{name} must be a whole number of at least 1")
-    return int(text)
+    @staticmethod
+    def _refuse_other(name: str, said: int | None, own: int | None) -> None:
+        if own is not None and said not in (None, own):
+            raise ToolError(f"This server records for {name} {own} only. Leave {name} out and call again.")
 
 
 @contextmanager
 def _mendable() -> Iterator[None]:
-    """Errors in words that say what to do next."""
+    """Turn errors into words that say what to do next."""
     try:
         yield
     except OutcomesError as failure:
@@ -143,27 +152,30 @@ def _mendable() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Recording:
-    """What became of each outcome, in order."""
+    """The end of each outcome, in order."""
 
     recorded: int
     not_recorded: int
     results: list[Result]
 
 
-def build(client: AsyncOutcomesClient, fixed: Fixed) -> MCPServer[Any]:
-    """The server, not yet running."""
-    server: MCPServer[Any] = MCPServer(
-        "outcomes",
-        title="Outcomes",
-        instructions=f"{WHEN} {SAME_KEY}{fixed}",
-        version=version("outcomes-client"),
-        log_level="WARNING",
-    )
+def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
+    """Make the server, not yet running."""
+    fixed = Fixed.of(client)
+    tools: list[Tool] = []
+
+    def tool[F: Callable[..., Any]](**about: Any) -> Callable[[F], F]:
+        def add(function: F) -> F:
+            tools.append(_strict(Tool.from_function(function, **about)))
+            return function
+
+        return add
+
     # Idempotent because the key is required: the same call again has no further effect.
     recording = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True)
     reading = ToolAnnotations(read_only_hint=True)
 
-    @server.tool(title="Record an outcome", description=f"{WHEN} {SAME_KEY}", annotations=recording)
+    @tool(title="Record an outcome", description=f"{WHEN} {SAME_KEY} {UNREAD}", annotations=recording)
     async def record_outcome(
         outcome_type: OutcomeType,
         title: Title,
@@ -188,11 +200,12 @@ def build(client: AsyncOutcomesClient, fixed: Fixed) -> MCPServer[Any]:
             new = fixed.apply(item)
             return await client.record(**{field.name: getattr(new, field.name) for field in fields(new)})
 
-    @server.tool(
+    @tool(
         title="Record several outcomes",
         description=(
             f"Record up to 100 outcomes at once. {WHEN} A faulty item does not stop the others: mend what is "
-            f"`invalid`, give what is in `conflict` a new key if it is other work, repeat what `failed`. {SAME_KEY}"
+            f"`invalid`, give what is in `conflict` a new key if it is other work, repeat what `failed`. "
+            f"{SAME_KEY} {UNREAD}"
         ),
         annotations=recording,
     )
@@ -202,7 +215,7 @@ def build(client: AsyncOutcomesClient, fixed: Fixed) -> MCPServer[Any]:
         recorded = sum(one.ok for one in results)
         return Recording(recorded, len(results) - recorded, results)
 
-    @server.tool(
+    @tool(
         title="List outcomes",
         description=(
             "The user's recorded outcomes, newest first. Use it to see whether something is recorded already. "
@@ -223,7 +236,7 @@ def build(client: AsyncOutcomesClient, fixed: Fixed) -> MCPServer[Any]:
                 limit=limit, cursor=cursor, outcome_type=outcome_types, agent_id=agent_id, start=start, end=end
             )
 
-    @server.tool(
+    @tool(
         title="Sum up the value",
         description=(
             "Count and exact value in US dollars of the user's outcomes: in total, by type, by agent and by day. "
@@ -239,12 +252,30 @@ def build(client: AsyncOutcomesClient, fixed: Fixed) -> MCPServer[Any]:
         with _mendable():
             return await client.summary(start=start, end=end, timezone=timezone)
 
-    return server
+    return MCPServer(
+        "outcomes",
+        title="Outcomes",
+        instructions=f"{WHEN} {SAME_KEY}{fixed}",
+        version=version("outcomes-client"),
+        log_level="WARNING",
+        tools=tools,
+    )
+
+
+def _strict(tool: Tool) -> Tool:
+    """Have a tool refuse arguments that it does not have: the SDK drops them, and a misspelt value would be lost."""
+
+    given = tool.fn_metadata.arg_model
+    tool.fn_metadata.arg_model = create_model(given.__name__, __base__=given, __cls_kwargs__={"extra": "forbid"})
+    tool.parameters = tool.fn_metadata.arg_model.model_json_schema(by_alias=True)
+    return tool
 
 
 def serve(client: AsyncOutcomesClient, port: int | None) -> None:
     """Run until the peer goes (stdio, where `port` is None) or until interrupted (streamable HTTP on 127.0.0.1)."""
-    server = build(client, Fixed.from_environment())
+    server = build(client)
+    if client._calls.defaults.records_by_session and client._calls.defaults.user_id is not None:
+        LOG.warning("OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user")
 
     async def run() -> None:
         async with client:

@@ -56,19 +56,24 @@ class NewOutcome:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The answer to one recorded outcome. `replayed`: it had been recorded before under the same key."""
+    """The answer to one recorded outcome.
+
+    `replayed`: it had been recorded before under the same key. `ignored_fields`: what the API did not read, because it
+    is misspelt or the API is older.
+    """
 
     id: str
     replayed: bool
     idempotency_key: str
+    ignored_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one item of `record_many`.
+    """The end of one item of `record_many`.
 
     `invalid` and `conflict` (the key belongs to another outcome) want a change; `failed` may be sent again with the
-    same `idempotency_key` if `retryable`.
+    same `idempotency_key` if `retryable`. `ignored_fields`: as in `Recorded`.
     """
 
     status: Literal["created", "replayed", "invalid", "conflict", "failed"]
@@ -77,9 +82,11 @@ class Result:
     error: str | None = None
     details: list[Mapping[str, Any]] = field(default_factory=list)
     retryable: bool = False
+    ignored_fields: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
+        """Tell whether the outcome is recorded, now or before."""
         return self.status in ("created", "replayed")
 
 

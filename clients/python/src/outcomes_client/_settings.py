@@ -1,0 +1,62 @@
+"""Settings of a client: its arguments first, else the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ._calls import Defaults, Retry
+from ._errors import ConfigurationError
+from ._http import Address
+
+
+def address_of(url: str | None, api_key: str | None, cookie: str | None) -> Address:
+    """Read who is calling where; else `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
+
+    Raises:
+        ConfigurationError: no URL, or a value that cannot be used.
+    """
+    url = url or os.environ.get("OUTCOMES_URL")
+    if not url:
+        raise ConfigurationError("Where is the API? Pass url=... or set OUTCOMES_URL")
+    return Address(
+        url,
+        api_key or os.environ.get("INTERNAL_API_KEY") or None,
+        cookie or os.environ.get("OUTCOMES_COOKIE") or None,
+    )
+
+
+def defaults_of(address: Address, agent_id: int | None, user_id: int | None) -> Defaults:
+    """Read for which agent and user to record; else `OUTCOMES_AGENT_ID` and `OUTCOMES_USER_ID`.
+
+    Raises:
+        ConfigurationError: one is no whole number of at least 1.
+    """
+    return Defaults(
+        _whole("OUTCOMES_AGENT_ID") if agent_id is None else agent_id,
+        _whole("OUTCOMES_USER_ID") if user_id is None else user_id,
+        records_by_session=address.records_by_session,
+    )
+
+
+def _whole(variable: str) -> int | None:
+    text = os.environ.get(variable, "")
+    if not text:
+        return None
+    if not re.fullmatch(r"0*[1-9][0-9]{0,15}", text):
+        raise ConfigurationError(f"{variable} must be a whole number of at least 1")
+    return int(text)
+
+
+def retry_of(retry: Retry | None) -> Retry:
+    """Read how long to try; else the defaults of `Retry`, with `OUTCOMES_DEADLINE` in seconds where it is set.
+
+    Raises:
+        ConfigurationError: it is not a positive number.
+    """
+    text = os.environ.get("OUTCOMES_DEADLINE", "")
+    if retry is not None or not text:
+        return retry or Retry()
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text) or not float(text):
+        raise ConfigurationError("OUTCOMES_DEADLINE must be a positive number of seconds")
+    return Retry(deadline=float(text))
