@@ -69,6 +69,14 @@ def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 140
 
 
+def test_the_readme_s_map_names_every_function_and_every_kind_of_test() -> None:
+    on_map = dict(re.findall(r"^(\S+) {2,}(.*)$", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
+    functions = {app.parent.name for app in ROOT.glob("functions/*/app.py")}
+    kinds = {test.parent.name for test in ROOT.glob("tests/*/test_*.py")}
+    assert set(on_map["functions/*/app.py"].split(", ")) == functions
+    assert set(on_map["tests/"].split(", ")) == kinds
+
+
 def test_how_to_deploy_names_every_parameter() -> None:
     parameters = set(yaml_parse((ROOT / "template.yaml").read_text())["Parameters"])
     for_laptops = {"AwsEndpointUrl"}
