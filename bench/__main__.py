@@ -211,6 +211,8 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
         "list": (ours("List"), "app.handler", LIST),
         "summary": (ours("Summary"), "app.handler", SUMMARY),
         "authorizer, key path": (ours("Authorizer"), "app.handler", asked_with_a_key()),
+        "authorizer, stored session": (ours("Authorizer"), "app.handler", asked_with_a_cookie("stored")),
+        "authorizer, encrypted cookie": (ours("Authorizer"), "app.handler", asked_with_a_cookie("next-auth")),
         nothing_uncompiled: (Program((NOTHING, runtime_uncompiled)), "app.handler", RECORD),
         record_uncompiled: (function("RecordOutcomeFunction", runtime=runtime_uncompiled), "app.handler", RECORD),
     }
@@ -219,6 +221,7 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
         for name, (program, handler, event) in programs.items()
     }
     together = {
+        "**cold GET: authorizer (encrypted cookie), then list**": ("authorizer, encrypted cookie", "list"),
         "**cold POST: authorizer, then record**": ("authorizer, key path", "record"),
         "cold POST: the same authorizer, then FastAPI + Mangum": ("authorizer, key path", "FastAPI + Mangum"),
         "cold POST: the same authorizer, then Powertools resolver": (

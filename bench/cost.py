@@ -77,6 +77,12 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
     }
 
 
+def started(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
+    """Compute the US dollars for a million starts of authorizer and record."""
+    gb_seconds = 1_000_000 * assumed["starts_ms"] / 1000 * assumed["memory_gb"]
+    return float(gb_seconds * prices["lambda_per_gb_second"])
+
+
 def traced(assumed: dict[str, Any]) -> float:
     """Compute the share of calls that X-Ray traces: the first of each second, and some of the others."""
     first = min(1, 1 / assumed["requests_per_second"])
@@ -109,6 +115,8 @@ def table() -> str:
         f"{listed.answer_bytes / 1000:.1f} KB. Lambda is taken to need {assumed['authorizer_ms']} ms for the",
         f"authorizer, {assumed['record_ms']} ms to record, {assumed['list_ms']} ms to list and",
         f"{assumed['batch_ms']} ms for a batch, at {assumed['memory_gb']} GB.",
+        f"A million records that each start both functions anew, {assumed['starts_ms']} ms together,",
+        f"cost ${started(prices, assumed):.2f} more.",
         "A list asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",
         f"X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of the others:",
         f"of one call a second, all; at {BUSY} a second it would be ${busy:.2f},",

@@ -8,6 +8,7 @@ from outcomes.storage.ledger import Entry, Ledger, idempotency_hash
 from outcomes.storage.store import OutcomeStore
 
 from bench import cost
+from bench.measured_code import memory
 from bench.outcome import new_outcome, remembered
 from bench.storage import item_bytes
 
@@ -66,6 +67,16 @@ def test_tracing_and_access_logs_are_paid_by_every_call(name: str, part: str) ->
     for call in cost.calls(assumed):
         without = cost.parts(call, prices | {name: 0}, assumed | {name: 0})
         assert without[part] < cost.parts(call, prices, assumed)[part], call.name
+
+
+def test_starts_are_paid_by_time_and_memory() -> None:
+    prices, assumed = cost.inputs()
+    assert cost.started(prices, assumed | {"starts_ms": 200, "memory_gb": 1}) == pytest.approx(2.67, abs=0.01)
+
+
+def test_the_memory_that_is_paid_for_is_every_functions() -> None:
+    _, assumed = cost.inputs()
+    assert {megabytes / 1024 for megabytes in memory().values()} == {assumed["memory_gb"]}
 
 
 def test_a_text_without_marks_is_left_alone() -> None:
