@@ -1,0 +1,48 @@
+"""The kinds of outcome are the same wherever they are named: who adds one adds it everywhere."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import outcomes_client
+import pytest
+import yaml
+from outcomes.contract.outcome_type import OutcomeType
+
+from clients.python.tests import ledger
+
+ROOT = Path(__file__).parents[2]
+
+
+def of_page(path: str) -> set[str]:
+    """Collect the names in code of a page that look like a kind of outcome."""
+    return set(re.findall(r"`(\w+_(?:complete|closed|published))`", (ROOT / path).read_text()))
+
+
+def of_component() -> set[str]:
+    """Collect the kinds that the feed has a name and an icon for."""
+    table = re.search(
+        r"^const TYPES = new Map\(\[\n(.*?)^\]\);", (ROOT / "dashboard/value-delivered.js").read_text(), re.M | re.S
+    )
+    assert table
+    return set(re.findall(r'\[\s*"(\w+)",\s*\[', table[1]))
+
+
+def of_openapi() -> set[str]:
+    document: Any = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+    return set(document["components"]["schemas"]["OutcomeType"]["enum"])
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("the client", set(outcomes_client.OutcomeType)),
+        ("the ledger that the client is tested against", set(ledger.TYPES)),
+        ("the feed", of_component()),
+        ("openapi.yaml", of_openapi()),
+        ("README.md", of_page("README.md")),
+        ("docs/api.md", of_page("docs/api.md")),
+    ],
+)
+def test_the_kinds_of_outcome_are_those_that_the_api_records(where: str, named: set[str]) -> None:
+    assert named == set(OutcomeType), where
