@@ -123,6 +123,7 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     call = store.LIMITS.total
 
     assert sessions.LIMITS.total < timeout["AuthorizerFunction"]
+    assert 2 * sessions.SECRET_LIMITS.total < timeout["AuthorizerFunction"]  # the current one and the previous
     assert ledger.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
     assert ledger.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]

@@ -30,7 +30,10 @@ from outcomes.errors import Busy
 from outcomes.storage.dynamodb import CallFailed, DynamoDB, Limits, SecretsManager, ServiceError
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
-"""Of a call of DynamoDB or Secrets Manager, in seconds; the authorizer has 5."""
+"""Of a look at the sessions table, in seconds; the authorizer has 5."""
+
+SECRET_LIMITS = LIMITS._replace(total=2)
+"""Of each of the two calls that read the session secret."""
 
 SECRET_CACHE_SECONDS = 300
 SECRET_REFETCH_SECONDS = 30
@@ -190,7 +193,7 @@ class SessionSecrets:
 
     @cached_property
     def secrets_manager(self) -> SecretsManager:
-        return SecretsManager(LIMITS)
+        return SecretsManager(SECRET_LIMITS)
 
     def _fetch(self) -> None:
         try:
