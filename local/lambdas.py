@@ -154,7 +154,7 @@ class Worker:
         except BaseException as error:
             await worker.stop()
             if isinstance(error, TimeoutError):
-                raise FunctionError("Runtime.InitError", f"no import within {INIT_SECONDS:.0f} seconds") from error
+                raise FunctionError("Runtime.InitError", f"no import within {INIT_SECONDS:g} seconds") from error
             raise
         return worker
 

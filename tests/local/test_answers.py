@@ -1,12 +1,15 @@
 """The questions of `make deploy`, and where its answers go."""
 
+import shutil
+import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local import answers
 from local.answers import Ask, keep
 from local.errors import StackError
 
@@ -112,4 +115,43 @@ def test_who_gives_up_changes_nothing(samconfig: Path, template: Any) -> None:
 
     with pytest.raises(EOFError):
         keep(samconfig, "dev", template, {}, give_up)
+    assert samconfig.read_text() == SAMCONFIG
+
+
+@pytest.fixture
+def asked(samconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Make what runs the command of `make deploy` beside that file: with arguments, and answers until they end."""
+    shutil.copy(answers.ROOT / "template.yaml", samconfig.parent)
+    monkeypatch.setattr(answers, "ROOT", samconfig.parent)
+
+    def run(arguments: list[str], *given: str) -> int:
+        left = iter(given)
+
+        def answer(_question: str) -> str:
+            if (text := next(left, None)) is None:
+                raise EOFError
+            return text
+
+        monkeypatch.setattr("builtins.input", answer)
+        monkeypatch.setattr(sys, "argv", ["answers", *arguments])
+        return answers.main()
+
+    return run
+
+
+def test_the_command_keeps_what_it_is_told(samconfig: Path, asked: Callable[..., int]) -> None:
+    assert asked(["dev", "Architecture=x86_64"], "https://app.example.com", FINGERPRINT, "", "") == 0
+    assert overrides(samconfig)["parameter_overrides"][:2] == [
+        "Architecture=x86_64",
+        "DashboardOrigins=https://app.example.com",
+    ]
+
+
+def test_the_command_says_in_one_line_what_is_wrong_or_that_nothing_was_changed(
+    samconfig: Path, asked: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(["test"]) == 1
+    assert capsys.readouterr().err == "error: samconfig.toml has no [test.deploy.parameters]\n"
+    assert asked(["dev"], "https://app.example.com") == 130
+    assert capsys.readouterr().err == "\nNothing was changed.\n"
     assert samconfig.read_text() == SAMCONFIG

@@ -5,9 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from local.authorizers import Authorizers, Verdict
+from local.authorizers import Authorizers, Invoke, Verdict
 from local.events import Call
+from local.lambdas import EventTooLarge
 from local.openapi import Api, Authorizer, Proxy, Route
+from local.responses import Refusal
 from tests.local.stacks import Stack
 
 
@@ -73,6 +75,41 @@ def test_a_refusal_is_no_error_in_the_log(echo_stack: Stack, echo: httpx.Client)
     echo.get("/me", headers={"X-Who": "stranger"})
     assert "Traceback" not in echo_stack.log[before:]
     assert "(UNAUTHORIZED)" in echo_stack.log[before:]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"Statement": []},
+        {"Statement": [{"Effect": "Allow", "Action": "*"}]},
+        {"Statement": {"Effect": "Perhaps", "Action": "*", "Resource": "*"}},
+        {"Statement": {"Effect": "Allow", "Action": "*", "Resource": [7]}},
+        {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {}}},
+        {},
+    ],
+)
+async def test_a_policy_that_cannot_be_obeyed_lets_nobody_in(policy: dict[str, Any]) -> None:
+    async def invoke(_arn: str, _event: dict[str, Any], _request_id: str) -> Any:
+        return {"principalId": "p", "policyDocument": policy}
+
+    with pytest.raises(Refusal, match="AUTHORIZER_CONFIGURATION_ERROR"):
+        await _authorize(invoke)
+
+
+async def test_a_call_that_does_not_fit_into_an_event_lets_nobody_in() -> None:
+    async def invoke(_arn: str, _event: dict[str, Any], _request_id: str) -> Any:
+        raise EventTooLarge
+
+    with pytest.raises(Refusal, match="AUTHORIZER_FAILURE"):
+        await _authorize(invoke)
+
+
+async def _authorize(invoke: Invoke) -> Any:
+    """Ask an authorizer without identity sources about a call."""
+    authorizer = Authorizer("Gate", "arn", 0, ())
+    route = Route("get", "/me", Proxy("arn", 29), authorizer)
+    call = Call("GET", "/me", [], [], b"", "::1", "HTTP/1.1")
+    return await Authorizers(Api("id", "v1", {}, (), {}, ()), invoke).authorize(authorizer, route, {}, call)
 
 
 async def test_a_verdict_is_forgotten_after_its_seconds() -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -266,6 +267,32 @@ def test_a_key_that_fits_in_no_header_is_one_clear_line(command: Command) -> Non
 
 def test_a_port_that_is_none_is_one_clear_line(command: Command) -> None:
     assert_one_clear_line(command(PORT="x"), "PORT must be a number from 0 to 65535, not 'x'")
+
+
+def test_a_package_that_is_missing_is_one_clear_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    assert_one_clear_line(command("session"), "boto3 is not installed; make run installs what is missing")
+
+
+def test_who_gives_up_is_told_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(_folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("local.data.empty", give_up)
+    assert command("reset") == Ended(130, "", "")
+
+
+def test_notes_on_the_running_stack_that_are_damaged_are_one_clear_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / STACK).write_text("{}")
+    assert_one_clear_line(command("seed"), "cannot be read; remove it and start the stack with: make run")
+
+
+def test_a_stack_without_the_table_that_is_needed_is_one_clear_line(
+    command: Command, echo_stack: Stack, tmp_path: Path
+) -> None:
+    shutil.copytree(echo_stack.data, tmp_path / "data")
+    assert_one_clear_line(command("seed"), "the running stack has no OutcomesTable")
 
 
 def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path, template: Any) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,9 +13,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from local.errors import StackError
 from local.gateway import Gateway
-from local.lambdas import Function, Spec
+from local.lambdas import Function, FunctionError, Spec
 from local.openapi import Api, Proxy, Route
 from tests.local.stacks import Stack
+
+MISBEHAVE = Path(__file__).parent / "project" / "functions" / "misbehave"
 
 
 def test_an_unknown_route_is_answered_as_api_gateway_does(echo: httpx.Client) -> None:
@@ -137,10 +140,29 @@ def test_a_slow_function_holds_up_no_other(echo_stack: Stack) -> None:
     assert asyncio.run(ask()) < 0.8
 
 
+def _function(folder: Path) -> Function:
+    return Function(Spec("Tried", "arn", "app.handler", 3, 128, (folder,), {}), "http://127.0.0.1:9")
+
+
+async def test_an_answer_that_nobody_waits_for_is_never_that_to_the_next_event() -> None:
+    function = _function(MISBEHAVE)
+    await function.warm()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(function.invoke({"queryStringParameters": {"how": "hang"}}, "1"), 0.1)
+    answer = await function.invoke({"queryStringParameters": {"how": "print"}}, "2")
+    assert answer["body"] == "fine"
+    await function.close()
+
+
+async def test_code_that_takes_too_long_to_import_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.lambdas.INIT_SECONDS", 0.1)
+    (tmp_path / "app.py").write_text("import time; time.sleep(60)")
+    with pytest.raises(FunctionError, match=r"^no import within 0\.1 seconds$"):
+        await _function(tmp_path).invoke({}, "1")
+
+
 async def test_api_gateway_waits_no_longer_than_its_timeout() -> None:
-    folder = Path(__file__).parent / "project" / "functions" / "misbehave"
-    spec = Spec("Misbehave", "arn", "app.handler", 3, 128, (folder,), {})
-    function = Function(spec, "http://127.0.0.1:9")
+    function = _function(MISBEHAVE)
     api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn", 0.1), None),), {}, ())
     async with TestClient(TestServer(Gateway(api, {"arn": function}).app())) as client:
         response = await client.get("/?how=hang")

@@ -42,3 +42,68 @@ def test_only_a_listed_type_is_binary() -> None:
     assert mock_answer(api("text/plain"), mock(request=None, response={}), {}, image).status == 200
     with pytest.raises(Refusal, match="API_CONFIGURATION_ERROR"):
         mock_answer(api("image/*"), mock(response={}), {}, image)
+
+
+@pytest.mark.parametrize(
+    ("passthrough", "templates", "status"),
+    [
+        ("when_no_match", {"text/plain": '{"statusCode": 500}'}, 202),
+        ("when_no_templates", {}, 202),
+        ("when_no_templates", {"text/plain": '{"statusCode": 500}'}, None),
+        ("never", {}, None),
+    ],
+)
+def test_a_body_without_a_template_of_its_type_passes_through_where_the_template_lets_it(
+    passthrough: str, templates: dict[str, str], status: int | None
+) -> None:
+    integration = Mock(templates, passthrough, {"2..": {"statusCode": "202"}})
+    call = dataclasses.replace(CALL, body=b'{"statusCode": 200}')
+    if status:
+        assert mock_answer(api(), integration, {}, call).status == status
+    else:
+        with pytest.raises(Refusal, match="UNSUPPORTED_MEDIA_TYPE"):
+            mock_answer(api(), integration, {}, call)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"statusCode": "soon"}', b"\xff"])
+def test_a_pretended_backend_that_says_no_status_is_a_500(body: bytes) -> None:
+    with pytest.raises(Refusal, match="DEFAULT_5XX") as refused:
+        mock_answer(api(), Mock({}, "when_no_match", {}), {}, dataclasses.replace(CALL, body=body))
+    assert refused.value.status == 500
+
+
+def test_the_response_is_that_whose_pattern_fits_the_status() -> None:
+    responses = {"404": {"statusCode": "404"}, "4..": {"statusCode": "400"}, "default": {"statusCode": "200"}}
+    for said, status in (("404", 404), ("409", 400), ("500", 200)):
+        integration = Mock({"application/json": f'{{"statusCode": {said}}}'}, "never", responses)
+        assert mock_answer(api(), integration, {}, CALL).status == status
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        {"4..": {"statusCode": "400"}},
+        {"default": {"statusCode": "200", "responseTemplates": {"application/json": "#if(1)"}}},
+        {
+            "default": {
+                "statusCode": "200",
+                "responseParameters": {"method.response.header.X-Said": "integration.response.header.X"},
+            }
+        },
+    ],
+)
+def test_what_leads_nowhere_or_is_not_known_here_is_a_500(responses: dict[str, Any]) -> None:
+    with pytest.raises(Refusal, match="API_CONFIGURATION_ERROR"):
+        mock_answer(api(), Mock({"application/json": '{"statusCode": 200}'}, "never", responses), {}, CALL)
+
+
+def test_a_template_finds_parameters_by_place_and_by_name() -> None:
+    template = """
+        $input.params("id") $input.params("q") $input.params("Accept") [$input.params("none")]
+        $input.params().path.id $input.params().querystring.get("q") [$input.params().header.get("none")]
+    """
+    responses = {"default": {"statusCode": "200", "responseTemplates": {"application/json": template}}}
+    call = dataclasses.replace(CALL, query=[("q", "asked"), ("id", "not this")], headers=[("Accept", "*/*")])
+    integration = Mock({"application/json": '{"statusCode": 200}'}, "never", responses)
+    answer = mock_answer(api(), integration, {"id": "7"}, call)
+    assert answer.body.decode().split() == ["7", "asked", "*/*", "[]", "7", "asked", "[]"]

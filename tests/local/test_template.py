@@ -187,6 +187,13 @@ def test_code_that_is_not_there_is_named(tmp_path: Path) -> None:
         specs(_loaded(tmp_path, {"F": function}))
 
 
+def test_a_layer_of_elsewhere_is_named(tmp_path: Path) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:layer:Elsewhere:3"
+    function = {**FUNCTION, "Properties": {**FUNCTION["Properties"], "Layers": [arn]}}  # type: ignore[dict-item]
+    with pytest.raises(StackError, match=f"^F: the local stack has no layer {arn}$"):
+        specs(_loaded(tmp_path, {"F": function}))
+
+
 def _api_of(tmp_path: Path, paths: dict[str, Any], **more: Any) -> Api:
     definition = {"openapi": "3.0.1", "info": {"title": "x", "version": "1"}, "paths": paths, **more}
     resource = {"Type": "AWS::Serverless::Api", "Properties": {"StageName": "s", "DefinitionBody": definition}}

@@ -1,0 +1,90 @@
+"""The runtime of a worker process answers in frames, whatever the function in it does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import runtime
+from local.lambdas import Spec
+
+FUNCTIONS = Path(__file__).parent / "project" / "functions"
+
+
+def run(folder: Path, *events: dict[str, Any]) -> tuple[list[Any], str]:
+    """Run the handler of a folder on these events, and return all frames and what went to standard error."""
+    spec = Spec("Tried", "arn:tried", "app.handler", 5, 128, (folder,), {})
+    frames = [json.dumps({"id": f"{n}", "timeout": 5, "event": event}).encode() for n, event in enumerate(events)]
+    done = subprocess.run(
+        [sys.executable, "-P", runtime.__file__],
+        input=b"".join(len(frame).to_bytes(8) + frame for frame in frames),
+        env=os.environ | spec.environment("http://127.0.0.1:9"),
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    answers, rest = [], done.stdout
+    while rest:
+        length = int.from_bytes(rest[:8])
+        answers.append(json.loads(rest[8 : 8 + length]))
+        rest = rest[8 + length :]
+    return answers, done.stderr.decode()
+
+
+def misbehave(*ways: str) -> tuple[list[Any], str]:
+    return run(FUNCTIONS / "misbehave", *({"queryStringParameters": {"how": how}} for how in ways))
+
+
+def test_events_are_answered_in_turn_until_there_are_no_more() -> None:
+    (ready, *answers), _ = run(FUNCTIONS / "echo", {"first": 1}, {"second": "ü"})
+    assert ready == {"ready": True}
+    said = [json.loads(answer["result"]["body"]) for answer in answers]
+    assert [each["event"] for each in said] == [{"first": 1}, {"second": "ü"}]
+    assert [each["context"]["aws_request_id"] for each in said] == ["0", "1"]
+    assert all(0 < each["context"]["remaining"] <= 5_000 for each in said)
+
+
+def test_what_is_printed_is_no_part_of_the_answers() -> None:
+    (_, answer), errors = misbehave("print")
+    assert answer == {"result": {"statusCode": 200, "body": "fine"}}
+    assert errors == "printed, not answered\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "error_type", "message"),
+    [
+        ("raise", "RuntimeError", "on purpose"),
+        ("not-json", "TypeError", "Object of type bytes is not JSON serializable"),
+        ("too-large", "Function.ResponseSizeTooLarge", "the response has 6291587 bytes, Lambda takes 6291556"),
+    ],
+)
+def test_an_answer_that_is_none_is_an_error_and_the_next_event_is_answered(
+    how: str, error_type: str, message: str
+) -> None:
+    (_, answer, after), _ = misbehave(how, "nothing")
+    assert answer["error"] == {"errorType": error_type, "errorMessage": message}
+    assert answer["log"].endswith(message)
+    assert "runtime.py" not in answer["log"]
+    assert after == {"result": None}
+
+
+@pytest.mark.parametrize(
+    ("code", "error_type", "logged"),
+    [
+        ("VERSION == = 1", "SyntaxError", "app.py"),
+        ("import nothing_of_that_name", "ModuleNotFoundError", "app.py"),
+        ("handle = print", "AttributeError", "has no attribute 'handler'"),
+    ],
+)
+def test_code_that_cannot_be_imported_is_the_only_answer(
+    tmp_path: Path, code: str, error_type: str, logged: str
+) -> None:
+    (tmp_path / "app.py").write_text(code)
+    [answer], _ = run(tmp_path, {})
+    assert answer["error"]["errorType"] == error_type
+    assert logged in answer["log"]
+    assert "runtime.py" not in answer["log"]
