@@ -62,6 +62,9 @@ def test_headers_over_ten_kilobytes_are_too_large(echo: httpx.Client) -> None:
         ("unknown-key", "malformed Lambda proxy response: unknown keys status"),
         ("object-body", "malformed Lambda proxy response: body is not text but dict"),
         ("no-status", "malformed Lambda proxy response"),
+        ("odd-status", "malformed Lambda proxy response: status 999"),
+        ("list-of-headers", "malformed Lambda proxy response: headers are not an object"),
+        ("object-header", "malformed Lambda proxy response: header X-A is not text but dict"),
         ("line-break", "malformed Lambda proxy response: a header with a line break"),
         ("not-json", "Object of type bytes is not JSON serializable"),
         ("too-large", "Lambda takes 6291556"),
@@ -97,6 +100,11 @@ def test_the_headers_of_a_function_arrive(echo: httpx.Client) -> None:
     assert response.headers["Content-Type"] == "text/plain"
     assert response.headers["x-amzn-Remapped-Date"] == "never"
     assert len(response.headers["x-amzn-RequestId"]) == 36
+
+
+@pytest.mark.parametrize(("accept", "content"), [("image/png", b"\xff"), ("application/json", b"/w==")])
+def test_a_binary_answer_is_decoded_for_who_accepts_its_type(echo: httpx.Client, accept: str, content: bytes) -> None:
+    assert echo.get("/misbehave?how=base64", headers={"Accept": accept}).content == content
 
 
 def test_requests_are_logged_without_what_they_carry(echo_stack: Stack, echo: httpx.Client) -> None:

@@ -128,4 +128,4 @@ def test_whatever_is_measured_must_be_covered() -> None:
     assert measured["branch"]
     for folder in measured["source"]:
         [least] = [percent for pattern, percent in gates.items() if fnmatch(f"{folder}/", pattern)]
-        assert least >= 90, folder
+        assert least >= 95, folder

@@ -20,6 +20,12 @@ def handler(event: dict[str, Any], _context: object) -> Any:
             return {"statusCode": 200, "body": {"a": 1}}
         case "no-status":
             return {"statusCode": "soon"}
+        case "odd-status":
+            return {"statusCode": 999}
+        case "list-of-headers":
+            return {"statusCode": 200, "headers": ["X-A"]}
+        case "object-header":
+            return {"statusCode": 200, "headers": {"X-A": {}}}
         case "line-break":
             return {"statusCode": 200, "headers": {"X-A": "a\r\nX-B: b"}}
         case "not-json":
@@ -31,6 +37,8 @@ def handler(event: dict[str, Any], _context: object) -> Any:
         case "print":
             print("printed, not answered")
             return {"statusCode": 200, "body": "fine"}
+        case "base64":
+            return {"statusCode": 200, "body": "/w==", "isBase64Encoded": True}
         case "headers":
             return {
                 "statusCode": "201",
