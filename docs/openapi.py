@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE
 from outcomes.contract import limits
+from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from samcli.yamlhelper import yaml_parse
@@ -40,7 +41,7 @@ def document() -> Json:
         for status in sorted(ours.keys() | gateway.keys()):
             errors = list(dict.fromkeys([*ours.get(status, []), *gateway.get(status, [])]))
             said["responses"][str(status)] = _refusal(refusals[status], errors, details)
-        schemes: list[Json] = [{scheme: []} for scheme in security[authorizer]]
+        schemes: list[Json] = [{scheme: []} for scheme in said.pop("x-security", security[authorizer])]
         return {"operationId": route["operationId"], "security": schemes} | said
 
     paths = {
@@ -60,7 +61,7 @@ def text() -> str:
 def _filled(base: str) -> str:
     """Replace each <NAME> of the base by YAML. Raises KeyError for a name that stands for nothing."""
     cookies = {"NEXT_AUTH_COOKIE": NEXT_AUTH.name, "AUTHJS_COOKIE": AUTHJS.name, "STORED_COOKIE": STORED_COOKIE}
-    values = _numbers() | _from_models() | cookies
+    values = _numbers() | _from_models() | _from_agent_keys() | cookies
     return re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], base)
 
 
@@ -93,6 +94,25 @@ def _from_models() -> dict[str, str]:
         ),
         "OUTCOME_TYPES": ", ".join(OutcomeType),
         "INVALID_TITLE": _flow({"field": "title", "message": fields["title"]["description"]}),
+    }
+
+
+def _from_agent_keys() -> dict[str, str]:
+    """Describe what is sent to make an agent key or to rotate one; lists without their brackets."""
+    key: Json = NEW_AGENT_KEY.json_schema()["properties"]
+    rotation: Json = ROTATION.json_schema()["properties"]
+    faults = {
+        "INVALID_NAME": {"field": "name", "message": key["name"]["description"]},
+        "INVALID_OVERLAP": {"field": "overlapHours", "message": rotation["overlapHours"]["description"]},
+    }
+    for fields in (key, rotation):
+        fields["userId"]["description"] += ". Needed when called with the platform's key; a session says it itself"
+    return {name: _flow(fault) for name, fault in faults.items()} | {
+        "KEY_FIELDS": _flow(key),
+        "ROTATION_FIELDS": _flow(rotation),
+        "SCOPES": ", ".join(Scope),
+        "INVALID_KEY_FIELDS": ", ".join(f"Invalid {name}" for name in key),
+        "INVALID_ROTATION_FIELDS": ", ".join(f"Invalid {name}" for name in reversed(rotation)),
     }
 
 
@@ -130,8 +150,9 @@ def _refusal(said: Json, errors: list[str], details: Json) -> Json:
     }
     content = {"application/json": {"schema": schema, "examples": examples}}
     response: Json = {"description": said["description"], "content": content}
-    if "retry-after" in said:
-        response["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+    if waits := set(said.get("retry-after", ())) & set(errors):
+        header = "RetryAfter" if waits == set(errors) else "RetryAfterAtTimes"
+        response["headers"] = {"Retry-After": {"$ref": f"#/components/headers/{header}"}}
     return response
 
 

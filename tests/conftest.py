@@ -22,6 +22,7 @@ os.environ |= {
     # In tests a table is named by its logical id.
     "OUTCOMES_TABLE": "OutcomesTable",
     "IDEMPOTENCY_TABLE": "IdempotencyTable",
+    "KEYS_TABLE": "KeysTable",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
 }
 

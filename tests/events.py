@@ -25,20 +25,24 @@ def proxy_event(
     body: str | bytes | dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
     query: dict[str, str | list[str]] | None = None,
+    parameters: dict[str, str] | None = None,
     base64: bool = False,
 ) -> dict[str, Any]:
-    """Make an event whose `body`, if a dict, is sent as JSON; a list as query value is a repeated parameter."""
+    """Make an event whose `body`, if a dict, is sent as JSON; a list as query value is a repeated parameter.
+
+    path: as the route has it, `parameters` what stands for the names in it.
+    """
     headers = {"Content-Type": "application/json"} | (headers or {})
     lists = {name: value if isinstance(value, list) else [value] for name, value in (query or {}).items()}
     return {
         "resource": path,
-        "path": path,
+        "path": path.format(**parameters or {}),
         "httpMethod": method,
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": {name: values[-1] for name, values in lists.items()} or None,
         "multiValueQueryStringParameters": lists or None,
-        "pathParameters": None,
+        "pathParameters": parameters,
         "stageVariables": None,
         "requestContext": {
             "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",

@@ -1,10 +1,11 @@
 """Lambda authorizer: key or session in, who is calling (or 401) out.
 
-It is attached twice. Methods that change something ask it every time, and take a key or a session. The answer to a GET
-is cached by its Cookie header, so there it takes only a session and looks at nothing else of the request.
+It is attached twice. Methods that change something, and all that manage agent keys, ask it every time, and take a key
+or a session. The answer to any other GET is cached by its Cookie header, so there it takes only a session and looks at
+nothing else of the request.
 
-A call with a key is the common one; what it needs is imported here. What only sessions, logs and metrics need is slow
-to load, and is imported where it is first needed.
+A call with the platform's key is the common one; what it needs is imported here. What only agent keys, sessions, logs
+and metrics need is slow to load, and is imported where it is first needed.
 """
 
 import os
@@ -17,7 +18,9 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without loading typing
 if TYPE_CHECKING:
     from typing import Any
 
+    from aws_lambda_powertools import Logger
     from outcomes.auth.sessions import Sessions
+    from outcomes.storage.agent_keys import AgentKey, AgentKeys
 
     type Event = dict[str, Any]
     type Policy = dict[str, Any]
@@ -25,24 +28,27 @@ if TYPE_CHECKING:
 FINGERPRINTS = keys.parse_fingerprints(os.environ["KEY_FINGERPRINTS"])
 SESSION_SECRET_ARN = os.environ["SESSION_SECRET_ARN"]
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
+KEYS_TABLE = os.environ["KEYS_TABLE"]
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 
 
 def handler(event: "Event", _context: object) -> "Policy":
     """Answer a REST API's REQUEST authorizer event with an IAM policy that allows the call.
 
-    The policy's context is `{"caller": "key"}` or `{"caller": "session", "userId": "42"}`, the latter with `cookies`,
-    the fingerprint of the Cookie headers, when there are several.
+    The policy's context is `{"caller": "key"}`, that of `_bounds`, or `{"caller": "session", "userId": "42"}`, the last
+    with `cookies`, the fingerprint of the Cookie headers, when there are several.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
     Raises Exception("Unauthorized"), which API Gateway answers with 401, when there is neither. Whatever else is raised
     means that it cannot be known who is calling, and is answered with 500.
     """
-    is_cached = event["httpMethod"] == "GET"
+    is_cached = event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith("/api/keys/")
     authorization = [] if is_cached else headers.values(event, "authorization")
     key = keys.bearer_key(authorization)
     if key and keys.is_valid(key, FINGERPRINTS):
         return _allow(event["methodArn"], "key", {"caller": "key"})
+    if key and key.startswith("oc_") and (agent_key := _agent_key(event, key)):
+        return _allow(event["methodArn"], f"key:{agent_key.id}", _bounds(agent_key))
 
     cookies = headers.values(event, "cookie")
     if not cookies:
@@ -54,15 +60,59 @@ def handler(event: "Event", _context: object) -> "Policy":
     return _allow(_every_get(event["methodArn"]) if is_cached else event["methodArn"], f"user:{user_id}", caller)
 
 
+def _agent_key(event: "Event", text: str) -> "AgentKey | None":
+    """Look up an agent key, each time: one that was revoked is refused with the next call. Mark it as used."""
+    from outcomes.contract import key_text
+
+    if key_text.read_id(text) is None:
+        return None
+    from outcomes.errors import Busy
+    from outcomes.storage.dynamodb import CallFailed
+
+    try:
+        key = _agent_keys().authenticate(text)
+    except (Busy, CallFailed) as error:
+        raise _failure(event, f"Keys table: {error}") from None
+    except Exception as error:  # noqa: BLE001 - raised again, but without the chain
+        raise _failure(event, _place(error)) from None
+    if key:
+        try:
+            _agent_keys().mark_used(key)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the key is valid
+            _log(event).warning("It is not noted that a key was used", cause=f"{type(error).__name__}: {error}")
+    return key
+
+
+def _bounds(key: "AgentKey") -> dict[str, str]:
+    """Say what an agent key may do. A context knows only text, and what is no bound is left out."""
+    bounds = {
+        "agentId": None if key.agent_id is None else str(key.agent_id),
+        "outcomeTypes": None if key.outcome_types is None else " ".join(key.outcome_types),
+        "maxValueUsd": key.max_value_usd,
+    }
+    caller = {"caller": "agent", "keyId": key.id, "userId": str(key.user_id), "scopes": " ".join(key.scopes)}
+    return caller | {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+@cache
+def _agent_keys() -> "AgentKeys":
+    """Make the table's caller with the first agent key that comes, and keep it, for its connection."""
+    from outcomes.storage.agent_keys import AUTHORIZER_LIMITS, AgentKeys
+
+    return AgentKeys(KEYS_TABLE, AUTHORIZER_LIMITS)
+
+
 def _session_user(event: "Event", cookies: list[str]) -> int:
-    from outcomes.auth.sessions import NoSession
+    from outcomes.auth.sessions import NoSession, SessionsUnavailable
 
     try:
         return _sessions().user_id(cookies)
     except NoSession as refusal:
         raise _unauthorized(refusal.reason) from None
+    except SessionsUnavailable as error:
+        raise _failure(event, str(error)) from None
     except Exception as error:  # noqa: BLE001 - raised again, but without the chain: who knows what a library quotes
-        raise _failure(event, error) from None
+        raise _failure(event, _place(error)) from None
 
 
 @cache
@@ -97,18 +147,22 @@ def _unauthorized(reason: str) -> Exception:
     return Exception("Unauthorized")  # exactly this text is what API Gateway answers with 401
 
 
-def _failure(event: "Event", error: Exception) -> Exception:
-    from traceback import extract_tb
-
-    from outcomes.auth.sessions import SessionsUnavailable
-    from outcomes.edge.observability import logger
-
-    if isinstance(error, SessionsUnavailable):
-        cause = str(error)
-    else:
-        place = extract_tb(error.__traceback__)[-1]
-        cause = f"{type(error).__name__} in {place.filename}:{place.lineno}"
-    logger().set_correlation_id(event["requestContext"]["requestId"])
-    logger().error("It cannot be known who is calling", cause=cause)
+def _failure(event: "Event", cause: str) -> Exception:
+    _log(event).error("It cannot be known who is calling", cause=cause)
     # API Gateway copies this text into its access log, where a quotation mark would break the line.
     return RuntimeError("It cannot be known who is calling")
+
+
+def _place(error: Exception) -> str:
+    """Say what was raised and where, without what it quotes."""
+    from traceback import extract_tb
+
+    place = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {place.filename}:{place.lineno}"
+
+
+def _log(event: "Event") -> "Logger":
+    from outcomes.edge.observability import logger
+
+    logger().set_correlation_id(event["requestContext"]["requestId"])
+    return logger()

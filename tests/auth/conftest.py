@@ -94,6 +94,7 @@ def deploy(session_secret: str, tables: dict[str, str], monkeypatch: pytest.Monk
             "KEY_FINGERPRINTS": f"{fingerprint(CURRENT_KEY)},{fingerprint(PREVIOUS_KEY)}",
             "SESSION_SECRET_ARN": session_secret,
             "SESSIONS_TABLE": tables["SessionsTable"],
+            "KEYS_TABLE": tables["KeysTable"],
             "ACCEPT_PLAIN_COOKIES": "false",
         }
         for name, value in (environment | variables).items():

@@ -251,6 +251,7 @@ print(" ".join(set(sys.modules) - bare))
             "KEY_FINGERPRINTS": fingerprint(CURRENT_KEY),
             "SESSION_SECRET_ARN": "arn",
             "SESSIONS_TABLE": "table",
+            "KEYS_TABLE": "table",
             "ACCEPT_PLAIN_COOKIES": "false",
         },
         check=True,

@@ -1,7 +1,7 @@
 """Hooks that schemathesis loads: see schemathesis.toml."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -16,15 +16,16 @@ numbers = count()
 def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
     """Change what no schema can say.
 
-    Each request gets a key of its own: one that comes again is refused for that, whatever else is right or wrong. And
-    what happens, happens now: which instants are taken depends on when they are sent.
+    Each request gets a key of its own: one that comes again is refused for that, whatever else is right or wrong. What
+    happens, happens now, and what expires does so tomorrow: which instants are taken depends on when they are sent.
     """
     key = case.headers.get(KEY)
     if isinstance(key, str) and 1 <= len(key) <= MAX_KEY:
         number = str(next(numbers))
         case.headers[KEY] = key[: MAX_KEY - len(number)] + number
-    if isinstance(case.body, dict) and is_instant(case.body.get("occurredAt")):
-        case.body["occurredAt"] = datetime.now(UTC).isoformat()
+    for field, later in (("occurredAt", timedelta()), ("expiresAt", timedelta(days=1))):
+        if isinstance(case.body, dict) and is_instant(case.body.get(field)):
+            case.body[field] = (datetime.now(UTC) + later).isoformat()
 
 
 def is_instant(value: object) -> bool:

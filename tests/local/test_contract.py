@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
@@ -52,7 +53,7 @@ def test_its_examples_are_what_it_says() -> None:
             validator.validate(example["value"])
 
 
-def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options: str) -> str:
+def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options: str, agent_key: str = "") -> str:
     """Run schemathesis against the stack, and return its report. auth: its configuration of credentials."""
     config = folder / "schemathesis.toml"
     config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{auth}")
@@ -60,7 +61,9 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
     done = subprocess.run(
         [*command, "run", str(document), f"--url={stack.url}", *options],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "KEY": stack.key, "SESSION": stack.cookie(4_004).partition("=")[2]},
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "KEY": stack.key, "AGENT_KEY": agent_key}
+        | {"SESSION": stack.cookie(4_004).partition("=")[2]},
         capture_output=True,
         text=True,
         timeout=120,
@@ -77,24 +80,65 @@ def tried(report: str) -> int:
     return int(found[1])
 
 
+def users_of_keys(document: Any) -> Iterator[Any]:
+    """Find the query parameters that say whose keys a call is about."""
+    for path, method in (("/api/keys", "get"), ("/api/keys/{id}", "delete")):
+        yield from [each for each in document["paths"][path][method]["parameters"] if each["name"] == "userId"]
+
+
+def written(document: Any, folder: Path) -> Path:
+    file = folder / "openapi.json"
+    file.write_text(json.dumps(document))
+    return file
+
+
 def test_schemathesis_finds_nothing_when_calling_with_a_key(stack: Stack, tmp_path: Path) -> None:
+    document = openapi.document()
+    # It belongs to no user, so whose keys it is about has to be said.
+    for schema in ("NewAgentKey", "Rotation"):
+        document["components"]["schemas"][schema].setdefault("required", []).append("userId")
+    for user in users_of_keys(document):
+        user["required"] = True
+
+    report = schemathesis(
+        written(document, tmp_path),
+        stack,
+        tmp_path,
+        '[auth.openapi.Key]\nbearer = "${KEY}"',
+        "--include-operation-id-regex=^(record|(create|list|rotate|revoke)Key)",
+        "--phases=examples,coverage,fuzzing",
+    )
+    assert tried(report) > 200
+
+
+def test_schemathesis_finds_nothing_when_calling_with_an_agent_key(stack: Stack, tmp_path: Path) -> None:
+    made = httpx.post(
+        f"{stack.url}/api/keys",
+        headers={"Authorization": f"Bearer {stack.key}"},
+        json={"name": "Schemathesis", "userId": 4_004, "outcomeTypes": ["deal_closed"], "maxValueUsd": 500},
+    ).json()
     report = schemathesis(
         openapi.TARGET,
         stack,
         tmp_path,
-        '[auth.openapi.Key]\nbearer = "${KEY}"',
-        "--include-method=POST",
+        '[auth.openapi.AgentKey]\nbearer = "${AGENT_KEY}"',
+        "--include-operation-id-regex=^(record|showOwnKey)",
         "--phases=examples,coverage,fuzzing",
+        agent_key=made["key"],
     )
     assert tried(report) > 200
 
 
 def test_schemathesis_finds_nothing_when_calling_with_a_session(stack: Stack, tmp_path: Path) -> None:
     document = openapi.document()
-    # A session says by itself whose outcome it is, so whatever is in the body is no fault.
-    document["components"]["schemas"]["NewOutcome"]["properties"]["userId"] = {}
-    path = tmp_path / "openapi.json"
-    path.write_text(json.dumps(document))
+    # A session says by itself who its user is, so whatever else says so is no fault.
+    for schema in ("NewOutcome", "NewAgentKey", "Rotation"):
+        document["components"]["schemas"][schema]["properties"]["userId"] = {}
+    for user in users_of_keys(document):
+        user["schema"] = {}
+    del document["paths"]["/api/keys/self"]  # nor has it a key
 
-    report = schemathesis(path, stack, tmp_path, '[auth.openapi.NextAuthSession]\napi_key = "${SESSION}"')
+    report = schemathesis(
+        written(document, tmp_path), stack, tmp_path, '[auth.openapi.NextAuthSession]\napi_key = "${SESSION}"'
+    )
     assert tried(report) > 400

@@ -61,6 +61,11 @@ def test_the_contract_s_routes_are_there(api: Any) -> None:
         ("/api/outcomes", "post"),
         ("/api/outcomes", "get"),
         ("/api/outcomes", "options"),
+        ("/api/keys", "post"),
+        ("/api/keys", "get"),
+        ("/api/keys/self", "get"),
+        ("/api/keys/{id}", "delete"),
+        ("/api/keys/{id}/rotate", "post"),
     }
 
 
@@ -71,7 +76,15 @@ def test_a_browser_s_preflight_needs_no_credentials(api: Any) -> None:
             assert operation[EXTENSION("integration")]["type"] == "mock", path
 
 
-PREFLIGHTS = ["/api/outcomes", "/api/outcomes/batch", "/api/outcomes/summary"]
+PREFLIGHTS = [
+    "/api/outcomes",
+    "/api/outcomes/batch",
+    "/api/outcomes/summary",
+    "/api/keys",
+    "/api/keys/self",
+    "/api/keys/{id}",
+    "/api/keys/{id}/rotate",
+]
 
 
 def test_every_path_has_a_preflight(api: Any) -> None:
@@ -106,7 +119,7 @@ def test_a_preflight_names_a_listed_origin_however_its_header_is_spelled(
     assert preflight(deployed, path, (name, origin)) == {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Allow-Methods": "GET,POST",
+        "Access-Control-Allow-Methods": "GET,POST,DELETE",
         "Access-Control-Allow-Headers": "Content-Type,Idempotency-Key",
         "Access-Control-Max-Age": "7200",
     }
@@ -151,12 +164,13 @@ def test_every_other_method_asks_exactly_one_authorizer(api: Any) -> None:
             assert authorizer(api, name)["type"] == "request", (path, method)
 
 
-def test_only_reading_uses_the_cached_authorizer(api: Any) -> None:
+def test_only_reading_outcomes_uses_the_cached_authorizer(api: Any) -> None:
     """Its answer is remembered by Cookie alone: a method that also takes a key must not use it."""
     for path, method, operation in operations(api):
         if method != "options":
             [name] = operation["security"][0]
-            assert name == ("Session" if method == "get" else "KeyOrSession"), (path, method)
+            is_cached = method == "get" and path.startswith("/api/outcomes")
+            assert name == ("Session" if is_cached else "KeyOrSession"), (path, method)
 
 
 def test_key_or_session_is_asked_every_time_and_needs_no_header(api: Any) -> None:

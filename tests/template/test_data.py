@@ -10,6 +10,7 @@ KEYS = {
     "OutcomesTable": [("user_id", "HASH", "S"), ("created_at", "RANGE", "S")],
     "IdempotencyTable": [("key_sha256", "HASH", "S")],
     "SessionsTable": [("token_sha256", "HASH", "S")],
+    "KeysTable": [("id", "HASH", "S")],
 }
 
 
@@ -36,11 +37,14 @@ def test_a_table_costs_nothing_when_idle_and_can_be_restored(deployed: Template,
     assert properties["SSESpecification"] == {"SSEEnabled": True}
 
 
-@pytest.mark.parametrize("table", ["IdempotencyTable", "SessionsTable"])
+EXPIRY = {"IdempotencyTable": "expires_at", "SessionsTable": "expires_at", "KeysTable": "forget_at"}
+
+
+@pytest.mark.parametrize("table", EXPIRY)
 def test_what_has_expired_is_deleted(deployed: Template, table: str) -> None:
     properties = deployed.resources("AWS::DynamoDB::Table")[table]
 
-    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": EXPIRY[table], "Enabled": True}
 
 
 def test_outcomes_never_expire(deployed: Template) -> None:

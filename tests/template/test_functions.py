@@ -11,17 +11,19 @@ from local.template import Template
 
 from .conftest import ROOT, SECRET_ARN, Deployment, deploy
 
-OUTCOMES, IDEMPOTENCY, SESSIONS = (
+OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS = (
     f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}"
-    for name in ("OutcomesTable", "IdempotencyTable", "SessionsTable")
+    for name in ("OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable")
 )
 
 # Everything that a function may do, beside writing its log and trace; a third entry is the only operation that may
-# enclose it. A new line here is a decision.
+# enclose it, or else the only attributes that it may name. A new line here is a decision.
 MAY: dict[str, set[tuple[str, ...]]] = {
     "AuthorizerFunction": {
         ("secretsmanager:GetSecretValue", SECRET_ARN),
         ("dynamodb:GetItem", SESSIONS),
+        ("dynamodb:GetItem", KEYS),
+        ("dynamodb:UpdateItem", KEYS, "id", "last_used_at"),
     },
     # A transaction needs what its parts need.
     "RecordOutcomeFunction": {
@@ -37,6 +39,13 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
     "SummarizeOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
+    "ManageKeysFunction": {
+        ("dynamodb:GetItem", KEYS),
+        ("dynamodb:BatchGetItem", KEYS),
+        ("dynamodb:UpdateItem", KEYS),
+        ("dynamodb:PutItem", KEYS, "TransactWriteItems"),
+        ("dynamodb:DeleteItem", KEYS, "TransactWriteItems"),
+    },
 }
 API_GATEWAY_GIVES_UP_SECONDS = 29
 
@@ -61,10 +70,24 @@ def enclosing_operations(statement: Any) -> list[str]:
     """
     condition = statement.get("Condition", {})
     operations: list[str] = condition.get("ForAnyValue:StringEquals", {}).get("dynamodb:EnclosingOperation", [])
-    assert condition == (
-        {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": operations}} if operations else {}
-    )
+    if operations:
+        assert condition == {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": operations}}
     return operations
+
+
+def named_attributes(statement: Any) -> list[str]:
+    """Return the attributes that a statement limits a write to, of which it may return none.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    condition = statement.get("Condition", {})
+    attributes: list[str] = condition.get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes", [])
+    if attributes:
+        assert condition == {
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
+            "StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE"]},
+        }
+    return attributes
 
 
 def test_every_function_is_listed_here(deployed: Template) -> None:
@@ -78,8 +101,10 @@ def test_a_function_may_do_only_what_it_needs(deployed: Template, function: str)
         assert statement["Effect"] == "Allow"
         assert isinstance(statement["Action"], str), "one action per statement"
         resources = statement["Resource"]
+        limits = enclosing_operations(statement) or named_attributes(statement)
+        assert limits or "Condition" not in statement
         for name in [resources] if isinstance(resources, str) else resources:
-            may.add((statement["Action"], name, *enclosing_operations(statement)))
+            may.add((statement["Action"], name, *limits))
 
     assert may == MAY[function]
     assert "*" not in str(may)
@@ -170,7 +195,7 @@ def test_no_secret_is_an_environment_variable(deployed: Template, function: str)
     for name, value in variables.items():
         if re.search("SECRET|KEY|TOKEN|PASSWORD", name):
             # Public by nature: where a secret is, and the fingerprints of keys.
-            assert name.endswith(("_ARN", "_FINGERPRINTS")), name
+            assert name.endswith(("_ARN", "_FINGERPRINTS", "_TABLE")), name
         assert isinstance(value, str), name
 
 

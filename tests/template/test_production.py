@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from outcomes.auth import sessions
 from outcomes.contract import limits
-from outcomes.storage import ledger, store
+from outcomes.storage import agent_keys, ledger, store
 
 from local.errors import StackError
 
@@ -128,6 +128,8 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     assert ledger.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]
     assert store.VALUES_SECONDS + call < timeout["SummarizeOutcomesFunction"]
+    assert agent_keys.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
+    assert agent_keys.AUTHORIZER_LIMITS.total + agent_keys.MARK_SECONDS < timeout["AuthorizerFunction"]
     assert max(timeout.values()) < API_GATEWAY_GIVES_UP_SECONDS
 
 
@@ -312,6 +314,7 @@ ALARMS = {
     "ThrottledAlarm": (0, {"TooManyRequests", "Throttles"}),
     "AuthorizerFailuresAlarm": (0, {"AuthorizerFailures"}),
     "TableErrorsAlarm": (0, {"SystemErrors"}),
+    "KeysTableErrorsAlarm": (0, {"SystemErrors"}),
     "TablesThrottledAlarm": (0, {"ReadThrottleEvents", "WriteThrottleEvents"}),
 }
 
@@ -377,7 +380,11 @@ def calls_of_tables(template: Deployment) -> set[tuple[str, str]]:
 def test_no_function_and_no_call_of_a_table_is_overlooked(deployed: Deployment) -> None:
     alarms = deployed.of("AWS::CloudWatch::Alarm")
     functions = {each["FunctionName"] for _, name, each in metrics(alarms["ThrottledAlarm"]) if name == "Throttles"}
-    failing = {(each["TableName"], each["Operation"]) for _, _, each in metrics(alarms["TableErrorsAlarm"])}
+    failing = {
+        (each["TableName"], each["Operation"])
+        for alarm in ("TableErrorsAlarm", "KeysTableErrorsAlarm")
+        for _, _, each in metrics(alarms[alarm])
+    }
     throttled = {(each["TableName"], name) for _, name, each in metrics(alarms["TablesThrottledAlarm"])}
 
     calls = calls_of_tables(deployed)
@@ -406,6 +413,12 @@ def test_an_alarm_adds_up_all_that_it_looks_at(deployed: Deployment) -> None:
             [answer, *parts] = alarm["Metrics"]
             assert {part["Id"] for part in parts} <= set(re.findall(r"\w+", answer["Expression"])), name
             assert all(part["ReturnData"] is False for part in parts), name
+
+
+def test_an_alarm_looks_at_no_more_than_it_may(deployed: Deployment) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
+    for name, alarm in deployed.of("AWS::CloudWatch::Alarm").items():
+        assert len(list(metrics(alarm))) <= 10, name
 
 
 def test_an_alarm_tells_somebody_when_there_is_a_topic(complete: Deployment, deployed: Deployment) -> None:

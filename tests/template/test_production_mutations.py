@@ -85,6 +85,16 @@ def authorizer_of(arn: str) -> Mutate:
     return mutate
 
 
+def authorized_by(name: str, method: str, path: str) -> Mutate:
+    """Let another authorizer be asked about a method."""
+
+    def mutate(document: Any) -> None:
+        operation = document["Resources"]["OutcomesApi"]["Properties"]["Body"]["paths"][path][method]
+        operation["security"] = [{name: []}]
+
+    return mutate
+
+
 def preflights_say(old: str, new: str) -> Mutate:
     """Change the words of the mapping templates that answer preflights."""
 
@@ -110,8 +120,8 @@ def preflights_without_conversion(what: str) -> Mutate:
 
 
 TABLE = {"Fn::GetAtt": ["OutcomesTable", "Arn"]}
-EVERY_FUNCTION = ["Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes"]
-EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable"]
+EVERY_FUNCTION = ["Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes", "ManageKeys"]
+EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable"]
 EVERY_ALARM = list(production.ALARMS)
 WORK = {
     name: partial(test_functions.test_a_function_may_do_only_what_it_needs, function=name)
@@ -125,7 +135,7 @@ RESTORE = {
     name: partial(test_data.test_a_table_costs_nothing_when_idle_and_can_be_restored, table=name)
     for name in EVERY_TABLE
 }
-EXPIRE = {name: partial(test_data.test_what_has_expired_is_deleted, table=name) for name in EVERY_TABLE}
+EXPIRE = {name: partial(test_data.test_what_has_expired_is_deleted, table=name) for name in test_data.EXPIRY}
 
 # What is taken away, how, and who must notice. These apply to a deployment with the defaults.
 MUTATIONS: list[tuple[str, Mutate, Promise]] = [
@@ -146,6 +156,44 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         "a key may be put without its outcome",
         the("RecordOutcomeFunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition"),
         WORK["RecordOutcomeFunction"],
+    ),
+    (
+        "a user's keys may be more than their row says",
+        the("ManageKeysFunctionRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition"),
+        WORK["ManageKeysFunction"],
+    ),
+    (
+        "a key may go without its place in a row",
+        the("ManageKeysFunctionRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition"),
+        WORK["ManageKeysFunction"],
+    ),
+    (
+        "who manages keys may read outcomes",
+        allow("ManageKeysFunctionRole", "dynamodb:Query", TABLE),
+        WORK["ManageKeysFunction"],
+    ),
+    (
+        "the authorizer may change what a key may do",
+        the("AuthorizerFunctionRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition"),
+        WORK["AuthorizerFunction"],
+    ),
+    (
+        "the authorizer may change a key's secret",
+        the(
+            "AuthorizerFunctionRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition/ForAllValues:StringEquals",
+            {"dynamodb:Attributes": ["id", "last_used_at", "secret_sha256"]},
+        ),
+        WORK["AuthorizerFunction"],
+    ),
+    (
+        "the authorizer gets back what it may not read by attribute",
+        the("AuthorizerFunctionRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition/StringEqualsIfExists"),
+        WORK["AuthorizerFunction"],
+    ),
+    (
+        "a list of keys is remembered",
+        authorized_by("Session", "get", "/api/keys"),
+        test_api.test_only_reading_outcomes_uses_the_cached_authorizer,
     ),
     (
         "every secret is open",
@@ -275,6 +323,16 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         "keys stay",
         the("IdempotencyTable/Properties/TimeToLiveSpecification/Enabled", False),
         EXPIRE["IdempotencyTable"],
+    ),
+    (
+        "agent keys stay",
+        the("KeysTable/Properties/TimeToLiveSpecification/Enabled", False),
+        EXPIRE["KeysTable"],
+    ),
+    (
+        "agent keys go while they work",
+        the("KeysTable/Properties/TimeToLiveSpecification/AttributeName", "created_at"),
+        EXPIRE["KeysTable"],
     ),
     (
         "outcomes go",
@@ -433,6 +491,14 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
             production.test_no_function_and_no_call_of_a_table_is_overlooked,
         )
         for role, action in (("ListOutcomesFunctionRole", "GetItem"), ("RecordOutcomeFunctionRole", "UpdateItem"))
+    ),
+    *(
+        (
+            f"keys' {id_} is overlooked",
+            without_alarm_metric("KeysTableErrorsAlarm", id_),
+            production.test_no_function_and_no_call_of_a_table_is_overlooked,
+        )
+        for id_ in ("keysGet", "keysBatchGet", "keysUpdate", "keysTransaction")
     ),
     (
         "a throttled table is overlooked",
@@ -614,9 +680,7 @@ def test_an_alarm_that_tells_nobody_is_missed(deployed: Deployment, complete: De
         production.test_an_alarm_tells_somebody_when_there_is_a_topic(mutated, deployed)
 
 
-@pytest.mark.parametrize(
-    "resource", ["OutcomesTable", "IdempotencyTable", "SessionsTable", "SessionSecret", "FeedBucket"]
-)
+@pytest.mark.parametrize("resource", [*EVERY_TABLE, "SessionSecret", "FeedBucket"])
 @pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
 def test_data_that_goes_with_the_stack_is_missed(template: Any, resource: str, policy: str) -> None:
     mutated = deepcopy(template)

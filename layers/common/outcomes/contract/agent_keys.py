@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from outcomes.contract.bodies import Body
 from outcomes.contract.limits import DEFAULT_OVERLAP_HOURS, MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.contract.rules import future_instant, magnitude, or_null, some_of, text, whole_number
+from outcomes.contract.rules import future_instant, magnitude, or_default, or_null, some_of, text, whole_number
 
 
 class Scope(StrEnum):
@@ -20,7 +20,7 @@ class Scope(StrEnum):
 
 
 class NewAgentKey(NamedTuple):
-    """A key as its user wants it, valid. Without `scopes` it is for recording; what else is None is no bound.
+    """A key as its user wants it, valid. What is None is no bound.
 
     max_value_usd: the greatest magnitude of one outcome's value. expires_at: milliseconds since 1970.
     """
@@ -30,15 +30,17 @@ class NewAgentKey(NamedTuple):
     agent_id: Annotated[int | None, or_null(whole_number())] = None
     outcome_types: Annotated[tuple[OutcomeType, ...] | None, or_null(some_of(OutcomeType))] = None
     max_value_usd: Annotated[Decimal | None, or_null(magnitude())] = None
-    scopes: Annotated[tuple[Scope, ...] | None, or_null(some_of(Scope))] = None
+    scopes: Annotated[tuple[Scope, ...], or_default(some_of(Scope), (Scope.RECORD,))] = (Scope.RECORD,)
     expires_at: Annotated[int | None, or_null(future_instant())] = None
 
 
 class Rotation(NamedTuple):
-    """A rotation as asked for. overlap_hours: for which the present secret works beside the new one; 24 when None."""
+    """A rotation as asked for. overlap_hours: for which the present secret works beside the new one."""
 
     user_id: Annotated[int, whole_number()]
-    overlap_hours: Annotated[int | None, or_null(whole_number(0, MAX_OVERLAP_HOURS))] = None
+    overlap_hours: Annotated[int, or_default(whole_number(0, MAX_OVERLAP_HOURS), DEFAULT_OVERLAP_HOURS)] = (
+        DEFAULT_OVERLAP_HOURS
+    )
 
 
 NEW_AGENT_KEY = Body(NewAgentKey)
@@ -53,14 +55,12 @@ def read_new_key(body: dict[str, Any], *, session_user: int | None) -> NewAgentK
 
     Raises BadRequest, naming every fault.
     """
-    key = NEW_AGENT_KEY.read(_of(session_user, body))
-    return key._replace(scopes=key.scopes or (Scope.RECORD,))
+    return NEW_AGENT_KEY.read(_of(session_user, body))
 
 
 def read_rotation(body: dict[str, Any], *, session_user: int | None) -> Rotation:
     """Read how a key is to be rotated, as `read_new_key` does."""
-    rotation = ROTATION.read(_of(session_user, body))
-    return rotation if rotation.overlap_hours is not None else rotation._replace(overlap_hours=DEFAULT_OVERLAP_HOURS)
+    return ROTATION.read(_of(session_user, body))
 
 
 def _of(session_user: int | None, body: dict[str, Any]) -> dict[str, Any]:

@@ -153,12 +153,18 @@ def or_null(rule: Rule) -> Rule:
     )
 
 
+def or_default(rule: Rule, default: object) -> Rule:
+    """Take null as well, for which `default` stands."""
+    nullable = or_null(rule)
+    return nullable._replace(engine=_then(lambda value: default if value is None else value, nullable.engine))
+
+
 def _string(min_length: int, max_length: int) -> dict[str, Any]:
     # A length makes the engine look into the text, and so refuse half of a surrogate pair, which DynamoDB cannot take.
     return {"type": "str", "strict": True, "min_length": min_length, "max_length": max_length}
 
 
-def _then(function: Callable[[str], str | None], schema: dict[str, Any]) -> dict[str, Any]:
+def _then(function: Callable[[Any], object], schema: dict[str, Any]) -> dict[str, Any]:
     """Have the engine apply `schema`, and then `function`, which raises ValueError to refuse."""
     return {"type": "function-after", "function": {"type": "no-info", "function": function}, "schema": schema}
 

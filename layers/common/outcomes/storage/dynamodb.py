@@ -188,12 +188,17 @@ class _Service:
         self._quota = QUOTA
         self._skew = 0.0
 
-    def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
+    def call(
+        self, operation: str, request: Mapping[str, Any], *, attempts: int | None = None, total: float | None = None
+    ) -> Answer:
         """Make a call, as often as needed and allowed, and return the JSON of its success.
+
+        attempts, total: of this call, where its limits are others (see `Limits`).
 
         Raises Busy, ServiceError and Unavailable.
         """
-        until = self._clock() + self.limits.total
+        until = self._clock() + (total or self.limits.total)
+        allowed = attempts or self.limits.attempts
         if operation == "TransactWriteItems":  # with a token, all attempts are one transaction
             request = {"ClientRequestToken": os.urandom(16).hex(), **request}
         body = _json(request).encode()
@@ -213,10 +218,10 @@ class _Service:
                 result.maybe_done = maybe_done
                 raise result
             maybe_done = maybe_done or result.maybe_done
-            attempts = min(self.limits.attempts, THROTTLED_ATTEMPTS if result.throttled else self.limits.attempts)
+            possible = min(allowed, THROTTLED_ATTEMPTS) if result.throttled else allowed
             pause = self._pause(attempt, result)
             cost = COST_OF_TIMEOUT if _is_timeout(result.cause) else COST
-            if attempt >= attempts or cost > self._quota or self._clock() + pause >= until:
+            if attempt >= possible or cost > self._quota or self._clock() + pause >= until:
                 if result.throttled and not maybe_done:
                     raise Busy from result.cause
                 unavailable = Unavailable(f"{operation}: attempt {attempt} failed: {result.cause}")

@@ -1,0 +1,302 @@
+"""An agent key through the authorizer: looked up each time, refused the moment it ends, marked as used once an hour."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from types import ModuleType
+from typing import Any
+
+import pytest
+from outcomes.auth.keys import fingerprint
+from outcomes.contract import instants, key_text
+from outcomes.contract.agent_keys import NewAgentKey, Scope
+from outcomes.contract.outcome_type import OutcomeType
+from outcomes.storage.agent_keys import AgentKeys
+
+from functions.list_outcomes import app as list_outcomes
+from functions.manage_keys import app as manage_keys
+from functions.record_outcome import app as record_outcome
+from tests.auth.conftest import CURRENT_KEY, ROOT
+from tests.auth.events import load_event
+from tests.events import proxy_event, session
+from tests.faults import DENIED, THROTTLED, Fault, error, faulty, fine, lost, unreachable
+
+type Log = Callable[[], list[dict[str, Any]]]
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+HOUR = 3_600_000
+STAGE = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"
+COOKIE = load_event("post_with_session")["headers"]["Cookie"]
+UNKNOWN = "oc_0123456789abcdef_000000000000000000000000000000002HE1O8"
+WANTED = NewAgentKey("Nightly import", 42)
+
+
+class Clock:
+    """Milliseconds since 1970, moved by hand."""
+
+    now = NOON
+
+
+@pytest.fixture(autouse=True)
+def milliseconds(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(instants, "now", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def keys(tables: dict[str, str]) -> AgentKeys:
+    return AgentKeys(tables["KeysTable"])
+
+
+def bearing(text: str, **headers: list[str]) -> dict[str, Any]:
+    """Make the event of a POST with this key."""
+    return load_event("post_with_key", Authorization=[f"Bearer {text}"], **headers)
+
+
+def context(authorizer: ModuleType, event: dict[str, Any]) -> Any:
+    return authorizer.handler(event, None)["context"]
+
+
+def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
+    with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
+        authorizer.handler(event, None)
+    return raised.type is Exception
+
+
+def test_a_key_is_let_in_with_its_bounds(authorizer: ModuleType, keys: AgentKeys) -> None:
+    text, key = keys.create(
+        NewAgentKey(
+            name="Nightly import",
+            user_id=42,
+            agent_id=7,
+            outcome_types=(OutcomeType.DEAL_CLOSED, OutcomeType.TASK_COMPLETE),
+            max_value_usd=Decimal("500.5"),
+            scopes=(Scope.RECORD, Scope.READ),
+            expires_at=NOON + HOUR,
+        )
+    )
+    answer = authorizer.handler(bearing(text), None)
+    assert answer["principalId"] == f"key:{key.id}"
+    [statement] = answer["policyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Resource"]) == ("Allow", f"{STAGE}/POST/api/outcomes")
+    assert answer["context"] == {
+        "caller": "agent",
+        "keyId": key.id,
+        "userId": "42",
+        "agentId": "7",
+        "outcomeTypes": "deal_closed task_complete",
+        "maxValueUsd": "500.5",
+        "scopes": "record read",
+    }
+
+
+def test_a_context_has_no_bound_that_is_none(authorizer: ModuleType, keys: AgentKeys) -> None:
+    text, key = keys.create(WANTED)
+    assert context(authorizer, bearing(text)) == {
+        "caller": "agent",
+        "keyId": key.id,
+        "userId": "42",
+        "scopes": "record",
+    }
+
+
+def test_what_the_authorizer_says_of_a_key_is_what_a_function_holds_it_to(
+    authorizer: ModuleType, keys: AgentKeys
+) -> None:
+    text, key = keys.create(WANTED._replace(agent_id=7, max_value_usd=Decimal("1E-130")))
+
+    def record(**fields: Any) -> int:
+        body = {"outcomeType": "deal_closed", "title": "Closed a deal"} | fields
+        event = proxy_event("POST", authorizer=context(authorizer, bearing(text)), body=body)
+        return int(record_outcome.handler(event, None)["statusCode"])
+
+    assert [record(), record(valueUsd=0), record(valueUsd=1e-129), record(agentId=8), record(userId=7)] == [
+        200,
+        200,
+        403,
+        403,
+        403,
+    ]
+    response = list_outcomes.handler(proxy_event("GET", authorizer=session(42), query={"include": "ledger"}), None)
+    by = [(each["agent_id"], each["recorded_by"]) for each in json.loads(response["body"])["outcomes"]]
+    assert by == [(7, f"key:{key.id}")] * 2
+
+
+def test_a_key_wins_over_a_session(authorizer: ModuleType, keys: AgentKeys) -> None:
+    text, _ = keys.create(WANTED._replace(user_id=7))
+    assert context(authorizer, bearing(text, Cookie=[COOKIE]))["userId"] == "7"
+
+
+@pytest.mark.parametrize("text", [UNKNOWN, UNKNOWN[:-1], "oc_", "oc_nonsense"])
+def test_an_invalid_key_with_a_session_is_the_session(authorizer: ModuleType, text: str) -> None:
+    assert context(authorizer, bearing(text, Cookie=[COOKIE])) == {"caller": "session", "userId": "42"}
+    assert refused(authorizer, bearing(text))
+
+
+def test_a_key_that_is_no_more_is_refused_with_the_next_call(
+    authorizer: ModuleType, keys: AgentKeys, milliseconds: Clock
+) -> None:
+    revoked, key = keys.create(WANTED)
+    expiring, _ = keys.create(WANTED._replace(expires_at=NOON + 1))
+    first, rotating = keys.create(WANTED)
+    second, _ = keys.rotate(42, rotating.id, 1)
+    for text in (revoked, expiring, first, second):
+        assert context(authorizer, bearing(text))["caller"] == "agent"
+    keys.revoke(42, key.id)
+    milliseconds.now += 1
+    assert refused(authorizer, bearing(revoked))
+    assert refused(authorizer, bearing(expiring))
+    milliseconds.now = NOON + HOUR
+    assert refused(authorizer, bearing(first))
+    assert context(authorizer, bearing(second))["keyId"] == rotating.id
+
+
+def test_a_forged_secret_is_refused(authorizer: ModuleType, keys: AgentKeys) -> None:
+    _, key = keys.create(WANTED)
+    assert refused(authorizer, bearing(key_text.new_key(key.id)))
+
+
+def test_junk_costs_no_read_and_a_key_exactly_one(authorizer: ModuleType, keys: AgentKeys) -> None:
+    text, _ = keys.create(WANTED)
+    table = authorizer._agent_keys()
+    with faulty(table.dynamodb, {"GetItem", "UpdateItem"}, fine) as calls:
+        for junk in (text[:-1], text.swapcase(), f"{text[:-1]}!", text + "0", "oc_" + "x" * 500):
+            assert refused(authorizer, bearing(junk))
+        assert calls == []
+        for _ in range(3):
+            context(authorizer, bearing(text))
+        assert calls == ["GetItem", "UpdateItem", "GetItem", "GetItem"]
+
+
+def test_two_keys_are_none(authorizer: ModuleType, keys: AgentKeys) -> None:
+    text, _ = keys.create(WANTED)
+    assert refused(authorizer, load_event("post_with_key", Authorization=[f"Bearer {text}"] * 2))
+
+
+class TestReading:
+    """A GET of outcomes is remembered by its cookie; of keys, nothing is remembered."""
+
+    def get(self, path: str, **headers: list[str]) -> dict[str, Any]:
+        event = load_event("get_with_session", **headers)
+        return event | {"path": path, "resource": path, "methodArn": f"{STAGE}/GET{path}"}
+
+    @pytest.mark.parametrize("path", ["/api/keys", "/api/keys/self"])
+    def test_of_keys_takes_a_key(self, authorizer: ModuleType, keys: AgentKeys, path: str) -> None:
+        text, _ = keys.create(WANTED)
+        answer = authorizer.handler(self.get(path, Authorization=[f"Bearer {text}"]), None)
+        assert answer["context"]["caller"] == "agent"
+        assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{STAGE}/GET{path}"
+        platform = authorizer.handler(self.get(path, Authorization=[f"Bearer {CURRENT_KEY}"]), None)
+        assert platform["context"] == {"caller": "key"}
+
+    def test_of_keys_allows_a_session_that_and_nothing_else(self, authorizer: ModuleType) -> None:
+        answer = authorizer.handler(self.get("/api/keys", Cookie=[COOKIE]), None)
+        assert answer["context"] == {"caller": "session", "userId": "42"}
+        assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{STAGE}/GET/api/keys"
+
+    @pytest.mark.parametrize("path", ["/api/outcomes", "/api/outcomes/summary", "/api/keysmith"])
+    def test_of_outcomes_does_not_look_at_a_key(self, authorizer: ModuleType, keys: AgentKeys, path: str) -> None:
+        text, _ = keys.create(WANTED._replace(scopes=tuple(Scope)))
+        assert refused(authorizer, self.get(path, Authorization=[f"Bearer {text}"]))
+
+    def test_of_its_own_key_tells_an_agent_its_bounds(self, authorizer: ModuleType, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED)
+        caller = context(authorizer, self.get("/api/keys/self", Authorization=[f"Bearer {text}"]))
+        answer = manage_keys.handler(proxy_event("GET", "/api/keys/self", authorizer=caller), None)
+        assert json.loads(answer["body"])["id"] == key.id
+        assert json.loads(answer["body"])["last_used_at"] == "2026-04-01T12:00:00.000Z"
+
+
+@pytest.mark.usefixtures("no_waiting")
+class TestTrouble:
+    @pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), error("X", status=500), unreachable])
+    def test_with_the_table_is_neither_yes_nor_no(
+        self, authorizer: ModuleType, keys: AgentKeys, log: Log, trouble: Fault
+    ) -> None:
+        text, _ = keys.create(WANTED)
+        for event in (bearing(text), bearing(UNKNOWN), bearing(text, Cookie=[COOKIE])):
+            with (
+                faulty(authorizer._agent_keys().dynamodb, "GetItem", trouble),
+                pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$"),
+            ):
+                authorizer.handler(event, None)
+        lines = log()
+        assert len(lines) == 3
+        assert all(line["cause"].startswith("Keys table: ") for line in lines)
+        assert text[20:] not in str(lines)
+
+    def test_with_a_row_that_is_none_of_ours_quotes_nothing(
+        self, authorizer: ModuleType, keys: AgentKeys, log: Log
+    ) -> None:
+        text, key = keys.create(WANTED)
+        keys.dynamodb.call("PutItem", {"TableName": keys.table, "Item": {"id": {"S": key.id}}})
+        with pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$"):
+            authorizer.handler(bearing(text), None)
+        [line] = log()
+        assert line["cause"].startswith("KeyError in ")
+
+    @pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), error("X", status=500), unreachable, lost])
+    def test_with_noting_the_use_harms_nothing_else(
+        self, authorizer: ModuleType, keys: AgentKeys, log: Log, trouble: Fault
+    ) -> None:
+        text, key = keys.create(WANTED)
+        with faulty(authorizer._agent_keys().dynamodb, "UpdateItem", trouble) as calls:
+            assert context(authorizer, bearing(text))["keyId"] == key.id
+        assert len(calls) == 1
+        [line] = log()
+        assert (line["level"], line["message"]) == ("WARNING", "It is not noted that a key was used")
+        assert text[20:] not in str(line)
+
+
+LOADED = """
+import json, sys
+event = json.load(sys.stdin)
+bare = set(sys.modules)
+import app
+try:
+    app.handler(event, None)
+except Exception as answer:
+    print(answer, file=sys.stderr)
+print(" ".join(set(sys.modules) - bare))
+"""
+
+
+def loaded_by(text: str) -> set[str]:
+    """List what a first call with this key loads, not counting what is installed here."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", LOADED],
+        input=json.dumps(bearing(text)),
+        env={
+            "PYTHONPATH": f"{ROOT / 'layers/common'}:{ROOT / 'functions/authorizer'}",
+            "KEY_FINGERPRINTS": fingerprint("another-key"),
+            "SESSION_SECRET_ARN": "arn",
+            "SESSIONS_TABLE": "table",
+            "KEYS_TABLE": "table",
+            "ACCEPT_PLAIN_COOKIES": "false",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
+            "POWERTOOLS_SERVICE_NAME": "outcomes",
+        },
+        check=True,
+        text=True,
+        capture_output=True,
+    )
+    assert "Unauthorized" in done.stderr or "aws_lambda_powertools" in done.stderr, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_junk_does_not_even_load_what_looks_keys_up() -> None:
+    assert not {module for module in loaded_by(UNKNOWN[:-1]) if module.startswith("outcomes.storage")}
+
+
+def test_a_key_loads_neither_the_rules_of_bodies_nor_an_sdk() -> None:
+    """What it fails with here is that nobody answers, and that there is no logger to tell."""
+    ours = {module for module in loaded_by(UNKNOWN) if module.startswith("outcomes.")}
+    assert "outcomes.storage.agent_keys" in ours
+    assert not ours & {"outcomes.contract.engine", "outcomes.contract.bodies", "outcomes.auth.sessions"}

@@ -1,0 +1,471 @@
+"""Agent keys in their table: who has which, how many, and for how long each secret works."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from outcomes.contract import instants, key_text
+from outcomes.contract.agent_keys import NewAgentKey, Scope
+from outcomes.contract.limits import MAX_KEYS
+from outcomes.contract.outcome_type import OutcomeType
+from outcomes.errors import Busy, Contended, NotFound, TooManyKeys
+from outcomes.storage.agent_keys import AgentKey, AgentKeys
+from outcomes.storage.connection import Reply
+from outcomes.storage.dynamodb import CallFailed, ServiceError
+
+from tests.aws import aws_client
+from tests.faults import DENIED, THROTTLED, Fault, Request, Send, cancelled, error, faulty, fine, lost, unreachable
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+HOUR = 3_600_000
+WANTED = NewAgentKey("Nightly import", 42)
+
+pytestmark = [pytest.mark.usefixtures("tables", "no_waiting")]
+
+
+class Clock:
+    """Milliseconds since 1970, moved by hand."""
+
+    now = NOON
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(instants, "now", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def keys() -> AgentKeys:
+    return AgentKeys("KeysTable")
+
+
+def rows() -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = aws_client("dynamodb").scan(TableName="KeysTable")["Items"]
+    return items
+
+
+def ids(keys: AgentKeys, user_id: int = 42) -> list[str]:
+    return [key.id for key in keys.of_user(user_id)]
+
+
+def works(keys: AgentKeys, text: str) -> bool:
+    return keys.authenticate(text) is not None
+
+
+class TestAKey:
+    def test_is_what_was_asked_for_and_is_recognized_by_its_text(self, keys: AgentKeys) -> None:
+        wanted = NewAgentKey(
+            name="Ünï 🎉",
+            user_id=42,
+            agent_id=7,
+            outcome_types=(OutcomeType.DEAL_CLOSED, OutcomeType.TASK_COMPLETE),
+            max_value_usd=Decimal("500.5"),
+            scopes=(Scope.RECORD, Scope.READ),
+            expires_at=NOON + 1,
+        )
+        text, key = keys.create(wanted)
+        assert key == AgentKey(
+            id=str(key_text.read_id(text)),
+            user_id=42,
+            name="Ünï 🎉",
+            agent_id=7,
+            outcome_types=["deal_closed", "task_complete"],
+            max_value_usd="500.5",
+            scopes=["record", "read"],
+            created_at="2026-04-01T12:00:00.000Z",
+            expires_at="2026-04-01T12:00:00.001Z",
+            last_used_at=None,
+        )
+        assert keys.authenticate(text) == keys.find(key.id) == key
+        assert keys.of_user(42) == [key]
+
+    def test_without_bounds_has_none(self, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED)
+        assert keys.authenticate(text) == key
+        assert (key.agent_id, key.outcome_types, key.max_value_usd, key.expires_at) == (None,) * 4
+        assert key.scopes == ["record"]
+
+    def test_is_not_stored_but_its_digest(self, keys: AgentKeys) -> None:
+        text, _ = keys.create(WANTED)
+        next_text, _ = keys.rotate(42, str(key_text.read_id(text)), 24)
+        assert text[20:] not in str(rows())
+        assert next_text[20:] not in str(rows())
+        assert key_text.digest(text) in str(rows())
+
+    def test_of_the_same_id_and_another_secret_is_none(self, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED)
+        assert not works(keys, key_text.new_key(key.id))
+        assert not works(keys, key_text.new_key(key_text.new_id()))
+        assert works(keys, text)
+
+    def test_with_a_wrong_checksum_is_not_looked_up(self, keys: AgentKeys) -> None:
+        text, _ = keys.create(WANTED)
+        with faulty(keys.dynamodb, "GetItem", fine) as calls:
+            for wrong in (text[:-1], f"{text}0", text.swapcase(), "user#42", ""):
+                assert not works(keys, wrong)
+        assert calls == []
+
+    def test_works_until_it_expires_to_the_millisecond(self, keys: AgentKeys, clock: Clock) -> None:
+        text, key = keys.create(WANTED._replace(expires_at=NOON + HOUR))
+        clock.now = NOON + HOUR - 1
+        assert works(keys, text)
+        clock.now = NOON + HOUR
+        assert not works(keys, text)
+        assert keys.of_user(42) == []
+        with pytest.raises(NotFound):
+            keys.rotate(42, key.id, 24)
+
+    def test_that_expires_may_be_forgotten_once_it_has(self, keys: AgentKeys) -> None:
+        keys.create(WANTED)
+        keys.create(WANTED._replace(expires_at=NOON + 1))
+        forgotten = [int(row["forget_at"]["N"]) for row in rows() if "forget_at" in row]
+        assert forgotten == [NOON // 1000 + 1]
+
+    def test_that_was_revoked_a_millisecond_ago_does_not_work(self, keys: AgentKeys, clock: Clock) -> None:
+        text, key = keys.create(WANTED)
+        clock.now += 1
+        keys.revoke(42, key.id)
+        assert not works(keys, text)
+        assert keys.find(key.id) is None
+        assert ids(keys) == []
+
+    def test_is_revoked_as_often_as_one_likes(self, keys: AgentKeys) -> None:
+        _, key = keys.create(WANTED)
+        for _ in range(2):
+            keys.revoke(42, key.id)
+        keys.revoke(42, key_text.new_id())
+        keys.revoke(7, key_text.new_id())
+        assert "user#7" not in str(rows())
+
+    def test_of_another_user_can_be_neither_revoked_nor_rotated(self, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED)
+        keys.create(WANTED._replace(user_id=7))
+        for user_id in (7, 8):
+            with pytest.raises(NotFound):
+                keys.revoke(user_id, key.id)
+            with pytest.raises(NotFound):
+                keys.rotate(user_id, key.id, 24)
+        assert works(keys, text)
+        assert ids(keys) == [key.id]
+
+    def test_that_is_not_there_cannot_be_rotated(self, keys: AgentKeys) -> None:
+        with pytest.raises(NotFound):
+            keys.rotate(42, key_text.new_id(), 24)
+        assert rows() == []
+
+
+class TestRotation:
+    def test_keeps_the_id_and_the_bounds(self, keys: AgentKeys, clock: Clock) -> None:
+        text, key = keys.create(WANTED._replace(agent_id=7, expires_at=NOON + HOUR))
+        clock.now += 1
+        next_text, rotated = keys.rotate(42, key.id, 24)
+        assert rotated == key
+        assert next_text != text
+        assert key_text.read_id(next_text) == key.id
+        assert keys.of_user(42) == [key]
+
+    @pytest.mark.parametrize("hours", [0, 1, 24, 168])
+    def test_lets_the_one_before_work_until_the_overlap_ends(self, keys: AgentKeys, clock: Clock, hours: int) -> None:
+        text, key = keys.create(WANTED)
+        next_text, _ = keys.rotate(42, key.id, hours)
+        for later, is_overlap in ((0, hours > 0), (hours * HOUR - 1, hours > 0), (hours * HOUR, False)):
+            clock.now = NOON + max(later, 0)
+            assert works(keys, text) == is_overlap
+        assert works(keys, next_text)
+
+    def test_ends_the_first_with_the_third(self, keys: AgentKeys) -> None:
+        first, key = keys.create(WANTED)
+        second, _ = keys.rotate(42, key.id, 168)
+        third, _ = keys.rotate(42, key.id, 1)
+        assert [works(keys, text) for text in (first, second, third)] == [False, True, True]
+
+    def test_does_not_outlive_the_key_s_end(self, keys: AgentKeys, clock: Clock) -> None:
+        first, key = keys.create(WANTED._replace(expires_at=NOON + HOUR))
+        second, _ = keys.rotate(42, key.id, 168)
+        clock.now = NOON + HOUR
+        assert [works(keys, text) for text in (first, second)] == [False, False]
+
+    def test_ends_with_a_revocation(self, keys: AgentKeys) -> None:
+        first, key = keys.create(WANTED)
+        second, _ = keys.rotate(42, key.id, 168)
+        keys.revoke(42, key.id)
+        assert [works(keys, text) for text in (first, second)] == [False, False]
+
+    def test_whose_answer_was_lost_has_happened_once(self, keys: AgentKeys) -> None:
+        first, key = keys.create(WANTED)
+        with faulty(keys.dynamodb, "UpdateItem", lost, fine) as calls:
+            second, rotated = keys.rotate(42, key.id, 24)
+        assert len(calls) == 2
+        assert rotated == key
+        assert [works(keys, text) for text in (first, second)] == [True, True]
+
+    def test_in_the_way_of_a_transaction_is_tried_again(self, keys: AgentKeys) -> None:
+        _, key = keys.create(WANTED)
+        with faulty(keys.dynamodb, "UpdateItem", error("TransactionConflictException"), fine) as calls:
+            text, _ = keys.rotate(42, key.id, 24)
+        assert len(calls) == 2
+        assert works(keys, text)
+
+
+class TestKeysOfAUser:
+    def test_are_the_user_s_own_newest_first(self, keys: AgentKeys, clock: Clock) -> None:
+        made = []
+        for clock.now in (NOON, NOON + 1, NOON + 2):
+            made.append(keys.create(WANTED)[1].id)
+            keys.create(WANTED._replace(user_id=7))
+        assert ids(keys) == made[::-1]
+        assert len(ids(keys, 7)) == 3
+        assert ids(keys, 8) == []
+
+    def test_are_there_as_soon_as_they_are_made(self, keys: AgentKeys) -> None:
+        """Every read is consistent."""
+        requests: list[Any] = []
+
+        def watched(request: Request, send: Send) -> Reply:
+            requests.append(request.body)
+            return send()
+
+        _, key = keys.create(WANTED)
+        with faulty(keys.dynamodb, {"GetItem", "BatchGetItem"}, watched):
+            assert ids(keys) == [key.id]
+        row, batch = requests
+        assert row["ConsistentRead"] is batch["RequestItems"]["KeysTable"]["ConsistentRead"] is True
+
+    def test_that_are_not_all_read_at_once_are_asked_for_again(self, keys: AgentKeys) -> None:
+        made = {keys.create(WANTED)[1].id for _ in range(3)}
+
+        def one_less(request: Request, _send: Send) -> Reply:
+            asked = request.body["RequestItems"]["KeysTable"]
+            *left, now = asked["Keys"]
+            item = aws_client("dynamodb").get_item(TableName="KeysTable", Key=now)["Item"]
+            unprocessed = {"KeysTable": asked | {"Keys": left}} if left else {}
+            return answer({"Responses": {"KeysTable": [item]}, "UnprocessedKeys": unprocessed})
+
+        with faulty(keys.dynamodb, "BatchGetItem", one_less) as calls:
+            assert set(ids(keys)) == made
+        assert len(calls) == 3
+
+    def test_that_cannot_be_read_in_time_are_not_half_a_list(
+        self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("outcomes.storage.agent_keys.RETRY_SECONDS", 0)
+        keys.create(WANTED)
+
+        def nothing(request: Request, _send: Send) -> Reply:
+            return answer({"Responses": {}, "UnprocessedKeys": request.body["RequestItems"]})
+
+        with faulty(keys.dynamodb, "BatchGetItem", nothing), pytest.raises(Busy):
+            keys.of_user(42)
+
+    def test_are_not_those_whose_rows_are_gone(self, keys: AgentKeys) -> None:
+        _, gone = keys.create(WANTED)
+        _, key = keys.create(WANTED)
+        aws_client("dynamodb").delete_item(TableName="KeysTable", Key={"id": {"S": gone.id}})
+        assert ids(keys) == [key.id]
+
+
+def answer(body: dict[str, Any]) -> Reply:
+    return Reply(200, {}, json.dumps(body).encode())
+
+
+class TestTheLimit:
+    @pytest.fixture
+    def full(self, keys: AgentKeys) -> AgentKeys:
+        """Make a user's keys, but for one as many as there may be, of which one ends after an hour."""
+        keys.create(WANTED._replace(expires_at=NOON + HOUR))
+        for _ in range(MAX_KEYS - 2):
+            keys.create(WANTED)
+        return keys
+
+    def test_is_a_hundred_live_keys(self, full: AgentKeys, clock: Clock) -> None:
+        _, last = full.create(WANTED)
+        with pytest.raises(TooManyKeys):
+            full.create(WANTED)
+        full.create(WANTED._replace(user_id=7))
+        assert len(ids(full)) == MAX_KEYS
+        full.revoke(42, last.id)
+        full.create(WANTED)
+        with pytest.raises(TooManyKeys):
+            full.create(WANTED)
+        clock.now = NOON + HOUR
+        full.create(WANTED)
+        with pytest.raises(TooManyKeys):
+            full.create(WANTED)
+        assert len(ids(full)) == MAX_KEYS
+
+    def test_forgets_in_a_user_s_row_what_has_expired(self, keys: AgentKeys, clock: Clock) -> None:
+        for clock.now in range(NOON, NOON + 5 * HOUR, HOUR):
+            keys.create(WANTED._replace(expires_at=clock.now + HOUR))
+        [row] = [row for row in rows() if row["id"]["S"] == "user#42"]
+        assert len(row) == len({"id", "changes", "the last key"})
+
+    def test_holds_for_two_who_make_the_last_one_at_the_same_moment(self, full: AgentKeys) -> None:
+        made = []
+
+        def overtaken(_request: Request, send: Send) -> Reply:
+            made.append(AgentKeys("KeysTable").create(WANTED))
+            return send()
+
+        with faulty(full.dynamodb, "TransactWriteItems", overtaken, fine), pytest.raises(TooManyKeys):
+            full.create(WANTED)
+        assert len(ids(full)) == MAX_KEYS
+        assert works(full, made[0][0])
+
+    def test_lets_two_at_the_same_moment_make_one_each_where_there_is_room(self, keys: AgentKeys) -> None:
+        made = []
+
+        def overtaken(_request: Request, send: Send) -> Reply:
+            made.append(AgentKeys("KeysTable").create(WANTED))
+            return send()
+
+        with faulty(keys.dynamodb, "TransactWriteItems", overtaken, overtaken, fine) as calls:
+            text, _ = keys.create(WANTED)
+        assert len(calls) == 3
+        assert len(ids(keys)) == 3
+        assert all(works(keys, text) for text, _ in [*made, (text, None)])
+
+
+class TestTrouble:
+    def test_a_creation_whose_answer_was_lost_is_one_key(self, keys: AgentKeys) -> None:
+        """Its attempts are one transaction to DynamoDB, by their token."""
+        tokens: list[str] = []
+
+        def losing(request: Request, send: Send) -> Reply:
+            tokens.append(request.body["ClientRequestToken"])
+            return lost(request, send)
+
+        def repeated(request: Request, _send: Send) -> Reply:
+            tokens.append(request.body["ClientRequestToken"])
+            return answer({})
+
+        with faulty(keys.dynamodb, "TransactWriteItems", losing, repeated):
+            text, key = keys.create(WANTED)
+        assert len(set(tokens)) == 1 < len(tokens)
+        assert works(keys, text)
+        assert ids(keys) == [key.id]
+
+    def test_a_creation_that_has_happened_is_recognized_where_the_token_is_forgotten(self, keys: AgentKeys) -> None:
+        with faulty(keys.dynamodb, "TransactWriteItems", lost, cancelled("ConditionalCheckFailed", "None")):
+            text, key = keys.create(WANTED)
+        assert works(keys, text)
+        assert ids(keys) == [key.id]
+
+    def test_a_creation_that_may_have_happened_can_be_seen_and_revoked(self, keys: AgentKeys) -> None:
+        with faulty(keys.dynamodb, "TransactWriteItems", lost, unreachable), pytest.raises(CallFailed) as failed:
+            keys.create(WANTED)
+        assert failed.value.maybe_done
+        [id_] = ids(keys)
+        keys.revoke(42, id_)
+        assert ids(keys) == []
+
+    @pytest.mark.parametrize("trouble", [error(THROTTLED), error("X", status=500), error(DENIED), unreachable])
+    def test_leaves_nothing_half_done(self, keys: AgentKeys, trouble: Fault) -> None:
+        text, key = keys.create(WANTED)
+        before = rows()
+        for write in (
+            lambda: keys.create(WANTED),
+            lambda: keys.rotate(42, key.id, 0),
+            lambda: keys.revoke(42, key.id),
+        ):
+            with (
+                faulty(keys.dynamodb, {"TransactWriteItems", "UpdateItem"}, trouble),
+                pytest.raises((Busy, CallFailed)),
+            ):
+                write()
+        assert rows() == before
+        assert works(keys, text)
+
+    @pytest.mark.parametrize("trouble", [error(THROTTLED), error("X", status=500), unreachable])
+    def test_with_a_read_is_neither_yes_nor_no(self, keys: AgentKeys, trouble: Fault) -> None:
+        text, _ = keys.create(WANTED)
+        with faulty(keys.dynamodb, "GetItem", trouble), pytest.raises((Busy, CallFailed)):
+            keys.authenticate(text)
+
+    def test_that_others_make_for_ever_is_told(self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+        _, key = keys.create(WANTED)
+        monkeypatch.setattr("outcomes.storage.agent_keys.RETRY_SECONDS", 0)
+        conflict = cancelled("TransactionConflict", "None")
+        with faulty(keys.dynamodb, "TransactWriteItems", conflict):
+            with pytest.raises(Contended):
+                keys.create(WANTED)
+            with pytest.raises(Contended):
+                keys.revoke(42, key.id)
+
+    @pytest.mark.parametrize("reasons", [("ValidationError", "None"), ("None", "None"), (None,)])
+    def test_that_another_attempt_would_not_mend_is_not_tried_again(
+        self, keys: AgentKeys, reasons: tuple[str | None, ...]
+    ) -> None:
+        with (
+            faulty(keys.dynamodb, "TransactWriteItems", cancelled(*reasons)) as calls,
+            pytest.raises(ServiceError, match="TransactionCanceledException"),
+        ):
+            keys.create(WANTED)
+        assert len(calls) == 1
+
+    def test_between_a_revocation_and_others_is_waited_for(self, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED)
+        with faulty(keys.dynamodb, "TransactWriteItems", cancelled("TransactionConflict", "None"), fine) as calls:
+            keys.revoke(42, key.id)
+        assert len(calls) == 2
+        assert not works(keys, text)
+
+
+class TestUse:
+    def used(self, keys: AgentKeys, text: str) -> AgentKey:
+        key = keys.authenticate(text)
+        assert key
+        keys.mark_used(key)
+        return key
+
+    def test_is_noted_once_an_hour(self, keys: AgentKeys, clock: Clock) -> None:
+        text, key = keys.create(WANTED)
+        with faulty(keys.dynamodb, "UpdateItem", fine) as writes:
+            for clock.now in (NOON, NOON + 1, NOON + HOUR - 1):
+                self.used(keys, text)
+            assert len(writes) == 1
+            assert keys.of_user(42)[0].last_used_at == "2026-04-01T12:00:00.000Z"
+            clock.now = NOON + HOUR + 1
+            self.used(keys, text)
+            assert len(writes) == 2
+        assert keys.of_user(42) == [key._replace(last_used_at="2026-04-01T13:00:00.000Z")]
+
+    def test_that_another_call_has_noted_is_noted_once(self, keys: AgentKeys) -> None:
+        text, _ = keys.create(WANTED)
+        read_before = keys.authenticate(text)
+        self.used(keys, text)
+        assert read_before
+        keys.mark_used(read_before)
+        assert keys.of_user(42)[0].last_used_at == "2026-04-01T12:00:00.000Z"
+
+    def test_does_not_bring_back_what_was_revoked_meanwhile(self, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED)
+        read_before = keys.authenticate(text)
+        keys.revoke(42, key.id)
+        assert read_before
+        keys.mark_used(read_before)
+        assert keys.find(key.id) is None
+
+    def test_is_attempted_once(self, keys: AgentKeys) -> None:
+        _, key = keys.create(WANTED)
+        with faulty(keys.dynamodb, "UpdateItem", error("X", status=500)) as calls, pytest.raises(CallFailed):
+            keys.mark_used(key)
+        assert len(calls) == 1
+
+    def test_is_kept_by_a_rotation(self, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED)
+        self.used(keys, text)
+        _, rotated = keys.rotate(42, key.id, 24)
+        assert rotated.last_used_at == "2026-04-01T12:00:00.000Z"
+
+
+def test_a_clock_that_goes_back_unmarks_no_use(keys: AgentKeys, clock: Clock) -> None:
+    text, key = keys.create(WANTED)
+    keys.mark_used(key)
+    clock.now = NOON - HOUR
+    found = keys.authenticate(text)
+    assert found
+    keys.mark_used(found)
+    assert found.last_used_at == "2026-04-01T12:00:00.000Z"

@@ -1,0 +1,302 @@
+"""/api/keys: what a user, the platform and an agent hear of it."""
+
+import json
+from itertools import count
+from typing import Any
+
+import pytest
+from outcomes.contract import instants, key_text
+from outcomes.contract.limits import MAX_KEYS
+
+from functions.manage_keys import app
+from tests.aws import aws_client
+from tests.events import KEY, agent, proxy_event, session
+from tests.faults import THROTTLED, Fault, error, faulty, lost, unreachable
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+BOUNDED = {
+    "name": "Nightly import",
+    "agentId": 7,
+    "outcomeTypes": ["task_complete", "deal_closed"],
+    "maxValueUsd": 500.50,
+    "scopes": ["record", "read"],
+    "expiresAt": "2030-01-01T00:00:00+01:00",
+}
+FORBIDDEN = (403, {"error": "Forbidden"})
+NOT_FOUND = (404, {"error": "Not found"})
+ANOTHER_ID = "another0another0"
+
+pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be noon, and a millisecond later each time somebody looks."""
+    milliseconds = count(NOON)
+    monkeypatch.setattr(instants, "now", lambda: next(milliseconds))
+
+
+def ask(method: str, path: str, authorizer: dict[str, Any], body: Any = None, **event: Any) -> tuple[int, Any]:
+    response = app.handler(proxy_event(method, path, authorizer=authorizer, body=body, **event), None)
+    assert response["headers"]["Cache-Control"] == "no-store"
+    return response["statusCode"], json.loads(response["body"])
+
+
+def create(authorizer: dict[str, Any], **body: Any) -> tuple[int, Any]:
+    return ask("POST", "/api/keys", authorizer, {"name": "Nightly import"} | body)
+
+
+def listed(authorizer: dict[str, Any], **query: str) -> tuple[int, Any]:
+    return ask("GET", "/api/keys", authorizer, query=query)
+
+
+def rotate(id_: str, authorizer: dict[str, Any], **body: Any) -> tuple[int, Any]:
+    return ask("POST", "/api/keys/{id}/rotate", authorizer, body, parameters={"id": id_})
+
+
+def revoke(id_: str, authorizer: dict[str, Any], **query: str) -> tuple[int, Any]:
+    return ask("DELETE", "/api/keys/{id}", authorizer, parameters={"id": id_}, query=query)
+
+
+def own(authorizer: dict[str, Any]) -> tuple[int, Any]:
+    return ask("GET", "/api/keys/self", authorizer)
+
+
+def test_a_user_makes_a_key_and_sees_it_once() -> None:
+    status, made = ask("POST", "/api/keys", session(42), BOUNDED)
+    assert status == 200
+    text = made.pop("key")
+    assert key_text.read_id(text) == made["id"]
+    assert list(made.items()) == [
+        ("id", made["id"]),
+        ("user_id", 42),
+        ("name", "Nightly import"),
+        ("agent_id", 7),
+        ("outcome_types", ["deal_closed", "task_complete"]),
+        ("max_value_usd", 500.5),
+        ("scopes", ["record", "read"]),
+        ("created_at", made["created_at"]),
+        ("expires_at", "2029-12-31T23:00:00.000Z"),
+        ("last_used_at", None),
+    ]
+    assert made["created_at"].startswith("2026-04-01T12:00:00.0")
+    assert listed(session(42)) == (200, {"keys": [made]})
+
+
+def test_a_key_without_bounds_says_so() -> None:
+    _, made = create(session(42))
+    del made["key"], made["id"], made["created_at"]
+    assert made == {
+        "user_id": 42,
+        "name": "Nightly import",
+        "agent_id": None,
+        "outcome_types": None,
+        "max_value_usd": None,
+        "scopes": ["record"],
+        "expires_at": None,
+        "last_used_at": None,
+    }
+
+
+def test_a_magnitude_comes_back_as_it_was_sent() -> None:
+    body = '{"name": "x", "maxValueUsd": 123456789012.12345678901234567}'
+    response = app.handler(proxy_event("POST", "/api/keys", authorizer=session(42), body=body), None)
+    assert '"max_value_usd":123456789012.12345678901234567,' in response["body"]
+    response = app.handler(proxy_event("GET", "/api/keys", authorizer=session(42)), None)
+    assert '"max_value_usd":123456789012.12345678901234567,' in response["body"]
+
+
+def test_the_platform_makes_lists_rotates_and_revokes_keys_of_whom_it_names() -> None:
+    status, made = create(KEY, userId=42)
+    assert (status, made["user_id"]) == (200, 42)
+    assert [key["id"] for key in listed(session(42))[1]["keys"]] == [made["id"]]
+    assert listed(KEY, userId="42") == listed(session(42))
+    assert listed(KEY, userId="7") == (200, {"keys": []})
+    assert rotate(made["id"], KEY, userId=7) == NOT_FOUND
+    assert rotate(made["id"], KEY, userId=42)[0] == 200
+    assert revoke(made["id"], KEY, userId="7") == NOT_FOUND
+    assert revoke(made["id"], KEY, userId="42") == (200, {"ok": True})
+    assert listed(KEY, userId="42") == (200, {"keys": []})
+
+
+def test_the_platform_has_to_name_a_user() -> None:
+    for status, answer in (create(KEY), create(KEY, userId="42"), rotate(ANOTHER_ID, KEY)):
+        assert (status, answer["error"]) == (400, "Invalid userId")
+        assert answer["details"][0]["field"] == "userId"
+    for query in ({}, {"userId": "me"}, {"userId": "0"}):
+        assert listed(KEY, **query) == revoke(ANOTHER_ID, KEY, **query) == (400, {"error": "Invalid userId"})
+
+
+def test_a_session_is_its_own_user_whatever_else_it_says() -> None:
+    _, made = create(session(42), userId=7)
+    assert made["user_id"] == 42
+    assert listed(session(42), userId="7")[1]["keys"][0]["id"] == made["id"]
+    assert rotate(made["id"], session(42), userId=7)[0] == 200
+    assert revoke(made["id"], session(42), userId="7") == (200, {"ok": True})
+
+
+def test_keys_make_no_keys() -> None:
+    _, made = create(session(42))
+    for scopes in ("record", "record read correct backfill"):
+        caller = agent(scopes, keyId=made["id"])
+        assert create(caller) == create(caller, userId=42) == listed(caller) == FORBIDDEN
+        assert rotate(made["id"], caller) == revoke(made["id"], caller) == FORBIDDEN
+    assert len(listed(session(42))[1]["keys"]) == 1
+
+
+def test_an_agent_hears_what_its_key_may_do() -> None:
+    _, made = ask("POST", "/api/keys", session(42), BOUNDED)
+    del made["key"]
+    assert own(agent("read", keyId=made["id"])) == (200, made)
+
+
+def test_a_key_that_was_revoked_since_it_was_let_in_is_nobody_s() -> None:
+    assert own(agent(keyId=ANOTHER_ID)) == (401, {"error": "Unauthorized"})
+
+
+@pytest.mark.parametrize("authorizer", [KEY, session(42)])
+def test_who_has_no_agent_key_has_none_of_its_own(authorizer: dict[str, Any]) -> None:
+    assert own(authorizer) == NOT_FOUND
+
+
+def test_a_rotated_key_is_the_same_but_for_its_text() -> None:
+    _, made = ask("POST", "/api/keys", session(42), BOUNDED)
+    status, rotated = rotate(made["id"], session(42), overlapHours=0)
+    assert status == 200
+    assert rotated.pop("key") != made.pop("key")
+    assert rotated == made
+
+
+def test_a_revoked_key_is_gone_and_may_be_revoked_again() -> None:
+    _, made = create(session(42))
+    for _ in range(2):
+        assert revoke(made["id"], session(42)) == (200, {"ok": True})
+    assert listed(session(42)) == (200, {"keys": []})
+    assert rotate(made["id"], session(42)) == NOT_FOUND
+
+
+def test_another_user_s_key_is_not_found() -> None:
+    _, made = create(session(7))
+    create(session(42))
+    assert revoke(made["id"], session(42)) == rotate(made["id"], session(42)) == NOT_FOUND
+    assert len(listed(session(7))[1]["keys"]) == 1
+
+
+@pytest.mark.parametrize("id_", ["user#42", "self", "", "0" * 17, "0123456789abcd-_", "../keys", "🎉" * 16])
+def test_what_is_no_id_is_not_found(id_: str) -> None:
+    create(session(42))
+    before = aws_client("dynamodb").scan(TableName="KeysTable")["Items"]
+    assert revoke(id_, session(42)) == rotate(id_, session(42)) == NOT_FOUND
+    assert aws_client("dynamodb").scan(TableName="KeysTable")["Items"] == before
+
+
+def test_a_hundred_live_keys_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.storage.agent_keys.MAX_KEYS", 2)
+    assert MAX_KEYS == 100
+    ids = [create(session(42))[1]["id"] for _ in range(2)]
+    assert create(session(42)) == create(KEY, userId=42) == (409, {"error": "Too many keys"})
+    revoke(ids[0], session(42))
+    assert create(session(42))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("", "Invalid JSON"),
+        ("[]", "Invalid JSON"),
+        ({}, "Invalid name"),
+        ({"name": "x" * 81}, "Invalid name"),
+        ({"name": "x", "agentId": "7"}, "Invalid agentId"),
+        ({"name": "x", "outcomeTypes": []}, "Invalid outcomeTypes"),
+        ({"name": "x", "maxValueUsd": -1}, "Invalid maxValueUsd"),
+        ({"name": "x", "scopes": ["admin"]}, "Invalid scopes"),
+        ({"name": "x", "expiresAt": "2026-04-01T12:00:00Z"}, "Invalid expiresAt"),
+    ],
+)
+def test_a_bad_field_is_named(body: Any, error: str) -> None:
+    status, answer = ask("POST", "/api/keys", session(42), body)
+    assert (status, answer["error"]) == (400, error)
+    assert ("details" in answer) == (error != "Invalid JSON")
+    assert listed(session(42)) == (200, {"keys": []})
+
+
+def test_a_bad_overlap_is_named() -> None:
+    _, made = create(session(42))
+    assert rotate(made["id"], session(42), overlapHours=169) == (
+        400,
+        {
+            "error": "Invalid overlapHours",
+            "details": [{"field": "overlapHours", "message": "must be a whole number from 0 to 168, or null"}],
+        },
+    )
+
+
+def test_fields_that_are_not_read_are_named() -> None:
+    event = proxy_event("POST", "/api/keys", authorizer=session(42), body={"name": "x", "agent_id": 7, "userId": 42})
+    assert app.handler(event, None)["headers"]["Ignored-Fields"] == "agent_id"
+
+
+def test_an_idempotency_key_is_refused_where_the_answer_holds_a_key() -> None:
+    """To answer a retry as the first time, the key itself would have to be stored."""
+    _, made = create(session(42))
+    once = {"headers": {"Idempotency-Key": "k"}}
+    refused = {
+        "error": "Invalid Idempotency-Key",
+        "details": [
+            {
+                "field": "Idempotency-Key",
+                "message": "is not honoured here, where an answer holds a key and is not stored",
+            }
+        ],
+    }
+    assert ask("POST", "/api/keys", session(42), {"name": "x"}, **once) == (400, refused)
+    parameters = {"id": made["id"]}
+    assert ask("POST", "/api/keys/{id}/rotate", session(42), {}, parameters=parameters, **once) == (400, refused)
+    assert len(listed(session(42))[1]["keys"]) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_another_site_s_page_is_forbidden(method: str) -> None:
+    evil = {"Origin": "https://evil.example"}
+    path = "/api/keys" if method == "POST" else "/api/keys/{id}"
+    assert ask(method, path, session(42), {"name": "x"}, parameters={"id": ANOTHER_ID}, headers=evil) == FORBIDDEN
+
+
+def test_a_page_of_the_dashboard_may_delete_without_a_body() -> None:
+    _, made = create(session(42))
+    event = proxy_event("DELETE", "/api/keys/{id}", authorizer=session(42), parameters={"id": made["id"]})
+    event["headers"] = {"Origin": "https://app.example.com"}
+    response = app.handler(event, None)
+    assert response["statusCode"] == 200
+    assert response["headers"]["Access-Control-Allow-Origin"] == "https://app.example.com"
+
+
+def test_a_route_that_nobody_wrote_is_not_found() -> None:
+    assert ask("PUT", "/api/keys", KEY) == NOT_FOUND
+
+
+@pytest.mark.parametrize("trouble", [error("X", status=500), error("AccessDeniedException"), unreachable])
+def test_when_dynamodb_fails_it_is_a_500(trouble: Fault) -> None:
+    _, made = create(session(42))
+    everything = {"GetItem", "BatchGetItem", "UpdateItem", "TransactWriteItems"}
+    with faulty(app.agent_keys.dynamodb, everything, trouble):
+        for answer in (
+            create(session(42)),
+            listed(session(42)),
+            rotate(made["id"], session(42)),
+            revoke(made["id"], session(42)),
+            own(agent(keyId=made["id"])),
+        ):
+            assert answer == (500, {"error": "Failed to manage keys"})
+
+
+def test_when_the_table_takes_no_more_it_says_so() -> None:
+    with faulty(app.agent_keys.dynamodb, "GetItem", error(THROTTLED)):
+        assert listed(session(42)) == (503, {"error": "Busy"})
+
+
+def test_when_a_creation_s_answer_is_lost_for_good_the_key_can_be_seen_and_revoked() -> None:
+    with faulty(app.agent_keys.dynamodb, "TransactWriteItems", lost, unreachable):
+        assert create(session(42)) == (500, {"error": "Failed to manage keys"})
+    [key] = listed(session(42))[1]["keys"]
+    assert revoke(key["id"], session(42)) == (200, {"ok": True})
