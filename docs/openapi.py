@@ -36,13 +36,13 @@ def document() -> Json:
 
     def operation(route: Json) -> Json:
         [[authorizer]] = route["security"]
-        said: Json = operations[route["operationId"]]
-        ours = said.pop("x-errors")
+        described: Json = operations[route["operationId"]]
+        ours = described.pop("x-errors")
         for status in sorted(ours.keys() | gateway.keys()):
             errors = list(dict.fromkeys([*ours.get(status, []), *gateway.get(status, [])]))
-            said["responses"][str(status)] = _refusal(refusals[status], errors, details)
-        schemes: list[Json] = [{scheme: []} for scheme in said.pop("x-security", security[authorizer])]
-        return {"operationId": route["operationId"], "security": schemes} | said
+            described["responses"][str(status)] = _error_response(refusals[status], errors, details)
+        schemes: list[Json] = [{scheme: []} for scheme in described.pop("x-security", security[authorizer])]
+        return {"operationId": route["operationId"], "security": schemes} | described
 
     paths = {
         path: {method: operation(route) for method, route in methods.items() if method != "options"}
@@ -134,13 +134,13 @@ def _gateway_errors(responses: Json) -> dict[int, list[str]]:
     return errors
 
 
-def _refusal(said: Json, errors: list[str], details: Json) -> Json:
+def _error_response(entry: Json, errors: list[str], details: Json) -> Json:
     """Describe an error response.
 
-    said: the entry of its status in x-refusals. errors: what its `error` may be, of which the first is an example.
+    entry: the entry of its status in x-refusals. errors: what its `error` may be, of which the first is an example.
     """
     properties: Json = {"error": {"enum": errors}}
-    if "with-details" in said:
+    if "with-details" in entry:
         properties["details"] = {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
     schema = {"type": "object", "required": ["error"], "properties": properties, "additionalProperties": False}
     examples = {
@@ -149,15 +149,15 @@ def _refusal(said: Json, errors: list[str], details: Json) -> Json:
         if error == errors[0] or error in details
     }
     content = {"application/json": {"schema": schema, "examples": examples}}
-    response: Json = {"description": said["description"], "content": content}
-    if waits := set(said.get("retry-after", ())) & set(errors):
+    response: Json = {"description": entry["description"], "content": content}
+    if waits := set(entry.get("retry-after", ())) & set(errors):
         header = "RetryAfter" if waits == set(errors) else "RetryAfterAtTimes"
         response["headers"] = {"Retry-After": {"$ref": f"#/components/headers/{header}"}}
     return response
 
 
 class _WithoutAliases(yaml.SafeDumper):
-    """Writes what occurs twice twice."""
+    """Writes in full, each time, what occurs several times."""
 
     def ignore_aliases(self, _data: object) -> bool:
         """Write no aliases: not all tools that read OpenAPI know them."""

@@ -50,18 +50,18 @@ def _own_key(caller: Caller) -> Response:
     key = agent_keys.find(caller.agent_key.key_id)
     if key is None:  # revoked since the authorizer has seen it
         raise Unauthorized
-    return ok(_json(_said(key)))
+    return ok(_json(_public(key)))
 
 
 def _create(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
     text, key = agent_keys.create(read_new_key(body, session_user=caller.session_user))
-    return ok(_json({"key": text} | _said(key)), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
+    return ok(_json({"key": text} | _public(key)), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
 
 
 def _list(event: Event, caller: Caller) -> Response:
-    return ok(_json({"keys": [_said(key) for key in agent_keys.of_user(_user(event, caller))]}))
+    return ok(_json({"keys": [_public(key) for key in agent_keys.of_user(_user(event, caller))]}))
 
 
 def _rotate(event: Event, caller: Caller) -> Response:
@@ -69,7 +69,7 @@ def _rotate(event: Event, caller: Caller) -> Response:
     body = json_body(event)
     user_id, overlap_hours = read_rotation(body, session_user=caller.session_user)
     text, key = agent_keys.rotate(user_id, _id(event), overlap_hours)
-    return ok(_json({"key": text} | _said(key)), ignored_header(ignored_fields(body, ROTATION.rules)))
+    return ok(_json({"key": text} | _public(key)), ignored_header(ignored_fields(body, ROTATION.rules)))
 
 
 def _revoke(event: Event, caller: Caller) -> Response:
@@ -97,8 +97,8 @@ def _refuse_idempotency_key(event: Event) -> None:
         raise BadRequest("Invalid Idempotency-Key", [Fault(field="Idempotency-Key", message=rule)])
 
 
-def _said(key: AgentKey) -> dict[str, Any]:
-    """Say of a key what everybody may hear who may see it, numbers as `Decimal`."""
+def _public(key: AgentKey) -> dict[str, Any]:
+    """Describe a key to whoever may see it, without its secret; numbers as `Decimal`."""
     return key._asdict() | {
         "user_id": Decimal(key.user_id),
         "agent_id": None if key.agent_id is None else Decimal(key.agent_id),

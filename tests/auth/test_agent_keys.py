@@ -296,7 +296,7 @@ def test_junk_does_not_even_load_what_looks_keys_up() -> None:
 
 
 def test_a_key_loads_neither_the_rules_of_bodies_nor_an_sdk() -> None:
-    """What it fails with here is that nobody answers, and that there is no logger to tell."""
+    """Here it fails, as nobody answers and there is no logger to tell."""
     ours = {module for module in loaded_by(UNKNOWN) if module.startswith("outcomes.")}
     assert "outcomes.storage.agent_keys" in ours
     assert not ours & {"outcomes.contract.engine", "outcomes.contract.bodies", "outcomes.auth.sessions"}
