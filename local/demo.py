@@ -1,4 +1,4 @@
-"""The demo dashboard at `/`: the page and the component that CloudFront serves when deployed, its visitor signed in.
+"""The demo dashboard at `/`: the page and the components that CloudFront serves when deployed, its visitor signed in.
 
 Not a part of the template's API. Only FILES are served, so nothing else that lies in the folder ever is.
 """
@@ -12,6 +12,7 @@ from aiohttp import web
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/value-delivered.js": ("value-delivered.js", "text/javascript; charset=utf-8"),
+    "/outcome-keys.js": ("outcome-keys.js", "text/javascript; charset=utf-8"),
 }
 
 # Those of the template's FeedHeaders, without the one about TLS; a test holds the two together.

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -77,23 +78,33 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture
 def open_feed(page: Page, ledger: Ledger) -> Open:
-    """Open a page that embeds the component, with the attributes given (its endpoint too, unless that comes later)."""
+    """Open a page that embeds the feed, with the attributes given (its endpoint too, unless that comes later)."""
+    return partial(embed, page, f"{ledger.url}/feed", "value-delivered", "/api/outcomes")
 
-    def open_feed(*, endpoint_later: bool = False, **attributes: object) -> Page:
-        attributes |= {} if endpoint_later else {"endpoint": "/api/outcomes"}
-        given = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
-        body = f"""<!doctype html><html lang="en"><head><title>Feed</title>
-            <meta name="color-scheme" content="light dark">
-            <script type="module" src="/value-delivered.js"></script></head>
-            <body><main><h1>Spending</h1><value-delivered{given}></value-delivered></main></body></html>"""
-        # The strictest policy a page may have: no inline code or style, no markup made from strings.
-        policy = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
-        headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
-        page.route(f"{ledger.url}/feed", lambda route: route.fulfill(body=body, headers=headers))
-        page.goto(f"{ledger.url}/feed")
-        return page
 
-    return open_feed
+@pytest.fixture
+def open_keys(page: Page, ledger: Ledger) -> Open:
+    """Open a page that embeds the agents' keys, as open_feed does the feed."""
+    return partial(embed, page, f"{ledger.url}/keys", "outcome-keys", "/api/keys")
+
+
+def embed(
+    page: Page, url: str, element: str, endpoint: str, *, endpoint_later: bool = False, **attributes: object
+) -> Page:
+    """Open a page with one element of ours, which asks `endpoint`."""
+    attributes |= {} if endpoint_later else {"endpoint": endpoint}
+    given = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+    body = f"""<!doctype html><html lang="en"><head><title>Dashboard</title>
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <script type="module" src="/{element}.js"></script></head>
+        <body><main><h1>Spending</h1><{element}{given}></{element}></main></body></html>"""
+    # The strictest policy a page may have: no inline code or style, no markup made from strings.
+    policy = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
+    page.route(url, lambda route: route.fulfill(body=body, headers=headers))
+    page.goto(url)
+    return page
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,10 @@ DASHBOARD = ROOT / "dashboard"
     [
         ("/", "index.html", "text/html; charset=utf-8"),
         ("/value-delivered.js", "value-delivered.js", "text/javascript; charset=utf-8"),
+        ("/outcome-keys.js", "outcome-keys.js", "text/javascript; charset=utf-8"),
     ],
 )
-def test_the_page_and_the_component_are_served_as_they_are(
+def test_the_page_and_the_components_are_served_as_they_are(
     stack: Stack, path: str, file: str, content_type: str
 ) -> None:
     answer = httpx.get(f"{stack.url}{path}")

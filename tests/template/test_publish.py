@@ -46,7 +46,7 @@ def create_stack(**sections: object) -> None:
     )
 
 
-def test_exactly_the_page_and_the_component_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exactly_the_page_and_the_components_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
     create_stack(Resources=BUCKET, Outputs=OUTPUTS)
     publish(samconfig, "dev", ROOT / "dashboard")
     s3 = boto3.client("s3", "eu-central-1")
@@ -58,6 +58,7 @@ def test_exactly_the_page_and_the_component_are_uploaded(samconfig: Path, capsys
     assert {name: stored["ContentType"] for name, stored in objects.items()} == {
         "index.html": "text/html; charset=utf-8",
         "value-delivered.js": "text/javascript; charset=utf-8",
+        "outcome-keys.js": "text/javascript; charset=utf-8",
     }
     for name, stored in objects.items():
         assert stored["Body"].read() == (ROOT / "dashboard" / name).read_bytes()

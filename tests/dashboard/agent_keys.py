@@ -1,0 +1,99 @@
+"""Agent keys between the browser and the network, as the API answers for them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from outcomes.contract.key_text import new_id, new_key
+from playwright.sync_api import Page, Request, Route
+
+NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
+
+Answer = Callable[[Route], None]
+
+
+def instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class AgentKeys:
+    """Answers for the keys of one viewer, newest first.
+
+    asked: what was asked for. answers: by method, what is answered instead, once each.
+    """
+
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    user_id: int = 42
+
+    def serve(self, page: Page) -> None:
+        page.route("**/api/keys**", self._answer)
+
+    def instead(self, method: str, status: int = 0, **answer: Any) -> None:
+        """Let the next call by `method` answer so; it gets no answer at all when no status is given."""
+        reply: Answer = (
+            (lambda route: route.fulfill(status=status, **answer))
+            if status
+            else (lambda route: route.abort("connectionreset"))
+        )
+        self.answers.setdefault(method, []).append(reply)
+
+    def has(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Keep a key that was made before."""
+        key = {
+            "id": new_id(),
+            "user_id": self.user_id,
+            "name": name,
+            "agent_id": None,
+            "outcome_types": None,
+            "max_value_usd": None,
+            "scopes": ["record"],
+            "created_at": instant(NOW),
+            "expires_at": None,
+            "last_used_at": None,
+        } | fields
+        self.kept.insert(0, key)
+        return key
+
+    def sent(self, method: str) -> list[Any]:
+        """List the bodies of the calls by `method`, numbers as the text that they were."""
+        bodies = [request.post_data or "null" for request in self.asked if request.method == method]
+        return [json.loads(body, parse_float=str) for body in bodies]
+
+    def paths(self, method: str) -> list[str]:
+        return [request.url.partition("/api/keys")[2] for request in self.asked if request.method == method]
+
+    def _answer(self, route: Route) -> None:
+        request = route.request
+        self.asked.append(request)
+        if self.answers.get(request.method):
+            self.answers[request.method].pop(0)(route)
+            return
+        _, _, path = request.url.partition("/api/keys")
+        id_, _, verb = path.strip("/").partition("/")
+        found = next((key for key in self.kept if key["id"] == id_), None)
+        match request.method:
+            case "GET":
+                route.fulfill(json={"keys": self.kept})
+            case "DELETE":
+                self.kept = [key for key in self.kept if key["id"] != id_]
+                route.fulfill(json={"ok": True})
+            case _ if verb == "rotate" and found:
+                route.fulfill(json=found | {"key": new_key(id_)})
+            case _ if verb == "rotate":
+                route.fulfill(status=404, json={"error": "Not found"})
+            case _:
+                body: dict[str, Any] = json.loads(request.post_data or "")
+                made = self.has(
+                    body["name"],
+                    agent_id=body.get("agentId"),
+                    outcome_types=body.get("outcomeTypes"),
+                    max_value_usd=body.get("maxValueUsd"),
+                    scopes=body["scopes"],
+                    expires_at=body.get("expiresAt"),
+                )
+                route.fulfill(json={"key": new_key(made["id"]), **made})
