@@ -1,4 +1,4 @@
-"""The fixture `api`: an API to call, through a server that fails on demand, and a count of what was recorded.
+"""Give tests the fixture `api`: an API behind a server that fails on demand, and a count of what was recorded.
 
 Behind that server stands the small ledger of these tests, or, for tests marked `everywhere`, also the local stack: the
 deployment's own routes, functions and tables.
@@ -31,7 +31,7 @@ everywhere = pytest.mark.parametrize("api", ["ledger", "stack"], indirect=True)
 
 @dataclass
 class Api:
-    """`door` is what clients talk to; `recorded` reads past it what the user has, newest first."""
+    """Lets clients talk to `door`, and tests read past it by `recorded` what the user has, newest first."""
 
     door: FaultyServer
     recorded: Callable[[], list[dict[str, Any]]]
@@ -62,7 +62,7 @@ class Api:
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of the machine that runs the tests reaches a client."""
+    """Keep the variables of the machine that runs the tests from every client."""
     for name in [name for name in os.environ if name.startswith("OUTCOMES_") or name == "INTERNAL_API_KEY"]:
         monkeypatch.delenv(name)
 
@@ -90,7 +90,7 @@ def _ledger() -> Iterator[Api]:
 
 
 def _of_stack(stack: Stack) -> Iterator[Api]:
-    """The running stack, and a user who has no outcomes yet."""
+    """Use the running stack, and a user who has no outcomes yet."""
     user = next(users)
     cookie = stack.cookie(user)
     hop_by_hop = {"host", "connection", "accept-encoding"}

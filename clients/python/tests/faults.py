@@ -1,4 +1,4 @@
-"""An HTTP server that passes requests on to an API, or fails in the ways that networks and clouds do."""
+"""Pass requests on to an API by HTTP, or fail in the ways that networks and clouds do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class FaultyServer(ThreadingHTTPServer):
-    """`faults`: what to do to the next requests, one each; when they are used up, requests pass."""
+    """Does to each of the next requests one of `faults`; when they are used up, requests pass."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -61,7 +61,7 @@ class FaultyServer(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up on a fault is what these tests are about, not worth a traceback."""
+        """Say nothing: a client that hangs up on a fault is what these tests are about."""
 
     @contextmanager
     def running(self) -> Iterator[FaultyServer]:
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Silent."""
+        """Say nothing."""
 
     def _serve(self) -> None:
         self.server.times.append(time.monotonic())

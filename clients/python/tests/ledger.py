@@ -1,4 +1,4 @@
-"""A small API of the same contract in memory: what the client is tested against where the real stack is not needed.
+"""Answer as the API does, from memory, where the client need not be tested against the real stack.
 
 It keeps the ledger's promises (one outcome per idempotency key, results per item, cursors, filters, totals) so that
 counting its outcomes after a test tells whether the client counted twice. It is no second implementation of the
@@ -49,7 +49,7 @@ class Ledger:
         self._numbers = itertools.count(1)
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """What the API answers; also called by the fault proxy in place of forwarding."""
+        """Answer as the API does; also called by the fault proxy in place of forwarding."""
         with self._lock:
             url = urlsplit(target)
             bearer = headers.get("Authorization") == f"Bearer {KEY}"

@@ -1,4 +1,4 @@
-"""The decisions of a call, without network or clock: when to try again, for how long, and what an answer means."""
+"""Test the decisions of a call, without network or clock: when to try again, for how long, and what an answer means."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Clock:
 
 
 def run(call: Call[Any], clock: Clock, answers: Iterable[Reply | NoReply], each: float = 0) -> tuple[Any, list[Any]]:
-    """The result or error of a call whose requests take `each` seconds and get these answers, and its steps."""
+    """Give these answers to a call, `each` seconds apart; return its result or error, and its steps."""
     steps: list[Any] = []
     left = iter(answers)
     answer: Reply | NoReply | None = None

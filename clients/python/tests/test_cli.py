@@ -1,4 +1,4 @@
-"""The command `outcomes` as a shell sees it: what it prints, and its exit code."""
+"""Run the command `outcomes` as a shell does, and see what it prints, and its exit code."""
 
 from __future__ import annotations
 
@@ -268,6 +268,11 @@ def test_list_as_json_is_the_page(outcomes: Outcomes) -> None:
     assert [one["title"] for one in page["outcomes"]] == ["No. 58", "No. 56", "No. 54"]
     rest = json.loads(outcomes("list", "--json", "--cursor", page["next_cursor"], "--agent", "1").out)
     assert rest["outcomes"][0]["title"] == "No. 52"
+
+
+def test_an_outcome_without_a_value_has_none_in_the_list(client: OutcomesClient, outcomes: Outcomes) -> None:
+    client.record("task_complete", "Priceless", user_id=42)
+    assert outcomes("list").out.splitlines()[1].split()[2:] == ["task_complete", "Priceless"]
 
 
 def test_an_empty_list_says_so(outcomes: Outcomes) -> None:
@@ -680,12 +685,17 @@ def test_the_doctor_tells_an_api_without_batches(api: Api, outcomes: Outcomes) -
     assert "the API is older than this client" in run.out
 
 
+@pytest.mark.parametrize(
+    ("absent", "loaded", "command", "extra"),
+    [("typer", "outcomes_client._cli", "list", "cli"), ("mcp", "outcomes_client._mcp", "mcp", "mcp")],
+)
 def test_without_the_extra_the_command_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, absent: str, loaded: str, command: str, extra: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "typer", None)
-    monkeypatch.delitem(sys.modules, "outcomes_client._cli", raising=False)
-    with pytest.raises(SystemExit) as exit_:
-        main(["list"])
-    assert exit_.value.code == 2
-    assert "install outcomes-client[cli]" in capsys.readouterr().err
+    for name in [name for name in sys.modules if name == absent or name.startswith(f"{absent}.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, absent, None)
+    monkeypatch.delitem(sys.modules, loaded, raising=False)
+    run = outcomes(command)
+    assert run.code == 2
+    assert f"is not installed: install outcomes-client[{extra}]" in run.err

@@ -1,4 +1,4 @@
-"""The clients against a real HTTP server: what is recorded, what comes back, and how often it counts."""
+"""Run the clients against a real HTTP server: what is recorded, what comes back, and how often it counts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RecordMany = Callable[..., Awaitable[list[Result]]]
 
 @pytest.fixture(params=["blocking", "awaiting"])
 def record(request: pytest.FixtureRequest, api: Api) -> Record:
-    """`record` of either client, so that one scenario holds for both."""
+    """Give `record` of either client, so that one scenario holds for both."""
 
     async def blocking(*args: Any, **fields: Any) -> Recorded:
         with OutcomesClient(**api.settings) as client:

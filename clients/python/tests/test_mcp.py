@@ -1,4 +1,4 @@
-"""The MCP server driven by the official client: in process, over stdio and over streamable HTTP."""
+"""Drive the MCP server by the official client: in process, over stdio and over streamable HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.types import CallToolResult
 from outcomes_client import AsyncOutcomesClient, OutcomeType
-from outcomes_client._mcp import build
+from outcomes_client._mcp import build, serve
 
 from clients.python.tests.conftest import ONE_TRY, Api, everywhere
 from clients.python.tests.faults import AFTER_THE_WRITE
@@ -36,7 +36,7 @@ Model = Callable[..., AbstractAsyncContextManager[Client]]
 
 @pytest.fixture
 def model(api: Api) -> Model:
-    """An MCP client connected, in process, to a server with these settings."""
+    """Connect an MCP client, in process, to a server with these settings."""
 
     @asynccontextmanager
     async def connect(agent_id: int | None = None, anyone: bool = False, **settings: Any) -> AsyncIterator[Client]:
@@ -214,6 +214,17 @@ async def test_with_a_session_the_user_is_its_own_whatever_the_variable_says(api
                 "This server records for the user of its session only. Leave user_id out and call again."
             )
     assert [(one["agent_id"], one["user_id"]) for one in api.ledger.outcomes] == [(7, 42)]
+
+
+def test_a_variable_that_a_session_overrules_is_told_to_who_starts_the_server(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("outcomes_client._mcp.anyio.run", lambda _: None)
+    for key in (api.key, None):
+        serve(AsyncOutcomesClient(api.url, key, cookie=api.cookie, user_id=43), None)
+    assert [one.getMessage() for one in caplog.records if one.name == "outcomes_client"] == [
+        "OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user"
+    ]
 
 
 async def test_arguments_that_no_tool_has_are_refused(api: Api, model: Model) -> None:

@@ -1,4 +1,4 @@
-"""The command `outcomes`, also `python -m outcomes_client`."""
+"""Run the command `outcomes`, also `python -m outcomes_client`."""
 
 from __future__ import annotations
 

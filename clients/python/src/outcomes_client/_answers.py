@@ -1,4 +1,4 @@
-"""Answers of the API, read strictly: what is not as the contract says is an error, never a surprise later on."""
+"""Read answers of the API strictly: what is not as the contract says is an error, never a surprise later on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every call of the API, without any I/O.
+"""Decide each step of every call of the API, without any I/O.
 
 A call is a generator: it yields what to do next (`Send` a request, `Wait` some seconds), is sent the answer, and
 returns the result or raises. The two clients only carry the steps out, so what is sent, when to try again and what an
@@ -28,12 +28,12 @@ BATCH_ITEMS = 100
 BATCH_BYTES = 1024 * 1024
 
 Moment = datetime | date | str
-"""An aware datetime, a date (midnight UTC), or ISO 8601 text that is sent as it is."""
+"""Is an aware datetime, a date (midnight UTC), or ISO 8601 text that is sent as it is."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How long and how often to try, in seconds.
+    """Says how long and how often to try, in seconds.
 
     `deadline` bounds one call with all its retries (`record_many`: each of its batches); `timeout` one try. Between
     tries the client waits a random time from 0 to `first`, then 2, 4, 8 ... times that, at most `longest`, added to
@@ -48,7 +48,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Send:
-    """The next step: send this, and wait no longer than `timeout` seconds for the whole answer."""
+    """Tells to send this as the next step, and to wait no longer than `timeout` seconds for the whole answer."""
 
     request: Request
     timeout: float
@@ -56,14 +56,14 @@ class Send:
 
 @dataclass(frozen=True)
 class Wait:
-    """The next step: wait."""
+    """Tells to wait as the next step."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Say:
-    """The next step: let whoever runs this know."""
+    """Tells to let whoever runs this know, as the next step."""
 
     notice: str
 
@@ -73,7 +73,7 @@ type Call[T] = Generator[Send | Wait | Say, Reply | NoReply | None, T]
 
 @dataclass(frozen=True)
 class Defaults:
-    """The agent and the user that outcomes are for where the caller does not say, and what names the user else."""
+    """Says for which agent and user outcomes are where the caller does not, and whether a session names the user."""
 
     agent_id: int | None = None
     user_id: int | None = None
@@ -92,7 +92,7 @@ _SAY_AGAIN = 10.0  # seconds after which a wait for the same reason is worth ano
 
 
 class _Deadline:
-    """The tries of one call until its deadline."""
+    """Spaces the tries of one call until its deadline."""
 
     def __init__(self, retry: Retry, clock: Callable[[], float], jitter: Callable[[float, float], float]) -> None:
         self._retry, self._clock, self._jitter = retry, clock, jitter
@@ -123,7 +123,7 @@ class _Deadline:
 
 
 class Calls:
-    """The calls of the API, each as its steps."""
+    """Makes the calls of the API, each as its steps; `OutcomesClient` says what they do."""
 
     def __init__(
         self,

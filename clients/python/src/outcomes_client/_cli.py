@@ -1,4 +1,4 @@
-"""The command line: what a person or a shell script does with outcomes."""
+"""Serve people and shell scripts: the command line."""
 
 from __future__ import annotations
 

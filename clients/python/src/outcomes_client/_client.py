@@ -1,4 +1,4 @@
-"""The two clients: they carry out the steps of a call (`_calls`), one blocking, one awaiting."""
+"""Carry out the steps of calls (`_calls`): one client blocking, one awaiting."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ class OutcomesClient:
         self.close()
 
     def close(self) -> None:
+        """Close the connections that are kept."""
         self._http.close()
 
     def record(
@@ -118,7 +119,7 @@ class OutcomesClient:
         start: Moment | None = None,
         end: Moment | None = None,
     ) -> Page:
-        """One page of the session's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
+        """List one page of the session's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
         A page may hold fewer than `limit` (default 20, at most 50) while `next_cursor` says that there are more.
         """
@@ -132,7 +133,7 @@ class OutcomesClient:
         start: Moment | None = None,
         end: Moment | None = None,
     ) -> Iterator[Outcome]:
-        """Every outcome of the session, newest first, page after page as they are consumed."""
+        """Yield every outcome of the session, newest first; pages are read as they are needed."""
         cursor: str | None = None
         while True:
             page = self._run(self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end))
@@ -144,7 +145,7 @@ class OutcomesClient:
     def summary(
         self, *, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
     ) -> Summary:
-        """Counts and exact values of the session's outcomes; by default the last 30 days in UTC, at most 366 days."""
+        """Sum up the session's outcomes, exactly: by default the last 30 days in UTC, at most 366 days."""
         return self._run(self._calls.summary(start, end, timezone))
 
     def _run[T](self, call: Call[T]) -> T:
@@ -180,7 +181,7 @@ class OutcomesClient:
 
 
 class AsyncOutcomesClient:
-    """`OutcomesClient` for asyncio and trio: the same methods, awaited. Close it with `aclose`, or use `async with`."""
+    """Does what `OutcomesClient` does, awaited, on asyncio and trio. Close it with `aclose`, or use `async with`."""
 
     def __init__(
         self,
@@ -209,6 +210,7 @@ class AsyncOutcomesClient:
         await self.aclose()
 
     async def aclose(self) -> None:
+        """Close the connections that are kept."""
         await self._http.aclose()
 
     async def record(

@@ -1,4 +1,4 @@
-"""Text and amounts fit to be shown: whatever a server says, a terminal, a log or a spreadsheet does not obey it."""
+"""Make text and amounts fit to be shown: no terminal, log or spreadsheet obeys what a server says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding what stands between this machine and a recorded outcome. Records nothing."""
+"""Find what stands between this machine and a recorded outcome. Records nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SKEW = 60.0  # seconds; more makes sessions expire early or late
 
 @dataclass(frozen=True)
 class Finding:
-    """A thing that was looked at, in words."""
+    """Says of one thing whether it is well."""
 
     ok: bool
     text: str

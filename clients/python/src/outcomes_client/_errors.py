@@ -1,4 +1,4 @@
-"""What can go wrong, named once.
+"""Name what can go wrong, once.
 
 OutcomesError
 ├── ConfigurationError           no usable URL, key or cookie; nothing was sent
@@ -27,7 +27,7 @@ LONGEST_MESSAGE = 4000  # characters; `details` of a page of outcomes can be mor
 
 
 class OutcomesError(Exception):
-    """Base of all errors of this package; neither its text nor its attributes ever hold a key or a cookie.
+    """Stands for all errors of this package; neither its text nor its attributes ever hold a key or a cookie.
 
     `retryable`: the same call with the same idempotency key may succeed later (the client has already retried until
     its deadline). `idempotency_key`: the key to do that with, where the call had one. `results`: after a failed

@@ -1,4 +1,4 @@
-"""Writing outcomes to a file, so that spreadsheets and `outcomes import` read it."""
+"""Write outcomes to a file, so that spreadsheets and `outcomes import` read it."""
 
 from __future__ import annotations
 

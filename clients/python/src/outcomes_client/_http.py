@@ -1,4 +1,4 @@
-"""Requests, replies, and who is asking. No I/O."""
+"""Say what is asked, what is answered, and who is asking. No I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_WAIT = 999_999_999  # seconds, some 30 years; time.sleep fails at ten ti
 
 @dataclass(frozen=True)
 class Request:
-    """A request, without what says who is asking."""
+    """Holds a request, without what says who is asking."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -28,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer."""
+    """Holds a whole answer."""
 
     status: int
     headers: Mapping[str, str]  # looked up in any case, as httpx.Headers are
@@ -38,7 +38,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class NoReply:
-    """The reason why no whole answer came."""
+    """Says why no whole answer came."""
 
     reason: str
 
@@ -71,7 +71,7 @@ SESSION = "the session (OUTCOMES_COOKIE)"
 
 @dataclass(frozen=True)
 class Address:
-    """The API's place, and the key and the cookie of who is calling, which it never shows."""
+    """Knows where the API is, and the key and the cookie of who is calling, which it never shows."""
 
     url: str
     api_key: str | None = field(default=None, repr=False)

@@ -1,4 +1,4 @@
-"""Reading a file of outcomes so that it can be read again: the same line always gets the same idempotency key."""
+"""Read a file of outcomes so that it can be read again: the same line always gets the same idempotency key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SENT_AS = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the file: a body to record, or why there is none."""
+    """Holds a line of the file: a body to record, or why there is none."""
 
     number: int
     size: int  # bytes, for the progress bar
@@ -83,7 +83,7 @@ def _read(text: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of one line: recorded, refused or unsent."""
+    """Says how one line ended: recorded, refused or unsent."""
 
     line: Line
     status: str

@@ -1,4 +1,4 @@
-"""JSON in which every number is exactly what was written: no value passes through a float."""
+"""Read and write JSON in which every number is exactly what was written: no value passes through a float."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API as tools for a model, by the Model Context Protocol (https://modelcontextprotocol.io)."""
+"""Serve the API as tools for a model, by the Model Context Protocol (https://modelcontextprotocol.io)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ To = Annotated[str | None, Field(description="Before this ISO 8601 instant or da
 
 
 class Item(BaseModel):
-    """One outcome of several."""
+    """Describes one outcome of several."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -79,7 +79,7 @@ class Item(BaseModel):
 
 @dataclass(frozen=True)
 class Fixed:
-    """The agent and the user whose outcomes this server records; a model cannot say otherwise."""
+    """Says whose outcomes this server records; a model cannot say otherwise."""
 
     agent_id: int | None = None
     user_id: int | None = None
@@ -152,7 +152,7 @@ def _mendable() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Recording:
-    """The end of each outcome, in order."""
+    """Tells how each outcome ended, in order."""
 
     recorded: int
     not_recorded: int

@@ -1,4 +1,4 @@
-"""What goes in and what comes out."""
+"""Hold what goes in and what comes out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 
 class OutcomeType(StrEnum):
-    """The kinds of outcome that the API records; plain strings of the same text do as well."""
+    """Names the kinds of outcome that the API records; plain strings of the same text do as well."""
 
     NEGOTIATION_COMPLETE = "negotiation_complete"
     AMPLIFICATION_COMPLETE = "amplification_complete"
@@ -23,7 +23,7 @@ class OutcomeType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NewOutcome:
-    """An outcome to record. The API judges the fields; see its contract for their limits.
+    """Holds an outcome to record. The API judges the fields; see its contract for their limits.
 
     `value_usd` is sent digit for digit; give money as Decimal. `user_id` counts only with an API key: a session
     records for its own user. Give your own `idempotency_key` (1 to 255 visible ASCII characters) when the work has a
@@ -40,7 +40,7 @@ class NewOutcome:
     idempotency_key: str | None = None
 
     def body(self) -> dict[str, Any]:
-        """The request body of this outcome, without the fields that are None."""
+        """Make the request body of this outcome, without the fields that are None."""
         fields = {
             "outcomeType": self.outcome_type,
             "title": self.title,
@@ -56,7 +56,7 @@ class NewOutcome:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The answer to one recorded outcome.
+    """Answers for one recorded outcome.
 
     `replayed`: it had been recorded before under the same key. `ignored_fields`: what the API did not read, because it
     is misspelt or the API is older.
@@ -70,7 +70,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Result:
-    """The end of one item of `record_many`.
+    """Tells how one item of `record_many` ended.
 
     `invalid` and `conflict` (the key belongs to another outcome) want a change; `failed` may be sent again with the
     same `idempotency_key` if `retryable`. `ignored_fields`: as in `Recorded`.
@@ -92,7 +92,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A recorded outcome. Numbers in `metadata` are int or float, or Decimal where a float would change them."""
+    """Holds a recorded outcome. Numbers in `metadata` are int or float, or Decimal where a float would change them."""
 
     id: str
     user_id: int | None
@@ -105,7 +105,7 @@ class Outcome:
     created_at: datetime
 
     def as_dict(self) -> dict[str, Any]:
-        """The outcome as the API lists it; `value_usd` stays a Decimal."""
+        """Make the outcome as the API lists it; `value_usd` stays a Decimal."""
         return {
             "id": self.id,
             "user_id": self.user_id,
@@ -121,7 +121,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Page:
-    """Outcomes, newest first, and where the next page starts (None: there is no more)."""
+    """Holds outcomes, newest first, and where the next page starts (None: there is no more)."""
 
     outcomes: list[Outcome]
     next_cursor: str | None
@@ -129,28 +129,36 @@ class Page:
 
 @dataclass(frozen=True)
 class Total:
+    """Sums up some outcomes: how many, and their exact value."""
+
     count: int
     value_usd: Decimal
 
 
 @dataclass(frozen=True)
 class TypeTotal(Total):
+    """Sums up the outcomes of one type."""
+
     outcome_type: str
 
 
 @dataclass(frozen=True)
 class AgentTotal(Total):
+    """Sums up the outcomes of one agent, or of none."""
+
     agent_id: int | None
 
 
 @dataclass(frozen=True)
 class DayTotal(Total):
+    """Sums up the outcomes of one day."""
+
     date: date
 
 
 @dataclass(frozen=True)
 class Summary(Total):
-    """Counts and exact values from `start` (inclusive) to `end` (exclusive), both as the API says them in ISO 8601;
+    """Sums up from `start` (inclusive) to `end` (exclusive), both as the API says them in ISO 8601;
     days by the clock of `timezone`."""
 
     start: str

@@ -1,4 +1,4 @@
-"""Settings of a client: its arguments first, else the environment."""
+"""Read the settings of a client: its arguments first, else the environment."""
 
 from __future__ import annotations
 

@@ -1,0 +1,47 @@
+"""Hold what the package offers to what it means to offer, and each of it to a word of explanation."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+import outcomes_client
+import pytest
+from outcomes_client import AsyncOutcomesClient, OutcomesClient
+
+OFFERED = [getattr(outcomes_client, name) for name in outcomes_client.__all__]
+
+
+def test_the_package_offers_what_it_lists_and_nothing_else() -> None:
+    public = {
+        name
+        for name, value in vars(outcomes_client).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert sorted(public) == outcomes_client.__all__ == sorted(outcomes_client.__all__)
+
+
+@pytest.mark.parametrize("offered", OFFERED, ids=outcomes_client.__all__)
+def test_all_that_is_offered_is_explained(offered: type) -> None:
+    methods = [one for name, one in vars(offered).items() if not name.startswith("_") and inspect.isfunction(one)]
+    for one in (offered, *methods):
+        words = vars(one).get("__doc__") if isinstance(one, type) else one.__doc__
+        assert words, one
+        assert not words.startswith((offered.__name__ + "(", "What", "How", "Who", "Of ", "Whether")), one
+
+
+def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
+    def methods(client: type, close: str) -> dict[str, list[str]]:
+        return {
+            name.replace(close, "close"): list(inspect.signature(one).parameters)
+            for name, one in vars(client).items()
+            if inspect.isfunction(one) and not name.startswith("_")
+        }
+
+    assert methods(OutcomesClient, "close") == methods(AsyncOutcomesClient, "aclose")
+
+
+def test_neither_client_shows_more_of_itself_than_its_url() -> None:
+    for client in (OutcomesClient, AsyncOutcomesClient):
+        shown = repr(client("http://h", "s3cret", cookie="session=s3cret"))
+        assert shown == f"{client.__name__}('http://h')"
