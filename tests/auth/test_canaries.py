@@ -16,8 +16,10 @@ import boto3
 import httpx
 import pytest
 from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, encryption_key
+from outcomes.contract import key_text
 
 from functions.list_outcomes import app as list_outcomes
+from functions.manage_keys import app as manage_keys
 from functions.record_outcome import app as record_outcome
 from local.session_cookies import KINDS, claims, encrypted_cookie, mint, stored_row
 from tests.auth.conftest import CURRENT_KEY, ROOT, SECRET
@@ -56,6 +58,7 @@ class Scenario:
             "session=unknown-Wj5Lt8Zr3Qa6",
             f"{self.sessions[0]}; {NEXT_AUTH.name}=another-value-Cm1Ny7Ph4Sd",
         ]
+        self.agent_keys: list[str] = []
         self.answers: list[str] = []
         self.statuses: set[int] = set()
         self._client = httpx.Client(base_url=stack.url, timeout=30)
@@ -68,7 +71,8 @@ class Scenario:
     def credentials(self) -> list[str]:
         values = [token for cookie in self.sessions + self.refused for token in tokens(cookie)]
         keys = [encryption_key(family, family.name, SECRET_OF_STACK) for family in (NEXT_AUTH, AUTHJS)]
-        return [KEY, SECRET_OF_STACK, *_encoded(KEY.encode(), SECRET_OF_STACK.encode(), *keys), *values]
+        agents = [part for key in self.agent_keys for part in (key[20:], key_text.digest(key))]
+        return [KEY, SECRET_OF_STACK, *agents, *_encoded(KEY.encode(), SECRET_OF_STACK.encode(), *keys), *values]
 
     def ask(self, method: str, path: str = "/api/outcomes", *, status: int, body: str = "", **headers: str) -> None:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -82,6 +86,34 @@ class Scenario:
         for cookie in self.sessions:
             self.ask("POST", status=200, body=OUTCOME, Cookie=cookie, **JSON)
             self.ask("GET", status=200, Cookie=cookie)
+
+    def agent_key_requests(self) -> None:
+        """Make an agent key, use it well and badly, rotate and revoke it. Answers that hold a key are not collected."""
+        body = '{"name":"Nightly import","userId":42,"maxValueUsd":1}'
+        id_ = self._make("/api/keys", body)
+        self._make(f"/api/keys/{id_}/rotate", '{"userId":42}')
+        first, second = self.agent_keys
+        for key in (first, second):
+            bearer = f"Bearer {key}"
+            self.ask("POST", status=200, body=OUTCOME, Authorization=bearer)
+            self.ask("POST", status=403, body=OUTCOME.replace("}", ',"valueUsd":2}'), Authorization=bearer)
+            self.ask("POST", status=400, body=f'{{"outcomeType":"{key}"}}', Authorization=bearer)
+            self.ask("POST", "/api/keys", status=403, body=body, Authorization=bearer)
+            self.ask("GET", "/api/keys/self", status=200, Authorization=bearer)
+            self.ask("GET", status=401, Authorization=bearer)
+            for wrong in (bearer[:-1], f"{bearer}x", bearer.swapcase(), f"{bearer} {key}", f"Basic {key}"):
+                self.ask("POST", status=401, body=OUTCOME, Authorization=wrong)
+            self.ask("GET", f"/api/keys?userId={key}", status=400, Authorization=f"Bearer {KEY}")
+            self.ask("POST", "/api/keys", status=400, body=f'{{"name":"{key}{key}"}}', Authorization=f"Bearer {KEY}")
+        self.ask("GET", "/api/keys?userId=42", status=200, Authorization=f"Bearer {KEY}")
+        self.ask("DELETE", f"/api/keys/{id_}?userId=42", status=200, Authorization=f"Bearer {KEY}")
+        self.ask("POST", status=401, body=OUTCOME, Authorization=f"Bearer {first}")
+
+    def _make(self, path: str, body: str) -> str:
+        made = self._client.post(path, content=body, headers={"Authorization": f"Bearer {KEY}"})
+        assert made.status_code == 200
+        self.agent_keys.append(made.json()["key"])
+        return str(made.json()["id"])
 
     def bad_requests(self) -> None:
         for bearer in (
@@ -118,6 +150,9 @@ class Scenario:
             for cookie in self.sessions:
                 self.ask("POST", status=500, body=OUTCOME, Cookie=cookie, **JSON)
                 self.ask("GET", status=500, Cookie=cookie)
+            dynamodb.delete_table(TableName=stack.tables["KeysTable"])
+            self.ask("POST", status=500, body=OUTCOME, Authorization=f"Bearer {self.agent_keys[0]}")
+            self.ask("POST", "/api/keys", status=500, body='{"name":"x"}', Cookie=self.sessions[0], **JSON)
             dynamodb.delete_table(TableName=stack.tables["SessionsTable"])
             self.ask("POST", status=500, body=OUTCOME, Cookie=self.sessions[-1], **JSON)
         self._client.close()
@@ -133,6 +168,7 @@ def test_a_stack_gives_no_credential_away(tmp_path: Path) -> None:
     with running(tmp_path, environment={"INTERNAL_API_KEY": KEY, "SESSION_SECRET": SECRET_OF_STACK}) as stack:
         scenario = Scenario(stack)
         scenario.good_requests()
+        scenario.agent_key_requests()
         scenario.bad_requests()
         scenario.requests_in_trouble(stack)
     assert scenario.statuses == {200, 204, 400, 401, 403, 404, 413, 415, 500}
@@ -141,6 +177,7 @@ def test_a_stack_gives_no_credential_away(tmp_path: Path) -> None:
         "AuthRefused",
         "OutcomesRecorded",
         "Sessions table: ",
+        "Keys table: ",
         "POST /api/outcomes 500",
     ):
         assert line in stack.log, "The log must have what this looks into"
@@ -186,6 +223,37 @@ def test_a_function_in_trouble_gives_no_credential_away(
     said += [*map(str, log()), *capfd.readouterr()]
     assert len(log()) == 6
     assert leaks("\n".join(said), [CURRENT_KEY, SECRET, stored, *tokens(real.partition("; ")[2])]) == set()
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("trouble", [*TROUBLES.values(), unreachable], ids=[*TROUBLES, "unreachable"])
+def test_trouble_with_the_keys_table_gives_no_agent_key_away(
+    authorizer: ModuleType,
+    capfd: pytest.CaptureFixture[str],
+    log: Callable[[], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Fault,
+) -> None:
+    text = key_text.new_key(key_text.new_id())
+    monkeypatch.setattr(key_text, "new_key", lambda _id: text)
+    said: list[str] = []
+    for bearer in (f"Bearer {text}", f"bearer  {text} "):
+        with (
+            faulty(authorizer._agent_keys().dynamodb, "GetItem", trouble),
+            pytest.raises(RuntimeError, match="cannot be known") as raised,
+        ):
+            authorizer.handler(load_event("post_with_key", Authorization=[bearer]), None)
+        said += traceback.format_exception(raised.value)
+    for path, operation in (("/api/keys", "TransactWriteItems"), ("/api/keys/{id}/rotate", "UpdateItem")):
+        event = proxy_event("POST", path, authorizer=session(42), body={"name": "x"}, parameters={"id": text[3:19]})
+        with faulty(manage_keys.agent_keys.dynamodb, operation, trouble):
+            response = manage_keys.handler(event, None)
+        assert response["statusCode"] in {500, 503}
+        said.append(str(response))
+
+    said += [*map(str, log()), *capfd.readouterr()]
+    assert len(log()) == 4
+    assert leaks("\n".join(said), [text[20:], key_text.digest(text)]) == set()
 
 
 def test_a_part_of_a_credential_is_a_leak() -> None:
