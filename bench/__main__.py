@@ -36,7 +36,7 @@ from bench.measure import (
     workers,
 )
 from bench.measured_code import digest
-from bench.outcome import API_KEY, OUTCOME, USER_ID, cookie, request, stored
+from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -211,6 +211,7 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
         "list": (ours("List"), "app.handler", LIST),
         "summary": (ours("Summary"), "app.handler", SUMMARY),
         "authorizer, key path": (ours("Authorizer"), "app.handler", asked_with_a_key()),
+        "authorizer, agent key": (ours("Authorizer"), "app.handler", asked_with_a_key(AGENT_KEY)),
         "authorizer, stored session": (ours("Authorizer"), "app.handler", asked_with_a_cookie("stored")),
         "authorizer, encrypted cookie": (ours("Authorizer"), "app.handler", asked_with_a_cookie("next-auth")),
         nothing_uncompiled: (Program((NOTHING, runtime_uncompiled)), "app.handler", RECORD),
@@ -251,6 +252,7 @@ def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
         "list of 20, FastAPI + Mangum": (usual, handled(LIST, "fastapi_app")),
         "list of 20, Powertools resolver, validation, Tracer": (usual, handled(LIST, "resolver_app")),
         "authorizer, key path": (ours("Authorizer", service), handled(asked_with_a_key())),
+        "authorizer, agent key": (ours("Authorizer", service), handled(asked_with_a_key(AGENT_KEY))),
     }
     with workers(calls) as working:
         for name, worker in working.items():
@@ -278,6 +280,7 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
         f"batch of {BATCH}": ("Batch", batch, None),
         f"batch of {BATCH} with an Idempotency-Key": ("Batch", batch_once, None),
         "authorizer, key": ("Authorizer", asked_with_a_key(), 0),
+        "authorizer, agent key": ("Authorizer", asked_with_a_key(AGENT_KEY), 1),
         "authorizer, encrypted cookie": ("Authorizer", asked_with_a_cookie("next-auth"), 0),
         "authorizer, stored session": ("Authorizer", asked_with_a_cookie("stored"), 1),
     }
@@ -367,8 +370,8 @@ def usual_program(service: Stub) -> Program:
     return Program(USUAL, {"OUTCOMES_TABLE": "outcomes", **names, **service.variables})
 
 
-def asked_with_a_key() -> dict[str, Any]:
-    return request("POST", headers={"Authorization": f"Bearer {API_KEY}"})
+def asked_with_a_key(key: str = API_KEY) -> dict[str, Any]:
+    return request("POST", headers={"Authorization": f"Bearer {key}"})
 
 
 def asked_with_a_cookie(kind: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ KNOWN_WHEN_DEPLOYED = {
     "OUTCOMES_TABLE": "outcomes",
     "IDEMPOTENCY_TABLE": "idempotency",
     "SESSIONS_TABLE": "sessions",
+    "KEYS_TABLE": "keys",
     "SESSION_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:session",
     "KEY_FINGERPRINTS": fingerprint(API_KEY),
     "DASHBOARD_ORIGINS": "https://app.example.com",

@@ -5,7 +5,7 @@ import json
 import time
 from typing import Any
 
-from outcomes.contract import json_text
+from outcomes.contract import json_text, key_text
 from outcomes.contract.models import NewOutcome
 from outcomes.storage.ledger import REMEMBERED_SECONDS, idempotency_hash
 from outcomes.storage.store import new_item
@@ -13,6 +13,7 @@ from outcomes.storage.store import new_item
 from local.session_cookies import mint
 
 API_KEY = "bench-key"
+AGENT_KEY = "oc_0123456789abcdef_000000000000000000000000000000002HE1O8"
 SESSION_SECRET = "a session secret of the bench"  # noqa: S105 - guards nothing
 USER_ID = 42
 NOW = 1_795_521_600_000
@@ -36,6 +37,20 @@ OUTCOME: dict[str, Any] = {
 }
 
 SESSION_ROW = {"user_id": {"N": str(USER_ID)}, "expires_at": {"N": "9999999999"}}
+
+AGENT_KEY_ROW = {
+    "id": {"S": "0123456789abcdef"},
+    "user_id": {"N": str(USER_ID)},
+    "agent_id": {"N": "7"},
+    "name": {"S": "Closes deals"},
+    "scopes": {"S": "record"},
+    "outcome_types": {"S": "deal_closed"},
+    "max_value_usd": {"N": "20000"},
+    "created_at": {"S": "2026-11-01T12:00:00.000Z"},
+    "last_used_at": {"S": "9999-12-31T23:00:00.000Z"},
+    "secret_sha256": {"S": key_text.digest(AGENT_KEY)},
+}
+"""A key whose use is noted already, as in all but the first call of an hour."""
 
 
 def new_outcome() -> NewOutcome:

@@ -15,7 +15,7 @@ import zlib
 from collections import Counter
 from typing import Any
 
-from bench.outcome import SESSION_ROW, SESSION_SECRET, stored
+from bench.outcome import AGENT_KEY_ROW, SESSION_ROW, SESSION_SECRET, stored
 
 ITEMS = [stored(index) for index in range(51)]
 
@@ -30,7 +30,7 @@ def answer(operation: str, request: bytes) -> bytes:
                 found["LastEvaluatedKey"] = {name: items[-1][name] for name in ("user_id", "created_at")}
             return compact(found)
         case "GetItem":
-            return compact({"Item": SESSION_ROW})
+            return compact({"Item": AGENT_KEY_ROW if json.loads(request)["TableName"] == "keys" else SESSION_ROW})
         case "BatchWriteItem":
             return b'{"UnprocessedItems":{}}'
         case "GetSecretValue":
@@ -75,8 +75,8 @@ class Service(asyncio.Protocol):
             self.counts.clear()
         else:
             self.counts[operation] += 1
-            # Only a list's answer depends on what was asked, and that is always the same.
-            key = operation, request if operation.endswith(".Query") else b""
+            # Only what is read depends on what was asked, and that is always the same.
+            key = operation, request if operation.endswith((".Query", ".GetItem")) else b""
             if key not in self.answers:
                 self.answers[key] = answer(operation, request)
             body = self.answers[key]

@@ -13,6 +13,7 @@ import pytest
 from outcomes.auth.keys import fingerprint
 
 from bench import certificates
+from bench.outcome import AGENT_KEY
 from tests.conftest import ROOT
 from tests.events import KEY, proxy_event, session
 
@@ -23,11 +24,13 @@ POST_ONCE = proxy_event("POST", authorizer=KEY, body=OUTCOME, headers={"Idempote
 BATCH = proxy_event("POST", authorizer=KEY, body={"outcomes": [OUTCOME, OUTCOME | {"idempotencyKey": "deal-4711"}]})
 LIST = proxy_event("GET", authorizer=session(42), query={"limit": "20"})
 FILTERED = proxy_event("GET", authorizer=session(42), query={"agentId": "7", "outcomeType": ["deal_closed"]})
+KEYS_OF_A_USER = proxy_event("GET", "/api/keys", authorizer=session(42))
 SUMMARY = proxy_event("GET", authorizer=session(42), query={"timezone": "Europe/Berlin"})
 WITH_A_KEY = proxy_event("POST", authorizer=None) | {
     "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes",
     "multiValueHeaders": {"Authorization": ["Bearer a-key"]},
 }
+WITH_AN_AGENT_KEY = WITH_A_KEY | {"multiValueHeaders": {"Authorization": [f"Bearer {AGENT_KEY}"]}}
 WITH_A_SESSION = WITH_A_KEY | {"multiValueHeaders": {"Cookie": ["session=a-stored-token"]}}
 
 DISPENSABLE = {
@@ -94,6 +97,7 @@ def first_request(function: str, event: dict[str, Any], service: dict[str, str])
             "KEY_FINGERPRINTS": fingerprint("a-key"),
             "SESSION_SECRET_ARN": "arn",
             "SESSIONS_TABLE": "SessionsTable",
+            "KEYS_TABLE": "keys",  # as the stub knows it
             "ACCEPT_PLAIN_COOKIES": "true",
         }
         | service,
@@ -114,6 +118,7 @@ def first_request(function: str, event: dict[str, Any], service: dict[str, str])
         ("list_outcomes", LIST, ["127.0.0.1"]),
         ("list_outcomes", FILTERED, ["127.0.0.1"]),
         ("summarize_outcomes", SUMMARY, ["127.0.0.1"]),
+        ("manage_keys", KEYS_OF_A_USER, ["127.0.0.1"]),
         ("authorizer", WITH_A_KEY, []),
     ],
 )
@@ -135,6 +140,13 @@ def test_who_has_a_stored_session_loads_nothing_that_decrypts(service: dict[str,
     told = first_request("authorizer", WITH_A_SESSION, service)
     assert told["answer"]["context"] == {"caller": "session", "userId": "42"}
     assert not (DISPENSABLE | DECRYPTS | {ENGINE}) & set(told["modules"])
+    assert told["connected"] == ["127.0.0.1"]
+
+
+def test_who_has_an_agent_key_loads_only_what_looks_it_up(service: dict[str, str]) -> None:
+    told = first_request("authorizer", WITH_AN_AGENT_KEY, service)
+    assert told["answer"]["context"]["caller"] == "agent"
+    assert not (DISPENSABLE | DECRYPTS | {ENGINE, "decimal"}) & set(told["modules"])
     assert told["connected"] == ["127.0.0.1"]
 
 

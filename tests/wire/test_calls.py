@@ -240,6 +240,16 @@ class TestTime:
             call(client, network, *[trouble] * 9)
         assert network.now <= limits.total
 
+    @pytest.mark.parametrize(
+        "trouble", [SILENT, BROKEN, THROTTLE, Trouble("drips", answer=drops(http(200, {}), 9, 0.5))]
+    )
+    def test_may_be_less_for_one_call(self, dynamodb: DynamoDB, network: Network, trouble: Trouble) -> None:
+        network.meet(*[trouble] * 9)
+        with pytest.raises((Busy, Unavailable)):
+            dynamodb.call("UpdateItem", {"TableName": "t"}, attempts=1, total=1.0)
+        assert network.met == 1
+        assert network.now <= 1
+
     def test_that_an_answer_takes_to_drip_is_enough_if_it_ends_before(
         self, dynamodb: DynamoDB, network: Network
     ) -> None:
