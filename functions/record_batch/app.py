@@ -22,14 +22,13 @@ from outcomes.edge.api import (
     ok,
 )
 from outcomes.edge.observability import count_recorded, count_refused
-from outcomes.errors import BadRequest, Fault, Forbidden, IdempotencyKeyReused
+from outcomes.errors import BadRequest, Busy, Fault, Forbidden, IdempotencyKeyReused, Refused
 from outcomes.storage.ledger import Entry, Ledger, Recorded, idempotency_hash
 from outcomes.storage.store import OutcomeStore
 
 FAILURE = "Failed to record outcome"
 BATCH_FIELDS = {"outcomes"}
 ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
-CALLERS_FAULTS = (BadRequest, Forbidden, IdempotencyKeyReused)
 
 ledger = Ledger(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
 
@@ -87,6 +86,8 @@ def _answer(result: Recorded | Exception) -> dict[str, Any]:
             return {"status": "forbidden"} | error_body(result)
         case IdempotencyKeyReused():
             return {"status": "conflict"} | error_body(result)
+        case Busy():
+            return {"status": "failed", "retryable": True} | error_body(result)
     return {"status": "failed", "error": FAILURE, "retryable": True}
 
 
@@ -101,12 +102,10 @@ def _observe(event: Event, read: list[Entry | BadRequest | Forbidden], results: 
         for entry, result in zip(read, results, strict=True)
         if isinstance(entry, Entry) and isinstance(result, Recorded) and not result.replayed
     ]
-    refused = [result.error for result in results if isinstance(result, CALLERS_FAULTS)]
+    refused = [result.error for result in results if isinstance(result, Refused)]
     # The outcomes of one call fail for one cause, which is worth one line.
     failures = {
-        id(result): result
-        for result in results
-        if isinstance(result, Exception) and not isinstance(result, CALLERS_FAULTS)
+        id(result): result for result in results if isinstance(result, Exception) and not isinstance(result, Refused)
     }
     count_refused(refused)
     count_recorded(created)

@@ -289,7 +289,8 @@ def test_a_stack_s_metrics_do_not_mix_with_another_s(deployed: Deployment) -> No
         assert function["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == f"Outcomes/{STACK}", name
     for name, counted in deployed.of("AWS::Logs::MetricFilter").items():
         [transformation] = counted["MetricTransformations"]
-        assert transformation == {"MetricNamespace": f"Outcomes/{STACK}", "MetricName": name, "MetricValue": "1"}
+        metric = {"MetricNamespace": f"Outcomes/{STACK}", "MetricName": name, "MetricValue": "1"}
+        assert transformation == metric | ({"DefaultValue": 0} if name == "Busy" else {})
         assert counted["LogGroupName"] == "AccessLogs"
 
 
@@ -309,7 +310,7 @@ def metrics(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 # Every alarm, with the threshold above which it goes off, and the names of the metrics that it looks at.
 ALARMS = {
-    "ServerErrorsAlarm": (1, {"5XXError", "Count"}),
+    "ServerErrorsAlarm": (1, {"5XXError", "Busy", "Count"}),
     "SlowRequestsAlarm": ("3000", {"Latency"}),
     "ThrottledAlarm": (0, {"TooManyRequests", "Throttles"}),
     "AuthorizerFailuresAlarm": (0, {"AuthorizerFailures"}),
@@ -327,6 +328,36 @@ def test_there_is_an_alarm_for_each_kind_of_trouble(deployed: Deployment) -> Non
     } == ALARMS
     assert all(alarm["ComparisonOperator"] == "GreaterThanThreshold" for alarm in alarms.values())
     assert alarms["SlowRequestsAlarm"]["ExtendedStatistic"] == "p99"
+
+
+def answer(alarm: dict[str, Any], **metrics: int | None) -> float:
+    """Compute what an alarm looks at from its metrics, None where there is none, by CloudWatch's metric math."""
+    [answer] = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
+    known = {
+        "IF": lambda is_so, then, otherwise: then if is_so else otherwise,
+        "FILL": lambda a, b: b if a is None else a,
+    }
+    return float(eval(answer, known, metrics))  # noqa: S307 - the template's own
+
+
+@pytest.mark.parametrize(
+    ("errors", "busy", "percent"),
+    [(0, None, 0), (2, None, 0), (3, None, 3), (50, 50, 0), (52, 50, 0), (53, 50, 3), (50, None, 50), (90, 10, 80)],
+)
+def test_answers_that_are_busy_are_no_server_errors(
+    deployed: Deployment, errors: int, busy: int | None, percent: float
+) -> None:
+    alarm = deployed.of("AWS::CloudWatch::Alarm")["ServerErrorsAlarm"]
+
+    assert answer(alarm, errors=errors, busy=busy, requests=100) == percent
+
+
+def test_busy_is_a_503_of_ours_and_counted_by_itself(deployed: Deployment) -> None:
+    """API Gateway's own would have a refusal, of which the access log knows no other name than `-` for none."""
+    counted = deployed.of("AWS::Logs::MetricFilter")["Busy"]["FilterPattern"]
+
+    assert counted == '{ $.status = "503" && $.refusal = "-" }'
+    assert ("Busy",) in shown(deployed, "Throttled", f"Outcomes/{STACK}")
 
 
 def test_an_alarm_is_silent_when_there_is_no_traffic(deployed: Deployment) -> None:
@@ -569,11 +600,13 @@ def test_a_dev_stack_deploys_at_once_whatever_its_alarms_say(deployed: Deploymen
         assert group["AlarmConfiguration"] == {}, name
 
 
-def test_a_release_in_steps_is_taken_back_when_any_alarm_goes_off(complete: Deployment) -> None:
+def test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases(complete: Deployment) -> None:
     for name, group in complete.of("AWS::CodeDeploy::DeploymentGroup").items():
         assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes", name
         assert group["AlarmConfiguration"]["Enabled"] is True, name
-        assert {alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]} == ALARMS.keys(), name
+        assert {alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]} == ALARMS.keys() - {
+            "TablesThrottledAlarm"
+        }, name
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], name
 
 

@@ -66,6 +66,16 @@ def without_alarm_metric(alarm: str, id_: str) -> Mutate:
     return mutate
 
 
+def also_watching(group: str, alarm: str) -> Mutate:
+    """Let a release be taken back by one more alarm."""
+
+    def mutate(document: Any) -> None:
+        configuration = document["Resources"][group]["Properties"]["AlarmConfiguration"]
+        configuration["Fn::If"][1]["Alarms"].append({"Name": {"Ref": alarm}})
+
+    return mutate
+
+
 def log_also(variable: str) -> Mutate:
     def mutate(document: Any) -> None:
         setting = document["Resources"]["OutcomesApiStage"]["Properties"]["AccessLogSetting"]
@@ -442,6 +452,27 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         the("AuthorizerFailures/Properties/FilterPattern", '{ $.refusal = "UNAUTHORIZED" }'),
         production.test_failures_of_the_authorizer_are_counted_and_not_its_401s,
     ),
+    (
+        "Busy takes releases back",
+        the("ServerErrorsAlarm/Properties/Metrics/0/Expression", "IF(errors >= 3, 100 * errors / requests, 0)"),
+        partial(production.test_answers_that_are_busy_are_no_server_errors, errors=50, busy=50, percent=0),
+    ),
+    (
+        "Busy hides other errors",
+        the("ServerErrorsAlarm/Properties/Metrics/0/Expression", "IF(FILL(busy, 0) == 0, 100 * errors / requests, 0)"),
+        partial(production.test_answers_that_are_busy_are_no_server_errors, errors=53, busy=50, percent=3),
+    ),
+    (
+        "Busy is what API Gateway does not know",
+        the("Busy/Properties/FilterPattern", '{ $.status = "503" }'),
+        production.test_busy_is_a_503_of_ours_and_counted_by_itself,
+    ),
+    (
+        "Busy cannot be subtracted before there was one",
+        the("Busy/Properties/MetricTransformations/0/DefaultValue"),
+        production.test_a_stack_s_metrics_do_not_mix_with_another_s,
+    ),
+    ("Busy is not counted", the("Busy"), production.test_busy_is_a_503_of_ours_and_counted_by_itself),
     *((f"no {name}", the(name), production.test_there_is_an_alarm_for_each_kind_of_trouble) for name in EVERY_ALARM),
     *(
         (
@@ -619,17 +650,22 @@ COMPLETE_MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     (
         "a canary that looks at nothing",
         the("AuthorizerFunctionDeploymentGroup/Properties/AlarmConfiguration", {"Enabled": False, "Alarms": []}),
-        production.test_a_release_in_steps_is_taken_back_when_any_alarm_goes_off,
+        production.test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases,
+    ),
+    (
+        "a user's hot partition takes a release back",
+        also_watching("AuthorizerFunctionDeploymentGroup", "TablesThrottledAlarm"),
+        production.test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases,
     ),
     (
         "a canary all at once",
         the("AuthorizerFunctionDeploymentGroup/Properties/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
-        production.test_a_release_in_steps_is_taken_back_when_any_alarm_goes_off,
+        production.test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases,
     ),
     (
         "no rollback",
         the("AuthorizerFunctionDeploymentGroup/Properties/AutoRollbackConfiguration/Events", []),
-        production.test_a_release_in_steps_is_taken_back_when_any_alarm_goes_off,
+        production.test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases,
     ),
     (
         "old TLS",

@@ -8,12 +8,26 @@ from typing import Any
 import pytest
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy, Contended, IdempotencyKeyReused
-from outcomes.storage.dynamodb import ServiceError, TransactionCanceled, Unavailable
+from outcomes.storage.connection import Reply
+from outcomes.storage.dynamodb import CallFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.storage.ledger import REMEMBERED_SECONDS, Entry, Ledger, Recorded, idempotency_hash
 from outcomes.storage.store import OutcomeStore
 
 from tests.aws import aws_client
-from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable
+from tests.faults import (
+    DENIED,
+    THROTTLED,
+    Fault,
+    Request,
+    Send,
+    answered,
+    cancelled,
+    error,
+    faulty,
+    fine,
+    lost,
+    unreachable,
+)
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -131,7 +145,8 @@ PASSING: dict[str, list[Fault]] = {
     "a conflict on the outcome": [cancelled(*CONFLICT)],
     "a conflict on the key": [cancelled("None", "TransactionConflict")],
     "many conflicts": [cancelled(*CONFLICT)] * 5,
-    "throttled within": [cancelled("ThrottlingError", "None"), cancelled("None", "ProvisionedThroughputExceeded")],
+    "throttled within": [cancelled("ThrottlingError", "None")],
+    "throttled within at the key": [cancelled("None", "ProvisionedThroughputExceeded")],
     "reasons missing": [cancelled(None)],
     "reasons incomplete": [cancelled("None")],
     "reasons that say nothing": [cancelled("None", "None")],
@@ -154,7 +169,7 @@ LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
     "denied": (error(DENIED), ServiceError, 0),
     "throttled as a whole": (error(THROTTLED), Busy, 0),
     "conflict upon conflict": (cancelled(*CONFLICT), Contended, 0),
-    "throttled within": (cancelled("ThrottlingError", "None"), TransactionCanceled, 0),
+    "throttled within": (cancelled("ThrottlingError", "None"), Busy, 0),
     "refused by the service": (cancelled("ValidationError", "None"), TransactionCanceled, 0),
     "reasons missing": (cancelled(None), TransactionCanceled, 0),
 }
@@ -261,32 +276,105 @@ def test_what_conflicts_to_the_end_leaves_all_others_their_time(
     assert all(isinstance(result, Recorded) for result in others)
 
 
-def test_what_the_table_leaves_unprocessed_is_sent_again(ledger: Ledger) -> None:
-    def leaves_some(request: Any, _send: Any) -> Any:
-        return answered(200, {"UnprocessedItems": request.body["RequestItems"]})
+def leaving(count: int) -> Fault:
+    """Take all but the last `count` outcomes of a BatchWriteItem."""
 
-    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaves_some, leaves_some, fine) as calls:
+    def fault(request: Request, _send: Send) -> Reply:
+        puts = request.body["RequestItems"]["OutcomesTable"]
+        taken = len(puts) - count
+        if taken > 0:
+            aws_client("dynamodb").batch_write_item(RequestItems={"OutcomesTable": puts[:taken]})
+        return answered(200, {"UnprocessedItems": {"OutcomesTable": puts[max(taken, 0) :]}})
+
+    return fault
+
+
+def test_what_the_table_leaves_unprocessed_is_sent_again_as_long_as_it_takes_some(ledger: Ledger) -> None:
+    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaving(5), leaving(2), fine) as calls:
         results = ledger.record_all(entries(7))
     assert len(calls) == 3
     assert all(isinstance(result, Recorded) for result in results)
     assert len(stored(ledger)) == 7
 
 
-def test_what_the_table_leaves_unprocessed_to_the_end_was_not_taken_in_time(
+def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: Ledger) -> None:
+    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaving(3)) as calls:
+        *taken, one, two, three = ledger.record_all(entries(7))
+    assert len(calls) == 2
+    assert all(isinstance(result, Recorded) for result in taken)
+    assert all(isinstance(result, Busy) for result in (one, two, three))
+    assert len(stored(ledger)) == 4
+
+
+def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
-
-    def leaves_the_last(request: Any, send: Any) -> Any:
-        puts = request.body["RequestItems"]["OutcomesTable"]
-        if len(puts) > 1:
-            send()
-        return answered(200, {"UnprocessedItems": {"OutcomesTable": puts[-1:]}})
-
-    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaves_the_last):
+    monkeypatch.setattr("outcomes.storage.ledger._Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
+    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaving(1)):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
     assert isinstance(last, TimeoutError)
+
+
+THROTTLING = ["ThrottlingError", "ProvisionedThroughputExceeded"]
+
+
+@pytest.mark.parametrize("codes", [(code, "None") for code in THROTTLING] + [("None", code) for code in THROTTLING])
+def test_what_is_throttled_within_a_transaction_is_busy_after_a_second_one(
+    ledger: Ledger, codes: tuple[str, str]
+) -> None:
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*codes)) as calls, pytest.raises(Busy):
+        ledger.record(Entry(outcome(), KEY, "key"))
+    assert len(calls) == 2
+    assert stored(ledger) == remembered(ledger) == []
+
+
+def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Ledger) -> None:
+    """The first outcome of the user is told to be throttled, the others have the same partition."""
+    batch = [
+        Entry(outcome(userId=Decimal(user)), idempotency_hash(None, outcome(), f"{user} {number}"), "key")
+        for number in range(10)
+        for user in (42, 43, 44)
+    ]
+
+    def hot(request: Request, send: Send) -> Reply:
+        users = [put["Put"]["Item"]["user_id"]["S"] for put in request.body["TransactItems"]]
+        if "43" not in users:
+            return send()
+        first = users.index("43")
+        return cancelled(*("ThrottlingError" if place == first else "None" for place in range(len(users))))(
+            request, send
+        )
+
+    with faulty(ledger.store.dynamodb, "TransactWriteItems", hot) as calls:
+        results = ledger.record_all(batch)
+    assert [isinstance(result, Busy) for result in results] == [False, True, False] * 10
+    assert sum(isinstance(result, Recorded) for result in results) == len(stored(ledger)) == 20
+    assert len(calls) == 3
+
+
+def vanished(_request: Request, _send: Send) -> Reply:
+    """Lose the request, so that nobody knows whether it took effect."""
+    raise TimeoutError("timed out")
+
+
+@pytest.mark.parametrize(
+    ("operation", "trouble"),
+    [
+        ("TransactWriteItems", [vanished, error(THROTTLED)]),
+        ("TransactWriteItems", [vanished, cancelled("ThrottlingError", "None")]),
+        ("TransactWriteItems", [vanished, cancelled(*CONFLICT), error(THROTTLED)]),
+        ("BatchWriteItem", [vanished, error(THROTTLED)]),
+        ("BatchWriteItem", [vanished, leaving(1)]),
+        ("BatchWriteItem", [vanished, leaving(1), error(THROTTLED)]),
+    ],
+)
+def test_what_may_have_been_stored_is_not_busy(ledger: Ledger, operation: str, trouble: list[Fault]) -> None:
+    keyed = operation == "TransactWriteItems"
+    with faulty(ledger.store.dynamodb, operation, *trouble):
+        [result] = ledger.record_all(entries(1, "k" if keyed else None))
+    assert isinstance(result, CallFailed)
+    assert "throttled" in str(result) or THROTTLED in str(result)
 
 
 @pytest.mark.parametrize("trouble", [lost, unreachable, error(DENIED), error(THROTTLED)])

@@ -10,7 +10,7 @@ from outcomes.contract.models import NewOutcome
 
 from functions.list_outcomes import app
 from tests.events import KEY, proxy_event, session
-from tests.faults import DENIED, error, faulty, unreachable
+from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
 
 LAMBDA_RESPONSE_LIMIT = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -108,6 +108,16 @@ def test_trouble_with_the_table_is_an_honest_500(trouble: Any, log: Callable[[],
     assert (response["statusCode"], response["body"]) == (500, '{"error":"Failed to list outcomes"}')
     [line] = log()
     assert line["exception_name"] in {"ServiceError", "Unavailable"}
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_table_that_answers_no_more_is_an_honest_503(log: Callable[[], list[dict[str, Any]]]) -> None:
+    with faulty(app.store.dynamodb, "Query", error(THROTTLED)) as attempts:
+        response = get()
+    assert (response["statusCode"], response["body"]) == (503, '{"error":"Busy"}')
+    assert response["headers"]["Retry-After"] == "1"
+    assert len(attempts) == 2
+    assert [line["level"] for line in log()] == ["INFO"]
 
 
 @pytest.mark.parametrize(

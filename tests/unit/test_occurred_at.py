@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from outcomes.contract import instants
+from outcomes.storage.connection import Reply
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.events import KEY, agent, proxy_event, session
-from tests.faults import THROTTLED, error, faulty, fine
+from tests.faults import THROTTLED, Fault, Request, Send, answered, error, faulty, fine
 
 NOW = "2026-04-01T12:00:00.000Z"
 EARLIEST, LATEST = "2026-02-26T12:00:00.000Z", "2026-04-01T12:05:00.000Z"
@@ -261,6 +262,29 @@ class TestWhatIsRemembered:
         with faulty(record_batch.ledger.store.dynamodb, "BatchGetItem", error("InternalServerError", status=500)):
             results = post_batch({"occurredAt": "1999-01-01T00:00:00Z", "idempotencyKey": "k"}, {})
         assert [result["status"] for result in results] == ["failed", "created"]
+
+    @pytest.mark.usefixtures("no_waiting")
+    def test_what_a_table_leaves_unread_is_looked_up_again_as_long_as_it_reads_some(self) -> None:
+        def leaves(count: int) -> Fault:
+            def fault(request: Request, _send: Send) -> Reply:
+                [(table, wanted)] = request.body["RequestItems"].items()
+                left = wanted | {"Keys": wanted["Keys"][:count]}
+                return answered(200, {"Responses": {}, "UnprocessedKeys": {table: left} if count else {}})
+
+            return fault
+
+        early = [{"occurredAt": "1999-01-01T00:00:00Z", "idempotencyKey": f"{number}"} for number in range(3)]
+        with faulty(record_batch.ledger.store.dynamodb, "BatchGetItem", leaves(2), leaves(1), leaves(0)) as calls:
+            assert [result["status"] for result in post_batch(*early)] == ["invalid"] * 3
+        assert len(calls) == 3
+        with faulty(record_batch.ledger.store.dynamodb, "BatchGetItem", leaves(2)) as calls:
+            results = post_batch(*early)
+        assert len(calls) == 2
+        assert sorted((result["status"], result["error"]) for result in results) == [
+            ("failed", "Busy"),
+            ("failed", "Busy"),
+            ("invalid", "Invalid occurredAt"),
+        ]
 
 
 class TestWhatGoesByIt:

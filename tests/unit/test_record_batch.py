@@ -10,7 +10,7 @@ from functions.record_batch import app
 from functions.record_outcome import app as record_outcome
 from tests.aws import aws_client
 from tests.events import KEY, proxy_event, session
-from tests.faults import DENIED, error, faulty, unreachable
+from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
 
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42}
 
@@ -165,6 +165,18 @@ def test_what_the_table_does_not_take_is_said_item_by_item_and_logged_once(
     assert line["correlation_id"]
     assert line["exception_name"] in {"ServiceError", "Unavailable"}
     assert len(stored()) == 1
+
+
+def test_what_a_busy_table_does_not_take_is_counted_and_not_logged(
+    log: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with faulty(app.ledger.store.dynamodb, "BatchWriteItem", error(THROTTLED)):
+        answer = record(VALID, VALID | {"idempotencyKey": "k"}, VALID)
+    assert statuses(answer) == ["failed", "created", "failed"]
+    assert answer["results"][0] == {"status": "failed", "retryable": True, "error": "Busy"}
+    line, *_ = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (line["reason"], line["RequestsRefused"]) == ("Busy", [2.0])
+    assert log() == []
 
 
 def test_outcomes_are_counted_by_type_once(capsys: pytest.CaptureFixture[str]) -> None:

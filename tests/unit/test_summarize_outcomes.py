@@ -24,7 +24,7 @@ from outcomes.storage.summary import summarize
 
 from functions.summarize_outcomes import app
 from tests.events import KEY, proxy_event, session
-from tests.faults import DENIED, Request, Send, error, faulty, fine, unreachable
+from tests.faults import DENIED, THROTTLED, Fault, Request, Send, error, faulty, fine, unreachable
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -124,6 +124,16 @@ class TestTheResponse:
             response = get()
         assert (response["statusCode"], response["body"]) == (500, '{"error":"Failed to summarize outcomes"}')
         assert len(log()) == 1
+
+    @pytest.mark.usefixtures("no_waiting")
+    @pytest.mark.parametrize("before", [[], [fine]])
+    def test_a_table_that_answers_no_more_is_an_honest_503(self, before: list[Fault]) -> None:
+        for _ in range(20):
+            add(metadata={"a": "x" * 65000})
+        with faulty(app.store.dynamodb, "Query", *before, error(THROTTLED)):
+            response = get(query=APRIL)
+        assert (response["statusCode"], response["body"]) == (503, '{"error":"Busy"}')
+        assert response["headers"]["Retry-After"] == "1"
 
     @pytest.mark.usefixtures("no_waiting")
     def test_trouble_on_a_later_page_is_no_half_summary(self) -> None:

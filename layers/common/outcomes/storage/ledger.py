@@ -17,8 +17,8 @@ from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.errors import BadRequest, Contended, Fault, IdempotencyKeyReused
-from outcomes.storage.dynamodb import TransactionCanceled, jitter
+from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyReused
+from outcomes.storage.dynamodb import CallFailed, TransactionCanceled, jitter
 from outcomes.storage.store import Item, OutcomeStore, new_item
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Ledger:
         """Store an outcome unless its idempotency hash is remembered.
 
         Raises IdempotencyKeyReused when it is remembered for another outcome, its refusal when it is not remembered at
-        all, Contended when others kept writing it.
+        all, Contended when others kept writing it, Busy when a table took it neither at first nor a moment later.
         Whatever else is raised: nothing was stored, or it cannot be known.
         """
         [result] = self.record_all([entry])
@@ -130,7 +130,10 @@ class Ledger:
                 for item in answer["Responses"].get(self.table, []):
                     if int(item["expires_at"]["N"]) > time.time():
                         found[item["key_sha256"]["S"]] = _row(item)
-                waiting = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", [])
+                left = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", [])
+                if len(left) == len(waiting):
+                    raise Busy
+                waiting = left
                 if waiting:
                     deadline.wait()
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
@@ -141,6 +144,8 @@ class Ledger:
     def _put_once(self, groups: "Iterable[Sequence[_Draft]]", deadline: "_Deadline") -> "dict[str, _Row | Exception]":
         """Put outcomes with their rows. To each key, the row that is now stored under it, or why none is."""
         stored: dict[str, _Row | Exception] = {}
+        throttled: set[str] = set()
+        uncertain: set[str] = set()
         work = deque(groups)  # whatever is tried again comes after all that has not been tried
         while work:
             group = work.popleft()
@@ -153,22 +158,35 @@ class Ledger:
                 # Why an earlier attempt failed says more than that there was no time for another.
                 stored = dict.fromkeys((draft.key for draft in group), failure) | stored
             except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
+                if _is_maybe_done(failure):
+                    uncertain |= {draft.key for draft in group}
                 # One outcome cancels the transaction of all: those that did not go again without those that did.
                 unaffected, conflicting = [], []
-                for draft, (codes, row) in zip(group, _cancellation_reasons(failure, len(group)), strict=True):
+                reasons = _cancellation_reasons(failure, len(group))
+                hot = {
+                    draft.row.user_id for draft, (codes, _) in zip(group, reasons, strict=True) if codes & _THROTTLED
+                }
+                for draft, (codes, row) in zip(group, reasons, strict=True):
                     if row is not None:
                         stored[draft.key] = row
+                    elif codes & _FINAL:
+                        stored[draft.key] = failure
+                    elif draft.row.user_id in hot:
+                        # A partition stays hot for longer than a request can wait: it is tried once more.
+                        stored[draft.key] = Busy()
+                        if draft.key not in throttled:
+                            throttled.add(draft.key)
+                            conflicting.append(draft)
                     elif codes:
                         stored[draft.key] = Contended() if "TransactionConflict" in codes else failure
-                        if not codes & _FINAL:
-                            conflicting.append(draft)
+                        conflicting.append(draft)
                     else:
                         unaffected.append(draft)
                 if unaffected:
                     work.append(unaffected)
                 if conflicting and deadline.wait():
                     work.append(conflicting)
-        return stored
+        return stored | _not_busy(stored, uncertain)
 
     def _puts(self, draft: "_Draft") -> tuple[dict[str, Any], dict[str, Any]]:
         now = int(time.time())
@@ -199,24 +217,32 @@ class Ledger:
         """Put outcomes that have no idempotency key. To each, its row, or why there is none."""
         waiting = {draft.row.created_at: draft for draft in drafts}
         stored: dict[str, _Row | Exception] = {draft.key: draft.row for draft in drafts}
+        uncertain: set[str] = set()
         try:
             while waiting:
                 deadline.check()
                 puts = [{"PutRequest": {"Item": draft.item}} for draft in waiting.values()]
                 answer = self.store.dynamodb.call("BatchWriteItem", {"RequestItems": {self.store.table: puts}})
+                if answer.maybe_done:
+                    uncertain |= {draft.key for draft in waiting.values()}
                 left = answer["UnprocessedItems"].get(self.store.table, [])
+                if len(left) == len(waiting):
+                    raise Busy
                 waiting = {key: waiting[key] for put in left if (key := put["PutRequest"]["Item"]["created_at"]["S"])}
                 if waiting:
                     deadline.wait()
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
             stored |= dict.fromkeys((draft.key for draft in waiting.values()), failure)
-        return stored
+        return stored | _not_busy(stored, uncertain)
 
 
 _NOT_CANCELLED = "NotCancelled"
 _UNREADABLE = "Unreadable"
 _FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
 """Codes, DynamoDB's and ours, of what another attempt would not mend."""
+
+_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
 
 
 class _Row(NamedTuple):
@@ -269,6 +295,20 @@ class _Deadline:
         time.sleep(jitter(self.pause))
         self.pause = min(self.pause * 2, 1)
         return time.monotonic() < self.at
+
+
+def _is_maybe_done(failure: Exception) -> bool:
+    """Check whether an attempt may have taken effect, although the call failed."""
+    return isinstance(failure, CallFailed) and failure.maybe_done
+
+
+def _not_busy(stored: "dict[str, _Row | Exception]", uncertain: set[str]) -> dict[str, Exception]:
+    """Find results that are Busy, which says that nothing was stored, where an attempt may have stored something."""
+    return {
+        key: CallFailed("throttled, after an attempt that may have taken effect")
+        for key, result in stored.items()
+        if isinstance(result, Busy) and key in uncertain
+    }
 
 
 def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str], _Row | None]]":
