@@ -1,5 +1,6 @@
 """Runs `make build` once per run and architecture."""
 
+import fcntl
 import os
 import subprocess
 from dataclasses import dataclass
@@ -43,14 +44,25 @@ def build(architecture: str, folder: Path) -> Build:
     return Build(architecture, folder)
 
 
+def build_once(architecture: str, factory: pytest.TempPathFactory) -> Build:
+    """Build for all processes that run tests now; those that come later wait, and take what the first has built."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / architecture
+    with (shared / f"{architecture}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return Build(architecture, folder) if folder.exists() else build(architecture, folder)
+
+
 @pytest.fixture(scope="session")
 def arm64(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    return build("arm64", tmp_path_factory.mktemp("arm64"))
+    return build_once("arm64", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def x86_64(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    return build("x86_64", tmp_path_factory.mktemp("x86_64"))
+    return build_once("x86_64", tmp_path_factory)
 
 
 @pytest.fixture(params=["arm64", "x86_64"])
