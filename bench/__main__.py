@@ -224,6 +224,7 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
     together = {
         "**cold GET: authorizer (encrypted cookie), then list**": ("authorizer, encrypted cookie", "list"),
         "**cold POST: authorizer, then record**": ("authorizer, key path", "record"),
+        "**cold POST: authorizer (agent key), then record**": ("authorizer, agent key", "record"),
         "cold POST: the same authorizer, then FastAPI + Mangum": ("authorizer, key path", "FastAPI + Mangum"),
         "cold POST: the same authorizer, then Powertools resolver": (
             "authorizer, key path",

@@ -58,7 +58,7 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     """Compute the US dollars for a million calls, by service."""
     invocations = 1 + call.authorizers
-    seconds = (call.milliseconds + call.authorizers * assumed["authorizer_ms"]) / 1000
+    lambda_time = _lambda_time(call.authorizers * assumed["authorizer_ms"], call.milliseconds, prices, assumed)
     log_bytes = (
         assumed["log_bytes_of_access"]
         + invocations * assumed["log_bytes_per_invocation"]
@@ -68,7 +68,7 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
     return {
         "API Gateway": prices["gateway_per_million"],
         "Lambda calls": invocations * prices["lambda_per_million"],
-        "Lambda time": a_million * seconds * assumed["memory_gb"] * prices["lambda_per_gb_second"],
+        "Lambda time": lambda_time,
         "DynamoDB": call.write_units * prices["write_units_per_million"]
         + call.read_units * prices["read_units_per_million"],
         "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],
@@ -79,8 +79,13 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
 
 def started(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
     """Compute the US dollars for a million starts of authorizer and record."""
-    gb_seconds = 1_000_000 * assumed["starts_ms"] / 1000 * assumed["memory_gb"]
-    return float(gb_seconds * prices["lambda_per_gb_second"])
+    return _lambda_time(assumed["authorizer_start_ms"], assumed["record_start_ms"], prices, assumed)
+
+
+def _lambda_time(authorizer_ms: float, other_ms: float, prices: dict[str, Any], assumed: dict[str, Any]) -> float:
+    """Compute the US dollars for a million times these milliseconds of the authorizer and of another function."""
+    gb_ms = authorizer_ms * assumed["authorizer_memory_gb"] + other_ms * assumed["memory_gb"]
+    return float(1_000_000 * gb_ms / 1000 * prices["lambda_per_gb_second"])
 
 
 def traced(assumed: dict[str, Any]) -> float:
@@ -113,10 +118,10 @@ def table() -> str:
         f"two items, twice each because they are one transaction. Without a key it takes {unkeyed.write_units:.0f}.",
         f"A list of {LISTED} takes {listed.read_units:.0f} read units and sends",
         f"{listed.answer_bytes / 1000:.1f} KB. Lambda is taken to need {assumed['authorizer_ms']} ms for the",
-        f"authorizer, {assumed['record_ms']} ms to record, {assumed['list_ms']} ms to list and",
-        f"{assumed['batch_ms']} ms for a batch, at {assumed['memory_gb']} GB.",
-        f"A million records that each start both functions anew, {assumed['starts_ms']} ms together,",
-        f"cost ${started(prices, assumed):.2f} more.",
+        f"authorizer, at {assumed['authorizer_memory_gb']} GB, {assumed['record_ms']} ms to record,",
+        f"{assumed['list_ms']} ms to list and {assumed['batch_ms']} ms for a batch, at {assumed['memory_gb']} GB.",
+        f"A million records that each start both functions anew, in {assumed['authorizer_start_ms']} and",
+        f"{assumed['record_start_ms']} ms, cost ${started(prices, assumed):.2f} more.",
         "A list asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",
         f"X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of the others:",
         f"of one call a second, all; at {BUSY} a second it would be ${busy:.2f},",

@@ -71,12 +71,15 @@ def test_tracing_and_access_logs_are_paid_by_every_call(name: str, part: str) ->
 
 def test_starts_are_paid_by_time_and_memory() -> None:
     prices, assumed = cost.inputs()
-    assert cost.started(prices, assumed | {"starts_ms": 200, "memory_gb": 1}) == pytest.approx(2.67, abs=0.01)
+    longer = assumed | {"authorizer_start_ms": 100, "record_start_ms": 200}
+    assert cost.started(prices, longer | {"authorizer_memory_gb": 1, "memory_gb": 0.5}) == pytest.approx(2.67, abs=0.01)
 
 
-def test_the_memory_that_is_paid_for_is_every_functions() -> None:
+def test_the_memory_that_is_paid_for_is_the_functions_own() -> None:
     _, assumed = cost.inputs()
-    assert {megabytes / 1024 for megabytes in memory().values()} == {assumed["memory_gb"]}
+    gigabytes = {name: megabytes / 1024 for name, megabytes in memory().items()}
+    assert gigabytes.pop("AuthorizerFunction") == assumed["authorizer_memory_gb"]
+    assert set(gigabytes.values()) == {assumed["memory_gb"]}
 
 
 def test_a_text_without_marks_is_left_alone() -> None:
