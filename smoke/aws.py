@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from outcomes.auth.sessions import STORED_COOKIE, token_sha256
+from outcomes.contract.key_text import is_id
 from outcomes.contract.limits import MAX_ID
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
+from outcomes.storage.agent_keys import user_row_id
 from outcomes.storage.ledger import idempotency_hash
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Stack:
     outcomes: str
     idempotency: str
     sessions: str
+    keys: str
     origin: str | None = None
 
     @classmethod
@@ -48,6 +51,7 @@ class Stack:
             outcomes=outputs["OutcomesTableName"],
             idempotency=outputs["IdempotencyTableName"],
             sessions=outputs["SessionsTableName"],
+            keys=outputs["KeysTableName"],
             origin=answers["DashboardOrigins"].split(",")[0],
         )
 
@@ -103,6 +107,7 @@ class Visit:
         """Delete everything that was stored. Raises LeftBehind when something is still there afterwards."""
         for user in self.users:
             self._delete(self._stack.outcomes, self._outcomes(user.id))
+            self._delete(self._stack.keys, self._agent_keys(user.id))
         self._delete(self._stack.idempotency, ({"key_sha256": {"S": hash_}} for hash_ in self._hashes))
         self._delete(self._stack.sessions, ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens))
         for user in self.users:
@@ -124,6 +129,13 @@ class Visit:
         for page in pages:
             yield from page["Items"]
 
+    def _agent_keys(self, user_id: int) -> Iterator[dict[str, Any]]:
+        """Find the agent keys of a user, and then the row that names them."""
+        key = {"id": {"S": user_row_id(user_id)}}
+        row = self._client.get_item(TableName=self._stack.keys, Key=key, ConsistentRead=True).get("Item", {})
+        yield from ({"id": {"S": name}} for name in row if is_id(name))
+        yield key
+
     def _delete(self, table: str, keys: Iterable[dict[str, Any]]) -> None:
         for key in list(keys):
             self._client.delete_item(TableName=table, Key=key)
@@ -133,7 +145,7 @@ class Visit:
 def visiting(stack: Stack) -> Iterator[Visit]:
     """Make users for the time of the block, and delete all that is theirs after it, whatever happens in between.
 
-    Raises LeftBehind, and what boto3 raises: it needs GetItem's siblings Query, PutItem and DeleteItem on the tables.
+    Raises LeftBehind, and what boto3 raises: it needs GetItem, Query, PutItem and DeleteItem on the tables.
     """
     visit = Visit(stack, boto3.client("dynamodb"))
     try:

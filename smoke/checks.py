@@ -18,6 +18,7 @@ from smoke.aws import User, Visit
 
 MONEY = "1234.56789012345678901234567890"  # more digits than a float keeps; its negative makes the sum nothing
 RIVALS = 8
+KEYS = "/api/keys"
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Api:
         content: bytes | None = None,
         headers: dict[str, str] | list[tuple[str, str]] | None = None,
     ) -> httpx.Response:
-        """Send a request to `url` + `path`, and check our headers' rules on whatever comes back."""
+        """Send a request to `path` below `url`, or to a path that begins with `/api/` beside it."""
         sent = list((headers or {}).items()) if isinstance(headers, dict | None) else list(headers)
         if key:
             sent.append(("Authorization", f"Bearer {self.key}"))
@@ -51,7 +52,8 @@ class Api:
             content = json.dumps(body).encode() if not isinstance(body, str) else body.encode()
         if content is not None:
             sent.append(("Content-Type", "application/json"))
-        response = self.client.request(method, self.url + path, headers=sent, content=content)
+        url = self.url.removesuffix("/api/outcomes") if path.startswith("/api/") else self.url
+        response = self.client.request(method, url + path, headers=sent, content=content)
         self.protocols.add(response.http_version)
         return response
 
@@ -284,6 +286,39 @@ def a_cursor_of_somebody_else_s_opens_nothing(api: Api, visit: Visit) -> None:
     answers(api.call("GET", ranged, cookie=user.cookie), 200, {"outcomes": [], "next_cursor": None})
 
 
+def an_agent_key_records_within_its_bounds_and_ends_at_once(api: Api, visit: Visit) -> None:
+    """AWS alone shows that the authorizer's role lets it note the use of a key, which an emulator lets everybody."""
+    user, other = visit.users
+    bounds = {"name": "Smoke test", "agentId": 7, "outcomeTypes": ["task_complete"], "maxValueUsd": 1}
+    made = answers(api.call("POST", KEYS, cookie=user.cookie, body=bounds), 200)
+    first = {"Authorization": f"Bearer {made.pop('key')}"}
+    mine = outcome(None, agentId=7)
+    answers(api.call("POST", body=mine, headers=first), 200, {"ok": True})
+    for beyond in ({"valueUsd": 2}, {"outcomeType": "deal_closed"}, {"agentId": 8}, {"userId": other.id}):
+        refused = answers(api.call("POST", body=mine | beyond, headers=first), 403)
+        assert [fault["field"] for fault in refused["details"]] == list(beyond), refused
+    newest, *_ = answers(api.call("GET", "?include=ledger", cookie=user.cookie), 200)["outcomes"]
+    assert newest["recorded_by"] == f"key:{made['id']}", newest
+    own = answers(api.call("GET", f"{KEYS}/self", headers=first), 200)
+    assert own.pop("last_used_at"), "its use is not noted"
+    assert own.items() <= made.items(), own
+    answers(api.call("POST", KEYS, body=bounds, headers=first), 403, {"error": "Forbidden"})
+    answers(api.call("GET", headers=first), 401, {"error": "Unauthorized"})
+    answers(api.call("DELETE", f"{KEYS}/{made['id']}", cookie=other.cookie), 404, {"error": "Not found"})
+
+    rotated = answers(
+        api.call("POST", f"{KEYS}/{made['id']}/rotate", cookie=user.cookie, body={"overlapHours": 0}), 200
+    )
+    second = {"Authorization": f"Bearer {rotated['key']}"}
+    answers(api.call("POST", body=mine, headers=first), 401, {"error": "Unauthorized"})
+    answers(api.call("POST", body=mine, headers=second), 200, {"ok": True})
+    [listed] = answers(api.call("GET", KEYS, cookie=user.cookie), 200)["keys"]
+    assert listed["id"] == made["id"], listed
+    answers(api.call("DELETE", f"{KEYS}/{made['id']}", cookie=user.cookie), 200, {"ok": True})
+    answers(api.call("POST", body=mine, headers=second), 401, {"error": "Unauthorized"})
+    answers(api.call("GET", KEYS, cookie=user.cookie), 200, {"keys": []})
+
+
 def the_summary_is_exact(api: Api, visit: Visit) -> None:
     user, _ = visit.users
     summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
@@ -316,5 +351,6 @@ THAT_RECORD: list[KeptCheck] = [
     a_batch_records_each_as_if_alone,
     pages_lead_to_the_end,
     a_cursor_of_somebody_else_s_opens_nothing,
+    an_agent_key_records_within_its_bounds_and_ends_at_once,
     the_summary_is_exact,
 ]

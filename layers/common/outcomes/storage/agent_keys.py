@@ -82,7 +82,7 @@ class AgentKeys:
         item = _new_item(id_, key_text.digest(text), wanted, now)
 
         def put() -> None:
-            row = self._get(_row_id(wanted.user_id))
+            row = self._get(user_row_id(wanted.user_id))
             if id_ in row:  # an earlier attempt, whose answer was lost
                 return
             live = _live(row, instants.text(now))
@@ -96,7 +96,7 @@ class AgentKeys:
 
     def of_user(self, user_id: int) -> list[AgentKey]:
         """Read the live keys of a user, newest first: all that were made, to the last. Raises Busy."""
-        row = self._get(_row_id(user_id))
+        row = self._get(user_row_id(user_id))
         keys = [_agent_key(item) for item in self._get_all(_live(row, instants.text(instants.now())))]
         return sorted(keys, key=lambda key: (key.created_at, key.id), reverse=True)
 
@@ -149,7 +149,7 @@ class AgentKeys:
         }
         row = {
             "TableName": self.table,
-            "Key": {"id": {"S": _row_id(user_id)}},
+            "Key": {"id": {"S": user_row_id(user_id)}},
             "UpdateExpression": "REMOVE #key ADD changes :one",
             "ConditionExpression": "attribute_exists(id)",
             "ExpressionAttributeNames": {"#key": id_},
@@ -239,7 +239,7 @@ class AgentKeys:
         seen = {":seen": row["changes"]} if row else {}
         return {
             "TableName": self.table,
-            "Key": {"id": {"S": _row_id(int(item["user_id"]["N"]))}},
+            "Key": {"id": {"S": user_row_id(int(item["user_id"]["N"]))}},
             "UpdateExpression": f"SET #key = :expires ADD changes :one{remove}",
             "ConditionExpression": "changes = :seen" if row else "attribute_not_exists(id)",
             "ExpressionAttributeNames": {"#key": item["id"]["S"], **names},
@@ -247,7 +247,8 @@ class AgentKeys:
         }
 
 
-def _row_id(user_id: int) -> str:
+def user_row_id(user_id: int) -> str:
+    """Name the row of a user's live keys."""
     return f"user#{user_id}"
 
 
