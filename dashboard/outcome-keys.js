@@ -391,17 +391,17 @@ class OutcomeKeys extends HTMLElement {
     const says = html("p", { role: "status" });
     const notice = html("div", { class: "notice" }, says);
     const rows = html("ol", { class: "rows", role: "list" });
-    const live = html("p", { class: "unseen", role: "status" });
+    const live = html("p", { class: "help live", role: "status" });
     const card = html(
       "section",
       { class: "card", "aria-labelledby": "heading" },
       html("header", {}, heading, making.buttons),
+      live,
       making.panel,
       notice,
       rows,
-      live,
     );
-    return { card, heading, make, making, says, notice, rows, live };
+    return { card, heading, make, making, live, says, notice, rows };
   }
 
   connectedCallback() {
@@ -552,7 +552,10 @@ class OutcomeKeys extends HTMLElement {
   /** @param {string} id */
   #remove(id) {
     const row = this.#rows.get(id);
-    if (row?.element.contains(this.#root.activeElement)) this.#ui.heading.focus();
+    if (row?.element.contains(this.#root.activeElement)) {
+      this.#ui.heading.focus();
+      this.#ui.live.textContent = `${row.key.name} is gone: it has ended or was revoked elsewhere.`;
+    }
     row?.element.remove();
     this.#rows.delete(id);
     if (this.#made === id) this.#close(this.#ui.making);
@@ -565,6 +568,7 @@ class OutcomeKeys extends HTMLElement {
    * @param {HTMLElement} content
    */
   #open(place, content) {
+    this.#ui.live.textContent = "";
     place.panel.replaceChildren(content);
     place.panel.hidden = false;
     place.buttons.hidden = true;
@@ -762,7 +766,7 @@ class OutcomeKeys extends HTMLElement {
       send: "Rotate",
       sending: "Rotating…",
       unsure:
-        "The secret may have been rotated all the same. If you rotate again, the one that your agent has stops at once.",
+        "It may have been rotated all the same. Rotating once more would then end the secret that your agent has: wait for the end of the overlap, or hand it another key first.",
     };
     this.#ask(row, row.rotate, words, [overlap], async (signal) => {
       const body = { overlapHours: Number(overlap.controls[0].value) };
@@ -919,7 +923,6 @@ STYLES.replaceSync(`
 :host([hidden]) { display: none }
 * { box-sizing: border-box; margin: 0; padding: 0 }
 [hidden] { display: none !important }
-.unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 
 .card {
   position: relative; overflow: clip; padding: 2rem; border: 1px solid var(--line); border-radius: var(--radius);
@@ -950,6 +953,7 @@ a { color: var(--accent); font-weight: 600; text-underline-offset: .2em }
 
 header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .75rem; min-block-size: 2.375rem }
 
+.live:not(:empty) { margin-block-start: .75rem }
 .notice { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem; margin-block-start: 1.25rem }
 .notice p { flex: 1 1 16rem }
 .notice p span { color: var(--muted) }

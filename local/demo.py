@@ -21,7 +21,7 @@ HEADERS = {
         [
             "default-src 'none'",
             "script-src 'self'",
-            "style-src 'sha256-ll5yPm8UKG4DlN2Z6m/DGMi/2gvvsRHmVMR3rvUH2Lw='",  # of index.html
+            "style-src 'sha256-ejK432a5j+kqNX9KGRnASxMVEbU9rjGBJMgs/HK3ExI='",  # of index.html
             "img-src data:",  # its icon
             "connect-src 'self'",
             "base-uri 'none'",

@@ -46,8 +46,9 @@ def test_the_page_shows_a_believable_feed(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(seeded.url)
-    expect(page.locator(".rows li")).to_have_count(20)
+    expect(page.locator("value-delivered .rows li")).to_have_count(20)
     expect(page.locator(".plot rect")).to_have_count(30)
+    expect(page.locator("outcome-keys")).to_contain_text("No keys yet")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.screenshot(path=artefacts / f"value-delivered-{screen}-{theme}.png")
     assert complaints == []
@@ -60,7 +61,7 @@ def test_the_totals_are_those_of_the_feed(context: BrowserContext, seeded: Stack
     context.clear_cookies()
     page = context.new_page()
     page.goto(seeded.url)  # which signs in
-    expect(page.locator(".rows li")).to_have_count(20)
+    expect(page.locator("value-delivered .rows li")).to_have_count(20)
     page.get_by_role("button", name="90 days").click()
     count = page.locator(".summary > .caption")
     expect(count).to_have_text(re.compile(r"[0-9]+ outcomes in the last 90 days"))
@@ -78,12 +79,14 @@ def test_what_an_agent_records_appears_while_the_page_is_open(context: BrowserCo
     context.clear_cookies()
     page = context.new_page()
     page.goto(stack.url)
-    expect(page.locator(".card")).to_have_attribute("data-state", re.compile("ready|empty"))
+    expect(page.locator("value-delivered .card")).to_have_attribute("data-state", re.compile("ready|empty"))
     body = f'{{"outcomeType":"deal_closed","title":"Just now","valueUsd":{VALUE},"userId":{DEMO_USER}}}'
     headers = {"Authorization": f"Bearer {stack.key}"}
     httpx.post(f"{stack.url}/api/outcomes", content=body, headers=headers).raise_for_status()
-    expect(page.locator(".rows strong").first).to_have_text("Just now", timeout=20_000)  # it looks each five seconds
-    expect(page.locator(".rows .amount").first).to_have_attribute("value", str(VALUE))
+    expect(page.locator("value-delivered .rows strong").first).to_have_text(
+        "Just now", timeout=20_000
+    )  # it looks each five seconds
+    expect(page.locator("value-delivered .rows .amount").first).to_have_attribute("value", str(VALUE))
     [cookie] = context.cookies()
     read = {"Cookie": f"{cookie['name']}={cookie['value']}"}
     answer = httpx.get(f"{stack.url}/api/outcomes", params={"limit": 1}, headers=read)

@@ -1,0 +1,99 @@
+"""Keys that a viewer makes in the page, used against the API itself."""
+
+import httpx
+import pytest
+from outcomes.contract import key_text
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.conftest import Open
+from tests.dashboard.ledger import Ledger
+from tests.dashboard.test_keys import button, new_key, rows
+
+
+@pytest.fixture
+def keys(open_keys: Open) -> Page:
+    """Open the page of a viewer who has no key yet."""
+    page = open_keys()
+    expect(page.get_by_text("No keys yet")).to_be_visible()
+    return page
+
+
+def take(page: Page, name: str) -> str:
+    """Read the secret that is shown, and be done with it."""
+    shown = page.get_by_role("textbox", name=f"The key of {name}")
+    expect(shown).to_be_visible()
+    key = shown.input_value()
+    assert key_text.read_id(key)
+    button(page, "Done").click()
+    return key
+
+
+def record(ledger: Ledger, key: str, **fields: object) -> tuple[int, list[str]]:
+    """Record a deal as an agent does; give the status, and the fields that were refused."""
+    headers = {"Authorization": f"Bearer {key}"}
+    body = {"outcomeType": "deal_closed", "title": "By its own key", **fields}
+    answer = httpx.post(f"{ledger.url}/api/outcomes", json=body, headers=headers)
+    return answer.status_code, [fault["field"] for fault in answer.json().get("details", [])]
+
+
+def test_a_key_records_within_its_bounds_and_the_list_tells_that_it_was_used(keys: Page, ledger: Ledger) -> None:
+    new_key(keys, "Sales agent")
+    keys.get_by_label("Agent number").fill("7")
+    keys.get_by_label("Largest value").fill("500.50")
+    keys.get_by_label("Deal closed").check()
+    button(keys, "Make key").click()
+    key = take(keys, "Sales agent")
+    words = "May record · for agent 7 only · only Deal closed · up to $500.50 each"
+    expect(rows(keys).locator(".meta").first).to_have_text(words)
+    expect(rows(keys)).to_contain_text("Never used")
+
+    assert record(ledger, key, valueUsd=500.5) == (200, [])
+    assert record(ledger, key, valueUsd=500.51, agentId=8, outcomeType="task_complete") == (
+        403,
+        ["agentId", "outcomeType", "valueUsd"],
+    )
+
+    keys.evaluate("dispatchEvent(new Event('online'))")
+    expect(rows(keys)).to_contain_text("Last used within the hour")
+    expect(rows(keys).locator(".meta").first).to_have_text(words)
+
+
+def test_a_rotated_key_has_two_secrets_at_most_and_a_revoked_one_none(keys: Page, ledger: Ledger) -> None:
+    new_key(keys, "Sales agent")
+    button(keys, "Make key").click()
+    secrets = [take(keys, "Sales agent")]
+    works = [[200, 200], [401, 200, 200], [401, 401, 401, 200]]
+    for overlap, expected in zip(("One day", "One day", "Not at all: it stops at once"), works, strict=True):
+        button(keys, "Rotate Sales agent").click()
+        keys.get_by_label("How long the present secret goes on working").select_option(overlap)
+        button(keys, "Rotate").click()
+        secrets.append(take(keys, "Sales agent"))
+        assert [record(ledger, secret)[0] for secret in secrets] == expected
+
+    button(keys, "Revoke Sales agent").click()
+    button(keys, "Revoke for good").click()
+    expect(keys.get_by_text("No keys yet")).to_be_visible()
+    assert {record(ledger, secret)[0] for secret in secrets} == {401}
+
+
+def test_what_the_api_refuses_is_told_beside_the_field(keys: Page) -> None:
+    new_key(keys, "   ")
+    keys.get_by_label("Agent number").fill("9007199254740992")
+    button(keys, "Make key").click()
+    expect(keys.get_by_text("Name must be a string of 1 to 80 characters, not blank.")).to_be_visible()
+    expect(keys.get_by_text("Agent number must be a whole number from 1 to 9007199254740991, or null.")).to_be_visible()
+    expect(keys.get_by_label("Name")).to_be_focused()
+
+
+def test_a_key_that_was_revoked_elsewhere_is_told_to_be_gone(keys: Page) -> None:
+    new_key(keys, "Sales agent")
+    button(keys, "Make key").click()
+    take(keys, "Sales agent")
+    button(keys, "Rotate Sales agent").click()
+    id_ = rows(keys).locator("code").inner_text()[len("oc_") :][: key_text.ID_LENGTH]
+    revoked = f"fetch('/api/keys/{id_}', {{ method: 'DELETE' }}).then(({{ status }}) => status)"
+    assert keys.evaluate(revoked) == 200
+    button(keys, "Rotate").click()
+    expect(keys.get_by_text("Sales agent is gone: it has ended or was revoked elsewhere.")).to_be_visible()
+    expect(keys.get_by_text("No keys yet")).to_be_visible()
+    expect(keys.get_by_role("heading", name="Agent keys")).to_be_focused()
