@@ -248,16 +248,28 @@ class TestKeysOfAUser:
             assert set(ids(keys)) == made
         assert len(calls) == 3
 
-    def test_that_cannot_be_read_in_time_are_not_half_a_list(
-        self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("outcomes.storage.agent_keys.RETRY_SECONDS", 0)
+    def test_of_which_none_can_be_read_are_no_empty_list(self, keys: AgentKeys) -> None:
         keys.create(WANTED)
 
         def nothing(request: Request, _send: Send) -> Reply:
             return answer({"Responses": {}, "UnprocessedKeys": request.body["RequestItems"]})
 
-        with faulty(keys.dynamodb, "BatchGetItem", nothing), pytest.raises(Busy):
+        with faulty(keys.dynamodb, "BatchGetItem", nothing) as calls, pytest.raises(Busy):
+            keys.of_user(42)
+        assert len(calls) == 1
+
+    def test_that_cannot_all_be_read_in_time_are_not_half_a_list(
+        self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("outcomes.storage.agent_keys.RETRY_SECONDS", 0)
+        for _ in range(2):
+            keys.create(WANTED)
+
+        def one(request: Request, _send: Send) -> Reply:
+            asked = request.body["RequestItems"]["KeysTable"]
+            return answer({"Responses": {}, "UnprocessedKeys": {"KeysTable": asked | {"Keys": asked["Keys"][:1]}}})
+
+        with faulty(keys.dynamodb, "BatchGetItem", one), pytest.raises(Busy):
             keys.of_user(42)
 
     def test_are_not_those_whose_rows_are_gone(self, keys: AgentKeys) -> None:
@@ -393,6 +405,26 @@ class TestTrouble:
                 keys.create(WANTED)
             with pytest.raises(Contended):
                 keys.revoke(42, key.id)
+
+    @pytest.mark.parametrize("code", ["ProvisionedThroughputExceeded", "ThrottlingError"])
+    def test_with_a_hot_partition_is_tried_once_more(self, keys: AgentKeys, code: str) -> None:
+        hot = cancelled(code, "None")
+        with faulty(keys.dynamodb, "TransactWriteItems", hot, fine):
+            text, key = keys.create(WANTED)
+        assert works(keys, text)
+        with faulty(keys.dynamodb, "TransactWriteItems", hot) as calls, pytest.raises(Busy):
+            keys.revoke(42, key.id)
+        assert len(calls) == 2
+
+    def test_with_a_hot_partition_after_a_lost_answer_is_not_called_nothing_done(self, keys: AgentKeys) -> None:
+        _, key = keys.create(WANTED)
+        hot = cancelled("ThrottlingError", "None")
+        with (
+            faulty(keys.dynamodb, "TransactWriteItems", hot, lost, hot),
+            pytest.raises(ServiceError, match="TransactionCanceledException") as failed,
+        ):
+            keys.revoke(42, key.id)
+        assert failed.value.maybe_done
 
     @pytest.mark.parametrize("reasons", [("ValidationError", "None"), ("None", "None"), (None,)])
     def test_that_another_attempt_would_not_mend_is_not_tried_again(

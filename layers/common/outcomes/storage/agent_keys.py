@@ -46,6 +46,9 @@ MARK_SECONDS = 1.0
 _PAUSE = 0.05
 """Seconds before the second attempt, at most; before each further one twice as many."""
 
+_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
+
 _LIVE = "(attribute_not_exists(expires_at) OR expires_at > :now)"
 
 
@@ -220,9 +223,9 @@ class AgentKeys:
         while wanted["Keys"]:
             answer = self.dynamodb.call("BatchGetItem", {"RequestItems": {self.table: wanted}})
             items += answer["Responses"].get(self.table, [])
-            wanted = answer.get("UnprocessedKeys", {}).get(self.table, {"Keys": []})
+            asked, wanted = wanted, answer.get("UnprocessedKeys", {}).get(self.table, {"Keys": []})
             if wanted["Keys"]:
-                if time.monotonic() + pause > until:
+                if len(wanted["Keys"]) == len(asked["Keys"]) or time.monotonic() + pause > until:
                     raise Busy
                 time.sleep(jitter(pause))
                 pause *= 2
@@ -294,28 +297,37 @@ def _agent_key(item: "Item") -> AgentKey:
 
 
 def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
-    """Write, and again while others write the same at the same moment. Raises Contended when they keep doing so."""
-    until, pause = time.monotonic() + RETRY_SECONDS, _PAUSE
+    """Write, and again while others write the same at the same moment, and once more where a partition is too hot.
+
+    Raises Contended when they keep doing so, and Busy.
+    """
+    until, pause, was_throttled = time.monotonic() + RETRY_SECONDS, _PAUSE, False
     while True:
         try:
             return write()
         except ServiceError as failure:
-            if not _is_interference(failure):
+            is_throttled = not _THROTTLED.isdisjoint(_codes(failure))
+            if not is_throttled and not _is_interference(failure):
                 raise
+            if is_throttled and was_throttled:
+                if failure.maybe_done:
+                    raise
+                raise Busy from failure
             if time.monotonic() + pause > until:
                 raise Contended from failure
+            was_throttled = was_throttled or is_throttled
         time.sleep(jitter(pause))
         pause *= 2
 
 
 def _is_interference(failure: ServiceError) -> bool:
-    if isinstance(failure, TransactionCanceled):
-        codes = set(_codes(failure)) - {"None"}
-        return bool(codes) and codes <= {"ConditionalCheckFailed", "TransactionConflict"}
-    return failure.code == "TransactionConflictException"
+    codes = set(_codes(failure)) - {"None"}
+    return failure.code == "TransactionConflictException" or (
+        bool(codes) and codes <= {"ConditionalCheckFailed", "TransactionConflict"}
+    )
 
 
-def _codes(failure: TransactionCanceled) -> list[str]:
-    """Read why each action of a transaction was refused, `None` where it was not."""
+def _codes(failure: ServiceError) -> list[str]:
+    """Read why each action of a canceled transaction was refused, `None` where it was not."""
     reasons = failure.body.get("CancellationReasons")
     return [str(reason.get("Code", "None")) for reason in reasons] if isinstance(reasons, list) else []
