@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from outcomes_client import OutcomesClient, Retry
+from outcomes_client.__main__ import main
 
 from clients.python.tests.faults import SLOW, FaultyServer
 from clients.python.tests.ledger import KEY, Ledger, decode, encode
@@ -122,3 +123,31 @@ def _of_stack(stack: Stack) -> Iterator[Api]:
 def client(api: Api) -> Iterator[OutcomesClient]:
     with OutcomesClient(**api.settings) as client:
         yield client
+
+
+@dataclass(frozen=True)
+class Run:
+    """Tells how the command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+type Outcomes = Callable[..., Run]
+
+
+@pytest.fixture
+def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Outcomes:
+    """Run the command `outcomes` in this process."""
+    for name, value in {**api.environment, "OUTCOMES_DEADLINE": "20", "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Run:
+        with pytest.raises(SystemExit) as exit_:
+            main(list(arguments))
+        said = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return Run(exit_.value.code, said.out, said.err)
+
+    return run

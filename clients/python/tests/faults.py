@@ -34,6 +34,7 @@ BEFORE_THE_WRITE = (
     "429",
     "garbage",
 )
+NOTHING_DONE = ("503 busy", "409", "429")
 PACED = ("429 with Retry-After", "429 with Retry-After as a date")
 SLOW = ("silence after the write", "drip after the write")
 NO_HEADERS: Mapping[str, str] = {}
@@ -84,6 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def do_POST(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
         self._serve()
 
     @override

@@ -29,6 +29,9 @@ TYPES = (
     "content_published",
 )
 FIELDS = ("outcomeType", "title", "description", "valueUsd", "agentId", "userId", "metadata")
+KEY_FIELDS = ("name", "userId", "agentId", "outcomeTypes", "maxValueUsd", "scopes", "expiresAt")
+Caller = str | int | dict[str, Any]
+"""The platform, the user of a session, or an agent key."""
 Answer = tuple[int, dict[str, str], dict[str, Any]]
 
 
@@ -44,7 +47,9 @@ class Ledger:
     def __init__(self) -> None:
         self.outcomes: list[dict[str, Any]] = []
         self.unready_items = 0  # how many items of batches DynamoDB will "not take in time"
-        self._keys: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}
+        self.agent_keys: dict[str, tuple[dict[str, Any], list[str]]] = {}
+        """By their ids: what an agent key may do, and its texts, the newest first."""
+        self._keys: dict[tuple[object, ...], tuple[dict[str, Any], str]] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
 
@@ -52,9 +57,9 @@ class Ledger:
         """Answer as the API does; also called by the fault proxy in place of forwarding."""
         with self._lock:
             url = urlsplit(target)
-            bearer = headers.get("Authorization") == f"Bearer {KEY}"
-            user = SESSIONS.get(headers.get("Cookie", ""))
-            caller = "key" if bearer else f"user-{user}" if user is not None else None
+            caller = self._caller(headers)
+            if url.path.startswith("/api/keys"):
+                return self._of_keys(caller, method, url.path, parse_qs(url.query), body)
             route = f"{method} {url.path}"
             if route not in (
                 "POST /api/outcomes",
@@ -63,11 +68,13 @@ class Ledger:
                 "GET /api/outcomes/summary",
             ):
                 return 403, {}, {"error": "Missing Authentication Token"}
-            if caller is None or (user is None and method == "GET"):
+            if caller is None or (not isinstance(caller, int) and method == "GET"):
                 return 401, {}, {"error": "Unauthorized"}
-            if method == "GET" and user is not None:
+            if isinstance(caller, int) and method == "GET":
                 query = parse_qs(url.query)
-                return self._summary(user, query) if url.path.endswith("/summary") else self._list(user, query)
+                return self._summary(caller, query) if url.path.endswith("/summary") else self._list(caller, query)
+            if isinstance(caller, dict) and "record" not in caller["scopes"]:
+                return 403, {}, {"error": "Forbidden"}
             try:
                 fields = decode(body)
             except ValueError:
@@ -75,24 +82,85 @@ class Ledger:
             if not isinstance(fields, dict):
                 return 400, {}, {"error": "Invalid JSON"}
             if url.path.endswith("/batch"):
-                return self._batch(caller, user, fields)
-            return self._record(caller, user, fields, headers.get("Idempotency-Key"))
+                return self._batch(caller, fields)
+            return self._record(caller, fields, headers.get("Idempotency-Key"))
 
-    def _record(self, caller: str, user: int | None, fields: dict[str, Any], key: str | None) -> Answer:
-        result = self._add(caller, user, fields, key)
+    def _caller(self, headers: Mapping[str, str]) -> Caller | None:
+        bearer = headers.get("Authorization", "").removeprefix("Bearer ")
+        if bearer == KEY:
+            return "key"
+        agent_key = next((key for key, texts in self.agent_keys.values() if bearer in texts), None)
+        return agent_key or SESSIONS.get(headers.get("Cookie", ""))
+
+    def _of_keys(
+        self, caller: Caller | None, method: str, path: str, query: dict[str, list[str]], text: bytes
+    ) -> Answer:
+        if caller is None:
+            return 401, {}, {"error": "Unauthorized"}
+        if path == "/api/keys/self":
+            return (200, {}, caller) if isinstance(caller, dict) else (404, {}, {"error": "Not found"})
+        if isinstance(caller, dict):
+            return 403, {}, {"error": "Forbidden"}
+        body = decode(text) if text else {}
+        user = caller if isinstance(caller, int) else body.get("userId") or int(query.get("userId", ["0"])[0])
+        if not user:
+            rule = {"field": "userId", "message": "must be a whole number from 1 to 9007199254740991"}
+            return 400, {}, {"error": "Invalid userId", "details": [rule]}
+        _, _, _, id_, *_ = f"{path}//".split("/")
+        if id_:
+            key, texts = self.agent_keys.get(id_, ({"user_id": user}, []))
+            if key["user_id"] != user or (method == "POST" and not texts):
+                return 404, {}, {"error": "Not found"}
+            if method == "DELETE":
+                self.agent_keys.pop(id_, None)
+                return 200, {}, {"ok": True}
+            texts[:] = [self._key_text(id_), *texts[: int(body.get("overlapHours", 24) > 0)]]
+            return 200, {}, {"key": texts[0], **key}
+        mine = [key for key, _ in reversed(self.agent_keys.values()) if key["user_id"] == user]
+        if method == "GET":
+            return 200, {}, {"keys": mine}
+        if len(mine) == 100:
+            return 409, {}, {"error": "Too many keys"}
+        return self._new_key(user, body)
+
+    def _new_key(self, user: int, body: dict[str, Any]) -> Answer:
+        unread = [name for name in body if name not in KEY_FIELDS]
+        id_ = f"{next(self._numbers):016d}"
+        key = {
+            "id": id_,
+            "user_id": user,
+            "name": body["name"],
+            "agent_id": body.get("agentId"),
+            "outcome_types": body.get("outcomeTypes"),
+            "max_value_usd": body.get("maxValueUsd"),
+            "scopes": body.get("scopes", ["record"]),
+            "created_at": "2026-04-01T12:00:00.000Z",
+            "expires_at": body.get("expiresAt"),
+            "last_used_at": None,
+        }
+        self.agent_keys[id_] = key, [self._key_text(id_)]
+        return 200, {"Ignored-Fields": ", ".join(unread)} if unread else {}, {"key": self.agent_keys[id_][1][0], **key}
+
+    def _key_text(self, id_: str) -> str:
+        return f"oc_{id_}_{next(self._numbers):038d}"
+
+    def _record(self, caller: Caller, fields: dict[str, Any], key: str | None) -> Answer:
+        result = self._add(caller, fields, key)
         unread = [name for name in fields if name not in FIELDS]
         match result["status"]:
             case "invalid":
                 return 400, {}, {name: result[name] for name in ("error", "details") if name in result}
+            case "forbidden":
+                return 403, {}, {name: result[name] for name in ("error", "details")}
             case "conflict":
                 return 422, {}, {name: result[name] for name in ("error", "details")}
         headers = {"Outcome-Id": result["id"]} | ({"Ignored-Fields": ", ".join(unread)} if unread else {})
         if result["status"] == "replayed":
             headers["Idempotent-Replayed"] = "true"
-        body: dict[str, Any] = {"ok": True} if caller == "key" else {"ok": True, "id": result["id"]}
+        body: dict[str, Any] = {"ok": True, "id": result["id"]} if isinstance(caller, int) else {"ok": True}
         return 200, headers, body
 
-    def _batch(self, caller: str, user: int | None, body: dict[str, Any]) -> Answer:
+    def _batch(self, caller: Caller, body: dict[str, Any]) -> Answer:
         items = body.get("outcomes")
         if not isinstance(items, list) or not 1 <= len(items) <= 100:
             return 400, {}, {"error": "Invalid outcomes", "details": []}
@@ -105,29 +173,33 @@ class Ledger:
                 results.append({"status": "failed", "error": "Failed to record outcome", "retryable": True})
             else:
                 unread = [name for name in item if name not in (*FIELDS, "idempotencyKey")]
-                result = self._add(caller, user, item, item.get("idempotencyKey"))
+                result = self._add(caller, item, item.get("idempotencyKey"))
                 results.append(result | ({"ignored": unread} if unread else {}))
         counts = {name: sum(r["status"] == name for r in results) for name in ("created", "replayed")}
         return 200, {}, {"results": results, **counts, "failed": len(results) - sum(counts.values())}
 
-    def _add(self, caller: str, user: int | None, fields: dict[str, Any], key: str | None) -> dict[str, Any]:
+    def _add(self, caller: Caller, fields: dict[str, Any], key: str | None) -> dict[str, Any]:
         if fields.get("outcomeType") not in TYPES:
             return {"status": "invalid", "error": "Invalid outcome_type"}
         title = fields.get("title")
         if not isinstance(title, str) or not 1 <= len(title) <= 200 or not title.strip():
             detail = {"field": "title", "message": "must be 1 to 200 characters"}
             return {"status": "invalid", "error": "Invalid title", "details": [detail]}
+        own = caller if isinstance(caller, dict) else {"user_id": None, "agent_id": None}
         kept = {
-            "user_id": fields.get("userId") if caller == "key" else user,
-            "agent_id": fields.get("agentId"),
+            "user_id": caller if isinstance(caller, int) else fields.get("userId") or own["user_id"],
+            "agent_id": fields.get("agentId") or own["agent_id"],
             "outcome_type": fields["outcomeType"],
             "title": title,
             "description": fields.get("description"),
             "value_usd": fields.get("valueUsd"),
             "metadata": fields.get("metadata"),
         }
-        if key is not None and (caller, key) in self._keys:
-            first, outcome_id = self._keys[caller, key]
+        if isinstance(caller, dict) and (broken := _broken(caller, kept)):
+            return {"status": "forbidden", "error": "Forbidden", "details": broken}
+        scope = "session" if isinstance(caller, int) else "key", kept["user_id"], kept["agent_id"], key
+        if key is not None and scope in self._keys:
+            first, outcome_id = self._keys[scope]
             if first == kept:
                 return {"status": "replayed", "id": outcome_id}
             differ = [{"field": n, "message": "differs from the first"} for n in kept if kept[n] != first[n]]
@@ -135,7 +207,7 @@ class Ledger:
         number = next(self._numbers)
         outcome_id = f"{number:026d}"
         if key is not None:
-            self._keys[caller, key] = kept, outcome_id
+            self._keys[scope] = kept, outcome_id
         at = datetime(2026, 4, 1, 12, tzinfo=UTC) + timedelta(minutes=number)
         stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.outcomes.append({"id": outcome_id, **kept, "created_at": stamp})
@@ -183,3 +255,21 @@ class Ledger:
         by = {name: [{name: key, **total(items)} for key, items in group.items()] for name, group in groups.items()}
         totals = {"by_type": by["outcome_type"], "by_agent": by["agent_id"], "by_day": by_day}
         return 200, {}, {"from": start, "to": end, "timezone": zone, **total(chosen), **totals}
+
+
+def _broken(key: dict[str, Any], kept: dict[str, Any]) -> list[dict[str, Any]]:
+    """Name the bounds of an agent key that an outcome breaks."""
+    cap, types, value = key["max_value_usd"], key["outcome_types"], kept["value_usd"]
+    bounds = {
+        "userId": (kept["user_id"] != key["user_id"], f"this key records for user {key['user_id']} only"),
+        "agentId": (
+            key["agent_id"] not in (None, kept["agent_id"]),
+            f"this key records for agent {key['agent_id']} only",
+        ),
+        "outcomeType": (types is not None and kept["outcome_type"] not in types, f"this key records only {types}"),
+        "valueUsd": (
+            None not in (cap, value) and abs(value) > cap,
+            f"this key records values of magnitude {cap} at most",
+        ),
+    }
+    return [{"field": name, "message": words} for name, (broken, words) in bounds.items() if broken]

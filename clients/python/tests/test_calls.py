@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outcomes_client import BusyError, NewOutcome, NoAnswerError, OutcomesError, Retry, ServerError
+from outcomes_client import BusyError, ConflictError, NewOutcome, NoAnswerError, OutcomesError, Retry, ServerError
 from outcomes_client._calls import BATCH_BYTES, BATCH_ITEMS, Call, Calls, Defaults, Say, Send, Wait, _batches
 from outcomes_client._http import NoReply, Reply, Request, retry_after
 from outcomes_client._json import canonical, decode, encode, plain
@@ -177,7 +177,7 @@ def test_what_an_outcome_does_not_say_is_as_the_client_was_told() -> None:
 
 def test_a_session_records_for_its_user_and_a_user_id_beside_it_is_told() -> None:
     clock = Clock()
-    calls = Calls(Retry(), clock, defaults=Defaults(user_id=43, records_by_session=True))
+    calls = Calls(Retry(), clock, defaults=Defaults(user_id=43, owner="session"))
     _, steps = run(calls.record(NOBODY), clock, [DONE])
     assert not notices(steps)
     assert "userId" not in items(requests(steps)[0])[0]
@@ -213,6 +213,17 @@ def test_a_refusal_names_the_fields_that_were_not_read() -> None:
     failure, _ = run(Calls(Retry(), clock).record(OUTCOME), clock, [refusal])
     assert str(failure) == "400 Invalid outcome_type; not read: outcome_type"
     assert failure.ignored_fields == ("outcome_type",)
+
+
+def test_a_key_is_asked_for_again_where_nobody_was_reached() -> None:
+    clock = Clock()
+    made = Reply(409, {}, b'{"error":"Too many keys"}')
+    failure, steps = run(
+        Calls(Retry(), clock).create_key("Nightly"), clock, [NoReply("ConnectError", unsent=True), made]
+    )
+    assert isinstance(failure, ConflictError)
+    assert len(requests(steps)) == 2
+    assert notices(steps) == ["No answer from the Outcomes API: ConnectError. Trying again, for at most 60 s"]
 
 
 def test_every_try_sends_the_same_request() -> None:

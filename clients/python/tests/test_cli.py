@@ -11,8 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
@@ -21,38 +19,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from outcomes_client import OutcomesClient
-from outcomes_client.__main__ import main
 
-from clients.python.tests.conftest import Api, everywhere
+from clients.python.tests.conftest import Api, Outcomes, everywhere
 from clients.python.tests.ledger import encode
 
 COMMAND = [sys.executable, "-m", "outcomes_client"]
 ONE_TRY = "2.9"  # seconds that leave no time for a second try
-
-
-@dataclass(frozen=True)
-class Run:
-    code: int
-    out: str
-    err: str
-
-
-Outcomes = Callable[..., Run]
-
-
-@pytest.fixture
-def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Outcomes:
-    for name, value in {**api.environment, "OUTCOMES_DEADLINE": "20", "COLUMNS": "100"}.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> Run:
-        with pytest.raises(SystemExit) as exit_:
-            main(list(arguments))
-        said = capsys.readouterr()
-        assert isinstance(exit_.value.code, int)
-        return Run(exit_.value.code, said.out, said.err)
-
-    return run
 
 
 def write(path: Path, *bodies: dict[str, Any] | str) -> str:

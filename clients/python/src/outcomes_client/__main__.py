@@ -10,7 +10,8 @@ from ._errors import ConfigurationError, OutcomesError
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 refused or failed, 2 wrong usage."""
     try:
-        from ._cli import app, repeat, show_warnings
+        from ._cli import app
+        from ._terminal import repeat, show_warnings
     except ModuleNotFoundError as exc:
         print(f"{exc.name} is not installed: install outcomes-client[cli]", file=sys.stderr)
         sys.exit(2)

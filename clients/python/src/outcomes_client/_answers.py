@@ -13,27 +13,30 @@ from ._errors import (
     ApiError,
     BrokenAnswerError,
     BusyError,
+    ConflictError,
+    ForbiddenError,
     InvalidOutcomeError,
     KeyReusedError,
+    NotFoundError,
     OutcomesError,
     ServerError,
     UnauthorizedError,
     UnexpectedAnswerError,
 )
-from ._http import Reply, retry_after
-from ._models import AgentTotal, DayTotal, Outcome, Page, Recorded, Result, Summary, TypeTotal
+from ._http import Reply, Request, retry_after
+from ._models import AgentKey, AgentTotal, DayTotal, NewAgentKey, Outcome, Page, Recorded, Result, Summary, TypeTotal
 
 _REFUSALS: dict[int, type[ApiError]] = {
     400: InvalidOutcomeError,
     401: UnauthorizedError,
-    409: BusyError,
+    409: ConflictError,
     413: InvalidOutcomeError,
     422: KeyReusedError,
     429: BusyError,
 }
 
 
-def refusal(reply: Reply) -> OutcomesError:
+def refusal(reply: Reply, request: Request) -> OutcomesError:
     """Tell which error an answer other than 200 means."""
     try:
         body = _json.decode(reply.body)
@@ -41,16 +44,17 @@ def refusal(reply: Reply) -> OutcomesError:
         body = None
     body = body if isinstance(body, dict) else {}
     error, details = _text_or_none(body.get("error")), _details(body)
-    if (reply.status, error) == (503, "Busy"):  # any other 503 does not say that nothing was stored
-        kind: type[ApiError] | None = BusyError
-    else:
-        kind = ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
+    kind = _kind(reply, request, error)
     if kind is None:
         message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
         return UnexpectedAnswerError(message, status=reply.status, error=error, details=details)
-    said = sentence(f"{reply.status} {error or 'without a reason'}", details)
-    if reply.status == 401:
+    said = sentence(f"{reply.status} {error or 'without a reason'}", details, of_key=kind is ForbiddenError)
+    if kind is UnauthorizedError:
         said += f": {reply.credential} is not valid, or no longer; `outcomes doctor` looks into it"
+    elif kind is ForbiddenError and not details:
+        said += f": {reply.credential} may not do this; `outcomes doctor` looks into it"
+    elif kind is NotFoundError:
+        said += f": this user has no such {request.names}"
     ignored = _ignored(reply)
     if ignored:
         said += f"; not read: {', '.join(ignored)}"
@@ -64,9 +68,23 @@ def refusal(reply: Reply) -> OutcomesError:
     )
 
 
-def sentence(error: str, details: Sequence[Mapping[str, Any]]) -> str:
-    """Say what was refused, and of each faulty field what is asked of it."""
-    faults = "; ".join(f"{one.get('field')} {one.get('message')}" for one in details)
+def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] | None:
+    match reply.status, error:
+        case 403, "Forbidden":
+            return ForbiddenError
+        case 404, "Not found" if request.names:
+            return NotFoundError
+        case 409, _ if "Retry-After" in reply.headers:
+            return BusyError
+        case 503, "Busy":  # any other 503 does not say that nothing was stored
+            return BusyError
+    return ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
+
+
+def sentence(error: str, details: Sequence[Mapping[str, Any]], of_key: bool = False) -> str:
+    """Say what was refused, and of each faulty field what is asked of it, or what the bounds `of_key` are."""
+    form = "{message} ({field})" if of_key else "{field} {message}"
+    faults = "; ".join(form.format(field=one.get("field"), message=one.get("message")) for one in details)
     return f"{error}: {faults}" if faults else error
 
 
@@ -99,7 +117,7 @@ def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
 
 def _result(item: dict[str, Any], key: str) -> Result:
     status = item["status"]
-    if status not in ("created", "replayed", "invalid", "conflict", "failed"):
+    if status not in ("created", "replayed", "invalid", "forbidden", "conflict", "failed"):
         raise ValueError(status)
     retryable = status == "failed" and item.get("retryable") is True
     outcome_id = _text(item["id"]) if status in ("created", "replayed") else None
@@ -162,6 +180,62 @@ def _totals(body: dict[str, Any]) -> Summary:
         by_agent=[AgentTotal(**total(one), agent_id=_whole_or_none(one["agent_id"])) for one in body["by_agent"]],
         by_day=[DayTotal(**total(one), date=date.fromisoformat(one["date"])) for one in body["by_day"]],
     )
+
+
+def key(reply: Reply) -> AgentKey:
+    """Read an agent key's description.
+
+    Raises:
+        BrokenAnswerError: it is none.
+    """
+    return AgentKey(**_shaped(_bounds, _object(reply)))
+
+
+def new_key(reply: Reply) -> NewAgentKey:
+    """Read a key that was just made, with its text.
+
+    Raises:
+        BrokenAnswerError: it is none; a key may have been made that nobody has.
+    """
+    body = _object(reply)
+    return NewAgentKey(**_shaped(_bounds, body), key=_shaped(_text, body.get("key")))
+
+
+def keys(reply: Reply) -> list[AgentKey]:
+    """Read a list of keys.
+
+    Raises:
+        BrokenAnswerError: it is none.
+    """
+    items = _object(reply).get("keys")
+    if not isinstance(items, list):
+        raise BrokenAnswerError("200, but no list of keys", status=200)
+    return [AgentKey(**_shaped(_bounds, item)) for item in items]
+
+
+def revoked(reply: Reply) -> None:
+    """Read that a key is revoked.
+
+    Raises:
+        BrokenAnswerError: it does not say so.
+    """
+    if _object(reply).get("ok") is not True:
+        raise BrokenAnswerError("200, but not ok", status=200)
+
+
+def _bounds(item: dict[str, Any]) -> dict[str, Any]:
+    types, cap = item["outcome_types"], item["max_value_usd"]
+    return {
+        "id": _text(item["id"]),
+        "user_id": _whole(item["user_id"]),
+        "name": _text(item["name"]),
+        "agent_id": _whole_or_none(item["agent_id"]),
+        "outcome_types": None if types is None else tuple(map(_text, types)),
+        "max_value_usd": None if cap is None else _amount(cap),
+        "scopes": tuple(map(_text, item["scopes"])),
+        **{name: _instant_or_none(item[name]) for name in ("expires_at", "last_used_at")},
+        "created_at": _instant(item["created_at"]),
+    }
 
 
 def _object(reply: Reply) -> dict[str, Any]:
@@ -230,3 +304,7 @@ def _instant(value: object) -> datetime:
     if moment.tzinfo is None or not 1970 <= moment.year < 9999:
         raise ValueError(f"no instant of an outcome: {value}")
     return moment.astimezone(UTC)
+
+
+def _instant_or_none(value: object) -> datetime | None:
+    return None if value is None else _instant(value)

@@ -15,13 +15,15 @@ import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from . import _answers, _json
-from ._errors import InvalidOutcomeError, NoAnswerError, OutcomesError
-from ._http import PATH, SESSION, NoReply, Reply, Request
-from ._models import NewOutcome, Page, Recorded, Result, Summary
+from ._errors import BusyError, InvalidOutcomeError, NoAnswerError, OutcomesError
+from ._http import KEYS_PATH, OWN_KEY_PATH, PATH, SESSION, NoReply, Owner, Reply, Request
+from ._models import AgentKey, NewAgentKey, NewOutcome, Page, Recorded, Result, Summary
 
 PAGE_SIZE = 50  # the API's own maximum
 BATCH_ITEMS = 100
@@ -73,17 +75,17 @@ type Call[T] = Generator[Send | Wait | Say, Reply | NoReply | None, T]
 
 @dataclass(frozen=True)
 class Defaults:
-    """Says for which agent and user outcomes are where the caller does not, and whether a session names the user."""
+    """Says for which agent and user outcomes are where the caller does not, and what else may say it."""
 
     agent_id: int | None = None
     user_id: int | None = None
-    records_by_session: bool = False
+    owner: Owner = "body"
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
         """Add to a body what it does not say."""
         if "agentId" not in body and self.agent_id is not None:
             body["agentId"] = self.agent_id
-        if "userId" not in body and self.user_id is not None and not self.records_by_session:
+        if "userId" not in body and self.user_id is not None and self.owner != "session":
             body["userId"] = self.user_id
         return body
 
@@ -143,9 +145,9 @@ class Calls:
     def _say_whose(self, recorded: Iterable[Mapping[str, Any]]) -> Call[None]:
         """Say where a recorded outcome's user is not the one that the caller may think of."""
         users = [body.get("userId") for body in recorded]
-        if self.defaults.records_by_session and any(user is not None for user in users):
+        if self.defaults.owner == "session" and any(user is not None for user in users):
             yield from self._say_once(f"Recorded for the user of {SESSION}: the user_id given was not read")
-        if not self.defaults.records_by_session and None in users:
+        if self.defaults.owner == "body" and None in users:
             yield from self._say_once(
                 "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID"
             )
@@ -236,8 +238,64 @@ class Calls:
         query = _given(**{"from": _instant(start), "to": _instant(end), "timezone": timezone})
         return (yield from self._exchange(Request("GET", f"{PATH}/summary", query), _answers.summary, self._deadline()))
 
-    def _exchange[T](self, request: Request, read: Callable[[Reply], T], deadline: _Deadline) -> Call[T]:
-        """Send until the answer can be read, cannot get better, or the deadline is near; then return or raise."""
+    def create_key(
+        self,
+        name: str,
+        *,
+        user_id: int | None = None,
+        agent_id: int | None = None,
+        outcome_types: Iterable[str] | None = None,
+        max_value_usd: Decimal | float | None = None,
+        scopes: Iterable[str] | None = None,
+        expires_at: Moment | None = None,
+    ) -> Call[NewAgentKey]:
+        wanted = {
+            "name": name,
+            "userId": self._whose_key(user_id),
+            "agentId": agent_id,
+            "outcomeTypes": None if outcome_types is None else list(outcome_types),
+            "maxValueUsd": max_value_usd,
+            "scopes": None if scopes is None else list(scopes),
+            "expiresAt": _date_time(expires_at),
+        }
+        return (yield from self._new_key(KEYS_PATH, wanted))
+
+    def rotate_key(
+        self, key_id: str, user_id: int | None = None, overlap_hours: int | None = None
+    ) -> Call[NewAgentKey]:
+        wanted = {"userId": self._whose_key(user_id), "overlapHours": overlap_hours}
+        return (yield from self._new_key(f"{KEYS_PATH}/{quote(key_id, safe='')}/rotate", wanted))
+
+    def _new_key(self, path: str, wanted: Mapping[str, Any]) -> Call[NewAgentKey]:
+        """Ask for a key. Without an answer that says that nothing was done, it may be there: nothing is asked again."""
+        body = _encode({name: value for name, value in wanted.items() if value is not None})
+        request = Request("POST", path, body=body, names="key")
+        return (yield from self._exchange(request, _answers.new_key, self._deadline(), repeatable=False))
+
+    def keys(self, user_id: int | None = None) -> Call[list[AgentKey]]:
+        request = Request("GET", KEYS_PATH, _given(userId=self._whose_key(user_id)))
+        return (yield from self._exchange(request, _answers.keys, self._deadline()))
+
+    def revoke_key(self, key_id: str, user_id: int | None = None) -> Call[None]:
+        path = f"{KEYS_PATH}/{quote(key_id, safe='')}"
+        request = Request("DELETE", path, _given(userId=self._whose_key(user_id)), names="key")
+        yield from self._exchange(request, _answers.revoked, self._deadline())
+
+    def _whose_key(self, user_id: int | None) -> int | None:
+        """Say whose keys the platform means. A session's are its user's: to say another would change nothing."""
+        return user_id if user_id is not None or self.defaults.owner != "body" else self.defaults.user_id
+
+    def own_key(self) -> Call[AgentKey]:
+        return (yield from self._exchange(Request("GET", OWN_KEY_PATH), _answers.key, self._deadline()))
+
+    def _exchange[T](
+        self, request: Request, read: Callable[[Reply], T], deadline: _Deadline, repeatable: bool = True
+    ) -> Call[T]:
+        """Send until the answer can be read, cannot get better, or the deadline is near; then return or raise.
+
+        repeatable: to send it twice is as good as once. Else it is sent again only where it is known that nothing was
+        done.
+        """
         while True:
             answer = yield Send(request, deadline.timeout)
             try:
@@ -245,10 +303,12 @@ class Calls:
                     reason = answer.reason if answer else "nothing was sent"
                     raise NoAnswerError(f"No answer from the Outcomes API: {reason}")
                 if answer.status != 200:
-                    raise _answers.refusal(answer)
+                    raise _answers.refusal(answer, request)
                 return read(answer)
             except OutcomesError as exc:
                 failure = exc
+            if not repeatable and not isinstance(failure, BusyError):
+                failure.retryable = isinstance(answer, NoReply) and answer.unsent
             if not failure.retryable or not (yield from deadline.wait(str(failure), failure.retry_after)):
                 raise failure
 
@@ -314,3 +374,10 @@ def _instant(moment: Moment | None) -> str | None:
     if moment.utcoffset() is None:
         raise ValueError("a datetime without time zone is ambiguous: pass an aware one, or a date")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _date_time(moment: Moment | None) -> str | None:
+    """Write a moment as a body does: a date is its midnight in UTC."""
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        return f"{moment}T00:00:00Z"
+    return _instant(moment)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 import sys
 import uuid
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import Decimal, localcontext
 from enum import StrEnum
-from typing import IO, Annotated, Any, override
+from typing import IO, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.bar import Bar
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
-from . import _exporting, _importing, _json
-from ._client import LOG, AsyncOutcomesClient, OutcomesClient
+from . import _cli_keys, _exporting, _importing, _json, _terminal
+from ._client import AsyncOutcomesClient, OutcomesClient
 from ._display import money, printable
 from ._doctor import examine
 from ._models import OutcomeType, Summary
+from ._terminal import Cookie, Url, decimal, numbers, print_json, repeat
 
 app = typer.Typer(
     help="Record the valuable work that agents finish, exactly once, and read it back.",
@@ -36,42 +35,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Url = Annotated[str | None, typer.Option(envvar="OUTCOMES_URL", help="The API's base URL.", show_default=False)]
-Cookie = Annotated[
-    str | None, typer.Option(envvar="OUTCOMES_COOKIE", help="The session as name=value.", show_default=False)
-]
+app.add_typer(_cli_keys.app, name="keys")
+
 Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")]
 Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
 Start = Annotated[str | None, typer.Option("--from", help="From this ISO 8601 instant or date on.")]
 End = Annotated[str | None, typer.Option("--to", help="Before this ISO 8601 instant or date.")]
-
-
-class _Warnings(logging.Handler):
-    """Shows on standard error what the client warns of: why a call takes longer, and what was not read."""
-
-    @override
-    def emit(self, record: logging.LogRecord) -> None:
-        print(f"outcomes: {printable(record.getMessage())}", file=sys.stderr)
-
-
-def show_warnings() -> None:
-    """Show the client's warnings to who runs the command."""
-    LOG.handlers = [_Warnings()]
-
-
-def repeat(key: str) -> str:
-    """Say how a call can be repeated without counting twice."""
-    return f"Safe to repeat with --idempotency-key {key}"
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation as exc:
-        raise typer.BadParameter("not a number") from exc
-    if not value.is_finite():
-        raise typer.BadParameter("not a finite number")
-    return value
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -88,7 +57,7 @@ def _json_object(text: str) -> dict[str, Any]:
 def record(
     outcome_type: Annotated[OutcomeType, typer.Option("--type", help="What kind of work was finished.")],
     title: Annotated[str, typer.Option(help="What was achieved, in 1 to 200 characters.")],
-    value: Annotated[Decimal | None, typer.Option(parser=_decimal, metavar="USD", help="What it is worth.")] = None,
+    value: Annotated[Decimal | None, typer.Option(parser=decimal, metavar="USD", help="What it is worth.")] = None,
     agent: Annotated[int | None, typer.Option(min=1, help="The agent that did it.")] = None,
     user: Annotated[int | None, typer.Option(min=1, help="For whom; counts only with a key.")] = None,
     description: Annotated[str | None, typer.Option(help="More about it, up to 1000 characters.")] = None,
@@ -139,14 +108,14 @@ def list_(
     with OutcomesClient(url, cookie=cookie) as client:
         page = client.list(limit=limit, cursor=cursor, outcome_type=outcome_type, agent_id=agent, start=start, end=end)
     if json:
-        _print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
+        print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
-    table = Table("When", "Type", "Agent", *_numbers("Value"), "Title", box=None, pad_edge=False)
+    table = Table("When", "Type", "Agent", *numbers("Value"), "Title", box=None, pad_edge=False)
     for one in page.outcomes:
         when = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         agent_text = "" if one.agent_id is None else str(one.agent_id)
         table.add_row(when, printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title))
-    console = _console()
+    console = _terminal.console()
     console.print(table if page.outcomes else "No outcomes.")
     if page.next_cursor:
         console.print(f"More: --cursor {printable(page.next_cursor)}", soft_wrap=True)
@@ -172,9 +141,9 @@ def summary(
     with OutcomesClient(url, cookie=cookie) as client:
         totals = client.summary(start=start, end=end, timezone=timezone)
     if json:
-        _print_json(_summary_as_dict(totals))
+        print_json(_summary_as_dict(totals))
         return
-    console = _console()
+    console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"
     console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
     console.print(printable(f"{totals.start} to {totals.end}, {totals.timezone}"), style="dim", soft_wrap=True)
@@ -183,7 +152,7 @@ def summary(
         ("Type", [(one.outcome_type, one) for one in totals.by_type]),
         ("Agent", [("none" if one.agent_id is None else str(one.agent_id), one) for one in totals.by_agent]),
     ):
-        table = Table(heading, *_numbers("Count", "Value"), box=None, pad_edge=False)
+        table = Table(heading, *numbers("Count", "Value"), box=None, pad_edge=False)
         for name, total in sorted(rows, key=lambda row: -row[1].value_usd):
             table.add_row(printable(name), f"{total.count:,}", money(total.value_usd))
         console.print()
@@ -210,7 +179,7 @@ def import_(
     """
     tally: Counter[str] = Counter()
     unread: Counter[str] = Counter()
-    report = _console(stderr=True)
+    report = _terminal.console(stderr=True)
     reached = 0
     with OutcomesClient(url, cookie=cookie) as client:
         bar = Progress(
@@ -297,7 +266,7 @@ def mcp(
 @app.command()
 def doctor(url: Url = None, cookie: Cookie = None) -> None:
     """Check URL, key, session, clock and version, and say what is wrong. Records nothing."""
-    console = _console()
+    console = _terminal.console()
     healthy = True
     with OutcomesClient(url, cookie=cookie) as client:
         for finding in examine(client):
@@ -306,11 +275,6 @@ def doctor(url: Url = None, cookie: Cookie = None) -> None:
             console.print(Text.assemble(mark, "  ", printable(finding.text)), soft_wrap=True)
     if not healthy:
         raise typer.Exit(1)
-
-
-def _console(stderr: bool = False) -> Console:
-    """Open a console that takes text as text: no markup, no emoji codes, no colouring of what looks like code."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def _size(file: IO[bytes]) -> int | None:
@@ -327,11 +291,6 @@ def _today(timezone: str) -> date:
         return datetime.now(UTC).date()
 
 
-def _numbers(*headings: str) -> list[Column]:
-    """Make columns that a narrow terminal wraps last of all: half a number is another number."""
-    return [Column(heading, justify="right", no_wrap=True) for heading in headings]
-
-
 def _plot(totals: Summary, width: int) -> Table:
     """Draw one bar a day, or a week where days do not fit on a screen; by value, or by count where nothing has one."""
     weekly = len(totals.by_day) > 45
@@ -344,7 +303,7 @@ def _plot(totals: Summary, width: int) -> Table:
             value[first] = value.get(first, Decimal(0)) + day.value_usd
     lengths = {first: value[first] if any(value.values()) else Decimal(count[first]) for first in value}
     longest = max([*lengths.values(), Decimal(0)]) or Decimal(1)
-    table = Table("Week of" if weekly else "Day", *_numbers("Count", "Value"), "", box=None, pad_edge=False)
+    table = Table("Week of" if weekly else "Day", *numbers("Count", "Value"), "", box=None, pad_edge=False)
     room = max(10, width - 25 - max((len(money(one)) for one in value.values()), default=0))
     for first, length in lengths.items():
         bar = Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")
@@ -367,7 +326,3 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
         "by_agent": [total(one, agent_id=one.agent_id) for one in totals.by_agent],
         "by_day": [total(one, date=one.date.isoformat()) for one in totals.by_day],
     }
-
-
-def _print_json(value: object) -> None:
-    print(_json.shown(value))

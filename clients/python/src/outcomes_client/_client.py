@@ -15,11 +15,12 @@ import httpx
 
 from ._calls import PAGE_SIZE, Call, Calls, Moment, Retry, Say, Send
 from ._http import Address, NoReply, Reply
-from ._models import NewOutcome, Outcome, OutcomeType, Page, Recorded, Result, Summary
+from ._models import AgentKey, NewAgentKey, NewOutcome, Outcome, OutcomeType, Page, Recorded, Result, Summary
 from ._settings import address_of, defaults_of, retry_of
 
 LOG = logging.getLogger("outcomes_client")
 Results = list[Result]
+Keys = list[AgentKey]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
 
 _LONGEST_ANSWER = 16 * 1024 * 1024  # Lambda's own limit is 6 MB; what is longer is not from this API
@@ -34,7 +35,7 @@ class OutcomesClient:
 
     Args:
         url: the API's base URL, stage included; default `OUTCOMES_URL`.
-        api_key: for recording; default `INTERNAL_API_KEY`.
+        api_key: for recording, an agent's or the platform's; default `INTERNAL_API_KEY`.
         cookie: the session's cookie as `name=value`, for reading, and for recording without a key;
             default `OUTCOMES_COOKIE`.
         agent_id, user_id: for outcomes that name none; default `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`.
@@ -147,6 +148,58 @@ class OutcomesClient:
     ) -> Summary:
         """Sum up the session's outcomes, exactly: by default the last 30 days in UTC, at most 366 days."""
         return self._run(self._calls.summary(start, end, timezone))
+
+    def create_key(
+        self,
+        name: str,
+        *,
+        user_id: int | None = None,
+        agent_id: int | None = None,
+        outcome_types: Types | None = None,
+        max_value_usd: Decimal | float | None = None,
+        scopes: Iterable[str] | None = None,
+        expires_at: Moment | None = None,
+    ) -> NewAgentKey:
+        """Make a key for one agent, by a session for its own user, by the platform's key for `user_id`.
+
+        It records for that user alone, and if so bound, only for `agent_id`, these types, values up to a magnitude of
+        `max_value_usd`, until `expires_at`. `scopes` are out of `record` (unless given), `read`, `correct`, `backfill`.
+        Its text, `key`, is told this once.
+
+        A lost answer may have made a key that nobody has, so nothing is sent again where that can be (`retryable` is
+        then false): look into `list_keys`, and revoke it.
+        """
+        return self._run(
+            self._calls.create_key(
+                name,
+                user_id=user_id,
+                agent_id=agent_id,
+                outcome_types=[outcome_types] if isinstance(outcome_types, str) else outcome_types,
+                max_value_usd=max_value_usd,
+                scopes=scopes,
+                expires_at=expires_at,
+            )
+        )
+
+    def list_keys(self, user_id: int | None = None) -> Keys:
+        """List a user's live agent keys, newest first; who may ask, and of whom, is as for `create_key`."""
+        return self._run(self._calls.keys(user_id))
+
+    def rotate_key(self, key_id: str, *, user_id: int | None = None, overlap_hours: int | None = None) -> NewAgentKey:
+        """Give a key a new text; the one before works for `overlap_hours` more (0 to 168, 24 unless given).
+
+        A lost answer may have rotated it, and another rotation would end the text that agents have: so nothing is sent
+        again. Make a new key, or let the overlap run out first.
+        """
+        return self._run(self._calls.rotate_key(key_id, user_id, overlap_hours))
+
+    def revoke_key(self, key_id: str, *, user_id: int | None = None) -> None:
+        """End a key with all its texts, from the next call on; one that is gone already is well as it is."""
+        self._run(self._calls.revoke_key(key_id, user_id))
+
+    def own_key(self) -> AgentKey:
+        """Ask what the agent key, with which this client records, may do."""
+        return self._run(self._calls.own_key())
 
     def _run[T](self, call: Call[T]) -> T:
         answer: Reply | NoReply | None = None
@@ -282,6 +335,48 @@ class AsyncOutcomesClient:
         """See `OutcomesClient.summary`."""
         return await self._run(self._calls.summary(start, end, timezone))
 
+    async def create_key(
+        self,
+        name: str,
+        *,
+        user_id: int | None = None,
+        agent_id: int | None = None,
+        outcome_types: Types | None = None,
+        max_value_usd: Decimal | float | None = None,
+        scopes: Iterable[str] | None = None,
+        expires_at: Moment | None = None,
+    ) -> NewAgentKey:
+        """See `OutcomesClient.create_key`."""
+        return await self._run(
+            self._calls.create_key(
+                name,
+                user_id=user_id,
+                agent_id=agent_id,
+                outcome_types=[outcome_types] if isinstance(outcome_types, str) else outcome_types,
+                max_value_usd=max_value_usd,
+                scopes=scopes,
+                expires_at=expires_at,
+            )
+        )
+
+    async def list_keys(self, user_id: int | None = None) -> Keys:
+        """See `OutcomesClient.list_keys`."""
+        return await self._run(self._calls.keys(user_id))
+
+    async def rotate_key(
+        self, key_id: str, *, user_id: int | None = None, overlap_hours: int | None = None
+    ) -> NewAgentKey:
+        """See `OutcomesClient.rotate_key`."""
+        return await self._run(self._calls.rotate_key(key_id, user_id, overlap_hours))
+
+    async def revoke_key(self, key_id: str, *, user_id: int | None = None) -> None:
+        """See `OutcomesClient.revoke_key`."""
+        await self._run(self._calls.revoke_key(key_id, user_id))
+
+    async def own_key(self) -> AgentKey:
+        """See `OutcomesClient.own_key`."""
+        return await self._run(self._calls.own_key())
+
     async def _run[T](self, call: Call[T]) -> T:
         answer: Reply | NoReply | None = None
         try:
@@ -335,4 +430,5 @@ def _reply(address: Address, step: Send, response: httpx.Response, body: bytes) 
 
 
 def _no_reply(exc: httpx.RequestError) -> NoReply:
-    return NoReply(f"{type(exc).__name__} {exc}".strip())
+    unsent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    return NoReply(f"{type(exc).__name__} {exc}".strip(), unsent)

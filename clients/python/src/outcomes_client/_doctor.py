@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,9 +11,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from ._answers import key as read_key
 from ._calls import Send
 from ._client import OutcomesClient
-from ._http import PATH, NoReply, Reply, Request, http_date
+from ._display import money
+from ._errors import BrokenAnswerError
+from ._http import AGENT_KEY, KEY, OWN_KEY_PATH, PATH, SESSION, NoReply, Reply, Request, http_date
+from ._models import AgentKey
 
 _TRY = 10.0
 _SKEW = 60.0  # seconds; more makes sessions expire early or late
@@ -68,26 +72,32 @@ def _clock(headers: httpx.Headers) -> Iterator[Finding]:
 
 def _user(client: OutcomesClient) -> Iterator[Finding]:
     told = client._calls.defaults
-    if told.records_by_session and told.user_id is not None:
+    if told.owner == "session" and told.user_id is not None:
         yield Finding(True, "OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user")
-    elif client._address.api_key and told.user_id is None:
+    elif told.owner == "body" and client._address.api_key and told.user_id is None:
         yield Finding(True, "no user (OUTCOMES_USER_ID): every outcome must name its own, to be in a feed")
 
 
 def _credentials(client: OutcomesClient) -> Iterator[Finding]:
     address = client._address
-    if address.api_key:
+    records = bool(address.api_key or address.cookie)
+    if address.has_agent_key:
+        key = yield from _agent_key(client)
+        records = key is not None and "record" in key.scopes
+    elif address.api_key and address.api_key.startswith("oc_"):
+        yield Finding(False, f"{KEY} begins like an agent key and is none: was it copied whole?")
+    elif address.api_key:
         # An empty outcome passes the door and is refused behind it: the key is checked and nothing is recorded.
         answer = client._send(Send(Request("POST", PATH, body=b"{}"), _TRY))
-        yield _judged(answer, 400, "the key (INTERNAL_API_KEY) is valid", "the key (INTERNAL_API_KEY) is not valid")
+        yield _judged(answer, 400, f"{KEY} is valid, and is every user: agents get keys of their own", KEY)
     else:
         yield Finding(bool(address.cookie), "no key (INTERNAL_API_KEY): recording goes by the session")
     if address.cookie:
         answer = client._send(Send(Request("GET", PATH, [("limit", "1")]), _TRY))
-        yield _judged(answer, 200, "the session is valid", "the session (OUTCOMES_COOKIE) is not valid, or has expired")
+        yield _judged(answer, 200, "the session is valid", SESSION)
     else:
         yield Finding(bool(address.api_key), "no session (OUTCOMES_COOKIE): list, summary and export will not work")
-    if address.api_key or address.cookie:
+    if records:
         answer = client._send(Send(Request("POST", f"{PATH}/batch", body=b'{"outcomes":[]}'), _TRY))
         if isinstance(answer, Reply) and answer.status in (403, 404, 405):
             yield Finding(False, "the API is older than this client: it takes no batches; deploy the current one")
@@ -95,11 +105,54 @@ def _credentials(client: OutcomesClient) -> Iterator[Finding]:
             yield _judged(answer, 400, "the API is as new as this client", "")
 
 
-def _judged(answer: Reply | NoReply, expected: int, good: str, unauthorized: str) -> Finding:
+def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | None]:
+    answer = client._send(Send(Request("GET", OWN_KEY_PATH), _TRY))
+    if not isinstance(answer, Reply) or answer.status != 200:
+        if isinstance(answer, Reply) and answer.status in (403, 404):
+            yield Finding(False, "the API is older than this client: it knows no agent keys; deploy the current one")
+        else:
+            yield _judged(answer, 200, "", AGENT_KEY)
+        return None
+    try:
+        key = read_key(answer)
+    except BrokenAnswerError as broken:
+        yield Finding(False, f"{AGENT_KEY} cannot be looked at: {broken}")
+        return None
+    yield Finding("record" in key.scopes, f"{AGENT_KEY} is valid: {_may(key)}")
+    yield from _contradictions(client, key)
+    return key
+
+
+def _may(key: AgentKey) -> str:
+    """Say what a key may do."""
+    may = "records" if "record" in key.scopes else "may not record, for want of the scope,"
+    parts = [f"{key.name!r} {may} for user {key.user_id}"]
+    if key.agent_id is not None:
+        parts.append(f"agent {key.agent_id}")
+    if key.outcome_types is not None:
+        parts.append(f"only {', '.join(key.outcome_types)}")
+    if key.max_value_usd is not None:
+        parts.append(f"values of {money(key.max_value_usd)} at most")
+    parts.append(f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "without an end")
+    return f"{'; '.join(parts)}; its scopes are {', '.join(key.scopes)}"
+
+
+def _contradictions(client: OutcomesClient, key: AgentKey) -> Iterator[Finding]:
+    """Find variables by which every recording would be refused."""
+    told = client._calls.defaults
+    for variable, said, own in (
+        ("OUTCOMES_USER_ID", told.user_id, key.user_id),
+        ("OUTCOMES_AGENT_ID", told.agent_id, key.agent_id),
+    ):
+        if None not in (said, own) and said != own:
+            yield Finding(False, f"{variable} is {said}, and the key records for {own} only: unset it")
+
+
+def _judged(answer: Reply | NoReply, expected: int, good: str, credential: str) -> Finding:
     if isinstance(answer, NoReply):
         return Finding(False, f"no answer: {answer.reason}")
     if answer.status == expected:
         return Finding(True, good)
     if answer.status == 401:
-        return Finding(False, unauthorized)
+        return Finding(False, f"{credential} is not valid, or no longer")
     return Finding(False, f"{answer.status} where {expected} was expected: the API is unwell, or this is not one")

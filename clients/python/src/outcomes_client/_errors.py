@@ -8,15 +8,18 @@ OutcomesError
 └── ApiError                     the API answered no
     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
     ├── UnauthorizedError        401: the key or the session is not valid
+    ├── ForbiddenError           403: the key or the session may not do this; `details` say which bound it is
+    ├── NotFoundError            404: no such key
+    ├── ConflictError            409: not possible as things stand
     ├── KeyReusedError           422: this idempotency key already belongs to another outcome
-    ├── BusyError                409, 429, 503 Busy: too much at once; that try stored nothing
+    ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
     └── ServerError              5xx: nothing was stored, or it cannot be known
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ._display import printable
 
@@ -29,12 +32,12 @@ LONGEST_MESSAGE = 4000  # characters; `details` of a page of outcomes can be mor
 class OutcomesError(Exception):
     """Stands for all errors of this package; neither its text nor its attributes ever hold a key or a cookie.
 
-    `retryable`: the same call with the same idempotency key may succeed later (the client has already retried until
-    its deadline). `idempotency_key`: the key to do that with, where the call had one. `results`: after a failed
-    `record_many`, what is known of each item.
+    `retryable`: the same call, with the same idempotency key where it takes one, may succeed later (the client has
+    already retried until its deadline), and does nothing twice. `idempotency_key`: the key to do that with, where the
+    call had one. `results`: after a failed `record_many`, what is known of each item.
     """
 
-    retryable: ClassVar[bool] = False
+    retryable = False
 
     def __init__(
         self,
@@ -90,12 +93,24 @@ class UnauthorizedError(ApiError):
     """401: neither the key nor the session is valid."""
 
 
+class ForbiddenError(ApiError):
+    """403: the agent key may not record this, as `details` say, or may not do this at all."""
+
+
+class NotFoundError(ApiError):
+    """404: this user has no such key."""
+
+
+class ConflictError(ApiError):
+    """409 that no waiting mends: a user has as many keys as one may have."""
+
+
 class KeyReusedError(ApiError):
     """422: the idempotency key belongs to another outcome; `details` names the fields that differ."""
 
 
 class BusyError(ApiError):
-    """409, 429 or 503 `Busy` to the last try, which recorded nothing: call again with the same key."""
+    """409 with `Retry-After`, 429 or 503 `Busy`: the last try did nothing. Call again with the same idempotency key."""
 
     retryable = True
 

@@ -12,6 +12,9 @@ from typing import Literal
 from ._errors import ConfigurationError
 
 PATH = "/api/outcomes"
+KEYS_PATH = "/api/keys"
+OWN_KEY_PATH = f"{KEYS_PATH}/self"
+Owner = Literal["body", "session", "key"]
 LONGEST_WAIT = 999_999_999  # seconds, some 30 years; time.sleep fails at ten times as many
 
 
@@ -19,28 +22,30 @@ LONGEST_WAIT = 999_999_999  # seconds, some 30 years; time.sleep fails at ten ti
 class Request:
     """Holds a request, without what says who is asking."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    names: str = ""  # what the path names by its id, and may not be there
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Holds a whole answer."""
+    """Holds a whole answer, which may be a new key: so it is not shown."""
 
     status: int
-    headers: Mapping[str, str]  # looked up in any case, as httpx.Headers are
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)  # looked up in any case, as httpx.Headers are
+    body: bytes = field(repr=False)
     credential: str = "the credential"  # that it was asked for with, in words
 
 
 @dataclass(frozen=True)
 class NoReply:
-    """Says why no whole answer came."""
+    """Says why no whole answer came. `unsent`: nobody can have seen the request."""
 
     reason: str
+    unsent: bool = False
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -66,6 +71,7 @@ def http_date(text: str) -> datetime | None:
 
 
 KEY = "the key (INTERNAL_API_KEY)"
+AGENT_KEY = "the agent key (INTERNAL_API_KEY)"
 SESSION = "the session (OUTCOMES_COOKIE)"
 
 
@@ -92,13 +98,28 @@ class Address:
         object.__setattr__(self, "url", self.url.rstrip("/").removesuffix(PATH))
 
     @property
-    def records_by_session(self) -> bool:
-        """Tell whether outcomes are recorded by the session, whose user they are then for."""
-        return self.cookie is not None and self.api_key is None
+    def has_agent_key(self) -> bool:
+        """Tell whether the key is one user's, made for an agent; else it is the platform's, which is every user."""
+        return re.fullmatch(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}", self.api_key or "") is not None
+
+    @property
+    def owner(self) -> Owner:
+        """Tell whose outcomes are recorded: the session's user's, the agent key's, or whoever's the body names."""
+        if self.has_agent_key:
+            return "key"
+        return "body" if self.api_key or not self.cookie else "session"
 
     def credential_for(self, request: Request) -> str:
-        """Name what a request goes by: recording by the key, else by the session; reading always by the session."""
-        return KEY if request.method == "POST" and self.api_key else SESSION
+        """Name what a request goes by: recording by the key, else by the session; reading always by the session.
+
+        An agent key manages no keys, and is the only one that may ask what it may do.
+        """
+        by_key = bool(self.api_key) and request.method != "GET"
+        if request.path.startswith(KEYS_PATH):
+            by_key = bool(self.api_key) and not (self.has_agent_key and self.cookie)
+        if request.path == OWN_KEY_PATH:
+            by_key = True
+        return (AGENT_KEY if self.has_agent_key else KEY) if by_key else SESSION
 
     def headers_for(self, request: Request) -> dict[str, str]:
         """Make the headers of a request, with the credential that it goes by.
@@ -111,10 +132,17 @@ class Address:
         headers = {"Accept": "application/json", **request.headers}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-        if self.credential_for(request) == KEY:
+        if self.credential_for(request) == SESSION:
+            if self.cookie:
+                return {**headers, "Cookie": self.cookie}
+        elif self.api_key:
             return {**headers, "Authorization": f"Bearer {self.api_key}"}
-        if self.cookie:
-            return {**headers, "Cookie": self.cookie}
-        if request.method == "POST":
-            raise ConfigurationError(f"Recording needs {KEY} or {SESSION}; `outcomes doctor` looks into it")
-        raise ConfigurationError(f"Reading needs {SESSION}; `outcomes doctor` looks into it")
+        if request.path == OWN_KEY_PATH:
+            needed = f"Asking what a key may do needs {AGENT_KEY}"
+        elif request.path.startswith(KEYS_PATH):
+            needed = f"Managing keys needs {SESSION}, or {KEY} of the platform"
+        elif request.method == "GET":
+            needed = f"Reading needs {SESSION}"
+        else:
+            needed = f"Recording needs {KEY} or {SESSION}"
+        raise ConfigurationError(f"{needed}; `outcomes doctor` looks into it")

@@ -10,6 +10,7 @@ from itertools import batched
 from typing import Any
 
 from . import _json
+from ._answers import sentence
 from ._calls import BATCH_ITEMS
 from ._client import OutcomesClient
 from ._errors import BusyError, OutcomesError
@@ -113,6 +114,5 @@ def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[lis
 def _outcome(line: Line, result: Result) -> Outcome:
     if result.ok:
         return Outcome(line, result.status, ignored_fields=result.ignored_fields)
-    faults = "; ".join(f"{one.get('field')} {one.get('message')}" for one in result.details)
-    reason = f"{result.error}: {faults}" if faults else str(result.error)
+    reason = sentence(str(result.error), result.details, of_key=result.status == "forbidden")
     return Outcome(line, "unsent" if result.retryable else "refused", reason, result.ignored_fields)

@@ -18,10 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ._client import LOG, AsyncOutcomesClient
 from ._errors import (
+    BusyError,
+    ForbiddenError,
     InvalidOutcomeError,
     KeyReusedError,
     OutcomesError,
 )
+from ._http import Owner
 from ._models import NewOutcome, OutcomeType, Page, Recorded, Result, Summary
 
 WHEN = (
@@ -83,21 +86,21 @@ class Fixed:
 
     agent_id: int | None = None
     user_id: int | None = None
-    by_session: bool = False  # the user is the session's, whoever that is
+    owner: Owner = "body"  # else the user is the session's or the key's, whoever that is
 
     @classmethod
     def of(cls, client: AsyncOutcomesClient) -> Fixed:
         """Take what the client was told: `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`, and what it records by."""
         told = client._calls.defaults
-        return cls(told.agent_id, None if told.records_by_session else told.user_id, told.records_by_session)
+        return cls(told.agent_id, None if told.owner == "session" else told.user_id, told.owner)
 
     def __str__(self) -> str:
         """Say it to a model; nothing where nothing is fixed."""
         owners = [f"agent_id {self.agent_id}"] if self.agent_id is not None else []
-        if self.by_session:
-            owners.append("the user of its session")
-        elif self.user_id is not None:
+        if self.user_id is not None:
             owners.append(f"user_id {self.user_id}")
+        elif self.owner != "body":
+            owners.append(f"the user of its {self.owner}")
         return f" This server records for {' and '.join(owners)} only." if owners else ""
 
     def apply(self, item: Item) -> NewOutcome:
@@ -108,9 +111,9 @@ class Fixed:
         """
         self._refuse_other("agent_id", item.agent_id, self.agent_id)
         self._refuse_other("user_id", item.user_id, self.user_id)
-        if self.by_session and item.user_id is not None:
+        if self.owner == "session" and item.user_id is not None:
             raise ToolError("This server records for the user of its session only. Leave user_id out and call again.")
-        if not self.by_session and self.user_id is None and item.user_id is None:
+        if self.owner == "body" and self.user_id is None and item.user_id is None:
             raise ToolError("An outcome without a user is in nobody's feed. Call again with user_id.")
         return NewOutcome(
             outcome_type=item.outcome_type,
@@ -143,6 +146,13 @@ def _mendable() -> Iterator[None]:
                     "Another outcome has this idempotency_key. If it is the same work, it is already recorded: do "
                     "nothing. If it is other work, call again with a new idempotency_key."
                 )
+            case ForbiddenError():
+                advice = (
+                    "That is beyond what this server's key may record. Leave out user_id and agent_id; for anything "
+                    "else do not bend the facts to fit, but tell the person who runs this server."
+                )
+            case BusyError():
+                advice = "Call again later with the same idempotency_key and fields."
             case _ if failure.retryable:
                 advice = "It may or may not have been done. Call again later with the same idempotency_key and fields."
             case _:
@@ -204,8 +214,8 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
         title="Record several outcomes",
         description=(
             f"Record up to 100 outcomes at once. {WHEN} A faulty item does not stop the others: mend what is "
-            f"`invalid`, give what is in `conflict` a new key if it is other work, repeat what `failed`. "
-            f"{SAME_KEY} {UNREAD}"
+            f"`invalid`, give what is in `conflict` a new key if it is other work, leave what is `forbidden`, "
+            f"repeat what `failed`. {SAME_KEY} {UNREAD}"
         ),
         annotations=recording,
     )
@@ -274,7 +284,7 @@ def _strict(tool: Tool) -> Tool:
 def serve(client: AsyncOutcomesClient, port: int | None) -> None:
     """Run until the peer goes (stdio, where `port` is None) or until interrupted (streamable HTTP on 127.0.0.1)."""
     server = build(client)
-    if client._calls.defaults.records_by_session and client._calls.defaults.user_id is not None:
+    if client._calls.defaults.owner == "session" and client._calls.defaults.user_id is not None:
         LOG.warning("OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user")
 
     async def run() -> None:

@@ -72,11 +72,12 @@ class Recorded:
 class Result:
     """Tells how one item of `record_many` ended.
 
-    `invalid` and `conflict` (the key belongs to another outcome) want a change; `failed` may be sent again with the
-    same `idempotency_key` if `retryable`. `ignored_fields`: as in `Recorded`.
+    `invalid` and `conflict` (the key belongs to another outcome) want a change; `forbidden` is beyond what the agent
+    key may record; `failed` may be sent again with the same `idempotency_key` if `retryable`. `ignored_fields`: as in
+    `Recorded`.
     """
 
-    status: Literal["created", "replayed", "invalid", "conflict", "failed"]
+    status: Literal["created", "replayed", "invalid", "forbidden", "conflict", "failed"]
     idempotency_key: str
     id: str | None = None
     error: str | None = None
@@ -115,7 +116,7 @@ class Outcome:
             "description": self.description,
             "value_usd": self.value_usd,
             "metadata": self.metadata,
-            "created_at": self.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "created_at": _text(self.created_at),
         }
 
 
@@ -167,3 +168,48 @@ class Summary(Total):
     by_type: list[TypeTotal]
     by_agent: list[AgentTotal]
     by_day: list[DayTotal]
+
+
+@dataclass(frozen=True)
+class AgentKey:
+    """Describes a key that a user made for an agent; what is None is no bound.
+
+    `max_value_usd` is the greatest magnitude of one outcome's value, `last_used_at` the hour in which it was last used.
+    """
+
+    id: str
+    user_id: int
+    name: str
+    agent_id: int | None
+    outcome_types: tuple[str, ...] | None
+    max_value_usd: Decimal | None
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Make the description as the API lists it; `max_value_usd` stays a Decimal."""
+        return {
+            "id": self.id,
+            "user_id": self.user_id,
+            "name": self.name,
+            "agent_id": self.agent_id,
+            "outcome_types": self.outcome_types,
+            "max_value_usd": self.max_value_usd,
+            "scopes": self.scopes,
+            "created_at": _text(self.created_at),
+            "expires_at": _text(self.expires_at),
+            "last_used_at": _text(self.last_used_at),
+        }
+
+
+@dataclass(frozen=True)
+class NewAgentKey(AgentKey):
+    """Holds a key that was just made or rotated: its text, `key`, is told this once, and not shown with the rest."""
+
+    key: str = field(repr=False)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

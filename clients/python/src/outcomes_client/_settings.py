@@ -35,7 +35,7 @@ def defaults_of(address: Address, agent_id: int | None, user_id: int | None) -> 
     return Defaults(
         _whole("OUTCOMES_AGENT_ID") if agent_id is None else agent_id,
         _whole("OUTCOMES_USER_ID") if user_id is None else user_id,
-        records_by_session=address.records_by_session,
+        owner=address.owner,
     )
 
 

@@ -1,0 +1,175 @@
+"""Manage agents' keys from the command line: `outcomes keys`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ._client import OutcomesClient
+from ._display import money, printable
+from ._errors import NoAnswerError, OutcomesError, ServerError, UnexpectedAnswerError
+from ._models import NewAgentKey, OutcomeType
+from ._terminal import Cookie, Url, console, decimal, numbers, print_json
+
+app = typer.Typer(
+    help="Make, list, rotate and revoke the keys of a user's agents, by the session or the platform's key.",
+    no_args_is_help=True,
+)
+
+User = Annotated[
+    int | None,
+    typer.Option(min=1, help="Whose keys, with the platform's key; default OUTCOMES_USER_ID. A session's are its own."),
+]
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `outcomes keys list` shows it.")]
+
+
+class Scope(StrEnum):
+    """A right that a key can have."""
+
+    RECORD = "record"
+    READ = "read"
+    CORRECT = "correct"
+    BACKFILL = "backfill"
+
+
+def _date(text: str) -> date | str:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return text
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option(help="What it is for, in 1 to 80 characters.")],
+    agent: Annotated[int | None, typer.Option(min=1, help="Only for this agent.")] = None,
+    outcome_types: Annotated[
+        list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")
+    ] = None,
+    max_value: Annotated[
+        Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Only values of this magnitude at most.")
+    ] = None,
+    scopes: Annotated[
+        list[Scope] | None, typer.Option("--scope", help="A right; may be repeated.", show_default="record")
+    ] = None,
+    expires: Annotated[
+        Any,
+        typer.Option(
+            parser=_date, metavar="WHEN", help="Until this ISO 8601 instant, or the start of this date in UTC."
+        ),
+    ] = None,
+    user: User = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Make a key for one agent and print it, this once."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        try:
+            made = client.create_key(
+                name,
+                user_id=user,
+                agent_id=agent,
+                outcome_types=outcome_types or None,
+                max_value_usd=max_value,
+                scopes=scopes or None,
+                expires_at=expires,
+            )
+        except OutcomesError as failure:
+            if _may_be_done(failure):
+                print(
+                    "It may have been made: look at `outcomes keys list`, and revoke what nobody has.", file=sys.stderr
+                )
+            raise
+    _show(made)
+
+
+@app.command("list")
+def list_(
+    user: User = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the keys as JSON, for pipes.")] = False,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Show the live keys of a user, newest first, without their texts."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        keys = client.list_keys(user)
+    if json:
+        print_json([one.as_dict() for one in keys])
+        return
+    table = Table("Id", "Name", "Agent", "Types", *numbers("At most"), "Scopes", "Ends", "Last used", box=None)
+    table.pad_edge = False
+    for one in keys:
+        table.add_row(
+            printable(one.id),
+            printable(one.name),
+            "any" if one.agent_id is None else str(one.agent_id),
+            "all" if one.outcome_types is None else printable(", ".join(one.outcome_types)),
+            money(one.max_value_usd) or "any",
+            printable(", ".join(one.scopes)),
+            _local(one.expires_at) or "never",
+            _local(one.last_used_at) or "never",
+        )
+    console().print(table if keys else "No keys.")
+
+
+@app.command()
+def rotate(
+    key_id: KeyId,
+    overlap: Annotated[
+        int | None,
+        typer.Option(min=0, max=168, metavar="HOURS", help="How long the text before works on.", show_default="24"),
+    ] = None,
+    user: User = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Give a key a new text and print it, this once; id and bounds stay."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        try:
+            rotated = client.rotate_key(key_id, user_id=user, overlap_hours=overlap)
+        except OutcomesError as failure:
+            if _may_be_done(failure):
+                print(
+                    "It may have been rotated, and another rotation would end the text that agents have: make a new "
+                    "key, or wait until the overlap is over.",
+                    file=sys.stderr,
+                )
+            raise
+    _show(rotated)
+
+
+@app.command()
+def revoke(
+    key_id: KeyId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    user: User = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """End a key with all its texts, from the next call on."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Revoke {key_id}? Whoever has it is refused from now on.", abort=True, err=True)
+    with OutcomesClient(url, cookie=cookie) as client:
+        client.revoke_key(key_id, user_id=user)
+    print("Revoked.", file=sys.stderr)
+
+
+def _may_be_done(failure: OutcomesError) -> bool:
+    """Tell whether the API may have done what it gave no good answer to."""
+    return isinstance(failure, NoAnswerError | ServerError | UnexpectedAnswerError) and not failure.retryable
+
+
+def _show(made: NewAgentKey) -> None:
+    """Print the key alone, for scripts, and beside it what a person wants to know."""
+    print(f"Key {printable(made.id)} of user {made.user_id}. Its text is shown this once:", file=sys.stderr)
+    print(printable(made.key))
+
+
+def _local(moment: datetime | None) -> str:
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")

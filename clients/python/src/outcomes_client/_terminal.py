@@ -1,0 +1,65 @@
+"""Share what the commands have in common: options, columns, and what is shown where."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, override
+
+import typer
+from rich.console import Console
+from rich.table import Column
+
+from . import _json
+from ._client import LOG
+from ._display import printable
+
+Url = Annotated[str | None, typer.Option(envvar="OUTCOMES_URL", help="The API's base URL.", show_default=False)]
+Cookie = Annotated[
+    str | None, typer.Option(envvar="OUTCOMES_COOKIE", help="The session as name=value.", show_default=False)
+]
+
+
+class _Warnings(logging.Handler):
+    """Shows on standard error what the client warns of: why a call takes longer, and what was not read."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"outcomes: {printable(record.getMessage())}", file=sys.stderr)
+
+
+def show_warnings() -> None:
+    """Show the client's warnings to who runs the command."""
+    LOG.handlers = [_Warnings()]
+
+
+def repeat(key: str) -> str:
+    """Say how a call can be repeated without counting twice."""
+    return f"Safe to repeat with --idempotency-key {key}"
+
+
+def decimal(text: str) -> Decimal:
+    """Read an option that is a number."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation as exc:
+        raise typer.BadParameter("not a number") from exc
+    if not value.is_finite():
+        raise typer.BadParameter("not a finite number")
+    return value
+
+
+def console(stderr: bool = False) -> Console:
+    """Open a console that takes text as text: no markup, no emoji codes, no colouring of what looks like code."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def numbers(*headings: str) -> list[Column]:
+    """Make columns that a narrow terminal wraps last of all: half a number is another number."""
+    return [Column(heading, justify="right", no_wrap=True) for heading in headings]
+
+
+def print_json(value: object) -> None:
+    """Print JSON, for pipes."""
+    print(_json.shown(value))

@@ -1,0 +1,443 @@
+"""Make agents' keys and use them: by the clients, the command and the MCP server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.client import Client
+from outcomes_client import (
+    AsyncOutcomesClient,
+    BrokenAnswerError,
+    ConfigurationError,
+    ConflictError,
+    ForbiddenError,
+    InvalidOutcomeError,
+    NewAgentKey,
+    NewOutcome,
+    NoAnswerError,
+    NotFoundError,
+    OutcomesClient,
+    OutcomesError,
+    ServerError,
+    UnauthorizedError,
+)
+from outcomes_client._mcp import build
+
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
+from clients.python.tests.faults import BEFORE_THE_WRITE, NOTHING_DONE
+from clients.python.tests.test_mcp import DEAL, call, refusal
+
+TEXT = re.compile(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}")
+
+
+@pytest.fixture
+def user(api: Api) -> Iterator[OutcomesClient]:
+    """Give a client that has the user's session alone."""
+    with OutcomesClient(**{**api.settings, "api_key": None}) as client:
+        yield client
+
+
+@pytest.fixture
+def made(user: OutcomesClient) -> NewAgentKey:
+    """Make a key with bounds."""
+    return user.create_key(
+        "Nightly", agent_id=7, outcome_types=["deal_closed", "task_complete"], max_value_usd=Decimal("500.50")
+    )
+
+
+def agent(api: Api, made: NewAgentKey, **settings: Any) -> OutcomesClient:
+    """Give a client that has an agent key alone."""
+    return OutcomesClient(**{**api.settings, "api_key": made.key, "cookie": None, **settings})
+
+
+# Making them
+
+
+@everywhere
+def test_a_user_makes_a_key_sees_it_rotates_and_revokes_it(api: Api, user: OutcomesClient) -> None:
+    ends = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
+    made = user.create_key("Nightly", agent_id=7, outcome_types="deal_closed", max_value_usd=500, expires_at=ends)
+    assert TEXT.fullmatch(made.key)
+    assert (made.user_id, made.name, made.agent_id, made.outcome_types) == (api.user, "Nightly", 7, ("deal_closed",))
+    assert (made.max_value_usd, made.scopes, made.expires_at) == (Decimal(500), ("record",), ends)
+    [listed] = user.list_keys()
+    assert listed.as_dict() == {**made.as_dict(), "last_used_at": None}
+    rotated = user.rotate_key(made.id, overlap_hours=1)
+    assert (rotated.id, rotated.name) == (made.id, made.name)
+    assert rotated.key != made.key
+    for text in (made, rotated):
+        with agent(api, text) as client:
+            assert client.record("deal_closed", "One").id
+    user.revoke_key(made.id)
+    user.revoke_key(made.id)
+    assert user.list_keys() == []
+    for text in (made, rotated):
+        with agent(api, text) as client, pytest.raises(UnauthorizedError, match=r"the agent key .* is not valid"):
+            client.record("deal_closed", "Two")
+
+
+@everywhere
+def test_the_platform_makes_keys_for_whom_it_names(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    with OutcomesClient(**{**api.settings, "cookie": None}) as platform:
+        with pytest.raises(InvalidOutcomeError, match="Invalid userId"):
+            platform.create_key("Whose?")
+        made = platform.create_key("Nightly", user_id=api.user)
+        assert [one.id for one in platform.list_keys(api.user)] == [made.id]
+        with pytest.raises(NotFoundError, match="404 Not found: this user has no such key"):
+            platform.revoke_key(made.id, user_id=api.user + 1)
+        assert platform.rotate_key(made.id, user_id=api.user, overlap_hours=0).id == made.id
+    monkeypatch.setenv("OUTCOMES_USER_ID", str(api.user))
+    with OutcomesClient(**{**api.settings, "cookie": None}) as platform:
+        platform.revoke_key(made.id)
+        assert platform.list_keys() == []
+
+
+@everywhere
+def test_an_agent_key_manages_no_keys_and_leaves_that_to_the_session(api: Api, user: OutcomesClient) -> None:
+    made = user.create_key("Nightly")
+    with agent(api, made) as alone:
+        for managing in (alone.list_keys, lambda: alone.create_key("Mine"), lambda: alone.revoke_key(made.id)):
+            with pytest.raises(
+                ForbiddenError, match=r"403 Forbidden: the agent key \(INTERNAL_API_KEY\) may not do this"
+            ):
+                managing()
+    with agent(api, made, cookie=api.cookie) as both:
+        assert [one.id for one in both.list_keys()] == [made.id]
+        assert both.own_key().id == made.id
+
+
+def test_without_any_credential_no_key_is_asked_for(api: Api) -> None:
+    with OutcomesClient(api.url) as nobody:
+        with pytest.raises(ConfigurationError, match="Managing keys needs the session"):
+            nobody.list_keys()
+        with pytest.raises(ConfigurationError, match="needs the agent key"):
+            nobody.own_key()
+    assert not api.door.times
+
+
+def test_a_date_is_its_midnight(user: OutcomesClient) -> None:
+    assert user.create_key("Nightly", expires_at=date(2040, 1, 2)).expires_at == datetime(2040, 1, 2, tzinfo=UTC)
+
+
+def test_too_many_keys_are_not_waited_for(api: Api, user: OutcomesClient) -> None:
+    api.door.upstream = lambda *_: (409, {}, b'{"error":"Too many keys"}')
+    with pytest.raises(ConflictError, match="409 Too many keys"):
+        user.create_key("One more")
+    assert len(api.door.times) == 1
+
+
+UNKNOWN = ["drop after the write", "500 after the write", "html after the write", "half an answer after the write"]
+
+
+@everywhere
+@pytest.mark.parametrize("fault", UNKNOWN)
+def test_a_key_that_may_have_been_made_is_not_asked_for_again(api: Api, user: OutcomesClient, fault: str) -> None:
+    api.fail(fault)
+    with pytest.raises((NoAnswerError, ServerError, BrokenAnswerError)) as failure:
+        user.create_key("Nightly")
+    assert not failure.value.retryable
+    [key] = user.list_keys()
+    api.fail(fault)
+    with pytest.raises(OutcomesError):
+        user.rotate_key(key.id)
+    assert len(user.list_keys()) == 1
+    assert api.door.seen[fault] == 2
+
+
+@everywhere
+@pytest.mark.parametrize("fault", NOTHING_DONE)
+def test_a_key_that_was_not_made_is_asked_for_again(api: Api, user: OutcomesClient, fault: str) -> None:
+    api.fail(fault)
+    assert user.create_key("Nightly").id
+    assert len(user.list_keys()) == 1
+
+
+@everywhere
+@pytest.mark.parametrize("fault", [*BEFORE_THE_WRITE, *UNKNOWN])
+def test_listing_and_revoking_survive_what_fails(api: Api, user: OutcomesClient, fault: str) -> None:
+    made = user.create_key("Nightly")
+    api.fail(fault)
+    assert len(user.list_keys()) == 1
+    api.fail(fault)
+    user.revoke_key(made.id)
+    assert user.list_keys() == []
+
+
+@everywhere
+async def test_the_awaiting_client_does_the_same(api: Api) -> None:
+    async with AsyncOutcomesClient(**{**api.settings, "api_key": None}) as user:
+        made = await user.create_key("Nightly")
+        assert [one.id for one in await user.list_keys()] == [made.id]
+        async with AsyncOutcomesClient(api.url, (await user.rotate_key(made.id)).key) as agent:
+            assert (await agent.own_key()).name == "Nightly"
+        await user.revoke_key(made.id)
+
+
+MALFORMED = ["[]", "{}", '{"key":"oc_s3cret"}', '{"keys":7}', '{"keys":[{"id":"x"}]}', '{"ok":false}']
+
+
+@pytest.mark.parametrize("body", MALFORMED)
+def test_a_malformed_answer_is_an_error_of_ours_and_shows_no_key(api: Api, body: str) -> None:
+    api.door.upstream = lambda *_: (200, {}, body.encode())
+    with OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client:
+        for ask in (client.list_keys, client.own_key, lambda: client.create_key("x"), lambda: client.revoke_key("x")):
+            with pytest.raises(BrokenAnswerError) as failure:
+                ask()
+            assert "s3cret" not in "".join(traceback.format_exception(failure.value))
+
+
+def test_the_text_of_a_key_is_shown_nowhere_else(
+    api: Api, user: OutcomesClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    made = user.create_key("Nightly")
+    shown = [repr(made), str(made), repr(made.as_dict())]
+    api.fail("drop")
+    with agent(api, made) as client:
+        client.record("task_complete", "One")
+        shown += [repr(client), repr(client._address), repr(vars(client._calls))]
+        user.revoke_key(made.id)
+        with pytest.raises(UnauthorizedError) as failure:
+            client.record("task_complete", "Two")
+        shown += [*traceback.format_exception(failure.value), repr(vars(failure.value))]
+    assert made.key[-38:] not in "".join([*shown, caplog.text])
+
+
+# Recording with one
+
+
+@everywhere
+def test_an_agent_key_records_for_its_user_and_agent(
+    api: Api, made: NewAgentKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    with agent(api, made) as client:
+        first = client.record("deal_closed", "Acme", value_usd=500)
+        results = client.record_many([NewOutcome(outcome_type="task_complete", title="Filed", idempotency_key="f")])
+        assert client.record("task_complete", "Filed", idempotency_key="f").replayed
+        own = client.own_key()
+    assert [(one["user_id"], one["agent_id"]) for one in api.recorded()] == [(api.user, 7)] * 2
+    assert [one["id"] for one in api.recorded()] == [results[0].id, first.id]
+    assert (own.id, own.max_value_usd) == (made.id, Decimal("500.50"))
+    assert not [one for one in caplog.records if one.name == "outcomes_client"]
+
+
+OUT_OF_BOUNDS = [
+    ({"user_id": 1}, "this key records for user {user} only (userId)"),
+    ({"agent_id": 8}, "this key records for agent 7 only (agentId)"),
+    ({"outcome_type": "content_published"}, "(outcomeType)"),
+    ({"value_usd": -501}, "this key records values of magnitude 500.5"),
+]
+
+
+@everywhere
+@pytest.mark.parametrize(("change", "says"), OUT_OF_BOUNDS)
+def test_what_is_beyond_the_key_is_refused_in_words(
+    api: Api, made: NewAgentKey, change: dict[str, Any], says: str
+) -> None:
+    outcome: dict[str, Any] = {"outcome_type": "deal_closed", "title": "Acme", **change}
+    with agent(api, made) as client:
+        with pytest.raises(ForbiddenError) as failure:
+            client.record(**outcome)
+        good = NewOutcome(outcome_type="deal_closed", title="Acme")
+        results = client.record_many([NewOutcome(**outcome), good])
+    assert str(failure.value).startswith("403 Forbidden: ")
+    assert says.format(user=api.user) in str(failure.value)
+    assert not failure.value.retryable
+    assert [one.status for one in results] == ["forbidden", "created"]
+    assert results[0].details == failure.value.details
+    assert len(api.recorded()) == 1
+
+
+@everywhere
+def test_an_import_tells_the_lines_that_the_key_may_not_record(
+    made: NewAgentKey, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", made.key)
+    file = tmp_path / "work.jsonl"
+    lines = [{"outcomeType": "deal_closed", "title": "Acme", "valueUsd": value} for value in (500, 501)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = outcomes("import", str(file))
+    assert (run.code, run.out) == (1, "1 recorded, 0 already there, 1 refused\n")
+    assert run.err.startswith("line 2: Forbidden: this key records values of magnitude 500.5")
+
+
+# The command
+
+
+@everywhere
+def test_the_command_makes_lists_rotates_and_revokes(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    assert outcomes("keys", "list").out == "No keys.\n"
+    bounds = ("--agent", "7", "--type", "deal_closed", "--type", "task_complete", "--max-value", "500.50")
+    made = outcomes("keys", "create", "--name", "Nightly", *bounds, "--scope", "record", "--expires", "2040-01-02")
+    assert made.code == 0
+    assert TEXT.fullmatch(made.out.strip())
+    assert f"of user {api.user}. Its text is shown this once" in made.err
+    [key] = json.loads(outcomes("keys", "list", "--json").out, parse_float=Decimal)
+    assert (key["name"], key["agent_id"], key["max_value_usd"]) == ("Nightly", 7, Decimal("500.5"))
+    assert (key["outcome_types"], key["expires_at"]) == (["deal_closed", "task_complete"], "2040-01-02T00:00:00.000Z")
+    monkeypatch.setenv("COLUMNS", "200")
+    heading, row = outcomes("keys", "list").out.splitlines()
+    assert heading.split() == ["Id", "Name", "Agent", "Types", "At", "most", "Scopes", "Ends", "Last", "used"]
+    assert row.split()[:7] == [key["id"], "Nightly", "7", "deal_closed,", "task_complete", "$500.50", "record"]
+    rotated = outcomes("keys", "rotate", key["id"], "--overlap", "0")
+    assert TEXT.fullmatch(rotated.out.strip())
+    revoked = outcomes("keys", "revoke", key["id"])
+    assert (revoked.code, revoked.out, revoked.err) == (0, "", "Revoked.\n")
+    assert outcomes("keys", "list").out == "No keys.\n"
+
+
+def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    unnamed = outcomes("keys", "create", "--name", "Nightly")
+    assert unnamed.code == 1
+    assert "400 Invalid userId" in unnamed.err
+    assert "may have been made" not in unnamed.err
+    assert "of user 43" in outcomes("keys", "create", "--name", "Nightly", "--user", "43").err
+    monkeypatch.setenv("OUTCOMES_USER_ID", "42")
+    assert "of user 42" in outcomes("keys", "create", "--name", "Nightly").err
+
+
+def test_a_command_whose_answer_was_lost_says_what_to_look_for(api: Api, outcomes: Outcomes) -> None:
+    api.fail("drop after the write")
+    run = outcomes("keys", "create", "--name", "Nightly", "--user", "42")
+    assert (run.code, run.out) == (1, "")
+    assert "It may have been made: look at `outcomes keys list`, and revoke what nobody has." in run.err
+    [key_id] = api.ledger.agent_keys
+    api.fail("500 after the write")
+    run = outcomes("keys", "rotate", key_id, "--user", "42")
+    assert run.code == 1
+    assert "another rotation would end the text that agents have" in run.err
+    assert outcomes("keys", "rotate", "0" * 16, "--user", "42").err == (
+        "outcomes: 404 Not found: this user has no such key\n"
+    )
+
+
+class Person(io.StringIO):
+    """Types an answer into a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 1)])
+def test_a_person_is_asked_before_a_key_is_revoked(
+    user: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
+) -> None:
+    made = user.create_key("Nightly")
+    monkeypatch.setattr("sys.stdin", Person(f"{answer}\n"))
+    run = outcomes("keys", "revoke", made.id, "--user", "42")
+    assert run.code == (0 if answer == "y" else 1)
+    assert len(user.list_keys()) == left
+    outcomes("keys", "revoke", made.id, "--user", "42", "--yes")
+    assert user.list_keys() == []
+
+
+# The doctor
+
+
+@everywhere
+def test_the_doctor_says_what_a_key_may_do(
+    api: Api, made: NewAgentKey, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", made.key)
+    run = outcomes("doctor")
+    assert run.code == 0
+    assert (
+        f"the agent key (INTERNAL_API_KEY) is valid: 'Nightly' records for user {api.user}; agent 7; only deal_closed, "
+        "task_complete; values of $500.50 at most; without an end; its scopes are record"
+    ) in run.out
+    assert not api.recorded()
+
+
+@everywhere
+def test_the_doctor_finds_variables_that_the_key_contradicts(
+    api: Api, made: NewAgentKey, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", made.key)
+    monkeypatch.setenv("OUTCOMES_USER_ID", str(api.user + 1))
+    monkeypatch.setenv("OUTCOMES_AGENT_ID", "8")
+    run = outcomes("doctor")
+    assert run.code == 1
+    assert f"wrong  OUTCOMES_USER_ID is {api.user + 1}, and the key records for {api.user} only: unset it" in run.out
+    assert "wrong  OUTCOMES_AGENT_ID is 8, and the key records for 7 only: unset it" in run.out
+
+
+@everywhere
+def test_the_doctor_tells_a_key_that_may_not_record(
+    user: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = datetime(2040, 1, 2, 3, 4, tzinfo=UTC)
+    monkeypatch.setenv("INTERNAL_API_KEY", user.create_key("Reader", scopes=["read"], expires_at=ends).key)
+    run = outcomes("doctor")
+    assert run.code == 1
+    assert "wrong  the agent key (INTERNAL_API_KEY) is valid: 'Reader' may not record, for want of the scope" in run.out
+    assert "until 2040-01-02 03:04 UTC; its scopes are read" in run.out
+    assert "older" not in run.out
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda key: key[:-5], "begins like an agent key and is none: was it copied whole?"),
+        (lambda key: key[:-1] + "x", "the agent key (INTERNAL_API_KEY) is not valid, or no longer"),
+    ],
+)
+def test_the_doctor_tells_a_key_that_is_none(
+    made: NewAgentKey, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str], says: str
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", change(made.key))
+    run = outcomes("doctor")
+    assert run.code == 1
+    assert says in run.out
+    assert made.key[:-5] not in run.out
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ((404, {}, b'{"error":"Not found"}'), "it knows no agent keys; deploy the current one"),
+        ((500, {}, b"{}"), "500 where 200 was expected"),
+        ((200, {}, b"{}"), "cannot be looked at: 200, but not as the contract says"),
+    ],
+)
+def test_the_doctor_tells_an_api_that_does_not_know_keys(
+    api: Api, made: NewAgentKey, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, answer: Any, says: str
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", made.key)
+    current = api.door.upstream
+    api.door.upstream = lambda *asked: answer if asked[1] == "/api/keys/self" else current(*asked)
+    run = outcomes("doctor")
+    assert run.code == 1
+    assert says in run.out
+
+
+# The MCP server
+
+
+@everywhere
+async def test_a_model_with_an_agent_key_needs_no_user(api: Api, made: NewAgentKey) -> None:
+    deal = {**DEAL, "idempotency_key": f"deal-of-{api.user}"}
+    async with AsyncOutcomesClient(api.url, made.key) as client, Client(build(client)) as model:
+        assert "This server records for the user of its key only." in (model.instructions or "")
+        await call(model, "record_outcome", **deal)
+        assert (await call(model, "record_outcomes", outcomes=[deal]))["results"][0]["status"] == "replayed"
+        text = await refusal(model, "record_outcome", **{**deal, "value_usd": 9999, "idempotency_key": "other"})
+        assert "403 Forbidden: this key records values of magnitude 500.5" in text
+        assert "do not bend the facts to fit, but tell the person who runs this server" in text
+        answer = await call(model, "record_outcomes", outcomes=[{**deal, "user_id": 1}])
+        assert answer["results"][0]["status"] == "forbidden"
+    recorded = await asyncio.to_thread(api.recorded)
+    assert [(one["user_id"], one["agent_id"]) for one in recorded] == [(api.user, 7)]
