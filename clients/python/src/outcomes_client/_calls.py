@@ -269,16 +269,17 @@ class Calls:
     def _new_key(self, path: str, wanted: Mapping[str, Any]) -> Call[NewAgentKey]:
         """Ask for a key. Without an answer that says that nothing was done, it may be there: nothing is asked again."""
         body = _encode({name: value for name, value in wanted.items() if value is not None})
-        request = Request("POST", path, body=body, names="key")
+        request = Request("POST", path, body=body, names="key", user_id=wanted["userId"])
         return (yield from self._exchange(request, _answers.new_key, self._deadline(), repeatable=False))
 
     def keys(self, user_id: int | None = None) -> Call[list[AgentKey]]:
-        request = Request("GET", KEYS_PATH, _given(userId=self._whose_key(user_id)))
+        user_id = self._whose_key(user_id)
+        request = Request("GET", KEYS_PATH, _given(userId=user_id), user_id=user_id)
         return (yield from self._exchange(request, _answers.keys, self._deadline()))
 
     def revoke_key(self, key_id: str, user_id: int | None = None) -> Call[None]:
-        path = f"{KEYS_PATH}/{quote(key_id, safe='')}"
-        request = Request("DELETE", path, _given(userId=self._whose_key(user_id)), names="key")
+        path, user_id = f"{KEYS_PATH}/{quote(key_id, safe='')}", self._whose_key(user_id)
+        request = Request("DELETE", path, _given(userId=user_id), names="key", user_id=user_id)
         yield from self._exchange(request, _answers.revoked, self._deadline())
 
     def _whose_key(self, user_id: int | None) -> int | None:

@@ -28,6 +28,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     names: str = ""  # what the path names by its id, and may not be there
+    user_id: int | None = None  # whose keys it is about, where not the session's user's
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,12 @@ class Address:
     def credential_for(self, request: Request) -> str:
         """Name what a request goes by: recording by the key, else by the session; reading always by the session.
 
-        An agent key manages no keys, and is the only one that may ask what it may do.
+        Keys are managed by the platform's key for the user that is named, else by the session for its own. An agent key
+        manages none, and is the only one that may ask what it may do.
         """
         by_key = bool(self.api_key) and request.method != "GET"
         if request.path.startswith(KEYS_PATH):
-            by_key = bool(self.api_key) and not (self.has_agent_key and self.cookie)
+            by_key = bool(self.api_key) and not (self.cookie and (self.has_agent_key or request.user_id is None))
         if request.path == OWN_KEY_PATH:
             by_key = True
         return (AGENT_KEY if self.has_agent_key else KEY) if by_key else SESSION
@@ -127,22 +129,31 @@ class Address:
         One at a time: were both sent, a mistyped key would silently record for the session's user.
 
         Raises:
-            ConfigurationError: the one that is needed is missing.
+            ConfigurationError: the one that is needed is missing, or the user whose keys it is about.
         """
+        credential = self.credential_for(request)
+        missing = self._missing(request, credential)
+        if missing:
+            raise ConfigurationError(f"{missing}; `outcomes doctor` looks into it")
         headers = {"Accept": "application/json", **request.headers}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-        if self.credential_for(request) == SESSION:
-            if self.cookie:
-                return {**headers, "Cookie": self.cookie}
-        elif self.api_key:
-            return {**headers, "Authorization": f"Bearer {self.api_key}"}
+        if credential == SESSION:
+            return {**headers, "Cookie": str(self.cookie)}
+        return {**headers, "Authorization": f"Bearer {self.api_key}"}
+
+    def _missing(self, request: Request, credential: str) -> str:
+        """Say what a request needs that there is not; nothing where all is there."""
         if request.path == OWN_KEY_PATH:
-            needed = f"Asking what a key may do needs {AGENT_KEY}"
-        elif request.path.startswith(KEYS_PATH):
-            needed = f"Managing keys needs {SESSION}, or {KEY} of the platform"
-        elif request.method == "GET":
-            needed = f"Reading needs {SESSION}"
-        else:
-            needed = f"Recording needs {KEY} or {SESSION}"
-        raise ConfigurationError(f"{needed}; `outcomes doctor` looks into it")
+            return "" if self.has_agent_key else f"Asking what a key may do needs {AGENT_KEY}"
+        there = self.cookie if credential == SESSION else self.api_key
+        if request.path.startswith(KEYS_PATH):
+            if not there:
+                return f"Managing keys needs {SESSION}, or {KEY} of the platform"
+            nobodys = credential == KEY and request.user_id is None
+            return (
+                "The platform must say whose keys: give a user_id (--user), or set OUTCOMES_USER_ID" if nobodys else ""
+            )
+        if there:
+            return ""
+        return f"Reading needs {SESSION}" if request.method == "GET" else f"Recording needs {KEY} or {SESSION}"
