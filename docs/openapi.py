@@ -14,8 +14,10 @@ import yaml
 from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE
 from outcomes.contract import limits
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
+from outcomes.contract.corrections import CHANGES, HEAD, SOME_CHANGE, CorrectionType
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.standing import STATUSES
 from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +63,7 @@ def text() -> str:
 def _filled(base: str) -> str:
     """Replace each <NAME> of the base by YAML. Raises KeyError for a name that stands for nothing."""
     cookies = {"NEXT_AUTH_COOKIE": NEXT_AUTH.name, "AUTHJS_COOKIE": AUTHJS.name, "STORED_COOKIE": STORED_COOKIE}
-    values = _numbers() | _from_models() | _from_agent_keys() | cookies
+    values = _numbers() | _from_models() | _from_corrections() | _from_agent_keys() | cookies
     return re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], base)
 
 
@@ -97,6 +99,23 @@ def _from_models() -> dict[str, str]:
     }
 
 
+def _from_corrections() -> dict[str, str]:
+    """Describe what is sent to correct an outcome; lists without their brackets."""
+    fields: Json = HEAD.json_schema()["properties"]
+    fields["userId"]["description"] += ". Whose outcome it is, when called with the platform's key"
+    fields["reason"]["description"] += ". Only a confirm does without"
+    changes: Json = CHANGES.json_schema()["properties"]
+    return {
+        "CORRECTION_FIELDS": _flow(fields),
+        "CHANGES_FIELDS": _flow(changes),
+        "ANY_CHANGE": _flow([{"required": [name]} for name in changes]),
+        "SOME_CHANGE": SOME_CHANGE,
+        "INVALID_CHANGES": _flow({"field": "changes.title", "message": changes["title"]["description"]}),
+        "CORRECTION_TYPES": ", ".join(CorrectionType),
+        "STATUSES": ", ".join(STATUSES),
+    }
+
+
 def _from_agent_keys() -> dict[str, str]:
     """Describe what is sent to make an agent key or to rotate one; lists without their brackets."""
     key: Json = NEW_AGENT_KEY.json_schema()["properties"]
@@ -116,7 +135,7 @@ def _from_agent_keys() -> dict[str, str]:
     }
 
 
-def _flow(value: Json) -> str:
+def _flow(value: Json | list[Json]) -> str:
     """Write YAML on one line, which may stand within other YAML."""
     return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf")).strip()
 

@@ -70,8 +70,8 @@ def seed(table: str, user_id: int, seeded: Path, now: int) -> None:
     with _locked(seeded) as notes:
         first_time = _first_time(notes, user_id, now)
         try:
-            values = list(store.read_values(user_id, first_time - (DAYS + 1) * DAY, first_time))
-            stored = {value.occurred_at for value in values}
+            facts = list(store.read_facts(user_id, first_time - (DAYS + 1) * DAY, first_time))
+            stored = {fact.occurred_at for fact in facts}
             missing = [seed for seed in outcomes(first_time) if instants.text(seed[0]) not in stored]
             for count, (milliseconds, fields) in enumerate(missing, start=1):
                 # Through JSON, as an agent would send it: money is a Decimal, never a float.

@@ -22,6 +22,7 @@ def handler(event: Event, caller: Caller) -> Response:
         agent_id=queries.agent_id(query(event, "agentId")),
         since=queries.instant(query(event, "from"), "from"),
         until=queries.instant(query(event, "to"), "to"),
+        statuses=queries.statuses(query_list(event, "status")),
     )
     include_ledger = queries.include(query_list(event, "include"))
     page = store.page(caller.session_user, limit, query(event, "cursor"), filters, include_ledger=include_ledger)

@@ -20,4 +20,4 @@ def handler(event: Event, caller: Caller) -> Response:
     period = Period.from_query(
         query(event, "from"), query(event, "to"), query(event, "timezone"), now=datetime.now(UTC)
     )
-    return ok(summarize(store.read_values(caller.session_user, period.since, period.until), period))
+    return ok(summarize(store.read_facts(caller.session_user, period.since, period.until), period))

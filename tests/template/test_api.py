@@ -80,6 +80,8 @@ PREFLIGHTS = [
     "/api/outcomes",
     "/api/outcomes/batch",
     "/api/outcomes/summary",
+    "/api/outcomes/{id}",
+    "/api/outcomes/{id}/corrections",
     "/api/keys",
     "/api/keys/self",
     "/api/keys/{id}",

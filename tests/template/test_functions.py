@@ -39,6 +39,14 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
     "SummarizeOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
+    "CorrectOutcomeFunction": {
+        ("dynamodb:BatchGetItem", OUTCOMES),
+        ("dynamodb:UpdateItem", OUTCOMES, "TransactWriteItems"),
+        ("dynamodb:PutItem", OUTCOMES, "TransactWriteItems"),
+        ("dynamodb:BatchGetItem", IDEMPOTENCY),
+        ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
+    },
+    "GetOutcomeFunction": {("dynamodb:BatchGetItem", OUTCOMES)},
     "ManageKeysFunction": {
         ("dynamodb:GetItem", KEYS),
         ("dynamodb:BatchGetItem", KEYS),

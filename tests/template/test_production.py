@@ -109,7 +109,8 @@ def test_nothing_is_reserved_unless_asked_for(deployed: Deployment) -> None:
 def test_a_function_that_answers_calls_can_be_limited(complete: Deployment) -> None:
     for name, function in complete.of(FUNCTION).items():
         if name != "AuthorizerFunction":
-            limit = EVERYTHING["WriteConcurrency" if name.startswith("Record") else "ReadConcurrency"]
+            writes = name.startswith(("Record", "Correct"))
+            limit = EVERYTHING["WriteConcurrency" if writes else "ReadConcurrency"]
             assert function["ReservedConcurrentExecutions"] == limit, name
 
 
@@ -126,6 +127,8 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     assert 2 * sessions.SECRET_LIMITS.total < timeout["AuthorizerFunction"]  # the current one and the previous
     assert ledger.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
     assert ledger.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
+    assert ledger.RETRY_SECONDS + call < timeout["CorrectOutcomeFunction"]
+    assert ledger.RETRY_SECONDS + call < timeout["GetOutcomeFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]
     assert store.VALUES_SECONDS + call < timeout["SummarizeOutcomesFunction"]
     assert agent_keys.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
@@ -436,6 +439,12 @@ def shown(template: Deployment, title: str, namespace: str) -> set[tuple[str, ..
     [properties] = [widget["properties"] for widget in widgets if widget["properties"]["title"] == title]
     rows = [[each for each in row if isinstance(each, str)] for row in properties["metrics"]]
     return {(row[1], *row[3::2]) for row in rows if row[0] == namespace}
+
+
+def test_no_alarm_looks_at_more_than_cloudwatch_takes(deployed: Deployment) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
+    for name, alarm in deployed.of("AWS::CloudWatch::Alarm").items():
+        assert len(list(metrics(alarm))) <= 10, name
 
 
 def test_an_alarm_adds_up_all_that_it_looks_at(deployed: Deployment) -> None:

@@ -130,7 +130,10 @@ def preflights_without_conversion(what: str) -> Mutate:
 
 
 TABLE = {"Fn::GetAtt": ["OutcomesTable", "Arn"]}
-EVERY_FUNCTION = ["Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes", "ManageKeys"]
+EVERY_FUNCTION = [
+    *("Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes"),
+    *("CorrectOutcome", "GetOutcome", "ManageKeys"),
+]
 EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable"]
 EVERY_ALARM = list(production.ALARMS)
 WORK = {
@@ -204,6 +207,26 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         "a list of keys is remembered",
         authorized_by("Session", "get", "/api/keys"),
         test_api.test_only_reading_outcomes_uses_the_cached_authorizer,
+    ),
+    (
+        "who reads one outcome may read what is remembered",
+        allow("GetOutcomeFunctionRole", "dynamodb:BatchGetItem", {"Fn::GetAtt": ["IdempotencyTable", "Arn"]}),
+        WORK["GetOutcomeFunction"],
+    ),
+    (
+        "an outcome may be moved without an entry",
+        the("CorrectOutcomeFunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition"),
+        WORK["CorrectOutcomeFunction"],
+    ),
+    (
+        "an entry may be put without its outcome",
+        the("CorrectOutcomeFunctionRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition"),
+        WORK["CorrectOutcomeFunction"],
+    ),
+    (
+        "an entry may be deleted",
+        allow("CorrectOutcomeFunctionRole", "dynamodb:DeleteItem", TABLE),
+        WORK["CorrectOutcomeFunction"],
     ),
     (
         "every secret is open",

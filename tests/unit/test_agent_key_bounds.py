@@ -137,7 +137,7 @@ def test_every_outcome_says_what_recorded_it_to_whoever_asks() -> None:
     by = [outcome["recorded_by"] for outcome in listed(include="ledger")]
     assert by == ["session"] * 3 + ["key:0123456789abcdef"] * 3 + ["key"] * 3
     assert all("recorded_by" not in outcome for outcome in listed())
-    assert list(listed(include="ledger")[0]) == [*listed()[0], "occurred_at", "recorded_by"]
+    assert list(listed(include="ledger")[0]) == [*listed()[0], "status", "occurred_at", "recorded_by", "version"]
 
 
 def test_an_outcome_from_before_there_was_a_ledger_was_recorded_by_nobody_known() -> None:

@@ -35,7 +35,7 @@ CALLER_OF_AWS = "/storage/dynamodb.py"
             ["record_all", "_put"],
         ),
         (list_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["page"]),
-        (summarize_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["summarize", "read_values"]),
+        (summarize_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["summarize", "read_facts"]),
     ],
     ids=["record", "record with an idempotency key", "batch", "list", "summary"],
 )

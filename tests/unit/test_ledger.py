@@ -309,7 +309,7 @@ def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: Ledger) -> None
 def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger._Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
+    monkeypatch.setattr("outcomes.storage.ledger.Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
     with faulty(ledger.store.dynamodb, "BatchWriteItem", leaving(1)):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
@@ -399,7 +399,7 @@ def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
         deadline.at = -1
         return True
 
-    monkeypatch.setattr("outcomes.storage.ledger._Deadline.wait", wait_too_long)
+    monkeypatch.setattr("outcomes.storage.ledger.Deadline.wait", wait_too_long)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
         ledger.record(Entry(outcome(), KEY, "key"))
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 import pytest
 from outcomes.storage import ulid
 from outcomes.storage.dynamodb import jitter
-from outcomes.storage.ledger import _Deadline
+from outcomes.storage.ledger import Deadline
 
 
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """List the seconds that an environment would wait between attempts."""
     slept: list[float] = []
     monkeypatch.setattr("outcomes.storage.ledger.time.sleep", slept.append)
-    deadline = _Deadline()
+    deadline = Deadline()
     for _ in range(5):
         deadline.wait()
     return slept

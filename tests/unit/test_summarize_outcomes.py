@@ -17,9 +17,9 @@ from outcomes.contract import instants, json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
+from outcomes.contract.standing import Fact
 from outcomes.errors import BadRequest
 from outcomes.storage.connection import Reply
-from outcomes.storage.store import Value
 from outcomes.storage.summary import summarize
 
 from functions.summarize_outcomes import app
@@ -62,6 +62,7 @@ class TestTheResponse:
         assert get(query={"from": "2026-04-01", "to": "2026-04-04"})["body"] == (
             '{"from":"2026-04-01T00:00:00.000Z","to":"2026-04-04T00:00:00.000Z","timezone":"UTC"'
             ',"count":3,"value_usd":12500.25'
+            ',"confirmed":{"count":0,"value_usd":0},"disputed":{"count":0,"value_usd":0},"voided":{"count":0,"value_usd":0}'
             ',"by_type":[{"outcome_type":"deal_closed","count":2,"value_usd":12500.5}'
             ',{"outcome_type":"task_complete","count":1,"value_usd":-0.25}]'
             ',"by_agent":[{"agent_id":7,"count":2,"value_usd":12500.5},{"agent_id":null,"count":1,"value_usd":-0.25}]'
@@ -282,8 +283,8 @@ class TestThePeriod:
         assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid from"}')
 
 
-def value_of(at: str, value: str | None = None, agent: int | None = None, type_: str = "deal_closed") -> Value:
-    return Value(at, type_, agent, None if value is None else Decimal(value))
+def fact_of(at: str, value: str | None = None, agent: int | None = None, type_: str = "deal_closed") -> Fact:
+    return Fact(at, type_, agent, None if value is None else Decimal(value))
 
 
 class TestTheSums:
@@ -306,20 +307,20 @@ class TestTheSums:
         ],
     )
     def test_money_is_exact_and_a_plain_number(self, values: list[str | None], total: str) -> None:
-        outcomes = [value_of("2026-04-01T12:00:00.000Z", value) for value in values]
-        assert f'"count":{len(values)},"value_usd":{total},"by_type"' in summarize(outcomes, asked())
+        outcomes = [fact_of("2026-04-01T12:00:00.000Z", value) for value in values]
+        assert f'"count":{len(values)},"value_usd":{total},"confirmed"' in summarize(outcomes, asked())
 
     def test_the_most_valuable_come_first_then_the_most_then_by_name(self) -> None:
         at = "2026-04-01T12:00:00.000Z"
         outcomes = [
-            value_of(at, "-5", 9, "task_complete"),
-            value_of(at, None, None, "broadcast_complete"),
-            value_of(at, "10", 10, "negotiation_complete"),
-            value_of(at, "20", 2, "deal_closed"),
-            value_of(at, "4", 3, "content_published"),
-            value_of(at, "6", 3, "content_published"),
-            value_of(at, "10", 1, "amplification_complete"),
-            value_of(at, "0", 8, "broadcast_complete"),
+            fact_of(at, "-5", 9, "task_complete"),
+            fact_of(at, None, None, "broadcast_complete"),
+            fact_of(at, "10", 10, "negotiation_complete"),
+            fact_of(at, "20", 2, "deal_closed"),
+            fact_of(at, "4", 3, "content_published"),
+            fact_of(at, "6", 3, "content_published"),
+            fact_of(at, "10", 1, "amplification_complete"),
+            fact_of(at, "0", 8, "broadcast_complete"),
         ]
         response = json.loads(summarize(outcomes, asked()))
         assert [entry["outcome_type"] for entry in response["by_type"]] == [
@@ -333,8 +334,8 @@ class TestTheSums:
         assert [entry["agent_id"] for entry in response["by_agent"]] == [2, 3, 1, 10, 8, None, 9]
 
     def test_more_agents_than_fit_into_a_response_are_refused_with_a_remedy(self) -> None:
-        def outcomes(count: int) -> list[Value]:
-            return [value_of("2026-04-01T12:00:00.000Z", "0.01", 2**53 - 1 - agent) for agent in range(count)]
+        def outcomes(count: int) -> list[Fact]:
+            return [fact_of("2026-04-01T12:00:00.000Z", "0.01", 2**53 - 1 - agent) for agent in range(count)]
 
         assert len(json.loads(summarize(outcomes(50_000), asked()))["by_agent"]) == 50_000
         with pytest.raises(BadRequest) as refused:
@@ -377,7 +378,7 @@ def test_any_summary_is_what_adding_up_one_by_one_gives(
 ) -> None:
     drafts = [draft._replace(offset=draft.offset % length) for draft in drafts]
     period = Period.from_query(instants.text(start), instants.text(start + length), zone, now=NOW)
-    outcomes = [Value(instants.text(start + draft.offset), *draft[1:]) for draft in drafts]
+    outcomes = [Fact(instants.text(start + draft.offset), *draft[1:]) for draft in drafts]
 
     response = json_text.read(summarize(outcomes, period))
 

@@ -9,6 +9,7 @@
     ├── UnsupportedMediaType
     ├── IdempotencyKeyReused
     ├── TooManyKeys
+    ├── NotPossible
     ├── Contended
     └── Busy
 
@@ -92,6 +93,12 @@ class TooManyKeys(Refused):
     """The user has as many live agent keys as there may be."""
 
     error = "Too many keys"
+
+
+class NotPossible(Refused):
+    """A correction that cannot be made from where the outcome stands, or one too many."""
+
+    error = "Not possible"
 
 
 class Contended(Refused):

@@ -22,16 +22,20 @@ from outcomes.errors import BadRequest, Fault
 class Body[T]:
     """A kind of body, made once.
 
+    names: to the name of each field of the model, that in a request.
     rules: the rule of each field, by its name in a request.
     required: the names in a request of the fields that must be there, as they have no default.
     """
 
-    def __init__(self, model: type[T]) -> None:
-        """Take the rules from the annotations of `model`, a NamedTuple."""
+    def __init__(self, model: type[T], parts: Iterable[str] | None = None) -> None:
+        """Take the rules from the annotations of `model`, a NamedTuple.
+
+        parts: names of fields. The body may have any of these, need have none, and is read by `given` alone.
+        """
         self._model = model
         named_tuple: Any = model
-        optional = named_tuple._field_defaults
-        names = {name: _in_request(name) for name in named_tuple._fields}
+        optional = named_tuple._field_defaults if parts is None else named_tuple._fields
+        self.names = names = {name: _in_request(name) for name in parts or named_tuple._fields}
         self.rules: dict[str, Rule] = {
             in_request: model.__annotations__[name].__metadata__[0] for name, in_request in names.items()
         }
@@ -52,8 +56,13 @@ class Body[T]:
 
         Raises BadRequest, naming the faults of all fields in the order of the model, and the fields that were not read.
         """
+        return self._model(**self.given(body))
+
+    def given(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Read the fields that `body` has, as `read` does, by the names of the model's."""
         try:
-            return self._model(**self._validator.validate_python(body))
+            fields: dict[str, Any] = self._validator.validate_python(body)
+            return fields
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_context=False, include_input=False)
             faulty = {error["loc"][0] for error in errors}

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outcomes.errors import Fault, Forbidden
 
 if TYPE_CHECKING:
-    from collections.abc import Set
-
-    from outcomes.contract.models import NewOutcome
+    from collections.abc import Mapping, Set
 
 
 class Bounds(NamedTuple):
@@ -30,20 +28,24 @@ class Bounds(NamedTuple):
         own = {"userId": self.user_id, "agentId": self.agent_id}
         return body | {name: Decimal(id_) for name, id_ in own.items() if id_ is not None and body.get(name) is None}
 
-    def check(self, outcome: "NewOutcome") -> None:
-        """Raise Forbidden, naming each field of `outcome` that is out of bounds."""
+    def check(self, fields: "Mapping[str, Any]", within: str = "") -> None:
+        """Raise Forbidden, naming each field of those given that is out of bounds.
+
+        fields: of an outcome, by the names of NewOutcome's. within: what their names in the request begin with.
+        """
         broken = {}
-        if outcome.user_id != self.user_id:
+        if "user_id" in fields and fields["user_id"] != self.user_id:
             broken["userId"] = f"this key records for user {self.user_id} only"
-        if self.agent_id is not None and outcome.agent_id != self.agent_id:
+        if self.agent_id is not None and "agent_id" in fields and fields["agent_id"] != self.agent_id:
             broken["agentId"] = f"this key records for agent {self.agent_id} only"
-        if self.outcome_types is not None and outcome.outcome_type not in self.outcome_types:
-            broken["outcomeType"] = f"this key records only {', '.join(sorted(self.outcome_types))}"
-        cap, value = self.max_value_usd, outcome.value_usd
+        types = self.outcome_types
+        if types is not None and "outcome_type" in fields and fields["outcome_type"] not in types:
+            broken["outcomeType"] = f"this key records only {', '.join(sorted(types))}"
+        cap, value = self.max_value_usd, fields.get("value_usd")
         if cap is not None and value is not None and not -cap <= value <= cap:
             broken["valueUsd"] = f"this key records values of magnitude {cap} at most"
         if broken:
-            raise Forbidden(details=[Fault(field=name, message=message) for name, message in broken.items()])
+            raise Forbidden(details=[Fault(field=within + name, message=why) for name, why in broken.items()])
 
 
 class Caller(NamedTuple):
@@ -55,6 +57,11 @@ class Caller(NamedTuple):
     @property
     def is_platform(self) -> bool:
         return self == Caller()
+
+    @property
+    def kind(self) -> str:
+        """Name the caller's kind: `platform`, `agent` or `owner`."""
+        return "agent" if self.agent_key else "platform" if self.session_user is None else "owner"
 
     @property
     def recorded_by(self) -> str:

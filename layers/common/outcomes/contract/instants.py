@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _DAY = 24 * 60 * 60 * 1000
-_LAST_MILLISECOND = 253_402_300_799_999
+LAST_MILLISECOND = 253_402_300_799_999
 """The end of the year 9999: from then on, times as text are wider and lose their order."""
 # https://www.rfc-editor.org/rfc/rfc3339#section-5.6
 _RFC_3339 = re.compile(
@@ -28,7 +28,7 @@ def text(milliseconds: int) -> str:
 
 def milliseconds(moment: datetime) -> int:
     """Convert, rounding up, from 1970 to 9999. Raises OverflowError when the year is not 1 to 9999 in UTC."""
-    return min(max(0, -(-(moment - _EPOCH) // timedelta(milliseconds=1))), _LAST_MILLISECOND)
+    return min(max(0, -(-(moment - _EPOCH) // timedelta(milliseconds=1))), LAST_MILLISECOND)
 
 
 def read(text: str) -> int:

@@ -15,6 +15,11 @@ MAX_DESCRIPTION = 1000
 MAX_METADATA_BYTES = 64 * 1024
 MAX_METADATA_LEVELS = 32
 
+MAX_REASON = 500
+"""Characters (code points) of why an outcome is corrected."""
+MAX_CORRECTIONS = 50
+"""Of one outcome. Their ids stand in its item, and one BatchGetItem reads them all."""
+
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
 MAX_BATCH_OUTCOMES = 100

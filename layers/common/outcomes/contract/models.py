@@ -58,7 +58,7 @@ class NewOutcome(NamedTuple):
         if not caller.agent_key:
             return NewOutcome.parse(body, session_user=caller.session_user)
         outcome = NewOutcome.parse(caller.agent_key.complete(body), session_user=None)
-        caller.agent_key.check(outcome)
+        caller.agent_key.check(outcome._asdict())
         return outcome
 
     def fingerprint(self) -> dict[str, bytes]:
@@ -66,14 +66,15 @@ class NewOutcome(NamedTuple):
 
         What is null is left out, so that a field that is added one day does not change what was there before.
         """
-        values: dict[str, Any] = dict(zip(NEW_OUTCOME.rules, self, strict=True))
-        if self.metadata is not None:
-            values["metadata"] = json_text.exact(json_text.read(self.metadata), MAX_METADATA_LEVELS, canonical=True)
-        return {
-            name: sha256(str(value).encode(errors="surrogatepass")).digest()[:16]
-            for name, value in values.items()
-            if value is not None
-        }
+        fields = zip(NEW_OUTCOME.rules, self, strict=True)
+        return {name: digest(name, value) for name, value in fields if value is not None}
+
+
+def digest(name: str, value: object) -> bytes:
+    """Digest the value of a field of this name, which is not null."""
+    if name == "metadata":
+        value = json_text.exact(json_text.read(str(value)), MAX_METADATA_LEVELS, canonical=True)
+    return sha256(str(value).encode(errors="surrogatepass")).digest()[:16]
 
 
 NEW_OUTCOME = Body(NewOutcome)

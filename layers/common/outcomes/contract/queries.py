@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, tzinfo
 from outcomes.contract import instants
 from outcomes.contract.limits import DEFAULT_PAGE, MAX_ID, MAX_PAGE
 from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.standing import STATUSES
 from outcomes.errors import BadRequest
 
 
@@ -34,6 +35,13 @@ def agent_id(text: str | None) -> int | None:
 def user_id(text: str | None) -> int:
     """Read whose keys: the platform has to say it."""
     return _id(text or "", "userId")
+
+
+def statuses(texts: list[str]) -> tuple[str, ...]:
+    """Read where outcomes stand; none means wherever a list shows them from."""
+    if not set(texts) <= set(STATUSES):
+        raise BadRequest("Invalid status")
+    return tuple(dict.fromkeys(texts))
 
 
 def include(texts: list[str]) -> bool:

@@ -5,7 +5,8 @@ state in between, and no crash leaves a key without its outcome or an outcome wi
 
 key_sha256 (HASH, S)    `idempotency_hash`: SHA-256 of the key and its scope
 user_id, created_at     S, the key of the outcome
-fingerprint             M, a digest (B) of each field of the outcome that is not null
+fingerprint             M, a digest (B) of each field of the outcome that is not null, or of the correction
+correction              S, the id of the correction of that outcome that the key stands for, if it does for one
 expires_at              N, seconds since 1970, when the key is forgotten
 """
 
@@ -105,9 +106,9 @@ class Ledger:
                 firsts.setdefault(draft.key, draft)
         keyed = [draft for draft in firsts.values() if draft.once]
         plain = [draft for draft in firsts.values() if not draft.once]
-        deadline = _Deadline()
+        deadline = Deadline()
         remembered = self._look_up({draft.key for draft in drafts if draft.once and draft.row.id in refused}, deadline)
-        stored: dict[str, _Row | Exception] = {}
+        stored: dict[str, Row | Exception] = {}
         for group in batched(plain, OUTCOMES_PER_WRITE, strict=False):
             stored |= self._put(group, deadline)
         stored |= self._put_once(batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False), deadline)
@@ -118,9 +119,9 @@ class Ledger:
             results.append(_answer(draft, found))
         return results
 
-    def _look_up(self, keys: set[str], deadline: "_Deadline") -> "dict[str, _Row | Exception]":
+    def _look_up(self, keys: set[str], deadline: "Deadline") -> "dict[str, Row | Exception]":
         """Read the rows of keys. To each that is remembered, its row; to each of which that cannot be known, why."""
-        found: dict[str, _Row | Exception] = {}
+        found: dict[str, Row | Exception] = {}
         waiting = [{"key_sha256": {"S": key}} for key in keys]
         try:
             while waiting:
@@ -128,8 +129,8 @@ class Ledger:
                 wanted = {"Keys": waiting, "ConsistentRead": True}
                 answer = self.store.dynamodb.call("BatchGetItem", {"RequestItems": {self.table: wanted}})
                 for item in answer["Responses"].get(self.table, []):
-                    if int(item["expires_at"]["N"]) > time.time():
-                        found[item["key_sha256"]["S"]] = _row(item)
+                    if is_remembered(item):
+                        found[item["key_sha256"]["S"]] = row_of(item)
                 left = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", [])
                 if len(left) == len(waiting):
                     raise Busy
@@ -141,9 +142,9 @@ class Ledger:
                 found.setdefault(key["key_sha256"]["S"], failure)
         return found
 
-    def _put_once(self, groups: "Iterable[Sequence[_Draft]]", deadline: "_Deadline") -> "dict[str, _Row | Exception]":
+    def _put_once(self, groups: "Iterable[Sequence[_Draft]]", deadline: "Deadline") -> "dict[str, Row | Exception]":
         """Put outcomes with their rows. To each key, the row that is now stored under it, or why none is."""
-        stored: dict[str, _Row | Exception] = {}
+        stored: dict[str, Row | Exception] = {}
         throttled: set[str] = set()
         uncertain: set[str] = set()
         work = deque(groups)  # whatever is tried again comes after all that has not been tried
@@ -163,9 +164,7 @@ class Ledger:
                 # One outcome cancels the transaction of all: those that did not go again without those that did.
                 unaffected, conflicting = [], []
                 reasons = _cancellation_reasons(failure, len(group))
-                hot = {
-                    draft.row.user_id for draft, (codes, _) in zip(group, reasons, strict=True) if codes & _THROTTLED
-                }
+                hot = {draft.row.user_id for draft, (codes, _) in zip(group, reasons, strict=True) if codes & THROTTLED}
                 for draft, (codes, row) in zip(group, reasons, strict=True):
                     if row is not None:
                         stored[draft.key] = row
@@ -189,34 +188,12 @@ class Ledger:
         return stored | _not_busy(stored, uncertain)
 
     def _puts(self, draft: "_Draft") -> tuple[dict[str, Any], dict[str, Any]]:
-        now = int(time.time())
-        unknown = "attribute_not_exists(key_sha256)"
-        # DynamoDB deletes what has expired within days, not at once.
-        forgotten = "expires_at <= :now"
-        row: Item = {
-            "key_sha256": {"S": draft.key},
-            "user_id": {"S": draft.row.user_id},
-            "created_at": {"S": draft.row.created_at},
-            "fingerprint": {"M": {name: {"B": digest} for name, digest in draft.row.fingerprint.items()}},
-            "expires_at": {"N": str(now + REMEMBERED_SECONDS)},
-        }
-        return (
-            {"Put": {"TableName": self.store.table, "Item": draft.item}},
-            {
-                "Put": {
-                    "TableName": self.table,
-                    "Item": row,
-                    "ConditionExpression": f"{unknown} OR {forgotten}",
-                    "ExpressionAttributeValues": {":now": {"N": str(now)}},
-                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                }
-            },
-        )
+        return {"Put": {"TableName": self.store.table, "Item": draft.item}}, remember(self.table, draft.key, draft.row)
 
-    def _put(self, drafts: "Sequence[_Draft]", deadline: "_Deadline") -> "dict[str, _Row | Exception]":
+    def _put(self, drafts: "Sequence[_Draft]", deadline: "Deadline") -> "dict[str, Row | Exception]":
         """Put outcomes that have no idempotency key. To each, its row, or why there is none."""
         waiting = {draft.row.created_at: draft for draft in drafts}
-        stored: dict[str, _Row | Exception] = {draft.key: draft.row for draft in drafts}
+        stored: dict[str, Row | Exception] = {draft.key: draft.row for draft in drafts}
         uncertain: set[str] = set()
         try:
             while waiting:
@@ -241,20 +218,77 @@ _UNREADABLE = "Unreadable"
 _FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
 """Codes, DynamoDB's and ours, of what another attempt would not mend."""
 
-_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
+THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
 
 
-class _Row(NamedTuple):
-    """The row of an idempotency key: the outcome stored under it, and digests, in Base64, of what that was made of."""
+class Row(NamedTuple):
+    """The row of an idempotency key: the outcome stored under it, and digests, in Base64, of what that was made of.
+
+    correction: the id of the correction of that outcome that is stored under it instead.
+    """
 
     user_id: str
     created_at: str
     fingerprint: dict[str, str]
+    correction: str | None = None
 
     @property
     def id(self) -> str:
         return self.created_at.partition("#")[2]
+
+
+def remember(table: str, key: str, row: Row) -> dict[str, Any]:
+    """Make the action of a transaction that remembers a key, unless it is remembered already.
+
+    If it is, the transaction is cancelled, with the row that is there.
+    """
+    now = int(time.time())
+    unknown = "attribute_not_exists(key_sha256)"
+    # DynamoDB deletes what has expired within days, not at once.
+    forgotten = "expires_at <= :now"
+    item: Item = {
+        "key_sha256": {"S": key},
+        "user_id": {"S": row.user_id},
+        "created_at": {"S": row.created_at},
+        "fingerprint": {"M": {name: {"B": digest} for name, digest in row.fingerprint.items()}},
+        "expires_at": {"N": str(now + REMEMBERED_SECONDS)},
+    }
+    if row.correction is not None:
+        item["correction"] = {"S": row.correction}
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": item,
+            "ConditionExpression": f"{unknown} OR {forgotten}",
+            "ExpressionAttributeValues": {":now": {"N": str(now)}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+
+
+def is_remembered(item: Item) -> bool:
+    """Tell whether a row still counts."""
+    return int(item["expires_at"]["N"]) > time.time()
+
+
+def row_of(item: Item) -> Row:
+    """Read a row. Raises KeyError, TypeError or ValueError for one that we did not write."""
+    fingerprint = {name: digest["B"] for name, digest in item["fingerprint"]["M"].items()}
+    correction = item["correction"]["S"] if "correction" in item else None
+    return Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint, correction)
+
+
+def base64(digests: dict[str, bytes]) -> dict[str, str]:
+    """Write digests as DynamoDB's JSON has them."""
+    return {name: b2a_base64(digest, newline=False).decode() for name, digest in digests.items()}
+
+
+def reused(ours: dict[str, str], theirs: dict[str, str]) -> IdempotencyKeyReused:
+    """Name the fields by which a key was used for something else."""
+    differing = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    message = "differs from what was recorded under this key"
+    return IdempotencyKeyReused(details=[Fault(field=name, message=message) for name in differing])
 
 
 class _Draft(NamedTuple):
@@ -266,19 +300,18 @@ class _Draft(NamedTuple):
     key: str
     once: bool
     item: Item
-    row: _Row
+    row: Row
     refusal: BadRequest | None
 
     @classmethod
     def of(cls, entry: Entry) -> "_Draft":
         id_, item = new_item(entry.outcome, entry.recorded_by)
-        digests = {} if entry.hash is None else entry.outcome.fingerprint()
-        fingerprint = {name: b2a_base64(digest, newline=False).decode() for name, digest in digests.items()}
-        row = _Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
+        fingerprint = {} if entry.hash is None else base64(entry.outcome.fingerprint())
+        row = Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
         return cls(entry.hash or id_, entry.hash is not None, item, row, entry.refusal)
 
 
-class _Deadline:
+class Deadline:
     """The end of trying, and the waits between attempts: twice as long each time, with full jitter."""
 
     def __init__(self) -> None:
@@ -302,7 +335,7 @@ def _is_maybe_done(failure: Exception) -> bool:
     return isinstance(failure, CallFailed) and failure.maybe_done
 
 
-def _not_busy(stored: "dict[str, _Row | Exception]", uncertain: set[str]) -> dict[str, Exception]:
+def _not_busy(stored: "dict[str, Row | Exception]", uncertain: set[str]) -> dict[str, Exception]:
     """Find results that are Busy, which says that nothing was stored, where an attempt may have stored something."""
     return {
         key: CallFailed("throttled, after an attempt that may have taken effect")
@@ -311,7 +344,7 @@ def _not_busy(stored: "dict[str, _Row | Exception]", uncertain: set[str]) -> dic
     }
 
 
-def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str], _Row | None]]":
+def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str], Row | None]]":
     """Read, for each outcome of a failed transaction, the codes against it and the row that is stored already."""
     if not isinstance(failure, TransactionCanceled):
         return [({_NOT_CANCELLED}, None)] * count
@@ -322,21 +355,16 @@ def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str
     return found if any(codes for codes, _ in found) else [({"Unknown"}, None)] * count
 
 
-def _reason(outcome: dict[str, Any], row: dict[str, Any]) -> tuple[set[str], _Row | None]:
+def _reason(outcome: dict[str, Any], row: dict[str, Any]) -> tuple[set[str], Row | None]:
     codes = {str(reason.get("Code", "None")) for reason in (outcome, row)} - {"None"}
     try:
-        return codes, _row(row["Item"]) if row.get("Item") else None
+        return codes, row_of(row["Item"]) if row.get("Item") else None
     except (KeyError, TypeError, ValueError):  # a row that we did not write
         return codes | {_UNREADABLE}, None
 
 
-def _row(item: Item) -> _Row:
-    fingerprint = {name: digest["B"] for name, digest in item["fingerprint"]["M"].items()}
-    return _Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
-
-
-def _answer(draft: _Draft, stored: _Row | Exception) -> Recorded | Exception:
-    if not isinstance(stored, _Row):
+def _answer(draft: _Draft, stored: Row | Exception) -> Recorded | Exception:
+    if not isinstance(stored, Row):
         return stored
     # Its own row is also found when an answer got lost and the call was attempted again.
     if stored.created_at == draft.row.created_at:
@@ -344,6 +372,4 @@ def _answer(draft: _Draft, stored: _Row | Exception) -> Recorded | Exception:
     ours, theirs = draft.row.fingerprint, stored.fingerprint
     if ours == theirs:
         return Recorded(stored.id, replayed=True)
-    differing = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
-    message = "differs from what was recorded under this key"
-    return IdempotencyKeyReused(details=[Fault(field=name, message=message) for name in differing])
+    return reused(ours, theirs)

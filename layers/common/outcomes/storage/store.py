@@ -7,6 +7,14 @@ the rest                agent_id N, outcome_type S, title S, description S, valu
                         absent when null
 recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in outcomes of before there were any
 occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent when that is when it was recorded
+
+An outcome that was corrected has its present content in these attributes (what was there before stands in the
+corrections, see `corrections`), and beside them:
+
+standing                S, one of `confirmed`, `disputed`, `void`; absent when it stands as recorded
+version                 N, how often it was corrected
+corrections             L, the ids of its corrections, oldest first
+as_recorded             M, of an amended one: outcome_type, agent_id, value_usd and occurred_at, as they were recorded
 """
 
 import time
@@ -16,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.contract import instants, json_text, occurrence
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.contract.standing import RECORDED, VOID, Fact
+from outcomes.errors import Busy
 from outcomes.storage import cursor as cursors
 from outcomes.storage import ulid
 from outcomes.storage.dynamodb import DynamoDB, Limits
@@ -23,6 +33,7 @@ from outcomes.storage.dynamodb import DynamoDB, Limits
 if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
     from outcomes.contract.outcome_type import OutcomeType
+    from outcomes.storage.ledger import Deadline
 
 type Item = dict[str, dict[str, Any]]
 """Attributes by name, each a type with its value: `{"value_usd": {"N": "12.50"}}`."""
@@ -44,7 +55,9 @@ _MAX_QUERIES = 5
 
 
 class Filters(NamedTuple):
-    """A choice among the outcomes of a user: all, unless said.
+    """A choice among the outcomes of a user: unless said, all that are not void.
+
+    statuses: where they stand.
 
     since: from this instant on; until: before this instant; both in milliseconds since 1970.
     """
@@ -53,6 +66,7 @@ class Filters(NamedTuple):
     agent_id: int | None = None
     since: int | None = None
     until: int | None = None
+    statuses: tuple[str, ...] = ()
 
 
 class Page(NamedTuple):
@@ -60,15 +74,6 @@ class Page(NamedTuple):
 
     outcomes: list[str]
     next_cursor: str | None
-
-
-class Value(NamedTuple):
-    """The part of an outcome that is added up. occurred_at: as `instants.text` has it."""
-
-    occurred_at: str
-    outcome_type: str
-    agent_id: int | None
-    value_usd: Decimal | None
 
 
 class OutcomeStore:
@@ -99,10 +104,10 @@ class OutcomeStore:
     ) -> Page:
         """Read the newest `limit` outcomes of a user that come after `cursor`, newest first.
 
-        include_ledger: whether each also says what the ledger knows of it, as `occurred_at` and `recorded_by`.
+        include_ledger: whether each also says what the ledger knows of it, and void ones are among them.
 
-        The page is shorter when `filters` match so rarely that it would take too many reads, when reads take too long,
-        and when it would not fit into a response; it then has a `next_cursor` all the same.
+        The page is shorter when what is asked for comes so rarely that it would take too many reads, when reads take
+        too long, and when it would not fit into a response; it then has a `next_cursor` all the same.
 
         Raises BadRequest for a cursor that no page gave.
         """
@@ -129,19 +134,23 @@ class OutcomeStore:
                 ":newest": {"S": newest},
             }
             answer = self.dynamodb.call("Query", query | {"Limit": examined})
-            found += answer["Items"]
+            shown = answer["Items"]
+            if not include_ledger and not filters.statuses:
+                shown = [item for item in shown if status_of(item) != VOID]
+            found += shown
             if "LastEvaluatedKey" not in answer:
                 return _page(found, limit, None, include_ledger)
             last = answer["LastEvaluatedKey"]["created_at"]["S"]
             if len(found) > limit or time.monotonic() > deadline:
                 break
             newest = _just_before(last)
-            # What matches rarely is looked for ever farther, in few calls; without filters, a page ended at 1 MB.
-            examined = examined * 4 if "FilterExpression" in query else limit + 1 - len(found)
+            # What matches rarely is looked for ever farther, in few calls; else the page ended at 1 MB, or nearly full.
+            rare = "FilterExpression" in query or len(shown) * 2 < len(answer["Items"])
+            examined = examined * 4 if rare else limit + 1 - len(found)
         return _page(found, limit, last, include_ledger)
 
-    def read_values(self, user_id: int, since: int, until: int) -> Iterator[Value]:
-        """Read the values of what happened to a user from `since` on, before `until`, 1 MB at a time.
+    def read_facts(self, user_id: int, since: int, until: int) -> Iterator[Fact]:
+        """Read the facts of what happened to a user from `since` on, before `until`, 1 MB at a time.
 
         since, until: milliseconds since 1970. Raises TimeoutError when there is more than can be read in time.
         """
@@ -157,18 +166,38 @@ class OutcomeStore:
                 ":oldest": {"S": instants.text(max(0, since - occurrence.MOST_EARLY))},
                 ":newest": {"S": _LAST},
             },
-            "ProjectionExpression": "created_at, occurred_at, outcome_type, agent_id, value_usd",
+            "ProjectionExpression": "created_at, occurred_at, outcome_type, agent_id, value_usd, standing",
         }
         while True:
             page = self.dynamodb.call("Query", query)
             for item in page["Items"]:
-                if begin <= (occurred_at := _occurred_at(item)) < end:
-                    yield _value(item, occurred_at)
+                if begin <= (occurred_at := occurred_at_of(item)) < end:
+                    yield _fact(item, occurred_at)
             if "LastEvaluatedKey" not in page:
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError("more outcomes than can be read in time")
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], deadline: "Deadline") -> list[Item]:
+    """Read at most 100 items by their keys, consistently, in any order; those that are not there are left out.
+
+    Raises Busy when DynamoDB reads none of them, TimeoutError when it keeps leaving some for another call.
+    """
+    found: list[Item] = []
+    while keys:
+        deadline.check()
+        request = {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
+        answer = dynamodb.call("BatchGetItem", request)
+        found += answer["Responses"].get(table, [])
+        left = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
+        if len(left) == len(keys):
+            raise Busy
+        keys = left
+        if keys:
+            deadline.wait()
+    return found
 
 
 def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
@@ -177,23 +206,36 @@ def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None =
         milliseconds = instants.now()
     id_ = ulid.new(milliseconds)
     item: Item = {
-        "user_id": {"S": _partition(outcome.user_id, id_)},
-        "created_at": {"S": _sort_key(id_)},
-        "outcome_type": {"S": outcome.outcome_type},
-        "title": {"S": outcome.title},
+        **item_key(outcome.user_id, id_),
         "recorded_by": {"S": recorded_by},
     }
-    if outcome.agent_id is not None:
-        item["agent_id"] = {"N": str(outcome.agent_id)}
-    if outcome.description is not None:
-        item["description"] = {"S": outcome.description}
-    if outcome.value_usd is not None:
-        item["value_usd"] = {"N": str(outcome.value_usd)}
-    if outcome.metadata is not None:
-        item["metadata"] = {"S": outcome.metadata}
-    if outcome.occurred_at is not None:
-        item["occurred_at"] = {"S": instants.text(outcome.occurred_at)}
+    for name, value in zip(outcome._fields, outcome, strict=True):
+        if name != "user_id" and value is not None:
+            item[name] = attribute(name, value)
     return id_, item
+
+
+def item_key(user_id: int | None, id_: str) -> Item:
+    """Make the key of an outcome's item."""
+    return {"user_id": {"S": _partition(user_id, id_)}, "created_at": {"S": _sort_key(id_)}}
+
+
+def attribute(name: str, value: Any) -> dict[str, Any]:
+    """Make the attribute that stores a field of an outcome, which is not null."""
+    if name == "occurred_at":
+        return {"S": instants.text(value)}
+    return {"N": str(value)} if name in {"agent_id", "value_usd"} else {"S": value}
+
+
+def fact_of(item: Item) -> Fact:
+    """Read what is added up of an outcome."""
+    return _fact(item, occurred_at_of(item))
+
+
+def status_of(item: Item) -> str:
+    """Read where an outcome stands."""
+    status: str = item["standing"]["S"] if "standing" in item else RECORDED
+    return status
 
 
 def _partition(user_id: int | None, id_: str) -> str:
@@ -216,6 +258,13 @@ def _filtered(filters: Filters) -> dict[str, Any]:
         names = [f":type{index}" for index in range(len(filters.outcome_types))]
         conditions.append(f"outcome_type IN ({', '.join(names)})")
         values |= {name: {"S": type_} for name, type_ in zip(names, filters.outcome_types, strict=True)}
+    if filters.statuses:
+        moved = {f":status{index}": {"S": each} for index, each in enumerate(filters.statuses) if each != RECORDED}
+        either = [f"standing IN ({', '.join(moved)})"] if moved else []
+        if RECORDED in filters.statuses:
+            either.append("attribute_not_exists(standing)")
+        conditions.append(f"({' OR '.join(either)})")
+        values |= moved
     if filters.agent_id is not None:
         conditions.append("agent_id = :agent")
         values[":agent"] = {"N": str(filters.agent_id)}
@@ -232,9 +281,8 @@ def _page(found: list[Item], limit: int, last_examined: str | None, include_ledg
     outcomes: list[str] = []
     room = MAX_RESPONSE_BYTES
     for item in found:
-        outcome = _json(item, include_ledger)
-        # Quotes and backslashes are escaped once more in Lambda's response.
-        room -= len(outcome.encode()) + outcome.count('"') + outcome.count("\\") + 1
+        outcome = outcome_json(item, include_ledger)
+        room -= response_bytes(outcome) + 1
         if len(outcomes) == limit or room < 0:
             return Page(outcomes, _cursor_at(found[len(outcomes) - 1]["created_at"]["S"]))
         outcomes.append(outcome)
@@ -245,21 +293,28 @@ def _cursor_at(sort_key: str) -> str:
     return cursors.after(sort_key.partition("#")[2])
 
 
-def _occurred_at(item: Item) -> str:
+def response_bytes(json: str) -> int:
+    """Count the bytes of JSON text in Lambda's response, where quotes and backslashes are escaped once more."""
+    return len(json.encode()) + json.count('"') + json.count("\\")
+
+
+def occurred_at_of(item: Item) -> str:
+    """Read when an outcome happened, as `instants.text` has it."""
     occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else item["created_at"]["S"].partition("#")[0]
     return occurred_at
 
 
-def _value(item: Item, occurred_at: str) -> Value:
-    return Value(
+def _fact(item: Item, occurred_at: str) -> Fact:
+    return Fact(
         occurred_at,
         item["outcome_type"]["S"],
         int(item["agent_id"]["N"]) if "agent_id" in item else None,
         Decimal(item["value_usd"]["N"]) if "value_usd" in item else None,
+        status_of(item),
     )
 
 
-def _json(item: Item, include_ledger: bool) -> str:
+def outcome_json(item: Item, include_ledger: bool) -> str:
     """Write the contract's JSON. Money and metadata are stored as their own JSON text and go out as it, through no
     float and no second parser."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
@@ -280,4 +335,8 @@ def _json(item: Item, include_ledger: bool) -> str:
 
 def _ledger_json(item: Item) -> str:
     recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
-    return f',"occurred_at":"{_occurred_at(item)}","recorded_by":{recorded_by}'
+    version = item["version"]["N"] if "version" in item else "0"
+    return (
+        f',"status":"{status_of(item)}","occurred_at":"{occurred_at_of(item)}"'
+        f',"recorded_by":{recorded_by},"version":{version}'
+    )

@@ -9,32 +9,37 @@ from outcomes.contract import instants
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.period import Period
+from outcomes.contract.standing import TALLIES, Fact
 from outcomes.errors import BadRequest, Fault
-from outcomes.storage.store import Value
 
 # Values lie below 1e15, and their last digits above 1e-168 (38 digits, from 1e-130 down): there is room for the sum of
 # 1e17 of them. Were there ever too little, that is a failure and not a rounded sum.
 _EXACT = Context(prec=200, traps=[Inexact])
 
 
-def summarize(outcomes: Iterable[Value], period: Period) -> str:
-    """Add up outcomes that happened within `period`, and write the response of the contract, as JSON text.
+def summarize(facts: Iterable[Fact], period: Period) -> str:
+    """Add up facts of what happened within `period`, and write the response of the contract, as JSON text.
 
     Raises BadRequest when they are of so many agents that Lambda could not respond.
     """
-    total = _Sum()
+    tallies = {name: _Sum() for name in ("standing", "confirmed", "disputed", "voided")}
     by_type: defaultdict[str, _Sum] = defaultdict(_Sum)
     by_agent: defaultdict[int | None, _Sum] = defaultdict(_Sum)
     by_day = {day.date: _Sum() for day in period.days}
     ends = [day.end for day in period.days]
-    for outcome in outcomes:
-        day = period.days[bisect_right(ends, outcome.occurred_at)]
-        for sum_ in total, by_type[outcome.outcome_type], by_agent[outcome.agent_id], by_day[day.date]:
-            sum_.add(outcome.value_usd)
+    for fact in facts:
+        counts_in = TALLIES[fact.status]
+        for name in counts_in:
+            tallies[name].add(fact.value_usd)
+        if "standing" in counts_in:
+            day = period.days[bisect_right(ends, fact.occurred_at)]
+            for sum_ in by_type[fact.outcome_type], by_agent[fact.agent_id], by_day[day.date]:
+                sum_.add(fact.value_usd)
     types = sorted(by_type.items(), key=lambda entry: (*entry[1].rank, entry[0]))
     agents = sorted(by_agent.items(), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
     response = (
-        f'{{"from":"{instants.text(period.since)}","to":"{instants.text(period.until)}","timezone":{compact(period.timezone)},{total}'
+        f'{{"from":"{instants.text(period.since)}","to":"{instants.text(period.until)}","timezone":{compact(period.timezone)},{tallies.pop("standing")}'
+        f"{''.join([f',"{name}":{{{sum_}}}' for name, sum_ in tallies.items()])}"
         f',"by_type":{_list("outcome_type", types)}'
         f',"by_agent":{_list("agent_id", agents)}'
         f',"by_day":{_list("date", by_day.items())}}}'

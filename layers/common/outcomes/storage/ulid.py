@@ -2,6 +2,8 @@
 
 import os
 
+from outcomes.contract import instants
+
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -31,3 +33,13 @@ def milliseconds(ulid: str) -> int:
 def shard(ulid: str, shards: int) -> int:
     """Choose one of at most 32 shards by the last, random, character."""
     return _CROCKFORD.index(ulid[-1]) % shards
+
+
+def is_valid(text: str) -> bool:
+    """Tell whether `text` is an id, of a time that `instants.text` can write."""
+    return (
+        len(text) == 26
+        and text.isascii()
+        and all(digit in _CROCKFORD for digit in text)
+        and milliseconds(text) <= instants.LAST_MILLISECOND
+    )

@@ -1,0 +1,23 @@
+"""POST /api/outcomes/{id}/corrections: correct an outcome, or say as its owner whether it is right."""
+
+import os
+
+from outcomes.contract.caller import Caller
+from outcomes.contract.corrections import Correction
+from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok, path_parameter
+from outcomes.storage import ulid
+from outcomes.storage.corrections import Corrections
+from outcomes.storage.store import OutcomeStore
+
+corrections = Corrections(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
+
+
+@endpoint(failure="Failed to correct outcome", origins=os.environ["DASHBOARD_ORIGINS"])
+def handler(event: Event, caller: Caller) -> Response:
+    key = idempotency_key(event)
+    id_ = path_parameter(event, "id")
+    recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
+    correction = Correction.parse(json_body(event), caller, recorded_at)
+    corrected = corrections.correct(id_, correction, caller, key)
+    headers = ignored_header(correction.ignored) | ({"Idempotent-Replayed": "true"} if corrected.replayed else {})
+    return ok(f'{{"ok":true,"id":"{corrected.id}","outcome":{corrected.outcome}}}', headers)

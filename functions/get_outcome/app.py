@@ -1,0 +1,18 @@
+"""GET /api/outcomes/{id}: one outcome of the session's user, with its corrections."""
+
+import os
+
+from outcomes.contract.caller import Caller
+from outcomes.edge.api import Event, Response, endpoint, ok, path_parameter
+from outcomes.errors import Unauthorized
+from outcomes.storage.corrections import read_history
+from outcomes.storage.store import OutcomeStore
+
+store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
+
+
+@endpoint(failure="Failed to get outcome", origins=os.environ["DASHBOARD_ORIGINS"])
+def handler(event: Event, caller: Caller) -> Response:
+    if caller.session_user is None:
+        raise Unauthorized
+    return ok(read_history(store, caller.session_user, path_parameter(event, "id")))

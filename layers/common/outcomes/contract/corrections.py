@@ -1,0 +1,175 @@
+"""Corrections of an outcome: what may be sent, who may make which, and from where to where each moves it."""
+
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import sha256
+from typing import Annotated, Any, NamedTuple
+
+from outcomes.contract import occurrence, rules
+from outcomes.contract.bodies import Body, ignored_fields
+from outcomes.contract.caller import Caller
+from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
+from outcomes.contract.models import NewOutcome, digest
+from outcomes.contract.standing import CONFIRMED, DISPUTED, RECORDED, VOID
+from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
+
+
+class CorrectionType(StrEnum):
+    AMEND = "amend"
+    VOID = "void"
+    CONFIRM = "confirm"
+    DISPUTE = "dispute"
+    UPHOLD = "uphold"
+
+
+class Move(NamedTuple):
+    """From where to where a correction moves an outcome."""
+
+    origins: frozenset[str]
+    to: str
+
+
+MOVES = {
+    CorrectionType.AMEND: Move(frozenset({RECORDED, CONFIRMED, DISPUTED}), RECORDED),
+    CorrectionType.VOID: Move(frozenset({RECORDED, CONFIRMED, DISPUTED}), VOID),
+    CorrectionType.CONFIRM: Move(frozenset({RECORDED, DISPUTED}), CONFIRMED),
+    CorrectionType.DISPUTE: Move(frozenset({RECORDED, CONFIRMED}), DISPUTED),
+    CorrectionType.UPHOLD: Move(frozenset({DISPUTED}), RECORDED),
+}
+
+_ANY = frozenset({"key", "session", None})
+_AS_RECORDED = {"platform": _ANY, "agent": frozenset({"key"}), "owner": frozenset({"session"})}
+
+MAY: dict[CorrectionType, dict[str, frozenset[str | None]]] = {
+    CorrectionType.AMEND: _AS_RECORDED,
+    CorrectionType.VOID: _AS_RECORDED,
+    CorrectionType.CONFIRM: {"owner": frozenset({"key"})},
+    CorrectionType.DISPUTE: {"owner": _ANY},
+    CorrectionType.UPHOLD: {"platform": _ANY},
+}
+"""Who may: to each kind of caller, what must have recorded the outcome: a key, a session, or None, which is not known.
+
+Who records never confirms, and so nobody confirms what a session may have recorded.
+"""
+
+
+class Recorded(NamedTuple):
+    """The part of an outcome that decides on its corrections.
+
+    recorded_by: as `Caller.recorded_by` says, or None where that was not kept. version: how often it was corrected.
+    """
+
+    recorded_by: str | None
+    agent_id: int | None
+    status: str
+    version: int
+
+
+class _Head(NamedTuple):
+    type: Annotated[CorrectionType, rules.one_of(CorrectionType)]
+    reason: Annotated[str | None, rules.or_null(rules.text(MAX_REASON))] = None
+    user_id: Annotated[int | None, rules.or_null(rules.whole_number())] = None
+
+
+HEAD = Body(_Head)
+CHANGES = Body(NewOutcome, parts=[name for name in NewOutcome._fields if name != "user_id"])
+REASON = rules.text(MAX_REASON)
+SOME_CHANGE = f"must be an object with at least one of {', '.join(CHANGES.rules)}"
+
+
+class Correction(NamedTuple):
+    """A correction as it is sent, valid.
+
+    user_id: whose outcome it is about; None is nobody's.
+    changes: of an amend, what is to be, by the names of NewOutcome's fields.
+    ignored: the fields of the body that were not read.
+    """
+
+    type: CorrectionType
+    reason: str | None
+    user_id: int | None
+    changes: dict[str, Any]
+    ignored: list[str]
+
+    @staticmethod
+    def parse(body: dict[str, Any], caller: Caller, recorded_at: int | None) -> "Correction":
+        """Read the correction in `body`, a JSON object whose numbers are `Decimal`, that `caller` wants made.
+
+        recorded_at: when the outcome was recorded, in milliseconds since 1970; None if there is no such outcome.
+
+        Raises BadRequest, naming every fault.
+        """
+        if caller.session_user is not None:
+            body = body | {"userId": Decimal(caller.session_user)}
+        elif caller.agent_key and body.get("userId") is None:
+            body = body | {"userId": Decimal(caller.agent_key.user_id)}
+        head, faults = _given(HEAD, body)
+        type_ = body.get("type")
+        if type_ in [*MOVES] and type_ != CorrectionType.CONFIRM and body.get("reason") is None:
+            faults.append(Fault(field="reason", message=REASON.words))
+            faults.sort(key=lambda fault: [*HEAD.rules].index(fault["field"]))
+        changes: dict[str, Any] = {}
+        ignored = ignored_fields(body, HEAD.rules)
+        if type_ == CorrectionType.AMEND:
+            changes, more = _changes(body.get("changes"), caller, recorded_at)
+            faults += more
+            ignored = ignored_fields(body, [*HEAD.rules, "changes"])
+            if isinstance(body.get("changes"), dict):
+                ignored += [f"changes.{name}" for name in ignored_fields(body["changes"], CHANGES.rules)]
+        if faults:
+            raise BadRequest(f"Invalid {faults[0]['field'].partition('.')[0]}", faults, ignored)
+        return Correction(head["type"], head.get("reason"), head.get("user_id"), changes, ignored)
+
+    def require_allowed(self, caller: Caller, recorded: Recorded) -> None:
+        """Raise Forbidden when `caller` may not make this correction, wherever the outcome stands."""
+        kind = None if recorded.recorded_by is None else recorded.recorded_by.partition(":")[0]
+        if kind not in MAY[self.type].get(caller.kind, frozenset()):
+            raise Forbidden
+        caller.require("correct")
+        if key := caller.agent_key:
+            if key.agent_id is not None and recorded.agent_id != key.agent_id:
+                raise Forbidden
+            if self.user_id != key.user_id:
+                key.check({"user_id": self.user_id})
+            key.check(self.changes, within="changes.")
+
+    def move(self, recorded: Recorded) -> str:
+        """Find where the correction moves an outcome. Raises NotPossible when it cannot from there."""
+        move = MOVES[self.type]
+        if recorded.status not in move.origins:
+            message = f"cannot {self.type} an outcome that is {recorded.status}"
+            raise NotPossible(details=[Fault(field="type", message=message)])
+        if recorded.version >= MAX_CORRECTIONS:
+            raise NotPossible
+        return move.to
+
+    def fingerprint(self) -> dict[str, bytes]:
+        """Digest each field that is given, by its name in a request, equal for equal values."""
+        fields: dict[str, Any] = {"type": self.type, "reason": self.reason}
+        digests = {name: digest(name, value) for name, value in fields.items() if value is not None}
+        for name, in_request in CHANGES.names.items():
+            if name in self.changes:
+                value = self.changes[name]
+                # Cleared is something else than left alone.
+                digests[f"changes.{in_request}"] = (
+                    sha256().digest()[:16] if value is None else digest(in_request, value)
+                )
+        return digests
+
+
+def _given(kind: Body[Any], body: dict[str, Any], within: str = "") -> tuple[dict[str, Any], list[Fault]]:
+    """Read the fields that are given, or name the faulty ones."""
+    try:
+        return kind.given(body), []
+    except BadRequest as refused:
+        return {}, [Fault(field=within + fault["field"], message=fault["message"]) for fault in refused.details]
+
+
+def _changes(changes: object, caller: Caller, recorded_at: int | None) -> tuple[dict[str, Any], list[Fault]]:
+    if not isinstance(changes, dict) or not changes.keys() & CHANGES.rules.keys():
+        return {}, [Fault(field="changes", message=SOME_CHANGE)]
+    given, faults = _given(CHANGES, changes, "changes.")
+    if recorded_at is not None:
+        fault = occurrence.fault(given.get("occurred_at"), recorded_at, caller, "changes.occurredAt")
+        faults += [fault] if fault else []
+    return given, faults

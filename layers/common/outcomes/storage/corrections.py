@@ -1,0 +1,311 @@
+"""Corrections in DynamoDB: an entry beside the outcome that it moves, and the key that it is remembered under.
+
+One transaction appends the entry, moves the outcome (if it still is the version that was read) and remembers the key:
+all or nothing. Entries stand in the table of outcomes:
+
+user_id (HASH, S)       of the outcome
+created_at (RANGE, S)   `~2026-04-01T12:00:00.000Z#<id>`: after all outcomes of the user, in the order of time
+outcome                 S, the id of the outcome
+version                 N, of the outcome, once it was moved
+type, reason            S, of the correction; no reason when none was given
+recorded_by             S, `Caller.recorded_by`
+changes                 M, of an amend: to each attribute that was to change, M of `before` and `after`, NULL for none
+effects                 L of M, `standing.Effect`s: tally, occurred_at, outcome_type S, agent_id, sign, value_usd N
+"""
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outcomes.contract import instants, json_text
+from outcomes.contract.corrections import Recorded
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.contract.standing import RECORDED, effects
+from outcomes.errors import Busy, Contended, NotFound
+from outcomes.storage import ulid
+from outcomes.storage.dynamodb import TransactionCanceled
+from outcomes.storage.ledger import THROTTLED, Deadline, Row, base64, is_remembered, remember, reused, row_of
+from outcomes.storage.store import (
+    Item,
+    OutcomeStore,
+    attribute,
+    fact_of,
+    item_key,
+    outcome_json,
+    read_items,
+    response_bytes,
+    status_of,
+)
+
+if TYPE_CHECKING:
+    from outcomes.contract.caller import Caller
+    from outcomes.contract.corrections import Correction
+    from outcomes.contract.standing import Effect
+
+_FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
+_NULL = {"NULL": True}
+
+RACES = {"ConditionalCheckFailed", "TransactionConflict"}
+"""Somebody else was there first, or at the same moment."""
+
+
+class Corrected(NamedTuple):
+    """A correction that is stored. outcome: as it stands now, as JSON text. replayed: it was stored before."""
+
+    id: str
+    outcome: str
+    replayed: bool
+
+
+class Corrections:
+    """The table of outcomes, and the table of idempotency keys."""
+
+    def __init__(self, store: OutcomeStore, table: str) -> None:
+        self.store = store
+        self.table = table
+
+    def correct(self, id_: str, correction: "Correction", caller: "Caller", key: str | None) -> Corrected:
+        """Correct the outcome with this id, unless the idempotency key is remembered of one of its corrections.
+
+        Raises NotFound, Forbidden, NotPossible, IdempotencyKeyReused, and Contended when others kept writing it.
+        Whatever else is raised: nothing was stored, or it cannot be known.
+        """
+        deadline = Deadline()
+        tried: set[str] = set()
+        try:
+            while True:
+                corrected = self._correct_now(id_, correction, caller, key, tried, deadline)
+                if corrected:
+                    return corrected
+                if not deadline.wait():
+                    raise Contended
+        except TimeoutError as exc:
+            if tried:  # and lost
+                raise Contended from exc
+            raise
+
+    def _correct_now(
+        self, id_: str, correction: "Correction", caller: "Caller", key: str | None, tried: set[str], deadline: Deadline
+    ) -> Corrected | None:
+        """Correct the outcome as it stands now, or return None when it has been moved meanwhile.
+
+        tried: the ids of the corrections that it was tried with, to which the one that is tried now is added.
+        """
+        user_id = caller.agent_key.user_id if caller.agent_key else correction.user_id
+        before = _read_outcome(self.store, user_id, id_, deadline)
+        # An answer got lost, and the transaction was attempted again.
+        for made in tried.intersection(_corrections_of(before)):
+            return Corrected(made, outcome_json(before, include_ledger=True), replayed=False)
+        recorded = _recorded(before)
+        correction.require_allowed(caller, recorded)
+        hash_ = None if key is None else sha256(f"correction:{id_}\n{key}".encode()).hexdigest()
+        fingerprint = base64(correction.fingerprint())
+        row = self._remembered(hash_, deadline)
+        if row and row.fingerprint != fingerprint:
+            raise reused(fingerprint, row.fingerprint)
+        if row:
+            made = row.correction or ""
+            # Read before the outcome was moved, it would not be the outcome as it stands.
+            is_there = made in _corrections_of(before)
+            return Corrected(made, outcome_json(before, include_ledger=True), replayed=True) if is_there else None
+        draft = _Draft.of(before, correction, correction.move(recorded), caller)
+        actions = draft.actions(self.store.table)
+        if hash_:
+            row = Row(before["user_id"]["S"], before["created_at"]["S"], fingerprint, draft.id)
+            actions.append(remember(self.table, hash_, row))
+        deadline.check()
+        tried.add(draft.id)
+        try:
+            self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+        except TransactionCanceled as failure:
+            codes = _codes(failure)
+            if codes and codes <= RACES:
+                return None
+            if codes & THROTTLED and codes <= RACES | THROTTLED and not failure.maybe_done:
+                raise Busy from failure
+            raise
+        return Corrected(draft.id, outcome_json(draft.after, include_ledger=True), replayed=False)
+
+    def _remembered(self, hash_: str | None, deadline: Deadline) -> Row | None:
+        """Read the row of an idempotency key, if it is remembered: after the outcome, which it is never older than."""
+        keys = [] if hash_ is None else [{"key_sha256": {"S": hash_}}]
+        for item in read_items(self.store.dynamodb, self.table, keys, deadline):
+            if is_remembered(item):
+                return row_of(item)
+        return None
+
+
+def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
+    """Read an outcome of a user with its corrections, oldest first, as the JSON text of the contract.
+
+    Metadata is left out of the oldest corrections, and said to be, where all together would not fit into a response.
+
+    Raises NotFound.
+    """
+    deadline = Deadline()
+    item = _read_outcome(store, user_id, id_, deadline)
+    keys = [_entry_key(item, each) for each in _corrections_of(item)]
+    entries = read_items(store.dynamodb, store.table, keys, deadline)
+    outcome = outcome_json(item, include_ledger=True)
+    newest_first = sorted(entries, key=lambda entry: -int(entry["version"]["N"]))
+    brief = [_entry_json(entry, item, with_metadata=False) for entry in newest_first]
+    room = MAX_RESPONSE_BYTES - response_bytes(outcome) - sum(response_bytes(each) + 1 for each in brief)
+    corrections = []
+    for entry, short in zip(newest_first, brief, strict=True):
+        text = _entry_json(entry, item, with_metadata=True)
+        room -= response_bytes(text) - response_bytes(short)
+        corrections.append(text if room >= 0 else short)
+    return f'{{"outcome":{outcome},"corrections":[{",".join(reversed(corrections))}]}}'
+
+
+class _Draft(NamedTuple):
+    """A correction as it will be stored, and the outcome before and after it."""
+
+    id: str
+    entry: Item
+    before: Item
+    after: Item
+
+    @classmethod
+    def of(cls, before: Item, correction: "Correction", to: str, caller: "Caller") -> "_Draft":
+        """Make the correction of an outcome, as of now. to: where it moves the outcome."""
+        ids = _corrections_of(before)
+        # Never before what it corrects, whatever the clocks of hosts say.
+        id_ = ulid.new(max(instants.now(), *(ulid.milliseconds(each) for each in (_id_of(before), *ids))))
+        changes = {
+            name: _NULL if value is None else attribute(name, value) for name, value in correction.changes.items()
+        }
+        after = {name: value for name, value in before.items() if name not in {*changes, "standing"}}
+        after |= {name: value for name, value in changes.items() if value is not _NULL}
+        if to != RECORDED:
+            after["standing"] = {"S": to}
+        after |= {
+            "version": {"N": str(len(ids) + 1)},
+            "corrections": {"L": [{"S": each} for each in (*ids, id_)]},
+        }
+        if changes and "as_recorded" not in before:
+            after["as_recorded"] = {"M": {name: before[name] for name in _FACTS if name in before}}
+        entry: Item = {
+            **_entry_key(before, id_),
+            "outcome": {"S": _id_of(before)},
+            "version": after["version"],
+            "type": {"S": correction.type},
+            "recorded_by": {"S": caller.recorded_by},
+            "effects": {"L": [{"M": _effect(effect)} for effect in effects(fact_of(before), fact_of(after))]},
+        }
+        if correction.reason is not None:
+            entry["reason"] = {"S": correction.reason}
+        if changes:
+            entry["changes"] = {
+                "M": {
+                    name: {"M": {"before": before.get(name, _NULL), "after": value}} for name, value in changes.items()
+                }
+            }
+        return cls(id_, entry, before, after)
+
+    def actions(self, table: str) -> list[dict[str, Any]]:
+        """Make the actions that append the entry and move the outcome, unless somebody else has moved that."""
+        set_ = {name: value for name, value in self.after.items() if self.before.get(name) != value}
+        removed = [name for name in self.before if name not in self.after]
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in set_)
+        if removed:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        values = {f":{name}": value for name, value in set_.items()}
+        if "version" in self.before:
+            condition = "#version = :as_read"
+            values[":as_read"] = self.before["version"]
+        else:
+            condition = "attribute_exists(user_id) AND attribute_not_exists(#version)"
+        return [
+            {
+                "Update": {
+                    "TableName": table,
+                    "Key": {name: self.before[name] for name in ("user_id", "created_at")},
+                    "UpdateExpression": update,
+                    "ConditionExpression": condition,
+                    "ExpressionAttributeNames": {f"#{name}": name for name in (*set_, *removed)},
+                    "ExpressionAttributeValues": values,
+                }
+            },
+            {"Put": {"TableName": table, "Item": self.entry}},
+        ]
+
+
+def _read_outcome(store: OutcomeStore, user_id: int | None, id_: str, deadline: Deadline) -> Item:
+    """Read the outcome of a user, or of nobody. Raises NotFound."""
+    found = read_items(store.dynamodb, store.table, [item_key(user_id, id_)], deadline) if ulid.is_valid(id_) else []
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def _recorded(item: Item) -> Recorded:
+    return Recorded(
+        recorded_by=item["recorded_by"]["S"] if "recorded_by" in item else None,
+        agent_id=int(item["agent_id"]["N"]) if "agent_id" in item else None,
+        status=status_of(item),
+        version=len(_corrections_of(item)),
+    )
+
+
+def _id_of(item: Item) -> str:
+    id_: str = item["created_at"]["S"].rpartition("#")[2]
+    return id_
+
+
+def _corrections_of(item: Item) -> list[str]:
+    return [each["S"] for each in item["corrections"]["L"]] if "corrections" in item else []
+
+
+def _entry_key(outcome: Item, id_: str) -> Item:
+    created_at = instants.text(ulid.milliseconds(id_))
+    return {"user_id": outcome["user_id"], "created_at": {"S": f"~{created_at}#{id_}"}}
+
+
+def _effect(effect: "Effect") -> Item:
+    item: Item = {
+        "tally": {"S": effect.tally},
+        "occurred_at": {"S": effect.occurred_at},
+        "outcome_type": {"S": effect.outcome_type},
+        "sign": {"N": str(effect.sign)},
+    }
+    if effect.agent_id is not None:
+        item["agent_id"] = {"N": str(effect.agent_id)}
+    if effect.value_usd is not None:
+        item["value_usd"] = {"N": str(effect.value_usd)}
+    return item
+
+
+def _codes(failure: TransactionCanceled) -> set[str]:
+    """Read why a transaction was cancelled."""
+    reasons: Any = failure.body.get("CancellationReasons") or []
+    return {str(reason.get("Code", "None")) for reason in reasons if isinstance(reason, dict)} - {"None"}
+
+
+def _entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
+    created_at, _, id_ = entry["created_at"]["S"].removeprefix("~").partition("#")
+    reason = json_text.string(entry["reason"]["S"]) if "reason" in entry else "null"
+    changes = [
+        f'"{name}":{_change_json(name, each["M"], outcome) if with_metadata or name != "metadata" else _OMITTED}'
+        for name, each in entry.get("changes", {"M": {}})["M"].items()
+    ]
+    return (
+        f'{{"id":"{id_}","type":"{entry["type"]["S"]}","reason":{reason}'
+        f',"by":{json_text.string(entry["recorded_by"]["S"])},"created_at":"{created_at}"'
+        f"{f',"changes":{{{",".join(changes)}}}' if changes else ''}}}"
+    )
+
+
+_OMITTED = '{"omitted":true}'
+
+
+def _change_json(name: str, change: Item, outcome: Item) -> str:
+    before, after = (_value_json(name, change[when], outcome) for when in ("before", "after"))
+    return f'{{"before":{before},"after":{after}}}'
+
+
+def _value_json(name: str, value: dict[str, Any], outcome: Item) -> str:
+    if "NULL" in value:
+        # What says nothing happened when it was recorded.
+        return f'"{outcome["created_at"]["S"].partition("#")[0]}"' if name == "occurred_at" else "null"
+    text: str = value.get("N") or value["S"]
+    return text if name in {"agent_id", "value_usd", "metadata"} else json_text.string(text)

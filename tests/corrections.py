@@ -1,0 +1,123 @@
+"""Corrections as callers make them, and the tables of who may make which, and from where."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from outcomes.contract.models import NewOutcome
+from outcomes.storage.store import new_item
+
+from functions.correct_outcome import app as correct_outcome
+from functions.get_outcome import app as get_outcome
+from functions.list_outcomes import app as list_outcomes
+from functions.summarize_outcomes import app as summarize_outcomes
+from tests.events import KEY, agent, proxy_event, session
+
+OWNER = session(42)
+AGENT = agent("record correct")
+PLAIN = {"outcomeType": "deal_closed", "title": "Closed a deal", "valueUsd": 10}
+BODIES: dict[str, Any] = {
+    "amend": {"type": "amend", "reason": "A typo", "changes": {"title": "Closed the deal"}},
+    "void": {"type": "void", "reason": "Never happened"},
+    "confirm": {"type": "confirm"},
+    "dispute": {"type": "dispute", "reason": "Not mine"},
+    "uphold": {"type": "uphold", "reason": "It is in the books"},
+}
+STATUSES = ["recorded", "confirmed", "disputed", "void"]
+
+
+def given(recorded_by: str | None = "key", status: str = "recorded", user_id: int | None = 42, **fields: Any) -> str:
+    """Store an outcome that stands where it is said to, and return its id."""
+    body = PLAIN | {"valueUsd": Decimal(10), "userId": None if user_id is None else Decimal(user_id)} | fields
+    id_, item = new_item(NewOutcome.parse(body, session_user=None), recorded_by or "")
+    if recorded_by is None:
+        del item["recorded_by"]
+    if status != "recorded":
+        item["standing"] = {"S": status}
+    list_outcomes.store.dynamodb.call("PutItem", {"TableName": "OutcomesTable", "Item": item})
+    return id_
+
+
+def correct(id_: str, caller: dict[str, Any], body: Any, key: str | None = None) -> tuple[int, Any, dict[str, str]]:
+    """Correct, as a caller by INTERNAL_API_KEY of user 42's outcomes."""
+    if caller is KEY and isinstance(body, dict):
+        body = {"userId": 42} | body
+    event = proxy_event(
+        "POST",
+        "/api/outcomes/{id}/corrections",
+        authorizer=caller,
+        body=body,
+        headers={} if key is None else {"Idempotency-Key": key},
+        parameters={"id": id_},
+    )
+    response = correct_outcome.handler(event, None)
+    return response["statusCode"], read(response["body"]), response["headers"]
+
+
+def get_event(id_: str, caller: dict[str, Any] = OWNER) -> dict[str, Any]:
+    return proxy_event("GET", "/api/outcomes/{id}", authorizer=caller, parameters={"id": id_})
+
+
+def get(id_: str, user_id: int = 42) -> tuple[int, Any]:
+    response = get_outcome.handler(get_event(id_, session(user_id)), None)
+    return response["statusCode"], read(response["body"])
+
+
+def listed(**query: Any) -> list[Any]:
+    response = list_outcomes.handler(proxy_event("GET", authorizer=OWNER, query=query), None)
+    assert response["statusCode"] == 200, response["body"]
+    outcomes: list[Any] = read(response["body"])["outcomes"]
+    return outcomes
+
+
+def ledger() -> list[Any]:
+    return listed(include="ledger")
+
+
+def summary() -> Any:
+    return read(summarize_outcomes.handler(proxy_event("GET", authorizer=OWNER), None)["body"])
+
+
+def read(body: str) -> Any:
+    return json.loads(body, parse_float=Decimal, parse_int=Decimal)
+
+
+def stored() -> list[Any]:
+    items: list[Any] = list_outcomes.store.dynamodb.call("Scan", {"TableName": "OutcomesTable"})["Items"]
+    return items
+
+
+CALLERS = {
+    "the platform": KEY,
+    "an agent": AGENT,
+    "the agent itself": agent("correct", agentId="7"),
+    "another agent": agent("correct", agentId="8"),
+    "an agent without the scope": agent("record backfill read"),
+    "the owner": OWNER,
+}
+KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
+RECORDERS = [*KEYS, "session", None]
+
+# To each type, who may correct what whom has recorded; everything else is forbidden.
+_TAKE_BACK: dict[str, list[Any]] = {
+    "the platform": RECORDERS,
+    "an agent": KEYS,
+    "the agent itself": KEYS,
+    "the owner": ["session"],
+}
+ALLOWED: dict[str, dict[str, list[Any]]] = {
+    "amend": _TAKE_BACK,
+    "void": _TAKE_BACK,
+    "confirm": {"the owner": KEYS},
+    "dispute": {"the owner": RECORDERS},
+    "uphold": {"the platform": RECORDERS},
+}
+
+# To each type, from where to where it moves an outcome.
+MOVES = {
+    "amend": {"recorded": "recorded", "confirmed": "recorded", "disputed": "recorded"},
+    "void": {"recorded": "void", "confirmed": "void", "disputed": "void"},
+    "confirm": {"recorded": "confirmed", "disputed": "confirmed"},
+    "dispute": {"recorded": "disputed", "confirmed": "disputed"},
+    "uphold": {"disputed": "recorded"},
+}
