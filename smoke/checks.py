@@ -97,7 +97,7 @@ def a_wrong_key_or_cookie_is_unauthorized(api: Api) -> None:
 
 def an_unknown_path_is_not_found(api: Api) -> None:
     """API Gateway's own answer, mapped from its 403."""
-    answers(api.call("GET", "/nothing-here"), 404, {"error": "Not found"})
+    answers(api.call("GET", "/nothing/here"), 404, {"error": "Not found"})
     answers(api.call("DELETE"), 404, {"error": "Not found"})
 
 
@@ -319,6 +319,37 @@ def an_agent_key_records_within_its_bounds_and_ends_at_once(api: Api, visit: Vis
     answers(api.call("GET", KEYS, cookie=user.cookie), 200, {"keys": []})
 
 
+def rivals_correct_once_and_what_is_void_counts_no_more(api: Api, visit: Visit) -> None:
+    """The real DynamoDB lets one of several transactions on an item through; its roles let nothing else move one."""
+    user, other = visit.users
+    id_ = api.call("POST", key=True, body=outcome(user)).headers["outcome-id"]
+    corrections = f"/{id_}/corrections"
+    void = {"type": "void", "reason": "A smoke test", "userId": user.id}
+    answers(api.call("POST", corrections, cookie=user.cookie, body=void), 403, {"error": "Forbidden"})
+    answers(api.call("POST", corrections, cookie=other.cookie, body={"type": "confirm"}), 404, {"error": "Not found"})
+    confirmed = answers(api.call("POST", corrections, cookie=user.cookie, body={"type": "confirm"}), 200)
+    assert confirmed["outcome"]["status"] == "confirmed", confirmed
+    summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
+    assert (summary["count"], summary["confirmed"]["count"]) == (visit.recorded(user), 1), summary
+
+    headers = {"Idempotency-Key": visit.new_correction_key(id_)}
+    with ThreadPoolExecutor(RIVALS) as pool:
+        responses = list(
+            pool.map(lambda _: api.call("POST", corrections, key=True, body=void, headers=headers), range(RIVALS))
+        )
+    statuses = [response.status_code for response in responses]
+    assert set(statuses) <= {200, 409}, statuses
+    assert len({response.json()["id"] for response in responses if response.status_code == 200}) == 1
+    one = answers(api.call("GET", f"/{id_}", cookie=user.cookie), 200)
+    assert [each["type"] for each in one["corrections"]] == ["confirm", "void"], one
+    answers(api.call("POST", corrections, key=True, body=void), 409)
+    feed = answers(api.call("GET", "?limit=50", cookie=user.cookie), 200)["outcomes"]
+    assert id_ not in {each["id"] for each in feed}, "what is void is listed"
+    answers(api.call("GET", f"/{id_}", cookie=other.cookie), 404, {"error": "Not found"})
+    summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
+    assert (summary["count"], summary["voided"]["count"]) == (visit.recorded(user) - 1, 1), summary
+
+
 def the_summary_is_exact(api: Api, visit: Visit) -> None:
     user, _ = visit.users
     summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
@@ -353,4 +384,5 @@ THAT_RECORD: list[KeptCheck] = [
     a_cursor_of_somebody_else_s_opens_nothing,
     an_agent_key_records_within_its_bounds_and_ends_at_once,
     the_summary_is_exact,
+    rivals_correct_once_and_what_is_void_counts_no_more,
 ]

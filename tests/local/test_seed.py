@@ -17,7 +17,7 @@ COUNT = len(list(outcomes(NOW)))
 
 
 def stored(user_id: int) -> int:
-    return len(list(OutcomeStore(TABLE).read_values(user_id, 0, NOW + 400 * DAY)))
+    return len(list(OutcomeStore(TABLE).read_facts(user_id, 0, NOW + 400 * DAY)))
 
 
 @pytest.mark.usefixtures("tables")
