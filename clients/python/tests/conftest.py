@@ -16,6 +16,7 @@ import httpx
 import pytest
 from outcomes_client import OutcomesClient, Retry
 from outcomes_client.__main__ import main
+from outcomes_client._client import LOG
 
 from clients.python.tests.faults import SLOW, FaultyServer
 from clients.python.tests.ledger import KEY, Ledger, decode, encode
@@ -140,6 +141,8 @@ type Outcomes = Callable[..., Run]
 @pytest.fixture
 def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Outcomes:
     """Run the command `outcomes` in this process."""
+    for name in ("handlers", "propagate"):  # which the command sets, of a logger that other tests listen to
+        monkeypatch.setattr(LOG, name, getattr(LOG, name))
     for name, value in {**api.environment, "OUTCOMES_DEADLINE": "20", "COLUMNS": "100"}.items():
         monkeypatch.setenv(name, value)
 

@@ -32,6 +32,7 @@ class _Warnings(logging.Handler):
 def show_warnings() -> None:
     """Show the client's warnings to who runs the command."""
     LOG.handlers = [_Warnings()]
+    LOG.propagate = False  # the SDK of MCP shows what comes to the root, too
 
 
 def repeat(key: str) -> str:
