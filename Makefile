@@ -66,6 +66,7 @@ check: install check-dashboard .tools/$(CHECKOV) ## formatting, lint, types, the
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
 	$(bin)/mypy functions layers/common/outcomes local smoke bench docs tests clients/python conftest.py
+	$(bin)/mypy --python-version 3.12 clients/python/src
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint

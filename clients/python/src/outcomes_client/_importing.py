@@ -94,7 +94,7 @@ class Outcome:
 
 def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[list[Outcome], OutcomesError | None]]:
     """Record the lines in batches; yield what became of each, and the error that ended the import, if one did."""
-    for batch in batched(parsed, BATCH_ITEMS, strict=False):
+    for batch in batched(parsed, BATCH_ITEMS):
         readable = [line for line in batch if line.body is not None]
         unreadable = [Outcome(line, "refused", line.fault) for line in batch if line.body is None]
         failure = None
