@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 import hmac
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -59,8 +59,13 @@ def authorization(by: Credentials, region: str, service: str, headers: Mapping[s
     lines = "".join([f"{name}:{headers[name]}\n" for name in sorted(headers)])
     canonical = f"POST\n/\n\n{lines}\n{names}\n{sha256(body).hexdigest()}"
     text = f"{ALGORITHM}\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    key = f"AWS4{by.secret}".encode()
+    signature = hmac.digest(_signing_key(by.secret, scope), text.encode(), "sha256").hex()
+    return f"{ALGORITHM} Credential={by.key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+
+
+@lru_cache(maxsize=2)  # it is the same all day for a service, of which a function calls two at most
+def _signing_key(secret: str, scope: str) -> bytes:
+    key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    signature = hmac.digest(key, text.encode(), "sha256").hex()
-    return f"{ALGORITHM} Credential={by.key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    return key
