@@ -91,7 +91,8 @@ def first_request(function: str, event: dict[str, Any], service: dict[str, str])
     done = subprocess.run(
         # The connection is kept, to the end of the process too.
         [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", FIRST_REQUEST, json.dumps(event)],
-        env=os.environ
+        # What measures coverage would load modules of its own.
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         | {
             "PYTHONPATH": f"{ROOT}/functions/{function}:{ROOT}/layers/common",
             "KEY_FINGERPRINTS": fingerprint("a-key"),
