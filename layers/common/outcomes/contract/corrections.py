@@ -1,4 +1,4 @@
-"""Corrections of an outcome: what may be sent, who may make which, and from where to where each moves it."""
+"""Corrections of an outcome: what may be sent, who may make which, and what each moves and changes."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -10,7 +10,7 @@ from outcomes.contract.bodies import Body, ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
-from outcomes.contract.standing import CONFIRMED, DISPUTED, RECORDED, VOID
+from outcomes.contract.standing import CONFIRMED, DISPUTED, RECORDED, TALLIES, VOID, Fact
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
 
 
@@ -63,6 +63,20 @@ class Recorded(NamedTuple):
     agent_id: int | None
     status: str
     version: int
+
+
+class Effect(NamedTuple):
+    """A change of one sum of TALLIES, by what the outcome counts under there.
+
+    sign: 1, or -1 for what no longer counts. value_usd: with this sign.
+    """
+
+    tally: str
+    occurred_at: str
+    outcome_type: str
+    agent_id: int | None
+    sign: int
+    value_usd: Decimal | None
 
 
 class _Head(NamedTuple):
@@ -155,6 +169,24 @@ class Correction(NamedTuple):
                     sha256().digest()[:16] if value is None else digest(in_request, value)
                 )
         return digests
+
+
+def effects(before: Fact, after: Fact) -> list[Effect]:
+    """List how a correction changes what counts, such that any sum is the sum of what was recorded and of effects.
+
+    What goes and what comes are two effects, for the difference of two values may have more digits than can be kept.
+    """
+    gone, come = TALLIES[before.status], TALLIES[after.status]
+    unchanged = set(gone) & set(come) if before[:-1] == after[:-1] else set()
+    return [
+        *[_effect(tally, before, -1) for tally in gone if tally not in unchanged],
+        *[_effect(tally, after, 1) for tally in come if tally not in unchanged],
+    ]
+
+
+def _effect(tally: str, fact: Fact, sign: int) -> Effect:
+    value = fact.value_usd.copy_negate() if fact.value_usd and sign < 0 else fact.value_usd
+    return Effect(tally, fact.occurred_at, fact.outcome_type, fact.agent_id, sign, value)
 
 
 def _given(kind: Body[Any], body: dict[str, Any], within: str = "") -> tuple[dict[str, Any], list[Fault]]:

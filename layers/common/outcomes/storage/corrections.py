@@ -10,16 +10,16 @@ version                 N, of the outcome, once it was moved
 type, reason            S, of the correction; no reason when none was given
 recorded_by             S, `Caller.recorded_by`
 changes                 M, of an amend: to each attribute that was to change, M of `before` and `after`, NULL for none
-effects                 L of M, `standing.Effect`s: tally, occurred_at, outcome_type S, agent_id, sign, value_usd N
+effects                 L of M, `Effect`s: tally, occurred_at, outcome_type S, agent_id, sign, value_usd N
 """
 
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.contract import instants, json_text
-from outcomes.contract.corrections import Recorded
+from outcomes.contract.corrections import Recorded, effects
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
-from outcomes.contract.standing import RECORDED, effects
+from outcomes.contract.standing import RECORDED
 from outcomes.errors import Busy, Contended, NotFound
 from outcomes.storage import ulid
 from outcomes.storage.dynamodb import TransactionCanceled
@@ -38,8 +38,7 @@ from outcomes.storage.store import (
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
-    from outcomes.contract.corrections import Correction
-    from outcomes.contract.standing import Effect
+    from outcomes.contract.corrections import Correction, Effect
 
 _FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 _NULL = {"NULL": True}
