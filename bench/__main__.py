@@ -47,6 +47,18 @@ BY_SESSION = {"principalId": f"user:{USER_ID}", "caller": "session", "userId": s
 RECORD = request("POST", body=OUTCOME, authorizer=BY_KEY)
 RECORD_ONCE = request("POST", body=OUTCOME, authorizer=BY_KEY, headers={"Idempotency-Key": "deal-4711"})
 LIST = request("GET", authorizer=BY_SESSION)
+BY_ID = {"pathParameters": {"id": "01M881HMN5BK0R53WV7N3P1R3Q"}}
+ONE_OUTCOME = request("GET", "/api/outcomes/{id}", authorizer=BY_SESSION) | BY_ID
+CORRECTION = (
+    request(
+        "POST",
+        "/api/outcomes/{id}/corrections",
+        body={"type": "void", "reason": "Recorded twice", "userId": USER_ID},
+        authorizer=BY_KEY,
+        headers={"Idempotency-Key": "void-4711"},
+    )
+    | BY_ID
+)
 SUMMARY = request("GET", "/api/outcomes/summary", authorizer=BY_SESSION)
 
 BATCH_OF_ONE = request("POST", "/api/outcomes/batch", body={"outcomes": [OUTCOME]}, authorizer=BY_KEY)
@@ -175,6 +187,9 @@ def start(report: Report, service: Stub, runs: int) -> None:
         "batch": (function("RecordBatchFunction"), "import app"),
         "list": (function("ListOutcomesFunction"), "import app"),
         "summary": (function("SummarizeOutcomesFunction"), "import app"),
+        "correct": (function("CorrectOutcomeFunction"), "import app"),
+        "one outcome": (function("GetOutcomeFunction"), "import app"),
+        "agent keys": (function("ManageKeysFunction"), "import app"),
         "authorizer, key path": (function("AuthorizerFunction"), _and_call("app", asked_with_a_key())),
         LAYER_UNCOMPILED: (function("RecordOutcomeFunction", layer=uncompiled(LAYER)), "import app"),
         "record, the runtime's .pyc missing": (
@@ -210,6 +225,7 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
         "batch": (ours("Batch"), "app.handler", BATCH_OF_ONE),
         "list": (ours("List"), "app.handler", LIST),
         "summary": (ours("Summary"), "app.handler", SUMMARY),
+        "correct": (ours("Correct"), "app.handler", CORRECTION),
         "authorizer, key path": (ours("Authorizer"), "app.handler", asked_with_a_key()),
         "authorizer, agent key": (ours("Authorizer"), "app.handler", asked_with_a_key(AGENT_KEY)),
         "authorizer, stored session": (ours("Authorizer"), "app.handler", asked_with_a_cookie("stored")),
@@ -278,6 +294,8 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
         "record with an Idempotency-Key": ("Record", RECORD_ONCE, 1),
         "list": ("List", LIST, 1),
         "summary of a month": ("Summary", SUMMARY, None),
+        "one outcome": ("One", ONE_OUTCOME, 1),
+        "correct with an Idempotency-Key": ("Correct", CORRECTION, 3),
         f"batch of {BATCH}": ("Batch", batch, None),
         f"batch of {BATCH} with an Idempotency-Key": ("Batch", batch_once, None),
         "authorizer, key": ("Authorizer", asked_with_a_key(), 0),
@@ -362,6 +380,7 @@ def ours(which: str, service: Stub | None = None) -> Program:
     """Choose the function that records, lists, ..., calling the stub where one is given."""
     names = {"Record": "RecordOutcomeFunction", "Batch": "RecordBatchFunction", "List": "ListOutcomesFunction"}
     names |= {"Summary": "SummarizeOutcomesFunction", "Authorizer": "AuthorizerFunction"}
+    names |= {"One": "GetOutcomeFunction", "Correct": "CorrectOutcomeFunction"}
     return function(names[which]).with_variables(service.variables if service else {})
 
 

@@ -31,6 +31,10 @@ def answer(operation: str, request: bytes) -> bytes:
             return compact(found)
         case "GetItem":
             return compact({"Item": AGENT_KEY_ROW if json.loads(request)["TableName"] == "keys" else SESSION_ROW})
+        case "BatchGetItem":
+            [(table, wanted)] = json.loads(request)["RequestItems"].items()
+            read = [ITEMS[0] | key for key in wanted["Keys"] if "created_at" in key]  # no idempotency key is remembered
+            return compact({"Responses": {table: read}, "UnprocessedKeys": {}})
         case "BatchWriteItem":
             return b'{"UnprocessedItems":{}}'
         case "GetSecretValue":
@@ -76,7 +80,7 @@ class Service(asyncio.Protocol):
         else:
             self.counts[operation] += 1
             # Only what is read depends on what was asked, and that is always the same.
-            key = operation, request if operation.endswith((".Query", ".GetItem")) else b""
+            key = operation, request if operation.endswith((".Query", ".GetItem", ".BatchGetItem")) else b""
             if key not in self.answers:
                 self.answers[key] = answer(operation, request)
             body = self.answers[key]

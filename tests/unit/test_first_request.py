@@ -25,6 +25,16 @@ BATCH = proxy_event("POST", authorizer=KEY, body={"outcomes": [OUTCOME, OUTCOME 
 LIST = proxy_event("GET", authorizer=session(42), query={"limit": "20"})
 FILTERED = proxy_event("GET", authorizer=session(42), query={"agentId": "7", "outcomeType": ["deal_closed"]})
 KEYS_OF_A_USER = proxy_event("GET", "/api/keys", authorizer=session(42))
+BY_ID = {"id": "01M881HMN5BK0R53WV7N3P1R3Q"}
+ONE_OUTCOME = proxy_event("GET", "/api/outcomes/{id}", authorizer=session(42), parameters=BY_ID)
+CORRECTION = proxy_event(
+    "POST",
+    "/api/outcomes/{id}/corrections",
+    authorizer=KEY,
+    parameters=BY_ID,
+    body={"type": "void", "reason": "Recorded twice", "userId": 42},
+    headers={"Idempotency-Key": "void-4711"},
+)
 SUMMARY = proxy_event("GET", authorizer=session(42), query={"timezone": "Europe/Berlin"})
 WITH_A_KEY = proxy_event("POST", authorizer=None) | {
     "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes",
@@ -119,6 +129,8 @@ def first_request(function: str, event: dict[str, Any], service: dict[str, str])
         ("list_outcomes", LIST, ["127.0.0.1"]),
         ("list_outcomes", FILTERED, ["127.0.0.1"]),
         ("summarize_outcomes", SUMMARY, ["127.0.0.1"]),
+        ("get_outcome", ONE_OUTCOME, ["127.0.0.1"]),
+        ("correct_outcome", CORRECTION, ["127.0.0.1"]),
         ("manage_keys", KEYS_OF_A_USER, ["127.0.0.1"]),
         ("authorizer", WITH_A_KEY, []),
     ],
