@@ -1,6 +1,7 @@
 """Corrections: who may make which, from where to where they move, and what of them can be read."""
 
 import json
+import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime
@@ -440,6 +441,15 @@ def test_a_malformed_key_is_refused(key: str) -> None:
     assert correct(given(), KEY, BODIES["void"], key=key)[:2] == (400, {"error": "Invalid Idempotency-Key"})
 
 
+def test_a_key_is_forgotten_after_35_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    id_ = given()
+    now = time.time()
+    correct(id_, KEY, BODIES["amend"], key="k")
+    for days, version in ((34.9, 1), (35.1, 2)):
+        monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + days * 24 * 60 * 60)  # noqa: B023
+        assert correct(id_, KEY, BODIES["amend"], key="k")[1]["outcome"]["version"] == version
+
+
 def test_without_a_key_a_correction_is_made_each_time() -> None:
     id_ = given()
     assert len({correct(id_, KEY, BODIES["amend"])[1]["id"] for _ in range(3)}) == 3
@@ -542,6 +552,24 @@ class TestRaces:
         assert (status, answer, headers["Retry-After"]) == (409, {"error": "Conflict"}, "1")
         assert ledger()[0]["version"] == 0
         assert "Idempotent-Replayed" not in correct(id_, KEY, BODIES["amend"], key="k")[2]
+
+    @pytest.mark.parametrize(
+        ("faults", "status"), [([CONFLICT, fine], 409), ([meanwhile(), fine], 200)], ids=["lost", "won"]
+    )
+    def test_a_race_for_which_no_time_is_left_is_a_conflict(
+        self, faults: list[Fault], status: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def wait_too_long(deadline: Any) -> bool:
+            deadline.at = -1.0
+            return True
+
+        monkeypatch.setattr("outcomes.storage.ledger.Deadline.wait", wait_too_long)
+        with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", *faults):
+            assert correct(given(), KEY, BODIES["amend"])[0] == status
+
+    def test_without_any_time_nothing_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", -1.0)
+        assert correct(given(), KEY, BODIES["amend"])[:2] == (500, {"error": "Failed to correct outcome"})
 
     @pytest.mark.parametrize("key", [None, "k"])
     def test_an_answer_that_got_lost_is_no_second_correction(self, key: str | None) -> None:
