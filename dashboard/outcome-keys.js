@@ -843,7 +843,7 @@ class OutcomeKeys extends HTMLElement {
         html(
           "p",
           {},
-          "It is shown this once and can never be looked up again. Hand it to the agent alone, as it would a password.",
+          "It is shown this once and can never be looked up again. Hand it to that agent alone, and treat it as a password.",
         ),
         text,
         html(
