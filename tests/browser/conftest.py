@@ -52,6 +52,10 @@ class Platform:
     def api_url(self) -> str:
         return f"{self.stack.url.replace('127.0.0.1', 'api.example.com')}/api/outcomes"
 
+    @property
+    def keys_url(self) -> str:
+        return self.api_url.replace("/outcomes", "/keys")
+
     @contextmanager
     def arriving(self, count: int = 1) -> Iterator[list[str]]:
         """Yield a list that has, after the block, the requests that came to the API's routes: `POST 415`.

@@ -1,11 +1,14 @@
 """Pages of other origins call the API with a user's session: dashboards can do everything, strangers nothing."""
 
 import json
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Platform, Visitor
+
+KEYS = Path(__file__).parents[2] / "dashboard/outcome-keys.js"
 
 DASHBOARDS = ["app.example.com", "beta.example.com"]
 FIRST_DASHBOARD = DASHBOARDS[0]
@@ -59,6 +62,33 @@ def test_the_first_dashboard_reads_that_nobody_is_signed_in(
     assert (refused["status"], refused["body"]) == (401, '{"error":"Unauthorized"}')
 
 
+@pytest.mark.parametrize("host", DASHBOARDS)
+def test_a_dashboard_lets_its_users_make_rotate_and_revoke_keys(
+    platform: Platform, visitor: Visitor, host: str
+) -> None:
+    page = visitor.open(host)
+    page.add_script_tag(path=KEYS, type="module")
+    page.evaluate(
+        """endpoint => {
+            const keys = document.createElement("outcome-keys")
+            keys.setAttribute("endpoint", endpoint)
+            document.body.append(keys)
+        }""",
+        platform.keys_url,
+    )
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("Nightly import")
+    for send in ("Make key", "Rotate"):
+        page.get_by_role("button", name=send, exact=True).click()
+        expect(page.get_by_role("textbox", name="The key of Nightly import")).to_be_visible()
+        page.get_by_role("button", name="Done").click()
+        page.get_by_role("button", name="Rotate Nightly import").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Revoke Nightly import").click()
+    page.get_by_role("button", name="Revoke for good").click()
+    expect(page.get_by_text("No keys yet")).to_be_visible()
+
+
 def test_the_first_dashboard_reads_that_there_is_no_such_route(platform: Platform, visitor: Visitor) -> None:
     refused = visitor.fetch(visitor.open(FIRST_DASHBOARD), platform.api_url.replace("outcomes", "nothing"))
     assert (refused["status"], refused["body"]) == (404, '{"error":"Not found"}')
@@ -80,6 +110,26 @@ class TestAStranger:
             assert visitor.fetch(page, url) == {"blocked": "TypeError"}
         visitor.context.clear_cookies()
         assert visitor.fetch(page, platform.api_url) == {"blocked": "TypeError"}
+
+    def test_cannot_make_revoke_or_see_a_key(self, platform: Platform, visitor: Visitor, host: str) -> None:
+        dashboard = visitor.open(FIRST_DASHBOARD)
+        body = json.dumps({"name": "Theirs"})
+        made = json.loads(visitor.fetch(dashboard, platform.keys_url, method="POST", headers=JSON, body=body)["body"])
+        page = visitor.open(host)
+        assert visitor.fetch(page, platform.keys_url) == {"blocked": "TypeError"}
+        for url, init in (
+            (platform.keys_url, {"method": "POST", "headers": JSON, "body": body}),
+            (f"{platform.keys_url}/{made['id']}/rotate", {"method": "POST", "headers": JSON, "body": "{}"}),
+            (f"{platform.keys_url}/{made['id']}", {"method": "DELETE"}),
+        ):
+            with platform.arriving() as arrived:
+                assert visitor.fetch(page, url, **init) == {"blocked": "TypeError"}
+            assert arrived == ["OPTIONS 204"]
+        with platform.arriving() as arrived:
+            visitor.fetch(page, platform.keys_url, method="POST", mode="no-cors", body=body)
+        assert arrived == [WITH_SESSION if host == SIBLING else WITHOUT_SESSION]
+        [kept] = json.loads(visitor.fetch(dashboard, platform.keys_url)["body"])["keys"]
+        assert {"key": made["key"], **kept} == made
 
     def test_cannot_load_the_list_as_a_script(self, platform: Platform, visitor: Visitor, host: str) -> None:
         page = visitor.open(host)
