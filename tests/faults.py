@@ -1,6 +1,7 @@
 """Faults of DynamoDB and Secrets Manager, put between our caller and moto."""
 
 import json
+from binascii import crc32
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -36,6 +37,11 @@ def error(code: str, *, status: int = 400, **extra: object) -> Fault:
     return lambda _request, _send: answered(status, body)
 
 
+def html(status: int) -> Fault:
+    """Answer as something does that stands before the service."""
+    return lambda _request, _send: answered(status, b"<html><body>Http/1.1 Service Unavailable</body></html>")
+
+
 def cancelled(*codes: str | None) -> Fault:
     """Cancel a transaction, for one reason for each action; `cancelled(None)` tells none."""
     reasons: Any = {} if codes == (None,) else {"CancellationReasons": [{"Code": code} for code in codes]}
@@ -51,6 +57,30 @@ def lost(_request: Request, send: Send) -> Reply:
     """Let the call take effect, and lose its answer on the way back."""
     send()
     raise TimeoutError("timed out")
+
+
+def vanished(_request: Request, _send: Send) -> Reply:
+    """Lose the request on its way, which looks like a lost answer."""
+    raise TimeoutError("timed out")
+
+
+def damaged(change: Callable[[bytes], bytes]) -> Fault:
+    """Let the call take effect, and change its answer on the way back, but not the checksum."""
+
+    def fault(_request: Request, send: Send) -> Reply:
+        reply = send()
+        checksum = {"x-amz-crc32": str(crc32(reply.body))}
+        return reply._replace(body=change(reply.body), headers={**reply.headers, **checksum})
+
+    return fault
+
+
+DAMAGED = {
+    "cut": damaged(lambda body: body[: len(body) // 2]),
+    "empty": damaged(lambda _: b""),
+    "corrupted": damaged(lambda body: body.replace(b"{", b"[", 1)),
+    "another answer": damaged(lambda _: b'{"Table":{}}'),
+}
 
 
 def fine(_request: Request, send: Send) -> Reply:

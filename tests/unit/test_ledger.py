@@ -15,6 +15,7 @@ from outcomes.storage.store import OutcomeStore
 
 from tests.aws import aws_client
 from tests.faults import (
+    DAMAGED,
     DENIED,
     THROTTLED,
     Fault,
@@ -25,8 +26,10 @@ from tests.faults import (
     error,
     faulty,
     fine,
+    html,
     lost,
     unreachable,
+    vanished,
 )
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -141,6 +144,9 @@ PASSING: dict[str, list[Fault]] = {
     "a connection refused": [unreachable, unreachable],
     "throttled as a whole": [error(THROTTLED)],
     "a broken server": [error("InternalServerError", status=500)],
+    "a request lost": [vanished],
+    "a broken proxy": [html(502), html(503)],
+    **{f"an answer {how}": [fault, fault] for how, fault in DAMAGED.items()},
     "the same transaction still in progress": [error("TransactionInProgressException")],
     "a conflict on the outcome": [cancelled(*CONFLICT)],
     "a conflict on the key": [cancelled("None", "TransactionConflict")],
@@ -164,6 +170,8 @@ def test_passing_trouble_still_makes_one_outcome_and_an_answer(ledger: Ledger, t
 
 
 LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
+    **{f"every answer {how}": (fault, Unavailable, 1) for how, fault in DAMAGED.items()},
+    "every request lost": (vanished, Unavailable, 0),
     "every answer lost": (lost, Unavailable, 1),
     "nobody there": (unreachable, Unavailable, 0),
     "denied": (error(DENIED), ServiceError, 0),
@@ -353,28 +361,27 @@ def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Ledger) ->
     assert len(calls) == 3
 
 
-def vanished(_request: Request, _send: Send) -> Reply:
-    """Lose the request, so that nobody knows whether it took effect."""
-    raise TimeoutError("timed out")
-
-
 @pytest.mark.parametrize(
     ("operation", "trouble"),
     [
         ("TransactWriteItems", [vanished, error(THROTTLED)]),
         ("TransactWriteItems", [vanished, cancelled("ThrottlingError", "None")]),
         ("TransactWriteItems", [vanished, cancelled(*CONFLICT), error(THROTTLED)]),
+        ("TransactWriteItems", [vanished, cancelled(*CONFLICT)]),
         ("BatchWriteItem", [vanished, error(THROTTLED)]),
         ("BatchWriteItem", [vanished, leaving(1)]),
         ("BatchWriteItem", [vanished, leaving(1), error(THROTTLED)]),
     ],
 )
-def test_what_may_have_been_stored_is_not_busy(ledger: Ledger, operation: str, trouble: list[Fault]) -> None:
+def test_what_may_have_been_stored_is_not_refused(
+    ledger: Ledger, operation: str, trouble: list[Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
     keyed = operation == "TransactWriteItems"
     with faulty(ledger.store.dynamodb, operation, *trouble):
         [result] = ledger.record_all(entries(1, "k" if keyed else None))
     assert isinstance(result, CallFailed)
-    assert "throttled" in str(result) or THROTTLED in str(result)
+    assert "after an attempt that may have taken effect" in str(result) or THROTTLED in str(result)
 
 
 @pytest.mark.parametrize("trouble", [lost, unreachable, error(DENIED), error(THROTTLED)])

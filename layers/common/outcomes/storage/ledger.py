@@ -18,7 +18,7 @@ from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyReused
+from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyReused, Refused
 from outcomes.storage.dynamodb import CallFailed, TransactionCanceled, jitter
 from outcomes.storage.store import Item, OutcomeStore, new_item
 
@@ -185,7 +185,7 @@ class Ledger:
                     work.append(unaffected)
                 if conflicting and deadline.wait():
                     work.append(conflicting)
-        return stored | _not_busy(stored, uncertain)
+        return stored | _doubtful(stored, uncertain)
 
     def _puts(self, draft: "_Draft") -> tuple[dict[str, Any], dict[str, Any]]:
         return {"Put": {"TableName": self.store.table, "Item": draft.item}}, remember(self.table, draft.key, draft.row)
@@ -210,7 +210,7 @@ class Ledger:
                     deadline.wait()
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
             stored |= dict.fromkeys((draft.key for draft in waiting.values()), failure)
-        return stored | _not_busy(stored, uncertain)
+        return stored | _doubtful(stored, uncertain)
 
 
 _NOT_CANCELLED = "NotCancelled"
@@ -335,12 +335,12 @@ def _is_maybe_done(failure: Exception) -> bool:
     return isinstance(failure, CallFailed) and failure.maybe_done
 
 
-def _not_busy(stored: "dict[str, Row | Exception]", uncertain: set[str]) -> dict[str, Exception]:
-    """Find results that are Busy, which says that nothing was stored, where an attempt may have stored something."""
+def _doubtful(stored: "dict[str, Row | Exception]", uncertain: set[str]) -> dict[str, Exception]:
+    """Find refusals, which say that nothing was stored, where an attempt may have stored something."""
     return {
-        key: CallFailed("throttled, after an attempt that may have taken effect")
+        key: CallFailed(f"{result}, after an attempt that may have taken effect")
         for key, result in stored.items()
-        if isinstance(result, Busy) and key in uncertain
+        if isinstance(result, Refused) and key in uncertain
     }
 
 
