@@ -117,16 +117,17 @@ def session(options: argparse.Namespace) -> None:
 
 
 def seed(options: argparse.Namespace) -> None:
-    """Store outcomes to look at."""
+    """Record outcomes to look at."""
+    import httpx
+
     from local.data import SEEDED, STACK
-    from local.seed import seed as seed_table
+    from local.seed import seed as record_outcomes
     from local.state import State
 
     state = State.read(options.data / STACK)
-    os.environ["AWS_ENDPOINT_URL"] = state.aws_url
-
     now = time.time_ns() // 1_000_000
-    seed_table(state.table("OutcomesTable"), options.user_id, options.data / SEEDED, now)
+    with httpx.Client(base_url=state.url, headers={"Authorization": f"Bearer {state.key}"}, timeout=30) as api:
+        record_outcomes(api, options.user_id, options.data / SEEDED, now)
 
 
 def reset(options: argparse.Namespace) -> None:

@@ -1,21 +1,16 @@
 """Outcomes as a small company's agents would have recorded them, to look at."""
 
 import fcntl
-import json
 import random
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
+import httpx
 from outcomes.contract import instants
-from outcomes.contract.models import NewOutcome
-from outcomes.errors import Busy
-from outcomes.storage.dynamodb import CallFailed
-from outcomes.storage.store import OutcomeStore
 
 from local.data import owner_only
 from local.errors import StackError
@@ -23,6 +18,7 @@ from local.errors import StackError
 DAYS = 30
 MINUTE = 60_000  # milliseconds
 DAY = 24 * 60 * MINUTE
+DONE = "done"
 
 CUSTOMERS = [
     "Acme",
@@ -59,31 +55,43 @@ TASKS = [
 type Fields = dict[str, Any]
 
 
-def seed(table: str, user_id: int, seeded: Path, now: int) -> None:
-    """Store the `outcomes` of the DAYS before a user was first seeded, but those that are there already.
+def seed(api: httpx.Client, user_id: int, seeded: Path, now: int) -> None:
+    """Record the `outcomes` of the DAYS before a user was first seeded, each as happened then, unless they were before.
 
-    seeded: the file that remembers when that was. now: milliseconds since 1970.
+    api: calls the API with its key. seeded: the file that remembers who was seeded. now: milliseconds since 1970.
 
-    Raises StackError when the table or the file cannot be used.
+    Raises StackError when the API does not record them, and when the file cannot be used.
     """
-    store = OutcomeStore(table)
+    created = 0
     with _locked(seeded) as notes:
-        first_time = _first_time(notes, user_id, now)
-        try:
-            facts = list(store.read_facts(user_id, first_time - (DAYS + 1) * DAY, first_time))
-            stored = {fact.occurred_at for fact in facts}
-            missing = [seed for seed in outcomes(first_time) if instants.text(seed[0]) not in stored]
-            for count, (milliseconds, fields) in enumerate(missing, start=1):
-                # Through JSON, as an agent would send it: money is a Decimal, never a float.
-                body = json.loads(json.dumps(fields), parse_float=Decimal, parse_int=Decimal)
-                store.add(NewOutcome.parse(body, session_user=user_id), "key", milliseconds=milliseconds)
-                _show(count, len(missing))
-        except (Busy, CallFailed, TimeoutError) as error:
-            raise StackError(f"the running stack cannot be seeded: {error}") from error
-    if missing:
-        print(f"User {user_id} now has {len(missing)} more outcomes of the last {DAYS} days.")
+        begun, is_done = _noted(notes, user_id)
+        if begun is None:
+            begun = now
+            print(user_id, begun, file=notes, flush=True)
+        # The API remembers the keys of what was interrupted, though not for much longer than this.
+        if not is_done and now < begun + DAYS * DAY:
+            planned = list(outcomes(begun))
+            for number, (milliseconds, fields) in enumerate(planned, start=1):
+                body = fields | {"userId": user_id, "occurredAt": instants.text(milliseconds)}
+                created += _record(api, body, f"seed-{number}")
+                _show(number, len(planned))
+            print(user_id, DONE, file=notes, flush=True)
+    if created:
+        print(f"User {user_id} now has {created} more outcomes of the last {DAYS} days.")
     else:
         print(f"User {user_id} was seeded before: nothing is added.")
+
+
+def _record(api: httpx.Client, body: Fields, key: str) -> bool:
+    """Record an outcome, and tell whether it was not there yet. Raises StackError when the API does not record it."""
+    try:
+        answer = api.post("/api/outcomes", json=body, headers={"Idempotency-Key": key})
+        answer.raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise StackError(f"the running stack cannot be seeded: {answer.status_code} {answer.text}") from error
+    except httpx.HTTPError as error:
+        raise StackError(f"the running stack cannot be seeded: {api.base_url} does not answer ({error})") from error
+    return "Idempotent-Replayed" not in answer.headers
 
 
 @contextmanager
@@ -98,19 +106,19 @@ def _locked(file: Path) -> Iterator[TextIO]:
         yield stream
 
 
-def _first_time(notes: TextIO, user_id: int, now: int) -> int:
-    """Look up when a user was first seeded, and note that it is now if it was not yet.
+def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
+    """Read when it was begun to seed a user, None when it was not yet, and whether that was done to its end.
 
-    A line of the notes is a user's id and a time, in milliseconds since 1970. Raises StackError when one is not.
+    A line of the notes is a user's id and a time, in milliseconds since 1970, or the id and DONE. Raises StackError
+    when one is neither.
     """
     notes.seek(0)
     try:
-        times = {int(user): int(milliseconds) for user, milliseconds in map(str.split, notes)}
+        noted = [note for user, note in map(str.split, notes) if int(user) == user_id]
+        begun = next((int(note) for note in noted if note != DONE), None)
     except ValueError as error:
         raise StackError(f"{notes.name} is damaged; make reset starts anew") from error
-    if user_id not in times:
-        print(user_id, now, file=notes, flush=True)
-    return times.get(user_id, now)
+    return begun, DONE in noted
 
 
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:

@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,17 @@ def test_seeds_are_some_sixty_outcomes_of_thirty_days(stack: Stack) -> None:
         summary = httpx.get(f"{stack.url}/api/outcomes/summary", params=query, headers=headers).json()
         assert share * count <= summary["count"] <= count
         assert summary["value_usd"] > 10_000
+
+
+def test_a_user_whom_several_seed_at_once_is_seeded_once(stack: Stack) -> None:
+    with ThreadPoolExecutor() as pool:
+        ended = list(pool.map(lambda user: stack.command("seed", "--user-id", user), ["4243", "4243"]))
+    assert [each.stderr for each in ended] == ["", ""]
+    made, again = sorted(each.stdout.splitlines()[-1] for each in ended)
+    query, headers = {"from": (datetime.now(UTC) - timedelta(days=40)).isoformat()}, {"Cookie": stack.cookie(4243)}
+    count = httpx.get(f"{stack.url}/api/outcomes/summary", params=query, headers=headers).json()["count"]
+    assert made == f"User 4243 now has {count} more outcomes of the last 30 days."
+    assert again == "User 4243 was seeded before: nothing is added."
 
 
 def test_the_notes_on_the_running_stack_are_for_its_owner_only(stack: Stack) -> None:
@@ -292,7 +304,7 @@ def test_a_stack_without_the_table_that_is_needed_is_one_clear_line(
     command: Command, echo_stack: Stack, tmp_path: Path
 ) -> None:
     shutil.copytree(echo_stack.data, tmp_path / "data")
-    assert_one_clear_line(command("seed"), "the running stack has no OutcomesTable")
+    assert_one_clear_line(command("session", "--kind", "stored"), "the running stack has no SessionsTable")
 
 
 def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path, template: Any) -> None:
@@ -301,7 +313,9 @@ def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path,
         assert "AwsEndpointUrl=http://host.docker.internal:" in printed
         assert "sam local start-api --port" in printed
         assert set(stack.tables) == logical_ids(template, "AWS::DynamoDB::Table")
-        assert stack.command("seed").returncode == 0
+        seeded = stack.command("seed")
+        assert_one_clear_line(Ended(seeded.returncode, seeded.stdout, seeded.stderr), f"{stack.url} does not answer")
+        assert stack.command("session", "--kind", "stored").returncode == 0
         assert stack.stop(signal.SIGINT) == 0
 
 

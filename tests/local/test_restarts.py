@@ -4,7 +4,6 @@ import resource
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -86,6 +85,8 @@ def test_what_was_answered_is_there_after_a_kill_and_an_open_feed_goes_on(tmp_pa
     with running(tmp_path) as first:
         page = httpx.get(first.url).headers["Set-Cookie"].partition(";")[0]
         stored = first.command("session", "--kind", "stored").stdout.strip().removeprefix("Cookie: ")
+        assert "User 7 now has" in first.command("seed", "--user-id", "7").stdout
+        seeded = feed(first, first.cookie(7))
         agents = Agents(first)
     assert agents.by_key
     with running(tmp_path) as second:
@@ -100,6 +101,8 @@ def test_what_was_answered_is_there_after_a_kill_and_an_open_feed_goes_on(tmp_pa
             again = httpx.post(f"{second.url}/api/outcomes", json=OUTCOME, headers=headers, timeout=30)
             assert (again.headers["Outcome-Id"], again.headers["Idempotent-Replayed"]) == (id_, "true")
         assert feed(second, page) == found
+        assert second.command("seed", "--user-id", "7").stdout == "User 7 was seeded before: nothing is added.\n"
+        assert feed(second, second.cookie(7)) == seeded
 
 
 @contextmanager
@@ -113,30 +116,6 @@ def dynamodb(stack: Stack) -> Iterator[Any]:
     )
     yield client
     client.close()
-
-
-def test_a_user_is_seeded_once_however_many_try_and_whatever_ends_in_between(tmp_path: Path) -> None:
-    def count(stack: Stack) -> int:
-        with dynamodb(stack) as client:
-            found = client.scan(TableName=stack.tables["OutcomesTable"])["Items"]
-        assert {item["user_id"]["S"] for item in found} == {"7"}
-        return len(found)
-
-    def seed(stack: Stack) -> str:
-        printed = stack.command("seed", "--user-id", "7")
-        assert (printed.returncode, printed.stderr) == (0, "")
-        return printed.stdout.splitlines()[-1]
-
-    again = "User 7 was seeded before: nothing is added."
-    with running(tmp_path, *AWS_ALONE) as first:
-        with ThreadPoolExecutor() as pool:
-            said = sorted(pool.map(seed, [first, first]))
-        stored = count(first)
-        assert said == [f"User 7 now has {stored} more outcomes of the last 30 days.", again]
-        first.stop(signal.SIGKILL)
-    with running(tmp_path, *AWS_ALONE) as second:
-        assert seed(second) == again
-        assert count(second) == stored
 
 
 def test_every_table_of_the_template_is_kept(tmp_path: Path) -> None:
@@ -184,11 +163,11 @@ def test_a_folder_serves_one_stack_until_that_ends_and_a_reset_empties_it(tmp_pa
             assert refused.stderr == (
                 f"error: a stack is running on {first.data}: stop it, or choose another folder with DATA=\n"
             )
-        assert first.command("seed").returncode == 0
+        assert first.command("session", "--kind", "stored").returncode == 0
         assert first.stop() == 0
     reset = local(first.data, "reset")
     assert (reset.returncode, reset.stderr) == (0, "")
     assert [path.name for path in first.data.iterdir()] == [LOCK]
     with running(tmp_path, *AWS_ALONE) as second, dynamodb(second) as client:
         assert {first.key, first.session_secret} & {second.key, second.session_secret} == set()
-        assert client.scan(TableName=second.tables["OutcomesTable"])["Count"] == 0
+        assert client.scan(TableName=second.tables["SessionsTable"])["Count"] == 0
