@@ -19,7 +19,7 @@ from outcomes_client.__main__ import main
 from outcomes_client._client import LOG
 
 from clients.python.tests.faults import SLOW, FaultyServer
-from clients.python.tests.ledger import KEY, Ledger, decode, encode
+from clients.python.tests.ledger import KEY, Ledger, decode, encode, listed
 from tests.local.stacks import Stack
 
 QUICK = Retry(deadline=20, timeout=10, first=0.01, longest=0.05)
@@ -85,7 +85,8 @@ def _ledger() -> Iterator[Api]:
         return status, answer_headers, encode(answer)
 
     def recorded() -> list[dict[str, Any]]:
-        return [one for one in reversed(ledger.outcomes) if one["user_id"] == 42]
+        mine = [one for one in reversed(ledger.outcomes) if one["user_id"] == 42]
+        return [listed(one) for one in mine if one["status"] != "void"]
 
     with FaultyServer(upstream).running() as door:
         yield Api(door, recorded, KEY, "session=of-user-42", 42, ledger)

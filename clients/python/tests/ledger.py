@@ -28,7 +28,8 @@ TYPES = (
     "task_complete",
     "content_published",
 )
-FIELDS = ("outcomeType", "title", "description", "valueUsd", "agentId", "userId", "metadata")
+FIELDS = ("outcomeType", "title", "description", "valueUsd", "agentId", "userId", "metadata", "occurredAt")
+LEDGER = ("status", "occurred_at", "recorded_by", "version")
 KEY_FIELDS = ("name", "userId", "agentId", "outcomeTypes", "maxValueUsd", "scopes", "expiresAt")
 Caller = str | int | dict[str, Any]
 """The platform, the user of a session, or an agent key."""
@@ -185,6 +186,10 @@ class Ledger:
         if not isinstance(title, str) or not 1 <= len(title) <= 200 or not title.strip():
             detail = {"field": "title", "message": "must be 1 to 200 characters"}
             return {"status": "invalid", "error": "Invalid title", "details": [detail]}
+        occurred_at = fields.get("occurredAt")
+        if occurred_at is not None and not (occurred_at := _instant(occurred_at)):
+            detail = {"field": "occurredAt", "message": "must be an RFC 3339 date-time with an offset"}
+            return {"status": "invalid", "error": "Invalid occurredAt", "details": [detail]}
         own = caller if isinstance(caller, dict) else {"user_id": None, "agent_id": None}
         kept = {
             "user_id": caller if isinstance(caller, int) else fields.get("userId") or own["user_id"],
@@ -194,6 +199,7 @@ class Ledger:
             "description": fields.get("description"),
             "value_usd": fields.get("valueUsd"),
             "metadata": fields.get("metadata"),
+            "occurred_at": occurred_at,
         }
         if isinstance(caller, dict) and (broken := _broken(caller, kept)):
             return {"status": "forbidden", "error": "Forbidden", "details": broken}
@@ -210,10 +216,12 @@ class Ledger:
             self._keys[scope] = kept, outcome_id
         at = datetime(2026, 4, 1, 12, tzinfo=UTC) + timedelta(minutes=number)
         stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self.outcomes.append({"id": outcome_id, **kept, "created_at": stamp})
+        by = "session" if isinstance(caller, int) else caller if isinstance(caller, str) else f"key:{caller['id']}"
+        standing = {"status": "recorded", "occurred_at": occurred_at or stamp, "recorded_by": by, "version": 0}
+        self.outcomes.append({"id": outcome_id, **kept, "created_at": stamp, **standing})
         return {"status": "created", "id": outcome_id}
 
-    def _chosen(self, user: int, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+    def _chosen(self, user: int, query: dict[str, list[str]], by: str = "created_at") -> list[dict[str, Any]]:
         start, end = query.get("from", [""])[0], query.get("to", ["~"])[0]
         return [
             one
@@ -221,7 +229,7 @@ class Ledger:
             if one["user_id"] == user
             and one["outcome_type"] in query.get("outcomeType", TYPES)
             and str(one["agent_id"]) in query.get("agentId", [str(one["agent_id"])])
-            and start <= one["created_at"] < end
+            and start <= one[by] < end
         ]
 
     def _list(self, user: int, query: dict[str, list[str]]) -> Answer:
@@ -229,7 +237,11 @@ class Ledger:
         if not limit.isdecimal() or int(limit) < 1:
             return 400, {}, {"error": "Invalid limit"}
         size, offset = min(int(limit), 50), int(query.get("cursor", ["0"])[0])
-        chosen = self._chosen(user, query)
+        ledger = query.get("include") == ["ledger"]
+        standing = query.get("status", ["recorded", "confirmed", "disputed", *(["void"] if ledger else [])])
+        chosen = [one for one in self._chosen(user, query) if one["status"] in standing]
+        if not ledger:
+            chosen = [listed(one) for one in chosen]
         following = offset + size
         cursor = str(following) if following < len(chosen) else None
         return 200, {}, {"outcomes": chosen[offset:following], "next_cursor": cursor}
@@ -239,7 +251,8 @@ class Ledger:
         if zone not in ("UTC", "Europe/Berlin"):
             return 400, {}, {"error": "Invalid timezone"}
         start, end = query.get("from", ["2026-03-20"])[0], query.get("to", ["2026-04-19"])[0]
-        chosen = self._chosen(user, {"from": [start], "to": [end]})
+        happened = self._chosen(user, {"from": [start], "to": [end]}, by="occurred_at")
+        chosen = [one for one in happened if one["status"] in ("recorded", "confirmed")]
 
         def total(items: list[dict[str, Any]]) -> dict[str, Any]:
             return {"count": len(items), "value_usd": sum((Decimal(i["value_usd"] or 0) for i in items), Decimal(0))}
@@ -251,10 +264,26 @@ class Ledger:
             group[one[name]].append(one)
         first, last = date.fromisoformat(start[:10]), date.fromisoformat(end[:10])
         days = [(first + timedelta(n)).isoformat() for n in range((last - first).days)]
-        by_day = [{"date": day, **total([o for o in chosen if o["created_at"].startswith(day)])} for day in days]
+        by_day = [{"date": day, **total([o for o in chosen if o["occurred_at"].startswith(day)])} for day in days]
         by = {name: [{name: key, **total(items)} for key, items in group.items()] for name, group in groups.items()}
-        totals = {"by_type": by["outcome_type"], "by_agent": by["agent_id"], "by_day": by_day}
+        by_status = {"confirmed": "confirmed", "disputed": "disputed", "voided": "void"}
+        stand = {name: total([o for o in happened if o["status"] == status]) for name, status in by_status.items()}
+        totals = {**stand, "by_type": by["outcome_type"], "by_agent": by["agent_id"], "by_day": by_day}
         return 200, {}, {"from": start, "to": end, "timezone": zone, **total(chosen), **totals}
+
+
+def listed(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Take away what only the ledger says of an outcome."""
+    return {name: value for name, value in outcome.items() if name not in LEDGER}
+
+
+def _instant(text: str) -> str | None:
+    """Write a date-time with offset as the API does, or tell that it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment.tzinfo else None
 
 
 def _broken(key: dict[str, Any], kept: dict[str, Any]) -> list[dict[str, Any]]:

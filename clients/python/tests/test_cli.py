@@ -199,6 +199,7 @@ EVIL_OUTCOME = {
     **{"user_id": 42, "agent_id": None, "value_usd": 1, "metadata": {EVIL: EVIL}},
     "created_at": "2026-04-01T12:00:00.000Z",
 }
+EVIL_STANDING = {"status": EVIL, "occurred_at": "2026-04-01T12:00:00.000Z", "recorded_by": EVIL, "version": 0}
 EVIL_TOTAL = {"count": 1, "value_usd": 1}
 EVIL_SUMMARY = {
     **dict.fromkeys(("from", "to", "timezone"), EVIL),
@@ -213,6 +214,7 @@ EVIL_SUMMARY = {
     ("arguments", "status", "body", "times"),
     [
         (("list",), 200, {"outcomes": [EVIL_OUTCOME], "next_cursor": EVIL}, 3),
+        (("list", "--ledger"), 200, {"outcomes": [{**EVIL_OUTCOME, **EVIL_STANDING}], "next_cursor": EVIL}, 4),
         (("summary",), 200, EVIL_SUMMARY, 4),
         ((*RECORD, *FOR_42), 200, {"ok": True, "id": EVIL}, 1),
         ((*RECORD, *FOR_42), 400, {"error": EVIL, "details": [{"field": EVIL, "message": EVIL}]}, 3),
@@ -301,7 +303,8 @@ def test_summary_as_json_keeps_every_digit(outcomes: Outcomes) -> None:
     run = outcomes("summary", "--json", "--from", "2026-04-01", "--to", "2026-04-03")
     totals = json.loads(run.out, parse_float=Decimal)
     assert totals["value_usd"] == Decimal("1234573.891")
-    assert set(totals) == {"from", "to", "timezone", "count", "value_usd", "by_type", "by_agent", "by_day"}
+    standing = {"confirmed", "disputed", "voided"}
+    assert set(totals) == {"from", "to", "timezone", "count", "value_usd", *standing, "by_type", "by_agent", "by_day"}
 
 
 @pytest.mark.usefixtures("feed")

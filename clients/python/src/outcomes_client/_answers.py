@@ -24,7 +24,19 @@ from ._errors import (
     UnexpectedAnswerError,
 )
 from ._http import Reply, Request, retry_after
-from ._models import AgentKey, AgentTotal, DayTotal, NewAgentKey, Outcome, Page, Recorded, Result, Summary, TypeTotal
+from ._models import (
+    AgentKey,
+    AgentTotal,
+    DayTotal,
+    NewAgentKey,
+    Outcome,
+    Page,
+    Recorded,
+    Result,
+    Summary,
+    Total,
+    TypeTotal,
+)
 
 _REFUSALS: dict[int, type[ApiError]] = {
     400: InvalidOutcomeError,
@@ -152,7 +164,17 @@ def _outcome(item: dict[str, Any]) -> Outcome:
         value_usd=None if item["value_usd"] is None else _amount(item["value_usd"]),
         metadata=_json.plain(item["metadata"]),
         created_at=_instant(item["created_at"]),
+        **(_standing(item) if "status" in item else {}),
     )
+
+
+def _standing(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "status": _text(item["status"]),
+        "occurred_at": _instant(item["occurred_at"]),
+        "recorded_by": None if item["recorded_by"] is None else _text(item["recorded_by"]),
+        "version": _whole(item["version"]),
+    }
 
 
 def summary(reply: Reply) -> Summary:
@@ -171,6 +193,9 @@ def _totals(body: dict[str, Any]) -> Summary:
             raise ValueError(f"{count} outcomes")
         return {"count": count, "value_usd": _amount(item["value_usd"])}
 
+    standing: dict[str, Any] = {
+        name: Total(**total(body[name])) for name in ("confirmed", "disputed", "voided") if name in body
+    }
     return Summary(
         **total(body),
         start=_text(body["from"]),
@@ -179,6 +204,7 @@ def _totals(body: dict[str, Any]) -> Summary:
         by_type=[TypeTotal(**total(one), outcome_type=_text(one["outcome_type"])) for one in body["by_type"]],
         by_agent=[AgentTotal(**total(one), agent_id=_whole_or_none(one["agent_id"])) for one in body["by_agent"]],
         by_day=[DayTotal(**total(one), date=date.fromisoformat(one["date"])) for one in body["by_day"]],
+        **standing,
     )
 
 

@@ -14,23 +14,20 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from . import _answers, _json
+from . import _answers, _json, _moments
 from ._errors import BusyError, InvalidOutcomeError, NoAnswerError, OutcomesError
 from ._http import KEYS_PATH, OWN_KEY_PATH, PATH, SESSION, NoReply, Owner, Reply, Request
 from ._models import AgentKey, NewAgentKey, NewOutcome, Page, Recorded, Result, Summary
+from ._moments import Moment
 
 PAGE_SIZE = 50  # the API's own maximum
 BATCH_ITEMS = 100
 BATCH_BYTES = 1024 * 1024
-
-Moment = datetime | date | str
-"""Is an aware datetime, a date (midnight UTC), or ISO 8601 text that is sent as it is."""
 
 
 @dataclass(frozen=True)
@@ -223,19 +220,22 @@ class Calls:
         agent_id: int | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
+        status: str | Iterable[str] | None = None,
+        ledger: bool = False,
     ) -> Call[Page]:
-        types = [outcome_type] if isinstance(outcome_type, str) else list(outcome_type or ())
         query = [
             *_given(limit=limit, cursor=cursor, agentId=agent_id),
-            *(("outcomeType", str(one)) for one in types),
-            *_given(**{"from": _instant(start), "to": _instant(end)}),
+            *_each("outcomeType", outcome_type),
+            *_given(**{"from": _moments.of_query(start), "to": _moments.of_query(end)}),
+            *_each("status", status),
+            *_given(include="ledger" if ledger else None),
         ]
         return (yield from self._exchange(Request("GET", PATH, query), _answers.page, self._deadline()))
 
     def summary(
         self, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
     ) -> Call[Summary]:
-        query = _given(**{"from": _instant(start), "to": _instant(end), "timezone": timezone})
+        query = _given(**{"from": _moments.of_query(start), "to": _moments.of_query(end), "timezone": timezone})
         return (yield from self._exchange(Request("GET", f"{PATH}/summary", query), _answers.summary, self._deadline()))
 
     def create_key(
@@ -256,7 +256,7 @@ class Calls:
             "outcomeTypes": None if outcome_types is None else list(outcome_types),
             "maxValueUsd": max_value_usd,
             "scopes": None if scopes is None else list(scopes),
-            "expiresAt": _date_time(expires_at),
+            "expiresAt": _moments.of_body(expires_at),
         }
         return (yield from self._new_key(KEYS_PATH, wanted))
 
@@ -368,17 +368,5 @@ def _given(**parameters: object) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in parameters.items() if value is not None]
 
 
-def _instant(moment: Moment | None) -> str | None:
-    """Write a moment for a query; ValueError for a datetime without time zone, as it could be any of 38 instants."""
-    if not isinstance(moment, datetime):
-        return str(moment) if moment is not None else None
-    if moment.utcoffset() is None:
-        raise ValueError("a datetime without time zone is ambiguous: pass an aware one, or a date")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _date_time(moment: Moment | None) -> str | None:
-    """Write a moment as a body does: a date is its midnight in UTC."""
-    if isinstance(moment, date) and not isinstance(moment, datetime):
-        return f"{moment}T00:00:00Z"
-    return _instant(moment)
+def _each(name: str, values: str | Iterable[str] | None) -> list[tuple[str, str]]:
+    return [(name, str(value)) for value in ([values] if isinstance(values, str) else values or ())]

@@ -23,8 +23,8 @@ from . import _cli_keys, _exporting, _importing, _json, _terminal
 from ._client import AsyncOutcomesClient, OutcomesClient
 from ._display import money, printable
 from ._doctor import examine
-from ._models import OutcomeType, Summary
-from ._terminal import Cookie, Url, decimal, numbers, print_json, repeat
+from ._models import OutcomeStatus, OutcomeType, Summary
+from ._terminal import Cookie, Url, decimal, local, moment, numbers, print_json, repeat
 
 app = typer.Typer(
     help="Record the valuable work that agents finish, exactly once, and read it back.",
@@ -64,6 +64,12 @@ def record(
     metadata: Annotated[
         dict[str, Any] | None, typer.Option(parser=_json_object, metavar="JSON", help="Any JSON object.")
     ] = None,
+    at: Annotated[
+        Any,
+        typer.Option(
+            parser=moment, metavar="WHEN", help="When it happened, if not now: an ISO 8601 instant, or a date in UTC."
+        ),
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The name of this piece of work: what is repeated with it counts once.")
     ] = None,
@@ -82,6 +88,7 @@ def record(
                 agent_id=agent,
                 user_id=user,
                 metadata=metadata,
+                occurred_at=at,
                 idempotency_key=key,
             )
         except KeyboardInterrupt:
@@ -100,21 +107,38 @@ def list_(
     agent: Agent = None,
     start: Start = None,
     end: End = None,
+    status: Annotated[
+        list[OutcomeStatus] | None, typer.Option(help="Only what stands so; may be repeated. Means --ledger.")
+    ] = None,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Also when it happened, where it stands, and what is void.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the page as JSON, for pipes.")] = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Show the newest outcomes of the session's user."""
     with OutcomesClient(url, cookie=cookie) as client:
-        page = client.list(limit=limit, cursor=cursor, outcome_type=outcome_type, agent_id=agent, start=start, end=end)
+        page = client.list(
+            limit=limit,
+            cursor=cursor,
+            outcome_type=outcome_type,
+            agent_id=agent,
+            start=start,
+            end=end,
+            status=status,
+            ledger=ledger or bool(status),
+        )
     if json:
         print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
-    table = Table("When", "Type", "Agent", *numbers("Value"), "Title", box=None, pad_edge=False)
+    standing = ("Happened", "Status") if ledger or status else ()
+    table = Table("When", *standing, "Type", "Agent", *numbers("Value"), "Title", box=None, pad_edge=False)
     for one in page.outcomes:
-        when = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        stands = (local(one.occurred_at), printable(one.status or "")) if standing else ()
         agent_text = "" if one.agent_id is None else str(one.agent_id)
-        table.add_row(when, printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title))
+        about = printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title)
+        table.add_row(local(one.created_at), *stands, *about)
     console = _terminal.console()
     console.print(table if page.outcomes else "No outcomes.")
     if page.next_cursor:
@@ -146,6 +170,9 @@ def summary(
     console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"
     console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
+    owners = [(totals.confirmed, "confirmed"), (totals.disputed, "disputed")]
+    if words := [f"{money(total.value_usd)} {name}" for total, name in owners if total.count]:
+        console.print(" · ".join(words))
     console.print(printable(f"{totals.start} to {totals.end}, {totals.timezone}"), style="dim", soft_wrap=True)
     console.print(_plot(totals, console.width))
     for heading, rows in (
@@ -172,10 +199,11 @@ def import_(
 ) -> None:
     """Record every line of a file; run it again and nothing is recorded twice.
 
-    Each line is a request body of the API, or a line of an export. Lines are told apart by what they say and by how
-    many equal ones stand before them, so that an interrupted import may be repeated within 35 days (as long as the API
-    remembers). A line that is added or edited is a new outcome; the outcome of a line that is removed stays. Give
-    --scope (a date, say) when a new file says the same as an old one and means new work.
+    Each line is a request body of the API, or a line of an export, which keeps the time when it happened: without the
+    platform's key, or a key with the scope backfill, that may be 34 days ago at most. Lines are told apart by what they
+    say and by how many equal ones stand before them, so that an interrupted import may be repeated within 35 days (as
+    long as the API remembers). A line that is added or edited is a new outcome; the outcome of a line that is removed
+    stays. Give --scope (a date, say) when a new file says the same as an old one and means new work.
     """
     tally: Counter[str] = Counter()
     unread: Counter[str] = Counter()
@@ -237,9 +265,12 @@ def export(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Write every outcome of the session's user, newest first."""
+    """Write every outcome of the session's user that is not void, newest first."""
+    alive = [status for status in OutcomeStatus if status is not OutcomeStatus.VOID]
     with OutcomesClient(url, cookie=cookie) as client:
-        outcomes = client.iterate(outcome_type=outcome_type, agent_id=agent, start=start, end=end)
+        outcomes = client.iterate(
+            outcome_type=outcome_type, agent_id=agent, start=start, end=end, status=alive, ledger=True
+        )
         (_exporting.write_jsonl if layout is Format.JSONL else _exporting.write_csv)(output, outcomes)
 
 
@@ -322,6 +353,9 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
         "to": totals.end,
         "timezone": totals.timezone,
         **total(totals),
+        "confirmed": total(totals.confirmed),
+        "disputed": total(totals.disputed),
+        "voided": total(totals.voided),
         "by_type": [total(one, outcome_type=one.outcome_type) for one in totals.by_type],
         "by_agent": [total(one, agent_id=one.agent_id) for one in totals.by_agent],
         "by_day": [total(one, date=one.date.isoformat()) for one in totals.by_day],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from ._client import OutcomesClient
 from ._display import money, printable
 from ._errors import NoAnswerError, OutcomesError, ServerError, UnexpectedAnswerError
 from ._models import NewAgentKey, OutcomeType
-from ._terminal import Cookie, Url, console, decimal, numbers, print_json
+from ._terminal import Cookie, Url, console, decimal, local, moment, numbers, print_json
 
 app = typer.Typer(
     help="Make, list, rotate and revoke the keys of a user's agents, by the session or the platform's key.",
@@ -38,13 +37,6 @@ class Scope(StrEnum):
     BACKFILL = "backfill"
 
 
-def _date(text: str) -> date | str:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return text
-
-
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="What it is for, in 1 to 80 characters.")],
@@ -61,7 +53,7 @@ def create(
     expires: Annotated[
         Any,
         typer.Option(
-            parser=_date, metavar="WHEN", help="Until this ISO 8601 instant, or the start of this date in UTC."
+            parser=moment, metavar="WHEN", help="Until this ISO 8601 instant, or the start of this date in UTC."
         ),
     ] = None,
     user: User = None,
@@ -112,8 +104,8 @@ def list_(
             "all" if one.outcome_types is None else printable(", ".join(one.outcome_types)),
             money(one.max_value_usd) or "any",
             printable(", ".join(one.scopes)),
-            _local(one.expires_at) or "never",
-            _local(one.last_used_at) or "never",
+            local(one.expires_at) or "never",
+            local(one.last_used_at) or "never",
         )
     console().print(table if keys else "No keys.")
 
@@ -169,7 +161,3 @@ def _show(made: NewAgentKey) -> None:
     """Print the key alone, for scripts, and beside it what a person wants to know."""
     print(f"Key {printable(made.id)} of user {made.user_id}. Its text is shown this once:", file=sys.stderr)
     print(printable(made.key))
-
-
-def _local(moment: datetime | None) -> str:
-    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")

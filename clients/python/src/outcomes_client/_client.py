@@ -13,15 +13,28 @@ from typing import Any, Self
 import anyio
 import httpx
 
-from ._calls import PAGE_SIZE, Call, Calls, Moment, Retry, Say, Send
+from ._calls import PAGE_SIZE, Call, Calls, Retry, Say, Send
 from ._http import Address, NoReply, Reply
-from ._models import AgentKey, NewAgentKey, NewOutcome, Outcome, OutcomeType, Page, Recorded, Result, Summary
+from ._models import (
+    AgentKey,
+    NewAgentKey,
+    NewOutcome,
+    Outcome,
+    OutcomeStatus,
+    OutcomeType,
+    Page,
+    Recorded,
+    Result,
+    Summary,
+)
+from ._moments import Moment
 from ._settings import address_of, defaults_of, retry_of
 
 LOG = logging.getLogger("outcomes_client")
 Results = list[Result]
 Keys = list[AgentKey]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
+Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
 
 _LONGEST_ANSWER = 16 * 1024 * 1024  # Lambda's own limit is 6 MB; what is longer is not from this API
 _CONNECT = 10.0  # seconds to reach the host; a name or a route that is wrong need not use up the whole try
@@ -81,6 +94,7 @@ class OutcomesClient:
         agent_id: int | None = None,
         user_id: int | None = None,
         metadata: Mapping[str, Any] | None = None,
+        occurred_at: Moment | None = None,
         idempotency_key: str | None = None,
     ) -> Recorded:
         """Record one outcome, once, however often it must be sent; see `NewOutcome` for the fields.
@@ -97,6 +111,7 @@ class OutcomesClient:
                     agent_id=agent_id,
                     user_id=user_id,
                     metadata=metadata,
+                    occurred_at=occurred_at,
                     idempotency_key=idempotency_key,
                 )
             )
@@ -119,12 +134,16 @@ class OutcomesClient:
         agent_id: int | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
+        status: Statuses | None = None,
+        ledger: bool = False,
     ) -> Page:
         """List one page of the session's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
         A page may hold fewer than `limit` (default 20, at most 50) while `next_cursor` says that there are more.
+        `status` asks for outcomes that stand so. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to
+        each, and the void ones, which are left out else.
         """
-        return self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end))
+        return self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger))
 
     def iterate(
         self,
@@ -133,11 +152,13 @@ class OutcomesClient:
         agent_id: int | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
+        status: Statuses | None = None,
+        ledger: bool = False,
     ) -> Iterator[Outcome]:
-        """Yield every outcome of the session, newest first; pages are read as they are needed."""
+        """Yield every outcome of the session, newest first; pages are read as they are needed. See `list`."""
         cursor: str | None = None
         while True:
-            page = self._run(self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end))
+            page = self._run(self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end, status, ledger))
             yield from page.outcomes
             cursor = page.next_cursor
             if cursor is None:
@@ -146,7 +167,7 @@ class OutcomesClient:
     def summary(
         self, *, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
     ) -> Summary:
-        """Sum up the session's outcomes, exactly: by default the last 30 days in UTC, at most 366 days."""
+        """Sum up the session's outcomes by when they happened, exactly; the last 30 days in UTC, at most 366 days."""
         return self._run(self._calls.summary(start, end, timezone))
 
     def create_key(
@@ -276,6 +297,7 @@ class AsyncOutcomesClient:
         agent_id: int | None = None,
         user_id: int | None = None,
         metadata: Mapping[str, Any] | None = None,
+        occurred_at: Moment | None = None,
         idempotency_key: str | None = None,
     ) -> Recorded:
         """See `OutcomesClient.record`."""
@@ -289,6 +311,7 @@ class AsyncOutcomesClient:
                     agent_id=agent_id,
                     user_id=user_id,
                     metadata=metadata,
+                    occurred_at=occurred_at,
                     idempotency_key=idempotency_key,
                 )
             )
@@ -307,9 +330,11 @@ class AsyncOutcomesClient:
         agent_id: int | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
+        status: Statuses | None = None,
+        ledger: bool = False,
     ) -> Page:
         """See `OutcomesClient.list`."""
-        return await self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end))
+        return await self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger))
 
     async def iterate(
         self,
@@ -318,11 +343,15 @@ class AsyncOutcomesClient:
         agent_id: int | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
+        status: Statuses | None = None,
+        ledger: bool = False,
     ) -> AsyncIterator[Outcome]:
         """See `OutcomesClient.iterate`."""
         cursor: str | None = None
         while True:
-            page = await self._run(self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end))
+            page = await self._run(
+                self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end, status, ledger)
+            )
             for outcome in page.outcomes:
                 yield outcome
             cursor = page.next_cursor

@@ -23,7 +23,10 @@ _SENT_AS = {
     "agent_id": "agentId",
     "user_id": "userId",
     "idempotency_key": "idempotencyKey",
+    "occurred_at": "occurredAt",
+    "createdAt": "created_at",
 }
+_STANDING = ("status", "recorded_by", "version")
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def lines(file: Iterable[bytes], scope: str) -> Iterator[Line]:
     A line is a request body of the API or an outcome as the API lists it. One that names no `idempotencyKey` gets one
     from what it says (layout, key order and spelling do not matter) and from how many equal lines stand before it. So
     an interrupted import may be repeated; a line that is added, or edited, is a new outcome; lines may be moved,
-    removed or spread over files. `scope` sets apart what is equal and yet new.
+    removed or spread over files. `scope` sets apart what is equal and yet new. A listed outcome that does not say when
+    it happened, happened when it was recorded.
     """
     seen: Counter[bytes] = Counter()
     for number, line in enumerate(file, start=1):
@@ -60,13 +64,17 @@ def lines(file: Iterable[bytes], scope: str) -> Iterator[Line]:
             seen[digest] += 1
             body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
         if "created_at" in body:  # the API gave it this id and time: it is told apart by them, and gets new ones
-            del body["created_at"]
+            created_at = body.pop("created_at")
             body.pop("id", None)
+            body.setdefault("occurredAt", created_at)
         yield Line(number, len(line), body)
 
 
 def _read(text: bytes) -> dict[str, Any]:
     """Read a line, its fields spelled as in a request; an idempotency key that is null is none.
+
+    Of a listed outcome, what the ledger adds is left out where it does not make it another one: the same may be listed
+    without it, or be confirmed meanwhile.
 
     Raises:
         ValueError: it is not the JSON text of an object, or says a field in both spellings.
@@ -79,6 +87,11 @@ def _read(text: bytes) -> dict[str, Any]:
         raise ValueError("it says {} and {}".format(*next(pair for pair in _SENT_AS.items() if said.keys() >= {*pair})))
     if body.get("idempotencyKey") is None:
         body.pop("idempotencyKey", None)
+    if "created_at" in body:
+        for name in _STANDING:
+            body.pop(name, None)
+        if body.get("occurredAt") in (None, body["created_at"]):
+            body.pop("occurredAt", None)
     return body
 
 

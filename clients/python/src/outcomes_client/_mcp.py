@@ -49,6 +49,10 @@ Value = Annotated[
     Field(description="What it is worth in US dollars, if you know; never a guess. A string keeps every digit."),
 ]
 Metadata = Annotated[dict[str, Any] | None, Field(description="Anything else worth keeping, such as ids and links.")]
+OccurredAt = Annotated[
+    str | None,
+    Field(description="When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know."),
+]
 AgentId = Annotated[int | None, Field(description="Which agent did it. Leave out if the server sets it.", ge=1)]
 UserId = Annotated[int | None, Field(description="For which user. Leave out if the server sets it.", ge=1)]
 Key = Annotated[
@@ -76,6 +80,7 @@ class Item(BaseModel):
     description: Description = None
     value_usd: Value = None
     metadata: Metadata = None
+    occurred_at: OccurredAt = None
     agent_id: AgentId = None
     user_id: UserId = None
 
@@ -121,6 +126,7 @@ class Fixed:
             description=item.description,
             value_usd=item.value_usd,
             metadata=item.metadata,
+            occurred_at=item.occurred_at,
             agent_id=self.agent_id or item.agent_id,
             user_id=self.user_id or item.user_id,
             idempotency_key=item.idempotency_key,
@@ -193,6 +199,7 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
         description: Description = None,
         value_usd: Value = None,
         metadata: Metadata = None,
+        occurred_at: OccurredAt = None,
         agent_id: AgentId = None,
         user_id: UserId = None,
     ) -> Recorded:
@@ -203,6 +210,7 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
             description=description,
             value_usd=value_usd,
             metadata=metadata,
+            occurred_at=occurred_at,
             agent_id=agent_id,
             user_id=user_id,
         )
@@ -228,7 +236,8 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
     @tool(
         title="List outcomes",
         description=(
-            "The user's recorded outcomes, newest first. Use it to see whether something is recorded already. "
+            "The user's recorded outcomes, newest first. Use it to see whether something is recorded already. What is "
+            "`void` was taken back and what is `disputed` is doubted by its owner: neither counts. "
             "To go on, call again with `cursor` set to the `next_cursor` of the page before, until that is null."
         ),
         annotations=reading,
@@ -243,13 +252,20 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
     ) -> Page:
         with _mendable():
             return await client.list(
-                limit=limit, cursor=cursor, outcome_type=outcome_types, agent_id=agent_id, start=start, end=end
+                limit=limit,
+                cursor=cursor,
+                outcome_type=outcome_types,
+                agent_id=agent_id,
+                start=start,
+                end=end,
+                ledger=True,
             )
 
     @tool(
         title="Sum up the value",
         description=(
-            "Count and exact value in US dollars of the user's outcomes: in total, by type, by agent and by day. "
+            "Count and exact value in US dollars of the user's outcomes: in total, by type, by agent and by day, "
+            "by when they happened. What is disputed or voided is summed up apart and not in the rest. "
             "The last 30 days unless `start` and `end` say otherwise; at most 366 days."
         ),
         annotations=reading,

@@ -9,6 +9,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
+from . import _moments
+from ._moments import Moment
+
 
 class OutcomeType(StrEnum):
     """Names the kinds of outcome that the API records; plain strings of the same text do as well."""
@@ -21,13 +24,23 @@ class OutcomeType(StrEnum):
     CONTENT_PUBLISHED = "content_published"
 
 
+class OutcomeStatus(StrEnum):
+    """Names where an outcome may stand; plain strings of the same text do as well."""
+
+    RECORDED = "recorded"
+    CONFIRMED = "confirmed"
+    DISPUTED = "disputed"
+    VOID = "void"
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewOutcome:
     """Holds an outcome to record. The API judges the fields; see its contract for their limits.
 
     `value_usd` is sent digit for digit; give money as Decimal. `user_id` counts only with an API key: a session
-    records for its own user. Give your own `idempotency_key` (1 to 255 visible ASCII characters) when the work has a
-    name that outlives this process; else one is made for each call.
+    records for its own user. `occurred_at`, when it happened, is the moment of recording unless given; a date is its
+    midnight in UTC. Give your own `idempotency_key` (1 to 255 visible ASCII characters) when the work has a name that
+    outlives this process; else one is made for each call.
     """
 
     outcome_type: OutcomeType | str
@@ -37,6 +50,7 @@ class NewOutcome:
     agent_id: int | None = None
     user_id: int | None = None
     metadata: Mapping[str, Any] | None = None
+    occurred_at: Moment | None = None
     idempotency_key: str | None = None
 
     def body(self) -> dict[str, Any]:
@@ -49,6 +63,7 @@ class NewOutcome:
             "agentId": self.agent_id,
             "userId": self.user_id,
             "metadata": self.metadata,
+            "occurredAt": _moments.of_body(self.occurred_at),
             "idempotencyKey": self.idempotency_key,
         }
         return {name: value for name, value in fields.items() if value is not None}
@@ -93,7 +108,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Holds a recorded outcome. Numbers in `metadata` are int or float, or Decimal where a float would change them."""
+    """Holds a recorded outcome. Numbers in `metadata` are int or float, or Decimal where a float would change them.
+
+    Where the ledger was asked for, also where it stands (`status`), when it happened, what recorded it (`key`,
+    `key:<id>` of an agent's key, `session`, None where that was not kept) and how often it was corrected (`version`);
+    else these are None.
+    """
 
     id: str
     user_id: int | None
@@ -104,10 +124,14 @@ class Outcome:
     value_usd: Decimal | None
     metadata: dict[str, Any] | None
     created_at: datetime
+    status: str | None = None
+    occurred_at: datetime | None = None
+    recorded_by: str | None = None
+    version: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Make the outcome as the API lists it; `value_usd` stays a Decimal."""
-        return {
+        listed = {
             "id": self.id,
             "user_id": self.user_id,
             "agent_id": self.agent_id,
@@ -117,6 +141,15 @@ class Outcome:
             "value_usd": self.value_usd,
             "metadata": self.metadata,
             "created_at": _text(self.created_at),
+        }
+        if self.status is None:
+            return listed
+        return {
+            **listed,
+            "status": self.status,
+            "occurred_at": _text(self.occurred_at),
+            "recorded_by": self.recorded_by,
+            "version": self.version,
         }
 
 
@@ -159,8 +192,12 @@ class DayTotal(Total):
 
 @dataclass(frozen=True)
 class Summary(Total):
-    """Sums up from `start` (inclusive) to `end` (exclusive), both as the API says them in ISO 8601;
-    days by the clock of `timezone`."""
+    """Sums up what happened from `start` (inclusive) to `end` (exclusive), both as the API says them in ISO 8601;
+    days by the clock of `timezone`.
+
+    All sums are of what stands; of it, `confirmed` is what its owner has confirmed. What is `disputed` or `voided` is
+    in no other sum. The three are zero where the API is older.
+    """
 
     start: str
     end: str
@@ -168,6 +205,9 @@ class Summary(Total):
     by_type: list[TypeTotal]
     by_agent: list[AgentTotal]
     by_day: list[DayTotal]
+    confirmed: Total = Total(0, Decimal(0))
+    disputed: Total = Total(0, Decimal(0))
+    voided: Total = Total(0, Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -212,4 +252,4 @@ class NewAgentKey(AgentKey):
 
 
 def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else _moments.text(moment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, override
 
@@ -51,9 +52,22 @@ def decimal(text: str) -> Decimal:
     return value
 
 
+def moment(text: str) -> date | str:
+    """Read an option that is a date, or else an instant, which is for the API to judge."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return text
+
+
 def console(stderr: bool = False) -> Console:
     """Open a console that takes text as text: no markup, no emoji codes, no colouring of what looks like code."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def local(moment: datetime | None) -> str:
+    """Write an instant by this machine's clock, to the minute; nothing for None."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def numbers(*headings: str) -> list[Column]:

@@ -1,0 +1,256 @@
+"""Say when outcomes happened, and read what the ledger knows of them: by the clients, the command, the MCP server."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.client import Client
+from outcomes_client import (
+    AsyncOutcomesClient,
+    BrokenAnswerError,
+    InvalidOutcomeError,
+    NewOutcome,
+    OutcomesClient,
+    OutcomeStatus,
+    Total,
+)
+from outcomes_client._mcp import build
+
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
+from clients.python.tests.ledger import encode, listed
+from clients.python.tests.test_mcp import DEAL, call
+
+MARCH = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
+NAIVE = datetime(2026, 3, 14, 15, 9)  # noqa: DTZ001 - which a caller may give by mistake
+
+
+def write(path: Path, *lines: dict[str, Any]) -> str:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(path)
+
+
+# Recording
+
+
+@everywhere
+@pytest.mark.parametrize(
+    ("moment", "happened"),
+    [
+        (MARCH, datetime(2026, 3, 14, 15, 9, 26, 535000, tzinfo=UTC)),
+        (
+            MARCH.astimezone(timezone(timedelta(hours=5, minutes=30))),
+            datetime(2026, 3, 14, 15, 9, 26, 535000, tzinfo=UTC),
+        ),
+        (date(2026, 3, 14), datetime(2026, 3, 14, tzinfo=UTC)),
+        ("2026-03-14T16:09:00+01:00", datetime(2026, 3, 14, 15, 9, tzinfo=UTC)),
+    ],
+)
+async def test_an_outcome_counts_when_it_happened(
+    api: Api, client: OutcomesClient, moment: Any, happened: datetime
+) -> None:
+    first = client.record(
+        "deal_closed", "Acme", user_id=api.user, value_usd=5, occurred_at=moment, idempotency_key="pi"
+    )
+    new = NewOutcome(
+        outcome_type="deal_closed",
+        title="Acme",
+        user_id=api.user,
+        value_usd=5,
+        occurred_at=moment,
+        idempotency_key="pi",
+    )
+    assert [one.status for one in client.record_many([new])] == ["replayed"]
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        again = await awaiting.record(
+            "deal_closed", "Acme", user_id=api.user, value_usd=5, occurred_at=moment, idempotency_key="pi"
+        )
+        assert (again.id, again.replayed) == (first.id, True)
+        assert [one.id async for one in awaiting.iterate(status="recorded", ledger=True)] == [first.id]
+        page = await awaiting.list(ledger=True, status=[OutcomeStatus.RECORDED, "void"])
+    assert page == client.list(ledger=True, status=[OutcomeStatus.RECORDED, "void"])
+    [outcome] = page.outcomes
+    assert (outcome.occurred_at, outcome.status, outcome.recorded_by, outcome.version) == (
+        happened,
+        "recorded",
+        "key",
+        0,
+    )
+    [day] = [one for one in client.summary(start="2026-03-01", end="2026-04-01").by_day if one.count]
+    assert (day.date, day.count, day.value_usd) == (date(2026, 3, 14), 1, Decimal(5))
+
+
+@everywhere
+def test_a_time_without_zone_sinks_no_other_item(api: Api, client: OutcomesClient) -> None:
+    outcome: dict[str, Any] = {"outcome_type": "task_complete", "title": "One", "user_id": api.user}
+    with pytest.raises(InvalidOutcomeError, match="400 Invalid occurredAt: occurredAt "):
+        client.record(**outcome, occurred_at=NAIVE)
+    results = client.record_many([NewOutcome(**outcome, occurred_at=NAIVE), NewOutcome(**outcome)])
+    assert [one.status for one in results] == ["invalid", "created"]
+    assert results[0].error == "Invalid occurredAt"
+
+
+@pytest.mark.parametrize("api", ["stack"], indirect=True)
+def test_a_session_is_told_the_earliest_time_that_is_taken(api: Api) -> None:
+    now = datetime.now(UTC)
+    with OutcomesClient(**{**api.settings, "api_key": None}) as session:
+        assert session.record("task_complete", "Lately", occurred_at=now - timedelta(days=33)).id
+        with pytest.raises(InvalidOutcomeError, match=r"occurredAt .*20\d\d-\d\d-\d\dT"):
+            session.record("task_complete", "Long ago", occurred_at=now - timedelta(days=36))
+
+
+@everywhere
+async def test_a_model_says_when_it_happened(api: Api) -> None:
+    async with AsyncOutcomesClient(**api.settings, user_id=api.user) as client, Client(build(client)) as model:
+        deal = {**DEAL, "idempotency_key": f"deal-of-{api.user}", "occurred_at": "2026-03-14T15:09:26Z"}
+        await call(model, "record_outcome", **deal)
+        [again] = (await call(model, "record_outcomes", outcomes=[deal]))["results"]
+        assert again["status"] == "replayed"
+        [outcome] = (await call(model, "list_outcomes"))["outcomes"]
+    assert (outcome["status"], outcome["version"]) == ("recorded", 0)
+    assert outcome["occurred_at"].startswith("2026-03-14T15:09:26")
+
+
+# The command
+
+
+@everywhere
+def test_the_command_records_when_it_happened(
+    api: Api, client: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for title, at in (("Day", "2026-03-14"), ("Instant", "2026-03-14T15:09:26.535Z")):
+        recording = ("record", "--type", "deal_closed", "--title", title, "--user", str(api.user), "--at", at)
+        assert outcomes(*recording).code == 0
+    instant, day = client.list(ledger=True).outcomes
+    assert day.occurred_at == datetime(2026, 3, 14, tzinfo=UTC)
+    assert instant.occurred_at == datetime(2026, 3, 14, 15, 9, 26, 535000, tzinfo=UTC)
+    heading, *rows = outcomes("list", "--ledger").out.splitlines()
+    assert heading.split() == ["When", "Happened", "Status", "Type", "Agent", "Value", "Title"]
+    assert [row.split()[4:] for row in rows] == [["recorded", "deal_closed", title] for title in ("Instant", "Day")]
+    assert rows[0].split()[2:4] == instant.occurred_at.astimezone().strftime("%Y-%m-%d %H:%M").split()
+    assert outcomes("list", "--status", "void").out == "No outcomes.\n"
+    page = json.loads(outcomes("list", "--json", "--status", "recorded").out)
+    assert [one["occurred_at"] for one in page["outcomes"]] == ["2026-03-14T15:09:26.535Z", "2026-03-14T00:00:00.000Z"]
+    refused = outcomes("record", "--type", "deal_closed", "--title", "x", "--user", str(api.user), "--at", "yesterday")
+    assert refused.code == 1
+    assert "Invalid occurredAt" in refused.err
+
+
+def test_the_summary_tells_what_owners_say_only_where_they_said_it(api: Api, outcomes: Outcomes) -> None:
+    for status, value in (("recorded", 1), ("confirmed", 20), ("confirmed", 300), ("disputed", 4000), ("void", 50000)):
+        outcomes("record", "--type", "deal_closed", "--title", status, "--value", str(value), "--user", "42")
+        api.ledger.outcomes[-1]["status"] = status
+        period = ("--from", "2026-04-01", "--to", "2026-04-03")
+        run = outcomes("summary", *period)
+        assert ("confirmed" in run.out, "disputed" in run.out) == (value > 1, value > 300)
+    assert "$321.00 in 3 outcomes\n$320.00 confirmed · $4,000.00 disputed\n" in run.out
+    totals = json.loads(outcomes("summary", *period, "--json").out)
+    assert [totals[name]["count"] for name in ("confirmed", "disputed", "voided")] == [2, 1, 1]
+    assert totals["voided"]["value_usd"] == 50000
+
+
+# Importing
+
+
+@everywhere
+def test_an_import_keeps_when_it_happened(api: Api, client: OutcomesClient, outcomes: Outcomes, tmp_path: Path) -> None:
+    work = {"outcomeType": "task_complete", "title": "One", "userId": api.user}
+    stamp = "2026-03-14T15:09:26.535Z"
+    lines: list[dict[str, Any]] = [
+        {**work, "occurredAt": stamp},
+        {**work, "occurred_at": stamp, "title": "Two"},
+        {**work, "id": "x", "created_at": stamp},
+        {**work, "id": "y", "createdAt": stamp},
+        {**work, "id": "z", "created_at": "2026-04-01T12:00:00.000Z", "occurred_at": stamp},
+        {**work, "id": "n", "created_at": stamp, "occurredAt": None},
+    ]
+    file = write(tmp_path / "old.jsonl", *lines)
+    run = outcomes("import", file)
+    assert (run.code, run.out, run.err) == (0, "6 recorded, 0 already there, 0 refused\n", "")
+    assert {one.occurred_at for one in client.iterate(ledger=True)} == {datetime.fromisoformat(stamp)}
+    assert outcomes("import", file).out == "0 recorded, 6 already there, 0 refused\n"
+
+
+@everywhere
+def test_what_was_exported_keeps_when_it_happened_with_the_ledger_or_without(
+    api: Api, client: OutcomesClient, outcomes: Outcomes, tmp_path: Path
+) -> None:
+    client.record("task_complete", "Now", user_id=api.user)
+    client.record("task_complete", "March", user_id=api.user, occurred_at=MARCH)
+    run = outcomes("export")
+    exported = [json.loads(line) for line in run.out.splitlines()]
+    assert [one["status"] for one in exported] == ["recorded"] * 2
+    assert outcomes("import", write(tmp_path / "a.jsonl", *exported)).out.startswith("2 recorded")
+    # As an export of before said it, and after its owner has confirmed it, an outcome is the same one.
+    again = [listed(exported[1]), {**exported[0], "status": "confirmed", "version": 1}]
+    run = outcomes("import", write(tmp_path / "b.jsonl", *again))
+    assert run.out == "0 recorded, 2 already there, 0 refused\n"
+    times = [(one.title, one.occurred_at) for one in client.iterate(ledger=True)]
+    assert sorted(times[:2], key=str) == sorted(times[2:], key=str)
+
+
+def test_a_spreadsheet_says_where_outcomes_stand_and_leaves_void_ones_out(api: Api, outcomes: Outcomes) -> None:
+    for status in ("recorded", "void", "disputed"):
+        outcomes("record", "--type", "deal_closed", "--title", status, "--user", "42", "--at", "2026-03-14")
+        api.ledger.outcomes[-1]["status"] = status
+    rows = list(csv.DictReader(io.StringIO(outcomes("export", "--format", "csv").out)))
+    assert [(one["title"], one["status"], one["version"]) for one in rows] == [
+        ("disputed", "disputed", "0"),
+        ("recorded", "recorded", "0"),
+    ]
+    assert {one["occurred_at"] for one in rows} == {"2026-03-14T00:00:00.000Z"}
+
+
+# Older APIs, and answers that are none
+
+
+def test_an_older_api_knows_no_ledger_and_nothing_confirmed(
+    api: Api, client: OutcomesClient, outcomes: Outcomes
+) -> None:
+    client.record("deal_closed", "Acme", user_id=42)
+    current = api.door.upstream
+
+    def older(*asked: Any) -> Any:
+        status, headers, body = current(*asked)
+        answer = json.loads(body)
+        for name in ("confirmed", "disputed", "voided"):
+            answer.pop(name, None)
+        return status, headers, encode({**answer, "outcomes": [listed(one) for one in answer.get("outcomes", [])]})
+
+    api.door.upstream = older
+    [outcome] = client.list(ledger=True).outcomes
+    assert (outcome.status, outcome.occurred_at, outcome.recorded_by, outcome.version) == (None,) * 4
+    assert list(outcome.as_dict()) == list(listed(outcome.as_dict()))
+    summary = client.summary(start="2026-04-01", end="2026-04-03")
+    assert summary.confirmed == summary.disputed == summary.voided == Total(0, Decimal(0))
+    assert outcomes("list", "--ledger").code == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": None},
+        {"status": "void", "version": "1"},
+        {"status": "void", "recorded_by": 1},
+        {"status": "void", "occurred_at": "2026-03-14"},
+    ],
+)
+def test_a_standing_that_no_outcome_has_is_refused(api: Api, wrong: dict[str, Any]) -> None:
+    right = {"occurred_at": "2026-04-01T12:00:00.000Z", "recorded_by": None, "version": 0}
+    outcome = {
+        **{"id": "x", "user_id": 42, "agent_id": None, "outcome_type": "task_complete", "title": "x"},
+        **{"description": None, "value_usd": 1, "metadata": None, "created_at": "2026-04-01T12:00:00.000Z"},
+    }
+    bodies = [{"outcomes": [{**outcome, **right, **one}], "next_cursor": None} for one in ({"status": "void"}, wrong)]
+    api.door.upstream = lambda *_: (200, {}, encode(bodies.pop(0) if len(bodies) > 1 else bodies[0]))
+    with OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client:
+        assert client.list().outcomes[0].recorded_by is None
+        with pytest.raises(BrokenAnswerError):
+            client.list()
