@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -156,34 +157,35 @@ def _demo_cookie(settings: Settings) -> str:
 def banner(settings: Settings, state: State, cookie: str) -> str:
     """Write what a newcomer needs, ready to paste; `cookie` is the demo user's."""
     url = f"{state.url}/api/outcomes"
-    outcome = json.dumps(
-        {"outcomeType": "deal_closed", "title": "Renewed Acme for a year", "valueUsd": 12500.5, "userId": DEMO_USER}
-    )
-    record = [
-        "curl",
-        "-i",
-        url,
-        "-H",
-        f"Authorization: Bearer {state.key}",
-        "-H",
-        "Content-Type: application/json",
-        "-d",
-        outcome,
-    ]
-    read = ["curl", "-i", f"{url}?limit=5", "-H", f"Cookie: {cookie}"]
+    outcome = {"outcomeType": "deal_closed", "title": "Renewed Acme for a year", "valueUsd": 12500.5}
+    bounds = {"name": "Negotiator", "agentId": 7, "maxValueUsd": 20000}
+    record = _curl(url, f"Authorization: Bearer {state.key}", outcome | {"userId": DEMO_USER})
+    read = _curl(f"{url}?limit=5", f"Cookie: {cookie}")
+    make_key = _curl(f"{state.url}/api/keys", f"Cookie: {cookie}", bounds)
     return f"""
 URL         {url}
 Bearer key  {state.key}
 Cookie      {cookie}  (user {DEMO_USER})
 
 Record an outcome:
-{shlex.join(record)}
+{record}
 
 List the outcomes of user {DEMO_USER}:
-{shlex.join(read)}
+{read}
+
+Make a key for an agent of user {DEMO_USER}, which records no more than it may:
+{make_key}
 
 What is recorded stays in {settings.data}, as do the key and the sessions; make reset empties it.
 """
+
+
+def _curl(url: str, credential: str, body: dict[str, Any] | None = None) -> str:
+    """Write a call for a shell; with a body it is a POST."""
+    command = ["curl", "-i", url, "-H", credential]
+    if body is not None:
+        command += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+    return shlex.join(command)
 
 
 def sam_banner(settings: Settings, state: State, aws: Aws, parameters: dict[str, str], cookie: str) -> str:

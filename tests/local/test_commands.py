@@ -65,11 +65,19 @@ def _list(stack: Stack, user_id: int, **query: int) -> list[dict[str, object]]:
 
 
 def test_what_is_printed_works_as_printed(stack: Stack) -> None:
-    record, read = re.findall(r"^curl .*$", stack.output_file.read_text(), re.MULTILINE)
-    recorded = subprocess.run(record, shell=True, capture_output=True, text=True, check=True)  # noqa: S602 (as a person pastes it)
-    assert recorded.stdout.endswith('\n{"ok":true}')
-    listed = subprocess.run(read, shell=True, capture_output=True, text=True, check=True)  # noqa: S602
-    assert json.loads(listed.stdout.splitlines()[-1])["outcomes"][0]["title"] in record
+    def paste(command: str) -> str:
+        return subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout.splitlines()[-1]  # noqa: S602
+
+    record, read, make_key = re.findall(r"^curl .*$", stack.output_file.read_text(), re.MULTILINE)
+    assert paste(record) == '{"ok":true}'
+    assert json.loads(paste(read))["outcomes"][0]["title"] in record
+    made = json.loads(paste(make_key))
+    assert (made["user_id"], made["agent_id"]) == (42, 7)
+    assert paste(record.replace(stack.key, made["key"])) == '{"ok":true}'
+    newest = json.loads(paste(read))["outcomes"][0]
+    assert (newest["user_id"], newest["agent_id"]) == (42, 7)
+    # Others look at the page of this user.
+    httpx.delete(f"{stack.url}/api/keys/{made['id']}", headers={"Cookie": stack.cookie(42)}).raise_for_status()
 
 
 @pytest.mark.parametrize("kind", ["next-auth", "authjs", "stored"])
