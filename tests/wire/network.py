@@ -19,11 +19,12 @@ NEVER = float("inf")
 
 
 class Trouble(NamedTuple):
-    """Trouble that a request meets: an error when connecting, or what comes back on the connection."""
+    """Trouble that a request meets: an error when connecting, one when sending, or what comes back."""
 
     name: str
     connecting: OSError | float | None = None
     answer: tuple[Chunk, ...] = ()
+    sending: type[OSError] | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -140,6 +141,13 @@ class Network:
         self.received.append(request)
         return self._take().answer
 
+    def fail_sending(self) -> None:
+        """Raise what meets a request that is sent to another end which is gone, although nothing told so."""
+        sending = self._next().sending
+        if sending:
+            self._take()
+            raise sending(errno.ECONNRESET, "Connection reset by peer")
+
     def _next(self) -> Trouble:
         return self.troubles[0] if self.troubles else fine()
 
@@ -195,6 +203,7 @@ class Socket:
     def sendall(self, data: bytes) -> None:
         if self.theirs.fileno() < 0:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        self.network.fail_sending()
         self.sent += bytes(data)
         head, end, body = self.sent.partition(b"\r\n\r\n")
         _first, *lines = head.decode().split("\r\n")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import batched
 from socket import gaierror
 from typing import Any
 from unittest.mock import patch
@@ -59,7 +60,9 @@ def broken_connections(answer: bytes) -> list[Trouble]:
         Trouble("no route", OSError(113, "No route to host")),
         Trouble("no such host", gaierror(-2, "Name or service not known")),
         Trouble("no connection in time", NEVER),
-        Trouble("cut", answer=(b"",)),
+        Trouble("half open, reset when sending", sending=ConnectionResetError),
+        Trouble("half open, broken pipe when sending", sending=BrokenPipeError),
+        Trouble("half open, closed instead of an answer", answer=(b"",)),
         Trouble("cut in the status", answer=(answer[:5], b"")),
         *(Trouble(f"reset {where}", answer=(answer[:at], ConnectionResetError)) for where, at in places.items()),
         *(Trouble(f"silent {where}", answer=(answer[:at], NEVER)) for where, at in places.items()),
@@ -168,12 +171,28 @@ def test_each_trouble_alone(pair: Pair, operation: str) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_each_trouble_for_ever(operation: str) -> None:
     for kind, which in TROUBLES[operation].items():
-        pair = Pair()  # before the quota of either is used up
-        for trouble in which[:40]:
-            ours, theirs = pair.call(operation, *[trouble] * 5)
-            assert pair.attempts[0] == pair.attempts[1], trouble
-            assert ours == theirs or (kind == "damage" and ours is None), trouble
-        pair.stack.close()
+        for some in batched(which, 40, strict=False):
+            pair = Pair()  # before the quota of either is used up
+            for trouble in some:
+                ours, theirs = pair.call(operation, *[trouble] * 5)
+                assert pair.attempts[0] == pair.attempts[1], trouble
+                assert ours == theirs or (kind == "damage" and ours is None), trouble
+            pair.stack.close()
+
+
+@pytest.mark.parametrize("code", sorted(wire.THROTTLED))
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_throttled_call_is_tried_again_by_both_but_given_up_sooner_by_us(pair: Pair, code: str, status: int) -> None:
+    """See `TestThrottling`: the one way in which we differ, on purpose."""
+    throttled = error(code, status)
+    for operation in OPERATIONS:
+        before = pair.attempts
+        ours, theirs = pair.call(operation, throttled, TROUBLES[operation]["fine"][0])
+        assert ours == theirs is not None
+        assert [after - each for after, each in zip(pair.attempts, before, strict=True)] == [2, 2]
+        before = pair.attempts
+        assert pair.call(operation, *[throttled] * 3) == (None, None)
+        assert [after - each for after, each in zip(pair.attempts, before, strict=True)] == [2, 3]
 
 
 @pytest.mark.parametrize(
