@@ -9,6 +9,7 @@ and metrics need is slow to load, and is imported where it is first needed.
 """
 
 import os
+import time
 from functools import cache
 
 from outcomes.auth import keys
@@ -31,6 +32,9 @@ SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
 KEYS_TABLE = os.environ["KEYS_TABLE"]
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 
+LOOK_UP_SECONDS = 4.5
+"""All calls of other services together, so that who cannot be known is logged with the cause, before the timeout."""
+
 
 def handler(event: "Event", _context: object) -> "Policy":
     """Answer a REST API's REQUEST authorizer event with an IAM policy that allows the call.
@@ -47,20 +51,21 @@ def handler(event: "Event", _context: object) -> "Policy":
     key = keys.bearer_key(authorization)
     if key and keys.is_valid(key, FINGERPRINTS):
         return _allow(event["methodArn"], "key", {"caller": "key"})
-    if key and key.startswith("oc_") and (agent_key := _agent_key(event, key)):
+    until = time.monotonic() + LOOK_UP_SECONDS
+    if key and key.startswith("oc_") and (agent_key := _agent_key(event, key, until)):
         return _allow(event["methodArn"], f"key:{agent_key.id}", _bounds(agent_key))
 
     cookies = headers.values(event, "cookie")
     if not cookies:
         raise _unauthorized("bad_key" if authorization else "no_credentials")
-    user_id = str(_session_user(event, cookies))
+    user_id = str(_session_user(event, cookies, until))
     caller = {"caller": "session", "userId": user_id}
     if len(cookies) > 1:
         caller["cookies"] = headers.cookies_fingerprint(event)
     return _allow(_every_get(event["methodArn"]) if is_cached else event["methodArn"], f"user:{user_id}", caller)
 
 
-def _agent_key(event: "Event", text: str) -> "AgentKey | None":
+def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
     """Look up an agent key, each time: one that was revoked is refused with the next call. Mark it as used."""
     from outcomes.contract import key_text
 
@@ -70,14 +75,14 @@ def _agent_key(event: "Event", text: str) -> "AgentKey | None":
     from outcomes.storage.dynamodb import CallFailed
 
     try:
-        key = _agent_keys().authenticate(text)
+        key = _agent_keys().authenticate(text, until)
     except (Busy, CallFailed) as error:
         raise _failure(event, f"Keys table: {error}") from None
     except Exception as error:  # noqa: BLE001 - raised again, but without the chain
         raise _failure(event, _place(error)) from None
     if key:
         try:
-            _agent_keys().mark_used(key)
+            _agent_keys().mark_used(key, until)
         except Exception as error:  # noqa: BLE001 - whatever it is, the key is valid
             _log(event).warning("It is not noted that a key was used", cause=f"{type(error).__name__}: {error}")
     return key
@@ -102,11 +107,11 @@ def _agent_keys() -> "AgentKeys":
     return AgentKeys(KEYS_TABLE, AUTHORIZER_LIMITS)
 
 
-def _session_user(event: "Event", cookies: list[str]) -> int:
+def _session_user(event: "Event", cookies: list[str], until: float) -> int:
     from outcomes.auth.sessions import NoSession, SessionsUnavailable
 
     try:
-        return _sessions().user_id(cookies)
+        return _sessions().user_id(cookies, until)
     except NoSession as refusal:
         raise _unauthorized(refusal.reason) from None
     except SessionsUnavailable as error:

@@ -64,7 +64,7 @@ def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
 class SecretAtHand(SessionSecrets):
     """A session secret that is never rotated, and read without Secrets Manager."""
 
-    def _fetch(self) -> None:
+    def _fetch(self, _until: float) -> None:
         self._kept, self._kept_since = [SECRET], self._clock()
 
 

@@ -216,7 +216,7 @@ class TestTroubleWithAws:
 
 
 def test_an_unforeseen_error_quotes_nothing(authorizer: ModuleType, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(cookies: list[str]) -> int:
+    def broken(cookies: list[str], _until: float) -> int:
         raise ValueError(f"What is {cookies}?")
 
     monkeypatch.setattr(authorizer._sessions(), "user_id", broken)

@@ -246,7 +246,7 @@ class TestTime:
     def test_may_be_less_for_one_call(self, dynamodb: DynamoDB, network: Network, trouble: Trouble) -> None:
         network.meet(*[trouble] * 9)
         with pytest.raises((Busy, Unavailable)):
-            dynamodb.call("UpdateItem", {"TableName": "t"}, attempts=1, total=1.0)
+            dynamodb.call("UpdateItem", {"TableName": "t"}, attempts=1, until=network.now + 1)
         assert network.met == 1
         assert network.now <= 1
 

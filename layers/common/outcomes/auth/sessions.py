@@ -27,13 +27,10 @@ from typing import Any, NamedTuple
 
 from outcomes.contract.limits import MAX_ID
 from outcomes.errors import Busy
-from outcomes.storage.dynamodb import CallFailed, DynamoDB, Limits, SecretsManager, ServiceError
+from outcomes.storage.dynamodb import NEVER, CallFailed, DynamoDB, Limits, SecretsManager, ServiceError
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
-"""Of a look at the sessions table, in seconds; the authorizer has 5."""
-
-SECRET_LIMITS = LIMITS._replace(total=2)
-"""Of each of the two calls that read the session secret."""
+"""Of a call of the sessions table or Secrets Manager, in seconds, if the authorizer has as many left."""
 
 SECRET_CACHE_SECONDS = 300
 SECRET_REFETCH_SECONDS = 30
@@ -112,8 +109,10 @@ class Sessions:
         self._prefixes = ("__Secure-", "") if accept_plain else ("__Secure-",)
         self._clock = clock
 
-    def user_id(self, cookie_headers: Sequence[str]) -> int:
+    def user_id(self, cookie_headers: Sequence[str], until: float = NEVER) -> int:
         """Find the user whose session the request's Cookie headers carry.
+
+        until: when that must be known, on the clock of `time.monotonic`.
 
         Raises NoSession when no session in them is valid, or when they are of several users, and SessionsUnavailable
         when that cannot be known.
@@ -122,7 +121,7 @@ class Sessions:
         users = set()
         for user_of_session in self._candidates(_cookies(cookie_headers)):
             try:
-                users.add(user_of_session())
+                users.add(user_of_session(until))
             except NoSession as refused:
                 refusal = refused
         if len(users) > 1:
@@ -131,7 +130,7 @@ class Sessions:
             raise refusal
         return users.pop()
 
-    def _candidates(self, cookies: dict[str, set[str]]) -> Iterator[Callable[[], int]]:
+    def _candidates(self, cookies: dict[str, set[str]]) -> Iterator[Callable[[float], int]]:
         for family in (NEXT_AUTH, AUTHJS):
             for prefix in self._prefixes:
                 name = prefix + family.name
@@ -141,14 +140,14 @@ class Sessions:
             if token := _value(cookies, prefix + STORED_COOKIE):
                 yield partial(self.stored.user_id, token)
 
-    def _encrypted(self, family: EncryptedCookie, cookie_name: str, token: str) -> int:
+    def _encrypted(self, family: EncryptedCookie, cookie_name: str, token: str, until: float) -> int:
         if not _is_token_of(family, token):
             raise NoSession("malformed_session")
 
         def decrypted(secret: str) -> bytes | None:
             return _decrypted(token, encryption_key(family, cookie_name, secret), family.encryption)
 
-        plaintext = self.secrets.try_each(decrypted)
+        plaintext = self.secrets.try_each(decrypted, until)
         if plaintext is None:
             raise NoSession("unknown_session")
         return _user_of_claims(plaintext, self._clock())
@@ -164,16 +163,17 @@ class SessionSecrets:
         self._kept_since = self._refetched_at = float("-inf")
         self._refetch_failed = False
 
-    def try_each(self, decrypted: Callable[[str], bytes | None]) -> bytes | None:
+    def try_each(self, decrypted: Callable[[str], bytes | None], until: float = NEVER) -> bytes | None:
         """Return what `decrypted` makes of the first secret that fits a token, or None when none does.
 
         A token that fits neither of the kept secrets may be of one that was put there just now. So they are read again,
         but seldom enough that a storm of such tokens does no harm.
 
-        Raises SessionsUnavailable when they cannot be read; after that it is not known whom a strange token belongs to.
+        Raises SessionsUnavailable when they cannot be read before `until`; after that it is not known whom a strange
+        token belongs to.
         """
         if self._clock() - self._kept_since >= SECRET_CACHE_SECONDS:
-            self._fetch()
+            self._fetch(until)
             return self._first(decrypted)
         plaintext = self._first(decrypted)
         if plaintext is not None:
@@ -181,7 +181,7 @@ class SessionSecrets:
         if self._clock() - self._refetched_at >= SECRET_REFETCH_SECONDS:
             self._refetched_at = self._clock()
             self._refetch_failed = True
-            self._fetch()
+            self._fetch(until)
             self._refetch_failed = False
             return self._first(decrypted)
         if self._refetch_failed:
@@ -193,13 +193,13 @@ class SessionSecrets:
 
     @cached_property
     def secrets_manager(self) -> SecretsManager:
-        return SecretsManager(SECRET_LIMITS)
+        return SecretsManager(LIMITS)
 
-    def _fetch(self) -> None:
+    def _fetch(self, until: float) -> None:
         try:
-            secrets = [self._secret("AWSCURRENT")]
+            secrets = [self._secret("AWSCURRENT", until)]
             try:
-                secrets.append(self._secret("AWSPREVIOUS"))
+                secrets.append(self._secret("AWSPREVIOUS", until))
             except ServiceError as error:
                 if error.code != "ResourceNotFoundException":  # which it is when it was never rotated
                     raise
@@ -207,9 +207,9 @@ class SessionSecrets:
             raise SessionsUnavailable(f"Session secret: {error}") from error
         self._kept, self._kept_since = secrets, self._clock()
 
-    def _secret(self, stage: str) -> str:
+    def _secret(self, stage: str, until: float) -> str:
         request = {"SecretId": self._arn, "VersionStage": stage}
-        secret: str | None = self.secrets_manager.call("GetSecretValue", request).get("SecretString")
+        secret: str | None = self.secrets_manager.call("GetSecretValue", request, until=until).get("SecretString")
         if not secret:
             # An empty one would derive a key that everybody knows.
             raise SessionsUnavailable(f"Session secret: {stage} has no text")
@@ -227,15 +227,15 @@ class StoredSessions:
     def dynamodb(self) -> DynamoDB:
         return DynamoDB(LIMITS)
 
-    def user_id(self, token: str) -> int:
-        """Find the user whose session has this token. Raises NoSession and SessionsUnavailable."""
+    def user_id(self, token: str, until: float = NEVER) -> int:
+        """Find the user whose session has this token, before `until`. Raises NoSession and SessionsUnavailable."""
         if not _is_plausible(token):
             raise NoSession("malformed_session")
         key = {"token_sha256": {"S": token_sha256(token)}}
         # Consistent, so that a session deleted at logout is not found again.
         request = {"TableName": self._table, "Key": key, "ConsistentRead": True}
         try:
-            row = self.dynamodb.call("GetItem", request).get("Item")
+            row = self.dynamodb.call("GetItem", request, until=until).get("Item")
         except (Busy, CallFailed) as error:
             raise SessionsUnavailable(f"Sessions table: {error}") from error
         if row is None:

@@ -25,7 +25,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outcomes.contract import instants, key_text
 from outcomes.contract.limits import MAX_KEYS
 from outcomes.errors import Busy, Contended, NotFound, TooManyKeys
-from outcomes.storage.dynamodb import ConditionFailed, DynamoDB, Limits, ServiceError, TransactionCanceled, jitter
+from outcomes.storage.dynamodb import (
+    NEVER,
+    ConditionFailed,
+    DynamoDB,
+    Limits,
+    ServiceError,
+    TransactionCanceled,
+    jitter,
+)
 
 if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey
@@ -38,10 +46,11 @@ LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
 RETRY_SECONDS = 6.0
 """Nothing is tried again later than this; with two calls of 4 s, that is below the function's timeout."""
 
-AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=2.5)
-"""Of the call that reads a key, in seconds; then comes at most one of MARK_SECONDS, and the authorizer has 5."""
+AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
+"""Of the call that reads a key, in seconds, if the authorizer has as many left."""
 
 MARK_SECONDS = 1.0
+"""Of the one that notes its use. A key is valid also where that takes longer."""
 
 _PAUSE = 0.05
 """Seconds before the second attempt, at most; before each further one twice as many."""
@@ -177,10 +186,10 @@ class AgentKeys:
         item = self._get(id_)
         return _agent_key(item) if item else None
 
-    def authenticate(self, text: str) -> AgentKey | None:
-        """Find the key that `text` is: live, and with a secret that works at this moment."""
+    def authenticate(self, text: str, until: float = NEVER) -> AgentKey | None:
+        """Find the key that `text` is: live, and with a secret that works at this moment. until: as of `call`."""
         id_ = key_text.read_id(text)
-        item = self._get(id_) if id_ else {}
+        item = self._get(id_, until) if id_ else {}
         if not item:
             return None
         now = instants.text(instants.now())
@@ -191,7 +200,7 @@ class AgentKeys:
             return None
         return _agent_key(item) if "expires_at" not in item or now < item["expires_at"]["S"] else None
 
-    def mark_used(self, key: AgentKey) -> None:
+    def mark_used(self, key: AgentKey, until: float = NEVER) -> None:
         """Note that a key that was just read is in use in this hour, unless that is noted already."""
         hour = f"{instants.text(instants.now())[:13]}:00:00.000Z"
         if key.last_used_at is not None and key.last_used_at >= hour:
@@ -206,13 +215,14 @@ class AgentKeys:
             "ExpressionAttributeValues": {":hour": {"S": hour}},
         }
         try:
-            self.dynamodb.call("UpdateItem", update, attempts=1, total=MARK_SECONDS)
+            until = min(until, time.monotonic() + MARK_SECONDS)
+            self.dynamodb.call("UpdateItem", update, attempts=1, until=until)
         except ConditionFailed:
             return  # another call has noted it, or it is gone
 
-    def _get(self, id_: str) -> "Item":
+    def _get(self, id_: str, until: float = NEVER) -> "Item":
         request = {"TableName": self.table, "Key": {"id": {"S": id_}}, "ConsistentRead": True}
-        item: Item = self.dynamodb.call("GetItem", request).get("Item", {})
+        item: Item = self.dynamodb.call("GetItem", request, until=until).get("Item", {})
         return item
 
     def _get_all(self, ids: list[str]) -> "list[Item]":

@@ -79,6 +79,9 @@ class Limits(NamedTuple):
     total: float
 
 
+NEVER = float("inf")
+"""A time on the clock."""
+
 PAUSE = 0.025
 """Seconds before the second attempt, at most; before each further one twice as many."""
 
@@ -189,15 +192,16 @@ class _Service:
         self._skew = 0.0
 
     def call(
-        self, operation: str, request: Mapping[str, Any], *, attempts: int | None = None, total: float | None = None
+        self, operation: str, request: Mapping[str, Any], *, attempts: int | None = None, until: float = NEVER
     ) -> Answer:
         """Make a call, as often as needed and allowed, and return the JSON of its success.
 
-        attempts, total: of this call, where its limits are others (see `Limits`).
+        attempts: of this call, where they are not those of its limits. until: when it must have ended, on the clock, if
+        that is before its limits end it.
 
         Raises Busy, ServiceError and Unavailable.
         """
-        until = self._clock() + (total or self.limits.total)
+        until = min(until, self._clock() + self.limits.total)
         allowed = attempts or self.limits.attempts
         if operation == "TransactWriteItems":  # with a token, all attempts are one transaction
             request = {"ClientRequestToken": os.urandom(16).hex(), **request}

@@ -1,0 +1,254 @@
+"""No function outlives its timeout, whatever its services do to its calls, and however long they ask it to wait."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from outcomes.auth.sessions import AUTHJS, NEXT_AUTH
+from outcomes.contract import instants, key_text
+from outcomes.storage import ulid
+from outcomes.storage.dynamodb import DynamoDB
+
+from local.session_cookies import encrypted_cookie
+from tests.conftest import ROOT
+from tests.events import KEY, proxy_event, session
+from tests.wire.conftest import ENDPOINT
+from tests.wire.network import NEVER, Chunk, Network, Received, Trouble, drops, error, http
+
+SECONDS_LEFT = 0.25
+"""For what is not waiting."""
+
+USER = session(42)
+NOW = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+ID = ulid.new(NOW)
+OUTCOME = {"outcomeType": "deal_closed", "title": "Closed", "userId": 42}
+EARLY = OUTCOME | {"occurredAt": "1999-01-01T00:00:00Z"}
+
+type Meets = Callable[[Received], Trouble]
+
+
+def asks_for(milliseconds: int) -> Trouble:
+    return error("ServiceUnavailable", 503, {"x-amz-retry-after": f"{milliseconds}"})
+
+
+def always(trouble: Trouble) -> Callable[[], Meets]:
+    return lambda: lambda _request: trouble
+
+
+def going_on(seconds: float) -> Callable[[], Meets]:
+    """Answer after so many seconds with what asks for another call."""
+    return lambda: lambda request: Trouble("going on", answer=(seconds, unfinished(request)))
+
+
+def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Callable[[], Meets]:
+    """Fail every call, but for the last attempt, which takes so many seconds and asks for another call."""
+
+    def begin() -> Meets:
+        attempts = itertools.count(1)
+        late = going_on(seconds)()
+        return lambda request: failing if next(attempts) % attempt else late(request)
+
+    return begin
+
+
+pages = itertools.count()
+
+
+def unfinished(request: Received) -> bytes:
+    """Answer such that whoever asked has to ask again."""
+    body = json.loads(request.body)
+    match request.operation:
+        case "Query":
+            before = NOW - next(pages)
+            last = {"user_id": {"S": "42"}, "created_at": {"S": f"{instants.text(before)}#{ulid.new(before)}"}}
+            return http(200, {"Items": [], "Count": 0, "LastEvaluatedKey": last})
+        case "TransactWriteItems":
+            reasons = [{"Code": "None"} for _ in body["TransactItems"][1:]]
+            conflict = {"CancellationReasons": [{"Code": "TransactionConflict"}, *reasons]}
+            return http(400, {"__type": "a#TransactionCanceledException", **conflict})
+        case "UpdateItem":
+            return http(400, {"__type": "a#TransactionConflictException"})
+        case "BatchWriteItem":
+            [(table, puts)] = body["RequestItems"].items()
+            return http(200, {"UnprocessedItems": {table: puts[1:]} if puts[1:] else {}})
+        case "BatchGetItem":
+            [(table, wanted)] = body["RequestItems"].items()
+            first, *left = wanted["Keys"]
+            there = [first | {"outcome_type": {"S": "deal_closed"}, "title": {"S": "t"}}] if "user_id" in first else []
+            unread = {table: wanted | {"Keys": left}} if left else {}
+            return http(200, {"Responses": {table: there}, "UnprocessedKeys": unread})
+        case "GetSecretValue":
+            return http(200, {"SecretString": "a secret"})
+    return http(200, {})
+
+
+HOLD_UPS: dict[str, Callable[[], Meets]] = {
+    "asks for an hour": always(asks_for(3_600_000)),
+    "asks for five seconds": always(asks_for(4_990)),
+    "asks for a second": always(asks_for(1_000)),
+    "is throttled, and asks for an hour": always(
+        error("ThrottlingException", headers={"x-amz-retry-after": "3600000"})
+    ),
+    "is silent": always(Trouble("silent", answer=(NEVER,))),
+    "cannot be reached": always(Trouble("no connection in time", NEVER)),
+    "drips": always(Trouble("drips", answer=drops(http(200, {}), 150, 0.9))),
+    "is slow and unfinished": going_on(1.9),
+    "is less slow and unfinished": going_on(0.9),
+    "fails late, and then is unfinished": going_on_at_the_last(2, 0.9, Trouble("late", answer=(0.9, http(500, {})))),
+    "fails late twice, and then is unfinished": going_on_at_the_last(
+        3, 1.9, Trouble("late", answer=(1.9, http(500, {})))
+    ),
+    "asks for a pause twice, and then is unfinished": going_on_at_the_last(3, 1.9, asks_for(4_000)),
+}
+
+
+class Service(Network):
+    """Network on which every request meets what `meets` says of it."""
+
+    def __init__(self, meets: Meets) -> None:
+        super().__init__()
+        self.meets = meets
+        connecting = meets(Received({"x-amz-target": "a.b"}, b"{}")).connecting
+        self.refusal = Trouble("no connection", connecting)
+
+    def _next(self) -> Trouble:
+        return self.refusal
+
+    def answer(self, request: Received) -> tuple[Chunk, ...]:
+        self.received.append(request)
+        return self.meets(request).answer
+
+
+def key_of_an_agent() -> str:
+    return key_text.new_key(key_text.new_id())
+
+
+def cookies() -> str:
+    claims: dict[str, object] = {"userId": 42, "exp": 4_000_000_000}
+    of_others = [encrypted_cookie(each, f"__Secure-{each.name}", claims, "theirs") for each in (NEXT_AUTH, AUTHJS)]
+    return "; ".join([*of_others, "__Secure-session=token"])
+
+
+def authorizer_event(**headers: str) -> dict[str, Any]:
+    event = proxy_event("POST", authorizer=None, headers=headers)
+    return event | {"methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes"}
+
+
+def keyed(body: dict[str, Any]) -> dict[str, Any]:
+    return proxy_event("POST", authorizer=KEY, body=body, headers={"Idempotency-Key": "k"})
+
+
+BATCH = [
+    *(OUTCOME | {"idempotencyKey": f"{number}"} for number in range(60)),
+    *[OUTCOME] * 30,
+    *(EARLY | {"idempotencyKey": f"early {number}"} for number in range(10)),
+]
+CORRECTION = {"type": "dispute", "reason": "No."}
+OVERLAP = {"overlapHours": 1}
+
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "authorizer, agent key": ("authorizer", authorizer_event(Authorization=f"Bearer {key_of_an_agent()}")),
+    "authorizer, sessions": ("authorizer", authorizer_event(Cookie=cookies())),
+    "authorizer, both": (
+        "authorizer",
+        authorizer_event(Authorization=f"Bearer {key_of_an_agent()}", Cookie=cookies()),
+    ),
+    "record": ("record_outcome", proxy_event("POST", authorizer=KEY, body=OUTCOME)),
+    "record once": ("record_outcome", keyed(OUTCOME)),
+    "record once, too late": ("record_outcome", keyed(EARLY)),
+    "batch": ("record_batch", proxy_event("POST", authorizer=KEY, body={"outcomes": BATCH})),
+    "list": ("list_outcomes", proxy_event("GET", authorizer=USER)),
+    "list, filtered": ("list_outcomes", proxy_event("GET", authorizer=USER, query={"agentId": "7"})),
+    "summary": ("summarize_outcomes", proxy_event("GET", authorizer=USER)),
+    "one": ("get_outcome", proxy_event("GET", "/api/outcomes/{id}", authorizer=USER, parameters={"id": ID})),
+    "correct": (
+        "correct_outcome",
+        proxy_event(
+            "POST",
+            "/api/outcomes/{id}/corrections",
+            authorizer=USER,
+            body=CORRECTION,
+            headers={"Idempotency-Key": "k"},
+            parameters={"id": ID},
+        ),
+    ),
+    "make a key": ("manage_keys", proxy_event("POST", "/api/keys", authorizer=USER, body={"name": "a"})),
+    "list keys": ("manage_keys", proxy_event("GET", "/api/keys", authorizer=USER)),
+    "rotate a key": (
+        "manage_keys",
+        proxy_event(
+            "POST", "/api/keys/{id}/rotate", authorizer=USER, body=OVERLAP, parameters={"id": key_text.new_id()}
+        ),
+    ),
+    "revoke a key": (
+        "manage_keys",
+        proxy_event("DELETE", "/api/keys/{id}", authorizer=USER, parameters={"id": key_text.new_id()}),
+    ),
+}
+
+
+@contextmanager
+def started(function: str, service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Start a function for which time passes only on the network."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
+    for name, value in {
+        "KEY_FINGERPRINTS": "",
+        "SESSION_SECRET_ARN": "arn",
+        "SESSIONS_TABLE": "SessionsTable",
+        "ACCEPT_PLAIN_COOKIES": "false",
+    }.items():
+        monkeypatch.setenv(name, value)
+    defaults = DynamoDB.__init__.__kwdefaults__
+    with ExitStack() as stack:
+        stack.enter_context(patch("outcomes.storage.connection.socket", service))
+        stack.enter_context(
+            patch.dict(defaults, clock=service.clock, sleep=service.sleep, jitter=lambda seconds: seconds)
+        )
+        stack.enter_context(patch("time.monotonic", service.clock))
+        stack.enter_context(patch("time.sleep", service.sleep))
+        stack.callback(service.close)
+        spec = spec_from_file_location("app", ROOT / "functions" / function / "app.py")
+        assert spec
+        assert spec.loader
+        app = module_from_spec(spec)
+        spec.loader.exec_module(app)
+        yield app.handler
+
+
+def timeout(template: Any, function: str) -> float:
+    """Read a function's timeout in seconds from template.yaml, by its folder."""
+    [resource] = [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Properties"].get("CodeUri") == f"functions/{function}/"
+    ]
+    return float(resource.get("Timeout", template["Globals"]["Function"]["Timeout"]))
+
+
+@pytest.mark.parametrize("hold_up", HOLD_UPS)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_function_answers_in_time_though_its_service(
+    call: str, hold_up: str, template: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function, event = CALLS[call]
+    service = Service(HOLD_UPS[hold_up]())
+    with started(function, service, monkeypatch) as handler:
+        try:
+            handler(event, None)
+        except Exception:
+            if function != "authorizer":  # which says so that somebody is unknown, or cannot be known
+                raise
+    assert service.now <= timeout(template, function) - SECONDS_LEFT
+    if "unfinished" in hold_up:
+        assert service.received
+
+
+def test_every_function_is_looked_at() -> None:
+    assert {function for function, _ in CALLS.values()} == {
+        path.parent.name for path in ROOT.glob("functions/*/app.py")
+    }
