@@ -30,6 +30,17 @@ TYPES = (
 )
 FIELDS = ("outcomeType", "title", "description", "valueUsd", "agentId", "userId", "metadata", "occurredAt")
 LEDGER = ("status", "occurred_at", "recorded_by", "version")
+CHANGED = {
+    **{"outcomeType": "outcome_type", "title": "title", "description": "description", "valueUsd": "value_usd"},
+    **{"agentId": "agent_id", "metadata": "metadata", "occurredAt": "occurred_at"},
+}
+MOVES = {
+    "amend": (("recorded", "confirmed", "disputed"), "recorded"),
+    "void": (("recorded", "confirmed", "disputed"), "void"),
+    "confirm": (("recorded", "disputed"), "confirmed"),
+    "dispute": (("recorded", "confirmed"), "disputed"),
+    "uphold": (("disputed",), "recorded"),
+}
 KEY_FIELDS = ("name", "userId", "agentId", "outcomeTypes", "maxValueUsd", "scopes", "expiresAt")
 Caller = str | int | dict[str, Any]
 """The platform, the user of a session, or an agent key."""
@@ -50,6 +61,8 @@ class Ledger:
         self.unready_items = 0  # how many items of batches DynamoDB will "not take in time"
         self.agent_keys: dict[str, tuple[dict[str, Any], list[str]]] = {}
         """By their ids: what an agent key may do, and its texts, the newest first."""
+        self.corrections: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        """By the outcomes' ids, the oldest first."""
         self._keys: dict[tuple[object, ...], tuple[dict[str, Any], str]] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -61,6 +74,11 @@ class Ledger:
             caller = self._caller(headers)
             if url.path.startswith("/api/keys"):
                 return self._of_keys(caller, method, url.path, parse_qs(url.query), body)
+            _, _, _, id_, *rest = f"{url.path}//".split("/")
+            if method == "GET" and id_ not in ("", "summary"):
+                return self._history(caller, id_)
+            if method == "POST" and rest[0] == "corrections":
+                return self._correct(caller, id_, decode(body), headers.get("Idempotency-Key"))
             route = f"{method} {url.path}"
             if route not in (
                 "POST /api/outcomes",
@@ -160,6 +178,63 @@ class Ledger:
             headers["Idempotent-Replayed"] = "true"
         body: dict[str, Any] = {"ok": True, "id": result["id"]} if isinstance(caller, int) else {"ok": True}
         return 200, headers, body
+
+    def _history(self, caller: Caller | None, id_: str) -> Answer:
+        if not isinstance(caller, int):
+            return 401, {}, {"error": "Unauthorized"}
+        found = next((one for one in self.outcomes if one["id"] == id_ and one["user_id"] == caller), None)
+        if found is None:
+            return 404, {}, {"error": "Not found"}
+        return 200, {}, {"outcome": found, "corrections": self.corrections[id_]}
+
+    def _correct(self, caller: Caller | None, id_: str, body: dict[str, Any], key: str | None) -> Answer:
+        if caller is None:
+            return 401, {}, {"error": "Unauthorized"}
+        kind, changes = body["type"], body.get("changes", {})
+        if kind != "confirm" and not body.get("reason", "").strip():
+            rule = {"field": "reason", "message": "must be 1 to 500 characters"}
+            return 400, {}, {"error": "Invalid reason", "details": [rule]}
+        if kind == "amend" and not changes.keys() & CHANGED.keys():
+            return 400, {}, {"error": "Invalid changes", "details": [{"field": "changes", "message": "must be some"}]}
+        user = caller if isinstance(caller, int) else body.get("userId")
+        if isinstance(caller, dict):
+            user = user or caller["user_id"]
+        outcome = next((one for one in self.outcomes if one["id"] == id_ and one["user_id"] == user), None)
+        if outcome is None:
+            return 404, {}, {"error": "Not found"}
+        who = "session" if isinstance(caller, int) else "platform" if isinstance(caller, str) else "agent"
+        may = {"confirm": ["session"], "dispute": ["session"], "uphold": ["platform"]}
+        by_session = outcome["recorded_by"] == "session"
+        allowed = who in may.get(kind, ["platform", "session" if by_session else "agent"])
+        if isinstance(caller, dict):
+            allowed = allowed and "correct" in caller["scopes"] and caller["agent_id"] in (None, outcome["agent_id"])
+        if not allowed or (kind == "confirm" and by_session):
+            return 403, {}, {"error": "Forbidden"}
+        changed = {CHANGED[name]: value for name, value in changes.items() if name in CHANGED}
+        unread = [f"changes.{name}" for name in changes if name not in CHANGED]
+        headers = {"Ignored-Fields": ", ".join(unread)} if unread else {}
+        said, scope = {"type": kind, "reason": body.get("reason"), **changed}, ("correction", id_, key)
+        if key is not None and scope in self._keys:
+            first, made = self._keys[scope]
+            if first != said:
+                rule = {"field": "reason", "message": "differs from the first"}
+                return 422, {}, {"error": "Idempotency key reused", "details": [rule]}
+            return 200, {**headers, "Idempotent-Replayed": "true"}, {"ok": True, "id": made, "outcome": outcome}
+        origins, to = MOVES[kind]
+        if outcome["status"] not in origins:
+            rule = {"field": "type", "message": f"cannot {kind} an outcome that is {outcome['status']}"}
+            return 409, {}, {"error": "Not possible", "details": [rule]}
+        made = f"{next(self._numbers):026d}"
+        if key is not None:
+            self._keys[scope] = said, made
+        by = {"session": "session", "platform": "key"}.get(who) or f"key:{caller['id']}"  # type: ignore[index] # an agent's
+        entry = {"id": made, "type": kind, "reason": body.get("reason"), "by": by, "created_at": outcome["created_at"]}
+        if kind == "amend":
+            entry["changes"] = {name: {"before": outcome[name], "after": new} for name, new in changed.items()}
+        self.corrections[id_].append(entry)
+        outcome |= {**changed, "status": to, "version": outcome["version"] + 1}
+        outcome["occurred_at"] = outcome["occurred_at"] or outcome["created_at"]
+        return 200, headers, {"ok": True, "id": made, "outcome": outcome}
 
     def _batch(self, caller: Caller, body: dict[str, Any]) -> Answer:
         items = body.get("outcomes")

@@ -72,7 +72,8 @@ async def refusal(model: Client, tool: str, **arguments: Any) -> str:
 async def test_the_tools_are_precise(model: Model) -> None:
     async with model() as connected:
         tools = {one.name: one for one in (await connected.list_tools()).tools}
-    assert list(tools) == ["record_outcome", "record_outcomes", "list_outcomes", "value_summary"]
+    correct = ["amend_outcome", "void_outcome"]
+    assert list(tools) == ["record_outcome", "record_outcomes", *correct, "list_outcomes", "value_summary"]
     record = tools["record_outcome"].input_schema
     assert record["required"] == ["outcome_type", "title", "idempotency_key"]
     assert record["$defs"]["OutcomeType"]["enum"] == list(OutcomeType)
@@ -81,7 +82,11 @@ async def test_the_tools_are_precise(model: Model) -> None:
     hints = {name: tool.annotations.model_dump(exclude_none=True) for name, tool in tools.items() if tool.annotations}
     adding = {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": True}
     reading = {"read_only_hint": True}
-    assert list(hints.values()) == [adding, adding, reading, reading]
+    changing = {**adding, "destructive_hint": True}
+    assert list(hints.values()) == [adding, adding, changing, changing, reading, reading]
+    for name in correct:
+        assert "For your own mistakes only" in (tools[name].description or "")
+        assert "an agent key with the scope `correct`" in (tools[name].description or "")
     for name in ("record_outcome", "record_outcomes"):
         assert "the same idempotency_key" in (tools[name].description or "")
         assert "Not for steps on the way" in (tools[name].description or "")

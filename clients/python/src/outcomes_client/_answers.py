@@ -27,7 +27,10 @@ from ._http import Reply, Request, retry_after
 from ._models import (
     AgentKey,
     AgentTotal,
+    Corrected,
+    Correction,
     DayTotal,
+    History,
     NewAgentKey,
     Outcome,
     Page,
@@ -111,8 +114,52 @@ def recorded(reply: Reply, key: str) -> Recorded:
     outcome_id = reply.headers.get("Outcome-Id") or body.get("id")
     if body.get("ok") is not True or not isinstance(outcome_id, str):
         raise BrokenAnswerError("200, but neither ok nor the outcome's id", status=200)
-    replayed = reply.headers.get("Idempotent-Replayed", "").lower() == "true"
-    return Recorded(outcome_id, replayed, key, _ignored(reply))
+    return Recorded(outcome_id, _replayed(reply), key, _ignored(reply))
+
+
+def corrected(reply: Reply, key: str) -> Corrected:
+    """Read the answer to a correction.
+
+    Raises:
+        BrokenAnswerError: it does not say what was corrected.
+    """
+    body = _object(reply)
+    if body.get("ok") is not True:
+        raise BrokenAnswerError("200, but not ok", status=200)
+    id_, outcome = _shaped(lambda: (_text(body["id"]), _outcome(body["outcome"])))
+    return Corrected(id_, outcome, _replayed(reply), key, _ignored(reply))
+
+
+def history(reply: Reply) -> History:
+    """Read an outcome with its corrections.
+
+    Raises:
+        BrokenAnswerError: it is none.
+    """
+    body = _object(reply)
+    return _shaped(lambda: History(_outcome(body["outcome"]), [_correction(item) for item in body["corrections"]]))
+
+
+def _correction(item: dict[str, Any]) -> Correction:
+    changes = item.get("changes")
+    return Correction(
+        id=_text(item["id"]),
+        type=_text(item["type"]),
+        reason=None if item["reason"] is None else _text(item["reason"]),
+        by=None if item["by"] is None else _text(item["by"]),
+        created_at=_instant(item["created_at"]),
+        changes=None if changes is None else {name: _change(name, change) for name, change in changes.items()},
+    )
+
+
+def _change(name: str, change: dict[str, Any]) -> dict[str, Any]:
+    if name == "value_usd":
+        return {when: None if value is None else _amount(value) for when, value in change.items()}
+    return {when: _json.plain(value) for when, value in change.items()}
+
+
+def _replayed(reply: Reply) -> bool:
+    return reply.headers.get("Idempotent-Replayed", "").lower() == "true"
 
 
 def results(reply: Reply, keys: Sequence[str]) -> list[Result]:

@@ -14,20 +14,38 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from . import _answers, _json, _moments
 from ._errors import BusyError, InvalidOutcomeError, NoAnswerError, OutcomesError
-from ._http import KEYS_PATH, OWN_KEY_PATH, PATH, SESSION, NoReply, Owner, Reply, Request
-from ._models import AgentKey, NewAgentKey, NewOutcome, Page, Recorded, Result, Summary
+from ._http import KEYS_PATH, OWN_KEY_PATH, PATH, SESSION, By, NoReply, Owner, Reply, Request
+from ._models import AgentKey, Corrected, History, NewAgentKey, NewOutcome, Page, Recorded, Result, Summary
 from ._moments import Moment
 
 PAGE_SIZE = 50  # the API's own maximum
 BATCH_ITEMS = 100
 BATCH_BYTES = 1024 * 1024
+
+
+Kind = Literal["amend", "void", "confirm", "dispute", "uphold"]
+_BY: dict[Kind, By] = {"confirm": "session", "dispute": "session", "uphold": "key"}
+_DOES: dict[Kind, str] = {
+    "amend": "Amending",
+    "void": "Voiding",
+    "confirm": "Confirming",
+    "dispute": "Disputing",
+    "uphold": "Upholding",
+}
+_CHANGED_AS = {
+    "outcome_type": "outcomeType",
+    "value_usd": "valueUsd",
+    "agent_id": "agentId",
+    "occurred_at": "occurredAt",
+}
 
 
 @dataclass(frozen=True)
@@ -149,10 +167,10 @@ class Calls:
                 "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID"
             )
 
-    def _say_ignored(self, names: Iterable[str]) -> Call[None]:
+    def _say_ignored(self, names: Iterable[str], done: str = "Recorded") -> Call[None]:
         unread = ", ".join(dict.fromkeys(names))
         if unread:
-            yield from self._say_once(f"Recorded, but the API did not read {unread}: is it misspelt?")
+            yield from self._say_once(f"{done}, but the API did not read {unread}: is it misspelt?")
 
     def _deadline(self) -> _Deadline:
         return _Deadline(self._retry, self._clock, self._jitter)
@@ -232,6 +250,45 @@ class Calls:
         ]
         return (yield from self._exchange(Request("GET", PATH, query), _answers.page, self._deadline()))
 
+    def history(self, outcome_id: str) -> Call[History]:
+        request = Request("GET", f"{PATH}/{quote(outcome_id, safe='')}", names="outcome")
+        return (yield from self._exchange(request, _answers.history, self._deadline()))
+
+    def correct(
+        self,
+        kind: Kind,
+        outcome_id: str,
+        reason: str | None,
+        *,
+        changes: Mapping[str, Any] | None = None,
+        user_id: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Corrected]:
+        key = check_key(str(uuid.uuid4()) if idempotency_key is None else idempotency_key)
+        by: By = _BY.get(kind, "")
+        body = {
+            "type": kind,
+            "reason": reason,
+            "userId": None if by == "session" else self._whose(user_id),
+            "changes": None if changes is None else _in_request(changes),
+        }
+        request = Request(
+            "POST",
+            f"{PATH}/{quote(outcome_id, safe='')}/corrections",
+            headers={"Idempotency-Key": key},
+            body=_encode({name: value for name, value in body.items() if value is not None}),
+            by=by,
+            does=_DOES[kind],
+            names="outcome",
+        )
+        try:
+            corrected = yield from self._exchange(request, partial(_answers.corrected, key=key), self._deadline())
+        except OutcomesError as failure:
+            failure.idempotency_key = key
+            raise
+        yield from self._say_ignored(corrected.ignored_fields, "Corrected")
+        return corrected
+
     def summary(
         self, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
     ) -> Call[Summary]:
@@ -251,7 +308,7 @@ class Calls:
     ) -> Call[NewAgentKey]:
         wanted = {
             "name": name,
-            "userId": self._whose_key(user_id),
+            "userId": self._whose(user_id),
             "agentId": agent_id,
             "outcomeTypes": None if outcome_types is None else list(outcome_types),
             "maxValueUsd": max_value_usd,
@@ -263,7 +320,7 @@ class Calls:
     def rotate_key(
         self, key_id: str, user_id: int | None = None, overlap_hours: int | None = None
     ) -> Call[NewAgentKey]:
-        wanted = {"userId": self._whose_key(user_id), "overlapHours": overlap_hours}
+        wanted = {"userId": self._whose(user_id), "overlapHours": overlap_hours}
         return (yield from self._new_key(f"{KEYS_PATH}/{quote(key_id, safe='')}/rotate", wanted))
 
     def _new_key(self, path: str, wanted: Mapping[str, Any]) -> Call[NewAgentKey]:
@@ -273,17 +330,17 @@ class Calls:
         return (yield from self._exchange(request, _answers.new_key, self._deadline(), repeatable=False))
 
     def keys(self, user_id: int | None = None) -> Call[list[AgentKey]]:
-        user_id = self._whose_key(user_id)
+        user_id = self._whose(user_id)
         request = Request("GET", KEYS_PATH, _given(userId=user_id), user_id=user_id)
         return (yield from self._exchange(request, _answers.keys, self._deadline()))
 
     def revoke_key(self, key_id: str, user_id: int | None = None) -> Call[None]:
-        path, user_id = f"{KEYS_PATH}/{quote(key_id, safe='')}", self._whose_key(user_id)
+        path, user_id = f"{KEYS_PATH}/{quote(key_id, safe='')}", self._whose(user_id)
         request = Request("DELETE", path, _given(userId=user_id), names="key", user_id=user_id)
         yield from self._exchange(request, _answers.revoked, self._deadline())
 
-    def _whose_key(self, user_id: int | None) -> int | None:
-        """Say whose keys the platform means. A session's are its user's: to say another would change nothing."""
+    def _whose(self, user_id: int | None) -> int | None:
+        """Say whose keys or outcome the platform means. A session's are its user's: another would change nothing."""
         return user_id if user_id is not None or self.defaults.owner != "body" else self.defaults.user_id
 
     def own_key(self) -> Call[AgentKey]:
@@ -324,6 +381,17 @@ def check_key(key: str) -> str:
         return key
     complaint = {"field": "idempotencyKey", "message": "must be 1 to 255 visible ASCII characters"}
     raise InvalidOutcomeError("Invalid Idempotency-Key", error="Invalid Idempotency-Key", details=[complaint])
+
+
+def _in_request(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell changes as a request does; ValueError where one is said in both spellings."""
+    said = {
+        _CHANGED_AS.get(name, name): _moments.of_body(value) if isinstance(value, date) else value
+        for name, value in changes.items()
+    }
+    if len(said) < len(changes):
+        raise ValueError("changes say a field in two spellings")
+    return said
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

@@ -19,12 +19,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from . import _cli_keys, _exporting, _importing, _json, _terminal
+from . import _cli_corrections, _cli_keys, _exporting, _importing, _terminal
 from ._client import AsyncOutcomesClient, OutcomesClient
 from ._display import money, printable
 from ._doctor import examine
 from ._models import OutcomeStatus, OutcomeType, Summary
-from ._terminal import Cookie, Url, decimal, local, moment, numbers, print_json, repeat
+from ._terminal import Cookie, Url, decimal, json_object, local, moment, numbers, print_json, repeat
 
 app = typer.Typer(
     help="Record the valuable work that agents finish, exactly once, and read it back.",
@@ -35,22 +35,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(_cli_corrections.app)
 app.add_typer(_cli_keys.app, name="keys")
 
 Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")]
 Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
 Start = Annotated[str | None, typer.Option("--from", help="From this ISO 8601 instant or date on.")]
 End = Annotated[str | None, typer.Option("--to", help="Before this ISO 8601 instant or date.")]
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = _json.decode(text.encode())
-    except ValueError as exc:
-        raise typer.BadParameter(f"not JSON: {exc}") from exc
-    if not isinstance(value, dict):
-        raise typer.BadParameter("not a JSON object")
-    return value
 
 
 @app.command()
@@ -62,7 +53,7 @@ def record(
     user: Annotated[int | None, typer.Option(min=1, help="For whom; counts only with a key.")] = None,
     description: Annotated[str | None, typer.Option(help="More about it, up to 1000 characters.")] = None,
     metadata: Annotated[
-        dict[str, Any] | None, typer.Option(parser=_json_object, metavar="JSON", help="Any JSON object.")
+        dict[str, Any] | None, typer.Option(parser=json_object, metavar="JSON", help="Any JSON object.")
     ] = None,
     at: Annotated[
         Any,

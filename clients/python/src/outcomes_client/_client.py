@@ -17,6 +17,8 @@ from ._calls import PAGE_SIZE, Call, Calls, Retry, Say, Send
 from ._http import Address, NoReply, Reply
 from ._models import (
     AgentKey,
+    Corrected,
+    History,
     NewAgentKey,
     NewOutcome,
     Outcome,
@@ -169,6 +171,56 @@ class OutcomesClient:
     ) -> Summary:
         """Sum up the session's outcomes by when they happened, exactly; the last 30 days in UTC, at most 366 days."""
         return self._run(self._calls.summary(start, end, timezone))
+
+    def get(self, outcome_id: str) -> History:
+        """Read one outcome of the session with its corrections."""
+        return self._run(self._calls.history(outcome_id))
+
+    def amend(
+        self,
+        outcome_id: str,
+        reason: str,
+        changes: Mapping[str, Any],
+        *,
+        user_id: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Corrected:
+        """Put an outcome right: what was recorded stays in its history, and `changes` count from now on.
+
+        By the platform's key (`user_id` says whose outcome it is), by an agent key with the scope `correct`, or by a
+        session what a session recorded. `changes` are fields of `NewOutcome`, but for `user_id`; None clears an
+        optional one. `reason` is for the owner to read. Sent again as often as it must be, it is one correction; an
+        error's `idempotency_key` is what to call again with when it is `retryable`. ConflictError: it is void.
+        """
+        return self._run(
+            self._calls.correct(
+                "amend", outcome_id, reason, changes=changes, user_id=user_id, idempotency_key=idempotency_key
+            )
+        )
+
+    def void(
+        self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
+    ) -> Corrected:
+        """Take an outcome back, for good; who may is as for `amend`."""
+        return self._run(
+            self._calls.correct("void", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
+        )
+
+    def confirm(self, outcome_id: str, reason: str | None = None, *, idempotency_key: str | None = None) -> Corrected:
+        """Say as its owner, by the session, that an outcome that a key recorded is right."""
+        return self._run(self._calls.correct("confirm", outcome_id, reason, idempotency_key=idempotency_key))
+
+    def dispute(self, outcome_id: str, reason: str, *, idempotency_key: str | None = None) -> Corrected:
+        """Say as its owner, by the session, that an outcome is not right; it then counts no longer."""
+        return self._run(self._calls.correct("dispute", outcome_id, reason, idempotency_key=idempotency_key))
+
+    def uphold(
+        self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
+    ) -> Corrected:
+        """Dismiss a dispute, by the platform's key; `user_id` says whose outcome it is."""
+        return self._run(
+            self._calls.correct("uphold", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
+        )
 
     def create_key(
         self,
@@ -363,6 +415,52 @@ class AsyncOutcomesClient:
     ) -> Summary:
         """See `OutcomesClient.summary`."""
         return await self._run(self._calls.summary(start, end, timezone))
+
+    async def get(self, outcome_id: str) -> History:
+        """See `OutcomesClient.get`."""
+        return await self._run(self._calls.history(outcome_id))
+
+    async def amend(
+        self,
+        outcome_id: str,
+        reason: str,
+        changes: Mapping[str, Any],
+        *,
+        user_id: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Corrected:
+        """See `OutcomesClient.amend`."""
+        return await self._run(
+            self._calls.correct(
+                "amend", outcome_id, reason, changes=changes, user_id=user_id, idempotency_key=idempotency_key
+            )
+        )
+
+    async def void(
+        self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
+    ) -> Corrected:
+        """See `OutcomesClient.void`."""
+        return await self._run(
+            self._calls.correct("void", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
+        )
+
+    async def confirm(
+        self, outcome_id: str, reason: str | None = None, *, idempotency_key: str | None = None
+    ) -> Corrected:
+        """See `OutcomesClient.confirm`."""
+        return await self._run(self._calls.correct("confirm", outcome_id, reason, idempotency_key=idempotency_key))
+
+    async def dispute(self, outcome_id: str, reason: str, *, idempotency_key: str | None = None) -> Corrected:
+        """See `OutcomesClient.dispute`."""
+        return await self._run(self._calls.correct("dispute", outcome_id, reason, idempotency_key=idempotency_key))
+
+    async def uphold(
+        self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
+    ) -> Corrected:
+        """See `OutcomesClient.uphold`."""
+        return await self._run(
+            self._calls.correct("uphold", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
+        )
 
     async def create_key(
         self,

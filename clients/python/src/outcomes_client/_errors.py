@@ -9,9 +9,9 @@ OutcomesError
     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
     ├── UnauthorizedError        401: the key or the session is not valid
     ├── ForbiddenError           403: the key or the session may not do this; `details` say which bound it is
-    ├── NotFoundError            404: no such key
+    ├── NotFoundError            404: no such key or outcome
     ├── ConflictError            409: not possible as things stand
-    ├── KeyReusedError           422: this idempotency key already belongs to another outcome
+    ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
     ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
     └── ServerError              5xx: nothing was stored, or it cannot be known
 """
@@ -94,19 +94,20 @@ class UnauthorizedError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """403: the agent key may not record this, as `details` say, or may not do this at all."""
+    """403: the agent key may not record or change this, as `details` say, or may not do this at all."""
 
 
 class NotFoundError(ApiError):
-    """404: this user has no such key."""
+    """404: this user has no such key, or no such outcome."""
 
 
 class ConflictError(ApiError):
-    """409 that no waiting mends: a user has as many keys as one may have."""
+    """409 that no waiting mends: a user has as many keys as one may have; or an outcome, from where it stands, cannot
+    be corrected so."""
 
 
 class KeyReusedError(ApiError):
-    """422: the idempotency key belongs to another outcome; `details` names the fields that differ."""
+    """422: the idempotency key belongs to another outcome or correction; `details` names the fields that differ."""
 
 
 class BusyError(ApiError):

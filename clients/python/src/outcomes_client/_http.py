@@ -15,6 +15,7 @@ PATH = "/api/outcomes"
 KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
 Owner = Literal["body", "session", "key"]
+By = Literal["", "session", "key"]
 LONGEST_WAIT = 999_999_999  # seconds, some 30 years; time.sleep fails at ten times as many
 
 
@@ -27,8 +28,10 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    by: By = ""  # what alone it can go by
+    does: str = ""  # in a word, where it neither reads nor records
     names: str = ""  # what the path names by its id, and may not be there
-    user_id: int | None = None  # whose keys it is about, where not the session's user's
+    user_id: int | None = None  # whose it is about, where not the session's user's
 
 
 @dataclass(frozen=True)
@@ -111,12 +114,13 @@ class Address:
         return "body" if self.api_key or not self.cookie else "session"
 
     def credential_for(self, request: Request) -> str:
-        """Name what a request goes by: recording by the key, else by the session; reading always by the session.
+        """Name what a request goes by: recording and correcting by the key, else by the session; reading, and what only
+        an owner says, always by the session.
 
         Keys are managed by the platform's key for the user that is named, else by the session for its own. An agent key
         manages none, and is the only one that may ask what it may do.
         """
-        by_key = bool(self.api_key) and request.method != "GET"
+        by_key = request.by == "key" or (bool(self.api_key) and request.method != "GET" and request.by != "session")
         if request.path.startswith(KEYS_PATH):
             by_key = bool(self.api_key) and not (self.cookie and (self.has_agent_key or request.user_id is None))
         if request.path == OWN_KEY_PATH:
@@ -156,4 +160,6 @@ class Address:
             )
         if there:
             return ""
-        return f"Reading needs {SESSION}" if request.method == "GET" else f"Recording needs {KEY} or {SESSION}"
+        by = request.by or ("session" if request.method == "GET" else "")
+        needed = {"session": SESSION, "key": KEY, "": f"{KEY} or {SESSION}"}[by]
+        return f"{request.does or ('Reading' if request.method == 'GET' else 'Recording')} needs {needed}"

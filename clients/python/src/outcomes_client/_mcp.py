@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp.server.mcpserver import MCPServer
@@ -19,18 +19,24 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from ._client import LOG, AsyncOutcomesClient
 from ._errors import (
     BusyError,
+    ConflictError,
     ForbiddenError,
     InvalidOutcomeError,
     KeyReusedError,
+    NotFoundError,
     OutcomesError,
 )
 from ._http import Owner
-from ._models import NewOutcome, OutcomeType, Page, Recorded, Result, Summary
+from ._models import Corrected, NewOutcome, OutcomeType, Page, Recorded, Result, Summary
 
 WHEN = (
     "Record an outcome when you have finished something that the user would pay for: a deal closed, a negotiation "
     "finished, content published, a task completed. Not for steps on the way, attempts, or plans. It appears in the "
-    "user's Value Delivered feed and cannot be deleted."
+    "user's Value Delivered feed and is never deleted, only corrected for the user to see."
+)
+MISTAKE = (
+    "For your own mistakes only: not for news, which is another outcome, and not to answer a user who disputes it. The "
+    "user reads your reason and sees what was recorded before. This server needs an agent key with the scope `correct`."
 )
 SAME_KEY = (
     "To repeat a call that failed or whose answer was lost, send the same idempotency_key with the same fields: "
@@ -63,6 +69,14 @@ Key = Annotated[
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
     ),
+]
+OutcomeId = Annotated[
+    str, Field(description="Its id, as it was recorded or is listed.", min_length=1, pattern=r"^[0-9A-Za-z]+$")
+]
+Reason = Annotated[str, Field(description="What was wrong, for the user to read.", min_length=1, max_length=500)]
+Clear = Annotated[
+    list[Literal["description", "value_usd", "metadata", "agent_id"]] | None,
+    Field(description="Fields to take away."),
 ]
 Types = Annotated[list[OutcomeType] | None, Field(description="Only these types.")]
 From = Annotated[str | None, Field(description="From this ISO 8601 instant or date on.")]
@@ -114,12 +128,7 @@ class Fixed:
         Raises:
             ToolError: it names another agent or user.
         """
-        self._refuse_other("agent_id", item.agent_id, self.agent_id)
-        self._refuse_other("user_id", item.user_id, self.user_id)
-        if self.owner == "session" and item.user_id is not None:
-            raise ToolError("This server records for the user of its session only. Leave user_id out and call again.")
-        if self.owner == "body" and self.user_id is None and item.user_id is None:
-            raise ToolError("An outcome without a user is in nobody's feed. Call again with user_id.")
+        user_id = self.whose(item.agent_id, item.user_id)
         return NewOutcome(
             outcome_type=item.outcome_type,
             title=item.title,
@@ -128,9 +137,23 @@ class Fixed:
             metadata=item.metadata,
             occurred_at=item.occurred_at,
             agent_id=self.agent_id or item.agent_id,
-            user_id=self.user_id or item.user_id,
+            user_id=user_id,
             idempotency_key=item.idempotency_key,
         )
+
+    def whose(self, agent_id: int | None, user_id: int | None) -> int | None:
+        """Tell for which user a model may record or correct, where that must be said.
+
+        Raises:
+            ToolError: it names another agent or user, or no user.
+        """
+        self._refuse_other("agent_id", agent_id, self.agent_id)
+        self._refuse_other("user_id", user_id, self.user_id)
+        if self.owner == "session" and user_id is not None:
+            raise ToolError("This server records for the user of its session only. Leave user_id out and call again.")
+        if self.owner == "body" and self.user_id is None and user_id is None:
+            raise ToolError("An outcome without a user is in nobody's feed. Call again with user_id.")
+        return self.user_id or user_id
 
     @staticmethod
     def _refuse_other(name: str, said: int | None, own: int | None) -> None:
@@ -139,12 +162,22 @@ class Fixed:
 
 
 @contextmanager
-def _mendable() -> Iterator[None]:
+def _mendable(correcting: bool = False) -> Iterator[None]:
     """Turn errors into words that say what to do next."""
     try:
         yield
     except OutcomesError as failure:
         match failure:
+            case ForbiddenError() if correcting:
+                advice = (
+                    "This server may not correct that. It takes an agent key with the scope `correct`, and an outcome "
+                    "that a key recorded for its user and agent, within its bounds. Tell the person who runs this "
+                    "server."
+                )
+            case NotFoundError():
+                advice = "Find the id with list_outcomes and call again."
+            case ConflictError():
+                advice = "Do not call again: look with list_outcomes where the outcome stands. What is void stays void."
             case InvalidOutcomeError():
                 advice = "Change what is named and call again; the idempotency_key may stay."
             case KeyReusedError():
@@ -189,6 +222,7 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
 
     # Idempotent because the key is required: the same call again has no further effect.
     recording = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True)
+    correcting = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True)
     reading = ToolAnnotations(read_only_hint=True)
 
     @tool(title="Record an outcome", description=f"{WHEN} {SAME_KEY} {UNREAD}", annotations=recording)
@@ -232,6 +266,62 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
             results = await client.record_many([fixed.apply(item) for item in outcomes])
         recorded = sum(one.ok for one in results)
         return Recording(recorded, len(results) - recorded, results)
+
+    @tool(
+        title="Correct an outcome",
+        description=(
+            "Put right what you recorded wrongly: a value, a title, a type, a time. Give only what is to change; what "
+            f"it was stays in the history. {MISTAKE} {SAME_KEY}"
+        ),
+        annotations=correcting,
+    )
+    async def amend_outcome(
+        outcome_id: OutcomeId,
+        reason: Reason,
+        idempotency_key: Key,
+        outcome_type: OutcomeType | None = None,
+        title: Title | None = None,
+        description: Description = None,
+        value_usd: Value = None,
+        metadata: Metadata = None,
+        occurred_at: OccurredAt = None,
+        agent_id: AgentId = None,
+        clear: Clear = None,
+        user_id: UserId = None,
+    ) -> Corrected:
+        given = {
+            "outcome_type": outcome_type,
+            "title": title,
+            "description": description,
+            "value_usd": value_usd,
+            "metadata": metadata,
+            "occurred_at": occurred_at,
+            "agent_id": agent_id,
+        }
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if twice := changes.keys() & set(clear or ()):
+            raise ToolError(f"{', '.join(sorted(twice))} cannot be changed and cleared. Choose one and call again.")
+        if fixed.agent_id is not None and "agent_id" in (clear or ()):
+            raise ToolError(f"This server records for agent_id {fixed.agent_id} only. Do not clear it.")
+        changes |= dict.fromkeys(clear or ())
+        user = fixed.whose(agent_id, user_id)
+        with _mendable(correcting=True):
+            return await client.amend(outcome_id, reason, changes, user_id=user, idempotency_key=idempotency_key)
+
+    @tool(
+        title="Take an outcome back",
+        description=(
+            "Take back what you should not have recorded: it did not happen, or it is recorded twice. It counts no "
+            f"longer, and cannot be brought back: to change it, use amend_outcome. {MISTAKE} {SAME_KEY}"
+        ),
+        annotations=correcting,
+    )
+    async def void_outcome(
+        outcome_id: OutcomeId, reason: Reason, idempotency_key: Key, user_id: UserId = None
+    ) -> Corrected:
+        user = fixed.whose(None, user_id)
+        with _mendable(correcting=True):
+            return await client.void(outcome_id, reason, user_id=user, idempotency_key=idempotency_key)
 
     @tool(
         title="List outcomes",

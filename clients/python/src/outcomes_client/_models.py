@@ -154,6 +154,54 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """Tells of one correction of an outcome: what it did, why, by whom (as `Outcome.recorded_by`) and when.
+
+    `changes`, of an amend: to each field that was to change, `before` and `after`; amounts are Decimal, instants text.
+    """
+
+    id: str
+    type: str
+    reason: str | None
+    by: str | None
+    created_at: datetime
+    changes: dict[str, dict[str, Any]] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Make the correction as the API tells it; amounts stay Decimal."""
+        told = {
+            "id": self.id,
+            "type": self.type,
+            "reason": self.reason,
+            "by": self.by,
+            "created_at": _text(self.created_at),
+        }
+        return told if self.changes is None else {**told, "changes": self.changes}
+
+
+@dataclass(frozen=True)
+class History:
+    """Holds an outcome as it stands, and its corrections, oldest first."""
+
+    outcome: Outcome
+    corrections: list[Correction]
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Answers for one correction: its id, and the outcome as it stands now.
+
+    `replayed`, `idempotency_key` and `ignored_fields` are as in `Recorded`.
+    """
+
+    id: str
+    outcome: Outcome
+    replayed: bool
+    idempotency_key: str
+    ignored_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Page:
     """Holds outcomes, newest first, and where the next page starts (None: there is no more)."""
 

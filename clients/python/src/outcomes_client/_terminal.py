@@ -6,7 +6,7 @@ import logging
 import sys
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, override
+from typing import Annotated, Any, override
 
 import typer
 from rich.console import Console
@@ -49,6 +49,17 @@ def decimal(text: str) -> Decimal:
         raise typer.BadParameter("not a number") from exc
     if not value.is_finite():
         raise typer.BadParameter("not a finite number")
+    return value
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Read an option that is a JSON object."""
+    try:
+        value = _json.decode(text.encode())
+    except ValueError as exc:
+        raise typer.BadParameter(f"not JSON: {exc}") from exc
+    if not isinstance(value, dict):
+        raise typer.BadParameter("not a JSON object")
     return value
 
 

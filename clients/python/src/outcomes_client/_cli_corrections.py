@@ -1,0 +1,198 @@
+"""Correct outcomes, and say as their owner whether they are right, from the command line."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from . import _json
+from ._client import OutcomesClient
+from ._display import money, printable
+from ._models import Corrected, Correction, OutcomeType
+from ._terminal import Cookie, Url, console, decimal, json_object, local, moment, print_json, repeat
+
+app = typer.Typer()
+
+OutcomeId = Annotated[str, typer.Argument(metavar="ID", help="The outcome's id, as `outcomes list --json` shows it.")]
+Reason = Annotated[str, typer.Option(help="Why, for the owner to read; 1 to 500 characters.")]
+User = Annotated[
+    int | None,
+    typer.Option(min=1, help="Whose outcome, with the platform's key; default OUTCOMES_USER_ID, else nobody's."),
+]
+Key = Annotated[str | None, typer.Option(help="The name of this correction: what is repeated with it is done once.")]
+
+
+class Clearable(StrEnum):
+    """A field that an outcome need not have."""
+
+    DESCRIPTION = "description"
+    VALUE = "value"
+    AGENT = "agent"
+    METADATA = "metadata"
+    AT = "at"
+
+
+@app.command()
+def get(
+    outcome_id: OutcomeId,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for pipes.")] = False,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Show one outcome of the session's user, and what was corrected, oldest first."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        found = client.get(outcome_id)
+    if json:
+        print_json({"outcome": found.outcome.as_dict(), "corrections": [one.as_dict() for one in found.corrections]})
+        return
+    one = found.outcome
+    about = Table(box=None, pad_edge=False, show_header=False)
+    for name, text in (
+        ("Title", one.title),
+        ("Status", one.status),
+        ("Type", one.outcome_type),
+        ("Agent", None if one.agent_id is None else str(one.agent_id)),
+        ("Value", money(one.value_usd)),
+        ("Happened", local(one.occurred_at)),
+        ("Recorded", f"{local(one.created_at)} by {one.recorded_by or 'unknown'}"),
+        ("About", one.description),
+        ("Metadata", None if one.metadata is None else _json.shown(one.metadata)),
+    ):
+        if text:
+            about.add_row(name, printable(text))
+    console().print(about)
+    if found.corrections:
+        history = Table("When", "What", "By", "Why", "Changes", box=None, pad_edge=False)
+        for each in found.corrections:
+            words = local(each.created_at), each.type, each.by or "unknown", each.reason or "", _changes(each)
+            history.add_row(*map(printable, words))
+        console().print()
+        console().print(history)
+
+
+@app.command()
+def amend(
+    outcome_id: OutcomeId,
+    reason: Reason,
+    outcome_type: Annotated[OutcomeType | None, typer.Option("--type", help="What kind of work it was.")] = None,
+    title: Annotated[str | None, typer.Option(help="What was achieved.")] = None,
+    value: Annotated[Decimal | None, typer.Option(parser=decimal, metavar="USD", help="What it is worth.")] = None,
+    agent: Annotated[int | None, typer.Option(min=1, help="The agent that did it.")] = None,
+    description: Annotated[str | None, typer.Option(help="More about it.")] = None,
+    metadata: Annotated[
+        dict[str, Any] | None, typer.Option(parser=json_object, metavar="JSON", help="Any JSON object.")
+    ] = None,
+    at: Annotated[
+        Any,
+        typer.Option(parser=moment, metavar="WHEN", help="When it happened: an ISO 8601 instant, or a date in UTC."),
+    ] = None,
+    clear: Annotated[list[Clearable] | None, typer.Option(help="Takes a field away; may be repeated.")] = None,
+    user: User = None,
+    idempotency_key: Key = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Put an outcome right; what was recorded stays in its history."""
+    named = {
+        "outcome_type": outcome_type,
+        "title": title,
+        "value_usd": value,
+        "agent_id": agent,
+        "description": description,
+        "metadata": metadata,
+        "occurred_at": at,
+    }
+    changes: dict[str, Any] = {name: new for name, new in named.items() if new is not None}
+    fields = {Clearable.VALUE: "value_usd", Clearable.AGENT: "agent_id", Clearable.AT: "occurred_at"}
+    for one in clear or ():
+        name = fields.get(one, str(one))
+        if name in changes:
+            raise typer.BadParameter(f"{one} is changed and cleared: give one or the other", param_hint="--clear")
+        changes[name] = None
+    with OutcomesClient(url, cookie=cookie) as client:
+        _do(lambda key: client.amend(outcome_id, reason, changes, user_id=user, idempotency_key=key), idempotency_key)
+
+
+@app.command()
+def void(
+    outcome_id: OutcomeId,
+    reason: Reason,
+    user: User = None,
+    idempotency_key: Key = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Take an outcome back, for good; it then counts no longer."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        _do(lambda key: client.void(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
+
+
+@app.command()
+def confirm(
+    outcome_id: OutcomeId,
+    reason: Annotated[str | None, typer.Option(help="Why, in 1 to 500 characters.")] = None,
+    idempotency_key: Key = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Say as its owner that an outcome is right."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        _do(lambda key: client.confirm(outcome_id, reason, idempotency_key=key), idempotency_key)
+
+
+@app.command()
+def dispute(
+    outcome_id: OutcomeId,
+    reason: Annotated[str, typer.Option(help="What is not right, in 1 to 500 characters.")],
+    idempotency_key: Key = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Say as its owner that an outcome is not right; it then counts no longer."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        _do(lambda key: client.dispute(outcome_id, reason, idempotency_key=key), idempotency_key)
+
+
+@app.command()
+def uphold(
+    outcome_id: OutcomeId,
+    reason: Reason,
+    user: User = None,
+    idempotency_key: Key = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Dismiss a dispute, by the platform's key."""
+    with OutcomesClient(url, cookie=cookie) as client:
+        _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
+
+
+def _do(correct: Callable[[str], Corrected], idempotency_key: str | None) -> None:
+    """Correct, and print the correction's id alone, for scripts, and beside it what a person wants to know."""
+    key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+    try:
+        corrected = correct(key)
+    except KeyboardInterrupt:
+        print(f"interrupted: it may have been done. {repeat(key)}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    if corrected.replayed:
+        print("Already done under this key.", file=sys.stderr)
+    print(printable(f"{corrected.outcome.title}: now {corrected.outcome.status}"), file=sys.stderr)
+    print(printable(corrected.id))
+
+
+def _changes(correction: Correction) -> str:
+    changes = (correction.changes or {}).items()
+    return "; ".join(f"{name}: {_side(change, 'before')} -> {_side(change, 'after')}" for name, change in changes)
+
+
+def _side(change: dict[str, Any], name: str) -> str:
+    """Write what was there before or after; long metadata of old corrections is left out by the API."""
+    return _json.shown(change[name]) if name in change else "..."

@@ -1,0 +1,391 @@
+"""Put outcomes right, and say as their owner whether they are: by the clients, the command and the MCP server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from mcp.client import Client
+from outcomes_client import (
+    AsyncOutcomesClient,
+    BrokenAnswerError,
+    ConfigurationError,
+    ConflictError,
+    ForbiddenError,
+    InvalidOutcomeError,
+    KeyReusedError,
+    NoAnswerError,
+    NotFoundError,
+    OutcomesClient,
+    OutcomesError,
+)
+from outcomes_client._cli_corrections import Clearable
+from outcomes_client._mcp import build
+
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
+from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE
+from clients.python.tests.ledger import encode
+from clients.python.tests.test_mcp import call, refusal
+
+NOBODYS = "0" * 26
+Corrector = Callable[..., OutcomesClient]
+
+
+@pytest.fixture
+def deal(api: Api, client: OutcomesClient) -> str:
+    """Record a deal by the platform's key, and give its id."""
+    more: dict[str, Any] = {"description": "Ten seats", "value_usd": Decimal("12500.50"), "metadata": {"seats": 10}}
+    return client.record("deal_closed", "Acme renewed", user_id=api.user, agent_id=7, **more).id
+
+
+@pytest.fixture
+def owner(api: Api) -> Iterator[OutcomesClient]:
+    """Give a client that has the user's session alone."""
+    with OutcomesClient(**{**api.settings, "api_key": None}) as client:
+        yield client
+
+
+def agent(api: Api, owner: OutcomesClient, *scopes: str, **bounds: Any) -> OutcomesClient:
+    """Give a client that has an agent key alone."""
+    key = owner.create_key("Nightly", scopes=scopes, **bounds).key
+    return OutcomesClient(**{**api.settings, "api_key": key, "cookie": None})
+
+
+# The clients
+
+
+@everywhere
+def test_what_was_recorded_stays_in_the_history_and_what_is_right_counts(
+    api: Api, client: OutcomesClient, deal: str
+) -> None:
+    happened = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+    changes = {"value_usd": Decimal("12000.10"), "occurredAt": happened, "description": None}
+    amended = client.amend(deal, "Two seats fewer", changes, user_id=api.user)
+    assert (amended.outcome.value_usd, amended.outcome.description) == (Decimal("12000.10"), None)
+    assert (amended.outcome.status, amended.outcome.version, amended.replayed) == ("recorded", 1, False)
+    assert client.confirm(deal).outcome.status == "confirmed"
+    assert client.dispute(deal, "Not mine").outcome.status == "disputed"
+    assert client.summary(start="2026-03-01", end="2026-04-01").disputed.value_usd == Decimal("12000.10")
+    assert client.uphold(deal, "Signed by you", user_id=api.user).outcome.status == "recorded"
+    assert client.void(deal, "Cancelled", user_id=api.user).outcome.status == "void"
+    history = client.get(deal)
+    assert (history.outcome.id, history.outcome.status, history.outcome.version) == (deal, "void", 5)
+    assert history.outcome.occurred_at == happened
+    assert [(one.type, one.reason, one.by) for one in history.corrections] == [
+        ("amend", "Two seats fewer", "key"),
+        ("confirm", None, "session"),
+        ("dispute", "Not mine", "session"),
+        ("uphold", "Signed by you", "key"),
+        ("void", "Cancelled", "key"),
+    ]
+    assert history.corrections[0].id == amended.id
+    [first, *others] = [one.changes for one in history.corrections]
+    assert first is not None
+    assert first["value_usd"] == {"before": Decimal("12500.50"), "after": Decimal("12000.10")}
+    assert first["description"] == {"before": "Ten seats", "after": None}
+    assert set(first) == {"value_usd", "description", "occurred_at"}
+    assert others == [None] * 4
+    assert client.list().outcomes == []
+
+
+@everywhere
+async def test_the_awaiting_client_does_the_same(api: Api, deal: str) -> None:
+    async with AsyncOutcomesClient(**api.settings, user_id=api.user) as client:
+        assert (await client.amend(deal, "A typo", {"title": "Acme"})).outcome.title == "Acme"
+        assert (await client.confirm(deal, "Well done")).outcome.status == "confirmed"
+        assert (await client.dispute(deal, "Not mine")).outcome.status == "disputed"
+        assert (await client.uphold(deal, "It is")).outcome.status == "recorded"
+        assert (await client.void(deal, "Cancelled")).outcome.status == "void"
+        types = [one.type for one in (await client.get(deal)).corrections]
+    assert types == ["amend", "confirm", "dispute", "uphold", "void"]
+
+
+@everywhere
+@pytest.mark.parametrize("fault", [*BEFORE_THE_WRITE, *AFTER_THE_WRITE])
+def test_one_call_is_one_correction_whatever_fails(api: Api, owner: OutcomesClient, deal: str, fault: str) -> None:
+    api.door.requests.clear()
+    api.fail(fault)
+    with OutcomesClient(**api.settings) as client:
+        amended = client.amend(deal, "Two seats fewer", {"value_usd": 12000}, user_id=api.user)
+    assert amended.replayed is (fault in AFTER_THE_WRITE)
+    assert {headers["Idempotency-Key"] for headers, _ in api.door.requests} == {amended.idempotency_key}
+    assert [one.id for one in owner.get(deal).corrections] == [amended.id]
+
+
+@everywhere
+def test_a_correction_that_gave_up_is_safe_to_repeat_with_its_key(api: Api, client: OutcomesClient, deal: str) -> None:
+    api.fail("drop after the write")
+    with (
+        OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as hasty,
+        pytest.raises(NoAnswerError) as failure,
+    ):
+        hasty.void(deal, "Cancelled", user_id=api.user)
+    key = failure.value.idempotency_key
+    assert key
+    assert client.void(deal, "Cancelled", user_id=api.user, idempotency_key=key).replayed
+    with pytest.raises(KeyReusedError):
+        client.void(deal, "Another reason", user_id=api.user, idempotency_key=key)
+    assert len(client.get(deal).corrections) == 1
+
+
+@everywhere
+def test_what_is_refused_says_why_and_is_asked_once(api: Api, client: OutcomesClient, deal: str) -> None:
+    client.void(deal, "Cancelled", user_id=api.user)
+    asked = len(api.door.times)
+    refusals: list[tuple[Callable[[], object], type[OutcomesError], str]] = [
+        (lambda: client.amend(deal, "x", {}, user_id=api.user), InvalidOutcomeError, "400 Invalid changes: changes "),
+        (lambda: client.void(deal, "", user_id=api.user), InvalidOutcomeError, "400 Invalid reason: reason "),
+        (lambda: client.get(NOBODYS), NotFoundError, "404 Not found: this user has no such outcome"),
+        (lambda: client.void(deal, "x", user_id=api.user + 1), NotFoundError, "404 Not found: this user has no such"),
+        (lambda: client.void(deal, "x"), NotFoundError, "404 Not found: this user has no such outcome"),
+        (
+            lambda: client.void(deal, "x", user_id=api.user),
+            ConflictError,
+            "409 Not possible: type cannot void an outcome that is void",
+        ),
+    ]
+    for refused, kind, says in refusals:
+        with pytest.raises(kind) as failure:
+            refused()
+        assert str(failure.value).startswith(says)
+        assert not failure.value.retryable
+    assert len(api.door.times) == asked + len(refusals)
+
+
+@everywhere
+def test_an_agent_corrects_with_the_scope_for_it_what_is_its_own(api: Api, owner: OutcomesClient, deal: str) -> None:
+    own = owner.record("task_complete", "By hand").id
+    with agent(api, owner, "record") as recorder, agent(api, owner, "correct", agent_id=8) as other:
+        for refused in (recorder, other):
+            with pytest.raises(ForbiddenError, match=r"403 Forbidden: the agent key .* may not do this"):
+                refused.void(deal, "A mistake")
+    with agent(api, owner, "correct", agent_id=7) as corrector:
+        assert corrector.amend(deal, "A typo", {"title": "Acme"}).outcome.title == "Acme"
+        with pytest.raises(ForbiddenError):
+            corrector.void(own, "x")
+        with pytest.raises(ForbiddenError):
+            corrector.uphold(deal, "x")
+    assert str(owner.get(deal).corrections[0].by).startswith("key:")
+    with pytest.raises(ForbiddenError, match=r"the session \(OUTCOMES_COOKIE\) may not do this"):
+        owner.confirm(own)
+    assert owner.void(own, "A slip").outcome.status == "void"
+
+
+def test_what_only_one_credential_may_is_not_sent_without_it(api: Api, owner: OutcomesClient, deal: str) -> None:
+    asked = len(api.door.times)
+    with OutcomesClient(api.url, api.key) as platform, OutcomesClient(api.url) as nobody:
+        refusals: list[tuple[Callable[[], object], str]] = [
+            (lambda: platform.get(deal), r"Reading needs the session \(OUTCOMES_COOKIE\)"),
+            (lambda: platform.confirm(deal), "Confirming needs the session"),
+            (lambda: platform.dispute(deal, "x"), "Disputing needs the session"),
+            (lambda: owner.uphold(deal, "x"), r"Upholding needs the key \(INTERNAL_API_KEY\);"),
+            (lambda: nobody.void(deal, "x"), r"Voiding needs the key \(INTERNAL_API_KEY\) or the session"),
+            (lambda: nobody.amend(deal, "x", {"title": "x"}), "Amending needs the key"),
+        ]
+        for refused, says in refusals:
+            with pytest.raises(ConfigurationError, match=says):
+                refused()
+    assert len(api.door.times) == asked
+
+
+def test_changes_that_cannot_be_meant_are_not_sent(api: Api, client: OutcomesClient, deal: str) -> None:
+    asked = len(api.door.times)
+    with pytest.raises(ValueError, match="in two spellings"):
+        client.amend(deal, "x", {"value_usd": 1, "valueUsd": 2}, user_id=42)
+    with pytest.raises(InvalidOutcomeError, match="changes cannot be written as JSON"):
+        client.amend(deal, "x", {"metadata": {"n": float("nan")}}, user_id=42)
+    assert len(api.door.times) == asked
+
+
+@everywhere
+def test_a_change_that_the_api_did_not_read_is_told(
+    api: Api, client: OutcomesClient, deal: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    amended = client.amend(deal, "A typo", {"title": "Acme", "worth": 5}, user_id=api.user)
+    assert amended.ignored_fields == ("changes.worth",)
+    assert "Corrected, but the API did not read changes.worth: is it misspelt?" in caplog.text
+
+
+@everywhere
+def test_a_conflict_that_passes_is_waited_for(api: Api, client: OutcomesClient, deal: str) -> None:
+    api.fail("409")
+    assert client.void(deal, "Cancelled", user_id=api.user).outcome.status == "void"
+
+
+ENTRY = {"id": "c", "type": "amend", "reason": None, "by": None, "created_at": "2026-04-01T12:00:00.000Z"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"corrections": 1},
+        {"corrections": [{**ENTRY, "reason": 1}]},
+        {"corrections": [{**ENTRY, "by": 1}]},
+        {"corrections": [{**ENTRY, "changes": {"title": 1}}]},
+        {"corrections": [{**ENTRY, "changes": {"value_usd": {"before": "1"}}}]},
+        {"outcome": None, "ok": True},
+        {"ok": False},
+        {"id": None},
+    ],
+)
+def test_a_malformed_answer_is_an_error_of_ours(api: Api, client: OutcomesClient, deal: str, wrong: Any) -> None:
+    outcome = client.get(deal).outcome.as_dict()
+    right = {
+        "ok": True,
+        "id": "c",
+        "outcome": outcome,
+        "corrections": [{**ENTRY, "changes": {"value_usd": {"omitted": 1}}}],
+    }
+    bodies = [right, right, {**right, **wrong}]
+    api.door.upstream = lambda *_: (200, {}, encode(bodies.pop(0) if len(bodies) > 1 else bodies[0]))
+    with OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as hasty:
+        assert hasty.get(deal).corrections[0].changes == {"value_usd": {"omitted": Decimal(1)}}
+        assert hasty.void(deal, "x").id == "c"
+        with pytest.raises(BrokenAnswerError):
+            hasty.get(deal) if "corrections" in wrong else hasty.void(deal, "x")
+
+
+# The command
+
+
+@everywhere
+def test_the_command_corrects_and_shows_the_history(
+    api: Api, client: OutcomesClient, deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setenv("OUTCOMES_USER_ID", str(api.user))
+    changes = ("--value", "12000", "--title", "Acme", "--clear", "description", "--at", "2026-03-14")
+    run = outcomes("amend", deal, "--reason", "Two seats fewer", *changes, "--idempotency-key", "seats")
+    [entry] = client.get(deal).corrections
+    assert (run.code, run.out, run.err) == (0, f"{entry.id}\n", "Acme: now recorded\n")
+    again = outcomes("amend", deal, "--reason", "Two seats fewer", *changes, "--idempotency-key", "seats")
+    assert (again.out, again.err) == (run.out, "Already done under this key.\nAcme: now recorded\n")
+    assert outcomes("confirm", deal).err == "Acme: now confirmed\n"
+    assert outcomes("dispute", deal, "--reason", "Not mine").err == "Acme: now disputed\n"
+    assert outcomes("uphold", deal, "--reason", "It is").err == "Acme: now recorded\n"
+    assert outcomes("void", deal, "--reason", "Cancelled").err == "Acme: now void\n"
+    refused = outcomes("void", deal, "--reason", "Again")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == "outcomes: 409 Not possible: type cannot void an outcome that is void\n"
+    shown = outcomes("get", deal).out
+    assert "Status    void\n" in "\n".join(line.rstrip() for line in shown.splitlines()) + "\n"
+    assert 'description: "Ten seats" -> null' in shown
+    assert [line.split()[2] for line in shown.splitlines()[-5:]] == ["amend", "confirm", "dispute", "uphold", "void"]
+    told = json.loads(outcomes("get", deal, "--json").out)
+    assert told["outcome"]["status"] == "void"
+    assert [one["type"] for one in told["corrections"]] == ["amend", "confirm", "dispute", "uphold", "void"]
+    assert told["corrections"][0]["changes"]["title"] == {"before": "Acme renewed", "after": "Acme"}
+
+
+@everywhere
+def test_all_that_is_optional_can_be_cleared(api: Api, client: OutcomesClient, deal: str, outcomes: Outcomes) -> None:
+    fields = [part for one in Clearable for part in ("--clear", one)]
+    assert outcomes("amend", deal, "--reason", "Unknown", "--user", str(api.user), *fields).code == 0
+    outcome = client.get(deal).outcome
+    assert (outcome.description, outcome.value_usd, outcome.agent_id, outcome.metadata) == (None,) * 4
+    assert outcome.occurred_at == outcome.created_at
+    wrong = outcomes("amend", deal, "--reason", "x", "--user", "42", "--value", "1", "--clear", "value")
+    assert wrong.code == 2
+    assert "value is changed and cleared" in wrong.err
+
+
+def test_an_outcome_without_a_history_shows_none(deal: str, outcomes: Outcomes) -> None:
+    shown = outcomes("get", deal).out
+    assert "$12,500.50" in shown
+    assert "Why" not in shown
+
+
+def test_a_correction_whose_answer_was_lost_can_be_repeated(
+    api: Api, client: OutcomesClient, deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTCOMES_DEADLINE", "2.9")  # no time for a second try
+    api.fail("drop after the write")
+    run = outcomes("void", deal, "--reason", "Cancelled", "--user", "42")
+    assert run.code == 1
+    key = run.err.split("--idempotency-key ")[1].strip()
+    again = outcomes("void", deal, "--reason", "Cancelled", "--user", "42", "--idempotency-key", key)
+    assert again.err.startswith("Already done under this key.")
+    assert len(client.get(deal).corrections) == 1
+
+
+def test_an_interrupted_correction_can_be_repeated(
+    deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OutcomesClient, "void", interrupted)
+    run = outcomes("void", deal, "--reason", "Cancelled", "--idempotency-key", "mine")
+    assert (run.code, run.out) == (1, "")
+    assert run.err == "interrupted: it may have been done. Safe to repeat with --idempotency-key mine\n"
+
+
+def test_text_of_a_history_never_commands_the_terminal(
+    deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    evil = "[bold]x \x1b]0;title\x07\u202e\nline"
+    run = outcomes("amend", deal, "--reason", evil, "--user", "42", "--title", evil, "--description", evil)
+    run_get = outcomes("get", deal)
+    said = run.out + run.err + run_get.out
+    assert "[bold]x" in said
+    assert {c for c in said if not c.isprintable()} == {"\n"}
+
+
+# The MCP server
+
+
+@everywhere
+async def test_a_model_puts_its_own_mistakes_right(api: Api, owner: OutcomesClient, deal: str) -> None:
+    key = owner.create_key("Nightly", scopes=["record", "correct"], agent_id=7).key
+    async with (
+        AsyncOutcomesClient(**{**api.settings, "api_key": key}) as client,
+        Client(build(client)) as model,
+    ):
+        amend = {"outcome_id": deal, "reason": "Two seats fewer", "idempotency_key": "seats"}
+        amended = await call(model, "amend_outcome", **amend, value_usd="12000.10", clear=["description"])
+        assert Decimal(amended["outcome"]["value_usd"]) == Decimal("12000.10")
+        assert (amended["outcome"]["description"], amended["outcome"]["metadata"]) == (None, {"seats": 10})
+        again = await call(model, "amend_outcome", **amend, value_usd="12000.10", clear=["description"])
+        assert (again["id"], again["replayed"]) == (amended["id"], True)
+        void = {"outcome_id": deal, "reason": "It did not happen", "idempotency_key": "void"}
+        assert (await call(model, "void_outcome", **void))["outcome"]["status"] == "void"
+        [listed] = (await call(model, "list_outcomes"))["outcomes"]
+        assert (listed["status"], listed["version"]) == ("void", 2)
+        text = await refusal(model, "void_outcome", **{**void, "idempotency_key": "other"})
+        assert "409 Not possible" in text
+        assert "Do not call again" in text
+        text = await refusal(model, "void_outcome", **{**void, "outcome_id": NOBODYS})
+        assert "this user has no such outcome. Find the id with list_outcomes" in text
+
+
+@everywhere
+async def test_a_model_is_told_that_its_key_may_not_correct(api: Api, owner: OutcomesClient, deal: str) -> None:
+    key = owner.create_key("Nightly").key
+    async with AsyncOutcomesClient(api.url, key) as client, Client(build(client)) as model:
+        text = await refusal(model, "void_outcome", outcome_id=deal, reason="A mistake", idempotency_key="void")
+    assert "403 Forbidden" in text
+    assert "It takes an agent key with the scope `correct`" in text
+    assert "Tell the person who runs this server." in text
+
+
+async def test_a_model_corrects_for_nobody_else(api: Api, deal: str) -> None:
+    amend = {"outcome_id": deal, "reason": "A mistake", "idempotency_key": "one"}
+    async with (
+        AsyncOutcomesClient(**api.settings, user_id=42, agent_id=7) as client,
+        Client(build(client)) as model,
+    ):
+        for more, says in (
+            ({"title": "x", "user_id": 43}, "for user_id 42 only"),
+            ({"agent_id": 8}, "for agent_id 7 only"),
+            ({"clear": ["agent_id"]}, "for agent_id 7 only. Do not clear it."),
+            ({"value_usd": 1, "clear": ["value_usd"]}, "value_usd cannot be changed and cleared"),
+            ({}, "400 Invalid changes"),
+        ):
+            assert says in await refusal(model, "amend_outcome", **amend, **more)
+        assert "for user_id 42 only" in await refusal(model, "void_outcome", **amend, user_id=43)
+    assert not api.ledger.corrections[deal]
