@@ -5,7 +5,8 @@
  *   <value-delivered endpoint="/api/outcomes"></value-delivered>
  *
  * Attributes
- *   endpoint     where outcomes are listed; totals are read from `<endpoint>/summary`. Required.
+ *   endpoint     where outcomes are listed; totals are read from `<endpoint>/summary`, one outcome and its history from
+ *                `<endpoint>/<id>`, and what its owner says of it goes to `<endpoint>/<id>/corrections`. Required.
  *   period       days shown at first: 7, 30 (default) or 90.
  *   refresh      seconds between looks for new outcomes, at least 1; default 15.
  *   sign-in-url  where a signed-out viewer is sent; without it they are only told.
@@ -17,12 +18,19 @@
  * What the API answers. Numbers are read by parseExactly.
  * @typedef {number | {rawJSON: string}} Exact
  * @typedef {{id: string, agent_id: number | null, outcome_type: string, title: string, description: string | null,
- *   value_usd: Exact | null, metadata: Record<string, unknown> | null, created_at: string}} Outcome
+ *   value_usd: Exact | null, metadata: Record<string, unknown> | null, created_at: string,
+ *   status?: string, occurred_at?: string, recorded_by?: string | null, version?: number}} Outcome
+ *   the last four since there are corrections
+ * @typedef {{before: unknown, after: unknown} | {omitted: true}} Change
+ * @typedef {{id: string, type: string, reason: string | null, by: string | null, created_at: string,
+ *   changes?: Record<string, Change>}} Correction
+ * @typedef {{outcome: Outcome, corrections: Correction[]}} History
  * @typedef {{outcomes: Outcome[], next_cursor?: string | null}} OutcomePage
  * @typedef {{count: number, value_usd: Exact}} Sum
  * @typedef {Sum & {date: string}} Day
  * @typedef {Sum & {outcome_type: string}} TypeSum
- * @typedef {Sum & {by_day: Day[], by_type: TypeSum[], by_agent?: (Sum & {agent_id: number | null})[]}} Summary
+ * @typedef {Sum & {by_day: Day[], by_type: TypeSum[], by_agent?: (Sum & {agent_id: number | null})[],
+ *   confirmed?: Sum, disputed?: Sum}} Summary
  */
 
 const PERIODS = [7, 30, 90];
@@ -35,6 +43,7 @@ const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have 
 const OVERLAP_MS = 60_000;
 const TIMEOUT_MS = 20_000;
 const LONGEST_BACKOFF_S = 300;
+const LONGEST_REASON = 500;
 // A timer's delay is a signed 32-bit number; browsers take a longer one for none at all (HTML, "Timers").
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -65,10 +74,14 @@ const agentName = (id) => (id === null ? "No agent" : `Agent ${id}`);
 
 // ---------------------------------------------------------------- the API
 
-/** Why nothing could be read; the message is for the viewer. */
+/** Why nothing could be read or said; the message is for the viewer. */
 class Problem extends Error {
+  /** HTTP, 0 without an answer */
+  status = 0;
   /** `error` of the API's answer */
   reason = "";
+  /** @type {{field: string, message: string}[]} */
+  details = [];
 
   /**
    * @param {Lack} kind
@@ -106,11 +119,12 @@ const decimal = (number) =>
   /** @type {Intl.StringNumericLiteral} */ (typeof number === "number" ? String(number) : number.rawJSON);
 
 /**
- * Gets JSON, and raises a Problem when there is none; whatever fetch raises when `signal` is aborted.
+ * Gets JSON, or posts some, and raises a Problem when none is answered; whatever fetch raises when `signal` is aborted.
  * @param {URL} url
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
+ * @param {{body: Record<string, unknown>, key: string}} [post] key: by which a retry is known
  */
-async function read(url, signal) {
+async function ask(url, signal, post) {
   /** @type {Response} */
   let response;
   let text = "";
@@ -118,12 +132,17 @@ async function read(url, signal) {
     response = await fetch(url, {
       credentials: "include",
       cache: "no-store",
-      headers: { accept: "application/json" },
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      method: post ? "POST" : "GET",
+      headers: {
+        accept: "application/json",
+        ...(post && { "content-type": "application/json", "idempotency-key": post.key }),
+      },
+      body: post ? JSON.stringify(post.body) : null,
+      signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])]),
     });
     text = await response.text();
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal?.aborted) throw error;
     if (!navigator.onLine) throw new Problem("offline");
     const slow = error instanceof DOMException && error.name === "TimeoutError";
     throw new Problem("error", slow ? "The server took too long to answer." : "The server could not be reached.");
@@ -133,12 +152,16 @@ async function read(url, signal) {
   try {
     body = parseExactly(text);
   } catch {
-    throw new Problem("error", "The server’s answer could not be read.");
+    const problem = new Problem("error", "The server’s answer could not be read.");
+    problem.status = response.status;
+    throw problem;
   }
   if (!response.ok) {
     const retryAfter = Number(response.headers.get("retry-after")) || 0;
     const problem = new Problem("error", `The server answered ${response.status}.`, retryAfter);
+    problem.status = response.status;
     problem.reason = body?.error;
+    if (Array.isArray(body?.details)) problem.details = body.details;
     throw problem;
   }
   return body;
@@ -155,6 +178,7 @@ const whole = new Intl.NumberFormat();
 const exactTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
 const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
+const localDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const elapsed = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
 const now = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(0, "second");
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
@@ -275,64 +299,6 @@ function headline(value) {
 function readable(value) {
   const line = JSON.stringify(value);
   return line.length > 60 ? JSON.stringify(value, null, 2) : line;
-}
-
-/** @param {Outcome} outcome */
-function row(outcome) {
-  const details = html("div", { class: "details" });
-  const [name, path] = TYPES.get(outcome.outcome_type) ?? [typeName(outcome.outcome_type), OTHER_ICON];
-  const fill = () => {
-    // Only when first unfolded: metadata may be 64 KiB a row.
-    if (details.hasChildNodes()) return;
-    const facts = Object.entries(outcome.metadata ?? {}).map(([key, value]) => [
-      key,
-      typeof value === "string" ? value : readable(value),
-    ]);
-    facts.push(["Recorded", exactTime.format(new Date(outcome.created_at))], ["Outcome", outcome.id]);
-    details.append(
-      ...(outcome.description ? [html("p", { dir: "auto" }, outcome.description)] : []),
-      html(
-        "dl",
-        {},
-        ...facts.map(([key, value]) =>
-          html("div", {}, html("dt", { dir: "auto" }, key), html("dd", { dir: "auto" }, value)),
-        ),
-      ),
-    );
-  };
-  return html(
-    "li",
-    {},
-    html(
-      "details",
-      { toggle: fill },
-      html(
-        "summary",
-        {},
-        html("span", { class: "icon" }, icon(path)),
-        html(
-          "span",
-          { class: "what" },
-          html("strong", { dir: "auto" }, outcome.title),
-          html(
-            "span",
-            { class: "meta" },
-            html("span", { dir: "auto" }, name),
-            " · ",
-            html("span", {}, agentName(outcome.agent_id)),
-            " · ",
-            html(
-              "time",
-              { datetime: outcome.created_at, title: exactTime.format(new Date(outcome.created_at)) },
-              ago(outcome.created_at),
-            ),
-          ),
-        ),
-        amount(outcome.value_usd),
-      ),
-      details,
-    ),
-  );
 }
 
 /**
@@ -527,6 +493,455 @@ const STATE_ICONS = {
 };
 const unclear = () => new Problem("error", "The server’s answer could not be understood.");
 
+// ---------------------------------------------------------------- one outcome, its history and its owner's word
+
+/**
+ * What a row has of the feed that it is in. moved: it stands elsewhere, or says something else, than was known.
+ * @typedef {{url: (path: string) => URL, moved: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} House
+ * @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Word what its owner says of it
+ */
+
+/** @type {Map<string, string>} */
+const STANDINGS = new Map([
+  ["confirmed", "Confirmed"],
+  ["disputed", "Disputed"],
+  ["void", "Void"],
+]);
+/** @type {Map<string, string>} */
+const DEEDS = new Map([
+  ["amend", "Amended"],
+  ["void", "Declared void"],
+  ["confirm", "Confirmed"],
+  ["dispute", "Disputed"],
+  ["uphold", "Dispute dismissed"],
+]);
+/** @type {Map<string, [label: string, words: (value: any) => string]>} */
+const FIELDS = new Map([
+  ["outcome_type", ["Type", typeName]],
+  ["title", ["Title", String]],
+  ["description", ["Description", String]],
+  ["value_usd", ["Value", (/** @type {Exact} */ value) => everyDigit.format(decimal(value))]],
+  ["agent_id", ["Agent", agentName]],
+  ["occurred_at", ["Happened", (/** @type {string} */ value) => exactTime.format(new Date(value))]],
+]);
+
+/** @param {Outcome} one */
+const isOutcome = (one) =>
+  [one.id, one.title, one.outcome_type].every((text) => typeof text === "string") &&
+  Date.parse(one.created_at) &&
+  (one.status === undefined || Date.parse(one.occurred_at ?? ""));
+
+/** @param {string | null} by */
+function whose(by) {
+  if (by === "session") return " by you";
+  if (by === "key") return " by the platform";
+  return by?.startsWith("key:") ? ` by an agent’s key (${by.slice("key:".length)})` : "";
+}
+
+/**
+ * @param {string} instant
+ * @param {string} words
+ * @param {Attributes} attributes
+ */
+const time = (instant, words, attributes = {}) =>
+  html("time", { datetime: instant, title: exactTime.format(new Date(instant)), ...attributes }, words);
+/** @param {string} instant */
+const timeAgo = (instant) => time(instant, ago(instant), { class: "ago" });
+
+/** @param {string | Element} term @param {Child[]} description */
+const fact = (term, ...description) =>
+  html("div", {}, html("dt", { dir: "auto" }, term), html("dd", { dir: "auto" }, ...description));
+
+/**
+ * What an amendment changed, each as a term and its value before and after. Of metadata, the entries that differ.
+ * @param {Record<string, Change>} changes
+ */
+function changed(changes) {
+  /** @type {[name: string, before: string | null, after: string | null][]} */
+  const found = [];
+  const order = [...FIELDS.keys(), ...Object.keys(changes)];
+  for (const name of Object.keys(changes).toSorted((a, b) => order.indexOf(a) - order.indexOf(b))) {
+    const change = changes[name];
+    const [label, words] = FIELDS.get(name) ?? [name, readable];
+    if ("omitted" in change) found.push([label, null, "changed; too long to be listed here"]);
+    else if (name === "metadata") {
+      const [before, after] = [change.before, change.after].map((one) => new Map(Object.entries(one ?? {})));
+      for (const key of new Set([...before.keys(), ...after.keys()])) {
+        const [was, is] = [before, after].map((one) => (one.has(key) ? readable(one.get(key)) : "–"));
+        if (was !== is) found.push([key, was, is]);
+      }
+    } else {
+      const [was, is] = [change.before, change.after].map((one) => (one === null ? "–" : words(one)));
+      found.push([label, was, is]);
+    }
+  }
+  return html(
+    "dl",
+    {},
+    ...found.map(([name, was, is]) =>
+      was === null
+        ? fact(name, is)
+        : fact(name, html("del", { dir: "auto" }, was), " → ", html("ins", { dir: "auto" }, is)),
+    ),
+  );
+}
+
+/** Why the owner's word was not taken, for the owner. @param {Problem} problem */
+function refusal(problem) {
+  const { status, reason, details } = problem;
+  if (problem.kind === "offline") return "You are offline.";
+  if (status === 404) return "This outcome is not there any more, or is not yours.";
+  if (reason === "Conflict") return "Others are correcting it at this very moment.";
+  if (reason === "Not possible")
+    return `Not possible: ${details[0]?.message ?? "this outcome cannot be corrected any more"}.`;
+  if (status === 403) return "Not allowed: whoever recorded an outcome cannot confirm it.";
+  if (status === 400 && details[0]) return `The ${details[0].field} ${details[0].message}.`;
+  return problem.message;
+}
+
+/** Whether it may be otherwise the next time. @param {Problem} problem */
+const mayPass = ({ status, reason }) => status < 400 || status >= 429 || reason === "Conflict";
+/** Whether it may have been saved all the same. @param {Problem} problem */
+const isUnsure = ({ status }) => status < 400 || (status >= 500 && status !== 503);
+
+class Row {
+  element = html("li");
+  summary = html("summary");
+
+  /** @type {Outcome} as the server had it last */
+  #outcome;
+  #house;
+  #unfolds;
+  #headed = ""; // version and standing that the summary shows
+  #told = -1; // version of what is told below the summary
+  /** @type {Correction[] | null} */
+  #past = null;
+  /** @type {Problem | null} why the history could not be read */
+  #unread = null;
+  /** @type {AbortController | null} */
+  #reading = null;
+  /** @type {Word | null} shown as if it were taken already */
+  #said = null;
+  /** @type {{word: Word, problem: Problem} | null} what was not taken, and why */
+  #untaken = null;
+
+  #facts = html("div");
+  #word = html("div", { class: "word" });
+  #says = html("p", { class: "help", role: "status" });
+  #fault = html("p", { class: "fault", role: "alert" });
+  #again = html("button", { type: "button", click: () => this.#untaken && this.#say(this.#untaken.word) }, "Try again");
+  #right = html("button", { type: "button", click: () => this.#confirm() }, "This is right");
+  #wrong = html(
+    "button",
+    { type: "button", class: "no", "aria-expanded": "false", click: () => this.#askWhy() },
+    "This is not right",
+  );
+  #reason = html("textarea", { rows: 2, required: true });
+  #reasonFault = html("p", { class: "fault" });
+  #form = html(
+    "form",
+    {
+      hidden: true,
+      novalidate: true,
+      submit: (/** @type {SubmitEvent} */ event) => this.#dispute(event),
+      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#closeForm(),
+    },
+    html("label", {}, "What is not right?", this.#reason),
+    this.#reasonFault,
+    html(
+      "div",
+      { class: "buttons" },
+      html("button", {}, "Send"),
+      html("button", { type: "button", click: () => this.#closeForm() }, "Cancel"),
+    ),
+  );
+  #history = html("div", { class: "past" });
+
+  /**
+   * @param {Outcome} outcome
+   * @param {House} house
+   */
+  constructor(outcome, house) {
+    this.#outcome = outcome;
+    this.#house = house;
+    const details = html("div", { class: "details" }, this.#facts);
+    if (outcome.status !== undefined) {
+      this.#reasonFault.id = `fault-${outcome.id}`;
+      furnish(this.#reason, { "aria-describedby": this.#reasonFault.id }, []);
+      this.#word.append(
+        html("div", { class: "buttons", role: "group", "aria-label": "Is this right?" }, this.#right, this.#wrong),
+        this.#form,
+        this.#says,
+        html("div", { class: "buttons untaken" }, this.#fault, this.#again),
+      );
+      details.append(this.#word, this.#history);
+    }
+    this.#unfolds = html("details", { toggle: () => this.#unfolded() }, this.summary, details);
+    this.element.append(this.#unfolds);
+    this.#draw();
+  }
+
+  /**
+   * Shows what the server says of the outcome, unless something newer is known.
+   * @param {Outcome} outcome
+   */
+  show(outcome) {
+    if ((outcome.version ?? 0) <= (this.#outcome.version ?? 0)) return;
+    this.#outcome = outcome;
+    this.#draw();
+    if (this.#unfolds.open) void this.#read();
+  }
+
+  #unfolded() {
+    if (!this.#unfolds.open) return;
+    this.#draw();
+    if (this.#outcome.status !== undefined) void this.#read();
+  }
+
+  /** Reads the history, and with it how the outcome stands. */
+  async #read() {
+    this.#reading?.abort();
+    const reading = new AbortController();
+    this.#reading = reading;
+    this.#unread = null;
+    this.#drawHistory();
+    const { id, version } = this.#outcome;
+    try {
+      /** @type {History} */
+      const { outcome, corrections } = await ask(this.#house.url(`/${encodeURIComponent(id)}`), reading.signal);
+      const isCorrection = (/** @type {Correction} */ one) =>
+        typeof one.type === "string" && Date.parse(one.created_at);
+      if (outcome.id !== id || !isOutcome(outcome) || !corrections.every(isCorrection)) throw unclear();
+      this.#past = corrections;
+      this.#outcome = outcome;
+      if (outcome.version !== version) this.#house.moved(outcome);
+    } catch (error) {
+      if (reading.signal.aborted) return;
+      this.#unread = error instanceof Problem ? error : unclear();
+    }
+    this.#reading = null;
+    if (this.#unread?.kind === "signed-out") this.#house.signedOut(this.#unread);
+    this.#draw();
+  }
+
+  // ---- the owner's word
+
+  #confirm() {
+    if (this.#said || this.#status === "confirmed") return;
+    this.#closeForm();
+    void this.#say({ type: "confirm", reason: "", key: newKey() });
+  }
+
+  #askWhy() {
+    if (this.#said || this.#status === "disputed") return;
+    this.#form.hidden = false;
+    this.#wrong.ariaExpanded = "true";
+    this.#reason.focus();
+  }
+
+  #closeForm() {
+    if (this.#form.hidden) return;
+    const hadFocus = this.#form.matches(":focus-within");
+    this.#form.hidden = true;
+    this.#wrong.ariaExpanded = "false";
+    if (hadFocus) this.#wrong.focus();
+  }
+
+  /** @param {SubmitEvent} event */
+  #dispute(event) {
+    event.preventDefault();
+    const reason = this.#reason.value.trim();
+    const length = [...reason].length; // as the API counts
+    let fault = "";
+    if (!length) fault = "Say what is not right.";
+    else if (length > LONGEST_REASON)
+      fault = `At most ${whole.format(LONGEST_REASON)} characters; these are ${whole.format(length)}.`;
+    this.#reasonFault.textContent = fault;
+    this.#reason.ariaInvalid = fault ? "true" : null;
+    if (fault) this.#reason.focus();
+    if (fault || this.#said) return;
+    this.#closeForm();
+    void this.#say({ type: "dispute", reason, key: newKey() });
+  }
+
+  /**
+   * Shows the word as taken, sends it, and takes it back when it was not.
+   * @param {Word} word sent again with its key, which counts once
+   */
+  async #say(word) {
+    const { type, reason, key } = word;
+    this.#said = word;
+    this.#untaken = null;
+    if (this.#again.matches(":focus")) (type === "confirm" ? this.#right : this.#wrong).focus();
+    this.#draw();
+    try {
+      const url = this.#house.url(`/${encodeURIComponent(this.#outcome.id)}/corrections`);
+      const { id, outcome } = await ask(url, undefined, { key, body: { type, ...(reason && { reason }) } });
+      if (outcome.id !== this.#outcome.id || !isOutcome(outcome)) throw unclear();
+      if (outcome.version >= (this.#outcome.version ?? 0)) this.#outcome = outcome;
+      const entry = { id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() };
+      if (this.#past && !this.#past.some((one) => one.id === id)) this.#past = [...this.#past, entry];
+      if (type === "dispute") this.#reason.value = "";
+      this.#said = null;
+      this.#house.moved(outcome);
+    } catch (error) {
+      const problem = error instanceof Problem ? error : unclear();
+      this.#said = null;
+      if (problem.kind === "signed-out") return this.#house.signedOut(problem);
+      this.#untaken = { word, problem };
+    }
+    this.#draw();
+    // What was not possible was so for something that is not shown yet.
+    const status = this.#untaken?.problem.status ?? 200;
+    if (this.#unfolds.open && [200, 403, 409].includes(status)) void this.#read();
+  }
+
+  // ---- showing
+
+  /** Where it stands, the owner's word taken for granted while it is on its way. */
+  get #status() {
+    if (this.#said) return this.#said.type === "confirm" ? "confirmed" : "disputed";
+    return this.#outcome.status;
+  }
+
+  #draw() {
+    const { id, outcome_type, title, agent_id, created_at, occurred_at, value_usd, description } = this.#outcome;
+    const { metadata, recorded_by, version } = this.#outcome;
+    const status = this.#status;
+    const [name, path] = TYPES.get(outcome_type) ?? [typeName(outcome_type), OTHER_ICON];
+    const tag = status && status !== "recorded" ? (STANDINGS.get(status) ?? status) : null;
+    const happened = occurred_at && occurred_at !== created_at ? occurred_at : null;
+    // What differs by less than a day is told where every time is exact.
+    const onAnotherDay =
+      happened && localDay.format(new Date(happened)) !== localDay.format(new Date(created_at)) ? happened : null;
+    this.element.dataset.standing = status ?? "";
+    // What is shown already stays: somebody may be marking it with the mouse.
+    const headed = `${version} ${status}`;
+    if (this.#headed !== headed) {
+      this.#headed = headed;
+      const pieces = [
+        tag && html("span", { class: "tag" }, tag),
+        html("span", { dir: "auto" }, name),
+        html("span", {}, agentName(agent_id)),
+        timeAgo(created_at),
+        onAnotherDay && html("span", {}, "happened on ", time(onAnotherDay, localDay.format(new Date(onAnotherDay)))),
+      ].filter((piece) => piece !== null);
+      this.summary.replaceChildren(
+        html("span", { class: "icon" }, icon(path)),
+        html(
+          "span",
+          { class: "what" },
+          html("strong", { dir: "auto" }, title),
+          html("span", { class: "meta" }, ...pieces.flatMap((piece, at) => (at ? [" · ", piece] : [piece]))),
+        ),
+        amount(value_usd),
+      );
+    }
+    // Only once unfolded: metadata may be 64 KiB a row.
+    if (!this.#unfolds.open) return;
+    this.#drawWord(status, recorded_by ?? null);
+    this.#drawHistory();
+    if (this.#told === (version ?? 0)) return;
+    this.#told = version ?? 0;
+    const facts = Object.entries(metadata ?? {}).map(([key, value]) =>
+      fact(key, typeof value === "string" ? value : readable(value)),
+    );
+    if (happened) facts.push(fact("Happened", exactTime.format(new Date(happened))));
+    facts.push(fact("Recorded", exactTime.format(new Date(created_at))), fact("Outcome", id));
+    this.#facts.replaceChildren(
+      ...(description ? [html("p", { class: "description", dir: "auto" }, description)] : []),
+      html("dl", {}, ...facts),
+    );
+  }
+
+  /**
+   * @param {string | undefined} status
+   * @param {string | null} by
+   */
+  #drawWord(status, by) {
+    const mayConfirm = by !== null && by !== "session";
+    const over = status === "void";
+    let words = "";
+    if (this.#said) words = "Saving…";
+    else if (over) words = "It was declared void, for good, and does not count.";
+    else if (status === "disputed") words = "You said that this is not right. It does not count while that stands.";
+    else if (status === "confirmed") words = "You said that this is right.";
+    else if (by === "session") words = "You recorded this yourself, so it is not yours to confirm.";
+    else if (!mayConfirm) words = "It is not known what recorded this, so it cannot be confirmed.";
+    if (this.#says.textContent !== words) this.#says.textContent = words;
+    if (over) this.#closeForm();
+    this.#right.hidden = over || !mayConfirm;
+    this.#wrong.hidden = over;
+    this.#right.ariaPressed = String(status === "confirmed");
+    this.#wrong.ariaPressed = String(status === "disputed");
+    for (const button of [this.#right, this.#wrong]) button.ariaDisabled = this.#said ? "true" : null;
+
+    const problem = this.#untaken?.problem;
+    let fault = problem ? `Not saved. ${refusal(problem)}` : "";
+    if (problem && isUnsure(problem))
+      fault = `It may not have been saved. ${refusal(problem)} Trying again counts once.`;
+    if (this.#fault.textContent !== fault) this.#fault.textContent = fault;
+    this.#again.hidden = !problem || !mayPass(problem);
+  }
+
+  #drawHistory() {
+    /** @type {Child[]} */
+    const parts = [html("h4", {}, "History")];
+    const { recorded_by, created_at } = this.#outcome;
+    if (this.#past) {
+      const entries = [
+        html("li", {}, `Recorded${whose(recorded_by ?? null)} · `, timeAgo(created_at)),
+        ...this.#past.map((one) =>
+          html(
+            "li",
+            {},
+            `${DEEDS.get(one.type) ?? one.type}${whose(one.by)} · `,
+            timeAgo(one.created_at),
+            one.reason ? html("q", { dir: "auto" }, one.reason) : null,
+            one.changes ? changed(one.changes) : null,
+          ),
+        ),
+      ];
+      parts.push(html("ol", { role: "list" }, ...entries));
+    }
+    if (this.#unread) {
+      const { kind, status, message } = this.#unread;
+      const why = kind === "offline" || status === 404 ? refusal(this.#unread) : message;
+      const again = html("button", { type: "button", click: () => void this.#read() }, "Try again");
+      parts.push(
+        html(
+          "div",
+          { class: "buttons" },
+          html("p", { class: "fault", role: "alert" }, `It could not be read. ${why}`),
+          again,
+        ),
+      );
+    } else if (this.#reading && !this.#past) parts.push(html("p", { class: "help", role: "status" }, "Loading…"));
+    const hadFocus = this.#history.matches(":focus-within");
+    this.#history.replaceChildren(...parts.filter((part) => part !== null));
+    if (hadFocus) (this.#history.querySelector("button") ?? this.summary).focus();
+  }
+}
+
+/** A key that nobody chose before. crypto.randomUUID is for secure contexts only. */
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+
+/**
+ * What of the value its owner has spoken about; nothing where there is none, or a server of before.
+ * @param {Summary} summary
+ */
+function standingSums({ confirmed, disputed }) {
+  /** @type {[Sum | undefined, string][]} */
+  const sums = [
+    [confirmed, "confirmed"],
+    [disputed, "disputed"],
+  ];
+  return sums.flatMap(([sum, words], at) => {
+    if (!sum?.count) return [];
+    return [at && sums[0][0]?.count ? " · " : "", amount(sum.value_usd), ` ${words}`];
+  });
+}
+
 // ---------------------------------------------------------------- the element
 
 class ValueDelivered extends HTMLElement {
@@ -537,9 +952,9 @@ class ValueDelivered extends HTMLElement {
   /** @type {Outcome | null} the youngest outcome seen */
   #newest = null;
   #floor = ""; // created_at of the oldest outcome seen at first: catching up never goes below it
-  /** @type {Set<string>} ids */
-  #seen = new Set();
-  /** @type {Map<string, HTMLLIElement>} by id, the filtered feed as shown */
+  /** @type {Map<string, number | undefined>} version by id */
+  #seen = new Map();
+  /** @type {Map<string, Row>} by id, the filtered feed as shown */
   #rows = new Map();
   #rowsDue = true;
   /** @type {string | null} */
@@ -582,6 +997,7 @@ class ValueDelivered extends HTMLElement {
     );
     const total = html("p", { class: "total" });
     const caption = html("p", { class: "caption" });
+    const standing = html("p", { class: "standing" });
     const place = html("div", {});
     const table = html("div", { class: "scroll", role: "region", "aria-label": "Daily figures", tabindex: 0 });
     const daily = html("details", { class: "daily" }, html("summary", {}, "Daily figures"), table);
@@ -618,6 +1034,7 @@ class ValueDelivered extends HTMLElement {
           { class: "summary", "aria-labelledby": "heading" },
           total,
           caption,
+          standing,
           place,
           daily,
           html("h3", { class: "unseen" }, "By type"),
@@ -647,6 +1064,7 @@ class ValueDelivered extends HTMLElement {
       says,
       total,
       caption,
+      standing,
       place,
       table,
       daily,
@@ -774,10 +1192,7 @@ class ValueDelivered extends HTMLElement {
    */
   async #list(query, signal) {
     /** @type {OutcomePage} */
-    const page = await read(this.#url("", { limit: PAGE, ...query }), signal);
-    /** @param {Outcome} one */
-    const isOutcome = (one) =>
-      [one.id, one.title, one.outcome_type].every((text) => typeof text === "string") && Date.parse(one.created_at);
+    const page = await ask(this.#url("", { limit: PAGE, include: "ledger", ...query }), signal);
     if (!page.outcomes.every(isOutcome)) throw unclear();
     return page;
   }
@@ -805,7 +1220,7 @@ class ValueDelivered extends HTMLElement {
       this.#watching = true;
       this.#newest = latest.outcomes[0] ?? null;
       this.#floor = latest.next_cursor ? (latest.outcomes.at(-1)?.created_at ?? "") : "";
-      for (const { id } of latest.outcomes) this.#seen.add(id);
+      for (const { id, version } of latest.outcomes) this.#seen.set(id, version);
     }
     if (!this.#rowsDue) return;
     const page = latest && !this.#filtered ? latest : await this.#pageOfFeed(null, signal);
@@ -838,17 +1253,21 @@ class ValueDelivered extends HTMLElement {
     if (newest && !found.some(({ id }) => id === newest.id)) return false;
 
     const fresh = found.filter(({ id }) => !this.#seen.has(id));
+    const moved = found.some(({ id, version }) => this.#seen.get(id) !== version);
+    for (const one of found) {
+      this.#seen.set(one.id, one.version);
+      this.#rows.get(one.id)?.show(one);
+    }
+    if (moved || fresh.length) this.#news += 1;
     if (!fresh.length) return true;
-    for (const { id } of fresh) this.#seen.add(id);
     this.#newest = found[0];
-    this.#news += 1;
     if (this.#rowsDue) return true;
     const { outcomeType, agentId } = this.#filter;
     /** @param {Outcome} outcome */
     const passes = ({ outcome_type, agent_id }) =>
       (!outcomeType || outcome_type === outcomeType) && (!agentId || agent_id === Number(agentId));
     const shown = this.#add(fresh.filter(passes));
-    for (const element of shown) element.classList.add("new");
+    for (const { element } of shown) element.classList.add("new");
     const words = shown.length === 1 ? "new outcome" : "new outcomes";
     if (shown.length) this.#ui.live.textContent = `${whole.format(shown.length)} ${words}`;
     return true;
@@ -870,10 +1289,10 @@ class ValueDelivered extends HTMLElement {
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     };
     /** @type {Summary} */
-    const summary = await read(this.#url("/summary", query), signal).catch((problem) => {
+    const summary = await ask(this.#url("/summary", query), signal).catch((problem) => {
       // A browser may know a time zone that the server's list does not.
       if (problem.reason !== "Invalid timezone") throw problem;
-      return read(this.#url("/summary", { ...query, timezone: "UTC" }), signal);
+      return ask(this.#url("/summary", { ...query, timezone: "UTC" }), signal);
     });
     if (!Array.isArray(summary.by_day) || !Array.isArray(summary.by_type)) throw unclear();
     if (sum !== this.#sum) return; // of an account, or a day, that is no longer shown
@@ -892,7 +1311,7 @@ class ValueDelivered extends HTMLElement {
       this.#cursor = page.next_cursor ?? null;
       this.#problem = null;
       // The button goes away with the last page: the keyboard's place moves on to what it brought.
-      if (!this.#cursor && this.#root.activeElement === this.#ui.more) added[0]?.querySelector("summary")?.focus();
+      if (!this.#cursor && this.#root.activeElement === this.#ui.more) added[0]?.summary.focus();
     } catch (error) {
       if (signal.aborted) return;
       this.#failed(error);
@@ -926,6 +1345,24 @@ class ValueDelivered extends HTMLElement {
 
   // ---- keeping
 
+  /**
+   * What a row has of the feed that it is in.
+   * @type {House}
+   */
+  #house = {
+    url: (path) => this.#url(path, {}),
+    moved: ({ id, version }) => {
+      this.#seen.set(id, version);
+      this.#news += 1;
+      void this.#refresh();
+    },
+    signedOut: (problem) => {
+      this.#failed(problem);
+      this.#render();
+      this.#ui.heading.focus();
+    },
+  };
+
   /** Everything about whoever was signed in. */
   #forget() {
     this.#watching = false;
@@ -936,8 +1373,8 @@ class ValueDelivered extends HTMLElement {
     this.#rowsDue = true;
     this.#news += 1;
     this.#summed = "";
-    const { total, caption, place, table, types, daily, agent } = this.#ui;
-    for (const element of [total, caption, place, table, types]) element.replaceChildren();
+    const { total, caption, standing, place, table, types, daily, agent } = this.#ui;
+    for (const element of [total, caption, standing, place, table, types]) element.replaceChildren();
     daily.hidden = true;
     for (const option of [...agent.options].slice(1)) if (!option.selected) option.remove();
   }
@@ -953,15 +1390,16 @@ class ValueDelivered extends HTMLElement {
   /**
    * Puts outcomes that are not shown yet in their places, newest first.
    * @param {Outcome[]} found
-   * @returns their elements
+   * @returns their rows
    */
   #add(found) {
-    /** @type {HTMLLIElement[]} */
+    /** @type {Row[]} */
     const added = [];
     for (const outcome of found) {
       if (this.#rows.has(outcome.id)) continue;
       const order = `${outcome.created_at}#${outcome.id}`; // the order of the API
-      const element = row(outcome);
+      const row = new Row(outcome, this.#house);
+      const { element } = row;
       // New ones belong near the top and further pages at the end, so this looks at few rows.
       const later = /** @type {HTMLLIElement[]} */ ([...this.#ui.rows.children]);
       /** @param {HTMLLIElement} other */
@@ -969,9 +1407,9 @@ class ValueDelivered extends HTMLElement {
       const next = later.slice(-1).some(older) ? later.find(older) : null;
       element.dataset.order = order;
       this.#ui.rows.insertBefore(element, next ?? null);
-      this.#rows.set(outcome.id, element);
+      this.#rows.set(outcome.id, row);
       this.#offerAgent(outcome.agent_id);
-      added.push(element);
+      added.push(row);
     }
     return added;
   }
@@ -995,9 +1433,10 @@ class ValueDelivered extends HTMLElement {
    * @param {number} period
    */
   #showSummary(summary, period) {
-    const { total, caption, place, table, daily, types } = this.#ui;
+    const { total, caption, standing, place, table, daily, types } = this.#ui;
     total.replaceChildren(headline(summary.value_usd));
     caption.textContent = `${outcomes(summary.count)} in ${days(period)}`;
+    standing.replaceChildren(...standingSums(summary));
     const valued = summary.by_day.some((day) => Number(decimal(day.value_usd)) !== 0);
     place.replaceChildren(...(valued ? [chart(summary.by_day, period)] : []));
     table.replaceChildren(figures(summary.by_day));
@@ -1007,7 +1446,8 @@ class ValueDelivered extends HTMLElement {
   }
 
   #tellTime() {
-    for (const time of this.#ui.rows.querySelectorAll("time")) time.textContent = ago(time.dateTime);
+    for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (this.#ui.rows.querySelectorAll("time.ago")))
+      time.textContent = ago(time.dateTime);
   }
 
   /** @returns {Lack | "ready"} */
@@ -1018,7 +1458,7 @@ class ValueDelivered extends HTMLElement {
   }
 
   #render() {
-    const { card, notice, says, periods, rows, none, more, total, caption, place, heading } = this.#ui;
+    const { card, notice, says, periods, rows, none, more, total, caption, standing, place, heading } = this.#ui;
     const state = this.#state;
     // Beside a feed that could be read before, what is wrong now is a banner.
     const banner = state === "ready" || state === "empty" ? this.#problem?.kind : undefined;
@@ -1033,6 +1473,7 @@ class ValueDelivered extends HTMLElement {
     if (!this.#summed) {
       total.replaceChildren("–");
       caption.textContent = this.#busy ? "Adding up…" : "Totals are not available right now.";
+      standing.replaceChildren();
     }
     place.classList.toggle("awaited", this.#busy && !this.#summed);
     rows.ariaBusy = String(this.#rowsDue);
@@ -1090,6 +1531,7 @@ STYLES.replaceSync(`
   --muted: var(--value-delivered-muted, light-dark(#59636f, #9ba6b3));
   --surface: var(--value-delivered-surface, light-dark(#ffffff, #14191f));
   --line: var(--value-delivered-line, light-dark(#e4e8ec, #2a323b));
+  --danger: var(--value-delivered-danger, light-dark(#b3261e, #ff9c92));
   --radius: var(--value-delivered-radius, 16px);
   --tint: color-mix(in oklab, var(--accent) 11%, var(--surface));
   font-family: var(--value-delivered-font, inherit);
@@ -1109,17 +1551,18 @@ h3 { font-size: 1.0625rem; font-weight: 600; letter-spacing: -.01em }
 small { font: inherit }
 ul, ol { list-style: none }
 svg { fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round }
-.caption, .meta, .count, dt, .dates, .scale, th { color: var(--muted) }
+.caption, .standing, .meta, .count, dt, .dates, .scale, th { color: var(--muted) }
 .amount, table, .scale { font-variant-numeric: tabular-nums }
 .amount { font-weight: 600; white-space: nowrap }
 .none { color: var(--muted); font-weight: 400 }
 
-button, select { font: inherit; color: inherit; cursor: pointer; border: 1px solid var(--line); border-radius: 999px; background: var(--surface) }
+button, select, textarea { font: inherit; color: inherit; border: 1px solid var(--line); border-radius: 999px; background: var(--surface) }
+button, select { cursor: pointer }
 button { padding: .375rem 1rem; font-weight: 500 }
 button:hover, select:hover { border-color: color-mix(in oklab, var(--muted) 60%, var(--line)) }
 button[aria-disabled=true] { color: var(--muted); cursor: default }
 a { color: var(--accent); font-weight: 600; text-underline-offset: .2em }
-:is(button, select, summary, a, .scroll):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
+:is(button, select, textarea, summary, a, .scroll):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 
 header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .75rem }
 .periods { display: flex; padding: 3px; border-radius: 999px; background: color-mix(in oklab, var(--muted) 12%, var(--surface)) }
@@ -1181,10 +1624,30 @@ strong { font-weight: 600 }
 .what strong { display: block; font-weight: 500; text-align: match-parent; line-height: 1.4 }
 .meta { font-size: .8125rem } .meta > * { display: inline-block }
 .details { margin-inline-start: 3.25rem; padding-block: .25rem 1.25rem; font-size: .875rem }
-.details p { margin-block-end: .75rem; white-space: pre-wrap; max-inline-size: 65ch }
+.description { margin-block-end: .75rem; white-space: pre-wrap; max-inline-size: 65ch }
 dl { display: grid; gap: .25rem; font-size: .8125rem }
 dl > div { display: grid; grid-template-columns: 9rem 1fr; gap: 1rem }
 dd { white-space: pre-wrap }
+:is([data-standing=disputed], [data-standing=void]) summary :is(.amount, strong) { color: var(--muted) }
+[data-standing=void] summary :is(.amount, strong) { text-decoration: line-through }
+.tag { font-weight: 600 } [data-standing=confirmed] .tag { color: var(--accent) } [data-standing=disputed] .tag, .fault { color: var(--danger) }
+.word, .past { margin-block-start: 1.25rem }
+.buttons { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; margin-block-start: .75rem }
+.word button, .past button { font-size: .8125rem }
+.word [aria-pressed=true] { border-color: var(--accent); background: var(--tint) }
+.word .no[aria-pressed=true] { border-color: var(--danger); background: color-mix(in oklab, var(--danger) 10%, var(--surface)) }
+.help { color: var(--muted); font-size: .8125rem }
+form { margin-block-start: .75rem; max-inline-size: 34rem } label { font-size: .8125rem; font-weight: 600 }
+textarea { display: block; inline-size: 100%; margin-block: .25rem; padding: .5rem .75rem; border-color: color-mix(in oklab, var(--muted) 75%, var(--surface)); border-radius: .5rem; resize: vertical }
+.fault { font-size: .8125rem; font-weight: 500 }
+h4 { font-size: .8125rem; font-weight: 600 }
+.past ol { display: grid; gap: .625rem; margin-block-start: .5rem; padding-inline-start: .875rem; border-inline-start: 2px solid var(--line); font-size: .8125rem }
+.past time, .past dt { color: var(--muted) }
+.past q { display: block; white-space: pre-wrap }
+.past dl { margin-block-start: .25rem }
+.word .help { margin-block-start: .5rem }
+.untaken:has(.fault:empty) { margin: 0 }
+del { color: var(--muted) } ins { text-decoration: none }
 .new { animation: arrive 2.5s ease-out }
 @keyframes arrive { from { background: var(--tint) } }
 .none-found { padding-block: 1.5rem; text-align: center }

@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Platform, Visitor
 
-KEYS = Path(__file__).parents[2] / "dashboard/outcome-keys.js"
+FEED, KEYS = (Path(__file__).parents[2] / "dashboard" / name for name in ("value-delivered.js", "outcome-keys.js"))
 
 DASHBOARDS = ["app.example.com", "beta.example.com"]
 FIRST_DASHBOARD = DASHBOARDS[0]
@@ -67,15 +68,7 @@ def test_a_dashboard_lets_its_users_make_rotate_and_revoke_keys(
     platform: Platform, visitor: Visitor, host: str
 ) -> None:
     page = visitor.open(host)
-    page.add_script_tag(path=KEYS, type="module")
-    page.evaluate(
-        """endpoint => {
-            const keys = document.createElement("outcome-keys")
-            keys.setAttribute("endpoint", endpoint)
-            document.body.append(keys)
-        }""",
-        platform.keys_url,
-    )
+    _embed(page, KEYS, platform.keys_url)
     page.get_by_role("button", name="New key").click()
     page.get_by_label("Name").fill("Nightly import")
     for send in ("Make key", "Rotate"):
@@ -87,6 +80,24 @@ def test_a_dashboard_lets_its_users_make_rotate_and_revoke_keys(
     page.get_by_role("button", name="Revoke Nightly import").click()
     page.get_by_role("button", name="Revoke for good").click()
     expect(page.get_by_text("No keys yet")).to_be_visible()
+
+
+@pytest.mark.parametrize("host", DASHBOARDS)
+def test_a_dashboard_lets_its_users_say_what_is_right(platform: Platform, visitor: Visitor, host: str) -> None:
+    body = {"outcomeType": "deal_closed", "title": "Closed", "valueUsd": 12.5, "userId": visitor.user_id}
+    headers = {"Authorization": f"Bearer {platform.stack.key}"}
+    httpx.post(f"{platform.stack.url}/api/outcomes", json=body, headers=headers).raise_for_status()
+    page = visitor.open(host)
+    _embed(page, FEED, platform.api_url)
+    page.locator(".rows summary").click()
+    expect(page.locator(".past li")).to_have_count(1)
+    page.get_by_role("button", name="This is right").click()
+    expect(page.locator(".standing")).to_have_text("$12.50 confirmed")
+    page.get_by_role("button", name="This is not right").click()
+    page.get_by_label("What is not right?").fill("It was $12")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".standing")).to_have_text("$12.50 disputed")
+    expect(page.locator(".past li")).to_have_count(3)
 
 
 def test_the_first_dashboard_reads_that_there_is_no_such_route(platform: Platform, visitor: Visitor) -> None:
@@ -130,6 +141,23 @@ class TestAStranger:
         assert arrived == [WITH_SESSION if host == SIBLING else WITHOUT_SESSION]
         [kept] = json.loads(visitor.fetch(dashboard, platform.keys_url)["body"])["keys"]
         assert {"key": made["key"], **kept} == made
+
+    def test_cannot_correct_an_outcome_or_read_its_history(
+        self, platform: Platform, visitor: Visitor, host: str
+    ) -> None:
+        dashboard = visitor.open(FIRST_DASHBOARD)
+        made = visitor.fetch(dashboard, platform.api_url, method="POST", headers=JSON, body=OUTCOME)
+        url = f"{platform.api_url}/{json.loads(made['body'])['id']}"
+        body = json.dumps({"type": "dispute", "reason": "Theirs"})
+        page = visitor.open(host)
+        assert visitor.fetch(page, url) == {"blocked": "TypeError"}
+        with platform.arriving() as arrived:
+            blocked = visitor.fetch(page, f"{url}/corrections", method="POST", headers=JSON, body=body)
+        assert (blocked, arrived) == ({"blocked": "TypeError"}, ["OPTIONS 204"])
+        with platform.arriving() as arrived:
+            visitor.fetch(page, f"{url}/corrections", method="POST", mode="no-cors", body=body)
+        assert arrived == [WITH_SESSION if host == SIBLING else WITHOUT_SESSION]
+        assert json.loads(visitor.fetch(dashboard, url)["body"])["corrections"] == []
 
     def test_cannot_load_the_list_as_a_script(self, platform: Platform, visitor: Visitor, host: str) -> None:
         page = visitor.open(host)
@@ -198,6 +226,19 @@ class TestAStranger:
         # To another site too: a young cookie without SameSite goes along when a form is posted.
         assert arrived == [WITH_SESSION]
         assert platform.titles(visitor.user_id) == []
+
+
+def _embed(page: Page, module: Path, endpoint: str) -> None:
+    """Put the element of a module, of the same name but for its ending, into a page."""
+    page.add_script_tag(path=module, type="module")
+    page.evaluate(
+        """([name, endpoint]) => {
+            const element = document.createElement(name)
+            element.setAttribute("endpoint", endpoint)
+            document.body.append(element)
+        }""",
+        [module.stem, endpoint],
+    )
 
 
 def _submit_form(page: Page, url: str, enctype: str) -> None:

@@ -17,12 +17,13 @@ from tests.local.stacks import Stack
 class Ledger:
     """Records for a `viewer` of its own, so that tests may share the stack, and for a `stranger`, who is another user.
 
-    `url` is where the stack serves its API and the component.
+    `url` is where the stack serves its API and the component, `key` the platform's.
     """
 
     def __init__(self, stack: Stack, store: OutcomeStore, viewer: int) -> None:
         self.viewer, self.stranger = viewer, viewer + 1
         self.url = stack.url
+        self.key = stack.key
         self._stack = stack
         self._store = store
 
@@ -62,7 +63,7 @@ class Ledger:
             self._put(fields, round(created_at.timestamp() * 1000))
             return
         body = simplejson.dumps(fields, use_decimal=True)
-        headers = {"Authorization": f"Bearer {self._stack.key}"}
+        headers = {"Authorization": f"Bearer {self.key}"}
         httpx.post(f"{self.url}/api/outcomes", content=body, headers=headers).raise_for_status()
 
     def _put(self, fields: dict[str, object], milliseconds: int) -> None:

@@ -215,7 +215,7 @@ def test_unfolding_shows_description_and_metadata_exactly(open_feed: Open, ledge
     page = open_feed()
     expect(page.locator(".details dl")).to_have_count(0)  # not before it is asked for
     page.locator(".rows summary").press("Enter")
-    expect(page.locator(".details p")).to_have_text("First line\nsecond <b>line</b>", use_inner_text=True)
+    expect(page.locator(".description")).to_have_text("First line\nsecond <b>line</b>", use_inner_text=True)
     facts = page.locator(".details dl > div")
     for index, text in enumerate(
         ["noteplain", "big12345678901234567890", "short", "value_usd1.10", "long", "Recorded", "Outcome"]
@@ -284,10 +284,10 @@ def test_text_is_only_ever_text(open_feed: Open, ledger: Ledger) -> None:
         moment = ago(days=1, minutes=minute)
         ledger.record(text, created_at=moment, agent_id=7, value_usd=1, description=text, metadata={text: text})
     page = open_feed()
-    expect(page.locator(".rows li")).to_have_count(len(texts))
-    for row, text in zip(page.locator(".rows li").all(), texts, strict=True):
+    expect(page.locator(".rows > li")).to_have_count(len(texts))
+    for row, text in zip(page.locator(".rows > li").all(), texts, strict=True):
         row.locator("summary").click()
-        for place in ("strong", ".details p", ".details dt >> nth=0", ".details dd >> nth=0"):
+        for place in ("strong", ".description", ".details dt >> nth=0", ".details dd >> nth=0"):
             element = row.locator(place)
             assert element.evaluate("element => element.textContent") == text
             # Its direction is its own: nothing beside it is reordered.

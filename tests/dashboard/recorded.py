@@ -1,0 +1,142 @@
+"""Outcomes and their corrections between the browser and the network, as the API answers for them."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from playwright.sync_api import Page, Request, Route
+
+NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
+
+Answer = Callable[[Route], None]
+MOVES = {"confirm": "confirmed", "dispute": "disputed"}
+
+
+def instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class Recorded:
+    """Answers for the outcomes of one viewer, newest first.
+
+    corrections: by the outcome's id. asked: the calls. sums: what else a summary says, `confirmed` and `disputed`.
+    has_ledger: whether the server knows of corrections at all.
+    """
+
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    corrections: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+    sums: dict[str, Any] = field(default_factory=dict)
+    has_ledger: bool = True
+    _instead: list[tuple[str, re.Pattern[str], Answer]] = field(default_factory=list)
+
+    def serve(self, page: Page) -> None:
+        page.route("**/api/outcomes**", self._answer)
+
+    def has(
+        self, title: str, *, hours: float = 1, corrections: list[dict[str, Any]] | None = None, **fields: Any
+    ) -> str:
+        """Keep an outcome that was recorded `hours` ago; give its id."""
+        id_ = f"outcome-{len(self.outcomes)}"
+        created_at = instant(NOW - timedelta(hours=hours))
+        outcome = {
+            "id": id_,
+            "user_id": 42,
+            "agent_id": 7,
+            "outcome_type": "deal_closed",
+            "title": title,
+            "description": None,
+            "value_usd": 1200.5,
+            "metadata": None,
+            "created_at": created_at,
+        }
+        if self.has_ledger:
+            outcome |= {"status": "recorded", "occurred_at": created_at, "recorded_by": "key"}
+            outcome["version"] = len(corrections or [])
+        self.outcomes.append(outcome | fields)
+        self.outcomes.sort(key=lambda one: one["created_at"], reverse=True)
+        self.corrections[id_] = [
+            {"id": f"correction-{at}", "reason": None, "by": "key", "created_at": created_at} | correction
+            for at, correction in enumerate(corrections or [])
+        ]
+        return id_
+
+    def instead(self, method: str, path: str, status: int = 0, **answer: Any) -> None:
+        """Let the next call by `method` to a path like this answer so; no answer at all when no status is given."""
+        reply: Answer = (
+            (lambda route: route.fulfill(status=status, **answer))
+            if status
+            else (lambda route: route.abort("connectionreset"))
+        )
+        self._instead.append((method, re.compile(path), reply))
+
+    def hold(self, method: str, path: str) -> list[Route]:
+        """Leave the next call by `method` to a path like this unanswered, until a test answers it."""
+        held: list[Route] = []
+        self._instead.append((method, re.compile(path), held.append))
+        return held
+
+    def sent(self) -> list[dict[str, Any]]:
+        """List what was said of outcomes: the bodies of corrections, and the keys that they were sent with."""
+        posts = [request for request in self.asked if request.method == "POST"]
+        return [json.loads(post.post_data or "") | {"key": post.headers["idempotency-key"]} for post in posts]
+
+    def reads(self, id_: str) -> int:
+        return sum(request.method == "GET" and request.url.endswith(f"/{id_}") for request in self.asked)
+
+    def correct(self, id_: str, **correction: Any) -> dict[str, Any]:
+        """Append a correction, and answer as the API does."""
+        [outcome] = [one for one in self.outcomes if one["id"] == id_]
+        entries = self.corrections[id_]
+        made = {
+            "id": f"correction-{len(entries)}",
+            "reason": None,
+            "by": "key",
+            "created_at": instant(NOW),
+        } | correction
+        entries.append(made)
+        outcome["status"] = MOVES.get(made["type"], "void" if made["type"] == "void" else "recorded")
+        outcome["version"] = len(entries)
+        return {"ok": True, "id": made["id"], "outcome": outcome}
+
+    def answer(self, route: Route) -> None:
+        """Answer a call as the API does."""
+        request = route.request
+        path = request.url.partition("/api/outcomes")[2].partition("?")[0]
+        _, _, id_ = path.partition("/")
+        id_, _, verb = id_.partition("/")
+        if verb:
+            body = json.loads(request.post_data or "")
+            route.fulfill(json=self.correct(id_, by="session", **body))
+        elif id_ == "summary":
+            route.fulfill(json=self._summary())
+        elif id_:
+            [outcome] = [one for one in self.outcomes if one["id"] == id_]
+            route.fulfill(json={"outcome": outcome, "corrections": self.corrections[id_]})
+        else:
+            route.fulfill(json={"outcomes": self.outcomes, "next_cursor": None})
+
+    def _answer(self, route: Route) -> None:
+        request = route.request
+        self.asked.append(request)
+        path = request.url.partition("/api/outcomes")[2].partition("?")[0]
+        for one in self._instead:
+            method, pattern, reply = one
+            if method == request.method and pattern.search(path):
+                self._instead.remove(one)
+                reply(route)
+                return
+        self.answer(route)
+
+    def _summary(self) -> dict[str, Any]:
+        value = sum(one["value_usd"] or 0 for one in self.outcomes)
+        count = len(self.outcomes)
+        days = [instant(NOW - timedelta(days=day))[:10] for day in range(30)]
+        by_day = [{"date": day, "count": 0, "value_usd": 0} for day in reversed(days)]
+        by_day[-1] |= {"count": count, "value_usd": value}
+        by_type = [{"outcome_type": "deal_closed", "count": count, "value_usd": value}]
+        return {"count": count, "value_usd": value, "by_day": by_day, "by_type": by_type, "by_agent": []} | self.sums

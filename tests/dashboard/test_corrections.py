@@ -1,0 +1,562 @@
+"""The history of an outcome in its row, and the buttons for its owner's word."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+
+from tests.dashboard.conftest import THEMES, Open
+from tests.dashboard.recorded import NOW, Recorded, instant
+
+AGENT_KEY = "key:7Fq2LmXw9KdR4sTb"
+UNREACHED = "It may not have been saved. The server could not be reached. Trying again counts once."
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    page.clock.set_fixed_time(NOW)  # timers go on
+    return page
+
+
+@pytest.fixture
+def recorded(page: Page) -> Recorded:
+    recorded = Recorded()
+    recorded.serve(page)
+    return recorded
+
+
+def rows(page: Page) -> Locator:
+    return page.locator(".rows > li")
+
+
+def unfold(page: Page, at: int = 0) -> Locator:
+    row = rows(page).nth(at)
+    row.locator("summary").press("Enter")
+    return row
+
+
+def right(row: Locator) -> Locator:
+    return row.get_by_role("button", name="This is right", include_hidden=True)
+
+
+def wrong(row: Locator) -> Locator:
+    return row.get_by_role("button", name="This is not right", include_hidden=True)
+
+
+def dispute(row: Locator, reason: str) -> None:
+    wrong(row).click()
+    row.get_by_label("What is not right?").fill(reason)
+    row.get_by_role("button", name="Send").click()
+
+
+def history(row: Locator) -> Locator:
+    return row.locator(".past li")
+
+
+def first(page: Page, held: list[Route]) -> Route:
+    """Wait for the call that is held."""
+    while not held:
+        page.wait_for_timeout(10)
+    return held[0]
+
+
+# ---- history
+
+
+def test_a_row_unfolds_to_its_history(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    hours = [instant(NOW - timedelta(hours=hours)) for hours in (4, 3, 2, 1)]
+    changes = {
+        "value_usd": {"before": 12500.5, "after": 12000},
+        "title": {"before": "Acme", "after": "Renewed Acme"},
+        "description": {"before": None, "after": "By mail"},
+        "agent_id": {"before": 7, "after": None},
+        "outcome_type": {"before": "task_complete", "after": "deal_closed"},
+        "occurred_at": {"before": hours[0], "after": "2026-04-01T16:00:00.000Z"},
+        "metadata": {"before": {"seats": 12, "same": [1]}, "after": {"seats": 10, "same": [1], "new": "x"}},
+    }
+    recorded.has(
+        "Renewed Acme",
+        hours=5,
+        recorded_by=AGENT_KEY,
+        corrections=[
+            {"type": "amend", "by": AGENT_KEY, "reason": "Two seats fewer", "created_at": hours[0], "changes": changes},
+            {"type": "dispute", "by": "session", "reason": "We never signed", "created_at": hours[1]},
+            {"type": "uphold", "by": "key", "reason": "Signed on April 1", "created_at": hours[2]},
+            {"type": "confirm", "by": "session", "created_at": hours[3]},
+        ],
+    )
+    open_feed()
+    entries = history(unfold(page))
+    by_key = "by an agent\u2019s key (7Fq2LmXw9KdR4sTb)"
+    expect(entries).to_have_text(
+        [
+            f"Recorded {by_key} · 5 hours ago",
+            re.compile(re.escape(f"Amended {by_key} · 4 hours agoTwo seats fewer")),
+            "Disputed by you · 3 hours agoWe never signed",
+            "Dispute dismissed by the platform · 2 hours agoSigned on April 1",
+            "Confirmed by you · 1 hour ago",
+        ]
+    )
+    expect(entries.nth(1).locator("dl > div")).to_have_text(
+        [
+            "TypeTask complete → Deal closed",
+            "TitleAcme → Renewed Acme",
+            "Description\u2013 → By mail",
+            "Value$12,500.50 → $12,000.00",
+            "AgentAgent 7 → \u2013",
+            re.compile(r"HappenedWednesday, April 15, 2026.* → Wednesday, April 1, 2026"),
+            "seats12 → 10",
+            'new\u2013 → "x"',
+        ]
+    )
+
+
+def test_metadata_that_was_too_long_to_be_told_is_said_to_have_changed(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    amended = {"type": "amend", "reason": "Mended", "changes": {"metadata": {"omitted": True}}}
+    recorded.has("Work", corrections=[amended])
+    open_feed()
+    expect(history(unfold(page)).locator("dl > div")).to_have_text("metadatachanged; too long to be listed here")
+
+
+def test_a_history_is_read_when_its_row_is_unfolded_and_each_time_anew(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    id_ = recorded.has("Work")
+    recorded.has("Other", hours=2)
+    open_feed()
+    expect(rows(page)).to_have_count(2)
+    assert recorded.reads(id_) == 0
+    row = unfold(page)
+    expect(history(row)).to_have_text(["Recorded by the platform · 1 hour ago"])
+    recorded.correct(id_, type="void", reason="Twice")
+    unfold(page)  # folds it
+    unfold(page)
+    expect(history(row)).to_have_count(2)
+    expect(row.locator("summary")).to_contain_text("Void · ")
+    assert recorded.reads(id_) == 2
+
+
+def test_a_history_that_is_awaited_or_fails_says_so_and_can_be_tried_again(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    id_ = recorded.has("Work")
+    open_feed()
+    held = recorded.hold("GET", id_)
+    row = unfold(page)
+    expect(row.locator(".past")).to_have_text("HistoryLoading…")
+    faults: list[tuple[dict[str, Any], str]] = [
+        ({"status": 500, "json": {"error": "Failed to get outcome"}}, "The server answered 500."),
+        ({"status": 404, "json": {"error": "Not found"}}, "This outcome is not there any more, or is not yours."),
+        ({"status": 200, "json": {"outcome": {}}}, "The server\u2019s answer could not be understood."),
+        ({"status": 200, "body": "Wi-Fi"}, "The server\u2019s answer could not be read."),
+    ]
+    for fault, words in faults:
+        first(page, held).fulfill(**fault)
+        expect(row.locator(".past .fault")).to_have_text(f"It could not be read. {words}")
+        held = recorded.hold("GET", id_)
+        row.locator(".past button").press("Enter")
+        expect(row.locator(".past")).to_have_text("HistoryLoading…")
+    recorded.answer(first(page, held))
+    expect(history(row)).to_have_count(1)
+    expect(row.locator(".past .fault")).to_have_count(0)
+    expect(row.locator("summary")).to_be_focused()
+
+
+def test_a_server_of_before_is_shown_as_before(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has_ledger = False
+    id_ = recorded.has("Work", description="As ever")
+    open_feed()
+    row = unfold(page)
+    expect(row.locator(".description")).to_have_text("As ever")
+    expect(row.locator("dt")).to_have_text(["Recorded", "Outcome"])
+    expect(row.locator("button, .past")).to_have_count(0)
+    expect(page.locator(".standing")).to_have_text("")
+    assert recorded.reads(id_) == 0
+
+
+# ---- how it looks
+
+
+def test_where_an_outcome_stands_is_told_in_its_row(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for hours, status in enumerate(("recorded", "confirmed", "disputed", "void", "questioned"), start=1):
+        recorded.has("Work", hours=hours, status=status)
+    open_feed()
+    told = ["", "Confirmed · ", "Disputed · ", "Void · ", "questioned · "]
+    expect(rows(page).locator(".meta")).to_have_text(
+        [re.compile(f"^{standing}Deal closed · Agent 7 · ") for standing in told]
+    )
+    for at, lines in enumerate(("none", "none", "none", "line-through", "none")):
+        for part in (".amount", "strong"):
+            line = rows(page).nth(at).locator(f"summary {part}")
+            expect(line).to_have_css("text-decoration-line", lines)
+
+
+def test_totals_tell_what_is_confirmed_and_disputed_when_there_is_any(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    none, some = {"count": 0, "value_usd": 0}, {"count": 2, "value_usd": 1234.5}
+    for confirmed, disputed, words in (
+        (none, none, ""),
+        (some, none, "$1,234.50 confirmed"),
+        (none, some, "$1,234.50 disputed"),
+        (some, {"count": 1, "value_usd": -3}, "$1,234.50 confirmed · -$3.00 disputed"),
+    ):
+        recorded.sums = {"confirmed": confirmed, "disputed": disputed}
+        open_feed()
+        expect(page.locator(".total")).to_have_text("$1,200.50")
+        expect(page.locator(".standing")).to_have_text(words)
+
+
+def test_when_it_happened_is_told_where_that_is_not_when_it_was_recorded(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Backfilled", hours=1, occurred_at="2026-03-03T17:00:00.000Z")
+    recorded.has("A minute before", hours=2, occurred_at=instant(NOW - timedelta(hours=2, minutes=1)))
+    recorded.has("At once", hours=3)
+    open_feed()
+    expect(rows(page).locator(".meta")).to_have_text(
+        [
+            "Deal closed · Agent 7 · 1 hour ago · happened on Mar 3, 2026",
+            "Deal closed · Agent 7 · 2 hours ago",
+            "Deal closed · Agent 7 · 3 hours ago",
+        ]
+    )
+    for at, terms in enumerate((["Happened", "Recorded", "Outcome"],) * 2 + (["Recorded", "Outcome"],)):
+        expect(unfold(page, at).locator("dt")).to_have_text(terms)
+    expect(rows(page).nth(0).locator("dd").nth(0)).to_have_text(re.compile("Tuesday, March 3, 2026 at 12:00:00"))
+
+
+def test_text_of_corrections_is_only_ever_text(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    text = "<img src=x onerror='window.harmed = 1'>"
+    changes = {"title": {"before": text, "after": text + "!"}, "metadata": {"before": {}, "after": {text: text}}}
+    entry: dict[str, Any] = {"type": text, "by": "key:" + text, "reason": text, "changes": changes}
+    recorded.has("Work", corrections=[entry])
+    open_feed()
+    row = unfold(page)
+    expect(row.locator("q")).to_have_text(text)
+    expect(row.locator(".past dt").nth(1)).to_have_text(text)
+    expect(row.locator("img")).to_have_count(0)
+    assert page.evaluate("window.harmed") is None
+
+
+# ---- the owner's word
+
+
+@pytest.mark.parametrize(
+    ("fields", "buttons", "words"),
+    [
+        ({"recorded_by": "key"}, (True, True), ""),
+        ({"recorded_by": AGENT_KEY}, (True, True), ""),
+        ({"recorded_by": "session"}, (False, True), "You recorded this yourself, so it is not yours to confirm."),
+        ({"recorded_by": None}, (False, True), "It is not known what recorded this, so it cannot be confirmed."),
+        ({"status": "confirmed"}, (True, True), "You said that this is right."),
+        (
+            {"status": "disputed"},
+            (True, True),
+            "You said that this is not right. It does not count while that stands.",
+        ),
+        ({"status": "void"}, (False, False), "It was declared void, for good, and does not count."),
+    ],
+)
+def test_an_owner_is_offered_what_is_possible(
+    open_feed: Open,
+    page: Page,
+    recorded: Recorded,
+    fields: dict[str, Any],
+    buttons: tuple[bool, bool],
+    words: str,
+) -> None:
+    recorded.has("Work", **fields)
+    open_feed()
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    for button, offered in zip((right(row), wrong(row)), buttons, strict=True):
+        expect(button).to_be_visible(visible=offered)
+    expect(row.locator(".word .help")).to_have_text(words)
+
+
+def test_a_word_is_shown_at_once_and_kept_when_it_is_taken(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    id_ = recorded.has("Work")
+    open_feed()
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    held = recorded.hold("POST", "/corrections")
+    right(row).press("Enter")
+    expect(row.locator("summary")).to_contain_text("Confirmed · ")
+    expect(right(row)).to_have_attribute("aria-pressed", "true")
+    expect(row.get_by_text("Saving…")).to_be_visible()
+    right(row).press("Enter")  # nothing is said twice
+    wrong(row).press("Enter")
+    expect(row.get_by_label("What is not right?")).to_be_hidden()
+
+    recorded.sums = {"confirmed": {"count": 1, "value_usd": 1200.5}}
+    recorded.answer(first(page, held))
+    expect(row.locator(".word .help")).to_have_text("You said that this is right.")
+    expect(history(row)).to_have_text([re.compile("^Recorded"), "Confirmed by you · now"])
+    expect(page.locator(".standing")).to_have_text("$1,200.50 confirmed")  # the totals are read again
+    assert [said | {"key": ""} for said in recorded.sent()] == [{"type": "confirm", "key": ""}]
+    assert [entry["type"] for entry in recorded.corrections[id_]] == ["confirm"]
+
+    dispute(row, "  We never <signed>\n")
+    expect(row.locator("summary")).to_contain_text("Disputed · ")
+    expect(history(row).nth(2)).to_have_text("Disputed by you · nowWe never <signed>")
+    assert recorded.sent()[1]["reason"] == "We never <signed>"
+    assert len({said["key"] for said in recorded.sent()}) == 2
+    right(row).click()
+    expect(row.locator("summary")).to_contain_text("Confirmed · ")
+
+
+FAILURES: list[tuple[dict[str, Any], str, bool]] = [
+    ({}, UNREACHED, True),
+    (
+        {"status": 500, "json": {"error": "Failed to correct outcome"}},
+        "It may not have been saved. The server answered 500. Trying again counts once.",
+        True,
+    ),
+    (
+        {"status": 200, "json": {"ok": True}},
+        "It may not have been saved. The server\u2019s answer could not be understood. Trying again counts once.",
+        True,
+    ),
+    ({"status": 503, "json": {"error": "Busy"}}, "Not saved. The server answered 503.", True),
+    ({"status": 429, "json": {"error": "Too many requests"}}, "Not saved. The server answered 429.", True),
+    (
+        {"status": 409, "json": {"error": "Conflict"}},
+        "Not saved. Others are correcting it at this very moment.",
+        True,
+    ),
+    (
+        {
+            "status": 409,
+            "json": {
+                "error": "Not possible",
+                "details": [{"field": "type", "message": "cannot confirm an outcome that is void"}],
+            },
+        },
+        "Not saved. Not possible: cannot confirm an outcome that is void.",
+        False,
+    ),
+    (
+        {"status": 409, "json": {"error": "Not possible"}},
+        "Not saved. Not possible: this outcome cannot be corrected any more.",
+        False,
+    ),
+    (
+        {"status": 404, "json": {"error": "Not found"}},
+        "Not saved. This outcome is not there any more, or is not yours.",
+        False,
+    ),
+    (
+        {"status": 403, "json": {"error": "Forbidden"}},
+        "Not saved. Not allowed: whoever recorded an outcome cannot confirm it.",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("failure", "words", "again"), FAILURES, ids=[str(words) for _, words, _ in FAILURES])
+def test_a_word_that_was_not_taken_is_taken_back_with_the_reason(
+    open_feed: Open, page: Page, recorded: Recorded, failure: dict[str, Any], words: str, again: bool
+) -> None:
+    recorded.has("Work")
+    open_feed()
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    recorded.instead("POST", "/corrections", **failure)
+    right(row).press("Enter")
+    expect(row.get_by_role("alert")).to_have_text(words)
+    expect(row.locator("summary")).not_to_contain_text("Confirmed")
+    expect(right(row)).to_have_attribute("aria-pressed", "false")
+    expect(right(row)).to_be_focused()
+    retry = row.locator(".word").get_by_role("button", name="Try again")
+    expect(retry).to_be_visible(visible=again)
+    if again:
+        retry.press("Enter")
+        expect(row.locator("summary")).to_contain_text("Confirmed · ")
+        expect(row.get_by_role("alert")).to_have_text("")
+        first, second = recorded.sent()
+        assert first == second  # its key too, so that it counts once
+
+
+def test_a_dispute_that_failed_is_sent_again_with_its_reason_and_key(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work", recorded_by="session")
+    open_feed()
+    row = unfold(page)
+    recorded.instead("POST", "/corrections")
+    dispute(row, "Twice")
+    expect(row.get_by_role("alert")).to_have_text(UNREACHED)
+    expect(row.locator("summary")).not_to_contain_text("Disputed")
+    wrong(row).click()
+    expect(row.get_by_label("What is not right?")).to_have_value("Twice")
+    row.get_by_label("What is not right?").press("Escape")
+    row.get_by_role("button", name="Try again").click()
+    expect(row.locator("summary")).to_contain_text("Disputed · ")
+    first, second = recorded.sent()
+    assert first == second
+    assert first["reason"] == "Twice"
+
+
+def test_an_outcome_that_was_corrected_meanwhile_is_shown_as_it_stands(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    id_ = recorded.has("Work")
+    open_feed()
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    recorded.correct(id_, type="void", reason="Twice")
+    details = [{"field": "type", "message": "cannot confirm an outcome that is void"}]
+    recorded.instead("POST", "/corrections", 409, json={"error": "Not possible", "details": details})
+    right(row).click()
+    expect(row.locator("summary")).to_contain_text("Void · ")
+    expect(right(row)).to_be_hidden()
+    expect(row.get_by_role("alert")).to_have_text("Not saved. Not possible: cannot confirm an outcome that is void.")
+
+
+def test_a_correction_of_others_reaches_a_row_that_is_looked_at_again(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    id_ = recorded.has("Work")
+    open_feed(refresh=1)
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    recorded.sums = {"disputed": {"count": 1, "value_usd": 5}}
+    recorded.correct(id_, type="dispute", by="session", reason="In another tab")
+    expect(row.locator("summary")).to_contain_text("Disputed · ")
+    expect(history(row)).to_have_count(2)
+    expect(page.locator(".standing")).to_have_text("$5.00 disputed")
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault"),
+    [
+        ("", "Say what is not right."),
+        (" \n ", "Say what is not right."),
+        ("x" * 501, "At most 500 characters; these are 501."),
+        ("\U0001f389" * 500, ""),
+    ],
+    ids=["none", "blank", "too long", "of 500 characters that are two units each"],
+)
+def test_a_reason_has_1_to_500_characters(
+    open_feed: Open, page: Page, recorded: Recorded, reason: str, fault: str
+) -> None:
+    recorded.has("Work")
+    open_feed()
+    row = unfold(page)
+    dispute(row, reason)
+    expect(row.locator("form .fault")).to_have_text(fault)
+    if fault:
+        expect(row.get_by_label("What is not right?")).to_be_focused()
+        expect(row.get_by_label("What is not right?")).to_have_attribute("aria-invalid", "true")
+        assert recorded.sent() == []
+    else:
+        expect(row.locator("summary")).to_contain_text("Disputed · ")
+
+
+def test_what_the_api_refuses_of_a_reason_is_told(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed()
+    row = unfold(page)
+    details = [{"field": "reason", "message": "must be a string of 1 to 500 characters"}]
+    recorded.instead("POST", "/corrections", 400, json={"error": "Invalid reason", "details": details})
+    dispute(row, "\u200b")
+    expect(row.get_by_role("alert")).to_have_text("Not saved. The reason must be a string of 1 to 500 characters.")
+
+
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_a_viewer_who_was_signed_out_sees_nothing_any_more(
+    open_feed: Open, page: Page, recorded: Recorded, call: str
+) -> None:
+    id_ = recorded.has("Private work")
+    open_feed()
+    expect(rows(page)).to_have_count(1)
+    recorded.instead(call, id_, 401, json={"error": "Unauthorized"})
+    row = unfold(page)
+    if call == "POST":
+        expect(history(row)).to_have_count(1)
+        right(row).click()
+    expect(page.get_by_text("You are signed out")).to_be_visible()
+    assert not page.locator("value-delivered").evaluate("feed => /Private/.test(feed.shadowRoot.textContent)")
+    expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
+
+
+def test_offline_is_called_so_and_a_word_can_be_said_again_later(
+    open_feed: Open, page: Page, context: BrowserContext, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    open_feed()
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    context.set_offline(True)
+    recorded.instead("POST", "/corrections")
+    right(row).click()
+    expect(row.get_by_role("alert")).to_have_text(
+        "It may not have been saved. You are offline. Trying again counts once."
+    )
+    context.set_offline(False)
+    row.locator(".word").get_by_role("button", name="Try again").click()
+    expect(row.locator("summary")).to_contain_text("Confirmed · ")
+
+
+def test_an_owner_says_it_by_keyboard(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed()
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    page.keyboard.press("Tab")
+    expect(right(row)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(wrong(row)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(wrong(row)).to_have_attribute("aria-expanded", "true")
+    page.keyboard.type("Twice")
+    page.keyboard.press("Escape")
+    expect(wrong(row)).to_be_focused()
+    expect(wrong(row)).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Send
+    expect(row.locator("summary")).to_contain_text("Disputed · ")
+    expect(wrong(row)).to_be_focused()
+    assert recorded.sent()[0]["reason"] == "Twice"
+
+
+@pytest.mark.parametrize("width", [1100, 390, 320])
+def test_axe_finds_no_violation_in_any_standing(
+    open_feed: Open, page: Page, recorded: Recorded, artefacts: Path, axe: str, width: int
+) -> None:
+    amended = {"type": "amend", "reason": "Two fewer", "changes": {"value_usd": {"before": 5, "after": 4}}}
+    recorded.has("Renewed Acme", hours=1, corrections=[amended], occurred_at="2026-03-03T17:00:00.000Z")
+    recorded.has("Closed Borealis", hours=2, status="confirmed", corrections=[{"type": "confirm", "by": "session"}])
+    disputed = {"type": "dispute", "by": "session", "reason": "They never signed"}
+    recorded.has("Negotiated Northwind down", hours=3, status="disputed", corrections=[disputed])
+    recorded.has("Published the report twice", hours=4, status="void", recorded_by=AGENT_KEY)
+    unread = recorded.has("Recorded by hand", hours=5, recorded_by="session")
+    recorded.instead("GET", unread, 500, json={"error": "Failed to get outcome"})
+    some = {"count": 1, "value_usd": 1200.5}
+    recorded.sums = {"confirmed": some, "disputed": some}
+    page.set_viewport_size({"width": width, "height": 900})
+    open_feed()
+    expect(rows(page)).to_have_count(5)
+    for at in range(5):
+        unfold(page, at)
+    expect(page.locator(".past ol")).to_have_count(4)
+    wrong(rows(page).nth(0)).click()
+    rows(page).nth(0).get_by_role("button", name="Send").click()
+    recorded.instead("POST", "/corrections")
+    right(rows(page).nth(2)).click()
+    expect(rows(page).nth(2).get_by_role("alert")).to_have_text(UNREACHED)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.evaluate(axe)
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        page.screenshot(path=artefacts / f"standings-{width}-{theme}.png", full_page=True)
+        found = page.evaluate("axe.run()")
+        assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found["violations"]] == [], theme

@@ -1,0 +1,115 @@
+"""An owner's word on outcomes of the running stack, and what of it the API then tells."""
+
+from decimal import Decimal
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.dashboard.conftest import Open
+from tests.dashboard.ledger import Ledger
+from tests.dashboard.test_corrections import dispute, history, right, rows, unfold, wrong
+
+
+@pytest.fixture
+def feed(open_feed: Open, ledger: Ledger) -> Page:
+    """Open the feed of a viewer with one outcome, of $12.50."""
+    ledger.record("Renewed Acme", value_usd=Decimal("12.50"))
+    page = open_feed(refresh=1)
+    expect(rows(page)).to_have_count(1)
+    return page
+
+
+def correct(ledger: Ledger, page: Page, **correction: object) -> None:
+    """Correct the only outcome by the platform's key."""
+    found = page.evaluate("fetch('/api/outcomes?include=ledger').then(answer => answer.json())")["outcomes"]
+    [id_] = [outcome["id"] for outcome in found]
+    httpx.post(
+        f"{ledger.url}/api/outcomes/{id_}/corrections",
+        json=correction | {"userId": ledger.viewer},
+        headers={"Authorization": f"Bearer {ledger.key}"},
+    ).raise_for_status()
+
+
+def test_an_owner_disputes_is_heard_and_confirms(feed: Page, ledger: Ledger) -> None:
+    row = unfold(feed)
+    expect(history(row)).to_have_text(["Recorded by the platform · now"])
+    dispute(row, "It was $12")
+    expect(feed.locator(".standing")).to_have_text("$12.50 disputed")
+    expect(feed.locator(".total")).to_have_text("$0.00")
+
+    correct(ledger, feed, type="amend", reason="Of course", changes={"valueUsd": 12, "title": "Renewed Acme at last"})
+    expect(row.locator("summary .amount")).to_have_text("$12.00")
+    expect(row.locator("strong")).to_have_text("Renewed Acme at last")
+    expect(row.locator("summary")).not_to_contain_text("Disputed")
+    expect(feed.locator(".total")).to_have_text("$12.00")
+
+    right(row).click()
+    expect(feed.locator(".standing")).to_have_text("$12.00 confirmed")
+    expect(history(row)).to_have_text(
+        [
+            "Recorded by the platform · now",
+            "Disputed by you · nowIt was $12",
+            "Amended by the platform · nowOf courseTitleRenewed Acme → Renewed Acme at lastValue$12.50 → $12.00",
+            "Confirmed by you · now",
+        ]
+    )
+
+
+def test_what_was_declared_void_stays_in_the_feed_and_out_of_the_totals(feed: Page, ledger: Ledger) -> None:
+    correct(ledger, feed, type="void", reason="Recorded twice")
+    row = rows(feed).first
+    expect(row.locator("summary")).to_contain_text("Void · ")
+    expect(feed.locator(".total")).to_have_text("$0.00")
+    expect(history(unfold(feed))).to_have_text(
+        ["Recorded by the platform · now", "Declared void by the platform · nowRecorded twice"]
+    )
+    expect(right(row)).to_be_hidden()
+    expect(wrong(row)).to_be_hidden()
+
+
+def test_a_word_whose_answer_was_lost_counts_once(feed: Page) -> None:
+    row = unfold(feed)
+    expect(history(row)).to_have_count(1)
+
+    def lose(route: Route) -> None:
+        assert route.fetch().ok
+        route.abort("connectionreset")
+
+    feed.route("**/corrections", lose)
+    right(row).click()
+    expect(row.get_by_role("alert")).to_contain_text("It may not have been saved.")
+    feed.unroute("**/corrections")
+    row.locator(".word").get_by_role("button", name="Try again").click()
+    expect(row.get_by_role("alert")).to_have_text("")
+    expect(feed.locator(".standing")).to_have_text("$12.50 confirmed")
+    expect(history(row)).to_have_text(["Recorded by the platform · now", "Confirmed by you · now"])
+
+
+def test_what_became_impossible_meanwhile_is_told_and_shown(feed: Page, ledger: Ledger) -> None:
+    row = unfold(feed)
+    expect(history(row)).to_have_count(1)
+
+    def too_late(route: Route) -> None:
+        correct(ledger, feed, type="void", reason="Recorded twice")
+        route.continue_()
+
+    feed.route("**/corrections", too_late)
+    right(row).click()
+    expect(row.get_by_role("alert")).to_have_text("Not saved. Not possible: cannot confirm an outcome that is void.")
+    expect(row.locator("summary")).to_contain_text("Void · ")
+
+
+def test_an_owner_cannot_confirm_what_they_recorded_but_dispute_it(open_feed: Open, page: Page) -> None:
+    open_feed(refresh=1)
+    body = '{"outcomeType": "task_complete", "title": "By hand", "valueUsd": 5}'
+    headers = "{'Content-Type': 'application/json'}"
+    sent = f"fetch('/api/outcomes', {{ method: 'POST', headers: {headers}, body: '{body}' }}).then(({{ ok }}) => ok)"
+    assert page.evaluate(sent)
+    expect(rows(page)).to_have_count(1)
+    row = unfold(page)
+    expect(history(row)).to_have_text(["Recorded by you · now"])
+    expect(right(row)).to_be_hidden()
+    dispute(row, "It was not me")
+    expect(history(row)).to_have_count(2)
+    expect(page.locator(".standing")).to_have_text("$5.00 disputed")
