@@ -781,8 +781,10 @@ def test_both_elements_say_the_same_of_types_and_looks() -> None:
     """They are two files without dependencies, so this is what keeps them together."""
     feed, keys = ((ROOT / "dashboard" / name).read_text() for name in ("value-delivered.js", "outcome-keys.js"))
     words = re.compile(r'"([a-z]+_[a-z]+)",\s*\[?\s*"([A-Z][a-z ]+)"')
-    assert dict(words.findall(keys)) == dict(words.findall(feed))
-    assert dict(words.findall(keys)).keys() == {*OutcomeType}
+    types = re.compile(r"^const TYPES = new Map\(\[\n.*?^\]\);", re.MULTILINE | re.DOTALL)
+    [of_feed], [of_keys] = (types.findall(source) for source in (feed, keys))
+    assert dict(words.findall(of_keys)) == dict(words.findall(of_feed))
+    assert dict(words.findall(of_keys)).keys() == {*OutcomeType}
     theme = re.compile(r"--[a-z]+: var\(--value-delivered-.*")
     assert set(theme.findall(feed)) == set(theme.findall(keys))
     furnish = re.compile(r"^function furnish.*?^}", re.MULTILINE | re.DOTALL)
