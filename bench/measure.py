@@ -40,6 +40,8 @@ KNOWN_WHEN_DEPLOYED = {
     "IDEMPOTENCY_TABLE": "idempotency",
     "SESSIONS_TABLE": "sessions",
     "KEYS_TABLE": "keys",
+    "TOTALS_TABLE": "totals",
+    "TOTALS_EDITION": "1",
     "SESSION_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:session",
     "KEY_FINGERPRINTS": fingerprint(API_KEY),
     "DASHBOARD_ORIGINS": "https://app.example.com",

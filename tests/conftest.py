@@ -23,6 +23,8 @@ os.environ |= {
     "OUTCOMES_TABLE": "OutcomesTable",
     "IDEMPOTENCY_TABLE": "IdempotencyTable",
     "KEYS_TABLE": "KeysTable",
+    "TOTALS_TABLE": "TotalsTable",
+    "TOTALS_EDITION": "1",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
 }
 

@@ -9,8 +9,10 @@ from outcomes.edge.api import Event, Response, endpoint, ok, query
 from outcomes.errors import Unauthorized
 from outcomes.storage.store import OutcomeStore
 from outcomes.storage.summary import summarize
+from outcomes.storage.totals import Totals
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
+totals = Totals(store, os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"])
 
 
 @endpoint(failure="Failed to summarize outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
@@ -20,4 +22,4 @@ def handler(event: Event, caller: Caller) -> Response:
     period = Period.from_query(
         query(event, "from"), query(event, "to"), query(event, "timezone"), now=datetime.now(UTC)
     )
-    return ok(summarize(store.read_facts(caller.session_user, period.since, period.until), period))
+    return ok(summarize(totals.add_up(caller.session_user, period), period))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from outcomes.contract import instants
+from outcomes.storage.entries import Entries
 from outcomes.storage.store import OutcomeStore
 
 from functions.record_outcome import app
@@ -49,8 +51,9 @@ def file(tmp_path: Path) -> Path:
 
 def happened(user_id: int) -> list[str]:
     """List when the user's outcomes happened, in the order in which they were recorded."""
-    facts = OutcomeStore("OutcomesTable").read_facts(user_id, NOW - 400 * DAY, NOW + 400 * DAY)
-    return [fact.occurred_at for fact in facts]
+    entries = Entries(OutcomeStore("OutcomesTable").dynamodb, "OutcomesTable", user_id, lambda: None)
+    recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
+    return [effect.occurred_at for entry in recorded for effect in entry.effects]
 
 
 def test_a_user_is_seeded_once(api: Api, file: Path, capsys: pytest.CaptureFixture[str]) -> None:

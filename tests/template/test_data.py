@@ -11,6 +11,7 @@ KEYS = {
     "IdempotencyTable": [("key_sha256", "HASH", "S")],
     "SessionsTable": [("token_sha256", "HASH", "S")],
     "KeysTable": [("id", "HASH", "S")],
+    "TotalsTable": [("user_id", "HASH", "S"), ("stretch", "RANGE", "S")],
 }
 
 
@@ -37,7 +38,12 @@ def test_a_table_costs_nothing_when_idle_and_can_be_restored(deployed: Template,
     assert properties["SSESpecification"] == {"SSEEnabled": True}
 
 
-EXPIRY = {"IdempotencyTable": "expires_at", "SessionsTable": "expires_at", "KeysTable": "forget_at"}
+EXPIRY = {
+    "IdempotencyTable": "expires_at",
+    "SessionsTable": "expires_at",
+    "KeysTable": "forget_at",
+    "TotalsTable": "expires_at",
+}
 
 
 @pytest.mark.parametrize("table", EXPIRY)

@@ -11,9 +11,9 @@ from local.template import Template
 
 from .conftest import ROOT, SECRET_ARN, Deployment, deploy
 
-OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS = (
+OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS = (
     f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}"
-    for name in ("OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable")
+    for name in ("OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable", "TotalsTable")
 )
 
 # Everything that a function may do, beside writing its log and trace; a third entry is the only operation that may
@@ -38,7 +38,13 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:BatchGetItem", IDEMPOTENCY),
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
-    "SummarizeOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
+    # It writes nothing that is not a sum.
+    "SummarizeOutcomesFunction": {
+        ("dynamodb:Query", OUTCOMES),
+        ("dynamodb:Query", TOTALS),
+        ("dynamodb:PutItem", TOTALS),
+        ("dynamodb:UpdateItem", TOTALS),
+    },
     "CorrectOutcomeFunction": {
         ("dynamodb:BatchGetItem", OUTCOMES),
         ("dynamodb:UpdateItem", OUTCOMES, "TransactWriteItems"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from outcomes.auth import sessions
 from outcomes.contract import limits
-from outcomes.storage import agent_keys, ledger, store
+from outcomes.storage import agent_keys, ledger, store, totals
 
 from local.errors import StackError
 
@@ -129,7 +129,8 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     assert ledger.RETRY_SECONDS + call < timeout["CorrectOutcomeFunction"]
     assert ledger.RETRY_SECONDS + call < timeout["GetOutcomeFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]
-    assert store.VALUES_SECONDS + call < timeout["SummarizeOutcomesFunction"]
+    assert totals.LOOK_SECONDS + call + totals.KEEP_SECONDS < timeout["SummarizeOutcomesFunction"]
+    assert totals.LOOK_SECONDS + totals.MORE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
     assert agent_keys.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
     assert agent_keys.AUTHORIZER_LIMITS.total < timeout["AuthorizerFunction"]
     assert max(timeout.values()) < API_GATEWAY_GIVES_UP_SECONDS
@@ -544,6 +545,7 @@ ANOTHER = {
     "KeyFingerprints": f"{'0' * 64},{'1' * 64}",
     "SessionSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/dashboard/next-auth-d4e5f6",
     "SnapStart": "PublishedVersions",
+    "TotalsEdition": "2",
     "Tracing": "PassThrough",
 }
 # These change no version: how much of a function there may be, and what only `sam local` sets. The other architecture
@@ -743,6 +745,7 @@ def test_every_parameter_is_in_one_group(template: Any) -> None:
         ("Tracing", "true"),
         ("WriteConcurrency", "-1"),
         ("MaxReadUnits", "0"),
+        ("TotalsEdition", "0"),
         ("DeletionProtection", "no"),
     ],
 )

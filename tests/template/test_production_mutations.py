@@ -134,7 +134,7 @@ EVERY_FUNCTION = [
     *("Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes"),
     *("CorrectOutcome", "GetOutcome", "ManageKeys"),
 ]
-EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable"]
+EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable", "TotalsTable"]
 EVERY_ALARM = list(production.ALARMS)
 WORK = {
     name: partial(test_functions.test_a_function_may_do_only_what_it_needs, function=name)
@@ -368,6 +368,11 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         EXPIRE["KeysTable"],
     ),
     (
+        "sums go",
+        the("TotalsTable/Properties/TimeToLiveSpecification/AttributeName", "end"),
+        EXPIRE["TotalsTable"],
+    ),
+    (
         "outcomes go",
         the("OutcomesTable/Properties/TimeToLiveSpecification", {"AttributeName": "expires_at", "Enabled": True}),
         test_data.test_outcomes_never_expire,
@@ -548,11 +553,14 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     ),
     *(
         (
-            f"keys' {id_} is overlooked",
+            f"{id_} is overlooked",
             without_alarm_metric("KeysTableErrorsAlarm", id_),
             production.test_no_function_and_no_call_of_a_table_is_overlooked,
         )
-        for id_ in ("keysGet", "keysBatchGet", "keysUpdate", "keysTransaction")
+        for id_ in (
+            *("keysGet", "keysBatchGet", "keysUpdate", "keysTransaction"),
+            *("totalsQuery", "totalsPut", "totalsUpdate"),
+        )
     ),
     (
         "a throttled table is overlooked",

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
+from outcomes.contract import instants
 from outcomes.errors import Busy
 from outcomes.storage import dynamodb as wire
 from outcomes.storage.dynamodb import (
@@ -332,7 +334,9 @@ class TestClock:
     @pytest.fixture
     def client(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDB]:
         monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
-        with our_client(network, now=lambda: self.NOON) as client:
+        monkeypatch.setattr(time, "time_ns", lambda: self.NOON * 10**9)
+        monkeypatch.setattr(instants, "_correction", 0)
+        with our_client(network) as client:
             yield client
 
     @pytest.mark.parametrize("code", sorted(wire.SKEWED))

@@ -11,7 +11,8 @@
     ├── TooManyKeys
     ├── NotPossible
     ├── Contended
-    └── Busy
+    ├── Busy
+    └── StillAddingUp
 
 Anything else that is raised is a failure of ours or of AWS. Which status each becomes is said in `api`.
 """
@@ -111,3 +112,9 @@ class Busy(Refused):
     """The table takes no more at this moment. To be tried again."""
 
     error = "Busy"
+
+
+class StillAddingUp(Refused):
+    """More has to be added up than there was time for. What was added up is kept: the next look goes on there."""
+
+    error = "Still adding up"

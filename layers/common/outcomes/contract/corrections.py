@@ -11,6 +11,7 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
 from outcomes.contract.standing import CONFIRMED, DISPUTED, RECORDED, TALLIES, VOID, Fact
+from outcomes.contract.sums import Effect
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
 
 
@@ -63,20 +64,6 @@ class Recorded(NamedTuple):
     agent_id: int | None
     status: str
     version: int
-
-
-class Effect(NamedTuple):
-    """A change of one sum of TALLIES, by what the outcome counts under there.
-
-    sign: 1, or -1 for what no longer counts. value_usd: with this sign.
-    """
-
-    tally: str
-    occurred_at: str
-    outcome_type: str
-    agent_id: int | None
-    sign: int
-    value_usd: Decimal | None
 
 
 class _Head(NamedTuple):

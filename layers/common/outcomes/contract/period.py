@@ -29,6 +29,10 @@ class Period(NamedTuple):
     timezone: str
     days: list[Day]
 
+    @property
+    def zone(self) -> ZoneInfo:
+        return _zone(self.timezone)
+
     @classmethod
     def from_query(cls, since: str | None, until: str | None, timezone: str | None, *, now: datetime) -> Self:
         """Read the parameters `from`, `to` and `timezone`: unless said, 30 local days that end with today.

@@ -21,6 +21,7 @@ from outcomes.errors import (
     NotPossible,
     PayloadTooLarge,
     Refused,
+    StillAddingUp,
     TooManyKeys,
     Unauthorized,
     UnsupportedMediaType,
@@ -44,6 +45,7 @@ _STATUS: dict[type[Refused], int] = {
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
     Busy: 503,
+    StillAddingUp: 503,
 }
 
 
@@ -217,7 +219,7 @@ def _refused(event: Event, refused: Refused) -> Response:
     logger().info("Refused", extra={"reason": refused.error, "details": refused.details})
     count_refused([refused.error])
     also = ignored_header(refused.ignored) if isinstance(refused, BadRequest) else {}
-    if isinstance(refused, Contended | Busy):
+    if isinstance(refused, Contended | Busy | StillAddingUp):
         also["Retry-After"] = "1"
     return _response(_STATUS[type(refused)], compact(error_body(refused)), also)
 

@@ -38,7 +38,8 @@ from outcomes.storage.store import (
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
-    from outcomes.contract.corrections import Correction, Effect
+    from outcomes.contract.corrections import Correction
+    from outcomes.contract.sums import Effect
 
 _FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 _NULL = {"NULL": True}
@@ -119,7 +120,8 @@ class Corrections:
         deadline.check()
         tried.add(draft.id)
         try:
-            self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+            recorded_at = ulid.milliseconds(draft.id)
+            self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=recorded_at)
         except TransactionCanceled as failure:
             codes = _codes(failure)
             if codes and codes <= RACES:
@@ -173,8 +175,8 @@ class _Draft(NamedTuple):
     def of(cls, before: Item, correction: "Correction", to: str, caller: "Caller") -> "_Draft":
         """Make the correction of an outcome, as of now. to: where it moves the outcome."""
         ids = _corrections_of(before)
-        # Never before what it corrects, whatever the clocks of hosts say.
-        id_ = ulid.new(max(instants.now(), *(ulid.milliseconds(each) for each in (_id_of(before), *ids))))
+        # After what it corrects, whatever the clocks of hosts say.
+        id_ = ulid.new(max(instants.now(), *(ulid.milliseconds(each) + 1 for each in (_id_of(before), *ids))))
         changes = {
             name: _NULL if value is None else attribute(name, value) for name, value in correction.changes.items()
         }

@@ -22,6 +22,7 @@ from http.client import HTTPException
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote
 
+from outcomes.contract import instants
 from outcomes.errors import Busy
 from outcomes.storage import signature
 from outcomes.storage.connection import Connection, NotSent, Reply
@@ -62,9 +63,13 @@ class Unavailable(CallFailed):
 
 
 class Answer(dict[str, Any]):
-    """The JSON of a success, as the service sent it. maybe_done: an earlier attempt may have taken effect, too."""
+    """The JSON of a success, as the service sent it.
+
+    maybe_done: an earlier attempt may have taken effect, too. date: when, by the service's clock, as HTTP has it.
+    """
 
     maybe_done = False
+    date = ""
 
 
 class Limits(NamedTuple):
@@ -99,6 +104,11 @@ calls are attempted once."""
 
 MAX_SKEW = 240
 """Seconds between our clock and the service's that explain no refusal: AWS takes 300."""
+
+MAX_AGE = 60
+"""Seconds before its signature at which what a call writes may say that it was recorded. The service compares the
+signature with its own clock: so no host, whatever its clock says, writes into a time that is long over (see `totals`).
+"""
 
 THROTTLED = {
     "BandwidthLimitExceeded",
@@ -165,7 +175,7 @@ class _Service:
 
     It is called through one connection that is kept alive, by one thread.
 
-    clock, now: seconds, the latter since 1970. sleep: takes seconds. jitter: see there.
+    clock: seconds. sleep: takes seconds. jitter: see there.
     """
 
     name: ClassVar[str]
@@ -178,7 +188,6 @@ class _Service:
         limits: Limits,
         *,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[float], float] = jitter,
     ) -> None:
@@ -187,17 +196,23 @@ class _Service:
         endpoint = _endpoint(self.name, self.region, self.endpoint_variable)
         authorities = os.environ.get("AWS_CA_BUNDLE")
         self.connection = Connection(endpoint, limits.connect, limits.read, authorities, clock)
-        self._clock, self._now, self._sleep, self._jitter = clock, now, sleep, jitter
+        self._clock, self._sleep, self._jitter = clock, sleep, jitter
         self._quota = QUOTA
-        self._skew = 0.0
 
     def call(
-        self, operation: str, request: Mapping[str, Any], *, attempts: int | None = None, until: float = NEVER
+        self,
+        operation: str,
+        request: Mapping[str, Any],
+        *,
+        attempts: int | None = None,
+        until: float = NEVER,
+        recorded_at: int | None = None,
     ) -> Answer:
         """Make a call, as often as needed and allowed, and return the JSON of its success.
 
         attempts: of this call, where they are not those of its limits. until: when it must have ended, on the clock, if
         that is before its limits end it.
+        recorded_at: when what it writes was recorded, in milliseconds since 1970; it is not sent when that is long ago.
 
         Raises Busy, ServiceError and Unavailable.
         """
@@ -213,7 +228,12 @@ class _Service:
         attempt, cost, maybe_done = 0, 0, False
         while True:
             attempt += 1
-            result = self._attempt(operation, body, credentials, until)
+            signed_at = instants.now() / 1000
+            if recorded_at is not None and signed_at - recorded_at / 1000 > MAX_AGE:
+                old = Unavailable(f"{operation}: what it writes says {recorded_at}, and it is {signed_at:.0f} s")
+                old.maybe_done = maybe_done
+                raise old
+            result = self._attempt(operation, body, credentials, signed_at, until)
             if isinstance(result, Answer):
                 self._quota = min(QUOTA, self._quota + (cost or REFILL))
                 result.maybe_done = maybe_done
@@ -235,10 +255,10 @@ class _Service:
             self._sleep(pause)
 
     def _attempt(
-        self, operation: str, body: bytes, credentials: signature.Credentials, until: float
+        self, operation: str, body: bytes, credentials: signature.Credentials, signed_at: float, until: float
     ) -> Answer | ServiceError | _Failure:
         try:
-            reply = self.connection.post(self._headers(operation, body, credentials), body, until)
+            reply = self.connection.post(self._headers(operation, body, credentials, signed_at), body, until)
         except NotSent as failure:
             return _Failure(failure, maybe_done=False)
         except (OSError, HTTPException) as failure:
@@ -248,7 +268,9 @@ class _Service:
         if reply.headers.get("x-amz-crc32", checksum) != checksum or (reply.status < 300 and said is None):
             return _Failure(CallFailed(f"a damaged answer of status {reply.status}"), maybe_done=True)
         if reply.status < 300:
-            return Answer(said or {})
+            answer = Answer(said or {})
+            answer.date = reply.headers.get("date", "")
+            return answer
         code = _error_code(reply.status, said or {})
         error = ERRORS.get(code, ServiceError)(operation, code, reply, said or {})
         if code in THROTTLED:
@@ -259,11 +281,13 @@ class _Service:
             return _Failure(error, maybe_done=False)
         return error
 
-    def _headers(self, operation: str, body: bytes, credentials: signature.Credentials) -> dict[str, str]:
+    def _headers(
+        self, operation: str, body: bytes, credentials: signature.Credentials, signed_at: float
+    ) -> dict[str, str]:
         signed = {
             "content-type": self.content_type,
             "host": self.connection.host,
-            "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._now() + self._skew)),
+            "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(signed_at)),
             "x-amz-target": f"{self.target}.{operation}",
         }
         if credentials.token:
@@ -288,14 +312,17 @@ class _Service:
         return max(pause, min(failure.pause, pause + MAX_ASKED_PAUSE))
 
     def _is_skewed(self, reply: Reply) -> bool:
-        """Compare our clock with the service's, and go by that from now on if ours is wrong."""
+        """Compare our clock with the service's, and set ours by that if it is wrong.
+
+        For all that is timed: no record may name an instant at which the service refuses to be called.
+        """
         try:
-            skew = parsedate_to_datetime(reply.headers.get("date", "")).timestamp() - self._now()
+            skew = parsedate_to_datetime(reply.headers.get("date", "")).timestamp() - instants.now() / 1000
         except (ValueError, OverflowError):
             return False
-        is_skewed = abs(skew - self._skew) > MAX_SKEW
+        is_skewed = abs(skew) > MAX_SKEW
         if is_skewed:
-            self._skew = skew
+            instants.correct_by(skew)
         return is_skewed
 
 

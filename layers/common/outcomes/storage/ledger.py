@@ -19,6 +19,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyReused, Refused
+from outcomes.storage import ulid
 from outcomes.storage.dynamodb import CallFailed, TransactionCanceled, jitter
 from outcomes.storage.store import Item, OutcomeStore, new_item
 
@@ -153,7 +154,7 @@ class Ledger:
             try:
                 deadline.check()
                 puts = [put for draft in group for put in self._puts(draft)]
-                self.store.dynamodb.call("TransactWriteItems", {"TransactItems": puts})
+                self.store.dynamodb.call("TransactWriteItems", {"TransactItems": puts}, recorded_at=_oldest(group))
                 stored |= {draft.key: draft.row for draft in group}
             except TimeoutError as failure:
                 # Why an earlier attempt failed says more than that there was no time for another.
@@ -199,7 +200,8 @@ class Ledger:
             while waiting:
                 deadline.check()
                 puts = [{"PutRequest": {"Item": draft.item}} for draft in waiting.values()]
-                answer = self.store.dynamodb.call("BatchWriteItem", {"RequestItems": {self.store.table: puts}})
+                request = {"RequestItems": {self.store.table: puts}}
+                answer = self.store.dynamodb.call("BatchWriteItem", request, recorded_at=_oldest(waiting.values()))
                 if answer.maybe_done:
                     uncertain |= {draft.key for draft in waiting.values()}
                 left = answer["UnprocessedItems"].get(self.store.table, [])
@@ -309,6 +311,11 @@ class _Draft(NamedTuple):
         fingerprint = {} if entry.hash is None else base64(entry.outcome.fingerprint())
         row = Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint)
         return cls(entry.hash or id_, entry.hash is not None, item, row, entry.refusal)
+
+
+def _oldest(drafts: "Iterable[_Draft]") -> int:
+    """Find when the first of some outcomes was recorded, in milliseconds since 1970."""
+    return min(ulid.milliseconds(draft.row.id) for draft in drafts)
 
 
 class Deadline:

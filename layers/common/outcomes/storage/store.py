@@ -1,4 +1,4 @@
-"""Outcomes in DynamoDB: add one, page through many, read their values. The only place that knows their keys and
+"""Outcomes in DynamoDB: add one, page through many. The only place that knows their keys and
 attributes.
 
 user_id (HASH, S)       `42`; of no user `unassigned#<0-15>`, so that they never share one hot partition
@@ -18,11 +18,10 @@ as_recorded             M, of an amended one: outcome_type, agent_id, value_usd 
 """
 
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.contract import instants, json_text, occurrence
+from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.standing import RECORDED, VOID, Fact
 from outcomes.errors import Busy
@@ -42,9 +41,6 @@ UNASSIGNED_SHARDS = 16
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=12)
 """Of a call of DynamoDB, in seconds."""
-
-VALUES_SECONDS = 15.0
-"""No page of values is asked for later than this; with the 12 s of a call, that is below the function's timeout."""
 
 PAGE_SECONDS = 6.0
 """No call for a page begins later than this; with the 12 s of a call, that is below the function's timeout."""
@@ -90,7 +86,8 @@ class OutcomeStore:
         """
         # Fixed before the call: its further attempts write the same item again.
         id_, item = new_item(outcome, recorded_by, milliseconds)
-        self.dynamodb.call("PutItem", {"TableName": self.table, "Item": item})
+        recorded_at = ulid.milliseconds(id_) if milliseconds is None else None
+        self.dynamodb.call("PutItem", {"TableName": self.table, "Item": item}, recorded_at=recorded_at)
         return id_
 
     def page(
@@ -148,36 +145,6 @@ class OutcomeStore:
             rare = "FilterExpression" in query or len(shown) * 2 < len(answer["Items"])
             examined = examined * 4 if rare else limit + 1 - len(found)
         return _page(found, limit, last, include_ledger)
-
-    def read_facts(self, user_id: int, since: int, until: int) -> Iterator[Fact]:
-        """Read the facts of what happened to a user from `since` on, before `until`, 1 MB at a time.
-
-        since, until: milliseconds since 1970. Raises TimeoutError when there is more than can be read in time.
-        """
-        begin, end = instants.text(since), instants.text(until)
-        deadline = time.monotonic() + VALUES_SECONDS
-        query: dict[str, Any] = {
-            "TableName": self.table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": _IN_RANGE,
-            "ExpressionAttributeValues": {
-                ":user": {"S": str(user_id)},
-                # It may have been recorded at any time later, but hardly earlier.
-                ":oldest": {"S": instants.text(max(0, since - occurrence.MOST_EARLY))},
-                ":newest": {"S": _LAST},
-            },
-            "ProjectionExpression": "created_at, occurred_at, outcome_type, agent_id, value_usd, standing",
-        }
-        while True:
-            page = self.dynamodb.call("Query", query)
-            for item in page["Items"]:
-                if begin <= (occurred_at := occurred_at_of(item)) < end:
-                    yield _fact(item, occurred_at)
-            if "LastEvaluatedKey" not in page:
-                return
-            if time.monotonic() > deadline:
-                raise TimeoutError("more outcomes than can be read in time")
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], deadline: "Deadline") -> list[Item]:

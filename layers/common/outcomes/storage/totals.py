@@ -1,0 +1,349 @@
+"""Totals of a user, added up once: sums of stretches of record time that are over are kept, in a table of their own.
+
+user_id (HASH, S)       `42`
+stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the zone of its days, and when the stretch begins, in
+                        milliseconds since 1970; of what does not fit into an item, the second part has `#1` after that
+end                     N, when the stretch ends, which is no longer in it
+rules                   S, by which rules it was added up: format, tzdata's version, the deployment's edition
+parts                   N, how many; absent when it is one
+sums                    B, see `kept_text`
+
+A stretch that is over never changes, for the ledger only grows: what arrives late, and each correction, is an entry of
+a later stretch. So what is kept is never wrong; if it is missing, or of other rules, it is added up anew.
+
+The zones that a user began to look in on a day are remembered under `zones#2026-04-01`: `zones` SS, `expires_at` N.
+"""
+
+import time
+from binascii import a2b_base64, b2a_base64
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+import tzdata
+
+from outcomes.contract import instants, occurrence
+from outcomes.contract.local_days import LocalDays
+from outcomes.contract.period import Period
+from outcomes.contract.sums import TALLIES, Cell, Sums
+from outcomes.errors import Busy, StillAddingUp
+from outcomes.storage import kept_text
+from outcomes.storage.dynamodb import Answer, ConditionFailed, Unavailable
+from outcomes.storage.entries import Entries, Entry
+from outcomes.storage.store import Item, OutcomeStore
+
+SETTLED_SECONDS = 600
+"""How long after an instant, by DynamoDB's clock, nothing that says it was recorded then can still be written:
+DynamoDB takes no signature older than 300 s, ours are made within `dynamodb.MAX_AGE` (60 s) of the instant, and a call
+takes 12 s. The rest is for DynamoDB's own clocks, and for what it does after it was asked."""
+
+LOOK_SECONDS = 10.0
+"""What was added up until then is kept, and the look is over; with the 12 s of a call, that is below the function's
+timeout."""
+MORE_SECONDS = 4.0
+"""No page is asked for later than this after that."""
+KEEP_SECONDS = 4.0
+"""Of a call that keeps something: of one attempt, for it costs little when it fails."""
+
+READ_UNITS_PER_WRITE_UNIT = 5
+"""What a write unit costs: https://aws.amazon.com/dynamodb/pricing/on-demand/"""
+
+SAVED_PER_COST = 4
+"""A stretch is kept when reading its entries once more would cost this many times what keeping it costs."""
+
+WRITE_UNIT_BYTES = 1024
+
+ZONES_A_DAY = 4
+"""Zones in which sums of a user may begin to be kept within a day; in further ones they are added up each time."""
+ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
+
+_ORDER = {name: index for index, name in enumerate(TALLIES)}
+
+
+class Stretch(NamedTuple):
+    """A stretch of record time, from `begin` on, before `end`, and what was recorded in it comes to."""
+
+    begin: str
+    end: str
+    sums: Sums
+
+
+class Totals:
+    """The table of outcomes, whose entries are added up, and that of the sums that are kept.
+
+    edition: what is kept under another edition does not count.
+    """
+
+    def __init__(self, store: OutcomeStore, table: str, edition: str) -> None:
+        self.store = store
+        self.table = table
+        self.rules = f"{kept_text.FORMAT} {tzdata.IANA_VERSION} {edition}"
+
+    def add_up(self, user_id: int, period: Period) -> Sums:
+        """Add up what happened to a user within a period, in its zone.
+
+        Raises StillAddingUp when there is more than can be read in time: what could be is kept, and the next look goes
+        on from there.
+        """
+        return _Look(self, user_id, period).add_up()
+
+
+class _Run:
+    """Entries that are being added up, from `begin` on. last: the stretch before. units: what reading them took."""
+
+    def __init__(self, begin: str, last: Stretch | None) -> None:
+        self.begin = begin
+        self.last = last
+        self.units = 0.0
+        self.sums = Sums()
+
+
+class _Look:
+    """One look at the totals of a user."""
+
+    def __init__(self, totals: Totals, user_id: int, period: Period) -> None:
+        self.totals = totals
+        self.dynamodb = totals.store.dynamodb
+        self.user_id = user_id
+        self.deadline = time.monotonic() + LOOK_SECONDS
+        self.entries = Entries(self.dynamodb, totals.store.table, user_id, self._check_time)
+        self.zone = period.timezone
+        self.days = LocalDays(period.zone)
+        self.begin, self.end = instants.text(period.since), instants.text(period.until)
+        # What happened on a day that is asked for in part is added up entry by entry.
+        edges = {self.days.of(self.begin), self.days.of(instants.text(period.until - 1))}
+        self.cut = {day.date for day in edges if day.begin < self.begin or self.end < day.end}
+        self.whole = {day.date for day in period.days} - self.cut
+        # It may have been recorded at any time later, but hardly earlier.
+        self.first = instants.text(max(0, period.since - occurrence.MOST_EARLY))
+        self.settled = self.first
+        self.sums = Sums()
+        self.is_zone_kept = False
+        self.may_keep = True
+        self.surplus = 0.0  # read units that the stretches kept by this look save beyond what they have to
+
+    def add_up(self) -> Sums:
+        at, last = self.first, None
+        for stretch in self._kept():
+            if at < stretch.begin:
+                self._keep_adding(at, stretch.begin, last)
+            self.sums.add(stretch.sums, self.whole)
+            if not self.cut.isdisjoint(stretch.sums.dates):
+                for entry in self.entries.recorded(stretch.begin, stretch.end):
+                    self._add_cut(entry)
+            at, last = stretch.end, stretch
+        self._keep_adding(at, None, last)
+        return self.sums
+
+    def _kept(self) -> list[Stretch]:
+        """Read the stretches that are kept, from the first instant on, in their order; none overlaps another."""
+        name = f"{self.zone}#"
+        before = self._query(name, f"{name}{_number(self.first)}~", ScanIndexForward=False, Limit=1)
+        self.settled = _settled(before) or self.first
+        begin = self.first
+        for item in before["Items"]:
+            self.is_zone_kept = True
+            if instants.text(int(item["end"]["N"])) > self.first:
+                begin = _begin(item)
+        query: dict[str, Any] = {}
+        by_begin: dict[str, dict[int, Item]] = {}
+        while True:
+            page = self._query(f"{name}{_number(begin)}", f"{name}~", **query)
+            for item in page["Items"]:
+                by_begin.setdefault(_begin(item), {})[_part(item)] = item
+            if "LastEvaluatedKey" not in page:
+                break
+            self._check_time()
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        self.is_zone_kept |= bool(by_begin)
+        found: list[Stretch] = []
+        for each, items in by_begin.items():
+            parts = self._whole(items)
+            end = instants.text(int(parts[0]["end"]["N"])) if parts else self.first
+            if end > self.first and (not found or found[-1].end <= each):
+                sums = Sums()
+                for part in parts:
+                    kept_text.read(a2b_base64(part["sums"]["B"]), sums)
+                found.append(Stretch(each, end, sums))
+        return found
+
+    def _whole(self, items: dict[int, Item]) -> list[Item]:
+        """Choose the parts of a stretch that were kept together, by our rules; none when they are not all there."""
+        if 0 not in items:
+            return []
+        first = items[0]
+        numbers = range(int(first["parts"]["N"]) if "parts" in first else 1)
+        parts = [items[number] for number in numbers if number in items and items[number]["end"] == first["end"]]
+        is_whole = len(parts) == len(numbers) and all(part["rules"]["S"] == self.totals.rules for part in parts)
+        return parts if is_whole else []
+
+    def _query(self, first: str, last: str, **more: Any) -> Answer:
+        return self.dynamodb.call(
+            "Query",
+            {
+                "TableName": self.totals.table,
+                "KeyConditionExpression": "user_id = :user AND stretch BETWEEN :first AND :last",
+                "ExpressionAttributeValues": {
+                    ":user": {"S": str(self.user_id)},
+                    ":first": {"S": first},
+                    ":last": {"S": last},
+                },
+                **more,
+            },
+        )
+
+    def _keep_adding(self, begin: str, end: str | None, last: Stretch | None) -> None:
+        """Add what was recorded from `begin` on, before `end` or until now, and keep what is worth it.
+
+        last: the stretch before.
+        """
+        over = min(self.settled, end) if end else self.settled  # of what was recorded later, nothing is kept
+        run = _Run(begin, last)
+        at = begin
+        for entry in self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, self.settled):
+            if entry.recorded_at > at:  # so all that was recorded before is in the run
+                is_late = at > begin and time.monotonic() > self.deadline  # or it would get no farther
+                midnight = self.days.of(entry.recorded_at).begin
+                if at < over <= entry.recorded_at:
+                    self._close(run, over, is_last=True, is_late=is_late)
+                elif is_late and entry.recorded_at < over:
+                    self._close(run, entry.recorded_at, is_last=True, is_late=True)
+                elif at < midnight <= over:
+                    self._close(run, midnight)
+                if is_late:
+                    raise StillAddingUp
+                at = entry.recorded_at
+            run.units += entry.read_units
+            for effect in entry.effects:
+                cell = Cell(self.days.of(effect.occurred_at).date, effect.outcome_type, effect.agent_id)
+                run.sums.of(cell)[_ORDER[effect.tally]].add(effect.sign, effect.value_usd)
+            self._add_cut(entry)
+        if at < over:
+            self._close(run, over, is_last=True)
+        self.sums.add(run.sums, self.whole)
+
+    def _add_cut(self, entry: Entry) -> None:
+        """Add what an entry says of the days that are asked for in part."""
+        for effect in entry.effects if self.cut else ():
+            date = self.days.of(effect.occurred_at).date
+            if date in self.cut and self.begin <= effect.occurred_at < self.end:
+                cell = Cell(date, effect.outcome_type, effect.agent_id)
+                self.sums.of(cell)[_ORDER[effect.tally]].add(effect.sign, effect.value_usd)
+
+    def _close(self, run: _Run, end: str, *, is_last: bool = False, is_late: bool = False) -> None:
+        """End a run, if it is worth being kept, and begin the next.
+
+        is_last: there are no more entries to wait for, so what earlier runs save beyond what they have to counts, too.
+        is_late: what was read is kept whatever it saves, or the next look could get no farther.
+        """
+        saved = run.units + (max(self.surplus, 0) if is_last else 0)
+        least = SAVED_PER_COST * READ_UNITS_PER_WRITE_UNIT
+        if not self.may_keep or not run.units or (saved < least and not is_late):
+            return
+        begin, sums = run.begin, run.sums
+        if run.last and run.last.end == begin and end <= self.days.of(run.last.begin).end:
+            begin, sums = run.last.begin, Sums()  # the same stretch, longer
+            sums.add(run.last.sums)
+            sums.add(run.sums)
+        items = self._items(begin, end, sums)
+        cost = least * sum(-(-_item_bytes(item) // WRITE_UNIT_BYTES) for item in items)
+        if (saved < cost and not is_late) or not self._put(items):
+            return
+        self.surplus += run.units - cost
+        self.sums.add(run.sums, self.whole)
+        run.last = Stretch(begin, end, sums)
+        run.begin, run.units, run.sums = end, 0.0, Sums()
+
+    def _items(self, begin: str, end: str, sums: Sums) -> list[Item]:
+        parts = kept_text.write(sums)
+        common: Item = {"end": {"N": _number(end)}, "rules": {"S": self.totals.rules}}
+        if len(parts) > 1:
+            common["parts"] = {"N": str(len(parts))}
+        key = f"{self.zone}#{_number(begin)}"
+        return [
+            {
+                "user_id": {"S": str(self.user_id)},
+                "stretch": {"S": f"{key}#{number}" if number else key},
+                **common,
+                "sums": {"B": b2a_base64(part, newline=False).decode()},
+            }
+            for number, part in enumerate(parts)
+        ]
+
+    def _put(self, items: list[Item]) -> bool:
+        """Keep a stretch, and tell whether it is kept. What others keep at the same time is the same."""
+        try:
+            if not self.is_zone_kept and not self._begin_zone():
+                self.may_keep = False
+                return False
+            for item in items:
+                put = {
+                    "TableName": self.totals.table,
+                    "Item": item,
+                    "ConditionExpression": "attribute_not_exists(stretch) OR #rules <> :rules OR #end <= :end",
+                    "ExpressionAttributeNames": {"#rules": "rules", "#end": "end"},
+                    "ExpressionAttributeValues": {":rules": item["rules"], ":end": item["end"]},
+                }
+                self.dynamodb.call("PutItem", put, attempts=1, until=time.monotonic() + KEEP_SECONDS)
+        except ConditionFailed:
+            pass  # another reader kept one that begins there and is longer
+        except (Busy, Unavailable):
+            self.may_keep = False  # what cannot be kept is answered all the same
+        return self.may_keep
+
+    def _begin_zone(self) -> bool:
+        """Remember that sums are kept in one more zone, and tell whether they may be."""
+        now = instants.now()
+        update = {
+            "TableName": self.totals.table,
+            "Key": {"user_id": {"S": str(self.user_id)}, "stretch": {"S": f"zones#{instants.text(now)[:10]}"}},
+            "UpdateExpression": "ADD zones :zones SET expires_at = :expires_at",
+            "ConditionExpression": "attribute_not_exists(zones) OR size(zones) < :most OR contains(zones, :zone)",
+            "ExpressionAttributeValues": {
+                ":zone": {"S": self.zone},
+                ":zones": {"SS": [self.zone]},
+                ":most": {"N": str(ZONES_A_DAY)},
+                ":expires_at": {"N": str(now // 1000 + ZONES_REMEMBERED_SECONDS)},
+            },
+        }
+        try:
+            self.dynamodb.call("UpdateItem", update, attempts=1, until=time.monotonic() + KEEP_SECONDS)
+        except ConditionFailed:
+            return False
+        self.is_zone_kept = True
+        return True
+
+    def _check_time(self) -> None:
+        """Raise StillAddingUp when no further page may be asked for."""
+        if time.monotonic() > self.deadline + MORE_SECONDS:
+            raise StillAddingUp
+
+
+def _number(instant: str) -> str:
+    """Write an instant as milliseconds since 1970, in as many digits from 2001 to 2286."""
+    return f"{instants.read(instant):013d}"
+
+
+def _begin(item: Item) -> str:
+    return instants.text(int(item["stretch"]["S"].split("#")[1]))
+
+
+def _part(item: Item) -> int:
+    return int("".join(item["stretch"]["S"].split("#")[2:]) or 0)
+
+
+def _settled(answer: Answer) -> str | None:
+    """Find until when all is over, by the clock of the service that answered; None if it did not tell the time."""
+    try:
+        seconds = parsedate_to_datetime(answer.date).timestamp()
+    except ValueError:
+        return None
+    return instants.text(int(seconds - SETTLED_SECONDS) * 1000)
+
+
+def _item_bytes(item: Item) -> int:
+    """Count the bytes of an item as DynamoDB does, about: a number takes less than its digits."""
+    return sum(
+        len(name) + (len(value) * 3 // 4 if kind == "B" else len(value))
+        for name, typed in item.items()
+        for kind, value in typed.items()
+    )

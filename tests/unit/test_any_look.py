@@ -1,0 +1,243 @@
+"""After any sequence of records, corrections and readers that die or race, a look shows what adding up all gives."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+from decimal import Context, Decimal
+from typing import Any
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule, run_state_machine_as_test
+from outcomes.contract import instants
+from outcomes.contract.models import NewOutcome
+from outcomes.storage import kept_text, totals
+from outcomes.storage.dynamodb import DynamoDB
+from outcomes.storage.store import LIMITS
+
+from functions.correct_outcome import app as correct_outcome
+from functions.summarize_outcomes import app
+from tests.conftest import template_tables
+from tests.corrections import BODIES, MOVES, OWNER, correct, read
+from tests.events import KEY, proxy_event, session
+from tests.faults import Request, Send
+
+SECOND = 1000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+BEGIN = 1_773_144_000_000  # 2026-03-10T12:00:00Z; clocks change in New York before, in Berlin after that
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]
+LATEST = 300 + 60 + 12
+"""Seconds that an entry may be written after the time that it says: a slow clock, a long call."""
+
+TYPES = st.sampled_from(["deal_closed", "task_complete"])
+AGENTS = st.sampled_from([None, 7, 8])
+VALUES = st.sampled_from([None, "0", "1", "2.5", "-4", "0.1", "1E-130", "999999999999999"])
+LAGS = st.sampled_from([0, 0, 1, 200, LATEST])
+AGO = st.none() | st.integers(-5 * MINUTE, 34 * DAY)
+LATER = st.sampled_from([0, SECOND, MINUTE, 11 * MINUTE, 3 * HOUR, DAY, 3 * DAY])
+TALLIES = {
+    "recorded": ["standing"],
+    "confirmed": ["standing", "confirmed"],
+    "disputed": ["disputed"],
+    "void": ["voided"],
+}
+
+
+class Killed(BaseException):
+    """The reader's process ends."""
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
+    class AnyLook(RuleBasedStateMachine):
+        """A user's ledger, in a time of its own."""
+
+        ids = Bundle("ids")
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.now = BEGIN
+            self.clock = BEGIN  # of the host that records
+            self.model: dict[str, dict[str, Any]] = {}
+            self.calls = 0
+            self.meet: Callable[[Request, Send], Any] | None = None
+            self.aws = ExitStack()
+            self.aws.enter_context(template_tables(template))
+            self.aws.enter_context(patch.object(instants, "now", lambda: self.clock))
+            for name, value in (("SAVED_PER_COST", 0), ("ZONES_A_DAY", 3)):
+                self.aws.enter_context(patch.object(totals, name, value))
+            self.aws.enter_context(patch.object(kept_text, "PART_CHARACTERS", 5040))
+            self.aws.enter_context(patch.object(app.totals, "rules", "1"))
+            for store in (app.store, correct_outcome.corrections.store):
+                store.dynamodb = DynamoDB(LIMITS)
+            self.aws.enter_context(patch.object(app.store.dynamodb.connection, "post", self.post))
+
+        def teardown(self) -> None:
+            self.aws.close()
+
+        def post(self, headers: Any, body: bytes, until: float) -> Any:
+            """Send on what the reader sends, in small pages; the service has a clock of its own."""
+            request = Request(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
+            if request.operation == "Query":
+                body = json.dumps({"Limit": 3} | request.body).encode()
+
+            def send() -> Any:
+                reply = real_post(headers, body, until)
+                date = datetime.fromtimestamp(self.now // SECOND, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+                return reply._replace(headers={**reply.headers, "date": date})
+
+            real_post = type(app.store.dynamodb.connection).post.__get__(app.store.dynamodb.connection)
+            meet, self.meet = self.meet, None
+            if meet:
+                return meet(request, send)
+            return send()
+
+        def after(self, calls: int, then: Callable[[Request, Send], Any]) -> None:
+            """Let the reader's call after so many meet something."""
+
+            def count(request: Request, send: Send) -> Any:
+                if calls:
+                    self.after(calls - 1, then)
+                    return send()
+                return then(request, send)
+
+            self.meet = count
+
+        @rule(target=ids, type_=TYPES, agent=AGENTS, value=VALUES, ago=AGO, lag=LAGS)
+        def record(self, type_: str, agent: int | None, value: str | None, ago: int | None, lag: int) -> str:
+            recorded_at = self.now - lag * SECOND
+            happened = recorded_at - ago if ago is not None else recorded_at
+            body = {"outcomeType": type_, "title": "Done", "userId": Decimal(42)}
+            body |= {"valueUsd": value and Decimal(value), "agentId": agent and Decimal(agent)}
+            if ago is not None:
+                body["occurredAt"] = instants.text(happened)
+            meet, self.meet = self.meet, None
+            id_ = app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=recorded_at)
+            self.meet = meet
+            self.model[id_] = {"type": type_, "agent": agent, "value": value, "at": happened, "status": "recorded"}
+            return id_
+
+        @rule(id_=ids, type_=st.sampled_from([*BODIES]), to=TYPES, agent=AGENTS, value=VALUES, lag=LAGS)
+        def correct(self, id_: str, type_: str, to: str, agent: int | None, value: str | None, lag: int) -> None:
+            outcome = self.model[id_]
+            body = BODIES[type_]
+            if type_ == "amend":
+                number = None if value is None else float(value)
+                body = body | {"changes": {"outcomeType": to, "agentId": agent, "valueUsd": number}}
+            self.clock = self.now - lag * SECOND
+            status, answer, _ = correct(id_, KEY if type_ in {"amend", "void", "uphold"} else OWNER, body)
+            self.clock = self.now
+            moved = MOVES[type_].get(outcome["status"])
+            assert status == (200 if moved else 409), answer
+            if moved:
+                outcome["status"] = moved
+                if type_ == "amend":
+                    outcome |= {"type": to, "agent": agent, "value": value}
+
+        @rule(by=LATER)
+        def time_passes(self, by: int) -> None:
+            self.now += by
+            self.clock = self.now
+
+        @rule(rules=st.sampled_from(["1", "2"]))
+        def rules_change(self, rules: str) -> None:
+            app.totals.rules = rules
+
+        @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), cut=st.sampled_from([0, 0, 0, 1, HOUR]))
+        def look(self, zone: str, days: int, cut: int) -> None:
+            status, body = self.read(zone, days, cut)
+            assert status == 200, body
+            self.check(zone, days, cut, body)
+
+        @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), calls=st.integers(0, 12), done=st.booleans())
+        def a_reader_dies(self, zone: str, days: int, calls: int, done: bool) -> None:
+            def die(_request: Request, send: Send) -> Any:
+                if done:
+                    send()
+                raise Killed
+
+            self.after(calls, die)
+            with suppress(Killed):
+                self.read(zone, days, 0)
+            self.meet = None
+
+        @rule(
+            zone=st.sampled_from(ZONES),
+            days=st.integers(1, 40),
+            other=st.integers(1, 40),
+            calls=st.integers(0, 12),
+            before=st.booleans(),
+        )
+        def readers_race(self, zone: str, days: int, other: int, calls: int, before: bool) -> None:
+            def meanwhile(_request: Request, send: Send) -> Any:
+                reply = None if before else send()
+                self.look(zone, other, 0)
+                return reply or send()
+
+            self.after(calls, meanwhile)
+            self.look(zone, days, 0)
+            self.meet = None
+
+        @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), looks=st.integers(1, 6))
+        def readers_have_no_time(self, zone: str, days: int, looks: int) -> None:
+            with patch.object(totals, "LOOK_SECONDS", -1), patch.object(totals, "MORE_SECONDS", 100):
+                for _ in range(looks):
+                    status, body = self.read(zone, days, 0)
+                    if status == 200:
+                        self.check(zone, days, 0, body)
+                        break
+                    assert (status, body) == (503, {"error": "Still adding up"})
+
+        def read(self, zone: str, days: int, cut: int) -> tuple[int, Any]:
+            since, until = self.period(zone, days, cut)
+            query: dict[str, str | list[str]] = {
+                "from": instants.text(since),
+                "to": instants.text(until),
+                "timezone": zone,
+            }
+            event = proxy_event("GET", "/api/outcomes/summary", authorizer=session(42), query=query)
+            response = app.handler(event, None)
+            return response["statusCode"], read(response["body"])
+
+        def period(self, zone: str, days: int, cut: int) -> tuple[int, int]:
+            """Find so many local days to the end of today, without `cut` milliseconds at both ends."""
+            tomorrow = datetime.fromtimestamp(self.now / SECOND, ZoneInfo(zone)).date().toordinal() + 1
+            since, until = (
+                datetime.fromordinal(each).replace(tzinfo=ZoneInfo(zone)).timestamp()
+                for each in (tomorrow - days, tomorrow)
+            )
+            return int(since) * SECOND + cut, int(until) * SECOND - cut
+
+        def check(self, zone: str, days: int, cut: int, body: Any) -> None:
+            since, until = self.period(zone, days, cut)
+            count: Counter[Any] = Counter()
+            value: defaultdict[Any, Decimal] = defaultdict(Decimal)
+            for outcome in self.model.values():
+                if since <= outcome["at"] < until:
+                    names: list[Any] = TALLIES[outcome["status"]]
+                    if "standing" in names:
+                        date = str(datetime.fromtimestamp(outcome["at"] // SECOND, ZoneInfo(zone)).date())
+                        names = [*names, ("by_type", outcome["type"]), ("by_agent", outcome["agent"]), ("by_day", date)]
+                    for name in names:
+                        count[name] += 1
+                        value[name] = exact(value[name], outcome["value"])
+            assert (body["count"], body["value_usd"]) == (count["standing"], value["standing"])
+            for name in ("confirmed", "disputed", "voided"):
+                assert (body[name]["count"], body[name]["value_usd"]) == (count[name], value[name])
+            for by, key in (("by_type", "outcome_type"), ("by_agent", "agent_id"), ("by_day", "date")):
+                said = {(by, entry[key]): (entry["count"], entry["value_usd"]) for entry in body[by] if entry["count"]}
+                assert said == {each: (count[each], value[each]) for each in count if each[0] == by}
+
+    run_state_machine_as_test(AnyLook, settings=settings(deadline=None, max_examples=60, stateful_step_count=40))
+
+
+def exact(sum_: Any, value: str | None) -> Decimal:
+    """Add without rounding."""
+    return Context(prec=400).add(Decimal(sum_), Decimal(value or 0))

@@ -1,0 +1,325 @@
+"""Sums are kept: when, how, by whose clock; and looks are answered whatever is missing of them."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from outcomes.contract import instants
+from outcomes.contract.models import NewOutcome
+from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.sums import Cell, Sums
+from outcomes.storage import dynamodb, kept_text, totals
+from outcomes.storage.connection import Reply
+from outcomes.storage.dynamodb import Unavailable
+
+from functions.correct_outcome import app as correct_outcome
+from functions.summarize_outcomes import app
+from tests.corrections import BODIES, correct
+from tests.corrections import given as recorded
+from tests.events import KEY, proxy_event, session
+from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, unreachable
+
+DAY = 24 * 60 * 60 * 1000
+LARGE = {"metadata": {"a": "x" * 60_000}}
+"""What makes five outcomes worth to be kept: 300 KB are 75 read units, where one sum takes one write unit."""
+
+
+def add(ago: int, **fields: Any) -> None:
+    """Record an outcome so many milliseconds ago."""
+    add_at(instants.now() - ago, **fields)
+
+
+def add_at(milliseconds: int, **fields: Any) -> None:
+    body = {"outcomeType": "deal_closed", "title": "Closed", "userId": Decimal(42), "valueUsd": Decimal("0.1")} | fields
+    app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=milliseconds)
+
+
+def look(zone: str = "UTC") -> Any:
+    response = app.handler(proxy_event("GET", authorizer=session(42), query={"timezone": zone}), None)
+    return response["statusCode"], json.loads(response["body"]), response["headers"]
+
+
+def counted(zone: str = "UTC") -> int:
+    status, body, _ = look(zone)
+    assert status == 200, body
+    count: int = body["count"]
+    return count
+
+
+def kept() -> list[Any]:
+    rows: list[Any] = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
+    return [row for row in rows if not row["stretch"]["S"].startswith("zones#")]
+
+
+@contextmanager
+def asked() -> Iterator[list[str]]:
+    """Yield where reading of outcomes begins, for each query."""
+    begins: list[str] = []
+
+    def note(request: Request, send: Send) -> Reply:
+        if request.body["TableName"] == "OutcomesTable":
+            begins.append(request.body["ExpressionAttributeValues"][":first"]["S"])
+        return send()
+
+    with faulty(app.store.dynamodb, "Query", note):
+        yield begins
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let queries take read units by what they read, which moto does not tell."""
+    call = app.store.dynamodb.call
+
+    def with_units(operation: str, request: Any, **how: Any) -> Any:
+        answer = call(operation, request, **how)
+        if operation == "Query" and request["TableName"] == "OutcomesTable":
+            answer["ConsumedCapacity"] = {"CapacityUnits": 15 * len(answer["Items"])}
+        return answer
+
+    monkeypatch.setattr(app.store.dynamodb, "call", with_units)
+
+
+pytestmark = pytest.mark.usefixtures("tables", "measured")
+
+
+class TestKeeping:
+    def test_a_look_reads_only_what_came_since_the_one_before(self) -> None:
+        for hours in range(5, 0, -1):
+            add(hours * 60 * 60 * 1000, **LARGE)
+        assert counted() == 5
+        with asked() as begins:
+            assert counted() == 5
+        settled = instants.text(instants.now() - (totals.SETTLED_SECONDS + 60) * 1000)
+        assert [begin.lstrip("~") > settled for begin in begins] == [True, True]
+        add(0)
+        assert counted() == 6
+
+    def test_what_is_kept_of_a_day_goes_on_with_it(self) -> None:
+        yesterday = instants.now() // DAY * DAY - DAY
+        for seconds in range(5):
+            add_at(yesterday + seconds * 1000, **LARGE)
+        counted()
+        before = kept()
+        assert counted() == 5
+        assert kept() == before
+
+    def test_what_was_recorded_within_ten_minutes_is_not_kept(self) -> None:
+        for seconds in range(5):
+            add(seconds * 1000, **LARGE)
+        assert counted() == 5
+        assert kept() == []
+
+    def test_what_is_cheap_to_read_again_is_not_kept(self) -> None:
+        add(DAY)
+        assert counted() == 1
+        assert kept() == []
+
+    def test_a_service_that_does_not_tell_the_time_has_nothing_kept(self) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+
+        def timeless(_request: Request, send: Send) -> Reply:
+            reply = send()
+            return reply._replace(headers={name: value for name, value in reply.headers.items() if name != "date"})
+
+        with faulty(app.store.dynamodb, "Query", timeless):
+            assert counted() == 5
+        assert kept() == []
+
+    @pytest.mark.usefixtures("no_waiting")
+    @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
+    @pytest.mark.parametrize("trouble", [error(THROTTLED), unreachable])
+    def test_what_cannot_be_kept_is_answered_all_the_same(self, operation: str, trouble: Any) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        with faulty(app.store.dynamodb, operation, trouble):
+            assert counted() == 5
+        assert kept() == []
+
+    def test_a_role_that_may_not_keep_is_no_secret(self) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        with faulty(app.store.dynamodb, "PutItem", error(DENIED)):
+            assert look()[0] == 500
+
+    def test_it_is_kept_in_four_new_zones_a_day(self) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        zones = ["UTC", "Europe/Berlin", "Asia/Tokyo", "Asia/Kathmandu", "America/New_York"]
+        assert [counted(zone) for zone in [*zones, *zones]] == [5] * 10
+        assert {row["stretch"]["S"].partition("#")[0] for row in kept()} == set(zones[:4])
+
+    def test_another_edition_does_not_believe_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        counted()
+        [row] = kept()
+        monkeypatch.setattr(app.totals, "rules", "another")
+        add(2 * DAY, **LARGE)  # as a restored table may differ
+        assert counted() == 6
+        assert {each["rules"]["S"] for each in kept()} == {"another"}
+        assert row["rules"]["S"] != "another"
+
+    def test_a_look_by_parts_of_days_reads_the_stretches_that_touch_them(self) -> None:
+        noon = instants.now() // DAY * DAY - 3 * DAY + DAY // 2
+        for minutes in (-90, -30, 30, 90):
+            add_at(noon + minutes * 60_000, **LARGE)
+        assert counted() == 4
+        query: dict[str, str | list[str]] = {
+            "from": instants.text(noon - 3_600_000),
+            "to": instants.text(noon + 3_600_000),
+        }
+        response = app.handler(proxy_event("GET", authorizer=session(42), query=query), None)
+        assert json.loads(response["body"])["count"] == 2
+
+
+class TestTime:
+    """It is over before all is added up."""
+
+    def test_it_goes_on_with_the_next_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for days in range(5, 0, -1):
+            add(days * DAY)
+        monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
+        monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+        seen = []
+        for _ in range(10):
+            status, body, headers = look()
+            if status == 200:
+                break
+            seen.append((status, body, headers["Retry-After"]))
+        assert body["count"] == 5
+        assert len(seen) == 2
+        assert set(map(str, seen)) == {str((503, {"error": "Still adding up"}, "1"))}
+
+    def test_no_page_is_asked_for_when_it_is_long_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(totals, "LOOK_SECONDS", -100)
+        with faulty(app.store.dynamodb, "Query", fine) as calls:
+            assert look()[:2] == (503, {"error": "Still adding up"})
+        assert len(calls) == 2  # what is kept
+
+
+class TestOrder:
+    def test_no_correction_is_seen_without_what_it_corrects(self) -> None:
+        def meanwhile(request: Request, send: Send) -> Reply:
+            reply = send()
+            if request.body["TableName"] == "OutcomesTable":
+                correct(recorded(), KEY, BODIES["void"])
+            return reply
+
+        with faulty(app.store.dynamodb, "Query", meanwhile):
+            _, body, _ = look()
+        assert (body["count"], body["voided"]["count"]) in {(0, 0), (1, 0), (0, 1)}
+
+    def test_a_correction_comes_after_the_one_before_whatever_the_clock_says(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id_ = recorded()
+        yesterday = instants.now() - DAY
+        monkeypatch.setattr(instants, "now", lambda: yesterday)
+        for _ in range(5):
+            assert correct(id_, KEY, BODIES["amend"])[0] == 200
+        rows = app.store.dynamodb.call("Scan", {"TableName": "OutcomesTable"})["Items"]
+        entries = sorted(row["created_at"]["S"] for row in rows if row["created_at"]["S"].startswith("~"))
+        instants_of = [entry[1:25] for entry in entries]
+        assert len(set(instants_of)) == 5
+        assert min(instants_of) > next(row["created_at"]["S"] for row in rows if "version" in row)[:24]
+
+
+class TestClocks:
+    """The service takes no signature older than five minutes, and nothing is sent that is older than its signature."""
+
+    def test_what_was_recorded_long_ago_is_not_sent(self) -> None:
+        with faulty(app.store.dynamodb, "PutItem", fine) as calls, pytest.raises(Unavailable, match="what it writes"):
+            app.store.dynamodb.call(
+                "PutItem", {"TableName": "OutcomesTable"}, recorded_at=instants.now() - (dynamodb.MAX_AGE + 60) * 1000
+            )
+        assert calls == []
+
+    def test_a_host_whose_clock_is_slow_writes_nothing_into_the_past_and_goes_by_the_service_s(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = correct_outcome.corrections.store
+        slow = 20 * 60
+        clock = time.time_ns
+        monkeypatch.setattr(instants, "_correction", 0)
+        monkeypatch.setattr(time, "time_ns", lambda: clock() - slow * 10**9)
+
+        def refuse_old_signatures(headers: Any, body: bytes, until: float) -> Reply:
+            signed = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%S%z")
+            if abs(datetime.now(UTC) - signed) > timedelta(minutes=5):
+                date = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+                said = b'{"__type":"com.amazon.coral.service#InvalidSignatureException"}'
+                return Reply(400, {"date": date}, said)
+            return post(headers, body, until)
+
+        post = store.dynamodb.connection.post
+        monkeypatch.setattr(store.dynamodb.connection, "post", refuse_old_signatures)
+        outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"}, session_user=42)
+        with pytest.raises(Unavailable, match="what it writes"):
+            store.add(outcome, "key")
+        assert counted() == 0
+        store.add(outcome, "key")
+        [row] = app.store.dynamodb.call("Scan", {"TableName": "OutcomesTable"})["Items"]
+        written = datetime.fromisoformat(row["created_at"]["S"].partition("#")[0])
+        assert abs(datetime.now(UTC) - written) < timedelta(minutes=1)
+
+    def test_what_settles_is_longer_than_a_write_can_take(self) -> None:
+        assert 300 + dynamodb.MAX_AGE + app.store.dynamodb.limits.total < totals.SETTLED_SECONDS / 1.5
+
+
+SUMS = st.lists(
+    st.tuples(
+        st.dates(min_value=date(2026, 3, 1), max_value=date(2026, 4, 1)).map(str),
+        st.sampled_from(OutcomeType).map(str),
+        st.none() | st.integers(1, 5) | st.integers(1, 2**53 - 1),
+        st.integers(0, 3),
+        st.integers(-3, 1000),
+        st.decimals(allow_nan=False, allow_infinity=False, min_value="-1e14", max_value="1e14", places=3)
+        | st.just(Decimal("1E-130")),
+    )
+)
+
+
+def sums_of(entries: Any) -> Sums:
+    sums = Sums()
+    for day, type_, agent, tally, count, value in entries:
+        sums.of(Cell(day, type_, agent))[tally].add(count, value)
+    return sums
+
+
+def plain(sums: Sums) -> Any:
+    return [(cell, [(sum_.count, sum_.exact) for sum_ in tallies]) for cell, tallies in sums.sorted()]
+
+
+@pytest.mark.parametrize("most", [kept_text.PART_CHARACTERS, 5050])
+@given(entries=SUMS)
+def test_sums_are_read_as_they_were_written_whoever_wrote_them(most: int, entries: Any) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kept_text, "PART_CHARACTERS", most)
+        parts = kept_text.write(sums_of(entries))
+        assert kept_text.write(sums_of(reversed(entries))) == parts
+    read = Sums()
+    for part in parts:
+        kept_text.read(part, read)
+    assert plain(read) == plain(sums_of(entries))
+
+
+def test_ten_thousand_agents_of_a_day_fit_into_items() -> None:
+    sums = Sums()
+    for agent in range(1, 10_001):
+        for type_ in OutcomeType:
+            sums.of(Cell("2026-04-01", type_, agent * 899_999_999_999))[0].add(agent, Decimal(agent * 7919) / 100)
+    parts = kept_text.write(sums)
+    assert len(parts) > 1
+    assert all(len(part) < 390_000 for part in parts)
+    read = Sums()
+    for part in parts:
+        kept_text.read(part, read)
+    assert plain(read) == plain(sums)
