@@ -8,8 +8,6 @@ from bench.measured_code import digest
 TEXT = RESULTS.read_text()
 
 
-# Others are still changing what is deployed: whoever measures it last takes this mark away.
-@pytest.mark.xfail(reason="`make bench` is run anew when all of this edition is there", strict=False)
 def test_the_results_are_of_this_code() -> None:
     assert f"`{digest()}`" in TEXT, "bench/RESULTS.md was measured of other code, packages or memory: run `make bench`"
 
