@@ -5,12 +5,16 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import Table
 from samcli.yamlhelper import yaml_parse
 
+from local.environment import ACCOUNT, REGION
 from tests.aws import aws_client, mock_aws
 
 os.environ |= {
@@ -29,6 +33,7 @@ os.environ |= {
 }
 
 ROOT = Path(__file__).parents[1]
+EMPTY_TABLES: dict[str, Table] = {}
 
 
 @pytest.fixture(scope="session")
@@ -58,18 +63,22 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str,
 
 @contextmanager
 def template_tables(template: Any) -> Iterator[dict[str, str]]:
-    """Create the template's tables in an otherwise empty AWS account: logical id to physical name."""
+    """Create the template's tables in an otherwise empty AWS account: logical id to physical name.
+
+    Only the first time they are asked for from moto, which takes longer than most tests do; then they are copied.
+    """
+    declared = {name: item for name, item in template["Resources"].items() if item["Type"] == "AWS::DynamoDB::Table"}
     with mock_aws():
-        created = {}
-        for name, resource in template["Resources"].items():
-            if resource["Type"] == "AWS::DynamoDB::Table":
-                properties = resource["Properties"]
-                aws_client("dynamodb").create_table(
-                    TableName=name,
-                    **{key: properties[key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")},
-                )
-                created[name] = name
-        yield created
+        tables = dynamodb_backends[ACCOUNT][REGION].tables
+        if EMPTY_TABLES.keys() != declared.keys():
+            for name, table in declared.items():
+                properties = {
+                    key: table["Properties"][key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")
+                }
+                aws_client("dynamodb").create_table(TableName=name, **properties)
+            EMPTY_TABLES.update(deepcopy(dict(tables)))
+        tables.update(deepcopy(EMPTY_TABLES))
+        yield {name: name for name in declared}
 
 
 @pytest.fixture
