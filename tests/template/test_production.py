@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from outcomes.auth import sessions
 from outcomes.contract import limits
-from outcomes.storage import agent_keys, ledger, store, totals
+from outcomes.storage import agent_keys, attempts, store, totals
 
 from local.errors import StackError
 
@@ -124,14 +124,14 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     call = store.LIMITS.total
 
     assert sessions.LIMITS.total < timeout["AuthorizerFunction"]
-    assert ledger.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
-    assert ledger.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
-    assert ledger.RETRY_SECONDS + call < timeout["CorrectOutcomeFunction"]
-    assert ledger.RETRY_SECONDS + call < timeout["GetOutcomeFunction"]
+    assert attempts.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
+    assert attempts.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
+    assert attempts.RETRY_SECONDS + call < timeout["CorrectOutcomeFunction"]
+    assert attempts.RETRY_SECONDS + call < timeout["GetOutcomeFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]
     assert totals.LOOK_SECONDS + call + totals.KEEP_SECONDS < timeout["SummarizeOutcomesFunction"]
     assert totals.LOOK_SECONDS + totals.MORE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
-    assert agent_keys.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
+    assert attempts.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
     assert agent_keys.AUTHORIZER_LIMITS.total < timeout["AuthorizerFunction"]
     assert max(timeout.values()) < API_GATEWAY_GIVES_UP_SECONDS
 

@@ -261,7 +261,7 @@ class TestKeysOfAUser:
     def test_that_cannot_all_be_read_in_time_are_not_half_a_list(
         self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("outcomes.storage.agent_keys.RETRY_SECONDS", 0)
+        monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0)
         for _ in range(2):
             keys.create(WANTED)
 
@@ -398,7 +398,7 @@ class TestTrouble:
 
     def test_that_others_make_for_ever_is_told(self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch) -> None:
         _, key = keys.create(WANTED)
-        monkeypatch.setattr("outcomes.storage.agent_keys.RETRY_SECONDS", 0)
+        monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0)
         conflict = cancelled("TransactionConflict", "None")
         with faulty(keys.dynamodb, "TransactWriteItems", conflict):
             with pytest.raises(Contended):

@@ -476,7 +476,7 @@ def meanwhile(*corrections: Callable[[], Any]) -> Fault:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon."""
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.3)
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -563,12 +563,12 @@ class TestRaces:
             deadline.at = -1.0
             return True
 
-        monkeypatch.setattr("outcomes.storage.ledger.Deadline.wait", wait_too_long)
+        monkeypatch.setattr("outcomes.storage.attempts.Deadline.wait", wait_too_long)
         with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", *faults):
             assert correct(given(), KEY, BODIES["amend"])[0] == status
 
     def test_without_any_time_nothing_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", -1.0)
+        monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", -1.0)
         assert correct(given(), KEY, BODIES["amend"])[:2] == (500, {"error": "Failed to correct outcome"})
 
     @pytest.mark.parametrize("key", [None, "k"])

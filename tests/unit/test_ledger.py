@@ -187,7 +187,7 @@ LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
 def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
     ledger: Ledger, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", trouble), pytest.raises(raised):
         ledger.record(Entry(outcome(), KEY, "key"))
     assert len(stored(ledger)) == len(remembered(ledger)) == written
@@ -196,7 +196,7 @@ def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
 
 
 def test_a_failure_is_not_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", error(DENIED)), pytest.raises(ServiceError):
         ledger.record(Entry(outcome(), KEY, "key"))
     assert not ledger.record(Entry(outcome(title="mended"), KEY, "key")).replayed
@@ -250,7 +250,7 @@ def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: Ledger) -> 
 
 
 def test_what_one_outcome_conflicts_with_holds_up_no_other(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.3)
     batch = entries(4, "k")
 
     def second_conflicts(request: Any, send: Any) -> Any:
@@ -270,7 +270,7 @@ def test_what_one_outcome_conflicts_with_holds_up_no_other(ledger: Ledger, monke
 def test_what_conflicts_to_the_end_leaves_all_others_their_time(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.3)
 
     def first_conflicts(request: Any, send: Any) -> Any:
         puts = request.body["TransactItems"]
@@ -317,7 +317,7 @@ def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: Ledger) -> None
 def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
+    monkeypatch.setattr("outcomes.storage.attempts.Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
     with faulty(ledger.store.dynamodb, "BatchWriteItem", leaving(1)):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
@@ -376,7 +376,7 @@ def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Ledger) ->
 def test_what_may_have_been_stored_is_not_refused(
     ledger: Ledger, operation: str, trouble: list[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
     keyed = operation == "TransactWriteItems"
     with faulty(ledger.store.dynamodb, operation, *trouble):
         [result] = ledger.record_all(entries(1, "k" if keyed else None))
@@ -392,7 +392,7 @@ def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: Ledger,
 
 
 def test_no_call_begins_when_the_time_is_up(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", -1.0)
+    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", -1.0)
     with faulty(ledger.store.dynamodb, WRITES, fine) as calls:
         results = ledger.record_all(entries(1) + entries(1, "k"))
     assert all(isinstance(result, TimeoutError) for result in results)
@@ -406,7 +406,7 @@ def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
         deadline.at = -1
         return True
 
-    monkeypatch.setattr("outcomes.storage.ledger.Deadline.wait", wait_too_long)
+    monkeypatch.setattr("outcomes.storage.attempts.Deadline.wait", wait_too_long)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
         ledger.record(Entry(outcome(), KEY, "key"))
 
@@ -435,7 +435,7 @@ WHATEVER_GOES_WRONG: dict[str, Fault] = {
 def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, trouble: Fault
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.ledger.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "BatchWriteItem", trouble):
         plain, keyed = ledger.record_all(entries(1) + entries(1, "k"))
     assert isinstance(plain, Exception)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from outcomes.storage import ulid
+from outcomes.storage.attempts import Deadline
 from outcomes.storage.dynamodb import jitter
-from outcomes.storage.ledger import Deadline
 
 
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:

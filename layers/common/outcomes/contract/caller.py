@@ -55,10 +55,6 @@ class Caller(NamedTuple):
     agent_key: Bounds | None = None
 
     @property
-    def is_platform(self) -> bool:
-        return self == Caller()
-
-    @property
     def kind(self) -> str:
         """Name the caller's kind: `platform`, `agent` or `owner`."""
         return "agent" if self.agent_key else "platform" if self.session_user is None else "owner"

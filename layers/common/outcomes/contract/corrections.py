@@ -10,7 +10,7 @@ from outcomes.contract.bodies import Body, ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
-from outcomes.contract.standing import CONFIRMED, DISPUTED, RECORDED, TALLIES, VOID, Fact
+from outcomes.contract.standing import CONFIRMED, COUNTS_IN, DISPUTED, RECORDED, VOID, Fact
 from outcomes.contract.sums import Effect
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
 
@@ -163,7 +163,7 @@ def effects(before: Fact, after: Fact) -> list[Effect]:
 
     What goes and what comes are two effects, for the difference of two values may have more digits than can be kept.
     """
-    gone, come = TALLIES[before.status], TALLIES[after.status]
+    gone, come = COUNTS_IN[before.status], COUNTS_IN[after.status]
     unchanged = set(gone) & set(come) if before[:-1] == after[:-1] else set()
     return [
         *[_effect(tally, before, -1) for tally in gone if tally not in unchanged],

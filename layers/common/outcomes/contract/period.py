@@ -10,6 +10,7 @@ import tzdata
 
 from outcomes.contract import instants, queries
 from outcomes.contract.limits import DEFAULT_DAYS, MAX_DAYS
+from outcomes.contract.local_days import LocalDays
 from outcomes.errors import BadRequest
 
 
@@ -70,15 +71,12 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _days(begin: int, end: int, zone: tzinfo) -> list[Day]:
-    days = []
-    date = instants.local(begin, zone).date()
-    while begin < end:
-        next_date = date + timedelta(days=1)
-        until = min(end, instants.milliseconds(instants.first_instant(next_date, zone)))
-        if begin < until:  # where clocks skipped a day (Apia, 2011-12-30), there is none
-            days.append(Day(date.isoformat(), instants.text(until)))
-            begin = until
-        date = next_date
+    days, local_days = [], LocalDays(zone)
+    at, until = instants.text(begin), instants.text(end)
+    while at < until:
+        day = local_days.of(at)
+        days.append(Day(day.date, min(day.end, until)))
+        at = day.end
     return days
 
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 RECORDED, CONFIRMED, DISPUTED, VOID = STATUSES = ("recorded", "confirmed", "disputed", "void")
 
-TALLIES = {
+COUNTS_IN = {
     RECORDED: ("standing",),
     CONFIRMED: ("standing", "confirmed"),
     DISPUTED: ("disputed",),

@@ -25,38 +25,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outcomes.contract import instants, key_text
 from outcomes.contract.limits import MAX_KEYS
 from outcomes.errors import Busy, Contended, NotFound, TooManyKeys
-from outcomes.storage.dynamodb import (
-    NEVER,
-    ConditionFailed,
-    DynamoDB,
-    Limits,
-    ServiceError,
-    TransactionCanceled,
-    jitter,
-)
+from outcomes.storage.attempts import RACES, THROTTLED, Deadline, read_items
+from outcomes.storage.dynamodb import NEVER, ConditionFailed, DynamoDB, Item, Limits, ServiceError, TransactionCanceled
 
 if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey
 
-    type Item = dict[str, dict[str, Any]]
-
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
-"""Of a call of DynamoDB that manages keys, in seconds."""
-
-RETRY_SECONDS = 6.0
-"""Nothing is tried again later than this; with two calls of 4 s, that is below the function's timeout."""
+"""Of a call of DynamoDB that manages keys, in seconds: after `attempts.RETRY_SECONDS`, there is time for two."""
 
 AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 """Of the call that reads a key, in seconds, if the authorizer has as many left."""
 
 MARK_SECONDS = 1.0
 """Of the one that notes its use. A key is valid also where that takes longer."""
-
-_PAUSE = 0.05
-"""Seconds before the second attempt, at most; before each further one twice as many."""
-
-_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
-"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
 
 _LIVE = "(attribute_not_exists(expires_at) OR expires_at > :now)"
 
@@ -137,7 +119,7 @@ class AgentKeys:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
-        def put() -> "Item":
+        def put() -> Item:
             try:
                 item: Item = self.dynamodb.call("UpdateItem", update)["Attributes"]
             except ConditionFailed as failure:
@@ -172,7 +154,7 @@ class AgentKeys:
             try:
                 self._transact({"Delete": key_of_user}, {"Update": row})
             except TransactionCanceled as failure:
-                match _codes(failure):
+                match failure.codes:
                     case ["ConditionalCheckFailed", _]:
                         raise NotFound from None
                     case ["None", "ConditionalCheckFailed"]:  # the user never had any key
@@ -220,31 +202,22 @@ class AgentKeys:
         except ConditionFailed:
             return  # another call has noted it, or it is gone
 
-    def _get(self, id_: str, until: float = NEVER) -> "Item":
+    def _get(self, id_: str, until: float = NEVER) -> Item:
         request = {"TableName": self.table, "Key": {"id": {"S": id_}}, "ConsistentRead": True}
         item: Item = self.dynamodb.call("GetItem", request, until=until).get("Item", {})
         return item
 
-    def _get_all(self, ids: list[str]) -> "list[Item]":
+    def _get_all(self, ids: list[str]) -> list[Item]:
         """Read up to MAX_KEYS keys, without those that are gone. Raises Busy when some could not be read in time."""
-        items: list[Item] = []
-        until, pause = time.monotonic() + RETRY_SECONDS, _PAUSE
-        wanted: dict[str, Any] = {"Keys": [{"id": {"S": id_}} for id_ in ids], "ConsistentRead": True}
-        while wanted["Keys"]:
-            answer = self.dynamodb.call("BatchGetItem", {"RequestItems": {self.table: wanted}})
-            items += answer["Responses"].get(self.table, [])
-            asked, wanted = wanted, answer.get("UnprocessedKeys", {}).get(self.table, {"Keys": []})
-            if wanted["Keys"]:
-                if len(wanted["Keys"]) == len(asked["Keys"]) or time.monotonic() + pause > until:
-                    raise Busy
-                time.sleep(jitter(pause))
-                pause *= 2
-        return items
+        try:
+            return read_items(self.dynamodb, self.table, [{"id": {"S": id_}} for id_ in ids], Deadline())
+        except TimeoutError as exc:
+            raise Busy from exc
 
     def _transact(self, *actions: dict[str, Any]) -> None:
         self.dynamodb.call("TransactWriteItems", {"TransactItems": actions})
 
-    def _added(self, item: "Item", row: "Item", live: list[str]) -> dict[str, Any]:
+    def _added(self, item: Item, row: Item, live: list[str]) -> dict[str, Any]:
         """Update a user's row, if it is still as it was read: a key comes, those that have expired go."""
         expired = [name for name in row if key_text.is_id(name) and name not in live]
         names = {f"#expired{index}": name for index, name in enumerate(expired)}
@@ -265,12 +238,12 @@ def user_row_id(user_id: int) -> str:
     return f"user#{user_id}"
 
 
-def _live(row: "Item", now: str) -> list[str]:
+def _live(row: Item, now: str) -> list[str]:
     """List the keys of a user's row that have not expired."""
     return [name for name, expires in row.items() if key_text.is_id(name) and (not expires["S"] or now < expires["S"])]
 
 
-def _new_item(id_: str, digest: str, wanted: "NewAgentKey", now: int) -> "Item":
+def _new_item(id_: str, digest: str, wanted: "NewAgentKey", now: int) -> Item:
     item: Item = {
         "id": {"S": id_},
         "user_id": {"N": str(wanted.user_id)},
@@ -291,7 +264,7 @@ def _new_item(id_: str, digest: str, wanted: "NewAgentKey", now: int) -> "Item":
     return item
 
 
-def _agent_key(item: "Item") -> AgentKey:
+def _agent_key(item: Item) -> AgentKey:
     return AgentKey(
         id=item["id"]["S"],
         user_id=int(item["user_id"]["N"]),
@@ -311,33 +284,24 @@ def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
 
     Raises Contended when they keep doing so, and Busy.
     """
-    until, pause, was_throttled = time.monotonic() + RETRY_SECONDS, _PAUSE, False
+    deadline, was_throttled = Deadline(), False
     while True:
         try:
             return write()
         except ServiceError as failure:
-            is_throttled = not _THROTTLED.isdisjoint(_codes(failure))
-            if not is_throttled and not _is_interference(failure):
+            codes = _codes(failure)
+            is_throttled = not codes.isdisjoint(THROTTLED)
+            is_race = failure.code == "TransactionConflictException" or (bool(codes) and codes <= RACES)
+            if not is_throttled and not is_race:
                 raise
             if is_throttled and was_throttled:
                 if failure.maybe_done:
                     raise
                 raise Busy from failure
-            if time.monotonic() + pause > until:
+            if not deadline.wait():
                 raise Contended from failure
             was_throttled = was_throttled or is_throttled
-        time.sleep(jitter(pause))
-        pause *= 2
 
 
-def _is_interference(failure: ServiceError) -> bool:
-    codes = set(_codes(failure)) - {"None"}
-    return failure.code == "TransactionConflictException" or (
-        bool(codes) and codes <= {"ConditionalCheckFailed", "TransactionConflict"}
-    )
-
-
-def _codes(failure: ServiceError) -> list[str]:
-    """Read why each action of a canceled transaction was refused, `None` where it was not."""
-    reasons = failure.body.get("CancellationReasons")
-    return [str(reason.get("Code", "None")) for reason in reasons] if isinstance(reasons, list) else []
+def _codes(failure: ServiceError) -> set[str]:
+    return set(failure.codes) - {"None"} if isinstance(failure, TransactionCanceled) else set()

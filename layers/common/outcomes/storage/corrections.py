@@ -22,16 +22,15 @@ from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.standing import RECORDED
 from outcomes.errors import Busy, Contended, NotFound
 from outcomes.storage import ulid
-from outcomes.storage.dynamodb import TransactionCanceled
-from outcomes.storage.ledger import THROTTLED, Deadline, Row, base64, is_remembered, remember, reused, row_of
+from outcomes.storage.attempts import RACES, THROTTLED, Deadline, read_items
+from outcomes.storage.dynamodb import Item, TransactionCanceled
+from outcomes.storage.ledger import Row, base64, is_remembered, remember, reused, row_of
 from outcomes.storage.store import (
-    Item,
     OutcomeStore,
     attribute,
     fact_of,
     item_key,
     outcome_json,
-    read_items,
     response_bytes,
     status_of,
 )
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
 
 _FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 _NULL = {"NULL": True}
-
-RACES = {"ConditionalCheckFailed", "TransactionConflict"}
-"""Somebody else was there first, or at the same moment."""
 
 
 class Corrected(NamedTuple):
@@ -123,7 +119,7 @@ class Corrections:
             recorded_at = ulid.milliseconds(draft.id)
             self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=recorded_at)
         except TransactionCanceled as failure:
-            codes = _codes(failure)
+            codes = set(failure.codes) - {"None"}
             if codes and codes <= RACES:
                 return None
             if codes & THROTTLED and codes <= RACES | THROTTLED and not failure.maybe_done:
@@ -279,12 +275,6 @@ def _effect(effect: "Effect") -> Item:
     if effect.value_usd is not None:
         item["value_usd"] = {"N": str(effect.value_usd)}
     return item
-
-
-def _codes(failure: TransactionCanceled) -> set[str]:
-    """Read why a transaction was cancelled."""
-    reasons: Any = failure.body.get("CancellationReasons") or []
-    return {str(reason.get("Code", "None")) for reason in reasons if isinstance(reason, dict)} - {"None"}
 
 
 def _entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:

@@ -27,6 +27,9 @@ from outcomes.errors import Busy
 from outcomes.storage import signature
 from outcomes.storage.connection import Connection, NotSent, Reply
 
+type Item = dict[str, dict[str, Any]]
+"""Attributes by name, each a type with its value: `{"value_usd": {"N": "12.50"}}`."""
+
 
 class CallFailed(Exception):
     """A call had no success. maybe_done: an attempt may have taken effect all the same; if not, none has."""
@@ -56,6 +59,13 @@ class ConditionFailed(ServiceError):
 
 class TransactionCanceled(ServiceError):
     """Nothing of a transaction was done. `body` has its `CancellationReasons`, one for each action."""
+
+    @property
+    def codes(self) -> list[str]:
+        """Read why each action was refused, `None` where it was not."""
+        reasons = self.body.get("CancellationReasons")
+        listed = reasons if isinstance(reasons, list) else []
+        return [str(reason.get("Code", "None")) if isinstance(reason, dict) else "None" for reason in listed]
 
 
 class Unavailable(CallFailed):

@@ -9,11 +9,9 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from outcomes.contract.standing import RECORDED, TALLIES
+from outcomes.contract.standing import COUNTS_IN, RECORDED
 from outcomes.contract.sums import Effect
-from outcomes.storage.dynamodb import DynamoDB
-
-type Item = dict[str, dict[str, Any]]
+from outcomes.storage.dynamodb import DynamoDB, Item
 
 _AFTER_OUTCOMES = ":"  # their keys begin with a digit
 _CORRECTION = "~"
@@ -103,7 +101,7 @@ class Entries:
 def _outcome(item: Item, units: float) -> Entry:
     recorded_at = item["created_at"]["S"].partition("#")[0]
     fact = item["as_recorded"]["M"] if "as_recorded" in item else item
-    effects = [_effect(tally, 1, recorded_at, fact) for tally in TALLIES[RECORDED]]
+    effects = [_effect(tally, 1, recorded_at, fact) for tally in COUNTS_IN[RECORDED]]
     return Entry(recorded_at, units, effects)
 
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyReused, Refused
 from outcomes.storage import ulid
-from outcomes.storage.dynamodb import CallFailed, TransactionCanceled, jitter
-from outcomes.storage.store import Item, OutcomeStore, new_item
+from outcomes.storage.attempts import THROTTLED, Deadline
+from outcomes.storage.dynamodb import CallFailed, Item, TransactionCanceled
+from outcomes.storage.store import OutcomeStore, new_item
 
 if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
@@ -34,9 +35,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 
 OUTCOMES_PER_WRITE = 25
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
-
-RETRY_SECONDS = 6.0
-"""No call begins later than this after the first; with the 12 s of a call, that is below the functions' timeout."""
 
 
 class Entry(NamedTuple):
@@ -120,7 +118,7 @@ class Ledger:
             results.append(_answer(draft, found))
         return results
 
-    def _look_up(self, keys: set[str], deadline: "Deadline") -> "dict[str, Row | Exception]":
+    def _look_up(self, keys: set[str], deadline: Deadline) -> "dict[str, Row | Exception]":
         """Read the rows of keys. To each that is remembered, its row; to each of which that cannot be known, why."""
         found: dict[str, Row | Exception] = {}
         waiting = [{"key_sha256": {"S": key}} for key in keys]
@@ -143,7 +141,7 @@ class Ledger:
                 found.setdefault(key["key_sha256"]["S"], failure)
         return found
 
-    def _put_once(self, groups: "Iterable[Sequence[_Draft]]", deadline: "Deadline") -> "dict[str, Row | Exception]":
+    def _put_once(self, groups: "Iterable[Sequence[_Draft]]", deadline: Deadline) -> "dict[str, Row | Exception]":
         """Put outcomes with their rows. To each key, the row that is now stored under it, or why none is."""
         stored: dict[str, Row | Exception] = {}
         throttled: set[str] = set()
@@ -191,7 +189,7 @@ class Ledger:
     def _puts(self, draft: "_Draft") -> tuple[dict[str, Any], dict[str, Any]]:
         return {"Put": {"TableName": self.store.table, "Item": draft.item}}, remember(self.table, draft.key, draft.row)
 
-    def _put(self, drafts: "Sequence[_Draft]", deadline: "Deadline") -> "dict[str, Row | Exception]":
+    def _put(self, drafts: "Sequence[_Draft]", deadline: Deadline) -> "dict[str, Row | Exception]":
         """Put outcomes that have no idempotency key. To each, its row, or why there is none."""
         waiting = {draft.row.created_at: draft for draft in drafts}
         stored: dict[str, Row | Exception] = {draft.key: draft.row for draft in drafts}
@@ -219,9 +217,6 @@ _NOT_CANCELLED = "NotCancelled"
 _UNREADABLE = "Unreadable"
 _FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
 """Codes, DynamoDB's and ours, of what another attempt would not mend."""
-
-THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
-"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
 
 
 class Row(NamedTuple):
@@ -316,25 +311,6 @@ class _Draft(NamedTuple):
 def _oldest(drafts: "Iterable[_Draft]") -> int:
     """Find when the first of some outcomes was recorded, in milliseconds since 1970."""
     return min(ulid.milliseconds(draft.row.id) for draft in drafts)
-
-
-class Deadline:
-    """The end of trying, and the waits between attempts: twice as long each time, with full jitter."""
-
-    def __init__(self) -> None:
-        self.at = time.monotonic() + RETRY_SECONDS
-        self.pause = 0.025
-
-    def check(self) -> None:
-        """Raise TimeoutError when no further call may begin."""
-        if time.monotonic() > self.at:
-            raise TimeoutError("no time left for another call")
-
-    def wait(self) -> bool:
-        """Wait, and return whether to try again."""
-        time.sleep(jitter(self.pause))
-        self.pause = min(self.pause * 2, 1)
-        return time.monotonic() < self.at
 
 
 def _is_maybe_done(failure: Exception) -> bool:

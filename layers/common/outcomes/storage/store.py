@@ -1,5 +1,4 @@
-"""Outcomes in DynamoDB: add one, page through many. The only place that knows their keys and
-attributes.
+"""Outcomes in DynamoDB: add one, page through many. The only place that knows their keys and attributes.
 
 user_id (HASH, S)       `42`; of no user `unassigned#<0-15>`, so that they never share one hot partition
 created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`, so that equal instants neither collide nor overwrite
@@ -24,18 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.standing import RECORDED, VOID, Fact
-from outcomes.errors import Busy
 from outcomes.storage import cursor as cursors
 from outcomes.storage import ulid
-from outcomes.storage.dynamodb import DynamoDB, Limits
+from outcomes.storage.dynamodb import DynamoDB, Item, Limits
 
 if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
     from outcomes.contract.outcome_type import OutcomeType
-    from outcomes.storage.ledger import Deadline
-
-type Item = dict[str, dict[str, Any]]
-"""Attributes by name, each a type with its value: `{"value_usd": {"N": "12.50"}}`."""
 
 UNASSIGNED_SHARDS = 16
 
@@ -147,26 +141,6 @@ class OutcomeStore:
         return _page(found, limit, last, include_ledger)
 
 
-def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], deadline: "Deadline") -> list[Item]:
-    """Read at most 100 items by their keys, consistently, in any order; those that are not there are left out.
-
-    Raises Busy when DynamoDB reads none of them, TimeoutError when it keeps leaving some for another call.
-    """
-    found: list[Item] = []
-    while keys:
-        deadline.check()
-        request = {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
-        answer = dynamodb.call("BatchGetItem", request)
-        found += answer["Responses"].get(table, [])
-        left = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
-        if len(left) == len(keys):
-            raise Busy
-        keys = left
-        if keys:
-            deadline.wait()
-    return found
-
-
 def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
     """Make a new id, and the item under it, as of now or of `milliseconds` since 1970."""
     if milliseconds is None:
@@ -196,7 +170,13 @@ def attribute(name: str, value: Any) -> dict[str, Any]:
 
 def fact_of(item: Item) -> Fact:
     """Read what is added up of an outcome."""
-    return _fact(item, occurred_at_of(item))
+    return Fact(
+        occurred_at_of(item),
+        item["outcome_type"]["S"],
+        int(item["agent_id"]["N"]) if "agent_id" in item else None,
+        Decimal(item["value_usd"]["N"]) if "value_usd" in item else None,
+        status_of(item),
+    )
 
 
 def status_of(item: Item) -> str:
@@ -269,16 +249,6 @@ def occurred_at_of(item: Item) -> str:
     """Read when an outcome happened, as `instants.text` has it."""
     occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else item["created_at"]["S"].partition("#")[0]
     return occurred_at
-
-
-def _fact(item: Item, occurred_at: str) -> Fact:
-    return Fact(
-        occurred_at,
-        item["outcome_type"]["S"],
-        int(item["agent_id"]["N"]) if "agent_id" in item else None,
-        Decimal(item["value_usd"]["N"]) if "value_usd" in item else None,
-        status_of(item),
-    )
 
 
 def outcome_json(item: Item, include_ledger: bool) -> str:

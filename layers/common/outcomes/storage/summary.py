@@ -9,6 +9,7 @@ from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.period import Period
 from outcomes.contract.sums import TALLIES, Sum, Sums
 from outcomes.errors import BadRequest, Fault
+from outcomes.storage.store import response_bytes
 
 
 def summarize(sums: Sums, period: Period) -> str:
@@ -37,7 +38,7 @@ def summarize(sums: Sums, period: Period) -> str:
         f',"by_agent":{_list("agent_id", agents)}'
         f',"by_day":{_list("date", by_day.items())}}}'
     )
-    if len(response) + response.count('"') > MAX_RESPONSE_BYTES:  # Lambda's response has it as a JSON string
+    if response_bytes(response) > MAX_RESPONSE_BYTES:
         raise BadRequest(
             "Invalid from", [Fault(field="from", message="must be later: too many agents for one response")]
         )

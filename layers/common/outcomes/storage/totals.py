@@ -27,9 +27,9 @@ from outcomes.contract.period import Period
 from outcomes.contract.sums import TALLIES, Cell, Sums
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.storage import kept_text
-from outcomes.storage.dynamodb import Answer, ConditionFailed, Unavailable
+from outcomes.storage.dynamodb import Answer, ConditionFailed, Item, Unavailable
 from outcomes.storage.entries import Entries, Entry
-from outcomes.storage.store import Item, OutcomeStore
+from outcomes.storage.store import OutcomeStore
 
 SETTLED_SECONDS = 600
 """How long after an instant, by DynamoDB's clock, nothing that says it was recorded then can still be written:

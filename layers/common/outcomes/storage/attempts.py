@@ -1,0 +1,53 @@
+"""Calls that are made again within one request: for how long, after which pauses, and what each left undone."""
+
+import time
+
+from outcomes.errors import Busy
+from outcomes.storage.dynamodb import DynamoDB, Item, jitter
+
+RETRY_SECONDS = 6.0
+"""No call begins later than this after the first; with the 12 s of a call, that is below the functions' timeout."""
+
+RACES = {"ConditionalCheckFailed", "TransactionConflict"}
+THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
+"""Codes of canceled transactions: somebody else was there first, or at the same moment; or a partition was too hot.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
+
+
+class Deadline:
+    """The end of trying, and the waits between attempts: twice as long each time, with full jitter."""
+
+    def __init__(self) -> None:
+        self.at = time.monotonic() + RETRY_SECONDS
+        self.pause = 0.025
+
+    def check(self) -> None:
+        """Raise TimeoutError when no further call may begin."""
+        if time.monotonic() > self.at:
+            raise TimeoutError("no time left for another call")
+
+    def wait(self) -> bool:
+        """Wait, and return whether to try again."""
+        time.sleep(jitter(self.pause))
+        self.pause = min(self.pause * 2, 1)
+        return time.monotonic() < self.at
+
+
+def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], deadline: Deadline) -> list[Item]:
+    """Read at most 100 items by their keys, consistently, in any order; those that are not there are left out.
+
+    Raises Busy when DynamoDB reads none of them, TimeoutError when it keeps leaving some for another call.
+    """
+    found: list[Item] = []
+    while keys:
+        deadline.check()
+        request = {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
+        answer = dynamodb.call("BatchGetItem", request)
+        found += answer["Responses"].get(table, [])
+        left = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
+        if len(left) == len(keys):
+            raise Busy
+        keys = left
+        if keys:
+            deadline.wait()
+    return found
