@@ -229,12 +229,18 @@ def _endpoints(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def stub() -> Iterator[Stub]:
-    """Run a stub in a process of its own."""
+def stub(trusted: Path = RUNTIME / "botocore/cacert.pem") -> Iterator[Stub]:
+    """Run a stub in a process of its own. trusted: a file of authorities, to which the stub's own is added."""
     with TemporaryDirectory() as folder:
-        made = certificates.make(Path(folder), trusted=RUNTIME / "botocore/cacert.pem")
-        argv = [sys.executable, "-m", "bench.stub", str(made.server)]
-        with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        made = certificates.make(Path(folder), trusted)
+        with subprocess.Popen(
+            [sys.executable, "-m", "bench.stub", str(made.server)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": "layers/common"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
             assert process.stdin
             assert process.stdout
             port, tls_port = int(process.stdout.readline()), int(process.stdout.readline())

@@ -23,7 +23,14 @@ BODIES: dict[str, Any] = {
     "dispute": {"type": "dispute", "reason": "Not mine"},
     "uphold": {"type": "uphold", "reason": "It is in the books"},
 }
-STATUSES = ["recorded", "confirmed", "disputed", "void"]
+TALLIES = {
+    "recorded": ["standing"],
+    "confirmed": ["standing", "confirmed"],
+    "disputed": ["disputed"],
+    "void": ["voided"],
+}
+"""What an outcome counts in, by where it stands."""
+STATUSES = [*TALLIES]
 
 
 def given(recorded_by: str | None = "key", status: str = "recorded", user_id: int | None = 42, **fields: Any) -> str:

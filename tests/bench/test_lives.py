@@ -2,17 +2,16 @@
 
 import os
 import ssl
-import subprocess
 import sys
 from http.client import HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import botocore
 import pytest
 
-from bench import certificates
+from bench.measure import stub
 from bench.runtime_api import life
-from tests.conftest import ROOT
 
 # What a runtime does: ask, answer, ask again.
 ECHO = """
@@ -39,23 +38,13 @@ def test_a_process_that_answers_with_an_error_is_no_result() -> None:
         life([sys.executable, "-c", ECHO.replace("/response", "/error")], dict(os.environ), {})
 
 
-def test_the_stub_speaks_tls_to_who_trusts_the_benchs_authority(tmp_path: Path) -> None:
-    made = certificates.make(tmp_path, trusted=Path(botocore.__file__).with_name("cacert.pem"))
-    trusting = ssl.create_default_context(cafile=made.authorities)
-    assert len(trusting.get_ca_certs()) > 100
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.stub", made.server],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "layers/common"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        _, tls_port = int(process.stdout.readline()), int(process.stdout.readline())
-        connection = HTTPSConnection("127.0.0.1", tls_port, context=trusting)
+def test_the_stub_speaks_tls_to_who_trusts_the_benchs_authority() -> None:
+    with stub(trusted=Path(botocore.__file__).with_name("cacert.pem")) as running:
+        trusting = ssl.create_default_context(cafile=running.tls_variables["AWS_CA_BUNDLE"])
+        assert len(trusting.get_ca_certs()) > 100
+        connection = HTTPSConnection(
+            urlsplit(running.tls_variables["AWS_ENDPOINT_URL_DYNAMODB"]).netloc, context=trusting
+        )
         connection.request("POST", "/", b"{}", {"X-Amz-Target": "DynamoDB_20120810.PutItem"})
         assert connection.getresponse().read() == b"{}"
         connection.close()
-        process.stdin.close()

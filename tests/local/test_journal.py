@@ -18,6 +18,7 @@ from local.errors import StackError
 from local.journal import Journal
 from local.persistence import Persistence
 from tests.aws import aws_client, mock_aws
+from tests.local.values import VALUES
 
 PAGES, STEPS = "Pages", "Steps"
 KEYS = {PAGES: ["page"], STEPS: ["page", "step"]}
@@ -57,22 +58,6 @@ def put(page: str, **attributes: Any) -> None:
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     return tmp_path / "journal.jsonl"
-
-
-VALUES: list[dict[str, Any]] = [
-    {"S": "líne\nbreak \U0001f600"},
-    {"S": ""},
-    {"N": "0.10"},
-    {"N": "-99999999999999999999999999999999999999"},
-    {"B": b"\x00\xff"},
-    {"SS": ["a", "b"]},
-    {"NS": ["1", "2.50"]},
-    {"BS": [b"\x00", b"\xff"]},
-    {"BOOL": False},
-    {"NULL": True},
-    {"L": [{"M": {"deep": {"L": [{"N": "1"}, {"B": b"\x01"}]}}}, {"SS": ["c"]}]},
-    {"M": {}},
-]
 
 
 def test_a_value_of_every_type_is_restored_as_it_was(journal: Path) -> None:

@@ -13,6 +13,7 @@ from moto.dynamodb.models.table import Table as MotoTable
 import local.tables
 from local.tables import Table
 from tests.aws import aws_client
+from tests.local.values import VALUES
 
 OUTCOMES = "OutcomesTable"
 KEYS = {
@@ -143,21 +144,6 @@ def test_a_cancelled_transaction_takes_back_its_updates(client: Any) -> None:
     assert client.get_item(TableName=OUTCOMES, Key=key)["Item"]["title"] == {"S": "first"}
     client.transact_write_items(TransactItems=[{"Update": update}])
     assert client.get_item(TableName=OUTCOMES, Key=key)["Item"]["title"] == {"S": "second"}
-
-
-VALUES: list[dict[str, Any]] = [
-    {"S": "líne\nbreak \U0001f600"},
-    {"S": ""},
-    {"N": "-0.10"},
-    {"B": b"\x00\xff"},
-    {"SS": ["a", "b"]},
-    {"NS": ["1", "2.50"]},
-    {"BS": [b"\x00", b"\xff"]},
-    {"BOOL": False},
-    {"NULL": True},
-    {"L": [{"M": {"deep": {"L": [{"N": "1"}, {"B": b"\x01"}]}}}, {"SS": ["c"]}]},
-    {"M": {"S": {"S": "text"}, "N": {"M": {}}}},
-]
 
 
 def test_a_value_of_any_type_is_written_as_moto_writes_it(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

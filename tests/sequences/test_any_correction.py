@@ -19,7 +19,7 @@ from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.conftest import template_tables
-from tests.corrections import ALLOWED, BODIES, CALLERS, MOVES, OWNER, correct, get, listed, read, stored
+from tests.corrections import ALLOWED, BODIES, CALLERS, MOVES, OWNER, TALLIES, correct, get, listed, read, stored
 from tests.events import KEY, agent, proxy_event
 from tests.faults import Fault, cancelled, faulty, fine, lost, unreachable
 
@@ -47,12 +47,6 @@ GROUPS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "by_type": ("outcome_type", lambda outcome: outcome["outcome_type"]),
     "by_agent": ("agent_id", lambda outcome: outcome["agent_id"]),
     "by_day": ("date", lambda outcome: outcome["occurred_at"][:10]),
-}
-TALLIES = {
-    "recorded": ["standing"],
-    "confirmed": ["standing", "confirmed"],
-    "disputed": ["disputed"],
-    "void": ["voided"],
 }
 
 

@@ -23,7 +23,7 @@ from outcomes.storage.store import LIMITS
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
 from tests.conftest import template_tables
-from tests.corrections import BODIES, MOVES, OWNER, correct, read
+from tests.corrections import BODIES, MOVES, OWNER, TALLIES, correct, read
 from tests.events import KEY, proxy_event, session
 from tests.faults import Request, Send
 
@@ -42,12 +42,6 @@ VALUES = st.sampled_from([None, "0", "1", "2.5", "-4", "0.1", "1E-130", "9999999
 LAGS = st.sampled_from([0, 0, 1, 200, LATEST])
 AGO = st.none() | st.integers(-5 * MINUTE, 34 * DAY)
 LATER = st.sampled_from([0, SECOND, MINUTE, 11 * MINUTE, 3 * HOUR, DAY, 3 * DAY])
-TALLIES = {
-    "recorded": ["standing"],
-    "confirmed": ["standing", "confirmed"],
-    "disputed": ["disputed"],
-    "void": ["voided"],
-}
 
 
 class Killed(BaseException):

@@ -12,7 +12,7 @@ import botocore
 import pytest
 from outcomes.auth.keys import fingerprint
 
-from bench import certificates
+from bench.measure import stub
 from bench.outcome import AGENT_KEY
 from tests.conftest import ROOT
 from tests.events import KEY, proxy_event, session
@@ -71,25 +71,10 @@ print(json.dumps(told), file=sys.stderr)
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """DynamoDB over TLS, as a process of its own that answers as the service does. Gives the variables that name it."""
-    made = certificates.make(tmp_path_factory.mktemp("tls"), trusted=Path(botocore.__file__).with_name("cacert.pem"))
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.stub", made.server],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "layers/common"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        _, tls_port = process.stdout.readline(), int(process.stdout.readline())
-        yield {
-            "AWS_ENDPOINT_URL_DYNAMODB": f"https://127.0.0.1:{tls_port}",
-            "AWS_CA_BUNDLE": str(made.authorities),
-        }
-        process.stdin.close()
+def service() -> Iterator[dict[str, str]]:
+    """Run AWS over TLS, as a process of its own that answers as the services do. Gives the variables that name it."""
+    with stub(trusted=Path(botocore.__file__).with_name("cacert.pem")) as running:
+        yield running.tls_variables
 
 
 def first_request(function: str, event: dict[str, Any], service: dict[str, str]) -> dict[str, Any]:
