@@ -301,7 +301,7 @@ class Calls:
         *,
         user_id: int | None = None,
         agent_id: int | None = None,
-        outcome_types: Iterable[str] | None = None,
+        outcome_types: str | Iterable[str] | None = None,
         max_value_usd: Decimal | float | None = None,
         scopes: Iterable[str] | None = None,
         expires_at: Moment | None = None,
@@ -310,7 +310,7 @@ class Calls:
             "name": name,
             "userId": self._whose(user_id),
             "agentId": agent_id,
-            "outcomeTypes": None if outcome_types is None else list(outcome_types),
+            "outcomeTypes": None if outcome_types is None else _listed(outcome_types),
             "maxValueUsd": max_value_usd,
             "scopes": None if scopes is None else list(scopes),
             "expiresAt": _moments.of_body(expires_at),
@@ -436,5 +436,10 @@ def _given(**parameters: object) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in parameters.items() if value is not None]
 
 
+def _listed(values: str | Iterable[str]) -> list[str]:
+    """List what may be given as one or as many."""
+    return [values] if isinstance(values, str) else list(values)
+
+
 def _each(name: str, values: str | Iterable[str] | None) -> list[tuple[str, str]]:
-    return [(name, str(value)) for value in ([values] if isinstance(values, str) else values or ())]
+    return [(name, str(value)) for value in _listed(values or ())]
