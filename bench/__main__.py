@@ -67,10 +67,10 @@ MAKE_CLIENT = 'import boto3; boto3.client("dynamodb")'
 LAYER_UNCOMPILED = "record, the layer's .pyc missing"
 
 START_BARS = {"record": 8.5, "batch": 9.5, "list": 6, "summary": 6.5, "authorizer, key path": 2.2}
-"""How many times as long as a bare Python each may take to start."""
+"""Times a bare Python's start that each may take to start."""
 
 WARM_BARS = {"record": 0.35, "record with an Idempotency-Key": 0.45, "list of 20": 0.45}
-"""How many times as long as a bare put_item of boto3 each call may take."""
+"""Times a bare put_item of boto3 that each call may take."""
 
 type Call = tuple[Program, dict[str, Any]]
 

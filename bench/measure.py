@@ -26,7 +26,7 @@ from bench.runtime_api import Moment, life, peak_bytes
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".bench"
-"""What `make bench` prepares: python (with nothing installed), runtime, usual, build."""
+"""The folder that `make bench` prepares: python (with nothing installed), runtime, usual, build."""
 
 BUILD = PLACE / "build"
 LAYER = BUILD / "CommonLayer/python"
@@ -161,7 +161,7 @@ def starts(programs: Mapping[str, tuple[Program, str]], runs: int) -> dict[str, 
 
 
 BOOTSTRAP = "import sys; from awslambdaric.__main__ import main; main(sys.argv)"
-"""What Lambda's runtime begins with."""
+"""The command that Lambda's runtime begins with."""
 
 
 class Lives(NamedTuple):

@@ -13,7 +13,7 @@ TRANSACTION = 2
 """A write in a transaction counts twice."""
 
 KEPT_OVERHEAD_BYTES = 100
-"""What DynamoDB adds to each item when it counts what is kept, and only then."""
+"""Bytes that DynamoDB adds to each item when it counts what is kept, and only then."""
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:

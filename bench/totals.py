@@ -35,7 +35,7 @@ CASES = [
     for count in (50, 1_000, 10_000, 100_000, 1_000_000)
 ]
 MOST_UNITS = 60
-"""Of a next look at a year of 1,000,000 outcomes of 3 agents."""
+"""Read units of a next look at a year of 1,000,000 outcomes of 3 agents."""
 MOST_DIFFERENCE = 2
 """Read units of a next look, between 10,000 and 1,000,000 outcomes of 3 agents."""
 

@@ -21,7 +21,7 @@ PAGE_ITEMS = 2_000
 """Items on a page of a query. moto takes longer to write 1 MB of small ones than the functions wait for an answer."""
 
 ATTRIBUTE = "AttributeValue"
-"""What DynamoDB's model calls the value of an attribute."""
+"""The name that DynamoDB's model has for the value of an attribute."""
 
 _EXPRESSIONS = {"hash_key_conditions", "range_key_conditions"}
 

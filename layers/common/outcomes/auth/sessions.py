@@ -30,7 +30,7 @@ from outcomes.errors import Busy
 from outcomes.storage.dynamodb import NEVER, CallFailed, DynamoDB, Limits, SecretsManager, ServiceError
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
-"""Of a call of the sessions table or Secrets Manager, in seconds, if the authorizer has as many left."""
+"""Limits of a call of the sessions table or Secrets Manager, in seconds, if the authorizer has as many left."""
 
 SECRET_CACHE_SECONDS = 300
 SECRET_REFETCH_SECONDS = 30

@@ -48,7 +48,7 @@ MAY: dict[CorrectionType, dict[str, frozenset[str | None]]] = {
     CorrectionType.DISPUTE: {"owner": _ANY},
     CorrectionType.UPHOLD: {"platform": _ANY},
 }
-"""Who may: to each kind of caller, what must have recorded the outcome: a key, a session, or None, which is not known.
+"""Callers who may: to each kind, what must have recorded the outcome: a key, a session, or None, which is not known.
 
 Who records never confirms, and so nobody confirms what a session may have recorded.
 """

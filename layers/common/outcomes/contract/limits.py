@@ -18,7 +18,7 @@ MAX_METADATA_LEVELS = 32
 MAX_REASON = 500
 """Characters (code points) of why an outcome is corrected."""
 MAX_CORRECTIONS = 50
-"""Of one outcome. Their ids stand in its item, and one BatchGetItem reads them all."""
+"""Corrections of one outcome. Their ids stand in its item, and one BatchGetItem reads them all."""
 
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
@@ -28,7 +28,7 @@ MAX_IDEMPOTENCY_KEY = 255
 """Characters, all of them visible ASCII."""
 
 MAX_IGNORED_FIELDS = 20
-"""How many unread fields of a body are named."""
+"""Unread fields of a body that are named, at most."""
 MAX_IGNORED_NAME = 64
 """Characters of a name that is given back, once encoded."""
 
@@ -43,10 +43,10 @@ MAX_OVERLAP_HOURS = 168
 DEFAULT_OVERLAP_HOURS = 24
 
 MAX_DAYS_LATE = 34
-"""How long ago an outcome may have happened. An idempotency key is remembered for a day longer, so what is sent again
-is either known or refused."""
+"""Days since an outcome happened, at most. An idempotency key is remembered for a day longer, so what is sent again is
+either known or refused."""
 MAX_MINUTES_EARLY = 5
-"""How far an agent's clock may be ahead of ours."""
+"""Minutes by which an agent's clock may be ahead of ours."""
 
 DEFAULT_PAGE = 20
 MAX_PAGE = 50
@@ -55,5 +55,5 @@ DEFAULT_DAYS = 30
 MAX_DAYS = 366
 
 MAX_RESPONSE_BYTES = 6_000_000
-"""Of a body, where it is a JSON string in Lambda's response: Lambda's 6 MB, less room for the rest.
+"""Bytes of a body, where it is a JSON string in Lambda's response: Lambda's 6 MB, less room for the rest.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""

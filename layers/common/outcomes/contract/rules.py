@@ -21,7 +21,7 @@ _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
 
 _NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
-"""What str.strip leaves: ECMAScript, whose patterns JSON Schema has, counts fewer characters as white space."""
+"""Characters that strip leaves: ECMAScript, whose patterns JSON Schema has, counts fewer characters as white space."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 

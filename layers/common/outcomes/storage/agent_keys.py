@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
-"""Of a call of DynamoDB that manages keys, in seconds: after `attempts.RETRY_SECONDS`, there is time for two."""
+"""Limits of a call of DynamoDB that manages keys, in seconds: after `attempts.RETRY_SECONDS`, there is time for two."""
 
 AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
-"""Of the call that reads a key, in seconds, if the authorizer has as many left."""
+"""Limits of the call that reads a key, in seconds, if the authorizer has as many left."""
 
 MARK_SECONDS = 1.0
-"""Of the one that notes its use. A key is valid also where that takes longer."""
+"""Seconds of the call that notes its use. A key is valid also where that takes longer."""
 
 _LIVE = "(attribute_not_exists(expires_at) OR expires_at > :now)"
 

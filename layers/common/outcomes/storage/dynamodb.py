@@ -109,8 +109,8 @@ THROTTLED_PAUSE = 0.05
 
 QUOTA = 500
 COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
-"""What a further attempt takes from the quota, and what a success at first gives back: when a service fails for long,
-calls are attempted once."""
+"""Amounts that a further attempt takes from the quota, and that a success at first gives back: when a service fails for
+long, calls are attempted once."""
 
 MAX_SKEW = 240
 """Seconds between our clock and the service's that explain no refusal: AWS takes 300."""

@@ -18,14 +18,14 @@ from outcomes.contract.sums import Cell, Sums
 FORMAT = 1
 
 PART_CHARACTERS = 350_000
-"""Of text in an item: below DynamoDB's 400 KB also where it does not compress.
+"""Characters of text in an item: below DynamoDB's 400 KB also where it does not compress.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 _WORDS = (
     b"0123456789:0:0;:1:1.5,1:1:0;;1: negotiation_complete, amplification_complete, content_published,"
     b" broadcast_complete, task_complete, deal_closed,\n2026-"
 )
-"""What the beginning of a text is likely to repeat, the likeliest last: RFC 1950 has such dictionaries."""
+"""Text that the beginning of another is likely to repeat, the likeliest last: RFC 1950 has such dictionaries."""
 _RAW = -15
 
 

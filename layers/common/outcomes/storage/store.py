@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 UNASSIGNED_SHARDS = 16
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=12)
-"""Of a call of DynamoDB, in seconds."""
+"""Limits of a call of DynamoDB, in seconds."""
 
 PAGE_SECONDS = 6.0
 """No call for a page begins later than this; with the 12 s of a call, that is below the function's timeout."""

@@ -32,20 +32,20 @@ from outcomes.storage.entries import Entries, Entry
 from outcomes.storage.store import OutcomeStore
 
 SETTLED_SECONDS = 600
-"""How long after an instant, by DynamoDB's clock, nothing that says it was recorded then can still be written:
+"""Seconds after an instant, by DynamoDB's clock, when nothing that says it was recorded then can be written any more:
 DynamoDB takes no signature older than 300 s, ours are made within `dynamodb.MAX_AGE` (60 s) of the instant, and a call
 takes 12 s. The rest is for DynamoDB's own clocks, and for what it does after it was asked."""
 
 LOOK_SECONDS = 10.0
-"""What was added up until then is kept, and the look is over; with the 12 s of a call, that is below the function's
-timeout."""
+"""Seconds of a look: what was added up until then is kept, and the look is over; with the 12 s of a call, that is below
+the function's timeout."""
 MORE_SECONDS = 4.0
 """No page is asked for later than this after that."""
 KEEP_SECONDS = 4.0
-"""Of a call that keeps something: of one attempt, for it costs little when it fails."""
+"""Seconds of a call that keeps something: of one attempt, for it costs little when it fails."""
 
 READ_UNITS_PER_WRITE_UNIT = 5
-"""What a write unit costs: https://aws.amazon.com/dynamodb/pricing/on-demand/"""
+"""Price of a write unit: https://aws.amazon.com/dynamodb/pricing/on-demand/"""
 
 SAVED_PER_COST = 4
 """A stretch is kept when reading its entries once more would cost this many times what keeping it costs."""
