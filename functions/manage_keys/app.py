@@ -1,7 +1,6 @@
 """/api/keys: make, list, rotate and revoke the agent keys of a user, and tell an agent what its key may do."""
 
 import os
-from decimal import Decimal
 from typing import Any
 
 from outcomes.contract import json_text, key_text, queries
@@ -20,7 +19,7 @@ from outcomes.edge.api import (
     query,
 )
 from outcomes.errors import BadRequest, Fault, Forbidden, NotFound, Unauthorized
-from outcomes.storage.agent_keys import AgentKey, AgentKeys
+from outcomes.storage.agent_keys import AgentKeys
 
 agent_keys = AgentKeys(os.environ["KEYS_TABLE"])
 
@@ -50,18 +49,18 @@ def _own_key(caller: Caller) -> Response:
     key = agent_keys.find(caller.agent_key.key_id)
     if key is None:  # revoked since the authorizer has seen it
         raise Unauthorized
-    return ok(_json(_public(key)))
+    return ok(_json(key.public()))
 
 
 def _create(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
     text, key = agent_keys.create(read_new_key(body, session_user=caller.session_user))
-    return ok(_json({"key": text} | _public(key)), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
+    return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
 
 
 def _list(event: Event, caller: Caller) -> Response:
-    return ok(_json({"keys": [_public(key) for key in agent_keys.of_user(_user(event, caller))]}))
+    return ok(_json({"keys": [key.public() for key in agent_keys.of_user(_user(event, caller))]}))
 
 
 def _rotate(event: Event, caller: Caller) -> Response:
@@ -69,7 +68,7 @@ def _rotate(event: Event, caller: Caller) -> Response:
     body = json_body(event)
     user_id, overlap_hours = read_rotation(body, session_user=caller.session_user)
     text, key = agent_keys.rotate(user_id, _id(event), overlap_hours)
-    return ok(_json({"key": text} | _public(key)), ignored_header(ignored_fields(body, ROTATION.rules)))
+    return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, ROTATION.rules)))
 
 
 def _revoke(event: Event, caller: Caller) -> Response:
@@ -95,15 +94,6 @@ def _refuse_idempotency_key(event: Event) -> None:
     if idempotency_key(event) is not None:
         rule = "is not honoured here, where an answer holds a key and is not stored"
         raise BadRequest("Invalid Idempotency-Key", [Fault(field="Idempotency-Key", message=rule)])
-
-
-def _public(key: AgentKey) -> dict[str, Any]:
-    """Describe a key to whoever may see it, without its secret; numbers as `Decimal`."""
-    return key._asdict() | {
-        "user_id": Decimal(key.user_id),
-        "agent_id": None if key.agent_id is None else Decimal(key.agent_id),
-        "max_value_usd": None if key.max_value_usd is None else Decimal(key.max_value_usd),
-    }
 
 
 def _json(answer: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ EVERYTHING = {
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/api",
     "Deployment": "Canary10Percent5Minutes",
     "DomainName": "api.example.com",
+    "EventBusName": "platform",
     "FirewallRequests": "2000",
     "HostedZoneId": "Z0123456789",
     "ReadConcurrency": "50",

@@ -50,6 +50,7 @@ def test_only_the_dashboard_s_origins_must_be_answered(template: Any) -> None:
         ("DashboardOrigins", "*"),
         ("Architecture", "sparc"),
         ("StageName", "v 1"),
+        ("EventBusName", "arn:aws:events:us-east-1:123456789012:event-bus/platform"),
         ("HostDashboard", "yes"),
         ("DashboardHost", "https://value.example.com"),
         ("DashboardHost", "localhost"),

@@ -57,6 +57,16 @@ class AgentKey(NamedTuple):
     expires_at: str | None
     last_used_at: str | None
 
+    def public(self) -> dict[str, Any]:
+        """Describe a key to whoever may see it; numbers as `Decimal`."""
+        from decimal import Decimal  # which the authorizer does without
+
+        return self._asdict() | {
+            "user_id": Decimal(self.user_id),
+            "agent_id": None if self.agent_id is None else Decimal(self.agent_id),
+            "max_value_usd": None if self.max_value_usd is None else Decimal(self.max_value_usd),
+        }
+
 
 class AgentKeys:
     """The table of agent keys. Whatever a call raises passes through: nothing was done, or it cannot be known."""
@@ -86,12 +96,12 @@ class AgentKeys:
             self._transact({"Put": put_key}, {"Update": self._added(item, row, live)})
 
         _until_nobody_interferes(put)
-        return text, _agent_key(item)
+        return text, agent_key(item)
 
     def of_user(self, user_id: int) -> list[AgentKey]:
         """Read the live keys of a user, newest first: all that were made, to the last. Raises Busy."""
         row = self._get(user_row_id(user_id))
-        keys = [_agent_key(item) for item in self._get_all(_live(row, instants.text(instants.now())))]
+        keys = [agent_key(item) for item in self._get_all(_live(row, instants.text(instants.now())))]
         return sorted(keys, key=lambda key: (key.created_at, key.id), reverse=True)
 
     def rotate(self, user_id: int, id_: str, overlap_hours: int) -> tuple[str, AgentKey]:
@@ -128,7 +138,7 @@ class AgentKeys:
                     raise NotFound from None
             return item
 
-        return text, _agent_key(_until_nobody_interferes(put))
+        return text, agent_key(_until_nobody_interferes(put))
 
     def revoke(self, user_id: int, id_: str) -> None:
         """Delete a key of this user's, if it is there.
@@ -166,7 +176,7 @@ class AgentKeys:
     def find(self, id_: str) -> AgentKey | None:
         """Read a key, also one that has expired."""
         item = self._get(id_)
-        return _agent_key(item) if item else None
+        return agent_key(item) if item else None
 
     def authenticate(self, text: str, until: float = NEVER) -> AgentKey | None:
         """Find the key that `text` is: live, and with a secret that works at this moment. until: as of `call`."""
@@ -180,7 +190,7 @@ class AgentKeys:
         is_previous = "previous_sha256" in item and compare_digest(sent, item["previous_sha256"]["S"])
         if not is_present and not (is_previous and now < item["previous_until"]["S"]):
             return None
-        return _agent_key(item) if "expires_at" not in item or now < item["expires_at"]["S"] else None
+        return agent_key(item) if "expires_at" not in item or now < item["expires_at"]["S"] else None
 
     def mark_used(self, key: AgentKey, until: float = NEVER) -> None:
         """Note that a key that was just read is in use in this hour, unless that is noted already."""
@@ -264,7 +274,8 @@ def _new_item(id_: str, digest: str, wanted: "NewAgentKey", now: int) -> Item:
     return item
 
 
-def _agent_key(item: Item) -> AgentKey:
+def agent_key(item: Item) -> AgentKey:
+    """Read what is stored of a key, but for its secret."""
     return AgentKey(
         id=item["id"]["S"],
         user_id=int(item["user_id"]["N"]),

@@ -94,7 +94,7 @@ class Corrections:
         user_id = caller.agent_key.user_id if caller.agent_key else correction.user_id
         before = _read_outcome(self.store, user_id, id_, deadline)
         # An answer got lost, and the transaction was attempted again.
-        for made in tried.intersection(_corrections_of(before)):
+        for made in tried.intersection(corrections_of(before)):
             return Corrected(made, outcome_json(before, include_ledger=True), replayed=False)
         recorded = _recorded(before)
         correction.require_allowed(caller, recorded)
@@ -106,7 +106,7 @@ class Corrections:
         if row:
             made = row.correction or ""
             # Read before the outcome was moved, it would not be the outcome as it stands.
-            is_there = made in _corrections_of(before)
+            is_there = made in corrections_of(before)
             return Corrected(made, outcome_json(before, include_ledger=True), replayed=True) if is_there else None
         draft = _Draft.of(before, correction, correction.move(recorded), caller)
         actions = draft.actions(self.store.table)
@@ -145,15 +145,15 @@ def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
     """
     deadline = Deadline()
     item = _read_outcome(store, user_id, id_, deadline)
-    keys = [_entry_key(item, each) for each in _corrections_of(item)]
+    keys = [entry_key(item, each) for each in corrections_of(item)]
     entries = read_items(store.dynamodb, store.table, keys, deadline)
     outcome = outcome_json(item, include_ledger=True)
     newest_first = sorted(entries, key=lambda entry: -int(entry["version"]["N"]))
-    brief = [_entry_json(entry, item, with_metadata=False) for entry in newest_first]
+    brief = [entry_json(entry, item, with_metadata=False) for entry in newest_first]
     room = MAX_RESPONSE_BYTES - response_bytes(outcome) - sum(response_bytes(each) + 1 for each in brief)
     corrections = []
     for entry, short in zip(newest_first, brief, strict=True):
-        text = _entry_json(entry, item, with_metadata=True)
+        text = entry_json(entry, item, with_metadata=True)
         room -= response_bytes(text) - response_bytes(short)
         corrections.append(text if room >= 0 else short)
     return f'{{"outcome":{outcome},"corrections":[{",".join(reversed(corrections))}]}}'
@@ -170,7 +170,7 @@ class _Draft(NamedTuple):
     @classmethod
     def of(cls, before: Item, correction: "Correction", to: str, caller: "Caller") -> "_Draft":
         """Make the correction of an outcome, as of now. to: where it moves the outcome."""
-        ids = _corrections_of(before)
+        ids = corrections_of(before)
         # After what it corrects, whatever the clocks of hosts say.
         id_ = ulid.new(max(instants.now(), *(ulid.milliseconds(each) + 1 for each in (_id_of(before), *ids))))
         changes = {
@@ -187,7 +187,7 @@ class _Draft(NamedTuple):
         if changes and "as_recorded" not in before:
             after["as_recorded"] = {"M": {name: before[name] for name in _FACTS if name in before}}
         entry: Item = {
-            **_entry_key(before, id_),
+            **entry_key(before, id_),
             "outcome": {"S": _id_of(before)},
             "version": after["version"],
             "type": {"S": correction.type},
@@ -245,7 +245,7 @@ def _recorded(item: Item) -> Recorded:
         recorded_by=item["recorded_by"]["S"] if "recorded_by" in item else None,
         agent_id=int(item["agent_id"]["N"]) if "agent_id" in item else None,
         status=status_of(item),
-        version=len(_corrections_of(item)),
+        version=len(corrections_of(item)),
     )
 
 
@@ -254,11 +254,13 @@ def _id_of(item: Item) -> str:
     return id_
 
 
-def _corrections_of(item: Item) -> list[str]:
+def corrections_of(item: Item) -> list[str]:
+    """Read the ids of an outcome's corrections, oldest first."""
     return [each["S"] for each in item["corrections"]["L"]] if "corrections" in item else []
 
 
-def _entry_key(outcome: Item, id_: str) -> Item:
+def entry_key(outcome: Item, id_: str) -> Item:
+    """Make the key of the entry of a correction."""
     created_at = instants.text(ulid.milliseconds(id_))
     return {"user_id": outcome["user_id"], "created_at": {"S": f"~{created_at}#{id_}"}}
 
@@ -277,7 +279,8 @@ def _effect(effect: "Effect") -> Item:
     return item
 
 
-def _entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
+def entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
+    """Write the contract's JSON of a correction; metadata that it leaves out, it says to be."""
     created_at, _, id_ = entry["created_at"]["S"].removeprefix("~").partition("#")
     reason = json_text.string(entry["reason"]["S"]) if "reason" in entry else "null"
     changes = [

@@ -1,0 +1,36 @@
+"""Streams of moto's tables, and their records as Lambda gives them to a function."""
+
+from typing import Any
+
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import StreamShard
+
+from local.environment import ACCOUNT, REGION
+from tests.aws import aws_client
+
+
+def turn_on(*tables: str) -> None:
+    """Let tables that are there have a stream from now on, as the template's condition does."""
+    for name in tables:
+        table = dynamodb_backends[ACCOUNT][REGION].tables[name]
+        table.stream_specification = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        table.latest_stream_label = "2026-04-01T12:00:00.000"
+        table.stream_shard = StreamShard(ACCOUNT, table)
+
+
+def records(table: str) -> list[dict[str, Any]]:
+    """Read all that the stream of a table has, oldest first."""
+    streams = aws_client("dynamodbstreams")
+    [stream] = streams.list_streams(TableName=table)["Streams"]
+    arn = stream["StreamArn"]
+    [shard] = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
+        "ShardIterator"
+    ]
+    return [_as_lambda_gives_it(record, arn) for record in streams.get_records(ShardIterator=iterator)["Records"]]
+
+
+def _as_lambda_gives_it(record: dict[str, Any], arn: str) -> dict[str, Any]:
+    change = record["dynamodb"]
+    moment = change["ApproximateCreationDateTime"].timestamp()
+    return record | {"eventSourceARN": arn, "dynamodb": change | {"ApproximateCreationDateTime": moment}}

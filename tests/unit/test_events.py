@@ -1,0 +1,257 @@
+"""Events: what is told of which change to a table, and how."""
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcomes.contract import events, instants, key_text
+from outcomes.contract.events import Event
+from outcomes.storage import stream, ulid
+
+from functions.manage_keys import app as manage_keys
+from functions.record_batch import app as record_batch
+from functions.record_outcome import app as record_outcome
+from tests import streams
+from tests.aws import aws_client
+from tests.corrections import OWNER, correct, get, ledger, read
+from tests.events import KEY, proxy_event
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+GOLDEN = Path(__file__).parent / "events"
+OUTCOME = {
+    "outcomeType": "deal_closed",
+    "title": 'Renewed "Acme" für ein Jahr',
+    "valueUsd": 12500.5,
+    "agentId": 7,
+    "userId": 42,
+    "metadata": {"contract": "A-17"},
+    "occurredAt": "2026-03-31T09:30:00Z",
+}
+
+
+@pytest.fixture(autouse=True)
+def ledger_with_streams(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let both tables have a stream, a second pass each time somebody looks, and ids be foreseeable."""
+    streams.turn_on(tables["OutcomesTable"], tables["KeysTable"])
+    seconds, ids = count(NOON, 1000), count(1)
+    monkeypatch.setattr(instants, "now", lambda: next(seconds))
+    monkeypatch.setattr(ulid, "new", lambda milliseconds: ulid.from_number(milliseconds << 80 | next(ids)))
+    monkeypatch.setattr(key_text, "new_id", lambda: f"key{next(ids):013}")
+
+
+def record(body: dict[str, Any] = OUTCOME, caller: dict[str, Any] = KEY) -> str:
+    response = record_outcome.handler(proxy_event("POST", authorizer=caller, body=body), None)
+    assert response["statusCode"] == 200, response["body"]
+    return str(response["headers"]["Outcome-Id"])
+
+
+def ask_keys(method: str, path: str, body: Any = None, **parameters: str) -> Any:
+    event = proxy_event(method, path, authorizer=OWNER, body=body, parameters=parameters)
+    response = manage_keys.handler(event, None)
+    assert response["statusCode"] == 200, response["body"]
+    return json.loads(response["body"])
+
+
+def entries_of(records: list[dict[str, Any]]) -> dict[str, Any]:
+    keys = [key for record in records if (key := stream.entry_key_of(record))]
+    items = [aws_client("dynamodb").get_item(TableName="OutcomesTable", Key=key).get("Item") for key in keys]
+    return {item["created_at"]["S"].partition("#")[2]: item for item in items if item}
+
+
+def told(table: str = "OutcomesTable") -> list[Event]:
+    """List what the stream of a table has told, in its order."""
+    records = streams.records(table)
+    for number, each in enumerate(records):
+        each["eventID"] = f"{number:032x}"
+        each["dynamodb"]["ApproximateCreationDateTime"] = NOON / 1000 + number
+    entries = entries_of(records)
+    return [event for record in records if (event := stream.event_of(record, entries))]
+
+
+def types(table: str = "OutcomesTable") -> list[str]:
+    return [event.type for event in told(table)]
+
+
+def data(event: Event) -> Any:
+    return read(event.data)
+
+
+# ── How it is told: examples of each type ────────────────────────────────────────────────────────────────────────────
+
+
+def outcomes_of_all_kinds() -> None:
+    id_ = record()
+    amended = {"valueUsd": 12000, "metadata": {"contract": "A-18"}, "occurredAt": None}
+    for caller, body in (
+        (KEY, {"type": "amend", "reason": "A discount", "changes": amended}),
+        (OWNER, {"type": "dispute", "reason": "Not mine"}),
+        (KEY, {"type": "uphold", "reason": "It is in the books"}),
+        (OWNER, {"type": "confirm"}),
+        (KEY, {"type": "void", "reason": "Cancelled"}),
+    ):
+        assert correct(id_, caller, body)[0] == 200
+
+
+def keys_of_all_kinds() -> None:
+    key = ask_keys("POST", "/api/keys", {"name": "Nightly import", "agentId": 7, "maxValueUsd": 500.5})
+    ask_keys("POST", "/api/keys/{id}/rotate", {}, id=key["id"])
+    ask_keys("DELETE", "/api/keys/{id}", id=key["id"])
+
+
+def test_each_type_of_event_is_told_as_its_example() -> None:
+    outcomes_of_all_kinds()
+    keys_of_all_kinds()
+    happened = [*told(), *told("KeysTable")]
+
+    examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
+    assert {event.type: read(events.cloud_event(event, "outcomes-prod")) for event in happened} == examples
+    assert [event.type for event in happened] == [
+        "outcome.recorded",
+        "outcome.amended",
+        "outcome.disputed",
+        "outcome.upheld",
+        "outcome.confirmed",
+        "outcome.voided",
+        "key.created",
+        "key.rotated",
+        "key.revoked",
+    ]
+    assert examples.keys() == set(events.TYPES)
+
+
+def test_an_event_is_told_to_a_bus_by_its_type() -> None:
+    event = Event("an-id", "outcome.recorded", "2026-04-01T12:00:00.000Z", "outcomes/an-id", '{"id":"an-id"}')
+
+    assert events.entry(event, "outcomes-prod", "a-bus") == {
+        "EventBusName": "a-bus",
+        "Source": "outcomes-prod",
+        "DetailType": "outcome.recorded",
+        "Detail": events.cloud_event(event, "outcomes-prod"),
+    }
+
+
+# ── What is told ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_data_is_the_outcome_as_a_list_with_the_ledger_had_it_and_the_correction_as_its_history_has_it() -> None:
+    id_ = record(OUTCOME | {"description": "Ünï \x00 🎉", "valueUsd": 0.1})
+    lists = [ledger()[0]]
+    for body in ({"type": "confirm"}, {"type": "dispute", "reason": "Not mine"}):
+        correct(id_, OWNER, body)
+        lists += ledger()
+    history = get(id_)[1]["corrections"]
+
+    said = [data(event) for event in told()]
+    assert [each.pop("correction", None) for each in said] == [None, *history]
+    assert said == lists
+
+
+def test_an_outcome_of_nobody_is_told_with_nobody_s_subject() -> None:
+    id_ = record({"outcomeType": "deal_closed", "title": "Closed"})
+
+    [event] = told()
+    assert event.subject == f"outcomes/{id_}"
+    assert data(event)["user_id"] is None
+
+
+def test_an_event_has_the_id_of_what_was_appended_to_the_ledger() -> None:
+    outcome = record()
+    _, answer, _ = correct(outcome, OWNER, {"type": "confirm"})
+
+    assert [event.id for event in told()] == [outcome, answer["id"]]
+
+
+def test_of_a_batch_each_outcome_is_told() -> None:
+    items = [OUTCOME | {"title": f"No. {number}", "idempotencyKey": f"key-{number}"} for number in range(3)]
+    record_batch.handler(proxy_event("POST", "/api/outcomes/batch", authorizer=KEY, body={"outcomes": items}), None)
+
+    assert [data(event)["title"] for event in told()] == ["No. 0", "No. 1", "No. 2"]
+
+
+def erase(table: str, key: dict[str, Any]) -> None:
+    aws_client("dynamodb").delete_item(TableName=table, Key=key)
+
+
+def put(table: str, item: dict[str, Any]) -> None:
+    aws_client("dynamodb").put_item(TableName=table, Item=item)
+
+
+def items(table: str) -> list[Any]:
+    found: list[Any] = aws_client("dynamodb").scan(TableName=table)["Items"]
+    return found
+
+
+def test_of_the_entries_of_corrections_none_is_told_twice() -> None:
+    correct(record(), OWNER, {"type": "confirm"})
+
+    assert types() == ["outcome.recorded", "outcome.confirmed"]
+    assert len(streams.records("OutcomesTable")) == 3
+
+
+def test_what_is_erased_is_not_told() -> None:
+    correct(record(), OWNER, {"type": "confirm"})
+    key = ask_keys("POST", "/api/keys", {"name": "Nightly import"})
+    for item in items("OutcomesTable"):
+        erase("OutcomesTable", {name: item[name] for name in ("user_id", "created_at")})
+    for item in items("KeysTable"):
+        erase("KeysTable", {"id": item["id"]})
+
+    # Nor is a correction told whose entry is gone.
+    assert types() == ["outcome.recorded"]
+    assert types("KeysTable") == ["key.created"]
+    assert key["id"] in told("KeysTable")[0].subject
+
+
+def test_an_outcome_whose_item_changed_but_not_its_version_is_not_told_again() -> None:
+    record()
+    [item] = items("OutcomesTable")
+    put("OutcomesTable", item | {"kept_by_the_way": {"BOOL": True}})
+
+    assert types() == ["outcome.recorded"]
+
+
+@pytest.mark.parametrize("created_at", ["~~", "!erased", "erased#2026-04-01T12:00:00.000Z", "a0"])
+def test_rows_of_other_kinds_beside_outcomes_are_not_told(created_at: str) -> None:
+    row = {"user_id": {"S": "42"}, "created_at": {"S": created_at}}
+    put("OutcomesTable", row)
+    put("OutcomesTable", row | {"more": {"S": "more"}})
+    erase("OutcomesTable", row)
+
+    assert types() == []
+
+
+def test_that_a_key_was_used_is_not_told() -> None:
+    ask_keys("POST", "/api/keys", {"name": "Nightly import"})
+    key = manage_keys.agent_keys.of_user(42)[0]
+    manage_keys.agent_keys.mark_used(key)
+
+    assert types("KeysTable") == ["key.created"]
+
+
+def test_that_a_key_expired_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB deletes it some time, and the next key that is made takes it out of its user's row."""
+    old = ask_keys("POST", "/api/keys", {"name": "For an hour", "expiresAt": "2026-04-01T13:00:00Z"})
+    erase("KeysTable", {"id": {"S": old["id"]}})
+    later = count(NOON + 3_600_000, 1000)
+    monkeypatch.setattr(instants, "now", lambda: next(later))
+    new = ask_keys("POST", "/api/keys", {"name": "Another"})
+
+    assert [(event.type, data(event)["id"]) for event in told("KeysTable")] == [
+        ("key.created", old["id"]),
+        ("key.created", new["id"]),
+    ]
+
+
+def test_no_event_of_a_key_has_its_secret_or_what_is_kept_of_that() -> None:
+    created = ask_keys("POST", "/api/keys", {"name": "Nightly import"})
+    rotated = ask_keys("POST", "/api/keys/{id}/rotate", {}, id=created["id"])
+    ask_keys("DELETE", "/api/keys/{id}", id=created["id"])
+    secrets = [created["key"], rotated["key"]]
+    secrets += [key.rpartition("_")[2] for key in secrets] + [key_text.digest(key) for key in secrets]
+
+    happened = told("KeysTable")
+    assert len(happened) == 3
+    for event in happened:
+        assert not [secret for secret in secrets if secret in events.cloud_event(event, "outcomes")]
