@@ -76,6 +76,11 @@ check: install check-dashboard .tools/$(CHECKOV) ## formatting, lint, types, the
 	@if $(bin)/python -c 'from urllib.request import urlopen; urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=10)' 2>/dev/null; \
 	    then $(MAKE) audit; else echo 'NOT AUDITED: PyPI tells of no vulnerabilities from here. Run make audit where it does.' >&2; fi
 
+# What pages load. It is kept with the sources, so that only who changes those needs npm; a test holds the two together.
+.PHONY: dashboard
+dashboard: $(npm) ## minify the elements anew into dashboard/public, which is what pages load
+	@npm run --prefix dashboard --silent minify
+
 .PHONY: check-dashboard
 check-dashboard: $(npm)
 	@if $(has_npm); then npm run --prefix dashboard --silent check; \

@@ -24,7 +24,7 @@ def main() -> int:
     """Publish, and return the exit code of the process."""
     try:
         [environment] = sys.argv[1:]
-        publish(ROOT / "samconfig.toml", environment, ROOT / "dashboard")
+        publish(ROOT / "samconfig.toml", environment, ROOT / "dashboard/public")
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

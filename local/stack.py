@@ -80,7 +80,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         await asyncio.gather(*(function.warm() for function in functions.values()))
 
         cookie = _demo_cookie(settings)
-        dashboard = demo.routes(settings.template.parent / "dashboard", cookie)
+        dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
         runner = web.AppRunner(
             gateway.app(*dashboard),
             access_log=None,

@@ -9,7 +9,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Platform, Visitor
 
-FEED, KEYS = (Path(__file__).parents[2] / "dashboard" / name for name in ("value-delivered.js", "outcome-keys.js"))
+FEED, KEYS = (
+    Path(__file__).parents[2] / "dashboard/public" / name for name in ("value-delivered.js", "outcome-keys.js")
+)
 
 DASHBOARDS = ["app.example.com", "beta.example.com"]
 FIRST_DASHBOARD = DASHBOARDS[0]

@@ -10,7 +10,7 @@ import pytest
 from local.demo import FILES, HEADERS
 from tests.local.stacks import ROOT, Stack
 
-DASHBOARD = ROOT / "dashboard"
+DASHBOARD = ROOT / "dashboard/public"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def create_stack(**sections: object) -> None:
 
 def test_exactly_the_page_and_the_components_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
     create_stack(Resources=BUCKET, Outputs=OUTPUTS)
-    publish(samconfig, "dev", ROOT / "dashboard")
+    publish(samconfig, "dev", ROOT / "dashboard/public")
     s3 = boto3.client("s3", "eu-central-1")
     [bucket] = s3.list_buckets()["Buckets"]
     objects = {
@@ -61,7 +61,7 @@ def test_exactly_the_page_and_the_components_are_uploaded(samconfig: Path, capsy
         "outcome-keys.js": "text/javascript; charset=utf-8",
     }
     for name, stored in objects.items():
-        assert stored["Body"].read() == (ROOT / "dashboard" / name).read_bytes()
+        assert stored["Body"].read() == (ROOT / "dashboard/public" / name).read_bytes()
         assert stored["CacheControl"] == "public, max-age=300"
     assert capsys.readouterr().out == "Dashboard: https://value.example.com/ (within 5 minutes)\n"
 
@@ -71,20 +71,20 @@ def test_a_stack_that_hosts_none_is_left_alone(
     samconfig: Path, capsys: pytest.CaptureFixture[str], outputs: dict[str, object]
 ) -> None:
     create_stack(**outputs)
-    publish(samconfig, "dev", ROOT / "dashboard")
+    publish(samconfig, "dev", ROOT / "dashboard/public")
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_stack_that_is_not_there_is_told_in_one_line(samconfig: Path) -> None:
     with pytest.raises(StackError, match=r"^the dashboard of outcomes-dev is not published: .*does not exist") as told:
-        publish(samconfig, "dev", ROOT / "dashboard")
+        publish(samconfig, "dev", ROOT / "dashboard/public")
     assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("environment", ["prod", "staging"])
 def test_an_environment_without_a_stack_is_told(samconfig: Path, environment: str) -> None:
     with pytest.raises(StackError, match=rf"samconfig.toml has no stack_name in \[{environment}.deploy.parameters\]"):
-        publish(samconfig, environment, ROOT / "dashboard")
+        publish(samconfig, environment, ROOT / "dashboard/public")
 
 
 def test_the_command_ends_with_one_line_and_1() -> None:
