@@ -31,7 +31,14 @@ def mock_aws() -> Iterator[None]:
         yield
 
 
-def _answered_by_moto(connection: Connection, headers: Mapping[str, str], body: bytes, _until: float) -> Reply:
+_post = Connection.post
+
+
+def _answered_by_moto(
+    connection: Connection, headers: Mapping[str, str], body: bytes, until: float, **how: Any
+) -> Reply:
+    if not connection.host.endswith(".amazonaws.com"):
+        return _post(connection, headers, body, until, **how)
     request = AWSPreparedRequest("POST", f"https://{connection.host}/", HTTPHeaders(), body, stream_output=False)
     for name, value in headers.items():
         request.headers[name] = value

@@ -29,6 +29,10 @@ os.environ |= {
     "KEYS_TABLE": "KeysTable",
     "TOTALS_TABLE": "TotalsTable",
     "TOTALS_EDITION": "1",
+    "WEBHOOK_URL": "https://hooks.example.com/outcomes",
+    "WEBHOOK_SECRET_ARN": "webhook-secret",
+    "WEBHOOKS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/WebhooksQueue",
+    "DEAD_WEBHOOKS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/DeadWebhooksQueue",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
 }
 

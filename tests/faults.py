@@ -1,4 +1,4 @@
-"""Faults of DynamoDB and Secrets Manager, put between our caller and moto."""
+"""Faults of AWS's services, put between our caller and moto."""
 
 import json
 from binascii import crc32
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from outcomes.storage.connection import NotSent, Reply
-from outcomes.storage.dynamodb import DynamoDB, SecretsManager
+from outcomes.storage.dynamodb import SQS, DynamoDB, SecretsManager
 
 THROTTLED = "ProvisionedThroughputExceededException"
 DENIED = "AccessDeniedException"
@@ -89,7 +89,7 @@ def fine(_request: Request, send: Send) -> Reply:
 
 
 @contextmanager
-def faulty(service: DynamoDB | SecretsManager, operations: str | set[str], *faults: Fault) -> Iterator[list[str]]:
+def faulty(service: DynamoDB | SecretsManager | SQS, operations: str | set[str], *faults: Fault) -> Iterator[list[str]]:
     """Let attempts at `operations` meet `faults`, one each in turn, the last for ever. Yields the operations sent."""
     sent: list[str] = []
     post = service.connection.post

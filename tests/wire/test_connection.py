@@ -5,18 +5,13 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from outcomes.storage.connection import Connection, NotSent, Reply
 
+from tests.authority import Authority, make_authority
 from tests.wire.network import http
 
 BODY = b'{"a": 1}'
@@ -151,6 +146,16 @@ def test_an_answer_that_ends_in_its_headers_has_no_body(start: Start, broken: by
     assert server.accepted == 2
 
 
+def test_a_body_that_is_not_wanted_is_not_waited_for(start: Start) -> None:
+    unending = ANSWER.replace(b"Content-Length: 8", b"Content-Length: 8000000")
+    connection, server = start([unending], [ANSWER])
+    reply = connection.post({}, b"the end", LATER, target="/hook?a=b", whole=False)
+    assert (reply.status, reply.body) == (200, b"")
+    assert server.received[0].startswith(b"POST /hook?a=b HTTP/1.1\r\n")
+    assert post(connection).body == BODY
+    assert server.accepted == 2
+
+
 def test_an_answer_in_chunks_is_put_together(start: Start) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     connection, server = start([head + b'5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n', ANSWER])
@@ -213,48 +218,9 @@ def test_every_address_of_a_host_is_tried(start: Start, monkeypatch: pytest.Monk
         post(connection)
 
 
-class Authority(NamedTuple):
-    """A certificate authority, in a file, and a server that it vouches for, as `localhost`."""
-
-    file: Path
-    server: ssl.SSLContext
-
-
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    folder = tmp_path_factory.mktemp("authority")
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [x509.Name.from_rfc4514_string(f"CN={name}") for name in ("authority", "localhost")]
-    now = datetime.now(UTC)
-
-    def certificate(which: int) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder(names[0], names[which], keys[which].public_key(), x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=not which, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[which].public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
-        )
-
-    usage = dict.fromkeys(
-        (
-            *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
-            *("crl_sign", "encipher_only", "decipher_only"),
-        ),
-        False,
-    )
-    root = certificate(0).add_extension(x509.KeyUsage(key_cert_sign=True, **usage), critical=True)
-    leaf = certificate(1).add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    file, chain = folder / "authority.pem", folder / "server.pem"
-    file.write_bytes(root.sign(keys[0], hashes.SHA256()).public_bytes(Encoding.PEM))
-    chain.write_bytes(
-        keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        + leaf.sign(keys[0], hashes.SHA256()).public_bytes(Encoding.PEM)
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(chain)
-    return Authority(file, server)
+    return make_authority(tmp_path_factory.mktemp("authority"), "localhost")
 
 
 class TestTls:

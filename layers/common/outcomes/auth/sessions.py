@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from outcomes.contract.limits import MAX_ID
 from outcomes.errors import Busy
-from outcomes.storage.dynamodb import NEVER, CallFailed, DynamoDB, Limits, SecretsManager, ServiceError
+from outcomes.storage.dynamodb import NEVER, CallFailed, DynamoDB, Limits, SecretsManager
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 """Limits of a call of the sessions table or Secrets Manager, in seconds, if the authorizer has as many left."""
@@ -197,23 +197,16 @@ class SessionSecrets:
 
     def _fetch(self, until: float) -> None:
         try:
-            secrets = [self._secret("AWSCURRENT", until)]
-            try:
-                secrets.append(self._secret("AWSPREVIOUS", until))
-            except ServiceError as error:
-                if error.code != "ResourceNotFoundException":  # which it is when it was never rotated
-                    raise
+            versions = self.secrets_manager.versions(self._arn, until)
         except (Busy, CallFailed) as error:
             raise SessionsUnavailable(f"Session secret: {error}") from error
+        secrets: list[str] = []
+        for version in versions:
+            if not version.get("SecretString"):
+                # An empty one would derive a key that everybody knows.
+                raise SessionsUnavailable(f"Session secret: {version['VersionStages'][0]} has no text")
+            secrets.append(version["SecretString"])
         self._kept, self._kept_since = secrets, self._clock()
-
-    def _secret(self, stage: str, until: float) -> str:
-        request = {"SecretId": self._arn, "VersionStage": stage}
-        secret: str | None = self.secrets_manager.call("GetSecretValue", request, until=until).get("SecretString")
-        if not secret:
-            # An empty one would derive a key that everybody knows.
-            raise SessionsUnavailable(f"Session secret: {stage} has no text")
-        return secret
 
 
 class StoredSessions:

@@ -61,6 +61,11 @@ def count_unauthorized(reason: str) -> None:
     _write("reason", reason, {"AuthRefused": ("Count", [1.0])}, otherwise="Refused, but not counted")
 
 
+def count_webhook(result: str) -> None:
+    """Write WebhookAttempts, by result, which is one of a closed set of words."""
+    _write("result", result, {"WebhookAttempts": ("Count", [1.0])}, otherwise="Attempted, but not counted")
+
+
 def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]], *, otherwise: str) -> None:
     """Write one line of metrics, each a unit and values; or, where that fails, log `otherwise`.
 

@@ -1,4 +1,4 @@
-"""DynamoDB and Secrets Manager, called without an SDK: sign, send, check the answer, try again.
+"""DynamoDB, Secrets Manager and SQS, called without an SDK: sign, send, check the answer, try again.
 
 By the rules of the SDKs' standard mode of retries, except that a partition which is too hot is not waited for:
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
@@ -352,6 +352,28 @@ class SecretsManager(_Service):
     target = "secretsmanager"
     content_type = "application/x-amz-json-1.1"
     endpoint_variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
+
+    def versions(self, secret: str, until: float = NEVER) -> list[Answer]:
+        """Read a secret: its current version and, once it was rotated, the one before.
+
+        Raises what `call` raises.
+        """
+        found = [self.call("GetSecretValue", {"SecretId": secret, "VersionStage": "AWSCURRENT"}, until=until)]
+        try:
+            found.append(self.call("GetSecretValue", {"SecretId": secret, "VersionStage": "AWSPREVIOUS"}, until=until))
+        except ServiceError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+        return found
+
+
+class SQS(_Service):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/"""
+
+    name = "sqs"
+    target = "AmazonSQS"
+    content_type = "application/x-amz-json-1.0"
+    endpoint_variable = "AWS_ENDPOINT_URL_SQS"
 
 
 def _endpoint(service: str, region: str, variable: str) -> str:

@@ -1,0 +1,102 @@
+"""The one who receives webhooks: where, and what came of an attempt to hand it one."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from typing import NamedTuple
+
+from outcomes.contract import instants
+from outcomes.storage.connection import Connection, NotSent, Reply, Resolve
+from outcomes.webhooks.addresses import NotPublic, public_addresses
+
+SECONDS = 10
+"""For an attempt as a whole: looking up the name, connecting, sending, and the answer's headers."""
+
+CONNECT_SECONDS = 4
+"""For one address, so that there is time for another."""
+
+# The template has the same, in the pattern of WebhookUrl. A name with a dot, no address, in lower case; the two ports
+# that webhooks are received at; no user, password or fragment.
+_URL = re.compile(
+    r"(?P<origin>https://([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?(:(443|8443))?)"
+    r"(?P<target>/[!$-;=?-Z_a-z~]*)?",
+    re.ASCII,
+)
+_MAX_URL = 200
+
+
+class Attempt(NamedTuple):
+    """Result of an attempt.
+
+    reason: why it failed, one of few words; empty when it succeeded. status: of the answer, None without one.
+    cause: for the log; nothing that the receiver wrote. pause: seconds that it asked for.
+    """
+
+    reason: str
+    status: int | None = None
+    cause: str = ""
+    pause: float = 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Check whether the receiver wants no more webhooks, by its own word."""
+        return self.status == 410
+
+
+class Receiver:
+    """A receiver, named by its URL. Raises ValueError, which does not quote it, for one that may not be called."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        resolve: Resolve = public_addresses,
+        authorities: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        match = _URL.fullmatch(url)
+        if not match or len(url) > _MAX_URL:
+            raise ValueError("not a URL that webhooks are sent to")
+        self._target = match["target"] or "/"
+        self._connection = Connection(match["origin"], CONNECT_SECONDS, SECONDS, authorities, clock, resolve)
+        self._clock = clock
+
+    @property
+    def host(self) -> str:
+        """Name the host, with its port where that is not the usual one."""
+        return self._connection.host
+
+    def hand(self, headers: Mapping[str, str], body: bytes) -> Attempt:
+        """Post a webhook, once, and read no more of the answer than its headers. No redirect is followed."""
+        headers = {
+            "host": self.host,
+            "content-type": "application/cloudevents+json; charset=utf-8",
+            "user-agent": "outcomes-api",
+            "connection": "close",
+            **headers,
+        }
+        until = self._clock() + SECONDS
+        try:
+            reply = self._connection.post(headers, body, until, target=self._target, whole=False)
+        except NotSent as failure:
+            reason = "not_public" if isinstance(failure.__cause__, NotPublic) else "no_connection"
+            return Attempt(reason, cause=str(failure))
+        except (OSError, HTTPException) as failure:
+            # Not its text, which may quote what the receiver wrote.
+            return Attempt("timeout" if isinstance(failure, TimeoutError) else "broken", cause=type(failure).__name__)
+        if 200 <= reply.status < 300:
+            return Attempt("", reply.status)
+        return Attempt(f"status_{reply.status // 100}xx", reply.status, pause=_asked_pause(reply))
+
+
+def _asked_pause(reply: Reply) -> float:
+    """Read Retry-After (RFC 9110, 10.2.3) as seconds from now; 0 where there is none that makes sense."""
+    value = reply.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - instants.now() / 1000)
+    except (ValueError, OverflowError):
+        return 0

@@ -1,0 +1,335 @@
+"""From the queue to the receiver: tried again, longer and longer, for three days, and never lost."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.sqs.models import sqs_backends
+from outcomes.contract import instants
+from outcomes.storage.dynamodb import SecretsManager
+from outcomes.webhooks import delivery
+from outcomes.webhooks.delivery import HOUR, LONGEST, SPREAD, WAITS, SigningKeys, wait_after
+from outcomes.webhooks.receiver import Receiver
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from functions.deliver_webhook import app
+from local.environment import ACCOUNT, REGION
+from tests.aws import aws_client, mock_aws
+from tests.faults import DENIED, error, faulty
+from tests.webhooks.conftest import ReceivingServer
+
+SECRET = "made0up0webhook0secret0of0sixty0four0letters0and0digits0as0aws00"
+NEXT_SECRET = "made0up0webhook0secret0that0is0the0next0one0of0sixty0four0letter"
+EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "01M881HMN5BK0R53WV7N3P1R3Q",
+    "source": "outcomes-prod",
+    "type": "outcome.recorded",
+    "subject": "users/42/outcomes/01M881HMN5BK0R53WV7N3P1R3Q",
+    "data": {"title": "Renewed Acme", "value_usd": 0},
+}
+# A number that a float would change.
+DETAIL = json.dumps(EVENT, ensure_ascii=False).replace('"value_usd": 0', '"value_usd": 12345678901234567.10')
+ON_THE_BUS = f'{{"version": "0", "id": "b2a7", "detail-type": "outcome.recorded", "detail": {DETAIL}}}'
+
+type Log = Callable[[], list[dict[str, Any]]]
+
+
+class Queues:
+    """The stack's queues, as Lambda polls the one. waits: seconds for which messages were hidden, in turn."""
+
+    def __init__(self) -> None:
+        self.sqs = aws_client("sqs")
+        dead = self.sqs.create_queue(QueueName="DeadWebhooksQueue")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": len(WAITS) + 1})
+        self.url = self.sqs.create_queue(QueueName="WebhooksQueue", Attributes={"RedrivePolicy": policy})["QueueUrl"]
+        self.waits: list[int] = []
+
+    def put(self, body: str = ON_THE_BUS) -> None:
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
+
+    def poll(self) -> list[dict[str, Any]]:
+        """Hand what may be received to the function, delete what it is done with, and let the waits go by at once."""
+        received = self.sqs.receive_message(
+            QueueUrl=self.url, MessageSystemAttributeNames=["All"], MaxNumberOfMessages=10, VisibilityTimeout=1800
+        ).get("Messages", [])
+        records = [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+            }
+            for message in received
+        ]
+        for record in records:
+            answer = app.handler({"Records": [record]}, None)
+            if {"itemIdentifier": record["messageId"]} not in answer["batchItemFailures"]:
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=record["receiptHandle"])
+        for message in sqs_backends[ACCOUNT][REGION].queues["WebhooksQueue"]._messages:
+            self.waits.append(round(message.visible_at / 1000 - time.time()))
+            message.visible_at = 0
+        return records
+
+    @property
+    def waiting(self) -> list[str]:
+        return [message.body for message in sqs_backends[ACCOUNT][REGION].queues["WebhooksQueue"]._messages]
+
+    @property
+    def dead(self) -> list[str]:
+        return [message.body for message in sqs_backends[ACCOUNT][REGION].queues["DeadWebhooksQueue"]._messages]
+
+
+def spread(waits: list[int]) -> Any:
+    return pytest.approx(waits, rel=SPREAD, abs=1)
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch, server: ReceivingServer, authorities: Path) -> Iterator[Queues]:
+    """Make the queues and the secret, and a function that has just started, whose receiver is on this machine."""
+    receiver = Receiver("https://hooks.example.com/outcomes", resolve=server.resolve, authorities=str(authorities))
+    monkeypatch.setattr(app, "receiver", receiver)
+    with mock_aws():
+        aws_client("secretsmanager").create_secret(Name="webhook-secret", SecretString=SECRET)
+        monkeypatch.setattr(app, "keys", SigningKeys("webhook-secret"))
+        yield Queues()
+
+
+def test_an_event_of_the_bus_is_posted_and_verified(queues: Queues, server: ReceivingServer) -> None:
+    queues.put()
+    queues.poll()
+
+    [call] = server.calls
+    assert Webhook(SECRET).verify(call.body, call.headers) == json.loads(DETAIL)
+    assert call.headers["webhook-id"] == EVENT["id"]
+    assert b'"value_usd":12345678901234567.10' in call.body
+    assert (queues.waiting, queues.dead) == ([], [])
+
+
+def test_what_failed_for_a_while_is_delivered(queues: Queues, server: ReceivingServer, log: Log) -> None:
+    server.answers = [503, lambda out: out.write(b""), 500]
+    queues.put()
+    for _ in range(4):
+        queues.poll()
+
+    assert queues.waits == spread([5, 5 * 60, 30 * 60])
+    lines = log()
+    assert [(line["reason"], line["attempt"]) for line in lines] == [
+        ("status_5xx", 1),
+        ("broken", 2),
+        ("status_5xx", 3),
+    ]
+    assert [line["next_in_seconds"] for line in lines] == queues.waits
+    assert {call.headers["webhook-id"] for call in server.calls} == {EVENT["id"]}
+    assert {call.body for call in server.calls} == {server.calls[0].body}
+    assert len(server.calls) == 4
+    assert Webhook(SECRET).verify(server.calls[-1].body, server.calls[-1].headers)
+    assert (queues.waiting, queues.dead) == ([], [])
+
+
+def test_each_attempt_is_signed_when_it_is_made(
+    queues: Queues, server: ReceivingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver refuses what was signed more than five minutes ago."""
+    now = instants.now()
+    server.answers = [500]
+    queues.put()
+    for later in (0, HOUR):
+        monkeypatch.setattr("outcomes.contract.instants.now", lambda later=later: now + later * 1000)
+        queues.poll()
+
+    first, second = (int(call.headers["webhook-timestamp"]) for call in server.calls)
+    assert second - first == HOUR
+
+
+def test_after_three_days_it_is_set_aside_whole(queues: Queues, server: ReceivingServer) -> None:
+    server.answers = [500] * 20
+    queues.put()
+    while queues.poll():
+        pass
+
+    assert len(server.calls) == len(WAITS) + 1
+    assert queues.waits == spread([*WAITS, 0])
+    assert 3 * 24 * HOUR <= sum(queues.waits) <= 1.05 * 3 * 24 * HOUR
+    assert (queues.waiting, queues.dead) == ([], [ON_THE_BUS])
+
+
+def test_what_fails_stops_nothing_else(queues: Queues, server: ReceivingServer) -> None:
+    server.answers = [500, 204, 204]
+    for number in range(3):
+        queues.put(ON_THE_BUS.replace(EVENT["id"], f"event:{number}"))
+    queues.poll()
+
+    assert len(server.calls) == 3
+    assert len(queues.waiting) == 1
+
+
+def test_a_receiver_that_is_gone_gets_it_once(queues: Queues, server: ReceivingServer, log: Log) -> None:
+    server.answers = [410]
+    queues.put()
+    queues.poll()
+
+    assert (queues.waiting, queues.dead) == ([], [ON_THE_BUS])
+    assert [(line["status"], "next_in_seconds" in line) for line in log()] == [(410, False)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "null",
+        "{}",
+        '{"detail": null}',
+        '{"detail": "text"}',
+        '{"detail": {}}',
+        '{"detail": {"id": 7}}',
+        '{"detail": {"id": "a.b"}}',
+        '{"detail": {"id": "a\\r\\nx: y"}}',
+        f'{{"detail": {{"id": "a", "data": {"[" * 65}{"]" * 65}}}}}',
+        f'{{"detail": {{"id": "a", "data": {"[" * 100_000}',
+    ],
+)
+def test_what_is_no_event_is_set_aside(queues: Queues, server: ReceivingServer, body: str) -> None:
+    message = {"messageId": "1", "receiptHandle": "x", "body": body, "attributes": {"ApproximateReceiveCount": "1"}}
+    aside: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app.queue, "set_aside", aside.append)
+        assert app.handler({"Records": [message]}, None) == {"batchItemFailures": []}
+
+    assert aside == [message]
+    assert server.calls == []
+    assert queues.dead == []
+
+
+class TestRotation:
+    @pytest.fixture(autouse=True)
+    def now(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+        """Move the clock by seconds."""
+        assert queues  # with a function that has just started
+        real, moved = instants.now, [0.0]
+        monkeypatch.setattr("outcomes.contract.instants.now", lambda: real() + round(moved[0] * 1000))
+        monkeypatch.setattr(app.keys, "_clock", lambda: time.monotonic() + moved[0])
+
+        def move(seconds: float) -> None:
+            moved[0] += seconds
+
+        return move
+
+    def rotate(self, secret: str) -> None:
+        aws_client("secretsmanager").put_secret_value(SecretId="webhook-secret", SecretString=secret)
+
+    def verified_by(self, queues: Queues, server: ReceivingServer) -> set[str]:
+        """List the secrets that a receiver may have now."""
+        queues.put()
+        queues.poll()
+        call = server.calls[-1]
+        # The library's `verify` knows no time but the real one.
+        signed_at = datetime.fromtimestamp(int(call.headers["webhook-timestamp"]), UTC)
+        signatures = {
+            secret: Webhook(secret).sign(call.headers["webhook-id"], signed_at, call.body.decode())
+            for secret in (SECRET, NEXT_SECRET)
+        }
+        sent = call.headers["webhook-signature"].split(" ")
+        return {secret for secret, signature in signatures.items() if signature in sent}
+
+    def test_both_secrets_count_for_a_day(
+        self, queues: Queues, server: ReceivingServer, now: Callable[[float], None]
+    ) -> None:
+        assert self.verified_by(queues, server) == {SECRET}
+        self.rotate(NEXT_SECRET)
+        now(delivery.KEYS_SECONDS)  # so long a secret is kept
+        assert self.verified_by(queues, server) == {SECRET, NEXT_SECRET}
+        now(23 * HOUR)
+        assert self.verified_by(queues, server) == {SECRET, NEXT_SECRET}
+        now(HOUR)
+        assert self.verified_by(queues, server) == {NEXT_SECRET}
+
+    def test_a_rotated_webhook_is_verified_and_a_stranger_s_is_not(
+        self, queues: Queues, server: ReceivingServer
+    ) -> None:
+        self.rotate(f"whsec_{NEXT_SECRET}\n")  # as somebody may paste it
+        queues.put()
+        queues.poll()
+        [call] = server.calls
+        for secret in (SECRET, NEXT_SECRET):
+            assert Webhook(secret).verify(call.body, call.headers)
+        with pytest.raises(WebhookVerificationError):
+            Webhook(SECRET.swapcase()).verify(call.body, call.headers)
+
+    def test_a_secret_that_is_none_delivers_nothing_and_is_not_told(
+        self, queues: Queues, server: ReceivingServer, log: Log
+    ) -> None:
+        self.rotate("made-up-pass-phrase")
+        queues.put()
+        queues.poll()
+        assert server.calls == []
+        assert queues.waits == [5]
+        [line] = log()
+        assert (line["reason"], line["cause"]) == ("no_secret", "ValueError: not Base64 of 24 to 64 bytes")
+
+    def test_one_that_was_mended_delivers(self, queues: Queues, server: ReceivingServer) -> None:
+        self.rotate("made-up-pass-phrase")
+        self.rotate(NEXT_SECRET)
+        assert self.verified_by(queues, server) == {NEXT_SECRET}
+
+
+def test_without_the_secret_it_waits(queues: Queues, server: ReceivingServer, log: Log) -> None:
+    secrets: SecretsManager = app.keys._secrets
+    queues.put()
+    with faulty(secrets, "GetSecretValue", error(DENIED)):
+        queues.poll()
+    assert (server.calls, queues.waits) == ([], [5])
+    assert [line["reason"] for line in log()] == ["no_secret"]
+    queues.poll()
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(("operation", "status"), [("ChangeMessageVisibility", 500), ("SendMessage", 410)])
+def test_where_sqs_cannot_be_told_the_queue_keeps_it(
+    queues: Queues, server: ReceivingServer, log: Log, operation: str, status: int
+) -> None:
+    server.answers = [status]
+    queues.put()
+    with faulty(app.queue._sqs, operation, error(DENIED)):
+        queues.poll()
+    assert len(queues.waiting) == 1
+    assert [line["message"] for line in log()] == ["A webhook's next attempt is when the queue has it"]
+    queues.poll()
+    assert (queues.waiting, queues.dead) == ([], [])
+
+
+def test_every_attempt_is_counted_by_its_result(
+    queues: Queues, server: ReceivingServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers = [429, 204]
+    queues.put()
+    queues.poll()
+    queues.poll()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "WebhookAttempts" in line]
+    assert [(line["result"], line["WebhookAttempts"]) for line in lines] == [
+        ("status_4xx", [1.0]),
+        ("delivered", [1.0]),
+    ]
+
+
+class TestWaits:
+    def test_grow_for_three_days(self) -> None:
+        waits = [wait_after(number, spread=lambda _: 0) for number in range(1, len(WAITS) + 2)]
+        assert waits == [5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, *[11 * HOUR] * 5, 0]
+
+    def test_are_spread_and_never_longer_than_sqs_waits(self) -> None:
+        for number in range(1, len(WAITS) + 1):
+            wait = wait_after(number, asked=10**9, spread=lambda seconds: seconds)
+            assert wait_after(number, asked=10**9, spread=lambda _: 0) < wait < 12 * HOUR - 300
+
+    def test_are_longer_where_the_receiver_asks_and_never_shorter(self) -> None:
+        assert wait_after(1, asked=120, spread=lambda _: 0) == 120
+        assert wait_after(4, asked=120, spread=lambda _: 0) == 2 * HOUR
+        assert wait_after(1, asked=10**6, spread=lambda _: 0) == LONGEST

@@ -1,0 +1,291 @@
+"""One attempt: to whom, over what, for how long, and what comes of it."""
+
+import itertools
+import socket
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcomes.webhooks.receiver import SECONDS, Attempt, Receiver
+from outcomes.webhooks.signing import signed
+
+from tests.webhooks.conftest import HOST, ReceivingServer
+
+URL = f"https://{HOST}/hooks?of=outcomes"
+BODY = b'{"id":"event:1"}'
+HEADERS = signed("event:1", 1_775_044_800, BODY, [b"made-up-key-of-twenty-four-bytes"])
+
+# Whatever is no public name at one of two ports. What a name leads to, test_addresses.py says.
+HOSTILE = {
+    "no TLS": ["http://hooks.example.com/", "ftp://hooks.example.com/", "file:///etc/passwd", "//hooks.example.com/"],
+    "an address": ["https://127.0.0.1/", "https://93.184.215.14/", "https://[::1]/", "https://[::ffff:127.0.0.1]/"],
+    "an address in disguise": [
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0177.0.0.1/",
+        "https://127.1/",
+        "https://0x7f.0.0.0x1/",
+        "https://169.254.169.254/latest/meta-data/",
+    ],
+    "a name of this network": ["https://localhost/", "https://metadata/", "https://instance-data/"],
+    "a user": [
+        "https://user@hooks.example.com/",
+        "https://user:password@hooks.example.com/",
+        "https://hooks.example.com@127.0.0.1/",
+        "https://hooks.example.com%40127.0.0.1/",
+        "https://127.0.0.1\\@hooks.example.com/",
+        "https://hooks.example.com\\@127.0.0.1/",
+    ],
+    "another port": [
+        "https://hooks.example.com:22/",
+        "https://hooks.example.com:80/",
+        "https://hooks.example.com:6379/",
+        "https://hooks.example.com:0443/",
+        "https://hooks.example.com:/",
+        "https://hooks.example.com:443:80/",
+    ],
+    "another script": ["https://hooks.exämple.com/", "https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ.com/", "https://127。0。0。1/"],
+    "half a name": ["https://.example.com/", "https://hooks..com/", "https://-a.example.com/", "https://hooks.com./"],
+    "what is no path": [
+        "https://hooks.example.com/#fragment",
+        "https://hooks.example.com/a b",
+        "https://hooks.example.com/\r\nHost: x",
+        "https://hooks.example.com/ü",
+        "https://hooks.example.com?of=outcomes",
+    ],
+    "nothing": ["", "https://", "https:///hooks", f"https://hooks.example.com/{'x' * 200}"],
+}
+FINE = [
+    "https://hooks.example.com",
+    "https://hooks.example.com/",
+    "https://hooks.example.com:8443/a/b-c_d~e?f=g&h=%20#".rstrip("#"),
+    "https://xn--exmple-cua.com/hooks",
+    "https://a.b.c.d.example/",
+]
+
+
+@pytest.mark.parametrize("url", FINE)
+def test_a_public_name_may_receive(url: str) -> None:
+    assert Receiver(url).host in url
+
+
+@pytest.mark.parametrize("url", [pytest.param(url, id=f"{kind}: {url}") for kind in HOSTILE for url in HOSTILE[kind]])
+def test_nothing_else_may(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^not a URL that webhooks are sent to$"):
+        Receiver(url)
+
+
+@pytest.fixture
+def hand(server: ReceivingServer, authorities: Path) -> Callable[..., Attempt]:
+    """Make an attempt, with the receiver's name leading to this machine."""
+
+    def attempt(url: str = URL, **how: Any) -> Attempt:
+        given: dict[str, Any] = {"resolve": server.resolve, "authorities": str(authorities)} | how
+        return Receiver(url, **given).hand(HEADERS, BODY)
+
+    return attempt
+
+
+def test_what_is_posted_is_a_signed_cloudevent(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
+    assert hand() == Attempt("", 204)
+    [call] = server.calls
+    assert call.target == "/hooks?of=outcomes"
+    assert call.body == BODY
+    assert call.headers == {
+        "host": HOST,
+        "content-type": "application/cloudevents+json; charset=utf-8",
+        "user-agent": "outcomes-api",
+        "connection": "close",
+        "content-length": str(len(BODY)),
+        **HEADERS,
+    }
+
+
+def test_a_port_is_part_of_the_host(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
+    assert not hand(f"https://{HOST}:8443").reason
+    assert [(call.target, call.headers["host"]) for call in server.calls] == [("/", f"{HOST}:8443")]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        *((status, "") for status in (200, 201, 202, 204, 299)),
+        *((status, "status_3xx") for status in (300, 304, 305)),
+        *((status, "status_4xx") for status in (400, 401, 404, 429)),
+        *((status, "status_5xx") for status in (500, 502, 503, 504)),
+    ],
+)
+def test_two_hundreds_are_a_success_and_nothing_else(
+    server: ReceivingServer, hand: Callable[..., Attempt], status: int, reason: str
+) -> None:
+    server.answers = [status]
+    assert hand() == Attempt(reason, status)
+
+
+def test_a_receiver_can_say_that_it_is_gone(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
+    server.answers = [410, 404]
+    assert [hand().is_gone, hand().is_gone] == [True, False]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("to", ["http://169.254.169.254/latest/meta-data/", f"https://{HOST}/elsewhere"])
+def test_a_redirect_is_not_followed(
+    server: ReceivingServer, hand: Callable[..., Attempt], status: int, to: str
+) -> None:
+    server.answers = [(status, {"Location": to})]
+    assert hand() == Attempt("status_3xx", status)
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 7 ", 7),
+        ("0", 0),
+        ("9" * 40, 999_999_999),
+        ("-5", 0),
+        ("1.5", 0),
+        ("soon", 0),
+        ("", 0),
+        ("٣", 0),
+        (formatdate(0, usegmt=True), 0),
+        (formatdate(time.time() + 3600, usegmt=True), 3600),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", 0),
+    ],
+)
+def test_a_receiver_can_ask_for_a_pause(
+    server: ReceivingServer, hand: Callable[..., Attempt], value: str, seconds: float
+) -> None:
+    server.answers = [(503, {"Retry-After": value.encode().decode("latin-1")})]
+    assert hand().pause == pytest.approx(seconds, abs=60)
+
+
+def test_a_long_answer_is_not_read(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
+    def answer(out: Any) -> None:
+        out.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        out.write(b"x" * 100_000)
+
+    server.answers = [answer]
+    assert hand() == Attempt("", 200)
+
+
+def ticking() -> Callable[[], float]:
+    """Make a clock on which a second passes whenever somebody looks."""
+    seconds = itertools.count()
+    return lambda: float(next(seconds))
+
+
+@pytest.mark.parametrize(
+    "drops", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 100 Continue\r\n\r\n"]
+)
+def test_a_receiver_that_drips_is_cut_off_after_ten_seconds_in_all(
+    server: ReceivingServer, hand: Callable[..., Attempt], drops: bytes
+) -> None:
+    """A socket's own timeout would begin anew with each byte."""
+    sent = 0
+
+    def answer(out: Any) -> None:
+        nonlocal sent
+        for byte in (
+            itertools.cycle(drops) if drops.endswith(b"\r\n\r\n") else [*drops, *itertools.repeat(b"x"[0], 100)]
+        ):
+            out.write(bytes([byte]))
+            sent += 1
+            if sent > 10_000:
+                raise AssertionError("nobody cut it off")
+
+    server.answers = [answer]
+    assert hand(clock=ticking()) == Attempt("timeout", cause="TimeoutError")
+
+
+def test_a_receiver_that_is_silent_is_cut_off(
+    server: ReceivingServer, hand: Callable[..., Attempt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outcomes.webhooks.receiver.SECONDS", 0.05)
+    server.answers = [lambda _out: time.sleep(0.1)]
+    assert hand() == Attempt("timeout", cause="TimeoutError")
+
+
+def test_ten_seconds_are_for_looking_up_and_connecting_too(server: ReceivingServer) -> None:
+    assert SECONDS == 10
+    asked: list[float] = []
+
+    def resolve(host: bytes, port: int, seconds: float) -> Any:
+        asked.append(seconds)
+        return server.resolve(host, port, seconds) * 20
+
+    # Each look at the clock is a second, and a connection that fails takes one.
+    attempt = Receiver(f"https://{HOST}:8443", resolve=resolve, clock=ticking()).hand(HEADERS, BODY)
+    assert attempt.reason == "no_connection"
+    assert asked == [SECONDS - 1]
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 made-up-secret\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_an_answer_that_is_no_http_is_a_failure_and_not_quoted(
+    server: ReceivingServer, hand: Callable[..., Attempt], answer: bytes
+) -> None:
+    server.answers = [lambda out: out.write(answer)]
+    attempt = hand()
+    assert attempt.reason == "broken"
+    assert attempt.cause in {"BadStatusLine", "RemoteDisconnected"}
+
+
+def test_a_certificate_of_another_name_or_authority_is_refused(
+    server: ReceivingServer, hand: Callable[..., Attempt]
+) -> None:
+    for attempt in (hand("https://other.example.com/"), hand(authorities=None)):
+        assert attempt.reason == "no_connection"
+        assert "CERTIFICATE_VERIFY_FAILED" in attempt.cause
+    assert server.calls == []
+
+
+def test_nothing_of_a_url_but_its_host_is_in_a_cause() -> None:
+    def nobody(*_: object) -> Any:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    attempt = Receiver(f"https://{HOST}/made-up-token?key=made-up-secret", resolve=nobody).hand(HEADERS, BODY)
+    assert attempt.cause == f"no connection to {HOST}: [Errno -2] Name or service not known"
+
+
+class TestRebinding:
+    """A name may be answered otherwise the next time: it is asked for once, and what was looked at is called."""
+
+    @pytest.fixture
+    def connected(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        connected: list[Any] = []
+
+        def connect(_socket: socket.socket, address: Any) -> None:
+            connected.append(address)
+            raise ConnectionRefusedError("refused")
+
+        monkeypatch.setattr("socket.socket.connect", connect)
+        return connected
+
+    def answer(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+        rest = iter(addresses)
+        monkeypatch.setattr(
+            "socket.getaddrinfo",
+            lambda _host, port, **_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(rest), port))],
+        )
+
+    def test_what_was_looked_at_is_called(self, monkeypatch: pytest.MonkeyPatch, connected: list[Any]) -> None:
+        self.answer(monkeypatch, "8.8.8.8", "127.0.0.1")
+        receiver = Receiver(URL)
+        assert receiver.hand(HEADERS, BODY).reason == "no_connection"
+        assert connected == [("8.8.8.8", 443)]
+
+    def test_the_next_call_looks_again(self, monkeypatch: pytest.MonkeyPatch, connected: list[Any]) -> None:
+        self.answer(monkeypatch, "8.8.8.8", "169.254.169.254")
+        receiver = Receiver(URL)
+        assert [receiver.hand(HEADERS, BODY).reason for _ in range(2)] == ["no_connection", "not_public"]
+        assert connected == [("8.8.8.8", 443)]
+
+    def test_a_metadata_name_is_not_called(self, monkeypatch: pytest.MonkeyPatch, connected: list[Any]) -> None:
+        self.answer(monkeypatch, "169.254.169.254")
+        attempt = Receiver("https://metadata.google.internal/computeMetadata/v1/").hand(HEADERS, BODY)
+        assert attempt.reason == "not_public"
+        assert connected == []

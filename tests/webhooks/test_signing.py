@@ -1,0 +1,100 @@
+"""Signatures, as the official library sees them."""
+
+import time
+from base64 import b64decode, b64encode
+
+import pytest
+from outcomes.webhooks.signing import is_id, signed, signing_key
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+# As Secrets Manager makes it: letters and digits, without prefix and padding.
+SECRET = "made0up0webhook0secret0of0sixty0four0letters0and0digits0as0aws00"
+OTHER = "whsec_" + b64encode(b"made-up-other-webhook-secret").decode()
+BODY = '{"id":"01M881HMN5BK0R53WV7N3P1R3Q","data":{"title":"Grüße","value_usd":12.50}}'.encode()
+NOW = int(time.time())
+
+
+def test_the_official_library_verifies_it() -> None:
+    headers = signed("event:1", NOW, BODY, [signing_key(SECRET)])
+
+    assert Webhook(SECRET).verify(BODY, headers)["data"]["title"] == "Grüße"
+    assert Webhook(f"whsec_{SECRET}").verify(BODY, headers)
+
+
+def test_while_a_secret_is_rotated_either_verifies_it() -> None:
+    headers = signed("event:1", NOW, BODY, [signing_key(OTHER), signing_key(SECRET)])
+
+    assert len(headers["webhook-signature"].split(" ")) == 2
+    for secret in (SECRET, OTHER):
+        assert Webhook(secret).verify(BODY, headers)
+
+
+def test_a_signature_is_the_specification_s() -> None:
+    """The example by which libraries are tested: https://github.com/standard-webhooks/standard-webhooks/tree/main/libraries"""
+    headers = signed(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+        [signing_key("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+    )
+
+    assert headers == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+@pytest.mark.parametrize(
+    ("secret", "changed", "body"),
+    [
+        pytest.param(OTHER, {}, BODY, id="another secret"),
+        pytest.param(SECRET, {}, BODY + b" ", id="another body"),
+        pytest.param(SECRET, {"webhook-id": "event:2"}, BODY, id="another id"),
+        pytest.param(SECRET, {"webhook-timestamp": str(NOW + 1)}, BODY, id="another time"),
+    ],
+)
+def test_whatever_is_changed_is_refused(secret: str, changed: dict[str, str], body: bytes) -> None:
+    headers = signed("event:1", NOW, BODY, [signing_key(SECRET)]) | changed
+
+    with pytest.raises(WebhookVerificationError, match="No matching signature"):
+        Webhook(secret).verify(body, headers)
+
+
+def test_what_was_signed_long_ago_is_refused() -> None:
+    headers = signed("event:1", NOW - 301, BODY, [signing_key(SECRET)])
+
+    with pytest.raises(WebhookVerificationError, match="too old"):
+        Webhook(SECRET).verify(BODY, headers)
+
+
+def test_a_key_is_the_bytes_in_a_secret() -> None:
+    assert signing_key(SECRET) == signing_key(f"whsec_{SECRET}") == signing_key(f"{SECRET}\n") == b64decode(SECRET)
+    assert len(signing_key(SECRET)) == 48
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "whsec_",
+        "not base64, but a pass phrase",
+        "made-up-" * 6,
+        b64encode(b"x" * 23).decode(),
+        b64encode(b"x" * 65).decode(),
+    ],
+)
+def test_what_is_no_secret_is_not_told(secret: str) -> None:
+    with pytest.raises(ValueError, match=r"^not Base64 of 24 to 64 bytes$"):
+        signing_key(secret)
+
+
+@pytest.mark.parametrize("value", ["01M881HMN5BK0R53WV7N3P1R3Q", "01M881HMN5BK0R53WV7N3P1R3Q:2", "a/b#c_d-e"])
+def test_an_id_may_be(value: str) -> None:
+    assert is_id(value)
+
+
+@pytest.mark.parametrize("value", ["", "a.b", "a b", "a\r\nx: y", "é", "x" * 257, None, 7])
+def test_an_id_may_not_be(value: object) -> None:
+    """A full stop would let the end of an id be taken for a timestamp."""
+    assert not is_id(value)
