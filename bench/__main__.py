@@ -59,6 +59,7 @@ CORRECTION = (
     )
     | BY_ID
 )
+EXPORT = request("GET", "/api/outcomes/export", authorizer=BY_SESSION)
 SUMMARY = request("GET", "/api/outcomes/summary", authorizer=BY_SESSION)
 
 BATCH_OF_ONE = request("POST", "/api/outcomes/batch", body={"outcomes": [OUTCOME]}, authorizer=BY_KEY)
@@ -66,7 +67,7 @@ BATCH_OF_ONE = request("POST", "/api/outcomes/batch", body={"outcomes": [OUTCOME
 MAKE_CLIENT = 'import boto3; boto3.client("dynamodb")'
 LAYER_UNCOMPILED = "record, the layer's .pyc missing"
 
-START_BARS = {"record": 8.5, "batch": 9.5, "list": 6, "summary": 6.5, "authorizer, key path": 2.2}
+START_BARS = {"record": 8.5, "batch": 9.5, "list": 6, "export": 6, "summary": 6.5, "authorizer, key path": 2.2}
 """Times a bare Python's start that each may take to start."""
 
 WARM_BARS = {"record": 0.35, "record with an Idempotency-Key": 0.45, "list of 20": 0.45}
@@ -186,6 +187,7 @@ def start(report: Report, service: Stub, runs: int) -> None:
         "record": (compiled, "import app"),
         "batch": (function("RecordBatchFunction"), "import app"),
         "list": (function("ListOutcomesFunction"), "import app"),
+        "export": (function("ExportOutcomesFunction"), "import app"),
         "summary": (function("SummarizeOutcomesFunction"), "import app"),
         "correct": (function("CorrectOutcomeFunction"), "import app"),
         "one outcome": (function("GetOutcomeFunction"), "import app"),
@@ -224,6 +226,7 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
         "record": (ours("Record"), "app.handler", RECORD),
         "batch": (ours("Batch"), "app.handler", BATCH_OF_ONE),
         "list": (ours("List"), "app.handler", LIST),
+        "export": (ours("Export"), "app.handler", EXPORT),
         "summary": (ours("Summary"), "app.handler", SUMMARY),
         "correct": (ours("Correct"), "app.handler", CORRECTION),
         "authorizer, key path": (ours("Authorizer"), "app.handler", asked_with_a_key()),
@@ -293,6 +296,7 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
         "record": ("Record", RECORD, 1),
         "record with an Idempotency-Key": ("Record", RECORD_ONCE, 1),
         "list": ("List", LIST, 1),
+        "export": ("Export", EXPORT, 1),
         "summary of a month": ("Summary", SUMMARY, None),
         "one outcome": ("One", ONE_OUTCOME, 1),
         "correct with an Idempotency-Key": ("Correct", CORRECTION, 3),
@@ -380,7 +384,7 @@ def ours(which: str, service: Stub | None = None) -> Program:
     """Choose the function that records, lists, ..., calling the stub where one is given."""
     names = {"Record": "RecordOutcomeFunction", "Batch": "RecordBatchFunction", "List": "ListOutcomesFunction"}
     names |= {"Summary": "SummarizeOutcomesFunction", "Authorizer": "AuthorizerFunction"}
-    names |= {"One": "GetOutcomeFunction", "Correct": "CorrectOutcomeFunction"}
+    names |= {"Export": "ExportOutcomesFunction", "One": "GetOutcomeFunction", "Correct": "CorrectOutcomeFunction"}
     return function(names[which]).with_variables(service.variables if service else {})
 
 

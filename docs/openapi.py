@@ -17,6 +17,7 @@ from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
 from outcomes.contract.corrections import CHANGES, HEAD, SOME_CHANGE, CorrectionType
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.queries import EXPORT_FORMATS
 from outcomes.contract.standing import STATUSES
 from samcli.yamlhelper import yaml_parse
 
@@ -63,7 +64,8 @@ def text() -> str:
 def _filled(base: str) -> str:
     """Replace each <NAME> of the base by YAML. Raises KeyError for a name that stands for nothing."""
     cookies = {"NEXT_AUTH_COOKIE": NEXT_AUTH.name, "AUTHJS_COOKIE": AUTHJS.name, "STORED_COOKIE": STORED_COOKIE}
-    values = _numbers() | _from_models() | _from_corrections() | _from_agent_keys() | cookies
+    formats = {"EXPORT_FORMATS": ", ".join(EXPORT_FORMATS), "EXPORT_FORMAT": EXPORT_FORMATS[0]}
+    values = formats | _numbers() | _from_models() | _from_corrections() | _from_agent_keys() | cookies
     return re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], base)
 
 

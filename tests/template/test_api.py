@@ -80,6 +80,7 @@ PREFLIGHTS = [
     "/api/outcomes",
     "/api/outcomes/batch",
     "/api/outcomes/summary",
+    "/api/outcomes/export",
     "/api/outcomes/{id}",
     "/api/outcomes/{id}/corrections",
     "/api/keys",

@@ -38,6 +38,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:BatchGetItem", IDEMPOTENCY),
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
+    "ExportOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
     # It writes nothing that is not a sum.
     "SummarizeOutcomesFunction": {
         ("dynamodb:Query", OUTCOMES),

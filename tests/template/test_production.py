@@ -87,6 +87,7 @@ def test_each_method_is_throttled(deployed: Deployment) -> None:
         ("*", "/*"): ("100", "200"),
         ("POST", "/api/outcomes"): ("100", "200"),
         ("POST", "/api/outcomes/batch"): ("10", "20"),
+        ("GET", "/api/outcomes/export"): ("5", "20"),
     }
 
 
@@ -96,9 +97,9 @@ def test_a_throttled_method_is_one_of_the_api_s(deployed: Deployment, api: Any) 
 
 
 def test_throttles_are_parameters() -> None:
-    template = deploy(RecordThrottle="1,2", BatchThrottle="3,4", ReadThrottle="5,6")
+    template = deploy(RecordThrottle="1,2", BatchThrottle="3,4", ReadThrottle="5,6", ExportThrottle="7,8")
 
-    assert list(throttles(template).values()) == [("5", "6"), ("1", "2"), ("3", "4")]
+    assert list(throttles(template).values()) == [("5", "6"), ("1", "2"), ("3", "4"), ("7", "8")]
 
 
 def test_nothing_is_reserved_unless_asked_for(deployed: Deployment) -> None:
@@ -129,6 +130,7 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     assert attempts.RETRY_SECONDS + call < timeout["CorrectOutcomeFunction"]
     assert attempts.RETRY_SECONDS + call < timeout["GetOutcomeFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]
+    assert store.PAGE_SECONDS + call < timeout["ExportOutcomesFunction"]
     assert totals.LOOK_SECONDS + call + totals.KEEP_SECONDS < timeout["SummarizeOutcomesFunction"]
     assert totals.LOOK_SECONDS + totals.MORE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
     assert attempts.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]

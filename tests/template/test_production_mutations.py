@@ -131,7 +131,7 @@ def preflights_without_conversion(what: str) -> Mutate:
 
 TABLE = {"Fn::GetAtt": ["OutcomesTable", "Arn"]}
 EVERY_FUNCTION = [
-    *("Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes"),
+    *("Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes", "ExportOutcomes"),
     *("CorrectOutcome", "GetOutcome", "ManageKeys"),
 ]
 EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable", "TotalsTable"]
@@ -154,6 +154,11 @@ EXPIRE = {name: partial(test_data.test_what_has_expired_is_deleted, table=name) 
 MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     # 1. Least privilege
     ("a function may scan", allow("ListOutcomesFunctionRole", "dynamodb:Scan", TABLE), WORK["ListOutcomesFunction"]),
+    (
+        "who exports may get what is not asked for",
+        allow("ExportOutcomesFunctionRole", "dynamodb:BatchGetItem", TABLE),
+        WORK["ExportOutcomesFunction"],
+    ),
     ("a function may do all", allow("RecordOutcomeFunctionRole", "dynamodb:*", TABLE), WORK["RecordOutcomeFunction"]),
     (
         "a function may write all",
@@ -386,6 +391,11 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     (
         "no throttle of batches",
         the("OutcomesApiStage/Properties/MethodSettings/2"),
+        production.test_each_method_is_throttled,
+    ),
+    (
+        "no throttle of exports",
+        the("OutcomesApiStage/Properties/MethodSettings/3"),
         production.test_each_method_is_throttled,
     ),
     (

@@ -35,6 +35,7 @@ CORRECTION = proxy_event(
     body={"type": "void", "reason": "Recorded twice", "userId": 42},
     headers={"Idempotency-Key": "void-4711"},
 )
+EXPORT = proxy_event("GET", "/api/outcomes/export", authorizer=session(42), query={"from": "2026-04-01"})
 SUMMARY = proxy_event("GET", authorizer=session(42), query={"timezone": "Europe/Berlin"})
 WITH_A_KEY = proxy_event("POST", authorizer=None) | {
     "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes",
@@ -113,6 +114,7 @@ def first_request(function: str, event: dict[str, Any], service: dict[str, str])
         ("record_batch", BATCH, ["127.0.0.1"]),
         ("list_outcomes", LIST, ["127.0.0.1"]),
         ("list_outcomes", FILTERED, ["127.0.0.1"]),
+        ("export_outcomes", EXPORT, ["127.0.0.1"]),
         ("summarize_outcomes", SUMMARY, ["127.0.0.1"]),
         ("get_outcome", ONE_OUTCOME, ["127.0.0.1"]),
         ("correct_outcome", CORRECTION, ["127.0.0.1"]),

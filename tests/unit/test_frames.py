@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from functions.export_outcomes import app as export_outcomes
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
@@ -39,6 +40,7 @@ SUMMARY = ["add_up", "add_up", "_keep_adding", "recorded_since", "_outcomes", "_
             ["record_all", "_put"],
         ),
         (list_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["page"]),
+        (export_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["export", "fill"]),
         (
             summarize_outcomes,
             proxy_event("GET", authorizer=session(42)),
@@ -46,7 +48,7 @@ SUMMARY = ["add_up", "add_up", "_keep_adding", "recorded_since", "_outcomes", "_
             SUMMARY,
         ),
     ],
-    ids=["record", "record with an idempotency key", "batch", "list", "summary"],
+    ids=["record", "record with an idempotency key", "batch", "list", "export", "summary"],
 )
 def test_a_call_goes_by_these_functions_of_ours(
     app: Any, event: dict[str, Any], operation: str, way: list[str]

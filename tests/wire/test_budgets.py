@@ -164,6 +164,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "batch": ("record_batch", proxy_event("POST", authorizer=KEY, body={"outcomes": BATCH})),
     "list": ("list_outcomes", proxy_event("GET", authorizer=USER)),
     "list, filtered": ("list_outcomes", proxy_event("GET", authorizer=USER, query={"agentId": "7"})),
+    "export": ("export_outcomes", proxy_event("GET", "/api/outcomes/export", authorizer=USER)),
     "summary": ("summarize_outcomes", proxy_event("GET", authorizer=USER)),
     "one": ("get_outcome", proxy_event("GET", "/api/outcomes/{id}", authorizer=USER, parameters={"id": ID})),
     "correct": (

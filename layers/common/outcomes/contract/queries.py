@@ -11,6 +11,8 @@ from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.standing import STATUSES
 from outcomes.errors import BadRequest
 
+EXPORT_FORMATS = ("csv", "ndjson")
+
 
 def limit(text: str | None) -> int:
     """Read how many outcomes: 20 unless said, never more than 50."""
@@ -49,6 +51,13 @@ def include(texts: list[str]) -> bool:
     if set(texts) - {"ledger"}:
         raise BadRequest("Invalid include")
     return bool(texts)
+
+
+def export_format(text: str | None) -> str:
+    """Read how an export is written: CSV unless said."""
+    if text not in (None, *EXPORT_FORMATS):
+        raise BadRequest("Invalid format")
+    return text or EXPORT_FORMATS[0]
 
 
 def instant(text: str | None, name: str, zone: tzinfo = UTC) -> int | None:

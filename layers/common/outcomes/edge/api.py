@@ -48,6 +48,8 @@ _STATUS: dict[type[Refused], int] = {
     StillAddingUp: 503,
 }
 
+EXPOSED = "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Next-Cursor"
+"""Headers that pages of the dashboard's origins may read, beside those that every page may."""
 
 type Route = Callable[[Event, Caller], Response]
 type Handler = Callable[[Event, object], Response]
@@ -76,7 +78,7 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
                 response["headers"] |= {
                     "Access-Control-Allow-Origin": origin,
                     "Access-Control-Allow-Credentials": "true",
-                    "Access-Control-Expose-Headers": "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields",
+                    "Access-Control-Expose-Headers": EXPOSED,
                 }
             return response
 

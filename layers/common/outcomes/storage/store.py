@@ -17,12 +17,14 @@ as_recorded             M, of an amended one: outcome_type, agent_id, value_usd 
 """
 
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.standing import RECORDED, VOID, Fact
+from outcomes.errors import Busy
 from outcomes.storage import cursor as cursors
 from outcomes.storage import ulid
 from outcomes.storage.dynamodb import DynamoDB, Item, Limits
@@ -102,31 +104,17 @@ class OutcomeStore:
 
         Raises BadRequest for a cursor that no page gave.
         """
-        filters = filters or Filters()
-        # A key condition rather than a start key: DynamoDB refuses a start key outside of the range.
-        oldest = instants.text(filters.since or 0)
-        newest = _LAST if filters.until is None else instants.text(filters.until)
-        if cursor is not None:
-            newest = min(newest, _just_before(_sort_key(cursors.read(cursor))))
-        query = _filtered(filters) | {
-            "TableName": self.table,
-            "ScanIndexForward": False,
-            "ConsistentRead": True,  # an outcome just recorded is there at once
-        }
+        query = self._newest_first(user_id, cursor, filters or Filters())
+        bounds = query["ExpressionAttributeValues"]
         found: list[Item] = []
         examined = limit + 1  # one more than asked for, to know whether there is a next page
         deadline = time.monotonic() + PAGE_SECONDS
         for _ in range(_MAX_QUERIES):
-            if oldest > newest:
+            if _is_empty(bounds):
                 return _page(found, limit, None, include_ledger)
-            query["ExpressionAttributeValues"] |= {
-                ":user": {"S": str(user_id)},
-                ":oldest": {"S": oldest},
-                ":newest": {"S": newest},
-            }
             answer = self.dynamodb.call("Query", query | {"Limit": examined})
             shown = answer["Items"]
-            if not include_ledger and not filters.statuses:
+            if not include_ledger and not (filters and filters.statuses):
                 shown = [item for item in shown if status_of(item) != VOID]
             found += shown
             if "LastEvaluatedKey" not in answer:
@@ -134,11 +122,67 @@ class OutcomeStore:
             last = answer["LastEvaluatedKey"]["created_at"]["S"]
             if len(found) > limit or time.monotonic() > deadline:
                 break
-            newest = _just_before(last)
+            bounds[":newest"] = {"S": _just_before(last)}
             # What matches rarely is looked for ever farther, in few calls; else the page ended at 1 MB, or nearly full.
             rare = "FilterExpression" in query or len(shown) * 2 < len(answer["Items"])
             examined = examined * 4 if rare else limit + 1 - len(found)
         return _page(found, limit, last, include_ledger)
+
+    def fill(
+        self, user_id: int, write: Callable[[Item], str], cursor: str | None = None, filters: Filters | None = None
+    ) -> Page:
+        """Read the newest outcomes of a user that come after `cursor` and are not void, newest first, as many as a
+        response holds, each as the text that `write` makes of its item.
+
+        There are fewer, and a `next_cursor` all the same, when reads take too long, or when the table takes no more of
+        them at this moment.
+
+        Raises BadRequest for a cursor that no page gave.
+        """
+        query = self._newest_first(user_id, cursor, filters or Filters())
+        texts: list[str] = []
+        if _is_empty(query["ExpressionAttributeValues"]):
+            return Page(texts, None)
+        room, last = MAX_RESPONSE_BYTES, ""
+        deadline = time.monotonic() + PAGE_SECONDS
+        while True:
+            try:
+                answer = self.dynamodb.call("Query", query)
+            except Busy:
+                if not last:
+                    raise
+                return Page(texts, _cursor_at(last))
+            for item in answer["Items"]:
+                if status_of(item) != VOID:
+                    text = write(item)
+                    room -= response_bytes(text)
+                    if room < 0:
+                        return Page(texts, _cursor_at(last))
+                    texts.append(text)
+                last = item["created_at"]["S"]
+            if "LastEvaluatedKey" not in answer:
+                return Page(texts, None)
+            last = answer["LastEvaluatedKey"]["created_at"]["S"]
+            if time.monotonic() > deadline:
+                return Page(texts, _cursor_at(last))
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _newest_first(self, user_id: int, cursor: str | None, filters: Filters) -> dict[str, Any]:
+        # A key condition rather than a start key: DynamoDB refuses a start key outside of the range.
+        newest = _LAST if filters.until is None else instants.text(filters.until)
+        if cursor is not None:
+            newest = min(newest, _just_before(_sort_key(cursors.read(cursor))))
+        query = _filtered(filters)
+        query["ExpressionAttributeValues"] |= {
+            ":user": {"S": str(user_id)},
+            ":oldest": {"S": instants.text(filters.since or 0)},
+            ":newest": {"S": newest},
+        }
+        return query | {
+            "TableName": self.table,
+            "ScanIndexForward": False,
+            "ConsistentRead": True,  # an outcome just recorded is there at once
+        }
 
 
 def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
@@ -193,6 +237,11 @@ def _sort_key(id_: str) -> str:
     return f"{instants.text(ulid.milliseconds(id_))}#{id_}"
 
 
+def _is_empty(bounds: Item) -> bool:
+    """Tell whether no key can be between two bounds, which DynamoDB would refuse."""
+    return bool(bounds[":oldest"]["S"] > bounds[":newest"]["S"])
+
+
 def _just_before(key: str) -> str:
     """Find the greatest text less than `key` and no longer, as BETWEEN, the only range with two ends, includes both."""
     return key[:-1] + chr(ord(key[-1]) - 1)
@@ -240,9 +289,9 @@ def _cursor_at(sort_key: str) -> str:
     return cursors.after(sort_key.partition("#")[2])
 
 
-def response_bytes(json: str) -> int:
-    """Count the bytes of JSON text in Lambda's response, where quotes and backslashes are escaped once more."""
-    return len(json.encode()) + json.count('"') + json.count("\\")
+def response_bytes(text: str) -> int:
+    """Count the bytes of text in Lambda's response, as the runtime escapes it there."""
+    return len(json_text.string(text).encode()) - len('""')
 
 
 def occurred_at_of(item: Item) -> str:

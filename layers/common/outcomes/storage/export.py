@@ -1,0 +1,86 @@
+"""Outcomes as lines of a file: CSV (RFC 4180) or NDJSON. Parts, one after the other, are the file.
+
+Columns are those of a list, and of what the ledger adds `occurred_at`, `status` and `recorded_by`.
+"""
+
+from typing import NamedTuple
+
+from outcomes.contract import json_text
+from outcomes.storage.dynamodb import Item
+from outcomes.storage.store import Filters, OutcomeStore, occurred_at_of, outcome_json, status_of
+
+CSV_HEADING = (
+    "id,user_id,agent_id,outcome_type,title,description,value_usd,metadata,created_at,"
+    "occurred_at,status,recorded_by\r\n"
+)
+
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+"""Text that begins so, some spreadsheets run: https://owasp.org/www-community/attacks/CSV_Injection. The latter four
+are as wide as Chinese characters."""
+_SEPARATORS = frozenset("\t\r\n")
+
+# JSON has them nowhere but in strings, and escapes all others itself.
+_LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+class Part(NamedTuple):
+    """A part of an export: whole lines, each with its end. next_cursor: where the next part begins, None at the end."""
+
+    text: str
+    media_type: str
+    next_cursor: str | None
+
+
+def export(store: OutcomeStore, user_id: int, format_: str, cursor: str | None, filters: Filters) -> Part:
+    """Write as many of a user's outcomes that come after `cursor` as a response holds, newest first; none is void.
+
+    format_: one of `queries.EXPORT_FORMATS`.
+
+    Raises BadRequest for a cursor that no page gave.
+    """
+    if format_ == "ndjson":
+        page = store.fill(user_id, ndjson_line, cursor, filters)
+        return Part("".join(page.outcomes), "application/x-ndjson", page.next_cursor)
+    page = store.fill(user_id, csv_line, cursor, filters)
+    # The heading is that of the whole file, and `header` says of the part whether it is there (RFC 4180, section 3).
+    heading, presence = (CSV_HEADING, "present") if cursor is None else ("", "absent")
+    text = heading + "".join(page.outcomes)
+    return Part(text, f"text/csv; charset=utf-8; header={presence}", page.next_cursor)
+
+
+def ndjson_line(item: Item) -> str:
+    """Write an outcome as a line of JSON, also to readers that take more characters than LF for the end of a line."""
+    recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
+    also = f'"occurred_at":"{occurred_at_of(item)}","status":"{status_of(item)}","recorded_by":{recorded_by}'
+    line = f"{outcome_json(item, include_ledger=False)[:-1]},{also}}}\n"
+    for char, escape in _LINE_ENDS.items():
+        line = line.replace(char, escape)
+    return line
+
+
+def csv_line(item: Item) -> str:
+    """Write an outcome as a line of CSV. What is null is empty, a number is one to spreadsheets, also below zero."""
+    instant, _, id_ = item["created_at"]["S"].partition("#")
+    cells = [
+        id_,
+        item["user_id"]["S"],
+        item["agent_id"]["N"] if "agent_id" in item else "",
+        item["outcome_type"]["S"],
+        _text_cell(item["title"]["S"]),
+        _text_cell(item["description"]["S"]) if "description" in item else "",
+        item["value_usd"]["N"] if "value_usd" in item else "",
+        _text_cell(item["metadata"]["S"]) if "metadata" in item else "",
+        instant,
+        occurred_at_of(item),
+        status_of(item),
+        item["recorded_by"]["S"] if "recorded_by" in item else "",
+    ]
+    return f"{','.join(cells)}\r\n"
+
+
+def _text_cell(text: str) -> str:
+    """Quote text that somebody wrote, with an apostrophe before what a spreadsheet would take for a formula."""
+    seen = next((char for char in text if char.isprintable() and not char.isspace()), "")
+    is_formula = seen in _FORMULA or text[0] in _SEPARATORS
+    doubled = text.replace('"', '""')
+    return f'"{"'" if is_formula else ""}{doubled}"'
