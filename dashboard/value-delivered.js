@@ -962,6 +962,7 @@ class ValueDelivered extends HTMLElement {
   #period = 30;
   #news = 0; // grows with whatever makes the totals shown no longer true
   #summed = ""; // the #sum that is shown
+  #patience = 0; // seconds until the totals are asked for again, while the server says that it still adds up
   /** @type {Problem | null} */
   #problem = null;
   #failures = 0;
@@ -997,6 +998,7 @@ class ValueDelivered extends HTMLElement {
     );
     const total = html("p", { class: "total" });
     const caption = html("p", { class: "caption" });
+    const adding = html("p", { class: "help", role: "status" });
     const standing = html("p", { class: "standing" });
     const place = html("div", {});
     const table = html("div", { class: "scroll", role: "region", "aria-label": "Daily figures", tabindex: 0 });
@@ -1034,6 +1036,7 @@ class ValueDelivered extends HTMLElement {
           { class: "summary", "aria-labelledby": "heading" },
           total,
           caption,
+          adding,
           standing,
           place,
           daily,
@@ -1064,6 +1067,7 @@ class ValueDelivered extends HTMLElement {
       says,
       total,
       caption,
+      adding,
       standing,
       place,
       table,
@@ -1151,7 +1155,8 @@ class ValueDelivered extends HTMLElement {
   #schedule() {
     // A hidden tab looks when it is shown again; so does a signed-out one, which may return from signing in elsewhere.
     if (document.hidden || this.#problem?.kind === "signed-out" || this.#problem?.kind === "unset") return;
-    const every = Math.max(1, Number(this.getAttribute("refresh")) || 15);
+    const asked = Math.max(1, Number(this.getAttribute("refresh")) || 15);
+    const every = this.#patience || asked;
     const backedOff = this.#failures ? every * 2 ** this.#failures * (0.75 + Math.random() / 2) : every;
     const seconds = Math.max(this.#problem?.retryAfter ?? 0, Math.min(backedOff, Math.max(every, LONGEST_BACKOFF_S)));
     this.#timer = setTimeout(() => void this.#refresh(), Math.min(seconds * 1000, LONGEST_TIMER_MS));
@@ -1169,9 +1174,11 @@ class ValueDelivered extends HTMLElement {
     const feed = this.#readFeed(signal).then(() => this.#render(), failed);
     // The totals do not say whose they are. Those that go with the first rows are read after them: should the account
     // change in between, the next look finds the rows to be another's, and reads both afresh.
-    if (this.#watching) await this.#readSummary(signal).catch(failed);
+    const early = this.#watching;
+    if (early) await this.#readSummary(signal).catch(failed);
     await feed;
-    if (this.#watching && !failures.length) await this.#readSummary(signal).catch(failed);
+    const isAnswered = failures.length || (early && this.#patience);
+    if (this.#watching && !isAnswered) await this.#readSummary(signal).catch(failed);
     if (failures.length) throw failures[0];
   }
 
@@ -1289,11 +1296,19 @@ class ValueDelivered extends HTMLElement {
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     };
     /** @type {Summary} */
-    const summary = await ask(this.#url("/summary", query), signal).catch((problem) => {
-      // A browser may know a time zone that the server's list does not.
-      if (problem.reason !== "Invalid timezone") throw problem;
-      return ask(this.#url("/summary", { ...query, timezone: "UTC" }), signal);
-    });
+    const summary = await ask(this.#url("/summary", query), signal)
+      .catch((problem) => {
+        // A browser may know a time zone that the server's list does not.
+        if (problem.reason !== "Invalid timezone") throw problem;
+        return ask(this.#url("/summary", { ...query, timezone: "UTC" }), signal);
+      })
+      .catch((problem) => {
+        if (signal.aborted) throw problem;
+        this.#patience = problem.reason === "Still adding up" ? problem.retryAfter || 1 : 0;
+        if (!this.#patience) throw problem;
+      });
+    if (!summary) return;
+    this.#patience = 0;
     if (!Array.isArray(summary.by_day) || !Array.isArray(summary.by_type)) throw unclear();
     if (sum !== this.#sum) return; // of an account, or a day, that is no longer shown
     this.#showSummary(summary, period);
@@ -1372,6 +1387,7 @@ class ValueDelivered extends HTMLElement {
     this.#clearRows();
     this.#rowsDue = true;
     this.#news += 1;
+    this.#patience = 0;
     this.#summed = "";
     const { total, caption, standing, place, table, types, daily, agent } = this.#ui;
     for (const element of [total, caption, standing, place, table, types]) element.replaceChildren();
@@ -1458,7 +1474,8 @@ class ValueDelivered extends HTMLElement {
   }
 
   #render() {
-    const { card, notice, says, periods, rows, none, more, total, caption, standing, place, heading } = this.#ui;
+    const { card, notice, says, periods, rows, none, more, total, caption, adding, standing, place, heading } =
+      this.#ui;
     const state = this.#state;
     // Beside a feed that could be read before, what is wrong now is a banner.
     const banner = state === "ready" || state === "empty" ? this.#problem?.kind : undefined;
@@ -1472,10 +1489,13 @@ class ValueDelivered extends HTMLElement {
 
     if (!this.#summed) {
       total.replaceChildren("–");
-      caption.textContent = this.#busy ? "Adding up…" : "Totals are not available right now.";
+      if (this.#patience) caption.textContent = "";
+      else caption.textContent = this.#busy ? "Adding up…" : "Totals are not available right now.";
       standing.replaceChildren();
     }
-    place.classList.toggle("awaited", this.#busy && !this.#summed);
+    const words = this.#patience ? "Still adding up…" : "";
+    if (adding.textContent !== words) adding.textContent = words;
+    place.classList.toggle("awaited", !this.#summed && (this.#busy || this.#patience > 0));
     rows.ariaBusy = String(this.#rowsDue);
     none.hidden = this.#rows.size > 0;
     if (this.#rowsDue) none.textContent = this.#busy ? "Looking…" : "Not loaded yet.";

@@ -394,3 +394,46 @@ def test_a_hidden_tab_asks_nothing_and_catches_up_when_shown(open_feed: Open, pa
     assert asked == []
     page.evaluate("leave(false)")
     expect(page.locator(".rows li")).to_have_count(2)
+
+
+# ---- totals that take long
+
+
+def test_it_waits_for_totals_that_are_still_added_up_and_says_so(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", value_usd=3)
+    page.add_init_script(HASTE)
+    asked: list[Route] = []
+    page.route(SUMMARY, lambda route: asked.append(route))
+    open_feed(refresh=60)
+    for number in (1, 2):
+        while len(asked) < number:
+            page.wait_for_timeout(10)
+        headers = {"Retry-After": "1"}
+        asked[-1].fulfill(status=503, json={"error": "Still adding up"}, headers=headers)
+        expect(page.get_by_role("status").filter(has_text="Still adding up\u2026")).to_be_visible()
+        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # nothing went wrong
+        assert waits(page, number) == [1000] * number
+    while len(asked) < 3:
+        page.wait_for_timeout(10)
+    expect(page.locator(".rows strong")).to_have_text(["Work"])
+    expect(page.get_by_text("Still adding up\u2026")).to_be_visible()
+    asked[-1].continue_()
+    expect(page.locator(".total")).to_have_text("$3.00")
+    expect(page.get_by_text("Still adding up\u2026")).to_have_count(0)
+    assert waits(page, 3)[2] == 60_000
+
+
+def test_figures_stay_while_those_of_another_period_are_still_added_up(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.record("Work", value_usd=3)
+    open_feed(refresh=60)
+    expect(page.locator(".total")).to_have_text("$3.00")
+    page.route(SUMMARY, lambda route: route.fulfill(status=503, json={"error": "Still adding up"}))
+    page.get_by_role("button", name="90 days").click()
+    expect(page.get_by_text("Still adding up\u2026")).to_be_visible()
+    expect(page.locator(".total")).to_have_text("$3.00")
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 30 days")
+    heal(page)
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 90 days")
+    expect(page.get_by_text("Still adding up\u2026")).to_have_count(0)
