@@ -20,6 +20,7 @@ from outcomes.contract.period import Period
 from outcomes.errors import StillAddingUp
 from outcomes.storage.dynamodb import Answer
 from outcomes.storage.store import OutcomeStore, new_item
+from outcomes.storage.summary import Summary
 from outcomes.storage.totals import READ_UNITS_PER_WRITE_UNIT, Totals
 
 from bench.storage import READ_UNIT_BYTES, item_bytes
@@ -122,13 +123,19 @@ def look(totals: Totals, history: History, period: Period) -> tuple[int, int, fl
     began = time.process_time()
     while True:
         try:
-            sums = totals.add_up(42, period)
+            summary = Summary(period)
+            totals.add_up(42, [summary])
             break
         except StillAddingUp:
             pass
     took = time.process_time() - began
-    count = sum(tallies[0].count for tallies in sums.by_cell.values())
-    return count, history.queries - before[0], history.read - before[1], history.written - before[2], took
+    return (
+        summary.totals[0].count,
+        history.queries - before[0],
+        history.read - before[1],
+        history.written - before[2],
+        took,
+    )
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 from unittest.mock import patch
@@ -42,6 +42,17 @@ VALUES = st.sampled_from([None, "0", "1", "2.5", "-4", "0.1", "1E-130", "9999999
 LAGS = st.sampled_from([0, 0, 1, 200, LATEST])
 AGO = st.none() | st.integers(-5 * MINUTE, 34 * DAY)
 LATER = st.sampled_from([0, SECOND, MINUTE, 11 * MINUTE, 3 * HOUR, DAY, 3 * DAY])
+
+type More = dict[str, str | list[str]]
+MORE: st.SearchStrategy[More] = st.fixed_dictionaries(
+    {},
+    optional={
+        "outcomeType": st.sampled_from([["deal_closed"], ["task_complete", "deal_closed"], ["content_published"]]),
+        "agentId": st.sampled_from(["7", "9"]),
+        "by": st.sampled_from(["day", "week", "month"]),
+        "compare": st.just("previous"),
+    },
+)
 
 
 class Killed(BaseException):
@@ -144,11 +155,11 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
         def rules_change(self, rules: str) -> None:
             app.totals.rules = rules
 
-        @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), cut=st.sampled_from([0, 0, 0, 1, HOUR]))
-        def look(self, zone: str, days: int, cut: int) -> None:
-            status, body = self.read(zone, days, cut)
+        @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), cut=st.sampled_from([0, 0, 0, 1, HOUR]), more=MORE)
+        def look(self, zone: str, days: int, cut: int, more: More) -> None:
+            status, body = self.read(zone, days, cut, more)
             assert status == 200, body
-            self.check(zone, days, cut, body)
+            self.check(zone, days, cut, body, more)
 
         @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), calls=st.integers(0, 12), done=st.booleans())
         def a_reader_dies(self, zone: str, days: int, calls: int, done: bool) -> None:
@@ -172,11 +183,11 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
         def readers_race(self, zone: str, days: int, other: int, calls: int, before: bool) -> None:
             def meanwhile(_request: Request, send: Send) -> Any:
                 reply = None if before else send()
-                self.look(zone, other, 0)
+                self.look(zone, other, 0, {})
                 return reply or send()
 
             self.after(calls, meanwhile)
-            self.look(zone, days, 0)
+            self.look(zone, days, 0, {})
             self.meet = None
 
         @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), looks=st.integers(1, 6))
@@ -189,13 +200,9 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
                         break
                     assert (status, body) == (503, {"error": "Still adding up"})
 
-        def read(self, zone: str, days: int, cut: int) -> tuple[int, Any]:
+        def read(self, zone: str, days: int, cut: int, more: More | None = None) -> tuple[int, Any]:
             since, until = self.period(zone, days, cut)
-            query: dict[str, str | list[str]] = {
-                "from": instants.text(since),
-                "to": instants.text(until),
-                "timezone": zone,
-            }
+            query = {"from": instants.text(since), "to": instants.text(until), "timezone": zone} | (more or {})
             event = proxy_event("GET", "/api/outcomes/summary", authorizer=session(42), query=query)
             response = app.handler(event, None)
             return response["statusCode"], read(response["body"])
@@ -209,25 +216,43 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             )
             return int(since) * SECOND + cut, int(until) * SECOND - cut
 
-        def check(self, zone: str, days: int, cut: int, body: Any) -> None:
+        def check(self, zone: str, days: int, cut: int, body: Any, more: More | None = None) -> None:
+            more = more or {}
             since, until = self.period(zone, days, cut)
+            before = since - (until - since) if cut else self.period(zone, 2 * days, 0)[0]
+            by = f"by_{more.get('by', 'day')}"
             count: Counter[Any] = Counter()
             value: defaultdict[Any, Decimal] = defaultdict(Decimal)
             for outcome in self.model.values():
+                if outcome["type"] not in more.get("outcomeType", outcome["type"]):
+                    continue
+                if str(outcome["agent"]) != more.get("agentId", str(outcome["agent"])):
+                    continue
+                if before <= outcome["at"] < since and "standing" in TALLIES[outcome["status"]]:
+                    count["previous"] += 1
+                    value["previous"] = exact(value["previous"], outcome["value"])
                 if since <= outcome["at"] < until:
                     names: list[Any] = TALLIES[outcome["status"]]
                     if "standing" in names:
-                        date = str(datetime.fromtimestamp(outcome["at"] // SECOND, ZoneInfo(zone)).date())
-                        names = [*names, ("by_type", outcome["type"]), ("by_agent", outcome["agent"]), ("by_day", date)]
+                        first, day = (
+                            datetime.fromtimestamp(at // SECOND, ZoneInfo(zone)) for at in (since, outcome["at"])
+                        )
+                        begin = day - timedelta(days={"by_week": day.weekday(), "by_month": day.day - 1}.get(by, 0))
+                        date = str(max(first.date(), begin.date()))
+                        names = [*names, ("by_type", outcome["type"]), ("by_agent", outcome["agent"]), (by, date)]
                     for name in names:
                         count[name] += 1
                         value[name] = exact(value[name], outcome["value"])
             assert (body["count"], body["value_usd"]) == (count["standing"], value["standing"])
             for name in ("confirmed", "disputed", "voided"):
                 assert (body[name]["count"], body[name]["value_usd"]) == (count[name], value[name])
-            for by, key in (("by_type", "outcome_type"), ("by_agent", "agent_id"), ("by_day", "date")):
-                said = {(by, entry[key]): (entry["count"], entry["value_usd"]) for entry in body[by] if entry["count"]}
-                assert said == {each: (count[each], value[each]) for each in count if each[0] == by}
+            if previous := body.get("previous"):
+                assert (previous["from"], previous["to"]) == (instants.text(before), instants.text(since))
+                assert (previous["count"], previous["value_usd"]) == (count["previous"], value["previous"])
+            assert bool(previous) == ("compare" in more)
+            for name, key in (("by_type", "outcome_type"), ("by_agent", "agent_id"), (by, "date")):
+                said = {(name, each[key]): (each["count"], each["value_usd"]) for each in body[name] if each["count"]}
+                assert said == {each: (count[each], value[each]) for each in count if each[0] == name}
 
     run_state_machine_as_test(AnyLook, settings=settings(deadline=None, max_examples=60, stateful_step_count=40))
 

@@ -22,7 +22,7 @@ from outcomes.contract.standing import Fact
 from outcomes.contract.sums import Cell, Sums
 from outcomes.errors import BadRequest
 from outcomes.storage.connection import Reply
-from outcomes.storage.summary import summarize
+from outcomes.storage.summary import Summary
 
 from functions.summarize_outcomes import app
 from tests.events import KEY, proxy_event, session
@@ -45,14 +45,14 @@ def get(authorizer: dict[str, Any] | None = None, **event: Any) -> dict[str, Any
     return app.handler(proxy_event("GET", path, authorizer=authorizer or session(42), **event), None)
 
 
-def summary(**query: str) -> Any:
+def summary(**query: str | list[str]) -> Any:
     response = get(query=query or APRIL)
     assert response["statusCode"] == 200, response["body"]
     return json_text.read(response["body"])
 
 
 def asked(**query: str) -> Period:
-    return Period.from_query(query.get("from"), query.get("to"), query.get("timezone"), now=NOW)
+    return Period.from_query(query.get("from"), query.get("to"), query.get("timezone"), query.get("by"), now=NOW)
 
 
 @pytest.mark.usefixtures("tables")
@@ -147,6 +147,107 @@ class TestTheResponse:
             assert get(query=APRIL)["statusCode"] == 500
 
 
+@pytest.mark.usefixtures("tables", "recorded")
+class TestMore:
+    """Filters, other days than days, and the time before."""
+
+    @pytest.fixture
+    def recorded(self) -> None:
+        for at, type_, agent, value in (
+            ("2026-03-01T12:00:00Z", "deal_closed", 7, "3"),  # before what is before
+            ("2026-03-02T00:00:00Z", "deal_closed", 7, "10"),
+            ("2026-03-31T23:59:59.999Z", "task_complete", 8, "20"),
+            ("2026-04-01T00:00:00Z", "deal_closed", 7, "100"),
+            ("2026-04-06T00:00:00Z", "task_complete", 7, "200"),
+            ("2026-04-07T00:00:00Z", "task_complete", None, "400"),
+            ("2026-04-30T12:00:00Z", "content_published", 8, "800"),
+            ("2026-05-01T00:00:00Z", "deal_closed", 7, "1600"),
+        ):
+            add(at, outcomeType=type_, agentId=agent and Decimal(agent), valueUsd=Decimal(value))
+
+    def test_previous_comes_last_and_other_days_in_the_place_of_days(self) -> None:
+        assert get(query={**APRIL, "by": "month", "compare": "previous", "outcomeType": "task_complete"})["body"] == (
+            '{"from":"2026-04-01T00:00:00.000Z","to":"2026-05-01T00:00:00.000Z","timezone":"UTC"'
+            ',"count":2,"value_usd":600'
+            ',"confirmed":{"count":0,"value_usd":0},"disputed":{"count":0,"value_usd":0},"voided":{"count":0,"value_usd":0}'
+            ',"by_type":[{"outcome_type":"task_complete","count":2,"value_usd":600}]'
+            ',"by_agent":[{"agent_id":null,"count":1,"value_usd":400},{"agent_id":7,"count":1,"value_usd":200}]'
+            ',"by_month":[{"date":"2026-04-01","count":2,"value_usd":600}]'
+            ',"previous":{"from":"2026-03-02T00:00:00.000Z","to":"2026-04-01T00:00:00.000Z","count":1,"value_usd":20}}'
+        )
+
+    @pytest.mark.parametrize(
+        ("query", "value", "before"),
+        [
+            ({}, 1500, 30),
+            ({"outcomeType": "deal_closed"}, 100, 10),
+            ({"outcomeType": ["deal_closed", "task_complete", "deal_closed"]}, 700, 30),
+            ({"outcomeType": "broadcast_complete"}, 0, 0),
+            ({"agentId": "7"}, 300, 10),
+            ({"agentId": ["7", "008"]}, 800, 20),  # the last, as everywhere
+            ({"agentId": "9007199254740991"}, 0, 0),
+            ({"agentId": "7", "outcomeType": "task_complete"}, 200, 0),
+            ({"nobody": "knows", "status": "void", "limit": "-1"}, 1500, 30),
+        ],
+    )
+    def test_filters_go_for_the_time_before_as_well(self, query: dict[str, Any], value: int, before: int) -> None:
+        for by in ("day", "week", "month"):
+            shown = summary(**APRIL, **query, by=by, compare="previous")
+            assert (shown["value_usd"], shown["previous"]["value_usd"]) == (value, before)
+            for name in ("by_type", "by_agent", f"by_{by}"):
+                assert sum(each["value_usd"] for each in shown[name]) == value
+
+    def test_weeks_are_what_their_days_come_to(self) -> None:
+        shown = summary(**APRIL, by="week")
+        assert "by_day" not in shown
+        assert [(week["date"], week["count"], week["value_usd"]) for week in shown["by_week"]] == [
+            ("2026-04-01", 1, 100),
+            ("2026-04-06", 2, 600),
+            ("2026-04-13", 0, 0),
+            ("2026-04-20", 0, 0),
+            ("2026-04-27", 1, 800),
+        ]
+
+    def test_a_day_may_belong_to_both_times_in_part(self) -> None:
+        shown = summary(**{"from": "2026-04-06T00:00:00.001Z", "to": "2026-04-08"}, compare="previous")
+        assert (shown["value_usd"], shown["previous"]["value_usd"]) == (400, 200)
+
+    def test_before_the_first_there_is_nothing_to_compare_with(self) -> None:
+        shown = summary(**{"from": "1970-01-01", "to": "1970-01-02"}, compare="previous")
+        assert shown["previous"] == {
+            "from": "1970-01-01T00:00:00.000Z",
+            "to": "1970-01-01T00:00:00.000Z",
+            "count": 0,
+            "value_usd": 0,
+        }
+
+    def test_what_is_compared_is_read_once(self) -> None:
+        with faulty(app.store.dynamodb, "Query", fine) as calls:
+            summary(**APRIL, compare="previous", by="week")
+        assert len(calls) == 4  # what is kept, before and from there on; outcomes and corrections
+
+    @pytest.mark.parametrize(
+        ("query", "name"),
+        [
+            ({"outcomeType": "deal"}, "outcomeType"),
+            ({"outcomeType": ""}, "outcomeType"),
+            ({"outcomeType": ["deal_closed", "DEAL_CLOSED"]}, "outcomeType"),
+            ({"agentId": "0"}, "agentId"),
+            ({"agentId": "null"}, "agentId"),
+            ({"agentId": "9007199254740992"}, "agentId"),
+            ({"agentId": "9" * 5000}, "agentId"),
+            ({"agentId": ["7", ""]}, "agentId"),
+            ({"compare": ""}, "compare"),
+            ({"compare": "Previous"}, "compare"),
+            ({"compare": ["previous", "next"]}, "compare"),
+            ({"by": ["week", "hour"]}, "by"),
+        ],
+    )
+    def test_any_other_is_refused_by_name(self, query: dict[str, Any], name: str) -> None:
+        response = get(query={**APRIL, **query})
+        assert (response["statusCode"], json.loads(response["body"])) == (400, {"error": f"Invalid {name}"})
+
+
 class TestThePeriod:
     @pytest.mark.parametrize(
         ("query", "since", "until", "days"),
@@ -169,7 +270,7 @@ class TestThePeriod:
         self, query: dict[str, str], since: str, until: str, days: int
     ) -> None:
         period = asked(**query)
-        assert (instants.text(period.since), instants.text(period.until), len(period.days)) == (since, until, days)
+        assert (instants.text(period.since), instants.text(period.until), len(period.buckets)) == (since, until, days)
 
     @pytest.mark.parametrize(
         ("zone", "since", "until", "hours"),
@@ -193,7 +294,7 @@ class TestThePeriod:
         self, zone: str, since: str, until: str, hours: list[float]
     ) -> None:
         period = asked(**{"from": since, "to": until, "timezone": zone})
-        edges = [instants.text(period.since), *(day.end for day in period.days)]
+        edges = [instants.text(period.since), *(day.end for day in period.buckets)]
         moments = [datetime.fromisoformat(edge) for edge in edges]
         lengths = [(end - begin) / timedelta(hours=1) for begin, end in pairwise(moments)]
         assert lengths == hours
@@ -215,7 +316,7 @@ class TestThePeriod:
 
     def test_a_day_that_clocks_skipped_is_no_day(self) -> None:
         period = asked(**{"from": "2011-12-28", "to": "2012-01-02", "timezone": "Pacific/Apia"})
-        assert [day.date for day in period.days] == ["2011-12-28", "2011-12-29", "2011-12-31", "2012-01-01"]
+        assert [day.date for day in period.buckets] == ["2011-12-28", "2011-12-29", "2011-12-31", "2012-01-01"]
 
     @pytest.mark.parametrize(
         ("zone", "since", "until"),
@@ -223,15 +324,108 @@ class TestThePeriod:
             ("UTC", "2024-01-01", "2025-01-01"),
             ("America/New_York", "2024-11-04", "2025-11-05"),  # 366 days and, in November 2025, one hour
             ("Europe/Berlin", "2025-03-30", "2026-03-31"),  # 366 days less two hours
-            ("Europe/Berlin", "2025-03-29T12:00:00+01:00", "2026-03-30T12:00:00+02:00"),
+            ("Europe/Berlin", "2025-03-29T12:00:00+01:00", "2026-03-30"),  # 365 days, of which the first is cut
+            ("Pacific/Apia", "2011-01-01", "2012-01-03"),  # 367 dates, of which clocks skipped one
         ],
     )
-    def test_it_may_be_366_days_long_by_the_clocks_there(self, zone: str, since: str, until: str) -> None:
+    def test_it_may_have_366_days(self, zone: str, since: str, until: str) -> None:
         query = {"from": since, "timezone": zone}
-        assert len(asked(**query, to=until).days) >= 366
+        assert len(asked(**query, to=until).buckets) == 366
         later = (datetime.fromisoformat(until) + timedelta(milliseconds=1)).replace(tzinfo=ZoneInfo(zone)).isoformat()
         with pytest.raises(BadRequest, match="Invalid from"):
             asked(**query, to=later)
+
+    @pytest.mark.parametrize(
+        ("by", "zone", "since", "until", "dates"),
+        [
+            # From Wednesday to Tuesday: both weeks are cut.
+            ("week", "UTC", "2026-04-01", "2026-04-15", ["2026-04-01", "2026-04-06", "2026-04-13"]),
+            ("week", "UTC", "2026-03-30", "2026-04-13", ["2026-03-30", "2026-04-06"]),
+            ("week", "UTC", "2026-04-05T22:00:00Z", "2026-04-06T02:00:00Z", ["2026-04-05", "2026-04-06"]),
+            # The same four hours, in a zone in which they are on Monday.
+            ("week", "Europe/Berlin", "2026-04-05T22:00:00Z", "2026-04-06T02:00:00Z", ["2026-04-06"]),
+            ("week", "America/New_York", "2026-03-02", "2026-03-16", ["2026-03-02", "2026-03-09"]),
+            # Clocks skipped Friday; and where that is the first day that is asked for, the week begins after it.
+            ("week", "Pacific/Apia", "2011-12-26", "2012-01-03", ["2011-12-26", "2012-01-02"]),
+            ("week", "Pacific/Apia", "2011-12-30", "2012-01-03", ["2011-12-31", "2012-01-02"]),
+            ("month", "UTC", "2026-01-31", "2026-03-02", ["2026-01-31", "2026-02-01", "2026-03-01"]),
+            ("month", "UTC", "2025-12-01", "2026-02-01", ["2025-12-01", "2026-01-01"]),
+            ("month", "Europe/Berlin", "2026-03-31T21:59:59Z", "2026-03-31T22:00:01Z", ["2026-03-31", "2026-04-01"]),
+            ("month", "UTC", "1970-01-01", "1970-02-02", ["1970-01-01", "1970-02-01"]),
+            ("month", "UTC", "9999-11-30", "9999-12-31", ["9999-11-30", "9999-12-01"]),
+            ("week", "UTC", "9999-12-26", "9999-12-31", ["9999-12-26", "9999-12-27"]),
+            ("day", "UTC", "9999-12-30", "9999-12-31", ["9999-12-30"]),
+        ],
+    )
+    def test_weeks_begin_on_monday_months_on_the_first_unless_the_range_cuts_them(
+        self, by: str, zone: str, since: str, until: str, dates: list[str]
+    ) -> None:
+        period = asked(**{"from": since, "to": until, "timezone": zone}, by=by)
+        assert [bucket.date for bucket in period.buckets] == dates
+        assert period.buckets[-1].end == instants.text(period.until)
+
+    @pytest.mark.parametrize(
+        ("by", "zone", "since", "until", "count"),
+        [
+            ("month", "UTC", "2016-04-01", "2026-04-01", 120),
+            ("month", "UTC", "2016-04-15", "2026-04-15", 121),
+            ("month", "UTC", "2016-02-29", "2026-02-28", 121),
+            ("month", "UTC", "2014-03-01", "2024-03-01", 120),
+            ("month", "Europe/Berlin", "2016-03-30T12:00:00+02:00", "2026-03-30T12:00:00+02:00", 121),
+            ("month", "America/New_York", "2016-03-10T12:00:00-05:00", "2026-03-10T12:00:00-04:00", 121),
+        ],
+    )
+    def test_it_may_be_ten_years_long_by_the_clocks_there(
+        self, by: str, zone: str, since: str, until: str, count: int
+    ) -> None:
+        query = {"from": since, "timezone": zone, "by": by}
+        assert len(asked(**query, to=until).buckets) == count
+        later = (datetime.fromisoformat(until) + timedelta(days=1)).replace(tzinfo=ZoneInfo(zone)).isoformat()
+        with pytest.raises(BadRequest, match="Invalid from"):
+            asked(**query, to=later)
+
+    def test_it_may_have_366_weeks(self) -> None:
+        first = datetime(2019, 4, 1, tzinfo=UTC)  # a Monday
+        last = str((first + timedelta(weeks=366)).date())
+        assert len(asked(**{"from": "2019-04-01", "to": last}, by="week").buckets) == 366
+        for query in ({"from": "2019-03-31", "to": last}, {"from": "2019-04-01", "to": f"{last}T00:00:00.001Z"}):
+            with pytest.raises(BadRequest, match="Invalid from"):
+                asked(**query, by="week")
+
+    @pytest.mark.parametrize(
+        ("zone", "since", "until", "before"),
+        [
+            ("UTC", "2026-04-01", "2026-05-01", "2026-03-02T00:00:00.000Z"),
+            ("UTC", "2026-04-01", "2026-04-02", "2026-03-31T00:00:00.000Z"),
+            # Clocks go forward on 29 March: thirty days are an hour shorter, the thirty before are not.
+            ("Europe/Berlin", "2026-03-29", "2026-04-28", "2026-02-26T23:00:00.000Z"),
+            ("Europe/Berlin", "2026-03-30", "2026-04-29", "2026-02-27T23:00:00.000Z"),
+            ("America/Sao_Paulo", "2018-11-04", "2018-11-06", "2018-11-02T03:00:00.000Z"),
+            # Clocks skipped 30 December: four days, before four days; and seven after seven, for eight dates.
+            ("Pacific/Apia", "2011-12-28", "2012-01-02", "2011-12-24T10:00:00.000Z"),
+            ("Pacific/Apia", "2011-12-31", "2012-01-07", "2011-12-23T10:00:00.000Z"),
+            # Not of whole days there.
+            ("Europe/Berlin", "2026-04-01T00:00:00Z", "2026-04-03T00:00:00Z", "2026-03-30T00:00:00.000Z"),
+            ("UTC", "2026-04-01", "2026-04-01T06:00:00Z", "2026-03-31T18:00:00.000Z"),
+            ("UTC", "2026-04-01T10:00:00.001Z", "2026-04-01T10:00:00.002Z", "2026-04-01T10:00:00.000Z"),
+            # Before 1970 there is nothing.
+            ("UTC", "1970-01-03", "1970-01-06", "1970-01-01T00:00:00.000Z"),
+            ("UTC", "1970-01-01", "1970-01-06", "1970-01-01T00:00:00.000Z"),
+            ("America/New_York", "1900-01-01", "1970-01-06", "1970-01-01T00:00:00.000Z"),
+            ("UTC", "1970-01-01T01:00:00Z", "1970-01-01T06:00:00Z", "1970-01-01T00:00:00.000Z"),
+        ],
+    )
+    @pytest.mark.parametrize("by", ["day", "week", "month"])
+    def test_the_time_before_has_as_many_days_or_else_is_as_long(
+        self, by: str, zone: str, since: str, until: str, before: str
+    ) -> None:
+        period = asked(**{"from": since, "to": until, "timezone": zone}, by=by)
+        previous = period.previous()
+        assert (instants.text(previous.since), previous.until) == (before, period.since)
+
+    def test_the_time_before_ten_years_is_ten_years(self) -> None:
+        previous = asked(**{"from": "2016-04-01", "to": "2026-04-01"}, by="month").previous()
+        assert instants.text(previous.since) == "2006-04-02T00:00:00.000Z"  # 3,652 days both times
 
     @pytest.mark.parametrize(
         ("query", "name"),
@@ -248,6 +442,16 @@ class TestThePeriod:
             ({"from": "2020-01-01"}, "from"),
             ({"from": "0001-01-01", "to": "1969-12-31"}, "from"),
             ({"from": "0001-01-01", "to": "9999-12-30"}, "from"),
+            ({"from": "0001-01-01", "to": "9999-12-30", "by": "month"}, "from"),
+            ({"from": "0001-01-01", "to": "1980-01-02", "by": "month"}, "from"),
+            ({"from": "2016-04-01", "by": "month"}, "from"),  # to the end of today
+            ({"from": "2025-03-29T12:00:00Z", "to": "2026-03-30T12:00:00Z"}, "from"),  # 366 days, on 367 dates
+            ({"from": "9999-12-01", "to": "9999-12-31T12:00:00Z", "by": "month"}, "to"),
+            ({"from": "9999-12-30", "to": "9999-12-31T12:00:00Z", "by": "week"}, "to"),
+            ({"by": ""}, "by"),
+            ({"by": "Week"}, "by"),
+            ({"by": "year"}, "by"),
+            ({"by": "by_week"}, "by"),
             ({"from": "9999-12-30", "to": "9999-12-31T12:00:00Z"}, "to"),
             ({"from": "9999-12-30", "to": "9999-12-31T23:59:59Z", "timezone": "Asia/Tokyo"}, "to"),
             ({"to": "9999-12-31T23:59:59-14:00"}, "to"),
@@ -288,7 +492,10 @@ def summary_of(facts: list[Fact], period: Period) -> str:
     for fact in facts:
         cell = Cell(days.of(fact.occurred_at).date, fact.outcome_type, fact.agent_id)
         sums.of(cell)[0].add(1, fact.value_usd)
-    return summarize(sums, period)
+    summary = Summary(period)
+    for cell, tallies in sums.by_cell.items():
+        summary.add(cell, tallies)
+    return summary.response()
 
 
 class TestTheSums:

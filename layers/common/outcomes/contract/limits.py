@@ -52,7 +52,10 @@ DEFAULT_PAGE = 20
 MAX_PAGE = 50
 
 DEFAULT_DAYS = 30
-MAX_DAYS = 366
+MAX_YEARS = 10
+"""Years that a summary covers, by the clocks of its time zone."""
+MAX_BUCKETS = 366
+"""Days, weeks or months of a summary, those that are cut among them."""
 
 MAX_RESPONSE_BYTES = 6_000_000
 """Bytes of a body, where it is a JSON string in Lambda's response: Lambda's 6 MB, less room for the rest.

@@ -1,7 +1,7 @@
-"""The time that a summary is about, and its local days."""
+"""The time that a summary is about, and its local days, weeks or months."""
 
 import os
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -9,40 +9,49 @@ from zoneinfo import ZoneInfo
 import tzdata
 
 from outcomes.contract import instants, queries
-from outcomes.contract.limits import DEFAULT_DAYS, MAX_DAYS
+from outcomes.contract.limits import DEFAULT_DAYS, MAX_BUCKETS, MAX_YEARS
 from outcomes.contract.local_days import LocalDays
 from outcomes.errors import BadRequest
 
 
-class Day(NamedTuple):
-    """A local day, or the part of it that is asked for. date: `2026-04-01`. end: what comes after, as `instants.text`
-    has it."""
+class Bucket(NamedTuple):
+    """A local day, week or month, or the part of it that is asked for.
+
+    date: its first day that is asked for, `2026-04-01`. end: what comes after, as `instants.text` has it.
+    """
 
     date: str
     end: str
 
 
 class Period(NamedTuple):
-    """From `since` on, before `until`, both in milliseconds since 1970; its days oldest first."""
+    """From `since` on, before `until`, both in milliseconds since 1970.
+
+    by: `day`, `week` or `month`, which buckets are; the oldest comes first.
+    """
 
     since: int
     until: int
     timezone: str
-    days: list[Day]
+    by: str
+    buckets: list[Bucket]
 
     @property
     def zone(self) -> ZoneInfo:
         return _zone(self.timezone)
 
     @classmethod
-    def from_query(cls, since: str | None, until: str | None, timezone: str | None, *, now: datetime) -> Self:
-        """Read the parameters `from`, `to` and `timezone`: unless said, 30 local days that end with today.
+    def from_query(
+        cls, since: str | None, until: str | None, timezone: str | None, by: str | None = None, *, now: datetime
+    ) -> Self:
+        """Read the parameters `from`, `to`, `timezone` and `by`: unless said, 30 local days that end with today.
 
         Raises BadRequest, naming the parameter.
         """
         zone = _zone("UTC" if timezone is None else timezone)
         end = queries.instant(until, "to", zone)
         begin = queries.instant(since, "from", zone)
+        length = queries.bucket(by)
         try:
             if end is None:  # not `now`: what is recorded a moment later belongs to it as well
                 tomorrow = now.astimezone(zone).date() + timedelta(days=1)
@@ -50,11 +59,28 @@ class Period(NamedTuple):
             if begin is None:
                 first_day = instants.local(end - 1, zone).date() - timedelta(days=DEFAULT_DAYS - 1)
                 begin = instants.milliseconds(instants.first_instant(first_day, zone))
-            if begin >= end or _wall_clock(end, zone) - _wall_clock(begin, zone) > timedelta(days=MAX_DAYS):
+            if begin >= end or _years_later(begin, MAX_YEARS, zone) < _years_later(end, 0, zone):
                 raise BadRequest("Invalid from")
-            return cls(begin, end, zone.key, _days(begin, end, zone))
+            return cls(begin, end, zone.key, length, _buckets(begin, end, length, zone))
         except OverflowError as exc:  # past the year 9999 in `zone`
             raise BadRequest("Invalid to") from exc
+
+    def previous(self) -> Self:
+        """Find the same length of time before: as many local days, if it is of whole ones, else as many milliseconds.
+
+        Before 1970 there is nothing: it is shorter then, or empty. It has no buckets, for it is told in total.
+        """
+        days, begin, end = LocalDays(self.zone), instants.text(self.since), instants.text(self.until)
+        first, last = days.of(begin), days.of(instants.text(self.until - 1))
+        since = self.since - (self.until - self.since)
+        if first.begin == begin and last.end == end:
+            first_day = date.fromisoformat(first.date)
+            count = _days(first_day, date.fromisoformat(last.date) + timedelta(days=1), self.zone)
+            day = first_day
+            while missing := count - _days(day, first_day, self.zone):
+                day -= timedelta(days=missing)
+            since = instants.milliseconds(instants.first_instant(day, self.zone))
+        return self._replace(since=max(0, since), until=self.since, buckets=[])
 
 
 @cache
@@ -70,16 +96,41 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo.from_file(file, key=name)
 
 
-def _days(begin: int, end: int, zone: tzinfo) -> list[Day]:
-    days, local_days = [], LocalDays(zone)
+def _buckets(begin: int, end: int, by: str, zone: tzinfo) -> list[Bucket]:
+    """Divide a time. Raises BadRequest when it has too many days, weeks or months."""
+    buckets: list[Bucket] = []
+    local_days = LocalDays(zone)
     at, until = instants.text(begin), instants.text(end)
     while at < until:
+        if len(buckets) == MAX_BUCKETS:
+            raise BadRequest("Invalid from")
         day = local_days.of(at)
-        days.append(Day(day.date, min(day.end, until)))
         at = day.end
-    return days
+        if by != "day":
+            at = instants.text(instants.milliseconds(instants.first_instant(_first_day_after(day.date, by), zone)))
+        buckets.append(Bucket(day.date, min(at, until)))
+    return buckets
 
 
-def _wall_clock(milliseconds: int, zone: tzinfo) -> datetime:
-    """Convert to what a clock in `zone` shows: a day there has 24 hours, also when clocks change."""
-    return instants.local(milliseconds, zone).replace(tzinfo=None)
+def _first_day_after(day: str, by: str) -> date:
+    """Find where the week, from Monday on, or the month ends that has this day."""
+    this = date.fromisoformat(day)
+    try:
+        if by == "week":
+            return this + timedelta(days=7 - this.weekday())
+        return (this.replace(day=1) + timedelta(days=31)).replace(day=1)
+    except OverflowError:
+        return date.max  # no period reaches into that day
+
+
+def _days(first: date, after: date, zone: tzinfo) -> int:
+    """Count the local days from a date on, before another, without dates that clocks skipped."""
+    dates = map(date.fromordinal, range(first.toordinal(), after.toordinal() + 1))
+    return len({instants.first_instant(each, zone).astimezone(UTC) for each in dates}) - 1
+
+
+def _years_later(milliseconds: int, years: int, zone: tzinfo) -> tuple[int, datetime]:
+    """Find the year so many years later, and what clocks in `zone` show then but for the year, which is one with a leap
+    day: a day there has 24 hours, also when clocks change."""
+    moment = instants.local(milliseconds, zone)
+    return moment.year + years, moment.replace(year=2000, tzinfo=None)

@@ -60,6 +60,20 @@ def export_format(text: str | None) -> str:
     return text or EXPORT_FORMATS[0]
 
 
+def bucket(text: str | None) -> str:
+    """Read what a summary's time is divided into: days unless said."""
+    if text not in {None, "day", "week", "month"}:
+        raise BadRequest("Invalid by")
+    return text or "day"
+
+
+def compare(text: str | None) -> bool:
+    """Read whether to compare with the time before: `compare=previous`, or no `compare` at all."""
+    if text not in {None, "previous"}:
+        raise BadRequest("Invalid compare")
+    return text is not None
+
+
 def instant(text: str | None, name: str, zone: tzinfo = UTC) -> int | None:
     """Read an ISO 8601 date (its first instant in `zone`) or date-time with offset, as milliseconds since 1970.
 

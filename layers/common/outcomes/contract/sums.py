@@ -3,7 +3,6 @@
 They are of four tallies (see `standing`): what stands, and what of it is confirmed; what is disputed; what is voided.
 """
 
-from collections.abc import Container
 from decimal import Context, Decimal, Inexact
 from typing import NamedTuple
 
@@ -82,13 +81,12 @@ class Sums:
             tallies = self.by_cell[cell] = (Sum(), Sum(), Sum(), Sum())
         return tallies
 
-    def add(self, more: "Sums", dates: Container[str] | None = None) -> None:
-        """Add other sums: those of `dates`, or all."""
+    def add(self, more: "Sums") -> None:
+        """Add other sums."""
         for cell, tallies in more.by_cell.items():
-            if dates is None or cell.date in dates:
-                for mine, theirs in zip(self.of(cell), tallies, strict=True):
-                    if theirs:
-                        mine.add(theirs.count, theirs.value)
+            for mine, theirs in zip(self.of(cell), tallies, strict=True):
+                if theirs:
+                    mine.add(theirs.count, theirs.value)
 
     @property
     def dates(self) -> set[str]:

@@ -1,52 +1,95 @@
-"""The summary of a user's outcomes: count and exact value, in total, by type, by agent, by local day."""
+"""The summary of a user's outcomes: count and exact value, in total, by type, by agent, by local day, week or month."""
 
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable
 
 from outcomes.contract import instants
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
-from outcomes.contract.sums import TALLIES, Sum, Sums
+from outcomes.contract.sums import TALLIES, Cell, Sum, Tallies
 from outcomes.errors import BadRequest, Fault
 from outcomes.storage.store import response_bytes
 
 
-def summarize(sums: Sums, period: Period) -> str:
-    """Write the response of the contract, as JSON text, about what happened within `period`.
+class Summary:
+    """Sums of what happened within a period.
 
-    Raises BadRequest when it is of so many agents that Lambda could not respond.
+    outcome_types: of which; none means all. agent_id: by which; None means all.
     """
-    totals = {name: Sum() for name in TALLIES}
-    by_type: defaultdict[str, Sum] = defaultdict(Sum)
-    by_agent: defaultdict[int | None, Sum] = defaultdict(Sum)
-    by_day = {day.date: Sum() for day in period.days}
-    for cell, tallies in sums.by_cell.items():
-        for total, sum_ in zip(totals.values(), tallies, strict=True):
-            total.add(sum_.count, sum_.value)
-        standing = tallies[0]
-        for sum_ in by_type[cell.outcome_type], by_agent[cell.agent_id], by_day[cell.date]:
-            sum_.add(standing.count, standing.value)
-    # What was taken back altogether is not there.
-    types = sorted(_present(by_type), key=lambda entry: (*entry[1].rank, entry[0]))
-    agents = sorted(_present(by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
-    response = (
-        f'{{"from":"{instants.text(period.since)}","to":"{instants.text(period.until)}"'
-        f',"timezone":{compact(period.timezone)},{_members(totals.pop("standing"))}'
-        f"{''.join([f',"{name}":{{{_members(sum_)}}}' for name, sum_ in totals.items()])}"
-        f',"by_type":{_list("outcome_type", types)}'
-        f',"by_agent":{_list("agent_id", agents)}'
-        f',"by_day":{_list("date", by_day.items())}}}'
-    )
-    if response_bytes(response) > MAX_RESPONSE_BYTES:
-        raise BadRequest(
-            "Invalid from", [Fault(field="from", message="must be later: too many agents for one response")]
+
+    def __init__(
+        self, period: Period, outcome_types: tuple[OutcomeType, ...] = (), agent_id: int | None = None
+    ) -> None:
+        self.period = period
+        self.outcome_types = outcome_types
+        self.agent_id = agent_id
+        self.totals: Tallies = (Sum(), Sum(), Sum(), Sum())
+        # Of what stands; never by all of them at once, which would not fit into memory for many agents.
+        self.by_type: defaultdict[str, Sum] = defaultdict(Sum)
+        self.by_agent: defaultdict[int | None, Sum] = defaultdict(Sum)
+        self.by_date: defaultdict[str, Sum] = defaultdict(Sum)
+
+    def previous(self) -> "Summary":
+        """Begin the same summary of the time before."""
+        return Summary(self.period.previous(), self.outcome_types, self.agent_id)
+
+    def add(self, cell: Cell, tallies: Tallies) -> None:
+        """Add what happened on a day of the period, if it is of a type and by an agent that are asked for."""
+        if self.outcome_types and cell.outcome_type not in self.outcome_types:
+            return
+        if self.agent_id is not None and cell.agent_id != self.agent_id:
+            return
+        for total, sum_ in zip(self.totals, tallies, strict=True):
+            if sum_:
+                total.add(sum_.count, sum_.value)
+        if standing := tallies[0]:
+            for sum_ in self.by_type[cell.outcome_type], self.by_agent[cell.agent_id], self.by_date[cell.date]:
+                sum_.add(standing.count, standing.value)
+
+    def response(self, previous: "Summary | None" = None) -> str:
+        """Write the response of the contract, as JSON text, compared with `previous`.
+
+        Raises BadRequest when it is of so many agents that Lambda could not respond.
+        """
+        # What was taken back altogether is not there.
+        types = sorted(_present(self.by_type), key=lambda entry: (*entry[1].rank, entry[0]))
+        agents = sorted(_present(self.by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
+        standing, *others = zip(TALLIES, self.totals, strict=True)
+        response = (
+            f"{{{_range(self.period)}"
+            f',"timezone":{compact(self.period.timezone)},{_members(standing[1])}'
+            f"{''.join([f',"{name}":{{{_members(sum_)}}}' for name, sum_ in others])}"
+            f',"by_type":{_list("outcome_type", types)}'
+            f',"by_agent":{_list("agent_id", agents)}'
+            f',"by_{self.period.by}":{_list("date", self._by_bucket())}'
         )
-    return response
+        if previous:
+            response += f',"previous":{{{_range(previous.period)},{_members(previous.totals[0])}}}'
+        response += "}"
+        if response_bytes(response) > MAX_RESPONSE_BYTES:
+            raise BadRequest(
+                "Invalid from", [Fault(field="from", message="must be later: too many agents for one response")]
+            )
+        return response
+
+    def _by_bucket(self) -> Iterable[tuple[str, Sum]]:
+        dates = [bucket.date for bucket in self.period.buckets]
+        sums = [Sum() for _ in dates]
+        for date, sum_ in self.by_date.items():
+            sums[bisect(dates, date) - 1].add(sum_.count, sum_.value)
+        return zip(dates, sums, strict=True)
 
 
 def _present[Key](sums: dict[Key, Sum]) -> list[tuple[Key, Sum]]:
     return [(key, sum_) for key, sum_ in sums.items() if sum_.count]
+
+
+def _range(period: Period) -> str:
+    """Write members of a JSON object."""
+    return f'"from":"{instants.text(period.since)}","to":"{instants.text(period.until)}"'
 
 
 def _members(sum_: Sum) -> str:

@@ -16,20 +16,22 @@ The zones that a user began to look in on a day are remembered under `zones#2026
 
 import time
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import tzdata
 
 from outcomes.contract import instants, occurrence
 from outcomes.contract.local_days import LocalDays
-from outcomes.contract.period import Period
 from outcomes.contract.sums import TALLIES, Cell, Sums
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.storage import kept_text
 from outcomes.storage.dynamodb import Answer, ConditionFailed, Item, Unavailable
 from outcomes.storage.entries import Entries, Entry
 from outcomes.storage.store import OutcomeStore
+from outcomes.storage.summary import Summary
 
 SETTLED_SECONDS = 600
 """Seconds after an instant, by DynamoDB's clock, when nothing that says it was recorded then can be written any more:
@@ -78,13 +80,13 @@ class Totals:
         self.table = table
         self.rules = f"{kept_text.FORMAT} {tzdata.IANA_VERSION} {edition}"
 
-    def add_up(self, user_id: int, period: Period) -> Sums:
-        """Add up what happened to a user within a period, in its zone.
+    def add_up(self, user_id: int, summaries: list[Summary]) -> None:
+        """Add to each summary what happened to a user within its period. All of them are of one zone.
 
         Raises StillAddingUp when there is more than can be read in time: what could be is kept, and the next look goes
-        on from there.
+        on from there, for summaries that are empty again.
         """
-        return _Look(self, user_id, period).add_up()
+        _Look(self, user_id, summaries).add_up()
 
 
 class _Run:
@@ -97,45 +99,80 @@ class _Run:
         self.sums = Sums()
 
 
+class _Part:
+    """Days of a summary's period, all or part of each of them, as a look adds them to it."""
+
+    def __init__(self, summary: Summary, days: LocalDays) -> None:
+        self.summary = summary
+        self.begin, self.end = instants.text(summary.period.since), instants.text(summary.period.until)
+        first, last = days.of(self.begin), days.of(instants.text(summary.period.until - 1))
+        self.first, self.last = first.date, last.date
+        # What happened on a day that is asked for in part is added up entry by entry.
+        self.cut = {day.date for day in (first, last) if day.begin < self.begin or self.end < day.end}
+        self.of_cut = Sums()
+
+    def add(self, sums: Sums) -> None:
+        """Add what happened on days that are asked for as a whole."""
+        for cell, tallies in sums.by_cell.items():
+            if self.first <= cell.date <= self.last and cell.date not in self.cut:
+                self.summary.add(cell, tallies)
+
+
 class _Look:
     """One look at the totals of a user."""
 
-    def __init__(self, totals: Totals, user_id: int, period: Period) -> None:
+    def __init__(self, totals: Totals, user_id: int, summaries: list[Summary]) -> None:
         self.totals = totals
         self.dynamodb = totals.store.dynamodb
         self.user_id = user_id
         self.deadline = time.monotonic() + LOOK_SECONDS
         self.entries = Entries(self.dynamodb, totals.store.table, user_id, self._check_time)
-        self.zone = period.timezone
-        self.days = LocalDays(period.zone)
-        self.begin, self.end = instants.text(period.since), instants.text(period.until)
-        # What happened on a day that is asked for in part is added up entry by entry.
-        edges = {self.days.of(self.begin), self.days.of(instants.text(period.until - 1))}
-        self.cut = {day.date for day in edges if day.begin < self.begin or self.end < day.end}
-        self.whole = {day.date for day in period.days} - self.cut
+        periods = [summary.period for summary in summaries]
+        self.zone = periods[0].timezone
+        self.days = LocalDays(periods[0].zone)
+        self.parts = [_Part(each, self.days) for each in summaries if each.period.since < each.period.until]
+        self.cut = {date for part in self.parts for date in part.cut}
         # It may have been recorded at any time later, but hardly earlier.
-        self.first = instants.text(max(0, period.since - occurrence.MOST_EARLY))
+        self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
         self.settled = self.first
-        self.sums = Sums()
         self.is_zone_kept = False
         self.may_keep = True
         self.surplus = 0.0  # read units that the stretches kept by this look save beyond what they have to
 
-    def add_up(self) -> Sums:
+    def add_up(self) -> None:
         at, last = self.first, None
         for stretch in self._kept():
             if at < stretch.begin:
                 self._keep_adding(at, stretch.begin, last)
-            self.sums.add(stretch.sums, self.whole)
+            self._add(stretch.sums)
             if not self.cut.isdisjoint(stretch.sums.dates):
                 for entry in self.entries.recorded(stretch.begin, stretch.end):
                     self._add_cut(entry)
             at, last = stretch.end, stretch
         self._keep_adding(at, None, last)
-        return self.sums
+        for part in self.parts:
+            for cell, tallies in part.of_cut.by_cell.items():
+                part.summary.add(cell, tallies)
 
-    def _kept(self) -> list[Stretch]:
+    def _add(self, sums: Sums) -> None:
+        for part in self.parts:
+            part.add(sums)
+
+    def _kept(self) -> Iterator[Stretch]:
         """Read the stretches that are kept, from the first instant on, in their order; none overlaps another."""
+        last_end = ""
+        for begin, items in groupby(self._kept_items(), _begin):
+            parts = self._whole({_part(item): item for item in items})
+            end = instants.text(int(parts[0]["end"]["N"])) if parts else self.first
+            if end > self.first and last_end <= begin:
+                sums = Sums()
+                for part in parts:
+                    kept_text.read(a2b_base64(part["sums"]["B"]), sums)
+                yield Stretch(begin, end, sums)
+                last_end = end
+
+    def _kept_items(self) -> Iterator[Item]:
+        """Read the items of kept stretches, each page of 1 MB when it is needed."""
         name = f"{self.zone}#"
         before = self._query(name, f"{name}{_number(self.first)}~", ScanIndexForward=False, Limit=1)
         self.settled = _settled(before) or self.first
@@ -145,26 +182,14 @@ class _Look:
             if instants.text(int(item["end"]["N"])) > self.first:
                 begin = _begin(item)
         query: dict[str, Any] = {}
-        by_begin: dict[str, dict[int, Item]] = {}
         while True:
             page = self._query(f"{name}{_number(begin)}", f"{name}~", **query)
-            for item in page["Items"]:
-                by_begin.setdefault(_begin(item), {})[_part(item)] = item
+            self.is_zone_kept |= bool(page["Items"])
+            yield from page["Items"]
             if "LastEvaluatedKey" not in page:
-                break
+                return
             self._check_time()
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        self.is_zone_kept |= bool(by_begin)
-        found: list[Stretch] = []
-        for each, items in by_begin.items():
-            parts = self._whole(items)
-            end = instants.text(int(parts[0]["end"]["N"])) if parts else self.first
-            if end > self.first and (not found or found[-1].end <= each):
-                sums = Sums()
-                for part in parts:
-                    kept_text.read(a2b_base64(part["sums"]["B"]), sums)
-                found.append(Stretch(each, end, sums))
-        return found
 
     def _whole(self, items: dict[int, Item]) -> list[Item]:
         """Choose the parts of a stretch that were kept together, by our rules; none when they are not all there."""
@@ -219,15 +244,16 @@ class _Look:
             self._add_cut(entry)
         if at < over:
             self._close(run, over, is_last=True)
-        self.sums.add(run.sums, self.whole)
+        self._add(run.sums)
 
     def _add_cut(self, entry: Entry) -> None:
         """Add what an entry says of the days that are asked for in part."""
         for effect in entry.effects if self.cut else ():
             date = self.days.of(effect.occurred_at).date
-            if date in self.cut and self.begin <= effect.occurred_at < self.end:
-                cell = Cell(date, effect.outcome_type, effect.agent_id)
-                self.sums.of(cell)[_ORDER[effect.tally]].add(effect.sign, effect.value_usd)
+            for part in self.parts:
+                if date in part.cut and part.begin <= effect.occurred_at < part.end:
+                    cell = Cell(date, effect.outcome_type, effect.agent_id)
+                    part.of_cut.of(cell)[_ORDER[effect.tally]].add(effect.sign, effect.value_usd)
 
     def _close(self, run: _Run, end: str, *, is_last: bool = False, is_late: bool = False) -> None:
         """End a run, if it is worth being kept, and begin the next.
@@ -249,7 +275,7 @@ class _Look:
         if (saved < cost and not is_late) or not self._put(items):
             return
         self.surplus += run.units - cost
-        self.sums.add(run.sums, self.whole)
+        self._add(run.sums)
         run.last = Stretch(begin, end, sums)
         run.begin, run.units, run.sums = end, 0.0, Sums()
 
