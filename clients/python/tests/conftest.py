@@ -82,7 +82,7 @@ def _ledger() -> Iterator[Api]:
 
     def upstream(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
         status, answer_headers, answer = ledger.answer(method, target, headers, body)
-        return status, answer_headers, encode(answer)
+        return status, answer_headers, answer.encode() if isinstance(answer, str) else encode(answer)
 
     def recorded() -> list[dict[str, Any]]:
         mine = [one for one in reversed(ledger.outcomes) if one["user_id"] == 42]
@@ -102,8 +102,8 @@ def _of_stack(stack: Stack) -> Iterator[Api]:
         def upstream(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
             end_to_end = {name: value for name, value in headers.items() if name.lower() not in hop_by_hop}
             answer = http.request(method, target, headers=end_to_end, content=body)
-            kept = {"outcome-id", "idempotent-replayed", "retry-after", "ignored-fields"}
-            return answer.status_code, {n: v for n, v in answer.headers.items() if n in kept}, answer.content
+            kept = {"outcome-id", "idempotent-replayed", "retry-after", "ignored-fields", "next-cursor", "content-type"}
+            return answer.status_code, {n.title(): v for n, v in answer.headers.items() if n in kept}, answer.content
 
         def recorded() -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = []

@@ -7,6 +7,8 @@ validation: of the fields it checks only what these tests send wrongly.
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import threading
 from collections import defaultdict
@@ -29,6 +31,10 @@ TYPES = (
     "content_published",
 )
 FIELDS = ("outcomeType", "title", "description", "valueUsd", "agentId", "userId", "metadata", "occurredAt")
+OUTCOME = (
+    *("id", "user_id", "agent_id", "outcome_type", "title", "description", "value_usd", "metadata", "created_at"),
+)
+EXPORTED_ALSO = ("occurred_at", "status", "recorded_by")
 LEDGER = ("status", "occurred_at", "recorded_by", "version")
 CHANGED = {
     **{"outcomeType": "outcome_type", "title": "title", "description": "description", "valueUsd": "value_usd"},
@@ -44,7 +50,9 @@ MOVES = {
 KEY_FIELDS = ("name", "userId", "agentId", "outcomeTypes", "maxValueUsd", "scopes", "expiresAt")
 Caller = str | int | dict[str, Any]
 """The platform, the user of a session, or an agent key."""
-Answer = tuple[int, dict[str, str], dict[str, Any]]
+Answer = tuple[int, dict[str, str], dict[str, Any] | str]
+EXPORTED = 25
+"""Outcomes in a part of an export."""
 
 
 def decode(text: bytes) -> Any:
@@ -75,7 +83,7 @@ class Ledger:
             if url.path.startswith("/api/keys"):
                 return self._of_keys(caller, method, url.path, parse_qs(url.query), body)
             _, _, _, id_, *rest = f"{url.path}//".split("/")
-            if method == "GET" and id_ not in ("", "summary"):
+            if method == "GET" and id_ not in ("", "summary", "export"):
                 return self._history(caller, id_)
             if method == "POST" and rest[0] == "corrections":
                 return self._correct(caller, id_, decode(body), headers.get("Idempotency-Key"))
@@ -85,13 +93,14 @@ class Ledger:
                 "POST /api/outcomes/batch",
                 "GET /api/outcomes",
                 "GET /api/outcomes/summary",
+                "GET /api/outcomes/export",
             ):
                 return 403, {}, {"error": "Missing Authentication Token"}
             if caller is None or (not isinstance(caller, int) and method == "GET"):
                 return 401, {}, {"error": "Unauthorized"}
             if isinstance(caller, int) and method == "GET":
-                query = parse_qs(url.query)
-                return self._summary(caller, query) if url.path.endswith("/summary") else self._list(caller, query)
+                read = {"summary": self._summary, "export": self._export}.get(id_, self._list)
+                return read(caller, parse_qs(url.query))
             if isinstance(caller, dict) and "record" not in caller["scopes"]:
                 return 403, {}, {"error": "Forbidden"}
             try:
@@ -320,6 +329,21 @@ class Ledger:
         following = offset + size
         cursor = str(following) if following < len(chosen) else None
         return 200, {}, {"outcomes": chosen[offset:following], "next_cursor": cursor}
+
+    def _export(self, user: int, query: dict[str, list[str]]) -> Answer:
+        begin = int(query.get("cursor", ["0"])[0])
+        chosen = [one for one in self._chosen(user, query) if one["status"] != "void"]
+        rows = [{**listed(one), **{n: one[n] for n in EXPORTED_ALSO}} for one in chosen[begin : begin + EXPORTED]]
+        more = {"Next-Cursor": str(begin + EXPORTED)} if chosen[begin + EXPORTED :] else {}
+        if query["format"] == ["ndjson"]:
+            text = "".join(encode(row).decode() + "\n" for row in rows)
+            return 200, {"Content-Type": "application/x-ndjson", **more}, text
+        file = io.StringIO()
+        writer = csv.DictWriter(file, [*OUTCOME, *EXPORTED_ALSO])
+        if not begin:
+            writer.writeheader()
+        writer.writerows(rows)
+        return 200, {"Content-Type": "text/csv; charset=utf-8", **more}, file.getvalue()
 
     def _summary(self, user: int, query: dict[str, list[str]]) -> Answer:
         zone = query.get("timezone", ["UTC"])[0]

@@ -30,6 +30,7 @@ from ._models import (
     Corrected,
     Correction,
     DayTotal,
+    ExportPart,
     History,
     NewAgentKey,
     Outcome,
@@ -196,6 +197,35 @@ def page(reply: Reply) -> Page:
     if not isinstance(outcomes, list) or not isinstance(cursor, str | None):
         raise BrokenAnswerError("200, but no list of outcomes", status=200)
     return Page([_shaped(_outcome, item) for item in outcomes], cursor)
+
+
+def export_part(reply: Reply, media_type: str) -> ExportPart:
+    """Read a part of an export, which is of this media type.
+
+    Raises:
+        BrokenAnswerError: it is none, or not whole lines.
+    """
+    said = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    text = _shaped(reply.body.decode)
+    if said != media_type or not (text or "\n").endswith("\n"):
+        raise BrokenAnswerError(f"200, but no lines of {media_type}", status=200)
+    return ExportPart(text, reply.headers.get("Next-Cursor"))
+
+
+def exported(line: str) -> dict[str, Any]:
+    """Read a line of an NDJSON export: instants as datetime, `value_usd` as Decimal, `metadata` as its JSON text.
+
+    Raises:
+        BrokenAnswerError: it is none.
+    """
+    return _shaped(lambda: _row(_json.decode(line.encode())))
+
+
+def _row(item: dict[str, Any]) -> dict[str, Any]:
+    row = _outcome({**item, "version": 0}).as_dict()
+    del row["version"]
+    metadata = None if item["metadata"] is None else _json.encode(item["metadata"]).decode()
+    return {**row, "metadata": metadata, **{name: _instant(item[name]) for name in ("created_at", "occurred_at")}}
 
 
 def _outcome(item: dict[str, Any]) -> Outcome:

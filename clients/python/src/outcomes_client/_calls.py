@@ -23,10 +23,12 @@ from urllib.parse import quote
 from . import _answers, _json, _moments
 from ._errors import BusyError, InvalidOutcomeError, NoAnswerError, OutcomesError
 from ._http import KEYS_PATH, OWN_KEY_PATH, PATH, SESSION, By, NoReply, Owner, Reply, Request
-from ._models import AgentKey, Corrected, History, NewAgentKey, NewOutcome, Page, Recorded, Result, Summary
+from ._models import AgentKey, Corrected, ExportPart, History, NewAgentKey, NewOutcome, Page, Recorded, Result, Summary
 from ._moments import Moment
 
 PAGE_SIZE = 50  # the API's own maximum
+ExportFormat = Literal["csv", "ndjson"]
+_MEDIA_TYPES: dict[ExportFormat, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 BATCH_ITEMS = 100
 BATCH_BYTES = 1024 * 1024
 
@@ -249,6 +251,25 @@ class Calls:
             *_given(include="ledger" if ledger else None),
         ]
         return (yield from self._exchange(Request("GET", PATH, query), _answers.page, self._deadline()))
+
+    def export_part(
+        self,
+        file_format: ExportFormat,
+        cursor: str | None = None,
+        outcome_type: str | Iterable[str] | None = None,
+        agent_id: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> Call[ExportPart]:
+        query = [
+            *_given(format=file_format, cursor=cursor, agentId=agent_id),
+            *_each("outcomeType", outcome_type),
+            *_given(**{"from": _moments.of_query(start), "to": _moments.of_query(end)}),
+        ]
+        media_type = _MEDIA_TYPES[file_format]
+        request = Request("GET", f"{PATH}/export", query, headers={"Accept": f"{media_type}, application/json"})
+        read = partial(_answers.export_part, media_type=media_type)
+        return (yield from self._exchange(request, read, self._deadline()))
 
     def history(self, outcome_id: str) -> Call[History]:
         request = Request("GET", f"{PATH}/{quote(outcome_id, safe='')}", names="outcome")

@@ -13,11 +13,12 @@ from typing import Any, Self
 import anyio
 import httpx
 
-from ._calls import PAGE_SIZE, Call, Calls, Retry, Say, Send
+from ._calls import PAGE_SIZE, Call, Calls, ExportFormat, Retry, Say, Send
 from ._http import Address, NoReply, Reply
 from ._models import (
     AgentKey,
     Corrected,
+    ExportPart,
     History,
     NewAgentKey,
     NewOutcome,
@@ -163,6 +164,29 @@ class OutcomesClient:
             page = self._run(self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end, status, ledger))
             yield from page.outcomes
             cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def export(
+        self,
+        file_format: ExportFormat = "csv",
+        *,
+        outcome_type: Types | None = None,
+        agent_id: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        cursor: str | None = None,
+    ) -> Iterator[ExportPart]:
+        """Yield the parts of a file of all outcomes of the session that are not void, newest first, as they are read.
+
+        Their texts, one after the other, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or
+        NDJSON (`ndjson`), which `outcomes import` takes. To go on where an export ended, give the `next_cursor` of the
+        last part that there is.
+        """
+        while True:
+            part = self._run(self._calls.export_part(file_format, cursor, outcome_type, agent_id, start, end))
+            yield part
+            cursor = part.next_cursor
             if cursor is None:
                 return
 
@@ -407,6 +431,24 @@ class AsyncOutcomesClient:
             for outcome in page.outcomes:
                 yield outcome
             cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def export(
+        self,
+        file_format: ExportFormat = "csv",
+        *,
+        outcome_type: Types | None = None,
+        agent_id: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        cursor: str | None = None,
+    ) -> AsyncIterator[ExportPart]:
+        """See `OutcomesClient.export`."""
+        while True:
+            part = await self._run(self._calls.export_part(file_format, cursor, outcome_type, agent_id, start, end))
+            yield part
+            cursor = part.next_cursor
             if cursor is None:
                 return
 

@@ -1,31 +1,110 @@
-"""Write outcomes to a file, so that spreadsheets and `outcomes import` read it."""
+"""Write the parts of an export to a file: JSON Lines, CSV or Parquet."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
-from typing import IO
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import IO, Any
 
-from . import _json
-from ._display import cell, printable
-from ._models import Outcome
+import simplejson
+
+from ._answers import exported
+from ._errors import OutcomesError
+
+Write = Callable[[IO[bytes], Iterable[str]], None]
+
+DECIMAL_DIGITS, DECIMAL_PLACES = 38, 23
+"""Of `value_usd` in Parquet: 15 digits before the point, as many as a value may have, and what then is left of those
+that 16 bytes hold."""
+
+_EXACT = Context(prec=1000)
+_UNSEEN = re.compile(r"[^ -~\n]")
 
 
-def write_jsonl(output: IO[str], outcomes: Iterable[Outcome]) -> None:
-    """Write JSON Lines, each an outcome as the API lists it."""
-    output.writelines(_json.shown(one.as_dict()) + "\n" for one in outcomes)
+@contextmanager
+def replaced(path: str) -> Iterator[IO[bytes]]:
+    """Open a file that is there when all is written, and stays as it was if that fails.
+
+    What is no file, as a pipe or a device, is written as it comes; - is standard output.
+    """
+    if path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = Path(path).resolve()  # of a link, what it leads to
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
-def write_csv(output: IO[str], outcomes: Iterable[Outcome]) -> None:
-    """Write CSV with a heading, `metadata` as JSON text; no cell is a formula, and none commands a terminal."""
-    names = list(Outcome.__dataclass_fields__)
-    writer = csv.DictWriter(output, names, lineterminator="\n")
-    writer.writeheader()
-    for one in outcomes:
-        row = one.as_dict()
-        if one.metadata is not None:
-            row["metadata"] = _json.shown(one.metadata)
-        for name, value in row.items():
-            if isinstance(value, str):
-                row[name] = printable(cell(value)) if output.isatty() else cell(value)
-        writer.writerow(row)
+def writer(layout: str) -> Write:
+    """Choose how `jsonl`, `csv` or `parquet` is written; ModuleNotFoundError where that needs what is not installed."""
+    if layout == "parquet":
+        import pyarrow.parquet  # noqa: F401
+
+        return write_parquet
+    return write_csv if layout == "csv" else write_jsonl
+
+
+def write_jsonl(file: IO[bytes], parts: Iterable[str]) -> None:
+    """Write JSON Lines, with escapes for all that is no visible text, so that no terminal obeys it."""
+    for part in parts:
+        file.write(_UNSEEN.sub(lambda c: c[0] if c[0].isprintable() else simplejson.dumps(c[0])[1:-1], part).encode())
+
+
+def write_csv(file: IO[bytes], parts: Iterable[str]) -> None:
+    """Write CSV as it comes, to a terminal without what commands it."""
+    for part in parts:
+        text = part
+        if file.isatty():
+            text = _UNSEEN.sub(lambda c: c[0] if c[0].isprintable() or c[0] == "\r" else "\ufffd", part)
+        file.write(text.encode())
+
+
+def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
+    """Write Parquet, a row group for each part, from the parts of an NDJSON export.
+
+    Raises:
+        OutcomesError: a value has more digits than the column, in which none is lost.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    instant, text = pa.timestamp("ms", tz="UTC"), pa.string()
+    types = {
+        **{"id": text, "user_id": pa.int64(), "agent_id": pa.int64(), "outcome_type": text, "title": text},
+        **{"description": text, "value_usd": pa.decimal128(DECIMAL_DIGITS, DECIMAL_PLACES), "metadata": text},
+        **{"created_at": instant, "occurred_at": instant, "status": text, "recorded_by": text},
+    }
+    schema = pa.schema(list(types.items()))
+    with parquet.ParquetWriter(file, schema, compression="zstd") as rows:
+        for part in parts:
+            read = [_fitting(exported(line)) for line in part.split("\n")[:-1]]
+            rows.write_table(pa.Table.from_pylist(read, schema))
+
+
+def _fitting(row: dict[str, Any]) -> dict[str, Any]:
+    value: Decimal = row["value_usd"] or Decimal(0)
+    places = -int(value.normalize(_EXACT).as_tuple().exponent)
+    if places > DECIMAL_PLACES or value.adjusted() >= DECIMAL_DIGITS - DECIMAL_PLACES:
+        raise OutcomesError(
+            f"The value of outcome {row['id']} has more digits than decimal({DECIMAL_DIGITS}, {DECIMAL_PLACES}) in "
+            "Parquet takes; jsonl and csv have them all"
+        )
+    return row

@@ -210,6 +210,17 @@ class Page:
 
 
 @dataclass(frozen=True)
+class ExportPart:
+    """Holds a part of an export: whole lines, which follow those of the part before.
+
+    `next_cursor` is where the next part starts (None: there is no more).
+    """
+
+    text: str
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
 class Total:
     """Sums up some outcomes: how many, and their exact value."""
 

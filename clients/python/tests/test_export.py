@@ -1,0 +1,226 @@
+"""Export from the client and by the command, to files that are whole or not there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcomes_client import AsyncOutcomesClient, BrokenAnswerError, OutcomesClient, OutcomesError
+from outcomes_client._exporting import write_csv, write_parquet
+from pyarrow import parquet
+
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
+from clients.python.tests.ledger import encode
+
+COLUMNS = [
+    *("id", "user_id", "agent_id", "outcome_type", "title", "description", "value_usd", "metadata", "created_at"),
+    *("occurred_at", "status", "recorded_by"),
+]
+ROW = {
+    **{"id": "x", "user_id": 42, "agent_id": 7, "outcome_type": "deal_closed", "title": "T", "description": None},
+    **{"value_usd": Decimal("-5"), "metadata": {"n": Decimal("1.50")}, "created_at": "2026-04-01T12:00:00.000Z"},
+    **{"occurred_at": "2026-03-31T07:30:00.123Z", "status": "confirmed", "recorded_by": "key"},
+}
+
+
+@pytest.fixture
+def feed(client: OutcomesClient) -> None:
+    """Record as many as three parts of the ledger hold."""
+    client.record_many(
+        {"outcomeType": "task_complete", "title": f"No. {n}", "valueUsd": Decimal("0.10"), "userId": 42, "agentId": n}
+        for n in range(1, 61)
+    )
+
+
+def line(**changes: Any) -> str:
+    return encode({**ROW, **changes}).decode() + "\n"
+
+
+@everywhere
+def test_parts_are_the_file_in_either_format(api: Api, client: OutcomesClient) -> None:
+    client.record("deal_closed", 'ü, \u2028 "x"', value_usd=Decimal("12.50"), agent_id=7, user_id=api.user)
+    [part] = client.export("ndjson")
+    assert part.next_cursor is None
+    row = json.loads(part.text, parse_float=Decimal)
+    [recorded] = api.recorded()
+    assert list(row) == COLUMNS
+    assert {name: row[name] for name in recorded} == recorded
+    [cells] = csv.DictReader(io.StringIO("".join(one.text for one in client.export()), newline=""))
+    assert list(cells) == COLUMNS
+    assert (cells["title"], Decimal(cells["value_usd"])) == ('ü, \u2028 "x"', Decimal("12.50"))
+
+
+@pytest.mark.usefixtures("feed")
+async def test_many_outcomes_come_in_parts_and_an_export_goes_on_from_any(api: Api, client: OutcomesClient) -> None:
+    parts = list(client.export("ndjson"))
+    assert [part.text.count("\n") for part in parts] == [25, 25, 10]
+    assert list(client.export("ndjson", cursor=parts[0].next_cursor)) == parts[1:]
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        assert [part async for part in awaiting.export("ndjson")] == parts
+        assert [part.text async for part in awaiting.export(start="2026-04-01T12:59:00.000Z", agent_id=59)] == [
+            "".join(part.text for part in client.export(start="2026-04-01T12:59:00.000Z", agent_id=59))
+        ]
+    assert "".join(part.text for part in client.export()).count("id,user_id") == 1
+    assert len(list(client.export(agent_id=3, outcome_type="task_complete"))) == 1
+
+
+@pytest.mark.usefixtures("feed")
+@pytest.mark.parametrize("fault", ["drop", "503 busy", "half an answer after the write", "html after the write"])
+def test_a_part_that_did_not_come_is_asked_for_again(api: Api, client: OutcomesClient, fault: str) -> None:
+    whole = [part.text for part in client.export()]
+    parts = client.export()
+    texts = [next(parts).text]
+    api.fail(fault, fault)
+    assert texts + [part.text for part in parts] == whole
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Type": "text/html"}, b"<html>\n"),
+        ({"Content-Type": "application/x-ndjson"}, b"{}\n"),
+        ({"Content-Type": "text/csv"}, b"id\r\nx"),
+        ({"Content-Type": "text/csv"}, b"\xff\n"),
+    ],
+)
+def test_what_is_no_part_of_an_export_is_refused(api: Api, headers: dict[str, str], body: bytes) -> None:
+    api.door.upstream = lambda *_: (200, headers, body)
+    with OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client, pytest.raises(BrokenAnswerError):
+        next(client.export())
+
+
+# The command
+
+
+@everywhere
+def test_export_writes_everything(api: Api, client: OutcomesClient, outcomes: Outcomes, tmp_path: Path) -> None:
+    for n in range(3):
+        client.record("task_complete", f"No. {n}", value_usd=Decimal("0.10"), agent_id=n % 2 + 1, user_id=api.user)
+    run = outcomes("export")
+    assert (run.code, run.err) == (0, "")
+    assert [json.loads(each)["id"] for each in run.out.splitlines()] == [one["id"] for one in api.recorded()]
+    file = tmp_path / "out.csv"
+    assert outcomes("export", "--format", "csv", "--output", str(file), "--agent", "1").code == 0
+    with file.open(newline="") as text:
+        assert [(row["title"], row["value_usd"]) for row in csv.DictReader(text)] in (
+            [("No. 2", "0.1"), ("No. 0", "0.1")],
+            [("No. 2", "0.10"), ("No. 0", "0.10")],
+        )
+
+
+@everywhere
+def test_parquet_has_a_type_for_each_column_and_every_digit(
+    api: Api, client: OutcomesClient, outcomes: Outcomes, tmp_path: Path
+) -> None:
+    long = Decimal("999999999999999.99999999999999999999999")
+    client.record("deal_closed", "Long", value_usd=long, agent_id=7, user_id=api.user, metadata={"n": 0.1})
+    client.record("deal_closed", "None", user_id=api.user)
+    file = tmp_path / "out.parquet"
+    assert outcomes("export", "--format", "parquet", "-o", str(file)).code == 0
+    table = parquet.read_table(file)
+    assert table.schema.names == COLUMNS
+    kinds = {str(table.schema.field(name).type) for name in ("user_id", "value_usd", "created_at", "title")}
+    assert kinds == {"int64", "decimal128(38, 23)", "timestamp[ms, tz=UTC]", "string"}
+    without, full = table.to_pylist()
+    assert (full["value_usd"], full["agent_id"], full["metadata"]) == (long, 7, '{"n":0.1}')
+    assert (without["value_usd"], without["agent_id"], without["metadata"]) == (None, None, None)
+    assert [row["id"] for row in (without, full)] == [one["id"] for one in api.recorded()]
+
+
+def test_parquet_says_what_the_lines_say() -> None:
+    file = io.BytesIO()
+    write_parquet(file, [line(), "", line(id="y", recorded_by=None) + line(id="z", value_usd=0)])
+    first, second, third = parquet.read_table(file).to_pylist()
+    assert first == {
+        **ROW,
+        "metadata": '{"n":1.50}',
+        **{name: datetime.fromisoformat(str(ROW[name])) for name in ("created_at", "occurred_at")},
+    }
+    assert (second["recorded_by"], third["value_usd"]) == (None, 0)
+
+
+@pytest.mark.parametrize("value", [Decimal("1e-24"), Decimal("-0.123456789012345678901234"), Decimal(10**15)])
+def test_no_digit_is_lost_for_parquet(value: Decimal) -> None:
+    with pytest.raises(OutcomesError, match=r"outcome x has more digits than decimal\(38, 23\)"):
+        write_parquet(io.BytesIO(), [line(value_usd=value)])
+
+
+@pytest.mark.parametrize("text", ["[]\n", "x\n", line(metadata=[]), line(created_at="now"), '{"status":"void"}\n'])
+def test_a_line_that_is_no_outcome_is_refused(text: str) -> None:
+    with pytest.raises(BrokenAnswerError):
+        write_parquet(io.BytesIO(), [text])
+
+
+def test_without_pyarrow_the_command_says_what_to_install(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    run = outcomes("export", "--format", "parquet", "-o", str(tmp_path / "x"))
+    assert (run.code, "install outcomes-client[parquet]" in run.err) == (2, True)
+
+
+@pytest.mark.usefixtures("feed")
+@pytest.mark.parametrize("layout", ["jsonl", "csv", "parquet"])
+def test_an_export_that_fails_leaves_the_file_as_it_was(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, layout: str
+) -> None:
+    monkeypatch.setenv("OUTCOMES_DEADLINE", "2")
+    file = tmp_path / "out"
+    file.write_text("before")
+    current = api.door.upstream
+
+    def ends(method: str, target: str, *rest: Any) -> Any:
+        return (400, {}, b'{"error":"Invalid cursor"}') if "cursor" in target else current(method, target, *rest)
+
+    api.door.upstream = ends
+    run = outcomes("export", "--format", layout, "-o", str(file))
+    assert (run.code, run.err) == (1, "outcomes: 400 Invalid cursor\n")
+    assert file.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_keeps_its_mode_and_a_link_to_it_stays_one(outcomes: Outcomes, tmp_path: Path) -> None:
+    file, link = tmp_path / "out", tmp_path / "link"
+    file.touch(0o600)
+    link.symlink_to(file)
+    assert outcomes("export", "--format", "csv", "-o", str(link)).code == 0
+    assert (link.is_symlink(), file.stat().st_mode & 0o777) == (True, 0o600)
+    assert file.read_text().startswith("id,")
+
+
+@pytest.mark.parametrize("layout", ["jsonl", "csv", "parquet"])
+def test_a_device_is_written_and_not_replaced(outcomes: Outcomes, layout: str) -> None:
+    assert outcomes("export", "--format", layout, "-o", os.devnull).code == 0
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_file_that_cannot_be_written_is_named(outcomes: Outcomes, tmp_path: Path) -> None:
+    run = outcomes("export", "-o", str(tmp_path / "none" / "out"))
+    assert (run.code, run.err) == (1, f"outcomes: {tmp_path}/none/out: No such file or directory\n")
+
+
+class Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_csv_commands_no_terminal_and_is_as_it_came_in_a_file() -> None:
+    text = 'id,title\r\n1,"\x1b]0;t\x07\u202eü\n"\r\n'
+    file, terminal = io.BytesIO(), Terminal()
+    for output in (file, terminal):
+        write_csv(output, [text])
+    assert file.getvalue().decode() == text
+    assert terminal.getvalue().decode() == 'id,title\r\n1,"\ufffd]0;t\ufffd\ufffdü\n"\r\n'
+
+
+def test_parquet_is_not_for_terminals(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert outcomes("export", "--format", "parquet").code == 2
