@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outcomes_client import BusyError, ConflictError, NewOutcome, NoAnswerError, OutcomesError, Retry, ServerError
+from outcomes_client import (
+    BusyError,
+    ConflictError,
+    NewOutcome,
+    NoAnswerError,
+    OutcomesError,
+    Retry,
+    ServerError,
+    StillAddingUpError,
+    Summary,
+)
 from outcomes_client._calls import BATCH_BYTES, BATCH_ITEMS, Call, Calls, Defaults, Say, Send, Wait, _batches
 from outcomes_client._http import NoReply, Reply, Request, retry_after
 from outcomes_client._json import canonical, decode, encode, plain
@@ -108,6 +118,44 @@ def test_an_api_that_stays_busy_is_told_at_the_deadline() -> None:
     failure, _ = run(Calls(Retry(deadline=20), clock).record(OUTCOME), clock, [BUSY] * 99)
     assert isinstance(failure, BusyError)
     assert (failure.status, failure.error, failure.retryable, clock.now <= 20) == (503, "Busy", True, True)
+
+
+ADDING_UP = Reply(503, {"Retry-After": "1"}, b'{"error":"Still adding up"}')
+TOTALS = Reply(
+    200,
+    {},
+    b'{"from":"a","to":"b","timezone":"UTC","count":0,"value_usd":0,"by_type":[],"by_agent":[],"by_day":[]}',
+)
+
+
+def test_what_is_still_added_up_is_waited_for_as_it_asks_each_time_anew() -> None:
+    clock = Clock()
+    calls = Calls(Retry(first=1), clock, jitter=lambda _, ceiling: ceiling / 2)
+    summary, steps = run(calls.summary(), clock, [*[ADDING_UP] * 20, TOTALS], each=11)
+    assert isinstance(summary, Summary)
+    assert waits(steps) == [1.5] * 20
+    said = "503 Still adding up: the API keeps what it has added up, and goes on from there. Trying again, for at most"
+    assert notices(steps)[:2] == [f"{said} 589 s", f"{said} 577 s"]
+
+
+@pytest.mark.parametrize(("adding_up", "most"), [(600, 600), (45, 60), (0, 60)])
+def test_it_is_waited_for_no_longer_than_that(adding_up: float, most: float) -> None:
+    clock = Clock()
+    calls = Calls(Retry(adding_up=adding_up), clock)
+    failure, steps = run(calls.summary(), clock, [ADDING_UP] * 99, each=11)
+    assert isinstance(failure, StillAddingUpError)
+    assert (failure.status, failure.error, failure.retryable) == (503, "Still adding up", True)
+    assert most - 15 <= clock.now <= most + 11
+    assert [step.timeout for step in steps if isinstance(step, Send)][-1] <= most - (clock.now - 11)  # what was left
+
+
+def test_an_api_that_fails_after_it_came_farther_is_given_the_deadline_from_then() -> None:
+    clock = Clock()
+    calls = Calls(Retry(deadline=60, longest=5), clock)
+    failure, _ = run(calls.summary(), clock, [*[ADDING_UP] * 9, *[LOST] * 99], each=11)
+    assert isinstance(failure, NoAnswerError)
+    came_farther = 9 * 11 + 8  # and waits of at most 0.2 s more
+    assert came_farther + 45 < clock.now <= came_farther + 3 + 60
 
 
 def test_any_other_503_may_have_stored_something() -> None:

@@ -15,6 +15,7 @@ from ._errors import (
     NotFoundError,
     OutcomesError,
     ServerError,
+    StillAddingUpError,
     UnauthorizedError,
     UnexpectedAnswerError,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Result",
     "Retry",
     "ServerError",
+    "StillAddingUpError",
     "Summary",
     "Total",
     "TypeTotal",

@@ -20,6 +20,7 @@ from ._errors import (
     NotFoundError,
     OutcomesError,
     ServerError,
+    StillAddingUpError,
     UnauthorizedError,
     UnexpectedAnswerError,
 )
@@ -69,6 +70,8 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
         said += f": {reply.credential} is not valid, or no longer; `outcomes doctor` looks into it"
     elif kind is ForbiddenError and not details:
         said += f": {reply.credential} may not do this; `outcomes doctor` looks into it"
+    elif kind is StillAddingUpError:
+        said += ": the API keeps what it has added up, and goes on from there"
     elif kind is NotFoundError:
         said += f": this user has no such {request.names}"
     ignored = _ignored(reply)
@@ -94,6 +97,8 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
             return BusyError
         case 503, "Busy":  # any other 503 does not say that nothing was stored
             return BusyError
+        case 503, "Still adding up":
+            return StillAddingUpError
     return ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
 
 

@@ -13,6 +13,7 @@ OutcomesError
     ├── ConflictError            409: not possible as things stand
     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
     ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
+    ├── StillAddingUpError       503 Still adding up: a first look at a long history; the next goes on from there
     └── ServerError              5xx: nothing was stored, or it cannot be known
 """
 
@@ -112,6 +113,12 @@ class KeyReusedError(ApiError):
 
 class BusyError(ApiError):
     """409 with `Retry-After`, 429 or 503 `Busy`: the last try did nothing. Call again with the same idempotency key."""
+
+    retryable = True
+
+
+class StillAddingUpError(ApiError):
+    """503 `Still adding up`: more is to be added up than a look has time for. Call again: it goes on from there."""
 
     retryable = True
 

@@ -25,6 +25,7 @@ from ._errors import (
     KeyReusedError,
     NotFoundError,
     OutcomesError,
+    StillAddingUpError,
 )
 from ._http import Owner
 from ._models import Corrected, NewOutcome, OutcomeType, Page, Recorded, Result, Summary
@@ -192,6 +193,8 @@ def _mendable(correcting: bool = False) -> Iterator[None]:
                 )
             case BusyError():
                 advice = "Call again later with the same idempotency_key and fields."
+            case StillAddingUpError():
+                advice = "Call again: it goes on from there."
             case _ if failure.retryable:
                 advice = "It may or may not have been done. Call again later with the same idempotency_key and fields."
             case _:

@@ -1,0 +1,122 @@
+"""Look at a long history for the first time, end to end: the API adds up in parts, and who asks waits for the whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from mcp.client import Client
+from outcomes.contract import instants
+from outcomes.contract.models import NewOutcome
+from outcomes.storage import totals
+from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry, StillAddingUpError
+from outcomes_client._mcp import build
+from samcli.yamlhelper import yaml_parse
+
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes
+from clients.python.tests.faults import FaultyServer
+from tests.conftest import ROOT, template_tables
+from tests.events import proxy_event, session
+
+app = import_module("functions.summarize_outcomes.app")  # only now: tests.conftest has made its environment
+
+DAYS = 8
+IMPATIENT = replace(ONE_TRY, adding_up=0)
+SAID = "503 Still adding up: the API keeps what it has added up, and goes on from there"
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """List for how long a client would have waited, which it then does not."""
+    seconds: list[float] = []
+
+    async def sleep(for_seconds: float) -> None:
+        seconds.append(for_seconds)
+
+    monkeypatch.setattr("outcomes_client._client.time.sleep", seconds.append)
+    monkeypatch.setattr("outcomes_client._client.anyio.sleep", sleep)
+    return seconds
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """Serve the function of summaries, over an outcome on each of some days, with time for hardly one at each look."""
+
+    def upstream(method: str, target: str, _headers: Mapping[str, str], _body: bytes) -> Any:
+        asked = urlsplit(target)
+        query: dict[str, str | list[str]] = {**parse_qs(asked.query)}
+        response = app.handler(proxy_event(method, asked.path, authorizer=session(42), query=query), None)
+        return response["statusCode"], response["headers"], response["body"].encode()
+
+    monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
+    monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+    with template_tables(yaml_parse((ROOT / "template.yaml").read_text())):
+        for day in range(DAYS):
+            body = {"outcomeType": "deal_closed", "title": "Closed", "valueUsd": Decimal("0.1")}
+            outcome = NewOutcome.parse(body, session_user=42)
+            app.store.add(outcome, "key", milliseconds=instants.now() - (day + 1) * 86_400_000)
+        with FaultyServer(upstream).running() as door:
+            yield Api(door, list, "a-key", "session=of-user-42", 42, quick=Retry())
+
+
+pytestmark = pytest.mark.usefixtures("waited")
+
+
+def looks(api: Api) -> int:
+    return len(api.door.requests)
+
+
+async def test_both_clients_wait_for_the_whole(api: Api, waited: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "outcomes_client")
+    with OutcomesClient(**api.settings) as client:
+        summary = client.summary()
+    assert (summary.count, summary.value_usd) == (DAYS, Decimal("0.8"))
+    assert len(waited) == looks(api) - 1 > 2
+    assert min(waited) >= 1
+    assert f"{SAID}. Trying again, for at most " in caplog.records[0].getMessage()
+    asked = looks(api)
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        assert await awaiting.summary() == summary
+    assert looks(api) == asked + 1  # what was added up is kept
+
+
+async def test_the_awaiting_client_waits_as_well(api: Api, waited: list[float]) -> None:
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        assert (await awaiting.summary()).count == DAYS
+    assert len(waited) == looks(api) - 1 > 2
+
+
+def test_the_command_says_what_it_waits_for(api: Api, outcomes: Outcomes) -> None:
+    run = outcomes("summary")
+    assert (run.code, f"$0.80 in {DAYS} outcomes" in run.out) == (0, True)
+    assert run.err.startswith(f"outcomes: {api.url}: {SAID}. Trying again, for at most ")
+    assert looks(api) > 3
+
+
+async def test_a_model_waits_or_is_told_that_its_next_call_goes_on(api: Api) -> None:
+    for retry in (IMPATIENT, Retry()):
+        async with AsyncOutcomesClient(**api.settings | {"retry": retry}) as client, Client(build(client)) as model:
+            result = await model.call_tool("value_summary", {})
+        if retry.adding_up:
+            assert result.structured_content
+            assert result.structured_content["count"] == DAYS
+        else:
+            assert result.is_error
+            assert "Call again: it goes on from there." in str(result.content)
+
+
+def test_whoever_gives_up_goes_on_later(api: Api) -> None:
+    with OutcomesClient(**api.settings | {"retry": IMPATIENT}) as client:
+        for _ in range(2):
+            with pytest.raises(StillAddingUpError) as failure:
+                client.summary()
+            assert failure.value.retryable
+    assert looks(api) == 2
+    with OutcomesClient(**api.settings) as client:
+        assert client.summary().count == DAYS
