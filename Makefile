@@ -33,7 +33,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test coverage check audit format build lock openapi key session seed deploy smoke bench cost
+.PHONY: help install run aws reset unit test coverage check audit format build lock openapi key session seed deploy smoke resend bench cost
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -157,6 +157,9 @@ $(npm): dashboard/package-lock.json
 smoke: install ## the contract against a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=...)
 	@$(if $(KEY),INTERNAL_API_KEY='$(KEY)') $(if $(COOKIE),COOKIE='$(COOKIE)') \
 	    $(bin)/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)'
+
+resend: install ## tell the bus of a stack what it could not be told (STACK=outcomes-prod)
+	@PYTHONPATH=layers/common $(bin)/python -m local.resend '$(STACK)'
 
 install: .venv/installed
 .venv/installed: $(uv_installed) uv.lock pyproject.toml .python-version

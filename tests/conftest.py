@@ -33,6 +33,9 @@ os.environ |= {
     "WEBHOOK_SECRET_ARN": "webhook-secret",
     "WEBHOOKS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/WebhooksQueue",
     "DEAD_WEBHOOKS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/DeadWebhooksQueue",
+    "EVENT_BUS": "default",
+    "EVENT_SOURCE": "outcomes-prod",
+    "KEPT_EVENTS_BUCKET": "kept-events",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
 }
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from outcomes.storage.connection import NotSent, Reply
-from outcomes.storage.dynamodb import SQS, DynamoDB, SecretsManager
+from outcomes.storage.dynamodb import SQS, DynamoDB, EventBridge, SecretsManager
 
 THROTTLED = "ProvisionedThroughputExceededException"
 DENIED = "AccessDeniedException"
@@ -89,7 +89,9 @@ def fine(_request: Request, send: Send) -> Reply:
 
 
 @contextmanager
-def faulty(service: DynamoDB | SecretsManager | SQS, operations: str | set[str], *faults: Fault) -> Iterator[list[str]]:
+def faulty(
+    service: DynamoDB | EventBridge | SecretsManager | SQS, operations: str | set[str], *faults: Fault
+) -> Iterator[list[str]]:
     """Let attempts at `operations` meet `faults`, one each in turn, the last for ever. Yields the operations sent."""
     sent: list[str] = []
     post = service.connection.post

@@ -109,7 +109,7 @@ def test_nothing_is_reserved_unless_asked_for(deployed: Deployment) -> None:
 
 def test_a_function_that_answers_calls_can_be_limited(complete: Deployment) -> None:
     for name, function in complete.of(FUNCTION).items():
-        if name != "AuthorizerFunction":
+        if name not in {"AuthorizerFunction", "PublishEventsFunction"}:  # whose streams bound it
             writes = name.startswith(("Record", "Correct"))
             limit = EVERYTHING["WriteConcurrency" if writes else "ReadConcurrency"]
             assert function["ReservedConcurrentExecutions"] == limit, name
@@ -296,7 +296,7 @@ def test_a_stack_s_metrics_do_not_mix_with_another_s(deployed: Deployment) -> No
         [transformation] = counted["MetricTransformations"]
         metric = {"MetricNamespace": f"Outcomes/{STACK}", "MetricName": name, "MetricValue": "1"}
         assert transformation == metric | ({"DefaultValue": 0} if name == "Busy" else {})
-        assert counted["LogGroupName"] == "AccessLogs"
+        assert counted["LogGroupName"] == ("FunctionLogs" if name == "EventsKept" else "AccessLogs")
 
 
 def test_failures_of_the_authorizer_are_counted_and_not_its_401s(deployed: Deployment) -> None:
@@ -323,6 +323,19 @@ ALARMS = {
     "KeysTableErrorsAlarm": (0, {"SystemErrors"}),
     "TablesThrottledAlarm": (0, {"ReadThrottleEvents", "WriteThrottleEvents"}),
 }
+EVENT_ALARMS = {
+    "EventsLateAlarm": (900_000, {"IteratorAge"}),
+    "EventsKeptAlarm": (
+        0,
+        {
+            "EventsKept",
+            "DestinationDeliveryFailures",
+            "OnFailureDestinationDeliveredEventCount",
+            "DroppedEventCount",
+        },
+    ),
+}
+"""Those of a deployment that tells a bus."""
 
 
 def test_there_is_an_alarm_for_each_kind_of_trouble(deployed: Deployment) -> None:
@@ -330,7 +343,7 @@ def test_there_is_an_alarm_for_each_kind_of_trouble(deployed: Deployment) -> Non
 
     assert {
         name: (alarm["Threshold"], {metric for _, metric, _ in metrics(alarm)}) for name, alarm in alarms.items()
-    } == ALARMS
+    } == ALARMS | (EVENT_ALARMS if deployed.parameters.get("EventBusName") else {})
     assert all(alarm["ComparisonOperator"] == "GreaterThanThreshold" for alarm in alarms.values())
     assert alarms["SlowRequestsAlarm"]["ExtendedStatistic"] == "p99"
 
@@ -373,6 +386,7 @@ def test_an_alarm_is_silent_when_there_is_no_traffic(deployed: Deployment) -> No
 def test_an_alarm_looks_at_what_is_this_stack_s(deployed: Deployment) -> None:
     """A metric that nothing ever writes would keep an alarm quiet for ever."""
     tables, functions = deployed.resources("AWS::DynamoDB::Table"), deployed.resources(FUNCTION)
+    sources = deployed.resources("AWS::Lambda::EventSourceMapping")
     counted = {(f"Outcomes/{STACK}", name) for name in deployed.resources("AWS::Logs::MetricFilter")}
     title = deployed.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]
     for name, alarm in deployed.of("AWS::CloudWatch::Alarm").items():
@@ -380,6 +394,8 @@ def test_an_alarm_looks_at_what_is_this_stack_s(deployed: Deployment) -> None:
             match namespace:
                 case "AWS/ApiGateway":
                     assert dimensions == {"ApiName": title, "Stage": "v1"}, name
+                case "AWS/Lambda" if "EventSourceMappingUUID" in dimensions:
+                    assert dimensions["EventSourceMappingUUID"] in sources, name
                 case "AWS/Lambda":
                     assert dimensions.keys() == {"FunctionName"}, name
                     assert dimensions["FunctionName"] in functions, name
@@ -473,7 +489,7 @@ def test_an_alarm_tells_somebody_when_there_is_a_topic(complete: Deployment, dep
 def test_the_runbook_says_of_each_alarm_what_it_means_and_what_to_do() -> None:
     sections = re.split(r"^## ", (ROOT / "docs/runbook.md").read_text(), flags=re.MULTILINE)
     said = {section.partition("\n")[0]: section for section in sections}
-    for alarm in ALARMS:
+    for alarm in ALARMS | EVENT_ALARMS:
         section = said[alarm.removesuffix("Alarm")]
         assert all(part in section for part in ("**Means**", "**Look**", "**Do**")), alarm
         assert "```" in section or "dashboard" in section, alarm
@@ -544,6 +560,7 @@ def parameters_of(template: Deployment, value: Any) -> set[str]:
 ANOTHER = {
     "AcceptPlainCookies": "true",
     "DashboardOrigins": "https://other.example.com",
+    "EventBusName": "b" * 200,
     "KeyFingerprints": f"{'0' * 64},{'1' * 64}",
     "SessionSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/dashboard/next-auth-d4e5f6",
     "SnapStart": "PublishedVersions",

@@ -243,14 +243,6 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         the("AuthorizerFunctionRole/Properties/Policies/0/PolicyDocument/Statement/1"),
         WORK["AuthorizerFunction"],
     ),
-    *(
-        (
-            f"AWS's own policy for {name}",
-            the(f"{name}Role/Properties/ManagedPolicyArns/0", "arn:aws:iam::aws:policy/x"),
-            promise,
-        )
-        for name, promise in LOG_ROLE.items()
-    ),
     (
         "every log is open",
         the("LogAndTrace/Properties/PolicyDocument/Statement/0/Resource", "*"),
@@ -629,6 +621,14 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
 
 # These apply to a deployment with everything on.
 COMPLETE_MUTATIONS: list[tuple[str, Mutate, Promise]] = [
+    *(
+        (
+            f"AWS's own policy for {name}",
+            the(f"{name}Role/Properties/ManagedPolicyArns/0", "arn:aws:iam::aws:policy/x"),
+            promise,
+        )
+        for name, promise in LOG_ROLE.items()
+    ),
     (
         "a writer without limit",
         the("RecordBatchFunction/Properties/ReservedConcurrentExecutions"),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
-from outcomes.storage.dynamodb import DynamoDB, Limits, SecretsManager
+from outcomes.storage.dynamodb import DynamoDB, EventBridge, Limits, SecretsManager
 
 from tests.wire.conftest import LIMITS
 
-CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB, "secretsmanager": SecretsManager}
+CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB, "events": EventBridge, "secretsmanager": SecretsManager}
 session = Session()
 
 

@@ -66,6 +66,12 @@ def count_webhook(result: str) -> None:
     _write("result", result, {"WebhookAttempts": ("Count", [1.0])}, otherwise="Attempted, but not counted")
 
 
+def count_told(types: Iterable[str]) -> None:
+    """Write EventsTold, by type of event."""
+    for type_, times in Counter(types).items():
+        _write("type", type_, {"EventsTold": ("Count", [float(times)])}, otherwise="Told, but not counted")
+
+
 def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]], *, otherwise: str) -> None:
     """Write one line of metrics, each a unit and values; or, where that fails, log `otherwise`.
 

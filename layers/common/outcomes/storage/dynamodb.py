@@ -1,4 +1,4 @@
-"""DynamoDB, Secrets Manager and SQS, called without an SDK: sign, send, check the answer, try again.
+"""DynamoDB, EventBridge, Secrets Manager and SQS, called without an SDK: sign, send, check the answer, try again.
 
 By the rules of the SDKs' standard mode of retries, except that a partition which is too hot is not waited for:
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
@@ -374,6 +374,15 @@ class SQS(_Service):
     target = "AmazonSQS"
     content_type = "application/x-amz-json-1.0"
     endpoint_variable = "AWS_ENDPOINT_URL_SQS"
+
+
+class EventBridge(_Service):
+    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/"""
+
+    name = "events"
+    target = "AWSEvents"
+    content_type = "application/x-amz-json-1.1"
+    endpoint_variable = "AWS_ENDPOINT_URL_EVENTBRIDGE"
 
 
 def _endpoint(service: str, region: str, variable: str) -> str:

@@ -1,0 +1,29 @@
+"""Streams of the tables to EventBridge: tell what happened to outcomes and agent keys."""
+
+import os
+from typing import Any
+
+from outcomes.edge.observability import count_told, logger
+from outcomes.storage.bus import Bus
+from outcomes.storage.kept_events import keep
+
+bus = Bus(os.environ["OUTCOMES_TABLE"], os.environ["EVENT_BUS"], os.environ["EVENT_SOURCE"])
+KEPT_EVENTS_BUCKET = os.environ["KEPT_EVENTS_BUCKET"]
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer a batch of DynamoDB stream records with the first that is to be given again, together with all after it.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+
+    Whatever is raised: the whole batch is to be given again.
+    """
+    told = bus.tell(event["Records"])
+    count_told(told.types)
+    for record, why in told.unknown:
+        keep(KEPT_EVENTS_BUCKET, record)
+        logger().error("Kept an event that cannot be told", extra={"record": record["eventID"], "cause": why})
+    if told.first_left is None:
+        return {"batchItemFailures": []}
+    logger().warning("The bus does not take events for now", extra={"cause": str(told.why)})
+    return {"batchItemFailures": [{"itemIdentifier": told.first_left["dynamodb"]["SequenceNumber"]}]}

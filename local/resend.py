@@ -1,0 +1,118 @@
+"""python -m local.resend STACK: tell the bus of a deployed stack what it could not be told, and is kept.
+
+By the rights of whoever calls it: to read and delete in the bucket, to read outcomes, and to put events on the bus.
+"""
+
+import os
+import sys
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.errors import StackError
+
+if TYPE_CHECKING:
+    from outcomes.storage.bus import Bus
+    from outcomes.storage.stream import Record
+
+BATCH = 100  # as the template has it
+
+
+def main() -> int:
+    """Send again, and return the exit code of the process."""
+    try:
+        [stack] = sys.argv[1:]
+        if not stack:
+            raise StackError("which stack? STACK=outcomes-prod")
+        left = resend(stack)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 1 if left else 0
+
+
+def resend(stack: str) -> int:
+    """Tell what is kept, the oldest first, and delete what was told. Returns how many objects are left.
+
+    Events of outcomes that are there no more are not told: they were erased.
+
+    Raises StackError when the stack is unknown or tells no bus, when AWS refuses, and when the bus takes no events.
+    """
+    try:
+        name, outputs = _outputs(stack)
+        if "KeptEventsBucketName" not in outputs:
+            raise StackError(f"{name} tells no bus: it has no EventBusName")
+        # The layer's caller knows no other way to a region.
+        os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
+        from outcomes.storage.bus import Bus
+
+        bus = Bus(outputs["OutcomesTableName"], outputs["EventBusName"], name)
+        return _resend(bus, outputs["KeptEventsBucketName"])
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"what is kept of {stack} is not sent: {' '.join(str(error).split())}") from error
+
+
+def _outputs(stack: str) -> tuple[str, dict[str, str]]:
+    [found] = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return found["StackName"], {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+
+
+def _resend(bus: "Bus", bucket: str) -> int:
+    from outcomes.storage.kept_events import records_of
+
+    s3 = boto3.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    objects = [each for page in pages for each in page.get("Contents", [])]
+    events = left = 0
+    for kept in sorted(objects, key=lambda each: (each["LastModified"], each["Key"])):
+        body = s3.get_object(Bucket=bucket, Key=kept["Key"])["Body"].read()
+        try:
+            records = records_of(body)
+        except (KeyError, TypeError, ValueError) as error:
+            left += 1
+            print(f"{kept['Key']} stays: {error!r}")
+            continue
+        types, unknown = _tell(bus, records)
+        events += len(types)
+        if unknown:
+            left += 1
+            print(f"{kept['Key']} stays: {unknown[0]}")
+        else:
+            s3.delete_object(Bucket=bucket, Key=kept["Key"])
+    print(f"Told {events} events of {len(objects) - left} objects. {left} are left in {bucket}.")
+    return left
+
+
+def _tell(bus: "Bus", records: "list[Record]") -> tuple[list[str], list[str]]:
+    """Tell what records say. Returns the types of what was told, and why others could not be."""
+    from outcomes.errors import Busy
+    from outcomes.storage.dynamodb import CallFailed
+
+    types: list[str] = []
+    unknown: list[str] = []
+    for batch in batched(records, BATCH, strict=False):
+        try:
+            told = bus.tell(_still_there(bus, list(batch)))
+        except (Busy, CallFailed, TimeoutError) as error:
+            raise StackError(f"outcomes cannot be read: {error}") from error
+        if told.first_left is not None:
+            raise StackError(f"the bus {bus.name} takes no events: {told.why}")
+        types += told.types
+        unknown += [why for _, why in told.unknown]
+    return types, unknown
+
+
+def _still_there(bus: "Bus", records: "list[Record]") -> "list[Record]":
+    from outcomes.storage.attempts import Deadline, read_items
+
+    keys = [record["dynamodb"].get("Keys", {}) for record in records]
+    wanted = {key["created_at"]["S"]: key for key in keys if key.keys() == {"user_id", "created_at"}}
+    found: list[Any] = read_items(bus.dynamodb, bus.table, list(wanted.values()), Deadline())
+    gone = wanted.keys() - {item["created_at"]["S"] for item in found}
+    return [record for record, key in zip(records, keys, strict=True) if key.get("created_at", {}).get("S") not in gone]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

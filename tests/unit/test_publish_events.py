@@ -1,0 +1,469 @@
+"""Streams to a bus: what a batch of records becomes, and what is given again when that fails."""
+
+import json
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import boto3
+import pytest
+from outcomes.contract import events
+from outcomes.storage import attempts, kept_events
+from outcomes.storage import bus as bus_module
+from outcomes.storage.connection import Reply
+
+from functions.publish_events import app
+from functions.record_outcome import app as record_outcome
+from local.errors import StackError
+from local.resend import resend
+from tests import streams
+from tests.aws import aws_client
+from tests.corrections import OWNER, PLAIN, correct
+from tests.events import KEY, proxy_event
+from tests.faults import DENIED, THROTTLED, Fault, Request, Send, answered, error, faulty, lost, unreachable
+
+pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
+
+
+class Bus:
+    """EventBridge as far as it can be relied on: keeps its limits, and takes entry by entry.
+
+    refuse: gives the code with which an entry is refused, by its CloudEvent; None takes it.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[list[Any]] = []
+        self.refuse: Callable[[Any], str | None] = lambda _event: None
+
+    def __call__(self, request: Request, send: Send) -> Reply:
+        entries = request.body["Entries"]
+        assert 1 <= len(entries) <= 10
+        assert (
+            sum(len(entry[name].encode()) for entry in entries for name in ("Source", "DetailType", "Detail")) < 2**18
+        )
+        assert {(entry["EventBusName"], entry["Source"]) for entry in entries} == {("default", "outcomes-prod")}
+        assert send().status == 200  # moto takes them, too
+        results: list[dict[str, str]] = []
+        self.calls.append([])
+        for number, entry in enumerate(entries):
+            event = json.loads(entry["Detail"])
+            assert entry["DetailType"] == event["type"]
+            if code := self.refuse(event):
+                results.append({"ErrorCode": code, "ErrorMessage": "as the test wants it"})
+            else:
+                self.calls[-1].append(event)
+                results.append({"EventId": str(number)})
+        failed = sum("ErrorCode" in result for result in results)
+        return answered(200, {"FailedEntryCount": failed, "Entries": results})
+
+    @property
+    def heard(self) -> list[Any]:
+        return [event for call in self.calls for event in call]
+
+    @property
+    def ids(self) -> list[str]:
+        return [event["id"] for event in self.heard]
+
+
+@pytest.fixture
+def bus(tables: dict[str, str]) -> Iterator[Bus]:
+    streams.turn_on(tables["OutcomesTable"], tables["KeysTable"])
+    bus = Bus()
+    with faulty(app.bus.eventbridge, "PutEvents", bus):
+        yield bus
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be tried twice within an invocation."""
+    monkeypatch.setattr(attempts.Deadline, "wait", lambda _self: False)
+
+
+@pytest.fixture
+def bucket(tables: dict[str, str]) -> Callable[[], dict[str, bytes]]:
+    """Make the bucket for what cannot be told, and return a function that reads it."""
+    assert tables
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="kept-events")
+
+    def read() -> dict[str, bytes]:
+        objects = s3.list_objects_v2(Bucket="kept-events").get("Contents", [])
+        return {each["Key"]: s3.get_object(Bucket="kept-events", Key=each["Key"])["Body"].read() for each in objects}
+
+    return read
+
+
+def record(**fields: Any) -> str:
+    response = record_outcome.handler(proxy_event("POST", authorizer=KEY, body=PLAIN | {"userId": 42} | fields), None)
+    assert response["statusCode"] == 200, response["body"]
+    return str(response["headers"]["Outcome-Id"])
+
+
+def records() -> list[Any]:
+    return streams.records("OutcomesTable")
+
+
+def give(batch: list[Any]) -> str | None:
+    """Give records to the function, and return the sequence number that it wants them given again from."""
+    # JSON in and out, as Lambda does.
+    answer = json.loads(json.dumps(app.handler(json.loads(json.dumps({"Records": batch})), None)))
+    assert answer.keys() == {"batchItemFailures"}
+    failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    assert len(failures) <= 1
+    return failures[0] if failures else None
+
+
+def number_of(record: Any) -> str:
+    number: str = record["dynamodb"]["SequenceNumber"]
+    return number
+
+
+def keep_giving(batch: list[Any]) -> None:
+    """Give records until they are done with, as Lambda does."""
+    for _ in range(100):
+        again_from = give(batch)
+        if again_from is None:
+            return
+        batch = batch[[number_of(each) for each in batch].index(again_from) :]
+    pytest.fail("never done")
+
+
+# ── What is told ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_everything_that_happened_is_told_once_and_in_order(bus: Bus) -> None:
+    outcomes = [record(title=f"No. {number}") for number in range(12)]
+    for id_ in outcomes[:3]:
+        correct(id_, OWNER, {"type": "confirm"})
+
+    assert give(records()) is None
+    assert [(event["type"], event["data"]["id"]) for event in bus.heard] == [
+        *(("outcome.recorded", id_) for id_ in outcomes),
+        *(("outcome.confirmed", id_) for id_ in outcomes[:3]),
+    ]
+    assert len(set(bus.ids)) == 15
+    assert [len(call) for call in bus.calls] == [10, 5]
+
+
+def test_a_call_tells_one_event_of_an_outcome(bus: Bus) -> None:
+    """EventBridge may take a later entry of a call and not the earlier."""
+    id_ = record()
+    correct(id_, OWNER, {"type": "confirm"})
+    correct(id_, OWNER, {"type": "dispute", "reason": "Not mine"})
+
+    assert give(records()) is None
+    assert [[event["data"]["version"] for event in call] for call in bus.calls] == [[0], [1], [2]]
+
+
+def test_keys_are_told_by_the_same_function(bus: Bus) -> None:
+    key = {"id": {"S": "0123456789abcdef"}, "user_id": {"N": "42"}, "name": {"S": "Nightly"}, "scopes": {"S": "record"}}
+    aws_client("dynamodb").put_item(
+        TableName="KeysTable",
+        Item=key | {"created_at": {"S": "2026-04-01T12:00:00.000Z"}, "secret_sha256": {"S": "0" * 64}},
+    )
+
+    assert give(streams.records("KeysTable")) is None
+    assert [event["type"] for event in bus.heard] == ["key.created"]
+
+
+@pytest.mark.usefixtures("bus")
+def test_without_a_correction_no_table_is_read() -> None:
+    record()
+    with faulty(app.bus.dynamodb, "BatchGetItem", error(DENIED)) as calls:
+        assert give(records()) is None
+    assert calls == []
+
+
+@pytest.mark.usefixtures("bus")
+def test_what_was_told_is_counted_by_type(capsys: pytest.CaptureFixture[str]) -> None:
+    batch = [record() for _ in range(2)] and records()
+    capsys.readouterr()
+    give(batch)
+
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (line["type"], line["EventsTold"]) == ("outcome.recorded", [2.0])
+
+
+# ── Size ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LARGE = {"text": "x" * 60_000}
+
+
+def test_a_call_has_no_more_than_eventbridge_takes(bus: Bus) -> None:
+    for number in range(9):
+        record(title=f"No. {number}", metadata=LARGE)
+
+    assert give(records()) is None
+    assert [len(call) for call in bus.calls] == [4, 4, 1]
+    assert all(event["data"]["metadata"] == LARGE for event in bus.heard)
+
+
+def test_what_is_too_large_is_told_without_metadata_and_says_so(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_ENTRY_BYTES", 100_000)
+    id_ = record(metadata=LARGE)
+    correct(id_, KEY, {"type": "amend", "reason": "A typo", "changes": {"metadata": {"text": "x" * 50_000}}})
+    correct(id_, OWNER, {"type": "confirm"})
+    record(metadata=None)
+
+    assert give(records()) is None
+    recorded, amended, confirmed, other = [event["data"] for event in bus.heard]
+    assert recorded["metadata"] == LARGE
+    assert (amended["metadata"], amended["metadata_omitted"]) == (None, True)
+    assert amended["correction"]["changes"] == {"metadata": {"omitted": True}}
+    assert confirmed["metadata"] == {"text": "x" * 50_000}
+    assert "metadata_omitted" not in recorded | confirmed | other
+
+
+def test_the_largest_that_can_be_recorded_is_told(bus: Bus) -> None:
+    text = "\\" * 32_000  # two bytes each in JSON
+    id_ = record(title="\x01" * 200, description="\x01" * 1000, metadata={"text": text})
+    changes = {"title": "\x02" * 200, "description": "\x02" * 1000, "metadata": {"more": text}}
+    correct(id_, KEY, {"type": "amend", "reason": "\x01" * 500, "changes": changes})
+
+    assert give(records()) is None
+    assert [event["type"] for event in bus.heard] == ["outcome.recorded", "outcome.amended"]
+
+
+# ── What fails is given again ────────────────────────────────────────────────────────────────────────────────────────
+
+TROUBLE: dict[str, Fault] = {
+    "throttled": error(THROTTLED),
+    "denied": error(DENIED),
+    "no such bus": error("ResourceNotFoundException"),
+    "broken": error("InternalException", status=500),
+    "unreachable": unreachable,
+    "an answer that got lost": lost,
+    "an answer of another form": lambda _request, _send: answered(200, {"Entries": None}),
+}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_a_bus_that_takes_nothing_is_given_all_again(bus: Bus, trouble: str) -> None:
+    record()
+    batch = records()
+    with faulty(app.bus.eventbridge, "PutEvents", TROUBLE[trouble]):
+        try:
+            again_from = give(batch)
+        except TypeError:  # an error of the function, to Lambda: the whole batch is given again
+            again_from = number_of(batch[0])
+    assert again_from == number_of(batch[0])
+
+    assert give(batch) is None
+    assert len(set(bus.ids)) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_taken_in_part_is_given_again_from_the_first_that_was_not(bus: Bus) -> None:
+    outcomes = [record() for _ in range(12)]
+    refused = {outcomes[4], outcomes[7]}
+    bus.refuse = lambda event: "ThrottlingException" if event["id"] in refused else None
+    batch = records()
+
+    assert give(batch) == number_of(batch[4])
+    assert bus.ids == [id_ for id_ in outcomes[:10] if id_ not in refused]
+
+    refused.clear()
+    keep_giving(batch[4:])
+    assert set(bus.ids) == set(outcomes)
+
+
+def test_what_is_refused_for_a_moment_is_tried_again_at_once_and_alone(bus: Bus) -> None:
+    outcomes = [record() for _ in range(3)]
+    times = iter(["InternalFailure"])
+    bus.refuse = lambda event: next(times, None) if event["id"] == outcomes[1] else None
+
+    assert give(records()) is None
+    assert [[event["id"] for event in call] for call in bus.calls] == [[outcomes[0], outcomes[2]], [outcomes[1]]]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_fails_on_the_way_each_outcome_is_heard_in_order_and_all_of_it(bus: Bus, seed: int) -> None:
+    """Four outcomes, each corrected four times, in turns, are told to a bus that takes two of three entries."""
+    outcomes = [record() for _ in range(4)]
+    for type_ in ("confirm", "dispute", "confirm", "dispute"):
+        for id_ in outcomes:
+            assert correct(id_, OWNER, {"type": type_, "reason": "So it is"})[0] == 200
+    entries = iter(range(seed, 10_000))
+    bus.refuse = lambda _event: "ThrottlingException" if next(entries) * 7 % 3 == 0 else None
+
+    keep_giving(records())
+    assert len(set(bus.ids)) == 20
+    for id_ in outcomes:
+        first_heard = list(dict.fromkeys(event["data"]["version"] for event in bus.heard if event["data"]["id"] == id_))
+        assert first_heard == [0, 1, 2, 3, 4]
+
+
+def test_a_table_that_cannot_be_read_lets_lambda_give_all_again(bus: Bus) -> None:
+    correct(record(), OWNER, {"type": "confirm"})
+    with faulty(app.bus.dynamodb, "BatchGetItem", error(DENIED)), pytest.raises(Exception, match=DENIED):
+        give(records())
+    assert bus.heard == []
+
+
+# ── What can never be told is kept ───────────────────────────────────────────────────────────────────────────────────
+
+
+def damaged(record: Any) -> Any:
+    """Make a record as no function of ours writes them."""
+    broken = deepcopy(record)
+    del broken["dynamodb"]["NewImage"]["title"]
+    return broken | {"eventID": "f" * 32}
+
+
+def test_a_damaged_record_is_kept_whole_and_keeps_nobody_from_being_told(
+    bus: Bus, bucket: Callable[[], dict[str, bytes]], log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    outcomes = [record(), record()]
+    batch = records()
+    poison = damaged(batch[0])
+
+    assert give([batch[0], poison, batch[1]]) is None
+    assert bus.ids == outcomes
+    [(name, body)] = bucket().items()
+    assert name == f"unknown/{'f' * 32}.json"
+    assert kept_events.records_of(body) == json.loads(json.dumps([poison]))
+    [line] = log()
+    assert (line["level"], line["message"]) == ("ERROR", "Kept an event that cannot be told")
+    assert (line["record"], line["cause"]) == ("f" * 32, "KeyError: 'title'")
+
+
+@pytest.mark.parametrize("part", ["Keys", "NewImage", "OldImage"])
+def test_of_a_correction_s_record_too(bus: Bus, bucket: Callable[[], dict[str, bytes]], part: str) -> None:
+    correct(record(), OWNER, {"type": "confirm"})
+    first, moved, _ = records()
+    del moved["dynamodb"][part]
+
+    assert give([first, moved]) is None
+    assert [event["type"] for event in bus.heard] == ["outcome.recorded"]
+    assert len(bucket()) == 1
+
+
+@pytest.mark.usefixtures("bus")
+def test_what_cannot_be_kept_is_given_again() -> None:
+    record()
+    with pytest.raises(Exception, match="NoSuchBucket"):
+        give([damaged(records()[0])])
+
+
+def test_what_eventbridge_never_takes_is_told_without_metadata(bus: Bus) -> None:
+    record(metadata={"a number": 10**30})
+    bus.refuse = lambda event: "MalformedDetail" if event["data"]["metadata"] else None
+
+    assert give(records()) is None
+    assert [event["data"]["metadata_omitted"] for event in bus.heard] == [True]
+
+
+def test_what_it_never_takes_at_all_is_kept(bus: Bus, bucket: Callable[[], dict[str, bytes]]) -> None:
+    first, second = record(metadata={"a": 1}), record()
+    bus.refuse = lambda event: "MalformedDetail" if event["id"] == first else None
+
+    batch = records()
+    assert give(batch) is None
+    assert bus.ids == [second]
+    [body] = bucket().values()
+    assert kept_events.records_of(body)[0]["eventID"] == batch[0]["eventID"]
+
+
+# ── What is kept is sent again ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def stack(bucket: Callable[[], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a stack that tells a bus, which is the test's."""
+    assert not bucket()
+    outputs = {"KeptEventsBucketName": "kept-events", "OutcomesTableName": "OutcomesTable", "EventBusName": "default"}
+    made_stack("outcomes-prod", outputs)
+
+    def as_the_function_has_it(*named: str) -> bus_module.Bus:
+        assert named == ("OutcomesTable", "default", "outcomes-prod")
+        return app.bus
+
+    monkeypatch.setattr(bus_module, "Bus", as_the_function_has_it)
+
+
+def made_stack(name: str, outputs: dict[str, str]) -> None:
+    template = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+    }
+    boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+
+def keep_as_lambda_does(
+    batch: list[Any], name: str = "aws/lambda/uuid/shardId-1/2026/04/01/2026-04-01T12.00.00-x"
+) -> None:
+    """Keep a batch: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
+    body = {
+        "requestContext": {"requestId": "R1", "condition": "RecordExpired", "approximateInvokeCount": 500},
+        "version": "1.0",
+        "DDBStreamBatchInfo": {"shardId": "shardId-1", "batchSize": len(batch)},
+        "payload": json.dumps({"Records": batch}),
+    }
+    boto3.client("s3").put_object(Bucket="kept-events", Key=name, Body=json.dumps(body).encode())
+
+
+@pytest.mark.usefixtures("stack")
+def test_what_is_kept_is_told_with_the_ids_it_always_had_and_then_forgotten(
+    bus: Bus, bucket: Callable[[], dict[str, bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    id_ = record()
+    _, corrected, _ = correct(id_, OWNER, {"type": "confirm"})
+    keep_as_lambda_does(records())
+    first = record()
+    kept_events.keep("kept-events", records()[-1])
+
+    assert resend("outcomes-prod") == 0
+    assert bus.ids == [id_, corrected["id"], first]
+    assert bucket() == {}
+    assert capsys.readouterr().out.endswith("Told 3 events of 2 objects. 0 are left in kept-events.\n")
+
+
+@pytest.mark.usefixtures("stack")
+def test_what_still_cannot_be_told_stays(
+    bus: Bus, bucket: Callable[[], dict[str, bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    id_ = record()
+    [fine] = records()
+    keep_as_lambda_does([damaged(fine), fine], "aws/lambda/1")
+    boto3.client("s3").put_object(Bucket="kept-events", Key="something/else", Body=b"{}")
+
+    assert resend("outcomes-prod") == 2
+    assert bus.ids == [id_]
+    assert bucket().keys() == {"aws/lambda/1", "something/else"}
+    out = capsys.readouterr().out
+    assert "aws/lambda/1 stays: KeyError: 'title'" in out
+    assert "something/else stays: KeyError('payload')" in out
+
+
+@pytest.mark.usefixtures("stack", "impatient")
+def test_a_bus_that_takes_nothing_keeps_it_all(bus: Bus, bucket: Callable[[], dict[str, bytes]]) -> None:
+    record()
+    keep_as_lambda_does(records())
+    bus.refuse = lambda _event: "ThrottlingException"
+
+    with pytest.raises(StackError, match="the bus default takes no events: ThrottlingException"):
+        resend("outcomes-prod")
+    assert len(bucket()) == 1
+
+
+@pytest.mark.usefixtures("stack")
+def test_of_who_was_erased_meanwhile_nothing_is_told(bus: Bus, bucket: Callable[[], dict[str, bytes]]) -> None:
+    correct(record(), OWNER, {"type": "confirm"})
+    keep_as_lambda_does(records())
+    dynamodb = aws_client("dynamodb")
+    for item in dynamodb.scan(TableName="OutcomesTable")["Items"]:
+        dynamodb.delete_item(TableName="OutcomesTable", Key={name: item[name] for name in ("user_id", "created_at")})
+
+    assert resend("outcomes-prod") == 0
+    assert bus.heard == []
+    assert bucket() == {}
+
+
+def test_a_stack_without_a_bus_has_nothing_to_send(tables: dict[str, str]) -> None:
+    made_stack("outcomes-dev", {"OutcomesTableName": tables["OutcomesTable"]})
+    with pytest.raises(StackError, match="outcomes-dev tells no bus"):
+        resend("outcomes-dev")
+    with pytest.raises(StackError, match=r"what is kept of outcomes-none is not sent: .* does not exist"):
+        resend("outcomes-none")
