@@ -62,7 +62,7 @@ def facts(lines: str) -> Counter[str]:
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LEDGERS)
 def test_what_is_exported_here_is_imported_there_once(
     template: Any, ledger: list[tuple[dict[str, Any], str | None]]

@@ -109,6 +109,7 @@ def test_export_writes_everything(api: Api, client: OutcomesClient, outcomes: Ou
     assert [json.loads(each)["id"] for each in run.out.splitlines()] == [one["id"] for one in api.recorded()]
     file = tmp_path / "out.csv"
     assert outcomes("export", "--format", "csv", "--output", str(file), "--agent", "1").code == 0
+    assert list(tmp_path.iterdir()) == [file]
     with file.open(newline="") as text:
         assert [(row["title"], row["value_usd"]) for row in csv.DictReader(text)] in (
             [("No. 2", "0.1"), ("No. 0", "0.1")],
@@ -197,9 +198,14 @@ def test_a_file_keeps_its_mode_and_a_link_to_it_stays_one(outcomes: Outcomes, tm
 
 
 @pytest.mark.parametrize("layout", ["jsonl", "csv", "parquet"])
-def test_a_device_is_written_and_not_replaced(outcomes: Outcomes, layout: str) -> None:
-    assert outcomes("export", "--format", layout, "-o", os.devnull).code == 0
-    assert not Path(os.devnull).is_file()
+def test_a_pipe_is_written_and_not_replaced(outcomes: Outcomes, tmp_path: Path, layout: str) -> None:
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reading:
+        assert outcomes("export", "--format", layout, "-o", str(pipe)).code == 0
+        outcomes("export", "--format", layout, "-o", str(file))
+        assert reading.read() == file.read_bytes()
+    assert pipe.is_fifo()
 
 
 def test_a_file_that_cannot_be_written_is_named(outcomes: Outcomes, tmp_path: Path) -> None:
