@@ -7,9 +7,11 @@
  * Attributes
  *   endpoint     where outcomes are listed; totals are read from `<endpoint>/summary`, one outcome and its history from
  *                `<endpoint>/<id>`, and what its owner says of it goes to `<endpoint>/<id>/corrections`. Required.
- *   period       days shown at first: 7, 30 (default) or 90.
+ *   period       what is shown at first: the last 7, 30 (default), 90 or 365 days, or days like 2026-04-01..2026-04-30.
  *   refresh      seconds between looks for new outcomes, at least 1; default 15.
  *   sign-in-url  where a signed-out viewer is sent; without it they are only told.
+ *   agent-names  names of agents by id, as JSON: {"7": "Ava"}. The property agentName, (id) => name, goes before it.
+ *   url-state    keeps period and filters in the fragment of the page's address, as #period=90&type=deal_closed&agent=7.
  *
  * Looks: see "Theme" at the top of the styles below, and README.md beside this file.
  */
@@ -29,11 +31,22 @@
  * @typedef {{count: number, value_usd: Exact}} Sum
  * @typedef {Sum & {date: string}} Day
  * @typedef {Sum & {outcome_type: string}} TypeSum
- * @typedef {Sum & {by_day: Day[], by_type: TypeSum[], by_agent?: (Sum & {agent_id: number | null})[],
- *   confirmed?: Sum, disputed?: Sum}} Summary
+ * @typedef {Sum & {agent_id: number | null}} AgentSum
+ * @typedef {Sum & {by_day?: Day[], by_week?: Day[], by_month?: Day[], by_type: TypeSum[], by_agent?: AgentSum[],
+ *   confirmed?: Sum, disputed?: Sum, previous?: Sum}} Summary previous: of the same length of time before
  */
 
-const PERIODS = [7, 30, 90];
+/** The last so many days, by what their button says. */
+const PERIODS = new Map([
+  ["7", "7 days"],
+  ["30", "30 days"],
+  ["90", "90 days"],
+  ["365", "Year"],
+]);
+const LONGEST_PERIOD_DAYS = 3650; // ten years, leap days apart: what the API sums up at once
+const MOST_DAYS = 92; // above, a bar is a week
+const MOST_WEEKS_DAYS = 732; // above, a bar is a month
+const MOST_AGENTS = 6;
 const PAGE = 20;
 const CATCH_UP_PAGE = 50; // the most the API returns at once
 const CATCH_UP_PAGES = 4; // further behind than this, starting over is cheaper than catching up
@@ -62,6 +75,7 @@ const TYPES = new Map([
   ["task_complete", ["Task complete", "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M8 12l3 3 5-6"]],
   ["content_published", ["Content published", "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6"]],
 ]);
+const AGENT_ICON = "M12 3v3M6 6h12v11H6zM9.5 11h.01M14.5 11h.01M9 17v3M15 17v3";
 const OTHER_ICON = "M12 4l2.4 5.2 5.6.6-4.2 3.8 1.2 5.6-5-2.9-5 2.9 1.2-5.6L4 9.8l5.6-.6z";
 
 /**
@@ -69,8 +83,6 @@ const OTHER_ICON = "M12 4l2.4 5.2 5.6.6-4.2 3.8 1.2 5.6-5-2.9-5 2.9 1.2-5.6L4 9.
  * @param {string} type
  */
 const typeName = (type) => TYPES.get(type)?.[0] ?? type.replaceAll("_", " ");
-/** @param {number | null} id */
-const agentName = (id) => (id === null ? "No agent" : `Agent ${id}`);
 
 // ---------------------------------------------------------------- the API
 
@@ -179,6 +191,9 @@ const exactTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeSt
 const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
 const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 const localDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const monthAndYear = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
+const isoDay = new Intl.DateTimeFormat("sv-SE"); // as date inputs have it
+const percent = new Intl.NumberFormat(undefined, { style: "percent", signDisplay: "exceptZero" });
 const elapsed = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
 const now = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(0, "second");
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
@@ -200,16 +215,39 @@ function ago(instant) {
 
 /** @param {number} count */
 const outcomes = (count) => `${whole.format(count)} ${count === 1 ? "outcome" : "outcomes"}`;
-/** @param {number} count */
-const days = (count) => `the last ${whole.format(count)} days`;
 
 /**
- * Local midnight, `offset` days from today: days are the viewer's, also where clocks change.
+ * Local midnight, `offset` days from `day`: days are the viewer's, also where clocks change.
  * @param {number} offset
  */
-function midnight(offset) {
-  const today = new Date();
-  return new Date(today.getFullYear(), today.getMonth(), today.getDate() + offset).toISOString();
+const midnight = (offset, day = new Date()) => new Date(day.getFullYear(), day.getMonth(), day.getDate() + offset);
+
+/**
+ * The local days of a period, and how it is called: "the last 30 days", and what was before it "the 30 days before".
+ * Null when it is no period.
+ * @param {string} period "30" for the last days, or "2026-04-01..2026-04-30" for all from one to the other
+ */
+function span(period) {
+  const [first, last] = period.split("..");
+  if (PERIODS.has(period)) {
+    const days = Number(first);
+    const name = days === 365 ? "year" : `${days} days`;
+    return {
+      from: midnight(1 - days),
+      to: midnight(1),
+      days,
+      isLast: true,
+      name: `the last ${name}`,
+      before: `the ${name} before`,
+    };
+  }
+  const [from, end] = [first, last].map((day) => new Date(`${day}T00:00`)); // without an offset it is local
+  if (!/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period) || !(from <= end)) return null;
+  const to = midnight(1, end);
+  const days = Math.round((to.getTime() - from.getTime()) / 86_400_000);
+  if (days > LONGEST_PERIOD_DAYS) return null;
+  const before = days === 1 ? "the day before" : `the ${whole.format(days)} days before`;
+  return { from, to, days, isLast: false, name: localDay.formatRange(from, end), before };
 }
 
 // ---------------------------------------------------------------- elements: data only ever becomes text nodes and attributes
@@ -318,12 +356,29 @@ function axisTicks(lowest, highest) {
   return [0];
 }
 
+/** @param {Day} day */
+const dayOf = (day) => Date.parse(day.date);
+
 /**
- * A bar a day. Pixels may be doubles; every figure a person can read is exact.
- * @param {Day[]} byDay
- * @param {number} period
+ * What the bars and rows of a summary are.
+ * @typedef {{name: string, title: string, figures: string, of: string, short: Intl.DateTimeFormat,
+ *   long: Intl.DateTimeFormat}} Unit
+ * of: what stands before its first day. short: that day on the axis. long: in the table
  */
-function chart(byDay, period) {
+/** @type {Record<"day" | "week" | "month", Unit>} */
+const UNITS = {
+  day: { name: "day", title: "Day", figures: "Daily figures", of: "", short: dayAndMonth, long: fullDay },
+  week: { name: "week", title: "Week", figures: "Weekly figures", of: "week of ", short: dayAndMonth, long: fullDay },
+  month: { name: "month", title: "Month", figures: "Monthly figures", of: "", short: monthAndYear, long: monthAndYear },
+};
+
+/**
+ * A bar a day, week or month. Pixels may be doubles; every figure a person can read is exact.
+ * @param {Day[]} byDay
+ * @param {Unit} unit
+ * @param {string} period its name
+ */
+function chart(byDay, unit, period) {
   const values = byDay.map((day) => Number(decimal(day.value_usd)));
   const ticks = axisTicks(Math.min(0, ...values), Math.max(0, ...values));
   const top = ticks[0];
@@ -331,8 +386,9 @@ function chart(byDay, period) {
   /** @param {number} value */
   const y = (value) => ((top - value) / (top - bottom)) * 100;
   const step = 100 / byDay.length;
+  const axis = [byDay[0], byDay[byDay.length >> 1], byDay[byDay.length - 1]];
   /** @param {Day} day */
-  const label = (day) => dayAndMonth.format(Date.parse(day.date));
+  const label = (day) => unit.of + unit.short.format(dayOf(day));
   const best = values.indexOf(Math.max(...values));
   const most = `The most was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}. `;
 
@@ -376,7 +432,7 @@ function chart(byDay, period) {
       "svg",
       {
         role: "img",
-        "aria-label": `Value per day over ${days(period)}. ${values[best] > 0 ? most : ""}All figures are in the table that follows.`,
+        "aria-label": `Value per ${unit.name} over ${period}. ${values[best] > 0 ? most : ""}All figures are in the table that follows.`,
       },
       ...ticks.map((value) =>
         svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` }),
@@ -397,15 +453,16 @@ function chart(byDay, period) {
     html(
       "div",
       { class: "dates", "aria-hidden": "true" },
-      html("span", {}, label(byDay[0])),
-      html("span", {}, label(byDay[byDay.length >> 1])),
-      html("span", {}, label(byDay[byDay.length - 1])),
+      ...axis.map((day) => html("span", {}, unit.short.format(dayOf(day)))),
     ),
   );
 }
 
-/** @param {Day[]} byDay */
-function figures(byDay) {
+/**
+ * @param {Day[]} byDay
+ * @param {Unit} unit
+ */
+function figures(byDay, unit) {
   return html(
     "table",
     {},
@@ -415,7 +472,7 @@ function figures(byDay) {
       html(
         "tr",
         {},
-        html("th", { scope: "col" }, "Day"),
+        html("th", { scope: "col" }, unit.title),
         html("th", { scope: "col" }, "Outcomes"),
         html("th", { scope: "col" }, "Value"),
       ),
@@ -429,7 +486,7 @@ function figures(byDay) {
           html(
             "tr",
             {},
-            html("th", { scope: "row" }, fullDay.format(Date.parse(day.date))),
+            html("th", { scope: "row" }, unit.long.format(dayOf(day))),
             html("td", {}, whole.format(day.count)),
             html("td", {}, amount(day.value_usd)),
           ),
@@ -439,31 +496,47 @@ function figures(byDay) {
 }
 
 /**
- * Each type's share: of the value, or of the count when nothing had a value.
- * @param {TypeSum[]} byType
+ * The share of each type or agent: of the value, or of the count when nothing had a value. Largest first.
+ * @template {Sum} Part
+ * @param {Part[]} parts
+ * @param {(part: Part) => [name: string, icon: string]} words
  */
-function split(byType) {
+function split(parts, words) {
   /** @param {Sum} part */
   const worth = (part) => Number(decimal(part.value_usd));
-  const valued = byType.some((part) => worth(part) > 0);
+  const valued = parts.some((part) => worth(part) > 0);
   /** @param {Sum} part */
   const size = (part) => (valued ? worth(part) : part.count);
-  const largest = Math.max(...byType.map(size));
-  return byType
+  const largest = Math.max(...parts.map(size));
+  return parts
     .toSorted((a, b) => size(b) - size(a))
     .map((part) => {
       const share = html("i", {});
       share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
+      const [name, path] = words(part);
       return html(
         "li",
         {},
-        html("span", { class: "icon" }, icon(TYPES.get(part.outcome_type)?.[1] ?? OTHER_ICON)),
-        html("span", { class: "name", dir: "auto" }, typeName(part.outcome_type)),
+        html("span", { class: "icon" }, icon(path)),
+        html("span", { class: "name", dir: "auto" }, name),
         amount(part.value_usd),
         html("span", { class: "share", "aria-hidden": "true" }, share),
         html("span", { class: "count" }, outcomes(part.count)),
       );
     });
+}
+
+/**
+ * How a sum compares with what was before it; nothing where that is not known, or no share can be told.
+ * @param {Summary} summary
+ * @param {string} before
+ * @returns {(string | Element)[]}
+ */
+function change({ value_usd, previous }, before) {
+  if (!previous) return [];
+  const [is, was] = [value_usd, previous.value_usd].map((value) => Number(decimal(value)));
+  if (was > 0) return [html("b", {}, percent.format((is - was) / was)), ` against ${before}`];
+  return is || was ? [amount(previous.value_usd), ` in ${before}`] : [];
 }
 
 // ---------------------------------------------------------------- what is said when there is no feed to show
@@ -496,8 +569,10 @@ const unclear = () => new Problem("error", "The server’s answer could not be u
 // ---------------------------------------------------------------- one outcome, its history and its owner's word
 
 /**
- * What a row has of the feed that it is in. moved: it stands elsewhere, or says something else, than was known.
- * @typedef {{url: (path: string) => URL, moved: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} House
+ * What a row has of the feed that it is in. agent: the name of one. moved: it stands elsewhere, or says something else,
+ * than was known.
+ * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, moved: (outcome: Outcome) => void,
+ *   signedOut: (problem: Problem) => void}} House
  * @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Word what its owner says of it
  */
 
@@ -521,7 +596,7 @@ const FIELDS = new Map([
   ["title", ["Title", String]],
   ["description", ["Description", String]],
   ["value_usd", ["Value", (/** @type {Exact} */ value) => everyDigit.format(decimal(value))]],
-  ["agent_id", ["Agent", agentName]],
+  ["agent_id", ["Agent", String]],
   ["occurred_at", ["Happened", (/** @type {string} */ value) => exactTime.format(new Date(value))]],
 ]);
 
@@ -555,14 +630,17 @@ const fact = (term, ...description) =>
 /**
  * What an amendment changed, each as a term and its value before and after. Of metadata, the entries that differ.
  * @param {Record<string, Change>} changes
+ * @param {House} house
  */
-function changed(changes) {
+function changed(changes, house) {
   /** @type {[name: string, before: string | null, after: string | null][]} */
   const found = [];
   const order = [...FIELDS.keys(), ...Object.keys(changes)];
   for (const name of Object.keys(changes).toSorted((a, b) => order.indexOf(a) - order.indexOf(b))) {
     const change = changes[name];
-    const [label, words] = FIELDS.get(name) ?? [name, readable];
+    const [label, usual] = FIELDS.get(name) ?? [name, readable];
+    /** @type {(value: any) => string} */
+    const words = name === "agent_id" ? house.agent : usual;
     if ("omitted" in change) found.push([label, null, "changed; too long to be listed here"]);
     else if (name === "metadata") {
       const [before, after] = [change.before, change.after].map((one) => new Map(Object.entries(one ?? {})));
@@ -690,6 +768,12 @@ class Row {
     this.#outcome = outcome;
     this.#draw();
     if (this.#unfolds.open) void this.#read();
+  }
+
+  /** Shows it anew, for agents may have other names. */
+  redraw() {
+    this.#headed = "";
+    this.#draw();
   }
 
   #unfolded() {
@@ -822,7 +906,7 @@ class Row {
       const pieces = [
         tag && html("span", { class: "tag" }, tag),
         html("span", { dir: "auto" }, name),
-        html("span", {}, agentName(agent_id)),
+        html("span", { dir: "auto", title: agent_id && `Agent ${agent_id}` }, this.#house.agent(agent_id)),
         timeAgo(created_at),
         onAnotherDay && html("span", {}, "happened on ", time(onAnotherDay, localDay.format(new Date(onAnotherDay)))),
       ].filter((piece) => piece !== null);
@@ -898,7 +982,7 @@ class Row {
             `${DEEDS.get(one.type) ?? one.type}${whose(one.by)} · `,
             timeAgo(one.created_at),
             one.reason ? html("q", { dir: "auto" }, one.reason) : null,
-            one.changes ? changed(one.changes) : null,
+            one.changes ? changed(one.changes, this.#house) : null,
           ),
         ),
       ];
@@ -927,6 +1011,16 @@ class Row {
 const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 /**
+ * The days, weeks or months of a summary.
+ * @param {Summary} summary
+ * @returns {[Unit, Day[]]}
+ */
+function buckets({ by_day, by_week, by_month }) {
+  if (by_month) return [UNITS.month, by_month];
+  return by_week ? [UNITS.week, by_week] : [UNITS.day, /** @type {Day[]} */ (by_day)];
+}
+
+/**
  * What of the value its owner has spoken about; nothing where there is none, or a server of before.
  * @param {Summary} summary
  */
@@ -945,7 +1039,7 @@ function standingSums({ confirmed, disputed }) {
 // ---------------------------------------------------------------- the element
 
 class ValueDelivered extends HTMLElement {
-  static observedAttributes = ["endpoint", "period", "refresh", "sign-in-url"];
+  static observedAttributes = ["endpoint", "period", "refresh", "sign-in-url", "agent-names", "url-state"];
 
   // What is known. The feed is watched without its filters, so that totals also follow outcomes they hide.
   #watching = false;
@@ -959,7 +1053,14 @@ class ValueDelivered extends HTMLElement {
   #rowsDue = true;
   /** @type {string | null} */
   #cursor = null;
-  #period = 30;
+  #period = "30";
+  #usual = "30"; // the period that the page chose
+  /** @type {Summary | null} */
+  #summary = null;
+  /** @type {Record<string, unknown>} */
+  #names = {};
+  /** @type {((id: number) => string | null | undefined) | null} */
+  #named = null;
   #news = 0; // grows with whatever makes the totals shown no longer true
   #summed = ""; // the #sum that is shown
   #patience = 0; // seconds until the totals are asked for again, while the server says that it still adds up
@@ -993,17 +1094,45 @@ class ValueDelivered extends HTMLElement {
      * @param {string} text
      */
     const option = (value, text) => html("option", { value }, text);
-    const periods = PERIODS.map((period) =>
-      html("button", { type: "button", value: period, click: () => this.#choosePeriod(period) }, `${period} days`),
+    const periods = [...PERIODS].map(([period, words]) =>
+      html("button", { type: "button", value: period, click: () => this.#choosePeriod(period) }, words),
+    );
+    const custom = html(
+      "button",
+      { type: "button", "aria-expanded": "false", click: () => this.#askRange() },
+      "Custom",
+    );
+    const first = html("input", { type: "date", required: true });
+    const last = html("input", { type: "date", required: true });
+    const rangeFault = html("p", { class: "fault", role: "alert" });
+    const range = html(
+      "form",
+      {
+        class: "range",
+        hidden: true,
+        novalidate: true,
+        submit: (/** @type {SubmitEvent} */ event) => this.#chooseRange(event),
+        keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#closeRange(),
+      },
+      html("label", {}, "From ", first),
+      html("label", {}, "To ", last),
+      html("button", {}, "Show"),
+      rangeFault,
     );
     const total = html("p", { class: "total" });
     const caption = html("p", { class: "caption" });
     const adding = html("p", { class: "help", role: "status" });
     const standing = html("p", { class: "standing" });
+    const changes = html("p", { class: "change" });
     const place = html("div", {});
     const table = html("div", { class: "scroll", role: "region", "aria-label": "Daily figures", tabindex: 0 });
-    const daily = html("details", { class: "daily" }, html("summary", {}, "Daily figures"), table);
+    const figuresOf = html("summary");
+    const daily = html("details", { class: "daily" }, figuresOf, table);
     const types = html("ul", { class: "split", role: "list" });
+    const agents = html("ul", { class: "split", role: "list" });
+    const moreAgents = html("p", { class: "help" });
+    const byAgent = html("div", {}, html("h3", {}, "By agent"), agents, moreAgents);
+    const parts = html("div", { class: "parts" }, html("div", {}, html("h3", {}, "By type"), types), byAgent);
     const type = html(
       "select",
       { "aria-label": "Filter by type", change: () => this.#filterChanged() },
@@ -1020,12 +1149,20 @@ class ValueDelivered extends HTMLElement {
     const more = html("button", { type: "button", class: "more", click: () => this.#more() });
     const says = html("p", { role: "status" });
     const notice = html("div", { class: "notice" }, says);
+    const latest = html("h3", { id: "latest" });
     const heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
     const live = unseen("", { role: "status" });
     const card = html(
       "div",
       { class: "card" },
-      html("header", {}, heading, html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...periods)),
+      html(
+        "header",
+        {},
+        heading,
+        html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...periods, custom),
+        range,
+        html("div", { class: "filters" }, type, agent),
+      ),
       html("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 5 }, () => html("i", {}))),
       notice,
       html(
@@ -1037,21 +1174,16 @@ class ValueDelivered extends HTMLElement {
           total,
           caption,
           adding,
+          changes,
           standing,
           place,
           daily,
-          html("h3", { class: "unseen" }, "By type"),
-          types,
+          parts,
         ),
         html(
           "section",
           { class: "feed", "aria-labelledby": "latest" },
-          html(
-            "div",
-            { class: "top" },
-            html("h3", { id: "latest" }, "Latest outcomes"),
-            html("div", { class: "filters" }, type, agent),
-          ),
+          html("div", { class: "top" }, latest),
           rows,
           none,
           more,
@@ -1063,18 +1195,30 @@ class ValueDelivered extends HTMLElement {
       card,
       heading,
       periods,
+      custom,
+      range,
+      first,
+      last,
+      rangeFault,
       notice,
       says,
       total,
       caption,
       adding,
+      changes,
       standing,
       place,
       table,
+      figuresOf,
       daily,
+      parts,
       types,
+      byAgent,
+      agents,
+      moreAgents,
       type,
       agent,
+      latest,
       rows,
       none,
       more,
@@ -1089,10 +1233,18 @@ class ValueDelivered extends HTMLElement {
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#rest() : look()), { signal });
     addEventListener("online", look, { signal });
     addEventListener("offline", look, { signal });
+    addEventListener("hashchange", () => this.#readAddress() && look(), { signal });
     const clock = setInterval(() => {
       if (!document.hidden) this.#tellTime();
     }, 30_000);
     signal.addEventListener("abort", () => clearInterval(clock));
+    this.#readAddress();
+    // Set before the browser knew this element, it hides what is behind it.
+    if (Object.hasOwn(this, "agentName")) {
+      const named = this.agentName;
+      Reflect.deleteProperty(this, "agentName");
+      this.agentName = named;
+    }
     look();
   }
 
@@ -1109,7 +1261,11 @@ class ValueDelivered extends HTMLElement {
    */
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
-    if (name === "period") this.#period = PERIODS.includes(Number(after)) ? Number(after) : 30;
+    if (name === "period") {
+      this.#usual = after && span(after) ? after : "30";
+      this.#period = this.#usual;
+    }
+    if (name === "agent-names") this.#readNames(after);
     if (name === "endpoint") this.#forget();
     if (this.#life) void this.#refresh();
   }
@@ -1269,10 +1425,12 @@ class ValueDelivered extends HTMLElement {
     if (!fresh.length) return true;
     this.#newest = found[0];
     if (this.#rowsDue) return true;
-    const { outcomeType, agentId } = this.#filter;
+    const { outcomeType, agentId, from: first, to } = this.#filter;
     /** @param {Outcome} outcome */
-    const passes = ({ outcome_type, agent_id }) =>
-      (!outcomeType || outcome_type === outcomeType) && (!agentId || agent_id === Number(agentId));
+    const passes = ({ outcome_type, agent_id, created_at }) =>
+      (!outcomeType || outcome_type === outcomeType) &&
+      (!agentId || agent_id === Number(agentId)) &&
+      (!first || (first <= created_at && created_at < to));
     const shown = this.#add(fresh.filter(passes));
     for (const { element } of shown) element.classList.add("new");
     const words = shown.length === 1 ? "new outcome" : "new outcomes";
@@ -1280,20 +1438,26 @@ class ValueDelivered extends HTMLElement {
     return true;
   }
 
-  /** What the totals have to be of: the period, the viewer's day, and the outcomes known. */
+  /** What the totals have to be of: the period, the viewer's day, the filter, and the outcomes known. */
   get #sum() {
-    return `${this.#period} ${midnight(0)} ${this.#news}`;
+    const { type, agent } = this.#ui;
+    return `${this.#period} ${midnight(0).toISOString()} ${type.value} ${agent.value} ${this.#news}`;
   }
 
   /** @param {AbortSignal} signal */
   async #readSummary(signal) {
     const sum = this.#sum;
     if (sum === this.#summed) return;
-    const period = this.#period;
+    const { from, to, days } = this.#span;
+    const byWeek = days > MOST_WEEKS_DAYS ? "month" : "week";
     const query = {
-      from: midnight(1 - period),
-      to: midnight(1),
+      from: from.toISOString(),
+      to: to.toISOString(),
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      by: days > MOST_DAYS ? byWeek : null,
+      compare: "previous",
+      outcomeType: this.#ui.type.value,
+      agentId: this.#ui.agent.value,
     };
     /** @type {Summary} */
     const summary = await ask(this.#url("/summary", query), signal)
@@ -1309,9 +1473,10 @@ class ValueDelivered extends HTMLElement {
       });
     if (!summary) return;
     this.#patience = 0;
-    if (!Array.isArray(summary.by_day) || !Array.isArray(summary.by_type)) throw unclear();
-    if (sum !== this.#sum) return; // of an account, or a day, that is no longer shown
-    this.#showSummary(summary, period);
+    if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw unclear();
+    if (sum !== this.#sum) return; // of an account, a day or a filter that is no longer shown
+    this.#summary = summary;
+    this.#showSummary();
     this.#summed = sum;
   }
 
@@ -1337,25 +1502,140 @@ class ValueDelivered extends HTMLElement {
 
   // ---- choosing
 
+  /** Which outcomes are listed: of a period that is over, only what was recorded in it. */
   get #filter() {
-    return { outcomeType: this.#ui.type.value, agentId: this.#ui.agent.value };
+    const { from, to, isLast } = this.#span;
+    const [first, end] = isLast ? ["", ""] : [from, to].map((instant) => instant.toISOString());
+    return { outcomeType: this.#ui.type.value, agentId: this.#ui.agent.value, from: first, to: end };
   }
 
   get #filtered() {
-    return Boolean(this.#ui.type.value || this.#ui.agent.value);
+    return Object.values(this.#filter).some(Boolean);
   }
 
-  /** @param {number} period */
+  /** What is shown of time. */
+  get #span() {
+    return /** @type {NonNullable<ReturnType<typeof span>>} */ (span(this.#period));
+  }
+
+  /** @param {string} period */
   #choosePeriod(period) {
+    const isListed = this.#span.isLast && PERIODS.has(period);
     this.#period = period;
-    void this.#refresh();
+    this.#closeRange();
+    if (isListed) {
+      this.#writeAddress();
+      void this.#refresh();
+    } else this.#filterChanged();
+  }
+
+  /** Asks for the first and the last day, at first those that are shown. */
+  #askRange() {
+    const { range, custom, first, last } = this.#ui;
+    if (!range.hidden) return this.#closeRange();
+    const { from, to } = this.#span;
+    first.value = isoDay.format(from);
+    last.value = isoDay.format(midnight(-1, to));
+    range.hidden = false;
+    custom.ariaExpanded = "true";
+    first.focus();
+  }
+
+  #closeRange() {
+    const { range, custom, rangeFault } = this.#ui;
+    if (range.hidden) return;
+    const hadFocus = range.matches(":focus-within");
+    range.hidden = true;
+    rangeFault.textContent = "";
+    custom.ariaExpanded = "false";
+    if (hadFocus) custom.focus();
+  }
+
+  /** @param {SubmitEvent} event */
+  #chooseRange(event) {
+    event.preventDefault();
+    const { first, last, rangeFault } = this.#ui;
+    const period = `${first.value}..${last.value}`;
+    let fault = "";
+    if (!first.value || !last.value) fault = "Give the first and the last day.";
+    else if (first.value > last.value) fault = "The last day is before the first.";
+    else if (!span(period)) fault = "At most ten years.";
+    rangeFault.textContent = fault;
+    if (!fault) this.#choosePeriod(period);
   }
 
   #filterChanged() {
     this.#fetchingMore?.abort();
     this.#fetchingMore = null;
     this.#rowsDue = true;
+    this.#writeAddress();
     void this.#refresh();
+  }
+
+  // ---- the page's address, if it may be used
+
+  /** Keeps what is chosen in the fragment, and whatever else is there. */
+  #writeAddress() {
+    if (!this.hasAttribute("url-state")) return;
+    const address = new URL(location.href);
+    const kept = new URLSearchParams(address.hash.slice(1));
+    const chosen = {
+      period: this.#period === this.#usual ? "" : this.#period,
+      type: this.#ui.type.value,
+      agent: this.#ui.agent.value,
+    };
+    for (const [name, value] of Object.entries(chosen)) {
+      if (value) kept.set(name, value);
+      else kept.delete(name);
+    }
+    address.hash = String(kept);
+    if (address.href !== location.href) history.replaceState(history.state, "", address);
+  }
+
+  /** @returns whether it says something else than what is chosen */
+  #readAddress() {
+    if (!this.hasAttribute("url-state")) return false;
+    const { type, agent } = this.#ui;
+    const before = this.#sum;
+    const kept = new URLSearchParams(location.hash.slice(1));
+    const period = kept.get("period") ?? "";
+    this.#period = span(period) ? period : this.#usual;
+    type.value = kept.get("type") ?? "";
+    type.selectedIndex = Math.max(0, type.selectedIndex);
+    const id = Number(kept.get("agent"));
+    if (Number.isSafeInteger(id) && id > 0) this.#offerAgent(id);
+    agent.value = id > 0 ? String(id) : "";
+    agent.selectedIndex = Math.max(0, agent.selectedIndex);
+    const isOther = before !== this.#sum;
+    if (isOther) this.#rowsDue = true;
+    return isOther;
+  }
+
+  // ---- names of agents
+
+  get agentName() {
+    return this.#named;
+  }
+
+  set agentName(named) {
+    this.#named = named;
+    this.#rename();
+  }
+
+  /** @param {string | null} text */
+  #readNames(text) {
+    try {
+      this.#names = JSON.parse(text ?? "{}") ?? {};
+    } catch {
+      this.#names = {};
+    }
+    this.#rename();
+  }
+
+  #rename() {
+    for (const option of [...this.#ui.agent.options].slice(1)) option.text = this.#house.agent(Number(option.value));
+    for (const row of this.#rows.values()) row.redraw();
+    if (this.#summed === this.#sum) this.#showSummary();
   }
 
   // ---- keeping
@@ -1366,6 +1646,7 @@ class ValueDelivered extends HTMLElement {
    */
   #house = {
     url: (path) => this.#url(path, {}),
+    agent: (id) => (id === null ? "No agent" : String(this.#named?.(id) || this.#names[id] || `Agent ${id}`)),
     moved: ({ id, version }) => {
       this.#seen.set(id, version);
       this.#news += 1;
@@ -1389,9 +1670,11 @@ class ValueDelivered extends HTMLElement {
     this.#news += 1;
     this.#patience = 0;
     this.#summed = "";
-    const { total, caption, standing, place, table, types, daily, agent } = this.#ui;
-    for (const element of [total, caption, standing, place, table, types]) element.replaceChildren();
+    this.#summary = null;
+    const { total, caption, changes, standing, place, table, types, agents, parts, daily, agent } = this.#ui;
+    for (const element of [total, caption, changes, standing, place, table, types, agents]) element.replaceChildren();
     daily.hidden = true;
+    parts.hidden = true;
     for (const option of [...agent.options].slice(1)) if (!option.selected) option.remove();
   }
 
@@ -1437,28 +1720,41 @@ class ValueDelivered extends HTMLElement {
     const others = [...agent.options].slice(1);
     if (others.some((option) => option.value === String(id))) return;
     agent.insertBefore(
-      html("option", { value: id }, agentName(id)),
+      html("option", { value: id }, this.#house.agent(id)),
       others.find((option) => Number(option.value) > id) ?? null,
     );
   }
 
   // ---- showing
 
-  /**
-   * @param {Summary} summary
-   * @param {number} period
-   */
-  #showSummary(summary, period) {
-    const { total, caption, standing, place, table, daily, types } = this.#ui;
+  #showSummary() {
+    const summary = /** @type {Summary} */ (this.#summary);
+    const { total, caption, changes, standing, place, table, figuresOf, daily, parts, types } = this.#ui;
+    const { byAgent, agents, moreAgents, type, agent } = this.#ui;
+    const { name, before, isLast } = this.#span;
+    const [unit, bars] = buckets(summary);
     total.replaceChildren(headline(summary.value_usd));
-    caption.textContent = `${outcomes(summary.count)} in ${days(period)}`;
+    const chosen = [type, agent].flatMap((select) => (select.value ? [select.selectedOptions[0].text] : []));
+    caption.textContent = [`${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`, ...chosen].join(" · ");
+    changes.replaceChildren(...change(summary, before));
     standing.replaceChildren(...standingSums(summary));
-    const valued = summary.by_day.some((day) => Number(decimal(day.value_usd)) !== 0);
-    place.replaceChildren(...(valued ? [chart(summary.by_day, period)] : []));
-    table.replaceChildren(figures(summary.by_day));
+    const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
+    place.replaceChildren(...(valued ? [chart(bars, unit, name)] : []));
+    table.replaceChildren(figures(bars, unit));
+    table.ariaLabel = unit.figures;
+    figuresOf.textContent = unit.figures;
     daily.hidden = summary.count === 0;
-    types.replaceChildren(...split(summary.by_type));
-    for (const { agent_id: id } of summary.by_agent ?? []) this.#offerAgent(id);
+    parts.hidden = summary.by_type.length === 0;
+    types.replaceChildren(
+      ...split(summary.by_type, ({ outcome_type: of }) => [typeName(of), TYPES.get(of)?.[1] ?? OTHER_ICON]),
+    );
+    const byAgents = summary.by_agent ?? [];
+    const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null);
+    byAgent.hidden = !isByAgents;
+    const shares = split(isByAgents ? byAgents : [], ({ agent_id: id }) => [this.#house.agent(id), AGENT_ICON]);
+    agents.replaceChildren(...shares.slice(0, MOST_AGENTS));
+    moreAgents.textContent = shares.length > MOST_AGENTS ? `and ${whole.format(shares.length - MOST_AGENTS)} more` : "";
+    for (const { agent_id: id } of byAgents) this.#offerAgent(id);
   }
 
   #tellTime() {
@@ -1474,6 +1770,7 @@ class ValueDelivered extends HTMLElement {
   }
 
   #render() {
+    const { custom, changes, latest } = this.#ui;
     const { card, notice, says, periods, rows, none, more, total, caption, adding, standing, place, heading } =
       this.#ui;
     const state = this.#state;
@@ -1484,7 +1781,9 @@ class ValueDelivered extends HTMLElement {
     card.dataset.state = state;
     card.dataset.banner = banner ?? "";
     card.ariaBusy = String(state === "loading");
-    for (const button of periods) button.ariaPressed = String(Number(button.value) === this.#period);
+    for (const button of periods) button.ariaPressed = String(button.value === this.#period);
+    custom.ariaPressed = String(!PERIODS.has(this.#period));
+    latest.textContent = this.#span.isLast ? "Latest outcomes" : `Recorded ${this.#span.name}`;
     this.#tellTime();
 
     if (!this.#summed) {
@@ -1492,6 +1791,7 @@ class ValueDelivered extends HTMLElement {
       if (this.#patience) caption.textContent = "";
       else caption.textContent = this.#busy ? "Adding up…" : "Totals are not available right now.";
       standing.replaceChildren();
+      changes.replaceChildren();
     }
     const words = this.#patience ? "Still adding up…" : "";
     if (adding.textContent !== words) adding.textContent = words;
@@ -1571,25 +1871,28 @@ h3 { font-size: 1.0625rem; font-weight: 600; letter-spacing: -.01em }
 small { font: inherit }
 ul, ol { list-style: none }
 svg { fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round }
-.caption, .standing, .meta, .count, dt, .dates, .scale, th { color: var(--muted) }
+.caption, .change, .standing, .meta, .count, dt, .dates, .scale, th { color: var(--muted) }
 .amount, table, .scale { font-variant-numeric: tabular-nums }
 .amount { font-weight: 600; white-space: nowrap }
 .none { color: var(--muted); font-weight: 400 }
 
-button, select, textarea { font: inherit; color: inherit; border: 1px solid var(--line); border-radius: 999px; background: var(--surface) }
+button, select, input, textarea { font: inherit; color: inherit; border: 1px solid var(--line); border-radius: 999px; background: var(--surface) }
 button, select { cursor: pointer }
 button { padding: .375rem 1rem; font-weight: 500 }
 button:hover, select:hover { border-color: color-mix(in oklab, var(--muted) 60%, var(--line)) }
 button[aria-disabled=true] { color: var(--muted); cursor: default }
 a { color: var(--accent); font-weight: 600; text-underline-offset: .2em }
-:is(button, select, textarea, summary, a, .scroll):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
+:is(button, select, input, textarea, summary, a, .scroll):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 
 header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .75rem }
 .periods { display: flex; padding: 3px; border-radius: 999px; background: color-mix(in oklab, var(--muted) 12%, var(--surface)) }
 .periods button { padding: .25rem .875rem; white-space: nowrap; border-color: transparent; background: none; font-size: .8125rem; color: color-mix(in oklab, var(--muted) 60%, var(--text)) }
+.range { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem .75rem; inline-size: 100%; max-inline-size: none; margin: 0 }
+.range label { display: flex; align-items: center; gap: .5rem } .range :is(input, button) { padding-block: .25rem; font-size: .8125rem; font-weight: 400 }
+.range .fault:empty { display: none }
 .periods [aria-pressed=true] { background: light-dark(var(--surface), color-mix(in oklab, var(--muted) 32%, var(--surface))); color: var(--text); box-shadow: 0 1px 2px #0003 }
 
-.total { margin-block-start: .5rem; font-size: clamp(2.25rem, 8cqi, 3.5rem); font-weight: 650; line-height: 1.1; letter-spacing: -.035em }
+.total { margin-block-start: 1.25rem; font-size: clamp(2.25rem, 8cqi, 3.5rem); font-weight: 650; line-height: 1.1; letter-spacing: -.035em }
 .total small { font-size: .6em; letter-spacing: -.02em; color: var(--muted) }
 .total + .caption { margin-block-start: .25rem }
 
@@ -1619,8 +1922,8 @@ th, td { padding: .375rem .875rem; text-align: end; font-weight: 400 }
 th:first-child { text-align: start }
 thead th { position: sticky; inset-block-start: 0; background: var(--surface); border-block-end: 1px solid var(--line) }
 
-.split { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 1.25rem 2.5rem; margin-block-start: 1.75rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
-.split:empty { display: none }
+.parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: 1.75rem 2.5rem; margin-block-start: 1.75rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
+.split { display: grid; gap: 1rem; margin-block-start: 1rem }
 .split li { display: grid; grid-template-columns: auto 1fr auto; align-items: center; gap: .25rem .5rem; font-size: .875rem }
 .split .icon { color: var(--muted); line-height: 0 }
 .split svg { inline-size: 1.125rem }
@@ -1631,6 +1934,8 @@ thead th { position: sticky; inset-block-start: 0; background: var(--surface); b
 .feed { margin-block-start: 2rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
 .top, .filters { display: flex; flex-wrap: wrap; gap: .5rem }
 .top { align-items: center; justify-content: space-between; margin-block-end: .75rem }
+input { padding: .3125rem .75rem }
+.filters { inline-size: 100% }
 select { max-inline-size: 100%; padding: .3125rem .75rem; font-size: .8125rem; field-sizing: content }
 .rows > li + li { border-block-start: 1px solid var(--line) }
 .rows summary { display: grid; grid-template-columns: auto 1fr auto auto; align-items: center; gap: .875rem; margin-inline: -.75rem; padding: .875rem .75rem }
@@ -1678,7 +1983,7 @@ del { color: var(--muted) } ins { text-decoration: none }
 .notice p { flex: 1 1 16rem }
 .notice p span { color: var(--muted) }
 .card:not([data-banner=""]) .notice { margin-block-start: 1.25rem; padding: .75rem 1rem; border-radius: .75rem; background: color-mix(in oklab, var(--muted) 9%, var(--surface)); font-size: .875rem }
-.card:not([data-state=ready]) :is(.body, .periods) { display: none }
+.card:not([data-state=ready]) :is(.body, .periods, .range, .filters) { display: none }
 .card[data-state=ready][data-banner=""] .notice { gap: 0 }
 .card:not([data-state=ready], [data-state=loading])[data-banner=""] .notice { flex-direction: column; justify-content: center; min-block-size: 20rem; padding: 2rem; text-align: center }
 .card:not([data-state=ready], [data-state=loading])[data-banner=""] .notice p { flex: none; max-inline-size: 26rem }
@@ -1693,7 +1998,7 @@ del { color: var(--muted) } ins { text-decoration: none }
 @container (inline-size < 34rem) {
   .card { padding: 1.25rem }
   .periods { flex: 1 } .periods button { flex: 1; padding-inline: .25rem }
-  .filters { inline-size: 100% } .filters select { flex: 1 }
+  .filters select { flex: 1 }
   .chart { grid-template-rows: 8rem auto }
   .awaited { min-block-size: 11.375rem }
   .rows summary { gap: .125rem .75rem; align-items: start }

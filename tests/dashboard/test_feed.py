@@ -35,13 +35,14 @@ def titles(page: Page) -> list[str]:
 
 
 def test_the_total_and_the_count_are_of_the_chosen_period(open_feed: Open, ledger: Ledger) -> None:
-    for days, value in ((1, "10.50"), (20, "200.25"), (80, "3000.00"), (95, "40000.00")):
+    for days, value in ((1, "10.50"), (20, "200.25"), (80, "3000.00"), (95, "40000.00"), (400, "500000.00")):
         ledger.record("Work", created_at=ago(days=days), value_usd=Decimal(value))
     page = open_feed()
     for choose, total, caption in (
         (None, "$210.75", "2 outcomes in the last 30 days"),
         ("7 days", "$10.50", "1 outcome in the last 7 days"),
         ("90 days", "$3,210.75", "3 outcomes in the last 90 days"),
+        ("Year", "$43,210.75", "4 outcomes in the last year"),
     ):
         if choose:
             page.get_by_role("button", name=choose).click()
@@ -50,9 +51,107 @@ def test_the_total_and_the_count_are_of_the_chosen_period(open_feed: Open, ledge
         expect(page.locator(".summary > .caption")).to_have_text(caption)
 
 
-def test_the_first_period_can_be_chosen_by_the_page(open_feed: Open, ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    ("period", "caption"),
+    [
+        ("90", "1 outcome in the last 90 days"),
+        ("365", "1 outcome in the last year"),
+        ("2026-02-20..2026-02-24", "1 outcome, Feb 20 \u2013 24, 2026"),
+        ("2026-02-24..2026-02-20", "0 outcomes in the last 30 days"),
+        ("2026-02-31..2026-03-40", "0 outcomes in the last 30 days"),
+        ("1999-01-01..2026-01-01", "0 outcomes in the last 30 days"),
+        ("31", "0 outcomes in the last 30 days"),
+    ],
+)
+def test_the_first_period_can_be_chosen_by_the_page(open_feed: Open, ledger: Ledger, period: str, caption: str) -> None:
     ledger.record("Work", created_at=ago(days=50))
-    expect(open_feed(period=90).locator(".summary > .caption")).to_have_text("1 outcome in the last 90 days")
+    expect(open_feed(period=period).locator(".summary > .caption")).to_have_text(caption)
+
+
+def test_a_range_of_days_can_be_chosen_and_what_was_recorded_in_it_is_listed(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    for title, moment in (
+        ("Too late", datetime(2026, 4, 1, 4, tzinfo=UTC)),
+        ("Last evening", datetime(2026, 4, 1, 3, 59, tzinfo=UTC)),
+        ("First morning", datetime(2026, 3, 1, 5, tzinfo=UTC)),
+        ("Too early", datetime(2026, 3, 1, 4, 59, tzinfo=UTC)),
+    ):
+        ledger.record(title, created_at=moment, value_usd=1)
+    open_feed(refresh=1)
+    expect(page.locator(".rows li")).to_have_count(4)
+    custom = page.get_by_role("button", name="Custom")
+    custom.press("Enter")
+    first, last, fault = page.get_by_label("From"), page.get_by_label("To"), page.locator(".range .fault")
+    expect(first).to_be_focused()
+    expect(first).to_have_value("2026-03-17")  # what is shown
+    expect(last).to_have_value("2026-04-15")
+    for begin, end, words in (
+        ("2026-03-01", "", "Give the first and the last day."),
+        ("2026-03-01", "2026-02-28", "The last day is before the first."),
+        ("2012-03-01", "2026-03-31", "At most ten years."),
+        ("2026-03-01", "2026-03-31", ""),
+    ):
+        first.fill(begin)
+        last.fill(end)
+        last.press("Enter")
+        expect(fault).to_have_text(words)
+    expect(custom).to_be_focused()
+    expect(custom).to_have_attribute("aria-pressed", "true")
+    expect(first).to_be_hidden()
+    expect(page.locator(".summary > .caption")).to_have_text("2 outcomes, Mar 1 \u2013 31, 2026")
+    expect(page.locator(".plot rect")).to_have_count(31)
+    expect(page.locator("#latest")).to_have_text("Recorded Mar 1 \u2013 31, 2026")
+    expect(page.locator(".rows strong")).to_have_text(["Last evening", "First morning"])
+    ledger.record("Today", created_at=ago(seconds=1))
+    page.wait_for_event("requestfinished", lambda request: "/summary" in request.url)  # it was noticed
+    assert titles(page) == ["Last evening", "First morning"]
+    page.get_by_role("button", name="30 days").click()
+    expect(page.locator(".rows strong").first).to_have_text("Today")
+
+
+@pytest.mark.parametrize(
+    ("period", "bars", "of", "row"),
+    [
+        ("2026-01-14..2026-04-15", 92, "day", "Apr 12, 20261$5.00"),
+        ("2026-01-13..2026-04-15", 14, "week", "Apr 6, 20261$5.00"),
+        ("2024-01-01..2026-04-15", 28, "month", "Apr 20261$5.00"),
+    ],
+)
+def test_a_bar_of_a_long_period_is_a_week_or_a_month(
+    open_feed: Open, ledger: Ledger, period: str, bars: int, of: str, row: str
+) -> None:
+    ledger.record("Work", created_at=ago(days=3), value_usd=5)
+    page = open_feed(period=period)
+    expect(page.locator(".plot rect")).to_have_count(bars)
+    expect(page.get_by_role("img", name=f"Value per {of} over")).to_be_visible()
+    page.get_by_text({"day": "Daily", "week": "Weekly", "month": "Monthly"}[of] + " figures").click()
+    expect(page.locator("table tbody tr").filter(has_text="$5.00")).to_have_text(row)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "period", "words"),
+    [
+        ("100", "112", "30", "+12% against the 30 days before"),
+        ("100", "50", "7", "-50% against the 7 days before"),
+        ("100", None, "90", "-100% against the 90 days before"),
+        ("3", "3", "365", "0% against the year before"),
+        (None, "3", "30", "$0.00 in the 30 days before"),
+        ("-5", "3", "30", "-$5.00 in the 30 days before"),
+        (None, None, "30", ""),
+        ("2", "3", "2026-04-15..2026-04-15", "+50% against the day before"),
+        ("2", "3", "2026-04-14..2026-04-15", "+50% against the 2 days before"),
+    ],
+)
+def test_the_total_is_compared_with_what_was_before_it(
+    open_feed: Open, ledger: Ledger, before: str | None, now: str | None, period: str, words: str
+) -> None:
+    days = {"2026-04-15..2026-04-15": 1, "2026-04-14..2026-04-15": 2}.get(period) or int(period)
+    ledger.record("Before", created_at=ago(days=days), value_usd=None if before is None else Decimal(before))
+    ledger.record("Now", created_at=ago(minutes=5), value_usd=None if now is None else Decimal(now))
+    page = open_feed(period=period)
+    expect(page.locator(".total data")).to_have_count(1)
+    expect(page.locator(".change")).to_have_text(words)
 
 
 def test_days_are_the_viewers_days(open_feed: Open, ledger: Ledger) -> None:
@@ -128,6 +227,43 @@ def test_the_split_by_type_is_largest_first(open_feed: Open, ledger: Ledger) -> 
     expect(parts).to_have_text(
         ["Deal closed$5.002 outcomes", "Content published$1.101 outcome", "Task complete-$3.001 outcome"]
     )
+
+
+def test_the_split_by_agent_names_those_who_delivered_most(open_feed: Open, ledger: Ledger) -> None:
+    for agent in range(1, 9):
+        ledger.record("Work", created_at=ago(days=1), agent_id=agent, value_usd=agent)
+    ledger.record("Work", created_at=ago(days=1), value_usd=100)
+    page = open_feed()
+    agents = page.locator(".parts > div").filter(has=page.get_by_role("heading", name="By agent"))
+    names = ["No agent", "Agent 8", "Agent 7", "Agent 6", "Agent 5", "Agent 4"]
+    expect(agents.locator(".name")).to_have_text(names)
+    expect(agents).to_contain_text("and 3 more")
+
+
+def test_agents_have_the_names_that_the_page_gives_them(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    for minute, agent in enumerate((7, 11, 13)):
+        ledger.record("Work", created_at=ago(minutes=minute), agent_id=agent)
+    open_feed(agent_names="{&quot;7&quot;: &quot;<b>Ava</b>&quot;, &quot;11&quot;: &quot;Ben&quot;}")
+    rows, options = page.locator(".rows .meta"), page.get_by_label("Filter by agent").locator("option")
+    expect(options).to_have_text(["All agents", "<b>Ava</b>", "Ben", "Agent 13"])
+    expect(rows.first).to_have_text("Task complete · <b>Ava</b> · now")
+    feed = page.locator("value-delivered")
+    feed.evaluate("feed => { feed.agentName = id => id === 13 ? 'Cleo' : null }")
+    expect(options).to_have_text(["All agents", "<b>Ava</b>", "Ben", "Cleo"])
+    expect(rows.last).to_have_text("Task complete · Cleo · 2 minutes ago")
+    expect(page.locator(".split .name").filter(has_text="Cleo")).to_have_count(1)
+    feed.evaluate("feed => feed.setAttribute('agent-names', 'not JSON')")
+    expect(options).to_have_text(["All agents", "Agent 7", "Agent 11", "Cleo"])
+
+
+def test_a_callback_for_names_may_be_set_before_the_element_is_known(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.record("Work", created_at=ago(minutes=1), agent_id=7)
+    early = "document.addEventListener('readystatechange', () => {{ {} }}, {{ once: true }})"
+    page.add_init_script(early.format("document.querySelector('value-delivered').agentName = id => `Ava ${id}`"))
+    open_feed()
+    expect(page.locator(".rows .meta")).to_have_text("Task complete · Ava 7 · 1 minute ago")
 
 
 @pytest.mark.parametrize(
@@ -335,7 +471,7 @@ def test_the_feed_is_filtered_by_type_and_agent(open_feed: Open, ledger: Ledger)
     for minute, (title, outcome_type, agent) in enumerate(
         (("A", "deal_closed", 7), ("B", "deal_closed", 11), ("C", "task_complete", 7), ("D", "task_complete", None))
     ):
-        ledger.record(title, created_at=ago(minutes=minute), outcome_type=outcome_type, agent_id=agent)
+        ledger.record(title, created_at=ago(minutes=minute), outcome_type=outcome_type, agent_id=agent, value_usd=1)
     page = open_feed()
     by_type, by_agent = page.get_by_label("Filter by type"), page.get_by_label("Filter by agent")
     expect(by_agent.locator("option")).to_have_text(["All agents", "Agent 7", "Agent 11"])
@@ -350,7 +486,42 @@ def test_the_feed_is_filtered_by_type_and_agent(open_feed: Open, ledger: Ledger)
         by_agent.select_option(chosen_agent)
         expect(page.locator(".rows strong")).to_have_text(expected)
         expect(page.get_by_text("No outcome matches this filter.")).to_be_visible(visible=not expected)
-    expect(page.locator(".summary > .caption")).to_have_text("4 outcomes in the last 30 days")
+        chosen = [words for words in (chosen_type, chosen_agent) if not words.startswith("All ")]
+        count = "1 outcome" if len(expected) == 1 else f"{len(expected)} outcomes"
+        caption = " · ".join([f"{count} in the last 30 days", *chosen])
+        expect(page.locator(".summary > .caption")).to_have_text(caption)
+        expect(page.locator(".total")).to_have_text(f"${len(expected)}.00")
+
+
+def test_period_and_filters_are_kept_in_the_address_where_the_page_allows_it(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.record("Deal", created_at=ago(days=49), outcome_type="deal_closed", agent_id=7)
+    ledger.record("Task", created_at=ago(days=50), outcome_type="task_complete", agent_id=9)
+    open_feed(url_state="")
+    page.get_by_role("button", name="90 days").click()
+    page.get_by_label("Filter by type").select_option("Deal closed")
+    page.get_by_label("Filter by agent").select_option("Agent 7")
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 90 days · Deal closed · Agent 7")
+    assert page.url == f"{ledger.url}/feed#period=90&type=deal_closed&agent=7"
+    page.reload()
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 90 days · Deal closed · Agent 7")
+    expect(page.locator(".rows strong")).to_have_text(["Deal"])
+
+    page.evaluate("location.hash = '#tab=value&period=2026-02-01..2026-02-28&type=nonsense&agent=-1'")
+    expect(page.locator(".summary > .caption")).to_have_text("2 outcomes, Feb 1 \u2013 28, 2026")
+    expect(page.locator(".rows strong")).to_have_text(["Deal", "Task"])
+    page.get_by_role("button", name="30 days").click()
+    assert page.url == f"{ledger.url}/feed#tab=value"  # what is the page's stays, what is usual goes
+
+
+def test_the_address_is_the_pages_own_unless_it_allows_it(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(days=1))
+    open_feed()
+    page.evaluate("location.hash = '#period=90'")
+    page.get_by_role("button", name="7 days").click()
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 7 days")
+    assert page.url == f"{ledger.url}/feed#period=90"
 
 
 def test_an_agent_of_the_period_can_be_chosen_before_it_is_scrolled_to(open_feed: Open, ledger: Ledger) -> None:
@@ -436,22 +607,22 @@ def test_an_outcome_recorded_while_a_filter_is_applied_is_shown_once(
         ledger.record("Just now", created_at=ago(seconds=1), outcome_type="deal_closed", value_usd=5)
         route.continue_()
 
-    page.route(re.compile("outcomeType="), record_first)
+    page.route(re.compile(r"/outcomes\?.*outcomeType="), record_first)
     open_feed(refresh=1)
     page.get_by_label("Filter by type").select_option("Deal closed")
     expect(page.locator(".total")).to_have_text("$5.00")  # the next look has seen it too
     assert titles(page) == ["Just now", "Deal"]
 
 
-def test_new_outcomes_pass_the_filter_too_and_totals_count_them_all(open_feed: Open, ledger: Ledger) -> None:
+def test_new_outcomes_pass_the_filter_of_rows_and_of_totals(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Deal", created_at=ago(minutes=5), outcome_type="deal_closed", value_usd=1)
     page = open_feed(refresh=1)
     page.get_by_label("Filter by type").select_option("Deal closed")
     expect(page.locator(".rows strong")).to_have_text(["Deal"])
     ledger.record("Task", created_at=ago(seconds=2), outcome_type="task_complete", value_usd=10)
-    expect(page.locator(".total")).to_have_text("$11.00")
     ledger.record("Another deal", created_at=ago(seconds=1), outcome_type="deal_closed", value_usd=100)
     expect(page.locator(".rows strong")).to_have_text(["Another deal", "Deal"])
+    expect(page.locator(".total")).to_have_text("$101.00")
     page.get_by_label("Filter by type").select_option("All types")
     expect(page.locator(".rows strong")).to_have_text(["Another deal", "Task", "Deal"])
 
