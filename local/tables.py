@@ -7,14 +7,18 @@ import base64
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, MutableMapping
 from copy import copy, deepcopy
-from itertools import dropwhile, islice
+from functools import cache
+from itertools import dropwhile
 from typing import Any, Self, override
 
+import moto.core.responses
 import moto.dynamodb.models
 from moto.core.model import MapShape, StructureShape
 from moto.core.serialize import SERVICE_SPECIFIC_SERIALIZERS, JSONSerializer
+from moto.core.utils import method_names_from_class
 from moto.dynamodb.comparisons import get_comparison_func
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
+from moto.dynamodb.models.table import RESULT_SIZE_LIMIT
 from moto.dynamodb.models.table import Table as MotoTable
 
 PAGE_ITEMS = 2_000
@@ -30,7 +34,7 @@ class Table(MotoTable):
     """A table whose queries and transactions do not handle every item that it holds."""
 
     @override
-    def query(
+    def query(  # type: ignore[override]  # its conditions on attributes are handed on as they come
         self,
         hash_key: DynamoType | None,
         range_comparison: str | None,
@@ -40,35 +44,50 @@ class Table(MotoTable):
         scan_index_forward: bool,
         projection_expressions: list[list[str]] | None,
         index_name: str | None = None,
-        *options: Any,
+        consistent_read: bool = False,
+        filter_expression: Any = None,
         **conditions: Any,
     ) -> tuple[list[Item], int, dict[str, Any] | None]:
         """Answer as moto does, but end a page after PAGE_ITEMS as if they were 1 MB.
 
-        moto sorts all items of a table for each query, so it gets a table of those on the page and one more, by which
-        it knows that there is a next page. Queries of an index and legacy conditions on attributes are left to it.
+        moto sorts all items of a table for each query, and copies each that it finds. Queries of an index and legacy
+        conditions on attributes are left to it.
         """
         limit = min(limit or PAGE_ITEMS, PAGE_ITEMS)
-        table: MotoTable = self
-        if hash_key and self.range_key_attr and not index_name and conditions.keys() <= _EXPRESSIONS:
-            partition = self.items.get(hash_key, {})
-            start = DynamoType(exclusive_start_key[self.range_key_attr]) if exclusive_start_key else None
-            keys = _from_first(partition, range_comparison, range_objs, start, descending=not scan_index_forward)
-            table = copy(self)
-            table.items = defaultdict(dict, {hash_key: {key: partition[key] for key in islice(keys, limit + 1)}})
-        return MotoTable.query(
-            table,
-            hash_key,
-            range_comparison,
-            range_objs,
-            limit,
-            exclusive_start_key,  # type: ignore[arg-type]  # None on the first page, whatever moto says
-            scan_index_forward,
-            projection_expressions,
-            index_name,
-            *options,
-            **conditions,
-        )
+        if not hash_key or not self.range_key_attr or index_name or conditions.keys() - _EXPRESSIONS:
+            return super().query(
+                hash_key,
+                range_comparison,
+                range_objs,
+                limit,
+                exclusive_start_key,  # type: ignore[arg-type]  # None on the first page, whatever moto says
+                scan_index_forward,
+                projection_expressions,
+                index_name,
+                consistent_read,
+                filter_expression,
+                **conditions,
+            )
+        partition = self.items.get(hash_key, {})
+        start = DynamoType(exclusive_start_key[self.range_key_attr]) if exclusive_start_key else None
+        found: list[Item] = []
+        size, last = 0, None
+        for key in _from_first(partition, range_comparison, range_objs, start, descending=not scan_index_forward):
+            item = partition[key]
+            item_size = item.size()
+            if len(found) == limit or size + item_size > RESULT_SIZE_LIMIT:
+                last = self._get_last_evaluated_key(found[-1], None)
+                break
+            if range_comparison and not key.compare(range_comparison, range_objs):
+                break
+            found.append(item)
+            size += item_size
+        scanned = len(found)
+        if filter_expression is not None:
+            found = [item for item in found if filter_expression.expr(item)]
+        if projection_expressions:
+            found = [_projected(item, projection_expressions) for item in found]
+        return found, scanned, last
 
     @override
     def get_item(
@@ -85,7 +104,7 @@ class Table(MotoTable):
             self.items[hash_key] = item  # type: ignore[assignment]  # moto's own type for it has range keys only
         else:
             self.items[hash_key][range_key] = item
-        return item.project(projection_expression) if projection_expression else item
+        return _projected(item, projection_expression) if projection_expression else item
 
     def __deepcopy__(self, _memo: object) -> Self:
         """Return the table as it is now, for moto to go back to when a transaction is cancelled.
@@ -97,6 +116,17 @@ class Table(MotoTable):
         for key, item in self.items.items():
             twin.items[key] = dict(item) if self.has_range_key else item
         return twin
+
+
+def _projected(item: Item, expressions: list[list[str]]) -> Item:
+    """Take attributes out of an item. moto makes the whole item anew for each of them."""
+    names = {path[0] for path in expressions}
+    if any(len(path) > 1 or "[" in path[0] for path in expressions):
+        return item.project(expressions)
+    projected = copy(item)
+    projected.attrs = LimitedSizeDict()
+    dict.update(projected.attrs, {name: value for name, value in item.attrs.items() if name in names})
+    return projected
 
 
 def _from_first(
@@ -162,5 +192,7 @@ def _in_json(value: Any) -> Any:
             return [_in_json(part) for part in value]
 
 
+# moto lists the methods of a service for each request.
+moto.core.responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
 moto.dynamodb.models.Table = Table  # type: ignore[attr-defined]
 SERVICE_SPECIFIC_SERIALIZERS["dynamodb"] = {"json": Serializer}

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import formatdate
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -11,11 +13,13 @@ from botocore.compat import HTTPHeaders
 from botocore.session import get_session
 
 # Before any client is made: into those that are older moto does not get.
-from moto import mock_aws as moto_aws
+from moto.core.base_backend import BackendDict
 from moto.core.models import botocore_stubber
+from moto.dynamodb.responses import DynamoHandler
 from outcomes.storage.connection import Connection, Reply
 
 import local.tables  # noqa: F401 (moto as the local stack has it, whatever tests are run beside these)
+from local.environment import ACCOUNT, REGION
 
 
 @cache
@@ -26,9 +30,15 @@ def aws_client(service: str) -> Any:
 
 @contextmanager
 def mock_aws() -> Iterator[None]:
-    """Put an empty AWS account of moto's behind all clients, and behind the connections of our caller."""
-    with moto_aws(), patch.object(Connection, "post", _answered_by_moto):
+    """Put an empty AWS account of moto's behind all clients, and behind the connections of our caller.
+
+    moto's own function of this name does it for `requests` and 180 services too, anew each time, which takes longer
+    than most tests do.
+    """
+    BackendDict.reset()
+    with patch.object(botocore_stubber, "enabled", True), patch.object(Connection, "post", _answered_by_moto):
         yield
+    BackendDict.reset()
 
 
 _post = Connection.post
@@ -39,11 +49,25 @@ def _answered_by_moto(
 ) -> Reply:
     if not connection.host.endswith(".amazonaws.com"):
         return _post(connection, headers, body, until, **how)
-    request = AWSPreparedRequest("POST", f"https://{connection.host}/", HTTPHeaders(), body, stream_output=False)
-    for name, value in headers.items():
-        request.headers[name] = value
-    answer = botocore_stubber.process_request(request)
-    assert answer, f"moto knows no {connection.host}"
-    status, answered, text = answer
+    if connection.host.startswith("dynamodb."):
+        status, answered, text = _answered_by_dynamodb(headers, body)
+    else:
+        request = AWSPreparedRequest("POST", f"https://{connection.host}/", HTTPHeaders(), body, stream_output=False)
+        for name, value in headers.items():
+            request.headers[name] = value
+        answer = botocore_stubber.process_request(request)
+        assert answer, f"moto knows no {connection.host}"
+        status, answered, text = answer
     named = {name.lower(): str(value) for name, value in answered.items()}
     return Reply(status, named, text.encode() if isinstance(text, str) else text)
+
+
+def _answered_by_dynamodb(headers: Mapping[str, str], body: bytes) -> Any:
+    """Answer as moto does, without what it does for each call to find the service, and to read HTTP."""
+    handler: Any = DynamoHandler()
+    handler.region, handler.current_account = REGION, ACCOUNT
+    handler.headers, handler.querystring, handler.uri_match = headers, {}, {}
+    handler.response_headers = {"date": formatdate(usegmt=True)}
+    request = {"method": "POST", "content_type": headers["content-type"], "path": "/", "values": {}}
+    handler.parse_parameters(SimpleNamespace(**request, headers=headers, data=body))
+    return handler.call_action()
