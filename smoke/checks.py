@@ -286,6 +286,23 @@ def a_cursor_of_somebody_else_s_opens_nothing(api: Api, visit: Visit) -> None:
     answers(api.call("GET", ranged, cookie=user.cookie), 200, {"outcomes": [], "next_cursor": None})
 
 
+def an_export_is_the_list_as_a_file(api: Api, visit: Visit) -> None:
+    """Bodies are binary to API Gateway; a file must come through it as the text that it is, whatever is asked for."""
+    user, _ = visit.users
+    accept = {"Accept": "text/csv, application/octet-stream"}
+    csv, lines = (
+        api.call("GET", f"/export?format={each}", cookie=user.cookie, headers=accept) for each in ("csv", "ndjson")
+    )
+    assert (csv.status_code, lines.status_code) == (200, 200), (csv.text[:300], lines.text[:300])
+    assert csv.headers["content-type"].startswith("text/csv; charset=utf-8"), csv.headers["content-type"]
+    assert csv.headers["content-disposition"] == 'attachment; filename="outcomes.csv"', csv.headers
+    listed = answers(api.call("GET", cookie=user.cookie), 200)["outcomes"]
+    exported = [json_text.read(line) for line in lines.text.splitlines()]
+    assert [each["id"] for each in exported] == [each["id"] for each in listed], exported
+    assert exported[-1]["value_usd"] == Decimal(MONEY), exported[-1]
+    assert csv.text.count("\r\n") == len(listed) + 1, csv.text[:300]
+
+
 def an_agent_key_records_within_its_bounds_and_ends_at_once(api: Api, visit: Visit) -> None:
     """AWS alone shows that the authorizer's role lets it note the use of a key, which an emulator lets everybody."""
     user, other = visit.users
@@ -382,6 +399,7 @@ THAT_RECORD: list[KeptCheck] = [
     a_batch_records_each_as_if_alone,
     pages_lead_to_the_end,
     a_cursor_of_somebody_else_s_opens_nothing,
+    an_export_is_the_list_as_a_file,
     an_agent_key_records_within_its_bounds_and_ends_at_once,
     the_summary_is_exact,
     rivals_correct_once_and_what_is_void_counts_no_more,

@@ -92,7 +92,7 @@ def test_the_whole_contract_holds_and_nothing_is_left_behind(stack: Stack) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout
     assert "skip" not in done.stdout
-    assert "24 held, 0 failed, over HTTP/1.1" in done.stdout
+    assert "25 held, 0 failed, over HTTP/1.1" in done.stdout
     assert "ok    nothing is left behind" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
