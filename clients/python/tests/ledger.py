@@ -350,7 +350,7 @@ class Ledger:
         if zone not in ("UTC", "Europe/Berlin"):
             return 400, {}, {"error": "Invalid timezone"}
         start, end = query.get("from", ["2026-03-20"])[0], query.get("to", ["2026-04-19"])[0]
-        happened = self._chosen(user, {"from": [start], "to": [end]}, by="occurred_at")
+        happened = self._chosen(user, {**query, "from": [start], "to": [end]}, by="occurred_at")
         chosen = [one for one in happened if one["status"] in ("recorded", "confirmed")]
 
         def total(items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -363,11 +363,30 @@ class Ledger:
             group[one[name]].append(one)
         first, last = date.fromisoformat(start[:10]), date.fromisoformat(end[:10])
         days = [(first + timedelta(n)).isoformat() for n in range((last - first).days)]
-        by_day = [{"date": day, **total([o for o in chosen if o["occurred_at"].startswith(day)])} for day in days]
+        by_date = [{"date": day, **total([o for o in chosen if o["occurred_at"].startswith(day)])} for day in days]
+        division = query.get("by", ["day"])[0]
+        if division != "day":
+            mondays = [day for day in days if date.fromisoformat(day).weekday() == 0]
+            begins = mondays if division == "week" else [day for day in days if day.endswith("-01")]
+            firsts = sorted({days[0], *begins})
+            by_date = [
+                {"date": first, **total([o for o in chosen if first <= o["occurred_at"] < after])}
+                for first, after in itertools.pairwise([*firsts, "~"])
+            ]
         by = {name: [{name: key, **total(items)} for key, items in group.items()] for name, group in groups.items()}
         by_status = {"confirmed": "confirmed", "disputed": "disputed", "voided": "void"}
         stand = {name: total([o for o in happened if o["status"] == status]) for name, status in by_status.items()}
-        totals = {**stand, "by_type": by["outcome_type"], "by_agent": by["agent_id"], "by_day": by_day}
+        totals: dict[str, Any] = {
+            **stand,
+            "by_type": by["outcome_type"],
+            "by_agent": by["agent_id"],
+            f"by_{division}": by_date,
+        }
+        if "compare" in query:
+            before = (first - (last - first)).isoformat()
+            older = self._chosen(user, {**query, "from": [before], "to": [start]}, by="occurred_at")
+            standing = [one for one in older if one["status"] in ("recorded", "confirmed")]
+            totals["previous"] = {"from": before, "to": start, **total(standing)}
         return 200, {}, {"from": start, "to": end, "timezone": zone, **total(chosen), **totals}
 
 

@@ -347,6 +347,96 @@ def test_days_of_a_summary_are_as_many_dates_and_end_with_today(
     assert [parse_qs(urlsplit(target).query).get("from", [None]) for target in asked] == [[start]]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "by"),
+    [
+        (("--days", "366"), None),
+        (("--days", "367"), "week"),
+        (("--days", "2554"), "week"),
+        (("--days", "2555"), "month"),
+        (("--days", "3652"), "month"),
+        (("--days", "30", "--by", "week"), "week"),
+        (("--days", "400", "--by", "day"), "day"),  # for the API to refuse
+        ((), None),
+    ],
+)
+def test_more_days_than_a_summary_has_go_by_weeks_or_months(
+    api: Api, outcomes: Outcomes, arguments: tuple[str, ...], by: str | None
+) -> None:
+    asked: list[str] = []
+
+    def upstream(_: str, target: str, *__: Any) -> Any:
+        asked.append(target)
+        return 200, {}, encode({**EVIL_SUMMARY, f"by_{by or 'day'}": []})
+
+    api.door.upstream = upstream
+    assert outcomes("summary", *arguments).code == 0
+    assert [parse_qs(urlsplit(target).query).get("by", [None]) for target in asked] == [[by]]
+
+
+@pytest.mark.usefixtures("feed")
+def test_summary_filters_and_goes_by_months(outcomes: Outcomes) -> None:
+    period = ("--from", "2026-03-20", "--to", "2026-05-02", "--by", "month")
+    run = outcomes("summary", *period, "--type", "task_complete", "--type", "deal_closed", "--agent", "2")
+    assert run.out.startswith("$3.00 in 30 outcomes\n")
+    lines = [line.split() for line in run.out.splitlines()]
+    assert ["Month", "of", "Count", "Value"] in lines
+    assert [line[:3] for line in lines if line and line[0].startswith("2026-")][1:] == [
+        ["2026-03-20", "0", "$0.00"],
+        ["2026-04-01", "30", "$3.00"],
+        ["2026-05-01", "0", "$0.00"],
+    ]
+    totals = json.loads(outcomes("summary", *period, "--agent", "2", "--compare", "--json").out)
+    assert [one["date"] for one in totals["by_month"]] == ["2026-03-20", "2026-04-01", "2026-05-01"]
+    assert totals["previous"] == {"from": "2026-02-05", "to": "2026-03-20", "count": 0, "value_usd": 0}
+    assert "by_day" not in totals
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "says"),
+    [
+        ((5, "112"), (4, "100"), "+12 % against the 30 days before ($100.00 in 4)"),
+        ((5, "50"), (4, "100"), "-50 % against the 30 days before ($100.00 in 4)"),
+        ((5, "-50"), (4, "100"), "-150 % against the 30 days before ($100.00 in 4)"),
+        ((5, "100.4"), (4, "100"), "+0 % against the 30 days before ($100.00 in 4)"),
+        ((5, "99.6"), (4, "100"), "+0 % against the 30 days before ($100.00 in 4)"),
+        ((5, "1e15"), (4, "1e-2"), "+9,999,999,999,999,999,900 % against the 30 days before ($0.01 in 4)"),
+        ((6, "0"), (4, "0"), "+50 % outcomes against the 30 days before ($0.00 in 4)"),
+        ((5, "100"), (4, "0"), "the 30 days before: $0.00 in 4"),
+        ((5, "100"), (4, "-1"), "the 30 days before: -$1.00 in 4"),
+        ((0, "0"), (0, "0"), "the 30 days before: $0.00 in 0"),
+    ],
+)
+def test_summary_says_how_it_is_against_the_time_before(
+    api: Api, outcomes: Outcomes, now: tuple[int, str], before: tuple[int, str], says: str
+) -> None:
+    period = {"from": "2026-03-01T23:00:00.000Z", "to": "2026-03-31T22:00:00.000Z"}  # over a change of clocks
+    previous = {**period, "count": before[0], "value_usd": Decimal(before[1])}
+    body = {**EVIL_SUMMARY, "timezone": "Europe/Berlin", "count": now[0], "value_usd": Decimal(now[1])}
+    api.door.upstream = lambda *_: (200, {}, encode({**body, "previous": previous}))
+    assert outcomes("summary", "--compare").out.splitlines()[1] == says
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "zone", "says"),
+    [
+        ("2026-03-01T00:00:00.000Z", "2026-03-02T00:00:00.000Z", "UTC", "the day before"),
+        ("2016-03-01T00:00:00.000Z", "2026-03-01T00:00:00.000Z", "UTC", "the 3,652 days before"),
+        ("2026-03-01T00:00:00.000Z", "2026-03-01T18:00:00.000Z", "UTC", "the same length of time before"),
+        ("1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z", "UTC", "the same length of time before"),
+        ("2026-03-01T00:00:00.000Z", "2026-03-02T00:00:00.000Z", EVIL, "the same length of time before"),
+        (EVIL, EVIL, "UTC", "the same length of time before"),
+        ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "Asia/Tokyo", "the same length of time before"),
+    ],
+)
+def test_the_time_before_is_said_in_days_where_it_is_of_whole_ones(
+    api: Api, outcomes: Outcomes, start: str, end: str, zone: str, says: str
+) -> None:
+    previous = {"from": start, "to": end, **EVIL_TOTAL}
+    api.door.upstream = lambda *_: (200, {}, encode({**EVIL_SUMMARY, "timezone": zone, "previous": previous}))
+    assert outcomes("summary", "--compare").out.splitlines()[1] == f"+0 % against {says} ($1.00 in 1)"
+
+
 def test_losses_draw_no_bar(api: Api, outcomes: Outcomes) -> None:
     days = [{"date": f"2026-04-0{n}", "count": 1, "value_usd": -n} for n in (1, 2)]
     api.door.upstream = lambda *_: (200, {}, encode({**EVIL_SUMMARY, "by_day": days}))

@@ -374,6 +374,58 @@ async def test_the_summary_adds_up_exactly(api: Api, client: OutcomesClient) -> 
         assert await awaiting.summary(**asked) == summary
 
 
+@everywhere
+@pytest.mark.usefixtures("feed")
+async def test_the_summary_filters_divides_and_compares(api: Api, client: OutcomesClient) -> None:
+    [newest] = client.list(limit=1).outcomes
+    after = newest.created_at.date() + timedelta(days=1)
+    asked: dict[str, Any] = {"start": after, "end": after + timedelta(days=20), "compare": "previous"}
+    filters: dict[str, Any] = {"outcome_type": ["deal_closed", OutcomeType.TASK_COMPLETE], "agent_id": 1}
+    for by in ("day", "week", "month"):
+        filters["by"] = by
+        summary = client.summary(**asked, **filters)
+        assert summary.count == sum(one.count for one in summary.by_day + summary.by_week + summary.by_month) == 0
+        filled = {"day": summary.by_day, "week": summary.by_week, "month": summary.by_month}
+        assert [name for name, there in filled.items() if there] == [by]
+        assert summary.previous
+        assert (summary.previous.count, summary.previous.value_usd) == (40, Decimal("4.00"))
+        assert summary.previous.end == summary.start
+    month = client.summary(start=after - timedelta(days=40), end=after, by="month", agent_id=2)
+    assert (month.count, month.previous) == (60, None)
+    assert sum(one.value_usd for one in month.by_month) == Decimal("6.00")
+    assert [one.agent_id for one in month.by_agent] == [2]
+    assert [one.date.day for one in month.by_month[1:]] == [1] * (len(month.by_month) - 1)
+    async with AsyncOutcomesClient(**api.settings) as awaiting:
+        assert await awaiting.summary(**asked, **filters) == summary
+
+
+@pytest.mark.parametrize(
+    ("asked", "unread"),
+    [
+        ({"by": "week"}, "by"),
+        ({"compare": "previous"}, "compare"),
+        ({"outcome_type": "deal_closed"}, "outcomeType"),
+        ({"agent_id": 7}, "agentId"),
+        ({"agent_id": 7, "by": "month", "compare": "previous"}, "by, compare, agentId"),
+    ],
+)
+@pytest.mark.usefixtures("feed")
+def test_totals_of_another_question_are_none(
+    api: Api, client: OutcomesClient, asked: dict[str, Any], unread: str
+) -> None:
+    current = api.door.upstream
+
+    def older(method: str, target: str, *rest: Any) -> Any:
+        return current(method, target.partition("?")[0] + "?from=2026-04-01&to=2026-04-03", *rest)
+
+    assert client.summary(start="2026-04-01", end="2026-04-03", **asked).count < 120 or "agent_id" not in asked
+    api.door.upstream = older
+    with pytest.raises(UnexpectedAnswerError) as failure:
+        client.summary(start="2026-04-01", end="2026-04-03", **asked)
+    assert str(failure.value) == f"200, but for another question: this API is too old to know {unread}"
+    assert not failure.value.retryable
+
+
 def test_a_time_without_zone_is_refused(client: OutcomesClient) -> None:
     with pytest.raises(ValueError, match="time zone"):
         client.list(start=datetime(2026, 4, 1, 12))  # noqa: DTZ001 - the mistake under test

@@ -108,6 +108,10 @@ async def test_a_model_records_retries_and_reads_back(api: Api, model: Model) ->
         summary = await call(connected, "value_summary", **asked)
         assert (summary["count"], Decimal(summary["value_usd"])) == (1, Decimal("12.50"))
         assert [one["date"] for one in summary["by_day"]] == [day.isoformat()]
+        filters = {"outcome_types": ["task_complete"], "agent_id": 7, "by": "month", "compare": "previous"}
+        summary = await call(connected, "value_summary", **asked, **filters)
+        assert (summary["count"], summary["by_day"], len(summary["by_month"])) == (0, [], 1)
+        assert summary["previous"]["count"] == 0
     assert len(api.recorded()) == 1
 
 

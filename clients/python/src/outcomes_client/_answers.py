@@ -36,6 +36,7 @@ from ._models import (
     NewAgentKey,
     Outcome,
     Page,
+    PeriodTotal,
     Recorded,
     Result,
     Summary,
@@ -259,13 +260,26 @@ def _standing(item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def summary(reply: Reply) -> Summary:
-    """Read the totals of a period.
+def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> Summary:
+    """Read the totals of a period, which were asked for by `query`.
 
     Raises:
         BrokenAnswerError: there are none.
+        UnexpectedAnswerError: the API is too old to know what was asked: these are other totals.
     """
-    return _shaped(_totals, _object(reply))
+    totals = _shaped(_totals, _object(reply))
+    asked = dict(query)
+    types = {value for name, value in query if name == "outcomeType"}
+    strange = {
+        "by": totals.by_day and asked.get("by", "day") != "day",
+        "compare": "compare" in asked and totals.previous is None,
+        "outcomeType": types and {one.outcome_type for one in totals.by_type} - types,
+        "agentId": "agentId" in asked and {str(one.agent_id) for one in totals.by_agent} - {asked["agentId"]},
+    }
+    if unread := [name for name, is_strange in strange.items() if is_strange]:
+        message = f"200, but for another question: this API is too old to know {', '.join(unread)}"
+        raise UnexpectedAnswerError(message, status=200)
+    return totals
 
 
 def _totals(body: dict[str, Any]) -> Summary:
@@ -275,9 +289,17 @@ def _totals(body: dict[str, Any]) -> Summary:
             raise ValueError(f"{count} outcomes")
         return {"count": count, "value_usd": _amount(item["value_usd"])}
 
+    def dated(name: str) -> list[DayTotal]:
+        return [DayTotal(**total(one), date=date.fromisoformat(one["date"])) for one in body.get(name, [])]
+
+    if not body.keys() & {"by_day", "by_week", "by_month"}:
+        raise KeyError("by_day")
     standing: dict[str, Any] = {
         name: Total(**total(body[name])) for name in ("confirmed", "disputed", "voided") if name in body
     }
+    if "previous" in body:
+        before = body["previous"]
+        standing["previous"] = PeriodTotal(**total(before), start=_text(before["from"]), end=_text(before["to"]))
     return Summary(
         **total(body),
         start=_text(body["from"]),
@@ -285,7 +307,9 @@ def _totals(body: dict[str, Any]) -> Summary:
         timezone=_text(body["timezone"]),
         by_type=[TypeTotal(**total(one), outcome_type=_text(one["outcome_type"])) for one in body["by_type"]],
         by_agent=[AgentTotal(**total(one), agent_id=_whole_or_none(one["agent_id"])) for one in body["by_agent"]],
-        by_day=[DayTotal(**total(one), date=date.fromisoformat(one["date"])) for one in body["by_day"]],
+        by_day=dated("by_day"),
+        by_week=dated("by_week"),
+        by_month=dated("by_month"),
         **standing,
     )
 

@@ -23,7 +23,19 @@ from urllib.parse import quote
 from . import _answers, _json, _moments
 from ._errors import BusyError, InvalidOutcomeError, NoAnswerError, OutcomesError, StillAddingUpError
 from ._http import KEYS_PATH, OWN_KEY_PATH, PATH, SESSION, By, NoReply, Owner, Reply, Request
-from ._models import AgentKey, Corrected, ExportPart, History, NewAgentKey, NewOutcome, Page, Recorded, Result, Summary
+from ._models import (
+    AgentKey,
+    Corrected,
+    Division,
+    ExportPart,
+    History,
+    NewAgentKey,
+    NewOutcome,
+    Page,
+    Recorded,
+    Result,
+    Summary,
+)
 from ._moments import Moment
 
 PAGE_SIZE = 50  # the API's own maximum
@@ -321,10 +333,22 @@ class Calls:
         return corrected
 
     def summary(
-        self, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
+        self,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        timezone: str | None = None,
+        outcome_type: str | Iterable[str] | None = None,
+        agent_id: int | None = None,
+        by: Division | None = None,
+        compare: Literal["previous"] | None = None,
     ) -> Call[Summary]:
-        query = _given(**{"from": _moments.of_query(start), "to": _moments.of_query(end), "timezone": timezone})
-        return (yield from self._exchange(Request("GET", f"{PATH}/summary", query), _answers.summary, self._deadline()))
+        query = [
+            *_given(**{"from": _moments.of_query(start), "to": _moments.of_query(end), "timezone": timezone}),
+            *_each("outcomeType", outcome_type),
+            *_given(agentId=agent_id, by=by, compare=compare),
+        ]
+        read = partial(_answers.summary, query=query)
+        return (yield from self._exchange(Request("GET", f"{PATH}/summary", query), read, self._deadline()))
 
     def create_key(
         self,

@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
 from typing import IO, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,7 +23,7 @@ from . import _cli_corrections, _cli_keys, _exporting, _importing, _terminal
 from ._client import AsyncOutcomesClient, OutcomesClient
 from ._display import money, printable
 from ._doctor import examine
-from ._models import OutcomeStatus, OutcomeType, Summary
+from ._models import Division, OutcomeStatus, OutcomeType, PeriodTotal, Summary
 from ._terminal import Cookie, Url, decimal, json_object, local, moment, numbers, print_json, repeat
 
 app = typer.Typer(
@@ -37,6 +37,8 @@ app = typer.Typer(
 
 app.add_typer(_cli_corrections.app)
 app.add_typer(_cli_keys.app, name="keys")
+
+MOST = 366  # days, weeks or months of a summary
 
 Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")]
 Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
@@ -139,11 +141,18 @@ def list_(
 @app.command()
 def summary(
     days: Annotated[
-        int | None, typer.Option(min=1, max=366, help="The last so many days, today among them.", show_default="30")
+        int | None, typer.Option(min=1, max=3652, help="The last so many days, today among them.", show_default="30")
     ] = None,
     start: Start = None,
     end: End = None,
     timezone: Annotated[str | None, typer.Option(help="IANA name, for where days begin; default UTC.")] = None,
+    outcome_type: Types = None,
+    agent: Agent = None,
+    by: Annotated[
+        Division | None,
+        typer.Option(help="Days, or weeks or months, which may be ten years.", show_default="what fits into --days"),
+    ] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Also with the same length of time before.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON, for pipes.")] = False,
     url: Url = None,
     cookie: Cookie = None,
@@ -153,14 +162,26 @@ def summary(
         if start is not None or end is not None:
             raise typer.BadParameter("says the same as --from and --to: give one or the other", param_hint="--days")
         start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
+        if by is None and days > MOST:
+            by = "week" if days < 7 * (MOST - 1) else "month"  # where weeks are cut, there is one more
     with OutcomesClient(url, cookie=cookie) as client:
-        totals = client.summary(start=start, end=end, timezone=timezone)
+        totals = client.summary(
+            start=start,
+            end=end,
+            timezone=timezone,
+            outcome_type=outcome_type,
+            agent_id=agent,
+            by=by,
+            compare="previous" if compare else None,
+        )
     if json:
         print_json(_summary_as_dict(totals))
         return
     console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"
     console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
+    if totals.previous:
+        console.print(_against(totals, totals.previous), soft_wrap=True)
     owners = [(totals.confirmed, "confirmed"), (totals.disputed, "disputed")]
     if words := [f"{money(total.value_usd)} {name}" for total, name in owners if total.count]:
         console.print(" · ".join(words))
@@ -333,19 +354,48 @@ def _today(timezone: str) -> date:
         return datetime.now(UTC).date()
 
 
+def _against(totals: Summary, before: PeriodTotal) -> str:
+    """Say how totals are against those before: by value, or by count where nothing had one."""
+    when = f"the {_length(before, totals.timezone)} before"
+    figures = f"{money(before.value_usd)} in {before.count:,}"
+    by_count = totals.value_usd == before.value_usd == 0
+    now, then = (Decimal(one.count) if by_count else one.value_usd for one in (totals, before))
+    if then <= 0:
+        return f"{when}: {figures}"
+    with localcontext(prec=1000):
+        change = int(((now - then) / then * 100).to_integral_value(ROUND_HALF_UP))
+    return f"{change:+,} %{' outcomes' if by_count else ''} against {when} ({figures})"
+
+
+def _length(period: PeriodTotal, timezone: str) -> str:
+    """Say how long a period is by the clocks there: in days, if it is of whole ones."""
+    try:
+        zone = ZoneInfo(timezone)
+        start, end = (
+            datetime.fromisoformat(at).astimezone(zone).replace(tzinfo=None) for at in (period.start, period.end)
+        )
+    except (ZoneInfoNotFoundError, ValueError, OverflowError, OSError):
+        return "same length of time"
+    days, rest = divmod(end - start, timedelta(days=1))
+    if rest or days < 1:
+        return "same length of time"
+    return "day" if days == 1 else f"{days:,} days"
+
+
 def _plot(totals: Summary, width: int) -> Table:
     """Draw one bar a day, or a week where days do not fit on a screen; by value, or by count where nothing has one."""
     weekly = len(totals.by_day) > 45
+    heading = "Week of" if weekly or totals.by_week else "Month of" if totals.by_month else "Day"
     count: Counter[date] = Counter()
     value: dict[date, Decimal] = {}
     with localcontext(prec=1000):  # every digit of the sum of a week
-        for day in totals.by_day:
+        for day in totals.by_day or totals.by_week or totals.by_month:
             first = day.date - timedelta(days=day.date.weekday()) if weekly else day.date
             count[first] += day.count
             value[first] = value.get(first, Decimal(0)) + day.value_usd
     lengths = {first: value[first] if any(value.values()) else Decimal(count[first]) for first in value}
     longest = max([*lengths.values(), Decimal(0)]) or Decimal(1)
-    table = Table("Week of" if weekly else "Day", *numbers("Count", "Value"), "", box=None, pad_edge=False)
+    table = Table(heading, *numbers("Count", "Value"), "", box=None, pad_edge=False)
     room = max(10, width - 25 - max((len(money(one)) for one in value.values()), default=0))
     for first, length in lengths.items():
         bar = Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")
@@ -359,6 +409,9 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
     def total(one: Any, **name: object) -> dict[str, Any]:
         return {**name, "count": one.count, "value_usd": one.value_usd}
 
+    divided = {"by_week": totals.by_week, "by_month": totals.by_month}
+    by, buckets = next(((name, there) for name, there in divided.items() if there), ("by_day", totals.by_day))
+    before = totals.previous
     return {
         "from": totals.start,
         "to": totals.end,
@@ -369,5 +422,6 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
         "voided": total(totals.voided),
         "by_type": [total(one, outcome_type=one.outcome_type) for one in totals.by_type],
         "by_agent": [total(one, agent_id=one.agent_id) for one in totals.by_agent],
-        "by_day": [total(one, date=one.date.isoformat()) for one in totals.by_day],
+        by: [total(one, date=one.date.isoformat()) for one in buckets],
+        **({} if before is None else {"previous": {"from": before.start, "to": before.end, **total(before)}}),
     }

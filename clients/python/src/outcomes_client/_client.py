@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from decimal import Decimal
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import anyio
 import httpx
@@ -18,6 +18,7 @@ from ._http import Address, NoReply, Reply
 from ._models import (
     AgentKey,
     Corrected,
+    Division,
     ExportPart,
     History,
     NewAgentKey,
@@ -191,10 +192,22 @@ class OutcomesClient:
                 return
 
     def summary(
-        self, *, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
+        self,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        timezone: str | None = None,
+        outcome_type: Types | None = None,
+        agent_id: int | None = None,
+        by: Division | None = None,
+        compare: Literal["previous"] | None = None,
     ) -> Summary:
-        """Sum up the session's outcomes by when they happened, exactly; the last 30 days in UTC, at most 366 days."""
-        return self._run(self._calls.summary(start, end, timezone))
+        """Sum up the session's outcomes by when they happened, exactly; unless said, the last 30 days in UTC.
+
+        `by` is "day", "week" or "month": up to 366 of them, and ten years. `compare="previous"` adds what the same
+        length of time before came to, with the same filters. A first look at a long history takes longer; see `Retry`.
+        """
+        return self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
 
     def get(self, outcome_id: str) -> History:
         """Read one outcome of the session with its corrections."""
@@ -453,10 +466,18 @@ class AsyncOutcomesClient:
                 return
 
     async def summary(
-        self, *, start: Moment | None = None, end: Moment | None = None, timezone: str | None = None
+        self,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        timezone: str | None = None,
+        outcome_type: Types | None = None,
+        agent_id: int | None = None,
+        by: Division | None = None,
+        compare: Literal["previous"] | None = None,
     ) -> Summary:
         """See `OutcomesClient.summary`."""
-        return await self._run(self._calls.summary(start, end, timezone))
+        return await self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
 
     async def get(self, outcome_id: str) -> History:
         """See `OutcomesClient.get`."""

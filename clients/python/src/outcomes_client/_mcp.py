@@ -28,7 +28,7 @@ from ._errors import (
     StillAddingUpError,
 )
 from ._http import Owner
-from ._models import Corrected, NewOutcome, OutcomeType, Page, Recorded, Result, Summary
+from ._models import Corrected, Division, NewOutcome, OutcomeType, Page, Recorded, Result, Summary
 
 WHEN = (
     "Record an outcome when you have finished something that the user would pay for: a deal closed, a negotiation "
@@ -357,9 +357,10 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
     @tool(
         title="Sum up the value",
         description=(
-            "Count and exact value in US dollars of the user's outcomes: in total, by type, by agent and by day, "
-            "by when they happened. What is disputed or voided is summed up apart and not in the rest. "
-            "The last 30 days unless `start` and `end` say otherwise; at most 366 days."
+            "Count and exact value in US dollars of the user's outcomes: in total, by type, by agent and by day, week "
+            "or month, by when they happened. What is disputed or voided is summed up apart and not in the rest. "
+            "The last 30 days unless `start` and `end` say otherwise; at most 366 days, or weeks or months within ten "
+            "years."
         ),
         annotations=reading,
     )
@@ -367,9 +368,24 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
         start: From = None,
         end: To = None,
         timezone: Annotated[str | None, Field(description="IANA name, for where days begin; default UTC.")] = None,
+        outcome_types: Types = None,
+        agent_id: Annotated[int | None, Field(description="Only this agent's.", ge=1)] = None,
+        by: Annotated[Division, Field(description="Fills by_day, by_week (from Monday on) or by_month.")] = "day",
+        compare: Annotated[
+            Literal["previous"] | None,
+            Field(description="`previous`: also what the same length of time before came to."),
+        ] = None,
     ) -> Summary:
         with _mendable():
-            return await client.summary(start=start, end=end, timezone=timezone)
+            return await client.summary(
+                start=start,
+                end=end,
+                timezone=timezone,
+                outcome_type=outcome_types,
+                agent_id=agent_id,
+                by=None if by == "day" else by,  # which older APIs know as well
+                compare=compare,
+            )
 
     return MCPServer(
         "outcomes",

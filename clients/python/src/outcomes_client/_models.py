@@ -24,6 +24,10 @@ class OutcomeType(StrEnum):
     CONTENT_PUBLISHED = "content_published"
 
 
+Division = Literal["day", "week", "month"]
+"""What a summary's time is divided into."""
+
+
 class OutcomeStatus(StrEnum):
     """Names where an outcome may stand; plain strings of the same text do as well."""
 
@@ -244,9 +248,17 @@ class AgentTotal(Total):
 
 @dataclass(frozen=True)
 class DayTotal(Total):
-    """Sums up the outcomes of one day."""
+    """Sums up the outcomes of one day, or of one week or month, of which `date` is the first day that was asked for."""
 
     date: date
+
+
+@dataclass(frozen=True)
+class PeriodTotal(Total):
+    """Sums up what stands of what happened from `start` (inclusive) to `end` (exclusive)."""
+
+    start: str
+    end: str
 
 
 @dataclass(frozen=True)
@@ -255,7 +267,8 @@ class Summary(Total):
     days by the clock of `timezone`.
 
     All sums are of what stands; of it, `confirmed` is what its owner has confirmed. What is `disputed` or `voided` is
-    in no other sum. The three are zero where the API is older.
+    in no other sum. The three are zero where the API is older. One of `by_day`, `by_week` and `by_month` is filled, as
+    it was asked for; `previous` is there if it was.
     """
 
     start: str
@@ -267,6 +280,9 @@ class Summary(Total):
     confirmed: Total = Total(0, Decimal(0))
     disputed: Total = Total(0, Decimal(0))
     voided: Total = Total(0, Decimal(0))
+    by_week: list[DayTotal] = field(default_factory=list)
+    by_month: list[DayTotal] = field(default_factory=list)
+    previous: PeriodTotal | None = None
 
 
 @dataclass(frozen=True)
