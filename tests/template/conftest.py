@@ -12,6 +12,7 @@ from local.template import Template, load
 ROOT = Path(__file__).parents[2]
 ORIGINS = "https://app.example.com,https://beta.example.com"
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"  # as the service would name it
+WEBHOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebhookSecret-d4e5f6"
 
 # Every answer that turns something on.
 EVERYTHING = {
@@ -24,6 +25,7 @@ EVERYTHING = {
     "HostedZoneId": "Z0123456789",
     "ReadConcurrency": "50",
     "SnapStart": "PublishedVersions",
+    "WebhookUrl": "https://hooks.example.com/outcomes",
     "WriteConcurrency": "20",
 }
 
@@ -36,6 +38,7 @@ class Deployment(Template):
         self.document = self._document
         self.parameters = parameters
         self.arns["SessionSecret"] = SECRET_ARN
+        self.arns["WebhookSecret"] = WEBHOOK_SECRET_ARN
 
     def copy(self, **parameters: str) -> "Deployment":
         """Make a deployment of the same text, with other parameters where given."""

@@ -9,7 +9,7 @@ import pytest
 
 from local.template import Template
 
-from .conftest import ROOT, SECRET_ARN, Deployment, deploy
+from .conftest import ROOT, SECRET_ARN, WEBHOOK_SECRET_ARN, Deployment, deploy
 
 OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS = (
     f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}"
@@ -73,6 +73,15 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("events:PutEvents", "arn:aws:events:us-east-1:123456789012:event-bus/platform"),
         ("s3:PutObject", "KeptEvents.Arn/*"),
         ("s3:ListBucket", "KeptEvents.Arn"),
+    },
+    # It neither fills its own queue nor empties that of what was set aside.
+    "DeliverWebhookFunction": {
+        *(
+            (f"sqs:{action}", "WebhooksQueue.Arn")
+            for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility")
+        ),
+        ("sqs:SendMessage", "DeadWebhooksQueue.Arn"),
+        ("secretsmanager:GetSecretValue", WEBHOOK_SECRET_ARN),
     },
 }
 API_GATEWAY_GIVES_UP_SECONDS = 29

@@ -757,7 +757,7 @@ def test_an_alarm_that_tells_nobody_is_missed(deployed: Deployment, complete: De
         production.test_an_alarm_tells_somebody_when_there_is_a_topic(mutated, deployed)
 
 
-@pytest.mark.parametrize("resource", [*EVERY_TABLE, "SessionSecret", "FeedBucket"])
+@pytest.mark.parametrize("resource", [*EVERY_TABLE, "SessionSecret", "WebhookSecret", "FeedBucket"])
 @pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
 def test_data_that_goes_with_the_stack_is_missed(template: Any, resource: str, policy: str) -> None:
     mutated = deepcopy(template)

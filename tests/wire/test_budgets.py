@@ -150,6 +150,12 @@ BATCH = [
 ]
 CORRECTION = {"type": "dispute", "reason": "No."}
 OVERLAP = {"overlapHours": 1}
+MESSAGE = {
+    "messageId": "1",
+    "receiptHandle": "r",
+    "body": '{"detail": {"id": "a"}}',
+    "attributes": {"ApproximateReceiveCount": "1"},
+}
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "authorizer, agent key": ("authorizer", authorizer_event(Authorization=f"Bearer {key_of_an_agent()}")),
@@ -190,6 +196,8 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
         "manage_keys",
         proxy_event("DELETE", "/api/keys/{id}", authorizer=USER, parameters={"id": key_text.new_id()}),
     ),
+    # What the receiver may do beside, tests/webhooks says.
+    "deliver": ("deliver_webhook", {"Records": [MESSAGE]}),
 }
 
 

@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
-from outcomes.storage.dynamodb import DynamoDB, EventBridge, Limits, SecretsManager
+from outcomes.storage.dynamodb import SQS, DynamoDB, EventBridge, Limits, SecretsManager
 
 from tests.wire.conftest import LIMITS
 
-CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB, "events": EventBridge, "secretsmanager": SecretsManager}
+CLIENTS: dict[str, Any] = {
+    "dynamodb": DynamoDB,
+    "events": EventBridge,
+    "secretsmanager": SecretsManager,
+    "sqs": SQS,
+}
 session = Session()
 
 

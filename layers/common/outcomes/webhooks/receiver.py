@@ -24,7 +24,7 @@ _URL = re.compile(
     r"(?P<target>/[!$-;=?-Z_a-z~]*)?",
     re.ASCII,
 )
-_MAX_URL = 200
+MAX_URL = 200
 
 
 class Attempt(NamedTuple):
@@ -57,7 +57,7 @@ class Receiver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         match = _URL.fullmatch(url)
-        if not match or len(url) > _MAX_URL:
+        if not match or len(url) > MAX_URL:
             raise ValueError("not a URL that webhooks are sent to")
         self._target = match["target"] or "/"
         self._connection = Connection(match["origin"], CONNECT_SECONDS, SECONDS, authorities, clock, resolve)

@@ -1,0 +1,51 @@
+// Receives webhooks, verified: npm install standardwebhooks, then WEBHOOK_SECRET=whsec_... node receiver.mjs
+
+import { createServer } from "node:http";
+import { Webhook } from "standardwebhooks";
+
+const MAX_BYTES = 300_000; // an event has no more than 256 KB
+
+const webhook = new Webhook(process.env.WEBHOOK_SECRET);
+const seen = new Set(); // of a receiver that is started anew now and then, in its database
+
+/** Do what is to be done about an event, within ten seconds; put what takes longer into a queue. */
+function handle(event) {
+  console.log(event.type, event.subject);
+}
+
+/** Read the body as it came: the signature is of these bytes. */
+async function bodyOf(request) {
+  const chunks = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+async function receive(request) {
+  const body = await bodyOf(request);
+  if (body === null) return 413;
+  let event;
+  try {
+    event = webhook.verify(body, request.headers);
+  } catch {
+    return 401;
+  }
+  const id = request.headers["webhook-id"];
+  if (!seen.has(id)) {
+    handle(event); // what comes again has been handled
+    seen.add(id);
+  }
+  return 204;
+}
+
+const server = createServer(async (request, response) => {
+  const status = await receive(request).catch(() => 500);
+  response.writeHead(status, { "content-length": 0, ...(status === 413 && { connection: "close" }) }).end();
+});
+server.listen(Number(process.env.PORT ?? 9000), "127.0.0.1", () => {
+  console.log(`http://127.0.0.1:${server.address().port}/`);
+});

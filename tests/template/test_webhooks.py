@@ -1,0 +1,317 @@
+"""Webhooks: what there is of them when a receiver is named, who may do what, and that nothing is lost."""
+
+import re
+from functools import partial
+from typing import Any
+
+import pytest
+from outcomes.webhooks import delivery, receiver
+from outcomes.webhooks.receiver import Receiver
+from outcomes.webhooks.signing import signing_key
+
+from local.errors import StackError
+from tests.webhooks.test_receiver import FINE, HOSTILE
+
+from . import test_functions
+from .conftest import EVERYTHING, ROOT, Deployment, deploy
+from .test_production import FUNCTION, answer, description, metrics
+from .test_production_mutations import Mutate, Promise, allow, assert_missed, params, the
+
+QUEUE = "AWS::SQS::Queue"
+BUS = EVERYTHING["EventBusName"]
+NAMES = re.compile("Webhook")
+
+
+def test_without_a_receiver_there_is_nothing_of_webhooks() -> None:
+    template = deploy(**EVERYTHING | {"WebhookUrl": ""})
+    there = [name for name, each in template.document["Resources"].items() if template._exists(each)]
+
+    assert [name for name in there if NAMES.search(name)] == []
+
+
+def test_a_receiver_needs_a_bus() -> None:
+    def said(**answers: str) -> list[str]:
+        template = deploy(**answers)
+        return [
+            assertion["AssertDescription"]
+            for rule in template.document["Rules"].values()
+            if template.resolve(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not template.resolve(assertion["Assert"])
+        ]
+
+    assert said(WebhookUrl=FINE[0], EventBusName="default") == said(EventBusName="default") == said() == []
+    assert said(WebhookUrl=FINE[0]) == ["A WebhookUrl needs an EventBusName, whose events are what is posted"]
+
+
+@pytest.mark.parametrize("url", FINE)
+def test_the_template_takes_what_the_function_takes(url: str) -> None:
+    assert deploy(WebhookUrl=url)
+
+
+@pytest.mark.parametrize("url", [url for urls in HOSTILE.values() for url in urls if url and len(url) < 200])
+def test_the_template_refuses_what_the_function_refuses(url: str) -> None:
+    with pytest.raises(StackError, match="WebhookUrl"):
+        deploy(WebhookUrl=url)
+
+
+def test_a_url_is_no_longer_than_the_function_takes(template: Any) -> None:
+    assert template["Parameters"]["WebhookUrl"]["MaxLength"] == receiver.MAX_URL
+    longest = f"https://{'a' * 60}.example.com/".ljust(receiver.MAX_URL, "x")
+    assert Receiver(longest)
+    everything = deploy(**EVERYTHING | {"WebhookUrl": longest, "Tracing": "PassThrough"})
+    assert description(everything, "DeliverWebhookFunction").endswith(longest)
+
+
+def test_the_rule_hears_what_this_stack_tells(complete: Deployment) -> None:
+    rule = complete.one("AWS::Events::Rule")
+
+    assert rule["EventBusName"] == BUS
+    assert rule["EventPattern"] == {"account": ["123456789012"], "source": ["outcomes-local"]}
+    [target] = rule["Targets"]
+    # The whole event: what EventBridge sets aside by itself then has the form of what the function sets aside.
+    assert target == {
+        "Id": "WebhooksQueue",
+        "Arn": "WebhooksQueue.Arn",
+        "DeadLetterConfig": {"Arn": "DeadWebhooksQueue.Arn"},
+    }
+
+
+def test_only_the_rule_may_put_what_is_signed_into_the_queue(complete: Deployment) -> None:
+    policy = complete.one("AWS::SQS::QueuePolicy")
+    queues = ["WebhooksQueue", "DeadWebhooksQueue"]
+
+    assert policy["Queues"] == queues
+    assert policy["PolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": [f"{queue}.Arn" for queue in queues],
+            "Condition": {"ArnEquals": {"aws:SourceArn": "WebhookRule.Arn"}},
+        },
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:*",
+            "Resource": [f"{queue}.Arn" for queue in queues],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+    ]
+
+
+def test_queues_are_encrypted(complete: Deployment) -> None:
+    queues = complete.of(QUEUE)
+
+    assert queues.keys() == {"WebhooksQueue", "DeadWebhooksQueue"}
+    for name, queue in queues.items():
+        assert queue["SqsManagedSseEnabled"] is True, name
+
+
+def test_a_message_outlives_its_attempts_and_is_then_set_aside(complete: Deployment) -> None:
+    queues = complete.of(QUEUE)
+    retention = queues["WebhooksQueue"]["MessageRetentionPeriod"]
+    longest = len(delivery.WAITS) * delivery.LONGEST * (1 + delivery.SPREAD)
+
+    assert queues["WebhooksQueue"]["RedrivePolicy"] == {
+        "deadLetterTargetArn": "DeadWebhooksQueue.Arn",
+        "maxReceiveCount": len(delivery.WAITS) + 1,
+    }
+    assert longest + delivery.HOUR < retention
+    # Both are counted from when it was put into the first: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+    assert queues["DeadWebhooksQueue"]["MessageRetentionPeriod"] == 14 * 24 * delivery.HOUR >= 2 * retention
+
+
+def test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was(complete: Deployment) -> None:
+    mapping = complete.of("AWS::Lambda::EventSourceMapping")["DeliverWebhookFunctionWebhooks"]
+
+    assert mapping["EventSourceArn"] == "WebhooksQueue.Arn"
+    assert mapping["FunctionName"].endswith(":live")
+    assert mapping["BatchSize"] == 1
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 10}
+
+
+def test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer(complete: Deployment) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six times as long."""
+    timeout = int(complete.of(FUNCTION)["DeliverWebhookFunction"]["Timeout"])
+
+    assert 2 * delivery.LIMITS.total + receiver.SECONDS + 1 < timeout
+    assert 6 * timeout <= complete.of(QUEUE)["WebhooksQueue"]["VisibilityTimeout"]
+
+
+def test_the_secret_is_made_by_aws_and_one_of_standard_webhooks(complete: Deployment) -> None:
+    secret = complete.of("AWS::SecretsManager::Secret")["WebhookSecret"]
+
+    assert secret.keys() == {"Description", "GenerateSecretString"}
+    made = secret["GenerateSecretString"]
+    assert made == {"PasswordLength": 64, "ExcludePunctuation": True}
+    assert len(signing_key("aB3" * 21 + "x")) == 48
+
+
+def test_an_event_that_is_late_and_one_that_is_set_aside_go_off(complete: Deployment) -> None:
+    alarms = complete.of("AWS::CloudWatch::Alarm")
+    late, aside = alarms["WebhooksLateAlarm"], alarms["WebhooksSetAsideAlarm"]
+
+    assert complete.of("AWS::Logs::MetricFilter")["WebhooksLate"] == {
+        "LogGroupName": "FunctionLogs",
+        "FilterPattern": '{ $.message = "Webhook not delivered" && $.attempt >= 4 }',
+        "MetricTransformations": [
+            {"MetricNamespace": "Outcomes/outcomes-local", "MetricName": "WebhooksLate", "MetricValue": "1"}
+        ],
+    }
+    assert list(metrics(late)) == [
+        ("Outcomes/outcomes-local", "WebhooksLate", {}),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "WebhooksQueue.QueueName"}),
+    ]
+    assert [answer(late, late=late_, age=age) for late_, age in ((None, None), (0, 900), (0, 901), (2, None))] == [
+        0,
+        0,
+        1,
+        2,
+    ]
+    assert list(metrics(aside)) == [
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "DeadWebhooksQueue.QueueName"})
+    ]
+    assert aside["Statistic"] == "Maximum"
+    for alarm in (late, aside):
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [EVERYTHING["AlarmTopicArn"]]
+    # The fourth attempt is half an hour after the first.
+    assert sum(delivery.WAITS[:3]) == pytest.approx(35 * 60, abs=5)
+
+
+def test_the_words_that_are_counted_are_the_function_s() -> None:
+    text = (ROOT / "functions/deliver_webhook/app.py").read_text()
+    assert '"Webhook not delivered"' in text
+    assert '"attempt": delivery.number' in text
+
+
+def also_allow(principal: Any) -> Mutate:
+    """Let somebody else put messages into the queues."""
+
+    def mutate(document: Any) -> None:
+        policy = document["Resources"]["WebhookQueuesPolicy"]["Properties"]["PolicyDocument"]
+        policy["Statement"].append({"Effect": "Allow", "Principal": principal, "Action": "sqs:SendMessage"})
+
+    return mutate
+
+
+WORK = partial(test_functions.test_a_function_may_do_only_what_it_needs, function="DeliverWebhookFunction")
+QUEUE_ARN = {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
+OF_QUEUE = "WebhooksQueue/Properties"
+MAPPING = "DeliverWebhookFunctionWebhooks/Properties"
+POLICY = "WebhookQueuesPolicy/Properties/PolicyDocument/Statement"
+
+MUTATIONS: list[tuple[str, Mutate, Promise]] = [
+    (
+        "events of other accounts",
+        the("WebhookRule/Properties/EventPattern/account"),
+        test_the_rule_hears_what_this_stack_tells,
+    ),
+    ("events of others", the("WebhookRule/Properties/EventPattern/source"), test_the_rule_hears_what_this_stack_tells),
+    ("another bus", the("WebhookRule/Properties/EventBusName", "default"), test_the_rule_hears_what_this_stack_tells),
+    (
+        "an event may be lost",
+        the("WebhookRule/Properties/Targets/0/DeadLetterConfig"),
+        test_the_rule_hears_what_this_stack_tells,
+    ),
+    ("every rule is signed", the(f"{POLICY}/0/Condition"), test_only_the_rule_may_put_what_is_signed_into_the_queue),
+    ("without TLS", the(f"{POLICY}/1"), test_only_the_rule_may_put_what_is_signed_into_the_queue),
+    ("anybody is signed", also_allow("*"), test_only_the_rule_may_put_what_is_signed_into_the_queue),
+    *(
+        (f"{queue}: not encrypted", the(f"{queue}/Properties/SqsManagedSseEnabled", False), test_queues_are_encrypted)
+        for queue in ("WebhooksQueue", "DeadWebhooksQueue")
+    ),
+    (
+        "nothing is set aside",
+        the(f"{OF_QUEUE}/RedrivePolicy"),
+        test_a_message_outlives_its_attempts_and_is_then_set_aside,
+    ),
+    (
+        "set aside too soon",
+        the(f"{OF_QUEUE}/RedrivePolicy/maxReceiveCount", 3),
+        test_a_message_outlives_its_attempts_and_is_then_set_aside,
+    ),
+    (
+        "lost while it waits",
+        the(f"{OF_QUEUE}/MessageRetentionPeriod", 345_600),
+        test_a_message_outlives_its_attempts_and_is_then_set_aside,
+    ),
+    (
+        "lost when set aside",
+        the("DeadWebhooksQueue/Properties/MessageRetentionPeriod", 345_600),
+        test_a_message_outlives_its_attempts_and_is_then_set_aside,
+    ),
+    (
+        "one holds up others",
+        the(f"{MAPPING}/BatchSize", 10),
+        test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was,
+    ),
+    (
+        "what failed is deleted",
+        the(f"{MAPPING}/FunctionResponseTypes"),
+        test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was,
+    ),
+    (
+        "a thousand at once",
+        the(f"{MAPPING}/ScalingConfig"),
+        test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was,
+    ),
+    (
+        "cut off by Lambda",
+        the("DeliverWebhookFunction/Properties/Timeout", 15),
+        test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer,
+    ),
+    (
+        "delivered twice at once",
+        the(f"{OF_QUEUE}/VisibilityTimeout", 30),
+        test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer,
+    ),
+    (
+        "the function may fill its queue",
+        allow("DeliverWebhookFunctionRole", "sqs:SendMessage", QUEUE_ARN),
+        WORK,
+    ),
+    (
+        "the function may read sessions' secret",
+        allow("DeliverWebhookFunctionRole", "secretsmanager:GetSecretValue", {"Ref": "SessionSecret"}),
+        WORK,
+    ),
+    (
+        "a secret that everybody knows",
+        the("WebhookSecret/Properties/SecretString", "whsec_x"),
+        test_the_secret_is_made_by_aws_and_one_of_standard_webhooks,
+    ),
+    (
+        "a secret that is no Base64",
+        the("WebhookSecret/Properties/GenerateSecretString/ExcludePunctuation", False),
+        test_the_secret_is_made_by_aws_and_one_of_standard_webhooks,
+    ),
+    (
+        "late, and nobody knows",
+        the("WebhooksLate/Properties/FilterPattern", '{ $.message = "Late" }'),
+        test_an_event_that_is_late_and_one_that_is_set_aside_go_off,
+    ),
+    (
+        "never tried, and nobody knows",
+        the("WebhooksLateAlarm/Properties/Metrics/0/Expression", "FILL(late, 0)"),
+        test_an_event_that_is_late_and_one_that_is_set_aside_go_off,
+    ),
+    (
+        "set aside, and nobody knows",
+        the("WebhooksSetAsideAlarm/Properties/Threshold", 10),
+        test_an_event_that_is_late_and_one_that_is_set_aside_go_off,
+    ),
+    (
+        "another queue is looked at",
+        the("WebhooksSetAsideAlarm/Properties/Dimensions/0/Value", {"Fn::GetAtt": ["WebhooksQueue", "QueueName"]}),
+        test_an_event_that_is_late_and_one_that_is_set_aside_go_off,
+    ),
+]
+
+
+@pytest.mark.parametrize(("mutate", "promise"), params(MUTATIONS))
+def test_it_is_missed(complete: Deployment, mutate: Mutate, promise: Promise) -> None:
+    assert_missed(complete, mutate, promise)
