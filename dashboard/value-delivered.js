@@ -11,7 +11,10 @@
  *   refresh      seconds between looks for new outcomes, at least 1; default 15.
  *   sign-in-url  where a signed-out viewer is sent; without it they are only told.
  *   agent-names  names of agents by id, as JSON: {"7": "Ava"}. The property agentName, (id) => name, goes before it.
- *   url-state    keeps period and filters in the fragment of the page's address, as #period=90&type=deal_closed&agent=7.
+ *   url-state    keeps period and filters in the fragment of the page's address, as #period=90&type=deal_closed&agent=7,
+ *                and gives each outcome a link, #outcome=<id>.
+ *   cost-endpoint  answers what the agents cost, {"cost_usd": 410.5, "by_agent": [{"agent_id": 7, "cost_usd": 100}]},
+ *                given from, to, timezone and, where one agent is chosen, agentId.
  *
  * Looks: see "Theme" at the top of the styles below, and README.md beside this file.
  */
@@ -36,6 +39,11 @@
  *   confirmed?: Sum, disputed?: Sum, previous?: Sum}} Summary previous: of the same length of time before
  */
 
+/**
+ * What the page's own cost-endpoint answers.
+ * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[]}} Cost
+ */
+
 /** The last so many days, by what their button says. */
 const PERIODS = new Map([
   ["7", "7 days"],
@@ -47,6 +55,7 @@ const LONGEST_PERIOD_DAYS = 3650; // ten years, leap days apart: what the API su
 const MOST_DAYS = 92; // above, a bar is a week
 const MOST_WEEKS_DAYS = 732; // above, a bar is a month
 const MOST_AGENTS = 6;
+const COST_MS = 60_000; // how long a cost is taken for the latest
 const PAGE = 20;
 const CATCH_UP_PAGE = 50; // the most the API returns at once
 const CATCH_UP_PAGES = 4; // further behind than this, starting over is cheaper than catching up
@@ -130,6 +139,30 @@ function parseExactly(text) {
 const decimal = (number) =>
   /** @type {Intl.StringNumericLiteral} */ (typeof number === "number" ? String(number) : number.rawJSON);
 
+/** @param {unknown} value @returns {value is Exact} */
+const isNumber = (value) =>
+  typeof value === "number" || (typeof value === "object" && value !== null && Object.hasOwn(value, "rawJSON"));
+
+/**
+ * The difference of two numbers, exactly.
+ * @param {Exact} from
+ * @param {Exact} less
+ * @returns {Exact}
+ */
+function minus(from, less) {
+  const [a, b] = [from, less].map((number) => {
+    const [digits, exponent = "0"] = decimal(number).toLowerCase().split("e");
+    const [integer, fraction = ""] = digits.split(".");
+    return { value: BigInt(integer + fraction), places: fraction.length - Number(exponent) };
+  });
+  const places = Math.max(0, a.places, b.places);
+  const [x, y] = [a, b].map((one) => one.value * 10n ** BigInt(places - one.places));
+  const text = String(x > y ? x - y : y - x).padStart(places + 1, "0");
+  const point = text.length - places;
+  const fraction = places ? `.${text.slice(point)}` : "";
+  return { rawJSON: (x < y ? "-" : "") + text.slice(0, point) + fraction };
+}
+
 /**
  * Gets JSON, or posts some, and raises a Problem when none is answered; whatever fetch raises when `signal` is aborted.
  * @param {URL} url
@@ -193,6 +226,8 @@ const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZo
 const localDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const monthAndYear = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
 const isoDay = new Intl.DateTimeFormat("sv-SE"); // as date inputs have it
+const asOf = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const times = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 const percent = new Intl.NumberFormat(undefined, { style: "percent", signDisplay: "exceptZero" });
 const elapsed = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
 const now = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(0, "second");
@@ -329,6 +364,15 @@ function headline(value) {
     .map(({ type, value: part }) => (type === "decimal" || type === "fraction" ? html("small", {}, part) : part));
   return html("data", attributes, ...parts);
 }
+
+/**
+ * Text, as a link where it is the address of a page and nothing else.
+ * @param {string} text
+ */
+const linked = (text) =>
+  /^https?:\/\/\S+$/i.test(text) && URL.canParse(text)
+    ? html("a", { href: text, target: "_blank", rel: "noopener", dir: "auto" }, text)
+    : text;
 
 /**
  * JSON: in one line what fits into one.
@@ -499,7 +543,7 @@ function figures(byDay, unit) {
  * The share of each type or agent: of the value, or of the count when nothing had a value. Largest first.
  * @template {Sum} Part
  * @param {Part[]} parts
- * @param {(part: Part) => [name: string, icon: string]} words
+ * @param {(part: Part) => [name: string, icon: string, more?: string]} words
  */
 function split(parts, words) {
   /** @param {Sum} part */
@@ -513,7 +557,7 @@ function split(parts, words) {
     .map((part) => {
       const share = html("i", {});
       share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
-      const [name, path] = words(part);
+      const [name, path, more = ""] = words(part);
       return html(
         "li",
         {},
@@ -521,7 +565,7 @@ function split(parts, words) {
         html("span", { class: "name", dir: "auto" }, name),
         amount(part.value_usd),
         html("span", { class: "share", "aria-hidden": "true" }, share),
-        html("span", { class: "count" }, outcomes(part.count)),
+        html("span", { class: "count" }, outcomes(part.count) + more),
       );
     });
 }
@@ -569,10 +613,10 @@ const unclear = () => new Problem("error", "The server’s answer could not be u
 // ---------------------------------------------------------------- one outcome, its history and its owner's word
 
 /**
- * What a row has of the feed that it is in. agent: the name of one. moved: it stands elsewhere, or says something else,
- * than was known.
- * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, moved: (outcome: Outcome) => void,
- *   signedOut: (problem: Problem) => void}} House
+ * What a row has of the feed that it is in. agent: the name of one. link: an address of the page that shows an outcome,
+ * if there may be any. moved: it stands elsewhere, or says something else, than was known.
+ * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, link: (id: string) => string | null,
+ *   moved: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} House
  * @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Word what its owner says of it
  */
 
@@ -621,7 +665,8 @@ function whose(by) {
 const time = (instant, words, attributes = {}) =>
   html("time", { datetime: instant, title: exactTime.format(new Date(instant)), ...attributes }, words);
 /** @param {string} instant */
-const timeAgo = (instant) => time(instant, ago(instant), { class: "ago" });
+const timeAgo = (instant) =>
+  time(instant, ago(instant), { class: "ago", "data-day": localDay.format(new Date(instant)) });
 
 /** @param {string | Element} term @param {Child[]} description */
 const fact = (term, ...description) =>
@@ -768,6 +813,27 @@ class Row {
     this.#outcome = outcome;
     this.#draw();
     if (this.#unfolds.open) void this.#read();
+  }
+
+  /** Unfolds it, and goes there. */
+  open() {
+    this.#unfolds.open = true;
+    this.summary.focus();
+  }
+
+  /** Whether it says each of these words, in lower case, anywhere. @param {string[]} words */
+  says(words) {
+    const { id, outcome_type, title, agent_id, description, metadata } = this.#outcome;
+    const said = [
+      title,
+      description,
+      typeName(outcome_type),
+      this.#house.agent(agent_id),
+      id,
+      JSON.stringify(metadata),
+    ];
+    const text = said.join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
   }
 
   /** Shows it anew, for agents may have other names. */
@@ -928,10 +994,12 @@ class Row {
     if (this.#told === (version ?? 0)) return;
     this.#told = version ?? 0;
     const facts = Object.entries(metadata ?? {}).map(([key, value]) =>
-      fact(key, typeof value === "string" ? value : readable(value)),
+      fact(key, typeof value === "string" ? linked(value) : readable(value)),
     );
     if (happened) facts.push(fact("Happened", exactTime.format(new Date(happened))));
     facts.push(fact("Recorded", exactTime.format(new Date(created_at))), fact("Outcome", id));
+    const link = this.#house.link(id);
+    if (link) facts.push(fact("Link", html("a", { href: link }, "To this outcome")));
     this.#facts.replaceChildren(
       ...(description ? [html("p", { class: "description", dir: "auto" }, description)] : []),
       html("dl", {}, ...facts),
@@ -1039,7 +1107,15 @@ function standingSums({ confirmed, disputed }) {
 // ---------------------------------------------------------------- the element
 
 class ValueDelivered extends HTMLElement {
-  static observedAttributes = ["endpoint", "period", "refresh", "sign-in-url", "agent-names", "url-state"];
+  static observedAttributes = [
+    "endpoint",
+    "period",
+    "refresh",
+    "sign-in-url",
+    "agent-names",
+    "url-state",
+    "cost-endpoint",
+  ];
 
   // What is known. The feed is watched without its filters, so that totals also follow outcomes they hide.
   #watching = false;
@@ -1057,6 +1133,16 @@ class ValueDelivered extends HTMLElement {
   #usual = "30"; // the period that the page chose
   /** @type {Summary | null} */
   #summary = null;
+  #summarized = ""; // the #scope that it is of
+  /** @type {Cost | null} */
+  #cost = null;
+  #costed = ""; // what it was asked for
+  #costAt = 0;
+  /** @type {string | null} id of the outcome that the page's address leads to */
+  #linked = null;
+  /** @type {Row | null} */
+  #linkedRow = null;
+  #linkDue = false;
   /** @type {Record<string, unknown>} */
   #names = {};
   /** @type {((id: number) => string | null | undefined) | null} */
@@ -1145,6 +1231,37 @@ class ValueDelivered extends HTMLElement {
       option("", "All agents"),
     );
     const rows = html("ol", { class: "rows", role: "list" });
+    const search = html("input", {
+      type: "search",
+      "aria-label": "Search what is loaded",
+      placeholder: "Search what is loaded",
+      input: () => {
+        this.#search();
+        this.#render();
+      },
+    });
+    const found = html("p", { class: "help", role: "status" });
+    const linkedRows = html("ol", { class: "rows", role: "list" });
+    const unlinked = html("p", { class: "caption" });
+    const unlink = html("button", { type: "button", click: () => this.#unlink() }, "Close");
+    const link = html(
+      "div",
+      { class: "link", hidden: true },
+      html("div", { class: "top" }, html("h3", {}, "Linked outcome"), unlink),
+      linkedRows,
+      unlinked,
+    );
+    /** @type {HTMLElement[]} */
+    const [cost, net, ratio] = ["cost", "net", "ratio"].map((name) => html("dd", { class: name }));
+    const balance = html(
+      "dl",
+      { class: "balance", hidden: true },
+      html("div", {}, html("dt", {}, "Cost"), cost),
+      html("div", {}, html("dt", {}, "Net"), net),
+      html("div", {}, html("dt", {}, "Ratio"), ratio),
+    );
+    const statement = html("p", { class: "paper help" });
+    const listed = html("p", { class: "paper help" });
     const none = html("p", { class: "caption none-found" });
     const more = html("button", { type: "button", class: "more", click: () => this.#more() });
     const says = html("p", { role: "status" });
@@ -1173,18 +1290,27 @@ class ValueDelivered extends HTMLElement {
           { class: "summary", "aria-labelledby": "heading" },
           total,
           caption,
+          statement,
           adding,
           changes,
           standing,
+          balance,
           place,
           daily,
           parts,
         ),
         html(
           "section",
-          { class: "feed", "aria-labelledby": "latest" },
-          html("div", { class: "top" }, latest),
+          {
+            class: "feed",
+            "aria-labelledby": "latest",
+            keydown: (/** @type {KeyboardEvent} */ event) => this.#walk(event),
+          },
+          link,
+          html("div", { class: "top" }, latest, search),
+          found,
           rows,
+          listed,
           none,
           more,
         ),
@@ -1219,6 +1345,17 @@ class ValueDelivered extends HTMLElement {
       type,
       agent,
       latest,
+      search,
+      found,
+      link,
+      linkedRows,
+      unlinked,
+      balance,
+      cost,
+      net,
+      ratio,
+      statement,
+      listed,
       rows,
       none,
       more,
@@ -1335,6 +1472,8 @@ class ValueDelivered extends HTMLElement {
     await feed;
     const isAnswered = failures.length || (early && this.#patience);
     if (this.#watching && !isAnswered) await this.#readSummary(signal).catch(failed);
+    // Also after a failure, for it is another server's. What is wrong there is no matter of the feed's.
+    if (this.#watching) void this.#readCost();
     if (failures.length) throw failures[0];
   }
 
@@ -1385,6 +1524,7 @@ class ValueDelivered extends HTMLElement {
       this.#floor = latest.next_cursor ? (latest.outcomes.at(-1)?.created_at ?? "") : "";
       for (const { id, version } of latest.outcomes) this.#seen.set(id, version);
     }
+    if (this.#linkDue) await this.#follow(signal);
     if (!this.#rowsDue) return;
     const page = latest && !this.#filtered ? latest : await this.#pageOfFeed(null, signal);
     this.#clearRows();
@@ -1438,10 +1578,15 @@ class ValueDelivered extends HTMLElement {
     return true;
   }
 
-  /** What the totals have to be of: the period, the viewer's day, the filter, and the outcomes known. */
-  get #sum() {
+  /** What figures have to be of: the period, the viewer's day, and the filter. */
+  get #scope() {
     const { type, agent } = this.#ui;
-    return `${this.#period} ${midnight(0).toISOString()} ${type.value} ${agent.value} ${this.#news}`;
+    return `${this.#period} ${midnight(0).toISOString()} ${type.value} ${agent.value}`;
+  }
+
+  /** What the totals have to be of: that, and the outcomes known. */
+  get #sum() {
+    return `${this.#scope} ${this.#news}`;
   }
 
   /** @param {AbortSignal} signal */
@@ -1476,8 +1621,63 @@ class ValueDelivered extends HTMLElement {
     if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw unclear();
     if (sum !== this.#sum) return; // of an account, a day or a filter that is no longer shown
     this.#summary = summary;
+    this.#summarized = this.#scope;
     this.#showSummary();
     this.#summed = sum;
+  }
+
+  /** Reads what it cost, unless that is known well enough. What cannot be known is null; with the next look it is tried again. */
+  async #readCost() {
+    const endpoint = this.getAttribute("cost-endpoint");
+    const costed = `${endpoint} ${this.#scope}`;
+    if (!this.#life || (costed === this.#costed && Date.now() - this.#costAt < COST_MS)) return;
+    if (costed !== this.#costed) this.#cost = null;
+    this.#costed = costed;
+    this.#costAt = Date.now();
+    // An agent's cost is not of one type of outcome.
+    if (endpoint && !this.#ui.type.value) {
+      const { from, to } = this.#span;
+      const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+      const url = new URL(endpoint, document.baseURI);
+      const query = {
+        from: from.toISOString(),
+        to: to.toISOString(),
+        timezone: timeZone,
+        agentId: this.#ui.agent.value,
+      };
+      for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
+      /** @type {Cost | null} */
+      const cost = await ask(url, this.#life.signal).catch(() => null);
+      if (costed !== this.#costed) return;
+      this.#cost = cost && isNumber(cost.cost_usd) ? cost : null;
+      if (!cost) this.#costAt = 0;
+    }
+    this.#showCost();
+  }
+
+  /** Shows the outcome that the page's address leads to, whether it is among the latest or not. @param {AbortSignal} signal */
+  async #follow(signal) {
+    const { link, linkedRows, unlinked } = this.#ui;
+    linkedRows.replaceChildren();
+    this.#linkedRow = null;
+    link.hidden = this.#linked === null;
+    unlinked.textContent = "";
+    const id = this.#linked;
+    if (id !== null) {
+      /** @type {Partial<History>} */
+      const { outcome } = await ask(this.#url(`/${id}`, {}), signal).catch((problem) => {
+        if (problem.kind !== "error" || problem.status < 400 || problem.status >= 429) throw problem;
+        return {};
+      });
+      if (id !== this.#linked) return;
+      if (outcome?.id === id && isOutcome(outcome)) {
+        this.#linkedRow = new Row(outcome, this.#house);
+        linkedRows.append(this.#linkedRow.element);
+      } else unlinked.textContent = "This outcome is not there, or is not yours.";
+    }
+    this.#linkDue = false;
+    this.#render();
+    this.#linkedRow?.open();
   }
 
   async #more() {
@@ -1583,6 +1783,7 @@ class ValueDelivered extends HTMLElement {
       period: this.#period === this.#usual ? "" : this.#period,
       type: this.#ui.type.value,
       agent: this.#ui.agent.value,
+      outcome: this.#linked,
     };
     for (const [name, value] of Object.entries(chosen)) {
       if (value) kept.set(name, value);
@@ -1608,7 +1809,42 @@ class ValueDelivered extends HTMLElement {
     agent.selectedIndex = Math.max(0, agent.selectedIndex);
     const isOther = before !== this.#sum;
     if (isOther) this.#rowsDue = true;
-    return isOther;
+    const linked = /^[\w-]+$/.exec(kept.get("outcome") ?? "")?.[0] ?? null;
+    if (linked !== this.#linked) this.#linkDue = true;
+    this.#linked = linked;
+    return isOther || this.#linkDue;
+  }
+
+  #unlink() {
+    this.#linked = null;
+    this.#linkedRow = null;
+    this.#ui.link.hidden = true;
+    this.#writeAddress();
+    this.#ui.heading.focus();
+  }
+
+  // ---- finding one's way in the rows
+
+  /** Hides rows that do not say what is searched for. */
+  #search() {
+    const words = this.#ui.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of this.#rows.values()) {
+      row.element.hidden = !row.says(words);
+      if (!row.element.hidden) shown += 1;
+    }
+    this.#ui.found.textContent =
+      words.length && this.#rows.size ? `${whole.format(shown)} of ${outcomes(this.#rows.size)} that are loaded` : "";
+  }
+
+  /** Goes from row to row by the arrows, Home and End. @param {KeyboardEvent} event */
+  #walk(event) {
+    const rows = [...this.#ui.rows.querySelectorAll("summary")].filter((row) => row.checkVisibility());
+    const at = rows.indexOf(/** @type {HTMLElement} */ (event.target));
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+    if (at < 0 || to === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    rows[to]?.focus();
   }
 
   // ---- names of agents
@@ -1635,6 +1871,8 @@ class ValueDelivered extends HTMLElement {
   #rename() {
     for (const option of [...this.#ui.agent.options].slice(1)) option.text = this.#house.agent(Number(option.value));
     for (const row of this.#rows.values()) row.redraw();
+    this.#linkedRow?.redraw();
+    this.#search();
     if (this.#summed === this.#sum) this.#showSummary();
   }
 
@@ -1647,7 +1885,19 @@ class ValueDelivered extends HTMLElement {
   #house = {
     url: (path) => this.#url(path, {}),
     agent: (id) => (id === null ? "No agent" : String(this.#named?.(id) || this.#names[id] || `Agent ${id}`)),
-    moved: ({ id, version }) => {
+    link: (id) => {
+      if (!this.hasAttribute("url-state")) return null;
+      const kept = new URLSearchParams(location.hash.slice(1));
+      kept.set("outcome", id);
+      const address = new URL(location.href);
+      address.hash = String(kept);
+      return address.href;
+    },
+    moved: (outcome) => {
+      const { id, version } = outcome;
+      // It may be in two places.
+      this.#rows.get(id)?.show(outcome);
+      if (id === this.#linked) this.#linkedRow?.show(outcome);
       this.#seen.set(id, version);
       this.#news += 1;
       void this.#refresh();
@@ -1671,6 +1921,14 @@ class ValueDelivered extends HTMLElement {
     this.#patience = 0;
     this.#summed = "";
     this.#summary = null;
+    this.#summarized = "";
+    this.#cost = null;
+    this.#costed = "";
+    this.#linkedRow = null;
+    this.#linkDue = this.#linked !== null;
+    this.#ui.search.value = "";
+    this.#ui.link.hidden = true;
+    this.#ui.linkedRows.replaceChildren();
     const { total, caption, changes, standing, place, table, types, agents, parts, daily, agent } = this.#ui;
     for (const element of [total, caption, changes, standing, place, table, types, agents]) element.replaceChildren();
     daily.hidden = true;
@@ -1710,6 +1968,7 @@ class ValueDelivered extends HTMLElement {
       this.#offerAgent(outcome.agent_id);
       added.push(row);
     }
+    this.#search();
     return added;
   }
 
@@ -1730,8 +1989,8 @@ class ValueDelivered extends HTMLElement {
   #showSummary() {
     const summary = /** @type {Summary} */ (this.#summary);
     const { total, caption, changes, standing, place, table, figuresOf, daily, parts, types } = this.#ui;
-    const { byAgent, agents, moreAgents, type, agent } = this.#ui;
-    const { name, before, isLast } = this.#span;
+    const { statement, type, agent } = this.#ui;
+    const { from, to, name, before, isLast } = this.#span;
     const [unit, bars] = buckets(summary);
     total.replaceChildren(headline(summary.value_usd));
     const chosen = [type, agent].flatMap((select) => (select.value ? [select.selectedOptions[0].text] : []));
@@ -1748,17 +2007,36 @@ class ValueDelivered extends HTMLElement {
     types.replaceChildren(
       ...split(summary.by_type, ({ outcome_type: of }) => [typeName(of), TYPES.get(of)?.[1] ?? OTHER_ICON]),
     );
+    statement.textContent = `${localDay.formatRange(from, midnight(-1, to))} · as of ${asOf.format(new Date())}`;
+    for (const { agent_id: id } of summary.by_agent ?? []) this.#offerAgent(id);
+    this.#showCost();
+  }
+
+  /** Shows what it cost, also by agent, beside what was delivered. */
+  #showCost() {
+    const { byAgent, agents, moreAgents, balance, cost, net, ratio } = this.#ui;
+    const summary = this.#summarized === this.#scope ? this.#summary : null;
+    const spent = this.#cost?.cost_usd ?? null;
+    balance.hidden = !this.hasAttribute("cost-endpoint");
+    cost.replaceChildren(amount(spent));
+    net.replaceChildren(amount(summary && spent !== null ? minus(summary.value_usd, spent) : null));
+    const over = summary && spent !== null ? Number(decimal(summary.value_usd)) / Number(decimal(spent)) : Number.NaN;
+    ratio.replaceChildren(Number.isFinite(over) ? `${times.format(over)}×` : amount(null));
+    if (!summary) return;
     const byAgents = summary.by_agent ?? [];
     const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null);
     byAgent.hidden = !isByAgents;
-    const shares = split(isByAgents ? byAgents : [], ({ agent_id: id }) => [this.#house.agent(id), AGENT_ICON]);
+    const costs = new Map(this.#cost?.by_agent?.map((one) => [one.agent_id, one.cost_usd]));
+    const shares = split(isByAgents ? byAgents : [], ({ agent_id: id }) => {
+      const its = costs.get(id);
+      return [this.#house.agent(id), AGENT_ICON, isNumber(its) ? ` · cost ${cents.format(decimal(its))}` : ""];
+    });
     agents.replaceChildren(...shares.slice(0, MOST_AGENTS));
     moreAgents.textContent = shares.length > MOST_AGENTS ? `and ${whole.format(shares.length - MOST_AGENTS)} more` : "";
-    for (const { agent_id: id } of byAgents) this.#offerAgent(id);
   }
 
   #tellTime() {
-    for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (this.#ui.rows.querySelectorAll("time.ago")))
+    for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (this.#ui.card.querySelectorAll("time.ago")))
       time.textContent = ago(time.dateTime);
   }
 
@@ -1770,7 +2048,7 @@ class ValueDelivered extends HTMLElement {
   }
 
   #render() {
-    const { custom, changes, latest } = this.#ui;
+    const { custom, changes, latest, statement, listed, found } = this.#ui;
     const { card, notice, says, periods, rows, none, more, total, caption, adding, standing, place, heading } =
       this.#ui;
     const state = this.#state;
@@ -1792,15 +2070,19 @@ class ValueDelivered extends HTMLElement {
       else caption.textContent = this.#busy ? "Adding up…" : "Totals are not available right now.";
       standing.replaceChildren();
       changes.replaceChildren();
+      statement.textContent = "";
+      this.#showCost();
     }
     const words = this.#patience ? "Still adding up…" : "";
     if (adding.textContent !== words) adding.textContent = words;
     place.classList.toggle("awaited", !this.#summed && (this.#busy || this.#patience > 0));
     rows.ariaBusy = String(this.#rowsDue);
-    none.hidden = this.#rows.size > 0;
-    if (this.#rowsDue) none.textContent = this.#busy ? "Looking…" : "Not loaded yet.";
+    none.hidden = [...this.#rows.values()].some(({ element }) => !element.hidden);
+    if (found.textContent) none.textContent = "Nothing that is loaded says so.";
+    else if (this.#rowsDue) none.textContent = this.#busy ? "Looking…" : "Not loaded yet.";
     else none.textContent = this.#cursor ? "No match among the latest outcomes." : "No outcome matches this filter.";
     more.hidden = !this.#cursor;
+    listed.textContent = this.#cursor ? "There are more than those that are listed." : "";
     more.textContent = this.#fetchingMore ? "Loading…" : this.#rows.size ? "Load more" : "Look further back";
     more.ariaDisabled = String(Boolean(this.#fetchingMore));
 
@@ -1975,6 +2257,11 @@ h4 { font-size: .8125rem; font-weight: 600 }
 del { color: var(--muted) } ins { text-decoration: none }
 .new { animation: arrive 2.5s ease-out }
 @keyframes arrive { from { background: var(--tint) } }
+.link { margin-block-end: 2rem }
+.top input { flex: 0 1 15rem; min-inline-size: 0; padding: .3125rem .75rem; font-size: .8125rem }
+.balance { grid-auto-flow: column; inline-size: fit-content; gap: 2.5rem; margin-block-start: 1rem }
+.balance > div { display: block } .balance dd { font-size: 1.0625rem; font-weight: 600; font-variant-numeric: tabular-nums }
+.paper { display: none }
 .none-found { padding-block: 1.5rem; text-align: center }
 .more { display: block; margin: 1rem auto 0 }
 
@@ -2009,6 +2296,23 @@ del { color: var(--muted) } ins { text-decoration: none }
   .meta { grid-area: 2 / 2 / auto / -1; font-size: .75rem }
   .details { margin-inline-start: 0; padding-block-start: .75rem }
   dl > div { grid-template-columns: 5.5rem 1fr }
+  .balance { gap: 1.25rem } .top input { flex: 1 1 10rem }
+}
+@media print {
+  :host {
+    color-scheme: light !important;
+    --text: #000; --muted: #555; --surface: #fff; --line: #ccc;
+  }
+  .card { padding: 0; border: 0; border-radius: 0; overflow: visible; font-size: 10pt; print-color-adjust: exact }
+  .periods, .range, .filters, .notice, .skeleton, .link, .more, .top input, .word, .buttons, .tip, .daily:not([open]), .rows summary::after { display: none !important }
+  .paper { display: block }
+  .ago { font-size: 0 } .ago::after { content: attr(data-day); font-size: 8.5pt }
+  .scroll { max-block-size: none; overflow: visible }
+  .chart { grid-template-rows: 6rem auto }
+  .rows summary { padding-block: .375rem }
+  li, tr, .chart, .details { break-inside: avoid }
+  h3, .total { break-after: avoid }
+  .total { font-size: 24pt }
 }
 @media (prefers-reduced-motion: reduce) { *, ::before, ::after { animation: none !important; transition: none !important } }
 @media (forced-colors: active) { .bar, .share i { forced-color-adjust: none; fill: CanvasText; background: CanvasText } }

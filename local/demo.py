@@ -21,7 +21,7 @@ HEADERS = {
         [
             "default-src 'none'",
             "script-src 'self'",
-            "style-src 'sha256-ejK432a5j+kqNX9KGRnASxMVEbU9rjGBJMgs/HK3ExI='",  # of index.html
+            "style-src 'sha256-ciAQ31ktUdwfTLS15W+tQiebXWnMo3Wj3ChD1HfwckM='",  # of index.html
             "img-src data:",  # its icon
             "connect-src 'self'",
             "base-uri 'none'",

@@ -113,7 +113,7 @@ class Recorded:
             body = json.loads(request.post_data or "")
             route.fulfill(json=self.correct(id_, by="session", **body))
         elif id_ == "summary":
-            route.fulfill(json=self._summary())
+            route.fulfill(json=self.summary())
         elif id_:
             [outcome] = [one for one in self.outcomes if one["id"] == id_]
             route.fulfill(json={"outcome": outcome, "corrections": self.corrections[id_]})
@@ -132,7 +132,7 @@ class Recorded:
                 return
         self.answer(route)
 
-    def _summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         value = sum(one["value_usd"] or 0 for one in self.outcomes)
         count = len(self.outcomes)
         days = [instant(NOW - timedelta(days=day))[:10] for day in range(30)]

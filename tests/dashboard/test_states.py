@@ -113,6 +113,19 @@ def out_of_date(scene: Scene) -> None:
     scene.page.get_by_role("button", name="7 days").click()
 
 
+def all_at_once(scene: Scene) -> None:
+    scene.page.route("**/costs**", lambda route: route.fulfill(json={"cost_usd": 3}))
+    scene.ledger.record("Work", agent_id=7, value_usd=5, metadata={"where": "https://example.com/"})
+    scene.open_feed(url_state="", cost_endpoint="/costs")
+    scene.page.locator(".rows summary").click()
+    scene.page.get_by_role("link", name="To this outcome").click()
+    expect(scene.page.locator(".link .past li")).to_have_count(1)
+    scene.page.get_by_role("button", name="Custom").click()
+    scene.page.get_by_role("button", name="Show").click()
+    scene.page.get_by_role("button", name="Custom").click()
+    scene.page.get_by_label("Search what is loaded").fill("nowhere")
+
+
 def nothing_found(scene: Scene) -> None:
     scene.ledger.record("Work", outcome_type="task_complete")
     scene.open_feed()
@@ -128,6 +141,7 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
     (unset, "No endpoint"),
     (ready, "From first mail to signature without a call."),
     (out_of_date, "This may be out of date"),
+    (all_at_once, "Linked outcome"),
     (nothing_found, "No outcome matches this filter."),
 ]
 
@@ -166,7 +180,7 @@ def test_the_whole_of_it_is_used_by_keyboard(open_feed: Open, page: Page, ledger
                 "(document.querySelector('value-delivered').shadowRoot.activeElement ?? document.body)"
             )
         )
-    assert stops[:8] == [
+    assert stops[:9] == [
         "button 7 days",
         "button 30 days",
         "button 90 days",
@@ -175,9 +189,10 @@ def test_the_whole_of_it_is_used_by_keyboard(open_feed: Open, page: Page, ledger
         "select Filter by type",
         "select Filter by agent",
         "summary Daily figu",
+        "input Search what is loaded",
     ]
-    assert stops[8:28] == [f"summary Work {number:02}Tas" for number in range(20)]
-    assert stops[28] == "button Load more"
+    assert stops[9:29] == [f"summary Work {number:02}Tas" for number in range(20)]
+    assert stops[29] == "button Load more"
 
 
 @pytest.mark.parametrize("width", [390, 320])

@@ -1,0 +1,275 @@
+"""Ways into the feed and out of it: cost beside value, links to outcomes and from them, search, keys, paper."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.dashboard.conftest import Open
+from tests.dashboard.ledger import Ledger
+from tests.dashboard.recorded import NOW, Recorded
+from tests.dashboard.test_states import HASTE, waits
+
+COSTS = "**/costs**"
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    page.clock.set_fixed_time(NOW)  # timers go on
+    return page
+
+
+@pytest.fixture
+def recorded(page: Page) -> Recorded:
+    recorded = Recorded()
+    recorded.serve(page)
+    return recorded
+
+
+# ---- cost
+
+
+@pytest.mark.parametrize(
+    ("value", "cost", "shown"),
+    [
+        ("1200.50", {"json": {"cost_usd": 100}}, ["$100.00", "$1,100.50", "12\u00d7"]),
+        ("0.3", {"json": {"cost_usd": 0.1}}, ["$0.10", "$0.20", "3\u00d7"]),
+        ("1", {"json": {"cost_usd": 4}}, ["$4.00", "-$3.00", "0.25\u00d7"]),
+        ("1", {"json": {"cost_usd": 0}}, ["$0.00", "$1.00", "\u2013no value"]),
+        ("1E+3", {"body": '{"cost_usd": 25e-1}'}, ["$2.50", "$997.50", "400\u00d7"]),
+        (
+            "999999999999999.99",
+            {"body": '{"cost_usd": 0.98}'},
+            ["$0.98", "$999,999,999,999,999.01", "1,020,000,000,000,000\u00d7"],
+        ),
+        ("1", {"json": {"cost_usd": None}}, ["\u2013no value"] * 3),
+        ("1", {"json": {"cost_usd": "12"}}, ["\u2013no value"] * 3),
+        ("1", {"json": None}, ["\u2013no value"] * 3),
+        ("1", {"body": "<!doctype html>"}, ["\u2013no value"] * 3),
+        ("1", {"status": 401, "json": {}}, ["\u2013no value"] * 3),
+    ],
+)
+def test_cost_stands_beside_value_as_far_as_it_is_known(
+    open_feed: Open, page: Page, recorded: Recorded, value: str, cost: dict[str, Any], shown: list[str]
+) -> None:
+    recorded.has("Work", value_usd=1)
+    recorded.sums["value_usd"] = "VALUE"
+    page.route(
+        "**/summary**", lambda route: route.fulfill(body=json.dumps(recorded.summary()).replace('"VALUE"', value))
+    )
+    page.route(COSTS, lambda route: route.fulfill(**cost))
+    open_feed(cost_endpoint="/costs", refresh=60)
+    expect(page.locator(".total data")).to_have_count(1)
+    expect(page.locator(".balance dd")).to_have_text(shown)
+    expect(page.locator(".rows li")).to_have_count(1)
+    expect(page.locator(".card")).to_have_attribute("data-banner", "")  # it is no matter of the feed's
+
+
+def test_cost_is_asked_for_what_the_totals_are_of(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work", agent_id=7)
+    recorded.sums["by_agent"] = [{"agent_id": 7, "count": 1, "value_usd": 5}]
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url.partition("?")[2])
+        route.fulfill(json={"cost_usd": len(asked), "by_agent": [{"agent_id": 7, "cost_usd": 3}]})
+
+    page.route(COSTS, answer)
+    open_feed(cost_endpoint="/costs?team=1", refresh=1)
+    cost = page.locator(".balance dd").first
+    expect(cost).to_have_text("$1.00")
+    expect(page.locator(".parts .count").last).to_have_text("1 outcome · cost $3.00")
+    page.get_by_role("button", name="7 days").click()
+    expect(cost).to_have_text("$2.00")
+    page.get_by_label("Filter by agent").select_option("Agent 7")
+    expect(cost).to_have_text("$3.00")
+    # What an agent costs is not of one type of outcome.
+    page.get_by_label("Filter by type").select_option("Deal closed")
+    expect(page.locator(".balance dd")).to_have_text(["\u2013no value"] * 3)
+    zone = "timezone=America%2FNew_York"
+    week = f"from=2026-04-09T04%3A00%3A00.000Z&to=2026-04-16T04%3A00%3A00.000Z&{zone}"
+    assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
+
+
+def test_cost_that_failed_is_asked_for_again_and_what_is_known_a_minute_later(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    answers: list[dict[str, Any]] = [{"status": 500}, {"json": {"cost_usd": 1}}, {"json": {"cost_usd": 2}}]
+    page.route(COSTS, lambda route: route.fulfill(**answers.pop(0)))
+    page.add_init_script(HASTE)
+    open_feed(cost_endpoint="/costs", refresh=10)
+    cost = page.locator(".balance dd").first
+    expect(cost).to_have_text("$1.00")
+    waits(page, 5)
+    expect(cost).to_have_text("$1.00")
+    page.clock.set_fixed_time(datetime(2026, 4, 15, 16, 1, tzinfo=UTC))
+    expect(cost).to_have_text("$2.00")
+
+
+def test_without_a_cost_endpoint_nothing_is_said_of_cost(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed()
+    expect(page.locator(".rows li")).to_have_count(1)
+    expect(page.locator(".balance")).to_be_hidden()
+
+
+# ---- links
+
+
+@pytest.mark.parametrize(
+    ("text", "href"),
+    [
+        ("https://crm.example.com/deals/7?a=1#b", "https://crm.example.com/deals/7?a=1#b"),
+        ("HTTP://example.com", "HTTP://example.com"),
+        ("see https://example.com", None),
+        ("https://example.com now", None),
+        ("https://", None),
+        ("javascript:alert(1)", None),
+        ("java\nscript:alert(1)", None),
+        ("data:text/html,<script>alert(1)</script>", None),
+        ("//example.com", None),
+        ("ftp://example.com", None),
+        ("https:example.com", None),
+    ],
+)
+def test_only_addresses_of_pages_are_links(
+    open_feed: Open, page: Page, recorded: Recorded, text: str, href: str | None
+) -> None:
+    recorded.has("Work", metadata={"where": text, "deep": [text]})
+    open_feed()
+    page.locator(".rows summary").click()
+    where = page.locator(".details dd").first
+    expect(where).to_have_text(text, use_inner_text=True)
+    links = page.locator(".details a")
+    expect(links).to_have_count(1 if href else 0)
+    if href:
+        expect(links).to_have_attribute("href", href)
+        expect(links).to_have_attribute("rel", "noopener")
+        expect(links).to_have_attribute("target", "_blank")
+
+
+def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Long ago", created_at=datetime(2026, 4, 1, tzinfo=UTC), value_usd=7)
+    for number in range(25):
+        ledger.record(f"Recent {number}", created_at=datetime(2026, 4, 14, number % 24, tzinfo=UTC))
+    open_feed(url_state="", period=7)
+    page.get_by_role("button", name="Load more").click()
+    expect(page.locator(".rows li")).to_have_count(26)
+    page.locator(".rows summary").last.click()
+    href = page.get_by_role("link", name="To this outcome").get_attribute("href")
+    assert href is not None
+    id_ = href.partition("#outcome=")[2]
+
+    page.goto("about:blank")
+    page.goto(href)
+    linked = page.locator(".link")
+    expect(linked.locator("strong")).to_have_text(["Long ago"])
+    expect(linked.locator("summary")).to_be_focused()
+    expect(linked.locator(".past li")).to_have_count(1)  # it is unfolded
+    linked.get_by_role("button", name="This is right").click()
+    expect(linked.locator(".tag")).to_have_text("Confirmed")
+    page.get_by_role("button", name="Load more").click()
+    expect(page.locator(".feed > .rows .tag")).to_have_text("Confirmed")  # where it also is
+
+    linked.get_by_role("button", name="Close").click()
+    expect(linked).to_be_hidden()
+    assert page.url == href.partition("#")[0]
+    page.evaluate(f"location.hash = '#outcome={id_}'")
+    expect(linked.locator("strong")).to_have_text(["Long ago"])
+
+
+@pytest.mark.parametrize("id_", ["01M8ACQW01PJ4EYCKZDPA329TG", "nothing", "summary", "batch"])
+def test_a_link_to_what_is_not_there_says_so(open_feed: Open, page: Page, ledger: Ledger, id_: str) -> None:
+    ledger.record("Work", created_at=datetime(2026, 4, 14, tzinfo=UTC))
+    open_feed(url_state="")
+    expect(page.locator(".rows li")).to_have_count(1)
+    page.evaluate(f"location.hash = '#outcome={id_}'")
+    expect(page.locator(".link .caption")).to_have_text("This outcome is not there, or is not yours.")
+    expect(page.locator(".card")).to_have_attribute("data-banner", "")
+
+
+def test_a_link_is_one_to_an_outcome_and_no_path(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed(url_state="")
+    expect(page.locator(".rows li")).to_have_count(1)
+    page.evaluate("location.hash = '#outcome=../keys'")
+    page.evaluate("location.hash = '#outcome=..'")
+    page.get_by_role("button", name="7 days").click()
+    expect(page.locator(".link")).to_be_hidden()
+    assert not [request.url for request in recorded.asked if "keys" in request.url]
+
+
+# ---- search and keys
+
+
+def test_what_is_loaded_can_be_searched(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Renewed Acme", hours=1, agent_id=7, metadata={"crm": "Deal-4711"})
+    recorded.has("Answered tickets", hours=2, outcome_type="task_complete", description="All of Acme\u2019s")
+    recorded.has("Renewed Borealis", hours=3, agent_id=9)
+    open_feed(refresh=1)
+    search, shown = page.get_by_label("Search what is loaded"), page.locator(".rows li:not([hidden]) strong")
+    for words, expected in (
+        ("acme", ["Renewed Acme", "Answered tickets"]),
+        ("ACME renewed", ["Renewed Acme"]),
+        ("4711", ["Renewed Acme"]),
+        ("agent 9", ["Renewed Borealis"]),
+        ("task", ["Answered tickets"]),
+        ("nowhere", []),
+        (" ", ["Renewed Acme", "Answered tickets", "Renewed Borealis"]),
+    ):
+        search.fill(words)
+        expect(shown).to_have_text(expected)
+        said = page.get_by_role("status").filter(has_text=f"{len(expected)} of 3 outcomes that are loaded")
+        expect(said).to_have_count(1 if words.strip() else 0)
+        expect(page.get_by_text("Nothing that is loaded says so.")).to_be_visible(visible=not expected)
+    search.fill("acme")
+    recorded.has("Another of Acme", hours=0.1)
+    recorded.has("Another of Borealis", hours=0.2)
+    expect(shown).to_have_text(["Another of Acme", "Renewed Acme", "Answered tickets"])
+
+
+def test_arrows_go_from_row_to_row(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for number in range(4):
+        recorded.has(f"{number} {'even' if number % 2 == 0 else 'odd'}", hours=number + 1)
+    open_feed()
+    rows = page.locator(".rows summary")
+    rows.first.focus()
+    for key, expected in (
+        ("ArrowDown", 1),
+        ("ArrowDown", 2),
+        ("End", 3),
+        ("ArrowDown", 3),
+        ("Home", 0),
+        ("ArrowUp", 0),
+    ):
+        page.keyboard.press(key)
+        expect(rows.nth(expected)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".rows details").first).to_have_attribute("open", "")
+    page.get_by_label("Search what is loaded").fill("odd")
+    rows.nth(1).focus()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(3)).to_be_focused()  # hidden ones are passed over
+
+
+# ---- paper
+
+
+@pytest.mark.viewer(color_scheme="dark")
+def test_on_paper_it_is_a_statement(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed(refresh=60)
+    expect(page.locator(".rows li")).to_have_count(1)
+    paper = page.get_by_text("Mar 17 \u2013 Apr 15, 2026 · as of Apr 15, 2026, 12:00 PM")
+    expect(paper).to_be_hidden()
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(paper).to_be_visible()
+    for control in page.locator("button, select, input").all():
+        expect(control).to_be_hidden()
+    expect(page.locator(".card")).to_have_css("background-color", "rgb(255, 255, 255)")
+    expect(page.locator(".card")).to_have_css("color", "rgb(0, 0, 0)")
+    day = "time => getComputedStyle(time, '::after').content"
+    assert page.locator(".rows .ago").evaluate(day) == '"Apr 15, 2026"'
