@@ -372,6 +372,9 @@ def the_summary_is_exact(api: Api, visit: Visit) -> None:
     summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
     assert summary["count"] == visit.recorded(user), summary
     assert summary["value_usd"] == 0, summary
+    more = answers(api.call("GET", "/summary?by=month&compare=previous&agentId=1", cookie=user.cookie), 200)
+    assert (len(more["by_month"]) > 0, more["previous"]["count"]) == (True, 0), more
+    answers(api.call("GET", "/summary?by=hour", cookie=user.cookie), 400, {"error": "Invalid by"})
 
 
 WITHOUT_A_CALLER: list[Check] = [
