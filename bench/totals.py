@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from binascii import a2b_base64
+from binascii import a2b_base64, crc32
 from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any
@@ -80,14 +80,16 @@ class History:
         index = max(0, -(-(instants.read(first[:24]) - self.start) // self.step)) + bool(start)
         items, size = [], 0
         while index < self.count:
-            template, bytes_ = index % len(self.templates), self.bytes[index % len(self.templates)]
+            chance = crc32(index.to_bytes(4))
+            template = chance % len(self.templates)
+            bytes_ = self.bytes[template]
             at = instants.text(self.start + index * self.step)
             if at > last or size + bytes_ > PAGE_BYTES:
                 break
             size += bytes_
             item = self.templates[template] | {
                 "created_at": {"S": f"{at}#01KN4EMBG0QK3YB9X6N1V8ZT5R"},
-                "agent_id": {"N": str(1 + (index * 2_654_435_761 >> 9) % self.agents)},
+                "agent_id": {"N": str(1 + (chance >> 8) % self.agents)},
             }
             items.append({name: item[name] for name in PROJECTED if name in item})
             index += 1

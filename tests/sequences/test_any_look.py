@@ -78,7 +78,7 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             self.aws.enter_context(patch.object(instants, "now", lambda: self.clock))
             for name, value in (("SAVED_PER_COST", 0), ("ZONES_A_DAY", 3)):
                 self.aws.enter_context(patch.object(totals, name, value))
-            self.aws.enter_context(patch.object(kept_text, "PART_CHARACTERS", 5040))
+            self.aws.enter_context(patch.object(kept_text, "PART_CHARACTERS", 40))
             self.aws.enter_context(patch.object(app.totals, "rules", "1"))
             for store in (app.store, correct_outcome.corrections.store):
                 store.dynamodb = DynamoDB(LIMITS)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -21,12 +22,13 @@ from outcomes.storage.dynamodb import Unavailable
 
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
-from tests.corrections import BODIES, correct
+from tests.corrections import BODIES, OWNER, correct
 from tests.corrections import given as recorded
 from tests.events import KEY, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, unreachable
 
-DAY = 24 * 60 * 60 * 1000
+HOUR = 60 * 60 * 1000
+DAY = 24 * HOUR
 LARGE = {"metadata": {"a": "x" * 60_000}}
 """What makes five outcomes worth to be kept: 300 KB are 75 read units, where one sum takes one write unit."""
 
@@ -180,6 +182,217 @@ class TestKeeping:
         assert json.loads(response["body"])["count"] == 2
 
 
+class Clock:
+    """The service's time, by which all is over, and that of our hosts, both in milliseconds since 1970."""
+
+    def __init__(self) -> None:
+        self.service = self.host = 0
+
+    def at(self, day: int, hour: float = 0) -> None:
+        """Let all clocks show an hour of a day of April 2026, in UTC."""
+        self.service = self.host = april(day, hour)
+
+
+def april(day: int, hour: float = 0) -> int:
+    return 1_774_915_200_000 + day * DAY + round(hour * HOUR)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let what is over be kept, however little it saves, at a time that is told."""
+    clock = Clock()
+    post = app.store.dynamodb.connection.post
+
+    def at_a_time(headers: Any, body: bytes, until: float) -> Reply:
+        reply = post(headers, body, until)
+        return reply._replace(headers={**reply.headers, "date": formatdate(clock.service / 1000, usegmt=True)})
+
+    monkeypatch.setattr(app.store.dynamodb.connection, "post", at_a_time)
+    monkeypatch.setattr(instants, "now", lambda: clock.host)
+    monkeypatch.setattr(totals, "SAVED_PER_COST", 0)
+    return clock
+
+
+def record(**fields: Any) -> str:
+    body = {"outcomeType": "deal_closed", "title": "Closed", "userId": Decimal(42), "valueUsd": Decimal("0.1")} | fields
+    return app.store.add(NewOutcome.parse(body, session_user=None), "key")
+
+
+def between(since: int, until: int, zone: str = "UTC") -> Any:
+    query: dict[str, str | list[str]] = {"from": instants.text(since), "to": instants.text(until), "timezone": zone}
+    response = app.handler(proxy_event("GET", authorizer=session(42), query=query), None)
+    assert response["statusCode"] == 200, response["body"]
+    return json.loads(response["body"])
+
+
+def in_april(since: float = 1, until: float = 31) -> int:
+    """Count what happened from the beginning of a day on, before that of another."""
+    count: int = between(april(0, since * 24), april(0, until * 24))["count"]
+    return count
+
+
+def die(_request: Request, _send: Send) -> Reply:
+    raise KeyboardInterrupt
+
+
+class TestExact:
+    """A look shows what adding up every entry gives, whatever of it is kept."""
+
+    def test_what_is_recorded_when_all_before_is_over_counts_once(self, clock: Clock) -> None:
+        clock.at(1, 1)
+        record()
+        clock.at(1, 2)
+        record()
+        clock.service += totals.SETTLED_SECONDS * 1000  # so all is over that was recorded before the second one
+        assert [in_april(), in_april()] == [2, 2]
+        assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
+
+    def test_a_stretch_that_goes_on_counts_once(self, clock: Clock) -> None:
+        for hour in (1, 3, 5):
+            clock.at(1, hour)
+            record()
+            clock.at(1, hour + 1)
+            assert in_april() == (hour + 1) / 2
+        assert len(kept()) == 2  # the first began on the day before, when a range may begin that begins here
+
+    def test_what_is_before_a_kept_stretch_is_read(self, clock: Clock) -> None:
+        for day in (1, 10):
+            clock.at(day)
+            record()
+        clock.at(11)
+        assert [in_april(5), in_april(1), in_april(1)] == [1, 2, 2]
+
+    def test_stretches_that_overlap_count_once(self, clock: Clock) -> None:
+        for day in (2, 3):
+            clock.at(day, 12)
+            record()
+        clock.at(4)
+        assert [in_april(3), in_april(2), in_april(1), in_april(3)] == [1, 2, 2, 1]
+
+    def test_what_says_it_happened_a_little_later_is_of_that_day(self, clock: Clock) -> None:
+        clock.at(1, 23.95)
+        record(occurredAt=instants.text(april(2)))
+        clock.at(4)
+        assert [in_april(2), in_april(1, 2), in_april(2)] == [1, 0, 1]
+
+    def test_a_range_has_its_begin_and_not_its_end(self, clock: Clock) -> None:
+        for hour in (8, 9, 10):
+            clock.at(2, hour)
+            record()
+        clock.at(4)
+        for _ in range(2):
+            assert between(april(2, 8), april(2, 10))["count"] == 2
+
+    def test_a_day_begins_within_an_hour(self, clock: Clock) -> None:
+        midnight = april(2, 18.25)
+        clock.at(4)
+        for lag in (-1, 0, -1):
+            add_at(midnight + lag)
+        by_day = between(april(1, 18.25), april(3, 18.25), "Asia/Kathmandu")["by_day"]
+        assert [day["count"] for day in by_day] == [2, 1]
+
+    def test_what_is_amended_within_a_day_moves_over_the_edge_of_a_range(self, clock: Clock) -> None:
+        clock.at(2, 11)
+        id_ = record()
+        clock.at(5)
+        assert between(april(2, 10), april(5))["count"] == 1
+        correct(id_, KEY, {"type": "amend", "reason": "Earlier", "changes": {"occurredAt": instants.text(april(2, 9))}})
+        clock.at(7)
+        for _ in range(2):  # the correction is kept by itself, and comes to nothing on that day
+            assert between(april(2, 10), april(5))["count"] == 0
+            assert between(april(2, 9), april(5))["count"] == 1
+
+    @pytest.mark.parametrize("looked", [False, True])
+    @pytest.mark.parametrize("steps", [["confirm"], ["confirm", "void"], ["dispute", "void"], ["dispute", "uphold"]])
+    def test_a_correction_moves_what_counts(self, steps: list[str], looked: bool, clock: Clock) -> None:
+        clock.at(2)
+        id_ = record()
+        clock.at(3)
+        if looked:
+            in_april()
+        for step in steps:
+            assert correct(id_, OWNER if step in {"confirm", "dispute"} else KEY, BODIES[step])[0] == 200
+        clock.at(5)
+        expected = {"confirm": (1, 1, 0, 0), "void": (0, 0, 0, 1), "uphold": (1, 0, 0, 0)}[steps[-1]]
+        for _ in range(2):
+            body = between(april(1), april(5))
+            counts = [body[name]["count"] for name in ("confirmed", "disputed", "voided")]
+            assert (body["count"], *counts) == expected
+
+    def test_an_amended_outcome_counts_as_recorded_and_moves(self, clock: Clock) -> None:
+        clock.at(2)
+        id_ = record(agentId=Decimal(7))
+        clock.at(3)
+        in_april()
+        changes = {"outcomeType": "task_complete", "agentId": 8, "valueUsd": 3}
+        correct(id_, KEY, {"type": "amend", "reason": "A typo", "changes": changes})
+        clock.at(5)
+        for zone in ("UTC", "Europe/Berlin", "UTC"):
+            body = between(april(1), april(6), zone)
+            assert body["by_type"] == [{"outcome_type": "task_complete", "count": 1, "value_usd": 3}]
+            assert body["by_agent"] == [{"agent_id": 8, "count": 1, "value_usd": 3}]
+
+    @pytest.mark.parametrize("hour", [12, 26])
+    def test_a_reader_that_dies_half_way_leaves_nothing_that_counts(
+        self, hour: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(kept_text, "PART_CHARACTERS", 1)
+        clock.at(2, 1)
+        record()
+        record(outcomeType="task_complete")
+        clock.at(2, hour / 2)
+        if hour == 12:  # so the second part is one of a shorter stretch
+            assert in_april() == 2
+            record()
+            record(outcomeType="task_complete")
+        clock.at(2, hour)
+        with faulty(app.store.dynamodb, "PutItem", fine, die), pytest.raises(KeyboardInterrupt):
+            in_april()
+        expected = 4 if hour == 12 else 2
+        assert [in_april(), in_april()] == [expected, expected]
+
+    def test_a_shorter_stretch_replaces_no_longer_one(self, clock: Clock) -> None:
+        for hour in (1, 3):
+            clock.at(2, hour)
+            record()
+
+        def meanwhile(_request: Request, send: Send) -> Reply:
+            clock.at(2, 4)
+            in_april()
+            clock.at(2, 2)
+            return send()
+
+        clock.at(2, 2)
+        with faulty(app.store.dynamodb, "PutItem", meanwhile, fine):
+            assert in_april() == 2
+        assert [int(row["end"]["N"]) for row in kept()] == [april(2, 4) - totals.SETTLED_SECONDS * 1000]
+
+
+class TestCoarse:
+    """Many days are kept together, where they are small."""
+
+    def test_days_are_kept_together_until_they_fill_what_a_write_pays_for(self, clock: Clock) -> None:
+        for day in range(1, 31):
+            clock.at(day)
+            record()
+        clock.at(31)
+        assert in_april(until=32) == 30
+        assert len(kept()) == 1
+
+    def test_a_part_of_a_day_is_read_where_that_day_was_recorded(self, clock: Clock) -> None:
+        for day in range(1, 11):
+            clock.at(day, 12)
+            record()
+        clock.at(8, 13)
+        record(occurredAt=instants.text(april(5, 12)))
+        clock.at(12)
+        in_april()
+        for day, end in ((3, 4), (5, 9)):
+            with asked() as begins, faulty(app.store.dynamodb, "Query", fine):
+                assert between(april(day, 11), april(day + 1))["count"] == (1 if day == 3 else 2)
+            assert {begin.lstrip("~") for begin in begins[:2]} == {instants.text(april(day) - 5 * 60 * 1000)}, end
+
+
 class TestTime:
     """It is over before all is added up."""
 
@@ -315,7 +528,7 @@ def plain(sums: Sums) -> Any:
     return [(cell, [(sum_.count, sum_.exact) for sum_ in tallies]) for cell, tallies in sums.sorted()]
 
 
-@pytest.mark.parametrize("most", [kept_text.PART_CHARACTERS, 5050])
+@pytest.mark.parametrize("most", [kept_text.PART_CHARACTERS, 40])
 @given(entries=SUMS)
 def test_sums_are_read_as_they_were_written_whoever_wrote_them(most: int, entries: Any) -> None:
     with pytest.MonkeyPatch.context() as patched:

@@ -3,7 +3,7 @@
 A day is all from its first midnight to that of the next. Instants are text, as `instants.text` has it.
 """
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from outcomes.contract import instants
@@ -34,14 +34,18 @@ class LocalDays:
         return day
 
     def _find(self, instant: str) -> LocalDay:
-        date = datetime.fromisoformat(instant).astimezone(self.zone).date()
+        today = datetime.fromisoformat(instant).astimezone(self.zone).date()
         # Where clocks go back over midnight, what comes after the first midnight has the date before once more.
         for days in (0, 1, -1):
-            this = date + timedelta(days=days)
-            begin, end = (
-                instants.text(instants.milliseconds(instants.first_instant(each, self.zone)))
-                for each in (this, this + timedelta(days=1))
-            )
-            if begin <= instant < end:
-                return LocalDay(this.isoformat(), begin, end)
+            day = self.named(today + timedelta(days=days))
+            if day.begin <= instant < day.end:
+                return day
         raise ValueError(f"no day of {self.zone} has {instant}")
+
+    def named(self, this: date) -> LocalDay:
+        """Find where the day of a date begins and ends."""
+        begin, end = (
+            instants.text(instants.milliseconds(instants.first_instant(each, self.zone)))
+            for each in (this, this + timedelta(days=1))
+        )
+        return LocalDay(this.isoformat(), begin, end)

@@ -69,10 +69,14 @@ type Tallies = tuple[Sum, Sum, Sum, Sum]
 
 
 class Sums:
-    """Tallies by cell."""
+    """Tallies by cell.
+
+    days: to each local day that anything happened on, the last one on which something of it was recorded, or itself.
+    """
 
     def __init__(self) -> None:
         self.by_cell: dict[Cell, Tallies] = {}
+        self.days: dict[str, str] = {}
 
     def of(self, cell: Cell) -> Tallies:
         """Find the tallies of a cell, to be added to."""
@@ -87,11 +91,12 @@ class Sums:
             for mine, theirs in zip(self.of(cell), tallies, strict=True):
                 if theirs:
                     mine.add(theirs.count, theirs.value)
+        for day, recorded in more.days.items():
+            self.touch(day, recorded)
 
-    @property
-    def dates(self) -> set[str]:
-        """The local days that anything happened on."""
-        return {cell.date for cell in self.by_cell}
+    def touch(self, day: str, recorded: str) -> None:
+        """Note that something happened on a local day, also if it comes to nothing. recorded: the day of the record."""
+        self.days[day] = max(recorded, self.days.get(day, day))
 
     def sorted(self) -> list[tuple[Cell, Tallies]]:
         """List what is not nothing: by date, type, agent, no agent first."""

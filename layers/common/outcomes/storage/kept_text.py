@@ -1,54 +1,74 @@
 """Sums as they are kept: compact text, compressed.
 
-    2026-04-01 deal_closed,7:2:12500.5,4:1:99;1:99 task_complete,:1:0
-    2026-04-02 ...
+    2026-04-01 1 1~3 2
+    deal_closed,7:82/310712:3000.50/001234500900,4:1:99;1:99
+    task_complete,:1
 
-is a line for each local day; in it, the types; after each type, its agents (the first is the id, of further ones the
-difference to the one before; nothing for no agent, which comes first); of each, count and value of what stands,
-and after semicolons those of what is confirmed, disputed and voided, without those at the end that are nothing.
+is a block. Its first line names local days: the first, and for each further one how many days later it is; after `~`,
+how many days after it something of it was last recorded, where that was not on the same. A line for each type follows,
+with its agents (the first is the id, of further ones the difference to the one before; nothing for no agent, which
+comes first). Of each agent there are the counts and the values of what stands on these days, and after semicolons those
+of what is confirmed, disputed and voided, without those at the end that are nothing; values that are 0 are left out.
+
+The numbers of all days are written together: the least of them, and after a slash by how much each is above that, in as
+many digits for each day, of which the last stands where the last digit of the least one does. Without separators,
+digits take half the space. Where most agents did nothing on most days, each day is a block of its own.
 
 Equal sums are equal bytes, whoever writes them. FORMAT changes with anything that is said here.
 """
 
 import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
+from itertools import batched, pairwise
 
-from outcomes.contract.sums import Cell, Sums
+from outcomes.contract.sums import EXACT, Cell, Sum, Sums, Tallies
 
-FORMAT = 1
+FORMAT = 2
 
-PART_CHARACTERS = 350_000
-"""Characters of text in an item: below DynamoDB's 400 KB also where it does not compress.
+PART_CHARACTERS = 300_000
+"""Characters of text after which an item ends. With one more agent, of at most 8 numbers of 200 digits on each day of a
+block, it is below DynamoDB's 400 KB also where it does not compress.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
+BLOCK_DAYS = 31
+
 _WORDS = (
-    b"0123456789:0:0;:1:1.5,1:1:0;;1: negotiation_complete, amplification_complete, content_published,"
-    b" broadcast_complete, task_complete, deal_closed,\n2026-"
+    b"0123456789\nnegotiation_complete,\namplification_complete,\ncontent_published,\nbroadcast_complete,\ntask_complete,"
+    b"\ndeal_closed,1:0/:0.00/,1:1/:0/00,1:1,1:1:1.5,1: 1 1~1 1 1 1 1 1\n2026-"
 )
 """Text that the beginning of another is likely to repeat, the likeliest last: RFC 1950 has such dictionaries."""
 _RAW = -15
+
+_NOTHING: Tallies = (Sum(), Sum(), Sum(), Sum())
+
+type _Row = tuple[str, int | None]
+"""A type and an agent."""
 
 
 def write(sums: Sums) -> list[bytes]:
     """Write sums as parts, each of which can be read alone; at least one."""
     parts: list[bytes] = []
     text: list[str] = []
-    length, date, type_, agent = 0, "", "", 0
-    for cell, tallies in sums.sorted():
-        if length > PART_CHARACTERS - 5000:  # more than a cell takes: four sums of at most 200 digits, written plainly
-            parts.append(_compress("".join(text)))
-            text, length, date = [], 0, ""
-        written = ""
-        if cell.date != date:
-            written, date, type_ = f"\n{cell.date}", cell.date, ""
-        if cell.outcome_type != type_:
-            written, type_, agent = f"{written} {cell.outcome_type}", cell.outcome_type, 0
-        difference = "" if cell.agent_id is None else str(cell.agent_id - agent)
-        agent = cell.agent_id or 0
-        sums_text = ";".join(f"{sum_.count}:{sum_.exact}" if sum_ else "" for sum_ in tallies).rstrip(";")
-        written = f"{written},{difference}:{sums_text}"
-        text.append(written)
-        length += len(written)
+    length = 0
+    for days, columns in _blocks(sums):
+        text.append(first_line := f"\n{_days_text(days, sums)}")
+        type_, agent = "", 0
+        for (outcome_type, agent_id), column in columns:
+            if length > PART_CHARACTERS:
+                parts.append(_compress("".join(text)))
+                text, length, type_ = [first_line], 0, ""
+            line = ""
+            if outcome_type != type_:
+                line, type_, agent = f"\n{outcome_type}", outcome_type, 0
+            difference = "" if agent_id is None else str(agent_id - agent)
+            agent = agent_id or 0
+            tallies = ";".join(map(_tally_text, zip(*column, strict=True))).rstrip(";")
+            line = f"{line},{difference}:{tallies}"
+            text.append(line)
+            length += len(line)
     parts.append(_compress("".join(text)))
     return parts
 
@@ -56,19 +76,83 @@ def write(sums: Sums) -> list[bytes]:
 def read(part: bytes, sums: Sums) -> None:
     """Add what a part says to `sums`."""
     unpack = zlib.decompressobj(_RAW, zdict=_WORDS)
+    days: list[str] = []
     for line in (unpack.decompress(part) + unpack.flush()).decode().splitlines():
-        date, *types = line.split(" ")
-        for type_ in types:
-            name, *agents = type_.split(",")
-            agent = 0
-            for each in agents:
-                difference, _, tallies = each.partition(":")
-                agent += int(difference or 0)
-                cell = Cell(date, name, agent if difference else None)
-                for sum_, said in zip(sums.of(cell), tallies.split(";"), strict=False):
-                    if said:
-                        count, _, value = said.partition(":")
-                        sum_.add(int(count), Decimal(value))
+        name, *agents = line.split(",")
+        if name[0].isdigit():
+            days = _read_days(name, sums)
+        agent = 0
+        for each in agents:
+            difference, _, tallies = each.partition(":")
+            agent += int(difference or 0)
+            cells = [Cell(day, name, agent if difference else None) for day in days]
+            for tally, said in enumerate(tallies.split(";")):
+                counts, _, values = said.partition(":")
+                numbers = zip(cells, _apart(counts, len(days)), _apart(values, len(days)), strict=True)
+                for cell, count, value in numbers:
+                    if count or value:
+                        sums.of(cell)[tally].add(int(count), value)
+
+
+def _blocks(sums: Sums) -> Iterator[tuple[Sequence[str], list[tuple[_Row, list[Tallies]]]]]:
+    """Choose the days of each block, and list its rows with what they have on each day."""
+    by_day: defaultdict[str, dict[_Row, Tallies]] = defaultdict(dict)
+    cells = sums.sorted()
+    for cell, tallies in cells:
+        by_day[cell.date][cell[1:]] = tallies
+    days = sorted({*sums.days, *by_day})
+    is_dense = 2 * len(cells) >= len(days) * len({cell[1:] for cell, _ in cells})
+    for block in batched(days, BLOCK_DAYS if is_dense else 1, strict=False):
+        rows = sorted({row for day in block for row in by_day[day]}, key=lambda row: (row[0], row[1] or 0))
+        yield block, [(row, [by_day[day].get(row, _NOTHING) for day in block]) for row in rows]
+
+
+def _days_text(days: Sequence[str], sums: Sums) -> str:
+    dates = [date.fromisoformat(day) for day in days]
+    words = [days[0], *(str((later - earlier).days) for earlier, later in pairwise(dates))]
+    lags = [(date.fromisoformat(sums.days.get(day, day)) - each).days for day, each in zip(days, dates, strict=True)]
+    return " ".join(f"{word}~{lag}" if lag else word for word, lag in zip(words, lags, strict=True))
+
+
+def _read_days(text: str, sums: Sums) -> list[str]:
+    days: list[date] = []
+    for word in text.split(" "):
+        day, _, lag = word.partition("~")
+        days.append(days[-1] + timedelta(int(day)) if days else date.fromisoformat(day))
+        sums.touch(days[-1].isoformat(), (days[-1] + timedelta(int(lag or 0))).isoformat())
+    return [day.isoformat() for day in days]
+
+
+def _tally_text(sums: Sequence[Sum]) -> str:
+    if not any(sums):
+        return ""
+    counts, values = _together([Decimal(sum_.count) for sum_ in sums]), _together([sum_.exact for sum_ in sums])
+    return counts if values == "0" else f"{counts}:{values}"
+
+
+def _together(numbers: list[Decimal]) -> str:
+    exponent = min(0, *(_exponent(number) for number in numbers))
+    least = min(numbers)
+    text = str(least.quantize(Decimal((0, (1,), exponent)), context=EXACT))
+    if least == max(numbers):
+        return text
+    above = [str(int(EXACT.subtract(number, least).scaleb(-exponent, EXACT))) for number in numbers]
+    width = max(map(len, above))
+    return f"{text}/{''.join([each.rjust(width, '0') for each in above])}"
+
+
+def _apart(text: str, many: int) -> list[Decimal]:
+    least_text, _, digits = text.partition("/")
+    least = Decimal(least_text or 0)
+    if not digits:
+        return [least] * many
+    width, exponent = len(digits) // many, _exponent(least)
+    above = (digits[at : at + width] for at in range(0, len(digits), width))
+    return [EXACT.add(least, Decimal(f"{each}E{exponent}")) for each in above]
+
+
+def _exponent(number: Decimal) -> int:
+    return int(number.as_tuple().exponent)  # which would be a letter only of what is no number
 
 
 def _compress(text: str) -> bytes:

@@ -16,7 +16,8 @@ The zones that a user began to look in on a day are remembered under `zones#2026
 
 import time
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from datetime import date
 from email.utils import parsedate_to_datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -54,6 +55,11 @@ SAVED_PER_COST = 4
 
 WRITE_UNIT_BYTES = 1024
 
+ROW_BYTES = 2 * WRITE_UNIT_BYTES
+FILLED = 0.9
+"""Days are kept together until they fill this part of a multiple of ROW_BYTES: a write unit that is begun is paid for,
+and numbers of many days together take less than those of each."""
+
 ZONES_A_DAY = 4
 """Zones in which sums of a user may begin to be kept within a day; in further ones they are added up each time."""
 ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
@@ -90,12 +96,16 @@ class Totals:
 
 
 class _Run:
-    """Entries that are being added up, from `begin` on. last: the stretch before. units: what reading them took."""
+    """Entries that are being added up, from `begin` on. last: the stretch before.
+
+    units: what reading them took. enough: how much of that is likely to fill what is kept.
+    """
 
     def __init__(self, begin: str, last: Stretch | None) -> None:
         self.begin = begin
         self.last = last
         self.units = 0.0
+        self.enough = 0.0
         self.sums = Sums()
 
 
@@ -131,7 +141,7 @@ class _Look:
         self.zone = periods[0].timezone
         self.days = LocalDays(periods[0].zone)
         self.parts = [_Part(each, self.days) for each in summaries if each.period.since < each.period.until]
-        self.cut = {date for part in self.parts for date in part.cut}
+        self.cut = {day for part in self.parts for day in part.cut}
         # It may have been recorded at any time later, but hardly earlier.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
         self.settled = self.first
@@ -145,14 +155,20 @@ class _Look:
             if at < stretch.begin:
                 self._keep_adding(at, stretch.begin, last)
             self._add(stretch.sums)
-            if not self.cut.isdisjoint(stretch.sums.dates):
-                for entry in self.entries.recorded(stretch.begin, stretch.end):
-                    self._add_cut(entry)
+            for day in self.cut & stretch.sums.days.keys():
+                for entry in self.entries.recorded(*self._recorded(stretch, day)):
+                    self._add_cut(entry, {day})
             at, last = stretch.end, stretch
         self._keep_adding(at, None, last)
         for part in self.parts:
             for cell, tallies in part.of_cut.by_cell.items():
                 part.summary.add(cell, tallies)
+
+    def _recorded(self, stretch: Stretch, day: str) -> tuple[str, str]:
+        """Find from when on, and before when, a stretch has what happened on a local day."""
+        early = instants.read(self.days.named(date.fromisoformat(day)).begin) - occurrence.MOST_EARLY
+        end = self.days.named(date.fromisoformat(stretch.sums.days[day])).end
+        return max(stretch.begin, instants.text(max(0, early))), min(stretch.end, end)
 
     def _add(self, sums: Sums) -> None:
         for part in self.parts:
@@ -238,21 +254,23 @@ class _Look:
                     raise StillAddingUp
                 at = entry.recorded_at
             run.units += entry.read_units
+            today = self.days.of(entry.recorded_at).date
             for effect in entry.effects:
                 cell = Cell(self.days.of(effect.occurred_at).date, effect.outcome_type, effect.agent_id)
+                run.sums.touch(cell.date, today)
                 run.sums.of(cell)[_ORDER[effect.tally]].add(effect.sign, effect.value_usd)
-            self._add_cut(entry)
+            self._add_cut(entry, self.cut)
         if at < over:
             self._close(run, over, is_last=True)
         self._add(run.sums)
 
-    def _add_cut(self, entry: Entry) -> None:
-        """Add what an entry says of the days that are asked for in part."""
+    def _add_cut(self, entry: Entry, days: Container[str]) -> None:
+        """Add what an entry says of days that are asked for in part."""
         for effect in entry.effects if self.cut else ():
-            date = self.days.of(effect.occurred_at).date
+            day = self.days.of(effect.occurred_at).date
             for part in self.parts:
-                if date in part.cut and part.begin <= effect.occurred_at < part.end:
-                    cell = Cell(date, effect.outcome_type, effect.agent_id)
+                if day in days and day in part.cut and part.begin <= effect.occurred_at < part.end:
+                    cell = Cell(day, effect.outcome_type, effect.agent_id)
                     part.of_cut.of(cell)[_ORDER[effect.tally]].add(effect.sign, effect.value_usd)
 
     def _close(self, run: _Run, end: str, *, is_last: bool = False, is_late: bool = False) -> None:
@@ -263,7 +281,8 @@ class _Look:
         """
         saved = run.units + (max(self.surplus, 0) if is_last else 0)
         least = SAVED_PER_COST * READ_UNITS_PER_WRITE_UNIT
-        if not self.may_keep or not run.units or (saved < least and not is_late):
+        may_go_on = not (is_last or is_late)
+        if not self.may_keep or not run.units or (saved < least and not is_late) or (may_go_on and saved < run.enough):
             return
         begin, sums = run.begin, run.sums
         if run.last and run.last.end == begin and end <= self.days.of(run.last.begin).end:
@@ -271,13 +290,19 @@ class _Look:
             sums.add(run.last.sums)
             sums.add(run.sums)
         items = self._items(begin, end, sums)
-        cost = least * sum(-(-_item_bytes(item) // WRITE_UNIT_BYTES) for item in items)
+        sizes = [_item_bytes(item) for item in items]
+        filled = FILLED * _rounded_up(sum(sizes), ROW_BYTES)
+        if may_go_on and sum(sizes) < filled:
+            run.enough = run.units * filled / sum(sizes)
+            return
+        write_units = sum(_rounded_up(size, WRITE_UNIT_BYTES) for size in sizes) // WRITE_UNIT_BYTES
+        cost = least * (write_units if self.is_zone_kept else write_units + 1)
         if (saved < cost and not is_late) or not self._put(items):
             return
         self.surplus += run.units - cost
         self._add(run.sums)
         run.last = Stretch(begin, end, sums)
-        run.begin, run.units, run.sums = end, 0.0, Sums()
+        run.begin, run.units, run.enough, run.sums = end, 0.0, 0.0, Sums()
 
     def _items(self, begin: str, end: str, sums: Sums) -> list[Item]:
         parts = kept_text.write(sums)
@@ -364,6 +389,10 @@ def _settled(answer: Answer) -> str | None:
     except ValueError:
         return None
     return instants.text(int(seconds - SETTLED_SECONDS) * 1000)
+
+
+def _rounded_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
 
 
 def _item_bytes(item: Item) -> int:
