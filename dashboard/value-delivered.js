@@ -5,8 +5,8 @@
  *   <value-delivered endpoint="/api/outcomes"></value-delivered>
  *
  * Attributes
- *   endpoint     where outcomes are listed; totals are read from `<endpoint>/summary`, one outcome and its history from
- *                `<endpoint>/<id>`, and what its owner says of it goes to `<endpoint>/<id>/corrections`. Required.
+ *   endpoint     where outcomes are listed; totals are read from `<endpoint>/summary`, files from `<endpoint>/export`,
+ *                one outcome and its history from `<endpoint>/<id>`, and what its owner says of it goes to `<endpoint>/<id>/corrections`. Required.
  *   period       what is shown at first: the last 7, 30 (default), 90 or 365 days, or days like 2026-04-01..2026-04-30.
  *   refresh      seconds between looks for new outcomes, at least 1; default 15.
  *   sign-in-url  where a signed-out viewer is sent; without it they are only told.
@@ -65,6 +65,8 @@ const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have 
 const OVERLAP_MS = 60_000;
 const TIMEOUT_MS = 20_000;
 const LONGEST_BACKOFF_S = 300;
+const PART_TIMEOUT_MS = 120_000; // of some megabytes
+const PART_TRIES = 4;
 const LONGEST_REASON = 500;
 // A timer's delay is a signed 32-bit number; browsers take a longer one for none at all (HTML, "Timers").
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -94,6 +96,8 @@ const OTHER_ICON = "M12 4l2.4 5.2 5.6.6-4.2 3.8 1.2 5.6-5-2.9-5 2.9 1.2-5.6L4 9.
 const typeName = (type) => TYPES.get(type)?.[0] ?? type.replaceAll("_", " ");
 
 // ---------------------------------------------------------------- the API
+
+/** @typedef {{body: Record<string, unknown>, key: string}} Post key: by which a retry is known */
 
 /** Why nothing could be read or said; the message is for the viewer. */
 class Problem extends Error {
@@ -167,9 +171,30 @@ function minus(from, less) {
  * Gets JSON, or posts some, and raises a Problem when none is answered; whatever fetch raises when `signal` is aborted.
  * @param {URL} url
  * @param {AbortSignal} [signal]
- * @param {{body: Record<string, unknown>, key: string}} [post] key: by which a retry is known
+ * @param {Post} [post]
  */
 async function ask(url, signal, post) {
+  const { text, problem } = await call(url, signal, { post });
+  try {
+    const body = parseExactly(text);
+    if (!problem) return body;
+    problem.reason = body?.error;
+    if (Array.isArray(body?.details)) problem.details = body.details;
+  } catch {
+    const unread = problem ?? new Problem("error");
+    unread.message = "The server’s answer could not be read.";
+    throw unread;
+  }
+  throw problem;
+}
+
+/**
+ * Makes one call, as ask does, of whatever it answers with. problem: that it is no success.
+ * @param {URL} url
+ * @param {AbortSignal} [signal]
+ * @param {{post?: Post, accept?: string, timeout?: number}} [how]
+ */
+async function call(url, signal, { post, accept = "application/json", timeout = TIMEOUT_MS } = {}) {
   /** @type {Response} */
   let response;
   let text = "";
@@ -179,11 +204,11 @@ async function ask(url, signal, post) {
       cache: "no-store",
       method: post ? "POST" : "GET",
       headers: {
-        accept: "application/json",
+        accept,
         ...(post && { "content-type": "application/json", "idempotency-key": post.key }),
       },
       body: post ? JSON.stringify(post.body) : null,
-      signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])]),
+      signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(signal ? [signal] : [])]),
     });
     text = await response.text();
   } catch (error) {
@@ -193,23 +218,12 @@ async function ask(url, signal, post) {
     throw new Problem("error", slow ? "The server took too long to answer." : "The server could not be reached.");
   }
   if (response.status === 401) throw new Problem("signed-out");
-  let body;
-  try {
-    body = parseExactly(text);
-  } catch {
-    const problem = new Problem("error", "The server’s answer could not be read.");
-    problem.status = response.status;
-    throw problem;
-  }
-  if (!response.ok) {
-    const retryAfter = Number(response.headers.get("retry-after")) || 0;
-    const problem = new Problem("error", `The server answered ${response.status}.`, retryAfter);
-    problem.status = response.status;
-    problem.reason = body?.error;
-    if (Array.isArray(body?.details)) problem.details = body.details;
-    throw problem;
-  }
-  return body;
+  const { status, headers } = response;
+  const problem = response.ok
+    ? null
+    : new Problem("error", `The server answered ${status}.`, Number(headers.get("retry-after")) || 0);
+  if (problem) problem.status = status;
+  return { text, problem, cursor: headers.get("next-cursor") };
 }
 
 // ---------------------------------------------------------------- words and figures, as the viewer writes them
@@ -1104,6 +1118,106 @@ function standingSums({ confirmed, disputed }) {
   });
 }
 
+// ---------------------------------------------------------------- a file
+
+/** @param {number} seconds @param {AbortSignal} signal */
+const pause = (seconds, signal) =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+
+/** Reads a period's outcomes as one file, part by part, shows how far that is, and can be ended. */
+class Download {
+  button = html(
+    "button",
+    { type: "button", click: (/** @type {MouseEvent} */ event) => this.#press(event) },
+    "Download",
+  );
+  #bar = html("progress", { hidden: true, "aria-label": "Downloaded" });
+  #fault = html("p", { class: "fault", role: "alert" });
+  element = html("div", { class: "download" }, this.#fault, this.#bar, this.button);
+  /** @type {AbortController | null} */
+  #running = null;
+
+  /**
+   * @param {() => {url: URL, from: Date, to: Date, name: string}} wanted of now
+   * @param {(problem: Problem) => void} signedOut
+   */
+  constructor(wanted, signedOut) {
+    this.#wanted = wanted;
+    this.#signedOut = signedOut;
+  }
+  #wanted;
+  #signedOut;
+
+  stop() {
+    this.#running?.abort();
+    this.#running = null;
+    this.#bar.hidden = true;
+    this.button.textContent = "Download";
+  }
+
+  /** @param {MouseEvent} event */
+  #press(event) {
+    if (event.detail > 1) return; // of a double click
+    if (this.#running) this.stop();
+    else void this.#run();
+  }
+
+  async #run() {
+    const running = new AbortController();
+    const { url, from, to, name } = this.#wanted();
+    this.#running = running;
+    this.#bar.hidden = false;
+    this.#bar.removeAttribute("value");
+    this.#fault.textContent = "";
+    this.button.textContent = "Cancel";
+    /** @type {BlobPart[]} */
+    const parts = ["\ufeff"]; // by which spreadsheets know UTF-8
+    try {
+      /** @type {string | null} */
+      let cursor = null;
+      do {
+        if (cursor) url.searchParams.set("cursor", cursor);
+        const part = await this.#read(url, running.signal);
+        parts.push(new Blob([part.text]));
+        cursor = part.cursor;
+        // The newest come first, so the last line says how far it is.
+        const reached = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(part.text.slice(-300))?.[1] ?? "");
+        if (reached) this.#bar.value = (to.getTime() - reached) / (to.getTime() - from.getTime());
+      } while (cursor);
+      const file = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
+      html("a", { href: file, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(file), 60_000); // no event says when it was read
+    } catch (error) {
+      if (running.signal.aborted) return;
+      const problem = error instanceof Problem ? error : unclear();
+      if (problem.kind === "signed-out") this.#signedOut(problem);
+      else this.#fault.textContent = `Not downloaded. ${problem.message || "You are offline."}`;
+    }
+    this.stop();
+  }
+
+  /** @param {URL} url @param {AbortSignal} signal */
+  async #read(url, signal) {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const part = await call(url, signal, { accept: "text/csv", timeout: PART_TIMEOUT_MS });
+        if (part.problem) throw part.problem;
+        return part;
+      } catch (error) {
+        const isFinal = tries === PART_TRIES || !(error instanceof Problem) || error.kind !== "error";
+        if (isFinal || !mayPass(error)) throw error;
+        await pause(Math.max(error.retryAfter, 2 ** tries / 4), signal);
+      }
+    }
+  }
+}
+
 // ---------------------------------------------------------------- the element
 
 class ValueDelivered extends HTMLElement {
@@ -1163,6 +1277,11 @@ class ValueDelivered extends HTMLElement {
   #fetchingMore = null;
   #timer = 0;
   #busy = false;
+
+  #download = new Download(
+    () => this.#file,
+    (problem) => this.#house.signedOut(problem),
+  );
 
   #root = this.attachShadow({ mode: "open" });
   #ui = this.#build();
@@ -1307,7 +1426,7 @@ class ValueDelivered extends HTMLElement {
             keydown: (/** @type {KeyboardEvent} */ event) => this.#walk(event),
           },
           link,
-          html("div", { class: "top" }, latest, search),
+          html("div", { class: "top" }, latest, search, this.#download.element),
           found,
           rows,
           listed,
@@ -1389,6 +1508,7 @@ class ValueDelivered extends HTMLElement {
     this.#life?.abort();
     this.#life = null;
     this.#rest();
+    this.#download.stop();
   }
 
   /**
@@ -1709,6 +1829,19 @@ class ValueDelivered extends HTMLElement {
     return { outcomeType: this.#ui.type.value, agentId: this.#ui.agent.value, from: first, to: end };
   }
 
+  /** What can be downloaded: all that was recorded in the period, not only what is listed already. */
+  get #file() {
+    const { from, to, isLast } = this.#span;
+    const { outcomeType, agentId } = this.#filter;
+    const until = isLast ? null : to.toISOString();
+    return {
+      url: this.#url("/export", { format: "csv", outcomeType, agentId, from: from.toISOString(), to: until }),
+      from,
+      to: isLast ? new Date() : to,
+      name: `outcomes_${isoDay.format(from)}_${isoDay.format(midnight(-1, to))}.csv`,
+    };
+  }
+
   get #filtered() {
     return Object.values(this.#filter).some(Boolean);
   }
@@ -1911,6 +2044,7 @@ class ValueDelivered extends HTMLElement {
 
   /** Everything about whoever was signed in. */
   #forget() {
+    this.#download.stop();
     this.#watching = false;
     this.#newest = null;
     this.#floor = "";
@@ -2061,7 +2195,9 @@ class ValueDelivered extends HTMLElement {
     card.ariaBusy = String(state === "loading");
     for (const button of periods) button.ariaPressed = String(button.value === this.#period);
     custom.ariaPressed = String(!PERIODS.has(this.#period));
-    latest.textContent = this.#span.isLast ? "Latest outcomes" : `Recorded ${this.#span.name}`;
+    const { isLast, name } = this.#span;
+    latest.textContent = isLast ? "Latest outcomes" : `Recorded ${name}`;
+    this.#download.button.title = `What was recorded${isLast ? " in" : ""} ${name}, as CSV`;
     this.#tellTime();
 
     if (!this.#summed) {
@@ -2216,6 +2352,8 @@ thead th { position: sticky; inset-block-start: 0; background: var(--surface); b
 .feed { margin-block-start: 2rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
 .top, .filters { display: flex; flex-wrap: wrap; gap: .5rem }
 .top { align-items: center; justify-content: space-between; margin-block-end: .75rem }
+.download { display: flex; align-items: center; gap: .75rem } .download button { font-size: .8125rem; white-space: nowrap }
+progress { inline-size: 6rem; accent-color: var(--accent) }
 input { padding: .3125rem .75rem }
 .filters { inline-size: 100% }
 select { max-inline-size: 100%; padding: .3125rem .75rem; font-size: .8125rem; field-sizing: content }
@@ -2304,7 +2442,7 @@ del { color: var(--muted) } ins { text-decoration: none }
     --text: #000; --muted: #555; --surface: #fff; --line: #ccc;
   }
   .card { padding: 0; border: 0; border-radius: 0; overflow: visible; font-size: 10pt; print-color-adjust: exact }
-  .periods, .range, .filters, .notice, .skeleton, .link, .more, .top input, .word, .buttons, .tip, .daily:not([open]), .rows summary::after { display: none !important }
+  .periods, .range, .filters, .notice, .skeleton, .link, .more, .top input, .download, .word, .buttons, .tip, .daily:not([open]), .rows summary::after { display: none !important }
   .paper { display: block }
   .ago { font-size: 0 } .ago::after { content: attr(data-day); font-size: 8.5pt }
   .scroll { max-block-size: none; overflow: visible }

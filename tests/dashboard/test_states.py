@@ -172,7 +172,7 @@ def test_the_whole_of_it_is_used_by_keyboard(open_feed: Open, page: Page, ledger
     expect(page.locator(".rows li")).to_have_count(20)
     expect(page.get_by_text("Daily figures")).to_be_visible()
     stops = []
-    for _ in range(30):
+    for _ in range(31):
         page.keyboard.press("Tab")
         stops.append(
             page.evaluate(
@@ -180,7 +180,7 @@ def test_the_whole_of_it_is_used_by_keyboard(open_feed: Open, page: Page, ledger
                 "(document.querySelector('value-delivered').shadowRoot.activeElement ?? document.body)"
             )
         )
-    assert stops[:9] == [
+    assert stops[:10] == [
         "button 7 days",
         "button 30 days",
         "button 90 days",
@@ -190,9 +190,10 @@ def test_the_whole_of_it_is_used_by_keyboard(open_feed: Open, page: Page, ledger
         "select Filter by agent",
         "summary Daily figu",
         "input Search what is loaded",
+        "button Download",
     ]
-    assert stops[9:29] == [f"summary Work {number:02}Tas" for number in range(20)]
-    assert stops[29] == "button Load more"
+    assert stops[10:30] == [f"summary Work {number:02}Tas" for number in range(20)]
+    assert stops[30] == "button Load more"
 
 
 @pytest.mark.parametrize("width", [390, 320])
@@ -208,7 +209,7 @@ def test_no_button_breaks_its_words_on_a_phone(open_feed: Open, page: Page, ledg
         return new Set([...range.getClientRects()].map(({ top }) => top)).size
     }"""
     found = {button.inner_text(): button.evaluate(lines) for button in page.get_by_role("button").all()}
-    assert found == dict.fromkeys(("7 days", "30 days", "90 days", "Year", "Custom", "Load more"), 1)
+    assert found == dict.fromkeys(("7 days", "30 days", "90 days", "Year", "Custom", "Download", "Load more"), 1)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

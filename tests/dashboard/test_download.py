@@ -1,0 +1,159 @@
+"""The file of a period's outcomes: whole, part by part, and ended by the viewer or the network."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Download, Locator, Page, Route, expect
+
+from tests.dashboard.conftest import Open
+from tests.dashboard.ledger import Ledger
+
+NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
+EXPORT = "**/api/outcomes/export**"
+HEADING = "id,created_at,occurred_at,status,recorded_by\r\n"
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    page.clock.set_fixed_time(NOW)  # timers go on
+    return page
+
+
+@pytest.fixture
+def feed(open_feed: Open, ledger: Ledger) -> Page:
+    """Open a feed that shows an outcome."""
+    ledger.record("Work", created_at=NOW - timedelta(days=1), value_usd=1)
+    page = open_feed()
+    expect(page.locator(".rows li")).to_have_count(1)
+    return page
+
+
+def button(page: Page, name: str = "Download") -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def text(download: Download) -> str:
+    return Path(download.path()).read_bytes().decode()
+
+
+def line(day: int) -> str:
+    return f"x,2026-{day // 31 + 3:02}-{day % 31 + 1:02}T04:00:00.000Z,2026-04-01T00:00:00.000Z,recorded,key:1\r\n"
+
+
+def part(route: Route, body: str, cursor: str | None = None) -> None:
+    headers = {"Content-Type": "text/csv; charset=utf-8"} | ({"Next-Cursor": cursor} if cursor else {})
+    route.fulfill(body=body, headers=headers)
+
+
+def test_all_that_was_recorded_in_the_period_is_in_the_file(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    for days in range(25):  # more than are listed
+        ledger.record(f"ü {days}", created_at=NOW - timedelta(days=days, hours=1), agent_id=7, value_usd=-5)
+    ledger.record("Too long ago", created_at=NOW - timedelta(days=40), agent_id=7)
+    ledger.record("Of another agent", created_at=NOW, agent_id=8)
+    open_feed()
+    page.get_by_label("Filter by agent").select_option("7")
+    expect(page.locator(".rows li")).to_have_count(20)
+    with page.expect_download() as got:
+        button(page).click()
+    assert got.value.suggested_filename == "outcomes_2026-03-17_2026-04-15.csv"
+    rows = list(csv.DictReader(io.StringIO(text(got.value).removeprefix("\ufeff"), newline="")))
+    assert text(got.value).startswith("\ufeffid,")
+    assert [(row["title"], row["value_usd"]) for row in rows] == [(f"ü {days}", "-5") for days in range(25)]
+    expect(button(page)).to_be_visible()
+
+
+def test_of_a_period_that_is_over_the_file_ends_with_it(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    for day in (1, 2, 3):
+        ledger.record(f"No. {day}", created_at=datetime(2026, 3, day, 5, tzinfo=UTC))
+    open_feed(period="2026-03-02..2026-03-02")
+    with page.expect_download() as got:
+        button(page).click()
+    assert got.value.suggested_filename == "outcomes_2026-03-02_2026-03-02.csv"
+    assert [row["title"] for row in csv.DictReader(io.StringIO(text(got.value), newline=""))] == ["No. 2"]
+
+
+def test_parts_are_put_together_and_a_bar_shows_how_far_they_reach(feed: Page) -> None:
+    held: list[Route] = []
+    feed.route(EXPORT, lambda route: held.append(route))
+    button(feed).click()
+    bar = feed.get_by_role("progressbar", name="Downloaded")
+    expect(bar).to_be_visible()
+    assert bar.get_attribute("value") is None
+    with feed.expect_request(EXPORT):
+        part(held[0], HEADING + line(31), cursor="next-one")
+    assert 0.4 < float(bar.evaluate("bar => bar.value")) < 0.6
+    asked = [parse_qs(urlsplit(route.request.url).query) for route in held]
+    assert (asked[0].get("cursor"), asked[1]["cursor"]) == (None, ["next-one"])
+    assert {**asked[1], "cursor": None} == {**asked[0], "cursor": None}
+    with feed.expect_download() as got:
+        part(held[1], line(20))
+    assert text(got.value) == "\ufeff" + HEADING + line(31) + line(20)
+    expect(bar).to_be_hidden()
+
+
+@pytest.mark.parametrize("ends", ["by its button", "with the page's element", "with the session"])
+def test_a_download_that_is_ended_leaves_no_file(feed: Page, ends: str) -> None:
+    downloads: list[Download] = []
+    feed.on("download", lambda download: downloads.append(download))
+    held: list[Route] = []
+    feed.route(EXPORT, lambda route: held.append(route))
+    button(feed).click()
+    cancel = button(feed, "Cancel")
+    with feed.expect_event("requestfailed"):
+        if ends == "by its button":
+            expect(cancel).to_be_focused()
+            cancel.press("Enter")
+            expect(button(feed)).to_be_focused()
+        elif ends == "with the session":
+            feed.context.clear_cookies()
+            feed.evaluate("dispatchEvent(new Event('online'))")
+            expect(feed.locator(".card")).to_have_attribute("data-state", "signed-out")
+        else:
+            feed.evaluate("document.querySelector('value-delivered').remove()")
+    assert downloads == []
+    assert len(held) == 1
+
+
+def test_a_double_click_starts_one_and_does_not_end_it(feed: Page) -> None:
+    held: list[Route] = []
+    feed.route(EXPORT, lambda route: held.append(route))
+    button(feed).dblclick()
+    expect(button(feed, "Cancel")).to_be_visible()
+    with feed.expect_download():
+        part(held[0], HEADING)
+    assert len(held) == 1
+
+
+def test_a_part_that_did_not_come_is_asked_for_again(feed: Page) -> None:
+    answers: list[Callable[[Route], None]] = [
+        lambda route: route.fulfill(status=503, headers={"Retry-After": "0"}, json={"error": "Busy"}),
+        lambda route: route.abort("connectionreset"),
+        lambda route: part(route, HEADING),
+    ]
+    feed.route(EXPORT, lambda route: answers.pop(0)(route))
+    with feed.expect_download() as got:
+        button(feed).click()
+    assert text(got.value) == "\ufeff" + HEADING
+    assert answers == []
+
+
+@pytest.mark.parametrize(("status", "state"), [(404, "ready"), (401, "signed-out")])
+def test_what_is_refused_is_said_and_not_asked_for_again(feed: Page, status: int, state: str) -> None:
+    asked: list[Route] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(status=status, json={"error": "No"})
+
+    feed.route(EXPORT, refuse)
+    button(feed).click()
+    expect(feed.locator(".card")).to_have_attribute("data-state", state)
+    if state == "ready":
+        expect(feed.locator(".download .fault")).to_have_text("Not downloaded. The server answered 404.")
+        expect(button(feed)).to_be_focused()
+    assert len(asked) == 1
