@@ -10,6 +10,10 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
 
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.storage.export import csv_line
+from outcomes.storage.store import response_bytes
+
 from bench.outcome import answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units
 
@@ -47,11 +51,15 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
     # One more than asked for is read, to know whether there is a next page.
     listed = read_units(*map(stored, range(LISTED + 1)))
+    line = csv_line(stored(0))
+    exported = MAX_RESPONSE_BYTES // response_bytes(line)
+    read = read_units(*map(stored, range(exported)))
     return [
         Call("record", 1, 1, assumed["record_ms"], once, 0, 1, len('{"ok":true}')),
         Call("record, no Idempotency-Key", 1, 1, assumed["record_ms"], unkeyed, 0, 1, len('{"ok":true}')),
         Call(f"batch of {BATCHED}", BATCHED, 1, assumed["batch_ms"], once * BATCHED, 0, 1, batch_answer),
         Call(f"list ({LISTED} outcomes)", LISTED, 0, assumed["list_ms"], 0, listed, 0, len(answered()) * LISTED),
+        Call(f"export ({exported:,} outcomes)", exported, 0, assumed["export_ms"], 0, read, 0, len(line) * exported),
     ]
 
 
@@ -109,7 +117,7 @@ def table() -> str:
     ]
     item = item_bytes(stored(0))
     kept = GB / (item + KEPT_OVERHEAD_BYTES) / 1_000_000
-    record, unkeyed, _, listed = columns
+    record, unkeyed, _, listed, exported = columns
     busy = traced(assumed | {"requests_per_second": BUSY}) * prices["xray_per_million_traces"]
     text = [
         "AWS's public prices, us-east-1, arm64, without free tiers. They, and what is assumed, stand in",
@@ -119,10 +127,12 @@ def table() -> str:
         f"A list of {LISTED} takes {listed.read_units:.0f} read units and sends",
         f"{listed.answer_bytes / 1000:.1f} KB. Lambda is taken to need {assumed['authorizer_ms']} ms for the",
         f"authorizer, at {assumed['authorizer_memory_gb']} GB, {assumed['record_ms']} ms to record,",
-        f"{assumed['list_ms']} ms to list and {assumed['batch_ms']} ms for a batch, at {assumed['memory_gb']} GB.",
+        f"{assumed['list_ms']} ms to list, {assumed['batch_ms']} ms for a batch and {assumed['export_ms']} ms for an",
+        f"export, at {assumed['memory_gb']} GB. An export, the most that one response holds, takes",
+        f"{exported.read_units:,.0f} read units.",
         f"A million records that each start both functions anew, in {assumed['authorizer_start_ms']} and",
         f"{assumed['record_start_ms']} ms, cost ${started(prices, assumed):.2f} more.",
-        "A list asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",
+        "Who reads asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",
         f"X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of the others:",
         f"of one call a second, all; at {BUSY} a second it would be ${busy:.2f},",
         "and with `Tracing=PassThrough` nothing.",

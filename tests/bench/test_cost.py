@@ -43,7 +43,7 @@ def test_what_is_remembered_of_a_key_is_counted_as_it_is_stored(tables: dict[str
 
 def test_an_idempotency_key_costs_four_write_units_instead_of_one() -> None:
     _, assumed = cost.inputs()
-    keyed, unkeyed, batch, _ = cost.calls(assumed)
+    keyed, unkeyed, batch, *_ = cost.calls(assumed)
     assert (keyed.write_units, unkeyed.write_units, batch.write_units) == (4, 1, 4 * cost.BATCHED)
 
 
