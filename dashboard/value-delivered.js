@@ -1178,12 +1178,16 @@ class Download {
     this.button.textContent = "Cancel";
     /** @type {BlobPart[]} */
     const parts = ["\ufeff"]; // by which spreadsheets know UTF-8
+    let owner;
     try {
       /** @type {string | null} */
       let cursor = null;
       do {
         if (cursor) url.searchParams.set("cursor", cursor);
         const part = await this.#read(url, running.signal);
+        const id = /^\w+,(\d+),/m.exec(part.text)?.[1]; // none in a part that is empty
+        owner ??= id;
+        if (id && id !== owner) throw new Problem("error", "Somebody else has signed in meanwhile.");
         parts.push(new Blob([part.text]));
         cursor = part.cursor;
         // The newest come first, so the last line says how far it is.

@@ -15,7 +15,7 @@ from tests.dashboard.ledger import Ledger
 
 NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
 EXPORT = "**/api/outcomes/export**"
-HEADING = "id,created_at,occurred_at,status,recorded_by\r\n"
+HEADING = "id,user_id,created_at,occurred_at,status,recorded_by\r\n"
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def text(download: Download) -> str:
     return Path(download.path()).read_bytes().decode()
 
 
-def line(day: int) -> str:
-    return f"x,2026-{day // 31 + 3:02}-{day % 31 + 1:02}T04:00:00.000Z,2026-04-01T00:00:00.000Z,recorded,key:1\r\n"
+def line(day: int, user_id: int = 42) -> str:
+    return f"x,{user_id},2026-{day // 31 + 3:02}-{day % 31 + 1:02}T04:00:00.000Z,2026-04-01T00:00:00.000Z,recorded,key:1\r\n"
 
 
 def part(route: Route, body: str, cursor: str | None = None) -> None:
@@ -90,10 +90,19 @@ def test_parts_are_put_together_and_a_bar_shows_how_far_they_reach(feed: Page) -
     asked = [parse_qs(urlsplit(route.request.url).query) for route in held]
     assert (asked[0].get("cursor"), asked[1]["cursor"]) == (None, ["next-one"])
     assert {**asked[1], "cursor": None} == {**asked[0], "cursor": None}
+    with feed.expect_request(EXPORT):
+        part(held[1], "", cursor="one-more")
     with feed.expect_download() as got:
-        part(held[1], line(20))
+        part(held[2], line(20))
     assert text(got.value) == "\ufeff" + HEADING + line(31) + line(20)
     expect(bar).to_be_hidden()
+
+
+def test_no_file_has_outcomes_of_two_accounts(feed: Page) -> None:
+    answers = [(HEADING + line(31), "next-one"), (line(20, user_id=43), None)]
+    feed.route(EXPORT, lambda route: part(route, *answers.pop(0)))
+    button(feed).click()
+    expect(feed.locator(".download .fault")).to_have_text("Not downloaded. Somebody else has signed in meanwhile.")
 
 
 @pytest.mark.parametrize("ends", ["by its button", "with the page's element", "with the session"])
