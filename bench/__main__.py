@@ -160,6 +160,7 @@ def main() -> int:
     list_growth(report, sizes=[100, 1000] if short else [100, 1000, 10_000])
     summary_growth(report, short)
     laptop_growth(report, short)
+    feed_delay(report, short)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())
     report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCode, packages and memory: `{digest()}`")
@@ -361,6 +362,14 @@ def laptop_growth(report: Report, short: bool) -> None:
     command = [sys.executable, "-m", "bench.laptop", *(["100"] if short else [])]
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     report.text("## Growth of a list of 20 on a laptop: `python -m bench.laptop`")
+    report.text(printed.strip())
+
+
+def feed_delay(report: Report, short: bool) -> None:
+    """Add what bench.feed prints, from a process of its own."""
+    command = [sys.executable, "-m", "bench.feed", *(["5"] if short else [])]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    report.text('## From record to the screen of a feed with `refresh="1"`: `python -m bench.feed`')
     report.text(printed.strip())
 
 
