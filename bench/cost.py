@@ -85,6 +85,21 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
     }
 
 
+def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
+    """Compute the US dollars for a million events that a receiver of webhooks takes at once, by service."""
+    a_million = 1_000_000
+    log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
+    sent_bytes = len(answered()) + assumed["event_bytes"] + assumed["header_bytes"] + assumed["handshake_bytes"]
+    return {
+        "SQS": 3 * prices["queue_per_million"],  # put into the queue, received, deleted
+        "Lambda calls": prices["lambda_per_million"],
+        "Lambda time": _lambda_time(0, assumed["webhook_ms"], prices, assumed),
+        "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],
+        "X-Ray": traced(assumed) * prices["xray_per_million_traces"],
+        "Transfer out": a_million * sent_bytes / GB * prices["transfer_per_gb"],
+    }
+
+
 def started(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
     """Compute the US dollars for a million starts of authorizer and record."""
     return _lambda_time(assumed["authorizer_start_ms"], assumed["record_start_ms"], prices, assumed)
@@ -143,7 +158,17 @@ def table() -> str:
         f"({kept:.1f} million of them) ${prices['kept_gb_month']:.2f}, with",
         f"${prices['restorable_gb_month']:.2f} more for restore to any point in time.",
     ]
-    return "\n\n".join([fill(" ".join(text), 120), "\n".join(lines), fill(" ".join(month), 120)])
+    posted = webhook(prices, assumed)
+    polled = assumed["empty_receives_a_month"] / 1_000_000 * prices["queue_per_million"]
+    webhooks = [
+        f"With a `WebhookUrl`, a million events that the receiver takes at once cost ${sum(posted.values()):.2f} more:",
+        f"{', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}. Lambda is taken to need",
+        f"{assumed['webhook_ms']} ms, most of which the receiver takes; one that hangs costs ten seconds of each",
+        f"attempt. By the month ${prices['secret_month']:.2f} for the secret, and ${polled:.2f} for looking into",
+        "a queue that is empty.",
+    ]
+    paragraphs = [fill(" ".join(each), 120) for each in (text, month, webhooks)]
+    return "\n\n".join([paragraphs[0], "\n".join(lines), *paragraphs[1:]])
 
 
 def rewritten(text: str) -> str:

@@ -69,6 +69,24 @@ def test_tracing_and_access_logs_are_paid_by_every_call(name: str, part: str) ->
         assert without[part] < cost.parts(call, prices, assumed)[part], call.name
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("queue_per_million", "SQS"),
+        ("lambda_per_million", "Lambda calls"),
+        ("webhook_ms", "Lambda time"),
+        ("log_bytes_of_metrics", "CloudWatch Logs"),
+        ("traced_of_the_others", "X-Ray"),
+        ("handshake_bytes", "Transfer out"),
+    ],
+)
+def test_a_webhook_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
+    prices, assumed = cost.inputs()
+    assumed |= {"requests_per_second": 2}
+    with_all, without = cost.webhook(prices, assumed), cost.webhook(prices | {name: 0}, assumed | {name: 0})
+    assert {each for each in with_all if without[each] < with_all[each]} == {part}
+
+
 def test_starts_are_paid_by_time_and_memory() -> None:
     prices, assumed = cost.inputs()
     longer = assumed | {"authorizer_start_ms": 100, "record_start_ms": 200}

@@ -175,13 +175,15 @@ def test_what_cannot_be_told_is_counted_by_the_line_that_says_so(complete: Deplo
 def test_the_dashboard_shows_events_where_there_are_any(complete: Deployment) -> None:
     widgets = json.loads(complete.one("AWS::CloudWatch::Dashboard")["DashboardBody"])["widgets"]
 
-    assert [widget["properties"]["title"] for widget in widgets[-3:]] == [
+    of_events = widgets[10:13]
+    assert [widget["properties"]["title"] for widget in of_events] == [
         "Events told",
         "Oldest event that is not told, milliseconds",
         "Events kept or lost",
     ]
-    assert len(widgets[0]["properties"]["alarms"]) == len(production.ALARMS | production.EVENT_ALARMS)
-    assert {widget["y"] for widget in widgets[-3:]} == {20}
+    alarms = production.ALARMS | production.EVENT_ALARMS | production.WEBHOOK_ALARMS
+    assert len(widgets[0]["properties"]["alarms"]) == len(alarms)
+    assert {widget["y"] for widget in of_events} == {20}
     assert all(widget["x"] + widget["width"] <= 24 for widget in widgets)
 
 

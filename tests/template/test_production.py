@@ -300,7 +300,7 @@ def test_a_stack_s_metrics_do_not_mix_with_another_s(deployed: Deployment) -> No
         [transformation] = counted["MetricTransformations"]
         metric = {"MetricNamespace": f"Outcomes/{STACK}", "MetricName": name, "MetricValue": "1"}
         assert transformation == metric | ({"DefaultValue": 0} if name == "Busy" else {})
-        assert counted["LogGroupName"] == ("FunctionLogs" if name == "EventsKept" else "AccessLogs")
+        assert counted["LogGroupName"] == ("FunctionLogs" if name in {"EventsKept", "WebhooksLate"} else "AccessLogs")
 
 
 def test_failures_of_the_authorizer_are_counted_and_not_its_401s(deployed: Deployment) -> None:
@@ -340,6 +340,11 @@ EVENT_ALARMS = {
     ),
 }
 """Those of a deployment that tells a bus."""
+WEBHOOK_ALARMS = {
+    "WebhooksLateAlarm": (0, {"WebhooksLate", "ApproximateAgeOfOldestMessage"}),
+    "WebhooksSetAsideAlarm": (0, {"ApproximateNumberOfMessagesVisible"}),
+}
+"""Those of one that also has a receiver of webhooks."""
 
 
 def test_there_is_an_alarm_for_each_kind_of_trouble(deployed: Deployment) -> None:
@@ -347,7 +352,11 @@ def test_there_is_an_alarm_for_each_kind_of_trouble(deployed: Deployment) -> Non
 
     assert {
         name: (alarm["Threshold"], {metric for _, metric, _ in metrics(alarm)}) for name, alarm in alarms.items()
-    } == ALARMS | (EVENT_ALARMS if deployed.parameters.get("EventBusName") else {})
+    } == (
+        ALARMS
+        | (EVENT_ALARMS if deployed.parameters.get("EventBusName") else {})
+        | (WEBHOOK_ALARMS if deployed.parameters.get("WebhookUrl") else {})
+    )
     assert all(alarm["ComparisonOperator"] == "GreaterThanThreshold" for alarm in alarms.values())
     assert alarms["SlowRequestsAlarm"]["ExtendedStatistic"] == "p99"
 
@@ -391,6 +400,7 @@ def test_an_alarm_looks_at_what_is_this_stack_s(deployed: Deployment) -> None:
     """A metric that nothing ever writes would keep an alarm quiet for ever."""
     tables, functions = deployed.resources("AWS::DynamoDB::Table"), deployed.resources(FUNCTION)
     sources = deployed.resources("AWS::Lambda::EventSourceMapping")
+    queues = deployed.resources("AWS::SQS::Queue")
     counted = {(f"Outcomes/{STACK}", name) for name in deployed.resources("AWS::Logs::MetricFilter")}
     title = deployed.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]
     for name, alarm in deployed.of("AWS::CloudWatch::Alarm").items():
@@ -405,6 +415,8 @@ def test_an_alarm_looks_at_what_is_this_stack_s(deployed: Deployment) -> None:
                     assert dimensions["FunctionName"] in functions, name
                 case "AWS/DynamoDB":
                     assert dimensions["TableName"] in tables, name
+                case "AWS/SQS":
+                    assert dimensions["QueueName"].removesuffix(".QueueName") in queues, name
                 case _:
                     assert (namespace, metric) in counted, name
                     assert dimensions == {}, name
@@ -493,7 +505,7 @@ def test_an_alarm_tells_somebody_when_there_is_a_topic(complete: Deployment, dep
 def test_the_runbook_says_of_each_alarm_what_it_means_and_what_to_do() -> None:
     sections = re.split(r"^## ", (ROOT / "docs/runbook.md").read_text(), flags=re.MULTILINE)
     said = {section.partition("\n")[0]: section for section in sections}
-    for alarm in ALARMS | EVENT_ALARMS:
+    for alarm in ALARMS | EVENT_ALARMS | WEBHOOK_ALARMS:
         section = said[alarm.removesuffix("Alarm")]
         assert all(part in section for part in ("**Means**", "**Look**", "**Do**")), alarm
         assert "```" in section or "dashboard" in section, alarm
@@ -570,6 +582,7 @@ ANOTHER = {
     "SnapStart": "PublishedVersions",
     "TotalsEdition": "2",
     "Tracing": "PassThrough",
+    "WebhookUrl": "https://hooks.example.com/".ljust(200, "x"),
 }
 # These change no version: how much of a function there may be, and what only `sam local` sets. The other architecture
 # has other compiled packages in the layer, which is then another one.

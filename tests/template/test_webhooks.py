@@ -1,6 +1,8 @@
 """Webhooks: what there is of them when a receiver is named, who may do what, and that nothing is lost."""
 
+import json
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +15,7 @@ from local.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE
 
 from . import test_functions
+from . import test_production as production
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
 from .test_production import FUNCTION, answer, description, metrics
 from .test_production_mutations import Mutate, Promise, allow, assert_missed, params, the
@@ -186,6 +189,49 @@ def test_the_words_that_are_counted_are_the_function_s() -> None:
     text = (ROOT / "functions/deliver_webhook/app.py").read_text()
     assert '"Webhook not delivered"' in text
     assert '"attempt": delivery.number' in text
+
+
+def test_the_dashboard_shows_webhooks_where_there_are_any(complete: Deployment) -> None:
+    widgets = json.loads(complete.one("AWS::CloudWatch::Dashboard")["DashboardBody"])["widgets"]
+
+    of_webhooks = widgets[13:]
+    assert [widget["properties"]["title"] for widget in of_webhooks] == [
+        "Webhooks by result",
+        "Webhooks that wait for an attempt",
+        "Webhooks set aside",
+    ]
+    assert [(widget["x"], widget["y"], widget["width"]) for widget in of_webhooks] == [
+        (0, 26, 8),
+        (8, 26, 8),
+        (16, 26, 8),
+    ]
+    assert '"Webhooks' not in deploy(EventBusName=BUS).one("AWS::CloudWatch::Dashboard")["DashboardBody"]
+
+
+AS_ALL_OTHERS: list[Promise] = [
+    production.test_only_a_function_of_ours_may_be_a_function_s_role,
+    production.test_every_function_logs_where_lines_are_not_kept_for_ever,
+    production.test_the_services_trace,
+    production.test_a_stack_s_metrics_do_not_mix_with_another_s,
+    production.test_there_is_an_alarm_for_each_kind_of_trouble,
+    production.test_an_alarm_is_silent_when_there_is_no_traffic,
+    production.test_an_alarm_looks_at_what_is_this_stack_s,
+    production.test_no_alarm_looks_at_more_than_cloudwatch_takes,
+    production.test_an_alarm_adds_up_all_that_it_looks_at,
+    production.test_whatever_a_function_is_configured_with_reaches_its_callers,
+    production.test_every_function_is_called_by_an_alias_that_a_release_moves,
+]
+
+
+@pytest.fixture(scope="module")
+def sending() -> Deployment:
+    """Make a deployment with the defaults, a bus and a receiver."""
+    return deploy(EventBusName=BUS, WebhookUrl=FINE[0])
+
+
+@pytest.mark.parametrize("promise", AS_ALL_OTHERS, ids=lambda promise: promise.__name__)
+def test_it_keeps_the_promises_of_all(sending: Deployment, promise: Callable[[Deployment], None]) -> None:
+    promise(sending)
 
 
 def also_allow(principal: Any) -> Mutate:
