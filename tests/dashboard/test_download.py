@@ -42,7 +42,23 @@ def text(download: Download) -> str:
 
 
 def line(day: int, user_id: int = 42) -> str:
-    return f"x,{user_id},2026-{day // 31 + 3:02}-{day % 31 + 1:02}T04:00:00.000Z,2026-04-01T00:00:00.000Z,recorded,key:1\r\n"
+    recorded = f"2026-{day // 31 + 3:02}-{day % 31 + 1:02}T04:00:00.000Z"
+    return f"x,{user_id},{recorded},2026-03-01T00:00:00.000Z,recorded,key:1\r\n"
+
+
+class Held(list[Route]):
+    """Keeps requests unanswered, until a test answers them."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
+        page.route(EXPORT, lambda route: self.append(route))
+
+    def wait_for(self, number: int) -> Route:
+        """Wait for the request of this number, from 0 on."""
+        while len(self) <= number:
+            self.page.wait_for_timeout(20)
+        return self[number]
 
 
 def part(route: Route, body: str, cursor: str | None = None) -> None:
@@ -78,22 +94,21 @@ def test_of_a_period_that_is_over_the_file_ends_with_it(open_feed: Open, page: P
 
 
 def test_parts_are_put_together_and_a_bar_shows_how_far_they_reach(feed: Page) -> None:
-    held: list[Route] = []
-    feed.route(EXPORT, lambda route: held.append(route))
+    held = Held(feed)
     button(feed).click()
     bar = feed.get_by_role("progressbar", name="Downloaded")
     expect(bar).to_be_visible()
     assert bar.get_attribute("value") is None
-    with feed.expect_request(EXPORT):
-        part(held[0], HEADING + line(31), cursor="next-one")
+    part(held.wait_for(0), HEADING + line(31), cursor="next-one")
+    held.wait_for(1)
     assert 0.4 < float(bar.evaluate("bar => bar.value")) < 0.6
     asked = [parse_qs(urlsplit(route.request.url).query) for route in held]
     assert (asked[0].get("cursor"), asked[1]["cursor"]) == (None, ["next-one"])
     assert {**asked[1], "cursor": None} == {**asked[0], "cursor": None}
-    with feed.expect_request(EXPORT):
-        part(held[1], "", cursor="one-more")
+    part(held[1], "", cursor="one-more")
+    last = held.wait_for(2)
     with feed.expect_download() as got:
-        part(held[2], line(20))
+        part(last, line(20))
     assert text(got.value) == "\ufeff" + HEADING + line(31) + line(20)
     expect(bar).to_be_hidden()
 
@@ -109,9 +124,9 @@ def test_no_file_has_outcomes_of_two_accounts(feed: Page) -> None:
 def test_a_download_that_is_ended_leaves_no_file(feed: Page, ends: str) -> None:
     downloads: list[Download] = []
     feed.on("download", lambda download: downloads.append(download))
-    held: list[Route] = []
-    feed.route(EXPORT, lambda route: held.append(route))
+    held = Held(feed)
     button(feed).click()
+    held.wait_for(0)
     cancel = button(feed, "Cancel")
     with feed.expect_event("requestfailed"):
         if ends == "by its button":
@@ -129,12 +144,12 @@ def test_a_download_that_is_ended_leaves_no_file(feed: Page, ends: str) -> None:
 
 
 def test_a_double_click_starts_one_and_does_not_end_it(feed: Page) -> None:
-    held: list[Route] = []
-    feed.route(EXPORT, lambda route: held.append(route))
+    held = Held(feed)
     button(feed).dblclick()
     expect(button(feed, "Cancel")).to_be_visible()
+    first = held.wait_for(0)
     with feed.expect_download():
-        part(held[0], HEADING)
+        part(first, HEADING)
     assert len(held) == 1
 
 
