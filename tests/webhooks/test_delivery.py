@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from moto.sqs.models import sqs_backends
-from outcomes.contract import instants
+from outcomes.contract import events, instants
 from outcomes.storage.dynamodb import SecretsManager
 from outcomes.webhooks import delivery
 from outcomes.webhooks.delivery import HOUR, LONGEST, SPREAD, WAITS, SigningKeys, wait_after
@@ -20,6 +20,7 @@ from functions.deliver_webhook import app
 from local.environment import ACCOUNT, REGION
 from tests.aws import aws_client, mock_aws
 from tests.faults import DENIED, error, faulty
+from tests.template.conftest import deploy
 from tests.webhooks.conftest import ReceivingServer
 
 SECRET = "made0up0webhook0secret0of0sixty0four0letters0and0digits0as0aws00"
@@ -48,6 +49,7 @@ class Queues:
         arn = self.sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": len(WAITS) + 1})
         self.url = self.sqs.create_queue(QueueName="WebhooksQueue", Attributes={"RedrivePolicy": policy})["QueueUrl"]
+        self.arn = arn.replace("DeadWebhooksQueue", "WebhooksQueue")
         self.waits: list[int] = []
 
     def put(self, body: str = ON_THE_BUS) -> None:
@@ -109,6 +111,25 @@ def test_an_event_of_the_bus_is_posted_and_verified(queues: Queues, server: Rece
     assert call.headers["webhook-id"] == EVENT["id"]
     assert b'"value_usd":12345678901234567.10' in call.body
     assert (queues.waiting, queues.dead) == ([], [])
+
+
+def test_what_the_stack_tells_the_bus_comes_through_the_rule_and_nothing_else(
+    queues: Queues, server: ReceivingServer
+) -> None:
+    [rule] = deploy(EventBusName="default", WebhookUrl="https://hooks.example.com/").of("AWS::Events::Rule").values()
+    eventbridge = aws_client("events")
+    eventbridge.put_rule(Name="webhooks", EventPattern=json.dumps(rule["EventPattern"]))
+    eventbridge.put_targets(Rule="webhooks", Targets=[{"Id": "queue", "Arn": queues.arn}])
+    event = events.Event(
+        "01M8:2", "outcome.recorded", "2026-04-01T12:00:00.000Z", "outcomes/01M8", '{"value_usd":1.50}'
+    )
+    ours, others = (events.entry(event, source, "default") for source in ("outcomes-local", "outcomes-prod"))
+    assert eventbridge.put_events(Entries=[others, ours])["FailedEntryCount"] == 0
+    queues.poll()
+
+    [call] = server.calls
+    assert call.headers["webhook-id"] == "01M8:2"
+    assert Webhook(SECRET).verify(call.body, call.headers) == json.loads(ours["Detail"])
 
 
 def test_what_failed_for_a_while_is_delivered(queues: Queues, server: ReceivingServer, log: Log) -> None:
