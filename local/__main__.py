@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 from local.environment import forget_real_aws
 from local.errors import StackError
@@ -157,11 +158,20 @@ def settings_of(options: argparse.Namespace) -> "Settings":
         key=key,
         session_secret=os.environ.get("SESSION_SECRET") or kept.session_secret,
         dashboard_origins=os.environ.get("DASHBOARD_ORIGINS", ""),
+        events_url=events_url(os.environ.get("EVENTS_URL", "")),
         port=listening_port(),
         template=options.template,
         data=options.data,
         parameters={name: value for name, _, value in pairs},
     )
+
+
+def events_url(text: str) -> str:
+    """Check where events are to be posted. Raises StackError when that is no such URL."""
+    parts = urlsplit(text)
+    if text and not (parts.scheme in {"http", "https"} and parts.hostname):
+        raise StackError("EVENTS_URL must be a URL such as http://127.0.0.1:8000/events")
+    return text
 
 
 def listening_port() -> int:

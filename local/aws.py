@@ -1,4 +1,4 @@
-"""The AWS services that the functions call: moto behind HTTP, with the template's own tables and secrets."""
+"""The AWS services that the functions call: moto behind HTTP, with the template's own tables, buckets and secrets."""
 
 import logging
 import sys
@@ -58,8 +58,8 @@ class Aws:
     def __init__(self, journal: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         """Start serving. Raises StackError when the port is taken."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._persistence = Persistence(dynamodb_backends[ACCOUNT][REGION], Journal(journal))
-        app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), self._persistence)
+        self.persistence = Persistence(dynamodb_backends[ACCOUNT][REGION], Journal(journal))
+        app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), self.persistence)
         with listening_socket(host, port) as listener:
             self.port = listener.getsockname()[1]
             self._server = make_server(
@@ -74,10 +74,10 @@ class Aws:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        self._persistence.close()
+        self.persistence.close()
 
     def create(self, template: Template, secrets: dict[str, str]) -> dict[str, str]:
-        """Create the template's tables, with what the journal has of them, and its secrets.
+        """Create the template's tables, with what the journal has of them, its buckets, and its secrets.
 
         `secrets` gives the text of secrets by logical id; one that is not in it gets what the template says, else a
         random text. Returns the tables' names by logical id. Raises StackError when AWS would refuse one of them, and
@@ -91,13 +91,15 @@ class Aws:
             for logical_id in template.resources("AWS::DynamoDB::Table"):
                 tables[logical_id] = template.name(logical_id)
                 _create_table(dynamodb, template, logical_id)
+            for logical_id in template.resources("AWS::S3::Bucket"):
+                boto3.client("s3", endpoint_url=self.url).create_bucket(Bucket=template.name(logical_id))
             for logical_id, properties in template.resources("AWS::SecretsManager::Secret").items():
                 text = secrets.get(logical_id) or template.resolve(properties.get("SecretString")) or token_urlsafe(48)
                 secret = secrets_manager.create_secret(Name=template.name(logical_id), SecretString=text)
                 template.arns[logical_id] = secret["ARN"]
         except (BotoCoreError, ClientError) as error:
             raise StackError(f"{logical_id}: {' '.join(str(error).split())}") from error
-        self._persistence.restore(tables.values())
+        self.persistence.restore(tables.values())
         return tables
 
 
@@ -123,10 +125,9 @@ def _one_at_a_time(app: "WSGIApplication", persistence: Persistence) -> "WSGIApp
 
     moto checks a condition and writes in two steps; of two requests at once, both could pass where AWS lets one.
     """
-    lock = threading.Lock()
 
     def locked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with lock:
+        with persistence.lock:
             answer = app(environ, start_response)
             try:
                 persistence.write()

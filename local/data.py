@@ -1,6 +1,6 @@
 """The folder in which the local stack keeps what outlives it: `.local/` of the checkout, unless it is told otherwise.
 
-journal.jsonl   the items of the template's tables
+journal.jsonl   the items of the template's tables, and what nobody has heard of yet
 secrets.json    the bearer key and the session secret
 seeded          the users that were seeded
 stack.json      where the running stack is

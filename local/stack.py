@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import logging
 import os
 import shlex
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from local import demo
+from local import bus, demo, event_sources
 from local.aws import Aws
 from local.data import JOURNAL, STACK
 from local.environment import CREDENTIALS, REGION
@@ -27,6 +28,8 @@ from local.openapi import api
 from local.session_cookies import mint
 from local.state import State
 from local.template import load
+
+log = logging.getLogger("local")
 
 HOST = "127.0.0.1"
 DEMO_USER = 42
@@ -39,7 +42,7 @@ class Settings:
     """The settings of a stack.
 
     data: the folder that keeps what outlives the stack. port: 0 takes a free one. parameters: of the template; they win
-    over everything else that a parameter could be.
+    over everything else that a parameter could be. events_url: gets each event by POST, if it is not empty.
     """
 
     template: Path
@@ -48,6 +51,7 @@ class Settings:
     key: str
     session_secret: str
     dashboard_origins: str = ""
+    events_url: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
 
 
@@ -58,6 +62,7 @@ def local_parameters(settings: Settings, port: int) -> dict[str, str]:
     return {
         "AcceptPlainCookies": "true",
         "DashboardOrigins": ",".join(filter(None, [settings.dashboard_origins, own_origins])),
+        "EventBusName": "default",
         "KeyFingerprints": sha256(settings.key.encode()).hexdigest(),
     }
 
@@ -75,9 +80,17 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         with _reading(settings.template):
             functions = {arn: Function(spec, aws.url) for arn, spec in specs(template).items()}
             gateway = Gateway(api(template), functions)
+            sources = event_sources.sources(template)
         for function in functions.values():
             cleanup.push_async_callback(function.close)
-        await asyncio.gather(*(function.warm() for function in functions.values()))
+        # Nobody waits for those that hear of what has happened: they start with the first event.
+        waited_for = functions.keys() - {source.function_arn for source in sources}
+        await asyncio.gather(*(functions[arn].warm() for arn in waited_for))
+        bus.listen(aws.persistence.told if settings.events_url else None)
+        for source in sources:
+            _run_beside(cleanup, event_sources.read(source, functions, aws.persistence))
+        if settings.events_url:
+            _run_beside(cleanup, bus.post(settings.events_url, aws.persistence.told, aws.persistence))
 
         cookie = _demo_cookie(settings)
         dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
@@ -99,7 +112,8 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         cleanup.callback(state.remove, settings.data / STACK)
         page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
         print(
-            f"{page}{banner(settings, state, cookie)}Edits to functions/ and layers/ count from the next request on.\n",
+            f"{page}{banner(settings, state, cookie)}"
+            f"{_events_banner(settings, sources)}Edits to functions/ and layers/ count from the next request on.\n",
             flush=True,
         )
         await stopped.wait()
@@ -121,6 +135,23 @@ async def run_aws(settings: Settings, port: int) -> None:
         cleanup.callback(state.remove, settings.data / STACK)
         print(sam_banner(settings, state, aws, parameters, _demo_cookie(settings)), flush=True)
         await stopped.wait()
+
+
+def _run_beside(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run something until the stack ends."""
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(_log_failure)
+    cleanup.push_async_callback(end)
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("events are told no longer", exc_info=error)
 
 
 @contextmanager
@@ -178,6 +209,14 @@ Make a key for an agent of user {DEMO_USER}, which records no more than it may:
 
 What is recorded stays in {settings.data}, as do the key and the sessions; make reset empties it.
 """
+
+
+def _events_banner(settings: Settings, sources: list[event_sources.Source]) -> str:
+    if not sources:
+        return ""
+    if settings.events_url:
+        return f"Each event is posted to {settings.events_url}.\n"
+    return "Each event is a line of the log; EVENTS_URL=http://... posts it there.\n"
 
 
 def _curl(url: str, credential: str, body: dict[str, Any] | None = None) -> str:

@@ -112,6 +112,7 @@ class Table(MotoTable):
         moto would copy each item, and does so for each action of a transaction: a hundred copies of everything.
         """
         twin = copy(self)
+        twin.stream_shard = copy(self.stream_shard)
         twin.items = defaultdict(dict)
         for key, item in self.items.items():
             twin.items[key] = dict(item) if self.has_range_key else item

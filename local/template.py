@@ -41,6 +41,7 @@ NAMES = {
     "AWS::Lambda::Alias": "Name",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Lambda::LayerVersion": "",
+    "AWS::S3::Bucket": "BucketName",
     "AWS::SecretsManager::Secret": "Name",
 }
 
@@ -112,6 +113,8 @@ class Template:
             raise StackError(f"{logical_id} is an {resource['Type']}, which the local stack does not run")
         if resource["Type"] == "AWS::ApiGateway::RestApi":
             return sha256(logical_id.encode()).hexdigest()[:10]
+        if resource["Type"] == "AWS::S3::Bucket":  # of which no name has capitals
+            logical_id = f"{STACK_NAME}-{logical_id}".lower()
         return _text(self.resolve(resource.get("Properties", {}).get(NAMES[resource["Type"]], logical_id)))
 
     def arn(self, logical_id: str) -> str:
@@ -129,6 +132,8 @@ class Template:
                 return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}:{name}"
             case "AWS::Lambda::LayerVersion":
                 return f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1"
+            case "AWS::S3::Bucket":
+                return f"arn:aws:s3:::{name}"
             case type_:
                 raise StackError(f"the ARN of {logical_id}, an {type_}, is not known to the local stack")
 
@@ -169,6 +174,9 @@ class Template:
 
     def _get_att(self, argument: str | list[str]) -> str:
         logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+        table = self.resources("AWS::DynamoDB::Table").get(logical_id, {})
+        if attribute == "StreamArn" and isinstance(self.resolve(table.get("StreamSpecification")), dict):
+            return f"{self.arn(logical_id)}/stream/local"
         if attribute != "Arn":
             raise StackError(f"{logical_id}.{attribute} is not known to the local stack")
         return self.arn(logical_id)

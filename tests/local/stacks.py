@@ -23,6 +23,7 @@ from tests.canaries import MARKS, leaks
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
+WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,14 @@ class Stack:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, module: str = "local"
+) -> Iterator[Stack]:
     """Run a stack on a free port, with its files in `folder`, until the block ends; a later one goes on with them."""
     data, output_file, log_file = folder / "data", folder / "output", folder / "log"
     with output_file.open("w") as output, log_file.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local", "--data", str(data), *arguments],
+            [sys.executable, "-m", module, "--data", str(data), *arguments],
             cwd=ROOT,
             env={**os.environ, "PORT": "0", **(environment or {})},
             stdout=output,
@@ -117,6 +120,6 @@ def local(
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run our own template. Tests share it, so each uses users of its own."""
-    with running(tmp_path_factory.mktemp("stack")) as stack:
+    """Run our own template. Tests share it, so each uses users of its own, and nobody listens to events."""
+    with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS) as stack:
         yield stack

@@ -1,6 +1,7 @@
 """The journal, and the tables that it restores."""
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,10 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.dynamodb.models import dynamodb_backends
 
+from local.backlog import Backlog
 from local.environment import ACCOUNT, REGION
 from local.errors import StackError
 from local.journal import Journal
@@ -311,19 +314,95 @@ def test_a_table_whose_key_has_changed_is_named(journal: Path) -> None:
 
 
 def test_a_stream_tells_of_what_is_written_and_not_of_what_is_restored(journal: Path) -> None:
-    def told() -> list[str]:
-        table = dynamodb_backends[ACCOUNT][REGION].tables[PAGES]
-        assert table.stream_shard
-        return [record.record["dynamodb"]["Keys"]["page"]["S"] for record in table.stream_shard.items]
-
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         put("a")
         persistence.write()
-        assert told() == ["a"]
+        assert streamed(persistence) == ["a"]
+        persistence.done(stream(persistence), [1])
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         put("b")
         persistence.write()
-        assert told() == ["b"]
+        assert streamed(persistence) == ["b"]
+
+
+def test_what_a_stream_tells_waits_for_its_reader_until_that_is_done_with_it(journal: Path) -> None:
+    with persistent_tables(journal, PAGES, streams=True) as persistence:
+        for page in "abc":
+            put(page)
+        persistence.write()
+        persistence.done(stream(persistence), [1])
+    for _ in range(2):
+        with persistent_tables(journal, PAGES, streams=True) as persistence:
+            assert streamed(persistence) == ["b", "c"]
+    with persistent_tables(journal, PAGES, streams=True) as persistence:
+        put("d")
+        persistence.write()
+        assert [number for number, _ in stream(persistence).first(9)] == [2, 3, 4]
+    with persistent_tables(journal, PAGES) as persistence:  # a stream that is turned off is over
+        assert persistence.stream(PAGES) is None
+    with persistent_tables(journal, PAGES, streams=True) as persistence:
+        assert streamed(persistence) == []
+
+
+def test_a_stream_does_not_tell_of_a_transaction_that_was_cancelled(journal: Path) -> None:
+    writes = [
+        {"Put": {"TableName": PAGES, "Item": {"page": {"S": "b"}}}},
+        {
+            "Put": {
+                "TableName": PAGES,
+                "Item": {"page": {"S": "a"}},
+                "ConditionExpression": "attribute_not_exists(page)",
+            }
+        },
+    ]
+    with persistent_tables(journal, PAGES, streams=True) as persistence:
+        put("a")
+        persistence.write()
+        with pytest.raises(ClientError, match="TransactionCanceled"):
+            aws_client("dynamodb").transact_write_items(TransactItems=writes)
+        persistence.write()
+        assert streamed(persistence) == ["a"]
+        aws_client("dynamodb").transact_write_items(TransactItems=writes[:1])
+        persistence.write()
+        assert streamed(persistence) == ["a", "b"]
+
+
+def test_a_stream_does_not_tell_of_a_write_that_changed_nothing(journal: Path) -> None:
+    with persistent_tables(journal, PAGES, streams=True) as persistence:
+        put("a", text={"S": "x"})
+        put("a", text={"S": "x"})
+        persistence.write()
+        assert streamed(persistence) == ["a"]
+
+
+def test_what_cannot_be_kept_of_a_stream_is_kept_with_the_next_write(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with persistent_tables(journal, PAGES, streams=True) as persistence:
+        put("a")
+        with monkeypatch.context() as full_disk:
+            full_disk.setattr(os, "pwrite", lambda *_: raised(OSError(errno.ENOSPC, "No space left on device")))
+            with pytest.raises(OSError, match="No space"):
+                persistence.write()
+        assert streamed(persistence) == []
+        put("b")
+        persistence.write()
+        assert streamed(persistence) == ["a", "b"]
+
+
+def raised(error: Exception) -> None:
+    raise error
+
+
+def stream(persistence: Persistence) -> Backlog:
+    backlog = persistence.stream(PAGES)
+    assert backlog is not None
+    return backlog
+
+
+def streamed(persistence: Persistence) -> list[str]:
+    """List of which pages the stream tells."""
+    return [json.loads(text)["dynamodb"]["Keys"]["page"]["S"] for _, text in stream(persistence).first(9)]
 
 
 def test_a_table_that_was_deleted_is_no_obstacle(journal: Path) -> None:

@@ -15,6 +15,7 @@ from local.errors import StackError
 from . import test_data, test_functions
 from . import test_production as production
 from .conftest import ROOT, Deployment, deploy
+from .test_functions import KEPT_EVENTS
 from .test_production_mutations import Mutate, Promise, allow, assert_missed, params, the, without_alarm_metric
 
 FUNCTION = "PublishEventsFunction"
@@ -103,7 +104,7 @@ def test_each_stream_has_the_function_for_its_reader_from_its_beginning(complete
     sources = {name: source for name, source in complete.of(SOURCE).items() if name.startswith(FUNCTION)}
 
     assert {name: source["EventSourceArn"] for name, source in sources.items()} == {
-        name: f"{table}.StreamArn" for name, table in STREAMS.items()
+        name: complete.resolve({"Fn::GetAtt": [table, "StreamArn"]}) for name, table in STREAMS.items()
     }
     for source in sources.values():
         assert source["FunctionName"].endswith(f":function:{FUNCTION}:live")
@@ -119,14 +120,16 @@ def test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole(complete: 
         assert source["BisectBatchOnFunctionError"] is True, name
         assert source["MaximumRetryAttempts"] == -1, name
         assert source["MaximumRecordAgeInSeconds"] == HALF_A_DAY, name
-        assert source["DestinationConfig"] == {"OnFailure": {"Destination": "KeptEvents.Arn"}}, name
+        assert source["DestinationConfig"] == {"OnFailure": {"Destination": KEPT_EVENTS}}, name
         assert source.get("ParallelizationFactor", 1) == 1, name
 
 
 def test_what_is_kept_is_for_nobody_else_and_not_for_ever(complete: Deployment) -> None:
     bucket = complete.of("AWS::S3::Bucket")["KeptEvents"]
     [rule] = bucket["LifecycleConfiguration"]["Rules"]
-    [policy] = [each for each in complete.of("AWS::S3::BucketPolicy").values() if each["Bucket"] == "KeptEvents"]
+    [policy] = [
+        each for each in complete.of("AWS::S3::BucketPolicy").values() if each["Bucket"] == complete.name("KeptEvents")
+    ]
     [denied] = policy["PolicyDocument"]["Statement"]
 
     assert all(bucket["PublicAccessBlockConfiguration"].values())
@@ -137,7 +140,7 @@ def test_what_is_kept_is_for_nobody_else_and_not_for_ever(complete: Deployment) 
     # What backups of tables remember: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
     assert (rule["Status"], rule["ExpirationInDays"], rule.get("Prefix")) == ("Enabled", 35, None)
     assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:*")
-    assert denied["Resource"] == ["KeptEvents.Arn", "KeptEvents.Arn/*"]
+    assert denied["Resource"] == [KEPT_EVENTS, f"{KEPT_EVENTS}/*"]
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 

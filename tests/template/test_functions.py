@@ -15,6 +15,7 @@ OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS = (
     f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}"
     for name in ("OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable", "TotalsTable")
 )
+KEPT_EVENTS = "arn:aws:s3:::outcomes-local-keptevents"
 
 # Everything that a function may do, beside writing its log and trace; a third entry is the only operation that may
 # enclose it, or else the only attributes that it may name. A new line here is a decision.
@@ -64,15 +65,15 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     # It changes nothing, and hears of no other tables.
     "PublishEventsFunction": {
         *(
-            (f"dynamodb:{action}", f"{table}.StreamArn")
+            (f"dynamodb:{action}", f"{table}/stream/local")
             for action in ("DescribeStream", "GetShardIterator", "GetRecords")
-            for table in ("OutcomesTable", "KeysTable")
+            for table in (OUTCOMES, KEYS)
         ),
         *(("dynamodb:ListStreams", f"{table}/stream/*") for table in (OUTCOMES, KEYS)),
         ("dynamodb:BatchGetItem", OUTCOMES),
         ("events:PutEvents", "arn:aws:events:us-east-1:123456789012:event-bus/platform"),
-        ("s3:PutObject", "KeptEvents.Arn/*"),
-        ("s3:ListBucket", "KeptEvents.Arn"),
+        ("s3:PutObject", f"{KEPT_EVENTS}/*"),
+        ("s3:ListBucket", KEPT_EVENTS),
     },
     # It neither fills its own queue nor empties that of what was set aside.
     "DeliverWebhookFunction": {

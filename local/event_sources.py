@@ -1,0 +1,118 @@
+"""Event source mappings: what gives a function the records of a table's stream.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-batchfailurereporting.html
+
+As Lambda's own but for the end: what fails is given again for as long as it fails, also after 12 hours.
+"""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.backlog import Backlog
+from local.errors import StackError
+from local.lambdas import MAX_EVENT_BYTES, Function, FunctionError
+from local.persistence import Persistence
+from local.template import Template
+
+log = logging.getLogger("local")
+
+MAX_PAUSE = 10.0
+"""Seconds between two attempts."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A mapping of the template. arn: of the stream. bisects: whether a batch that fails is halved."""
+
+    arn: str
+    table: str
+    function_arn: str
+    batch_size: int
+    bisects: bool
+
+
+def sources(template: Template) -> list[Source]:
+    """Read the template's mappings of streams. Raises StackError for what the local stack does not do."""
+    found = []
+    for logical_id, properties in template.resources("AWS::Lambda::EventSourceMapping").items():
+        mapping = template.resolve({name: value for name, value in properties.items() if name != "DestinationConfig"})
+        arn = mapping["EventSourceArn"]
+        if ":dynamodb:" not in arn:
+            raise StackError(f"{logical_id}: the local stack reads streams of tables, not {arn}")
+        if "FilterCriteria" in mapping or mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            raise StackError(f"{logical_id}: the local stack filters nothing, and wants ReportBatchItemFailures")
+        found.append(
+            Source(
+                arn=arn,
+                table=arn.split("/")[1],
+                function_arn=":".join(mapping["FunctionName"].split(":")[:7]),  # whichever alias: the code on disk
+                batch_size=int(mapping.get("BatchSize", 100)),
+                bisects=bool(mapping.get("BisectBatchOnFunctionError")),
+            )
+        )
+    return found
+
+
+async def read(source: Source, functions: Mapping[str, Function], persistence: Persistence) -> None:
+    """Give a function all records of a stream in their order, as they come, until cancelled."""
+    backlog, function = persistence.stream(source.table), functions[source.function_arn]
+    if backlog is None:
+        raise StackError(f"{source.table} has no stream")
+    with backlog.listening() as more:
+        size, pause = source.batch_size, 0.1
+        while True:
+            more.clear()
+            batch = _batch(source, backlog, size)
+            if not batch:
+                await more.wait()
+                continue
+            try:
+                answer = await function.invoke({"Records": list(batch.values())}, str(uuid.uuid4()))
+                done = _done(batch, answer)
+            except FunctionError:  # of which the function's own log has told
+                done = []
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                log.error("%s: no answer about a batch of records: %r", function.spec.name, error)
+                done = []
+            if done:
+                try:
+                    await asyncio.to_thread(persistence.done, backlog, done)
+                except OSError as error:
+                    log.error("what was told is not noted: %s", error.strerror)
+                    done = []
+            if len(done) == len(batch):
+                size, pause = source.batch_size, 0.1
+                continue
+            if not done and source.bisects:
+                size = max(1, len(batch) // 2)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE)
+
+
+def _batch(source: Source, backlog: Backlog, size: int) -> dict[int, Any]:
+    """Read the oldest records by number, as many as an event holds, one at least."""
+    batch: dict[int, Any] = {}
+    room = MAX_EVENT_BYTES - 1_000
+    for number, text in backlog.first(size):
+        room -= len(text.encode()) + len(source.arn) + 100
+        if batch and room < 0:
+            break
+        record = json.loads(text)
+        record["dynamodb"]["SequenceNumber"] = str(number)
+        batch[number] = record | {"eventSourceARN": source.arn}
+    return batch
+
+
+def _done(batch: dict[int, Any], answer: Any) -> list[int]:
+    """Read which records need not be given again: those before the first that failed. No answer is a good one."""
+    failed = ({} if answer is None else answer).get("batchItemFailures") or []
+    failures = [int(failure["itemIdentifier"]) for failure in failed]
+    first = min(failures, default=None)
+    if first is not None and first not in batch:
+        raise ValueError(f"{first} is none of the batch")
+    return [number for number in batch if first is None or number < first]

@@ -1,0 +1,29 @@
+"""python -m tests.local.faulty_bus: the local stack with a bus that takes each other call, and two of three entries."""
+
+import sys
+from itertools import count
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.events.models import EventsBackend
+
+from local.__main__ import main
+
+put_events = EventsBackend.put_events
+calls, entries = count(), count()
+
+
+def refuse_some(self: EventsBackend, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take the events of each other call, but for each third."""
+    if next(calls) % 2:
+        raise JsonRESTError("InternalException", "as the test wants it")
+    results: list[dict[str, Any]] = []
+    for event in events:
+        refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "as the test wants it"}
+        results += [refused] if next(entries) % 3 == 2 else put_events(self, [event])
+    return results
+
+
+if __name__ == "__main__":
+    EventsBackend.put_events = refuse_some  # type: ignore[method-assign]
+    sys.exit(main())

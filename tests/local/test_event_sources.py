@@ -1,0 +1,245 @@
+"""Event source mappings: which records a function is given, and which again."""
+
+import asyncio
+import errno
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from local import bus, event_sources
+from local.backlog import Backlog
+from local.errors import StackError
+from local.event_sources import Source
+from local.journal import Journal
+from local.lambdas import Function, FunctionError
+from local.persistence import Persistence
+from local.template import Template
+
+ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/Pages/stream/local"
+SOURCE = Source(ARN, "Pages", "the function", batch_size=4, bisects=True)
+FINE: Any = {"batchItemFailures": []}
+
+
+class Reader:
+    """A function that answers batch after batch with what it is told to, and from then on that all is fine."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.batches: list[list[int]] = []
+        self.events: list[Any] = []
+        self.spec = type("Spec", (), {"name": "Reader"})
+        self._answers = list(answers)
+
+    async def invoke(self, event: Any, _request_id: str) -> Any:
+        json.dumps(event)
+        self.events.append(event)
+        self.batches.append([int(record["dynamodb"]["SequenceNumber"]) for record in event["Records"]])
+        answer = self._answers.pop(0) if self._answers else FINE
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def failed_from(number: int) -> Any:
+    return {"batchItemFailures": [{"itemIdentifier": str(number)}]}
+
+
+@pytest.fixture
+def persistence(tmp_path: Path) -> Iterator[Persistence]:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.rewrite([])
+    with closing(Persistence(cast("Any", type("Backend", (), {"tables": {}})), journal)) as persistence:
+        persistence._streams["Pages"] = Backlog("Pages/stream")
+        yield persistence
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let nothing be waited for, and list the pauses."""
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    return pauses
+
+
+def tell(backlog: Backlog, *pages: str) -> None:
+    backlog.new += [json.dumps({"dynamodb": {"Keys": {"page": {"S": page}}}}) for page in pages]
+    backlog.add_new()
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0)
+
+
+async def batches_of(persistence: Persistence, reader: Reader, records: int = 6) -> list[list[int]]:
+    """Give a reader so many records until all are done with. Returns the numbers of each batch."""
+    backlog = cast("Backlog", persistence.stream("Pages"))
+    tell(backlog, *map(str, range(records)))
+    task = asyncio.create_task(event_sources.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
+    await until(lambda: not len(backlog) or task.done())
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return reader.batches
+
+
+async def test_records_are_given_in_batches_and_in_order(persistence: Persistence) -> None:
+    reader = Reader()
+    assert await batches_of(persistence, reader) == [[1, 2, 3, 4], [5, 6]]
+    [record, *_] = reader.events[0]["Records"]
+    assert record == {"dynamodb": {"Keys": {"page": {"S": "0"}}, "SequenceNumber": "1"}, "eventSourceARN": ARN}
+
+
+CRASHED = FunctionError("Runtime.ExitError", "Runtime exited")
+UNREADABLE: list[Any] = [{"batchItemFailures": [{}]}, {"batchItemFailures": [{"itemIdentifier": "99"}]}, [], "text"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "batches"),
+    [
+        ([failed_from(1)], [[1, 2, 3, 4], [1, 2], [3, 4, 5, 6]]),
+        ([None], [[1, 2, 3, 4], [5, 6]]),
+        ([failed_from(3)], [[1, 2, 3, 4], [3, 4, 5, 6]]),
+        (
+            [{"batchItemFailures": [{"itemIdentifier": "4"}, {"itemIdentifier": "2"}]}],
+            [[1, 2, 3, 4], [2, 3, 4, 5], [6]],
+        ),
+        ([CRASHED], [[1, 2, 3, 4], [1, 2], [3, 4, 5, 6]]),
+        ([CRASHED] * 4, [[1, 2, 3, 4], [1, 2], [1], [1], [1], [2, 3, 4, 5], [6]]),
+    ],
+)
+async def test_what_fails_is_given_again_with_all_after_it(
+    persistence: Persistence, answers: list[Any], batches: list[list[int]]
+) -> None:
+    assert await batches_of(persistence, Reader(*answers)) == batches
+
+
+@pytest.mark.parametrize("answer", UNREADABLE, ids=str)
+async def test_an_answer_that_cannot_be_read_is_a_failure(persistence: Persistence, answer: Any) -> None:
+    assert await batches_of(persistence, Reader(answer), records=1) == [[1], [1]]
+
+
+async def test_waits_grow_and_begin_anew_after_a_success(persistence: Persistence, no_pause: list[float]) -> None:
+    await batches_of(persistence, Reader(*[CRASHED] * 9, FINE, CRASHED), records=5)
+    waits = [seconds for seconds in no_pause if seconds]
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10, 0.1]
+
+
+async def test_an_event_is_no_larger_than_lambda_takes(
+    persistence: Persistence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 1_600)
+    assert await batches_of(persistence, Reader(), records=4) == [[1, 2], [3, 4]]
+    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 0)  # one at least
+    assert await batches_of(persistence, Reader(), records=2) == [[5], [6]]
+
+
+async def test_what_cannot_be_noted_is_given_again(persistence: Persistence, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, times = Persistence.done, iter([OSError(errno.ENOSPC, "No space left on device")])
+
+    def full_at_first(self: Persistence, *what: Any) -> None:
+        if error := next(times, None):
+            raise error
+        done(self, *what)
+
+    monkeypatch.setattr(Persistence, "done", full_at_first)
+    assert await batches_of(persistence, Reader(), records=1) == [[1], [1]]
+
+
+async def test_a_reader_wakes_up_when_there_is_more(persistence: Persistence) -> None:
+    backlog, reader = cast("Backlog", persistence.stream("Pages")), Reader()
+    task = asyncio.create_task(event_sources.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
+    for page in "ab":
+        await asyncio.sleep(0)
+        await asyncio.to_thread(tell, backlog, page)
+        await until(lambda: not len(backlog))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert reader.batches == [[1], [2]]
+
+
+MAPPING = {
+    "EventSourceArn": ARN,
+    "FunctionName": "arn:aws:lambda:us-east-1:123456789012:function:Reader:live",
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+}
+
+
+def template_of(mapping: dict[str, Any]) -> Template:
+    resources = {"Source": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping}}
+    return Template({"Resources": resources}, Path(), {})
+
+
+def test_a_source_is_as_the_template_has_it() -> None:
+    mapping = MAPPING | {"BatchSize": 7, "BisectBatchOnFunctionError": True}
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:Reader"
+    assert event_sources.sources(template_of(mapping)) == [Source(ARN, "Pages", arn, 7, bisects=True)]
+    assert event_sources.sources(template_of(MAPPING)) == [Source(ARN, "Pages", arn, 100, bisects=False)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/x"},
+        {"FilterCriteria": {"Filters": []}},
+        {"FunctionResponseTypes": []},
+    ],
+)
+def test_a_source_that_the_local_stack_does_not_know_is_named(other: dict[str, Any]) -> None:
+    with pytest.raises(StackError, match=r"^Source: the local stack "):
+        event_sources.sources(template_of(MAPPING | other))
+
+
+# ── EVENTS_URL ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Receiver:
+    """Answers with these statuses, and from then on with 200."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.bodies: list[str] = []
+        self.types: set[str] = set()
+        self._statuses = list(statuses)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.text())
+        self.types.add(request.headers["Content-Type"])
+        status = self._statuses.pop(0) if self._statuses else 200
+        return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 307 else {})
+
+
+async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> list[str]:
+    """Tell a receiver until it has taken all. Returns the bodies that it was sent."""
+    app = web.Application()
+    app.router.add_post("/events", receiver.answer)
+    async with TestServer(app) as server:
+        persistence.told.new += texts
+        persistence.told.add_new()
+        task = asyncio.create_task(bus.post(str(server.make_url("/events")), persistence.told, persistence))
+        await until(lambda: not len(persistence.told))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return receiver.bodies
+
+
+async def test_events_are_posted_as_they_were_written(persistence: Persistence) -> None:
+    receiver = Receiver()
+    texts = ['{"data":{"value_usd":0.1000}}', '{"data":{"title":"ü"}}']
+    assert await posted(persistence, receiver, *texts) == texts
+    assert receiver.types == {"application/cloudevents+json; charset=UTF-8"}
+
+
+@pytest.mark.parametrize("status", [307, 400, 410, 429, 500])
+async def test_one_that_is_not_taken_is_posted_again_before_all_others(persistence: Persistence, status: int) -> None:
+    assert await posted(persistence, Receiver(status, 200, status), "1", "2") == ["1", "1", "2", "2"]

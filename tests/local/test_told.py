@@ -1,0 +1,153 @@
+"""Events of the local stack: who listens at EVENTS_URL hears each, whatever fails on the way."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, override
+
+import httpx
+import pytest
+
+from local.sockets import listening_socket
+from tests.local.stacks import Stack, local, running
+
+USER = 42
+SECONDS = 60
+
+
+class Consumer:
+    """Listens at a URL: answers 500 to each third event, and remembers those that it took."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.sent = 0
+        with listening_socket("127.0.0.1", 0) as listener:
+            self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/events"
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        consumer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                assert self.headers["Content-Type"] == "application/cloudevents+json; charset=UTF-8"
+                consumer.sent += 1
+                is_taken = consumer.sent % 3 != 0
+                if is_taken:
+                    consumer.heard.append(json.loads(body))
+                self.send_response(204 if is_taken else 500)
+                self.end_headers()
+
+            @override
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", self.port), Handler) as server:
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            try:
+                yield
+            finally:
+                server.shutdown()
+
+    def versions(self) -> dict[str, list[int]]:
+        """List the versions of each outcome as they were first heard of."""
+        versions: dict[str, list[int]] = defaultdict(list)
+        for event in self.heard:
+            if event["type"].startswith("outcome.") and event["data"]["version"] not in versions[event["data"]["id"]]:
+                versions[event["data"]["id"]].append(event["data"]["version"])
+        return versions
+
+
+class Caller:
+    """Calls the API of a stack as user 42 and as the platform."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.owner = httpx.Client(base_url=stack.url, headers={"Cookie": stack.cookie(USER)}, timeout=30)
+        self.platform = httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {stack.key}"}, timeout=30)
+
+    def close(self) -> None:
+        self.owner.close()
+        self.platform.close()
+
+    def record(self) -> str:
+        body = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 0.1, "userId": USER}
+        return str(self.platform.post("/api/outcomes", json=body).raise_for_status().headers["Outcome-Id"])
+
+    def confirm_and_dispute(self, id_: str) -> None:
+        for body in ({"type": "confirm"}, {"type": "dispute", "reason": "Not mine"}):
+            self.owner.post(f"/api/outcomes/{id_}/corrections", json=body).raise_for_status()
+
+    def make_and_revoke_a_key(self) -> str:
+        id_: str = self.owner.post("/api/keys", json={"name": "Nightly"}).raise_for_status().json()["id"]
+        self.owner.delete(f"/api/keys/{id_}").raise_for_status()
+        return id_
+
+    def listed(self) -> dict[str, Any]:
+        answer = self.owner.get("/api/outcomes?limit=50&include=ledger").raise_for_status()
+        return {outcome["id"]: outcome for outcome in answer.json()["outcomes"]}
+
+
+def until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def kill_function(stack: Stack) -> bool:
+    """Kill a worker of the function that tells, if there is one, whatever it is doing."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"PPid:\t{stack.process.pid}\n" not in (folder / "status").read_text():
+                continue
+            if b"AWS_LAMBDA_FUNCTION_NAME=PublishEventsFunction" in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
+                return True
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+def test_each_event_is_heard_in_order_whatever_fails_on_the_way(tmp_path: Path) -> None:
+    """The bus takes part of what it is told, the function is killed, then the stack, and nobody listens at first."""
+    consumer = Consumer()
+    environment = {"EVENTS_URL": consumer.url}
+    faulty = running(tmp_path, environment=environment, module="tests.local.faulty_bus")
+    with faulty as stack, closing(Caller(stack)) as caller:
+        outcomes = [caller.record() for _ in range(6)]
+        until(lambda: kill_function(stack))
+        for id_ in outcomes[:3]:
+            caller.confirm_and_dispute(id_)
+        until(lambda: kill_function(stack))
+        key = caller.make_and_revoke_a_key()
+        until(lambda: "EVENTS_URL takes no events" in stack.log)
+        outcomes.append(caller.record())
+        stack.stop(signal.SIGKILL)  # with what was answered, and told to nobody yet
+    with running(tmp_path, environment=environment) as stack, closing(Caller(stack)) as caller, consumer.listening():
+        outcomes.append(caller.record())
+        expected = {id_: [0, 1, 2] if id_ in outcomes[:3] else [0] for id_ in outcomes}
+        until(lambda: consumer.versions().keys() >= set(outcomes))
+        until(lambda: {f"{key}-created", f"{key}-revoked"} <= {event["id"] for event in consumer.heard})
+        until(lambda: consumer.versions() == expected)
+        last = {event["data"]["id"]: event["data"] for event in consumer.heard if event["type"].startswith("outcome.")}
+        for data in last.values():
+            data.pop("correction", None)
+        assert last == caller.listed()
+    # By its id, each is one: as many ids as there are entries.
+    assert len({event["id"] for event in consumer.heard}) == len(outcomes) + 6 + 2
+    assert {event["source"] for event in consumer.heard} == {"outcomes-local"}
+
+
+def test_a_url_that_is_none_is_refused(tmp_path: Path) -> None:
+    answer = local(tmp_path, environment={"EVENTS_URL": "127.0.0.1:8000"})
+
+    assert answer.returncode == 1
+    assert answer.stderr == "error: EVENTS_URL must be a URL such as http://127.0.0.1:8000/events\n"
