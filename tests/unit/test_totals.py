@@ -10,6 +10,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+import tzdata
 from hypothesis import given
 from hypothesis import strategies as st
 from outcomes.contract import instants
@@ -19,10 +20,11 @@ from outcomes.contract.sums import Cell, Sums
 from outcomes.storage import dynamodb, kept_text, totals
 from outcomes.storage.connection import Reply
 from outcomes.storage.dynamodb import Unavailable
+from outcomes.storage.totals import Totals
 
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
-from tests.corrections import BODIES, OWNER, correct
+from tests.corrections import BODIES, OWNER, correct, stored
 from tests.corrections import given as recorded
 from tests.events import KEY, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, unreachable
@@ -88,100 +90,6 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.store.dynamodb, "call", with_units)
 
 
-pytestmark = pytest.mark.usefixtures("tables", "measured")
-
-
-class TestKeeping:
-    def test_a_look_reads_only_what_came_since_the_one_before(self) -> None:
-        for hours in range(5, 0, -1):
-            add(hours * 60 * 60 * 1000, **LARGE)
-        assert counted() == 5
-        with asked() as begins:
-            assert counted() == 5
-        settled = instants.text(instants.now() - (totals.SETTLED_SECONDS + 60) * 1000)
-        assert [begin.lstrip("~") > settled for begin in begins] == [True, True]
-        add(0)
-        assert counted() == 6
-
-    def test_what_is_kept_of_a_day_goes_on_with_it(self) -> None:
-        yesterday = instants.now() // DAY * DAY - DAY
-        for seconds in range(5):
-            add_at(yesterday + seconds * 1000, **LARGE)
-        counted()
-        before = kept()
-        assert counted() == 5
-        assert kept() == before
-
-    def test_what_was_recorded_within_ten_minutes_is_not_kept(self) -> None:
-        for seconds in range(5):
-            add(seconds * 1000, **LARGE)
-        assert counted() == 5
-        assert kept() == []
-
-    def test_what_is_cheap_to_read_again_is_not_kept(self) -> None:
-        add(DAY)
-        assert counted() == 1
-        assert kept() == []
-
-    def test_a_service_that_does_not_tell_the_time_has_nothing_kept(self) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
-
-        def timeless(_request: Request, send: Send) -> Reply:
-            reply = send()
-            return reply._replace(headers={name: value for name, value in reply.headers.items() if name != "date"})
-
-        with faulty(app.store.dynamodb, "Query", timeless):
-            assert counted() == 5
-        assert kept() == []
-
-    @pytest.mark.usefixtures("no_waiting")
-    @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
-    @pytest.mark.parametrize("trouble", [error(THROTTLED), unreachable])
-    def test_what_cannot_be_kept_is_answered_all_the_same(self, operation: str, trouble: Any) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
-        with faulty(app.store.dynamodb, operation, trouble):
-            assert counted() == 5
-        assert kept() == []
-
-    def test_a_role_that_may_not_keep_is_no_secret(self) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
-        with faulty(app.store.dynamodb, "PutItem", error(DENIED)):
-            assert look()[0] == 500
-
-    def test_it_is_kept_in_four_new_zones_a_day(self) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
-        zones = ["UTC", "Europe/Berlin", "Asia/Tokyo", "Asia/Kathmandu", "America/New_York"]
-        assert [counted(zone) for zone in [*zones, *zones]] == [5] * 10
-        assert {row["stretch"]["S"].partition("#")[0] for row in kept()} == set(zones[:4])
-
-    def test_another_edition_does_not_believe_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
-        counted()
-        [row] = kept()
-        monkeypatch.setattr(app.totals, "rules", "another")
-        add(2 * DAY, **LARGE)  # as a restored table may differ
-        assert counted() == 6
-        assert {each["rules"]["S"] for each in kept()} == {"another"}
-        assert row["rules"]["S"] != "another"
-
-    def test_a_look_by_parts_of_days_reads_the_stretches_that_touch_them(self) -> None:
-        noon = instants.now() // DAY * DAY - 3 * DAY + DAY // 2
-        for minutes in (-90, -30, 30, 90):
-            add_at(noon + minutes * 60_000, **LARGE)
-        assert counted() == 4
-        query: dict[str, str | list[str]] = {
-            "from": instants.text(noon - 3_600_000),
-            "to": instants.text(noon + 3_600_000),
-        }
-        response = app.handler(proxy_event("GET", authorizer=session(42), query=query), None)
-        assert json.loads(response["body"])["count"] == 2
-
-
 class Clock:
     """The service's time, by which all is over, and that of our hosts, both in milliseconds since 1970."""
 
@@ -233,6 +141,119 @@ def in_april(since: float = 1, until: float = 31) -> int:
 
 def die(_request: Request, _send: Send) -> Reply:
     raise KeyboardInterrupt
+
+
+pytestmark = pytest.mark.usefixtures("tables", "measured")
+
+
+class TestKeeping:
+    def test_a_look_reads_only_what_came_since_the_one_before(self) -> None:
+        for hours in range(5, 0, -1):
+            add(hours * 60 * 60 * 1000, **LARGE)
+        assert counted() == 5
+        with asked() as begins:
+            assert counted() == 5
+        settled = instants.text(instants.now() - (totals.SETTLED_SECONDS + 60) * 1000)
+        assert [begin.lstrip("~") > settled for begin in begins] == [True, True]
+        add(0)
+        assert counted() == 6
+
+    def test_what_is_kept_of_a_day_goes_on_with_it(self) -> None:
+        yesterday = instants.now() // DAY * DAY - DAY
+        for seconds in range(5):
+            add_at(yesterday + seconds * 1000, **LARGE)
+        counted()
+        before = kept()
+        assert counted() == 5
+        assert kept() == before
+
+    def test_what_was_recorded_within_ten_minutes_is_not_kept(self) -> None:
+        for seconds in range(5):
+            add(seconds * 1000, **LARGE)
+        assert counted() == 5
+        assert kept() == []
+
+    def test_a_reader_whose_clock_is_ahead_keeps_no_more(self, clock: Clock) -> None:
+        clock.at(2)
+        record()
+        clock.host += HOUR
+        assert in_april() == 1
+        assert [row["end"]["N"] for row in kept() if int(row["end"]["N"]) > april(2)] == []
+        clock.at(2, 0.1)
+        record()
+        assert in_april() == 2
+
+    def test_what_is_cheap_to_read_again_is_not_kept(self) -> None:
+        add(DAY)
+        assert counted() == 1
+        assert kept() == []
+
+    def test_a_service_that_does_not_tell_the_time_has_nothing_kept(self) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+
+        def timeless(_request: Request, send: Send) -> Reply:
+            reply = send()
+            return reply._replace(headers={name: value for name, value in reply.headers.items() if name != "date"})
+
+        with faulty(app.store.dynamodb, "Query", timeless):
+            assert counted() == 5
+        assert kept() == []
+
+    @pytest.mark.usefixtures("no_waiting")
+    @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
+    @pytest.mark.parametrize("trouble", [error(THROTTLED), unreachable])
+    def test_what_cannot_be_kept_is_answered_all_the_same(self, operation: str, trouble: Any) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        with faulty(app.store.dynamodb, operation, trouble):
+            assert counted() == 5
+        assert kept() == []
+
+    def test_a_role_that_may_not_keep_is_no_secret(self) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        with faulty(app.store.dynamodb, "PutItem", error(DENIED)):
+            assert look()[0] == 500
+
+    def test_it_is_kept_in_four_new_zones_a_day(self) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        zones = ["UTC", "Europe/Berlin", "Asia/Tokyo", "Asia/Kathmandu", "America/New_York"]
+        assert [counted(zone) for zone in [*zones, *zones]] == [5] * 10
+        assert {row["stretch"]["S"].partition("#")[0] for row in kept()} == set(zones[:4])
+
+    @pytest.mark.parametrize("changed", [(kept_text, "FORMAT"), (tzdata, "IANA_VERSION"), None])
+    def test_rules_name_all_that_sums_go_by(
+        self, changed: tuple[Any, str] | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = Totals(app.store, "TotalsTable", "1").rules
+        if changed:
+            monkeypatch.setattr(changed[0], changed[1], "another")
+        assert Totals(app.store, "TotalsTable", "1" if changed else "2").rules != before
+
+    def test_another_edition_does_not_believe_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        counted()
+        [row] = kept()
+        monkeypatch.setattr(app.totals, "rules", "another")
+        add(2 * DAY, **LARGE)  # as a restored table may differ
+        assert counted() == 6
+        assert {each["rules"]["S"] for each in kept()} == {"another"}
+        assert row["rules"]["S"] != "another"
+
+    def test_a_look_by_parts_of_days_reads_the_stretches_that_touch_them(self) -> None:
+        noon = instants.now() // DAY * DAY - 3 * DAY + DAY // 2
+        for minutes in (-90, -30, 30, 90):
+            add_at(noon + minutes * 60_000, **LARGE)
+        assert counted() == 4
+        query: dict[str, str | list[str]] = {
+            "from": instants.text(noon - 3_600_000),
+            "to": instants.text(noon + 3_600_000),
+        }
+        response = app.handler(proxy_event("GET", authorizer=session(42), query=query), None)
+        assert json.loads(response["body"])["count"] == 2
 
 
 class TestExact:
@@ -472,6 +493,13 @@ class TestClocks:
             )
         assert calls == []
 
+    def test_no_correction_is_sent_that_says_it_was_made_long_ago(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        id_ = recorded()
+        slow = iter([instants.now()] * 2 + [instants.now() + (dynamodb.MAX_AGE + 1) * 1000] * 9)
+        monkeypatch.setattr(instants, "now", lambda: next(slow))
+        assert correct(id_, KEY, BODIES["void"])[0] == 500
+        assert all("version" not in row for row in stored())
+
     def test_a_host_whose_clock_is_slow_writes_nothing_into_the_past_and_goes_by_the_service_s(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -544,7 +572,7 @@ def test_sums_are_read_as_they_were_written_whoever_wrote_them(most: int, entrie
 def test_ten_thousand_agents_of_a_day_fit_into_items() -> None:
     sums = Sums()
     for agent in range(1, 10_001):
-        for type_ in OutcomeType:
+        for type_ in (OutcomeType.DEAL_CLOSED, OutcomeType.TASK_COMPLETE):
             sums.of(Cell("2026-04-01", type_, agent * 899_999_999_999))[0].add(agent, Decimal(agent * 7919) / 100)
     parts = kept_text.write(sums)
     assert len(parts) > 1
