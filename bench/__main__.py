@@ -38,6 +38,7 @@ from bench.measure import (
 from bench.measured_code import digest
 from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
+from bench.totals import totals_growth
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 BATCH = 100
@@ -159,6 +160,7 @@ def main() -> int:
         batch_growth(report, service, rounds=3 if short else 15)
     list_growth(report, sizes=[100, 1000] if short else [100, 1000, 10_000])
     summary_growth(report, short)
+    totals_growth(report, short)
     laptop_growth(report, short)
     feed_delay(report, short)
     units(report)

@@ -1,194 +1,306 @@
-"""python -m bench.totals: measure looks at totals of long histories: the first, the next, one after one more record.
+"""Measures looks at totals of long histories: the first, the next, and the one after one more record.
 
-DynamoDB is a stand-in in the same process, which makes each outcome when it is read, counts read and write units as the
-service does, and keeps what it gets. Outcomes are like the seeded ones, evenly over the days, by agents in turn, and
-corrected never. The last look is a day after the last outcome. With `--short`, of up to 10,000 outcomes.
+DynamoDB is a stand-in in the same process, which makes each outcome when it is read, counts units as the service does,
+and keeps what it gets. Outcomes are some of the seeded ones, by chance, evenly over the days and by any agent, and none
+is corrected.
 """
 
-import json
 import os
-import sys
 import time
 from binascii import a2b_base64, crc32
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import formatdate
-from typing import Any
+from resource import RUSAGE_SELF, getrusage
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
 
 from outcomes.contract import instants, json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.period import Period
 from outcomes.errors import StillAddingUp
+from outcomes.storage import totals as kept
 from outcomes.storage.dynamodb import Answer
 from outcomes.storage.store import OutcomeStore, new_item
 from outcomes.storage.summary import Summary
-from outcomes.storage.totals import READ_UNITS_PER_WRITE_UNIT, Totals
 
-from bench.storage import READ_UNIT_BYTES, item_bytes
+from bench.storage import READ_UNIT_BYTES, item_bytes, write_units
 from local.seed import outcomes
 
-DAY = 86_400_000
+if TYPE_CHECKING:
+    from bench.__main__ import Report
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
 END = 1_777_593_600_000  # 2026-05-01T00:00:00Z
 PAGE_BYTES = 1024 * 1024
-CASES = [
-    (count, days, agents)
-    for days in (30, 366)
-    for agents in (3, 10_000)
-    for count in (50, 1_000, 10_000, 100_000, 1_000_000)
-]
+COUNTS = [100, 1_000, 10_000, 100_000, 1_000_000]
+AGENTS = [3, 10_000]
+YEAR = 366
+MONTH = 30
+USER = 42
+
 MOST_UNITS = 60
 """Read units of a next look at a year of 1,000,000 outcomes of 3 agents."""
-MOST_DIFFERENCE = 2
-"""Read units of a next look, between 10,000 and 1,000,000 outcomes of 3 agents."""
+MOST_MORE_UNITS = 1.5
+"""Read units that such a look takes more than one at 10,000: fewer than 2, and the service counts halves."""
+MOST_AFTER_ONE = 2
+"""Read units that a look takes more after one more record."""
+MOST_COST = {10_000: 1 / 4, 100_000: 1 / 40}
+"""Parts of the price of the reading that is saved that keeping may cost, of so many outcomes of 3 agents in a year."""
+TOO_FEW = 100
+"""Outcomes a year, of which nothing is kept."""
+
+QUERY_SECONDS = 0.1
+"""Seconds of a query and of adding up what it reads, on Lambda: a function of 512 MB has 0.29 processors."""
+
+PROJECTED = ("created_at", "outcome_type", "agent_id", "value_usd")
 
 type Item = dict[str, Any]
 
 
-class History:
-    """A user's outcomes, evenly over some days before END, and what is kept of them; it stands in for DynamoDB."""
+class Case(NamedTuple):
+    """A history: so many outcomes, on so many days, of so many agents. hours: of the day that is not over."""
 
-    def __init__(self, count: int, days: int, agents: int) -> None:
-        bodies = [json_text.read(json.dumps(body)) for _, body in outcomes(END)]
-        self.templates = [new_item(NewOutcome.parse(body, session_user=42), "key", END)[1] for body in bodies]
-        self.bytes = [item_bytes(item) for item in self.templates]
-        self.count, self.agents = count, agents
-        self.start, self.step = END - days * DAY, days * DAY // count
+    number: int
+    days: int
+    agents: int
+    hours: int = 0
+
+
+class Look(NamedTuple):
+    """A look, in so many calls, and what it took. rows: what is kept after it. bytes: of all of them."""
+
+    name: str
+    calls: int
+    queries: int
+    read_units: float
+    write_units: int
+    seconds: float
+    rows: int
+    bytes: int
+    largest: int
+    memory: int
+
+
+class History:
+    """A user's outcomes, evenly over some days before END, and what is kept of them; it stands in for DynamoDB.
+
+    now: the service's time, in milliseconds since 1970.
+    """
+
+    def __init__(self, case: Case) -> None:
+        bodies = [json_text.read(json_text.compact(body)) for _, body in outcomes(END)]
+        self.templates = [new_item(NewOutcome.parse(body, session_user=USER), "key", END)[1] for body in bodies]
+        self.sizes = [item_bytes(item) for item in self.templates]
+        self.count, self.agents = case.number, case.agents
+        self.start, self.step = END - case.days * DAY, case.days * DAY // case.number
+        self.now = END + DAY
+        if case.hours:
+            self.now = END - DAY + case.hours * HOUR
+            self.count = (self.now - self.start) // self.step
+        self.one_more: int | None = None
         self.kept: dict[str, Item] = {}
-        self.queries, self.read, self.written = 0, 0.0, 0.0
+        self.queries, self.read_units, self.write_units = 0, 0.0, 0
 
     def call(self, operation: str, request: Item, **_: Any) -> Answer:
-        """Answer as the service does, a day after END."""
+        """Answer as the service does."""
         answer = Answer(getattr(self, f"_{operation}")(request))
-        answer.date = formatdate(END / 1000 + 86_400, usegmt=True)
+        answer.date = formatdate(self.now / 1000, usegmt=True)
         return answer
 
     def _Query(self, request: Item) -> Item:  # noqa: N802 - its name
         self.queries += 1
         first, last = (request["ExpressionAttributeValues"][name]["S"] for name in (":first", ":last"))
         if request["TableName"] == "totals":
-            found = [self.kept[key] for key in sorted(self.kept) if first <= key <= last]
-            if request.get("ScanIndexForward") is False:
-                found = found[::-1][: request["Limit"]]
-            size = sum(map(kept_bytes, found))
-            assert size < PAGE_BYTES * 40, "more than the stand-in pages"
-            self.read += max(1, -(-size // READ_UNIT_BYTES)) / 2
-            return {"Items": found}
+            return self._sums(request, first, last)
         if first.startswith("~"):
-            self.read += 1
+            self.read_units += 1
             return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
-        if start := request.get("ExclusiveStartKey"):
-            first = start["created_at"]["S"]
-        index = max(0, -(-(instants.read(first[:24]) - self.start) // self.step)) + bool(start)
+        start = request.get("ExclusiveStartKey")
+        begin = instants.read((start["created_at"]["S"] if start else first)[:24])
+        index = min(self.count, max(0, -(-(begin - self.start) // self.step)) + bool(start))
         items, size = [], 0
-        while index < self.count:
-            chance = crc32(index.to_bytes(4))
+        while index < self.count + (self.one_more is not None):
+            at, chance = self._at(index), crc32(index.to_bytes(4))
             template = chance % len(self.templates)
-            bytes_ = self.bytes[template]
-            at = instants.text(self.start + index * self.step)
-            if at > last or size + bytes_ > PAGE_BYTES:
+            if at > last or size + self.sizes[template] > PAGE_BYTES:
                 break
-            size += bytes_
+            index += 1
+            if at < first:
+                continue
+            size += self.sizes[template]
             item = self.templates[template] | {
                 "created_at": {"S": f"{at}#01KN4EMBG0QK3YB9X6N1V8ZT5R"},
                 "agent_id": {"N": str(1 + (chance >> 8) % self.agents)},
             }
             items.append({name: item[name] for name in PROJECTED if name in item})
-            index += 1
         units = max(1, -(-size // READ_UNIT_BYTES))
-        self.read += units
+        self.read_units += units
         answer: Item = {"Items": items, "ConsumedCapacity": {"CapacityUnits": units}}
-        if items and index < self.count and instants.text(self.start + index * self.step) <= last:
+        if items and index < self.count and self._at(index) <= last:
             answer["LastEvaluatedKey"] = {"created_at": items[-1]["created_at"]}
         return answer
+
+    def _at(self, index: int) -> str:
+        """Find when an outcome was recorded."""
+        at = self.start + index * self.step if index < self.count else self.one_more
+        return instants.text(at or 0)
+
+    def _sums(self, request: Item, first: str, last: str) -> Item:
+        start = request.get("ExclusiveStartKey", {"stretch": {"S": ""}})["stretch"]["S"]
+        keys = [key for key in sorted(self.kept) if first <= key <= last and key > start]
+        if request.get("ScanIndexForward") is False:
+            keys = keys[::-1]
+        items: list[Item] = []
+        size = 0
+        for key in keys[: request.get("Limit")]:
+            if size + kept_bytes(self.kept[key]) > PAGE_BYTES:
+                break
+            items.append(self.kept[key])
+            size += kept_bytes(self.kept[key])
+        self.read_units += max(1, -(-size // READ_UNIT_BYTES)) / 2  # eventually consistent
+        more = len(items) < len(keys) and "Limit" not in request
+        return {"Items": items} | ({"LastEvaluatedKey": {"stretch": items[-1]["stretch"]}} if more else {})
 
     def _PutItem(self, request: Item) -> Item:  # noqa: N802 - its name
         item = request["Item"]
         self.kept[item["stretch"]["S"]] = item
-        self.written += -(-kept_bytes(item) // 1024)
+        self.write_units += write_units(in_bytes(item))
         return {}
 
     def _UpdateItem(self, _request: Item) -> Item:  # noqa: N802 - its name
-        self.written += 1
+        self.write_units += 1
         return {}
 
 
-PROJECTED = ("created_at", "outcome_type", "agent_id", "value_usd")
+def in_bytes(item: Item) -> Item:
+    """Convert the binary value of an item, which is Base64 where it is sent."""
+    return item | {"sums": {"B": a2b_base64(item["sums"]["B"])}}
 
 
 def kept_bytes(item: Item) -> int:
     """Count the bytes of an item of kept sums."""
-    return item_bytes(item | {"sums": {"B": a2b_base64(item["sums"]["B"])}})
+    return item_bytes(in_bytes(item))
 
 
-def look(totals: Totals, history: History, period: Period) -> tuple[int, int, float, float, float]:
-    """Look once, in as many calls as it takes; tell how many outcomes there are, and what it took."""
-    before = history.queries, history.read, history.written
-    began = time.process_time()
-    while True:
-        try:
-            summary = Summary(period)
-            totals.add_up(42, [summary])
-            break
-        except StillAddingUp:
-            pass
+def look(name: str, totals: kept.Totals, history: History, period: Period) -> Look:
+    """Look once, in as many calls as it takes. Raises SystemExit for a wrong count."""
+    queries, read, written = history.queries, history.read_units, history.write_units
+    began, calls, is_done = time.process_time(), 0, False
+    while not is_done:
+        calls, summary = calls + 1, Summary(period)
+        with suppress(StillAddingUp):
+            totals.add_up(USER, [summary])
+            is_done = True
     took = time.process_time() - began
-    return (
-        summary.totals[0].count,
-        history.queries - before[0],
-        history.read - before[1],
-        history.written - before[2],
+    expected = history.count + (history.one_more is not None)
+    if summary.totals[0].count != expected:
+        raise SystemExit(f"A look found {summary.totals[0].count} instead of {expected}")
+    sizes = [kept_bytes(item) for item in history.kept.values()] or [0]
+    return Look(
+        name,
+        calls,
+        history.queries - queries,
+        history.read_units - read,
+        history.write_units - written,
         took,
+        len(history.kept),
+        sum(sizes),
+        max(sizes),
+        peak_bytes(),
     )
 
 
-def main() -> None:
-    """Print the table, and which bars are missed."""
-    os.environ.setdefault("AWS_REGION", "us-east-1")
-    cases = [case for case in CASES if "--short" not in sys.argv or case[0] <= 10_000]
-    print("| outcomes | days | agents | look | queries | read units | write units | seconds | kept items | largest B |")
-    print("|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|")
-    missed: list[str] = []
-    nexts: dict[tuple[int, int, int], float] = {}
-    for case in cases:
-        count, days, agents = case
-        history = History(count, days, agents)
-        store = OutcomeStore("outcomes")
-        store.dynamodb.call = history.call  # type: ignore[method-assign, assignment]
-        totals = Totals(store, "totals", "1")
-        since, until = (instants.text(at)[:10] for at in (END - days * DAY, END))
-        period = Period.from_query(since, until, "UTC", now=datetime.fromtimestamp(END / 1000, UTC))
-        rows = []
-        for name in ("first", "next", "one more"):
-            if name == "one more":
-                history.count += 1
-            rows.append((name, *look(totals, history, period)))
-        for name, found, queries, read, written, took in rows:
-            expected = count  # one more lies after the end
-            if found != expected:
-                raise SystemExit(f"{name} look at {case}: {found} instead of {expected}")
-            sizes = [kept_bytes(item) for item in history.kept.values()] or [0]
-            print(
-                f"| {count:,} | {days} | {agents:,} | {name} | {queries} | {read:,.1f} | {written:,.0f} | {took:.3f} "
-                f"| {len(history.kept)} | {max(sizes):,} |",
-                flush=True,
+def peak_bytes() -> int:
+    """Read how much memory this process had at most."""
+    return getrusage(RUSAGE_SELF).ru_maxrss * 1024
+
+
+def looks(case: Case) -> list[Look]:
+    """Look at a history a day after its end, or within its last day; then again; and after one more record."""
+    history, before = History(case), peak_bytes()
+    store = OutcomeStore("outcomes")
+
+    def clock() -> float:
+        """Read a clock that goes by queries, and so is the same on every machine."""
+        return history.queries * QUERY_SECONDS
+
+    with patch.object(store.dynamodb, "call", history.call), patch.object(time, "monotonic", clock):
+        totals = kept.Totals(store, "totals", "1")
+        since, until = (instants.text(at)[:10] for at in (END - case.days * DAY, END + 2 * DAY))
+        period = Period.from_query(since, until, "UTC", "month", now=datetime.fromtimestamp(END / 1000, UTC))
+        first, next_ = (look(name, totals, history, period) for name in ("first", "next"))
+        history.one_more = history.now
+        found = [first, next_, look("one more", totals, history, period)]
+    return [each._replace(memory=each.memory - before) for each in found]
+
+
+def part_of_saved(first: Look, next_: Look) -> float:
+    """Compute what keeping costs, as a part of the price of the reading that it saves."""
+    return first.write_units * kept.READ_UNITS_PER_WRITE_UNIT / (first.read_units - next_.read_units)
+
+
+def totals_growth(report: "Report", short: bool) -> None:
+    """Report what looks take, by how much there is to be added up."""
+    cases = [
+        *[Case(count, days, agents) for days in (MONTH, YEAR) for agents in AGENTS for count in COUNTS],
+        *[Case(count, MONTH, 3, hours=18) for count in COUNTS[2:]],
+    ]
+    if short:
+        cases = [case for case in cases if case.number <= 10_000]
+    # A process each, so that its peak is its own.
+    with ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=1) as pool:
+        found = dict(zip(cases, pool.map(looks, cases), strict=True))
+    size = sum(History(cases[0]).sizes) / len(History(cases[0]).sizes)
+    report.text(
+        "## Growth of totals\n\nA first look at a history, the next, and one after one more record. Outcomes are of "
+        f"{size:.0f} bytes on average. Where hours are given, the last day is not over. Calls before the last one "
+        f"were `Still adding up`, at {QUERY_SECONDS} s a query. Memory is what came on top of the bench's own, at most."
+    )
+    rows = []
+    for case, three in found.items():
+        for each in three:
+            day = f", {case.hours} h" if case.hours else ""
+            rows.append(
+                [
+                    f"{case.number:,} in {case.days} days{day}, {case.agents:,} agents: {each.name}",
+                    f"{each.calls}",
+                    f"{each.queries}",
+                    f"{each.read_units:,.1f}",
+                    f"{each.write_units:,}",
+                    f"{each.seconds * 1000:,.0f}",
+                    f"{each.rows:,}",
+                    f"{each.bytes:,}",
+                    f"{each.largest:,}",
+                    f"{each.memory / 1e6:.0f}",
+                ]
             )
-        (_, _, _, first, written, _), (_, _, _, read, _, _), (_, _, _, more, _, _) = rows
-        nexts[case] = read
-        saved = (first - read) / READ_UNITS_PER_WRITE_UNIT
-        part = {10_000: 4, 100_000: 40}.get(count) if (days, agents) == (366, 3) else None
-        if part:
-            print(f"\nKeeping costs 1/{saved / max(1, written):.0f} of what it saves: at most 1/{part}.\n")
-        if count == 50 and written:
-            missed.append(f"{case}: kept where it does not pay")
-        if part and saved < part * written:
-            missed.append(f"{case}: keeping costs 1/{saved / written:.1f} of what it saves")
-        if more > read + 2:
-            missed.append(f"{case}: one more record costs {more - read} read units more")
-        if case == (1_000_000, 366, 3) and read > MOST_UNITS:
-            missed.append(f"{case}: {read} read units")
-        if case[0] == 1_000_000 and agents == 3 and read - nexts[10_000, days, 3] > MOST_DIFFERENCE:
-            missed.append(f"{case}: {read - nexts[10_000, days, 3]} read units more than with 10,000")
-    print("\n".join(missed) or "All bars are met.")
+    columns = ["", "calls", "queries", "read units", "write units", "processor ms", "items", "bytes", "largest"]
+    report.table([*columns, "memory MB"], rows)
+    totals_bars(report, found)
 
 
-if __name__ == "__main__":
-    main()
+def totals_bars(report: "Report", found: dict[Case, list[Look]]) -> None:
+    """Report the bars of looks."""
+    rows = []
+
+    def bar(name: str, limit: float, measured: float) -> None:
+        rows.append([name, f"{measured:.3g}", *report.bar(name, limit, measured)])
+
+    for days in (MONTH, YEAR):
+        few, many = found.get(Case(10_000, days, 3)), found.get(Case(1_000_000, days, 3))
+        if few and many:
+            more = many[1].read_units - few[1].read_units
+            bar(f"read units of a next look at 1,000,000 in {days} days over those at 10,000", MOST_MORE_UNITS, more)
+    if year := found.get(Case(1_000_000, YEAR, 3)):
+        bar("read units of a next look at a year of 1,000,000", MOST_UNITS, year[1].read_units)
+    after = max(one.read_units - next_.read_units for _, next_, one in found.values())
+    bar("read units that one more record costs, at most", MOST_AFTER_ONE, after)
+    for count, most in MOST_COST.items():
+        if each := found.get(Case(count, YEAR, 3)):
+            bar(f"cost of keeping a year of {count:,} over the reading that it saves", most, part_of_saved(*each[:2]))
+    few_written = sum(each.write_units for each in found[Case(TOO_FEW, YEAR, 3)])
+    bar(f"write units of looks at {TOO_FEW} outcomes a year", 0, few_written)
+    report.table(["", "measured", "bar", "verdict"], rows)

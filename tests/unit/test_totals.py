@@ -223,6 +223,15 @@ class TestKeeping:
         assert [counted(zone) for zone in [*zones, *zones]] == [5] * 10
         assert {row["stretch"]["S"].partition("#")[0] for row in kept()} == set(zones[:4])
 
+    def test_a_zone_that_a_reader_began_who_died_then_is_kept_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(totals, "ZONES_A_DAY", 1)
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        with faulty(app.store.dynamodb, "PutItem", die), pytest.raises(KeyboardInterrupt):
+            counted()
+        assert counted() == 5
+        assert len(kept()) == 1
+
     @pytest.mark.parametrize("changed", [(kept_text, "FORMAT"), (tzdata, "IANA_VERSION"), None])
     def test_rules_name_all_that_sums_go_by(
         self, changed: tuple[Any, str] | None, monkeypatch: pytest.MonkeyPatch
@@ -274,7 +283,12 @@ class TestExact:
             record()
             clock.at(1, hour + 1)
             assert in_april() == (hour + 1) / 2
-        assert len(kept()) == 2  # the first began on the day before, when a range may begin that begins here
+        assert in_april() == 3
+        ends = [int(row["end"]["N"]) + totals.SETTLED_SECONDS * 1000 for row in kept()]
+        assert ends == [
+            april(1, 2),
+            april(1, 6),
+        ]  # the first began on the day before, when a range may begin that begins here
 
     def test_what_is_before_a_kept_stretch_is_read(self, clock: Clock) -> None:
         for day in (1, 10):
@@ -353,23 +367,29 @@ class TestExact:
             assert body["by_type"] == [{"outcome_type": "task_complete", "count": 1, "value_usd": 3}]
             assert body["by_agent"] == [{"agent_id": 8, "count": 1, "value_usd": 3}]
 
-    @pytest.mark.parametrize("hour", [12, 26])
+    @pytest.mark.parametrize("is_longer", [False, True])
     def test_a_reader_that_dies_half_way_leaves_nothing_that_counts(
-        self, hour: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self, is_longer: bool, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(kept_text, "PART_CHARACTERS", 1)
-        clock.at(2, 1)
-        record()
-        record(outcomeType="task_complete")
-        clock.at(2, hour / 2)
-        if hour == 12:  # so the second part is one of a shorter stretch
-            assert in_april() == 2
+
+        def record_two() -> None:
             record()
             record(outcomeType="task_complete")
-        clock.at(2, hour)
+
+        clock.at(2, 1)
+        record()
+        clock.at(2, 2)
+        assert in_april() == 1
+        record_two()
+        if is_longer:  # so the second part is one of a shorter stretch
+            clock.at(2, 6)
+            assert in_april() == 3
+            record_two()
+        clock.at(2, 12)
         with faulty(app.store.dynamodb, "PutItem", fine, die), pytest.raises(KeyboardInterrupt):
             in_april()
-        expected = 4 if hour == 12 else 2
+        expected = 5 if is_longer else 3
         assert [in_april(), in_april()] == [expected, expected]
 
     def test_a_shorter_stretch_replaces_no_longer_one(self, clock: Clock) -> None:

@@ -60,6 +60,9 @@ FILLED = 0.9
 """Days are kept together until they fill this part of a multiple of ROW_BYTES: a write unit that is begun is paid for,
 and numbers of many days together take less than those of each."""
 
+TRIED_AGAIN = 1.25
+"""A run that is not worth being kept is tried again when it is by so much longer, not at each midnight."""
+
 ZONES_A_DAY = 4
 """Zones in which sums of a user may begin to be kept within a day; in further ones they are added up each time."""
 ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
@@ -98,7 +101,7 @@ class Totals:
 class _Run:
     """Entries that are being added up, from `begin` on. last: the stretch before.
 
-    units: what reading them took. enough: how much of that is likely to fill what is kept.
+    units: what reading them took. enough: how much of that may be worth being kept.
     """
 
     def __init__(self, begin: str, last: Stretch | None) -> None:
@@ -297,7 +300,10 @@ class _Look:
             return
         write_units = sum(_rounded_up(size, WRITE_UNIT_BYTES) for size in sizes) // WRITE_UNIT_BYTES
         cost = least * (write_units if self.is_zone_kept else write_units + 1)
-        if (saved < cost and not is_late) or not self._put(items):
+        if saved < cost and not is_late:
+            run.enough = run.units * TRIED_AGAIN
+            return
+        if not self._put(items):
             return
         self.surplus += run.units - cost
         self._add(run.sums)
