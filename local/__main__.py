@@ -123,12 +123,18 @@ def seed(options: argparse.Namespace) -> None:
 
     from local.data import SEEDED, STACK
     from local.seed import seed as record_outcomes
+    from local.session_cookies import mint
     from local.state import State
 
     state = State.read(options.data / STACK)
     now = time.time_ns() // 1_000_000
-    with httpx.Client(base_url=state.url, headers={"Authorization": f"Bearer {state.key}"}, timeout=30) as api:
-        record_outcomes(api, options.user_id, options.data / SEEDED, now)
+    cookie = mint("next-auth", options.user_id, state.session_secret, now // 1000).cookie
+    by_key, by_session = {"Authorization": f"Bearer {state.key}"}, {"Cookie": cookie}
+    with (
+        httpx.Client(base_url=state.url, headers=by_key, timeout=30) as api,
+        httpx.Client(base_url=state.url, headers=by_session, timeout=30) as owner,
+    ):
+        record_outcomes(api, owner, options.user_id, options.data / SEEDED, now)
 
 
 def reset(options: argparse.Namespace) -> None:

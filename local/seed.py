@@ -55,10 +55,11 @@ TASKS = [
 type Fields = dict[str, Any]
 
 
-def seed(api: httpx.Client, user_id: int, seeded: Path, now: int) -> None:
+def seed(api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now: int) -> None:
     """Record the `outcomes` of the DAYS before a user was first seeded, each as happened then, unless they were before.
 
-    api: calls the API with its key. seeded: the file that remembers who was seeded. now: milliseconds since 1970.
+    Then make their `corrections`. api: calls the API with its key; owner: with the user's session. seeded: the file
+    that remembers who was seeded. now: milliseconds since 1970.
 
     Raises StackError when the API does not record them, and when the file cannot be used.
     """
@@ -71,10 +72,19 @@ def seed(api: httpx.Client, user_id: int, seeded: Path, now: int) -> None:
         # The API remembers the keys of what was interrupted, though not for much longer than this.
         if not is_done and now < begun + DAYS * DAY:
             planned = list(outcomes(begun))
+            ids = []
             for number, (milliseconds, fields) in enumerate(planned, start=1):
                 body = fields | {"userId": user_id, "occurredAt": instants.text(milliseconds)}
-                created += _record(api, body, f"seed-{number}")
+                answer = _post(api, "/api/outcomes", body, f"seed-{number}")
+                ids.append(answer.headers["Outcome-Id"])
+                created += "Idempotent-Replayed" not in answer.headers
                 _show(number, len(planned))
+            for index, is_owners, correction in corrections([fields for _, fields in planned]):
+                path, key = f"/api/outcomes/{ids[index]}/corrections", f"seed-{correction['type']}"
+                if is_owners:
+                    _post(owner, path, correction, key)
+                else:
+                    _post(api, path, correction | {"userId": user_id}, key)
             print(user_id, DONE, file=notes, flush=True)
     if created:
         print(f"User {user_id} now has {created} more outcomes of the last {DAYS} days.")
@@ -82,16 +92,16 @@ def seed(api: httpx.Client, user_id: int, seeded: Path, now: int) -> None:
         print(f"User {user_id} was seeded before: nothing is added.")
 
 
-def _record(api: httpx.Client, body: Fields, key: str) -> bool:
-    """Record an outcome, and tell whether it was not there yet. Raises StackError when the API does not record it."""
+def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Response:
+    """Post what is new, or was posted before with this key. Raises StackError when the API does not take it."""
     try:
-        answer = api.post("/api/outcomes", json=body, headers={"Idempotency-Key": key})
+        answer = api.post(path, json=body, headers={"Idempotency-Key": key})
         answer.raise_for_status()
     except httpx.HTTPStatusError as error:
         raise StackError(f"the running stack cannot be seeded: {answer.status_code} {answer.text}") from error
     except httpx.HTTPError as error:
         raise StackError(f"the running stack cannot be seeded: {api.base_url} does not answer ({error})") from error
-    return "Idempotent-Replayed" not in answer.headers
+    return answer
 
 
 @contextmanager
@@ -136,6 +146,23 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
         for minutes in sorted((chance.uniform(20, 700) for _ in range(count)), reverse=True):
             yield day - round(minutes * MINUTE), work.some()
     yield now - 3 * MINUTE, work.deal()
+
+
+def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
+    """Make what agents and their owner have to say of the latest outcomes: index, whether the owner says it, body."""
+    latest = {fields["outcomeType"]: index for index, fields in enumerate(recorded[:-1])}
+    deal = recorded[latest["deal_closed"]]
+    seats = deal["metadata"]["seats"]
+    changes = {
+        "title": deal["title"].replace(f"{seats} seats", f"{seats - 2} seats"),
+        "valueUsd": deal["valueUsd"] // seats * (seats - 2),
+        "metadata": deal["metadata"] | {"seats": seats - 2},
+    }
+    amendment = {"type": "amend", "reason": "Two seats fewer in the contract that was signed", "changes": changes}
+    yield latest["deal_closed"], False, amendment
+    yield latest["content_published"], False, {"type": "void", "reason": "Published twice, and counted twice"}
+    yield latest["negotiation_complete"], True, {"type": "confirm"}
+    yield latest["task_complete"], True, {"type": "dispute", "reason": "Half of it was still open this morning."}
 
 
 class _Work:

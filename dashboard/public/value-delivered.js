@@ -83,7 +83,7 @@ th:first-child { text-align: start }
 thead th { position: sticky; inset-block-start: 0; background: var(--surface); border-block-end: 1px solid var(--line) }
 
 .parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: 1.75rem 2.5rem; margin-block-start: 1.75rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
-.split { display: grid; gap: 1rem; margin-block-start: 1rem }
+.split { display: grid; gap: .75rem; margin-block-start: 1rem }
 .split li { display: grid; grid-template-columns: auto 1fr auto; align-items: center; gap: .25rem .5rem; font-size: .875rem }
 .split .icon { color: var(--muted); line-height: 0 }
 .split svg { inline-size: 1.125rem }
@@ -93,7 +93,7 @@ thead th { position: sticky; inset-block-start: 0; background: var(--surface); b
 
 .feed { margin-block-start: 2rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
 .top, .filters { display: flex; flex-wrap: wrap; gap: .5rem }
-.top { align-items: center; justify-content: space-between; margin-block-end: .75rem }
+.top { align-items: center; margin-block-end: .75rem } .top h3 { margin-inline-end: auto }
 .download { display: flex; align-items: center; gap: .75rem } .download button { font-size: .8125rem; white-space: nowrap }
 progress { inline-size: 6rem; accent-color: var(--accent) }
 input { padding: .3125rem .75rem }

@@ -1,9 +1,10 @@
 """The outcomes of `make seed`."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,14 +12,16 @@ from outcomes.contract import instants
 from outcomes.storage.entries import Entries
 from outcomes.storage.store import OutcomeStore
 
-from functions.record_outcome import app
+from functions.correct_outcome import app as correct_outcome
+from functions.record_outcome import app as record_outcome
 from local.errors import StackError
-from local.seed import DAY, outcomes, seed
-from tests.events import KEY, proxy_event
+from local.seed import DAY, corrections, outcomes, seed
+from tests.events import KEY, proxy_event, session
 
 NOW = 1_742_990_400_000
 """2025-03-26T12:00:00Z"""
 COUNT = len(list(outcomes(NOW)))
+CORRECTIONS = "/api/outcomes/{id}/corrections"
 
 
 class Api:
@@ -26,22 +29,35 @@ class Api:
 
     def __init__(self) -> None:
         self.answers = 1_000
-        self.client = httpx.Client(base_url="http://api", transport=httpx.MockTransport(self._answer))
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def seed(self, user_id: int, file: Path, now: int) -> None:
+        with self._client(KEY) as client, self._client(session(user_id)) as owner:
+            seed(client, owner, user_id, file, now)
+
+    def _client(self, caller: dict[str, Any]) -> httpx.Client:
+        return httpx.Client(base_url="http://api", transport=httpx.MockTransport(partial(self._answer, caller)))
+
+    def _answer(self, caller: dict[str, Any], request: httpx.Request) -> httpx.Response:
         if not self.answers:
             raise httpx.ConnectError("refused")
         self.answers -= 1
-        headers = {"Idempotency-Key": request.headers["Idempotency-Key"]}
-        answer = app.handler(proxy_event("POST", authorizer=KEY, body=request.content.decode(), headers=headers), None)
+        _, _, _, *id_ = request.url.path.split("/")
+        path, parameters = (CORRECTIONS, {"id": id_[0]}) if id_ else ("/api/outcomes", None)
+        event = proxy_event(
+            "POST",
+            path,
+            parameters=parameters,
+            authorizer=caller,
+            body=request.content.decode(),
+            headers={"Idempotency-Key": request.headers["Idempotency-Key"]},
+        )
+        answer = (correct_outcome if id_ else record_outcome).handler(event, None)
         return httpx.Response(answer["statusCode"], headers=answer["headers"], text=answer["body"])
 
 
 @pytest.fixture
-def api(tables: dict[str, str]) -> Iterator[Api]:  # noqa: ARG001 (they must be there)
-    api = Api()
-    yield api
-    api.client.close()
+def api(tables: dict[str, str]) -> Api:  # noqa: ARG001 (they must be there)
+    return Api()
 
 
 @pytest.fixture
@@ -53,27 +69,42 @@ def happened(user_id: int) -> list[str]:
     """List when the user's outcomes happened, in the order in which they were recorded."""
     entries = Entries(OutcomeStore("OutcomesTable").dynamodb, "OutcomesTable", user_id, lambda: None)
     recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
-    return [effect.occurred_at for entry in recorded for effect in entry.effects]
+    # That of an outcome is that it stands; whatever corrects one has others.
+    return [entry.effects[0].occurred_at for entry in recorded if [one.tally for one in entry.effects] == ["standing"]]
 
 
 def test_a_user_is_seeded_once(api: Api, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    seed(api.client, 7, file, NOW)
+    api.seed(7, file, NOW)
     assert capsys.readouterr().out.endswith(f"User 7 now has {COUNT} more outcomes of the last 30 days.\n")
     for days in (0, 1, 40):
-        seed(api.client, 7, file, NOW + days * DAY)
+        api.seed(7, file, NOW + days * DAY)
         assert capsys.readouterr().out == "User 7 was seeded before: nothing is added.\n"
     assert (len(happened(7)), len(happened(42))) == (COUNT, 0)
-    seed(api.client, 42, file, NOW + DAY)
+    api.seed(42, file, NOW + DAY)
     assert len(happened(7)) == COUNT
     assert len(happened(42)) == len(list(outcomes(NOW + DAY)))
 
 
 def test_what_happened_first_is_recorded_first(api: Api, file: Path) -> None:
-    seed(api.client, 7, file, NOW)
+    api.seed(7, file, NOW)
     times = [datetime.fromisoformat(time).timestamp() * 1000 for time in happened(7)]
     assert times == sorted(times)
     assert NOW - 31 * DAY < times[0] < NOW - 28 * DAY
     assert NOW - DAY < times[-1] < NOW
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_the_latest_outcomes_are_corrected_on_any_day_of_the_week(day: int) -> None:
+    recorded = [fields for _, fields in outcomes(NOW + day * DAY)]
+    made = {body["type"]: (index, is_owners) for index, is_owners, body in corrections(recorded)}
+    assert {type_: is_owners for type_, (_, is_owners) in made.items()} == {
+        "amend": False,
+        "void": False,
+        "confirm": True,
+        "dispute": True,
+    }
+    assert len({index for index, _ in made.values()}) == len(made)
+    assert all(index >= len(recorded) - 20 for index, _ in made.values())  # on the first page
 
 
 def test_what_was_interrupted_is_completed_on_another_day(
@@ -83,10 +114,10 @@ def test_what_was_interrupted_is_completed_on_another_day(
     with pytest.raises(
         StackError, match=r"^the running stack cannot be seeded: http://api does not answer \(refused\)$"
     ):
-        seed(api.client, 7, file, NOW)
+        api.seed(7, file, NOW)
     assert len(happened(7)) == 20
     api.answers = 1_000
-    seed(api.client, 7, file, NOW + 3 * DAY)
+    api.seed(7, file, NOW + 3 * DAY)
     assert f"User 7 now has {COUNT - 20} more outcomes" in capsys.readouterr().out
     assert len(happened(7)) == COUNT
 
@@ -94,9 +125,9 @@ def test_what_was_interrupted_is_completed_on_another_day(
 def test_what_was_interrupted_long_ago_stays_as_it_is(api: Api, file: Path) -> None:
     api.answers = 20
     with pytest.raises(StackError):
-        seed(api.client, 7, file, NOW)
+        api.seed(7, file, NOW)
     api.answers = 1_000
-    seed(api.client, 7, file, NOW + 30 * DAY)
+    api.seed(7, file, NOW + 30 * DAY)
     assert len(happened(7)) == 20
 
 
@@ -104,12 +135,12 @@ def test_what_was_interrupted_long_ago_stays_as_it_is(api: Api, file: Path) -> N
 def test_a_damaged_note_is_named(api: Api, file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(StackError, match=rf"^{re.escape(str(file))} is damaged; make reset starts anew$"):
-        seed(api.client, 7, file, NOW)
+        api.seed(7, file, NOW)
 
 
 def test_a_note_that_cannot_be_made_is_named(api: Api, tmp_path: Path) -> None:
     with pytest.raises(StackError, match=rf"^cannot use {re.escape(str(tmp_path))}: Is a directory$"):
-        seed(api.client, 7, tmp_path, NOW)
+        api.seed(7, tmp_path, NOW)
 
 
 def test_an_api_that_refuses_is_quoted(file: Path) -> None:
@@ -120,4 +151,4 @@ def test_an_api_that_refuses_is_quoted(file: Path) -> None:
         httpx.Client(base_url="http://api", transport=httpx.MockTransport(refuse)) as client,
         pytest.raises(StackError, match=r'^the running stack cannot be seeded: 401 {"error":"Unauthorized"}$'),
     ):
-        seed(client, 7, file, NOW)
+        seed(client, client, 7, file, NOW)
