@@ -85,6 +85,19 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
     }
 
 
+def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
+    """Compute the US dollars for a million events that a bus is told, each by a call of the function, by service."""
+    log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
+    # Nothing for the stream: https://aws.amazon.com/dynamodb/pricing/on-demand/ (what Lambda reads of it).
+    return {
+        "EventBridge": prices["event_per_million"],
+        "Lambda calls": prices["lambda_per_million"],
+        "Lambda time": _lambda_time(0, assumed["event_ms"], prices, assumed),
+        "CloudWatch Logs": 1_000_000 * log_bytes / GB * prices["logs_per_gb"],
+        "X-Ray": traced(assumed) * prices["xray_per_million_traces"],
+    }
+
+
 def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     """Compute the US dollars for a million events that a receiver of webhooks takes at once, by service."""
     a_million = 1_000_000
@@ -158,6 +171,16 @@ def table() -> str:
         f"({kept:.1f} million of them) ${prices['kept_gb_month']:.2f}, with",
         f"${prices['restorable_gb_month']:.2f} more for restore to any point in time.",
     ]
+    told = event(prices, assumed)
+    together = told["EventBridge"] + (sum(told.values()) - told["EventBridge"]) / BATCHED
+    events = [
+        "With an `EventBusName`, a million events, of which each outcome and each correction is one, cost",
+        f"${sum(told.values()):.2f} more where each comes alone:",
+        f"{', '.join(f'{part} {cost:.2f}' for part, cost in told.items())}. Lambda is taken to need",
+        f"{assumed['event_ms']} ms. Where {BATCHED} come at once, they share a call: ${together:.2f} for a million.",
+        "An event of more than 64 KB counts as two or more to EventBridge, and a correction takes a read unit. Without",
+        "a bus there is nothing to pay.",
+    ]
     posted = webhook(prices, assumed)
     polled = assumed["empty_receives_a_month"] / 1_000_000 * prices["queue_per_million"]
     webhooks = [
@@ -167,7 +190,7 @@ def table() -> str:
         f"attempt. By the month ${prices['secret_month']:.2f} for the secret, and ${polled:.2f} for looking into",
         "a queue that is empty.",
     ]
-    paragraphs = [fill(" ".join(each), 120) for each in (text, month, webhooks)]
+    paragraphs = [fill(" ".join(each), 120) for each in (text, month, events, webhooks)]
     return "\n\n".join([paragraphs[0], "\n".join(lines), *paragraphs[1:]])
 
 

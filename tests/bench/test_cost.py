@@ -87,6 +87,23 @@ def test_a_webhook_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
     assert {each for each in with_all if without[each] < with_all[each]} == {part}
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("event_per_million", "EventBridge"),
+        ("lambda_per_million", "Lambda calls"),
+        ("event_ms", "Lambda time"),
+        ("log_bytes_of_metrics", "CloudWatch Logs"),
+        ("traced_of_the_others", "X-Ray"),
+    ],
+)
+def test_an_event_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
+    prices, assumed = cost.inputs()
+    assumed |= {"requests_per_second": 2}
+    with_all, without = cost.event(prices, assumed), cost.event(prices | {name: 0}, assumed | {name: 0})
+    assert {each for each in with_all if without[each] < with_all[each]} == {part}
+
+
 def test_starts_are_paid_by_time_and_memory() -> None:
     prices, assumed = cost.inputs()
     longer = assumed | {"authorizer_start_ms": 100, "record_start_ms": 200}
