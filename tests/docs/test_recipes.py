@@ -1,0 +1,190 @@
+"""Recipes of docs/events.md, tried with the examples of events as far as there is no AWS here."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+from samcli.yamlhelper import yaml_parse
+
+from tests.aws import aws_client, mock_aws
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/events.md").read_text()
+GIVEN = {"Bus": "default", "Stack": "outcomes-prod"}
+SECTIONS: dict[str, str] = dict(re.findall(r"^### (.*?)\n(.*?)(?=^###|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+RECIPES = {title: text.partition("```yaml\n")[2].partition("```")[0] for title, text in SECTIONS.items()}
+EVENTS = {file.stem: json.loads(file.read_text()) for file in (ROOT / "tests/unit/events").glob("*.json")}
+
+
+def on_the_bus(event: Any, source: str = GIVEN["Stack"]) -> Any:
+    """Make what a rule sees of a CloudEvent."""
+    return {"version": "0", "detail-type": event["type"], "source": source, "account": "123456789012", "detail": event}
+
+
+def resources(recipe: str) -> Any:
+    return yaml_parse(RECIPES[recipe])["Resources"]
+
+
+def rule(recipe: str) -> Any:
+    return resources(recipe)["Rule"]["Properties"]
+
+
+def pattern(recipe: str) -> EventPattern:
+    text = json.dumps(rule(recipe)["EventPattern"]).replace('{"Ref": "Stack"}', json.dumps(GIVEN["Stack"]))
+    return EventPattern.load(text)
+
+
+def test_cfn_lint_takes_each_recipe(tmp_path: Path) -> None:
+    files = []
+    for title, text in RECIPES.items():
+        files.append(tmp_path / f"{title.split()[-1]}.yaml")
+        files[-1].write_text(text)
+    lint = [
+        str(Path(sys.executable).with_name("cfn-lint")),
+        "--regions",
+        "us-east-1",
+        "--include-checks",
+        "I",
+        "--",
+        *map(str, files),
+    ]
+    said = subprocess.run(lint, capture_output=True, text=True, check=False)
+
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+    assert len(files) == 4
+
+
+DISPUTED = EVENTS["outcome.disputed"]
+LARGE = DISPUTED | {"data": DISPUTED["data"] | {"value_usd": 1000.01}}
+SMALL = DISPUTED | {"data": DISPUTED["data"] | {"value_usd": 1000}}
+OUTCOMES = {type_ for type_ in EVENTS if type_.startswith("outcome.")}
+HEARD = {
+    "A queue": OUTCOMES,
+    "A function": {"outcome.disputed"},
+    "Slack, or any webhook": {"outcome.recorded", "outcome.disputed"},
+    "A warehouse": OUTCOMES,
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_rule_lets_through_what_the_page_says_of_this_stack_alone(recipe: str) -> None:
+    heard = {type_ for type_, event in EVENTS.items() if pattern(recipe).matches_event(on_the_bus(event))}
+
+    assert heard == HEARD[recipe]
+    assert not [each for each in EVENTS.values() if pattern(recipe).matches_event(on_the_bus(each, "outcomes-dev"))]
+
+
+def test_a_function_is_called_for_what_is_worth_it() -> None:
+    assert pattern("A function").matches_event(on_the_bus(LARGE))
+    assert not pattern("A function").matches_event(on_the_bus(SMALL))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_a_target_does_not_take_is_kept(recipe: str) -> None:
+    [target] = rule(recipe)["Targets"]
+    queues = {name for name, each in resources(recipe).items() if each["Type"] == "AWS::SQS::Queue"}
+    policy = resources(recipe)["MayPut"]["Properties"]
+    [statement] = policy["PolicyDocument"]["Statement"]
+
+    assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] in queues
+    assert {queue["Ref"] for queue in policy["Queues"]} == queues
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]}}}
+
+
+@pytest.mark.parametrize("recipe", ["A queue", "A function", "A warehouse"])
+def test_a_target_gets_the_cloudevent_itself(recipe: str) -> None:
+    [target] = rule(recipe)["Targets"]
+
+    assert target["InputPath"] == "$.detail"
+    assert "InputTransformer" not in target
+
+
+def filled_in(template: str, paths: dict[str, str], event: Any) -> str:
+    """Fill in an input template: a value as JSON where it stands alone, as text within quotes.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+    """
+
+    def value(name: str) -> Any:
+        found = event
+        for step in paths[name].removeprefix("$.").split("."):
+            found = found[step]
+        return found
+
+    def filled(part: re.Match[str]) -> str:
+        if part[0].startswith("<"):
+            return json.dumps(value(part[1]))
+        return re.sub(r"<(\w+)>", lambda name: str(value(name[1])), part[0])
+
+    return re.sub(r'"[^"]*"|<(\w+)>', filled, template)
+
+
+@pytest.mark.parametrize("title", ['Renewed "Acme" \\ für ein Jahr', "<value>", "*bold* <!channel>"])
+def test_slack_gets_a_message_whatever_the_title_is(title: str) -> None:
+    [target] = rule("Slack, or any webhook")["Targets"]
+    transformer = target["InputTransformer"]
+    event = DISPUTED | {"data": DISPUTED["data"] | {"title": title}}
+    message = json.loads(filled_in(transformer["InputTemplate"], transformer["InputPathsMap"], on_the_bus(event)))
+
+    section, context = message["blocks"]
+    assert (message["text"], section["text"]["text"]) == ("outcome.disputed", title)
+    assert [element["text"] for element in context["elements"]] == [
+        "outcome.disputed",
+        "deal_closed",
+        "USD 12000",
+        event["subject"],
+    ]
+    # Slack reads no markup in plain text: no title calls a channel.
+    assert {section["text"]["type"], *(element["type"] for element in context["elements"])} == {"plain_text"}
+
+
+def test_a_function_does_nothing_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = resources("A function")
+    with mock_aws():
+        table = recipe["Seen"]["Properties"]
+        names = ("KeySchema", "AttributeDefinitions", "BillingMode")
+        aws_client("dynamodb").create_table(TableName="seen", **{name: table[name] for name in names})
+        monkeypatch.setenv("SEEN", "seen")
+        module: dict[str, Any] = {}
+        exec(recipe["Function"]["Properties"]["Code"]["ZipFile"], module)  # noqa: S102 - of our own page
+        for event in (DISPUTED, DISPUTED, DISPUTED | {"id": "another"}):
+            module["handler"](event, None)
+
+    assert capsys.readouterr().out.splitlines() == [f"outcome.disputed {DISPUTED['subject']} Not mine"] * 2
+
+
+def test_a_queue_gets_what_the_stack_tells() -> None:
+    from outcomes.contract import events
+
+    sent = [(type_, json.dumps(event)) for type_, event in sorted(EVENTS.items())]
+    with mock_aws():
+        queue = aws_client("sqs").create_queue(QueueName="queue")["QueueUrl"]
+        arn = aws_client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+        bus = aws_client("events")
+        bus.put_rule(Name="rule", EventPattern=pattern("A queue").dump())
+        bus.put_targets(Rule="rule", Targets=[{"Id": "Queue", "Arn": arn["QueueArn"]}])
+        for type_, detail in sent:
+            entry = {"EventBusName": "default", "Source": GIVEN["Stack"], "DetailType": type_, "Detail": detail}
+            assert entry.keys() == events.entry(events.Event("", type_, "", "", "{}"), "", "").keys()
+            bus.put_events(Entries=[entry])
+        heard = aws_client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+
+    # moto knows no InputPath: EventBridge's own event is around it.
+    assert [json.loads(message["Body"])["detail"] for message in heard] == [
+        event for type_, event in sorted(EVENTS.items()) if type_ in OUTCOMES
+    ]
+
+
+def test_an_export_is_asked_for_as_dynamodb_takes_it() -> None:
+    commands = re.findall(r"aws dynamodb ([a-z-]+) |(--[a-z0-9-]+)", SECTIONS["A warehouse"])
+    options = {option.removeprefix("--").replace("-", "") for _, option in commands if option}
+    operation = aws_client("dynamodb").meta.service_model.operation_model("ExportTableToPointInTime")
+
+    assert [name for name, _ in commands if name] == ["export-table-to-point-in-time"]
+    assert options
+    assert options <= {member.lower() for member in operation.input_shape.members}
