@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from outcomes.contract import events
 from outcomes.webhooks import delivery, receiver
 from outcomes.webhooks.receiver import Receiver
 from outcomes.webhooks.signing import signing_key
@@ -109,6 +110,11 @@ def test_queues_are_encrypted(complete: Deployment) -> None:
     assert queues.keys() == {"WebhooksQueue", "DeadWebhooksQueue"}
     for name, queue in queues.items():
         assert queue["SqsManagedSseEnabled"] is True, name
+
+
+def test_queues_take_the_largest_event_and_what_eventbridge_writes_around_it(complete: Deployment) -> None:
+    for name, queue in complete.of(QUEUE).items():
+        assert queue["MaximumMessageSize"] >= 2 * events.MAX_ENTRY_BYTES, name
 
 
 def test_a_message_outlives_its_attempts_and_is_then_set_aside(complete: Deployment) -> None:
@@ -269,6 +275,11 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     *(
         (f"{queue}: not encrypted", the(f"{queue}/Properties/SqsManagedSseEnabled", False), test_queues_are_encrypted)
         for queue in ("WebhooksQueue", "DeadWebhooksQueue")
+    ),
+    (
+        "a large event is too large",
+        the(f"{OF_QUEUE}/MaximumMessageSize", 262_144),
+        test_queues_take_the_largest_event_and_what_eventbridge_writes_around_it,
     ),
     (
         "nothing is set aside",
