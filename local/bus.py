@@ -1,15 +1,20 @@
 """Listen to moto's event buses: each event becomes a line of the log, and a POST where somebody wants it.
 
+It is signed as a webhook is, so that receivers of those can be written here as well. A deployed function posts by
+itself, and to no address that is not public.
+
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
 
 import asyncio
 import json
 import logging
+import time
 from typing import Any
 
 import aiohttp
 from moto.events.models import events_backends
+from outcomes.webhooks.signing import is_id, signed, signing_key
 
 from local.backlog import Backlog
 from local.environment import ACCOUNT, REGION
@@ -42,8 +47,12 @@ def listen(told: Backlog | None) -> None:
     backend.put_events = heard  # type: ignore[method-assign]
 
 
-async def post(url: str, told: Backlog, persistence: Persistence) -> None:
-    """Post each event to a URL, one after the other, until cancelled: the same again until it is answered with 2xx."""
+async def post(url: str, secret: str, told: Backlog, persistence: Persistence) -> None:
+    """Post each event to a URL, one after the other, until cancelled: the same again until it is answered with 2xx.
+
+    secret: that it is signed with, as Standard Webhooks has it.
+    """
+    key = signing_key(secret)
     timeout = aiohttp.ClientTimeout(total=POST_SECONDS)
     pause, is_trouble = 0.1, False
     async with aiohttp.ClientSession(timeout=timeout, headers=HEADERS) as receiver:
@@ -55,7 +64,7 @@ async def post(url: str, told: Backlog, persistence: Persistence) -> None:
                     await more.wait()
                     continue
                 [(number, text)] = events
-                trouble = await _post(receiver, url, text)
+                trouble = await _post(receiver, url, text.encode(), key)
                 if trouble is None:
                     try:
                         await asyncio.to_thread(persistence.done, told, [number])
@@ -73,10 +82,13 @@ async def post(url: str, told: Backlog, persistence: Persistence) -> None:
                 pause = min(pause * 2, MAX_PAUSE)
 
 
-async def _post(receiver: aiohttp.ClientSession, url: str, text: str) -> str | None:
+async def _post(receiver: aiohttp.ClientSession, url: str, body: bytes, key: bytes) -> str | None:
     """Post once. Returns what went wrong."""
+    id_ = json.loads(body).get("id")
+    # An event of somebody else may have none.
+    headers = signed(id_, int(time.time()), body, [key]) if is_id(id_) else {}
     try:
-        async with receiver.post(url, data=text.encode(), allow_redirects=False) as answer:
+        async with receiver.post(url, data=body, headers=headers, allow_redirects=False) as answer:
             return None if 200 <= answer.status < 300 else f"status {answer.status}"
     except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
         return f"{type(error).__name__}: {error}".rstrip(": ")

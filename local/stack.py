@@ -1,6 +1,7 @@
 """The running stack: moto, the functions and the API, put together from template.yaml."""
 
 import asyncio
+import hmac
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import shlex
 import signal
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from outcomes.webhooks.signing import PREFIX
 
 from local import bus, demo, event_sources
 from local.aws import Aws
@@ -54,6 +57,12 @@ class Settings:
     events_url: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def webhook_secret(self) -> str:
+        """Make the secret that events are signed with: the same for as long as that of the sessions is."""
+        made = hmac.digest(self.session_secret.encode(), b"webhooks", "sha256")
+        return PREFIX + b64encode(made).decode()
+
 
 def local_parameters(settings: Settings, port: int) -> dict[str, str]:
     """Make what the local stack has for parameters of the template."""
@@ -90,7 +99,9 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         for source in sources:
             _run_beside(cleanup, event_sources.read(source, functions, aws.persistence))
         if settings.events_url:
-            _run_beside(cleanup, bus.post(settings.events_url, aws.persistence.told, aws.persistence))
+            _run_beside(
+                cleanup, bus.post(settings.events_url, settings.webhook_secret, aws.persistence.told, aws.persistence)
+            )
 
         cookie = _demo_cookie(settings)
         dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
@@ -215,7 +226,7 @@ def _events_banner(settings: Settings, sources: list[event_sources.Source]) -> s
     if not sources:
         return ""
     if settings.events_url:
-        return f"Each event is posted to {settings.events_url}.\n"
+        return f"Each event is posted to {settings.events_url}, signed with {settings.webhook_secret}.\n"
     return "Each event is a line of the log; EVENTS_URL=http://... posts it there.\n"
 
 

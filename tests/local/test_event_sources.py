@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from standardwebhooks.webhooks import Webhook
 
 from local import bus, event_sources
 from local.backlog import Backlog
@@ -204,17 +205,24 @@ def test_a_source_that_the_local_stack_does_not_know_is_named(other: dict[str, A
 # ── EVENTS_URL ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+SIGNED_WITH = "whsec_bWFkZS11cC13ZWJob29rLXNlY3JldC1vZi10ZXN0cw=="
+
+
 class Receiver:
     """Answers with these statuses, and from then on with 200."""
 
     def __init__(self, *statuses: int) -> None:
         self.bodies: list[str] = []
         self.types: set[str] = set()
+        self.signed: list[bool] = []
         self._statuses = list(statuses)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.text())
         self.types.add(request.headers["Content-Type"])
+        self.signed.append("webhook-signature" in request.headers)
+        if self.signed[-1]:
+            Webhook(SIGNED_WITH).verify(self.bodies[-1], dict(request.headers))
         status = self._statuses.pop(0) if self._statuses else 200
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 307 else {})
 
@@ -226,7 +234,9 @@ async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> l
     async with TestServer(app) as server:
         persistence.told.new += texts
         persistence.told.add_new()
-        task = asyncio.create_task(bus.post(str(server.make_url("/events")), persistence.told, persistence))
+        task = asyncio.create_task(
+            bus.post(str(server.make_url("/events")), SIGNED_WITH, persistence.told, persistence)
+        )
         await until(lambda: not len(persistence.told))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -235,11 +245,13 @@ async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> l
 
 async def test_events_are_posted_as_they_were_written(persistence: Persistence) -> None:
     receiver = Receiver()
-    texts = ['{"data":{"value_usd":0.1000}}', '{"data":{"title":"ü"}}']
+    texts = ['{"id":"a","data":{"value_usd":0.1000}}', '{"id":"b","data":{"title":"ü"}}', '{"detail":"of others"}']
     assert await posted(persistence, receiver, *texts) == texts
+    assert receiver.signed == [True, True, False]
     assert receiver.types == {"application/cloudevents+json; charset=UTF-8"}
 
 
 @pytest.mark.parametrize("status", [307, 400, 410, 429, 500])
 async def test_one_that_is_not_taken_is_posted_again_before_all_others(persistence: Persistence, status: int) -> None:
-    assert await posted(persistence, Receiver(status, 200, status), "1", "2") == ["1", "1", "2", "2"]
+    one, two = '{"id":"1"}', '{"id":"2"}'
+    assert await posted(persistence, Receiver(status, 200, status), one, two) == [one, one, two, two]

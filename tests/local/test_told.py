@@ -1,7 +1,8 @@
-"""Events of the local stack: who listens at EVENTS_URL hears each, whatever fails on the way."""
+"""Events of the local stack: who listens at EVENTS_URL hears each, signed, whatever fails on the way."""
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any, override
 
 import httpx
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from local.sockets import listening_socket
 from tests.local.stacks import Stack, local, running
@@ -27,6 +29,7 @@ class Consumer:
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.last: tuple[bytes, dict[str, str]] = b"", {}
         self.sent = 0
         with listening_socket("127.0.0.1", 0) as listener:
             self.port = listener.getsockname()[1]
@@ -44,6 +47,7 @@ class Consumer:
                 is_taken = consumer.sent % 3 != 0
                 if is_taken:
                     consumer.heard.append(json.loads(body))
+                    consumer.last = body, dict(self.headers)
                 self.send_response(204 if is_taken else 500)
                 self.end_headers()
 
@@ -141,6 +145,8 @@ def test_each_event_is_heard_in_order_whatever_fails_on_the_way(tmp_path: Path) 
         for data in last.values():
             data.pop("correction", None)
         assert last == caller.listed()
+        [secret] = re.findall(r"whsec_[^\s.]+", stack.output_file.read_text())
+        assert Webhook(secret).verify(*consumer.last)
     # By its id, each is one: as many ids as there are entries.
     assert len({event["id"] for event in consumer.heard}) == len(outcomes) + 6 + 2
     assert {event["source"] for event in consumer.heard} == {"outcomes-local"}
