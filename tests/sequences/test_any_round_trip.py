@@ -20,6 +20,9 @@ NEW_THERE = ("id", "created_at", "status", "recorded_by")
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 NUMBERS = st.decimals(-(10**14), 10**14, allow_nan=False, allow_infinity=False)
+VALUES = st.builds(
+    lambda digits, places: Decimal(digits).scaleb(-places), st.integers(-(10**14), 10**14), st.integers(0, 22)
+)
 METADATA = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.integers() | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -29,7 +32,7 @@ OUTCOMES = st.fixed_dictionaries(
     {"outcomeType": st.sampled_from(["deal_closed", "task_complete"]), "title": TEXT.filter(str.strip)},
     optional={
         "description": TEXT,
-        "valueUsd": NUMBERS | st.sampled_from([Decimal("1e-130"), Decimal("999999999999999"), Decimal(-5)]),
+        "valueUsd": VALUES | st.sampled_from([Decimal("1e-130"), Decimal("999999999999999"), Decimal(-5)]),
         "agentId": st.integers(1, 3),
         "metadata": st.dictionaries(TEXT, METADATA, max_size=3),
         "occurredAt": st.sampled_from(["2001-02-03T04:05:06.789Z", "2026-03-31T09:30:00+02:00"]),
