@@ -1,0 +1,131 @@
+"""The demo page in Firefox, driven by WebDriver BiDi, which Firefox speaks by itself.
+
+Playwright drives only a Firefox of its own. https://www.w3.org/TR/webdriver-bidi/
+"""
+
+import asyncio
+import itertools
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+from tests.local.stacks import Stack
+
+DIGITS = "123456789012345.12345678901234567890123"
+FEED = "document.querySelector('value-delivered').shadowRoot"
+RECORD = f"""fetch('/api/outcomes', {{
+    method: 'POST',
+    headers: {{ 'Content-Type': 'application/json' }},
+    body: '{{"outcomeType": "deal_closed", "title": "Seen in Firefox", "valueUsd": {DIGITS}}}',
+}}).then(({{ ok }}) => ok)"""
+
+# Nothing is asked of Mozilla's servers.
+QUIET = {
+    "app.normandy.enabled": "false",
+    "browser.aboutwelcome.enabled": "false",
+    "browser.safebrowsing.update.enabled": "false",
+    "datareporting.policy.dataSubmissionEnabled": "false",
+    "extensions.systemAddon.update.enabled": "false",
+    "network.captive-portal-service.enabled": "false",
+    "network.connectivity-service.enabled": "false",
+    "services.settings.server": '"data:,"',
+    "toolkit.telemetry.enabled": "false",
+}
+
+
+class Firefox:
+    """A tab of a headless Firefox. complaints: what its console had to say, from warnings on."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._ids = itertools.count(1)
+        self._tab = ""
+        self.complaints: list[str] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, profile: Path) -> AsyncIterator[Self]:
+        """Start it, until the block ends. The test is skipped where there is none."""
+        executable = shutil.which("firefox-esr") or shutil.which("firefox")
+        if executable is None:
+            pytest.skip("no Firefox: install the system's (apt-get install firefox-esr)")
+        (profile / "user.js").write_text("".join(f'user_pref("{name}", {value});\n' for name, value in QUIET.items()))
+        command = [executable, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
+        process = subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            address = profile / "WebDriverBiDiServer.json"  # it says there where it listens
+            for _ in range(600):
+                if address.exists() and address.stat().st_size:
+                    break
+                await asyncio.sleep(0.05)
+            port = json.loads(address.read_text())["ws_port"]
+            url = f"ws://127.0.0.1:{port}/session"
+            async with ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
+                firefox = cls(socket)
+                await firefox._send("session.new", capabilities={})
+                await firefox._send("session.subscribe", events=["log.entryAdded"])
+                firefox._tab = (await firefox._send("browsingContext.getTree"))["contexts"][0]["context"]
+                yield firefox
+        finally:
+            process.terminate()
+            process.wait(10)
+
+    async def open(self, url: str) -> None:
+        await self._send("browsingContext.navigate", context=self._tab, url=url, wait="complete")
+
+    async def run(self, script: str) -> Any:
+        """Evaluate a script, wait for what it promises, and return that: a text, a number or a truth value."""
+        target = {"context": self._tab}
+        answer = await self._send(
+            "script.evaluate", expression=script, target=target, awaitPromise=True, resultOwnership="none"
+        )
+        assert answer["type"] == "success", answer["exceptionDetails"]["text"]
+        return answer["result"].get("value")
+
+    async def until(self, script: str) -> None:
+        """Evaluate a script until it is true. Raises AssertionError after ten seconds."""
+        for _ in range(200):
+            if await self.run(script):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"never so: {script}")
+
+    async def _send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = next(self._ids)
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        while True:
+            message = await self._socket.receive_json(timeout=30)
+            if message.get("method") == "log.entryAdded" and message["params"]["level"] in ("warn", "error"):
+                self.complaints.append(message["params"]["text"])
+            if message.get("id") == number:
+                assert message["type"] == "success", message
+                return dict(message["result"])
+
+
+def test_it_shows_what_is_recorded_in_firefox_too(stack: Stack, tmp_path: Path, axe: str) -> None:
+    async def look() -> None:
+        async with Firefox.running(tmp_path) as firefox:
+            await firefox.open(stack.url)  # which signs in
+            await firefox.until(f"/ready|empty/.test({FEED}.querySelector('.card').dataset.state)")
+            assert await firefox.run(RECORD)
+            await firefox.run("document.querySelector('value-delivered').setAttribute('refresh', '1')")
+            await firefox.until(f"{FEED}.querySelector('.feed > .rows strong')?.textContent === 'Seen in Firefox'")
+            assert await firefox.run(f"{FEED}.querySelector('.feed > .rows data').value") == DIGITS
+            await firefox.until(f"/[1-9]/.test({FEED}.querySelector('.total data')?.value)")
+            await firefox.run(f"{FEED}.querySelector('.periods [value=\"365\"]').click()")
+            await firefox.until(f"{FEED}.querySelectorAll('.plot rect').length > 50")  # weeks
+            await firefox.run(f"{FEED}.querySelector('.feed > .rows summary').click()")
+            await firefox.until(f"{FEED}.querySelector('.past li') !== null")
+            assert "#period=365" in await firefox.run("location.href")
+            await firefox.run(f"{axe}; 1")
+            assert json.loads(await firefox.run("axe.run().then(({ violations }) => JSON.stringify(violations))")) == []
+            assert firefox.complaints == []
+
+    asyncio.run(look())
