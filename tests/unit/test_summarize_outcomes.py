@@ -212,6 +212,19 @@ class TestMore:
         shown = summary(**{"from": "2026-04-06T00:00:00.001Z", "to": "2026-04-08"}, compare="previous")
         assert (shown["value_usd"], shown["previous"]["value_usd"]) == (400, 200)
 
+    @pytest.mark.parametrize(
+        ("since", "until", "value", "before"),
+        [
+            ("2026-04-06", "2026-04-30T12:00:00Z", 600, 120),
+            ("2026-04-06", "2026-04-30T12:00:00.001Z", 1400, 120),
+            ("2026-04-01T00:00:00.001Z", "2026-05-01", 1400, 120),
+            ("2026-04-01T00:00:00Z", "2026-05-01T00:00:00.001Z", 3100, 30),  # a millisecond more than whole days
+        ],
+    )
+    def test_a_day_may_be_cut_at_either_end(self, since: str, until: str, value: int, before: int) -> None:
+        shown = summary(**{"from": since, "to": until}, compare="previous")
+        assert (shown["value_usd"], shown["previous"]["value_usd"]) == (value, before)
+
     def test_before_the_first_there_is_nothing_to_compare_with(self) -> None:
         shown = summary(**{"from": "1970-01-01", "to": "1970-01-02"}, compare="previous")
         assert shown["previous"] == {
