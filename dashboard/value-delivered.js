@@ -380,13 +380,17 @@ function headline(value) {
 }
 
 /**
- * Text, as a link where it is the address of a page and nothing else.
+ * Text, or JSON, with links where a whole text of it is the address of a page.
  * @param {string} text
  */
 const linked = (text) =>
-  /^https?:\/\/\S+$/i.test(text) && URL.canParse(text)
-    ? html("a", { href: text, target: "_blank", rel: "noopener", dir: "auto" }, text)
-    : text;
+  text
+    .split(/((?<=^|")https?:\/\/[^\s"\\]+(?=$|"))/i)
+    .map((part, at) =>
+      at % 2 && URL.canParse(part)
+        ? html("a", { href: part, target: "_blank", rel: "noopener", dir: "auto" }, part)
+        : part,
+    );
 
 /**
  * JSON: in one line what fits into one.
@@ -1008,7 +1012,7 @@ class Row {
     if (this.#told === (version ?? 0)) return;
     this.#told = version ?? 0;
     const facts = Object.entries(metadata ?? {}).map(([key, value]) =>
-      fact(key, typeof value === "string" ? linked(value) : readable(value)),
+      fact(key, ...linked(typeof value === "string" ? value : readable(value))),
     );
     if (happened) facts.push(fact("Happened", exactTime.format(new Date(happened))));
     facts.push(fact("Recorded", exactTime.format(new Date(created_at))), fact("Outcome", id));
@@ -1971,7 +1975,7 @@ class ValueDelivered extends HTMLElement {
     const words = this.#ui.search.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of this.#rows.values()) {
-      row.element.hidden = !row.says(words);
+      row.element.hidden = words.length > 0 && !row.says(words);
       if (!row.element.hidden) shown += 1;
     }
     this.#ui.found.textContent =

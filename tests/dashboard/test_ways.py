@@ -133,22 +133,24 @@ def test_without_a_cost_endpoint_nothing_is_said_of_cost(open_feed: Open, page: 
         ("//example.com", None),
         ("ftp://example.com", None),
         ("https:example.com", None),
+        ("https://[broken", None),
+        ('https://example.com/\\"onclick', None),
     ],
 )
 def test_only_addresses_of_pages_are_links(
     open_feed: Open, page: Page, recorded: Recorded, text: str, href: str | None
 ) -> None:
-    recorded.has("Work", metadata={"where": text, "deep": [text]})
+    recorded.has("Work", metadata={"where": text, "deep": {"a": [text, 1]}})
     open_feed()
     page.locator(".rows summary").click()
     where = page.locator(".details dd").first
     expect(where).to_have_text(text, use_inner_text=True)
     links = page.locator(".details a")
-    expect(links).to_have_count(1 if href else 0)
-    if href:
-        expect(links).to_have_attribute("href", href)
-        expect(links).to_have_attribute("rel", "noopener")
-        expect(links).to_have_attribute("target", "_blank")
+    expect(links).to_have_count(2 if href else 0)
+    for link in links.all():
+        expect(link).to_have_attribute("href", href or "")
+        expect(link).to_have_attribute("rel", "noopener")
+        expect(link).to_have_attribute("target", "_blank")
 
 
 def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledger: Ledger) -> None:
