@@ -196,4 +196,4 @@ bench: install .bench/installed ## what starting, calling and storing costs, bes
 	@touch $@
 
 cost: install ## the table of costs in docs/costs.md, from bench/prices.toml
-	@PYTHONPATH=layers/common $(bin)/python -m bench.cost docs/costs.md
+	@$(offline) PYTHONPATH=layers/common $(bin)/python -m bench.cost docs/costs.md

@@ -6,6 +6,7 @@ It writes the table between the two marks in FILE.
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from outcomes.storage.store import response_bytes
 
 from bench.outcome import answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units
+from bench.totals import YEAR, Case, average_bytes, looks
 
 MARKS = "<!-- made by `make cost` -->", "<!-- end of what `make cost` makes -->"
 LISTED = 20
@@ -23,6 +25,9 @@ BATCHED = 100
 BUSY = 20
 """Calls a second, for comparison."""
 GB = 1_000_000_000
+SUMMED = Case(10_000, YEAR, 3)
+
+_looks = cache(looks)
 
 
 class Call(NamedTuple):
@@ -54,12 +59,27 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
     line = csv_line(stored(0))
     exported = MAX_RESPONSE_BYTES // response_bytes(line)
     read = read_units(*map(stored, range(exported)))
+    first, next_, _ = _looks(SUMMED)
+    summed = len('{"date":"2026-04-01","count":27,"value_usd":12500.5},') * SUMMED.days
     return [
         Call("record", 1, 1, assumed["record_ms"], once, 0, 1, len('{"ok":true}')),
         Call("record, no Idempotency-Key", 1, 1, assumed["record_ms"], unkeyed, 0, 1, len('{"ok":true}')),
         Call(f"batch of {BATCHED}", BATCHED, 1, assumed["batch_ms"], once * BATCHED, 0, 1, batch_answer),
         Call(f"list ({LISTED} outcomes)", LISTED, 0, assumed["list_ms"], 0, listed, 0, len(answered()) * LISTED),
         Call(f"export ({exported:,} outcomes)", exported, 0, assumed["export_ms"], 0, read, 0, len(line) * exported),
+        *[
+            Call(
+                f"{look.name} summary ({SUMMED.number:,} outcomes)",
+                SUMMED.number,
+                0,
+                assumed[f"{look.name}_summary_ms"],
+                look.write_units,
+                look.read_units,
+                0,
+                summed,
+            )
+            for look in (first, next_)
+        ],
     ]
 
 
@@ -145,7 +165,7 @@ def table() -> str:
     ]
     item = item_bytes(stored(0))
     kept = GB / (item + KEPT_OVERHEAD_BYTES) / 1_000_000
-    record, unkeyed, _, listed, exported = columns
+    record, unkeyed, _, listed, exported, first, next_ = columns
     busy = traced(assumed | {"requests_per_second": BUSY}) * prices["xray_per_million_traces"]
     text = [
         "AWS's public prices, us-east-1, arm64, without free tiers. They, and what is assumed, stand in",
@@ -158,6 +178,11 @@ def table() -> str:
         f"{assumed['list_ms']} ms to list, {assumed['batch_ms']} ms for a batch and {assumed['export_ms']} ms for an",
         f"export, at {assumed['memory_gb']} GB. An export, the most that one response holds, takes",
         f"{exported.read_units:,.0f} read units.",
+        f"A summary keeps what it has added up: of a year of {SUMMED.number:,} outcomes by {SUMMED.agents} agents,",
+        f"of {average_bytes():.0f} bytes, the first",
+        f"takes {first.read_units:,.0f} read units, {first.write_units:.0f} write units and",
+        f"{assumed['first_summary_ms']} ms, each later one {next_.read_units:g} read units, what came since, and",
+        f"{assumed['next_summary_ms']} ms.",
         f"A million records that each start both functions anew, in {assumed['authorizer_start_ms']} and",
         f"{assumed['record_start_ms']} ms, cost ${started(prices, assumed):.2f} more.",
         "Who reads asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",

@@ -237,6 +237,12 @@ def looks(case: Case) -> list[Look]:
     return [each._replace(memory=each.memory - before) for each in found]
 
 
+def average_bytes() -> float:
+    """Compute the bytes of an outcome, on average."""
+    sizes = History(Case(1, 1, 1)).sizes
+    return sum(sizes) / len(sizes)
+
+
 def part_of_saved(first: Look, next_: Look) -> float:
     """Compute what keeping costs, as a part of the price of the reading that it saves."""
     return first.write_units * kept.READ_UNITS_PER_WRITE_UNIT / (first.read_units - next_.read_units)
@@ -253,11 +259,10 @@ def totals_growth(report: "Report", short: bool) -> None:
     # A process each, so that its peak is its own.
     with ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=1) as pool:
         found = dict(zip(cases, pool.map(looks, cases), strict=True))
-    size = sum(History(cases[0]).sizes) / len(History(cases[0]).sizes)
     report.text(
         "## Growth of totals\n\nA first look at a history, the next, and one after one more record. Outcomes are of "
-        f"{size:.0f} bytes on average. Where hours are given, the last day is not over. Calls before the last one "
-        f"were `Still adding up`, at {QUERY_SECONDS} s a query. Memory is what came on top of the bench's own, at most."
+        f"{average_bytes():.0f} bytes on average. Where hours are given, the last day is not over. Calls before the "
+        f"last one were `Still adding up`, at {QUERY_SECONDS} s a query. Memory is what came on top of the bench's own."
     )
     rows = []
     for case, three in found.items():

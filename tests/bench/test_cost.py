@@ -47,6 +47,12 @@ def test_an_idempotency_key_costs_four_write_units_instead_of_one() -> None:
     assert (keyed.write_units, unkeyed.write_units, batch.write_units) == (4, 1, 4 * cost.BATCHED)
 
 
+def test_a_summary_pays_once_for_what_it_adds_up() -> None:
+    prices, assumed = cost.inputs()
+    *_, first, next_ = (cost.parts(call, prices, assumed)["DynamoDB"] for call in cost.calls(assumed))
+    assert next_ < first / 50
+
+
 @pytest.mark.parametrize(("a_second", "share"), [(0.1, 1), (1, 1), (2, 0.525), (20, 0.0975)])
 def test_x_ray_traces_the_first_call_of_each_second_and_one_in_twenty_of_the_others(
     a_second: float, share: float
