@@ -33,10 +33,10 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test coverage check audit format build lock openapi key session seed deploy smoke resend bench cost
+.PHONY: help install run aws reset unit test coverage check audit format build lock openapi key session seed deploy smoke resend bench cost erase export-user
 
 help: ## list what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 run: install ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
 	@$(local)
@@ -130,6 +130,18 @@ session: install ## a Cookie header for the running stack (USER_ID=42 KIND=next-
 
 seed: install ## some sixty outcomes of the last thirty days into the running stack, once for a user (USER_ID=42)
 	@$(local) seed --user-id="$$USER_ID"
+
+# Whose it is has to be said: the default is for what harms nobody.
+erase export-user: export WHOSE := $(if $(filter command,$(origin USER_ID)),$(USER_ID))
+erase export-user: export STACK := $(STACK)
+export-user: export FILE := $(FILE)
+data_request := PYTHONPATH=layers/common $(bin)/python -m local.data_request --data '$(DATA)'
+
+erase: install ## delete all that is held of a user, for good (USER_ID=42, or AGAIN=1 after a restore; STACK=outcomes-prod)
+	@$(data_request) --stack="$$STACK" erase $(if $(AGAIN),--again $(if $(filter command,$(origin USER_ID)),--user-id="$$WHOSE"),--user-id="$$WHOSE")
+
+export-user: install ## all that is held of a user, as lines of JSON (USER_ID=42 STACK=outcomes-prod FILE=user-42.ndjson)
+	@$(data_request) --stack="$$STACK" export --user-id="$$WHOSE" --file="$$FILE"
 
 aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
 	@$(local) aws

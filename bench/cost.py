@@ -191,7 +191,8 @@ def table() -> str:
         "and with `Tracing=PassThrough` nothing.",
     ]
     month = [
-        f"By the month, whatever the traffic: ${prices['secret_month']:.2f} for the secret,",
+        f"By the month, whatever the traffic: ${prices['secret_month']:.2f} for each secret (two, with",
+        "webhooks three),",
         f"${prices['metric_month']:.2f} for each CloudWatch metric that got a value, and for each GB of outcomes kept",
         f"({kept:.1f} million of them) ${prices['kept_gb_month']:.2f}, with",
         f"${prices['restorable_gb_month']:.2f} more for restore to any point in time.",

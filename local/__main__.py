@@ -163,6 +163,7 @@ def settings_of(options: argparse.Namespace) -> "Settings":
     return Settings(
         key=key,
         session_secret=os.environ.get("SESSION_SECRET") or kept.session_secret,
+        erasure_secret=kept.erasure_secret,
         dashboard_origins=os.environ.get("DASHBOARD_ORIGINS", ""),
         events_url=events_url(os.environ.get("EVENTS_URL", "")),
         port=listening_port(),

@@ -1,7 +1,7 @@
 """The folder in which the local stack keeps what outlives it: `.local/` of the checkout, unless it is told otherwise.
 
 journal.jsonl   the items of the template's tables, and what nobody has heard of yet
-secrets.json    the bearer key and the session secret
+secrets.json    the bearer key, the session secret and that of records of erasures
 seeded          the users that were seeded
 stack.json      where the running stack is
 lock            locked by the process that uses the folder
@@ -28,10 +28,13 @@ LOCK = "lock"
 
 
 class Secrets(NamedTuple):
-    """The bearer key that is let in, and the secret that session cookies are encrypted with."""
+    """The bearer key that is let in, the secret that session cookies are encrypted with, and that by which records of
+    erasures know users.
+    """
 
     key: str
     session_secret: str
+    erasure_secret: str
 
 
 @contextmanager
@@ -59,11 +62,15 @@ def kept_secrets(folder: Path) -> Secrets:
     """Read the secrets that the folder keeps; the first time, make them. Raises StackError when that fails."""
     file = folder / SECRETS
     try:
-        kept = Secrets(**json.loads(file.read_text()))
+        found = json.loads(file.read_text())
+        # Folders of before there were erasures have none.
+        kept = Secrets(**{"erasure_secret": secrets.token_urlsafe(48), **found})
         if not all(isinstance(text, str) and text for text in kept):
             raise TypeError("not texts")
+        if kept._asdict() != found:
+            write(file, json.dumps(kept._asdict()))
     except FileNotFoundError:
-        kept = Secrets(secrets.token_urlsafe(32), secrets.token_urlsafe(48))
+        kept = Secrets(secrets.token_urlsafe(32), secrets.token_urlsafe(48), secrets.token_urlsafe(48))
         write(file, json.dumps(kept._asdict()))
     except (OSError, TypeError, ValueError) as error:
         raise StackError(f"{file} cannot be read; make reset starts anew") from error
@@ -94,10 +101,15 @@ def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
     """
     try:
         stream = open(_unfinished(file), "wb", opener=owner_only)  # noqa: SIM115 (it is what is returned)
-        stream.writelines(f"{line}\n".encode() for line in lines)
-        stream.flush()
-        os.fsync(stream.fileno())  # or the end of the machine could leave the name with nothing in the file
-        _unfinished(file).replace(file)
+        try:
+            stream.writelines(f"{line}\n".encode() for line in lines)
+            stream.flush()
+            os.fsync(stream.fileno())  # or the end of the machine could leave the name with nothing in the file
+            _unfinished(file).replace(file)
+        except BaseException:
+            stream.close()
+            _unfinished(file).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise StackError(f"cannot write {file}: {error.strerror}") from error
     return stream

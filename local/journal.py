@@ -61,6 +61,18 @@ class Journal:
         self.close()
         self._stream, self._end = stream, stream.tell()
 
+    def compact(self) -> None:
+        """Leave nothing in the file of items that were deleted, nor of what items were before.
+
+        Records of streams stay until they are heard of, but for those that something was deleted: no event tells of it.
+
+        Raises StackError when it cannot be read or written.
+        """
+        latest = {(change.table, json.dumps(change.key)): change for change in self.read()}
+        there = [change for change in latest.values() if change.item is not None]
+        self.rewrite([change for change in there if not _tells_of_removal(change.table, change.item or {})])
+        self.close()
+
     def append(self, changes: Sequence[Change]) -> None:
         """Write one line. Raises OSError; the next line then takes the place of what was written of this one."""
         if self._stream is None:
@@ -75,6 +87,10 @@ class Journal:
         """Close the file."""
         if self._stream is not None:
             self._stream.close()
+
+
+def _tells_of_removal(table: str, item: dict[str, Any]) -> bool:
+    return table.endswith("/stream") and json.loads(item["text"]["S"])["eventName"] == "REMOVE"
 
 
 def _change(table: str, key: dict[str, Any], item: dict[str, Any] | None) -> Change:

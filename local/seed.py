@@ -92,6 +92,16 @@ def seed(api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now
         print(f"User {user_id} was seeded before: nothing is added.")
 
 
+def forget(user_id: int, seeded: Path) -> None:
+    """Forget that a user was seeded. Raises StackError when the file cannot be used."""
+    with _locked(seeded) as notes:
+        notes.seek(0)
+        others = [line for line in notes if line.split()[:1] != [str(user_id)]]
+        notes.seek(0)
+        notes.truncate()
+        notes.writelines(others)
+
+
 def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Response:
     """Post what is new, or was posted before with this key. Raises StackError when the API does not take it."""
     try:

@@ -37,7 +37,9 @@ log = logging.getLogger("local")
 HOST = "127.0.0.1"
 DEMO_USER = 42
 MAX_PARSED_BYTES = 2**16  # of a header or the first line: what is too large for API Gateway, the gateway answers
-SESSION_SECRET_ID = "SessionSecret"  # noqa: S105 (the logical id of the secret in the template)
+# Logical ids of the secrets in the template.
+SESSION_SECRET_ID = "SessionSecret"  # noqa: S105
+ERASURE_SECRET_ID = "ErasureSecret"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Settings:
     port: int
     key: str
     session_secret: str
+    erasure_secret: str = ""
     dashboard_origins: str = ""
     events_url: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
@@ -62,6 +65,11 @@ class Settings:
         """Make the secret that events are signed with: the same for as long as that of the sessions is."""
         made = hmac.digest(self.session_secret.encode(), b"webhooks", "sha256")
         return PREFIX + b64encode(made).decode()
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The texts of the template's secrets, by logical id."""
+        return {SESSION_SECRET_ID: self.session_secret, ERASURE_SECRET_ID: self.erasure_secret}
 
 
 def local_parameters(settings: Settings, port: int) -> dict[str, str]:
@@ -85,16 +93,15 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     async with AsyncExitStack() as cleanup:
         aws = Aws(settings.data / JOURNAL)
         cleanup.callback(aws.close)
-        tables = aws.create(template, {SESSION_SECRET_ID: settings.session_secret})
+        tables = aws.create(template, settings.secrets)
         with _reading(settings.template):
             functions = {arn: Function(spec, aws.url) for arn, spec in specs(template).items()}
             gateway = Gateway(api(template), functions)
             sources = event_sources.sources(template)
         for function in functions.values():
             cleanup.push_async_callback(function.close)
-        # Nobody waits for those that hear of what has happened: they start with the first event.
-        waited_for = functions.keys() - {source.function_arn for source in sources}
-        await asyncio.gather(*(functions[arn].warm() for arn in waited_for))
+        # Nobody waits for those that hear of what has happened, nor for those that no route leads to.
+        await asyncio.gather(*(functions[arn].warm() for arn in gateway.called))
         bus.listen(aws.persistence.told if settings.events_url else None)
         for source in sources:
             _run_beside(cleanup, event_sources.read(source, functions, aws.persistence))
@@ -140,7 +147,7 @@ async def run_aws(settings: Settings, port: int) -> None:
         # Containers come in over Docker's bridge, not over the loopback.
         aws = Aws(settings.data / JOURNAL, "0.0.0.0", port)  # noqa: S104
         cleanup.callback(aws.close)
-        tables = aws.create(template, {SESSION_SECRET_ID: settings.session_secret})
+        tables = aws.create(template, settings.secrets)
         state = _state(settings, f"http://{HOST}:{settings.port}", aws, tables)
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)

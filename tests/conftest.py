@@ -36,6 +36,12 @@ os.environ |= {
     "EVENT_BUS": "default",
     "EVENT_SOURCE": "outcomes-prod",
     "KEPT_EVENTS_BUCKET": "kept-events",
+    "SESSIONS_TABLE": "SessionsTable",
+    "ERASURES_TABLE": "ErasuresTable",
+    "ERASURE_SECRET_ARN": "ErasureSecret",
+    "SETTLE_SECONDS": "900",
+    "MAX_READ_UNITS": "4000",
+    "MAX_WRITE_UNITS": "4000",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
 }
 

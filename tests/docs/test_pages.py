@@ -58,9 +58,9 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_make_command_has_a_target(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     # At the beginning of a command or of code within a sentence, after variables.
-    commands = re.findall(r"(?:^|[`(;] ?)(?:[A-Z_]+=\S+ )*make ([a-z]+)", page.read_text(), flags=re.MULTILINE)
+    commands = re.findall(r"(?:^|[`(;] ?)(?:[A-Z_]+=\S+ )*make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)
     assert set(commands) <= targets
 
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 ORIGINS = "https://app.example.com,https://beta.example.com"
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"  # as the service would name it
 WEBHOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebhookSecret-d4e5f6"
+ERASURE_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ErasureSecret-b2c3d4"
 
 # Every answer that turns something on.
 EVERYTHING = {
@@ -37,7 +38,7 @@ class Deployment(Template):
         super().__init__(deepcopy(template._document), template.folder, parameters)
         self.document = self._document
         self.parameters = parameters
-        self.arns["SessionSecret"] = SECRET_ARN
+        self.arns |= {"SessionSecret": SECRET_ARN, "ErasureSecret": ERASURE_SECRET_ARN}
         self.arns["WebhookSecret"] = WEBHOOK_SECRET_ARN
 
     def copy(self, **parameters: str) -> "Deployment":

@@ -12,6 +12,7 @@ KEYS = {
     "SessionsTable": [("token_sha256", "HASH", "S")],
     "KeysTable": [("id", "HASH", "S")],
     "TotalsTable": [("user_id", "HASH", "S"), ("stretch", "RANGE", "S")],
+    "ErasuresTable": [("user", "HASH", "S"), ("erasure", "RANGE", "S")],
 }
 
 
@@ -53,8 +54,9 @@ def test_what_has_expired_is_deleted(deployed: Template, table: str) -> None:
     assert properties["TimeToLiveSpecification"] == {"AttributeName": EXPIRY[table], "Enabled": True}
 
 
-def test_outcomes_never_expire(deployed: Template) -> None:
-    assert "TimeToLiveSpecification" not in deployed.resources("AWS::DynamoDB::Table")["OutcomesTable"]
+def test_outcomes_and_records_of_erasures_never_expire(deployed: Template) -> None:
+    for table in KEYS.keys() - EXPIRY.keys():
+        assert "TimeToLiveSpecification" not in deployed.resources("AWS::DynamoDB::Table")[table], table
 
 
 KEPT = {
@@ -74,8 +76,15 @@ def test_what_holds_data_outlives_the_stack(template: Any) -> None:
         assert resource["UpdateReplacePolicy"] == "Retain", name
 
 
-def test_the_session_secret_is_made_by_aws_and_is_long(deployed: Template) -> None:
-    [secret] = deployed.resources("AWS::SecretsManager::Secret").values()
+def test_secrets_are_made_by_aws_and_are_long(deployed: Template) -> None:
+    secrets = deployed.resources("AWS::SecretsManager::Secret")
 
-    assert "SecretString" not in secret
-    assert secret["GenerateSecretString"]["PasswordLength"] >= 32
+    assert secrets.keys() >= {"SessionSecret", "ErasureSecret"}
+    for name, secret in secrets.items():
+        assert "SecretString" not in secret, name
+        assert secret["GenerateSecretString"]["PasswordLength"] >= 32, name
+
+
+def test_nobody_becomes_unknown_in_the_records_of_erasures(deployed: Template) -> None:
+    """By another secret, whoever was erased would no longer be found again after a restore."""
+    assert not deployed.resources("AWS::SecretsManager::RotationSchedule")

@@ -205,7 +205,7 @@ AS_ALL_OTHERS: list[Promise] = [
     production.test_an_alarm_adds_up_all_that_it_looks_at,
     production.test_whatever_a_function_is_configured_with_reaches_its_callers,
     production.test_every_function_is_called_by_an_alias_that_a_release_moves,
-    test_data.test_outcomes_never_expire,
+    test_data.test_outcomes_and_records_of_erasures_never_expire,
 ]
 
 

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from outcomes.auth import sessions
 from outcomes.contract import limits
-from outcomes.storage import agent_keys, attempts, store, totals
+from outcomes.storage import agent_keys, attempts, dynamodb, holdings, store, totals
 
 from local.errors import StackError
 
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
-from .test_functions import enclosing_operations, statements
+from .test_functions import BY_RIGHTS_ONLY, enclosing_operations, statements
 
 API_GATEWAY_GIVES_UP_SECONDS = 29
+AWS_CLI_WAITS_SECONDS = 60
 FUNCTION = "AWS::Lambda::Function"
 STAGE = "AWS::ApiGateway::Stage"
 STACK = "outcomes-local"
@@ -40,10 +41,22 @@ def test_the_api_may_call_exactly_what_it_calls(deployed: Deployment) -> None:
     called = set(re.findall(r"functions/(arn:[^/]+)/invocations", json.dumps(deployed.one("AWS::ApiGateway::RestApi"))))
 
     assert {permission["FunctionName"] for permission in permissions} == called
-    assert len(called) == len(deployed.resources(FUNCTION))
+    assert len(called) == len(deployed.resources(FUNCTION).keys() - BY_RIGHTS_ONLY)
     assert all(arn.endswith(":live") for arn in called)
     for permission in permissions:
         assert f":{deployed.name('OutcomesApi')}/" in permission["SourceArn"]
+
+
+def test_nothing_leads_to_erasure_and_access_but_rights_in_the_account(deployed: Deployment) -> None:
+    """No route, no URL, no event and no other service may invoke them; who may, IAM says."""
+    for type_ in ("AWS::Lambda::Permission", "AWS::Lambda::Url", "AWS::Lambda::EventSourceMapping"):
+        for name, properties in deployed.of(type_).items():
+            assert not any(function in str(properties) for function in BY_RIGHTS_ONLY), name
+    for function in BY_RIGHTS_ONLY:
+        assert function not in json.dumps(deployed.one("AWS::ApiGateway::RestApi"))
+    outputs = deployed.document["Outputs"]
+    for name in ("EraseUser", "ExportUser"):
+        assert deployed.resolve(outputs[f"{name}FunctionArn"]["Value"]).endswith(f":{name}Function:live")
 
 
 def test_what_may_be_called_is_there_before_it_is_allowed(deployed: Deployment) -> None:
@@ -109,11 +122,8 @@ def test_nothing_is_reserved_unless_asked_for(deployed: Deployment) -> None:
 
 def test_a_function_that_answers_calls_can_be_limited(complete: Deployment) -> None:
     for name, function in complete.of(FUNCTION).items():
-        if name not in {
-            "AuthorizerFunction",
-            "PublishEventsFunction",
-            "DeliverWebhookFunction",
-        }:  # bound by what they read
+        # Those two are bound by what they read.
+        if name not in {"AuthorizerFunction", "PublishEventsFunction", "DeliverWebhookFunction", *BY_RIGHTS_ONLY}:
             writes = name.startswith(("Record", "Correct"))
             limit = EVERYTHING["WriteConcurrency" if writes else "ReadConcurrency"]
             assert function["ReservedConcurrentExecutions"] == limit, name
@@ -139,7 +149,24 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     assert totals.LOOK_SECONDS + totals.MORE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
     assert attempts.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
     assert agent_keys.AUTHORIZER_LIMITS.total < timeout["AuthorizerFunction"]
+    for function in BY_RIGHTS_ONLY:
+        assert holdings.PORTION_SECONDS + holdings.LIMITS.total < timeout[function] <= AWS_CLI_WAITS_SECONDS
+        del timeout[function]
     assert max(timeout.values()) < API_GATEWAY_GIVES_UP_SECONDS
+
+
+def test_an_erasure_waits_until_whatever_was_let_in_before_has_been_written(deployed: Deployment) -> None:
+    """A call is authorized, waits for its function, which runs to its end, and then is signed by a clock that is ahead.
+
+    DynamoDB takes no signature that is more than 300 s older or newer than its own time.
+    """
+    functions = deployed.of(FUNCTION)
+    longest = max(int(functions[name]["Timeout"]) for name in functions.keys() - BY_RIGHTS_ONLY)
+    takes = 300
+    settle = int(functions["EraseUserFunction"]["Environment"]["Variables"]["SETTLE_SECONDS"])
+
+    assert takes > dynamodb.MAX_SKEW
+    assert API_GATEWAY_GIVES_UP_SECONDS + longest + 2 * takes + 120 < settle
 
 
 def test_there_is_no_firewall_unless_asked_for(deployed: Deployment) -> None:
@@ -326,7 +353,10 @@ ALARMS = {
     "TableErrorsAlarm": (0, {"SystemErrors"}),
     "KeysTableErrorsAlarm": (0, {"SystemErrors"}),
     "TablesThrottledAlarm": (0, {"ReadThrottleEvents", "WriteThrottleEvents"}),
+    "ErasureAlarm": (0, {"Errors", "Throttles"}),
 }
+OF_NO_RELEASE = {"TablesThrottledAlarm", "ErasureAlarm"}
+"""Alarms that take back no release: that a user's partition is too hot, or that nobody but who called notices."""
 EVENT_ALARMS = {
     "EventsLateAlarm": (900_000, {"IteratorAge"}),
     "EventsKeptAlarm": (
@@ -426,9 +456,9 @@ READS = {"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"}
 
 
 def calls_of_tables(template: Deployment) -> set[tuple[str, str]]:
-    """List every table and operation that roles allow, writes also within the transactions that a role may make."""
+    """List every table and operation that roles of what answers requests allow, writes also within transactions."""
     calls: set[tuple[str, str]] = set()
-    for function in template.resources(FUNCTION):
+    for function in template.resources(FUNCTION).keys() - BY_RIGHTS_ONLY:
         writes: set[str] = set()
         transactions: set[str] = set()
         for statement in statements(template, function):
@@ -459,10 +489,14 @@ def test_no_function_and_no_call_of_a_table_is_overlooked(deployed: Deployment) 
     throttles = {
         (table, "ReadThrottleEvents" if operation in READS else "WriteThrottleEvents") for table, operation in calls
     }
-    assert functions == set(deployed.resources(FUNCTION))
+    invoked = {(name, each["FunctionName"]) for _, name, each in metrics(alarms["ErasureAlarm"])}
+
+    assert functions == deployed.resources(FUNCTION).keys() - BY_RIGHTS_ONLY
+    assert invoked == {(name, function) for name in ("Errors", "Throttles") for function in BY_RIGHTS_ONLY}
     assert failing == calls
     assert throttled == throttles
-    assert shown(deployed, "Throttled", "AWS/Lambda") == {("Throttles", name) for name in functions}
+    assert shown(deployed, "Throttled", "AWS/Lambda") == {("Throttles", name) for name in functions | BY_RIGHTS_ONLY}
+    assert shown(deployed, "Failures", "AWS/Lambda") == {("Errors", name) for name in BY_RIGHTS_ONLY}
     assert shown(deployed, "Throttled", "AWS/DynamoDB") == {(metric, table) for table, metric in throttles}
     assert shown(deployed, "Failures", "AWS/DynamoDB") == {("SystemErrors", *call) for call in calls}
 
@@ -578,6 +612,8 @@ ANOTHER = {
     "DashboardOrigins": "https://other.example.com",
     "EventBusName": "b" * 200,
     "KeyFingerprints": f"{'0' * 64},{'1' * 64}",
+    "MaxReadUnits": "40000",
+    "MaxWriteUnits": "50000",
     "SessionSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/dashboard/next-auth-d4e5f6",
     "SnapStart": "PublishedVersions",
     "TotalsEdition": "2",
@@ -650,9 +686,9 @@ def test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_r
     for name, group in complete.of("AWS::CodeDeploy::DeploymentGroup").items():
         assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes", name
         assert group["AlarmConfiguration"]["Enabled"] is True, name
-        assert {alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]} == ALARMS.keys() - {
-            "TablesThrottledAlarm"
-        }, name
+        assert {alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]} == (ALARMS.keys() - OF_NO_RELEASE), (
+            name
+        )
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], name
 
 

@@ -58,6 +58,26 @@ def allow(role: str, action: Any, resource: Any) -> Mutate:
     return mutate
 
 
+def with_resource(type_: str, properties: Any) -> Mutate:
+    """Add a resource."""
+
+    def mutate(document: Any) -> None:
+        document["Resources"]["Added"] = {"Type": type_, "Properties": properties}
+
+    return mutate
+
+
+def leads_to(function: str) -> Mutate:
+    """Let a route lead to another function."""
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"
+
+    def mutate(document: Any) -> None:
+        paths = document["Resources"]["OutcomesApi"]["Properties"]["Body"]["paths"]
+        paths["/api/outcomes"]["get"]["x-amazon-apigateway-integration"]["uri"] = uri
+
+    return mutate
+
+
 def without_alarm_metric(alarm: str, id_: str) -> Mutate:
     def mutate(document: Any) -> None:
         properties = document["Resources"][alarm]["Properties"]
@@ -132,9 +152,9 @@ def preflights_without_conversion(what: str) -> Mutate:
 TABLE = {"Fn::GetAtt": ["OutcomesTable", "Arn"]}
 EVERY_FUNCTION = [
     *("Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes", "ExportOutcomes"),
-    *("CorrectOutcome", "GetOutcome", "ManageKeys"),
+    *("CorrectOutcome", "GetOutcome", "ManageKeys", "EraseUser", "ExportUser"),
 ]
-EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable", "TotalsTable"]
+EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable", "TotalsTable", "ErasuresTable"]
 EVERY_ALARM = list(production.ALARMS)
 WORK = {
     name: partial(test_functions.test_a_function_may_do_only_what_it_needs, function=name)
@@ -232,6 +252,72 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         "an entry may be deleted",
         allow("CorrectOutcomeFunctionRole", "dynamodb:DeleteItem", TABLE),
         WORK["CorrectOutcomeFunction"],
+    ),
+    (
+        "erasing may put what it deletes",
+        the("EraseUserFunctionRole/Properties/Policies/0/PolicyDocument/Statement/19/Condition"),
+        WORK["EraseUserFunction"],
+    ),
+    (
+        "a record of an erasure may go",
+        the("EraseUserFunctionRole/Properties/Policies/0/PolicyDocument/Statement/5/Condition"),
+        WORK["EraseUserFunction"],
+    ),
+    (
+        "what writes out may delete",
+        allow("ExportUserFunctionRole", "dynamodb:DeleteItem", TABLE),
+        WORK["ExportUserFunction"],
+    ),
+    (
+        "what writes out may read who was erased",
+        allow("ExportUserFunctionRole", "dynamodb:Scan", {"Fn::GetAtt": ["ErasuresTable", "Arn"]}),
+        WORK["ExportUserFunction"],
+    ),
+    *(
+        (
+            f"{name} has {type_}",
+            with_resource(f"AWS::Lambda::{type_}", {key: {"Ref": name}}),
+            production.test_nothing_leads_to_erasure_and_access_but_rights_in_the_account,
+        )
+        for name in sorted(test_functions.BY_RIGHTS_ONLY)
+        for type_, key in (
+            ("Permission", "FunctionName"),
+            ("Url", "TargetFunctionArn"),
+            ("EventSourceMapping", "FunctionName"),
+        )
+    ),
+    (
+        "a route leads to erasure",
+        leads_to("EraseUserFunction"),
+        production.test_nothing_leads_to_erasure_and_access_but_rights_in_the_account,
+    ),
+    (
+        "an erasure that does not wait",
+        the("EraseUserFunction/Properties/Environment/Variables/SETTLE_SECONDS", "600"),
+        production.test_an_erasure_waits_until_whatever_was_let_in_before_has_been_written,
+    ),
+    (
+        "a portion that is cut off",
+        the("EraseUserFunction/Properties/Timeout", 40),
+        production.test_a_call_gives_up_before_the_function_and_that_before_api_gateway,
+    ),
+    (
+        "records of erasures expire",
+        the("ErasuresTable/Properties/TimeToLiveSpecification", {"AttributeName": "done_at", "Enabled": True}),
+        test_data.test_outcomes_and_records_of_erasures_never_expire,
+    ),
+    (
+        "a short secret",
+        the("ErasureSecret/Properties/GenerateSecretString/PasswordLength", 16),
+        test_data.test_secrets_are_made_by_aws_and_are_long,
+    ),
+    *(
+        (
+            f"a failed portion is not noticed ({id_})",
+            without_alarm_metric("ErasureAlarm", id_),
+            production.test_no_function_and_no_call_of_a_table_is_overlooked,
+        )
+        for id_ in ("eraseErrors", "exportErrors", "eraseThrottles", "exportThrottles")
     ),
     (
         "every secret is open",
@@ -372,7 +458,7 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     (
         "outcomes go",
         the("OutcomesTable/Properties/TimeToLiveSpecification", {"AttributeName": "expires_at", "Enabled": True}),
-        test_data.test_outcomes_never_expire,
+        test_data.test_outcomes_and_records_of_erasures_never_expire,
     ),
     # 3. Limits
     (
@@ -757,7 +843,7 @@ def test_an_alarm_that_tells_nobody_is_missed(deployed: Deployment, complete: De
         production.test_an_alarm_tells_somebody_when_there_is_a_topic(mutated, deployed)
 
 
-@pytest.mark.parametrize("resource", [*EVERY_TABLE, "SessionSecret", "WebhookSecret", "FeedBucket"])
+@pytest.mark.parametrize("resource", [*EVERY_TABLE, "SessionSecret", "WebhookSecret", "ErasureSecret", "FeedBucket"])
 @pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
 def test_data_that_goes_with_the_stack_is_missed(template: Any, resource: str, policy: str) -> None:
     mutated = deepcopy(template)

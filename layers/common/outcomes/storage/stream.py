@@ -103,9 +103,10 @@ def _key_data(key: AgentKey) -> str:
 
 
 def _of_users_keys(record: Record) -> Event | None:
-    """Read which key a user's row has lost. Where one comes, those that go have expired."""
+    """Read which key a user's row has lost. Where one comes, those that go have expired; where several go, they were
+    erased."""
     old, new = (set(filter(key_text.is_id, record["dynamodb"].get(image, {}))) for image in ("OldImage", "NewImage"))
-    if record["eventName"] != "MODIFY" or new - old or not old - new:
+    if record["eventName"] != "MODIFY" or new - old or len(old - new) != 1:
         return None
     [id_] = old - new
     user_id = record["dynamodb"]["Keys"]["id"]["S"].removeprefix("user#")

@@ -1,0 +1,121 @@
+"""Rows of a person in every table, written as they come to be there, and what is left of them."""
+
+import json
+from copy import deepcopy
+from decimal import Decimal
+from typing import Any
+
+from moto.dynamodb.models import dynamodb_backends
+from outcomes.auth.sessions import token_sha256
+from outcomes.contract.agent_keys import NewAgentKey
+from outcomes.contract.sums import Cell, Sums
+from outcomes.storage import kept_text
+from outcomes.storage.agent_keys import AgentKeys
+
+from functions.record_batch import app as record_batch
+from functions.record_outcome import app as record_outcome
+from local.environment import ACCOUNT, REGION
+from tests.aws import aws_client
+from tests.corrections import correct
+from tests.events import KEY, proxy_event
+
+OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "valueUsd": 12.5, "agentId": 7, "metadata": {"a": 1}}
+LATER = 4_000_000_000
+"""Seconds since 1970: what expires then has not expired."""
+
+
+def moto_tables() -> Any:
+    """Return moto's own tables, by name."""
+    return dynamodb_backends[ACCOUNT][REGION].tables
+
+
+def snapshot(*names: str) -> dict[str, Any]:
+    """Copy tables as they are, all unless some are named."""
+    return {name: deepcopy(table) for name, table in moto_tables().items() if not names or name in names}
+
+
+def restore(tables: dict[str, Any]) -> None:
+    """Put copies of tables in the place of those of their names."""
+    moto_tables().update(deepcopy(tables))
+
+
+def record(user_id: int | None = 42, key: str | None = None, **fields: Any) -> str:
+    """Record an outcome of a user, by the platform's key, and return its id."""
+    body = OUTCOME | ({} if user_id is None else {"userId": user_id}) | fields
+    event = proxy_event("POST", authorizer=KEY, body=body, headers={"Idempotency-Key": key} if key else {})
+    response = record_outcome.handler(event, None)
+    assert response["statusCode"] == 200, response
+    return str(response["headers"]["Outcome-Id"])
+
+
+def record_many(user_id: int, *keys: str | None) -> None:
+    """Record outcomes of a user in a batch."""
+    outcomes = [OUTCOME | {"userId": user_id, "idempotencyKey": key} for key in keys]
+    response = record_batch.handler(proxy_event("POST", authorizer=KEY, body={"outcomes": outcomes}), None)
+    assert json.loads(response["body"])["created"] == len(keys)
+
+
+def make_key(user_id: int, name: str = "Nightly import") -> str:
+    """Make an agent key of a user, and return its text."""
+    return AgentKeys("KeysTable").create(NewAgentKey(name, user_id, agent_id=7, max_value_usd=Decimal("500.5")))[0]
+
+
+def sign_in(user_id: int, token: str) -> None:
+    """Write a stored session, as the platform does, with a word of its own."""
+    row = {"token_sha256": {"S": token_sha256(token)}, "user_id": {"N": str(user_id)}, "expires_at": {"N": str(LATER)}}
+    aws_client("dynamodb").put_item(TableName="SessionsTable", Item=row | {"browser": {"S": "Firefox"}})
+
+
+def keep_sums(user_id: int) -> None:
+    """Write sums as a summary keeps them, and the zones that it began."""
+    sums = Sums()
+    sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
+    rows: list[dict[str, Any]] = [
+        {
+            "stretch": {"S": "Europe/Berlin#1775080800000"},
+            "end": {"N": "1775167200000"},
+            "rules": {"S": f"{kept_text.FORMAT} 2026a 1"},
+            "sums": {"B": kept_text.write(sums)[0]},
+        },
+        {"stretch": {"S": "zones#2026-04-02"}, "zones": {"SS": ["Europe/Berlin"]}, "expires_at": {"N": str(LATER)}},
+    ]
+    for row in rows:
+        aws_client("dynamodb").put_item(TableName="TotalsTable", Item={"user_id": {"S": str(user_id)}} | row)
+
+
+def live(user_id: int) -> None:
+    """Leave rows of a user in every table that has any."""
+    record(user_id)
+    id_ = record(user_id, key="deal-4711")
+    record_many(user_id, "deal-4712", None)
+    for body in (
+        {"type": "amend", "reason": "A typo", "changes": {"title": "Closed the deal"}},
+        {"type": "void", "reason": "Never happened"},
+    ):
+        status, answer, _ = correct(id_, KEY, {"userId": user_id} | body, key=f"{body['type']}-{user_id}")
+        assert status == 200, answer
+    make_key(user_id)
+    make_key(user_id, "Another")
+    # What has expired is in no user's row, once another is made.
+    expired = {"id": {"S": f"expired{user_id:09}"}, "user_id": {"N": str(user_id)}, "name": {"S": "Old"}}
+    expired |= {"scopes": {"S": "record"}, "created_at": {"S": "2026-01-01T12:00:00.000Z"}}
+    expired |= {"secret_sha256": {"S": "0" * 64}, "expires_at": {"S": "2026-02-01T12:00:00.000Z"}}
+    aws_client("dynamodb").put_item(TableName="KeysTable", Item=expired)
+    sign_in(user_id, f"a token of {user_id}")
+    keep_sums(user_id)
+
+
+def rows_of(user_id: int | None) -> dict[str, list[Any]]:
+    """Find the rows that name a user in every table there is, or, for None, all rows. By table; none without any."""
+    found: dict[str, list[Any]] = {}
+    for table in moto_tables():
+        rows = [item.to_json()["Attributes"] for item in moto_tables()[table].all_items()]
+        of_user = [row for row in rows if user_id is None or names(row, user_id)]
+        if of_user:
+            found[table] = sorted(of_user, key=repr)
+    return found
+
+
+def names(row: Any, user_id: int) -> bool:
+    """Tell whether a row says whose it is, and that is this user."""
+    return row.get("user_id") in ({"S": str(user_id)}, {"N": str(user_id)}) or row.get("id") == {"S": f"user#{user_id}"}

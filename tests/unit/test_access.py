@@ -1,0 +1,207 @@
+"""All that is held of a person is written out, and nothing that opens anything."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from outcomes.contract import json_text
+from outcomes.storage import holdings
+from outcomes.storage.dynamodb import DynamoDB
+
+from functions.export_user import app
+from tests.aws import aws_client
+from tests.corrections import get, ledger
+from tests.faults import THROTTLED, error, faulty
+from tests.people import live, moto_tables, record, restore, rows_of, snapshot
+
+pytestmark = pytest.mark.usefixtures("person", "no_waiting")
+
+SECRETS = ("secret_sha256", "previous_sha256", "token_sha256", "key_sha256", "fingerprint")
+
+
+@pytest.fixture(scope="module")
+def lives(template: Any) -> dict[str, Any]:
+    from tests.conftest import template_tables
+
+    with template_tables(template):
+        live(42)
+        live(43)
+        record(None)
+        return snapshot()
+
+
+@pytest.fixture
+def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
+    assert tables.keys() == lives.keys()
+    restore(lives)
+    app.access.dynamodb = DynamoDB(holdings.LIMITS)
+
+
+def pages(user_id: int = 42) -> list[dict[str, Any]]:
+    """Ask for all pages, each as Lambda gives it: what goes in and comes out is JSON."""
+    answers: list[dict[str, Any]] = []
+    event: dict[str, Any] = {"user_id": user_id}
+    for _ in range(100):
+        answers.append(json.loads(json.dumps(app.handler(json.loads(json.dumps(event)), None))))
+        assert "error" not in answers[-1], answers[-1]
+        if answers[-1]["cursor"] is None:
+            return answers
+        event["cursor"] = answers[-1]["cursor"]
+    raise AssertionError(answers[-1])
+
+
+def lines(user_id: int = 42) -> list[dict[str, Any]]:
+    return [json_text.read(line) for page in pages(user_id) for line in page["lines"]]
+
+
+def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
+    """Read the lines of one kind, without saying so."""
+    return [
+        {name: value for name, value in line.items() if name != "record"}
+        for line in lines(user_id)
+        if line["record"] == record
+    ]
+
+
+def test_every_row_is_a_line_but_that_which_lists_keys() -> None:
+    rows = sum(map(len, rows_of(42).values()))
+    assert len(lines()) == rows - 1
+    assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
+
+
+def test_outcomes_are_as_a_list_of_the_ledger_has_them() -> None:
+    assert sorted(of("outcome"), key=lambda each: each["id"], reverse=True) == ledger()
+
+
+def test_corrections_are_as_a_history_has_them() -> None:
+    found = of("correction")
+    [id_] = {each.pop("outcome_id") for each in found}
+    assert found == get(id_)[1]["corrections"]
+
+
+def test_agent_keys_are_as_their_user_sees_them_also_those_that_have_expired() -> None:
+    [old, *_] = sorted(of("agent_key"), key=lambda each: each["created_at"])
+    assert [each["name"] for each in of("agent_key")].count("Nightly import") == 1
+    assert (old["name"], old["expires_at"]) == ("Old", "2026-02-01T12:00:00.000Z")
+
+
+def test_a_session_is_all_that_the_platform_wrote_but_its_token() -> None:
+    assert of("session") == [{"user_id": 42, "expires_at": 4_000_000_000, "browser": "Firefox"}]
+
+
+def test_attributes_of_any_type_are_written() -> None:
+    row = {
+        "token_sha256": {"S": "0"},
+        "user_id": {"N": "44"},
+        "seen": {"L": [{"M": {"at": {"N": "1.5"}, "by": {"NULL": True}}}, {"BOOL": True}]},
+        "numbers": {"NS": ["1"]},
+        "bytes": {"B": b"a"},
+    }
+    aws_client("dynamodb").put_item(TableName="SessionsTable", Item=row)
+    [session] = of("session", 44)
+    assert session == {
+        "user_id": 44,
+        "seen": [{"at": Decimal("1.5"), "by": None}, True],
+        "numbers": [1],
+        "bytes": "YQ==",
+    }
+
+
+def test_kept_sums_are_written_as_what_they_come_to() -> None:
+    nothing = {"count": 0, "value_usd": 0}
+    assert of("kept_sum") == [
+        {
+            "timezone": "Europe/Berlin",
+            "from": "2026-04-01T22:00:00.000Z",
+            "to": "2026-04-02T22:00:00.000Z",
+            "sums": [
+                {
+                    "date": "2026-04-01",
+                    "outcome_type": "deal_closed",
+                    "agent_id": 7,
+                    "standing": {"count": 2, "value_usd": 25},
+                    "confirmed": nothing,
+                    "disputed": nothing,
+                    "voided": nothing,
+                }
+            ],
+        }
+    ]
+    assert of("kept_zones") == [{"day": "2026-04-02", "timezones": ["Europe/Berlin"]}]
+
+
+def test_sums_of_a_format_that_is_read_no_more_are_none() -> None:
+    update = {":old": {"S": "0 2026a 1"}}
+    key = {"user_id": {"S": "42"}, "stretch": {"S": "Europe/Berlin#1775080800000"}}
+    aws_client("dynamodb").update_item(
+        TableName="TotalsTable",
+        Key=key,
+        UpdateExpression="SET #rules = :old",
+        ExpressionAttributeNames={"#rules": "rules"},
+        ExpressionAttributeValues=update,
+    )
+    assert [each["sums"] for each in of("kept_sum")] == [None]
+
+
+def test_idempotency_keys_say_what_they_stand_for() -> None:
+    ids = {each["id"] for each in of("outcome")}
+    corrections = {each["id"] for each in of("correction")}
+    found = of("idempotency_key")
+    assert {each["outcome_id"] for each in found} <= ids
+    assert {each["correction_id"] for each in found} == corrections | {None}
+
+
+def test_nothing_that_opens_anything_is_in_it() -> None:
+    text = "".join(line for page in pages() for line in page["lines"])
+    for rows in rows_of(42).values():
+        for row in rows:
+            for name in SECRETS:
+                assert name not in text
+                if name in row and "S" in row[name]:
+                    assert row[name]["S"] not in text
+
+
+def test_it_reads_on_where_a_response_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = lines()
+    monkeypatch.setattr("outcomes.storage.access.MAX_RESPONSE_BYTES", 1000)
+    assert len(pages()) > 3
+    assert [{**each, "sums": None} for each in lines()] == [{**each, "sums": None} for each in whole]
+
+
+def test_it_reads_on_where_a_portion_has_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = lines()
+    ticks = iter(range(0, 10**9, 16))  # there is time for one call
+    monkeypatch.setattr("outcomes.storage.holdings.time.monotonic", lambda: next(ticks))
+    assert len(pages()) > 3
+    assert lines() == whole
+
+
+def test_a_table_that_is_too_busy_is_waited_for() -> None:
+    with faulty(app.access.dynamodb, "Query", error(THROTTLED)):
+        answer = app.handler({"user_id": 42}, None)
+    assert answer["wait"] == 1
+    assert answer["cursor"]
+
+
+def test_of_somebody_unknown_there_is_nothing() -> None:
+    assert lines(44) == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"user_id": "42"},
+        {"user_id": True},
+        {"user_id": 0},
+        {"user_id": 2**53},
+        {"user_id": 42, "cursor": 7},
+        {"user_id": 42, "cursor": "nonsense"},
+        {"user_id": 42, "cursor": "[5, null]"},
+        {"user_id": 42, "limit": 7},
+    ],
+    ids=str,
+)
+def test_what_asks_for_nothing_is_told_so(event: dict[str, Any]) -> None:
+    assert app.handler(event, None).keys() == {"error"}
