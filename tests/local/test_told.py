@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, override
 
+import boto3
 import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -119,9 +120,31 @@ def kill_function(stack: Stack) -> bool:
     return False
 
 
+@contextmanager
+def aws(stack: Stack, service: str) -> Iterator[Any]:
+    any_client: Any = boto3.client
+    with closing(any_client(service, "us-east-1", endpoint_url=stack.aws_url)) as client:
+        yield client
+
+
+def damage(stack: Stack) -> None:
+    """Put an outcome that no function of ours writes, and nobody can tell of."""
+    item = {"user_id": {"S": "7"}, "created_at": {"S": "2026-04-01T12:00:00.000Z#01KN4EMCF80000000000000001"}}
+    with aws(stack, "dynamodb") as dynamodb:
+        dynamodb.put_item(TableName="OutcomesTable", Item=item)
+
+
+def kept(stack: Stack) -> list[str]:
+    """List what could not be told, and is kept."""
+    with aws(stack, "s3") as s3:
+        objects = s3.list_objects_v2(Bucket="outcomes-local-keptevents").get("Contents", [])
+        return [each["Key"] for each in objects]
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 def test_each_event_is_heard_in_order_whatever_fails_on_the_way(tmp_path: Path) -> None:
-    """The bus takes part of what it is told, the function is killed, then the stack, and nobody listens at first."""
+    """The bus takes part of what it is told, the function is killed, then the stack, nobody listens at first, and one
+    record is damaged."""
     consumer = Consumer()
     environment = {"EVENTS_URL": consumer.url}
     faulty = running(tmp_path, environment=environment, module="tests.local.faulty_bus")
@@ -136,6 +159,7 @@ def test_each_event_is_heard_in_order_whatever_fails_on_the_way(tmp_path: Path) 
         outcomes.append(caller.record())
         stack.stop(signal.SIGKILL)  # with what was answered, and told to nobody yet
     with running(tmp_path, environment=environment) as stack, closing(Caller(stack)) as caller, consumer.listening():
+        damage(stack)
         outcomes.append(caller.record())
         expected = {id_: [0, 1, 2] if id_ in outcomes[:3] else [0] for id_ in outcomes}
         until(lambda: consumer.versions().keys() >= set(outcomes))
@@ -147,6 +171,7 @@ def test_each_event_is_heard_in_order_whatever_fails_on_the_way(tmp_path: Path) 
         assert last == caller.listed()
         [secret] = re.findall(r"whsec_[^\s.]+", stack.output_file.read_text())
         assert Webhook(secret).verify(*consumer.last)
+        until(lambda: kept(stack))
     # By its id, each is one: as many ids as there are entries.
     assert len({event["id"] for event in consumer.heard}) == len(outcomes) + 6 + 2
     assert {event["source"] for event in consumer.heard} == {"outcomes-local"}

@@ -326,7 +326,7 @@ def test_a_damaged_record_is_kept_whole_and_keeps_nobody_from_being_told(
     assert kept_events.records_of(body) == json.loads(json.dumps([poison]))
     [line] = log()
     assert (line["level"], line["message"]) == ("ERROR", "Kept an event that cannot be told")
-    assert (line["record"], line["cause"]) == ("f" * 32, "KeyError: 'title'")
+    assert (line["record"], line["cause"]) == ("f" * 32, "KeyError('title')")
 
 
 @pytest.mark.parametrize("part", ["Keys", "NewImage", "OldImage"])
@@ -345,6 +345,42 @@ def test_what_cannot_be_kept_is_given_again() -> None:
     record()
     with pytest.raises(Exception, match="NoSuchBucket"):
         give([damaged(records()[0])])
+
+
+def test_one_that_makes_a_call_invalid_is_kept_and_the_others_are_told(
+    bus: Bus,
+    bucket: Callable[[], dict[str, bytes]],
+    capsys: pytest.CaptureFixture[str],
+    log: Callable[[], list[dict[str, Any]]],
+) -> None:
+    outcomes = [record(title=title) for title in ("fine", "invalid", "fine too")]
+    batch = records()
+    capsys.readouterr()
+
+    def refuse_whole(request: Request, send: Send) -> Reply:
+        is_invalid = any('"invalid"' in entry["Detail"] for entry in request.body["Entries"])
+        return error("ValidationException")(request, send) if is_invalid else send()
+
+    with faulty(app.bus.eventbridge, "PutEvents", refuse_whole):
+        assert give(batch) is None
+    assert bus.ids == [outcomes[0], outcomes[2]]
+    [body] = bucket().values()
+    assert kept_events.records_of(body)[0]["eventID"] == batch[1]["eventID"]
+    assert '"EventsTold":[2.0]' in capsys.readouterr().out
+    assert [line["cause"] for line in log()] == ["ValidationException"]
+
+
+def test_what_is_in_a_damaged_record_is_not_logged(
+    bus: Bus, bucket: Callable[[], dict[str, bytes]], log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    record()
+    [broken] = records()
+    broken["dynamodb"]["Keys"]["created_at"]["S"] = "2026#a private word"
+
+    assert give([broken]) is None
+    assert bus.heard == []
+    assert len(bucket()) == 1
+    assert [line["cause"] for line in log()] == ["ValueError"]
 
 
 def test_what_eventbridge_never_takes_is_told_without_metadata(bus: Bus) -> None:
@@ -433,7 +469,7 @@ def test_what_still_cannot_be_told_stays(
     assert bus.ids == [id_]
     assert bucket().keys() == {"aws/lambda/1", "something/else"}
     out = capsys.readouterr().out
-    assert "aws/lambda/1 stays: KeyError: 'title'" in out
+    assert "aws/lambda/1 stays: KeyError('title')" in out
     assert "something/else stays: KeyError('payload')" in out
 
 

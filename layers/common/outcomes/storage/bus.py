@@ -6,7 +6,7 @@ from typing import NamedTuple
 from outcomes.contract.events import MAX_ENTRY_BYTES, Event, entry, entry_bytes
 from outcomes.errors import Busy
 from outcomes.storage.attempts import Deadline, read_items
-from outcomes.storage.dynamodb import CallFailed, DynamoDB, EventBridge, Item, Limits
+from outcomes.storage.dynamodb import CallFailed, DynamoDB, EventBridge, Item, Limits, ServiceError
 from outcomes.storage.stream import Record, entry_key_of, event_of
 
 LIMITS = Limits(attempts=3, connect=1, read=3, total=6)
@@ -15,7 +15,8 @@ LIMITS = Limits(attempts=3, connect=1, read=3, total=6)
 MAX_ENTRIES = 10
 """All that PutEvents takes in a call."""
 
-NEVER_TAKEN = {"InvalidArgument", "MalformedDetail"}
+INVALID = "ValidationException"
+NEVER_TAKEN = {"InvalidArgument", "MalformedDetail", INVALID}
 """Codes of entries that EventBridge will not take, however often they are sent."""
 
 
@@ -35,6 +36,7 @@ class Told(NamedTuple):
 class _Pending(NamedTuple):
     record: Record
     event: Event
+    entry: dict[str, str]
 
 
 class Bus:
@@ -56,17 +58,18 @@ class Bus:
         pending, unknown = self._read(records, deadline)
         types: list[str] = []
         for call in self._calls(pending):
-            left, why = call, None
+            left, why = call, ""
             while left:
                 try:
                     deadline.check()
                     left, refused, why = self._put(left)
                 except (Busy, CallFailed, TimeoutError) as failure:
                     return Told(types, unknown, left[0].record, failure)
-                unknown += [(each.record, code) for each, code in refused]
+                unknown += refused
                 if left and not deadline.wait():
                     return Told(types, unknown, left[0].record, why)
-            types += [each.event.type for each in call]
+            never = [id(record) for record, _ in unknown]
+            types += [each.event.type for each in call if id(each.record) not in never]
         return Told(types, unknown)
 
     def _read(self, records: list[Record], deadline: Deadline) -> tuple[list[_Pending], list[tuple[Record, str]]]:
@@ -74,8 +77,16 @@ class Bus:
         keys, unknown = _each(records, entry_key_of)
         wanted = [key for _, key in keys if key]
         entries = {_id_of(item): item for item in read_items(self.dynamodb, self.table, wanted, deadline)}
-        events, more = _each([record for record, _ in keys], lambda record: event_of(record, entries))
-        return [_Pending(record, event) for record, event in events if event], unknown + more
+
+        def pending(record: Record) -> _Pending | None:
+            event = event_of(record, entries)
+            return self._pending(record, event) if event else None
+
+        told, more = _each([record for record, _ in keys], pending)
+        return [each for _, each in told if each], unknown + more
+
+    def _pending(self, record: Record, event: Event) -> _Pending:
+        return _Pending(record, event, entry(event, self.source, self.name))
 
     def _calls(self, pending: list[_Pending]) -> Iterator[list[_Pending]]:
         """Divide into calls: as much as EventBridge takes in one, and nothing twice about the same.
@@ -85,7 +96,7 @@ class Bus:
         call: list[_Pending] = []
         room = MAX_ENTRY_BYTES
         for each in pending:
-            size = entry_bytes(self._entry(each))
+            size = entry_bytes(each.entry)
             is_full = len(call) == MAX_ENTRIES or size > room
             if call and (is_full or each.event.subject in {other.event.subject for other in call}):
                 yield call
@@ -95,27 +106,37 @@ class Bus:
         if call:
             yield call
 
-    def _put(self, call: list[_Pending]) -> tuple[list[_Pending], list[tuple[_Pending, str]], str | None]:
+    def _put(self, call: list[_Pending]) -> tuple[list[_Pending], list[tuple[Record, str]], str]:
         """Put events on the bus. Returns those to try again, those that are never taken, and a code of the former.
 
         Nobody says what EventBridge makes of every JSON that is a customer's: what it does not take is tried without
         metadata.
         """
-        answer = self.eventbridge.call("PutEvents", {"Entries": [self._entry(each) for each in call]})
-        left, refused, why = [], [], None
-        for each, result in zip(call, answer["Entries"], strict=True):
-            code = result.get("ErrorCode")
+        left, refused, why = [], [], ""
+        for each, result in zip(call, self._results(call), strict=True):
+            code = result.get("ErrorCode", "")
             if code in NEVER_TAKEN and each.event.brief is not None:
-                left.append(each._replace(event=each.event._replace(data=each.event.brief, brief=None)))
+                left.append(self._pending(each.record, each.event._replace(data=each.event.brief, brief=None)))
             elif code in NEVER_TAKEN:
-                refused.append((each, f"{code}: {result.get('ErrorMessage')}"))
+                refused.append((each.record, code))  # without the message, which may quote the entry
             elif code:
                 left.append(each)
             why = code or why
         return left, refused, why
 
-    def _entry(self, pending: _Pending) -> dict[str, str]:
-        return entry(pending.event, self.source, self.name)
+    def _results(self, call: list[_Pending]) -> list[dict[str, str]]:
+        """Read what became of each entry of a call. Where one makes the whole call invalid, each has one of its own."""
+        try:
+            results: list[dict[str, str]] = self.eventbridge.call(
+                "PutEvents", {"Entries": [each.entry for each in call]}
+            )["Entries"]
+        except ServiceError as failure:
+            if failure.code != INVALID:
+                raise
+            if len(call) == 1:
+                return [{"ErrorCode": INVALID}]
+            return [result for each in call for result in self._results([each])]
+        return results
 
 
 def _each[T](
@@ -128,7 +149,8 @@ def _each[T](
         try:
             done.append((record, read(record)))
         except Exception as error:  # noqa: BLE001 - whatever it is, it would be so each time
-            failed.append((record, f"{type(error).__name__}: {error}"))
+            # Other texts may quote what is in the record.
+            failed.append((record, repr(error) if isinstance(error, KeyError) else type(error).__name__))
     return done, failed
 
 
