@@ -41,7 +41,9 @@ AGENTS = st.sampled_from([None, 7, 8])
 VALUES = st.sampled_from([None, "0", "1", "2.5", "-4", "0.1", "1E-130", "999999999999999"])
 LAGS = st.sampled_from([0, 0, 1, 200, LATEST])
 AGO = st.none() | st.integers(-5 * MINUTE, 34 * DAY)
-LATER = st.sampled_from([0, SECOND, MINUTE, 11 * MINUTE, 3 * HOUR, DAY, 3 * DAY])
+LATER = st.sampled_from([0, MINUTE, 10 * MINUTE, 11 * MINUTE, 3 * HOUR, 12 * HOUR, DAY, 3 * DAY])
+AHEAD = st.sampled_from([0, 0, -20 * MINUTE, HOUR])
+"""Milliseconds by which the reader's clock is ahead."""
 
 type More = dict[str, str | list[str]]
 MORE: st.SearchStrategy[More] = st.fixed_dictionaries(
@@ -76,10 +78,11 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             self.aws = ExitStack()
             self.aws.enter_context(template_tables(template))
             self.aws.enter_context(patch.object(instants, "now", lambda: self.clock))
-            for name, value in (("SAVED_PER_COST", 0), ("ZONES_A_DAY", 3)):
+            for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):
                 self.aws.enter_context(patch.object(totals, name, value))
             self.aws.enter_context(patch.object(kept_text, "PART_CHARACTERS", 40))
             self.aws.enter_context(patch.object(app.totals, "rules", "1"))
+            self.aws.enter_context(patch.object(kept_text, "_WORDS", kept_text._WORDS))
             for store in (app.store, correct_outcome.corrections.store):
                 store.dynamodb = DynamoDB(LIMITS)
             self.aws.enter_context(patch.object(app.store.dynamodb.connection, "post", self.post))
@@ -127,15 +130,20 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             id_ = app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=recorded_at)
             self.meet = meet
             self.model[id_] = {"type": type_, "agent": agent, "value": value, "at": happened, "status": "recorded"}
+            self.model[id_]["recorded"] = recorded_at
             return id_
 
-        @rule(id_=ids, type_=st.sampled_from([*BODIES]), to=TYPES, agent=AGENTS, value=VALUES, lag=LAGS)
-        def correct(self, id_: str, type_: str, to: str, agent: int | None, value: str | None, lag: int) -> None:
+        @rule(id_=ids, type_=st.sampled_from([*BODIES]), to=TYPES, agent=AGENTS, value=VALUES, ago=AGO, lag=LAGS)
+        def correct(
+            self, id_: str, type_: str, to: str, agent: int | None, value: str | None, ago: int | None, lag: int
+        ) -> None:
             outcome = self.model[id_]
+            happened = outcome["at"] if ago is None else outcome["recorded"] - ago
             body = BODIES[type_]
             if type_ == "amend":
                 number = None if value is None else float(value)
                 body = body | {"changes": {"outcomeType": to, "agentId": agent, "valueUsd": number}}
+                body["changes"] |= {} if ago is None else {"occurredAt": instants.text(happened)}
             self.clock = self.now - lag * SECOND
             status, answer, _ = correct(id_, KEY if type_ in {"amend", "void", "uphold"} else OWNER, body)
             self.clock = self.now
@@ -144,20 +152,30 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             if moved:
                 outcome["status"] = moved
                 if type_ == "amend":
-                    outcome |= {"type": to, "agent": agent, "value": value}
+                    outcome |= {"type": to, "agent": agent, "value": value, "at": happened}
 
         @rule(by=LATER)
         def time_passes(self, by: int) -> None:
             self.now += by
             self.clock = self.now
 
-        @rule(rules=st.sampled_from(["1", "2"]))
+        @rule(rules=st.sampled_from(["1", "22"]))
         def rules_change(self, rules: str) -> None:
+            """Deploy another format, in which the text of this one says something else."""
+            kept_text._WORDS = kept_text._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
             app.totals.rules = rules
 
-        @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), cut=st.sampled_from([0, 0, 0, 1, HOUR]), more=MORE)
-        def look(self, zone: str, days: int, cut: int, more: More) -> None:
+        @rule(
+            zone=st.sampled_from(ZONES),
+            days=st.integers(1, 40),
+            cut=st.sampled_from([0, 0, 0, 1, HOUR]),
+            more=MORE,
+            ahead=AHEAD,
+        )
+        def look(self, zone: str, days: int, cut: int, more: More, ahead: int = 0) -> None:
+            self.clock = self.now + ahead
             status, body = self.read(zone, days, cut, more)
+            self.clock = self.now
             assert status == 200, body
             self.check(zone, days, cut, body, more)
 
