@@ -2228,7 +2228,10 @@ class ValueDelivered extends HTMLElement {
     none.hidden = [...this.#rows.values()].some(({ element }) => !element.hidden);
     if (found.textContent) none.textContent = "Nothing that is loaded says so.";
     else if (this.#rowsDue) none.textContent = this.#busy ? "Looking…" : "Not loaded yet.";
-    else none.textContent = this.#cursor ? "No match among the latest outcomes." : "No outcome matches this filter.";
+    else if (this.#cursor) none.textContent = "No match among the latest outcomes.";
+    else if (this.#span.isLast || this.#ui.type.value || this.#ui.agent.value)
+      none.textContent = "No outcome matches this filter.";
+    else none.textContent = "Nothing was recorded in this time.";
     more.hidden = !this.#cursor;
     listed.textContent = this.#cursor ? "There are more than those that are listed." : "";
     more.textContent = this.#fetchingMore ? "Loading…" : this.#rows.size ? "Load more" : "Look further back";
@@ -2364,7 +2367,7 @@ thead th { position: sticky; inset-block-start: 0; background: var(--surface); b
 .feed { margin-block-start: 2rem; padding-block-start: 1.75rem; border-block-start: 1px solid var(--line) }
 .top, .filters { display: flex; flex-wrap: wrap; gap: .5rem }
 .top { align-items: center; margin-block-end: .75rem } .top h3 { margin-inline-end: auto }
-.download { display: flex; align-items: center; gap: .75rem } .download button { font-size: .8125rem; white-space: nowrap }
+.download { display: flex; align-items: center; gap: .75rem } .download button { font-size: .8125rem; white-space: nowrap } .download .fault:empty { margin-inline-end: -.75rem }
 progress { inline-size: 6rem; accent-color: var(--accent) }
 input { padding: .3125rem .75rem }
 .filters { inline-size: 100% }
@@ -2446,7 +2449,7 @@ del { color: var(--muted) } ins { text-decoration: none }
   .meta { grid-area: 2 / 2 / auto / -1; font-size: .75rem }
   .details { margin-inline-start: 0; padding-block-start: .75rem }
   dl > div { grid-template-columns: 5.5rem 1fr }
-  .balance { gap: 1.25rem } .top input { flex: 1 1 10rem }
+  .balance { gap: 1.25rem } .top input { flex: 1 1 10rem } #latest { flex: 1 0 100% }
 }
 @media print {
   :host {

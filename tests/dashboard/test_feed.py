@@ -106,6 +106,11 @@ def test_a_range_of_days_can_be_chosen_and_what_was_recorded_in_it_is_listed(
     ledger.record("Today", created_at=ago(seconds=1))
     page.wait_for_event("requestfinished", lambda request: "/summary" in request.url)  # it was noticed
     assert titles(page) == ["Last evening", "First morning"]
+    custom.click()
+    first.fill("2026-02-01")
+    last.fill("2026-02-02")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("Nothing was recorded in this time.")).to_be_visible()
     page.get_by_role("button", name="30 days").click()
     expect(page.locator(".rows strong").first).to_have_text("Today")
 
