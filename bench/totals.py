@@ -5,13 +5,12 @@ and keeps what it gets. Outcomes are some of the seeded ones, by chance, evenly 
 is corrected.
 """
 
-import os
 import time
 from binascii import a2b_base64, crc32
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import formatdate
+from multiprocessing import get_context
 from resource import RUSAGE_SELF, getrusage
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
@@ -256,9 +255,9 @@ def totals_growth(report: "Report", short: bool) -> None:
     ]
     if short:
         cases = [case for case in cases if case.number <= 10_000]
-    # A process each, so that its peak is its own.
-    with ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=1) as pool:
-        found = dict(zip(cases, pool.map(looks, cases), strict=True))
+    # A process each, so that its peak is its own; forked, for what bench imports takes longer than most looks.
+    with get_context("fork").Pool(maxtasksperchild=1) as pool:
+        found = dict(zip(cases, pool.map(looks, cases, chunksize=1), strict=True))
     report.text(
         "## Growth of totals\n\nA first look at a history, the next, and one after one more record. Outcomes are of "
         f"{average_bytes():.0f} bytes on average. Where hours are given, the last day is not over. Calls before the "
