@@ -31,7 +31,7 @@ def is_public(address: str) -> bool:
     https://www.iana.org/assignments/iana-ipv4-special-registry, .../iana-ipv6-special-registry
     """
     ip = ip_address(address)
-    if not ip.is_global or ip.is_multicast or ip.is_reserved or any(ip in network for network in _SPECIAL):
+    if not ip.is_global or ip.is_multicast or any(ip in network for network in _SPECIAL):
         return False
     return isinstance(ip, IPv4Address) or ip in _GLOBAL_UNICAST
 
