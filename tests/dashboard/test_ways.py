@@ -2,10 +2,11 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
@@ -31,40 +32,41 @@ def recorded(page: Page) -> Recorded:
 # ---- cost
 
 
-@pytest.mark.parametrize(
-    ("value", "cost", "shown"),
-    [
-        ("1200.50", {"json": {"cost_usd": 100}}, ["$100.00", "$1,100.50", "12\u00d7"]),
-        ("0.3", {"json": {"cost_usd": 0.1}}, ["$0.10", "$0.20", "3\u00d7"]),
-        ("1", {"json": {"cost_usd": 4}}, ["$4.00", "-$3.00", "0.25\u00d7"]),
-        ("1", {"json": {"cost_usd": 0}}, ["$0.00", "$1.00", "\u2013no value"]),
-        ("1E+3", {"body": '{"cost_usd": 25e-1}'}, ["$2.50", "$997.50", "400\u00d7"]),
-        (
-            "999999999999999.99",
-            {"body": '{"cost_usd": 0.98}'},
-            ["$0.98", "$999,999,999,999,999.01", "1,020,000,000,000,000\u00d7"],
-        ),
-        ("1", {"json": {"cost_usd": None}}, ["\u2013no value"] * 3),
-        ("1", {"json": {"cost_usd": "12"}}, ["\u2013no value"] * 3),
-        ("1", {"json": None}, ["\u2013no value"] * 3),
-        ("1", {"body": "<!doctype html>"}, ["\u2013no value"] * 3),
-        ("1", {"status": 401, "json": {}}, ["\u2013no value"] * 3),
-    ],
-)
-def test_cost_stands_beside_value_as_far_as_it_is_known(
-    open_feed: Open, page: Page, recorded: Recorded, value: str, cost: dict[str, Any], shown: list[str]
-) -> None:
-    recorded.has("Work", value_usd=1)
-    recorded.sums["value_usd"] = "VALUE"
-    page.route(
-        "**/summary**", lambda route: route.fulfill(body=json.dumps(recorded.summary()).replace('"VALUE"', value))
-    )
-    page.route(COSTS, lambda route: route.fulfill(**cost))
-    open_feed(cost_endpoint="/costs", refresh=60)
-    expect(page.locator(".total data")).to_have_count(1)
-    expect(page.locator(".balance dd")).to_have_text(shown)
-    expect(page.locator(".rows li")).to_have_count(1)
-    expect(page.locator(".card")).to_have_attribute("data-banner", "")  # it is no matter of the feed's
+NOT_KNOWN = ["\u2013no value"] * 3
+COST_CASES: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("1200.50", {"json": {"cost_usd": 100}}, ["$100.00", "$1,100.50", "12\u00d7"]),
+    ("0.3", {"json": {"cost_usd": 0.1}}, ["$0.10", "$0.20", "3\u00d7"]),
+    ("1", {"json": {"cost_usd": 4}}, ["$4.00", "-$3.00", "0.25\u00d7"]),
+    ("1", {"json": {"cost_usd": 0}}, ["$0.00", "$1.00", "\u2013no value"]),
+    ("1E+3", {"body": '{"cost_usd": 25e-1}'}, ["$2.50", "$997.50", "400\u00d7"]),
+    (
+        "999999999999999.99",
+        {"body": '{"cost_usd": 0.98}'},
+        ["$0.98", "$999,999,999,999,999.01", "1,020,000,000,000,000\u00d7"],
+    ),
+    ("1", {"json": {"cost_usd": None}}, NOT_KNOWN),
+    ("1", {"json": {"cost_usd": "12"}}, NOT_KNOWN),
+    ("1", {"json": None}, NOT_KNOWN),
+    ("1", {"body": "<!doctype html>"}, NOT_KNOWN),
+    ("1", {"status": 401, "json": {}}, NOT_KNOWN),
+]
+
+
+def test_cost_stands_beside_value_as_far_as_it_is_known(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed(refresh=60)
+    expect(page.locator(".balance")).to_be_hidden()  # nothing is said of it without an endpoint
+    feed = page.locator("value-delivered")
+    for number, (value, cost, shown) in enumerate(COST_CASES):
+        text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace('"VALUE"', value)
+        page.route("**/summary**", partial(Route.fulfill, body=text))
+        page.route(f"**/costs/{number}**", partial(Route.fulfill, **cost))
+        feed.evaluate("(feed, days) => feed.setAttribute('period', days)", "7" if number % 2 else "90")
+        expect(page.locator(".summary > .caption")).to_contain_text("7 days" if number % 2 else "90 days")
+        with page.expect_response(f"**/costs/{number}**"):
+            feed.evaluate("(feed, url) => feed.setAttribute('cost-endpoint', url)", f"/costs/{number}")
+        expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
+        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # it is no matter of the feed's
 
 
 def test_cost_is_asked_for_what_the_totals_are_of(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -109,48 +111,40 @@ def test_cost_that_failed_is_asked_for_again_and_what_is_known_a_minute_later(
     expect(cost).to_have_text("$2.00")
 
 
-def test_without_a_cost_endpoint_nothing_is_said_of_cost(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    open_feed()
-    expect(page.locator(".rows li")).to_have_count(1)
-    expect(page.locator(".balance")).to_be_hidden()
-
-
 # ---- links
 
 
-@pytest.mark.parametrize(
-    ("text", "href"),
-    [
-        ("https://crm.example.com/deals/7?a=1#b", "https://crm.example.com/deals/7?a=1#b"),
-        ("HTTP://example.com", "HTTP://example.com"),
-        ("see https://example.com", None),
-        ("https://example.com now", None),
-        ("https://", None),
-        ("javascript:alert(1)", None),
-        ("java\nscript:alert(1)", None),
-        ("data:text/html,<script>alert(1)</script>", None),
-        ("//example.com", None),
-        ("ftp://example.com", None),
-        ("https:example.com", None),
-        ("https://[broken", None),
-        ('https://example.com/\\"onclick', None),
-    ],
-)
-def test_only_addresses_of_pages_are_links(
-    open_feed: Open, page: Page, recorded: Recorded, text: str, href: str | None
-) -> None:
-    recorded.has("Work", metadata={"where": text, "deep": {"a": [text, 1]}})
+TEXTS: list[tuple[str, str | None]] = [
+    ("https://crm.example.com/deals/7?a=1#b", "https://crm.example.com/deals/7?a=1#b"),
+    ("HTTP://example.com", "HTTP://example.com"),
+    ("see https://example.com", None),
+    ("https://example.com now", None),
+    ("https://", None),
+    ("javascript:alert(1)", None),
+    ("java\nscript:alert(1)", None),
+    ("data:text/html,<script>alert(1)</script>", None),
+    ("//example.com", None),
+    ("ftp://example.com", None),
+    ("https:example.com", None),
+    ("https://[broken", None),
+    ('https://example.com/\\"onclick', None),
+]
+
+
+def test_only_addresses_of_pages_are_links(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for number, (text, _) in enumerate(TEXTS):
+        recorded.has(f"Work {number}", hours=number + 1, metadata={"where": text, "deep": {"a": [text, 1]}})
     open_feed()
-    page.locator(".rows summary").click()
-    where = page.locator(".details dd").first
-    expect(where).to_have_text(text, use_inner_text=True)
-    links = page.locator(".details a")
-    expect(links).to_have_count(2 if href else 0)
-    for link in links.all():
-        expect(link).to_have_attribute("href", href or "")
-        expect(link).to_have_attribute("rel", "noopener")
-        expect(link).to_have_attribute("target", "_blank")
+    for number, (text, href) in enumerate(TEXTS):
+        row = page.locator(".rows > li").nth(number)
+        row.locator("summary").click()
+        expect(row.locator(".details dd").first).to_have_text(text, use_inner_text=True)
+        links = row.locator(".details a")
+        expect(links, text).to_have_count(2 if href else 0)
+        for link in links.all():
+            expect(link).to_have_attribute("href", href or "")
+            expect(link).to_have_attribute("rel", "noopener")
+            expect(link).to_have_attribute("target", "_blank")
 
 
 def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -183,14 +177,35 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     expect(linked.locator("strong")).to_have_text(["Long ago"])
 
 
-@pytest.mark.parametrize("id_", ["01M8ACQW01PJ4EYCKZDPA329TG", "nothing", "summary", "batch"])
-def test_a_link_to_what_is_not_there_says_so(open_feed: Open, page: Page, ledger: Ledger, id_: str) -> None:
+def test_a_link_to_what_is_not_there_says_so(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Work", created_at=datetime(2026, 4, 14, tzinfo=UTC))
     open_feed(url_state="")
     expect(page.locator(".rows li")).to_have_count(1)
-    page.evaluate(f"location.hash = '#outcome={id_}'")
+    for id_ in ("01M8ACQW01PJ4EYCKZDPA329TG", "nothing", "summary", "batch"):
+        with page.expect_response(f"**/{id_}"):
+            page.evaluate(f"location.hash = '#outcome={id_}'")
+        expect(page.locator(".link .caption")).to_have_text("This outcome is not there, or is not yours.")
+        expect(page.locator(".card")).to_have_attribute("data-banner", "")
+        page.get_by_role("button", name="Close").click()
+        expect(page.locator(".link")).to_be_hidden()
+
+
+def test_another_account_does_not_see_the_linked_outcome_of_the_first(
+    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+) -> None:
+    moment = datetime(2026, 4, 15, 15, 55, tzinfo=UTC)
+    ledger.record("Private work", created_at=moment, metadata={"note": "private"})
+    ledger.record("Of another", user_id=ledger.stranger, created_at=moment)
+    open_feed(url_state="", refresh=1)
+    page.locator(".rows summary").click()
+    page.get_by_role("link", name="To this outcome").click()
+    expect(page.locator(".link strong")).to_have_text(["Private work"])
+    page.get_by_label("Search what is loaded").fill("private")
+    ledger.sign_in(context, ledger.stranger)
     expect(page.locator(".link .caption")).to_have_text("This outcome is not there, or is not yours.")
-    expect(page.locator(".card")).to_have_attribute("data-banner", "")
+    expect(page.locator(".feed > .rows strong")).to_have_text(["Of another"])
+    expect(page.get_by_label("Search what is loaded")).to_have_value("")
+    assert not page.locator("value-delivered").evaluate("feed => /private/i.test(feed.shadowRoot.textContent)")
 
 
 def test_a_link_is_one_to_an_outcome_and_no_path(open_feed: Open, page: Page, recorded: Recorded) -> None:
