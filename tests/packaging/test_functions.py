@@ -61,13 +61,16 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str, str]:
-    """Return the function's variables; those that only a deployment knows are empty."""
+    """Return the function's variables; parameters are as by default, what only a deployment knows is empty."""
     variables = template["Globals"]["Function"]["Environment"]["Variables"] | (
         function["Properties"].get("Environment", {}).get("Variables", {})
     )
-    return {name: value if isinstance(value, str) else "" for name, value in variables.items()} | {
-        "AWS_DEFAULT_REGION": "us-east-1"
+    defaults = {name: str(parameter.get("Default", "")) for name, parameter in template["Parameters"].items()}
+    texts = {
+        name: value if isinstance(value, str) else defaults.get(value.get("Ref"), "")
+        for name, value in variables.items()
     }
+    return texts | {"AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
