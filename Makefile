@@ -44,8 +44,8 @@ run: install ## serve the API and a demo dashboard at http://127.0.0.1:3000 (POR
 reset: install ## forget the data, the key and the session secret of the local stack
 	@$(local) reset
 
-# One process per processor, each with a local stack and a browser of its own where its tests need one. Neighbours stay
-# together, so that few processes start the same thing; whoever is done takes over some of what others have left.
+# Three processes for two processors (conftest.py), each with a local stack and a browser of its own where its tests need one.
+# Neighbours stay together, so that few processes start the same thing; whoever is done takes over some of what others have left.
 parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Without tests/sequences, which try long sequences of calls beside a model, and take as long as all of these.

@@ -1,9 +1,32 @@
 """Fixtures shared by the tests of the project and those of its client."""
 
+import gc
+import os
+
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.canaries", "tests.local.stacks"]
 
+# Reading some thousand tests leaves little to collect, and looking for it would take a sixth of the time.
+gc.disable()
+
 # How long an example takes depends on what else the machine does, and says nothing about the code.
 settings.register_profile("without deadline", deadline=None)
 settings.load_profile("without deadline")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three processes on two processors: tests that drive a browser or another process wait half of their time."""
+    return max(2, (os.process_cpu_count() or 1) * 3 // 2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest, so that no process has one left when the others are done."""
+    items.sort(key=lambda item: "sequences" not in item.path.parts and "schemathesis" not in item.name)
+
+
+def pytest_collection_finish() -> None:
+    """Collect from now on, but without a look at the tests themselves."""
+    gc.freeze()
+    gc.enable()

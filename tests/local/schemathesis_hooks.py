@@ -23,9 +23,11 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
     if isinstance(key, str) and 1 <= len(key) <= MAX_KEY:
         number = str(next(numbers))
         case.headers[KEY] = key[: MAX_KEY - len(number)] + number
-    for field, later in (("occurredAt", timedelta()), ("expiresAt", timedelta(days=1))):
-        if isinstance(case.body, dict) and is_instant(case.body.get(field)):
-            case.body[field] = (datetime.now(UTC) + later).isoformat()
+    said = [case.body, case.body.get("changes")] if isinstance(case.body, dict) else []
+    for fields in said:
+        for field, later in (("occurredAt", timedelta()), ("expiresAt", timedelta(days=1))):
+            if isinstance(fields, dict) and is_instant(fields.get(field)):
+                fields[field] = (datetime.now(UTC) + later).isoformat()
 
 
 def is_instant(value: object) -> bool:
