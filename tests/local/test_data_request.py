@@ -6,6 +6,9 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +26,12 @@ OUTCOME = {"outcomeType": "task_complete", "title": "Something of a person"}
 ARNS = {"EraseUserFunctionArn": "arn:erase:live", "ExportUserFunctionArn": "arn:export:live"}
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+def run(
+    monkeypatch: pytest.MonkeyPatch, *arguments: str, sleep: Callable[[float], object] = lambda _seconds: None
+) -> int:
     monkeypatch.setattr(sys, "argv", ["data_request", *arguments])
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("time.sleep", sleep)
     return data_request.main()
 
 
@@ -217,6 +222,39 @@ def test_the_running_stack_gives_and_forgets(
     assert file.read_text() == ""
     assert run(monkeypatch, *held, "5152") == 0
     assert file.read_text()
+
+
+def test_what_is_recorded_while_the_stack_forgets_goes_too(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By real calls, until the erasure waits for what was on its way."""
+    monkeypatch.setattr(data_request, "LOCAL_SETTLE_SECONDS", 1)
+    ended = threading.Event()
+
+    def record() -> int:
+        number = 0
+        with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {stack.key}"}) as api:
+            while not ended.is_set():
+                number += 1
+                body = OUTCOME | {"userId": 5153}
+                api.post("/api/outcomes", json=body, headers={"Idempotency-Key": f"{number}"}).raise_for_status()
+        return number
+
+    def wait(_seconds: float) -> None:
+        ended.set()
+        threading.Event().wait(1)
+
+    with ThreadPoolExecutor() as pool:
+        recorded = pool.submit(record)
+        threading.Event().wait(0.5)
+        assert run(monkeypatch, "--data", str(stack.data), "erase", "--user-id", "5153", sleep=wait) == 0
+        assert recorded.result() > 3
+    dynamodb = boto3.client("dynamodb", endpoint_url=stack.aws_url)
+    for table in stack.tables.values():
+        assert "5153" not in [
+            str(*row["user_id"].values()) for row in dynamodb.scan(TableName=table)["Items"] if "user_id" in row
+        ], table
+    assert "User 5153 is erased" in capsys.readouterr().out
 
 
 def test_a_stopped_stack_s_files_forget_too(tmp_path: Path) -> None:
