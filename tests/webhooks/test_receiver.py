@@ -153,7 +153,6 @@ def test_a_redirect_is_not_followed(
         ("", 0),
         ("٣", 0),
         (formatdate(0, usegmt=True), 0),
-        pytest.param(formatdate(time.time() + 3600, usegmt=True), 3600, id="in an hour"),
         ("Fri, 31 Dec 99999 23:59:59 GMT", 0),
     ],
 )
@@ -162,6 +161,11 @@ def test_a_receiver_can_ask_for_a_pause(
 ) -> None:
     server.answers = [(503, {"Retry-After": value.encode().decode("latin-1")})]
     assert hand().pause == pytest.approx(seconds, abs=60)
+
+
+def test_a_receiver_can_name_the_end_of_a_pause(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
+    server.answers = [(503, {"Retry-After": formatdate(time.time() + 3600, usegmt=True)})]
+    assert hand().pause == pytest.approx(3600, abs=60)
 
 
 def test_a_long_answer_is_not_read(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
