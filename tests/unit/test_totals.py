@@ -188,6 +188,13 @@ class TestKeeping:
         assert counted() == 1
         assert kept() == []
 
+    @pytest.mark.parametrize(("outcomes", "rows"), [(2, 0), (3, 1)])
+    def test_the_row_of_a_new_zone_is_paid_for_too(self, outcomes: int, rows: int) -> None:
+        for hours in range(outcomes):
+            add(DAY + hours, **LARGE)
+        assert counted() == outcomes
+        assert len(kept()) == rows
+
     def test_a_service_that_does_not_tell_the_time_has_nothing_kept(self) -> None:
         for hours in range(5):
             add(DAY + hours, **LARGE)
