@@ -9,7 +9,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-from outcomes.storage.connection import Connection, NotSent, Reply
+from outcomes.storage.connection import Connection, NotSent, Reply, addresses
 
 from tests.authority import Authority, make_authority
 from tests.wire.network import http
@@ -247,6 +247,15 @@ class TestTls:
         with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
             post(connection)
         assert server.received == []
+
+    def test_is_not_begun_when_no_time_is_left(self, start: Start, authority: Authority) -> None:
+        """Connecting may have taken all of it."""
+        connection, _ = start([], url="https://localhost", tls=authority.server, authorities=authority.file)
+        clock = iter([0, 0, 10])  # when the name is looked up, when connecting begins, and the handshake
+        connection._resolve = lambda _host, port, _seconds: addresses(b"127.0.0.1", port, 0)
+        connection._clock = lambda: next(clock)
+        with pytest.raises(NotSent, match="no time left"):
+            connection.post({}, b"the end", until=5)
 
     def test_is_expected_where_it_was_asked_for(self, start: Start) -> None:
         connection, server = start([ANSWER], url="https://localhost", seconds=0.01)
