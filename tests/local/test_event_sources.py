@@ -231,6 +231,7 @@ async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> l
     """Tell a receiver until it has taken all. Returns the bodies that it was sent."""
     app = web.Application()
     app.router.add_post("/events", receiver.answer)
+    app.router.add_post("/elsewhere", Receiver().answer)
     async with TestServer(app) as server:
         persistence.told.new += texts
         persistence.told.add_new()
