@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from outcomes.contract import instants
+from outcomes.errors import Busy
 from outcomes.storage import erasure, holdings
 from outcomes.storage.agent_keys import AgentKeys
 from outcomes.storage.connection import Reply
@@ -334,6 +335,45 @@ def test_a_portion_ends_when_its_time_is_up(clock: Clock, monkeypatch: pytest.Mo
     assert rows_of(42) == {}
 
 
+@pytest.mark.parametrize("calls", [11, 14, 17])
+def test_whatever_ends_a_portion_all_that_it_deleted_is_counted(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    """Its time, between any two calls, also those that delete a page."""
+    for number in range(60):
+        record(42, key=f"another-{number}")
+    monkeypatch.setattr(holdings, "PORTION_SECONDS", calls)
+    ticks = iter(range(10**9))
+    monkeypatch.setattr("outcomes.storage.holdings.time.monotonic", lambda: next(ticks))
+    answer = erase(clock, portions=200)
+    assert answer["erased"] == {
+        "agent_keys": 3,
+        "sessions": 1,
+        "outcomes": 64,
+        "corrections": 2,
+        "kept_sums": 2,
+        "idempotency_keys": 64,
+    }
+
+
+def test_what_was_deleted_until_a_table_was_too_busy_is_counted(clock: Clock) -> None:
+    for number in range(60):
+        record(42, key=f"another-{number}")
+    deletions = 0
+
+    def busy(_number: int, operation: str, body: Any) -> None:
+        nonlocal deletions
+        if operation == "BatchWriteItem" and "OutcomesTable" in body["RequestItems"]:
+            deletions += 1
+            if deletions == 2:
+                raise Busy
+
+    with pytest.MonkeyPatch.context() as patch:
+        watching(patch, busy)
+        assert invoke(user_id=42)["wait"] == 1
+    assert erase(clock)["erased"]["outcomes"] == 64
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -429,6 +469,15 @@ class TestAfterARestore:
         self.repeat()
         assert rows_of(42) == {}
 
+    @pytest.mark.parametrize("created_at", [{"N": "1775044800"}, {"S": "~ tomorrow"}], ids=["number", "text"])
+    def test_a_session_goes_whatever_the_platform_wrote_into_it(self, clock: Clock, created_at: Any) -> None:
+        erase(clock)
+        sign_in(42, "a token")
+        [row] = rows_of(42)["SessionsTable"]
+        aws_client("dynamodb").put_item(TableName="SessionsTable", Item=row | {"created_at": created_at})
+        assert self.repeat()["sessions"] == 1
+        assert rows_of(42) == {}
+
     def test_it_goes_on_where_a_portion_ended(self, clock: Clock, lives: dict[str, Any]) -> None:
         clock.now = instants.now()
         erase(clock)
@@ -463,6 +512,20 @@ def test_no_event_tells_of_keys_that_a_restore_brought_back() -> None:
     turn_on("OutcomesTable", "KeysTable")
     invoke(again=True)
     assert [key.name for key in AgentKeys("KeysTable").of_user(42)] == ["Since"]
+    assert set(told()) == {None}
+
+
+def test_no_event_tells_of_a_single_key_that_a_restore_brought_back() -> None:
+    make_key(44, "Restored")
+    row = {"user": {"S": app.erasures.hashed("44")}, "erasure": {"S": "2026"}, "begun_at": {"S": "2026"}}
+    done = row | {"done_at": {"S": instants.text(instants.now())}}
+    aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=done)
+    while instants.text(instants.now()) <= done["done_at"]["S"]:
+        pass
+    make_key(44, "Since")
+    turn_on("OutcomesTable", "KeysTable")
+    invoke(again=True)
+    assert [key.name for key in AgentKeys("KeysTable").of_user(44)] == ["Since"]
     assert set(told()) == {None}
 
 

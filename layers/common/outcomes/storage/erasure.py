@@ -24,6 +24,8 @@ begins anew.
 
 import hmac
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -114,29 +116,28 @@ class Erasures:
             self._secret = answer["SecretString"].encode()
         return hmac.new(self._secret, user_id.encode(), sha256).hexdigest()
 
-    def revoke(self, portion: Portion, user_id: int, until: str = EVER) -> set[str]:
-        """Delete the agent keys that a user's row lists, which are all that live, and return their ids.
+    def revoke(self, portion: Portion, user_id: int, until: str = EVER) -> Iterator[str]:
+        """Delete the agent keys that a user's row lists, which are all that live, and tell their ids as they go.
 
         until: those that were made later stay.
         """
         keys = self.holdings["agent_keys"]
         row_key = {"id": {"S": user_row_id(user_id)}}
-        revoked: set[str] = set()
         while True:
             get = {"TableName": keys.table, "Key": row_key, "ConsistentRead": True}
             row: Item = portion.call("GetItem", get).get("Item", {})
             if not row:
-                return revoked
+                return
             names = [name for name in row if key_text.is_id(name)]
             portion.check()
             found = read_items(self.dynamodb, keys.table, [{"id": {"S": name}} for name in names], Deadline())
             old = [keys.key_of(key) for key in found if key["created_at"]["S"] <= until]
-            portion.delete(keys.table, old)  # before the row: a key that no row lists would still open
-            revoked |= {key["id"]["S"] for key in old}
+            for deleted in portion.delete(keys.table, old):  # before the row: a key that no row lists would still open
+                yield from (key["id"]["S"] for key in deleted)
             stay = {key["id"]["S"] for key in found if key["created_at"]["S"] > until}
             gone = {f"#gone{index}": name for index, name in enumerate(set(names) - stay)}
             if stay and not gone:
-                return revoked
+                return
             change: dict[str, Any] = {
                 "TableName": keys.table,
                 "Key": row_key,
@@ -144,14 +145,14 @@ class Erasures:
                 "ExpressionAttributeValues": {":seen": row["changes"]},
             }
             if stay:
-                change["UpdateExpression"] = f"REMOVE {', '.join(gone)} ADD changes :one"
+                change["UpdateExpression"] = f"REMOVE {', '.join(gone)} ADD changes :one, erasures :one"
                 change["ExpressionAttributeNames"] = gone
                 change["ExpressionAttributeValues"] |= {":one": {"N": "1"}}
             try:
                 portion.call("UpdateItem" if stay else "DeleteItem", change)
             except ConditionFailed:
                 continue  # a key has come or gone meanwhile
-            return revoked
+            return
 
 
 class _Erasure:
@@ -187,8 +188,10 @@ class _Erasure:
                         self._read_through(kind)
         except (OutOfTime, TimeoutError):
             wait = 0
+            self._count()
         except Busy:
             wait = 1
+            self._count()
         erased = {name: int(self.row[name]["N"] if name in self.row else 0) for name in COUNTED}
         begun_at = self.row["begun_at"]["S"] if self.row else None
         return Progress(done, wait, STEPS[self.step], begun_at, erased)
@@ -235,8 +238,32 @@ class _Erasure:
         try:
             self.row = self.portion.call("UpdateItem", change)["Attributes"]
         except ConditionFailed as exc:
+            if exc.maybe_done:  # it may be counted already, by an attempt whose answer was lost
+                self.deleted = dict.fromkeys(COUNTED, 0)
             raise OutOfTime from exc
         self.deleted = dict.fromkeys(COUNTED, 0)
+
+    def _count(self) -> None:
+        """Add what was deleted since the record was written last, whoever has written it meanwhile.
+
+        After the portion's time, too: what is gone is found by no other portion.
+        """
+        counted = {name: number for name, number in self.deleted.items() if number}
+        if not counted:
+            return
+        change = {
+            "TableName": self.erasures.table,
+            "Key": self.key,
+            "UpdateExpression": "ADD changes :one, " + ", ".join(f"#{name} :{name}" for name in counted),
+            "ConditionExpression": "begun_at = :begun_at",
+            "ExpressionAttributeNames": {f"#{name}": name for name in counted},
+            "ExpressionAttributeValues": {f":{name}": {"N": str(number)} for name, number in counted.items()}
+            | {":one": {"N": "1"}, ":begun_at": self.row["begun_at"]},
+            "ReturnValues": "ALL_NEW",
+        }
+        with suppress(ConditionFailed, Busy):  # somebody else has ended it; or it is as with one that was killed
+            # Once only: this may not be counted twice.
+            self.row = self.portion.dynamodb.call("UpdateItem", change, attempts=1)["Attributes"]
 
     def _note_found(self, date: str) -> None:
         """Write that something by the user's id was found, before it is deleted: so nobody ends without knowing."""
@@ -253,7 +280,8 @@ class _Erasure:
         answer = self.portion.call("GetItem", get)
         if "Item" in answer:
             self._note_found(answer.date)
-            self.deleted["agent_keys"] += len(self.erasures.revoke(self.portion, self.user_id))
+            for _ in self.erasures.revoke(self.portion, self.user_id):
+                self.deleted["agent_keys"] += 1
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _delete_by_id(self) -> None:
@@ -263,10 +291,8 @@ class _Erasure:
             for rows, _ in self.portion.pages(holding, self.user_id, ProjectionExpression=", ".join(holding.key)):
                 if rows:
                     self._note_found(self.portion.date)
-                    self.portion.delete(holding.table, [holding.key_of(row) for row in rows])
-                    corrections = sum(map(is_correction, rows)) if kind == "outcomes" else 0
-                    self.deleted["corrections"] += corrections
-                    self.deleted[kind] += len(rows) - corrections
+                    for keys in self.portion.delete(holding.table, [holding.key_of(row) for row in rows]):
+                        _add(self.deleted, kind, keys)
         if any(self.deleted.values()):
             self._write("SET #step = :step", {":step": self.row["step"]})
 
@@ -278,8 +304,8 @@ class _Erasure:
         for rows, after in self.portion.pages(
             holding, self.user_id, start, ProjectionExpression=", ".join(holding.key)
         ):
-            self.portion.delete(holding.table, [holding.key_of(row) for row in rows])
-            self.deleted[kind] += len(rows)
+            for keys in self.portion.delete(holding.table, [holding.key_of(row) for row in rows]):
+                _add(self.deleted, kind, keys)
             if after:
                 self._write("SET #position = :at", {":at": {"S": json.dumps(after)}})
             else:
@@ -358,11 +384,9 @@ class _Repetition:
         names = dict.fromkeys([*holding.key, "user_id", "created_at"])
         for rows, after in self.portion.pages(holding, None, self.start, ProjectionExpression=", ".join(names)):
             revoked = self._revoke(rows) if kind == "agent_keys" else set()
-            back = [row for row in rows if self._is_back(row) and row.get("id", {}).get("S") not in revoked]
-            self.portion.delete(holding.table, [holding.key_of(row) for row in back])
-            corrections = sum(map(is_correction, back)) if kind == "outcomes" else 0
-            self.deleted[kind] += len(back) - corrections
-            self.deleted["corrections"] += corrections
+            back = [row for row in rows if self._is_back(kind, row) and row.get("id", {}).get("S") not in revoked]
+            for keys in self.portion.delete(holding.table, [holding.key_of(row) for row in back]):
+                _add(self.deleted, kind, keys)
             self.start = after
 
     def _revoke(self, rows: list[Item]) -> set[str]:
@@ -371,20 +395,31 @@ class _Repetition:
         for row in rows:
             user_id = row["id"]["S"].partition("#")[2]
             if end := self._end_of(user_id):
-                revoked |= self.erasures.revoke(self.portion, int(user_id), end)
-        self.deleted["agent_keys"] += len(revoked)
+                for id_ in self.erasures.revoke(self.portion, int(user_id), end):
+                    revoked.add(id_)
+                    self.deleted["agent_keys"] += 1
         return revoked
 
-    def _is_back(self, row: Item) -> bool:
+    def _is_back(self, kind: str, row: Item) -> bool:
         """Tell whether a row is one that was erased, as far as it says when it was written."""
         end = self._end_of(str(*row["user_id"].values())) if "user_id" in row else ""
-        return bool(end) and ("created_at" not in row or row["created_at"]["S"].removeprefix("~")[:INSTANT] <= end)
+        # Sessions say whatever the platform wrote, sums nothing.
+        if not end or kind in {"sessions", "kept_sums"}:
+            return bool(end)
+        return bool(row["created_at"]["S"].removeprefix("~")[:INSTANT] <= end)
 
     def _end_of(self, user_id: str) -> str:
         """Find until when what a user held was erased; an empty text for who was not."""
         if user_id not in self.known:
             self.known[user_id] = self.ends.get(self.erasures.hashed(user_id), "") if user_id.isdigit() else ""
         return self.known[user_id]
+
+
+def _add(deleted: dict[str, int], kind: str, keys: list[Item]) -> None:
+    """Count rows that are gone, by their keys."""
+    corrections = sum(map(is_correction, keys)) if kind == "outcomes" else 0
+    deleted["corrections"] += corrections
+    deleted[kind] += len(keys) - corrections
 
 
 def _instant(date: str) -> str:

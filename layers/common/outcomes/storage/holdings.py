@@ -113,14 +113,19 @@ class Portion:
                 return
             self.rest(page.get("ConsumedCapacity", {}), self.bounds.read_units)
 
-    def delete(self, table: str, keys: list[Item]) -> None:
-        """Delete rows by their keys, whether they are there or not. Raises OutOfTime, with some deleted."""
+    def delete(self, table: str, keys: list[Item]) -> Iterator[list[Item]]:
+        """Delete rows by their keys, whether they are there or not, and tell which are gone, call by call.
+
+        Raises OutOfTime, and what a call raises, with some deleted: those that were told.
+        """
         waiting = [{"DeleteRequest": {"Key": key}} for key in keys]
         while waiting:
             some, waiting = waiting[:25], waiting[25:]  # all that a call takes
             request = {"RequestItems": {table: some}, "ReturnConsumedCapacity": "TOTAL"}
             answer = self.call("BatchWriteItem", request)
             left = answer["UnprocessedItems"].get(table, [])
+            still_there = [request["DeleteRequest"]["Key"] for request in left]
+            yield [key for key in (request["DeleteRequest"]["Key"] for request in some) if key not in still_there]
             if left:
                 time.sleep(0.1)
             waiting = left + waiting

@@ -103,10 +103,12 @@ def _key_data(key: AgentKey) -> str:
 
 
 def _of_users_keys(record: Record) -> Event | None:
-    """Read which key a user's row has lost. Where one comes, those that go have expired; where several go, they were
-    erased."""
-    old, new = (set(filter(key_text.is_id, record["dynamodb"].get(image, {}))) for image in ("OldImage", "NewImage"))
-    if record["eventName"] != "MODIFY" or new - old or len(old - new) != 1:
+    """Read which key a user's row has lost. Where one comes, those that go have expired; where the row counts an
+    erasure, they were erased."""
+    before, after = (record["dynamodb"].get(image, {}) for image in ("OldImage", "NewImage"))
+    old, new = (set(filter(key_text.is_id, row)) for row in (before, after))
+    is_erasure = before.get("erasures") != after.get("erasures")
+    if record["eventName"] != "MODIFY" or is_erasure or new - old or len(old - new) != 1:
         return None
     [id_] = old - new
     user_id = record["dynamodb"]["Keys"]["id"]["S"].removeprefix("user#")
