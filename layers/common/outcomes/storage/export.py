@@ -3,6 +3,7 @@
 Columns are those of a list, and of what the ledger adds `occurred_at`, `status` and `recorded_by`.
 """
 
+import re
 from typing import NamedTuple
 
 from outcomes.contract import json_text
@@ -17,7 +18,8 @@ CSV_HEADING = (
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 """Text that begins so, some spreadsheets run: https://owasp.org/www-community/attacks/CSV_Injection. The latter four
 are as wide as Chinese characters."""
-_SEPARATORS = frozenset("\t\r\n")
+_SEPARATOR = re.compile("([;\t\r\n])")
+"""Between cells or lines, where a spreadsheet does not separate by commas: then no quote within a cell protects it."""
 
 # JSON has them nowhere but in strings, and escapes all others itself.
 _LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -80,7 +82,12 @@ def csv_line(item: Item) -> str:
 
 def _text_cell(text: str) -> str:
     """Quote text that somebody wrote, with an apostrophe before what a spreadsheet would take for a formula."""
-    seen = next((char for char in text if char.isprintable() and not char.isspace()), "")
-    is_formula = seen in _FORMULA or text[0] in _SEPARATORS
-    doubled = text.replace('"', '""')
+    first, *more = _SEPARATOR.split(text)
+    is_formula = _begins_formula(first) or (not first and text[0] != ";")
+    cells = [f"'{each}" if _begins_formula(each.replace('"', "")) else each for each in more]
+    doubled = f"{first}{''.join(cells)}".replace('"', '""')
     return f'"{"'" if is_formula else ""}{doubled}"'
+
+
+def _begins_formula(text: str) -> bool:
+    return next((char for char in text if char.isprintable() and not char.isspace()), "") in _FORMULA
