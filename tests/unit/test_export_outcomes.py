@@ -150,7 +150,7 @@ def test_other_text_is_as_it_was_recorded(title: str) -> None:
     ],
 )
 def test_nor_where_a_spreadsheet_separates_cells_by_something_else(title: str, written: str) -> None:
-    """Excel takes semicolons where a comma is the decimal point: there a quote within a cell is none, a line end is one."""
+    """Excel takes semicolons where a comma is the decimal point. Within a cell, a quote is then none."""
     add(title=title, description=title, metadata={"a": "x;=1"})
     [row] = cells()
     assert (row["title"], row["description"], row["metadata"]) == (written, written, '{"a":"x;\'=1"}')
