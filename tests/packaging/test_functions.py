@@ -60,12 +60,17 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# What is empty by default, but not where the function that reads it is deployed.
+WHERE_DEPLOYED = {"WebhookUrl": "https://hooks.example.com/outcomes"}
+
+
 def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str, str]:
     """Return the function's variables; parameters are as by default, what only a deployment knows is empty."""
     variables = template["Globals"]["Function"]["Environment"]["Variables"] | (
         function["Properties"].get("Environment", {}).get("Variables", {})
     )
     defaults = {name: str(parameter.get("Default", "")) for name, parameter in template["Parameters"].items()}
+    defaults |= WHERE_DEPLOYED
     texts = {
         name: value if isinstance(value, str) else defaults.get(value.get("Ref"), "")
         for name, value in variables.items()

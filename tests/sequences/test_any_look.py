@@ -82,7 +82,7 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
                 self.aws.enter_context(patch.object(totals, name, value))
             self.aws.enter_context(patch.object(kept_text, "PART_CHARACTERS", 40))
             self.aws.enter_context(patch.object(app.totals, "rules", "1"))
-            self.aws.enter_context(patch.object(kept_text, "_WORDS", kept_text._WORDS))
+            self.aws.enter_context(patch.object(kept_text, "_WORDS", kept_text._WORDS + b"1"))
             for store in (app.store, correct_outcome.corrections.store):
                 store.dynamodb = DynamoDB(LIMITS)
             self.aws.enter_context(patch.object(app.store.dynamodb.connection, "post", self.post))

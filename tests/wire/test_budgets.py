@@ -81,11 +81,16 @@ def unfinished(request: Received) -> bytes:
         case "BatchGetItem":
             [(table, wanted)] = body["RequestItems"].items()
             first, *left = wanted["Keys"]
-            there = [first | {"outcome_type": {"S": "deal_closed"}, "title": {"S": "t"}}] if "user_id" in first else []
+            of_entry = {"type": {"S": "confirm"}, "by": {"S": "session"}}
+            of_either = {"outcome_type": {"S": "deal_closed"}, "title": {"S": "t"}} | of_entry
+            there = [first | of_either] if "user_id" in first else []
             unread = {table: wanted | {"Keys": left}} if left else {}
             return http(200, {"Responses": {table: there}, "UnprocessedKeys": unread})
         case "GetSecretValue":
             return http(200, {"SecretString": "a secret"})
+        case "PutEvents":
+            results = [{"EventId": "e"}, *({"ErrorCode": "ThrottlingException"} for _ in body["Entries"][1:])]
+            return http(200, {"FailedEntryCount": len(results) - 1, "Entries": results})
     return http(200, {})
 
 
@@ -159,6 +164,23 @@ MESSAGE = {
     "attributes": {"ApproximateReceiveCount": "1"},
 }
 
+
+def recorded(number: int) -> dict[str, Any]:
+    """Make a stream's record of an outcome."""
+    key = {"user_id": {"S": "42"}, "created_at": {"S": f"{instants.text(NOW + number)}#{ulid.new(NOW + number)}"}}
+    outcome = key | {"outcome_type": {"S": "deal_closed"}, "title": {"S": "Closed"}, "recorded_by": {"S": "key"}}
+    change = {"Keys": key, "NewImage": outcome, "SequenceNumber": f"{number}"}
+    return {"eventID": f"{number}", "eventName": "INSERT", "dynamodb": change}
+
+
+def corrected(number: int) -> dict[str, Any]:
+    """Make a stream's record of an outcome's correction, whose entry is to be read."""
+    before = recorded(number)
+    outcome = before["dynamodb"]["NewImage"]
+    after = outcome | {"version": {"N": "1"}, "corrections": {"L": [{"S": ulid.new(NOW + number)}]}}
+    return before | {"eventName": "MODIFY", "dynamodb": before["dynamodb"] | {"OldImage": outcome, "NewImage": after}}
+
+
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "authorizer, agent key": ("authorizer", authorizer_event(Authorization=f"Bearer {key_of_an_agent()}")),
     "authorizer, sessions": ("authorizer", authorizer_event(Cookie=cookies())),
@@ -201,12 +223,15 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "erase": ("erase_user", {"user_id": 42}),
     "erase again": ("erase_user", {"again": True}),
     "write out": ("export_user", {"user_id": 42}),
+    "tell of outcomes": ("publish_events", {"Records": [recorded(number) for number in range(100)]}),
+    "tell of corrections": ("publish_events", {"Records": [corrected(number) for number in range(100)]}),
     # What the receiver may do beside, tests/webhooks says.
     "deliver": ("deliver_webhook", {"Records": [MESSAGE]}),
 }
 
-RAISE = {"authorizer", "erase_user", "export_user"}
-"""Functions that raise what they cannot do: the authorizer to say that somebody is unknown, or cannot be known."""
+RAISE = {"authorizer", "erase_user", "export_user", "publish_events"}
+"""Functions that raise what they cannot do: the authorizer to say that somebody is unknown, or cannot be known; what
+tells events to be given all of them again."""
 
 
 @contextmanager
