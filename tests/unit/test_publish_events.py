@@ -268,6 +268,16 @@ def test_what_is_taken_in_part_is_given_again_from_the_first_that_was_not(bus: B
     assert set(bus.ids) == set(outcomes)
 
 
+@pytest.mark.usefixtures("impatient")
+def test_what_was_taken_of_a_call_that_failed_in_part_is_counted(bus: Bus, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = [record(title=f"No. {number}") for number in range(4)]
+    capsys.readouterr()
+    bus.refuse = lambda event: "InternalFailure" if event["id"] == ids[2] else None
+    assert give(records()) == number_of(records()[2])
+    assert bus.ids == [ids[0], ids[1], ids[3]]
+    assert '"EventsTold":[3.0]' in capsys.readouterr().out
+
+
 def test_what_is_refused_for_a_moment_is_tried_again_at_once_and_alone(bus: Bus) -> None:
     outcomes = [record() for _ in range(3)]
     times = iter(["InternalFailure"])

@@ -58,18 +58,21 @@ class Bus:
         pending, unknown = self._read(records, deadline)
         types: list[str] = []
         for call in self._calls(pending):
-            left, why = call, ""
-            while left:
+            left: list[_Pending] = call
+            why: Exception | str = ""
+            is_over = False
+            while left and not is_over:
                 try:
                     deadline.check()
                     left, refused, why = self._put(left)
+                    unknown += refused
+                    is_over = bool(left) and not deadline.wait()
                 except (Busy, CallFailed, TimeoutError) as failure:
-                    return Told(types, unknown, left[0].record, failure)
-                unknown += refused
-                if left and not deadline.wait():
-                    return Told(types, unknown, left[0].record, why)
-            never = [id(record) for record, _ in unknown]
-            types += [each.event.type for each in call if id(each.record) not in never]
+                    why, is_over = failure, True
+            not_taken = {id(each.record) for each in left} | {id(record) for record, _ in unknown}
+            types += [each.event.type for each in call if id(each.record) not in not_taken]
+            if left:
+                return Told(types, unknown, left[0].record, why)
         return Told(types, unknown)
 
     def _read(self, records: list[Record], deadline: Deadline) -> tuple[list[_Pending], list[tuple[Record, str]]]:
