@@ -1,6 +1,7 @@
 """python -m local.resend STACK: tell the bus of a deployed stack what it could not be told, and is kept.
 
-By the rights of whoever calls it: to read and delete in the bucket, to read outcomes, and to put events on the bus.
+By the rights of whoever calls it: to read and delete in the bucket, to read outcomes and keys, and to put events on the
+bus.
 """
 
 import os
@@ -36,7 +37,8 @@ def main() -> int:
 def resend(stack: str) -> int:
     """Tell what is kept, the oldest first, and delete what was told. Returns how many objects are left.
 
-    Events of outcomes that are there no more are not told: they were erased.
+    Events of outcomes that are there no more are not told, nor those of keys of users who have no row of keys: they were
+    erased.
 
     Raises StackError when the stack is unknown or tells no bus, when AWS refuses, and when the bus takes no events.
     """
@@ -49,7 +51,7 @@ def resend(stack: str) -> int:
         from outcomes.storage.bus import Bus
 
         bus = Bus(outputs["OutcomesTableName"], outputs["EventBusName"], name)
-        return _resend(bus, outputs["KeptEventsBucketName"])
+        return _resend(bus, outputs["KeysTableName"], outputs["KeptEventsBucketName"])
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"what is kept of {stack} is not sent: {' '.join(str(error).split())}") from error
 
@@ -59,7 +61,7 @@ def _outputs(stack: str) -> tuple[str, dict[str, str]]:
     return found["StackName"], {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
 
-def _resend(bus: "Bus", bucket: str) -> int:
+def _resend(bus: "Bus", keys_table: str, bucket: str) -> int:
     from outcomes.storage.kept_events import records_of
 
     s3 = boto3.client("s3")
@@ -74,7 +76,7 @@ def _resend(bus: "Bus", bucket: str) -> int:
             left += 1
             print(f"{kept['Key']} stays: {error!r}")
             continue
-        types, unknown = _tell(bus, records)
+        types, unknown = _tell(bus, keys_table, records)
         events += len(types)
         if unknown:
             left += 1
@@ -85,7 +87,7 @@ def _resend(bus: "Bus", bucket: str) -> int:
     return left
 
 
-def _tell(bus: "Bus", records: "list[Record]") -> tuple[list[str], list[str]]:
+def _tell(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[str], list[str]]:
     """Tell what records say. Returns the types of what was told, and why others could not be."""
     from outcomes.errors import Busy
     from outcomes.storage.dynamodb import CallFailed
@@ -94,7 +96,7 @@ def _tell(bus: "Bus", records: "list[Record]") -> tuple[list[str], list[str]]:
     unknown: list[str] = []
     for batch in batched(records, BATCH, strict=False):
         try:
-            told = bus.tell(_still_there(bus, list(batch)))
+            told = bus.tell(_still_there(bus, keys_table, list(batch)))
         except (Busy, CallFailed, TimeoutError) as error:
             raise StackError(f"outcomes cannot be read: {error}") from error
         if told.first_left is not None:
@@ -104,14 +106,34 @@ def _tell(bus: "Bus", records: "list[Record]") -> tuple[list[str], list[str]]:
     return types, unknown
 
 
-def _still_there(bus: "Bus", records: "list[Record]") -> "list[Record]":
+def _still_there(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[Record]":
+    """Leave out records of outcomes that were erased, and of agent keys of users who were."""
     from outcomes.storage.attempts import Deadline, read_items
 
-    keys = [record["dynamodb"].get("Keys", {}) for record in records]
-    wanted = {key["created_at"]["S"]: key for key in keys if key.keys() == {"user_id", "created_at"}}
-    found: list[Any] = read_items(bus.dynamodb, bus.table, list(wanted.values()), Deadline())
-    gone = wanted.keys() - {item["created_at"]["S"] for item in found}
-    return [record for record, key in zip(records, keys, strict=True) if key.get("created_at", {}).get("S") not in gone]
+    places = [_place(keys_table, bus.table, record) for record in records]
+    there: set[str] = set()
+    for table in (bus.table, keys_table):
+        wanted = {repr(key): key for at, key in filter(None, places) if at == table}
+        found: list[Any] = read_items(bus.dynamodb, table, list(wanted.values()), Deadline())
+        there |= {text for text, key in wanted.items() if any(key.items() <= item.items() for item in found)}
+    return [record for record, place in zip(records, places, strict=True) if place is None or repr(place[1]) in there]
+
+
+def _place(keys_table: str, outcomes_table: str, record: "Record") -> "tuple[str, dict[str, Any]] | None":
+    """Find the table and key of an item that is there until what a record tells of is erased; None where none is known.
+
+    A key that was revoked is gone, but not its user's row.
+    """
+    from outcomes.storage.agent_keys import user_row_id
+
+    match record["dynamodb"]:
+        case {"Keys": {"user_id": _, "created_at": _} as key}:
+            return outcomes_table, key
+        case {"NewImage": {"user_id": {"N": user_id}}} | {"OldImage": {"user_id": {"N": user_id}}}:
+            return keys_table, {"id": {"S": user_row_id(user_id)}}
+        case {"Keys": {"id": _} as key}:
+            return keys_table, key
+    return None
 
 
 if __name__ == "__main__":

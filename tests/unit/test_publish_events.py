@@ -10,6 +10,7 @@ import pytest
 from outcomes.contract import events
 from outcomes.storage import attempts, kept_events
 from outcomes.storage import bus as bus_module
+from outcomes.storage.agent_keys import AgentKeys
 from outcomes.storage.connection import Reply
 
 from functions.publish_events import app
@@ -21,6 +22,7 @@ from tests.aws import aws_client
 from tests.corrections import OWNER, PLAIN, correct
 from tests.events import KEY, proxy_event
 from tests.faults import DENIED, THROTTLED, Fault, Request, Send, answered, error, faulty, lost, unreachable
+from tests.people import make_key
 
 pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
@@ -419,8 +421,8 @@ def test_what_it_never_takes_at_all_is_kept(bus: Bus, bucket: Callable[[], dict[
 def stack(bucket: Callable[[], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a stack that tells a bus, which is the test's."""
     assert not bucket()
-    outputs = {"KeptEventsBucketName": "kept-events", "OutcomesTableName": "OutcomesTable", "EventBusName": "default"}
-    made_stack("outcomes-prod", outputs)
+    tables = {"OutcomesTableName": "OutcomesTable", "KeysTableName": "KeysTable"}
+    made_stack("outcomes-prod", tables | {"KeptEventsBucketName": "kept-events", "EventBusName": "default"})
 
     def as_the_function_has_it(*named: str) -> bus_module.Bus:
         assert named == ("OutcomesTable", "default", "outcomes-prod")
@@ -492,6 +494,30 @@ def test_a_bus_that_takes_nothing_keeps_it_all(bus: Bus, bucket: Callable[[], di
     with pytest.raises(StackError, match="the bus default takes no events: ThrottlingException"):
         resend("outcomes-prod")
     assert len(bucket()) == 1
+
+
+@pytest.mark.usefixtures("stack")
+def test_of_keys_of_who_was_erased_meanwhile_nothing_is_told_and_of_revoked_ones_all(
+    bus: Bus, bucket: Callable[[], dict[str, bytes]]
+) -> None:
+    for user_id, name in ((42, "Of who is erased"), (43, "Revoked")):
+        make_key(user_id, name)
+    keys = AgentKeys("KeysTable")
+    [revoked] = keys.of_user(43)
+    keys.rotate(43, revoked.id, 1)
+    keys.revoke(43, revoked.id)
+    keep_as_lambda_does(streams.records("KeysTable"))
+    [erased] = keys.of_user(42)
+    for id_ in (erased.id, "user#42"):
+        aws_client("dynamodb").delete_item(TableName="KeysTable", Key={"id": {"S": id_}})
+
+    assert resend("outcomes-prod") == 0
+    assert [(event["type"], event["data"]["user_id"]) for event in bus.heard] == [
+        ("key.created", 43),
+        ("key.rotated", 43),
+        ("key.revoked", 43),
+    ]
+    assert bucket() == {}
 
 
 @pytest.mark.usefixtures("stack")
