@@ -37,7 +37,7 @@ def main() -> int:
 def resend(stack: str) -> int:
     """Tell what is kept, the oldest first, and delete what was told. Returns how many objects are left.
 
-    Events of outcomes that are there no more are not told, nor those of keys of users who have no row of keys: they were
+    Events of outcomes that are there no more are not told, nor those of keys of users who have no row: they were
     erased.
 
     Raises StackError when the stack is unknown or tells no bus, when AWS refuses, and when the bus takes no events.

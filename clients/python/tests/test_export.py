@@ -168,6 +168,10 @@ def test_without_pyarrow_the_command_says_what_to_install(
     assert (run.code, "install outcomes-client[parquet]" in run.err) == (2, True)
 
 
+def test_so_does_its_help(outcomes: Outcomes) -> None:
+    assert "outcomes-client's extra parquet" in " ".join(outcomes("export", "--help").out.split())
+
+
 @pytest.mark.usefixtures("feed")
 @pytest.mark.parametrize("layout", ["jsonl", "csv", "parquet"])
 def test_an_export_that_fails_leaves_the_file_as_it_was(

@@ -283,7 +283,7 @@ def export(
     """Write every outcome of the session's user that is not void, newest first.
 
     A file is there when all of it is; until then, and if that fails, it is as it was before. Parquet needs
-    outcomes-client[parquet]; what an outcome is worth is a decimal with 23 places, exactly.
+    outcomes-client's extra parquet; what an outcome is worth is a decimal with 23 places, exactly.
     """
     try:
         write = _exporting.writer(layout.value)
