@@ -37,6 +37,7 @@ class Call(NamedTuple):
     outcomes: int
     authorizers: int
     milliseconds: float
+    memory_gb: float
     write_units: float
     read_units: float
     metric_lines: int
@@ -60,19 +61,31 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
     exported = MAX_RESPONSE_BYTES // response_bytes(line)
     read = read_units(*map(stored, range(exported)))
     first, next_, _ = _looks(SUMMED)
+    usual = assumed["memory_gb"]
     summed = len('{"date":"2026-04-01","count":27,"value_usd":12500.5},') * SUMMED.days
     return [
-        Call("record", 1, 1, assumed["record_ms"], once, 0, 1, len('{"ok":true}')),
-        Call("record, no Idempotency-Key", 1, 1, assumed["record_ms"], unkeyed, 0, 1, len('{"ok":true}')),
-        Call(f"batch of {BATCHED}", BATCHED, 1, assumed["batch_ms"], once * BATCHED, 0, 1, batch_answer),
-        Call(f"list ({LISTED} outcomes)", LISTED, 0, assumed["list_ms"], 0, listed, 0, len(answered()) * LISTED),
-        Call(f"export ({exported:,} outcomes)", exported, 0, assumed["export_ms"], 0, read, 0, len(line) * exported),
+        Call("record", 1, 1, assumed["record_ms"], usual, once, 0, 1, len('{"ok":true}')),
+        Call("record, no Idempotency-Key", 1, 1, assumed["record_ms"], usual, unkeyed, 0, 1, len('{"ok":true}')),
+        Call(f"batch of {BATCHED}", BATCHED, 1, assumed["batch_ms"], usual, once * BATCHED, 0, 1, batch_answer),
+        Call(f"list ({LISTED} outcomes)", LISTED, 0, assumed["list_ms"], usual, 0, listed, 0, len(answered()) * LISTED),
+        Call(
+            f"export ({exported:,} outcomes)",
+            exported,
+            0,
+            assumed["export_ms"],
+            usual,
+            0,
+            read,
+            0,
+            len(line) * exported,
+        ),
         *[
             Call(
                 f"{look.name} summary ({SUMMED.number:,} outcomes)",
                 SUMMED.number,
                 0,
                 assumed[f"{look.name}_summary_ms"],
+                assumed["summary_memory_gb"],
                 look.write_units,
                 look.read_units,
                 0,
@@ -86,7 +99,8 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     """Compute the US dollars for a million calls, by service."""
     invocations = 1 + call.authorizers
-    lambda_time = _lambda_time(call.authorizers * assumed["authorizer_ms"], call.milliseconds, prices, assumed)
+    authorizer_gb_ms = call.authorizers * assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
+    lambda_time = _lambda_time(authorizer_gb_ms + call.milliseconds * call.memory_gb, prices)
     log_bytes = (
         assumed["log_bytes_of_access"]
         + invocations * assumed["log_bytes_per_invocation"]
@@ -112,7 +126,7 @@ def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     return {
         "EventBridge": prices["event_per_million"],
         "Lambda calls": prices["lambda_per_million"],
-        "Lambda time": _lambda_time(0, assumed["event_ms"], prices, assumed),
+        "Lambda time": _lambda_time(assumed["event_ms"] * assumed["memory_gb"], prices),
         "CloudWatch Logs": 1_000_000 * log_bytes / GB * prices["logs_per_gb"],
         "X-Ray": traced(assumed) * prices["xray_per_million_traces"],
     }
@@ -126,7 +140,7 @@ def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]
     return {
         "SQS": 3 * prices["queue_per_million"],  # put into the queue, received, deleted
         "Lambda calls": prices["lambda_per_million"],
-        "Lambda time": _lambda_time(0, assumed["webhook_ms"], prices, assumed),
+        "Lambda time": _lambda_time(assumed["webhook_ms"] * assumed["memory_gb"], prices),
         "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],
         "X-Ray": traced(assumed) * prices["xray_per_million_traces"],
         "Transfer out": a_million * sent_bytes / GB * prices["transfer_per_gb"],
@@ -135,12 +149,12 @@ def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]
 
 def started(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
     """Compute the US dollars for a million starts of authorizer and record."""
-    return _lambda_time(assumed["authorizer_start_ms"], assumed["record_start_ms"], prices, assumed)
+    authorizer_gb_ms = assumed["authorizer_start_ms"] * assumed["authorizer_memory_gb"]
+    return _lambda_time(authorizer_gb_ms + assumed["record_start_ms"] * assumed["memory_gb"], prices)
 
 
-def _lambda_time(authorizer_ms: float, other_ms: float, prices: dict[str, Any], assumed: dict[str, Any]) -> float:
-    """Compute the US dollars for a million times these milliseconds of the authorizer and of another function."""
-    gb_ms = authorizer_ms * assumed["authorizer_memory_gb"] + other_ms * assumed["memory_gb"]
+def _lambda_time(gb_ms: float, prices: dict[str, Any]) -> float:
+    """Compute the US dollars for a million times so much time, by the memory held."""
     return float(1_000_000 * gb_ms / 1000 * prices["lambda_per_gb_second"])
 
 
@@ -182,7 +196,7 @@ def table() -> str:
         f"of {average_bytes():.0f} bytes, the first",
         f"takes {first.read_units:,.0f} read units, {first.write_units:.0f} write units and",
         f"{assumed['first_summary_ms']} ms, each later one {next_.read_units:g} read units, what came since, and",
-        f"{assumed['next_summary_ms']} ms.",
+        f"{assumed['next_summary_ms']} ms, at {assumed['summary_memory_gb']} GB.",
         f"A million records that each start both functions anew, in {assumed['authorizer_start_ms']} and",
         f"{assumed['record_start_ms']} ms, cost ${started(prices, assumed):.2f} more.",
         "Who reads asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",

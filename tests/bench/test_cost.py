@@ -120,6 +120,7 @@ def test_the_memory_that_is_paid_for_is_the_functions_own() -> None:
     _, assumed = cost.inputs()
     gigabytes = {name: megabytes / 1024 for name, megabytes in memory().items()}
     assert gigabytes.pop("AuthorizerFunction") == assumed["authorizer_memory_gb"]
+    assert gigabytes.pop("SummarizeOutcomesFunction") == assumed["summary_memory_gb"]
     assert set(gigabytes.values()) == {assumed["memory_gb"]}
 
 
