@@ -175,8 +175,12 @@ def settings_of(options: argparse.Namespace) -> "Settings":
 
 def events_url(text: str) -> str:
     """Check where events are to be posted. Raises StackError when that is no such URL."""
-    parts = urlsplit(text)
-    if text and not (parts.scheme in {"http", "https"} and parts.hostname):
+    try:
+        parts = urlsplit(text)
+        is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # as of its brackets or its port
+        is_url = False
+    if text and not is_url:
         raise StackError("EVENTS_URL must be a URL such as http://127.0.0.1:8000/events")
     return text
 

@@ -177,8 +177,9 @@ def test_each_event_is_heard_in_order_whatever_fails_on_the_way(tmp_path: Path) 
     assert {event["source"] for event in consumer.heard} == {"outcomes-local"}
 
 
-def test_a_url_that_is_none_is_refused(tmp_path: Path) -> None:
-    answer = local(tmp_path, environment={"EVENTS_URL": "127.0.0.1:8000"})
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "http://[::1", "http://127.0.0.1:80000"])
+def test_a_url_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    answer = local(tmp_path, environment={"EVENTS_URL": url})
 
     assert answer.returncode == 1
     assert answer.stderr == "error: EVENTS_URL must be a URL such as http://127.0.0.1:8000/events\n"
