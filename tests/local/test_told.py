@@ -18,6 +18,8 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from local.__main__ import events_url
+from local.errors import StackError
 from local.sockets import listening_socket
 from tests.local.stacks import Stack, local, running
 
@@ -177,9 +179,14 @@ def test_each_event_is_heard_in_order_whatever_fails_on_the_way(tmp_path: Path) 
     assert {event["source"] for event in consumer.heard} == {"outcomes-local"}
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "http://[::1", "http://127.0.0.1:80000"])
-def test_a_url_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
-    answer = local(tmp_path, environment={"EVENTS_URL": url})
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://[::1", "http://127.0.0.1:80000"])
+def test_what_is_no_url_is_none(url: str) -> None:
+    with pytest.raises(StackError, match="EVENTS_URL"):
+        events_url(url)
+
+
+def test_a_url_that_is_none_is_refused(tmp_path: Path) -> None:
+    answer = local(tmp_path, environment={"EVENTS_URL": "127.0.0.1:8000"})
 
     assert answer.returncode == 1
     assert answer.stderr == "error: EVENTS_URL must be a URL such as http://127.0.0.1:8000/events\n"

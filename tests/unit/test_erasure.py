@@ -392,8 +392,12 @@ def test_what_was_deleted_until_a_table_was_too_busy_is_counted(clock: Clock) ->
         {"again": True, "cursor": "nonsense"},
         {"again": True, "cursor": "[9, null]"},
         {"again": True, "cursor": '[0, "id"]'},
+        {"again": True, "cursor": '[0, {"id": 5}]'},
+        {"again": True, "cursor": '[2, {"id": {"S": "42"}}]'},
+        {"again": True, "cursor": "[true, null]"},
+        {"again": True, "cursor": "[" * 100_000},
     ],
-    ids=str,
+    ids=lambda event: str(event)[:60],
 )
 def test_what_asks_for_nothing_is_told_so_and_deletes_nothing(event: dict[str, Any]) -> None:
     before = rows_of(None)

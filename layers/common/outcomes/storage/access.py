@@ -62,7 +62,7 @@ class Access:
 
         Raises BadRequest for a cursor that no response gave. Whatever a call raises passes through.
         """
-        place, start = read_cursor(cursor, len(self.holdings))
+        place, start = read_cursor(cursor, [holding.key for holding in self.holdings])
         portion = Portion(self.dynamodb, self.bounds)
         lines: list[str] = []
         room, wait = MAX_RESPONSE_BYTES, 0

@@ -345,7 +345,7 @@ class _Repetition:
     def __init__(self, erasures: Erasures, cursor: str | None) -> None:
         self.erasures = erasures
         self.kinds = list(erasures.holdings)
-        self.place, self.start = read_cursor(cursor, len(self.kinds))
+        self.place, self.start = read_cursor(cursor, [holding.key for holding in erasures.holdings.values()])
         self.portion = Portion(erasures.dynamodb, erasures.bounds)
         self.ends: dict[str, str] = {}
         self.known: dict[str, str] = {}

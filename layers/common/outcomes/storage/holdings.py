@@ -163,12 +163,22 @@ def cursor_at(place: int, start: Item | None) -> str:
     return json.dumps([place, start])
 
 
-def read_cursor(cursor: str | None, places: int) -> tuple[int, Item | None]:
-    """Read what `cursor_at` wrote. Raises BadRequest for anything else."""
+def read_cursor(cursor: str | None, keys: list[tuple[str, ...]]) -> tuple[int, Item | None]:
+    """Read what `cursor_at` wrote. keys: of the tables, the attributes of each. Raises BadRequest for anything else."""
     try:
         match json.loads(cursor) if cursor else [0, None]:
-            case [int(place), start] if 0 <= place < places and (start is None or isinstance(start, dict)):
-                return place, start
-    except ValueError:
+            case [int(place), None] if type(place) is int and 0 <= place < len(keys):
+                return place, None
+            case [int(place), dict(start)] if type(place) is int and 0 <= place < len(keys):
+                if start.keys() == set(keys[place]) and all(map(_is_text, start.values())):
+                    return place, start
+    except (ValueError, RecursionError):
         pass
     raise BadRequest("Invalid cursor")
+
+
+def _is_text(value: Any) -> bool:
+    match value:
+        case {"S": str(), **others}:
+            return not others
+    return False
