@@ -2,7 +2,10 @@
 
 import gc
 import os
+from collections.abc import Iterator
+from functools import cache
 
+import httpx
 import pytest
 from hypothesis import settings
 
@@ -14,6 +17,14 @@ gc.disable()
 # How long an example takes depends on what else the machine does, and says nothing about the code.
 settings.register_profile("without deadline", deadline=None)
 settings.load_profile("without deadline")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_read_once() -> Iterator[None]:
+    """Read the certificates of authorities once: httpx would for each client, and no test with httpx comes to TLS."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 def pytest_xdist_auto_num_workers() -> int:
