@@ -1,6 +1,8 @@
 """The costs in docs/costs.md are what the script makes of its inputs."""
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -127,3 +129,19 @@ def test_the_memory_that_is_paid_for_is_the_functions_own() -> None:
 def test_a_text_without_marks_is_left_alone() -> None:
     with pytest.raises(ValueError, match="no marks"):
         cost.rewritten("# Outcomes API")
+
+
+def test_the_page_says_what_alarms_cost(template: Any) -> None:
+    """$0.10 a month for each metric that an alarm looks at: https://aws.amazon.com/cloudwatch/pricing/"""
+    metrics: Counter[str] = Counter()
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            looked_at = [each for each in resource["Properties"].get("Metrics", []) if "MetricStat" in each]
+            metrics[resource.get("Condition", "")] += len(looked_at) or 1
+    assert metrics.keys() == {"", "PublishesEvents", "SendsWebhooks"}
+    plain = metrics[""]
+    told = plain + metrics["PublishesEvents"]
+    posted = told + metrics["SendsWebhooks"]
+    page = " ".join(COSTS.read_text().split())
+    said = f"alarms ${plain / 10:.2f}, with an `EventBusName` ${told / 10:.2f}, with a `WebhookUrl` ${posted / 10:.2f}."
+    assert said in page
