@@ -574,6 +574,28 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         partial(production.test_answers_that_are_busy_are_no_server_errors, errors=50, busy=50, percent=0),
     ),
     (
+        "totals that are still added up take releases back",
+        the("SlowRequestsAlarm/Properties/Metrics/0/Expression", "latency"),
+        partial(
+            production.test_answers_that_are_busy_or_still_adding_up_are_no_slow_requests,
+            latency=10_000,
+            busy=1,
+            requests=1,
+            milliseconds=0,
+        ),
+    ),
+    (
+        "Busy hides that others are slow",
+        the("SlowRequestsAlarm/Properties/Metrics/0/Expression", "IF(FILL(busy, 0) > 0, 0, latency)"),
+        partial(
+            production.test_answers_that_are_busy_or_still_adding_up_are_no_slow_requests,
+            latency=5000,
+            busy=1,
+            requests=101,
+            milliseconds=5000,
+        ),
+    ),
+    (
         "Busy hides other errors",
         the("ServerErrorsAlarm/Properties/Metrics/0/Expression", "IF(FILL(busy, 0) == 0, 100 * errors / requests, 0)"),
         partial(production.test_answers_that_are_busy_are_no_server_errors, errors=53, busy=50, percent=3),
@@ -608,12 +630,12 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     ),
     (
         "the mean instead of p99",
-        the("SlowRequestsAlarm/Properties/ExtendedStatistic", "p50"),
+        the("SlowRequestsAlarm/Properties/Metrics/1/MetricStat/Stat", "p50"),
         production.test_there_is_an_alarm_for_each_kind_of_trouble,
     ),
     (
         "an alarm on another API",
-        the("SlowRequestsAlarm/Properties/Dimensions/0/Value", "another"),
+        the("SlowRequestsAlarm/Properties/Metrics/1/MetricStat/Metric/Dimensions/0/Value", "another"),
         production.test_an_alarm_looks_at_what_is_this_stack_s,
     ),
     (
