@@ -12,6 +12,7 @@ import threading
 import time
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -37,6 +38,29 @@ def task(title: str, **fields: Any) -> dict[str, Any]:
 
 RECORD = ("record", "--type", "deal_closed", "--title", "Acme renewed")
 FOR_42 = ("--user", "42")
+
+
+# version, help
+
+
+def test_the_version_is_the_package_s(outcomes: Outcomes) -> None:
+    run = outcomes("--version")
+    assert (run.code, run.out, run.err) == (0, f"outcomes {version('outcomes-client')}\n", "")
+
+
+# The help is drawn by rich, without which there is none.
+@pytest.mark.parametrize(
+    ("argument", "slow"),
+    [("--version", {"httpx", "anyio", "rich", "mcp", "pyarrow"}), ("--help", {"httpx", "anyio", "mcp", "pyarrow"})],
+)
+def test_version_and_help_wait_for_no_import_that_they_do_not_need(argument: str, slow: set[str]) -> None:
+    program = (
+        "import atexit, sys; from outcomes_client.__main__ import main; "
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main(sys.argv[1:])"
+    )
+    run = subprocess.run([sys.executable, "-c", program, argument], capture_output=True, text=True, check=True)
+    assert "outcomes" in run.stdout
+    assert not slow & set(run.stderr.split())
 
 
 # record

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from types import ModuleType
 
 import outcomes_client
@@ -28,6 +30,12 @@ def test_all_that_is_offered_is_explained(offered: type) -> None:
         words = vars(one).get("__doc__") if isinstance(one, type) else one.__doc__
         assert words, one
         assert not words.startswith((offered.__name__ + "(", "What", "How", "Who", "Of ", "Whether")), one
+
+
+def test_the_clients_are_listed_before_they_are_loaded_and_nothing_is_made_up() -> None:
+    listed = "import outcomes_client; assert 'OutcomesClient' in dir(outcomes_client)"
+    subprocess.run([sys.executable, "-c", listed], check=True)
+    assert not hasattr(outcomes_client, "InventedClient")
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:

@@ -1,7 +1,8 @@
 """Record the valuable work that an agent finishes, exactly once, and read it back."""
 
+import typing
+
 from ._calls import Retry
-from ._client import AsyncOutcomesClient, OutcomesClient
 from ._errors import (
     ApiError,
     BrokenAnswerError,
@@ -40,6 +41,9 @@ from ._models import (
     Total,
     TypeTotal,
 )
+
+if typing.TYPE_CHECKING:
+    from ._client import AsyncOutcomesClient, OutcomesClient
 
 __all__ = [
     "AgentKey",
@@ -80,3 +84,17 @@ __all__ = [
     "UnauthorizedError",
     "UnexpectedAnswerError",
 ]
+
+
+def __getattr__(name: str) -> typing.Any:
+    """Load the two clients when they are asked for: httpx takes longer than the help of the command."""
+    if name not in ("AsyncOutcomesClient", "OutcomesClient"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import _client
+
+    client = globals()[name] = getattr(_client, name)
+    return client
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

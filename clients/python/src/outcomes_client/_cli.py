@@ -10,30 +10,43 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
-from typing import IO, Annotated, Any
+from importlib.metadata import version
+from typing import IO, TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
-from rich.bar import Bar
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from . import _cli_corrections, _cli_keys, _exporting, _importing, _terminal
-from ._client import AsyncOutcomesClient, OutcomesClient
 from ._display import money, printable
-from ._doctor import examine
 from ._models import Division, OutcomeStatus, OutcomeType, PeriodTotal, Summary
-from ._terminal import Cookie, Url, decimal, json_object, local, moment, numbers, print_json, repeat
+from ._terminal import Cookie, Url, connect, decimal, grid, json_object, local, moment, numbers, print_json, repeat
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 app = typer.Typer(
-    help="Record the valuable work that agents finish, exactly once, and read it back.",
     epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY only: "
     "an argument would be seen by everyone on the machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"outcomes {version('outcomes-client')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Record the valuable work that agents finish, exactly once, and read it back."""
+
 
 app.add_typer(_cli_corrections.app)
 app.add_typer(_cli_keys.app, name="keys")
@@ -71,7 +84,7 @@ def record(
 ) -> None:
     """Record one outcome and print its id."""
     key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         try:
             recorded = client.record(
                 outcome_type,
@@ -111,7 +124,7 @@ def list_(
     cookie: Cookie = None,
 ) -> None:
     """Show the newest outcomes of the session's user."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         page = client.list(
             limit=limit,
             cursor=cursor,
@@ -126,7 +139,7 @@ def list_(
         print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
     standing = ("Happened", "Status") if ledger or status else ()
-    table = Table("When", *standing, "Type", "Agent", *numbers("Value"), "Title", box=None, pad_edge=False)
+    table = grid("When", *standing, "Type", "Agent", *numbers("Value"), "Title")
     for one in page.outcomes:
         stands = (local(one.occurred_at), printable(one.status or "")) if standing else ()
         agent_text = "" if one.agent_id is None else str(one.agent_id)
@@ -164,7 +177,7 @@ def summary(
         start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
         if by is None and days > MOST:
             by = "week" if days < 7 * (MOST - 1) else "month"  # where weeks are cut, there is one more
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         totals = client.summary(
             start=start,
             end=end,
@@ -177,6 +190,8 @@ def summary(
     if json:
         print_json(_summary_as_dict(totals))
         return
+    from rich.text import Text
+
     console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"
     console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
@@ -191,7 +206,7 @@ def summary(
         ("Type", [(one.outcome_type, one) for one in totals.by_type]),
         ("Agent", [("none" if one.agent_id is None else str(one.agent_id), one) for one in totals.by_agent]),
     ):
-        table = Table(heading, *numbers("Count", "Value"), box=None, pad_edge=False)
+        table = grid(heading, *numbers("Count", "Value"))
         for name, total in sorted(rows, key=lambda row: -row[1].value_usd):
             table.add_row(printable(name), f"{total.count:,}", money(total.value_usd))
         console.print()
@@ -217,11 +232,13 @@ def import_(
     long as the API remembers). A line that is added or edited is a new outcome; the outcome of a line that is removed
     stays. Give --scope (a date, say) when a new file says the same as an old one and means new work.
     """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     tally: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     report = _terminal.console(stderr=True)
     reached = 0
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         bar = Progress(
             BarColumn(),
             TextColumn("{task.description}"),
@@ -292,7 +309,7 @@ def export(
         raise typer.Exit(2) from exc
     if layout is Format.PARQUET and output == "-" and sys.stdout.isatty():
         raise typer.BadParameter("Parquet is no text for a terminal: name a file", param_hint="--output")
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         parts = client.export(
             "csv" if layout is Format.CSV else "ndjson", outcome_type=outcome_type, agent_id=agent, start=start, end=end
         )
@@ -323,15 +340,21 @@ def mcp(
     except ModuleNotFoundError as exc:
         print(f"{exc.name} is not installed: install outcomes-client[mcp]", file=sys.stderr)
         raise typer.Exit(2) from exc
+    from ._client import AsyncOutcomesClient
+
     serve(AsyncOutcomesClient(url, cookie=cookie), port if http else None)
 
 
 @app.command()
 def doctor(url: Url = None, cookie: Cookie = None) -> None:
     """Check URL, key, session, clock and version, and say what is wrong. Records nothing."""
+    from rich.text import Text
+
+    from ._doctor import examine
+
     console = _terminal.console()
     healthy = True
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         for finding in examine(client):
             healthy = healthy and finding.ok
             mark = ("ok   ", "green") if finding.ok else ("wrong", "bold red")
@@ -384,6 +407,8 @@ def _length(period: PeriodTotal, timezone: str) -> str:
 
 def _plot(totals: Summary, width: int) -> Table:
     """Draw one bar a day, or a week where days do not fit on a screen; by value, or by count where nothing has one."""
+    from rich.bar import Bar
+
     weekly = len(totals.by_day) > 45
     heading = "Week of" if weekly or totals.by_week else "Month of" if totals.by_month else "Day"
     count: Counter[date] = Counter()
@@ -395,7 +420,7 @@ def _plot(totals: Summary, width: int) -> Table:
             value[first] = value.get(first, Decimal(0)) + day.value_usd
     lengths = {first: value[first] if any(value.values()) else Decimal(count[first]) for first in value}
     longest = max([*lengths.values(), Decimal(0)]) or Decimal(1)
-    table = Table(heading, *numbers("Count", "Value"), "", box=None, pad_edge=False)
+    table = grid(heading, *numbers("Count", "Value"), "")
     room = max(10, width - 25 - max((len(money(one)) for one in value.values()), default=0))
     for first, length in lengths.items():
         bar = Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")

@@ -10,13 +10,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from . import _json
-from ._client import OutcomesClient
 from ._display import money, printable
 from ._models import Corrected, Correction, OutcomeType
-from ._terminal import Cookie, Url, console, decimal, json_object, local, moment, print_json, repeat
+from ._terminal import Cookie, Url, connect, console, decimal, grid, json_object, local, moment, print_json, repeat
 
 app = typer.Typer()
 
@@ -47,13 +45,13 @@ def get(
     cookie: Cookie = None,
 ) -> None:
     """Show one outcome of the session's user, and what was corrected, oldest first."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         found = client.get(outcome_id)
     if json:
         print_json({"outcome": found.outcome.as_dict(), "corrections": [one.as_dict() for one in found.corrections]})
         return
     one = found.outcome
-    about = Table(box=None, pad_edge=False, show_header=False)
+    about = grid(show_header=False)
     for name, text in (
         ("Title", one.title),
         ("Status", one.status),
@@ -69,7 +67,7 @@ def get(
             about.add_row(name, printable(text))
     console().print(about)
     if found.corrections:
-        history = Table("When", "What", "By", "Why", "Changes", box=None, pad_edge=False)
+        history = grid("When", "What", "By", "Why", "Changes")
         for each in found.corrections:
             words = local(each.created_at), each.type, each.by or "unknown", each.reason or "", _changes(each)
             history.add_row(*map(printable, words))
@@ -116,7 +114,7 @@ def amend(
         if name in changes:
             raise typer.BadParameter(f"{one} is changed and cleared: give one or the other", param_hint="--clear")
         changes[name] = None
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         _do(lambda key: client.amend(outcome_id, reason, changes, user_id=user, idempotency_key=key), idempotency_key)
 
 
@@ -130,7 +128,7 @@ def void(
     cookie: Cookie = None,
 ) -> None:
     """Take an outcome back, for good; it then counts no longer."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         _do(lambda key: client.void(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
 
 
@@ -143,7 +141,7 @@ def confirm(
     cookie: Cookie = None,
 ) -> None:
     """Say as its owner that an outcome is right."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         _do(lambda key: client.confirm(outcome_id, reason, idempotency_key=key), idempotency_key)
 
 
@@ -156,7 +154,7 @@ def dispute(
     cookie: Cookie = None,
 ) -> None:
     """Say as its owner that an outcome is not right; it then counts no longer."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         _do(lambda key: client.dispute(outcome_id, reason, idempotency_key=key), idempotency_key)
 
 
@@ -170,7 +168,7 @@ def uphold(
     cookie: Cookie = None,
 ) -> None:
     """Dismiss a dispute, by the platform's key."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
 
 

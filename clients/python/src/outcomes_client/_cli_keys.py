@@ -8,13 +8,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from ._client import OutcomesClient
 from ._display import money, printable
 from ._errors import NoAnswerError, OutcomesError, ServerError, UnexpectedAnswerError
 from ._models import NewAgentKey, OutcomeType
-from ._terminal import Cookie, Url, console, decimal, local, moment, numbers, print_json
+from ._terminal import Cookie, Url, connect, console, decimal, grid, local, moment, numbers, print_json
 
 app = typer.Typer(
     help="Make, list, rotate and revoke the keys of a user's agents, by the session or the platform's key.",
@@ -61,7 +59,7 @@ def create(
     cookie: Cookie = None,
 ) -> None:
     """Make a key for one agent and print it, this once."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         try:
             made = client.create_key(
                 name,
@@ -89,13 +87,12 @@ def list_(
     cookie: Cookie = None,
 ) -> None:
     """Show the live keys of a user, newest first, without their texts."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         keys = client.list_keys(user)
     if json:
         print_json([one.as_dict() for one in keys])
         return
-    table = Table("Id", "Name", "Agent", "Types", *numbers("At most"), "Scopes", "Ends", "Last used", box=None)
-    table.pad_edge = False
+    table = grid("Id", "Name", "Agent", "Types", *numbers("At most"), "Scopes", "Ends", "Last used")
     for one in keys:
         table.add_row(
             printable(one.id),
@@ -122,7 +119,7 @@ def rotate(
     cookie: Cookie = None,
 ) -> None:
     """Give a key a new text and print it, this once; id and bounds stay."""
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         try:
             rotated = client.rotate_key(key_id, user_id=user, overlap_hours=overlap)
         except OutcomesError as failure:
@@ -147,7 +144,7 @@ def revoke(
     """End a key with all its texts, from the next call on."""
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Revoke {key_id}? Whoever has it is refused from now on.", abort=True, err=True)
-    with OutcomesClient(url, cookie=cookie) as client:
+    with connect(url, cookie) as client:
         client.revoke_key(key_id, user_id=user)
     print("Revoked.", file=sys.stderr)
 

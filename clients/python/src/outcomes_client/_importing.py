@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import batched
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _json
 from ._answers import sentence
 from ._calls import BATCH_ITEMS
-from ._client import OutcomesClient
 from ._errors import BusyError, OutcomesError
 from ._models import Result
+
+if TYPE_CHECKING:
+    from ._client import OutcomesClient
 
 # How a request spells what a list, an export or a Python call spells otherwise.
 _SENT_AS = {

@@ -6,15 +6,21 @@ import logging
 import sys
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, override
+from typing import TYPE_CHECKING, Annotated, Any, override
 
 import typer
-from rich.console import Console
-from rich.table import Column
 
 from . import _json
-from ._client import LOG
 from ._display import printable
+
+# What is slow to import, httpx and rich, is imported where it is used: help and version must not wait for it.
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from ._client import OutcomesClient
+
+LOG = logging.getLogger("outcomes_client")
 
 Url = Annotated[str | None, typer.Option(envvar="OUTCOMES_URL", help="The API's base URL.", show_default=False)]
 Cookie = Annotated[
@@ -71,8 +77,17 @@ def moment(text: str) -> date | str:
         return text
 
 
+def connect(url: str | None, cookie: str | None) -> OutcomesClient:
+    """Make the client of a command."""
+    from ._client import OutcomesClient
+
+    return OutcomesClient(url, cookie=cookie)
+
+
 def console(stderr: bool = False) -> Console:
     """Open a console that takes text as text: no markup, no emoji codes, no colouring of what looks like code."""
+    from rich.console import Console
+
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
@@ -83,7 +98,16 @@ def local(moment: datetime | None) -> str:
 
 def numbers(*headings: str) -> list[Column]:
     """Make columns that a narrow terminal wraps last of all: half a number is another number."""
+    from rich.table import Column
+
     return [Column(heading, justify="right", no_wrap=True) for heading in headings]
+
+
+def grid(*headings: str | Column, show_header: bool = True) -> Table:
+    """Begin a table without lines around its cells."""
+    from rich.table import Table
+
+    return Table(*headings, box=None, pad_edge=False, show_header=show_header)
 
 
 def print_json(value: object) -> None:
