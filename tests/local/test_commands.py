@@ -141,8 +141,9 @@ def test_tables_are_those_of_the_template(echo_stack: Stack) -> None:
     dynamodb.close()
 
 
-def test_key_secret_and_origins_come_from_the_environment(tmp_path: Path) -> None:
+def test_key_secret_and_origins_come_from_the_environment_and_no_home_is_needed(tmp_path: Path) -> None:
     environment = {
+        "HOME": os.devnull,
         "INTERNAL_API_KEY": "it's a key",
         "SESSION_SECRET": "a secret of ours",
         "DASHBOARD_ORIGINS": "https://dash.example.com",
@@ -155,6 +156,7 @@ def test_key_secret_and_origins_come_from_the_environment(tmp_path: Path) -> Non
             httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME, headers=headers, trust_env=False).status_code == 200
         )
         assert stack.session_secret == "a secret of ours"
+        assert _list(stack, 1) == []
         refused = httpx.get(f"{stack.url}/nowhere", trust_env=False)
         assert refused.headers["Access-Control-Allow-Origin"] == "https://dash.example.com"
 
@@ -331,8 +333,3 @@ def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path,
         assert_one_clear_line(Ended(seeded.returncode, seeded.stdout, seeded.stderr), f"{stack.url} does not answer")
         assert stack.command("session", "--kind", "stored").returncode == 0
         assert stack.stop(signal.SIGINT) == 0
-
-
-def test_nothing_of_the_machine_is_needed_but_a_path(tmp_path: Path) -> None:
-    with running(tmp_path, environment={"HOME": os.devnull}) as stack:
-        assert _list(stack, 1) == []
