@@ -18,7 +18,7 @@ from functions.erase_user import app
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.aws import aws_client
 from tests.events import proxy_event, session
-from tests.faults import THROTTLED, error, faulty
+from tests.faults import THROTTLED, error, faulty, fine, lost
 from tests.people import (
     keep_sums,
     live,
@@ -372,6 +372,20 @@ def test_what_was_deleted_until_a_table_was_too_busy_is_counted(clock: Clock) ->
         watching(patch, busy)
         assert invoke(user_id=42)["wait"] == 1
     assert erase(clock)["erased"]["outcomes"] == 64
+
+
+def test_nothing_is_counted_twice_whichever_answer_of_the_record_s_table_is_lost(
+    clock: Clock, lives: dict[str, Any]
+) -> None:
+    calls: list[Any] = []
+    number = 0
+    while number <= len(calls):
+        restore(lives)
+        with faulty(app.erasures.dynamodb, "UpdateItem", *[fine] * number, lost, fine) as calls:
+            answer = erase(clock)
+        assert (answer["erased"]["outcomes"], answer["erased"]["agent_keys"]) == (4, 3), number
+        number += 1
+    assert number > 5
 
 
 @pytest.mark.parametrize(
