@@ -1724,7 +1724,10 @@ class ValueDelivered extends HTMLElement {
   /** @param {AbortSignal} signal */
   async #readSummary(signal) {
     const sum = this.#sum;
-    if (sum === this.#summed) return;
+    if (sum === this.#summed) {
+      this.#patience = 0; // of others, which nobody wants any more
+      return;
+    }
     const { from, to, days } = this.#span;
     const byWeek = days > MOST_WEEKS_DAYS ? "month" : "week";
     const query = {

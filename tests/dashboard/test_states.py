@@ -456,3 +456,15 @@ def test_figures_stay_while_those_of_another_period_are_still_added_up(
     heal(page)
     expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 90 days")
     expect(page.get_by_text("Still adding up\u2026")).to_have_count(0)
+
+
+def test_it_no_longer_waits_for_totals_that_nobody_wants_any_more(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", value_usd=3)
+    open_feed(refresh=60)
+    expect(page.locator(".total")).to_have_text("$3.00")
+    page.route(SUMMARY, lambda route: route.fulfill(status=503, json={"error": "Still adding up"}))
+    page.get_by_role("button", name="90 days").click()
+    expect(page.get_by_text("Still adding up\u2026")).to_be_visible()
+    page.get_by_role("button", name="30 days").click()
+    expect(page.get_by_text("Still adding up\u2026")).to_have_count(0)
+    expect(page.locator(".total")).to_have_text("$3.00")
