@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from . import _cli_corrections, _cli_keys, _exporting, _importing, _terminal
+from . import _cli_corrections, _cli_keys, _exporting, _importing, _login, _terminal
 from ._display import money, printable
 from ._models import Division, OutcomeStatus, OutcomeType, PeriodTotal, Summary
 from ._terminal import Cookie, Url, connect, decimal, grid, json_object, local, moment, numbers, print_json, repeat
@@ -24,9 +24,11 @@ from ._terminal import Cookie, Url, connect, decimal, grid, json_object, local, 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ._client import OutcomesClient
+
 app = typer.Typer(
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY only: "
-    "an argument would be seen by everyone on the machine.",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY, or is kept by "
+    "login: an argument would be seen by everyone on the machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -342,25 +344,73 @@ def mcp(
         raise typer.Exit(2) from exc
     from ._client import AsyncOutcomesClient
 
-    serve(AsyncOutcomesClient(url, cookie=cookie), port if http else None)
+    serve(AsyncOutcomesClient(**_login.settings(url, cookie)), port if http else None)
 
 
 @app.command()
 def doctor(url: Url = None, cookie: Cookie = None) -> None:
     """Check URL, key, session, clock and version, and say what is wrong. Records nothing."""
+    with connect(url, cookie) as client:
+        if not _healthy(client):
+            raise typer.Exit(1)
+
+
+@app.command()
+def login(url: Url = None, cookie: Cookie = None) -> None:
+    """Keep URL, key and session for this user's next commands, once they are found to work.
+
+    What neither an option nor a variable says is asked for. They are kept in a file that nobody else can read, and
+    count where variables and options say nothing.
+    """
+    from ._client import OutcomesClient
+
+    key = os.environ.get("INTERNAL_API_KEY")
+    asks = sys.stdin.isatty()
+    if asks and not url:
+        url = typer.prompt("URL of the API", err=True)
+    if asks and not (key or cookie):
+        key = typer.prompt("Key (unseen; empty for none)", default="", hide_input=True, show_default=False, err=True)
+        cookie = typer.prompt(
+            "Session as name=value (unseen; empty for none)",
+            default="",
+            hide_input=True,
+            show_default=False,
+            err=True,
+        )
+    if not url or not (key or cookie):
+        print("outcomes: set OUTCOMES_URL, and INTERNAL_API_KEY or OUTCOMES_COOKIE, or both", file=sys.stderr)
+        raise typer.Exit(2)
+    with OutcomesClient(url, key, cookie=cookie) as client:
+        if not _healthy(client):
+            print("Nothing was kept.", file=sys.stderr)
+            raise typer.Exit(1)
+        try:
+            file = _login.keep(client._address)
+        except OSError as exc:
+            print(f"outcomes: {exc.filename}: {exc.strerror}. Nothing was kept.", file=sys.stderr)
+            raise typer.Exit(1) from exc
+    print(f"Kept in {file}, until `outcomes logout`.", file=sys.stderr)
+
+
+@app.command()
+def logout() -> None:
+    """Remove what login kept on this machine; the key and the session themselves stay valid."""
+    print("Removed." if _login.forget() else "There is nothing to remove.", file=sys.stderr)
+
+
+def _healthy(client: OutcomesClient) -> bool:
+    """Show what the doctor finds; tell whether all is well."""
     from rich.text import Text
 
     from ._doctor import examine
 
     console = _terminal.console()
     healthy = True
-    with connect(url, cookie) as client:
-        for finding in examine(client):
-            healthy = healthy and finding.ok
-            mark = ("ok   ", "green") if finding.ok else ("wrong", "bold red")
-            console.print(Text.assemble(mark, "  ", printable(finding.text)), soft_wrap=True)
-    if not healthy:
-        raise typer.Exit(1)
+    for finding in examine(client):
+        healthy = healthy and finding.ok
+        mark = ("ok   ", "green") if finding.ok else ("wrong", "bold red")
+        console.print(Text.assemble(mark, "  ", printable(finding.text)), soft_wrap=True)
+    return healthy
 
 
 def _size(file: IO[bytes]) -> int | None:

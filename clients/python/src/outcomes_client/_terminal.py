@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, override
 
 import typer
 
-from . import _json
+from . import _json, _login
 from ._display import printable
 
 # What is slow to import, httpx and rich, is imported where it is used: help and version must not wait for it.
@@ -81,7 +81,7 @@ def connect(url: str | None, cookie: str | None) -> OutcomesClient:
     """Make the client of a command."""
     from ._client import OutcomesClient
 
-    return OutcomesClient(url, cookie=cookie)
+    return OutcomesClient(**_login.settings(url, cookie))
 
 
 def console(stderr: bool = False) -> Console:

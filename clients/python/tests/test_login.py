@@ -1,0 +1,143 @@
+"""Keep URL, key and session for the command, and use them where nothing else is said."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from outcomes_client import _login
+
+from clients.python.tests.conftest import Api, Outcomes
+from clients.python.tests.ledger import KEY
+
+VARIABLES = ("OUTCOMES_URL", "INTERNAL_API_KEY", "OUTCOMES_COOKIE")
+COOKIE = "session=of-user-42"
+RECORD = ("record", "--type", "deal_closed", "--title", "Acme renewed", "--user", "42")
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("sys.platform", "linux")  # elsewhere settings have another place
+    return tmp_path / "config" / "outcomes" / "login.json"
+
+
+@pytest.fixture
+def logged_in(outcomes: Outcomes, file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    assert outcomes("login").code == 0
+    for name in VARIABLES:
+        monkeypatch.delenv(name)
+    return file
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_was_kept_is_used_until_it_is_removed(outcomes: Outcomes, api: Api, logged_in: Path) -> None:
+    assert outcomes(*RECORD).code == outcomes("list").code == outcomes("doctor").code == 0
+    assert len(api.recorded()) == 1
+    assert outcomes("logout").err == "Removed.\n"
+    assert not logged_in.exists()
+    assert "OUTCOMES_URL" in outcomes("list").err
+    again = outcomes("logout")
+    assert (again.code, again.err) == (0, "There is nothing to remove.\n")
+
+
+def test_only_its_owner_can_ever_read_it(outcomes: Outcomes, file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    file.parent.chmod(0o755)
+    file.write_text("{}")
+    file.chmod(0o644)
+    run = outcomes("login")
+    assert (mode(file), mode(file.parent)) == (0o600, 0o700)
+    assert list(file.parent.iterdir()) == [file]
+    assert KEY not in run.out + run.err
+    assert COOKIE not in run.out + run.err
+
+
+def test_what_is_not_said_is_asked_for_unseen(
+    outcomes: Outcomes, api: Api, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name)
+    answers: Iterator[tuple[str, bool]] = iter([(api.url, False), (KEY, True), ("", True)])
+
+    def answer(_: str, **how: Any) -> str:
+        text, unseen = next(answers)
+        assert how.get("hide_input", False) == unseen
+        return text
+
+    monkeypatch.setattr(typer, "prompt", answer)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert outcomes("login").code == 0
+    assert file.exists()
+    assert outcomes(*RECORD).code == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code", "says"),
+    [
+        ("OUTCOMES_COOKIE", "session=expired", 1, "the session (OUTCOMES_COOKIE) is not valid"),
+        ("INTERNAL_API_KEY", "mistyped", 1, "the key (INTERNAL_API_KEY) is not valid"),
+        ("OUTCOMES_URL", "http://127.0.0.1:9", 1, "cannot be reached"),
+        ("OUTCOMES_URL", "nowhere", 2, "OUTCOMES_URL"),
+        ("OUTCOMES_URL", "", 2, "set OUTCOMES_URL"),
+    ],
+)
+def test_what_does_not_work_is_not_kept(
+    outcomes: Outcomes,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    code: int,
+    says: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    run = outcomes("login")
+    assert run.code == code
+    assert says in run.out + run.err
+    assert not file.exists()
+
+
+@pytest.mark.usefixtures("file")
+def test_a_folder_that_cannot_be_made_is_said(outcomes: Outcomes, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("no folder")
+    run = outcomes("login")
+    assert run.code == 1
+    assert run.err.endswith("Nothing was kept.\n")
+
+
+@pytest.mark.usefixtures("logged_in")
+@pytest.mark.parametrize(
+    ("variables", "credentials"),
+    [
+        ({}, [KEY, COOKIE]),
+        ({"INTERNAL_API_KEY": "other"}, ["other", None]),
+        ({"OUTCOMES_COOKIE": "session=other"}, [None, "session=other"]),
+        ({"OUTCOMES_URL": "http://elsewhere"}, [None, None]),
+    ],
+)
+def test_variables_win_and_two_callers_are_never_mixed(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], credentials: list[str | None]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    chosen = _login.settings(variables.get("OUTCOMES_URL"), variables.get("OUTCOMES_COOKIE"))
+    assert [chosen["api_key"], chosen["cookie"]] == credentials
+    assert ("OUTCOMES_URL" in variables) == (chosen["url"] == "http://elsewhere")
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"url": "nowhere"}', '{"secret-of": "mine"}', '{"url": 1}'])
+def test_a_file_that_cannot_be_read_is_said_without_what_is_in_it(
+    outcomes: Outcomes, logged_in: Path, text: str
+) -> None:
+    logged_in.write_text(text)
+    run = outcomes("list")
+    assert run.code == 2
+    assert "secret-of" not in run.err
+    assert outcomes("logout").code == 0
