@@ -24,8 +24,8 @@ FLAGS = (
 def chromium(*flags: str) -> Iterator[Browser]:
     """Run a headless browser until the block ends. The test is skipped where there is none; CHROMIUM names another one.
 
-    Keep it no longer than for a module: Playwright's sync API keeps an event loop running, which asynchronous tests
-    must not meet.
+    Keep it no longer than for a folder without asynchronous tests: Playwright's sync API keeps an event loop running,
+    which those must not meet.
     """
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     executable = os.environ.get("CHROMIUM", found)

@@ -99,7 +99,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         server.server_close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium("--host-resolver-rules=MAP * 127.0.0.1") as browser:
         yield browser
@@ -108,9 +108,10 @@ def browser() -> Iterator[Browser]:
 class Visitor:
     """A user of the platform at the browser."""
 
-    def __init__(self, platform: Platform, context: BrowserContext, user_id: int) -> None:
+    def __init__(self, platform: Platform, context: BrowserContext, tabs: dict[str, Page], user_id: int) -> None:
         self.platform = platform
         self.context = context
+        self.tabs = tabs
         self.user_id = user_id
 
     def sign_in(self) -> None:
@@ -124,8 +125,10 @@ class Visitor:
         )
 
     def open(self, host: str) -> Page:
-        """Open a page of a host."""
-        page = self.context.new_page()
+        """Open a page of a host, in the tab that is kept for that host."""
+        if host not in self.tabs:
+            self.tabs[host] = self.context.new_page()
+        page = self.tabs[host]
         page.goto(self.platform.origin(host))
         return page
 
@@ -149,12 +152,28 @@ class Visitor:
         )
 
 
-@pytest.fixture
-def visitor(platform: Platform, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    """Sign in a visitor, in each test another user."""
+@pytest.fixture(scope="package")
+def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context()
     context.set_default_timeout(10_000)
-    visitor = Visitor(platform, context, 1 + request.session.items.index(request.node))
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="package")
+def tabs() -> dict[str, Page]:
+    """Remember the pages that visitors share, by their hosts: a new one each takes longer than most tests do."""
+    return {}
+
+
+@pytest.fixture
+def visitor(
+    platform: Platform, context: BrowserContext, tabs: dict[str, Page], request: pytest.FixtureRequest
+) -> Iterator[Visitor]:
+    """Sign in a visitor, in each test another user, with nothing left of the one before."""
+    visitor = Visitor(platform, context, tabs, 1 + request.session.items.index(request.node))
     visitor.sign_in()
     yield visitor
-    context.close()
+    for tab in tabs.values():
+        tab.goto("about:blank")
+    context.clear_cookies()

@@ -3,9 +3,10 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from outcomes.storage.store import OutcomeStore
@@ -32,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
@@ -53,27 +54,69 @@ def ledger(stack: Stack, store: OutcomeStore) -> Ledger:
     return Ledger(stack, store, next(viewers))
 
 
-@pytest.fixture
-def context(browser: Browser, ledger: Ledger, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
-    """Sign in a viewer in New York; a test says otherwise with @pytest.mark.viewer(locale=..., ...)."""
-    marker = request.node.get_closest_marker("viewer")
+def new_tab(browser: Browser, **settings: Any) -> Page:
+    """Open an empty page for a viewer in New York, unless the settings say otherwise."""
     viewer = {"locale": "en-US", "timezone_id": "America/New_York", "reduced_motion": "reduce"}
-    context = browser.new_context(**viewer | (marker.kwargs if marker else {}))
+    context = browser.new_context(**viewer | settings)
     context.set_default_timeout(10_000)
-    ledger.sign_in(context)
-    yield context
-    context.close()
+    return context.new_page()
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """Open the page that tests of a module share, for a new one each takes longer than most of them do."""
+    tab = new_tab(browser)
+    yield tab
+    tab.context.close()
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """Open an empty page, and fail the test with whatever the page itself complains of."""
-    page = context.new_page()
+def page(browser: Browser, ledger: Ledger, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Sign in a viewer at an empty page, and fail the test with whatever the page itself complains of.
+
+    A test with @pytest.mark.viewer(locale=..., ...) has a browser's context of its own. What others do to the page
+    they share is undone, all but its clock: so let a module set the time for each of its tests, or for none.
+    """
+    marker = request.node.get_closest_marker("viewer")
+    page: Page = new_tab(browser, **marker.kwargs) if marker else request.getfixturevalue("tab")
+    ledger.sign_in(page.context)
     complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None)
-    yield page
+    on, add_init_script = page.on, page.add_init_script
+    with ExitStack() as hearers, ExitStack() as scripts, pytest.MonkeyPatch.context() as patch:
+
+        def hear(event: Any, hearer: Any) -> None:
+            on(event, hearer)
+            hearers.callback(page.remove_listener, event, hearer)
+
+        patch.setattr(page, "on", hear)
+        patch.setattr(page, "add_init_script", lambda script: scripts.enter_context(add_init_script(script)))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+        yield page
+        scripts.close()  # none is meant for the empty page
+        if marker:
+            page.context.close()
+        else:
+            leave(page)
     assert complaints == []
+
+
+def leave(page: Page) -> None:
+    """Undo what a test may have done to the page, its context and its storage."""
+    page.unroute_all()
+    page.evaluate("origin === 'null' || [localStorage, sessionStorage].forEach(storage => storage.clear())")
+    page.goto("about:blank")
+    page.mouse.move(0, 0)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.emulate_media(media="null", color_scheme="light", reduced_motion="reduce")
+    page.context.set_offline(False)
+    page.context.clear_permissions()
+    page.context.clear_cookies()
+
+
+@pytest.fixture
+def context(page: Page) -> BrowserContext:
+    return page.context
 
 
 @pytest.fixture

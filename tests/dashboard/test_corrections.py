@@ -248,37 +248,27 @@ def test_text_of_corrections_is_only_ever_text(open_feed: Open, page: Page, reco
 # ---- the owner's word
 
 
-@pytest.mark.parametrize(
-    ("fields", "buttons", "words"),
-    [
-        ({"recorded_by": "key"}, (True, True), ""),
-        ({"recorded_by": AGENT_KEY}, (True, True), ""),
-        ({"recorded_by": "session"}, (False, True), "You recorded this yourself, so it is not yours to confirm."),
-        ({"recorded_by": None}, (False, True), "It is not known what recorded this, so it cannot be confirmed."),
-        ({"status": "confirmed"}, (True, True), "You said that this is right."),
-        (
-            {"status": "disputed"},
-            (True, True),
-            "You said that this is not right. It does not count while that stands.",
-        ),
-        ({"status": "void"}, (False, False), "It was declared void, for good, and does not count."),
-    ],
-)
-def test_an_owner_is_offered_what_is_possible(
-    open_feed: Open,
-    page: Page,
-    recorded: Recorded,
-    fields: dict[str, Any],
-    buttons: tuple[bool, bool],
-    words: str,
-) -> None:
-    recorded.has("Work", **fields)
+OFFERS: list[tuple[dict[str, Any], tuple[bool, bool], str]] = [
+    ({"recorded_by": "key"}, (True, True), ""),
+    ({"recorded_by": AGENT_KEY}, (True, True), ""),
+    ({"recorded_by": "session"}, (False, True), "You recorded this yourself, so it is not yours to confirm."),
+    ({"recorded_by": None}, (False, True), "It is not known what recorded this, so it cannot be confirmed."),
+    ({"status": "confirmed"}, (True, True), "You said that this is right."),
+    ({"status": "disputed"}, (True, True), "You said that this is not right. It does not count while that stands."),
+    ({"status": "void"}, (False, False), "It was declared void, for good, and does not count."),
+]
+
+
+def test_an_owner_is_offered_what_is_possible(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for hours, (fields, _, _) in enumerate(OFFERS, start=1):
+        recorded.has("Work", hours=hours, **fields)
     open_feed()
-    row = unfold(page)
-    expect(history(row)).to_have_count(1)
-    for button, offered in zip((right(row), wrong(row)), buttons, strict=True):
-        expect(button).to_be_visible(visible=offered)
-    expect(row.locator(".word .help")).to_have_text(words)
+    for at, (_, buttons, words) in enumerate(OFFERS):
+        row = unfold(page, at)
+        expect(history(row)).to_have_count(1)
+        for button, offered in zip((right(row), wrong(row)), buttons, strict=True):
+            expect(button).to_be_visible(visible=offered)
+        expect(row.locator(".word .help")).to_have_text(words)
 
 
 def test_a_word_is_shown_at_once_and_kept_when_it_is_taken(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -360,28 +350,30 @@ FAILURES: list[tuple[dict[str, Any], str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("failure", "words", "again"), FAILURES, ids=[str(words) for _, words, _ in FAILURES])
 def test_a_word_that_was_not_taken_is_taken_back_with_the_reason(
-    open_feed: Open, page: Page, recorded: Recorded, failure: dict[str, Any], words: str, again: bool
+    open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
-    recorded.has("Work")
+    for hours in range(1, len(FAILURES) + 1):
+        recorded.has("Work", hours=hours)
     open_feed()
-    row = unfold(page)
-    expect(history(row)).to_have_count(1)
-    recorded.instead("POST", "/corrections", **failure)
-    right(row).press("Enter")
-    expect(row.get_by_role("alert")).to_have_text(words)
-    expect(row.locator("summary")).not_to_contain_text("Confirmed")
-    expect(right(row)).to_have_attribute("aria-pressed", "false")
-    expect(right(row)).to_be_focused()
-    retry = row.locator(".word").get_by_role("button", name="Try again")
-    expect(retry).to_be_visible(visible=again)
-    if again:
-        retry.press("Enter")
-        expect(row.locator("summary")).to_contain_text("Confirmed · ")
-        expect(row.get_by_role("alert")).to_have_text("")
-        first, second = recorded.sent()
-        assert first == second  # its key too, so that it counts once
+    for at, (failure, words, again) in enumerate(FAILURES):
+        row = unfold(page, at)
+        expect(history(row)).to_have_count(1)
+        recorded.instead("POST", "/corrections", **failure)
+        before = len(recorded.sent())
+        right(row).press("Enter")
+        expect(row.get_by_role("alert")).to_have_text(words)
+        expect(row.locator("summary")).not_to_contain_text("Confirmed")
+        expect(right(row)).to_have_attribute("aria-pressed", "false")
+        expect(right(row)).to_be_focused()
+        retry = row.locator(".word").get_by_role("button", name="Try again")
+        expect(retry, words).to_be_visible(visible=again)
+        if again:
+            retry.press("Enter")
+            expect(row.locator("summary")).to_contain_text("Confirmed · ")
+            expect(row.get_by_role("alert")).to_have_text("")
+            first, second = recorded.sent()[before:]
+            assert first == second, words  # its key too, so that it counts once
 
 
 def test_a_dispute_that_failed_is_sent_again_with_its_reason_and_key(
@@ -434,30 +426,28 @@ def test_a_correction_of_others_reaches_a_row_that_is_looked_at_again(
     expect(page.locator(".standing")).to_have_text("$5.00 disputed")
 
 
-@pytest.mark.parametrize(
-    ("reason", "fault"),
-    [
-        ("", "Say what is not right."),
-        (" \n ", "Say what is not right."),
-        ("x" * 501, "At most 500 characters; these are 501."),
-        ("\U0001f389" * 500, ""),
-    ],
-    ids=["none", "blank", "too long", "of 500 characters that are two units each"],
-)
-def test_a_reason_has_1_to_500_characters(
-    open_feed: Open, page: Page, recorded: Recorded, reason: str, fault: str
-) -> None:
-    recorded.has("Work")
+REASONS = [
+    ("", "Say what is not right."),
+    (" \n ", "Say what is not right."),
+    ("x" * 501, "At most 500 characters; these are 501."),
+    ("\U0001f389" * 500, ""),  # of two units each
+]
+
+
+def test_a_reason_has_1_to_500_characters(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for hours in range(1, len(REASONS) + 1):
+        recorded.has("Work", hours=hours)
     open_feed()
-    row = unfold(page)
-    dispute(row, reason)
-    expect(row.locator("form .fault")).to_have_text(fault)
-    if fault:
-        expect(row.get_by_label("What is not right?")).to_be_focused()
-        expect(row.get_by_label("What is not right?")).to_have_attribute("aria-invalid", "true")
-        assert recorded.sent() == []
-    else:
-        expect(row.locator("summary")).to_contain_text("Disputed · ")
+    for at, (reason, fault) in enumerate(REASONS):
+        row = unfold(page, at)
+        dispute(row, reason)
+        expect(row.locator("form .fault")).to_have_text(fault)
+        if fault:
+            expect(row.get_by_label("What is not right?")).to_be_focused()
+            expect(row.get_by_label("What is not right?")).to_have_attribute("aria-invalid", "true")
+            assert recorded.sent() == []
+        else:
+            expect(row.locator("summary")).to_contain_text("Disputed · ")
 
 
 def test_what_the_api_refuses_of_a_reason_is_told(open_feed: Open, page: Page, recorded: Recorded) -> None:

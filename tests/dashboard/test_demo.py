@@ -1,5 +1,6 @@
 """The page that `make run` opens on, as `make seed` fills it: live, exact, and fit to be shown around."""
 
+import itertools
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -7,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 import simplejson
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from local.stack import DEMO_USER
-from tests.dashboard.conftest import THEMES, Open, Theme
+from tests.dashboard.conftest import THEMES, Open
 from tests.dashboard.ledger import Ledger
 from tests.local.stacks import Stack
 
@@ -28,38 +29,29 @@ def seeded(stack: Stack) -> Stack:
     return stack
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("screen", SCREENS)
-def test_the_page_shows_a_believable_feed(
-    browser: Browser, seeded: Stack, artefacts: Path, axe: str, screen: str, theme: Theme
-) -> None:
+@pytest.mark.viewer(device_scale_factor=2)
+def test_the_page_shows_a_believable_feed(page: Page, seeded: Stack, artefacts: Path, axe: str) -> None:
     """Pictures of it are kept; docs/value-delivered.png is the one of a desktop in light."""
-    context = browser.new_context(
-        locale="en-US",
-        timezone_id="America/New_York",
-        viewport=SCREENS[screen],
-        color_scheme=theme,
-        device_scale_factor=2,
-    )
-    page = context.new_page()
+    page.context.clear_cookies()
     complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text))
-    page.goto(seeded.url)
-    expect(page.locator("value-delivered .rows li")).to_have_count(20)
-    expect(page.locator(".plot rect")).to_have_count(30)
-    expect(page.locator("outcome-keys")).to_contain_text("No keys yet")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.screenshot(path=artefacts / f"value-delivered-{screen}-{theme}.png")
-    assert complaints == []
-    page.evaluate(axe)
-    assert [fault["id"] for fault in page.evaluate("axe.run()")["violations"]] == []
-    context.close()
+    for (screen, size), theme in itertools.product(SCREENS.items(), THEMES):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=theme)
+        page.goto(seeded.url)
+        expect(page.locator("value-delivered .rows li")).to_have_count(20)
+        expect(page.locator(".plot rect")).to_have_count(30)
+        expect(page.locator("outcome-keys")).to_contain_text("No keys yet")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
+        page.screenshot(path=artefacts / f"value-delivered-{screen}-{theme}.png")
+        assert complaints == [], (screen, theme)
+        page.evaluate(axe)
+        faults = page.evaluate("axe.run()")["violations"]
+        assert [fault["id"] for fault in faults] == [], (screen, theme)
 
 
-def test_the_totals_are_those_of_the_feed(context: BrowserContext, seeded: Stack) -> None:
-    context.clear_cookies()
-    page = context.new_page()
+def test_the_totals_are_those_of_the_feed(page: Page, seeded: Stack) -> None:
+    page.context.clear_cookies()
     page.goto(seeded.url)  # which signs in
     expect(page.locator("value-delivered .rows li")).to_have_count(20)
     page.get_by_role("button", name="90 days").click()
@@ -76,9 +68,8 @@ def test_the_totals_are_those_of_the_feed(context: BrowserContext, seeded: Stack
     assert [sum(values)] == [Decimal(value) for value in page.locator(".total data").evaluate_all(of)]
 
 
-def test_what_an_agent_records_appears_while_the_page_is_open(context: BrowserContext, stack: Stack) -> None:
-    context.clear_cookies()
-    page = context.new_page()
+def test_what_an_agent_records_appears_while_the_page_is_open(page: Page, stack: Stack) -> None:
+    page.context.clear_cookies()
     page.goto(stack.url)
     expect(page.locator("value-delivered .card")).to_have_attribute("data-state", re.compile("ready|empty"))
     body = f'{{"outcomeType":"deal_closed","title":"Just now","valueUsd":{VALUE},"userId":{DEMO_USER}}}'
@@ -88,7 +79,7 @@ def test_what_an_agent_records_appears_while_the_page_is_open(context: BrowserCo
         "Just now", timeout=20_000
     )  # it looks each five seconds
     expect(page.locator("value-delivered .rows .amount").first).to_have_attribute("value", str(VALUE))
-    [cookie] = context.cookies()
+    [cookie] = page.context.cookies()
     read = {"Cookie": f"{cookie['name']}={cookie['value']}"}
     answer = httpx.get(f"{stack.url}/api/outcomes", params={"limit": 1}, headers=read)
     assert simplejson.loads(answer.content, use_decimal=True)["outcomes"][0]["value_usd"] == VALUE

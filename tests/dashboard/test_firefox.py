@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -128,4 +129,6 @@ def test_it_shows_what_is_recorded_in_firefox_too(stack: Stack, tmp_path: Path, 
             assert json.loads(await firefox.run("axe.run().then(({ violations }) => JSON.stringify(violations))")) == []
             assert firefox.complaints == []
 
-    asyncio.run(look())
+    # In a thread of its own: in this one Playwright keeps an event loop running.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, look()).result()

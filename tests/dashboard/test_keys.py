@@ -199,32 +199,32 @@ def test_keys_are_listed_as_the_api_orders_them(open_keys: Open, page: Page, key
     expect(rows(page).locator("code").first).to_have_text(f"oc_{keys.kept[0]['id']}_\u2026")
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({}, "May record · for any agent · outcomes of any type · of any value"),
-        (
-            {
-                "agent_id": 7,
-                "outcome_types": ["deal_closed", "task_complete"],
-                "max_value_usd": 500,
-                "scopes": ["record", "correct"],
-            },
-            "May record and correct · for agent 7 only · only Deal closed and Task complete · up to $500.00 each",
-        ),
-        # What only a newer server knows, under names that every JavaScript object knows something under.
-        (
-            {"outcome_types": ["constructor"], "scopes": ["record", "read", "toString"], "max_value_usd": 0.001},
-            "May record, read, and toString · for any agent · only constructor · up to $0.001 each",
-        ),
-    ],
-)
-def test_what_a_key_may_do_is_said_in_words(
-    open_keys: Open, page: Page, keys: AgentKeys, fields: dict[str, Any], words: str
-) -> None:
-    keys.has("Key", **fields)
+MAY: list[tuple[dict[str, Any], str]] = [
+    ({}, "May record · for any agent · outcomes of any type · of any value"),
+    (
+        {
+            "agent_id": 7,
+            "outcome_types": ["deal_closed", "task_complete"],
+            "max_value_usd": 500,
+            "scopes": ["record", "correct"],
+        },
+        "May record and correct · for agent 7 only · only Deal closed and Task complete · up to $500.00 each",
+    ),
+    # What only a newer server knows, under names that every JavaScript object knows something under.
+    (
+        {"outcome_types": ["constructor"], "scopes": ["record", "read", "toString"], "max_value_usd": 0.001},
+        "May record, read, and toString · for any agent · only constructor · up to $0.001 each",
+    ),
+]
+
+
+def test_what_a_key_may_do_is_said_in_words(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+    for fields, _ in reversed(MAY):
+        keys.has("Key", **fields)
     open_keys()
-    expect(rows(page).locator(".meta").first).to_have_text(words)
+    expect(rows(page)).to_have_count(len(MAY))
+    for row, (_, words) in zip(rows(page).all(), MAY, strict=True):
+        expect(row.locator(".meta").first).to_have_text(words)
 
 
 def test_a_largest_value_keeps_its_digits(open_keys: Open, page: Page, keys: AgentKeys) -> None:
@@ -239,23 +239,23 @@ def test_a_largest_value_keeps_its_digits(open_keys: Open, page: Page, keys: Age
     expect(rows(page)).to_contain_text("up to $123,456,789,012,345.1234567890123456789 each")
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({}, "Made Apr 15, 2026 · Never used"),
-        ({"last_used_at": instant(NOW - timedelta(minutes=59))}, "Made Apr 15, 2026 · Last used within the hour"),
-        ({"last_used_at": instant(NOW - timedelta(hours=5.9))}, "Made Apr 15, 2026 · Last used 5 hours ago"),
-        ({"last_used_at": instant(NOW - timedelta(days=20))}, "Made Apr 15, 2026 · Last used 2 weeks ago"),
-        ({"expires_at": "2026-05-01T03:59:59.000Z"}, "Made Apr 15, 2026 · Never used · Until Apr 30, 2026"),
-        ({"expires_at": instant(NOW)}, "Made Apr 15, 2026 · Never used · Expired Apr 15, 2026"),
-    ],
-)
-def test_when_a_key_was_used_and_ends_is_told(
-    open_keys: Open, page: Page, keys: AgentKeys, fields: dict[str, Any], words: str
-) -> None:
-    keys.has("Key", **fields)
+USED: list[tuple[dict[str, Any], str]] = [
+    ({}, "Made Apr 15, 2026 · Never used"),
+    ({"last_used_at": instant(NOW - timedelta(minutes=59))}, "Made Apr 15, 2026 · Last used within the hour"),
+    ({"last_used_at": instant(NOW - timedelta(hours=5.9))}, "Made Apr 15, 2026 · Last used 5 hours ago"),
+    ({"last_used_at": instant(NOW - timedelta(days=20))}, "Made Apr 15, 2026 · Last used 2 weeks ago"),
+    ({"expires_at": "2026-05-01T03:59:59.000Z"}, "Made Apr 15, 2026 · Never used · Until Apr 30, 2026"),
+    ({"expires_at": instant(NOW)}, "Made Apr 15, 2026 · Never used · Expired Apr 15, 2026"),
+]
+
+
+def test_when_a_key_was_used_and_ends_is_told(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+    for fields, _ in reversed(USED):
+        keys.has("Key", **fields)
     open_keys()
-    expect(rows(page).locator(".meta").nth(1)).to_have_text(words)
+    expect(rows(page)).to_have_count(len(USED))
+    for row, (_, words) in zip(rows(page).all(), USED, strict=True):
+        expect(row.locator(".meta").nth(1)).to_have_text(words)
 
 
 @pytest.mark.viewer(locale="de-DE", timezone_id="Europe/Berlin")
