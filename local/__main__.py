@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -216,4 +217,6 @@ def log_to_stderr() -> None:
 
 
 if __name__ == "__main__":
+    # What is loaded stays: looking for garbage in it would take a sixth of the start. A stack that runs looks again.
+    gc.disable()
     sys.exit(main())

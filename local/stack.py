@@ -1,6 +1,7 @@
 """The running stack: moto, the functions and the API, put together from template.yaml."""
 
 import asyncio
+import gc
 import hmac
 import json
 import logging
@@ -134,6 +135,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             f"{_events_banner(settings, sources)}Edits to functions/ and layers/ count from the next request on.\n",
             flush=True,
         )
+        _collect_garbage_from_now_on()
         await stopped.wait()
 
 
@@ -152,7 +154,14 @@ async def run_aws(settings: Settings, port: int) -> None:
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)
         print(sam_banner(settings, state, aws, parameters, _demo_cookie(settings)), flush=True)
+        _collect_garbage_from_now_on()
         await stopped.wait()
+
+
+def _collect_garbage_from_now_on() -> None:
+    """Let Python look for garbage, but not among all that was loaded to start with."""
+    gc.freeze()
+    gc.enable()
 
 
 def _run_beside(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
