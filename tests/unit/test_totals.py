@@ -476,6 +476,15 @@ class TestTime:
         assert sum(month["count"] for month in body["by_month"]) == 10
         assert {month["count"] for month in body["by_month"]} == {0, 1}
 
+    def test_it_goes_on_in_any_zone_for_none_could_be_answered_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for days in range(5, 0, -1):
+            add(days * DAY, **LARGE)
+        monkeypatch.setattr(totals, "ZONES_A_DAY", 1)
+        assert counted("UTC") == 5
+        monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
+        monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+        assert [look("Asia/Tokyo")[0] for _ in range(5)][-1] == 200
+
     def test_no_page_is_asked_for_when_it_is_long_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(totals, "LOOK_SECONDS", -100)
         with faulty(app.store.dynamodb, "Query", fine) as calls:

@@ -64,7 +64,8 @@ TRIED_AGAIN = 1.25
 """A run that is not worth being kept is tried again when it is by so much longer, not at each midnight."""
 
 ZONES_A_DAY = 4
-"""Zones in which sums of a user may begin to be kept within a day; in further ones they are added up each time."""
+"""Zones in which sums of a user may begin to be kept within a day; in further ones they are added up each time, if
+there is time enough for that."""
 ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
 
 _ORDER = {name: index for index, name in enumerate(TALLIES)}
@@ -303,7 +304,7 @@ class _Look:
         if saved < cost and not is_late:
             run.enough = run.units * TRIED_AGAIN
             return
-        if not self._put(items):
+        if not self._put(items, is_late=is_late):
             return
         self.surplus += run.units - cost
         self._add(run.sums)
@@ -326,10 +327,10 @@ class _Look:
             for number, part in enumerate(parts)
         ]
 
-    def _put(self, items: list[Item]) -> bool:
+    def _put(self, items: list[Item], *, is_late: bool) -> bool:
         """Keep a stretch, and tell whether it is kept. What others keep at the same time is the same."""
         try:
-            if not self.is_zone_kept and not self._begin_zone():
+            if not self.is_zone_kept and not self._begin_zone() and not is_late:
                 self.may_keep = False
                 return False
             for item in items:
