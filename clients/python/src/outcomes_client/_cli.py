@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 import uuid
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from . import _cli_corrections, _cli_keys, _exporting, _importing, _login, _terminal
+from . import _cli_corrections, _cli_keys, _exporting, _importing, _login, _terminal, _watching
 from ._display import money, printable
 from ._models import Division, OutcomeStatus, OutcomeType, PeriodTotal, Summary
 from ._terminal import Cookie, Url, connect, decimal, grid, json_object, local, moment, numbers, print_json, repeat
@@ -151,6 +152,44 @@ def list_(
     console.print(table if page.outcomes else "No outcomes.")
     if page.next_cursor:
         console.print(f"More: --cursor {printable(page.next_cursor)}", soft_wrap=True)
+
+
+@app.command()
+def watch(
+    interval: Annotated[float, typer.Option(min=0.2, max=3600, metavar="SECONDS", help="Between two looks.")] = 2.0,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=50, help="How many of the last to begin with.")
+    ] = 10,
+    outcome_type: Types = None,
+    agent: Agent = None,
+    json: Annotated[bool, typer.Option("--json", help="Print each as a line of JSON, for pipes.")] = False,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Show outcomes of the session's user as they are recorded, a line each, until Ctrl-C.
+
+    While there is no answer it waits, says so, and then goes on with what came meanwhile.
+    """
+    with connect(url, cookie) as client:
+        try:
+            waits = False
+            for found, failure in _watching.follow(client, lines, {"outcome_type": outcome_type, "agent_id": agent}):
+                if failure is not None and not waits:
+                    print(printable(f"outcomes: {failure}; waiting for it to come back"), file=sys.stderr)
+                elif failure is None and waits:
+                    print("outcomes: it is back", file=sys.stderr)
+                waits = failure is not None
+                for one in found:
+                    if json:
+                        print_json(one.as_dict())
+                    else:
+                        agent_text = "-" if one.agent_id is None else str(one.agent_id)
+                        about = f"{printable(one.outcome_type):<18} {agent_text:>5} {money(one.value_usd) or '-':>14}"
+                        print(f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {about}  {printable(one.title)}")
+                sys.stdout.flush()  # at once, also into a pipe
+                time.sleep(interval)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None  # as a shell says of what Ctrl-C ended
 
 
 @app.command()

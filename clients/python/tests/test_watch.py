@@ -1,0 +1,151 @@
+"""Watch outcomes come: each once, none missed, whatever happens to the API meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+from outcomes_client import OutcomesClient
+
+from clients.python.tests.conftest import Api, Outcomes, Run
+from clients.python.tests.test_cli import COMMAND, ONE_TRY
+
+type Watch = Callable[..., Run]
+
+INTERVAL = 77.0  # by which a pause between two looks is told from any other
+
+
+@pytest.fixture
+def watch(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """Run the command with one action in each pause between two looks, and Ctrl-C in the last."""
+    sleep = time.sleep
+
+    def run(*actions: Callable[[], object], arguments: tuple[str, ...] = ()) -> Run:
+        waiting = iter(actions)
+
+        def pause(seconds: float) -> None:
+            if seconds != INTERVAL:
+                return sleep(seconds)
+            action = next(waiting, None)
+            if action is None:
+                raise KeyboardInterrupt
+            action()
+            return None
+
+        with monkeypatch.context() as patched:
+            patched.setattr("outcomes_client._cli.time.sleep", pause)
+            return outcomes("watch", "--interval", str(INTERVAL), *arguments)
+
+    return run
+
+
+@pytest.fixture
+def record(client: OutcomesClient) -> Callable[..., Callable[[], object]]:
+    """Make an action that records outcomes with these titles."""
+
+    def action(*titles: str) -> Callable[[], object]:
+        return lambda: [client.record("task_complete", title, user_id=42) for title in titles]
+
+    return action
+
+
+type Record = Callable[..., Callable[[], object]]
+
+
+def titles(run: Run) -> list[str]:
+    return [line.split()[-1] for line in run.out.splitlines()]
+
+
+def nothing() -> None:
+    """Let a look find nothing new."""
+
+
+def test_it_begins_with_the_last_and_goes_on_with_what_comes(watch: Watch, record: Record) -> None:
+    record("first", "second", "third")()
+    run = watch(nothing, record("fourth"), nothing, record("fifth", "sixth"), arguments=("-n", "2"))
+    assert titles(run) == ["second", "third", "fourth", "fifth", "sixth"]
+    assert (run.code, run.err) == (130, "")
+
+
+def test_a_feed_that_is_empty_may_begin(watch: Watch, record: Record) -> None:
+    assert titles(watch(nothing, record("first"), nothing)) == ["first"]
+
+
+def test_more_than_a_page_between_two_looks_is_all_there(watch: Watch, record: Record) -> None:
+    many = [f"n{n}" for n in range(60)]
+    assert titles(watch(record(*many), nothing)) == many
+
+
+def test_none_of_many_at_the_same_time_is_shown_again(api: Api, watch: Watch, record: Record) -> None:
+    record(*(f"n{n}" for n in range(60)))()
+    for one in api.ledger.outcomes:
+        one["created_at"] = "2026-04-01T12:00:00.000Z"
+    assert len(titles(watch(nothing, record("new"), nothing))) == 10 + 1
+
+
+def test_one_that_is_stored_late_is_not_missed(api: Api, watch: Watch, record: Record) -> None:
+    def newest() -> None:
+        record("newest")()
+        api.ledger.outcomes[-1]["created_at"] = "2026-05-01T12:00:30.000Z"
+
+    def late() -> None:
+        record("late")()
+        api.ledger.outcomes[-1]["created_at"] = "2026-05-01T12:00:00.000Z"
+        api.ledger.outcomes[-2:] = reversed(api.ledger.outcomes[-2:])  # as the API lists them
+
+    assert titles(watch(record("first"), newest, late, nothing)) == ["first", "newest", "late"]
+
+
+def test_it_chooses_and_writes_json(watch: Watch, record: Record) -> None:
+    run = watch(record("one"), arguments=("--type", "deal_closed", "--json"))
+    assert run.out == ""
+    run = watch(nothing, arguments=("--type", "task_complete", "--json"))
+    assert run.out.count('"title":"one"') == run.out.count("\n") == 1
+
+
+def test_it_waits_for_an_api_that_is_away_and_says_so(
+    api: Api, watch: Watch, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        record("meanwhile")()
+        api.fail("drop", "drop")
+
+    monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
+    run = watch(record("before"), away, nothing, nothing, nothing)
+    assert titles(run) == ["before", "meanwhile"]
+    assert run.err.count("waiting for it to come back") == 1
+    assert run.err.endswith("outcomes: it is back\n")
+
+
+def test_a_session_that_ends_ends_it(api: Api, watch: Watch) -> None:
+    def end() -> None:
+        api.door.upstream = lambda *_: (401, {}, b'{"error":"Unauthorized"}')
+
+    run = watch(end)
+    assert run.code == 1
+    assert "the session (OUTCOMES_COOKIE) is not valid" in run.err
+
+
+def test_into_a_pipe_each_line_comes_at_once_and_ctrl_c_ends_it(api: Api, record: Record) -> None:
+    record("first")()
+    with subprocess.Popen(
+        [*COMMAND, "watch", "--interval", "0.2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **api.environment},
+        # Whatever runs the tests in the background may have them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert run.stdout.readline().endswith("first\n")
+        record("second")()
+        assert run.stdout.readline().endswith("second\n")
+        run.send_signal(signal.SIGINT)
+        assert (run.stdout.read(), run.stderr.read()) == ("", "")
+        assert run.wait(timeout=30) == 130
