@@ -129,6 +129,7 @@ class Visitor:
         if host not in self.tabs:
             self.tabs[host] = self.context.new_page()
         page = self.tabs[host]
+        page.bring_to_front()  # those behind are drawn once a second
         page.goto(self.platform.origin(host))
         return page
 
