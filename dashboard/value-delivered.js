@@ -51,7 +51,7 @@ const PERIODS = new Map([
   ["90", "90 days"],
   ["365", "Year"],
 ]);
-const LONGEST_PERIOD_DAYS = 3650; // ten years, leap days apart: what the API sums up at once
+const LONGEST_PERIOD_YEARS = 10; // what the API sums up at once
 const MOST_DAYS = 92; // above, a bar is a week
 const MOST_WEEKS_DAYS = 732; // above, a bar is a month
 const MOST_AGENTS = 6;
@@ -294,7 +294,10 @@ function span(period) {
   if (!/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period) || !(from <= end)) return null;
   const to = midnight(1, end);
   const days = Math.round((to.getTime() - from.getTime()) / 86_400_000);
-  if (days > LONGEST_PERIOD_DAYS) return null;
+  const latest = new Date(from);
+  latest.setFullYear(from.getFullYear() + LONGEST_PERIOD_YEARS);
+  if (latest.getDate() !== from.getDate()) latest.setDate(0); // from 29 February to 28
+  if (to > latest) return null;
   const before = days === 1 ? "the day before" : `the ${whole.format(days)} days before`;
   return { from, to, days, isLast: false, name: localDay.formatRange(from, end), before };
 }

@@ -96,7 +96,8 @@ def test_a_range_of_days_can_be_chosen_and_what_was_recorded_in_it_is_listed(
     for begin, end, words in (
         ("2026-03-01", "", "Give the first and the last day."),
         ("2026-03-01", "2026-02-28", "The last day is before the first."),
-        ("2012-03-01", "2026-03-31", "At most ten years."),
+        ("2016-03-31", "2026-03-31", "At most ten years."),
+        ("2016-02-29", "2026-02-28", "At most ten years."),
         ("2026-03-01", "2026-03-31", ""),
     ):
         first.fill(begin)
@@ -120,6 +121,15 @@ def test_a_range_of_days_can_be_chosen_and_what_was_recorded_in_it_is_listed(
     expect(page.get_by_text("Nothing was recorded in this time.")).to_be_visible()
     page.get_by_role("button", name="30 days").click()
     expect(page.locator(".rows strong").first).to_have_text("Today")
+
+
+@pytest.mark.parametrize("period", ["2016-04-01..2026-03-31", "2016-02-29..2026-02-27"])
+def test_any_range_of_ten_years_by_the_calendar_is_shown(
+    open_feed: Open, page: Page, ledger: Ledger, period: str
+) -> None:
+    ledger.record("Work", created_at=datetime(2026, 1, 1, 12, tzinfo=UTC), value_usd=3)
+    open_feed(period=period)
+    expect(page.locator(".summary > .caption")).to_contain_text("1 outcome, ")
 
 
 def test_a_bar_of_a_long_period_is_a_week_or_a_month(open_feed: Open, ledger: Ledger) -> None:
