@@ -1,6 +1,7 @@
 """GET /api/outcomes: the outcomes of the session's user, newest first."""
 
 import os
+from functools import partial
 
 from outcomes.contract import queries
 from outcomes.contract.caller import Caller
@@ -17,13 +18,7 @@ def handler(event: Event, caller: Caller) -> Response:
     if caller.session_user is None:
         raise Unauthorized
     limit = queries.limit(query(event, "limit"))
-    filters = Filters(
-        outcome_types=queries.outcome_types(query_list(event, "outcomeType")),
-        agent_id=queries.agent_id(query(event, "agentId")),
-        since=queries.instant(query(event, "from"), "from"),
-        until=queries.instant(query(event, "to"), "to"),
-        statuses=queries.statuses(query_list(event, "status")),
-    )
+    filters = Filters.from_query(partial(query, event), partial(query_list, event))
     include_ledger = queries.include(query_list(event, "include"))
     page = store.page(caller.session_user, limit, query(event, "cursor"), filters, include_ledger=include_ledger)
     return ok(f'{{"outcomes":[{",".join(page.outcomes)}],"next_cursor":{compact(page.next_cursor)}}}')

@@ -18,7 +18,7 @@ Anything else that is raised is a failure of ours or of AWS. Which status each b
 """
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class Fault(TypedDict):
@@ -41,6 +41,10 @@ class Refused(Exception):
         self.error = error or self.error
         self.details = details or []
         super().__init__(self.error)
+
+    def body(self) -> dict[str, Any]:
+        """Tell the caller: `error`, and `details` when there are any."""
+        return {"error": self.error} | ({"details": self.details} if self.details else {})
 
 
 class Unauthorized(Refused):

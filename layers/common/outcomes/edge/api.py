@@ -8,8 +8,9 @@ from typing import Any
 
 from outcomes.contract import json_text
 from outcomes.contract.caller import Bounds, Caller
+from outcomes.contract.idempotency_key import is_idempotency_key
 from outcomes.contract.json_text import compact
-from outcomes.contract.limits import MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY
+from outcomes.contract.limits import MAX_BODY_BYTES
 from outcomes.edge import headers
 from outcomes.errors import (
     BadRequest,
@@ -72,7 +73,7 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
                 response = _refused(event, refused)
             except Exception as exc:  # whatever it is, the caller must hear that it may try again
                 log_failure(event, failure, exc)
-                response = _response(500, compact({"error": failure}))
+                response = respond(500, compact({"error": failure}))
             origin = header(event, "origin")
             if origin in allowed:
                 response["headers"] |= {
@@ -89,7 +90,7 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
 
 def ok(body: str, also: dict[str, str] | None = None) -> Response:
     """Answer 200 with `body`, JSON text, and the headers `also` besides those of every response."""
-    return _response(200, body, also)
+    return respond(200, body, also)
 
 
 def ignored_header(names: Sequence[str]) -> dict[str, str]:
@@ -133,30 +134,30 @@ def idempotency_key(event: Event) -> str | None:
     return keys.pop()
 
 
-def is_idempotency_key(value: object) -> bool:
-    """Check that `value` is 1 to 255 visible ASCII characters."""
-    return (
-        isinstance(value, str) and 1 <= len(value) <= MAX_IDEMPOTENCY_KEY and all("!" <= char <= "~" for char in value)
-    )
-
-
 def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """Read the JSON object in the body, every number in it a `Decimal`, so that none loses a digit.
 
     Raises PayloadTooLarge over `max_bytes`, and BadRequest for what is not JSON by RFC 8259 or no object.
     """
+    value = json_value(event, max_bytes)
+    if not isinstance(value, dict):
+        raise BadRequest("Invalid JSON")
+    return value
+
+
+def json_value(event: Event, max_bytes: int = MAX_BODY_BYTES) -> Any:
+    """Read whatever JSON is in the body, as `json_body` does."""
     body = event.get("body") or ""
     try:
         raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
         if len(raw) > max_bytes:
             raise PayloadTooLarge
-        value = json_text.read(raw)
+        return json_text.read(raw)
     # ValueError: not base64, not UTF-8, not JSON. RecursionError: nested past reason.
     except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise BadRequest("Invalid JSON")
-    return value
+        pass
+    # Raised out here: the original error quotes the body, which is not ours to log.
+    raise BadRequest("Invalid JSON")
 
 
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
@@ -213,17 +214,22 @@ def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
         raise Forbidden
 
 
-def _refused(event: Event, refused: Refused) -> Response:
+def note_refused(event: Event, refused: Refused) -> None:
+    """Log and count a refusal."""
     # Imported when first needed: a list that succeeds needs neither log nor metrics.
     from outcomes.edge.observability import count_refused, logger
 
     logger().set_correlation_id(_request_id(event))
     logger().info("Refused", extra={"reason": refused.error, "details": refused.details})
     count_refused([refused.error])
+
+
+def _refused(event: Event, refused: Refused) -> Response:
+    note_refused(event, refused)
     also = ignored_header(refused.ignored) if isinstance(refused, BadRequest) else {}
     if isinstance(refused, Contended | Busy | StillAddingUp):
         also["Retry-After"] = "1"
-    return _response(_STATUS[type(refused)], compact(error_body(refused)), also)
+    return respond(_STATUS[type(refused)], compact(refused.body()), also)
 
 
 def log_failure(event: Event, message: str, failure: Exception) -> None:
@@ -234,16 +240,21 @@ def log_failure(event: Event, message: str, failure: Exception) -> None:
     logger().error(message, exc_info=failure)
 
 
-def error_body(refused: Refused) -> dict[str, Any]:
-    """Tell the caller: `error`, and `details` when there are any."""
-    return {"error": refused.error} | ({"details": refused.details} if refused.details else {})
+def log_failures(event: Event, message: str, failures: Sequence[Exception]) -> None:
+    """Count what refused one of several, and log each other cause: one call fails for one, which is worth one line."""
+    from outcomes.edge.observability import count_refused
+
+    count_refused([failure.error for failure in failures if isinstance(failure, Refused)])
+    for failure in {id(each): each for each in failures if not isinstance(each, Refused)}.values():
+        log_failure(event, message, failure)
 
 
 def _request_id(event: Event) -> str | None:
     return (event.get("requestContext") or {}).get("requestId")
 
 
-def _response(status: int, body: str, also: dict[str, str] | None = None) -> Response:
+def respond(status: int, body: str, also: dict[str, str] | None = None) -> Response:
+    """Answer with `body`, JSON text or nothing, and the headers `also` besides those of every response."""
     return {
         "statusCode": status,
         "headers": {

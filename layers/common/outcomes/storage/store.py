@@ -60,6 +60,22 @@ class Filters(NamedTuple):
     until: int | None = None
     statuses: tuple[str, ...] = ()
 
+    @classmethod
+    def from_query(cls, one: "Callable[[str], str | None]", several: "Callable[[str], list[str]]") -> "Filters":
+        """Read the parameters of a list, by the name of each.
+
+        Raises BadRequest, naming the parameter.
+        """
+        from outcomes.contract import queries  # who records needs none
+
+        return cls(
+            outcome_types=queries.outcome_types(several("outcomeType")),
+            agent_id=queries.agent_id(one("agentId")),
+            since=queries.instant(one("from"), "from"),
+            until=queries.instant(one("to"), "to"),
+            statuses=queries.statuses(several("status")),
+        )
+
 
 class Page(NamedTuple):
     """outcomes: each as the JSON text of the contract. next_cursor: where the next page begins, None at the end."""

@@ -2,9 +2,10 @@
 
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
-from outcomes.contract import instants
+from outcomes.contract import instants, queries
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.outcome_type import OutcomeType
@@ -31,6 +32,19 @@ class Summary:
         self.by_type: defaultdict[str, Sum] = defaultdict(Sum)
         self.by_agent: defaultdict[int | None, Sum] = defaultdict(Sum)
         self.by_date: defaultdict[str, Sum] = defaultdict(Sum)
+
+    @classmethod
+    def from_query(
+        cls, one: Callable[[str], str | None], several: Callable[[str], list[str]]
+    ) -> "tuple[Summary, Summary | None]":
+        """Begin the summary that parameters ask for, and that of the time before if it is to be compared.
+
+        Raises BadRequest, naming the parameter.
+        """
+        period = Period.from_query(one("from"), one("to"), one("timezone"), one("by"), now=datetime.now(UTC))
+        types, agent_id = queries.outcome_types(several("outcomeType")), queries.agent_id(one("agentId"))
+        summary = cls(period, outcome_types=types, agent_id=agent_id)
+        return summary, summary.previous() if queries.compare(one("compare")) else None
 
     def previous(self) -> "Summary":
         """Begin the same summary of the time before."""

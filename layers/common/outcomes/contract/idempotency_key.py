@@ -1,0 +1,12 @@
+"""What an idempotency key may be, wherever it is sent."""
+
+from outcomes.contract.limits import MAX_IDEMPOTENCY_KEY
+
+WORDS = f"must be a string of 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters"
+
+
+def is_idempotency_key(value: object) -> bool:
+    """Check that `value` is 1 to 255 visible ASCII characters."""
+    return (
+        isinstance(value, str) and 1 <= len(value) <= MAX_IDEMPOTENCY_KEY and all("!" <= char <= "~" for char in value)
+    )

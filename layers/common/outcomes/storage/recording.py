@@ -1,0 +1,82 @@
+"""From what is sent to what the ledger records, and from what became of it to what is answered, one or many."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from outcomes.contract import occurrence
+from outcomes.contract.caller import Caller
+from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
+from outcomes.errors import BadRequest, Busy, Fault, Forbidden, IdempotencyKeyReused
+from outcomes.storage.ledger import Entry, Recorded, idempotency_hash
+
+FAILURE = "Failed to record outcome"
+ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
+
+
+def entry(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequence[str] = ()) -> Entry:
+    """Read the outcome in `body`, a JSON object whose numbers are `Decimal`, as what `caller` wants recorded.
+
+    key: its idempotency key, if it has one. ignored: the fields of the request that were not read.
+
+    Raises BadRequest when it is not valid, Forbidden when it is out of the bounds of the caller's key.
+    """
+    outcome = NewOutcome.of_caller(body, caller)
+    hash_ = None if key is None else idempotency_hash(caller.session_user, outcome, key)
+    return Entry(outcome, hash_, caller.recorded_by, occurrence.refusal(outcome.occurred_at, caller, ignored))
+
+
+def item(sent: object, caller: Caller, default_key: str | None = None) -> Entry | BadRequest | Forbidden:
+    """Read one of several outcomes, which may have an `idempotencyKey`, or say why it cannot be recorded."""
+    if not isinstance(sent, dict):
+        return BadRequest("Invalid outcome")
+    key = sent.get("idempotencyKey")
+    try:
+        read = entry(sent, caller, key if is_idempotency_key(key) else default_key)
+    except (BadRequest, Forbidden) as refused:
+        return refused
+    if key is not None and not is_idempotency_key(key):
+        fault = Fault(field="idempotencyKey", message=f"{WORDS}, or null")
+        return BadRequest("Invalid idempotencyKey", [fault])
+    return read
+
+
+class Results(NamedTuple):
+    """What became of several outcomes, in their order.
+
+    answers: each as the contract has it. created: the outcomes that are new. failures: what kept others from it.
+    """
+
+    answers: list[dict[str, Any]]
+    created: list[NewOutcome]
+    failures: list[Exception]
+
+
+def results(read: Sequence[Entry | BadRequest | Forbidden], recorded: Sequence[Recorded | Exception]) -> Results:
+    """Put together what `item` read and what the ledger made of the entries among it."""
+    made = iter(recorded)
+    ended = [next(made) if isinstance(each, Entry) else each for each in read]
+    return Results(
+        [_answer(result) for result in ended],
+        [
+            each.outcome
+            for each, result in zip(read, ended, strict=True)
+            if isinstance(each, Entry) and isinstance(result, Recorded) and not result.replayed
+        ],
+        [result for result in ended if isinstance(result, Exception)],
+    )
+
+
+def _answer(result: Recorded | Exception) -> dict[str, Any]:
+    match result:
+        case Recorded(id_, replayed):
+            return {"status": "replayed" if replayed else "created", "id": id_}
+        case BadRequest():
+            return {"status": "invalid"} | result.body()
+        case Forbidden():
+            return {"status": "forbidden"} | result.body()
+        case IdempotencyKeyReused():
+            return {"status": "conflict"} | result.body()
+        case Busy():
+            return {"status": "failed", "retryable": True} | result.body()
+    return {"status": "failed", "error": FAILURE, "retryable": True}
