@@ -195,6 +195,7 @@ def start(report: Report, service: Stub, runs: int) -> None:
         "correct": (function("CorrectOutcomeFunction"), "import app"),
         "one outcome": (function("GetOutcomeFunction"), "import app"),
         "agent keys": (function("ManageKeysFunction"), "import app"),
+        "MCP": (function("McpFunction"), "import app"),
         "authorizer, key path": (function("AuthorizerFunction"), _and_call("app", asked_with_a_key())),
         LAYER_UNCOMPILED: (function("RecordOutcomeFunction", layer=uncompiled(LAYER)), "import app"),
         "record, the runtime's .pyc missing": (
@@ -209,6 +210,9 @@ def start(report: Report, service: Stub, runs: int) -> None:
         "bootstrap, which would hide differences."
     )
     report.times(times, "bare python", START_BARS, digits=1)
+    over_record = times["MCP"].cpu / times["record"].cpu
+    _, verdict = report.bar("start of MCP over start of record", 1.3, over_record)
+    report.text(f"MCP takes {over_record:.2f} times as long to start as record does: {verdict}.")
     slower = times[LAYER_UNCOMPILED].cpu / times["record"].cpu
     _, verdict = report.bar("start as built over start with .pyc missing", 1, 1 / slower)
     report.text(f"With the layer's `.pyc` missing, record starts {slower:.2f} times slower. As built: {verdict}.")

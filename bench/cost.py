@@ -66,6 +66,7 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
     return [
         Call("record", 1, 1, assumed["record_ms"], usual, once, 0, 1, len('{"ok":true}')),
         Call("record, no Idempotency-Key", 1, 1, assumed["record_ms"], usual, unkeyed, 0, 1, len('{"ok":true}')),
+        Call("record, by MCP", 1, 1, assumed["mcp_ms"], assumed["mcp_memory_gb"], once, 0, 1, assumed["tool_bytes"]),
         Call(f"batch of {BATCHED}", BATCHED, 1, assumed["batch_ms"], usual, once * BATCHED, 0, 1, batch_answer),
         Call(f"list ({LISTED} outcomes)", LISTED, 0, assumed["list_ms"], usual, 0, listed, 0, len(answered()) * LISTED),
         Call(
@@ -179,7 +180,7 @@ def table() -> str:
     ]
     item = item_bytes(stored(0))
     kept = GB / (item + KEPT_OVERHEAD_BYTES) / 1_000_000
-    record, unkeyed, _, listed, exported, first, next_ = columns
+    record, unkeyed, _, _, listed, exported, first, next_ = columns
     busy = traced(assumed | {"requests_per_second": BUSY}) * prices["xray_per_million_traces"]
     text = [
         "AWS's public prices, us-east-1, arm64, without free tiers. They, and what is assumed, stand in",
@@ -189,6 +190,7 @@ def table() -> str:
         f"A list of {LISTED} takes {listed.read_units:.0f} read units and sends",
         f"{listed.answer_bytes / 1000:.1f} KB. Lambda is taken to need {assumed['authorizer_ms']} ms for the",
         f"authorizer, at {assumed['authorizer_memory_gb']} GB, {assumed['record_ms']} ms to record,",
+        f"{assumed['mcp_ms']} ms to record by MCP, at {assumed['mcp_memory_gb']} GB,",
         f"{assumed['list_ms']} ms to list, {assumed['batch_ms']} ms for a batch and {assumed['export_ms']} ms for an",
         f"export, at {assumed['memory_gb']} GB. An export, the most that one response holds, takes",
         f"{exported.read_units:,.0f} read units.",

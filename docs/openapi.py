@@ -19,6 +19,7 @@ from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.queries import EXPORT_FORMATS
 from outcomes.contract.standing import STATUSES
+from outcomes.edge.mcp import VERSIONS
 from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[1]
@@ -43,12 +44,12 @@ def document() -> Json:
         ours = described.pop("x-errors")
         for status in sorted(ours.keys() | gateway.keys()):
             errors = list(dict.fromkeys([*ours.get(status, []), *gateway.get(status, [])]))
-            described["responses"][str(status)] = _error_response(refusals[status], errors, details)
+            described["responses"].setdefault(str(status), _error_response(refusals[status], errors, details))
         schemes: list[Json] = [{scheme: []} for scheme in described.pop("x-security", security[authorizer])]
         return {"operationId": route["operationId"], "security": schemes} | described
 
     paths = {
-        path: {method: operation(route) for method, route in methods.items() if method != "options"}
+        path: {method: operation(route) for method, route in methods.items() if "security" in route}
         for path, methods in api["DefinitionBody"]["paths"].items()
     }
     components = base.pop("components")
@@ -65,6 +66,7 @@ def _filled(base: str) -> str:
     """Replace each <NAME> of the base by YAML. Raises KeyError for a name that stands for nothing."""
     cookies = {"NEXT_AUTH_COOKIE": NEXT_AUTH.name, "AUTHJS_COOKIE": AUTHJS.name, "STORED_COOKIE": STORED_COOKIE}
     formats = {"EXPORT_FORMATS": ", ".join(EXPORT_FORMATS), "EXPORT_FORMAT": EXPORT_FORMATS[0]}
+    formats["MCP_VERSIONS"] = ", ".join(f'"{version}"' for version in VERSIONS)
     values = formats | _numbers() | _from_models() | _from_corrections() | _from_agent_keys() | cookies
     return re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], base)
 

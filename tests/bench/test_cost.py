@@ -45,7 +45,7 @@ def test_what_is_remembered_of_a_key_is_counted_as_it_is_stored(tables: dict[str
 
 def test_an_idempotency_key_costs_four_write_units_instead_of_one() -> None:
     _, assumed = cost.inputs()
-    keyed, unkeyed, batch, *_ = cost.calls(assumed)
+    keyed, unkeyed, _, batch, *_ = cost.calls(assumed)
     assert (keyed.write_units, unkeyed.write_units, batch.write_units) == (4, 1, 4 * cost.BATCHED)
 
 
@@ -123,6 +123,7 @@ def test_the_memory_that_is_paid_for_is_the_functions_own() -> None:
     gigabytes = {name: megabytes / 1024 for name, megabytes in memory().items()}
     assert gigabytes.pop("AuthorizerFunction") == assumed["authorizer_memory_gb"]
     assert gigabytes.pop("SummarizeOutcomesFunction") == assumed["summary_memory_gb"]
+    assert gigabytes.pop("McpFunction") == assumed["mcp_memory_gb"]
     assert set(gigabytes.values()) == {assumed["memory_gb"]}
 
 

@@ -52,6 +52,11 @@ def operations(api: Any) -> Iterator[tuple[str, str, Any]]:
                 yield path, method, operation
 
 
+def is_mock(operation: Any) -> bool:
+    """Tell whether API Gateway answers by itself, without any Lambda."""
+    return bool(operation[EXTENSION("integration")]["type"] == "mock")
+
+
 def authorizer(api: Any, name: str) -> Any:
     return api["components"]["securitySchemes"][name][EXTENSION("authorizer")]
 
@@ -87,6 +92,7 @@ PREFLIGHTS = [
     "/api/keys/self",
     "/api/keys/{id}",
     "/api/keys/{id}/rotate",
+    "/mcp",
 ]
 
 
@@ -161,7 +167,7 @@ def test_functions_get_every_byte_of_a_body(api: Any) -> None:
 def test_every_other_method_asks_exactly_one_authorizer(api: Any) -> None:
     assert "security" not in api
     for path, method, operation in operations(api):
-        if method != "options":
+        if not is_mock(operation):
             [requirement] = operation.get("security", [{}])
             [name] = requirement
             assert authorizer(api, name)["type"] == "request", (path, method)
@@ -170,10 +176,35 @@ def test_every_other_method_asks_exactly_one_authorizer(api: Any) -> None:
 def test_only_reading_outcomes_uses_the_cached_authorizer(api: Any) -> None:
     """Its answer is remembered by Cookie alone: a method that also takes a key must not use it."""
     for path, method, operation in operations(api):
-        if method != "options":
+        if not is_mock(operation):
             [name] = operation["security"][0]
             is_cached = method == "get" and path.startswith("/api/outcomes")
             assert name == ("Session" if is_cached else "KeyOrSession"), (path, method)
+
+
+def test_nothing_but_preflights_and_refused_methods_is_answered_without_an_authorizer(api: Any) -> None:
+    mocks = {(path, method) for path, method, operation in operations(api) if is_mock(operation)}
+
+    assert mocks == {(path, "options") for path in PREFLIGHTS} | {("/mcp", openapi.ANY)}
+
+
+def test_who_speaks_mcp_hears_in_the_401_what_to_send(api: Any) -> None:
+    """It stands in API Gateway's own answer: that of a function would be renamed."""
+    headers = api[EXTENSION("gateway-responses")]["UNAUTHORIZED"]["responseParameters"]
+
+    assert headers["gatewayresponse.header.WWW-Authenticate"] == "'Bearer'"
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD"])
+def test_mcp_takes_no_other_method(deployed: Template, method: str) -> None:
+    api = openapi.api(deployed)
+    route, parameters = api.match(method, "/mcp") or pytest.fail("no such route")
+    assert isinstance(route.integration, openapi.Mock)
+    assert route.authorizer is None
+    call = Call(method, "/mcp", [], [("Accept", "text/event-stream")], b"", "127.0.0.1", "HTTP/2.0")
+    answer = mock_answer(api, route.integration, parameters, call)
+    assert (answer.status, json.loads(answer.body)) == (405, {"error": "Method not allowed"})
+    assert ("Allow", "POST, OPTIONS") in answer.headers
 
 
 def test_key_or_session_is_asked_every_time_and_needs_no_header(api: Any) -> None:

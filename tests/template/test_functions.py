@@ -62,6 +62,18 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:PutItem", KEYS, "TransactWriteItems"),
         ("dynamodb:DeleteItem", KEYS, "TransactWriteItems"),
     },
+    # All that a tool may do, and each write of outcomes in one transaction with its key.
+    "McpFunction": {
+        ("dynamodb:PutItem", OUTCOMES, "TransactWriteItems"),
+        ("dynamodb:UpdateItem", OUTCOMES, "TransactWriteItems"),
+        ("dynamodb:BatchGetItem", OUTCOMES),
+        ("dynamodb:Query", OUTCOMES),
+        ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
+        ("dynamodb:BatchGetItem", IDEMPOTENCY),
+        ("dynamodb:Query", TOTALS),
+        ("dynamodb:PutItem", TOTALS),
+        ("dynamodb:UpdateItem", TOTALS),
+    },
     # It changes nothing, and hears of no other tables.
     "PublishEventsFunction": {
         *(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from outcomes.auth import sessions
 from outcomes.contract import limits
+from outcomes.edge import mcp
 from outcomes.storage import agent_keys, attempts, dynamodb, holdings, store, totals
 
 from local.errors import StackError
@@ -124,7 +125,7 @@ def test_a_function_that_answers_calls_can_be_limited(complete: Deployment) -> N
     for name, function in complete.of(FUNCTION).items():
         # Those two are bound by what they read.
         if name not in {"AuthorizerFunction", "PublishEventsFunction", "DeliverWebhookFunction", *BY_RIGHTS_ONLY}:
-            writes = name.startswith(("Record", "Correct"))
+            writes = name.startswith(("Record", "Correct", "Mcp"))
             limit = EVERYTHING["WriteConcurrency" if writes else "ReadConcurrency"]
             assert function["ReservedConcurrentExecutions"] == limit, name
 
@@ -147,6 +148,8 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     assert store.PAGE_SECONDS + call < timeout["ExportOutcomesFunction"]
     assert totals.LOOK_SECONDS + call + totals.KEEP_SECONDS < timeout["SummarizeOutcomesFunction"]
     assert totals.LOOK_SECONDS + totals.MORE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
+    assert mcp.BATCH_SECONDS + totals.LOOK_SECONDS + call + totals.KEEP_SECONDS <= timeout["McpFunction"]
+    assert mcp.BATCH_SECONDS + totals.LOOK_SECONDS + totals.MORE_SECONDS + call <= timeout["McpFunction"]
     assert attempts.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
     assert agent_keys.AUTHORIZER_LIMITS.total < timeout["AuthorizerFunction"]
     for function in BY_RIGHTS_ONLY:
@@ -327,7 +330,9 @@ def test_a_stack_s_metrics_do_not_mix_with_another_s(deployed: Deployment) -> No
         [transformation] = counted["MetricTransformations"]
         metric = {"MetricNamespace": f"Outcomes/{STACK}", "MetricName": name, "MetricValue": "1"}
         assert transformation == metric | ({"DefaultValue": 0} if name == "Busy" else {})
-        assert counted["LogGroupName"] == ("FunctionLogs" if name in {"EventsKept", "WebhooksLate"} else "AccessLogs")
+        assert counted["LogGroupName"] == (
+            "FunctionLogs" if name in {"EventsKept", "WebhooksLate", "ToolsFailed"} else "AccessLogs"
+        )
 
 
 def test_failures_of_the_authorizer_are_counted_and_not_its_401s(deployed: Deployment) -> None:
@@ -353,6 +358,7 @@ ALARMS = {
     "TableErrorsAlarm": (0, {"SystemErrors"}),
     "KeysTableErrorsAlarm": (0, {"SystemErrors"}),
     "TablesThrottledAlarm": (0, {"ReadThrottleEvents", "WriteThrottleEvents"}),
+    "ToolsFailedAlarm": (0, {"ToolsFailed", "Throttles"}),
     "ErasureAlarm": (0, {"Errors", "Throttles"}),
 }
 OF_NO_RELEASE = {"TablesThrottledAlarm", "ErasureAlarm"}
@@ -496,7 +502,12 @@ def calls_of_tables(template: Deployment) -> set[tuple[str, str]]:
 
 def test_no_function_and_no_call_of_a_table_is_overlooked(deployed: Deployment) -> None:
     alarms = deployed.of("AWS::CloudWatch::Alarm")
-    functions = {each["FunctionName"] for _, name, each in metrics(alarms["ThrottledAlarm"]) if name == "Throttles"}
+    functions = {
+        each["FunctionName"]
+        for alarm in ("ThrottledAlarm", "ToolsFailedAlarm")
+        for _, name, each in metrics(alarms[alarm])
+        if name == "Throttles"
+    }
     failing = {
         (each["TableName"], each["Operation"])
         for alarm in ("TableErrorsAlarm", "KeysTableErrorsAlarm")

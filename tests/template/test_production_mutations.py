@@ -152,7 +152,7 @@ def preflights_without_conversion(what: str) -> Mutate:
 TABLE = {"Fn::GetAtt": ["OutcomesTable", "Arn"]}
 EVERY_FUNCTION = [
     *("Authorizer", "RecordOutcome", "RecordBatch", "ListOutcomes", "SummarizeOutcomes", "ExportOutcomes"),
-    *("CorrectOutcome", "GetOutcome", "ManageKeys", "EraseUser", "ExportUser"),
+    *("CorrectOutcome", "GetOutcome", "ManageKeys", "Mcp", "EraseUser", "ExportUser"),
 ]
 EVERY_TABLE = ["OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable", "TotalsTable", "ErasuresTable"]
 EVERY_ALARM = list(production.ALARMS)
@@ -237,6 +237,37 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         "who reads one outcome may read what is remembered",
         allow("GetOutcomeFunctionRole", "dynamodb:BatchGetItem", {"Fn::GetAtt": ["IdempotencyTable", "Arn"]}),
         WORK["GetOutcomeFunction"],
+    ),
+    *(
+        (
+            f"a tool may write without the rest of its transaction ({statement})",
+            the(f"McpFunctionRole/Properties/Policies/0/PolicyDocument/Statement/{statement}/Condition"),
+            WORK["McpFunction"],
+        )
+        for statement in (0, 1, 4)
+    ),
+    ("a tool may delete", allow("McpFunctionRole", "dynamodb:DeleteItem", TABLE), WORK["McpFunction"]),
+    (
+        "the cached authorizer is asked who calls tools",
+        authorized_by("Session", "post", "/mcp"),
+        test_api.test_only_reading_outcomes_uses_the_cached_authorizer,
+    ),
+    (
+        "a 401 does not say what to send",
+        the(
+            "OutcomesApi/Properties/Body/x-amazon-apigateway-gateway-responses/UNAUTHORIZED/responseParameters/"
+            "gatewayresponse.header.WWW-Authenticate",
+            "'Basic'",
+        ),
+        test_api.test_who_speaks_mcp_hears_in_the_401_what_to_send,
+    ),
+    *(
+        (
+            f"a failed tool is not noticed ({id_})",
+            without_alarm_metric("ToolsFailedAlarm", id_),
+            production.test_there_is_an_alarm_for_each_kind_of_trouble,
+        )
+        for id_ in ("failed", "throttled")
     ),
     (
         "an outcome may be moved without an entry",

@@ -15,10 +15,19 @@ from outcomes.auth.keys import fingerprint
 from bench.measure import stub
 from bench.outcome import AGENT_KEY
 from tests.conftest import ROOT
-from tests.events import KEY, proxy_event, session
+from tests.events import KEY, agent, proxy_event, session
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "valueUsd": 12.5, "agentId": 7, "metadata": {"a": 1}}
 
+RECORD_BY_TOOL = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {
+        "name": "record_outcome",
+        "arguments": {"outcome_type": "deal_closed", "title": "Closed a deal", "idempotency_key": "deal-4711"},
+    },
+}
 POST = proxy_event("POST", authorizer=KEY, body=OUTCOME)
 POST_ONCE = proxy_event("POST", authorizer=KEY, body=OUTCOME, headers={"Idempotency-Key": "deal-4711"})
 BATCH = proxy_event("POST", authorizer=KEY, body={"outcomes": [OUTCOME, OUTCOME | {"idempotencyKey": "deal-4711"}]})
@@ -37,6 +46,7 @@ CORRECTION = proxy_event(
 )
 EXPORT = proxy_event("GET", "/api/outcomes/export", authorizer=session(42), query={"from": "2026-04-01"})
 SUMMARY = proxy_event("GET", authorizer=session(42), query={"timezone": "Europe/Berlin"})
+TOOL = proxy_event("POST", "/mcp", authorizer=agent(), body=RECORD_BY_TOOL)
 WITH_A_KEY = proxy_event("POST", authorizer=None) | {
     "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes",
     "multiValueHeaders": {"Authorization": ["Bearer a-key"]},
@@ -119,6 +129,7 @@ def first_request(function: str, event: dict[str, Any], service: dict[str, str])
         ("get_outcome", ONE_OUTCOME, ["127.0.0.1"]),
         ("correct_outcome", CORRECTION, ["127.0.0.1"]),
         ("manage_keys", KEYS_OF_A_USER, ["127.0.0.1"]),
+        ("mcp", TOOL, ["127.0.0.1"]),
         ("authorizer", WITH_A_KEY, []),
     ],
 )

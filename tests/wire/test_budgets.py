@@ -16,7 +16,7 @@ from outcomes.storage.dynamodb import DynamoDB
 
 from local.session_cookies import encrypted_cookie
 from tests.conftest import ROOT
-from tests.events import KEY, proxy_event, session
+from tests.events import KEY, agent, proxy_event, session
 from tests.wire.conftest import ENDPOINT
 from tests.wire.network import NEVER, Chunk, Network, Received, Trouble, drops, error, http
 
@@ -181,6 +181,21 @@ def corrected(number: int) -> dict[str, Any]:
     return before | {"eventName": "MODIFY", "dynamodb": before["dynamodb"] | {"OldImage": outcome, "NewImage": after}}
 
 
+KEYED = {"outcome_type": "deal_closed", "title": "Closed", "idempotency_key": "k"}
+READER = agent("record read correct")
+
+
+def tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    params = {"name": name, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+def tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return proxy_event("POST", "/mcp", authorizer=READER, body=tool_call(name, arguments))
+
+
+SUM_UP = tool_call("value_summary", {})
+
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "authorizer, agent key": ("authorizer", authorizer_event(Authorization=f"Bearer {key_of_an_agent()}")),
     "authorizer, sessions": ("authorizer", authorizer_event(Cookie=cookies())),
@@ -208,6 +223,12 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
             parameters={"id": ID},
         ),
     ),
+    "tool, record": ("mcp", tool("record_outcome", KEYED)),
+    "tool, record several": ("mcp", tool("record_outcomes", {"outcomes": [KEYED, KEYED | {"idempotency_key": "l"}]})),
+    "tool, void": ("mcp", tool("void_outcome", {"outcome_id": ID, "reason": "Twice", "idempotency_key": "k"})),
+    "tool, list": ("mcp", tool("list_outcomes", {})),
+    "tool, sum up": ("mcp", tool("value_summary", {})),
+    "tools, in a batch": ("mcp", proxy_event("POST", "/mcp", authorizer=READER, body=json.dumps([SUM_UP] * 10))),
     "make a key": ("manage_keys", proxy_event("POST", "/api/keys", authorizer=USER, body={"name": "a"})),
     "list keys": ("manage_keys", proxy_event("GET", "/api/keys", authorizer=USER)),
     "rotate a key": (

@@ -1,4 +1,4 @@
-"""What an idempotency key may be, wherever it is sent."""
+"""The rule for an idempotency key, wherever it is sent."""
 
 from outcomes.contract.limits import MAX_IDEMPOTENCY_KEY
 

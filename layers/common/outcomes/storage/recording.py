@@ -42,7 +42,7 @@ def item(sent: object, caller: Caller, default_key: str | None = None) -> Entry 
 
 
 class Results(NamedTuple):
-    """What became of several outcomes, in their order.
+    """The ends of several outcomes, in their order.
 
     answers: each as the contract has it. created: the outcomes that are new. failures: what kept others from it.
     """

@@ -1,0 +1,103 @@
+"""POST /mcp: the routes of outcomes as tools for a model, by the Model Context Protocol."""
+
+import os
+from functools import partial
+from typing import Any
+
+from outcomes.contract import tools
+from outcomes.contract.caller import Caller
+from outcomes.contract.corrections import Correction
+from outcomes.contract.json_text import compact, string
+from outcomes.edge import mcp
+from outcomes.edge.api import Event, Response, endpoint, log_failures
+from outcomes.edge.observability import count_recorded
+from outcomes.errors import Forbidden
+from outcomes.storage import recording, ulid
+from outcomes.storage.corrections import Corrections
+from outcomes.storage.ledger import Entry, Ledger
+from outcomes.storage.store import Filters, OutcomeStore
+
+ORIGINS = os.environ["DASHBOARD_ORIGINS"]
+TOTALS_TABLE, TOTALS_EDITION = os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"]
+
+store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
+ledger = Ledger(store, os.environ["IDEMPOTENCY_TABLE"])
+corrections = Corrections(store, os.environ["IDEMPOTENCY_TABLE"])
+
+
+@endpoint(failure="Failed to answer", origins=ORIGINS)
+def handler(event: Event, caller: Caller) -> Response:
+    return mcp.answer(event, caller, ORIGINS, partial(_call, event, caller))
+
+
+def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) -> str:
+    match name:
+        case "record_outcome":
+            return _record(caller, arguments)
+        case "record_outcomes":
+            return _record_many(event, caller, arguments)
+        case "amend_outcome":
+            return _correct(caller, arguments, tools.amendment(arguments))
+        case "void_outcome":
+            return _correct(caller, arguments, tools.taking_back(arguments))
+        case "list_outcomes":
+            return _list(caller, tools.parameters(arguments))
+    return _summarize(caller, tools.parameters(arguments))
+
+
+def _record(caller: Caller, arguments: dict[str, Any]) -> str:
+    key = arguments["idempotency_key"]
+    entry = recording.entry(tools.outcome(arguments), caller, key)
+    recorded = ledger.record(entry)
+    if not recorded.replayed:
+        count_recorded([entry.outcome])
+    return compact({"id": recorded.id, "replayed": recorded.replayed, "idempotency_key": key})
+
+
+def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str:
+    items = tools.outcomes(arguments, caller)
+    read = [recording.item(item, caller) for item in items]
+    results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, Entry)]))
+    log_failures(event, "Tool failed", results.failures)
+    count_recorded(results.created)
+    told = [tools.result(item, answer) for item, answer in zip(items, results.answers, strict=True)]
+    recorded = sum(each["id"] is not None for each in told)
+    return compact({"recorded": recorded, "not_recorded": len(told) - recorded, "results": told})
+
+
+def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) -> str:
+    id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
+    correction = Correction.parse(body, caller, ulid.milliseconds(id_) if ulid.is_valid(id_) else None)
+    corrected = corrections.correct(id_, correction, caller, key)
+    about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
+    return f'{about[:-1]},"outcome":{corrected.outcome}}}'
+
+
+def _list(caller: Caller, sent: dict[str, list[str]]) -> str:
+    from outcomes.contract import queries  # who records needs neither this nor what sums up
+
+    one, several = _parameters(sent)
+    limit, filters = queries.limit(one("limit")), Filters.from_query(one, several)
+    page = store.page(_reader(caller), limit, one("cursor"), filters, include_ledger=True)
+    outcomes, cursor = ",".join(page.outcomes), compact(page.next_cursor)
+    return f'{{"note":{string(tools.DATA)},"outcomes":[{outcomes}],"next_cursor":{cursor}}}'
+
+
+def _summarize(caller: Caller, sent: dict[str, list[str]]) -> str:
+    from outcomes.storage.summary import Summary
+    from outcomes.storage.totals import Totals
+
+    summary, previous = Summary.from_query(*_parameters(sent))
+    totals = Totals(store, TOTALS_TABLE, TOTALS_EDITION)
+    totals.add_up(_reader(caller), [summary, previous] if previous else [summary])
+    return summary.response(previous)
+
+
+def _parameters(sent: dict[str, list[str]]) -> tuple[Any, Any]:
+    return (lambda name: sent.get(name, [None])[-1]), (lambda name: sent.get(name, []))
+
+
+def _reader(caller: Caller) -> int:
+    if caller.agent_key is None:  # which tools.check has refused
+        raise Forbidden
+    return caller.agent_key.user_id

@@ -1,0 +1,303 @@
+"""The Model Context Protocol over HTTP: JSON-RPC in a POST to its answer, without sessions and without streams.
+
+Spoken are the revisions in which each request stands for itself (2026-07-28) and those that begin with `initialize`:
+https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
+https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
+https://modelcontextprotocol.io/specification/2025-03-26/basic/transports (the only one with batches)
+"""
+
+import time
+from base64 import b64decode
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from outcomes.contract import json_text, tools
+from outcomes.contract.caller import Caller
+from outcomes.contract.json_text import compact
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.edge import headers
+from outcomes.edge.api import Event, Response, header, json_value, log_failure, note_refused, ok, respond
+from outcomes.errors import BadRequest, Forbidden, Refused
+
+MODERN = "2026-07-28"
+WITH_INITIALIZE = ("2025-11-25", "2025-06-18", "2025-03-26")
+WITH_BATCHES = "2025-03-26"
+"""Also what who sends no version speaks."""
+VERSIONS = (MODERN, *WITH_INITIALIZE)
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+HEADER_MISMATCH = -32020
+UNSUPPORTED_VERSION = -32022
+
+_STATUS = {METHOD_NOT_FOUND: 404}
+"""Of errors in the revision of which each request stands for itself; all others are 400."""
+
+MAX_BATCH = 50
+MAX_ID = 255
+"""Characters."""
+BATCH_SECONDS = 1.0
+"""No call of a batch begins later than this: the longest takes almost as long as the function has."""
+_ROOM = MAX_RESPONSE_BYTES // 2
+"""Bytes of one answer, and of all before it in a batch."""
+
+_META = "io.modelcontextprotocol/"
+_SERVER = {"name": "outcomes", "title": "Outcomes", "version": "1.0.0"}
+_CAPABILITIES: dict[str, Any] = {"tools": {}}
+_ENCODED = ("=?base64?", "?=")
+
+type Call = Callable[[str, dict[str, Any]], str]
+"""A tool's name and its arguments, whose numbers are `Decimal`, to the JSON text of an object."""
+
+
+class RpcError(Exception):
+    """A JSON-RPC error: https://www.jsonrpc.org/specification#error_object."""
+
+    def __init__(self, code: int, message: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.data = data
+
+
+def answer(event: Event, caller: Caller, origins: str, call: Call) -> Response:
+    """Answer a POST.
+
+    origins: comma-separated origins whose pages may call. call: carries a tool out; all that it raises is told in the
+    tool's result.
+
+    Raises Forbidden for a page of another origin and for a session, PayloadTooLarge.
+    """
+    origin = header(event, "origin")
+    if (origin is not None and origin not in origins.split(",")) or caller.session_user is not None:
+        raise Forbidden
+    return _Request(event, caller, call).response()
+
+
+class _Request(NamedTuple):
+    event: Event
+    caller: Caller
+    call: Call
+
+    def response(self) -> Response:
+        try:
+            message = json_value(self.event)
+        except BadRequest:
+            return self._error(400, "null", RpcError(PARSE_ERROR, "This is not JSON"))
+        id_ = _id(message.get("id")) if isinstance(message, dict) else None
+        try:
+            version = self._version(message)
+            if version == MODERN:
+                return self._modern(message)
+            if isinstance(message, list):
+                return self._batch(message, version)
+            text = self._one(message)
+        except RpcError as error:
+            status = _STATUS.get(error.code, 400) if self._declared() == {MODERN} else 400
+            return self._error(status, id_ or "null", error)
+        return respond(202, "") if text is None else ok(text)
+
+    def _error(self, status: int, id_: str, error: RpcError) -> Response:
+        return respond(status, _error_text(id_, error))
+
+    def _declared(self) -> set[str]:
+        return set(headers.values(self.event, "mcp-protocol-version"))
+
+    def _version(self, message: Any) -> str:
+        """Find out which revision is spoken."""
+        declared = self._declared()
+        if len(declared) > 1:
+            raise RpcError(HEADER_MISMATCH, "MCP-Protocol-Version is there more than once")
+        version = declared.pop() if declared else None
+        if version is not None and version not in VERSIONS:
+            data = {"supported": list(VERSIONS), "requested": version[:MAX_ID] if version.isascii() else ""}
+            raise RpcError(UNSUPPORTED_VERSION, "Unsupported protocol version", data)
+        said = _meta(message).get(f"{_META}protocolVersion")
+        if said is not None and said != version:
+            raise RpcError(HEADER_MISMATCH, "MCP-Protocol-Version is not the version that the body names")
+        return version or WITH_BATCHES
+
+    def _modern(self, message: Any) -> Response:
+        """Answer a request that stands for itself. Raises RpcError."""
+        id_, method, params = _read(message)
+        if id_ is None:
+            return respond(202, "")
+        if method is None:
+            raise RpcError(INVALID_REQUEST, "A response answers nothing here")
+        meta = _meta(message)
+        if not all(f"{_META}{name}" in meta for name in ("protocolVersion", "clientCapabilities")):
+            raise RpcError(INVALID_PARAMS, "params._meta must name protocolVersion and clientCapabilities")
+        if header(self.event, "mcp-method") != method:
+            raise RpcError(HEADER_MISMATCH, "Mcp-Method is not the method of the body")
+        if method == "tools/call" and _decoded(header(self.event, "mcp-name")) != params.get("name"):
+            raise RpcError(HEADER_MISMATCH, "Mcp-Name is not the name in the body")
+        about = {"resultType": "complete", "_meta": {f"{_META}serverInfo": _SERVER}}
+        kept = {"ttlMs": 0, "cacheScope": "private"}  # what a key may do is the key's, and may change
+        match method:
+            case "server/discover":
+                said = {"supportedVersions": list(VERSIONS), "capabilities": _CAPABILITIES}
+                result = compact(about | said | kept | {"instructions": tools.instructions(self.caller)})
+            case "tools/list":
+                result = compact(about | kept | self._tools(params))
+            case "tools/call":
+                result = self._result(params, about)
+            case _:
+                raise RpcError(METHOD_NOT_FOUND, "Method not found")
+        return ok(_result_text(id_, result))
+
+    def _batch(self, messages: list[Any], version: str) -> Response:
+        """Answer several messages. Raises RpcError."""
+        if version != WITH_BATCHES:
+            raise RpcError(INVALID_REQUEST, f"There are no batches in {version}")
+        if not 1 <= len(messages) <= MAX_BATCH:
+            raise RpcError(INVALID_REQUEST, f"A batch is of 1 to {MAX_BATCH} messages")
+        until = time.monotonic() + BATCH_SECONDS
+        texts: list[str] = []
+        for message in messages:
+            id_ = (_id(message.get("id")) if isinstance(message, dict) else None) or "null"
+            try:
+                is_late = time.monotonic() > until or _bytes("".join(texts)) > _ROOM
+                text = self._one(message, in_batch=True, is_late=is_late)
+            except RpcError as error:
+                text = _error_text(id_, error)
+            if text is not None:
+                texts.append(text)
+        return ok(f"[{','.join(texts)}]") if texts else respond(202, "")
+
+    def _one(self, message: Any, *, in_batch: bool = False, is_late: bool = False) -> str | None:
+        """Answer a message of the revisions that begin with `initialize`; None is no answer.
+
+        Raises RpcError for what is no message at all.
+        """
+        id_, method, params = _read(message)
+        if id_ is None or method is None:
+            return None
+        try:
+            match method:
+                case "initialize" if in_batch:
+                    raise RpcError(INVALID_REQUEST, "initialize stands alone")
+                case "initialize":
+                    result = compact(self._initialized(params))
+                case "ping":
+                    result = "{}"
+                case "tools/list":
+                    result = compact(self._tools(params))
+                case "tools/call" if is_late:
+                    result = _failed("This was not done, for want of time or room. Call it by itself.", {})
+                case "tools/call":
+                    result = self._result(params, {})
+                case _:
+                    raise RpcError(METHOD_NOT_FOUND, "Method not found")
+        except RpcError as error:
+            return _error_text(id_, error)
+        return _result_text(id_, result)
+
+    def _initialized(self, params: dict[str, Any]) -> dict[str, Any]:
+        asked = params.get("protocolVersion")
+        if not isinstance(asked, str):
+            raise RpcError(INVALID_PARAMS, "params.protocolVersion must be a string")
+        return {
+            "protocolVersion": asked if asked in WITH_INITIALIZE else WITH_INITIALIZE[0],
+            "capabilities": _CAPABILITIES,
+            "serverInfo": _SERVER,
+            "instructions": tools.instructions(self.caller),
+        }
+
+    def _tools(self, params: dict[str, Any]) -> dict[str, Any]:
+        if params.get("cursor") is not None:
+            raise RpcError(INVALID_PARAMS, "There is one page of tools")
+        return {"tools": tools.described(self.caller)}
+
+    def _result(self, params: dict[str, Any], about: dict[str, Any]) -> str:
+        """Carry a tool out, and write its result. Raises RpcError for what is no tool."""
+        name, arguments = params.get("name"), params.get("arguments")
+        if not isinstance(name, str) or name not in tools.TOOLS:
+            raise RpcError(INVALID_PARAMS, "Unknown tool")
+        if not isinstance(arguments, dict | None):
+            raise RpcError(INVALID_PARAMS, "params.arguments must be an object")
+        reads = tools.TOOLS[name].scope == "read"
+        try:
+            tools.check(name, arguments or {}, self.caller)
+            structured = self.call(name, arguments or {})
+        except tools.Mistake as mistake:
+            return _failed(str(mistake), about)
+        except Refused as refused:
+            note_refused(self.event, refused)
+            return _failed(tools.advice(refused, name), about)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the model must hear that it is not known
+            log_failure(self.event, "Tool failed", failure)
+            return _failed(tools.READING_FAILED if reads else tools.UNKNOWN, about)
+        text = f"{tools.DATA}\n{structured}" if '"title":' in structured else structured
+        content = f'[{{"type":"text","text":{json_text.string(text)}}}]'
+        more = compact(about)[1:-1]
+        result = f'{{"content":{content},"structuredContent":{structured},"isError":false{"," if more else ""}{more}}}'
+        # Only who reads can get so much.
+        if _bytes(result) > _ROOM:
+            return _failed("That is too much for one answer. Call again with a smaller limit or a shorter time.", about)
+        return result
+
+
+def _read(message: Any) -> tuple[str | None, str | None, dict[str, Any]]:
+    """Read a message: id as JSON text, None of a notification; method, None of a response; params.
+
+    Raises RpcError when it is none.
+    """
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        raise RpcError(INVALID_REQUEST, "This is no JSON-RPC 2.0 message")
+    method, params = message.get("method"), message.get("params", {})
+    id_ = _id(message.get("id"))
+    if "id" in message and id_ is None:
+        raise RpcError(INVALID_REQUEST, f"id must be a number or a string of at most {MAX_ID} characters")
+    if method is None and id_ is not None and ("result" in message or "error" in message):
+        return id_, None, {}
+    if not isinstance(method, str):
+        raise RpcError(INVALID_REQUEST, "method must be a string")
+    if not isinstance(params, dict):
+        raise RpcError(INVALID_PARAMS, "params must be an object")
+    return id_, method, params
+
+
+def _id(value: object) -> str | None:
+    """Write an id as JSON text, None when it is none."""
+    if isinstance(value, Decimal):
+        return str(value) if len(str(value)) <= MAX_ID else None
+    if isinstance(value, str) and len(value) <= MAX_ID and value.isprintable():
+        return json_text.string(value)
+    return None
+
+
+def _meta(message: Any) -> dict[str, Any]:
+    params = message.get("params") if isinstance(message, dict) else None
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return meta if isinstance(meta, dict) else {}
+
+
+def _decoded(value: str | None) -> str | None:
+    """Read a header that is Base64 of UTF-8 where plain text could not be sent."""
+    begin, end = _ENCODED
+    if value is None or not (value.startswith(begin) and value.endswith(end)):
+        return value
+    try:
+        return b64decode(value[len(begin) : -len(end)], validate=True).decode()
+    except ValueError:
+        return None
+
+
+def _failed(text: str, about: dict[str, Any]) -> str:
+    return compact({"content": [{"type": "text", "text": text}], "isError": True} | about)
+
+
+def _result_text(id_: str, result: str) -> str:
+    return f'{{"jsonrpc":"2.0","id":{id_},"result":{result}}}'
+
+
+def _error_text(id_: str, error: RpcError) -> str:
+    told = {"code": error.code, "message": str(error)} | ({"data": error.data} if error.data else {})
+    return f'{{"jsonrpc":"2.0","id":{id_},"error":{compact(told)}}}'
+
+
+def _bytes(text: str) -> int:
+    """Count the bytes of text in Lambda's response, as the runtime escapes it there."""
+    return len(json_text.string(text).encode())

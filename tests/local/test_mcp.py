@@ -1,0 +1,87 @@
+"""The official client speaks with POST /mcp of the running stack, by an agent's key."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.local.stacks import Stack
+
+USER = 4_711
+
+
+@pytest.fixture(scope="module")
+def agent_key(stack: Stack) -> Callable[..., str]:
+    """Make keys of the user."""
+
+    def make(*scopes: str) -> str:
+        headers = {"Authorization": f"Bearer {stack.key}"}
+        wanted = {"name": "MCP", "userId": USER, "agentId": 7, "maxValueUsd": 500, "scopes": scopes}
+        made = httpx.post(f"{stack.url}/api/keys", headers=headers, json=wanted)
+        return str(made.json()["key"])
+
+    return make
+
+
+async def used(tools: Client, name: str, **arguments: Any) -> Any:
+    result = await tools.call_tool(name, arguments)
+    assert not result.is_error, result
+    return result.structured_content
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
+async def test_a_model_records_corrects_and_reads(stack: Stack, agent_key: Callable[..., str], mode: str) -> None:
+    headers = {"Authorization": f"Bearer {agent_key('record', 'read', 'correct')}"}
+    deal = {"outcome_type": "deal_closed", "title": "Renewed Acme", "value_usd": "12.50"}
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(f"{stack.url}/mcp", http_client=http), mode=mode) as tools,
+    ):
+        listed = (await tools.list_tools()).tools
+        assert len(listed) == 6
+        assert f"user {USER} and agent 7 only" in (listed[0].description or "")
+        first = await used(tools, "record_outcome", **deal, idempotency_key=f"deal-{mode}")
+        again = await used(tools, "record_outcome", **deal, idempotency_key=f"deal-{mode}")
+        assert (first["replayed"], again["replayed"], again["id"]) == (False, True, first["id"])
+        several = [{**deal, "idempotency_key": f"{mode}-{number}"} for number in range(2)]
+        assert (await used(tools, "record_outcomes", outcomes=several))["recorded"] == 2
+        about = {"outcome_id": first["id"], "reason": "Misread", "idempotency_key": f"amend-{mode}"}
+        assert (await used(tools, "amend_outcome", **about, value_usd=7))["outcome"]["value_usd"] == 7
+        about["idempotency_key"] = f"void-{mode}"
+        assert (await used(tools, "void_outcome", **about))["outcome"]["status"] == "void"
+        page = await used(tools, "list_outcomes", limit=3, start=datetime.now(UTC).date().isoformat())
+        assert [each["status"] for each in page["outcomes"]] == ["recorded", "recorded", "void"]
+        assert (await used(tools, "value_summary"))["voided"]["count"] >= 1
+        refused = await tools.call_tool("record_outcome", {**deal, "value_usd": 501, "idempotency_key": "much"})
+        assert refused.is_error
+
+
+async def test_a_key_hears_of_what_it_may_not(stack: Stack, agent_key: Callable[..., str]) -> None:
+    headers = {"Authorization": f"Bearer {agent_key('record')}"}
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(f"{stack.url}/mcp", http_client=http)) as tools,
+    ):
+        refused = await tools.call_tool("list_outcomes", {})
+        assert refused.is_error
+        assert "has no scope `read`" in str(refused.content)
+
+
+def test_whoever_has_no_key_hears_what_to_send(stack: Stack) -> None:
+    answer = httpx.post(f"{stack.url}/mcp", json={}, headers={"Authorization": "Bearer wrong"})
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+def test_a_session_is_refused(stack: Stack) -> None:
+    assert httpx.post(f"{stack.url}/mcp", json={}, headers={"Cookie": stack.cookie(USER)}).status_code == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_no_stream_is_held_and_no_session_ended(stack: Stack, method: str) -> None:
+    answer = httpx.request(method, f"{stack.url}/mcp", headers={"Accept": "text/event-stream"})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
