@@ -80,7 +80,7 @@ def test_what_is_exported_here_is_imported_there_once(
 
     with template_tables(template):
         for expected in ("created", "replayed"):
-            lines = list(_importing.lines(file.encode().splitlines(keepends=True), scope=""))
+            lines = list(_importing.keyed(_importing.json_lines(file.encode().splitlines(keepends=True)), scope=""))
             results = record([line.body for line in lines if line.body])
             assert [result["status"] for result in results] == [expected] * len(lines)
         there = exported()

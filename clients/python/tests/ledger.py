@@ -342,7 +342,9 @@ class Ledger:
         writer = csv.DictWriter(file, [*OUTCOME, *EXPORTED_ALSO])
         if not begin:
             writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            metadata = None if row["metadata"] is None else encode(row["metadata"]).decode()
+            writer.writerow({**row, "metadata": metadata})
         return 200, {"Content-Type": "text/csv; charset=utf-8", **more}, file.getvalue()
 
     def _summary(self, user: int, query: dict[str, list[str]]) -> Answer:

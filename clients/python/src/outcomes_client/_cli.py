@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
 from importlib.metadata import version
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
@@ -257,8 +257,12 @@ def summary(
 @app.command("import")
 def import_(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="FILE.jsonl|-", help="JSON Lines, or - for standard input.")
+        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="JSON Lines or CSV; - for standard input.")
     ],
+    layout: Annotated[
+        Literal["jsonl", "csv"] | None,
+        typer.Option("--format", help="What it is.", show_default="csv where the name ends so, else jsonl"),
+    ] = None,
     scope: Annotated[
         str, typer.Option(help="Sets lines apart that are equal to ones imported before, and yet new work.")
     ] = "",
@@ -275,6 +279,8 @@ def import_(
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    as_csv = file.name.lower().endswith(".csv") if layout is None else layout == "csv"
+    parsed = _importing.keyed(_importing.csv_rows(file) if as_csv else _importing.json_lines(file), scope)
     tally: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     report = _terminal.console(stderr=True)
@@ -291,7 +297,7 @@ def import_(
         with bar:
             task = bar.add_task("", total=_size(file))
             try:
-                for outcomes, failure in _importing.record(client, _importing.lines(file, scope)):
+                for outcomes, failure in _importing.record(client, parsed):
                     for one in outcomes:
                         tally[one.status] += 1
                         unread.update(set(one.ignored_fields))
@@ -304,6 +310,8 @@ def import_(
                             printable(f"stopped before the end, near line {reached}: {failure}"), soft_wrap=True
                         )
                         tally["stopped"] = 1
+            except _importing.HeadingError as exc:
+                raise typer.BadParameter(str(exc), param_hint="FILE") from exc
             except KeyboardInterrupt:
                 report.print(f"interrupted after line {reached}")
                 tally["stopped"] = 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,12 @@ _SENT_AS = {
     "createdAt": "created_at",
 }
 _STANDING = ("status", "recorded_by", "version")
+_NOT_TEXT = ("user_id", "agent_id", "value_usd", "metadata")
+
+_BOM = b"\xef\xbb\xbf"
+# By these the API's export finds what a spreadsheet would run.
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+_SEPARATOR = re.compile("([;\t\r\n])")
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,102 @@ class Line:
     fault: str = ""
 
 
-def lines(file: Iterable[bytes], scope: str) -> Iterator[Line]:
-    """Read the lines that are not blank, and give each its key.
+class HeadingError(Exception):
+    """Says that a file of CSV does not begin with its columns' names."""
+
+
+def json_lines(file: Iterable[bytes]) -> Iterator[Line]:
+    """Read the lines of JSON Lines that are not blank."""
+    for number, line in enumerate(file, start=1):
+        text = line.removeprefix(_BOM).strip() if number == 1 else line.strip()
+        if not text:
+            continue
+        try:
+            said = _json.decode(text)
+        except ValueError as exc:
+            yield Line(number, len(line), None, f"Invalid line: {exc}")
+            continue
+        if isinstance(said, dict):
+            yield Line(number, len(line), said)
+        else:
+            yield Line(number, len(line), None, "Invalid line: not a JSON object")
+
+
+def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
+    """Read the rows of CSV as the API exports it, known by its heading; a row's number is that of its last line.
+
+    Raises:
+        HeadingError: the heading does not name `outcome_type` and `title`, or names a column twice.
+    """
+    read = [0]  # bytes
+
+    def text() -> Iterator[str]:
+        for number, line in enumerate(file, start=1):
+            read[0] += len(line)
+            # What is no UTF-8 is refused with the row that it stands in.
+            yield (line.removeprefix(_BOM) if number == 1 else line).decode(errors="surrogateescape")
+
+    rows = csv.reader(text(), strict=True)
+    try:
+        heading = next(rows, [])
+    except csv.Error:
+        heading = []
+    if not {"outcome_type", "title"} <= set(heading) or len(set(heading)) < len(heading):
+        raise HeadingError(
+            "its first line must name the columns, outcome_type and title among them, separated by commas"
+        )
+    before = 0
+    while True:
+        said, fault = None, ""
+        try:
+            row = next(rows)
+            if row and len(row) != len(heading):
+                fault = f"it has {len(row)} cells, and the heading {len(heading)}"
+            elif row:
+                said = {name: _cell(name, cell) for name, cell in zip(heading, row, strict=True)}
+        except StopIteration:
+            return
+        except (csv.Error, ValueError) as exc:
+            fault = str(exc)
+        size, before = read[0] - before, read[0]
+        if said is not None or fault:
+            yield Line(rows.line_num, size, said, f"Invalid line: {fault}" if fault else "")
+
+
+def _cell(name: str, cell: str) -> Any:
+    """Read a cell; one that is empty is null, as the API exports null.
+
+    Raises:
+        ValueError: a number or metadata is not what JSON takes for one.
+    """
+    if not cell:
+        return None
+    if name in _NOT_TEXT:
+        try:
+            return _json.decode(cell.encode() if name != "metadata" else unguarded(cell).encode())
+        except ValueError as exc:
+            raise ValueError(f"{name} cannot be read: {exc}") from exc
+    return unguarded(cell) if name in ("title", "description") else cell
+
+
+def unguarded(text: str) -> str:
+    """Take away the apostrophes that an export puts before what a spreadsheet would run as a formula.
+
+    Text that had such an apostrophe of its own is exported as the same, and loses it.
+    """
+    first, *more = _SEPARATOR.split(text)
+    if first.startswith("'") and (_begins_formula(first[1:]) or (first == "'" and more and more[0] != ";")):
+        first = first[1:]
+    cells = [each[1:] if each.startswith("'") and _begins_formula(each[1:].replace('"', "")) else each for each in more]
+    return "".join([first, *cells])
+
+
+def _begins_formula(text: str) -> bool:
+    return next((char for char in text if char.isprintable() and not char.isspace()), "") in _FORMULA
+
+
+def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
+    """Make of each line a request body, and give it its key.
 
     A line is a request body of the API or an outcome as the API lists it. One that names no `idempotencyKey` gets one
     from what it says (layout, key order and spelling do not matter) and from how many equal lines stand before it. So
@@ -51,15 +153,15 @@ def lines(file: Iterable[bytes], scope: str) -> Iterator[Line]:
     it happened, happened when it was recorded.
     """
     seen: Counter[bytes] = Counter()
-    for number, line in enumerate(file, start=1):
-        text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
-        if not text:
+    for line in lines:
+        if line.body is None:
+            yield line
             continue
         try:
-            body = _read(text)
+            body = _body(line.body)
             canonical = _json.canonical(body)
         except (ValueError, RecursionError) as exc:
-            yield Line(number, len(line), None, f"Invalid line: {exc}")
+            yield replace(line, body=None, fault=f"Invalid line: {exc}")
             continue
         if "idempotencyKey" not in body:
             digest = hashlib.sha256(scope.encode() + b"\0" + canonical).digest()
@@ -69,21 +171,18 @@ def lines(file: Iterable[bytes], scope: str) -> Iterator[Line]:
             created_at = body.pop("created_at")
             body.pop("id", None)
             body.setdefault("occurredAt", created_at)
-        yield Line(number, len(line), body)
+        yield replace(line, body=body)
 
 
-def _read(text: bytes) -> dict[str, Any]:
-    """Read a line, its fields spelled as in a request; an idempotency key that is null is none.
+def _body(said: dict[str, Any]) -> dict[str, Any]:
+    """Spell the fields as in a request; an idempotency key that is null is none.
 
     Of a listed outcome, what the ledger adds is left out where it does not make it another one: the same may be listed
     without it, or be confirmed meanwhile.
 
     Raises:
-        ValueError: it is not the JSON text of an object, or says a field in both spellings.
+        ValueError: it says a field in both spellings.
     """
-    said: dict[str, Any] = _json.decode(text)
-    if not isinstance(said, dict):
-        raise ValueError("not a JSON object")
     body = {_SENT_AS.get(name, name): value for name, value in said.items()}
     if len(body) < len(said):
         raise ValueError("it says {} and {}".format(*next(pair for pair in _SENT_AS.items() if said.keys() >= {*pair})))
