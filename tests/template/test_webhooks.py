@@ -16,8 +16,8 @@ from local.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE
 
 from . import test_functions
-from . import test_production as production
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
+from .test_events import AS_ALL_OTHERS
 from .test_production import FUNCTION, answer, description, metrics
 from .test_production_mutations import Mutate, Promise, allow, assert_missed, params, the
 
@@ -212,21 +212,6 @@ def test_the_dashboard_shows_webhooks_where_there_are_any(complete: Deployment) 
         (16, 26, 8),
     ]
     assert '"Webhooks' not in deploy(EventBusName=BUS).one("AWS::CloudWatch::Dashboard")["DashboardBody"]
-
-
-AS_ALL_OTHERS: list[Promise] = [
-    production.test_only_a_function_of_ours_may_be_a_function_s_role,
-    production.test_every_function_logs_where_lines_are_not_kept_for_ever,
-    production.test_the_services_trace,
-    production.test_a_stack_s_metrics_do_not_mix_with_another_s,
-    production.test_there_is_an_alarm_for_each_kind_of_trouble,
-    production.test_an_alarm_is_silent_when_there_is_no_traffic,
-    production.test_an_alarm_looks_at_what_is_this_stack_s,
-    production.test_no_alarm_looks_at_more_than_cloudwatch_takes,
-    production.test_an_alarm_adds_up_all_that_it_looks_at,
-    production.test_whatever_a_function_is_configured_with_reaches_its_callers,
-    production.test_every_function_is_called_by_an_alias_that_a_release_moves,
-]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from ._errors import OutcomesError
 Write = Callable[[IO[bytes], Iterable[str]], None]
 
 DECIMAL_DIGITS, DECIMAL_PLACES = 38, 23
-"""Of `value_usd` in Parquet: 15 digits before the point, as many as a value may have, and what then is left of those
+"""Digits of `value_usd` in Parquet: 15 before the point, as many as a value may have, and what then is left of those
 that 16 bytes hold."""
 
 _EXACT = Context(prec=1000)

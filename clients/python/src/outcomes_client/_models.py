@@ -25,7 +25,7 @@ class OutcomeType(StrEnum):
 
 
 Division = Literal["day", "week", "month"]
-"""What a summary's time is divided into."""
+"""Parts that a summary's time is divided into."""
 
 
 class OutcomeStatus(StrEnum):

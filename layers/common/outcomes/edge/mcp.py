@@ -34,7 +34,7 @@ HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022
 
 _STATUS = {METHOD_NOT_FOUND: 404}
-"""Of errors in the revision of which each request stands for itself; all others are 400."""
+"""Statuses of errors in the revision of which each request stands for itself; all others are 400."""
 
 MAX_BATCH = 50
 MAX_ID = 255

@@ -22,7 +22,7 @@ PORTION_SECONDS = 30.0
 the 60 s that AWS's CLI waits for an answer."""
 
 SHARE = 0.25
-"""Of the units a second that a table takes at most: the rest is for those who record and read meanwhile."""
+"""Part of the units a second that a table takes at most; the rest is for those who record and read meanwhile."""
 
 
 class Tables(NamedTuple):

@@ -28,10 +28,10 @@ SPREAD = 0.04
 """Share of a wait by which it may be longer, so that what failed together is not tried again together."""
 
 KEYS_SECONDS = 300
-"""How long the signing keys are kept."""
+"""Time for which the signing keys are kept."""
 
 OVERLAP_SECONDS = 24 * HOUR
-"""How long the previous secret signs beside the current one, from when that was put there."""
+"""Time for which the previous secret signs beside the current one, from when that was put there."""
 
 _LEVELS = 64
 """More than an event is nested: its metadata is the deepest of it, 32 levels."""

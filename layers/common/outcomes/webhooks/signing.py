@@ -6,10 +6,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
 PREFIX = "whsec_"
-"""What a secret begins with where it is shown. Secrets Manager, which makes ours, cannot write it."""
+"""Prefix of a secret where it is shown. Secrets Manager, which makes ours, cannot write it."""
 
 KEY_BYTES = range(24, 65)
-"""How many a key has."""
+"""Lengths that a key may have."""
 
 _ID = re.compile(r"[\w:/#-]{1,256}", re.ASCII)
 """An id without a full stop, which separates what is signed, and fit for a header."""
