@@ -2,7 +2,6 @@
 
 import typing
 
-from ._calls import Retry
 from ._errors import (
     ApiError,
     BrokenAnswerError,
@@ -43,6 +42,7 @@ from ._models import (
 )
 
 if typing.TYPE_CHECKING:
+    from ._calls import Retry
     from ._client import AsyncOutcomesClient, OutcomesClient
 
 __all__ = [
@@ -87,13 +87,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> typing.Any:
-    """Load the two clients when they are asked for: httpx takes longer than the help of the command."""
-    if name not in ("AsyncOutcomesClient", "OutcomesClient"):
+    """Load what makes calls when it is asked for: httpx alone takes longer than the help of the command."""
+    if name == "Retry":
+        from . import _calls as module
+    elif name in ("AsyncOutcomesClient", "OutcomesClient"):
+        from . import _client as module  # type: ignore[no-redef]  # one name for whichever module it is
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import _client
-
-    client = globals()[name] = getattr(_client, name)
-    return client
+    loaded = globals()[name] = getattr(module, name)
+    return loaded
 
 
 def __dir__() -> list[str]:

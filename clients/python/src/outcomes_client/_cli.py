@@ -6,21 +6,32 @@ import os
 import stat
 import sys
 import time
-import uuid
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
-from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from . import _cli_corrections, _cli_keys, _exporting, _importing, _login, _terminal, _watching
+from . import _cli_completion, _cli_corrections, _cli_keys, _terminal
+from ._cli_completion import files, time_zones
 from ._display import money, printable
 from ._models import Division, OutcomeStatus, OutcomeType, PeriodTotal, Summary
-from ._terminal import Cookie, Url, connect, decimal, grid, json_object, local, moment, numbers, print_json, repeat
+from ._terminal import (
+    Cookie,
+    Url,
+    connect,
+    decimal,
+    grid,
+    json_object,
+    local,
+    moment,
+    new_key,
+    numbers,
+    print_json,
+    repeat,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,13 +42,15 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY, or is kept by "
     "login: an argument would be seen by everyone on the machine.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=False,  # it is a command, as people know it of others
     pretty_exceptions_enable=False,
 )
 
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         print(f"outcomes {version('outcomes-client')}")
         raise typer.Exit
 
@@ -53,6 +66,7 @@ def options(
 
 app.add_typer(_cli_corrections.app)
 app.add_typer(_cli_keys.app, name="keys")
+app.add_typer(_cli_completion.app)
 
 MOST = 366  # days, weeks or months of a summary
 
@@ -86,7 +100,7 @@ def record(
     cookie: Cookie = None,
 ) -> None:
     """Record one outcome and print its id."""
-    key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+    key = new_key() if idempotency_key is None else idempotency_key
     with connect(url, cookie) as client:
         try:
             recorded = client.record(
@@ -170,6 +184,8 @@ def watch(
 
     While there is no answer it waits, says so, and then goes on with what came meanwhile.
     """
+    from . import _watching
+
     with connect(url, cookie) as client:
         try:
             waits = False
@@ -199,7 +215,9 @@ def summary(
     ] = None,
     start: Start = None,
     end: End = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA name, for where days begin; default UTC.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(autocompletion=time_zones, help="IANA name, for where days begin; default UTC.")
+    ] = None,
     outcome_type: Types = None,
     agent: Agent = None,
     by: Annotated[
@@ -257,7 +275,8 @@ def summary(
 @app.command("import")
 def import_(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="JSON Lines or CSV; - for standard input.")
+        typer.FileBinaryRead,
+        typer.Argument(metavar="FILE|-", autocompletion=files, help="JSON Lines or CSV; - for standard input."),
     ],
     layout: Annotated[
         Literal["jsonl", "csv"] | None,
@@ -278,6 +297,8 @@ def import_(
     stays. Give --scope (a date, say) when a new file says the same as an old one and means new work.
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from . import _importing
 
     as_csv = file.name.lower().endswith(".csv") if layout is None else layout == "csv"
     parsed = _importing.keyed(_importing.csv_rows(file) if as_csv else _importing.json_lines(file), scope)
@@ -351,6 +372,8 @@ def export(
     A file is there when all of it is; until then, and if that fails, it is as it was before. Parquet needs
     outcomes-client's extra parquet; what an outcome is worth is a decimal with 23 places, exactly.
     """
+    from . import _exporting
+
     try:
         write = _exporting.writer(layout.value)
     except ModuleNotFoundError as exc:
@@ -389,6 +412,7 @@ def mcp(
     except ModuleNotFoundError as exc:
         print(f"{exc.name} is not installed: install outcomes-client[mcp]", file=sys.stderr)
         raise typer.Exit(2) from exc
+    from . import _login
     from ._client import AsyncOutcomesClient
 
     serve(AsyncOutcomesClient(**_login.settings(url, cookie)), port if http else None)
@@ -409,6 +433,7 @@ def login(url: Url = None, cookie: Cookie = None) -> None:
     What neither an option nor a variable says is asked for. They are kept in a file that nobody else can read, and
     count where variables and options say nothing.
     """
+    from . import _login
     from ._client import OutcomesClient
 
     key = os.environ.get("INTERNAL_API_KEY")
@@ -442,6 +467,8 @@ def login(url: Url = None, cookie: Cookie = None) -> None:
 @app.command()
 def logout() -> None:
     """Remove what login kept on this machine; the key and the session themselves stay valid."""
+    from . import _login
+
     print("Removed." if _login.forget() else "There is nothing to remove.", file=sys.stderr)
 
 
@@ -468,6 +495,8 @@ def _size(file: IO[bytes]) -> int | None:
 
 def _today(timezone: str) -> date:
     """Tell the date in a time zone; in UTC where there is none of that name, which the API then says."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         return datetime.now(ZoneInfo(timezone)).date()
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -489,6 +518,8 @@ def _against(totals: Summary, before: PeriodTotal) -> str:
 
 def _length(period: PeriodTotal, timezone: str) -> str:
     """Say how long a period is by the clocks there: in days, if it is of whole ones."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         zone = ZoneInfo(timezone)
         start, end = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
@@ -11,10 +10,23 @@ from typing import Annotated, Any
 
 import typer
 
-from . import _json
 from ._display import money, printable
 from ._models import Corrected, Correction, OutcomeType
-from ._terminal import Cookie, Url, connect, console, decimal, grid, json_object, local, moment, print_json, repeat
+from ._terminal import (
+    Cookie,
+    Url,
+    connect,
+    console,
+    decimal,
+    grid,
+    json_object,
+    local,
+    moment,
+    new_key,
+    print_json,
+    repeat,
+    shown,
+)
 
 app = typer.Typer()
 
@@ -61,7 +73,7 @@ def get(
         ("Happened", local(one.occurred_at)),
         ("Recorded", f"{local(one.created_at)} by {one.recorded_by or 'unknown'}"),
         ("About", one.description),
-        ("Metadata", None if one.metadata is None else _json.shown(one.metadata)),
+        ("Metadata", None if one.metadata is None else shown(one.metadata)),
     ):
         if text:
             about.add_row(name, printable(text))
@@ -174,7 +186,7 @@ def uphold(
 
 def _do(correct: Callable[[str], Corrected], idempotency_key: str | None) -> None:
     """Correct, and print the correction's id alone, for scripts, and beside it what a person wants to know."""
-    key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+    key = new_key() if idempotency_key is None else idempotency_key
     try:
         corrected = correct(key)
     except KeyboardInterrupt:
@@ -193,4 +205,4 @@ def _changes(correction: Correction) -> str:
 
 def _side(change: dict[str, Any], name: str) -> str:
     """Write what was there before or after; long metadata of old corrections is left out by the API."""
-    return _json.shown(change[name]) if name in change else "..."
+    return shown(change[name]) if name in change else "..."

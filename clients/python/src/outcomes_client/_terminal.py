@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, override
 
 import typer
 
-from . import _json, _login
 from ._display import printable
 
-# What is slow to import, httpx and rich, is imported where it is used: help and version must not wait for it.
+# What help and version do not need is imported where it is used: httpx and rich, and what reads answers.
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Column, Table
@@ -42,6 +41,13 @@ def show_warnings() -> None:
     LOG.propagate = False  # the SDK of MCP shows what comes to the root, too
 
 
+def new_key() -> str:
+    """Name a piece of work that has no name: a random UUID."""
+    from uuid import uuid4
+
+    return str(uuid4())
+
+
 def repeat(key: str) -> str:
     """Say how a call can be repeated without counting twice."""
     return f"Safe to repeat with --idempotency-key {key}"
@@ -60,6 +66,8 @@ def decimal(text: str) -> Decimal:
 
 def json_object(text: str) -> dict[str, Any]:
     """Read an option that is a JSON object."""
+    from . import _json
+
     try:
         value = _json.decode(text.encode())
     except ValueError as exc:
@@ -79,6 +87,7 @@ def moment(text: str) -> date | str:
 
 def connect(url: str | None, cookie: str | None) -> OutcomesClient:
     """Make the client of a command."""
+    from . import _login
     from ._client import OutcomesClient
 
     return OutcomesClient(**_login.settings(url, cookie))
@@ -112,4 +121,11 @@ def grid(*headings: str | Column, show_header: bool = True) -> Table:
 
 def print_json(value: object) -> None:
     """Print JSON, for pipes."""
-    print(_json.shown(value))
+    print(shown(value))
+
+
+def shown(value: object) -> str:
+    """Write JSON as one line that no terminal obeys."""
+    from . import _json
+
+    return _json.shown(value)
