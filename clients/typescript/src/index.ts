@@ -1,0 +1,6 @@
+// Record the valuable work that an agent finishes, exactly once, and read it back.
+
+export { type ClientOptions, OutcomesClient, type Retry } from "./client.js";
+export * from "./errors.js";
+export { Decimal } from "./json.js";
+export type * from "./models.js";
