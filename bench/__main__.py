@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.command import command_start
 from bench.growth import list_growth
 from bench.measure import (
     LAYER,
@@ -163,6 +164,7 @@ def main() -> int:
     totals_growth(report, short)
     laptop_growth(report, short)
     feed_delay(report, short)
+    command_start(report, runs=3 if short else 21)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())
     report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCode, packages and memory: `{digest()}`")

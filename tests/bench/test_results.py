@@ -3,6 +3,7 @@
 import pytest
 
 from bench.__main__ import RESULTS, START_BARS, WARM_BARS
+from bench.command import COMMAND_BARS
 from bench.measured_code import digest
 
 TEXT = RESULTS.read_text()
@@ -12,7 +13,7 @@ def test_the_results_are_of_this_code() -> None:
     assert f"`{digest()}`" in TEXT, "bench/RESULTS.md was measured of other code, packages or memory: run `make bench`"
 
 
-@pytest.mark.parametrize(("name", "limit"), [*START_BARS.items(), *WARM_BARS.items()])
+@pytest.mark.parametrize(("name", "limit"), [*START_BARS.items(), *WARM_BARS.items(), *COMMAND_BARS.items()])
 def test_a_bar_is_met_in_the_results(name: str, limit: float) -> None:
     rows = [line.strip("| ").split(" | ") for line in TEXT.splitlines() if line.startswith("|")]
     assert [f"{limit:g}", "met"] in [row[-2:] for row in rows if row[0] == name]

@@ -44,6 +44,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,  # it is a command, as people know it of others
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # help in frames would take as long again
 )
 
 
@@ -180,9 +181,10 @@ def watch(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Show outcomes of the session's user as they are recorded, a line each, until Ctrl-C.
+    """Show outcomes as they are recorded, until Ctrl-C.
 
-    While there is no answer it waits, says so, and then goes on with what came meanwhile.
+    A line for each of the session's user. While there is no answer it waits, says so, and then goes on with what came
+    meanwhile.
     """
     from . import _watching
 
@@ -229,7 +231,7 @@ def summary(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Show what the outcomes add up to: in total, by day, type and agent."""
+    """Show what outcomes add up to: in all, by day, type and agent."""
     if days is not None:
         if start is not None or end is not None:
             raise typer.BadParameter("says the same as --from and --to: give one or the other", param_hint="--days")
@@ -288,7 +290,7 @@ def import_(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Record every line of a file; run it again and nothing is recorded twice.
+    """Record every line of a file, once however often it is run.
 
     Each line is a request body of the API, or a line of an export, which keeps the time when it happened: without the
     platform's key, or a key with the scope backfill, that may be 34 days ago at most. Lines are told apart by what they
@@ -367,10 +369,10 @@ def export(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Write every outcome of the session's user that is not void, newest first.
+    """Write all outcomes that are not void, newest first.
 
-    A file is there when all of it is; until then, and if that fails, it is as it was before. Parquet needs
-    outcomes-client's extra parquet; what an outcome is worth is a decimal with 23 places, exactly.
+    They are the session's user's. A file is there when all of it is; until then, and if that fails, it is as it was
+    before. Parquet needs outcomes-client's extra parquet; what an outcome is worth is a decimal with 23 places.
     """
     from . import _exporting
 
@@ -420,7 +422,7 @@ def mcp(
 
 @app.command()
 def doctor(url: Url = None, cookie: Cookie = None) -> None:
-    """Check URL, key, session, clock and version, and say what is wrong. Records nothing."""
+    """Say what is wrong with URL, key, session, clock or version. Records nothing."""
     with connect(url, cookie) as client:
         if not _healthy(client):
             raise typer.Exit(1)
@@ -428,7 +430,7 @@ def doctor(url: Url = None, cookie: Cookie = None) -> None:
 
 @app.command()
 def login(url: Url = None, cookie: Cookie = None) -> None:
-    """Keep URL, key and session for this user's next commands, once they are found to work.
+    """Try URL, key and session, and keep them for later commands.
 
     What neither an option nor a variable says is asked for. They are kept in a file that nobody else can read, and
     count where variables and options say nothing.
@@ -466,7 +468,7 @@ def login(url: Url = None, cookie: Cookie = None) -> None:
 
 @app.command()
 def logout() -> None:
-    """Remove what login kept on this machine; the key and the session themselves stay valid."""
+    """Remove what login kept on this machine. Key and session stay valid."""
     from . import _login
 
     print("Removed." if _login.forget() else "There is nothing to remove.", file=sys.stderr)

@@ -22,7 +22,9 @@ def completion(
         Literal["bash", "zsh", "fish", "powershell"], typer.Argument(metavar="SHELL", help="For which shell.")
     ],
 ) -> None:
-    """Print the script by which a shell completes commands, options and values.
+    """Print the script by which a shell completes this command.
+
+    It completes commands, options and their values.
 
     Put this into what the shell reads when it starts:
 

@@ -56,7 +56,7 @@ def get(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Show one outcome of the session's user, and what was corrected, oldest first."""
+    """Show one outcome, and what was corrected, oldest first."""
     with connect(url, cookie) as client:
         found = client.get(outcome_id)
     if json:
@@ -165,7 +165,7 @@ def dispute(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Say as its owner that an outcome is not right; it then counts no longer."""
+    """Say as its owner that an outcome is not right. It then counts no longer."""
     with connect(url, cookie) as client:
         _do(lambda key: client.dispute(outcome_id, reason, idempotency_key=key), idempotency_key)
 

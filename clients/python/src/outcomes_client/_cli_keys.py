@@ -15,7 +15,7 @@ from ._models import NewAgentKey, OutcomeType
 from ._terminal import Cookie, Url, connect, console, decimal, grid, local, moment, numbers, print_json
 
 app = typer.Typer(
-    help="Make, list, rotate and revoke the keys of a user's agents, by the session or the platform's key.",
+    help="Make, list, rotate and revoke the keys of a user's agents. By the session or the platform's key.",
     no_args_is_help=True,
 )
 
