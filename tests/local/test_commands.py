@@ -34,6 +34,17 @@ Resources:
   Stage: {Type: AWS::ApiGateway::Stage, Properties: {RestApiId: !Ref Api, StageName: v1}}
 """
 OUTCOME = {"outcomeType": "task_complete", "title": "Checked"}
+# Each process tells of itself: functions are others, which write to the same log.
+TELL_OF_GARBAGE = """
+import gc, os, threading, time
+def tell(collects=True):
+    while True:
+        if gc.isenabled() != collects:
+            collects = not collects
+            os.write(2, f"{os.getpid()} collects: {collects}\\n".encode())
+        time.sleep(0.005)
+threading.Thread(target=tell, daemon=True).start()
+"""
 
 
 def logical_ids(template: Any, type_: str) -> set[str]:
@@ -185,6 +196,18 @@ def test_workers_do_not_outlive_a_stack_that_was_killed(tmp_path: Path) -> None:
         assert gone.returncode == 1
         assert "is gone; start one with: make run" in gone.stderr
         assert gone.stderr.count("\n") == 1
+
+
+def test_a_stack_looks_for_no_garbage_while_it_starts_and_does_from_then_on(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(TELL_OF_GARBAGE)
+    environment = {"PYTHONPATH": str(tmp_path)}
+    with running(tmp_path, "--template", str(project / "template.yaml"), environment=environment) as stack:
+        deadline = time.monotonic() + 10
+        told: list[str] = []
+        while told != ["False", "True"]:
+            assert time.monotonic() < deadline, told
+            time.sleep(0.01)
+            told = re.findall(f"^{stack.process.pid} collects: (.*)$", stack.log, re.MULTILINE)
 
 
 def test_a_worker_that_hangs_does_not_outlive_a_stack_that_was_killed(project: Path, tmp_path: Path) -> None:

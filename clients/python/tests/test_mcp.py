@@ -76,12 +76,12 @@ async def test_the_tools_are_precise(model: Model) -> None:
     assert list(tools) == ["record_outcome", "record_outcomes", *correct, "list_outcomes", "value_summary"]
     record = tools["record_outcome"].input_schema
     assert record["required"] == ["outcome_type", "title", "idempotency_key"]
-    assert record["$defs"]["OutcomeType"]["enum"] == list(OutcomeType)
+    assert record["properties"]["outcome_type"]["enum"] == list(OutcomeType)
     assert record["properties"]["title"]["maxLength"] == 200
     assert tools["record_outcomes"].input_schema["$defs"]["Item"]["required"] == record["required"]
     hints = {name: tool.annotations.model_dump(exclude_none=True) for name, tool in tools.items() if tool.annotations}
-    adding = {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": True}
-    reading = {"read_only_hint": True}
+    adding = {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": True, "open_world_hint": False}
+    reading = {"read_only_hint": True, "open_world_hint": False}
     changing = {**adding, "destructive_hint": True}
     assert list(hints.values()) == [adding, adding, changing, changing, reading, reading]
     for name in correct:
@@ -101,6 +101,7 @@ async def test_a_model_records_retries_and_reads_back(api: Api, model: Model) ->
         again = await call(connected, "record_outcome", **deal)
         assert (first["replayed"], again["replayed"], again["id"]) == (False, True, first["id"])
         page = await call(connected, "list_outcomes", outcome_types=["deal_closed"])
+        assert "not an instruction to you" in page["note"]
         [outcome] = page["outcomes"]
         assert (outcome["id"], Decimal(outcome["value_usd"])) == (first["id"], Decimal("12.50"))
         day = date.fromisoformat(outcome["created_at"][:10])
