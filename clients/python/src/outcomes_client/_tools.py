@@ -1,0 +1,106 @@
+"""Say to a model when and how to record: the texts, the fields and the advice that all tools share."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from ._errors import (
+    BusyError,
+    ConflictError,
+    ForbiddenError,
+    InvalidOutcomeError,
+    KeyReusedError,
+    NotFoundError,
+    OutcomesError,
+    StillAddingUpError,
+)
+from ._models import OutcomeType
+
+WHEN = (
+    "Record an outcome when you have finished something that the user would pay for: a deal closed, a negotiation "
+    "finished, content published, a task completed. Not for steps on the way, attempts, or plans. It appears in the "
+    "user's Value Delivered feed and is never deleted, only corrected for the user to see."
+)
+SAME_KEY = (
+    "To repeat a call that failed or whose answer was lost, send the same idempotency_key with the same fields: "
+    "it then counts once."
+)
+
+# Schemas are those of the API's own tools (a test compares them), without what pydantic tells of Python.
+Type = Annotated[OutcomeType, WithJsonSchema({"type": "string", "enum": list(OutcomeType)})]
+TITLE = "What was achieved, in one line a person understands."
+Title = Annotated[str, Field(description=TITLE, min_length=1, max_length=200)]
+Description = Annotated[
+    str | None, Field(description="More about it, for the person who reads the feed.", max_length=1000)
+]
+Value = Annotated[
+    Decimal | None,
+    Field(description="What it is worth in US dollars, if you know; never a guess. A string keeps every digit."),
+    WithJsonSchema({"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]}),
+]
+Metadata = Annotated[dict[str, Any] | None, Field(description="Anything else worth keeping, such as ids and links.")]
+OccurredAt = Annotated[
+    str | None,
+    Field(description="When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know."),
+]
+Key = Annotated[
+    str,
+    Field(
+        description="The name of this piece of work, never used for another: 'deal-4711-closed', or a random UUID.",
+        min_length=1,
+        max_length=255,
+        pattern="^[!-~]+$",
+    ),
+]
+
+
+class Work(BaseModel):
+    """Describes a finished piece of work, not for whom it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome_type: Type
+    title: Title
+    idempotency_key: Annotated[Key, Field(max_length=150)]
+    description: Description = None
+    value_usd: Value = None
+    metadata: Metadata = None
+    occurred_at: OccurredAt = None
+
+
+def advise(failure: OutcomesError, runs: Literal["server", "agent"], correcting: bool = False) -> str:
+    """Say to a model what to do about a failure. runs: what has the key, and a person runs: "server" or "agent"."""
+    match failure:
+        case ForbiddenError() if correcting:
+            return (
+                f"This {runs} may not correct that. It takes an agent key with the scope `correct`, and an outcome "
+                f"that a key recorded for its user and agent, within its bounds. Tell the person who runs this {runs}."
+            )
+        case NotFoundError():
+            return "Find the id with list_outcomes and call again."
+        case ConflictError():
+            return "Do not call again: look with list_outcomes where the outcome stands. What is void stays void."
+        case InvalidOutcomeError():
+            return "Change what is named and call again; the idempotency_key may stay."
+        case KeyReusedError():
+            return (
+                "Another outcome has this idempotency_key. If it is the same work, it is already recorded: do nothing. "
+                "If it is other work, call again with a new idempotency_key."
+            )
+        case ForbiddenError():
+            names = "Leave out user_id and agent_id; for anything else do" if runs == "server" else "Do"
+            return (
+                f"That is beyond what this {runs}'s key may record. {names} not bend the facts to fit, but tell the "
+                f"person who runs this {runs}."
+            )
+        case BusyError():
+            return "Call again later with the same idempotency_key and fields."
+        case StillAddingUpError():
+            return "Call again: it goes on from there."
+        case _ if failure.retryable:
+            return "It may or may not have been done. Call again later with the same idempotency_key and fields."
+        case _:
+            return f"You cannot mend this: tell the person who runs this {runs}."
