@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import re
 import subprocess
 import sys
 from types import ModuleType
@@ -11,6 +13,12 @@ import outcomes_client
 import pytest
 from outcomes_client import AsyncOutcomesClient, OutcomesClient
 
+FRAMEWORKS = {
+    "claude_agent_sdk": ("claude_agent_sdk", "claude"),
+    "langchain": ("langchain_core.callbacks", "langchain"),
+    "openai_agents": ("agents", "openai-agents"),
+}
+"""Modules of hooks: what each stands on, and the extra that brings that."""
 OFFERED = [getattr(outcomes_client, name) for name in outcomes_client.__all__]
 
 
@@ -33,7 +41,10 @@ def test_all_that_is_offered_is_explained(offered: type) -> None:
 
 
 def test_the_clients_are_listed_before_they_are_loaded_and_nothing_is_made_up() -> None:
-    listed = "import outcomes_client; assert 'OutcomesClient' in dir(outcomes_client)"
+    slow = {"httpx", "pydantic", *(needed for needed, _ in FRAMEWORKS.values())}
+    listed = f"""import outcomes_client, sys
+assert 'OutcomesClient' in dir(outcomes_client)
+assert not sys.modules.keys() & {slow}"""
     subprocess.run([sys.executable, "-c", listed], check=True)
     assert not hasattr(outcomes_client, "InventedClient")
 
@@ -53,3 +64,13 @@ def test_neither_client_shows_more_of_itself_than_its_url() -> None:
     for client in (OutcomesClient, AsyncOutcomesClient):
         shown = repr(client("http://h", "s3cret", cookie="session=s3cret"))
         assert shown == f"{client.__name__}('http://h')"
+
+
+@pytest.mark.parametrize(("module", "needed", "extra"), [(name, *needs) for name, needs in FRAMEWORKS.items()])
+def test_hooks_without_their_framework_name_the_extra_that_brings_it(
+    module: str, needed: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, f"outcomes_client.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, needed, None)
+    with pytest.raises(ImportError, match=re.escape(f"install outcomes-client[{extra}]")):
+        importlib.import_module(f"outcomes_client.{module}")

@@ -173,7 +173,7 @@ class Calls:
         jitter: Callable[[float, float], float] = random.uniform,
         defaults: Defaults = Defaults(),
     ) -> None:
-        self._retry, self._clock, self._jitter, self.defaults = retry, clock, jitter, defaults
+        self.retry, self._clock, self._jitter, self.defaults = retry, clock, jitter, defaults
         self._said: set[str] = set()
 
     def _say_once(self, notice: str) -> Call[None]:
@@ -197,7 +197,7 @@ class Calls:
             yield from self._say_once(f"{done}, but the API did not read {unread}: is it misspelt?")
 
     def _deadline(self) -> _Deadline:
-        return _Deadline(self._retry, self._clock, self._jitter)
+        return _Deadline(self.retry, self._clock, self._jitter)
 
     def record(self, outcome: NewOutcome) -> Call[Recorded]:
         key = check_key(str(uuid.uuid4()) if outcome.idempotency_key is None else outcome.idempotency_key)

@@ -1,0 +1,144 @@
+"""Run real agents and chains of LangChain, with a model that says what it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, override
+from uuid import UUID, uuid4
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+from outcomes_client import AsyncOutcomesClient, ConfigurationError, NewOutcome, OutcomesClient, ServerError
+from outcomes_client.langchain import AsyncOutcomesCallback, OutcomesCallback, record_outcome_tool
+
+from clients.python.tests.conftest import ONE_TRY, Api, everywhere
+from clients.python.tests.frameworks import DEAL, FOR_ANOTHER, WORK, client_of_this_loop, example, keys
+
+RUN = UUID(int=4711)
+
+
+class Scripted(GenericFakeChatModel):
+    """Says what it is told to, whichever tools there are."""
+
+    @override
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
+        return self
+
+
+def says(*turns: str | dict[str, Any]) -> Scripted:
+    """Make a model that calls the tool with each dict, and then says the text."""
+    return Scripted(
+        messages=iter(
+            [
+                turn
+                if isinstance(turn, str)
+                else AIMessage("", tool_calls=[{"name": "record_outcome", "args": turn, "id": f"call-{number}"}])
+                for number, turn in enumerate(turns)
+            ]
+        )
+    )
+
+
+@everywhere
+def test_the_example_records_once_however_often_a_run_is_started(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTCOMES_URL", api.url)
+    monkeypatch.setenv("INTERNAL_API_KEY", api.key)
+    module = example("LangChain and LangGraph")
+    module["OutcomesClient"] = lambda **whose: OutcomesClient(**{**whose, "user_id": api.user})
+    run = uuid4()
+
+    for _ in range(2):
+        module["publish"](run, says(WORK, "PUBLISHED How we sell"))
+    module["publish"](uuid4(), says("There was nothing to publish."))
+
+    assert [one["title"] for one in api.recorded()] == ["PUBLISHED How we sell", "Sent the offer"]
+    assert keys(api) == [f"{run}/offer-sent", str(run)] * 2
+
+
+async def test_an_awaited_run_is_recorded_by_its_own_id_while_the_loop_goes_on() -> None:
+    told: list[Exception] = []
+
+    async def outcome_of(outputs: Any) -> NewOutcome | None:
+        await asyncio.sleep(0)
+        return DEAL if outputs["messages"][-1].text == "Won" else None
+
+    async with client_of_this_loop() as client:
+        tool = record_outcome_tool(client, run_id=lambda config: config["metadata"]["job"], on_error=told.append)
+        callback = AsyncOutcomesCallback(client, outcome_of, on_error=told.append)
+        for job in ("1", "2"):
+            agent: Any = create_agent(says(WORK, "Won"), tools=[tool])
+            config: Any = {"callbacks": [callback], "metadata": {"job": job}}
+            async for _ in agent.astream({"messages": [("user", "Sell")]}, config):
+                pass
+        answer = await tool.ainvoke(WORK, {"metadata": {"job": "2"}})
+    assert not told
+    assert '"replayed": true' in answer
+
+
+def test_parts_of_a_run_are_no_runs(api: Api) -> None:
+    asked: list[Any] = []
+    chain: Any = RunnableLambda(lambda number: number + 1) | RunnableLambda(lambda number: number * 2)
+    with OutcomesClient(**api.settings) as client:
+        callback = OutcomesCallback(client, asked.append)
+        assert chain.batch([1, 2], {"callbacks": [callback]}) == [4, 6]
+    assert (sorted(asked), api.recorded()) == ([4, 6], [])
+
+
+def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Exception] = []
+    with OutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
+        tool = record_outcome_tool(client, run_id="run-1", on_error=told.append)
+        agent: Any = create_agent(says(WORK, "Won"), tools=[tool])
+        callback = OutcomesCallback(client, lambda _: DEAL, on_error=told.append)
+        api.fail("500", "500")
+        config: Any = {"run_id": RUN, "callbacks": [callback]}
+        *_, answer, last = agent.invoke({"messages": [("user", "Sell")]}, config)["messages"]
+    assert (answer.status, last.text) == ("error", "Won")
+    assert "Call again later with the same idempotency_key and fields." in answer.text
+    assert [type(one) for one in told] == [ServerError] * 2
+    assert "may not be recorded, idempotency key run-1/offer-sent: 500" in caplog.text
+    assert f"may not be recorded, idempotency key {RUN}: 500" in caplog.text
+
+
+async def test_who_wants_a_failure_to_end_the_run_raises_it(api: Api) -> None:
+    def fail(failure: Exception) -> None:
+        raise failure
+
+    chain: Any = RunnableLambda(lambda text: text.upper())
+    with OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client:
+        api.fail("500")
+        with pytest.raises(ServerError):
+            chain.invoke("won", {"callbacks": [OutcomesCallback(client, lambda _: DEAL, on_error=fail)]})
+    async with AsyncOutcomesClient(**{**api.settings, "retry": ONE_TRY}) as awaiting:
+        api.fail("500")
+        with pytest.raises(ServerError):
+            await chain.ainvoke("won", {"callbacks": [AsyncOutcomesCallback(awaiting, lambda _: DEAL, on_error=fail)]})
+
+
+@pytest.mark.parametrize("more", FOR_ANOTHER)
+async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, Any]) -> None:
+    call = {"name": "record_outcome", "args": {**WORK, **more}, "id": "call-1", "type": "tool_call"}
+    with OutcomesClient(**api.settings, user_id=42) as client:
+        answer = record_outcome_tool(client, run_id="run-1").invoke(call)
+        assert f"Not recorded: {next(iter(more))}: " in answer.text
+        assert answer.status == "error"
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as awaiting:
+        assert (await record_outcome_tool(awaiting, run_id="run-1").ainvoke(call)).status == "error"
+    assert not api.door.requests
+
+
+def test_a_tool_that_awaits_is_not_called_blocking() -> None:
+    tool = record_outcome_tool(AsyncOutcomesClient("http://h", "k3y", user_id=42), run_id="run-1")
+    with pytest.raises(NotImplementedError):
+        tool.invoke(WORK)
+
+
+def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
+    with pytest.raises(ConfigurationError, match="Whose outcomes"):
+        record_outcome_tool(OutcomesClient("http://h", "k3y"), run_id="run-1")
+    with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):
+        record_outcome_tool(OutcomesClient("http://h", "k3y", user_id=42), run_id="a b")

@@ -1,0 +1,178 @@
+"""Run real agents of the OpenAI Agents SDK, with a model that says what it is told to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from agents import Agent, RunConfig, Runner, set_tracing_disabled
+from agents.testing import ScriptedModel, assistant_message, function_call
+from outcomes_client import AsyncOutcomesClient, ConfigurationError, NewOutcome, ServerError
+from outcomes_client.openai_agents import OutcomesHooks, record_outcome_tool
+
+from clients.python.tests.conftest import ONE_TRY, Api, everywhere
+from clients.python.tests.frameworks import DEAL, FOR_ANOTHER, WORK, client_of_this_loop, example, keys
+
+QUIET = RunConfig(tracing_disabled=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_traces() -> Iterator[None]:
+    set_tracing_disabled(True)
+    yield
+    set_tracing_disabled(False)
+
+
+def says(*turns: str | dict[str, Any]) -> ScriptedModel:
+    """Make a model that calls the tool with each dict, and then says the text."""
+    return ScriptedModel(
+        [
+            [assistant_message(turn)]
+            if isinstance(turn, str)
+            else [function_call("record_outcome", turn, call_id=f"call-{number}")]
+            for number, turn in enumerate(turns)
+        ]
+    )
+
+
+@everywhere
+async def test_the_example_records_once_however_often_a_job_is_run(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTCOMES_URL", api.url)
+    monkeypatch.setenv("INTERNAL_API_KEY", api.key)
+    module = example("OpenAI Agents")
+    module["AsyncOutcomesClient"] = lambda **whose: AsyncOutcomesClient(**{**whose, "user_id": api.user})
+    job = f"renewal-{api.user}"
+    signed, unsigned = (
+        json.dumps({"customer": "Acme", "signed": signed, "value_usd": 1200.5}) for signed in (True, False)
+    )
+
+    for _ in range(2):
+        await module["renew"](job, "Acme wants to go on", says(WORK, signed))
+    await module["renew"](f"{job}-lost", "Acme wants to leave", says(unsigned))
+
+    assert [(one["title"], str(one["value_usd"])) for one in api.recorded()] == [
+        ("Acme renewed", "1200.5"),
+        ("Sent the offer", "12.5"),
+    ]
+    assert keys(api)[:4] == [f"{job}/offer-sent", job] * 2
+
+
+@dataclass
+class Job:
+    """Holds what an application hands to its runs."""
+
+    id: str
+
+
+async def test_hooks_and_tools_that_outlive_runs_find_the_id_in_the_context(api: Api) -> None:
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+
+        async def outcome_of(context: Any, agent: Any, output: str) -> NewOutcome:
+            return NewOutcome(outcome_type="deal_closed", title=f"{agent.name}: {output} of {context.context.id}")
+
+        tool = record_outcome_tool(client, run_id=lambda run: run.context.id)
+        hooks = OutcomesHooks(client, outcome_of, run_id=lambda run: run.context.id)
+        for job in ("1", "2"):
+            agent = Agent[Job]("Sales", model=says(WORK, "Won"), tools=[tool])
+            result = Runner.run_streamed(agent, "Sell", context=Job(job), hooks=hooks, run_config=QUIET)
+            _ = [event async for event in result.stream_events()]
+    assert keys(api) == ["1/offer-sent", "1", "2/offer-sent", "2"]
+    assert api.recorded()[0]["title"] == "Sales: Won of 2"
+
+
+async def run(hooks: OutcomesHooks, *turns: str | dict[str, Any], tools: Any = ()) -> ScriptedModel:
+    model = says(*(turns or ("Done",)))
+    result = await Runner.run(Agent("Sales", model=model, tools=list(tools)), "Sell", hooks=hooks, run_config=QUIET)
+    assert result.final_output == "Done"
+    return model
+
+
+async def test_only_the_agent_that_finishes_the_run_is_asked(api: Api) -> None:
+    async with AsyncOutcomesClient(**api.settings) as client:
+        asked: list[str] = []
+        hooks = OutcomesHooks(client, lambda *given: asked.append(given[1].name), run_id="run-1")
+        closer = Agent("Closer", model=says("Won"))
+        first = Agent(
+            "Opener", handoffs=[closer], model=ScriptedModel([[function_call("transfer_to_closer", {}, call_id="1")]])
+        )
+        await Runner.run(first, "Sell", hooks=hooks, run_config=QUIET)
+    assert (asked, api.recorded()) == (["Closer"], [])
+
+
+async def test_a_failed_recording_is_told_and_ends_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Exception] = []
+    async with AsyncOutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client:
+        api.fail("500")
+        await run(OutcomesHooks(client, lambda *_: DEAL, run_id="run-1", on_error=told.append))
+    [failure] = told
+    assert isinstance(failure, ServerError)
+    assert "An outcome may not be recorded, idempotency key run-1: 500" in caplog.text
+    assert not api.recorded()
+
+
+async def test_a_function_that_fails_is_told_and_ends_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    async with AsyncOutcomesClient(**api.settings) as client:
+        await run(OutcomesHooks(client, lambda *given: given[2].customer, run_id="run-1"))
+    assert "AttributeError: 'str' object has no attribute 'customer'" in caplog.text
+    assert not api.recorded()
+
+
+async def test_who_wants_a_failure_to_end_the_run_raises_it(api: Api) -> None:
+    def fail(failure: Exception) -> None:
+        raise failure
+
+    async with AsyncOutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client:
+        api.fail("500")
+        with pytest.raises(ServerError):
+            await run(OutcomesHooks(client, lambda *_: DEAL, run_id="run-1", on_error=fail))
+
+
+async def test_the_loop_goes_on_while_a_hook_and_a_tool_record() -> None:
+    told: list[Exception] = []
+    async with client_of_this_loop() as client:
+        tool = record_outcome_tool(client, run_id="run-1", on_error=told.append)
+        await run(
+            OutcomesHooks(client, lambda *_: DEAL, run_id="run-1", on_error=told.append), WORK, "Done", tools=[tool]
+        )
+    assert not told
+
+
+@pytest.mark.parametrize("more", FOR_ANOTHER)
+async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, Any]) -> None:
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+        tool = record_outcome_tool(client, run_id="run-1")
+        hooks = OutcomesHooks(client, lambda *_: None, run_id="run-1")
+        model = await run(hooks, {**WORK, **more}, "Done", tools=[tool])
+    assert f"Not recorded: {next(iter(more))}: " in str(model.calls[1].input)
+    assert not api.door.requests
+
+
+async def test_a_model_is_told_what_it_can_do_about_a_failure(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Exception] = []
+    async with AsyncOutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
+        tool = record_outcome_tool(client, run_id="run-1", on_error=told.append)
+        hooks = OutcomesHooks(client, lambda *_: None, run_id="run-1")
+        api.fail("500 after the write")
+        model = await run(hooks, WORK, WORK, {**WORK, "title": "Another"}, "Done", tools=[tool])
+    first, again, other = (str(call.input[-1]) for call in model.calls[1:])
+    assert "Call again later with the same idempotency_key and fields." in first
+    assert '"replayed": true' in again
+    assert "If it is other work, call again with a new idempotency_key." in other
+    assert [type(one).__name__ for one in told] == ["ServerError", "KeyReusedError"]
+    assert "idempotency key run-1/offer-sent" in caplog.text
+    assert len(api.recorded()) == 1
+
+
+def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
+    client = AsyncOutcomesClient("http://h", "k3y")
+    with pytest.raises(ConfigurationError, match="Whose outcomes does the tool record"):
+        record_outcome_tool(client, run_id="run-1")
+    client = AsyncOutcomesClient("http://h", "k3y", user_id=42)
+    for run_id in ("", "a b", "é", "x" * 101):
+        with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):
+            record_outcome_tool(client, run_id=run_id)
+        with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):
+            OutcomesHooks(client, lambda *_: None, run_id=run_id)
