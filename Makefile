@@ -33,7 +33,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test coverage check audit format build lock openapi key session seed deploy smoke resend bench cost erase export-user
+.PHONY: help install run aws reset unit test examples coverage check audit format build lock openapi key session seed deploy smoke resend bench cost erase export-user
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -54,6 +54,25 @@ unit: install ## run the tests of functions and layer, within seconds
 
 test: install $(npm) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
+
+# Apart from make test, as Next.js alone takes longer to install and build than some hundred tests.
+examples := $(patsubst %/package.json,%,$(wildcard docs/examples/*/package.json))
+examples_installed := $(addsuffix /node_modules/.package-lock.json,$(examples))
+
+examples: install $(examples_installed) ## build the examples of Next.js and of agents, and try them against a local stack
+	@if $(foreach each,$(examples_installed),test -f $(each) &&) true; then $(bin)/python -m pytest docs/examples; \
+	    else echo 'NOT TRIED: the examples, for want of their packages.' >&2; test -z "$$CI"; fi
+
+$(examples_installed): %/node_modules/.package-lock.json: %/package-lock.json clients/typescript/dist/index.js
+	@if ! command -v npm >/dev/null; then echo 'npm is not installed: it brings the packages of $*.' >&2; \
+	    else echo 'Installing the packages of $*.' >&2; npm ci --prefix $* --silent --no-audit --no-fund && touch $@ \
+	        || echo 'npm could not install the packages of $*: is its registry reached from here?' >&2; fi
+
+# What the examples import, as npm would have it.
+clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) clients/typescript/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix clients/typescript --silent --no-audit --no-fund \
+	    && npm run --prefix clients/typescript --silent build && touch $@ \
+	        || echo 'npm could not build the TypeScript client: is its registry reached from here?' >&2; fi
 
 # The parts, and how many percent of each must have been run.
 coverage: install $(npm) ## run every test, and fail where they leave too much of the code untried, branches included
@@ -83,7 +102,7 @@ dashboard: $(npm) ## minify the elements anew into dashboard/public, which is wh
 
 .PHONY: check-dashboard
 check-dashboard: $(npm)
-	@if $(has_npm); then npm run --prefix dashboard --silent check; \
+	@if $(has_npm); then npm run --prefix dashboard --silent check && cd docs/examples && $(biome) --error-on-warnings; \
 	    else echo 'NOT CHECKED: the dashboard, for want of npm.' >&2; test -z "$$CI"; fi
 
 # Strict: a package that PyPI cannot tell about is a failure, not a clean bill.
@@ -95,7 +114,7 @@ audit: $(uv_installed) .tools/$(PIP_AUDIT) ## known vulnerabilities in whatever 
 format: install $(npm) ## let ruff and Biome format and mend what they can
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
-	@if $(has_npm); then npm run --prefix dashboard --silent format; fi
+	@if $(has_npm); then npm run --prefix dashboard --silent format; cd docs/examples && $(biome) --write; fi
 
 # SAM does not tell the layer's Makefile the architecture, so we do. A build can only be deployed for the architecture it was
 # made for: what the template allows is narrowed to it.
@@ -151,6 +170,9 @@ deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)
 	@if [ -t 0 ]; then $(bin)/python -m local.answers '$(ENV)' Architecture=$(ARCH) && $(sam) deploy --config-env '$(ENV)'; \
 	    else $(sam) deploy --config-env '$(ENV)' --no-confirm-changeset --no-fail-on-empty-changeset; fi
 	@$(bin)/python -m local.publish '$(ENV)'
+
+# The dashboard's own, for the examples; types are checked where their packages are (make examples).
+biome := ../../dashboard/node_modules/.bin/biome check
 
 # What checks the dashboard, and finds faults of accessibility. Who needs it says so where it is not; in CI that is a failure.
 has_npm := command -v npm >/dev/null && test -f $(npm)

@@ -8,7 +8,7 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = [".", "docs", "bench", "clients/python", "dashboard"]
+FOLDERS = [".", "docs", "bench", "clients/python", "clients/typescript", "dashboard"]
 PAGES = sorted(chain.from_iterable((ROOT / folder).glob("*.md") for folder in FOLDERS))
 
 

@@ -1,0 +1,14 @@
+import type { NextConfig } from "next";
+
+// Read by `next build`: `next start` goes on with what it was then.
+const api = process.env.OUTCOMES_URL?.replace(/(\/api\/outcomes)?\/*$/, "");
+if (!api) throw new Error("Set OUTCOMES_URL to the API's URL, with its stage: ApiUrl, as make deploy prints it");
+
+const config: NextConfig = {
+  rewrites: async () => [
+    { source: "/api/outcomes/:path*", destination: `${api}/api/outcomes/:path*` },
+    { source: "/api/keys/:path*", destination: `${api}/api/keys/:path*` }, // for <outcome-keys>
+  ],
+};
+
+export default config;

@@ -1,0 +1,267 @@
+"""The example of Next.js, built and served by Next.js itself, with a local stack behind its rewrite."""
+
+import itertools
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from docs.examples.tests.conftest import EXAMPLES, free_port, installed
+from docs.examples.tests.relay import Relay, relay
+from tests.local.stacks import WITHOUT_EVENTS, Stack, running
+
+BUILD_SECONDS, START_SECONDS = 240, 60
+SCREENS: dict[str, ViewportSize] = {"desktop": {"width": 1100, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+users = itertools.count(80_000)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The example as it is served: `api` stands between it and the `stack`."""
+
+    url: str
+    stack: Stack
+    api: Relay
+
+    def call(self, method: str, path: str, **request: object) -> httpx.Response:
+        """Send a request as a browser would that shows a page of the site."""
+        return httpx.request(method, f"{self.url}{path}", timeout=30, **request)  # type: ignore[arg-type]
+
+    def signed_in(self, user: int) -> dict[str, str]:
+        """Make the headers of a page's request of that user's."""
+        return {"Cookie": self.stack.cookie(user), "Origin": self.url}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = installed("nextjs")
+    url = f"http://127.0.0.1:{free_port()}"
+    origins = {"DASHBOARD_ORIGINS": url}
+    with (
+        running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS, environment=origins) as stack,
+        relay(stack.url) as api,
+    ):
+        environment = os.environ | {
+            "OUTCOMES_URL": api.url,
+            "INTERNAL_API_KEY": stack.key,
+            "NEXTAUTH_URL": url,
+            "NEXTAUTH_SECRET": stack.session_secret,
+            "NEXT_TELEMETRY_DISABLED": "1",
+        }
+        built = subprocess.run(
+            ["npm", "run", "build"],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=BUILD_SECONDS,
+            check=False,
+        )
+        assert built.returncode == 0, built.stdout
+        command = ["node", "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", url.rpartition(":")[2]]
+        said = tmp_path_factory.mktemp("next") / "output"
+        with said.open("w") as output:
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+        try:
+            wait_for(url, process, said)
+            yield Site(url, stack, api)
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]", said: Path) -> None:
+    """Wait until the site answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < deadline, said.read_text()
+        try:
+            httpx.get(url)
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.fixture
+def user() -> int:
+    return next(users)
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site, user: int) -> Iterator[Page]:
+    """Open a tab of a signed-in viewer, and fail the test with what the page complains of."""
+    context = browser.new_context(locale="en-US", timezone_id="America/New_York", reduced_motion="reduce")
+    context.set_default_timeout(10_000)
+    name, _, value = site.stack.cookie(user).partition("=")
+    context.add_cookies([{"name": name, "value": value, "url": site.url, "sameSite": "Lax", "httpOnly": True}])
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def record(page: Page, title: str, value: str) -> None:
+    """Submit the form, which calls the server action."""
+    page.get_by_label("Deal").fill(title)
+    page.get_by_label("Value in USD").fill(value)
+    page.get_by_role("button", name="Record").click()
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("value-delivered .rows li")
+
+
+def test_what_a_server_action_records_is_in_the_feed_and_can_be_confirmed(
+    page: Page, site: Site, user: int, artefacts: Path
+) -> None:
+    page.goto(site.url)
+    for title, value in [("Renewed Acme", "12500.50"), ("Renewed Initech", "800")]:
+        record(page, title, value)
+        expect(rows(page).filter(has_text=title)).to_have_count(1)
+        expect(page.get_by_label("Deal")).to_have_value("")
+    expect(page.locator("output")).to_have_text("Recorded.")
+    expect(page.locator("value-delivered .total")).to_have_text("$13,300.50")
+
+    row = rows(page).filter(has_text="Renewed Acme")
+    row.locator("summary").click()
+    row.get_by_role("button", name="This is right").click()
+    expect(row.locator("summary")).to_contain_text("Confirmed")
+    listed = site.call("GET", "/api/outcomes?include=ledger", headers=site.signed_in(user)).json()["outcomes"]
+    assert [(each["title"], each["status"], each["recorded_by"]) for each in listed] == [
+        ("Renewed Initech", "recorded", "key"),
+        ("Renewed Acme", "confirmed", "key"),
+    ]
+
+    for screen, size in SCREENS.items():
+        page.set_viewport_size(size)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
+        page.screenshot(path=artefacts / f"nextjs-{screen}.png", full_page=True)
+
+
+def test_who_is_not_signed_in_records_nothing_and_is_shown_nothing(page: Page, site: Site) -> None:
+    page.context.clear_cookies()
+    page.goto(site.url)
+    expect(page.locator("value-delivered")).to_contain_text("Sign in")
+    record(page, "Renewed Acme", "1")
+    expect(page.locator("output")).to_have_text("Sign in first.")
+
+
+def test_the_key_is_in_nothing_that_the_site_serves(site: Site) -> None:
+    served = [path for path in (EXAMPLES / "nextjs/.next/static").rglob("*") if path.is_file()]
+    assert served
+    assert not [path for path in served if site.stack.key.encode() in path.read_bytes()]
+    assert site.stack.key not in site.call("GET", "/").text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "request_headers", "content"),
+    [
+        ("GET", "/api/outcomes?limit=1", {}, None),
+        ("GET", "/api/outcomes?limit=x", {}, None),
+        ("GET", "/api/outcomes/no-such", {}, None),
+        ("GET", "/api/outcomes/a%2Fb", {}, None),
+        ("GET", "/api/outcomes/a/b/c", {}, None),
+        ("GET", "/api/outcomes/export?format=ndjson", {}, None),
+        (
+            "GET",
+            "/api/outcomes/summary?timezone=Europe/Berlin&outcomeType=deal_closed&outcomeType=task_complete",
+            {},
+            None,
+        ),
+        ("GET", "/api/outcomes?from=2026-04-01T00:00:00%2B02:00&to=2026-04-02", {}, None),
+        ("GET", "/api/outcomes", {"Cookie": "next-auth.session-token=nonsense"}, None),
+        ("GET", "/api/keys", {}, None),
+        ("DELETE", "/api/keys/no-such", {}, None),
+        ("POST", "/api/outcomes", {}, "{"),
+        ("POST", "/api/outcomes", {"Content-Type": "text/plain"}, "{}"),
+        ("POST", "/api/outcomes", {}, '{"outcomeType": "deal_closed", "title": ""}'),
+        ("POST", "/api/outcomes", {"Origin": "https://elsewhere.example.com"}, "{}"),
+        ("POST", "/api/outcomes/batch", {}, '{"outcomes": []}'),
+        ("POST", "/api/outcomes/no-such/corrections", {}, '{"type": "confirm"}'),
+        ("OPTIONS", "/api/outcomes", {"Access-Control-Request-Method": "POST"}, None),
+    ],
+)
+def test_the_site_answers_as_the_api(
+    site: Site, user: int, method: str, path: str, request_headers: dict[str, str], content: str | None
+) -> None:
+    headers = {**site.signed_in(user), **({"Content-Type": "application/json"} if content else {}), **request_headers}
+    direct = httpx.request(method, f"{site.stack.url}{path}", headers=headers, content=content)
+    through = site.call(method, path, headers=headers, content=content)
+    assert (through.status_code, through.content) == (direct.status_code, direct.content)
+    kept = {
+        name: value
+        for name, value in direct.headers.items()
+        if not re.match("x-amz|date|server|vary|content-length", name)
+    }
+    assert kept.items() <= dict(through.headers).items()
+
+
+def test_what_was_recorded_says_so_in_headers(site: Site, user: int) -> None:
+    body = {"outcomeType": "task_complete", "title": "Filed the report", "color": "red"}
+    headers = {**site.signed_in(user), "Idempotency-Key": "report-7"}
+    first, again = (site.call("POST", "/api/outcomes", json=body, headers=headers) for _ in range(2))
+    assert first.headers["Outcome-Id"] == again.headers["Outcome-Id"] == first.json()["id"]
+    assert (first.headers["Ignored-Fields"], again.headers["Idempotent-Replayed"]) == ("color", "true")
+
+
+def test_a_session_in_chunks_is_one(site: Site, user: int) -> None:
+    name, _, value = site.stack.cookie(user).partition("=")
+    chunks = f"{name}.0={value[:100]}; theme=dark; {name}.1={value[100:]}"
+    assert site.call("GET", "/api/outcomes", headers={"Cookie": chunks}).status_code == 200
+    assert site.call("GET", "/api/outcomes", headers={"Cookie": f"{name}.0={value[:100]}"}).status_code == 401
+
+
+def test_the_api_hears_where_the_page_is_from_and_the_api_s_own_host(site: Site, user: int) -> None:
+    sent = {**site.signed_in(user), "Sec-Fetch-Site": "same-origin", "If-None-Match": '"a"'}
+    site.call("GET", "/api/outcomes", headers=sent)
+    heard = site.api.seen[-1]
+    assert sent.items() <= {name.title(): value for name, value in heard.items()}.items()
+    assert heard["host"] == site.api.url.removeprefix("http://")
+    assert heard["x-forwarded-host"] == site.url.removeprefix("http://")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_failure_of_the_api_s_comes_as_it_is(site: Site, status: int) -> None:
+    body = b'{"error":"Busy"}'
+    site.api.answer = (status, {"content-type": "application/json", "retry-after": "7"}, body)
+    answer = site.call("GET", "/api/outcomes")
+    assert (answer.status_code, answer.content, answer.headers["Retry-After"]) == (status, body, "7")
+
+
+def test_an_api_that_is_down_is_a_500_of_next_and_the_feed_goes_on_trying(page: Page, site: Site) -> None:
+    site.api.down = True
+    try:
+        answer = site.call("GET", "/api/outcomes")
+        assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+        page.goto(site.url)
+        expect(page.locator("value-delivered")).to_contain_text("It is tried again by itself.")
+    finally:
+        site.api.down = False
+    expect(page.locator("value-delivered")).to_contain_text("Nothing delivered yet")
+
+
+def test_a_slash_at_the_end_leads_to_the_path_without_one(site: Site, user: int) -> None:
+    answer = site.call("POST", "/api/outcomes/", content="{}", headers=site.signed_in(user))
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/api/outcomes")
+
+
+@pytest.mark.parametrize(
+    "path", ["/mcp", "/api", "/api/outcomesx", "/api/auth/session", "/api/outcomes%2F..%2F..%2Fmcp"]
+)
+def test_no_other_path_leads_to_the_api(site: Site, path: str) -> None:
+    before = len(site.api.seen)
+    site.call("POST", path, headers={"Authorization": f"Bearer {site.stack.key}"})
+    assert len(site.api.seen) == before
