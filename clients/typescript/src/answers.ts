@@ -1,17 +1,14 @@
 // Reads answers of the API strictly: what is not as the contract says is an error, never a surprise later on.
 
 import * as errors from "./errors.js";
-import { Decimal, digits, parse, plain } from "./json.js";
+import { Decimal, mapped, parse, plain } from "./json.js";
 import type * as models from "./models.js";
 
 /** A whole answer. */
 export interface Reply {
   status: number;
   headers: Headers;
-  /** Undefined where it is not UTF-8. */
-  text: string | undefined;
-  /** What it was asked for with, in words. */
-  credential: string;
+  bytes: ArrayBuffer;
 }
 
 type Read<T> = (value: unknown) => T;
@@ -19,49 +16,47 @@ type Fields = Record<string, unknown>;
 
 const LONGEST_WAIT = 999_999_999; // seconds, some 30 years
 
-/** Tells which error an answer other than 200 means. `names`: what the path names by its id, and may not be there. */
-export function refusal({ status, headers, text: body, credential }: Reply, names?: string): errors.OutcomesError {
+/**
+ * Tells which error an answer other than 200 means.
+ *
+ * `credential`: what it was asked for with, in words. `names`: what the path names by its id, and may not be there.
+ */
+export function refusal(reply: Reply, credential: string, names?: string): errors.OutcomesError {
+  const { status, headers } = reply;
   let said: Fields = {};
   try {
-    said = object(parse(body as string));
+    said = bodyOf(reply);
   } catch {
     // A proxy's page: the status has to do.
   }
   const error = typeof said.error === "string" ? said.error : undefined;
-  const known = {
-    status,
-    details: faults(said.details),
-    ignoredFields: ignored(headers),
-    ...(error !== undefined && { error }),
-  };
+  const details = faults(said.details);
+  const ignoredFields = ignored(headers);
+  const known = { status, error, details, ignoredFields, retryAfter: retryAfter(headers) };
   const kind =
-    (status === 403 && error === "Forbidden" && errors.ForbiddenError) ||
-    (status === 404 && error === "Not found" && names && errors.NotFoundError) ||
+    (
+      {
+        "403 Forbidden": errors.ForbiddenError,
+        "404 Not found": names && errors.NotFoundError,
+        "503 Busy": errors.BusyError, // any other 503 does not say that nothing was stored
+        "503 Still adding up": errors.StillAddingUpError,
+      } as Record<string, Kind | "" | undefined>
+    )[`${status} ${error}`] ||
     (status === 409 && headers.has("Retry-After") && errors.BusyError) ||
-    (status === 503 && error === "Busy" && errors.BusyError) || // any other 503 does not say that nothing was stored
-    (status === 503 && error === "Still adding up" && errors.StillAddingUpError) ||
     (status >= 500 && errors.ServerError) ||
     REFUSALS[status];
   if (!kind)
     return new errors.UnexpectedAnswerError(`${status} ${error ?? ""}: is this the URL of an Outcomes API?`, known);
-  const ofKey = kind === errors.ForbiddenError;
-  const after =
-    kind === errors.UnauthorizedError
-      ? `: ${credential} is not valid, or no longer`
-      : ofKey && !known.details[0]
-        ? `: ${credential} may not do this`
-        : kind === errors.NotFoundError
-          ? `: this user has no such ${names}`
-          : "";
-  const unread = known.ignoredFields[0] ? `; not read: ${known.ignoredFields.join(", ")}` : "";
-  const asked = retryAfter(headers);
-  return new kind(sentence(`${status} ${error ?? "without a reason"}`, known.details, ofKey) + after + unread, {
-    ...known,
-    ...(asked !== undefined && { retryAfter: asked }),
-  });
+  let message = sentence(`${status} ${error ?? "without a reason"}`, details);
+  if (status === 401 || (status === 403 && !details[0])) message += ` for ${credential}`;
+  if (status === 404) message += `: this user has no such ${names}`;
+  if (ignoredFields[0]) message += `; not read: ${ignoredFields.join(", ")}`;
+  return new kind(message, known);
 }
 
-const REFUSALS: Record<number, typeof errors.ApiError> = {
+type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => errors.OutcomesError;
+
+const REFUSALS: Record<number, Kind> = {
   400: errors.InvalidOutcomeError,
   401: errors.UnauthorizedError,
   409: errors.ConflictError,
@@ -70,29 +65,22 @@ const REFUSALS: Record<number, typeof errors.ApiError> = {
   429: errors.BusyError,
 };
 
-/** Says what was refused, and of each faulty field what is asked of it, or what the bounds `ofKey` are. */
-export function sentence(error: string, details: models.Fault[], ofKey = false): string {
-  const each = details.map(({ field, message }) => (ofKey ? `${message} (${field})` : `${field} ${message}`));
-  return each[0] ? `${error}: ${each.join("; ")}` : error;
-}
+/** Says what was refused, and of each faulty field what is asked of it. */
+export const sentence = (error: string, details: models.Fault[]): string =>
+  [error, details.map(({ field, message }) => `${field} ${message}`).join("; ")].filter((part) => part).join(": ");
 
 /** Reads the seconds that `Retry-After` asks to wait, a number or an HTTP date (RFC 9110, 10.2.3). */
 function retryAfter(headers: Headers): number | undefined {
   const asked = headers.get("Retry-After") ?? "";
   if (/^\d{1,9}$/.test(asked)) return +asked;
   // Against the server's own clock where it tells it: ours may be wrong.
-  const seconds = (httpDate(asked) - (httpDate(headers.get("Date") ?? "") || Date.now())) / 1000;
+  const now = Date.parse(headers.get("Date") ?? "") || Date.now();
+  const seconds = /^[A-Z]/.test(asked) ? (Date.parse(asked) - now) / 1000 : Number.NaN;
   return Number.isNaN(seconds) ? undefined : Math.min(LONGEST_WAIT, Math.max(0, seconds));
 }
 
-const httpDate = (text: string): number => (/^[A-Z][a-z]+, \d/.test(text) ? Date.parse(text) : Number.NaN);
-
 /** Reads the names of the fields that were not read. */
-const ignored = (headers: Headers): string[] =>
-  (headers.get("Ignored-Fields") ?? "")
-    .split(",")
-    .filter((name) => name.trim())
-    .map((name) => unquoted(name.trim()));
+const ignored = (headers: Headers): string[] => (headers.get("Ignored-Fields")?.match(/[^,\s]+/g) ?? []).map(unquoted);
 
 function unquoted(name: string): string {
   try {
@@ -102,13 +90,12 @@ function unquoted(name: string): string {
   }
 }
 
-const faults = (value: unknown): models.Fault[] =>
-  (Array.isArray(value) ? value : []).filter((one) => one && typeof one === "object").map(plain) as models.Fault[];
+const faults = (value: unknown): models.Fault[] => (Array.isArray(value) ? value.filter((one) => one?.field) : []);
 
 // Parts of answers
 
 function wrong(value: unknown): never {
-  throw new TypeError(`${value === null ? "null" : typeof value} where something else was expected`);
+  throw new TypeError(`unexpected ${value === null ? value : typeof value}`);
 }
 
 const text: Read<string> = (value) => (typeof value === "string" ? value : wrong(value));
@@ -124,34 +111,39 @@ const whole: Read<number> = (value) => {
   return Number.isSafeInteger(number) ? number : wrong(value);
 };
 
-const count: Read<number> = (value) => {
-  const number = whole(value);
-  return number < 0 ? wrong(value) : number;
-};
-
-const amount: Read<string> = (value) => (value instanceof Decimal ? digits(value.text) : wrong(value));
+const amount: Read<string> = (value) => (value instanceof Decimal ? value.text : wrong(value));
 
 const instant: Read<string> = (value) => {
-  if (!/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text(value))) wrong(value);
+  if (!/T.*(Z|[+-]\d\d:\d\d)$/.test(text(value))) wrong(value);
   return new Date(value as string).toISOString();
 };
-
-const date: Read<string> = (value) => (/^\d{4}-\d\d-\d\d$/.test(text(value)) ? (value as string) : wrong(value));
 
 const orNull =
   <T>(read: Read<T>): Read<T | null> =>
   (value) =>
     value === null ? null : read(value);
 
+const orElse =
+  <T, E>(read: Read<T>, otherwise: E): Read<T | E> =>
+  (value) =>
+    value === undefined ? otherwise : read(value);
+
 const list =
   <T>(read: Read<T>): Read<T[]> =>
   (value) =>
     Array.isArray(value) ? value.map((item) => read(item)) : wrong(value);
 
-type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
+type Camel<N> = N extends "from"
+  ? "start"
+  : N extends "to"
+    ? "end"
+    : N extends `${infer A}_${infer B}`
+      ? `${A}${Capitalize<Camel<B>>}`
+      : N;
 type Shaped<F> = { [N in keyof F as Camel<N>]: F[N] extends Read<infer T> ? T : never };
 
-const camel = (name: string): string => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+const camel = (name: string): string =>
+  ({ from: "start", to: "end" })[name] ?? name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** Reads an object field by field, `value_usd` as `valueUsd`; what else is there is left out. */
 const shape =
@@ -182,24 +174,47 @@ const outcome: Read<models.Outcome> = (value) => ({
   ...("status" in object(value) && standing(value)),
 });
 
-const correction: Read<models.Correction> = (value) => ({
-  ...shape({ id: text, type: named, reason: orNull(text), by: orNull(text), created_at: instant })(value),
-  changes: orNull((changes) =>
-    Object.fromEntries(
-      Object.entries(object(changes)).map(([name, change]) => [
-        camel(name),
-        Object.fromEntries(
-          Object.entries(object(change)).map(([when, item]) => [
-            when,
-            name === "value_usd" && item instanceof Decimal ? amount(item) : plain(item),
-          ]),
-        ),
-      ]),
-    ),
-  )(object(value).changes ?? null),
+const correction: Read<models.Correction> = shape({
+  id: text,
+  type: named,
+  reason: orNull(text),
+  by: orNull(text),
+  created_at: instant,
+  changes: orElse(
+    (changes) =>
+      Object.fromEntries(
+        Object.entries(object(changes)).map(([name, change]) => [
+          camel(name),
+          object(
+            name === "value_usd"
+              ? mapped(change, (item) => (item instanceof Decimal ? item.text : item))
+              : plain(change),
+          ),
+        ]),
+      ),
+    null,
+  ),
 });
 
-const total = { count, value_usd: amount };
+const total = { count: whole, value_usd: amount };
+const period = { ...total, from: text, to: text };
+const nothing = { count: 0, valueUsd: "0" };
+const dated = orElse(list(shape({ ...total, date: text })), []);
+
+const totalsOf = shape({
+  ...period,
+  timezone: text,
+  // The API is older where these are not there.
+  confirmed: orElse(shape(total), nothing),
+  disputed: orElse(shape(total), nothing),
+  voided: orElse(shape(total), nothing),
+  by_type: list(shape({ ...total, outcome_type: named })),
+  by_agent: list(shape({ ...total, agent_id: orNull(whole) })),
+  by_day: dated,
+  by_week: dated,
+  by_month: dated,
+  previous: orElse(shape(period), null),
+});
 
 const bounds = {
   id: text,
@@ -218,16 +233,20 @@ const agentKey: Read<models.AgentKey> = shape(bounds);
 
 // Whole answers; each throws a BrokenAnswerError where it is none
 
+const decoded = ({ bytes }: Reply): string => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+
+const bodyOf = (reply: Reply): Fields => object(parse(decoded(reply)));
+
 /** Lets `read` make something of a body. */
-function shaped<T>(reply: Reply, read: (body: Fields) => T): T {
+function shaped<T, B = Fields>(reply: Reply, read: (body: B) => T, of = bodyOf as (reply: Reply) => B): T {
   try {
-    return read(object(parse(reply.text as string)));
+    return read(of(reply));
   } catch (error) {
-    throw broken(`but not as the contract says: ${(error as Error).message}`);
+    throw new errors.BrokenAnswerError(`200, but not as the contract says: ${(error as Error).message}`, {
+      status: 200,
+    });
   }
 }
-
-const broken = (why: string) => new errors.BrokenAnswerError(`200, ${why}`, { status: 200 });
 
 const done = (body: Fields): unknown => body.ok === true || wrong(body.ok);
 
@@ -259,71 +278,58 @@ export const page = (reply: Reply): models.Page =>
     nextCursor: orNull(text)(next_cursor),
   }));
 
-/** Reads one result for each item, whose idempotency keys are `keys`. */
-export const results = (reply: Reply, keys: string[]): models.Result[] =>
+/** Reads one result for each of so many items. */
+export const results = (reply: Reply, count: number): Fields[] =>
   shaped(reply, ({ results }) => {
-    if (list(object)(results).length !== keys.length) wrong(results);
-    return (results as Fields[]).map(({ status, id, error, details, retryable, ignored }, n) => {
-      const ok = status === "created" || status === "replayed";
-      if (!ok && !/^(invalid|forbidden|conflict|failed)$/.test(text(status))) wrong(status);
-      return {
-        status: status as models.Result["status"],
-        ok,
-        idempotencyKey: keys[n] as string,
-        id: ok ? text(id) : null,
-        error: typeof error === "string" ? error : null,
-        details: faults(details),
-        retryable: status === "failed" && retryable === true,
-        ignoredFields: list(text)(ignored ?? []).map(unquoted),
-      };
-    });
+    const items = list(object)(results);
+    for (const item of items) result(item);
+    return items.length === count ? items : wrong(results);
   });
 
-/** Reads a part of an export, which is of this media type. */
-export function exportPart({ headers, text }: Reply, mediaType: string): models.ExportPart {
-  const type = headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase();
-  if (type !== mediaType || text === undefined || (text && !text.endsWith("\n")))
-    throw broken(`but no lines of ${mediaType}`);
-  return { text, nextCursor: headers.get("Next-Cursor") };
+/** Reads how an item ended that was sent with this key. */
+export function result({ status, id, error, details, retryable, ignored }: Fields, key?: unknown): models.Result {
+  const ok = status === "created" || status === "replayed";
+  if (!ok && !/^(invalid|forbidden|conflict|failed)$/.test(text(status))) wrong(status);
+  return {
+    status: status as models.Result["status"],
+    ok,
+    idempotencyKey: `${key}`,
+    id: ok ? text(id) : null,
+    error: typeof error === "string" ? error : null,
+    details: faults(details),
+    retryable: status === "failed" && retryable === true,
+    ignoredFields: list(text)(ignored ?? []).map(unquoted),
+  };
 }
 
-/** Reads the totals of a period, which were asked for by `query`. An API too old to know what was asked has others. */
-export function summary(reply: Reply, query: [string, string][]): models.Summary {
-  const nothing = { count: 0, valueUsd: "0" };
-  const totals = shaped(reply, (body): models.Summary => {
-    if (!("by_day" in body || "by_week" in body || "by_month" in body)) wrong(undefined);
-    const beside = (name: string) => (name in body ? shape(total)(body[name]) : nothing);
-    const dated = (name: string) => list(shape({ ...total, date }))(body[name] ?? []);
-    const period = (value: unknown) => {
-      const { from: start, to: end, ...rest } = shape({ ...total, from: text, to: text })(value);
-      return { ...rest, start, end };
-    };
-    return {
-      ...period(body),
-      timezone: text(body.timezone),
-      confirmed: beside("confirmed"),
-      disputed: beside("disputed"),
-      voided: beside("voided"),
-      byType: list(shape({ ...total, outcome_type: named }))(body.by_type),
-      byAgent: list(shape({ ...total, agent_id: orNull(whole) }))(body.by_agent),
-      byDay: dated("by_day"),
-      byWeek: dated("by_week"),
-      byMonth: dated("by_month"),
-      previous: "previous" in body ? period(body.previous) : null,
-    };
+/** Reads a part of an export, which is of this media type. */
+export const exportPart = (reply: Reply, mediaType: string): models.ExportPart =>
+  shaped(
+    reply,
+    (lines) => {
+      const type = reply.headers.get("Content-Type") ?? "";
+      if (type.split(";")[0]?.trim().toLowerCase() !== mediaType || !/(^|\n)$/.test(lines)) wrong(type);
+      return { text: lines, nextCursor: reply.headers.get("Next-Cursor") };
+    },
+    decoded,
+  );
+
+/** Reads the totals of a period. An API too old to know what was asked has others. */
+export function summary(reply: Reply, asked: models.SummaryOptions): models.Summary {
+  const totals = shaped(reply, (body) => {
+    list(object)(body.by_day ?? body.by_week ?? body.by_month);
+    return totalsOf(body);
   });
-  const asked = Object.fromEntries(query);
-  const types = query.filter(([name]) => name === "outcomeType").map(([, value]) => value);
-  const unread = Object.entries({
-    by: totals.byDay[0] && (asked.by ?? "day") !== "day",
-    compare: asked.compare && !totals.previous,
-    outcomeType: types[0] && totals.byType.some((one) => !types.includes(one.outcomeType)),
-    agentId: asked.agentId && totals.byAgent.some((one) => `${one.agentId}` !== asked.agentId),
-  }).flatMap(([name, strange]) => (strange ? name : []));
-  if (unread[0]) {
-    const why = `200, but for another question: this API is too old to know ${unread.join(", ")}`;
-    throw new errors.UnexpectedAnswerError(why, { status: 200 });
-  }
+  const { by = "day", compare, agentId, outcomeType } = asked;
+  const types = [outcomeType ?? []].flat();
+  const unread = [
+    by !== "day" && totals.byDay[0] && "by",
+    compare && !totals.previous && "compare",
+    types[0] && totals.byType.some((one) => !types.includes(one.outcomeType)) && "outcomeType",
+    agentId && totals.byAgent.some((one) => one.agentId !== agentId) && "agentId",
+  ].filter((name) => name);
+  if (unread[0])
+    throw new errors.UnexpectedAnswerError(`200, but this API is too old to know ${unread}`, { status: 200 });
   return totals;
 }
 

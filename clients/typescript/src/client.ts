@@ -9,7 +9,7 @@ import {
   OutcomesError,
   StillAddingUpError,
 } from "./errors.js";
-import { Decimal, isNumber, stringify } from "./json.js";
+import { isNumber, stringify } from "./json.js";
 import type * as models from "./models.js";
 
 /**
@@ -53,35 +53,33 @@ export interface ClientOptions {
 }
 
 interface Request {
-  method: "GET" | "POST" | "DELETE";
+  method?: "POST" | "DELETE";
+  /** Below the API's base. */
   path: string;
-  query?: [string, string][];
+  query?: string;
   headers?: Record<string, string>;
   body?: string;
-  /** What alone it can go by. */
-  by?: "session" | "key" | undefined;
-  /** In a word, where it neither reads nor records. */
-  does?: string;
+  by: "session" | "key";
   /** What the path names by its id, and may not be there. */
   names?: string;
-  /** Whose it is about, where not the session's user's. */
-  userId?: number | undefined;
 }
 
 type Body = Record<string, unknown>;
+type Read<T> = (reply: answers.Reply) => T;
+type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
+  cursor?: string | null | undefined;
+  format?: string;
+  userId?: number | undefined;
+};
 
 const PATH = "/api/outcomes";
 const KEYS_PATH = "/api/keys";
-const OWN_KEY_PATH = `${KEYS_PATH}/self`;
-const KEY = "the key (INTERNAL_API_KEY)";
-const AGENT_KEY = "the agent key (INTERNAL_API_KEY)";
+const KEY = "key (INTERNAL_API_KEY)";
 const SESSION = "the session (OUTCOMES_COOKIE)";
 const BATCH_ITEMS = 100;
-const BATCH_BYTES = 1024 * 1024 - '{"outcomes":[]}'.length;
-const LONGEST_ANSWER = 16 * 1024 * 1024; // Lambda's own limit is 6 MB; what is longer is not from this API
+const BATCH_BYTES = 1024 * 1024 - '{"outcomes":[]}'.length + 1; // each item with a comma, one of which is not sent
 const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; a longer one would end at once
-const SAY_AGAIN = 10; // seconds after which a wait for the same reason is worth another word
-const UNSENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/; // nobody can have seen the request
+const UNSENT = /REFUSED|NOTFOUND|EAI_AGAIN|CONNECT_TIMEOUT/; // nobody can have seen the request
 
 /**
  * Records outcomes and reads them back.
@@ -91,51 +89,42 @@ const UNSENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/; /
  */
 export class OutcomesClient {
   // Private to the language, so that nothing that shows an object shows a key.
+  readonly #options: ClientOptions;
   readonly #url: string;
   readonly #key: string | undefined;
   readonly #cookie: string | true | undefined;
   readonly #agentId: number | undefined;
   readonly #userId: number | undefined;
   readonly #retry: Retry;
-  readonly #fetch: typeof fetch;
-  readonly #warn: (notice: string) => void;
+  /** Whose outcomes are recorded: the session's user's, the agent key's, or whoever's the body names. */
+  readonly #owner: "session" | "agent" | "body";
   readonly #said = new Set<string>();
 
   constructor(options: ClientOptions = {}) {
     const { env = {} } = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process ?? {};
-    const url = options.url || env.OUTCOMES_URL || globalThis.location?.origin;
-    if (!url) throw new ConfigurationError("Where is the API? Pass url or set OUTCOMES_URL");
-    if (!/^https?:\/\/[^\s/@?#]+(\/[^\s?#]*)?$/.test(url)) {
-      throw new ConfigurationError(
-        "The URL (OUTCOMES_URL) must read http(s)://host[:port][/stage], without a password",
-      );
-    }
-    this.#url = url.replace(/\/+$/, "").replace(/\/api\/outcomes$/, "");
-    this.#key = options.key || env.INTERNAL_API_KEY || undefined;
-    // A header value that HTTP cannot carry would come back, whole, in the text of an error.
-    if (this.#key && !/^[!-~]+$/.test(this.#key)) {
-      throw new ConfigurationError("The API key (INTERNAL_API_KEY) must be visible ASCII characters without spaces");
-    }
-    const cookie = options.cookie || env.OUTCOMES_COOKIE || undefined;
-    this.#cookie = typeof cookie === "string" ? cookie.replace(/^\s*cookie:/i, "").trim() : cookie;
-    if (typeof this.#cookie === "string" && !/^[ -~]+=[ -~]+$/.test(this.#cookie)) {
-      throw new ConfigurationError("The cookie (OUTCOMES_COOKIE) must read name=value, as a browser sends it");
-    }
-    const wholeOf = (name: string): number | undefined => {
-      const text = env[name];
-      if (text && !/^0*[1-9]\d{0,15}$/.test(text))
-        throw new ConfigurationError(`${name} must be a whole number of at least 1`);
-      return text ? +text : undefined;
+    const setting = <T extends string | number | true>(given: T | undefined, name: string, form: RegExp) => {
+      const value = given || env[name] || undefined;
+      // A header value that HTTP cannot carry would come back, whole, in the text of an error.
+      if (typeof value === "string" && !form.test(value)) throw new ConfigurationError(`${name} must match ${form}`);
+      return value;
     };
-    this.#agentId = options.agentId ?? wholeOf("OUTCOMES_AGENT_ID");
-    this.#userId = options.userId ?? wholeOf("OUTCOMES_USER_ID");
-    const deadline = (!options.retry && env.OUTCOMES_DEADLINE) || "60";
-    if (!/^\d{1,6}(\.\d+)?$/.test(deadline) || !+deadline) {
-      throw new ConfigurationError("OUTCOMES_DEADLINE must be a positive number of seconds");
-    }
-    this.#retry = { deadline: +deadline, timeout: 30, first: 0.2, longest: 10, addingUp: 600, ...options.retry };
-    this.#fetch = options.fetch ?? ((...request) => fetch(...request));
-    this.#warn = options.warn ?? console.warn;
+    const number = (given: number | undefined, name: string) => {
+      const value = setting(given, name, /^(?=.*[1-9])\d{1,16}(\.\d+)?$/);
+      return value === undefined ? value : +value;
+    };
+    const { url, key, cookie, agentId, userId, retry } = options;
+    const base = setting(url, "OUTCOMES_URL", /^https?:\/\/[^\s/@?#]+(\/[^\s?#]*)?$/) ?? globalThis.location?.origin;
+    if (!base) throw new ConfigurationError("Where is the API? Give a url");
+    this.#options = options;
+    this.#url = base.replace(/(\/api\/outcomes)?\/*$/, "");
+    this.#key = setting(key, "INTERNAL_API_KEY", /^[!-~]+$/);
+    this.#cookie = setting<string | true>(cookie, "OUTCOMES_COOKIE", /^[ -~]+=[ -~]+$/);
+    this.#agentId = number(agentId, "OUTCOMES_AGENT_ID");
+    this.#userId = number(userId, "OUTCOMES_USER_ID");
+    const deadline = number(retry && 60, "OUTCOMES_DEADLINE") ?? 60;
+    this.#retry = { deadline, timeout: 30, first: 0.2, longest: 10, addingUp: 600, ...retry };
+    const ofAgent = /^oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}$/.test(this.#key ?? "");
+    this.#owner = ofAgent ? "agent" : this.#key || !this.#cookie ? "body" : "session";
   }
 
   /** Records one outcome, once, however often it must be sent. An error's `idempotencyKey` is what to call again with. */
@@ -145,9 +134,8 @@ export class OutcomesClient {
     { signal, idempotencyKey, ...fields }: Omit<models.NewOutcome, "outcomeType" | "title"> & models.CallOptions = {},
   ): Promise<models.Recorded> {
     const body = this.#completed({ outcomeType, title, ...fields });
-    const recorded = await this.#keyed(idempotencyKey, PATH, body, answers.recorded, signal);
-    this.#sayWhose([body]);
-    this.#sayIgnored(recorded.ignoredFields, "Recorded");
+    const recorded = await this.#keyed(body, answers.recorded, { idempotencyKey: idempotencyKey ?? undefined, signal });
+    this.#tell([body], recorded.ignoredFields);
     return recorded;
   }
 
@@ -160,90 +148,68 @@ export class OutcomesClient {
     outcomes: Iterable<models.NewOutcome>,
     { signal }: models.CallOptions = {},
   ): Promise<models.Result[]> {
-    const bodies = Array.from(outcomes, (outcome): Body => {
+    const bodies = Array.from(outcomes, (outcome) => {
       const body = this.#completed({ ...outcome });
       body.idempotencyKey ??= crypto.randomUUID();
       return body;
     });
-    const keys = bodies.map((body) => `${body.idempotencyKey}`);
     const results: models.Result[] = [];
-    const result = (n: number, known: Partial<models.Result>): models.Result => ({
-      ...{ status: "failed", ok: false, idempotencyKey: keys[n] as string, id: null, error: null },
-      ...{ details: [], retryable: false, ignoredFields: [] },
-      ...known,
-    });
-    let batch = new Map<number, string>();
-    let size = 0;
-    try {
-      for (const [n, body] of bodies.entries()) {
-        let item = "";
-        try {
-          item = encode(body);
-        } catch (refused) {
-          const { error = null, details } = refused as InvalidOutcomeError;
-          results[n] = result(n, { status: "invalid", error, details });
-          continue;
+    const judge = (n: number, item: Body) => {
+      results[n] = answers.result(item, bodies[n]?.idempotencyKey);
+    };
+    const batches: [number, string][][] = []; // items by their numbers
+    let room = 0;
+    for (const [n, body] of bodies.entries()) {
+      try {
+        const item = encode(body);
+        const bytes = new TextEncoder().encode(item).length + 1; // its comma
+        if (bytes > BATCH_BYTES) throw invalid("Payload too large");
+        if (bytes > room || batches.at(-1)?.length === BATCH_ITEMS) {
+          batches.push([]);
+          room = BATCH_BYTES;
         }
-        const bytes = new TextEncoder().encode(item).length;
-        if (bytes > BATCH_BYTES) {
-          results[n] = result(n, { status: "invalid", error: "Payload too large" });
-          continue;
-        }
-        if (batch.size === BATCH_ITEMS || size + bytes > BATCH_BYTES) {
-          await this.#recordBatch(batch, keys, results, signal);
-          batch = new Map();
-          size = 0;
-        }
-        batch.set(n, item);
-        size += bytes + 1; // its comma
+        batches.at(-1)?.push([n, item]);
+        room -= bytes;
+      } catch (refused) {
+        const { error, details } = refused as OutcomesError;
+        judge(n, { status: "invalid", error, details });
       }
-      if (batch.size) await this.#recordBatch(batch, keys, results, signal);
+    }
+    try {
+      for (let batch of batches) {
+        const text = () => `{"outcomes":[${batch.map(([, item]) => item)}]}`;
+        const request: Request = { method: "POST", path: `${PATH}/batch`, body: text(), by: this.#recorder };
+        let known = false;
+        try {
+          // Sends until none is left that could still succeed in time.
+          await this.#exchange(request, signal, (reply) => {
+            const answered = answers.results(reply, batch.length);
+            const of = `of ${batch.length} outcomes not taken yet`;
+            for (const [n] of batch) judge(n, answered.shift() as Body);
+            known = true;
+            batch = batch.filter(([n]) => results[n]?.retryable);
+            if (!batch[0]) return;
+            request.body = text();
+            throw new OutcomesError(`${batch.length} ${of}: ${results[batch[0][0]]?.error}`, { retryable: true });
+          });
+        } catch (failure) {
+          // The results of the try before still stand: not recorded yet, may be sent again.
+          if (!known || !(failure as OutcomesError).retryable) throw failure;
+        }
+      }
     } catch (failure) {
       if (failure instanceof OutcomesError) {
         const { message: error, retryable } = failure;
-        failure.results = keys.map((_, n) => results[n] ?? result(n, { error, retryable }));
+        for (const n of bodies.keys()) results[n] ?? judge(n, { status: "failed", error, retryable });
+        failure.results = results;
       }
       throw failure;
     }
-    const recorded = results.filter((one) => one.ok);
-    this.#sayWhose(bodies.filter((_, n) => results[n]?.ok));
-    this.#sayIgnored(
-      recorded.flatMap((one) => one.ignoredFields),
-      "Recorded",
+    this.#tell(
+      bodies.filter((_, n) => results[n]?.ok),
+      results.flatMap((one) => (one.ok ? one.ignoredFields : [])),
     );
     return results;
-  }
-
-  /** Sends the items (by their number in the call) until none is left that could still succeed in time. */
-  async #recordBatch(
-    items: Map<number, string>,
-    keys: string[],
-    results: models.Result[],
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const deadline = this.#deadline(signal);
-    for (let left = [...items]; left[0]; ) {
-      const sent = left;
-      const request: Request = {
-        method: "POST",
-        path: `${PATH}/batch`,
-        body: `{"outcomes":[${sent.map(([, item]) => item)}]}`,
-      };
-      const sentKeys = sent.map(([n]) => keys[n] as string);
-      let answered: models.Result[];
-      try {
-        answered = await this.#exchange(request, (reply) => answers.results(reply, sentKeys), deadline);
-      } catch (failure) {
-        // The results of the try before still stand: not recorded yet, may be sent again.
-        if (failure instanceof OutcomesError && failure.retryable && results[sent[0]?.[0] as number]) return;
-        throw failure;
-      }
-      for (const [at, [n]] of sent.entries()) results[n] = answered[at] as models.Result;
-      left = sent.filter(([n]) => results[n]?.retryable);
-      const [first] = left;
-      const reason = first && `${left.length} of ${sent.length} outcomes not taken yet: ${results[first[0]]?.error}`;
-      if (reason && !(await deadline.wait(reason))) return;
-    }
   }
 
   /**
@@ -251,16 +217,15 @@ export class OutcomesClient {
    *
    * A page may hold fewer than `limit` while `nextCursor` says that there are more.
    */
-  async list({ limit, cursor, ...filters }: models.ListOptions = {}): Promise<models.Page> {
-    const query = given({ limit, cursor, ...filtersOf(filters), include: filters.ledger ? "ledger" : undefined });
-    return this.#exchange({ method: "GET", path: PATH, query }, answers.page, this.#deadline(filters.signal));
+  async list(options: models.ListOptions = {}): Promise<models.Page> {
+    return this.#read(PATH, options, answers.page);
   }
 
   /** Yields every outcome of the session, newest first; pages are read as they are needed. */
   async *iterate(filters: models.IterateOptions = {}): AsyncGenerator<models.Outcome, void> {
-    let cursor: string | null = null;
+    let cursor: string | null | undefined;
     do {
-      const page: models.Page = await this.list({ ...filters, limit: 50, cursor: cursor ?? undefined });
+      const page: models.Page = await this.#read(PATH, { ...filters, limit: 50, cursor }, answers.page);
       yield* page.outcomes;
       cursor = page.nextCursor;
     } while (cursor !== null);
@@ -273,24 +238,21 @@ export class OutcomesClient {
    */
   async *export(
     format: "csv" | "ndjson" = "csv",
-    { cursor, ...filters }: models.ExportOptions = {},
+    options: models.ExportOptions = {},
   ): AsyncGenerator<models.ExportPart, void> {
     const type = format === "csv" ? "text/csv" : "application/x-ndjson";
-    let at: string | null | undefined = cursor;
+    const headers = { Accept: `${type}, application/json` };
+    let cursor: string | null | undefined = options.cursor;
     do {
-      const part: models.ExportPart = await this.#exchange(
-        {
-          method: "GET",
-          path: `${PATH}/export`,
-          query: given({ format, cursor: at, ...filtersOf(filters) }),
-          headers: { Accept: `${type}, application/json` },
-        },
+      const part: models.ExportPart = await this.#read(
+        `${PATH}/export`,
+        { ...options, format, cursor },
         (reply) => answers.exportPart(reply, type),
-        this.#deadline(filters.signal),
+        { headers },
       );
       yield part;
-      at = part.nextCursor;
-    } while (at !== null);
+      cursor = part.nextCursor;
+    } while (cursor !== null);
   }
 
   /**
@@ -298,19 +260,13 @@ export class OutcomesClient {
    *
    * A first look at a long history takes longer; see `Retry`.
    */
-  async summary({ timezone, by, compare, ...filters }: models.SummaryOptions = {}): Promise<models.Summary> {
-    const query = given({ timezone, ...filtersOf(filters), by, compare });
-    return this.#exchange(
-      { method: "GET", path: `${PATH}/summary`, query },
-      (reply) => answers.summary(reply, query),
-      this.#deadline(filters.signal),
-    );
+  async summary(options: models.SummaryOptions = {}): Promise<models.Summary> {
+    return this.#read(`${PATH}/summary`, options, (reply) => answers.summary(reply, options));
   }
 
   /** Reads one outcome of the session with its corrections. */
-  async get(outcomeId: string, { signal }: models.CallOptions = {}): Promise<models.History> {
-    const path = `${PATH}/${encodeURIComponent(outcomeId)}`;
-    return this.#exchange({ method: "GET", path, names: "outcome" }, answers.history, this.#deadline(signal));
+  async get(outcomeId: string, options: models.CallOptions = {}): Promise<models.History> {
+    return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { names: "outcome" });
   }
 
   /**
@@ -325,48 +281,42 @@ export class OutcomesClient {
     changes: models.Changes,
     options?: models.CorrectOfUserOptions,
   ): Promise<models.Corrected> {
-    return this.#correct("amend", "Amending", outcomeId, reason, options, undefined, amounts({ ...changes }));
+    return this.#correct("amend", this.#recorder, outcomeId, reason, options, { ...changes });
   }
 
   /** Takes an outcome back, for good; who may is as for `amend`. */
   async void(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
-    return this.#correct("void", "Voiding", outcomeId, reason, options);
+    return this.#correct("void", this.#recorder, outcomeId, reason, options);
   }
 
   /** Says as its owner, by the session, that an outcome that a key recorded is right. */
   async confirm(outcomeId: string, reason?: string | null, options?: models.CorrectOptions): Promise<models.Corrected> {
-    return this.#correct("confirm", "Confirming", outcomeId, reason, options, "session");
+    return this.#correct("confirm", "session", outcomeId, reason, options);
   }
 
   /** Says as its owner, by the session, that an outcome is not right; it then counts no longer. */
   async dispute(outcomeId: string, reason: string, options?: models.CorrectOptions): Promise<models.Corrected> {
-    return this.#correct("dispute", "Disputing", outcomeId, reason, options, "session");
+    return this.#correct("dispute", "session", outcomeId, reason, options);
   }
 
   /** Dismisses a dispute, by the platform's key; `userId` says whose outcome it is. */
   async uphold(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
-    return this.#correct("uphold", "Upholding", outcomeId, reason, options, "key");
+    return this.#correct("uphold", "key", outcomeId, reason, options);
   }
 
   async #correct(
     type: models.CorrectionType,
-    does: string,
+    by: "session" | "key",
     outcomeId: string,
     reason: string | null | undefined,
-    { userId, idempotencyKey, signal }: models.CorrectOfUserOptions = {},
-    by?: "session" | "key",
+    options: models.CorrectOfUserOptions = {},
     changes?: Body,
   ): Promise<models.Corrected> {
-    const body = {
-      type,
-      reason: reason ?? undefined,
-      userId: by === "session" ? undefined : this.#whose(userId),
-      changes,
-    };
-    const path = `${PATH}/${encodeURIComponent(outcomeId)}/corrections`;
-    const how = { by, does, names: "outcome" };
-    const corrected = await this.#keyed(idempotencyKey, path, body, answers.corrected, signal, how);
-    this.#sayIgnored(corrected.ignoredFields, "Corrected");
+    const owners = type === "confirm" || type === "dispute";
+    const body = { type, reason: reason ?? undefined, userId: owners ? undefined : this.#whose(options), changes };
+    const path = `/${encodeURIComponent(outcomeId)}/corrections`;
+    const corrected = await this.#keyed(body, answers.corrected, options, path, { by, names: "outcome" });
+    this.#tell([], corrected.ignoredFields, "Corrected");
     return corrected;
   }
 
@@ -378,19 +328,14 @@ export class OutcomesClient {
    * look into `listKeys`, and revoke it.
    */
   async createKey(name: string, options: models.CreateKeyOptions = {}): Promise<models.NewAgentKey> {
-    const { userId, outcomeTypes, signal, ...bounds } = options;
-    return this.#newKey(KEYS_PATH, userId, signal, {
-      name,
-      ...amounts(bounds),
-      outcomeTypes: outcomeTypes && [outcomeTypes].flat(),
-    });
+    const { outcomeTypes, signal: _, ...bounds } = options;
+    const types = outcomeTypes && [outcomeTypes].flat();
+    return this.#manage(answers.newKey, options, "POST", "", { name, ...bounds, outcomeTypes: types });
   }
 
   /** Lists a user's live agent keys, newest first; who may ask, and of whom, is as for `createKey`. */
-  async listKeys({ userId, signal }: models.KeyOptions = {}): Promise<models.AgentKey[]> {
-    const whose = this.#whose(userId);
-    const request: Request = { method: "GET", path: KEYS_PATH, query: given({ userId: whose }), userId: whose };
-    return this.#exchange(request, answers.keys, this.#deadline(signal));
+  async listKeys(options: models.KeyOptions = {}): Promise<models.AgentKey[]> {
+    return this.#manage(answers.keys, options);
   }
 
   /**
@@ -400,109 +345,108 @@ export class OutcomesClient {
    * new key, or let the overlap run out first.
    */
   async rotateKey(keyId: string, options: models.RotateKeyOptions = {}): Promise<models.NewAgentKey> {
-    const { userId, overlapHours, signal } = options;
-    return this.#newKey(`${KEYS_PATH}/${encodeURIComponent(keyId)}/rotate`, userId, signal, { overlapHours });
+    const { overlapHours } = options;
+    return this.#manage(answers.newKey, options, "POST", `/${encodeURIComponent(keyId)}/rotate`, { overlapHours });
   }
 
   /** Ends a key with all its texts, from the next call on; one that is gone already is well as it is. */
-  async revokeKey(keyId: string, { userId, signal }: models.KeyOptions = {}): Promise<void> {
-    const whose = this.#whose(userId);
-    const path = `${KEYS_PATH}/${encodeURIComponent(keyId)}`;
-    const request: Request = { method: "DELETE", path, query: given({ userId: whose }), names: "key", userId: whose };
-    return this.#exchange(request, answers.revoked, this.#deadline(signal));
+  async revokeKey(keyId: string, options: models.KeyOptions = {}): Promise<void> {
+    return this.#manage(answers.revoked, options, "DELETE", `/${encodeURIComponent(keyId)}`);
   }
 
   /** Asks what the agent key, with which this client records, may do. */
-  async ownKey({ signal }: models.CallOptions = {}): Promise<models.AgentKey> {
-    return this.#exchange({ method: "GET", path: OWN_KEY_PATH }, answers.key, this.#deadline(signal));
+  async ownKey(options: models.CallOptions = {}): Promise<models.AgentKey> {
+    if (this.#owner !== "agent") throw new ConfigurationError(`This call needs the agent ${KEY}`);
+    return this.#read(`${KEYS_PATH}/self`, options, answers.key, { by: "key" });
   }
 
-  async #newKey(path: string, userId: number | undefined, signal: AbortSignal | undefined, wanted: Body) {
-    const whose = this.#whose(userId);
-    const request: Request = {
-      method: "POST",
-      path,
-      body: encode({ ...wanted, userId: whose }),
-      names: "key",
-      userId: whose,
-    };
-    return this.#exchange(request, answers.newKey, this.#deadline(signal), false);
+  /**
+   * Manages keys: by the platform's key for the user that is named, else by the session for its own. An agent key manages none.
+   *
+   * A new key whose answer was lost may be there, and is not asked for again.
+   */
+  #manage<T>(
+    read: Read<T>,
+    options: models.KeyOptions,
+    method?: "POST" | "DELETE",
+    below = "",
+    wanted?: Body,
+  ): Promise<T> {
+    const userId = this.#whose(options);
+    const nobodys = userId === undefined && this.#owner === "body";
+    const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
+    if (nobodys && by === "key") throw new ConfigurationError("Whose keys? Give a userId");
+    const what = wanted ? { body: encode({ ...wanted, userId }) } : { query: queryOf({ userId }) };
+    const request: Request = { path: KEYS_PATH + below, by, names: "key", ...(method && { method }), ...what };
+    return this.#exchange(request, options.signal, read, !wanted);
+  }
+
+  #read<T>(path: string, options: Asked, read: Read<T>, how?: Partial<Request>): Promise<T> {
+    return this.#exchange({ path, query: queryOf(options), by: "session", ...how }, options.signal, read);
   }
 
   /** Posts a body under an idempotency key, which an error then carries. */
   async #keyed<T>(
-    wanted: string | null | undefined,
-    path: string,
     body: Body,
     read: (reply: answers.Reply, key: string) => T,
-    signal?: AbortSignal,
+    { idempotencyKey: key = crypto.randomUUID(), signal }: models.CorrectOptions,
+    below = "",
     how?: Partial<Request>,
   ): Promise<T> {
-    const idempotencyKey = wanted ?? crypto.randomUUID();
-    if (!/^[!-~]{1,255}$/.test(idempotencyKey)) {
-      throw invalid("Invalid Idempotency-Key", [
-        { field: "idempotencyKey", message: "must be 1 to 255 visible ASCII characters" },
-      ]);
+    if (!/^[!-~]{1,255}$/.test(key)) {
+      throw invalid("Invalid Idempotency-Key", "idempotencyKey", "must be 1 to 255 visible ASCII characters");
     }
-    const headers = { "Idempotency-Key": idempotencyKey };
-    const request: Request = { method: "POST", path, headers, body: encode(body), ...how };
+    const headers = { "Idempotency-Key": key };
+    const request: Request = {
+      method: "POST",
+      path: PATH + below,
+      headers,
+      body: encode(body),
+      by: this.#recorder,
+      ...how,
+    };
     try {
-      return await this.#exchange(request, (reply) => read(reply, idempotencyKey), this.#deadline(signal));
+      return await this.#exchange(request, signal, (reply) => read(reply, key));
     } catch (failure) {
-      if (failure instanceof OutcomesError) failure.idempotencyKey = idempotencyKey;
+      if (failure instanceof OutcomesError) failure.idempotencyKey = key;
       throw failure;
     }
   }
 
-  /** Whose outcomes are recorded: the session's user's, the agent key's, or whoever's the body names. */
-  get #owner(): "session" | "key" | "body" {
-    if (this.#hasAgentKey) return "key";
-    return this.#key || !this.#cookie ? "body" : "session";
-  }
-
-  get #hasAgentKey(): boolean {
-    return /^oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}$/.test(this.#key ?? "");
+  /** What records and corrects. */
+  get #recorder(): "session" | "key" {
+    return this.#key || !this.#cookie ? "key" : "session";
   }
 
   /** Adds to a body what it does not say. */
   #completed(body: Body): Body {
     if (body.agentId === undefined) body.agentId = this.#agentId;
     if (body.userId === undefined && this.#owner !== "session") body.userId = this.#userId;
-    return amounts(body);
+    return body;
   }
 
   /** Whose keys or outcome the platform means. A session's are its user's: another would change nothing. */
-  #whose(userId: number | undefined): number | undefined {
+  #whose({ userId }: models.KeyOptions): number | undefined {
     return userId ?? (this.#owner === "body" ? this.#userId : undefined);
   }
 
-  #sayOnce(notice: string): void {
-    if (!this.#said.has(notice)) this.#say(notice);
-    this.#said.add(notice);
-  }
-
-  #say(notice: string): void {
-    this.#warn(`${this.#url}: ${notice}`);
-  }
-
-  /** Says where a recorded outcome's user is not the one that the caller may think of. */
-  #sayWhose(recorded: Body[]): void {
-    const nobodys = recorded.map(({ userId }) => userId === undefined || userId === null);
-    if (this.#owner === "session" && nobodys.includes(false)) {
-      this.#sayOnce(`Recorded for the user of ${SESSION}: the userId given was not read`);
-    }
-    if (this.#owner === "body" && nobodys.includes(true)) {
-      this.#sayOnce("Recorded for no user, which is in nobody's feed: give a userId, or set OUTCOMES_USER_ID");
+  /** Says, once each, that an outcome was recorded for nobody, and what was not read. */
+  #tell(recorded: Body[], ignored: string[], done = "Recorded"): void {
+    const nobodys = recorded.some(({ userId }) => userId === undefined || userId === null);
+    const unread = [...new Set(ignored)].join(", ");
+    for (const notice of [
+      nobodys && this.#owner === "body" && "Recorded for no user, which is in nobody's feed: give a userId",
+      unread && `${done}, but the API did not read ${unread}`,
+    ]) {
+      if (notice && !this.#said.has(notice)) {
+        this.#said.add(notice);
+        this.#warn(notice);
+      }
     }
   }
 
-  #sayIgnored(names: string[], done: string): void {
-    const unread = [...new Set(names)].join(", ");
-    if (unread) this.#sayOnce(`${done}, but the API did not read ${unread}: is it misspelt?`);
-  }
-
-  #deadline(signal: AbortSignal | undefined): Deadline {
-    return new Deadline(this.#retry, (notice) => this.#say(notice), signal);
+  #warn(notice: string): void {
+    (this.#options.warn ?? console.warn)(`${this.#url}: ${notice}`);
   }
 
   /**
@@ -510,144 +454,69 @@ export class OutcomesClient {
    *
    * `repeatable`: to send it twice is as good as once. Else it is sent again only where it is known that nothing was done.
    */
-  async #exchange<T>(
-    request: Request,
-    read: (reply: answers.Reply) => T,
-    deadline: Deadline,
-    repeatable = true,
-  ): Promise<T> {
+  async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
+    const { deadline, timeout, first, longest, addingUp } = this.#retry;
+    const byKey = request.by === "key";
+    const secret = byKey ? this.#key : this.#cookie;
+    const credential = byKey ? `the ${this.#owner === "agent" ? "agent " : ""}${KEY}` : SESSION;
+    if (!secret) throw new ConfigurationError(`This call needs ${credential}`);
+    const began = now();
+    let ends = began + deadline;
+    let ceiling = first;
+    let said = "";
     for (;;) {
+      const { path, query = "", headers, names, by, ...rest } = request;
       let failure: OutcomesError;
-      let unsent = false;
       try {
-        const reply = await this.#send(request, deadline);
-        if ("reason" in reply) {
-          unsent = UNSENT.test(reply.reason);
-          throw new NoAnswerError(`No answer from the Outcomes API: ${reply.reason}`);
-        }
-        if (reply.status !== 200) throw answers.refusal(reply, request.names);
+        const reply = await within(Math.max(0.001, Math.min(timeout, ends - now())), signal, async (signal) => {
+          const response = await (this.#options.fetch ?? fetch)(this.#url + path + query, {
+            headers: {
+              Accept: "application/json",
+              // One at a time: were both sent, a mistyped key would silently record for the session's user.
+              ...(byKey ? { Authorization: `Bearer ${secret}` } : secret !== true && { Cookie: secret }),
+              ...(rest.body && { "Content-Type": "application/json" }),
+              ...headers,
+            },
+            // Not everywhere, as some platforms refuse what only browsers do.
+            ...(this.#cookie === true && { credentials: byKey ? "omit" : "include" }),
+            signal,
+            redirect: "manual",
+            cache: "no-store",
+            ...rest,
+          });
+          return { status: response.status, headers: response.headers, bytes: await response.arrayBuffer() };
+        });
+        if (!reply) throw new Error("the answer did not end in time");
+        if (reply.status !== 200) throw answers.refusal(reply, credential, names);
         return read(reply);
       } catch (error) {
-        if (!(error instanceof OutcomesError)) throw error;
-        failure = error;
+        signal?.throwIfAborted();
+        const { message, cause } = error as { message: string; cause?: { code?: unknown } };
+        failure =
+          error instanceof OutcomesError
+            ? error
+            : new NoAnswerError(`No answer from the Outcomes API: ${cause?.code ?? message}`);
       }
-      if (!repeatable && !(failure instanceof BusyError)) failure.retryable = unsent;
-      const progress = failure instanceof StillAddingUpError;
-      if (!failure.retryable || !(await deadline.wait(failure.message, failure.retryAfter, progress))) throw failure;
+      if (!repeatable && !(failure instanceof BusyError)) {
+        failure.retryable = failure instanceof NoAnswerError && UNSENT.test(failure.message);
+      }
+      const at = now();
+      let last = ends;
+      if (failure instanceof StillAddingUpError) {
+        // The try came farther than the one before.
+        last = began + Math.max(deadline, addingUp);
+        ends = Math.min(last, Math.max(ends, at + deadline));
+        ceiling = first;
+      }
+      const seconds = (failure.retryAfter ?? 0) + Math.random() * ceiling;
+      ceiling = Math.min(longest, ceiling * 2);
+      // A try in the last moments could only time out, and hide the reason of the one before.
+      if (!failure.retryable || ends - at - seconds < timeout / 10) throw failure;
+      const { message } = failure;
+      if (message !== said) this.#warn(`${message}. Trying again, for at most ${Math.ceil(last - at)} s`);
+      said = message;
+      await within(seconds, signal, () => new Promise(() => {}));
     }
-  }
-
-  /** Sends once; where no whole answer comes in time, the reason. */
-  async #send(request: Request, deadline: Deadline): Promise<answers.Reply | { reason: string }> {
-    const { method, path, query = [], body } = request;
-    const credential = this.#credentialFor(request);
-    const missing = this.#missing(request, credential);
-    if (missing) throw new ConfigurationError(missing);
-    const headers: Record<string, string> = { Accept: "application/json", ...request.headers };
-    if (body !== undefined) headers["Content-Type"] = "application/json";
-    // One at a time: were both sent, a mistyped key would silently record for the session's user.
-    if (credential !== SESSION) headers.Authorization = `Bearer ${this.#key}`;
-    else if (this.#cookie !== true) headers.Cookie = this.#cookie as string;
-    const asked = new URLSearchParams(query);
-    try {
-      const reply = await within(deadline.timeout, deadline.signal, async (signal) => {
-        const response = await this.#fetch(this.#url + path + (query[0] ? `?${asked}` : ""), {
-          method,
-          headers,
-          signal,
-          redirect: "manual",
-          cache: "no-store",
-          ...(body !== undefined && { body }),
-          // Not everywhere, as some platforms refuse what only browsers do.
-          ...(this.#cookie === true && { credentials: credential === SESSION ? "include" : "omit" }),
-        });
-        return { status: response.status, headers: response.headers, text: await textOf(response), credential };
-      });
-      return reply ?? { reason: "the answer did not end in time" };
-    } catch (error) {
-      deadline.signal?.throwIfAborted();
-      const { name, message, cause } = error as Error & { cause?: { code?: unknown } };
-      return { reason: typeof cause?.code === "string" ? cause.code : `${name} ${message}` };
-    }
-  }
-
-  /**
-   * Names what a request goes by: recording and correcting by the key, else by the session; reading, and what only an owner says,
-   * always by the session.
-   *
-   * Keys are managed by the platform's key for the user that is named, else by the session for its own. An agent key manages none,
-   * and is the only one that may ask what it may do.
-   */
-  #credentialFor({ method, path, by, userId }: Request): string {
-    let byKey = by === "key" || (!!this.#key && method !== "GET" && by !== "session");
-    if (path.startsWith(KEYS_PATH))
-      byKey = !!this.#key && !(this.#cookie && (this.#hasAgentKey || userId === undefined));
-    if (path === OWN_KEY_PATH) byKey = true;
-    return byKey ? (this.#hasAgentKey ? AGENT_KEY : KEY) : SESSION;
-  }
-
-  /** Says what a request needs that there is not; nothing where all is there. */
-  #missing({ method, path, by, does, userId }: Request, credential: string): string {
-    if (path === OWN_KEY_PATH) return this.#hasAgentKey ? "" : `Asking what a key may do needs ${AGENT_KEY}`;
-    const there = credential === SESSION ? this.#cookie : this.#key;
-    if (path.startsWith(KEYS_PATH)) {
-      if (!there) return `Managing keys needs ${SESSION}, or ${KEY} of the platform`;
-      const nobodys = credential === KEY && userId === undefined;
-      return nobodys ? "The platform must say whose keys: give a userId, or set OUTCOMES_USER_ID" : "";
-    }
-    if (there) return "";
-    const reads = method === "GET";
-    const needed = by === "key" ? KEY : by || reads ? SESSION : `${KEY} or ${SESSION}`;
-    return `${does ?? (reads ? "Reading" : "Recording")} needs ${needed}`;
-  }
-}
-
-/** Spaces the tries of one call until its deadline. */
-class Deadline {
-  #ends: number;
-  readonly #endsAddingUp: number;
-  #ceiling: number;
-  #said = "";
-  #saidAt = 0;
-
-  constructor(
-    readonly retry: Retry,
-    readonly say: (notice: string) => void,
-    readonly signal: AbortSignal | undefined,
-  ) {
-    this.#ends = now() + retry.deadline;
-    this.#endsAddingUp = now() + Math.max(retry.deadline, retry.addingUp);
-    this.#ceiling = retry.first;
-  }
-
-  /** How many seconds the next try may take. */
-  get timeout(): number {
-    return Math.max(0.001, Math.min(this.retry.timeout, this.#ends - now()));
-  }
-
-  /**
-   * Waits before the next try; false, without waiting, when too little time would be left for it.
-   *
-   * A try in the last moments could only time out, and hide the reason of the one before. `progress`: the one before came farther.
-   */
-  async wait(reason: string, atLeast = 0, progress = false): Promise<boolean> {
-    const at = now();
-    let last = this.#ends;
-    if (progress) {
-      last = this.#endsAddingUp;
-      this.#ceiling = this.retry.first;
-      this.#ends = Math.min(last, Math.max(this.#ends, at + this.retry.deadline));
-    }
-    const seconds = atLeast + Math.random() * this.#ceiling;
-    this.#ceiling = Math.min(this.retry.longest, this.#ceiling * 2);
-    if (this.#ends - at - seconds < this.retry.timeout / 10) return false;
-    if (reason !== this.#said || at - this.#saidAt >= SAY_AGAIN) {
-      this.#said = reason;
-      this.#saidAt = at;
-      this.say(`${reason}. Trying again, for at most ${Math.ceil(last - at)} s`);
-    }
-    await within(seconds, this.signal, () => new Promise(() => {}));
-    return true;
   }
 }
 
@@ -662,83 +531,46 @@ async function within<T>(
 ): Promise<T | undefined> {
   signal?.throwIfAborted();
   const end = new AbortController();
-  let timer: unknown;
-  let abort = (): void => {};
   try {
     return await Promise.race([
       work(end.signal),
       new Promise<undefined>((resolve, reject) => {
-        timer = setTimeout(() => resolve(undefined), Math.min(seconds * 1000, LONGEST_TIMER));
-        abort = () => reject(signal?.reason);
-        signal?.addEventListener("abort", abort);
+        const timer = setTimeout(resolve, Math.min(seconds * 1000, LONGEST_TIMER), undefined);
+        signal?.addEventListener("abort", () => reject(signal.reason), { signal: end.signal });
+        end.signal.addEventListener("abort", () => clearTimeout(timer));
       }),
     ]);
   } finally {
-    clearTimeout(timer as number);
-    signal?.removeEventListener("abort", abort);
     end.abort();
   }
 }
 
-/** Reads a body; undefined where it is not UTF-8. */
-async function textOf({ body }: Response): Promise<string | undefined> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for (const reader = body?.getReader(); reader; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > LONGEST_ANSWER) throw new RangeError("the answer is too long");
-    chunks.push(value);
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await new Blob(chunks).arrayBuffer());
-  } catch {
-    return undefined;
-  }
+function invalid(error: string, field?: string, message = ""): InvalidOutcomeError {
+  const details = field ? [{ field, message }] : [];
+  return new InvalidOutcomeError(answers.sentence(error, details), { error, details });
 }
 
-const invalid = (error: string, details: models.Fault[]): InvalidOutcomeError =>
-  new InvalidOutcomeError(answers.sentence(error, details), { error, details });
+/**
+ * Writes a body as JSON, amounts that are text as the numbers that they are; other text is left for the API to refuse.
+ *
+ * Throws an InvalidOutcomeError that names the field that has no JSON form.
+ */
+const encode = (body: Body): string =>
+  `{${Object.entries(body).flatMap(([name, value]) => {
+    try {
+      if (value === undefined) return [];
+      const isAmount = /alueUsd$/.test(name) && typeof value === "string" && isNumber(value);
+      return `${JSON.stringify(name)}:${isAmount ? value : name === "changes" ? encode(value as Body) : stringify(value)}`;
+    } catch {
+      throw invalid(`Invalid ${name}`, name, "cannot be written as JSON");
+    }
+  })}}`;
 
-/** Writes a body as JSON, or throws an InvalidOutcomeError that names the fields that have no JSON form. */
-function encode(body: Body): string {
-  try {
-    return stringify(body);
-  } catch {
-    const details = Object.entries(body).flatMap(([field, value]) => {
-      try {
-        if (value !== undefined) stringify(value);
-        return [];
-      } catch (error) {
-        return { field, message: `cannot be written as JSON: ${(error as Error).message}` };
-      }
-    });
-    throw invalid(`Invalid ${details[0]?.field ?? "outcome"}`, details);
+/** Writes the parameters that are given, a list as many, by the API's names. */
+function queryOf({ signal, start, end, ledger, ...rest }: Asked): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...rest, from: start, to: end, include: ledger ? "ledger" : undefined })) {
+    for (const one of [value ?? []].flat()) query.append(name, one instanceof Date ? one.toISOString() : `${one}`);
   }
+  return `${query}` && `?${query}`;
 }
-
-/** Writes amounts that are text as the numbers that they are; other text is left for the API to refuse. */
-function amounts(body: Body): Body {
-  for (const name of ["valueUsd", "maxValueUsd"]) {
-    const value = body[name];
-    if (typeof value === "string" && isNumber(value)) body[name] = new Decimal(value);
-  }
-  return body;
-}
-
-/** The parameters that are given, a list as many. */
-const given = (parameters: Record<string, unknown>): [string, string][] =>
-  Object.entries(parameters).flatMap(([name, value]) =>
-    value === undefined || value === null
-      ? []
-      : [value].flat().map((one): [string, string] => [name, one instanceof Date ? one.toISOString() : `${one}`]),
-  );
-
-const filtersOf = ({ outcomeType, agentId, start, end, status }: models.IterateOptions): Record<string, unknown> => ({
-  agentId,
-  outcomeType,
-  from: start,
-  to: end,
-  status,
-});

@@ -24,17 +24,18 @@ const UNSEEN = /(?![\u200c\u200d])[\p{Other}\p{Zl}\p{Zp}]/gu; // emoji and some 
 /** Stands for all errors of this package; neither its text nor its properties ever hold a key or a cookie. */
 export class OutcomesError extends Error {
   /** Whether the same call, with the same idempotency key where it takes one, may succeed later, and does nothing twice. */
-  retryable = false;
-  declare status?: number;
+  declare retryable: boolean;
+  declare name: string;
+  declare status?: number | undefined;
   /** The API's own word for what is wrong, `details` its faults. */
-  declare error?: string;
+  declare error?: string | undefined;
   details: Fault[] = [];
   /** Seconds that the server asked to wait. */
-  declare retryAfter?: number;
+  declare retryAfter?: number | undefined;
   /** The fields of the body that the API did not read, misspelt perhaps. */
   ignoredFields: string[] = [];
   /** What to call again with, where the call had one. */
-  declare idempotencyKey?: string;
+  declare idempotencyKey?: string | undefined;
   /** What is known of each item, after a failed `recordMany`. */
   results: Result[] = [];
 
@@ -43,76 +44,72 @@ export class OutcomesError extends Error {
     Object.assign(this, known);
   }
 }
+Object.assign(OutcomesError.prototype, { name: "OutcomesError", retryable: false });
+
+type Kind<N extends string> = new (...of: ConstructorParameters<typeof OutcomesError>) => OutcomesError & { name: N };
+
+/** Makes a kind of error, named by text, as a bundler may shorten the names of classes. */
+function kind<N extends string>(name: N, of: typeof OutcomesError | Kind<string>, retryable = false): Kind<N> {
+  const made = class extends of {};
+  Object.assign(made.prototype, { name, retryable });
+  return made as Kind<N>;
+}
 
 /** The URL, the key or the cookie is missing or malformed; the text names the option and the variable. */
-export class ConfigurationError extends OutcomesError {}
+export const ConfigurationError = kind("ConfigurationError", OutcomesError);
+export type ConfigurationError = InstanceType<typeof ConfigurationError>;
 
 /** No whole answer came before the deadline. It may have been recorded: call again with the same key. */
-export class NoAnswerError extends OutcomesError {
-  override retryable = true;
-}
+export const NoAnswerError = kind("NoAnswerError", OutcomesError, true);
+export type NoAnswerError = InstanceType<typeof NoAnswerError>;
 
 /** An answer that this API does not give: most often the URL is wrong or a proxy answered. */
-export class UnexpectedAnswerError extends OutcomesError {}
+export const UnexpectedAnswerError = kind<"UnexpectedAnswerError" | "BrokenAnswerError">(
+  "UnexpectedAnswerError",
+  OutcomesError,
+);
+export type UnexpectedAnswerError = InstanceType<typeof UnexpectedAnswerError>;
 
 /** A success whose body cannot be read. It may have been recorded: call again with the same key. */
-export class BrokenAnswerError extends UnexpectedAnswerError {
-  override retryable = true;
-}
+export const BrokenAnswerError = kind("BrokenAnswerError", UnexpectedAnswerError, true);
+export type BrokenAnswerError = InstanceType<typeof BrokenAnswerError>;
 
 /** The API answered no: `status`, `error` and `details` are its own. */
-export class ApiError extends OutcomesError {}
+export const ApiError = kind<string>("ApiError", OutcomesError);
+export type ApiError = InstanceType<typeof ApiError>;
 
 /** 400 or 413, or refused here because it cannot be written as JSON: change what `details` names. */
-export class InvalidOutcomeError extends ApiError {}
+export const InvalidOutcomeError = kind("InvalidOutcomeError", ApiError);
+export type InvalidOutcomeError = InstanceType<typeof InvalidOutcomeError>;
 
 /** 401: neither the key nor the session is valid. */
-export class UnauthorizedError extends ApiError {}
+export const UnauthorizedError = kind("UnauthorizedError", ApiError);
+export type UnauthorizedError = InstanceType<typeof UnauthorizedError>;
 
 /** 403: the agent key may not record or change this, as `details` say, or may not do this at all. */
-export class ForbiddenError extends ApiError {}
+export const ForbiddenError = kind("ForbiddenError", ApiError);
+export type ForbiddenError = InstanceType<typeof ForbiddenError>;
 
 /** 404: this user has no such key, or no such outcome. */
-export class NotFoundError extends ApiError {}
+export const NotFoundError = kind("NotFoundError", ApiError);
+export type NotFoundError = InstanceType<typeof NotFoundError>;
 
 /** 409 that no waiting mends: too many keys, or an outcome that cannot be corrected so from where it stands. */
-export class ConflictError extends ApiError {}
+export const ConflictError = kind("ConflictError", ApiError);
+export type ConflictError = InstanceType<typeof ConflictError>;
 
 /** 422: the idempotency key belongs to another outcome or correction; `details` names the fields that differ. */
-export class KeyReusedError extends ApiError {}
+export const KeyReusedError = kind("KeyReusedError", ApiError);
+export type KeyReusedError = InstanceType<typeof KeyReusedError>;
 
 /** 409 with `Retry-After`, 429 or 503 `Busy`: the last try did nothing. Call again with the same idempotency key. */
-export class BusyError extends ApiError {
-  override retryable = true;
-}
+export const BusyError = kind("BusyError", ApiError, true);
+export type BusyError = InstanceType<typeof BusyError>;
 
 /** 503 `Still adding up`: more is to be added up than a look has time for. Call again: it goes on from there. */
-export class StillAddingUpError extends ApiError {
-  override retryable = true;
-}
+export const StillAddingUpError = kind("StillAddingUpError", ApiError, true);
+export type StillAddingUpError = InstanceType<typeof StillAddingUpError>;
 
 /** 5xx, and still so at the deadline. It may have been recorded: call again with the same key. */
-export class ServerError extends ApiError {
-  override retryable = true;
-}
-
-// Given by text, as a bundler may shorten the names of classes.
-for (const [name, kind] of Object.entries({
-  OutcomesError,
-  ConfigurationError,
-  NoAnswerError,
-  UnexpectedAnswerError,
-  BrokenAnswerError,
-  ApiError,
-  InvalidOutcomeError,
-  UnauthorizedError,
-  ForbiddenError,
-  NotFoundError,
-  ConflictError,
-  KeyReusedError,
-  BusyError,
-  StillAddingUpError,
-  ServerError,
-})) {
-  Object.defineProperty(kind.prototype, "name", { value: name });
-}
+export const ServerError = kind("ServerError", ApiError, true);
+export type ServerError = InstanceType<typeof ServerError>;

@@ -1,0 +1,296 @@
+"""Hold this client to the table of cases that it shares with the TypeScript client."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from outcomes_client import OutcomesClient, OutcomesError, Retry
+
+Case = Mapping[str, Any]
+
+TABLE = json.loads((Path(__file__).parents[2] / "cases.json").read_text())
+CASES: list[Case] = TABLE["cases"]
+SAYS = {
+    "call": {"client", "env", "call", "answers", "requests", "waits", "timeouts", "notices", "result", "error"},
+    "settings": {"client", "env", "error"},
+    "number": {"text", "value", "written"},
+}
+"""Names what a case of each kind may say."""
+
+A_CLIENT = {"key": "s3cret-key", "cookie": "session=s3cret"}
+NO_ERROR: Case = {
+    **{"status": None, "error": None, "details": [], "retryable": False, "retryAfter": None, "ignoredFields": []},
+    **{"idempotencyKey": None, "results": [], "says": ""},
+}
+HEADERS = ("Accept", "Content-Type", "Authorization", "Cookie", "Idempotency-Key")
+RANDOM_KEY = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+AMOUNTS = ("valueUsd", "maxValueUsd")
+
+
+def of(kind: str) -> pytest.MarkDecorator:
+    cases = [case for case in CASES if case["kind"] == kind]
+    return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
+
+
+def test_every_case_is_of_a_kind_that_is_tried_and_says_nothing_that_is_not_looked_at() -> None:
+    assert len({case["name"] for case in CASES}) == len(CASES)
+    for case in CASES:
+        assert case.keys() - {"name", "kind"} <= SAYS[case["kind"]], case["name"]
+
+
+def test_every_call_has_a_case() -> None:
+    calls = {name for name, _ in inspect.getmembers(OutcomesClient, inspect.isfunction) if not name.startswith("_")}
+    assert {snake(case["call"][0]) for case in CASES if case["kind"] == "call"} == calls - {"close"}
+
+
+@of("call")
+def test_a_call_is_as_the_table_says(
+    case: Case, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in case.get("env", {}).items():
+        monkeypatch.setenv(name, value)
+    world = World(case)
+    answers = list(world.answers)
+    monkeypatch.setattr("outcomes_client._client.time", SimpleNamespace(sleep=world.sleep, monotonic=world.clock))
+    method, *arguments = case["call"]
+    options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
+    told: dict[str, Any] = {}
+    with caplog.at_level(logging.WARNING, "outcomes_client"), world.client() as client:
+        try:
+            done = getattr(client, snake(method))(
+                *map(value_of, arguments), **{snake(name): value_of(value, name) for name, value in options.items()}
+            )
+            told["result"] = tell(list(done) if inspect.isgenerator(done) else done)
+        except OutcomesError as error:
+            told["error"] = tell_error(error)
+    assert not world.answers
+    assert "s3cret" not in str(told)
+    requests, told = named((world.requests, told))
+    expected = case.get("requests")
+    if expected:
+        assert alike(requests, [requested(one, case) for one in expected]), requests
+    else:
+        assert requests == requests[:1] * len(answers)
+    assert world.waits == pytest.approx(case.get("waits", []))
+    assert world.timeouts == pytest.approx(case.get("timeouts", world.timeouts), abs=0.001)
+    notices = [one.getMessage().partition(": ")[2] for one in caplog.records if one.name == "outcomes_client"]
+    reasons = [said.partition(". Trying again")[0] for said in notices]
+    notices = [said for n, said in enumerate(notices) if reasons[n] not in reasons[max(0, n - 1) : n]]
+    begun = case.get("notices", [])
+    assert [said[: len(begin)] for said, begin in zip(notices, begun, strict=True)] == begun
+    assert alike(told, {name: case[name] for name in ("result", "error") if name in case}), told
+
+
+@of("settings")
+def test_settings_are_as_the_table_says(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in case.get("env", {}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OutcomesError) as failure:
+        World(case).client()
+    assert alike(tell_error(failure.value), case["error"]), failure
+    assert "s3cret" not in str(failure.value)
+
+
+@of("number")
+def test_a_number_is_as_the_table_says(case: Case) -> None:
+    outcome = {
+        **{"id": "01A", "user_id": 42, "agent_id": None, "outcome_type": "task_complete", "title": "x"},
+        **{"description": None, "value_usd": None, "metadata": "@", "created_at": "2026-04-01T12:00:00.000Z"},
+    }
+    page = json.dumps({"outcomes": [outcome], "next_cursor": None}).replace('"@"', f'{{"n":[{case["text"]}]}}')
+    recorded = {"headers": {"Outcome-Id": "01A"}, "body": '{"ok":true}'}
+    world = World({"answers": [{"body": page}, recorded]})
+    with world.client() as client:
+        metadata = client.list().outcomes[0].metadata
+        client.record("task_complete", "x", user_id=42, metadata=metadata)
+    assert tagged(metadata) == {"n": [case["value"]]}
+    written = json.loads(world.requests[1]["body"], parse_float=str, parse_int=str)["metadata"]
+    # A float that is whole is written as one in Python.
+    assert written["n"][0].removesuffix(".0") == case.get("written", case["text"])
+
+
+class World:
+    """Answers as a case says, by a clock that only its answers and waits move on."""
+
+    def __init__(self, case: Case) -> None:
+        self.settings = case.get("client", A_CLIENT)
+        self.url = self.settings and case.get("kind") != "settings"
+        self.answers = list(answers_of(case.get("answers", [])))
+        self.now = 0.0
+        self.waits: list[float] = []
+        self.timeouts: list[float] = []
+        self.requests: list[dict[str, Any]] = []
+
+    def client(self) -> OutcomesClient:
+        given = {"url": "https://api.example/v1", **self.settings} if self.url else self.settings
+        settings: dict[str, Any] = {{"key": "api_key"}.get(name, snake(name)): value for name, value in given.items()}
+        if "retry" in settings:
+            settings["retry"] = Retry(**{snake(name): value for name, value in settings["retry"].items()})
+        client = OutcomesClient(**settings, transport=httpx.MockTransport(self.answer))
+        client._calls._clock, client._calls._jitter = self.clock, lambda _, ceiling: ceiling / 2
+        return client
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        timeout = request.extensions["timeout"]["read"]
+        self.timeouts.append(timeout)
+        self.requests.append(
+            {
+                "method": request.method,
+                "path": request.url.raw_path.decode().partition("?")[0],
+                "query": sorted([name, value] for name, value in request.url.params.multi_items()),
+                "headers": {name: request.headers[name] for name in HEADERS if name in request.headers},
+                "body": request.content.decode(),
+            }
+        )
+        answer = self.answers.pop(0)
+        self.now += answer.get("seconds", 0)
+        match answer.get("name"):
+            case "lost":
+                raise httpx.ReadError("lost")
+            case "refused":
+                raise httpx.ConnectError("refused")
+            case "silent":
+                self.now += timeout
+                raise httpx.ReadTimeout("silent")
+            case "half":
+                return httpx.Response(200, stream=Half())
+        return httpx.Response(
+            answer.get("status", 200), headers=answer.get("headers", {}), content=answer["body"].encode()
+        )
+
+
+class Half(httpx.SyncByteStream):
+    """Ends too early."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b'{"ok":'
+        raise httpx.RemoteProtocolError("half")
+
+
+def answers_of(said: list[Any]) -> Iterator[dict[str, Any]]:
+    for one in said:
+        answer = {"name": one} if isinstance(one, str) else one
+        answer = {**TABLE["answers"].get(answer.get("name"), {}), **answer}
+        yield from [answer] * answer.get("times", 1)
+
+
+def requested(one: Case, case: Case) -> dict[str, Any]:
+    """Spell out a request of the table as it is seen."""
+    client, env = case.get("client", A_CLIENT), case.get("env", {})
+    by = (
+        {"Authorization": f"Bearer {client.get('key') or env['INTERNAL_API_KEY']}"}
+        if one["by"] == "key"
+        else {"Cookie": client.get("cookie") or env["OUTCOMES_COOKIE"]}
+    )
+    body = one.get("body", "")
+    headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {}), **by}
+    return {
+        **{"method": one["method"], "path": one["path"], "query": one.get("query", [])},
+        **{"headers": {**headers, **one.get("headers", {})}, "body": body},
+    }
+
+
+def snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
+
+
+def camel(name: str) -> str:
+    return re.sub("_(.)", lambda found: found[1].upper(), name)
+
+
+def value_of(value: Any, name: str = "") -> Any:
+    """Make what the table gives to a call what Python gives."""
+    match value:
+        case {"$decimal": text}:
+            return Decimal(text)
+        case {"$integer": text}:
+            return int(text)
+        case {"$number": text}:
+            return float(text)
+        case {"$instant": text}:
+            return datetime.fromisoformat(text)
+        case {"$repeat": [str() as text, int() as times]}:
+            return text * times
+        case dict():
+            return {key: value_of(item, key) for key, item in value.items()}
+        case list():
+            return [value_of(item) for item in value]
+    return Decimal(value) if name in AMOUNTS and value is not None else value
+
+
+def tagged(value: Any) -> Any:
+    """Write metadata as the table does."""
+    if isinstance(value, dict):
+        return {name: tagged(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [tagged(item) for item in value]
+    if isinstance(value, Decimal):
+        return {"$decimal": str(value)}
+    return {"$integer": str(value)} if type(value) is int and abs(value) >= 2**53 else value
+
+
+def tell(value: Any) -> Any:
+    """Write a result as the TypeScript client would have it."""
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        if "created_at" in fields and fields.get("status", "") is None:
+            fields = {name: fields[name] for name in fields if name not in LEDGER}
+        if hasattr(value, "ok"):
+            fields["ok"] = value.ok
+        return {camel(name): tagged(item) if name == "metadata" else tell(item) for name, item in fields.items()}
+    if isinstance(value, dict):
+        return {camel(name): tell(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [tell(item) for item in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(value) if isinstance(value, Decimal | date) else value
+
+
+LEDGER = ("status", "occurred_at", "recorded_by", "version")
+
+
+def tell_error(error: OutcomesError) -> dict[str, Any]:
+    told = {camel(name): tell(value) for name, value in vars(error).items()}
+    return {"kind": type(error).__name__, "says": str(error), "retryable": error.retryable, **told}
+
+
+def named(value: Any) -> Any:
+    """Name random keys by the order of their appearance."""
+    names: dict[str, str] = {}
+    text = RANDOM_KEY.sub(lambda key: names.setdefault(key[0], f"$uuid{len(names) + 1}"), json.dumps(value))
+    return json.loads(text)
+
+
+def alike(seen: Any, expected: Any) -> bool:
+    """Compare what was seen with what the table says; "any" is like anything."""
+    if expected == "any":
+        return True
+    if isinstance(seen, str) and isinstance(expected, dict):
+        return {"$length": len(seen)} == expected
+    if isinstance(seen, dict) and isinstance(expected, dict):
+        if "kind" in expected:
+            expected = {**NO_ERROR, **expected, "says": "any" if expected.get("says", "") in seen["says"] else "said"}
+        return seen.keys() == expected.keys() and all(alike(seen[name], expected[name]) for name in seen)
+    if isinstance(seen, list) and isinstance(expected, list):
+        return len(seen) == len(expected) and all(map(alike, seen, expected))
+    return bool(seen == expected)
