@@ -56,10 +56,10 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
     unkeyed = write_units(stored(0))
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
     # One more than asked for is read, to know whether there is a next page.
-    listed = read_units(*map(stored, range(LISTED + 1)))
+    listed = _read_units(LISTED + 1)
     line = csv_line(stored(0))
     exported = MAX_RESPONSE_BYTES // response_bytes(line)
-    read = read_units(*map(stored, range(exported)))
+    read = _read_units(exported)
     first, next_, _ = _looks(SUMMED)
     usual = assumed["memory_gb"]
     summed = len('{"date":"2026-04-01","count":27,"value_usd":12500.5},') * SUMMED.days
@@ -95,6 +95,12 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
             for look in (first, next_)
         ],
     ]
+
+
+@cache
+def _read_units(outcomes: int) -> int:
+    """Count the units for reading so many outcomes."""
+    return read_units(*map(stored, range(outcomes)))
 
 
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:

@@ -7,11 +7,11 @@ from unittest.mock import patch
 from botocore.session import get_session
 from moto.server import ThreadedMotoServer
 from outcomes.storage.store import OutcomeStore
-from samcli.yamlhelper import yaml_parse
 
 from bench.measure import ROOT
 from bench.outcome import USER_ID, stored
 from bench.storage import read_units
+from local.template_text import parse_yaml
 
 if TYPE_CHECKING:
     from bench.__main__ import Report
@@ -22,7 +22,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 
 def list_growth(report: "Report", sizes: list[int]) -> None:
     """Report queries, outcomes and units read for a list of 20, by how many outcomes the user has."""
-    table = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][TABLE]["Properties"]
+    table = parse_yaml((ROOT / "template.yaml").read_text())["Resources"][TABLE]["Properties"]
     rows = []
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

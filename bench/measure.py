@@ -18,11 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from outcomes.auth.keys import fingerprint
-from samcli.yamlhelper import yaml_parse
 
 from bench import certificates
 from bench.outcome import API_KEY
 from bench.runtime_api import Moment, life, peak_bytes
+from local.template_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".bench"
@@ -83,7 +83,7 @@ class Program:
 
 def function(logical_id: str, layer: Path = LAYER, runtime: Path = RUNTIME) -> Program:
     """Find a function as it is built, with the variables that the template gives it."""
-    template = yaml_parse((BUILD / "template.yaml").read_text())
+    template = parse_yaml((BUILD / "template.yaml").read_text())
     properties = template["Resources"][logical_id]["Properties"]
     variables = {
         **template["Globals"]["Function"].get("Environment", {}).get("Variables", {}),

@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import override
 
-from samcli.yamlhelper import yaml_parse
+from local.template_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 CODE = ("functions", "layers/common/outcomes")
@@ -25,7 +25,7 @@ def digest() -> str:
 
 def memory() -> dict[str, int]:
     """Read from the template how many MB each function gets."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
+    template = parse_yaml((ROOT / "template.yaml").read_text())
     usual = template["Globals"]["Function"]["MemorySize"]
     return {
         name: int(resource["Properties"].get("MemorySize", usual))

@@ -20,7 +20,8 @@ from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.queries import EXPORT_FORMATS
 from outcomes.contract.standing import STATUSES
 from outcomes.edge.mcp import VERSIONS
-from samcli.yamlhelper import yaml_parse
+
+from local.template_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 BASE = Path(__file__).with_name("openapi.base.yaml")
@@ -31,11 +32,11 @@ type Json = dict[str, Any]
 
 def document() -> Json:
     """Merge the whole document, OpenAPI 3.1."""
-    base: Json = yaml.safe_load(_filled(BASE.read_text()))
+    base: Json = yaml.load(_filled(BASE.read_text()), yaml.CSafeLoader)  # as safe as safe_load, and ten times as fast
     operations, refusals, details, security = (
         base.pop(f"x-{part}") for part in ("operations", "refusals", "details", "security")
     )
-    api = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
+    api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
     gateway = _gateway_errors(api["GatewayResponses"])
 
     def operation(route: Json) -> Json:

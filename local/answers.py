@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from samtranslator.yaml_helper import yaml_parse
 from tomlkit.exceptions import TOMLKitError
 
 from local.errors import StackError
 from local.template import parameter_value
+from local.template_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,7 +26,7 @@ def main() -> int:
     """Ask, and return the exit code of the process."""
     try:
         environment, *given = sys.argv[1:]
-        template = yaml_parse((ROOT / "template.yaml").read_text())
+        template = parse_yaml((ROOT / "template.yaml").read_text())
         keep(ROOT / "samconfig.toml", environment, template, _pairs(given), input)
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import yaml
 from samtranslator.model.exceptions import ExceptionWithMessage
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import intrinsics_multi_constructor
-from yaml import CSafeLoader, YAMLError
+from yaml import YAMLError
 
 from local.environment import ACCOUNT, REGION
 from local.errors import StackError
+from local.template_text import parse_yaml
 
 STACK_NAME = "outcomes-local"
 
@@ -49,13 +48,6 @@ NAMES = {
 REFERENCED_BY_ARN = {"AWS::Lambda::Alias", "AWS::Lambda::LayerVersion", "AWS::SecretsManager::Secret"}
 
 _NO_VALUE = object()
-
-
-class _Loader(CSafeLoader):
-    """YAML with the short forms of intrinsics, read by libyaml: ten times as fast as what SAM reads it with."""
-
-
-_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 class Template:
@@ -169,8 +161,8 @@ class Template:
             return PSEUDO_PARAMETERS[name]
         if name in self._parameters:
             return self._parameters[name]
-        is_called_by_arn = any(name in self.resources(type_) for type_ in REFERENCED_BY_ARN)
-        return self.arn(name) if is_called_by_arn else self.name(name)
+        type_ = self._document["Resources"].get(name, {}).get("Type")
+        return self.arn(name) if type_ in REFERENCED_BY_ARN else self.name(name)
 
     def _get_att(self, argument: str | list[str]) -> str:
         logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
@@ -209,8 +201,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     neither a value nor a default, or a value that it forbids.
     """
     try:
-        # Through JSON and back: what YAML anchors share must not be changed in several places at once.
-        document = json.loads(json.dumps(yaml.load(path.read_text(), _Loader), default=str))  # noqa: S506 (a safe one)
+        document = parse_yaml(path.read_text())
     except FileNotFoundError as error:
         raise StackError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, YAMLError) as error:

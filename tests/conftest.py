@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
-from samcli.yamlhelper import yaml_parse
 
 from local.environment import ACCOUNT, REGION
+from local.template_text import parse_yaml
 from tests.aws import aws_client, mock_aws
 
 os.environ |= {
@@ -52,7 +52,7 @@ EMPTY_TABLES: dict[str, Table] = {}
 @pytest.fixture(scope="session")
 def template() -> Any:
     """Read template.yaml as written, before SAM's transform."""
-    return yaml_parse((ROOT / "template.yaml").read_text())
+    return parse_yaml((ROOT / "template.yaml").read_text())
 
 
 @pytest.fixture

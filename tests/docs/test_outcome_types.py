@@ -6,10 +6,10 @@ from typing import Any
 
 import outcomes_client
 import pytest
-import yaml
 from outcomes.contract.outcome_type import OutcomeType
 
 from clients.python.tests import ledger
+from local.template_text import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +29,7 @@ def of_component() -> set[str]:
 
 
 def of_openapi() -> set[str]:
-    document: Any = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+    document: Any = parse_yaml((ROOT / "openapi.yaml").read_text())
     return set(document["components"]["schemas"]["OutcomeType"]["enum"])
 
 

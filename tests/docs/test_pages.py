@@ -5,7 +5,8 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from samcli.yamlhelper import yaml_parse
+
+from local.template_text import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [".", "docs", "bench", "clients/python", "clients/typescript", "dashboard"]
@@ -77,7 +78,7 @@ def test_the_readme_s_map_names_every_function_and_every_kind_of_test() -> None:
 
 
 def test_how_to_deploy_names_every_parameter() -> None:
-    parameters = set(yaml_parse((ROOT / "template.yaml").read_text())["Parameters"])
+    parameters = set(parse_yaml((ROOT / "template.yaml").read_text())["Parameters"])
     for_laptops = {"AwsEndpointUrl"}
     as_argument = {"Architecture"}  # make deploy ARCH=...
     named = {word for word in re.findall(r"\w+", (ROOT / "docs/deploy.md").read_text()) if word in parameters}
@@ -85,7 +86,7 @@ def test_how_to_deploy_names_every_parameter() -> None:
 
 
 def test_the_api_s_page_says_what_api_gateway_answers_by_itself() -> None:
-    api = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
+    api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
     usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
     given = {
         f"`{response.get('StatusCode') or usual[kind]} {response['ResponseTemplates']['application/json']}`"
@@ -97,7 +98,7 @@ def test_the_api_s_page_says_what_api_gateway_answers_by_itself() -> None:
 
 def test_the_architecture_shows_every_function_table_and_module() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
-    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    resources = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]
     functions = {app.parent.name for app in ROOT.glob("functions/*/app.py")}
     tables = {name for name, resource in resources.items() if resource["Type"] == "AWS::DynamoDB::Table"}
     layer = ROOT / "layers/common/outcomes"

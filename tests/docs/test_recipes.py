@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from moto.events.models import EventPattern
-from samcli.yamlhelper import yaml_parse
 
+from local.template_text import parse_yaml
 from tests.aws import aws_client, mock_aws
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def on_the_bus(event: Any, source: str = GIVEN["Stack"]) -> Any:
 
 
 def resources(recipe: str) -> Any:
-    return yaml_parse(RECIPES[recipe])["Resources"]
+    return parse_yaml(RECIPES[recipe])["Resources"]
 
 
 def rule(recipe: str) -> Any:

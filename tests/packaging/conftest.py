@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samcli.yamlhelper import yaml_parse
+
+from local.template_text import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +21,7 @@ class Build:
 
     @property
     def template(self) -> dict[str, Any]:
-        template: dict[str, Any] = yaml_parse((self.folder / "template.yaml").read_text())
+        template: dict[str, Any] = parse_yaml((self.folder / "template.yaml").read_text())
         return template
 
     @property

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samcli.yamlhelper import yaml_parse
+
+from local.template_text import parse_yaml
 
 from .conftest import ROOT, Build
 
 FUNCTIONS = [
     name
-    for name, resource in yaml_parse((ROOT / "template.yaml").read_text())["Resources"].items()
+    for name, resource in parse_yaml((ROOT / "template.yaml").read_text())["Resources"].items()
     if resource["Type"] == "AWS::Serverless::Function"
 ]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+
+from local.template_text import parse_yaml
 
 from .conftest import ROOT
 
@@ -13,7 +14,7 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
 def jobs(file: Path) -> Any:
-    return yaml_parse(file.read_text())["jobs"]
+    return parse_yaml(file.read_text())["jobs"]
 
 
 def steps(file: Path) -> list[Any]:
@@ -35,7 +36,7 @@ def test_an_action_is_pinned_by_its_commit_and_says_which_version_that_is(file: 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_a_job_may_no_more_than_it_needs(file: Path) -> None:
-    assert yaml_parse(file.read_text())["permissions"] == {"contents": "read"}
+    assert parse_yaml(file.read_text())["permissions"] == {"contents": "read"}
     for name, job in jobs(file).items():
         allowed = {"contents": "read", "id-token": "write"} if name == "deploy" else {"contents": "read"}
         assert job.get("permissions", {"contents": "read"}) == allowed

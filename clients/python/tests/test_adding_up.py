@@ -17,10 +17,10 @@ from outcomes.contract.models import NewOutcome
 from outcomes.storage import totals
 from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry, StillAddingUpError
 from outcomes_client._mcp import build
-from samcli.yamlhelper import yaml_parse
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes
 from clients.python.tests.faults import FaultyServer
+from local.template_text import parse_yaml
 from tests.conftest import ROOT, template_tables
 from tests.events import proxy_event, session
 
@@ -56,7 +56,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
     monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
     monkeypatch.setattr(totals, "MORE_SECONDS", 100)
-    with template_tables(yaml_parse((ROOT / "template.yaml").read_text())):
+    with template_tables(parse_yaml((ROOT / "template.yaml").read_text())):
         for day in range(DAYS):
             body = {"outcomeType": "deal_closed", "title": "Closed", "valueUsd": Decimal("0.1")}
             outcome = NewOutcome.parse(body, session_user=42)
