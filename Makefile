@@ -48,6 +48,10 @@ reset: install ## forget the data, the key and the session secret of the local s
 # Neighbours stay together, so that few processes start the same thing; whoever is done takes over some of what others have left.
 parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 
+# Also where a machine asks Python to keep no compiled files: each of the hundred processes that tests start would compile
+# anew what it imports, and pytest's rewrite the assertions of all tests, which takes half of the time of collecting them.
+unit test coverage: export PYTHONDONTWRITEBYTECODE :=
+
 # Without tests/sequences, which try long sequences of calls beside a model, and take as long as all of these.
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) tests/unit tests/bench tests/docs
