@@ -78,6 +78,16 @@ def test_what_is_not_said_is_asked_for_unseen(
     assert outcomes(*RECORD).code == 0
 
 
+def test_a_url_alone_is_not_enough(outcomes: Outcomes, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES[1:]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(typer, "prompt", lambda *_, **__: " ")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    run = outcomes("login")
+    assert (run.code, run.err) == (2, "outcomes: a key, a session or both are needed. Nothing was kept.\n")
+    assert not file.exists()
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "code", "says"),
     [

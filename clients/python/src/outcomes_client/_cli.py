@@ -441,18 +441,13 @@ def login(url: Url = None, cookie: Cookie = None) -> None:
     key = os.environ.get("INTERNAL_API_KEY")
     asks = sys.stdin.isatty()
     if asks and not url:
-        url = typer.prompt("URL of the API", err=True)
+        url = typer.prompt("URL of the API", err=True).strip()
     if asks and not (key or cookie):
-        key = typer.prompt("Key (unseen; empty for none)", default="", hide_input=True, show_default=False, err=True)
-        cookie = typer.prompt(
-            "Session as name=value (unseen; empty for none)",
-            default="",
-            hide_input=True,
-            show_default=False,
-            err=True,
-        )
+        key = _unseen("Key")
+        cookie = _unseen("Session as name=value")
     if not url or not (key or cookie):
-        print("outcomes: set OUTCOMES_URL, and INTERNAL_API_KEY or OUTCOMES_COOKIE, or both", file=sys.stderr)
+        missing = "a key, a session or both are needed. Nothing was kept." if asks else _SET
+        print(f"outcomes: {missing}", file=sys.stderr)
         raise typer.Exit(2)
     with OutcomesClient(url, key, cookie=cookie) as client:
         if not _healthy(client):
@@ -464,6 +459,17 @@ def login(url: Url = None, cookie: Cookie = None) -> None:
             print(f"outcomes: {exc.filename}: {exc.strerror}. Nothing was kept.", file=sys.stderr)
             raise typer.Exit(1) from exc
     print(f"Kept in {file}, until `outcomes logout`.", file=sys.stderr)
+
+
+_SET = "set OUTCOMES_URL, and INTERNAL_API_KEY or OUTCOMES_COOKIE, or both"
+
+
+def _unseen(what: str) -> str:
+    """Ask for what the terminal does not show; spaces around it come of copying."""
+    typed: str = typer.prompt(
+        f"{what} (unseen; empty for none)", default="", hide_input=True, show_default=False, err=True
+    )
+    return typed.strip()
 
 
 @app.command()
