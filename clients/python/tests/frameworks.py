@@ -35,8 +35,8 @@ def keys(api: Api) -> list[str]:
 
 
 @asynccontextmanager
-async def client_of_this_loop() -> AsyncIterator[AsyncOutcomesClient]:
-    """Make a client of an API that only answers while the running loop is not blocked."""
+async def client_of_this_loop() -> AsyncIterator[tuple[AsyncOutcomesClient, Ledger]]:
+    """Make a client of an API that only answers while the running loop is not blocked, and what that keeps."""
     ledger = Ledger()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,4 +56,4 @@ async def client_of_this_loop() -> AsyncIterator[AsyncOutcomesClient]:
         port = server.sockets[0].getsockname()[1]
         brief = Retry(deadline=2, timeout=2)
         async with AsyncOutcomesClient(f"http://127.0.0.1:{port}", KEY, user_id=42, retry=brief) as client:
-            yield client
+            yield client, ledger

@@ -150,9 +150,9 @@ async def test_the_loop_goes_on_while_hook_and_tool_record() -> None:
     async def work(claude: Claude) -> None:
         await asyncio.gather(claude.call(**WORK), claude.stop("Won"))
 
-    async with client_of_this_loop() as client:
+    async with client_of_this_loop() as (client, ledger):
         await run(work, options(client, told))
-    assert not told
+    assert (told, len(ledger.outcomes)) == ([], 2)
 
 
 async def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,6 +12,9 @@ from langchain.agents import create_agent
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
 from outcomes_client import AsyncOutcomesClient, ConfigurationError, NewOutcome, OutcomesClient, ServerError
 from outcomes_client.langchain import AsyncOutcomesCallback, OutcomesCallback, record_outcome_tool
 
@@ -66,7 +69,7 @@ async def test_an_awaited_run_is_recorded_by_its_own_id_while_the_loop_goes_on()
         await asyncio.sleep(0)
         return DEAL if outputs["messages"][-1].text == "Won" else None
 
-    async with client_of_this_loop() as client:
+    async with client_of_this_loop() as (client, ledger):
         tool = record_outcome_tool(client, run_id=lambda config: config["metadata"]["job"], on_error=told.append)
         callback = AsyncOutcomesCallback(client, outcome_of, on_error=told.append)
         for job in ("1", "2"):
@@ -75,7 +78,7 @@ async def test_an_awaited_run_is_recorded_by_its_own_id_while_the_loop_goes_on()
             async for _ in agent.astream({"messages": [("user", "Sell")]}, config):
                 pass
         answer = await tool.ainvoke(WORK, {"metadata": {"job": "2"}})
-    assert not told
+    assert (told, len(ledger.outcomes)) == ([], 4)
     assert '"replayed": true' in answer
 
 
@@ -86,6 +89,20 @@ def test_parts_of_a_run_are_no_runs(api: Api) -> None:
         callback = OutcomesCallback(client, asked.append)
         assert chain.batch([1, 2], {"callbacks": [callback]}) == [4, 6]
     assert (sorted(asked), api.recorded()) == ([4, 6], [])
+
+
+def test_a_graph_that_is_interrupted_counts_once_under_one_id(api: Api) -> None:
+    graph: Any = StateGraph(dict)
+    graph.add_node("ask", lambda _: {"signed": interrupt("Signed?")})
+    graph.add_edge(START, "ask")
+    graph = graph.compile(checkpointer=InMemorySaver())
+    with OutcomesClient(**api.settings) as client:
+        callback = OutcomesCallback(client, lambda _: DEAL)
+        config = {"run_id": RUN, "callbacks": [callback], "configurable": {"thread_id": "1"}}
+        assert "__interrupt__" in graph.invoke({}, config)
+        assert graph.invoke(Command(resume=True), config) == {"signed": True}
+    assert keys(api) == [str(RUN)] * 2
+    assert len(api.recorded()) == 1
 
 
 def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
@@ -129,6 +146,15 @@ async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, 
     async with AsyncOutcomesClient(**api.settings, user_id=42) as awaiting:
         assert (await record_outcome_tool(awaiting, run_id="run-1").ainvoke(call)).status == "error"
     assert not api.door.requests
+
+
+async def test_a_tool_that_awaits_tells_a_failure_too(api: Api) -> None:
+    call = {"name": "record_outcome", "args": WORK, "id": "call-1", "type": "tool_call"}
+    async with AsyncOutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
+        api.fail("500")
+        answer = await record_outcome_tool(client, run_id="run-1").ainvoke(call)
+    assert answer.status == "error"
+    assert "Call again later with the same idempotency_key and fields." in answer.text
 
 
 def test_a_tool_that_awaits_is_not_called_blocking() -> None:

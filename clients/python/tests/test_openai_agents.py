@@ -132,12 +132,12 @@ async def test_who_wants_a_failure_to_end_the_run_raises_it(api: Api) -> None:
 
 async def test_the_loop_goes_on_while_a_hook_and_a_tool_record() -> None:
     told: list[Exception] = []
-    async with client_of_this_loop() as client:
+    async with client_of_this_loop() as (client, ledger):
         tool = record_outcome_tool(client, run_id="run-1", on_error=told.append)
         await run(
             OutcomesHooks(client, lambda *_: DEAL, run_id="run-1", on_error=told.append), WORK, "Done", tools=[tool]
         )
-    assert not told
+    assert (told, len(ledger.outcomes)) == ([], 2)
 
 
 @pytest.mark.parametrize("more", FOR_ANOTHER)
@@ -164,6 +164,32 @@ async def test_a_model_is_told_what_it_can_do_about_a_failure(api: Api, caplog: 
     assert [type(one).__name__ for one in told] == ["ServerError", "KeyReusedError"]
     assert "idempotency key run-1/offer-sent" in caplog.text
     assert len(api.recorded()) == 1
+
+
+async def test_a_model_is_told_what_the_api_did_not_read(api: Api) -> None:
+    current = api.door.upstream
+
+    def older(*asked: Any) -> Any:
+        status, headers, body = current(*asked)
+        return status, {**headers, "Ignored-Fields": "valueUsd"}, body
+
+    api.door.upstream = older
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+        hooks = OutcomesHooks(client, lambda *_: None, run_id="run-1")
+        model = await run(hooks, WORK, "Done", tools=[record_outcome_tool(client, run_id="run-1")])
+    assert '"ignored_fields": ["valueUsd"]' in str(model.calls[1].input[-1])
+
+
+async def test_a_run_whose_id_cannot_be_found_goes_on_without_a_record(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+        tool = record_outcome_tool(client, run_id=lambda run: run.context.job_id)
+        hooks = OutcomesHooks(client, lambda *_: DEAL, run_id=lambda run: run.context.job_id)
+        model = await run(hooks, WORK, "Done", tools=[tool])
+    assert "You cannot mend this: tell the person who runs this agent." in str(model.calls[1].input[-1])
+    assert caplog.text.count("AttributeError: 'NoneType' object has no attribute 'job_id'") == 2
+    assert not api.door.requests
 
 
 def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
