@@ -188,7 +188,7 @@ class Half(httpx.SyncByteStream):
 
 def answers_of(said: list[Any]) -> Iterator[dict[str, Any]]:
     for one in said:
-        answer = {"name": one} if isinstance(one, str) else one
+        answer: dict[str, Any] = {"name": one} if isinstance(one, str) else one
         answer = {**TABLE["answers"].get(answer.get("name"), {}), **answer}
         yield from [answer] * answer.get("times", 1)
 
