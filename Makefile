@@ -17,6 +17,7 @@ KIND := next-auth
 DATA := .local
 BUILD_DIR := .aws-sam/build
 npm := dashboard/node_modules/.package-lock.json
+npm_client := clients/typescript/node_modules/.package-lock.json
 
 # uv and npm trust what this machine trusts (as git and pip do), so that a company's own certificate authority works.
 export UV_SYSTEM_CERTS := true
@@ -56,7 +57,7 @@ unit test coverage: export PYTHONDONTWRITEBYTECODE :=
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) tests/unit tests/bench tests/docs
 
-test: install $(npm) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
+test: install $(npm) $(npm_client) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
 
 # Apart from make test, as Next.js alone takes longer to install and build than some hundred tests.
@@ -79,13 +80,13 @@ clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) client
 	        || echo 'npm could not build the TypeScript client: is its registry reached from here?' >&2; fi
 
 # The parts, and how many percent of each must have been run.
-coverage: install $(npm) ## run every test, and fail where they leave too much of the code untried, branches included
+coverage: install $(npm) $(npm_client) ## run every test, and fail where they leave too much of the code untried, branches included
 	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
 	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*=95'; do \
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
 	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
-check: install check-dashboard .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
+check: install check-dashboard check-typescript .tools/$(CHECKOV) ## formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
@@ -109,13 +110,18 @@ check-dashboard: $(npm)
 	@if $(has_npm); then npm run --prefix dashboard --silent check && cd docs/examples && $(biome) --error-on-warnings; \
 	    else echo 'NOT CHECKED: the dashboard, for want of npm.' >&2; test -z "$$CI"; fi
 
+.PHONY: check-typescript
+check-typescript: $(npm_client)
+	@if $(has_npm_client); then npm run --prefix clients/typescript --silent check; \
+	    else echo 'NOT CHECKED: the TypeScript client, for want of npm.' >&2; test -z "$$CI"; fi
+
 # Strict: a package that PyPI cannot tell about is a failure, not a clean bill.
 audit: $(uv_installed) .tools/$(PIP_AUDIT) ## known vulnerabilities in whatever uv.lock names (asks PyPI)
 	@$(uv) export --quiet --locked --all-groups --format requirements.txt --no-header --no-annotate \
 	    --output-file .tools/audited.txt >/dev/null
 	.tools/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes --requirement .tools/audited.txt
 
-format: install $(npm) ## let ruff and Biome format and mend what they can
+format: install $(npm) $(npm_client) ## let ruff and Biome format and mend what they can
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
 	@if $(has_npm); then npm run --prefix dashboard --silent format; cd docs/examples && $(biome) --write; fi
@@ -184,6 +190,12 @@ $(npm): dashboard/package-lock.json
 	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of accessibility are skipped.' >&2; \
 	    else npm ci --prefix dashboard --silent --no-audit --no-fund && touch $@ \
 	        || echo 'npm could not install axe-core: tests of accessibility are skipped.' >&2; fi
+
+has_npm_client := command -v npm >/dev/null && test -f $(npm_client)
+$(npm_client): clients/typescript/package-lock.json
+	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of the TypeScript client are skipped.' >&2; \
+	    else npm ci --prefix clients/typescript --silent --no-audit --no-fund && touch $@ \
+	        || echo 'npm could not install what the TypeScript client is tested with: its tests are skipped.' >&2; fi
 
 .tools/$(CHECKOV) .tools/$(PIP_AUDIT): $(uv_installed)
 	@echo 'Installing $(@F) into .tools.' >&2

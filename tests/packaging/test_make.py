@@ -84,24 +84,43 @@ def test_a_machine_that_cannot_have_python_3_13_is_told_so_in_one_line(clone: Pa
 
 
 @pytest.mark.parametrize(("settings", "fails"), [([], False), (["CI=true"], True)])
-def test_without_npm_the_dashboard_is_not_checked_which_only_ci_minds(
-    clone: Path, settings: list[str], fails: bool
+@pytest.mark.parametrize(
+    ("target", "folder", "says"),
+    [
+        (
+            "check-dashboard",
+            "dashboard",
+            [
+                "npm is not installed: tests of accessibility are skipped.",
+                "NOT CHECKED: the dashboard, for want of npm.",
+            ],
+        ),
+        (
+            "check-typescript",
+            "clients/typescript",
+            [
+                "npm is not installed: tests of the TypeScript client are skipped.",
+                "NOT CHECKED: the TypeScript client, for want of npm.",
+            ],
+        ),
+    ],
+)
+def test_what_needs_npm_is_not_checked_without_it_which_only_ci_minds(
+    clone: Path, target: str, folder: str, says: list[str], settings: list[str], fails: bool
 ) -> None:
-    (clone / "dashboard").mkdir()
-    (clone / "dashboard/package-lock.json").touch()
+    (clone / folder).mkdir(parents=True)
+    (clone / folder / "package-lock.json").touch()
 
-    done = make(clone, "check-dashboard", *settings)
+    done = make(clone, target, *settings)
 
     assert (done.returncode != 0) is fails
-    assert own_lines(done.stderr) == [
-        "npm is not installed: tests of accessibility are skipped.",
-        "NOT CHECKED: the dashboard, for want of npm.",
-    ]
+    assert own_lines(done.stderr) == says
 
 
-def test_what_npm_installs_is_pinned_and_comes_from_no_registry_in_particular() -> None:
-    locked = json.loads((ROOT / "dashboard/package-lock.json").read_text())["packages"]
-    wanted = json.loads((ROOT / "dashboard/package.json").read_text())["devDependencies"]
+@pytest.mark.parametrize("folder", ["dashboard", "clients/typescript"])
+def test_what_npm_installs_is_pinned_and_comes_from_no_registry_in_particular(folder: str) -> None:
+    locked = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
+    wanted = json.loads((ROOT / folder / "package.json").read_text())["devDependencies"]
 
     assert locked.pop("")["devDependencies"] == wanted
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted

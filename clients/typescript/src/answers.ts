@@ -45,8 +45,7 @@ export function refusal(reply: Reply, credential: string, names?: string): error
     (status === 409 && headers.has("Retry-After") && errors.BusyError) ||
     (status >= 500 && errors.ServerError) ||
     REFUSALS[status];
-  if (!kind)
-    return new errors.UnexpectedAnswerError(`${status} ${error ?? ""}: is this the URL of an Outcomes API?`, known);
+  if (!kind) return new errors.UnexpectedAnswerError(`${error ?? status}: is this the URL of an Outcomes API?`, known);
   let message = sentence(`${status} ${error ?? "without a reason"}`, details);
   if (status === 401 || (status === 403 && !details[0])) message += ` for ${credential}`;
   if (status === 404) message += `: this user has no such ${names}`;
@@ -329,7 +328,9 @@ export function summary(reply: Reply, asked: models.SummaryOptions): models.Summ
     agentId && totals.byAgent.some((one) => one.agentId !== agentId) && "agentId",
   ].filter((name) => name);
   if (unread[0])
-    throw new errors.UnexpectedAnswerError(`200, but this API is too old to know ${unread}`, { status: 200 });
+    throw new errors.UnexpectedAnswerError(`200, but this API is too old to know ${unread.join(", ")}`, {
+      status: 200,
+    });
   return totals;
 }
 

@@ -328,9 +328,9 @@ export class OutcomesClient {
    * look into `listKeys`, and revoke it.
    */
   async createKey(name: string, options: models.CreateKeyOptions = {}): Promise<models.NewAgentKey> {
-    const { outcomeTypes, signal: _, ...bounds } = options;
+    const { outcomeTypes } = options;
     const types = outcomeTypes && [outcomeTypes].flat();
-    return this.#manage(answers.newKey, options, "POST", "", { name, ...bounds, outcomeTypes: types });
+    return this.#manage(answers.newKey, options, "POST", "", { name, ...options, outcomeTypes: types });
   }
 
   /** Lists a user's live agent keys, newest first; who may ask, and of whom, is as for `createKey`. */
@@ -345,8 +345,7 @@ export class OutcomesClient {
    * new key, or let the overlap run out first.
    */
   async rotateKey(keyId: string, options: models.RotateKeyOptions = {}): Promise<models.NewAgentKey> {
-    const { overlapHours } = options;
-    return this.#manage(answers.newKey, options, "POST", `/${encodeURIComponent(keyId)}/rotate`, { overlapHours });
+    return this.#manage(answers.newKey, options, "POST", `/${encodeURIComponent(keyId)}/rotate`, options);
   }
 
   /** Ends a key with all its texts, from the next call on; one that is gone already is well as it is. */
@@ -370,13 +369,13 @@ export class OutcomesClient {
     options: models.KeyOptions,
     method?: "POST" | "DELETE",
     below = "",
-    wanted?: Body,
+    wanted?: object,
   ): Promise<T> {
     const userId = this.#whose(options);
     const nobodys = userId === undefined && this.#owner === "body";
     const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
     if (nobodys && by === "key") throw new ConfigurationError("Whose keys? Give a userId");
-    const what = wanted ? { body: encode({ ...wanted, userId }) } : { query: queryOf({ userId }) };
+    const what = wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) };
     const request: Request = { path: KEYS_PATH + below, by, names: "key", ...(method && { method }), ...what };
     return this.#exchange(request, options.signal, read, !wanted);
   }
@@ -569,7 +568,12 @@ const encode = (body: Body): string =>
 /** Writes the parameters that are given, a list as many, by the API's names. */
 function queryOf({ signal, start, end, ledger, ...rest }: Asked): string {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries({ ...rest, from: start, to: end, include: ledger ? "ledger" : undefined })) {
+  for (const [name, value] of Object.entries({
+    ...rest,
+    from: start,
+    to: end,
+    include: ledger ? "ledger" : undefined,
+  })) {
     for (const one of [value ?? []].flat()) query.append(name, one instanceof Date ? one.toISOString() : `${one}`);
   }
   return `${query}` && `?${query}`;

@@ -1,0 +1,113 @@
+// Tests what only this client has: the platform it runs on.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { ConfigurationError, InvalidOutcomeError, OutcomesClient } from "../src/index.js";
+import { World } from "./world.js";
+
+const url = "https://api.example/v1";
+const NOTHING = { body: '{"outcomes":[],"next_cursor":null}' };
+const RECORDED = { headers: { "Outcome-Id": "01A" }, body: '{"ok":true}' };
+
+test("a client shows nothing of its key or its cookie", () => {
+  const shown = inspect(new OutcomesClient({ url, key: "s3cret", cookie: "a=s3cret" }), { showHidden: true, depth: 9 });
+  assert.doesNotMatch(shown, /s3cret/);
+  assert.equal(JSON.stringify(new OutcomesClient({ url, key: "s3cret" })), "{}");
+});
+
+test("in a page the browser sends its own cookie, to the page's own host, and no cookie beside a key", async () => {
+  const world = new World([NOTHING, RECORDED]);
+  await world.live({}, async () => {
+    Object.assign(globalThis, { location: new URL("https://app.example/dashboard") });
+    try {
+      await world.client({ cookie: true }).list();
+      await world.client({ cookie: true, key: "k", url }).record("task_complete", "x", { userId: 42 });
+    } finally {
+      Reflect.deleteProperty(globalThis, "location");
+    }
+  });
+  const [first, second] = world.requests;
+  assert.deepEqual(first?.headers, { Accept: "application/json" });
+  assert.deepEqual([first?.init.credentials, second?.init.credentials], ["include", "omit"]);
+});
+
+test("elsewhere the platform is asked for nothing that only browsers do", async () => {
+  const world = new World([NOTHING]);
+  await world.live({}, () => world.client({ url, cookie: "a=b" }).list());
+  assert.equal("credentials" in (world.requests[0]?.init ?? {}), false);
+});
+
+test("nothing is kept in between, and no redirect is followed", async () => {
+  const world = new World([NOTHING]);
+  await world.live({}, () => world.client({ url, cookie: "a=b" }).list());
+  const { cache, redirect } = world.requests[0]?.init ?? {};
+  assert.deepEqual([cache, redirect], ["no-store", "manual"]);
+});
+
+test("a wait is ended by its signal", async () => {
+  const stop = new AbortController();
+  const world = new World([{ name: "lost" }]);
+  await world.live({}, async () => {
+    const client = world.client({ url, cookie: "a=b", retry: { first: 3 } });
+    setImmediate(() => setImmediate(() => stop.abort(new Error("enough"))));
+    await assert.rejects(client.list({ signal: stop.signal }), { message: "enough" });
+  });
+});
+
+test("a platform without an environment is no error", async () => {
+  const world = new World([NOTHING]);
+  await world.live({}, async () => {
+    const { process } = globalThis;
+    Object.assign(globalThis, { process: undefined });
+    try {
+      assert.throws(() => new OutcomesClient(), ConfigurationError);
+      await world.client({ url, cookie: "a=b" }).list();
+    } finally {
+      Object.assign(globalThis, { process });
+    }
+  });
+});
+
+test("null is said, and what is undefined is not", async () => {
+  const world = new World([RECORDED]);
+  await world.live({}, () =>
+    world.client({ url, key: "k", agentId: 7, userId: 42 }).record("task_complete", "x", {
+      ...{ agentId: null, description: undefined, metadata: { there: null, not: undefined } },
+    } as object),
+  );
+  assert.equal(
+    world.requests[0]?.body,
+    '{"outcomeType":"task_complete","title":"x","agentId":null,"metadata":{"there":null},"userId":42}',
+  );
+});
+
+test("texts that look like what is written for numbers stay texts", async () => {
+  const world = new World([RECORDED]);
+  const metadata = { n1: "n1", s: ["s", 'n":1', "n\\", "12", '"'], 's"n:': ":" };
+  await world.live({}, () => world.client({ url, key: "k" }).record("task_complete", "n1", { userId: 42, metadata }));
+  assert.deepEqual(JSON.parse(`${world.requests[0]?.body}`), {
+    outcomeType: "task_complete",
+    title: "n1",
+    metadata,
+    userId: 42,
+  });
+});
+
+for (const [what, fields] of Object.entries({
+  "an invalid Date": { occurredAt: new Date("soon") },
+  "a circle": {
+    metadata: {
+      get itself() {
+        return this;
+      },
+    },
+  },
+})) {
+  test(`${what} is refused before sending`, async () => {
+    const world = new World([]);
+    await world.live({}, () =>
+      assert.rejects(world.client({ url, key: "k" }).record("task_complete", "x", fields), InvalidOutcomeError),
+    );
+  });
+}

@@ -1,0 +1,81 @@
+// Holds the types to openapi.yaml, from which `npm run check` makes .tests/openapi.ts: tsc fails where the two differ.
+
+import type { components, operations, paths } from "../.tests/openapi.js";
+import type * as ours from "../src/index.js";
+
+type Contract = components["schemas"];
+type Query<Name extends keyof operations> = NonNullable<operations[Name]["parameters"]["query"]>;
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+/** Compiles only where both are the same type, optional and null alike. */
+const same = <A, B>(_: Same<A, B>): void => {};
+
+type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
+type OurName<N> = N extends "from" ? "start" : N extends "to" ? "end" : N extends "include" ? "ledger" : Camel<N>;
+
+/** What an answer of the contract is here: names in camelCase, amounts as text. */
+type Told<T> = T extends readonly (infer U)[]
+  ? Told<U>[]
+  : T extends object
+    ? {
+        [N in keyof T as OurName<N>]: N extends "value_usd" | "max_value_usd"
+          ? Text<T[N]>
+          : N extends "metadata"
+            ? Metadata
+            : Told<T[N]>;
+      }
+    : T;
+type Text<T> = unknown extends T ? string | null : string | Exclude<T, number>;
+type Metadata = ours.Metadata | null;
+
+/** What a request of the contract is here. */
+type Given<T> = {
+  [N in keyof T]: N extends "valueUsd"
+    ? ours.Amount | null
+    : N extends "occurredAt"
+      ? ours.Moment | null
+      : N extends "metadata"
+        ? Metadata
+        : T[N];
+};
+
+same<ours.OutcomeType, Contract["OutcomeType"]>(true);
+same<ours.OutcomeStatus, Contract["Status"]>(true);
+same<ours.CorrectionType, Contract["CorrectionType"]>(true);
+same<ours.Scope, Contract["Scope"]>(true);
+same<ours.Fault, Contract["Fault"]>(true);
+same<ours.Division, NonNullable<Query<"summarizeOutcomes">["by"]>>(true);
+
+same<ours.NewOutcome, Given<Contract["NewOutcomeOfBatch"]>>(true);
+same<ours.Changes, Partial<Given<Omit<Contract["NewOutcome"], "userId">>>>(true);
+same<Exclude<keyof ours.CreateKeyOptions, "signal">, Exclude<keyof Contract["NewAgentKey"], "name">>(true);
+same<Exclude<keyof ours.RotateKeyOptions, "signal">, keyof Contract["Rotation"]>(true);
+same<Exclude<keyof ours.ListOptions, "signal">, OurName<keyof Query<"listOutcomes">>>(true);
+same<Exclude<keyof ours.SummaryOptions, "signal">, OurName<keyof Query<"summarizeOutcomes">>>(true);
+same<"format" | Exclude<keyof ours.ExportOptions, "signal">, OurName<keyof Query<"exportOutcomes">>>(true);
+
+same<ours.Outcome, Told<Contract["Outcome"]>>(true);
+same<ours.AgentKey, Told<Contract["AgentKey"]>>(true);
+same<ours.NewAgentKey, Told<Contract["MadeAgentKey"]>>(true);
+same<ours.Result["status"], Contract["Result"]["status"]>(true);
+// Null where that was not kept; told as null where there are none.
+same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
+same<Omit<ours.Correction, "by" | "changes">, Omit<Told<Contract["Correction"]>, "by" | "changes">>(true);
+// What the contract leaves out is empty or null here.
+same<Omit<ours.Summary, "previous">, Omit<Required<Told<Contract["Summary"]>>, "previous">>(true);
+same<ours.PeriodTotal, NonNullable<Told<Contract["Summary"]>["previous"]>>(true);
+
+/** The routes that the client calls. */
+export const ROUTES: (keyof paths)[] = [
+  "/api/outcomes",
+  "/api/outcomes/batch",
+  "/api/outcomes/summary",
+  "/api/outcomes/export",
+  "/api/outcomes/{id}",
+  "/api/outcomes/{id}/corrections",
+  "/api/keys",
+  "/api/keys/self",
+  "/api/keys/{id}",
+  "/api/keys/{id}/rotate",
+];

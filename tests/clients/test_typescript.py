@@ -1,0 +1,60 @@
+"""The TypeScript client: its own tests, on the running stack, and what its package holds."""
+
+import gzip
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.local.stacks import ROOT, Stack
+
+CLIENT = ROOT / "clients/typescript"
+TOOLS = CLIENT / "node_modules/.bin"
+USER = 81_000
+
+needs_npm = pytest.mark.skipif(
+    not TOOLS.is_dir() and "CI" not in os.environ,
+    reason="esbuild is not installed: make test installs it where there is npm",
+)
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    """Run a command in the client's folder; return what it printed."""
+    # Without the colours and the settings of whoever runs the tests.
+    known = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "NODE_EXTRA_CA_CERTS")}
+    done = subprocess.run(command, cwd=CLIENT, env={**known, **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def bundle(folder: Path, *options: str | Path) -> None:
+    run(TOOLS / "esbuild", *options, "--bundle", "--format=esm", "--log-level=warning", f"--outdir={folder}")
+
+
+@needs_npm
+def test_it_does_what_the_table_says_and_what_the_running_stack_asks(stack: Stack, tmp_path: Path) -> None:
+    tests = sorted((CLIENT / "tests").glob("*.test.ts"))
+    bundle(tmp_path, *tests, "--platform=node", "--out-extension:.js=.mjs")
+    session = {"OUTCOMES_COOKIE": stack.cookie(USER), "OUTCOMES_USER_ID": str(USER)}
+    # One process for each file, as they change the platform's clock.
+    for test in sorted(tmp_path.iterdir()):
+        said = run("node", "--test-reporter=tap", test, OUTCOMES_URL=stack.url, INTERNAL_API_KEY=stack.key, **session)
+        assert "\n# fail 0" in said
+        if test.name == "cases.test.mjs":
+            cases = json.loads((CLIENT.parent / "cases.json").read_text())["cases"]
+            assert said.count("\nok ") == len(cases) + 2
+
+
+@needs_npm
+def test_what_a_page_loads_of_it_is_small(tmp_path: Path) -> None:
+    bundle(tmp_path, "src/index.ts", "--minify", "--target=es2022", "--charset=utf8")
+    assert len(gzip.compress((tmp_path / "index.js").read_bytes(), 9)) <= 6_700
+
+
+@needs_npm
+def test_its_package_holds_what_it_exports_and_nothing_else() -> None:
+    [package] = json.loads(run("npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
+    modules = {f"dist/{path.stem}.{end}" for path in (CLIENT / "src").iterdir() for end in ("js", "d.ts")}
+    assert {file["path"] for file in package["files"]} - modules == {"README.md", "package.json"}
