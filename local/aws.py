@@ -1,30 +1,29 @@
 """The AWS services that the functions call: moto behind HTTP, with the template's own tables, buckets and secrets."""
 
+import asyncio
 import logging
-import sys
+import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Any
-from wsgiref.types import StartResponse, WSGIEnvironment
+from typing import Any
 
 import boto3
+from aiohttp import web
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.models import botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
-import local.tables  # noqa: F401 (makes moto's tables faster)
+from local import tables
 from local.environment import ACCOUNT, REGION
 from local.errors import StackError
 from local.journal import Journal
 from local.persistence import Persistence
 from local.sockets import listening_socket
 from local.template import Template
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 # What AWS::DynamoDB::Table shares with CreateTable.
 TABLE_PROPERTIES = {
@@ -40,40 +39,64 @@ TABLE_PROPERTIES = {
 
 JSON = "application/x-amz-json-1.0"
 
+CLOSE_SECONDS = 1.0
+"""Seconds that requests under way have when serving ends."""
+
 log = logging.getLogger("local")
 
 
-class QuietHandler(WSGIRequestHandler):
-    """A handler that keeps the SDKs' connections open, and the console free of their requests."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_request(self, *_: object) -> None:
-        """Say nothing."""
-
-
 class Aws:
-    """A moto server in a thread of this process. What it has answered to have written outlives it in a journal."""
+    """moto behind HTTP, in a thread of this process. What it has answered to have written outlives it in a journal.
+
+    Not moto's own server, whose every answer ends the connection: connecting anew, a thread for each request and two
+    frameworks between it and moto take thrice as long as all that moto does.
+    """
 
     def __init__(self, journal: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         """Start serving. Raises StackError when the port is taken."""
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.persistence = Persistence(dynamodb_backends[ACCOUNT][REGION], Journal(journal))
-        app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), self.persistence)
-        with listening_socket(host, port) as listener:
-            self.port = listener.getsockname()[1]
-            self._server = make_server(
-                host, self.port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
-            )
+        self._listener = listening_socket(host, port)
+        self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._stopped = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._serve()], daemon=True)
         self._thread.start()
+
+    async def _serve(self) -> None:
+        app = web.Application(client_max_size=0)  # none: a batch of items is larger than what aiohttp takes
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(
+            app, access_log=None, auto_decompress=False, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
+        )
+        await runner.setup()
+        await web.SockSite(runner, self._listener).start()
+        await self._stopped.wait()
+        await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        """Answer no request before what it wrote is kept, and none beside another.
+
+        moto checks a condition and writes in two steps; of two requests at once, both could pass where AWS lets one.
+        """
+        body = await request.read()
+        with self.persistence.lock:
+            status, headers, content = _answered_by_moto(request, body)
+            try:
+                self.persistence.write()
+            except OSError as error:
+                log.error("what was written is not kept: %s", error.strerror)
+                text = '{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}'
+                return web.Response(status=500, headers={"Content-Type": JSON}, text=text)
+        content = content.encode() if isinstance(content, str) else content
+        return web.Response(status=status, headers={name: str(value) for name, value in headers.items()}, body=content)
 
     def close(self) -> None:
         """Stop serving."""
-        self._server.shutdown()
+        self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
-        self._server.server_close()
+        self._loop.close()
+        self._listener.close()
         self.persistence.close()
 
     def create(self, template: Template, secrets: dict[str, str]) -> dict[str, str]:
@@ -120,21 +143,17 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
 
 
-def _one_at_a_time(app: "WSGIApplication", persistence: Persistence) -> "WSGIApplication":
-    """Answer no request before what it wrote is kept, and none beside another.
-
-    moto checks a condition and writes in two steps; of two requests at once, both could pass where AWS lets one.
-    """
-
-    def locked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with persistence.lock:
-            answer = app(environ, start_response)
-            try:
-                persistence.write()
-            except OSError as error:
-                log.error("what was written is not kept: %s", error.strerror)
-                start_response("500 Internal Server Error", [("Content-Type", JSON)], sys.exc_info())
-                return [b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}']
-            return answer
-
-    return locked
+def _answered_by_moto(request: web.Request, body: bytes) -> tuple[int, Mapping[str, Any], str | bytes]:
+    """Return status, headers and body of moto's answer, for the service that the request is signed for."""
+    if request.headers.get("X-Amz-Target", "").startswith(tables.TARGET):
+        return tables.answer(request.headers, body)
+    signed = re.search(r"Credential=[^/]+/\d+/([\w-]+)/([\w-]+)/aws4_request", request.headers.get("Authorization", ""))
+    if not signed:
+        return 403, {"Content-Type": JSON}, '{"__type":"MissingAuthenticationTokenException"}'
+    url = f"https://{signed[2]}.{signed[1]}.amazonaws.com{request.raw_path}"
+    prepared = AWSPreparedRequest(request.method, url, HTTPHeaders(), body, stream_output=False)
+    for name, value in request.headers.items():
+        prepared.headers[name] = value
+    del prepared.headers["Host"]  # by which moto would look for the service
+    answer = botocore_stubber.process_request(prepared)
+    return answer or (404, {}, "")

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -278,13 +278,18 @@ class Function:
             raise
 
 
-def _files(folders: tuple[Path, ...]) -> Iterator[tuple[str, int, int]]:
+def _files(folders: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
     """List path, time of change and size of each file, as a sign of an edit."""
-    for folder in folders:
-        for directory, subdirectories, files in os.walk(folder):
-            subdirectories[:] = [name for name in subdirectories if name != "__pycache__"]
-            for name in files:
-                path = os.path.join(directory, name)
-                with suppress(FileNotFoundError):  # an editor's temporary file, gone already
-                    status = os.stat(path)
-                    yield path, status.st_mtime_ns, status.st_size
+    pending = [str(folder) for folder in folders]
+    while pending:
+        with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    if entry.name != "__pycache__":
+                        pending.append(entry.path)
+                    continue
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:  # an editor's temporary file, gone already
+                    continue
+                yield entry.path, status.st_mtime_ns, status.st_size

@@ -5,10 +5,12 @@ moto offers no hook for it: importing this module has it use these classes from 
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from copy import copy, deepcopy
+from email.utils import formatdate
 from functools import cache
 from itertools import dropwhile
+from types import SimpleNamespace
 from typing import Any, Self, override
 
 import moto.core.responses
@@ -20,9 +22,15 @@ from moto.dynamodb.comparisons import get_comparison_func
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import RESULT_SIZE_LIMIT
 from moto.dynamodb.models.table import Table as MotoTable
+from moto.dynamodb.responses import DynamoHandler
+
+from local.environment import ACCOUNT, REGION
 
 PAGE_ITEMS = 2_000
 """Items on a page of a query. moto takes longer to write 1 MB of small ones than the functions wait for an answer."""
+
+TARGET = "DynamoDB_20120810."
+"""What the header X-Amz-Target of a call begins with, before the operation's name."""
 
 ATTRIBUTE = "AttributeValue"
 """The name that DynamoDB's model has for the value of an attribute."""
@@ -191,6 +199,22 @@ def _in_json(value: Any) -> Any:
             return {name: _in_json(part) for name, part in value.items()}
         case _:
             return [_in_json(part) for part in value]
+
+
+def answer(headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any], str | bytes]:
+    """Return status, headers and body of moto's answer to a call of DynamoDB.
+
+    Without what moto does for each call to find the service and the account, and to read HTTP. headers: Content-Type
+    and X-Amz-Target among them, in any case if they are looked up so.
+    """
+    handler: Any = DynamoHandler()
+    handler.region, handler.current_account = REGION, ACCOUNT
+    handler.headers, handler.querystring, handler.uri_match = headers, {}, {}
+    handler.response_headers = {"date": formatdate(usegmt=True)}
+    request = {"method": "POST", "content_type": headers["content-type"], "path": "/", "values": {}}
+    handler.parse_parameters(SimpleNamespace(**request, headers=headers, data=body))
+    status, answered, content = handler.call_action()
+    return status, answered, content
 
 
 # moto lists the methods of a service for each request.

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import formatdate
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -15,11 +13,9 @@ from botocore.session import get_session
 # Before any client is made: into those that are older moto does not get.
 from moto.core.base_backend import BackendDict
 from moto.core.models import botocore_stubber
-from moto.dynamodb.responses import DynamoHandler
 from outcomes.storage.connection import Connection, Reply
 
-import local.tables  # noqa: F401 (moto as the local stack has it, whatever tests are run beside these)
-from local.environment import ACCOUNT, REGION
+from local import tables
 
 
 @cache
@@ -50,7 +46,7 @@ def _answered_by_moto(
     if not connection.host.endswith(".amazonaws.com"):
         return _post(connection, headers, body, until, **how)
     if connection.host.startswith("dynamodb."):
-        status, answered, text = _answered_by_dynamodb(headers, body)
+        status, answered, text = tables.answer(headers, body)
     else:
         request = AWSPreparedRequest("POST", f"https://{connection.host}/", HTTPHeaders(), body, stream_output=False)
         for name, value in headers.items():
@@ -60,14 +56,3 @@ def _answered_by_moto(
         status, answered, text = answer
     named = {name.lower(): str(value) for name, value in answered.items()}
     return Reply(status, named, text.encode() if isinstance(text, str) else text)
-
-
-def _answered_by_dynamodb(headers: Mapping[str, str], body: bytes) -> Any:
-    """Answer as moto does, without what it does for each call to find the service, and to read HTTP."""
-    handler: Any = DynamoHandler()
-    handler.region, handler.current_account = REGION, ACCOUNT
-    handler.headers, handler.querystring, handler.uri_match = headers, {}, {}
-    handler.response_headers = {"date": formatdate(usegmt=True)}
-    request = {"method": "POST", "content_type": headers["content-type"], "path": "/", "values": {}}
-    handler.parse_parameters(SimpleNamespace(**request, headers=headers, data=body))
-    return handler.call_action()

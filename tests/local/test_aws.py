@@ -1,0 +1,67 @@
+"""The AWS services of a running stack, as an SDK calls them."""
+
+import http.client
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from tests.local.stacks import Stack
+
+SCOPE = "AWS4-HMAC-SHA256 Credential=local/20260401/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
+
+
+def dynamodb(connection: http.client.HTTPConnection, operation: str, body: dict[str, Any]) -> Any:
+    """Call an operation of DynamoDB and return its answer."""
+    headers = {
+        "Authorization": SCOPE.format("dynamodb"),
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+    }
+    connection.request("POST", "/", json.dumps(body), headers)
+    return json.load(connection.getresponse())
+
+
+@pytest.fixture
+def connection(echo_stack: Stack) -> http.client.HTTPConnection:
+    address = urlsplit(echo_stack.aws_url)
+    return http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+
+
+def test_one_connection_serves_many_calls(connection: http.client.HTTPConnection) -> None:
+    connection.connect()
+    connection.auto_open = 0  # or it would connect anew
+    for _ in range(3):
+        assert dynamodb(connection, "ListTables", {}) == {"TableNames": ["visits-of-all-pages"]}
+    connection.close()
+
+
+def test_a_batch_of_several_megabytes_is_taken(connection: http.client.HTTPConnection) -> None:
+    items = [{"page": {"S": f"large-{number}"}, "text": {"S": "x" * 200_000}} for number in range(20)]
+    puts = {"visits-of-all-pages": [{"PutRequest": {"Item": item}} for item in items]}
+    assert dynamodb(connection, "BatchWriteItem", {"RequestItems": puts})["UnprocessedItems"] == {}
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 403), ({"Authorization": "Bearer x"}, 403), ({"Authorization": SCOPE.format("x")}, 404)],
+)
+def test_what_is_for_no_service_is_refused(
+    connection: http.client.HTTPConnection, headers: dict[str, str], status: int
+) -> None:
+    connection.request("POST", "/", "{}", headers)
+    assert connection.getresponse().status == status
+    connection.close()
+
+
+def test_buckets_keep_what_is_put_into_them(echo_stack: Stack) -> None:
+    any_client: Any = boto3.client
+    s3 = any_client("s3", "us-east-1", endpoint_url=echo_stack.aws_url)
+    s3.create_bucket(Bucket="kept")
+    s3.put_object(Bucket="kept", Key="a/ü 1.json", Body=b"[1, 2]")
+    assert s3.get_object(Bucket="kept", Key="a/ü 1.json")["Body"].read() == b"[1, 2]"
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="kept")["Contents"]] == ["a/ü 1.json"]
+    s3.close()
