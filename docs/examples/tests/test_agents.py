@@ -1,0 +1,152 @@
+"""The examples of agents, run by their frameworks with models that say what they are told to, against a local stack."""
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from docs.examples.tests.conftest import free_port, installed
+from tests.local.stacks import Stack
+
+FRAMEWORKS = ["ai-sdk", "openai-agents"]
+WORK = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": "12500.50", "name": "deal 4711"}
+
+users = itertools.count(90_000)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that has ended: the final text, what the tool answered, and what was told of failures."""
+
+    text: str
+    tool: list[str]
+    told: str
+
+
+type Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    """Compile the examples, which checks their types."""
+    folder = installed("agents")
+    tsc = subprocess.run(["npm", "run", "build"], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert tsc.returncode == 0, tsc.stdout
+    return folder
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def framework(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def user() -> int:
+    return next(users)
+
+
+@pytest.fixture
+def run(built: Path, framework: str, stack: Stack, user: int) -> Run:
+    """Run an agent of the user's to its end: what its model says, turn by turn, text or a call of the tool."""
+    return partial(run_agent, built / f"dist/scripted/{framework}.js", stack.url, stack.key, user)
+
+
+def run_agent(
+    script: Path,
+    url: str,
+    key: str,
+    user: int,
+    *turns: str | dict[str, Any],
+    response: str = "response-1",
+    job: str = "",
+) -> Ran:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "OUTCOMES_URL": url,
+        "INTERNAL_API_KEY": key,
+        "OUTCOMES_USER_ID": str(user),
+    }
+    command = ["node", str(script), json.dumps(turns), response, *filter(None, [job])]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return Ran(**json.loads(ran.stdout), told=ran.stderr)
+
+
+def recorded(stack: Stack, user: int) -> list[tuple[str, float | None]]:
+    """List titles and values of what was recorded for the user, the oldest first."""
+    answer = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": stack.cookie(user)})
+    return [(outcome["title"], outcome["value_usd"]) for outcome in reversed(answer.json()["outcomes"])]
+
+
+def test_a_final_output_that_the_predicate_takes_is_recorded(run: Run, stack: Stack, user: int) -> None:
+    ran = run("CLOSED $12500.50 Renewed Acme")
+    assert (ran.text, ran.told) == ("CLOSED $12500.50 Renewed Acme", "")
+    assert recorded(stack, user) == [("Renewed Acme", 12500.5)]
+
+
+@pytest.mark.parametrize("text", ["I could not close it.", "Soon it will be CLOSED $12500.50 Renewed Acme", "Done!"])
+def test_any_other_final_output_is_no_outcome(run: Run, stack: Stack, user: int, text: str) -> None:
+    assert run(text).told == ""
+    assert recorded(stack, user) == []
+
+
+def test_a_run_counts_once_by_the_id_of_its_response(run: Run, stack: Stack, user: int) -> None:
+    for response in ("response-1", "response-1", "response-2"):
+        run("CLOSED $1 Renewed Acme", response=response)
+    assert recorded(stack, user) == [("Renewed Acme", 1), ("Renewed Acme", 1)]
+
+
+def test_where_the_model_gives_no_id_the_ai_sdk_makes_one_and_openai_agents_does_not(
+    run: Run, framework: str, stack: Stack, user: int
+) -> None:
+    told = {"ai-sdk": False, "openai-agents": True}[framework]
+    assert ("The model gave its response no id" in run("CLOSED $1 Renewed Acme", response="").told) == told
+    assert len(recorded(stack, user)) == (0 if told else 1)
+
+
+def test_a_job_that_is_run_again_counts_once_by_its_own_id(run: Run, stack: Stack, user: int) -> None:
+    for response in ("response-1", "response-2"):
+        run("CLOSED $1 Renewed Acme", response=response, job="job-7")
+    assert recorded(stack, user) == [("Renewed Acme", 1)]
+
+
+def test_the_tool_records_once_for_a_name(run: Run, stack: Stack, user: int) -> None:
+    ran = run(WORK, WORK, WORK | {"title": "Renewed Initech", "name": "deal-4712", "valueUsd": None}, "Both are done.")
+    assert [answer.partition(" as ")[0] for answer in ran.tool] == ["Recorded"] * 3
+    assert ran.tool[0] == ran.tool[1]
+    assert recorded(stack, user) == [("Renewed Acme", 12500.5), ("Renewed Initech", None)]
+
+
+def test_a_model_is_told_what_to_mend_and_mends_it(run: Run, stack: Stack, user: int) -> None:
+    ran = run(WORK | {"title": " "}, WORK, WORK | {"title": "Another deal"}, "Done.")
+    assert ran.tool[0].startswith("Not recorded. ")
+    assert "title" in ran.tool[0]
+    assert ran.tool[0].endswith("Change that and call again.")
+    assert ran.tool[1].startswith("Recorded as ")
+    assert ran.tool[2] == "Not recorded. Another outcome has this name. If it is the same work, do nothing."
+    assert recorded(stack, user) == [("Renewed Acme", 12500.5)]
+
+
+def test_a_run_ends_well_where_the_api_is_down_and_its_failure_is_told_with_the_key(
+    built: Path, framework: str
+) -> None:
+    down = partial(run_agent, built / f"dist/scripted/{framework}.js", f"http://127.0.0.1:{free_port()}", "made-up", 1)
+    ran = down("CLOSED $1 Renewed Acme")
+    assert ran.text == "CLOSED $1 Renewed Acme"
+    assert "An outcome may not be recorded (idempotency key response-1)" in ran.told
+    [answer] = down(WORK, "Done.").tool
+    assert answer == "Not recorded. Call again later with the same name and fields."
+
+
+def test_a_key_that_is_not_valid_is_nothing_for_a_model_to_mend(built: Path, framework: str, stack: Stack) -> None:
+    refused = run_agent(built / f"dist/scripted/{framework}.js", stack.url, "no-key", 1, WORK, "Done.")
+    assert refused.tool == ["Not recorded. You cannot mend this: tell the person who runs this agent."]
+    assert "no-key" not in refused.told
