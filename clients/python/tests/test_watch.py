@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from outcomes_client import OutcomesClient
+from outcomes_client import OutcomesClient, OutcomeType
 
 from clients.python.tests.conftest import Api, Outcomes, Run
 from clients.python.tests.test_cli import COMMAND, ONE_TRY
@@ -69,6 +69,12 @@ def test_it_begins_with_the_last_and_goes_on_with_what_comes(watch: Watch, recor
     run = watch(nothing, record("fourth"), nothing, record("fifth", "sixth"), arguments=("-n", "2"))
     assert titles(run) == ["second", "third", "fourth", "fifth", "sixth"]
     assert (run.code, run.err) == (130, "")
+
+
+def test_titles_stand_below_each_other_whatever_the_type(client: OutcomesClient, watch: Watch) -> None:
+    for type_ in OutcomeType:
+        client.record(type_, "Here", user_id=42)
+    assert len({line.index("Here") for line in watch().out.splitlines()}) == 1
 
 
 def test_a_feed_that_is_empty_may_begin(watch: Watch, record: Record) -> None:

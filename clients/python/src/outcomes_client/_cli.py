@@ -70,6 +70,7 @@ app.add_typer(_cli_keys.app, name="keys")
 app.add_typer(_cli_completion.app)
 
 MOST = 366  # days, weeks or months of a summary
+LONGEST_TYPE = max(map(len, OutcomeType))
 
 Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")]
 Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
@@ -202,7 +203,8 @@ def watch(
                         print_json(one.as_dict())
                     else:
                         agent_text = "-" if one.agent_id is None else str(one.agent_id)
-                        about = f"{printable(one.outcome_type):<18} {agent_text:>5} {money(one.value_usd) or '-':>14}"
+                        type_ = f"{printable(one.outcome_type):<{LONGEST_TYPE}}"
+                        about = f"{type_} {agent_text:>5} {money(one.value_usd) or '-':>14}"
                         print(f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {about}  {printable(one.title)}")
                 sys.stdout.flush()  # at once, also into a pipe
                 time.sleep(interval)
