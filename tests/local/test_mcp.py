@@ -1,5 +1,6 @@
 """The official client speaks with POST /mcp of the running stack, by an agent's key."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.local.stacks import Stack
+from tests.local.stacks import ROOT, Stack
 
 USER = 4_711
 
@@ -59,6 +60,16 @@ async def test_a_model_records_corrects_and_reads(stack: Stack, agent_key: Calla
         assert (await used(tools, "value_summary"))["voided"]["count"] >= 1
         refused = await tools.call_tool("record_outcome", {**deal, "value_usd": 501, "idempotency_key": "much"})
         assert refused.is_error
+
+
+def test_the_session_in_the_docs_goes_as_they_say(stack: Stack, agent_key: Callable[..., str]) -> None:
+    headers = {"Authorization": f"Bearer {agent_key('record')}"}
+    session = re.findall(r"^→ (.*)\n← (.*)$", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+    assert len(session) == 5
+    for sent, said in session:
+        answer = httpx.post(f"{stack.url}/mcp", headers=headers, content=sent)
+        told = answer.text or str(answer.status_code)
+        assert re.fullmatch(re.escape(said).replace(re.escape("..."), ".*"), told), told
 
 
 async def test_a_key_hears_of_what_it_may_not(stack: Stack, agent_key: Callable[..., str]) -> None:
