@@ -169,7 +169,7 @@ def test_without_pyarrow_the_command_says_what_to_install(
 
 
 def test_so_does_its_help(outcomes: Outcomes) -> None:
-    assert "outcomes-client's extra parquet" in " ".join(outcomes("export", "--help").out.split())
+    assert "the package's extra parquet" in " ".join(outcomes("export", "--help").out.split())
 
 
 @pytest.mark.usefixtures("feed")

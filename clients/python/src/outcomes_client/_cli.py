@@ -374,7 +374,7 @@ def export(
     """Write all outcomes that are not void, newest first.
 
     They are the session's user's. A file is there when all of it is; until then, and if that fails, it is as it was
-    before. Parquet needs outcomes-client's extra parquet; what an outcome is worth is a decimal with 23 places.
+    before. Parquet needs the package's extra parquet; what an outcome is worth is exact there, with 23 decimal places.
     """
     from . import _exporting
 
