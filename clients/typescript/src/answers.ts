@@ -1,27 +1,37 @@
 // Reads answers of the API strictly: what is not as the contract says is an error, never a surprise later on.
 
 import * as errors from "./errors.js";
-import { Decimal, mapped, parse, plain } from "./json.js";
+import { Decimal, isStructure, mapped, parse, plain } from "./json.js";
 import type * as models from "./models.js";
 
 /** A whole answer. */
 export interface Reply {
   status: number;
   headers: Headers;
-  bytes: ArrayBuffer;
+  text: string;
 }
 
 type Read<T> = (value: unknown) => T;
 type Fields = Record<string, unknown>;
 
-const LONGEST_WAIT = 999_999_999; // seconds, some 30 years
+type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => errors.OutcomesError;
 
-/**
- * Tells which error an answer other than 200 means.
- *
- * `credential`: what it was asked for with, in words. `names`: what the path names by its id, and may not be there.
- */
-export function refusal(reply: Reply, credential: string, names?: string): errors.OutcomesError {
+/** By the status, and where that alone does not tell by what the API says with it. */
+const REFUSALS: Record<string, Kind> = {
+  400: errors.InvalidOutcomeError,
+  401: errors.UnauthorizedError,
+  "403 Forbidden": errors.ForbiddenError,
+  "404 Not found": errors.NotFoundError,
+  409: errors.ConflictError,
+  413: errors.InvalidOutcomeError,
+  422: errors.KeyReusedError,
+  429: errors.BusyError,
+  "503 Busy": errors.BusyError, // any other 503 does not say that nothing was stored
+  "503 Still adding up": errors.StillAddingUpError,
+};
+
+/** Tells which error an answer other than 200 means. `credential`: what it was asked for with, in words. */
+export function refusal(reply: Reply, credential: string, named = false): errors.OutcomesError {
   const { status, headers } = reply;
   let said: Fields = {};
   try {
@@ -33,77 +43,47 @@ export function refusal(reply: Reply, credential: string, names?: string): error
   const details = faults(said.details);
   const ignoredFields = ignored(headers);
   const known = { status, error, details, ignoredFields, retryAfter: retryAfter(headers) };
+  const told = `${status} ${error}`;
   const kind =
-    (
-      {
-        "403 Forbidden": errors.ForbiddenError,
-        "404 Not found": names && errors.NotFoundError,
-        "503 Busy": errors.BusyError, // any other 503 does not say that nothing was stored
-        "503 Still adding up": errors.StillAddingUpError,
-      } as Record<string, Kind | "" | undefined>
-    )[`${status} ${error}`] ||
-    (status === 409 && headers.has("Retry-After") && errors.BusyError) ||
-    (status >= 500 && errors.ServerError) ||
-    REFUSALS[status];
+    status === 409 && headers.has("Retry-After")
+      ? errors.BusyError
+      : ((status !== 404 || named) && REFUSALS[told]) || REFUSALS[status] || (status >= 500 && errors.ServerError);
   if (!kind) return new errors.UnexpectedAnswerError(`${error ?? status}: is this the URL of an Outcomes API?`, known);
-  let message = sentence(`${status} ${error ?? "without a reason"}`, details);
+  let message = sentence(error ? told : `${status}`, details);
   if (status === 401 || (status === 403 && !details[0])) message += ` for ${credential}`;
-  if (status === 404) message += `: this user has no such ${names}`;
   if (ignoredFields[0]) message += `; not read: ${ignoredFields.join(", ")}`;
   return new kind(message, known);
 }
-
-type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => errors.OutcomesError;
-
-const REFUSALS: Record<number, Kind> = {
-  400: errors.InvalidOutcomeError,
-  401: errors.UnauthorizedError,
-  409: errors.ConflictError,
-  413: errors.InvalidOutcomeError,
-  422: errors.KeyReusedError,
-  429: errors.BusyError,
-};
 
 /** Says what was refused, and of each faulty field what is asked of it. */
 export const sentence = (error: string, details: models.Fault[]): string =>
   [error, details.map(({ field, message }) => `${field} ${message}`).join("; ")].filter((part) => part).join(": ");
 
-/** Reads the seconds that `Retry-After` asks to wait, a number or an HTTP date (RFC 9110, 10.2.3). */
+/** Reads the seconds that `Retry-After` asks to wait, a number or an HTTP date to come (RFC 9110, 10.2.3). */
 function retryAfter(headers: Headers): number | undefined {
   const asked = headers.get("Retry-After") ?? "";
   if (/^\d{1,9}$/.test(asked)) return +asked;
   // Against the server's own clock where it tells it: ours may be wrong.
-  const now = Date.parse(headers.get("Date") ?? "") || Date.now();
-  const seconds = /^[A-Z]/.test(asked) ? (Date.parse(asked) - now) / 1000 : Number.NaN;
-  return Number.isNaN(seconds) ? undefined : Math.min(LONGEST_WAIT, Math.max(0, seconds));
+  const seconds = (Date.parse(asked) - (Date.parse(headers.get("Date") ?? "") || Date.now())) / 1000;
+  return /^[A-Z]/.test(asked) && seconds > 0 ? seconds : undefined;
 }
 
-/** Reads the names of the fields that were not read. */
-const ignored = (headers: Headers): string[] => (headers.get("Ignored-Fields")?.match(/[^,\s]+/g) ?? []).map(unquoted);
-
-function unquoted(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
-}
+/** Reads the names of the fields that were not read, which are percent-encoded. */
+const ignored = (headers: Headers): string[] =>
+  (headers.get("Ignored-Fields")?.match(/[^,\s]+/g) ?? []).map(decodeURIComponent);
 
 const faults = (value: unknown): models.Fault[] => (Array.isArray(value) ? value.filter((one) => one?.field) : []);
 
 // Parts of answers
 
 function wrong(value: unknown): never {
-  throw new TypeError(`unexpected ${value === null ? value : typeof value}`);
+  throw new TypeError(`unexpected ${typeof value}`);
 }
 
 const text: Read<string> = (value) => (typeof value === "string" ? value : wrong(value));
 const named = text as Read<never>; // of those that the contract lists; another is newer than this package
 
-const object = (value: unknown): Fields =>
-  value && typeof value === "object" && !Array.isArray(value) && !(value instanceof Decimal)
-    ? (value as Fields)
-    : wrong(value);
+const object = (value: unknown): Fields => (isStructure(value) && !Array.isArray(value) ? value : wrong(value));
 
 const whole: Read<number> = (value) => {
   const number = value instanceof Decimal && /^-?\d+$/.test(value.text) ? +value.text : wrong(value);
@@ -112,10 +92,7 @@ const whole: Read<number> = (value) => {
 
 const amount: Read<string> = (value) => (value instanceof Decimal ? value.text : wrong(value));
 
-const instant: Read<string> = (value) => {
-  if (!/T.*(Z|[+-]\d\d:\d\d)$/.test(text(value))) wrong(value);
-  return new Date(value as string).toISOString();
-};
+const instant: Read<string> = (value) => (/^\d.*T.*Z$/.test(text(value)) ? (value as string) : wrong(value));
 
 const orNull =
   <T>(read: Read<T>): Read<T | null> =>
@@ -197,16 +174,14 @@ const correction: Read<models.Correction> = shape({
 
 const total = { count: whole, value_usd: amount };
 const period = { ...total, from: text, to: text };
-const nothing = { count: 0, valueUsd: "0" };
 const dated = orElse(list(shape({ ...total, date: text })), []);
 
-const totalsOf = shape({
+const totals = shape({
   ...period,
   timezone: text,
-  // The API is older where these are not there.
-  confirmed: orElse(shape(total), nothing),
-  disputed: orElse(shape(total), nothing),
-  voided: orElse(shape(total), nothing),
+  confirmed: shape(total),
+  disputed: shape(total),
+  voided: shape(total),
   by_type: list(shape({ ...total, outcome_type: named })),
   by_agent: list(shape({ ...total, agent_id: orNull(whole) })),
   by_day: dated,
@@ -232,57 +207,48 @@ const agentKey: Read<models.AgentKey> = shape(bounds);
 
 // Whole answers; each throws a BrokenAnswerError where it is none
 
-const decoded = ({ bytes }: Reply): string => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+const bodyOf = ({ text }: Reply): Fields => object(parse(text));
 
-const bodyOf = (reply: Reply): Fields => object(parse(decoded(reply)));
-
-/** Lets `read` make something of a body. */
-function shaped<T, B = Fields>(reply: Reply, read: (body: B) => T, of = bodyOf as (reply: Reply) => B): T {
+/** Lets `read` make something of an answer. */
+function shaped<T>(reply: Reply, read: (body: Fields) => T): T {
   try {
-    return read(of(reply));
+    return read(bodyOf(reply));
   } catch (error) {
-    throw new errors.BrokenAnswerError(`200, but not as the contract says: ${(error as Error).message}`, {
-      status: 200,
-    });
+    throw broken(error);
   }
 }
 
-const done = (body: Fields): unknown => body.ok === true || wrong(body.ok);
+const broken = (why: unknown) =>
+  new errors.BrokenAnswerError(`200, but not as the contract says: ${why}`, { status: 200 });
 
-const receipt = ({ headers }: Reply, idempotencyKey: string) => ({
-  replayed: headers.get("Idempotent-Replayed")?.toLowerCase() === "true",
-  idempotencyKey,
-  ignoredFields: ignored(headers),
-});
+const done = ({ ok }: Fields): true => ok === true || wrong(ok);
 
-export const recorded = (reply: Reply, key: string): models.Recorded =>
-  // The body must be read although a key's caller learns nothing from it: a proxy's page is also a 200.
-  shaped(reply, (body) => {
-    done(body);
-    return { id: text(reply.headers.get("Outcome-Id") || body.id), ...receipt(reply, key) };
-  });
+const receipt =
+  <T>(read: (body: Fields, headers: Headers) => T) =>
+  (reply: Reply, idempotencyKey: string) =>
+    // The body must be read although a key's caller learns nothing from it: a proxy's page is also a 200.
+    shaped(reply, (body) => ({
+      ...(done(body) && read(body, reply.headers)),
+      replayed: reply.headers.get("Idempotent-Replayed") === "true",
+      idempotencyKey,
+      ignoredFields: ignored(reply.headers),
+    }));
 
-export const corrected = (reply: Reply, key: string): models.Corrected =>
-  shaped(reply, (body) => {
-    done(body);
-    return { id: text(body.id), outcome: outcome(body.outcome), ...receipt(reply, key) };
-  });
+export const recorded = receipt(({ id }, headers) => ({ id: text(headers.get("Outcome-Id") || id) }));
+
+export const corrected = receipt(shape({ id: text, outcome }));
 
 export const history = (reply: Reply): models.History =>
   shaped(reply, shape({ outcome, corrections: list(correction) }));
 
 export const page = (reply: Reply): models.Page =>
-  shaped(reply, ({ outcomes, next_cursor = null }) => ({
-    outcomes: list(outcome)(outcomes),
-    nextCursor: orNull(text)(next_cursor),
-  }));
+  shaped(reply, shape({ outcomes: list(outcome), next_cursor: orElse(orNull(text), null) }));
 
-/** Reads one result for each of so many items. */
-export const results = (reply: Reply, count: number): Fields[] =>
+/** Reads one result for each item, which were sent with these keys. */
+export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
   shaped(reply, ({ results }) => {
     const items = list(object)(results);
-    for (const item of items) result(item);
-    return items.length === count ? items : wrong(results);
+    return items.length === keys.length ? items.map((item, n) => result(item, keys[n])) : wrong(results);
   });
 
 /** Reads how an item ended that was sent with this key. */
@@ -297,42 +263,18 @@ export function result({ status, id, error, details, retryable, ignored }: Field
     error: typeof error === "string" ? error : null,
     details: faults(details),
     retryable: status === "failed" && retryable === true,
-    ignoredFields: list(text)(ignored ?? []).map(unquoted),
+    ignoredFields: list(text)(ignored ?? []).map(decodeURIComponent),
   };
 }
 
 /** Reads a part of an export, which is of this media type. */
-export const exportPart = (reply: Reply, mediaType: string): models.ExportPart =>
-  shaped(
-    reply,
-    (lines) => {
-      const type = reply.headers.get("Content-Type") ?? "";
-      if (type.split(";")[0]?.trim().toLowerCase() !== mediaType || !/(^|\n)$/.test(lines)) wrong(type);
-      return { text: lines, nextCursor: reply.headers.get("Next-Cursor") };
-    },
-    decoded,
-  );
-
-/** Reads the totals of a period. An API too old to know what was asked has others. */
-export function summary(reply: Reply, asked: models.SummaryOptions): models.Summary {
-  const totals = shaped(reply, (body) => {
-    list(object)(body.by_day ?? body.by_week ?? body.by_month);
-    return totalsOf(body);
-  });
-  const { by = "day", compare, agentId, outcomeType } = asked;
-  const types = [outcomeType ?? []].flat();
-  const unread = [
-    by !== "day" && totals.byDay[0] && "by",
-    compare && !totals.previous && "compare",
-    types[0] && totals.byType.some((one) => !types.includes(one.outcomeType)) && "outcomeType",
-    agentId && totals.byAgent.some((one) => one.agentId !== agentId) && "agentId",
-  ].filter((name) => name);
-  if (unread[0])
-    throw new errors.UnexpectedAnswerError(`200, but this API is too old to know ${unread.join(", ")}`, {
-      status: 200,
-    });
-  return totals;
+export function exportPart({ text, headers }: Reply, mediaType: string): models.ExportPart {
+  const type = headers.get("Content-Type") ?? "";
+  if (!type.startsWith(mediaType) || !/(^|\n)$/.test(text)) throw broken(type);
+  return { text, nextCursor: headers.get("Next-Cursor") };
 }
+
+export const summary = (reply: Reply): models.Summary => shaped(reply, totals);
 
 export const key = (reply: Reply): models.AgentKey => shaped(reply, agentKey);
 
@@ -340,4 +282,6 @@ export const newKey = (reply: Reply): models.NewAgentKey => shaped(reply, shape(
 
 export const keys = (reply: Reply): models.AgentKey[] => shaped(reply, ({ keys }) => list(agentKey)(keys));
 
-export const revoked = (reply: Reply): void => void shaped(reply, done);
+export const revoked = (reply: Reply): void => {
+  shaped(reply, done);
+};

@@ -60,11 +60,12 @@ interface Request {
   headers?: Record<string, string>;
   body?: string;
   by: "session" | "key";
-  /** What the path names by its id, and may not be there. */
-  names?: string;
+  /** Whether the path names something by its id, which may not be there. */
+  named?: boolean;
 }
 
 type Body = Record<string, unknown>;
+type Item = { body: Body; text: string; result?: models.Result };
 type Read<T> = (reply: answers.Reply) => T;
 type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
   cursor?: string | null | undefined;
@@ -74,12 +75,10 @@ type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
 
 const PATH = "/api/outcomes";
 const KEYS_PATH = "/api/keys";
-const KEY = "key (INTERNAL_API_KEY)";
-const SESSION = "the session (OUTCOMES_COOKIE)";
 const BATCH_ITEMS = 100;
 const BATCH_BYTES = 1024 * 1024 - '{"outcomes":[]}'.length + 1; // each item with a comma, one of which is not sent
 const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; a longer one would end at once
-const UNSENT = /REFUSED|NOTFOUND|EAI_AGAIN|CONNECT_TIMEOUT/; // nobody can have seen the request
+const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // nobody can have seen the request
 
 /**
  * Records outcomes and reads them back.
@@ -98,32 +97,34 @@ export class OutcomesClient {
   readonly #retry: Retry;
   /** Whose outcomes are recorded: the session's user's, the agent key's, or whoever's the body names. */
   readonly #owner: "session" | "agent" | "body";
-  readonly #said = new Set<string>();
 
   constructor(options: ClientOptions = {}) {
     const { env = {} } = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process ?? {};
-    const setting = <T extends string | number | true>(given: T | undefined, name: string, form: RegExp) => {
-      const value = given || env[name] || undefined;
+    const setting = (name: keyof ClientOptions, variable: string, form: RegExp, otherwise?: string) => {
+      const value = options[name] || env[variable] || otherwise;
       // A header value that HTTP cannot carry would come back, whole, in the text of an error.
-      if (typeof value === "string" && !form.test(value)) throw new ConfigurationError(`${name} must match ${form}`);
-      return value;
+      if ((value ?? true) !== true && !form.test(value as string)) {
+        throw new ConfigurationError(`${variable} must match ${form}`);
+      }
+      return value as string | undefined;
     };
-    const number = (given: number | undefined, name: string) => {
-      const value = setting(given, name, /^(?=.*[1-9])\d{1,16}(\.\d+)?$/);
-      return value === undefined ? value : +value;
-    };
-    const { url, key, cookie, agentId, userId, retry } = options;
-    const base = setting(url, "OUTCOMES_URL", /^https?:\/\/[^\s/@?#]+(\/[^\s?#]*)?$/) ?? globalThis.location?.origin;
-    if (!base) throw new ConfigurationError("Where is the API? Give a url");
+    const number = (name: keyof ClientOptions, variable: string): number | undefined =>
+      +(setting(name, variable, /^(?=.*[1-9])\d{1,16}(\.\d+)?$/) ?? 0) || undefined;
+    const url = setting(
+      "url",
+      "OUTCOMES_URL",
+      /^https?:\/\/[^\s/@?#]+(\/[^\s?#]*)?$/,
+      globalThis.location?.origin ?? "",
+    );
     this.#options = options;
-    this.#url = base.replace(/(\/api\/outcomes)?\/*$/, "");
-    this.#key = setting(key, "INTERNAL_API_KEY", /^[!-~]+$/);
-    this.#cookie = setting<string | true>(cookie, "OUTCOMES_COOKIE", /^[ -~]+=[ -~]+$/);
-    this.#agentId = number(agentId, "OUTCOMES_AGENT_ID");
-    this.#userId = number(userId, "OUTCOMES_USER_ID");
-    const deadline = number(retry && 60, "OUTCOMES_DEADLINE") ?? 60;
-    this.#retry = { deadline, timeout: 30, first: 0.2, longest: 10, addingUp: 600, ...retry };
-    const ofAgent = /^oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}$/.test(this.#key ?? "");
+    this.#url = `${url}`.replace(/(\/api\/outcomes)?\/*$/, "");
+    this.#key = setting("key", "INTERNAL_API_KEY", /^[!-~]+$/);
+    this.#cookie = setting("cookie", "OUTCOMES_COOKIE", /^[ -~]+=[ -~]+$/);
+    this.#agentId = number("agentId", "OUTCOMES_AGENT_ID");
+    this.#userId = number("userId", "OUTCOMES_USER_ID");
+    const deadline = (options.retry ? 0 : number("retry", "OUTCOMES_DEADLINE")) || 60;
+    this.#retry = { deadline, timeout: 30, first: 0.2, longest: 10, addingUp: 600, ...options.retry };
+    const ofAgent = /^oc_\w{16}_\w{38}$/.test(this.#key ?? "");
     this.#owner = ofAgent ? "agent" : this.#key || !this.#cookie ? "body" : "session";
   }
 
@@ -134,7 +135,7 @@ export class OutcomesClient {
     { signal, idempotencyKey, ...fields }: Omit<models.NewOutcome, "outcomeType" | "title"> & models.CallOptions = {},
   ): Promise<models.Recorded> {
     const body = this.#completed({ outcomeType, title, ...fields });
-    const recorded = await this.#keyed(body, answers.recorded, { idempotencyKey: idempotencyKey ?? undefined, signal });
+    const recorded = await this.#keyed(body, answers.recorded, { idempotencyKey, signal });
     this.#tell([body], recorded.ignoredFields);
     return recorded;
   }
@@ -148,68 +149,74 @@ export class OutcomesClient {
     outcomes: Iterable<models.NewOutcome>,
     { signal }: models.CallOptions = {},
   ): Promise<models.Result[]> {
-    const bodies = Array.from(outcomes, (outcome) => {
+    const items = Array.from(outcomes, (outcome): Item => {
       const body = this.#completed({ ...outcome });
       body.idempotencyKey ??= crypto.randomUUID();
-      return body;
+      return { body, text: "" };
     });
-    const results: models.Result[] = [];
-    const judge = (n: number, item: Body) => {
-      results[n] = answers.result(item, bodies[n]?.idempotencyKey);
+    const judge = (item: Item, said: Body) => {
+      item.result = answers.result(said, item.body.idempotencyKey);
     };
-    const batches: [number, string][][] = []; // items by their numbers
+    const batches: Item[][] = [];
     let room = 0;
-    for (const [n, body] of bodies.entries()) {
+    let last: Item[] = [];
+    for (const item of items) {
       try {
-        const item = encode(body);
-        const bytes = new TextEncoder().encode(item).length + 1; // its comma
-        if (bytes > BATCH_BYTES) throw invalid("Payload too large");
-        if (bytes > room || batches.at(-1)?.length === BATCH_ITEMS) {
-          batches.push([]);
+        item.text = encode(item.body);
+        const bytes = new TextEncoder().encode(item.text).length + 1; // its comma
+        if (bytes > BATCH_BYTES) {
+          judge(item, { status: "invalid", error: "Payload too large" });
+          continue;
+        }
+        if (bytes > room || last.length === BATCH_ITEMS) {
+          last = [];
+          batches.push(last);
           room = BATCH_BYTES;
         }
-        batches.at(-1)?.push([n, item]);
+        last.push(item);
         room -= bytes;
       } catch (refused) {
         const { error, details } = refused as OutcomesError;
-        judge(n, { status: "invalid", error, details });
+        judge(item, { status: "invalid", error, details });
       }
     }
+    const results = () => items.map(({ result }) => result as models.Result);
     try {
       for (let batch of batches) {
-        const text = () => `{"outcomes":[${batch.map(([, item]) => item)}]}`;
+        const text = () => `{"outcomes":[${batch.map((item) => item.text)}]}`;
         const request: Request = { method: "POST", path: `${PATH}/batch`, body: text(), by: this.#recorder };
-        let known = false;
         try {
           // Sends until none is left that could still succeed in time.
           await this.#exchange(request, signal, (reply) => {
-            const answered = answers.results(reply, batch.length);
-            const of = `of ${batch.length} outcomes not taken yet`;
-            for (const [n] of batch) judge(n, answered.shift() as Body);
-            known = true;
-            batch = batch.filter(([n]) => results[n]?.retryable);
+            const of = batch.length;
+            const keys = batch.map(({ body }) => body.idempotencyKey);
+            const answered = answers.results(reply, keys);
+            for (const item of batch) item.result = answered.shift() as models.Result;
+            batch = batch.filter(({ result }) => result?.retryable);
             if (!batch[0]) return;
             request.body = text();
-            throw new OutcomesError(`${batch.length} ${of}: ${results[batch[0][0]]?.error}`, { retryable: true });
+            const why = `${batch.length} of ${of} outcomes not taken yet: ${batch[0].result?.error}`;
+            throw new OutcomesError(why, { retryable: true });
           });
         } catch (failure) {
           // The results of the try before still stand: not recorded yet, may be sent again.
-          if (!known || !(failure as OutcomesError).retryable) throw failure;
+          if (!batch[0]?.result || !(failure as OutcomesError).retryable) throw failure;
         }
       }
     } catch (failure) {
       if (failure instanceof OutcomesError) {
         const { message: error, retryable } = failure;
-        for (const n of bodies.keys()) results[n] ?? judge(n, { status: "failed", error, retryable });
-        failure.results = results;
+        for (const item of items) item.result ?? judge(item, { status: "failed", error, retryable });
+        failure.results = results();
       }
       throw failure;
     }
+    const recorded = items.filter(({ result }) => result?.ok);
     this.#tell(
-      bodies.filter((_, n) => results[n]?.ok),
-      results.flatMap((one) => (one.ok ? one.ignoredFields : [])),
+      recorded.map(({ body }) => body),
+      recorded.flatMap(({ result }) => result?.ignoredFields ?? []),
     );
-    return results;
+    return results();
   }
 
   /**
@@ -223,12 +230,7 @@ export class OutcomesClient {
 
   /** Yields every outcome of the session, newest first; pages are read as they are needed. */
   async *iterate(filters: models.IterateOptions = {}): AsyncGenerator<models.Outcome, void> {
-    let cursor: string | null | undefined;
-    do {
-      const page: models.Page = await this.#read(PATH, { ...filters, limit: 50, cursor }, answers.page);
-      yield* page.outcomes;
-      cursor = page.nextCursor;
-    } while (cursor !== null);
+    for await (const { outcomes } of this.#parts(PATH, { ...filters, limit: 50 }, answers.page)) yield* outcomes;
   }
 
   /**
@@ -236,20 +238,24 @@ export class OutcomesClient {
    *
    * Their texts, one after the other, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON.
    */
-  async *export(
+  export(
     format: "csv" | "ndjson" = "csv",
     options: models.ExportOptions = {},
   ): AsyncGenerator<models.ExportPart, void> {
     const type = format === "csv" ? "text/csv" : "application/x-ndjson";
     const headers = { Accept: `${type}, application/json` };
-    let cursor: string | null | undefined = options.cursor;
+    return this.#parts(`${PATH}/export`, { ...options, format }, (reply) => answers.exportPart(reply, type), headers);
+  }
+
+  async *#parts<T extends { nextCursor: string | null }>(
+    path: string,
+    options: Asked,
+    read: Read<T>,
+    headers = {},
+  ): AsyncGenerator<T, void> {
+    let { cursor } = options;
     do {
-      const part: models.ExportPart = await this.#read(
-        `${PATH}/export`,
-        { ...options, format, cursor },
-        (reply) => answers.exportPart(reply, type),
-        { headers },
-      );
+      const part: T = await this.#read(path, { ...options, cursor }, read, { headers });
       yield part;
       cursor = part.nextCursor;
     } while (cursor !== null);
@@ -261,12 +267,12 @@ export class OutcomesClient {
    * A first look at a long history takes longer; see `Retry`.
    */
   async summary(options: models.SummaryOptions = {}): Promise<models.Summary> {
-    return this.#read(`${PATH}/summary`, options, (reply) => answers.summary(reply, options));
+    return this.#read(`${PATH}/summary`, options, answers.summary);
   }
 
   /** Reads one outcome of the session with its corrections. */
   async get(outcomeId: string, options: models.CallOptions = {}): Promise<models.History> {
-    return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { names: "outcome" });
+    return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { named: true });
   }
 
   /**
@@ -315,7 +321,7 @@ export class OutcomesClient {
     const owners = type === "confirm" || type === "dispute";
     const body = { type, reason: reason ?? undefined, userId: owners ? undefined : this.#whose(options), changes };
     const path = `/${encodeURIComponent(outcomeId)}/corrections`;
-    const corrected = await this.#keyed(body, answers.corrected, options, path, { by, names: "outcome" });
+    const corrected = await this.#keyed(body, answers.corrected, options, path, { by, named: true });
     this.#tell([], corrected.ignoredFields, "Corrected");
     return corrected;
   }
@@ -355,7 +361,7 @@ export class OutcomesClient {
 
   /** Asks what the agent key, with which this client records, may do. */
   async ownKey(options: models.CallOptions = {}): Promise<models.AgentKey> {
-    if (this.#owner !== "agent") throw new ConfigurationError(`This call needs the agent ${KEY}`);
+    if (this.#owner !== "agent") throw new ConfigurationError("It needs an agent key");
     return this.#read(`${KEYS_PATH}/self`, options, answers.key, { by: "key" });
   }
 
@@ -374,9 +380,9 @@ export class OutcomesClient {
     const userId = this.#whose(options);
     const nobodys = userId === undefined && this.#owner === "body";
     const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
-    if (nobodys && by === "key") throw new ConfigurationError("Whose keys? Give a userId");
+    if (nobodys && by === "key") throw new ConfigurationError("Whose keys? It needs a userId");
     const what = wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) };
-    const request: Request = { path: KEYS_PATH + below, by, names: "key", ...(method && { method }), ...what };
+    const request: Request = { path: KEYS_PATH + below, by, named: true, ...(method && { method }), ...what };
     return this.#exchange(request, options.signal, read, !wanted);
   }
 
@@ -388,13 +394,12 @@ export class OutcomesClient {
   async #keyed<T>(
     body: Body,
     read: (reply: answers.Reply, key: string) => T,
-    { idempotencyKey: key = crypto.randomUUID(), signal }: models.CorrectOptions,
+    { idempotencyKey, signal }: { idempotencyKey?: string | null | undefined } & models.CallOptions,
     below = "",
     how?: Partial<Request>,
   ): Promise<T> {
-    if (!/^[!-~]{1,255}$/.test(key)) {
-      throw invalid("Invalid Idempotency-Key", "idempotencyKey", "must be 1 to 255 visible ASCII characters");
-    }
+    const key = idempotencyKey ?? crypto.randomUUID();
+    if (!/^[!-~]{1,255}$/.test(key)) throw invalid("Idempotency-Key");
     const headers = { "Idempotency-Key": key };
     const request: Request = {
       method: "POST",
@@ -429,18 +434,15 @@ export class OutcomesClient {
     return userId ?? (this.#owner === "body" ? this.#userId : undefined);
   }
 
-  /** Says, once each, that an outcome was recorded for nobody, and what was not read. */
+  /** Says that an outcome was recorded for nobody, and what was not read. */
   #tell(recorded: Body[], ignored: string[], done = "Recorded"): void {
     const nobodys = recorded.some(({ userId }) => userId === undefined || userId === null);
     const unread = [...new Set(ignored)].join(", ");
     for (const notice of [
-      nobodys && this.#owner === "body" && "Recorded for no user, which is in nobody's feed: give a userId",
+      nobodys && this.#owner === "body" && "Recorded for no user, which is in nobody's feed",
       unread && `${done}, but the API did not read ${unread}`,
     ]) {
-      if (notice && !this.#said.has(notice)) {
-        this.#said.add(notice);
-        this.#warn(notice);
-      }
+      if (notice) this.#warn(notice);
     }
   }
 
@@ -457,17 +459,17 @@ export class OutcomesClient {
     const { deadline, timeout, first, longest, addingUp } = this.#retry;
     const byKey = request.by === "key";
     const secret = byKey ? this.#key : this.#cookie;
-    const credential = byKey ? `the ${this.#owner === "agent" ? "agent " : ""}${KEY}` : SESSION;
-    if (!secret) throw new ConfigurationError(`This call needs ${credential}`);
+    const credential = byKey ? `the ${this.#owner === "agent" ? "agent " : ""}key` : "the session";
+    if (!secret) throw new ConfigurationError(`It needs ${credential}`);
     const began = now();
     let ends = began + deadline;
     let ceiling = first;
     let said = "";
     for (;;) {
-      const { path, query = "", headers, names, by, ...rest } = request;
+      const { path, query = "", headers, named, by, ...rest } = request;
       let failure: OutcomesError;
       try {
-        const reply = await within(Math.max(0.001, Math.min(timeout, ends - now())), signal, async (signal) => {
+        const reply = await within(Math.min(timeout, ends - now()), signal, async (signal) => {
           const response = await (this.#options.fetch ?? fetch)(this.#url + path + query, {
             headers: {
               Accept: "application/json",
@@ -483,10 +485,10 @@ export class OutcomesClient {
             cache: "no-store",
             ...rest,
           });
-          return { status: response.status, headers: response.headers, bytes: await response.arrayBuffer() };
+          return { status: response.status, headers: response.headers, text: await response.text() };
         });
-        if (!reply) throw new Error("the answer did not end in time");
-        if (reply.status !== 200) throw answers.refusal(reply, credential, names);
+        if (!reply) throw new Error("timeout");
+        if (reply.status !== 200) throw answers.refusal(reply, credential, named);
         return read(reply);
       } catch (error) {
         signal?.throwIfAborted();
@@ -544,9 +546,10 @@ async function within<T>(
   }
 }
 
-function invalid(error: string, field?: string, message = ""): InvalidOutcomeError {
-  const details = field ? [{ field, message }] : [];
-  return new InvalidOutcomeError(answers.sentence(error, details), { error, details });
+/** Says which field cannot be sent. */
+function invalid(field: string): InvalidOutcomeError {
+  const error = `Invalid ${field}`;
+  return new InvalidOutcomeError(error, { error, details: [{ field, message: "cannot be sent" }] });
 }
 
 /**
@@ -558,10 +561,10 @@ const encode = (body: Body): string =>
   `{${Object.entries(body).flatMap(([name, value]) => {
     try {
       if (value === undefined) return [];
-      const isAmount = /alueUsd$/.test(name) && typeof value === "string" && isNumber(value);
+      const isAmount = /alueUsd$/.test(name) && isNumber(`${value}`);
       return `${JSON.stringify(name)}:${isAmount ? value : name === "changes" ? encode(value as Body) : stringify(value)}`;
     } catch {
-      throw invalid(`Invalid ${name}`, name, "cannot be written as JSON");
+      throw invalid(name);
     }
   })}}`;
 
@@ -574,7 +577,7 @@ function queryOf({ signal, start, end, ledger, ...rest }: Asked): string {
     to: end,
     include: ledger ? "ledger" : undefined,
   })) {
-    for (const one of [value ?? []].flat()) query.append(name, one instanceof Date ? one.toISOString() : `${one}`);
+    for (const one of [value ?? []].flat()) query.append(name, (one as Partial<Date>).toISOString?.() ?? `${one}`);
   }
   return `${query}` && `?${query}`;
 }

@@ -19,7 +19,7 @@
 import type { Fault, Result } from "./models.js";
 
 const LONGEST_MESSAGE = 4000; // characters; `details` of a page of outcomes can be more than a log should hold
-const UNSEEN = /(?![\u200c\u200d])[\p{Other}\p{Zl}\p{Zp}]/gu; // emoji and some scripts read wrongly without the joiners
+const UNSEEN = /[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/gu; // what commands a terminal, ends a line or changes the reading order
 
 /** Stands for all errors of this package; neither its text nor its properties ever hold a key or a cookie. */
 export class OutcomesError extends Error {

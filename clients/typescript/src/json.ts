@@ -13,7 +13,7 @@ const WRITTEN = RegExp(`${A_STRING}:?`, "g");
 export class Decimal {
   /** Throws a RangeError where `text` is no number as JSON writes it. */
   constructor(readonly text: string) {
-    if (!isNumber(text)) throw new RangeError(`${text} is no number in JSON`);
+    if (!isNumber(text)) throw new RangeError(text);
   }
 
   toString(): string {
@@ -33,10 +33,7 @@ export const parse = (text: string): unknown =>
   mapped(
     JSON.parse(text.replace(READ, (token) => (token[0] === '"' ? `"s${token.slice(1)}` : `"n${token}"`))),
     (item) => (typeof item !== "string" ? item : item[0] === "s" ? item.slice(1) : new Decimal(item.slice(1))),
-    (name) => {
-      if (name[0] === "n") throw new SyntaxError("unexpected number");
-      return name.slice(1);
-    },
+    (name) => name.slice(1),
   );
 
 /** Makes what was parsed what JavaScript expects: numbers, but a bigint or a Decimal where a number would change it. */
@@ -51,10 +48,14 @@ export const plain = (value: unknown): unknown =>
 
 const significant = (text: string): string => text.replace(/e.*|\D/gi, "").replace(/^0+|0+$/g, "");
 
+/** Tells whether what was parsed is an object or a list. */
+export const isStructure = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && !!value && !(value instanceof Decimal);
+
 /** Makes each part of a value another one, and each name of its objects. */
 export function mapped(value: unknown, part: (item: unknown) => unknown, named = (name: string) => name): unknown {
   if (Array.isArray(value)) return value.map((item) => mapped(item, part, named));
-  if (!value || typeof value !== "object" || value instanceof Decimal) return part(value);
+  if (!isStructure(value)) return part(value);
   // Object.fromEntries, as an assignment to `__proto__` would be lost.
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [named(name), mapped(item, part, named)]));
 }
