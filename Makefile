@@ -74,10 +74,9 @@ $(examples_installed): %/node_modules/.package-lock.json: %/package-lock.json cl
 	        || echo 'npm could not install the packages of $*: is its registry reached from here?' >&2; fi
 
 # What the examples import, as npm would have it.
-clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) clients/typescript/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix clients/typescript --silent --no-audit --no-fund \
-	    && npm run --prefix clients/typescript --silent build && touch $@ \
-	        || echo 'npm could not build the TypeScript client: is its registry reached from here?' >&2; fi
+clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_client)
+	@if $(has_npm_client); then npm run --prefix clients/typescript --silent build && touch $@; \
+	    else echo 'NOT BUILT: the TypeScript client, for want of npm.' >&2; fi
 
 # The parts, and how many percent of each must have been run.
 coverage: install $(npm) $(npm_client) ## run every test, and fail where they leave too much of the code untried, branches included
