@@ -60,18 +60,17 @@ unit: install ## run the tests of functions and layer, within seconds
 test: install $(npm) $(npm_client) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
 
-# Apart from make test, as Next.js alone takes longer to install and build than some hundred tests.
+# Apart from make test, as Next.js alone takes longer to install and build than some hundred tests. A process for each file of tests.
 examples := $(patsubst %/package.json,%,$(wildcard docs/examples/*/package.json))
 examples_installed := $(addsuffix /node_modules/.package-lock.json,$(examples))
 
-examples: install $(examples_installed) ## build the examples of Next.js and of agents, and try them against a local stack
-	@if $(foreach each,$(examples_installed),test -f $(each) &&) true; then $(bin)/python -m pytest docs/examples; \
-	    else echo 'NOT TRIED: the examples, for want of their packages.' >&2; test -z "$$CI"; fi
+examples: install $(npm) $(examples_installed) ## build the examples of Next.js and of agents, and try them against a local stack
+	@if ls $(examples_installed) >/dev/null 2>&1; then $(bin)/python -m pytest --numprocesses 2 --dist loadfile docs/examples; \
+	    else echo 'NOT TRIED: the examples, for want of npm or of their packages.' >&2; test -z "$$CI"; fi
 
 $(examples_installed): %/node_modules/.package-lock.json: %/package-lock.json clients/typescript/dist/index.js
-	@if ! command -v npm >/dev/null; then echo 'npm is not installed: it brings the packages of $*.' >&2; \
-	    else echo 'Installing the packages of $*.' >&2; npm ci --prefix $* --silent --no-audit --no-fund && touch $@ \
-	        || echo 'npm could not install the packages of $*: is its registry reached from here?' >&2; fi
+	@if $(has_npm_client); then echo 'Installing the packages of $*.' >&2; npm ci --prefix $* --silent --no-audit --no-fund && touch $@ \
+	    || { rm -f $@; echo 'npm could not install the packages of $*: is its registry reached from here?' >&2; }; fi
 
 # What the examples import, as npm would have it.
 clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_client)

@@ -12,6 +12,8 @@ import pytest
 
 from .conftest import ROOT
 
+EXAMPLES = sorted(ROOT.glob("docs/examples/*/package.json"))
+
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
@@ -117,12 +119,37 @@ def test_what_needs_npm_is_not_checked_without_it_which_only_ci_minds(
     assert own_lines(done.stderr) == says
 
 
-@pytest.mark.parametrize("folder", ["dashboard", "clients/typescript"])
+@pytest.mark.parametrize(("settings", "fails"), [([], False), (["CI=true"], True)])
+def test_examples_are_not_tried_without_npm_which_only_ci_minds(clone: Path, settings: list[str], fails: bool) -> None:
+    example = clone / "docs/examples/nextjs"
+    example.mkdir(parents=True)
+    (example / "package.json").touch()
+    version = re.search(r"^UV_VERSION := (\S+)$", (clone / "Makefile").read_text(), re.MULTILINE)
+    assert version
+    locks = [f"{folder}/package-lock.json" for folder in ("dashboard", "clients/typescript", "docs/examples/nextjs")]
+    for file in (*locks, f".tools/uv-{version[1]}.dist-info/METADATA", ".venv/installed"):
+        (clone / file).parent.mkdir(parents=True, exist_ok=True)
+        (clone / file).touch()
+
+    done = make(clone, "examples", *settings)
+
+    assert (done.returncode != 0) is fails
+    assert own_lines(done.stderr)[-1] == "NOT TRIED: the examples, for want of npm or of their packages."
+
+
+@pytest.mark.parametrize(
+    "folder", ["dashboard", "clients/typescript", *(str(path.parent.relative_to(ROOT)) for path in EXAMPLES)]
+)
 def test_what_npm_installs_is_pinned_and_comes_from_no_registry_in_particular(folder: str) -> None:
     locked = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
-    wanted = json.loads((ROOT / folder / "package.json").read_text())["devDependencies"]
+    package = json.loads((ROOT / folder / "package.json").read_text())
+    root = locked.pop("")
 
-    assert locked.pop("")["devDependencies"] == wanted
+    for kind in ("dependencies", "devDependencies"):
+        assert root.get(kind) == package.get(kind)
+    wanted = package["devDependencies"] | package.get("dependencies", {})
+    if "outcomes-client" in wanted:  # ours, out of its folder
+        assert wanted.pop("outcomes-client") == locked.pop("node_modules/outcomes-client")["resolved"]
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
     assert all("integrity" in package and "resolved" not in package for package in locked.values())
 

@@ -138,7 +138,7 @@ def test_what_a_server_action_records_is_in_the_feed_and_can_be_confirmed(
     row = rows(page).filter(has_text="Renewed Acme")
     row.locator("summary").click()
     row.get_by_role("button", name="This is right").click()
-    expect(row.locator("summary")).to_contain_text("Confirmed")
+    expect(page.locator("value-delivered .standing")).to_have_text("$12,500.50 confirmed")  # by the API
     listed = site.call("GET", "/api/outcomes?include=ledger", headers=site.signed_in(user)).json()["outcomes"]
     assert [(each["title"], each["status"], each["recorded_by"]) for each in listed] == [
         ("Renewed Initech", "recorded", "key"),
@@ -149,6 +149,18 @@ def test_what_a_server_action_records_is_in_the_feed_and_can_be_confirmed(
         page.set_viewport_size(size)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
         page.screenshot(path=artefacts / f"nextjs-{screen}.png", full_page=True)
+
+
+def test_what_the_api_refuses_is_said_and_can_be_mended(page: Page, site: Site) -> None:
+    page.goto(site.url)
+    record(page, "Renewed Acme", "twelve")
+    expect(page.locator("output")).to_contain_text("Not recorded: 400 Invalid valueUsd")
+    expect(page.get_by_label("Deal")).to_have_value("Renewed Acme")
+    page.get_by_label("Value in USD").fill("12")
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("output")).to_have_text("Recorded.")
+    expect(page.get_by_label("Deal")).to_have_value("")
+    expect(rows(page)).to_have_count(1)
 
 
 def test_who_is_not_signed_in_records_nothing_and_is_shown_nothing(page: Page, site: Site) -> None:
@@ -215,6 +227,11 @@ def test_what_was_recorded_says_so_in_headers(site: Site, user: int) -> None:
     first, again = (site.call("POST", "/api/outcomes", json=body, headers=headers) for _ in range(2))
     assert first.headers["Outcome-Id"] == again.headers["Outcome-Id"] == first.json()["id"]
     assert (first.headers["Ignored-Fields"], again.headers["Idempotent-Replayed"]) == ("color", "true")
+
+
+def test_a_cookie_as_it_is_named_behind_tls_comes_through(site: Site, user: int) -> None:
+    cookie = f"__Secure-{site.stack.cookie(user)}"
+    assert site.call("GET", "/api/outcomes", headers={"Cookie": cookie}).status_code == 200
 
 
 def test_a_session_in_chunks_is_one(site: Site, user: int) -> None:

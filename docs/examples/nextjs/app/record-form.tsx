@@ -5,22 +5,22 @@ import { recordDeal } from "./actions";
 
 /** A form that records a deal. What is submitted again with the same key counts once. */
 export function RecordForm({ idempotencyKey }: { idempotencyKey: string }) {
-  const [said, record, pending] = useActionState(recordDeal, "");
+  const [answer, record, pending] = useActionState(recordDeal, { said: "" });
   return (
     <form action={record}>
       <input type="hidden" name="idempotencyKey" value={idempotencyKey} />
       <label>
         Deal
-        <input name="title" required maxLength={200} />
+        <input name="title" required maxLength={200} defaultValue={answer.title} />
       </label>
       <label>
         Value in USD
-        <input name="value" required inputMode="decimal" />
+        <input name="value" required inputMode="decimal" defaultValue={answer.value} />
       </label>
       <button type="submit" disabled={pending}>
         Record
       </button>
-      <output>{said}</output>
+      <output>{answer.said}</output>
     </form>
   );
 }
