@@ -1,18 +1,20 @@
 """moto's tables as the local stack changes them."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.core.serialize import SERVICE_SPECIFIC_SERIALIZERS, AttributePicker, AttributePickerContext
+from moto.core.serialize import ResponseSerializer
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table as MotoTable
 
 import local.tables
 from local.tables import Table
 from tests.aws import aws_client
+from tests.conftest import template_tables
 from tests.local.values import VALUES
 
 OUTCOMES = "OutcomesTable"
@@ -125,25 +127,95 @@ def test_a_cancelled_transaction_takes_back_its_updates(client: Any) -> None:
     assert client.get_item(TableName=OUTCOMES, Key=key)["Item"]["title"] == {"S": "second"}
 
 
-def test_a_value_of_any_type_is_written_as_moto_writes_it(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+AT: dict[str, Any] = {"TableName": OUTCOMES, "Key": {"user_id": {"S": "1"}, "created_at": {"S": "001"}}}
+PUT: dict[str, Any] = {
+    "TableName": OUTCOMES,
+    "Item": AT["Key"] | {"B": {"B": "AP8="}, "more": {"M": {"BS": {"S": "x"}}}},
+}
+ABSENT = {"ConditionExpression": "attribute_not_exists(user_id)", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+OF_USER = {"KeyConditionExpression": "user_id = :user", "ExpressionAttributeValues": {":user": {"S": "1"}}}
+SET = {"UpdateExpression": "SET title = :title", "ExpressionAttributeValues": {":title": {"S": "second"}}}
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("BatchGetItem", {"RequestItems": {OUTCOMES: {"Keys": [AT["Key"]]}}}),
+    ("BatchWriteItem", {"RequestItems": {OUTCOMES: [{"PutRequest": {"Item": PUT["Item"]}}]}}),
+    ("DeleteItem", AT | {"ReturnValues": "ALL_OLD"}),
+    ("GetItem", AT),
+    ("GetItem", AT | {"ProjectionExpression": "#n", "ExpressionAttributeNames": {"#n": "B"}}),
+    ("GetItem", AT | {"Key": {"user_id": {"S": "1"}, "created_at": {"S": "none"}}}),
+    ("PutItem", PUT | {"ReturnValues": "ALL_OLD", "ReturnConsumedCapacity": "TOTAL"}),
+    ("PutItem", PUT | ABSENT),
+    ("PutItem", PUT | {"ConditionExpression": "size(B) = :size", "ExpressionAttributeValues": {":size": {"N": "2"}}}),
+    ("PutItem", {"TableName": "unknown", "Item": PUT["Item"]}),
+    ("Query", {"TableName": OUTCOMES, "Limit": 1} | OF_USER),
+    ("Query", {"TableName": OUTCOMES, "Select": "COUNT"} | OF_USER),
+    ("Scan", {"TableName": OUTCOMES, "Limit": 1}),
+    ("TransactGetItems", {"TransactItems": [{"Get": AT}]}),
+    ("TransactWriteItems", {"TransactItems": [{"Update": AT | SET}]}),
+    ("TransactWriteItems", {"TransactItems": [{"Put": PUT | ABSENT}]}),
+    ("UpdateItem", AT | SET | {"ReturnValues": "ALL_NEW"}),
+]
+"""Calls about items, as they are sent."""
+
+
+def _sent(operation: str, parameters: dict[str, Any]) -> tuple[int, Any, Any]:
+    """Return status, type and content of the answer to a call, as it is sent."""
+    headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{local.tables.TARGET}{operation}"}
+    status, answered, content = local.tables.answer(headers, json.dumps(parameters).encode())
+    return status, answered["Content-Type"], json.loads(content)
+
+
+@pytest.mark.parametrize(("operation", "parameters"), CALLS, ids=lambda of: of if isinstance(of, str) else "")
+def test_a_call_about_items_is_read_and_answered_as_moto_does_it(
+    template: Any, monkeypatch: pytest.MonkeyPatch, operation: str, parameters: dict[str, Any]
+) -> None:
+    ends = []
+    for about_items in (local.tables.ABOUT_ITEMS, set()):
+        monkeypatch.setattr(local.tables, "ABOUT_ITEMS", about_items)
+        with template_tables(template):
+            client = aws_client("dynamodb")
+            _put(client, "1", 1, 2)
+            client.put_item(TableName=OUTCOMES, Item=AT["Key"] | {"B": {"B": b"\0\xff"}, "BS": {"BS": [b"", b"\xff"]}})
+            ends.append((_sent(operation, parameters), client.scan(TableName=OUTCOMES)["Items"]))
+    assert ends[0] == ends[1]
+
+
+def test_every_call_about_items_is_tried() -> None:
+    assert {operation for operation, _ in CALLS} == local.tables.ABOUT_ITEMS
+
+
+def test_a_value_of_any_type_comes_back_as_it_was(client: Any) -> None:
     key = {"user_id": {"S": "1"}, "created_at": {"S": "1"}}
     client.put_item(TableName=OUTCOMES, Item=key | {f"{number}": value for number, value in enumerate(VALUES)})
     found = client.get_item(TableName=OUTCOMES, Key=key)["Item"]
     assert [found[f"{number}"] for number in range(len(VALUES))] == VALUES
-    monkeypatch.delitem(SERVICE_SPECIFIC_SERIALIZERS, "dynamodb")
-    assert client.get_item(TableName=OUTCOMES, Key=key)["Item"] == found
 
 
-def test_texts_and_numbers_are_written_without_a_look_into_them(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_for: set[str] = set()
-    pick = AttributePicker.__call__
-
-    def noted(picker: AttributePicker, context: AttributePickerContext) -> Any:
-        looked_for.add(context.key)
-        return pick(picker, context)
-
-    monkeypatch.setattr(AttributePicker, "__call__", noted)
+def test_items_are_written_without_a_look_into_them(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ResponseSerializer, "serialize")
     _put(client, "1", 1)
     assert [page["Count"] for page in _query(client)] == [1]
-    assert "Items" in looked_for
-    assert "S" not in looked_for
+
+
+@pytest.mark.parametrize("size", [404_000, 406_000])
+def test_an_item_that_is_too_large_is_refused(client: Any, size: int) -> None:
+    def put() -> None:
+        key = {"user_id": {"S": "1"}, "created_at": {"S": "1"}}
+        client.put_item(TableName=OUTCOMES, Item=key | {name: {"S": "x" * (size // 2)} for name in ("one", "two")})
+
+    if size > local.tables.MAX_ITEM_BYTES:
+        with pytest.raises(client.exceptions.ClientError, match="Item size"):
+            put()
+    else:
+        put()
+
+
+def test_an_update_makes_pages_smaller_when_it_makes_an_item_larger(client: Any) -> None:
+    _put(client, "1", *range(3))
+    assert [page["Count"] for page in _query(client)] == [3]
+    for number in range(6):  # the last three of which it makes
+        key = {"user_id": {"S": "1"}, "created_at": {"S": f"{number:03}"}}
+        large = {":title": {"S": "x" * 300_000}}
+        client.update_item(
+            TableName=OUTCOMES, Key=key, UpdateExpression="SET title = :title", ExpressionAttributeValues=large
+        )
+    assert [page["Count"] for page in _query(client)] == [3, 3]
