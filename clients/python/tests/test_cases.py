@@ -230,6 +230,8 @@ def value_of(value: Any, name: str = "") -> Any:
             return datetime.fromisoformat(text)
         case {"$repeat": [str() as text, int() as times]}:
             return text * times
+        case {"$many": [dict() as item, int() as times]}:
+            return [item] * times
         case dict():
             return {key: value_of(item, key) for key, item in value.items()}
         case list():

@@ -76,7 +76,7 @@ type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
 const PATH = "/api/outcomes";
 const KEYS_PATH = "/api/keys";
 const BATCH_ITEMS = 100;
-const BATCH_BYTES = 1024 * 1024 - '{"outcomes":[]}'.length + 1; // each item with a comma, one of which is not sent
+const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // each item with a comma, one of which is not sent
 const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; a longer one would end at once
 const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // nobody can have seen the request
 
@@ -549,7 +549,7 @@ async function within<T>(
 /** Says which field cannot be sent. */
 function invalid(field: string): InvalidOutcomeError {
   const error = `Invalid ${field}`;
-  return new InvalidOutcomeError(error, { error, details: [{ field, message: "cannot be sent" }] });
+  return new InvalidOutcomeError(error, { error, details: [{ field, message: "must be JSON" }] });
 }
 
 /**

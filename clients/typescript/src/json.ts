@@ -6,7 +6,7 @@
 const A_NUMBER = String.raw`-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?`;
 const A_STRING = String.raw`"[^"\\]*(?:\\.[^"\\]*)*"`;
 const NUMBER = RegExp(`^${A_NUMBER}$`);
-const READ = RegExp(`${A_STRING}|${A_NUMBER}`, "g");
+const READ = RegExp(`${A_STRING}|${A_NUMBER}(?!\\s*:)`, "g"); // a number is no name
 const WRITTEN = RegExp(`${A_STRING}:?`, "g");
 
 /** A number written out, for which there is no JavaScript number of the same value. */

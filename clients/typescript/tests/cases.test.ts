@@ -161,6 +161,7 @@ function given(value: unknown): unknown {
   if (tag === "$number") return Number(of);
   if (tag === "$instant") return new Date(of);
   if (tag === "$repeat") return of[0].repeat(of[1]);
+  if (tag === "$many") return Array.from({ length: of[1] }, () => of[0]);
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, given(item)]));
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { ConfigurationError, InvalidOutcomeError, OutcomesClient } from "../src/index.js";
+import { BrokenAnswerError, ConfigurationError, InvalidOutcomeError, OutcomesClient } from "../src/index.js";
 import { World } from "./world.js";
 
 const url = "https://api.example/v1";
@@ -52,6 +52,29 @@ test("a wait is ended by its signal", async () => {
     const client = world.client({ url, cookie: "a=b", retry: { first: 3 } });
     setImmediate(() => setImmediate(() => stop.abort(new Error("enough"))));
     await assert.rejects(client.list({ signal: stop.signal }), { message: "enough" });
+  });
+});
+
+test("a request is ended by its signal, also where there is no time for another", async () => {
+  const stop = new AbortController();
+  const world = new World([{ name: "endless" }]);
+  await world.live({}, async () => {
+    const client = world.client({ url, cookie: "a=b", retry: { deadline: 1 } });
+    setImmediate(() => setImmediate(() => stop.abort(new Error("enough"))));
+    await assert.rejects(client.list({ signal: stop.signal }), { message: "enough" });
+  });
+});
+
+test("an id that no number holds is a damaged answer", async () => {
+  const outcome = {
+    ...{ id: "01A", user_id: "@", agent_id: null, outcome_type: "task_complete", title: "x", description: null },
+    ...{ value_usd: null, metadata: null, created_at: "2026-04-01T12:00:00.000Z" },
+  };
+  const body = JSON.stringify({ outcomes: [outcome] }).replace('"@"', "9007199254740993");
+  const world = new World([{ body }]);
+  await world.live({}, async () => {
+    const client = world.client({ url, cookie: "a=b", retry: { deadline: 1 } });
+    await assert.rejects(client.list(), BrokenAnswerError);
   });
 });
 

@@ -102,8 +102,8 @@ export class World {
     if (timeout === undefined) throw new Error("a request without an end");
     this.timeouts.push(timeout);
     this.#pass(answer.name === "silent" ? timeout : (answer.seconds ?? 0));
-    this.#inFlight = false;
-    if (answer.name === "silent") return new Promise(() => {});
+    this.#inFlight = answer.name === "endless";
+    if (answer.name === "silent" || answer.name === "endless") return new Promise(() => {});
     if (answer.name === "lost") throw new TypeError("fetch failed", { cause: { code: "ECONNRESET" } });
     if (answer.name === "refused") throw new TypeError("fetch failed", { cause: { code: "ECONNREFUSED" } });
     const { status = 200, body = "" } = answer;
