@@ -17,6 +17,7 @@ from docs.examples.tests.conftest import EXAMPLES, free_port, installed
 from docs.examples.tests.relay import Relay, relay
 from tests.local.stacks import WITHOUT_EVENTS, Stack, running
 
+AXE = EXAMPLES.parents[1] / "dashboard/node_modules/axe-core/axe.min.js"
 BUILD_SECONDS, START_SECONDS = 240, 60
 SCREENS: dict[str, ViewportSize] = {"desktop": {"width": 1100, "height": 900}, "phone": {"width": 390, "height": 844}}
 
@@ -149,6 +150,8 @@ def test_what_a_server_action_records_is_in_the_feed_and_can_be_confirmed(
         page.set_viewport_size(size)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
         page.screenshot(path=artefacts / f"nextjs-{screen}.png", full_page=True)
+    page.evaluate(AXE.read_text())
+    assert [fault["id"] for fault in page.evaluate("axe.run()")["violations"]] == []
 
 
 def test_what_the_api_refuses_is_said_and_can_be_mended(page: Page, site: Site) -> None:
