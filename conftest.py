@@ -2,6 +2,7 @@
 
 import gc
 import os
+import ssl
 from collections.abc import Iterator
 from functools import cache
 
@@ -21,9 +22,14 @@ settings.load_profile("without deadline")
 
 @pytest.fixture(scope="session", autouse=True)
 def certificates_read_once() -> Iterator[None]:
-    """Read the certificates of authorities once: httpx would for each client, and no test with httpx comes to TLS."""
+    """Read the certificates of authorities once, and each file of them.
+
+    httpx would for each client, and no test with httpx comes to TLS. Our caller of AWS does for each connection, and
+    changes nothing of what it has read.
+    """
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        patched.setattr("ssl.create_default_context", cache(ssl.create_default_context))
         yield
 
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
@@ -17,11 +19,24 @@ from outcomes.storage.connection import Connection, Reply
 
 from local import tables
 
+STACKS: dict[tuple[str, str], dict[str, str]] = {}
+"""Outputs of the stacks that CloudFormation knows, by region and name."""
+
+DESCRIBED = """<DescribeStacksResponse><DescribeStacksResult><Stacks><member>
+<StackName>{}</StackName><Outputs>{}</Outputs>
+</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
+OUTPUT = "<member><OutputKey>{}</OutputKey><OutputValue>{}</OutputValue></member>"
+NO_STACK = """<ErrorResponse><Error>
+<Code>ValidationError</Code><Message>Stack with id {} does not exist</Message>
+</Error></ErrorResponse>"""
+
+_session = cache(get_session)  # each reads anew which regions there are
+
 
 @cache
 def aws_client(service: str) -> Any:
     """One client for all tests: to make it takes longer than most tests do."""
-    return get_session().create_client(service)
+    return _session().create_client(service)
 
 
 @contextmanager
@@ -32,12 +47,41 @@ def mock_aws() -> Iterator[None]:
     than most tests do.
     """
     BackendDict.reset()
-    with patch.object(botocore_stubber, "enabled", True), patch.object(Connection, "post", _answered_by_moto):
+    STACKS.clear()
+    with (
+        patch.object(botocore_stubber, "enabled", True),
+        patch.object(botocore_stubber, "process_request", _answered),
+        patch.object(Connection, "post", _answered_by_moto),
+    ):
         yield
     BackendDict.reset()
 
 
-_post = Connection.post
+_post, _answered_by_any_service = Connection.post, botocore_stubber.process_request
+
+
+def _answered(request: AWSPreparedRequest) -> Any:
+    """Answer an SDK's client without what moto does for each call to find the service."""
+    service, region, *_ = urlsplit(request.url).netloc.split(".")
+    body: Any = request.body
+    if service == "dynamodb":
+        headers: Any = HTTPHeaders()
+        for name, value in request.headers.items():
+            headers[name] = value.decode() if isinstance(value, bytes) else value
+        return tables.answer(headers, body)
+    if service == "cloudformation":
+        return _described(region, parse_qs(body))
+    return _answered_by_any_service(request)
+
+
+def _described(region: str, query: Mapping[str, list[str]]) -> tuple[int, dict[str, str], str]:
+    """Describe one of STACKS. moto takes a second to load, for all that CloudFormation can make."""
+    assert query["Action"] == ["DescribeStacks"]
+    [name] = query["StackName"]
+    if (region, name) not in STACKS:
+        return 400, {}, NO_STACK.format(escape(name))
+    outputs = "".join(OUTPUT.format(key, escape(value)) for key, value in STACKS[region, name].items())
+    return 200, {}, DESCRIBED.format(escape(name), outputs)
 
 
 def _answered_by_moto(

@@ -1,26 +1,23 @@
 """`make deploy` uploads the page once the stack is there, if it has a bucket."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from local.errors import StackError
 from local.publish import publish
+from tests.aws import STACKS, aws_client, mock_aws
 
 from .conftest import ROOT
 
-BUCKET = {"FeedBucket": {"Type": "AWS::S3::Bucket"}}
-OUTPUTS = {"FeedBucketName": {"Value": {"Ref": "FeedBucket"}}, "FeedUrl": {"Value": "https://value.example.com/"}}
-SAMCONFIG = """
+REGION = "eu-central-1"
+SAMCONFIG = f"""
 [dev.deploy.parameters]
 stack_name = "outcomes-dev"
-region = "eu-central-1"
+region = "{REGION}"
 [prod.deploy.parameters]
 """
 
@@ -38,22 +35,14 @@ def aws() -> Iterator[None]:
         yield
 
 
-def create_stack(**sections: object) -> None:
-    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
-    template = {"Resources": topic, **sections}
-    boto3.client("cloudformation", "eu-central-1").create_stack(
-        StackName="outcomes-dev", TemplateBody=json.dumps(template)
-    )
-
-
 def test_exactly_the_page_and_the_components_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    create_stack(Resources=BUCKET, Outputs=OUTPUTS)
+    STACKS[REGION, "outcomes-dev"] = {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"}
+    s3 = aws_client("s3")
+    s3.create_bucket(Bucket="feed")
     publish(samconfig, "dev", ROOT / "dashboard/public")
-    s3 = boto3.client("s3", "eu-central-1")
-    [bucket] = s3.list_buckets()["Buckets"]
     objects = {
-        stored["Key"]: s3.get_object(Bucket=bucket["Name"], Key=stored["Key"])
-        for stored in s3.list_objects_v2(Bucket=bucket["Name"])["Contents"]
+        stored["Key"]: s3.get_object(Bucket="feed", Key=stored["Key"])
+        for stored in s3.list_objects_v2(Bucket="feed")["Contents"]
     }
     assert {name: stored["ContentType"] for name, stored in objects.items()} == {
         "index.html": "text/html; charset=utf-8",
@@ -66,11 +55,11 @@ def test_exactly_the_page_and_the_components_are_uploaded(samconfig: Path, capsy
     assert capsys.readouterr().out == "Dashboard: https://value.example.com/ (within 5 minutes)\n"
 
 
-@pytest.mark.parametrize("outputs", [{}, {"Outputs": {"ApiUrl": {"Value": "https://api.example.com"}}}])
+@pytest.mark.parametrize("outputs", [{}, {"ApiUrl": "https://api.example.com"}])
 def test_a_stack_that_hosts_none_is_left_alone(
-    samconfig: Path, capsys: pytest.CaptureFixture[str], outputs: dict[str, object]
+    samconfig: Path, capsys: pytest.CaptureFixture[str], outputs: dict[str, str]
 ) -> None:
-    create_stack(**outputs)
+    STACKS[REGION, "outcomes-dev"] = outputs
     publish(samconfig, "dev", ROOT / "dashboard/public")
     assert capsys.readouterr() == ("", "")
 

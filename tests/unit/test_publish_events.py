@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
-import boto3
 import pytest
 from outcomes.contract import events
 from outcomes.storage import attempts, kept_events
@@ -15,10 +14,11 @@ from outcomes.storage.connection import Reply
 
 from functions.publish_events import app
 from functions.record_outcome import app as record_outcome
+from local.environment import REGION
 from local.errors import StackError
 from local.resend import resend
 from tests import streams
-from tests.aws import aws_client
+from tests.aws import STACKS, aws_client
 from tests.corrections import OWNER, PLAIN, correct
 from tests.events import KEY, proxy_event
 from tests.faults import DENIED, THROTTLED, Fault, Request, Send, answered, error, faulty, lost, unreachable
@@ -85,7 +85,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def bucket(tables: dict[str, str]) -> Callable[[], dict[str, bytes]]:
     """Make the bucket for what cannot be told, and return a function that reads it."""
     assert tables
-    s3 = boto3.client("s3")
+    s3 = aws_client("s3")
     s3.create_bucket(Bucket="kept-events")
 
     def read() -> dict[str, bytes]:
@@ -422,21 +422,13 @@ def stack(bucket: Callable[[], dict[str, bytes]], monkeypatch: pytest.MonkeyPatc
     """Make a stack that tells a bus, which is the test's."""
     assert not bucket()
     tables = {"OutcomesTableName": "OutcomesTable", "KeysTableName": "KeysTable"}
-    made_stack("outcomes-prod", tables | {"KeptEventsBucketName": "kept-events", "EventBusName": "default"})
+    STACKS[REGION, "outcomes-prod"] = tables | {"KeptEventsBucketName": "kept-events", "EventBusName": "default"}
 
     def as_the_function_has_it(*named: str) -> bus_module.Bus:
         assert named == ("OutcomesTable", "default", "outcomes-prod")
         return app.bus
 
     monkeypatch.setattr(bus_module, "Bus", as_the_function_has_it)
-
-
-def made_stack(name: str, outputs: dict[str, str]) -> None:
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-    }
-    boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
 
 
 def keep_as_lambda_does(
@@ -449,7 +441,7 @@ def keep_as_lambda_does(
         "DDBStreamBatchInfo": {"shardId": "shardId-1", "batchSize": len(batch)},
         "payload": json.dumps({"Records": batch}),
     }
-    boto3.client("s3").put_object(Bucket="kept-events", Key=name, Body=json.dumps(body).encode())
+    aws_client("s3").put_object(Bucket="kept-events", Key=name, Body=json.dumps(body).encode())
 
 
 @pytest.mark.usefixtures("stack")
@@ -475,7 +467,7 @@ def test_what_still_cannot_be_told_stays(
     id_ = record()
     [fine] = records()
     keep_as_lambda_does([damaged(fine), fine], "aws/lambda/1")
-    boto3.client("s3").put_object(Bucket="kept-events", Key="something/else", Body=b"{}")
+    aws_client("s3").put_object(Bucket="kept-events", Key="something/else", Body=b"{}")
 
     assert resend("outcomes-prod") == 2
     assert bus.ids == [id_]
@@ -534,7 +526,7 @@ def test_of_who_was_erased_meanwhile_nothing_is_told(bus: Bus, bucket: Callable[
 
 
 def test_a_stack_without_a_bus_has_nothing_to_send(tables: dict[str, str]) -> None:
-    made_stack("outcomes-dev", {"OutcomesTableName": tables["OutcomesTable"]})
+    STACKS[REGION, "outcomes-dev"] = {"OutcomesTableName": tables["OutcomesTable"]}
     with pytest.raises(StackError, match="outcomes-dev tells no bus"):
         resend("outcomes-dev")
     with pytest.raises(StackError, match=r"what is kept of outcomes-none is not sent: .* does not exist"):
