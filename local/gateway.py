@@ -42,13 +42,13 @@ logging.getLogger("aiohttp.server").addFilter(_is_not_the_clients)
 
 
 class Gateway:
-    """Answers requests as the template's API does. called: the ARNs of the functions that it calls."""
+    """Answers requests as the template's API does."""
 
     def __init__(self, api: Api, functions: dict[str, Function]) -> None:
         """Take the API over. Raises StackError when it needs a function that is not there."""
-        self.called = {route.integration.function_arn for route in api.routes if isinstance(route.integration, Proxy)}
-        self.called |= {route.authorizer.function_arn for route in api.routes if route.authorizer}
-        if missing := sorted(self.called - functions.keys()):
+        called = {route.integration.function_arn for route in api.routes if isinstance(route.integration, Proxy)}
+        called |= {route.authorizer.function_arn for route in api.routes if route.authorizer}
+        if missing := sorted(called - functions.keys()):
             raise StackError(f"the template has no function {missing[0]}")
         self._api = api
         self._functions = functions

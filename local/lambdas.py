@@ -1,4 +1,4 @@
-"""The template's functions, each a few worker processes that are replaced when its code is edited."""
+"""The template's functions, each a few worker processes that start with events and end with edits."""
 
 import asyncio
 import json
@@ -221,11 +221,6 @@ class Function:
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
         self._code = frozenset(_files(spec.folders))
-
-    async def warm(self) -> None:
-        """Start a worker before the first event comes, as far as the code allows."""
-        with suppress(FunctionError):
-            self._idle.append(await self._start())
 
     async def invoke(self, event: dict[str, Any], request_id: str, *, expected_error: str = "") -> Any:
         """Return the handler's result for an event, with the code as it is on disk now.

@@ -101,8 +101,6 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             sources = event_sources.sources(template)
         for function in functions.values():
             cleanup.push_async_callback(function.close)
-        # Nobody waits for those that hear of what has happened, nor for those that no route leads to.
-        await asyncio.gather(*(functions[arn].warm() for arn in gateway.called))
         bus.listen(aws.persistence.told if settings.events_url else None)
         for source in sources:
             _run_beside(cleanup, event_sources.read(source, functions, aws.persistence))

@@ -1,4 +1,4 @@
-"""Local stacks as processes of their own, as `make run` starts them.
+"""Local stacks as processes of their own, as `make run` starts them, but forked from one that has loaded all there is.
 
 As a pytest plugin (the conftest.py of the project names it) this is the fixture `stack`.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -20,6 +21,7 @@ from local.data import STACK
 from local.session_cookies import mint
 from local.state import State
 from tests.canaries import MARKS, leaks
+from tests.local.forked import Forked
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
@@ -33,7 +35,7 @@ class Stack:
     data: the folder that it keeps; url: of the API; aws_url: of moto; key: that is let in; tables: names by logical id.
     """
 
-    process: subprocess.Popen[str]
+    process: Forked | subprocess.Popen[str]
     data: Path
     log_file: Path
     output_file: Path
@@ -64,18 +66,26 @@ class Stack:
 
 @contextmanager
 def running(
-    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, module: str = "local"
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    module: str = "local",
+    is_forked: bool = True,
 ) -> Iterator[Stack]:
-    """Run a stack on a free port, with its files in `folder`, until the block ends; a later one goes on with them."""
+    """Run a stack on a free port, with its files in `folder`, until the block ends; a later one goes on with them.
+
+    is_forked: not for what Python itself does at its start, nor for what depends on when which module is loaded.
+    """
     data, output_file, log_file = folder / "data", folder / "output", folder / "log"
+    command = [module, "--data", str(data), *arguments]
+    variables = {**os.environ, "PORT": "0", **(environment or {})}
     with output_file.open("w") as output, log_file.open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, "--data", str(data), *arguments],
-            cwd=ROOT,
-            env={**os.environ, "PORT": "0", **(environment or {})},
-            stdout=output,
-            stderr=log,
-            text=True,
+        process: Forked | subprocess.Popen[str] = (
+            Forked(*command, cwd=ROOT, env=variables, stdout=output, stderr=log)
+            if is_forked
+            else subprocess.Popen(
+                [sys.executable, "-m", *command], cwd=ROOT, env=variables, stdout=output, stderr=log, text=True
+            )
         )
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -99,7 +109,7 @@ def running(
         # Of a test that fails, its own complaint is the one to hear.
         assert leaks(log_file.read_text(), [state.key, state.session_secret, *MARKS]) == set()
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait(10)
 
 
@@ -107,15 +117,14 @@ def local(
     data: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run `python -m local` with the arguments to its end, on a data folder of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "local", "--data", str(data), *arguments],
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
-    )
+    command = ["local", "--data", str(data), *arguments]
+    with TemporaryDirectory() as folder:
+        files = Path(folder, "output"), Path(folder, "log")
+        with files[0].open("w") as output, files[1].open("w") as log:
+            variables = {**os.environ, **(environment or {})}
+            process = Forked(*command, cwd=ROOT, env=variables, stdout=output, stderr=log)
+        code = process.wait(START_SECONDS)
+        return subprocess.CompletedProcess(command, code, *(file.read_text() for file in files))
 
 
 @pytest.fixture(scope="session")

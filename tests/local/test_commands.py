@@ -26,7 +26,7 @@ import pytest
 
 from local.__main__ import main
 from local.data import STACK
-from tests.local.stacks import Stack, local, running
+from tests.local.stacks import WITHOUT_EVENTS, Stack, local, running
 
 ODD = """
 Resources:
@@ -161,7 +161,7 @@ def test_key_secret_and_origins_come_from_the_environment_and_no_home_is_needed(
         "AWS_PROFILE": "no-such-profile",
         "HTTP_PROXY": "http://127.0.0.1:9",
     }
-    with running(tmp_path, environment=environment) as stack:
+    with running(tmp_path, environment=environment, is_forked=False) as stack:
         headers = {"Authorization": "Bearer it's a key"}
         assert (
             httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME, headers=headers, trust_env=False).status_code == 200
@@ -172,15 +172,20 @@ def test_key_secret_and_origins_come_from_the_environment_and_no_home_is_needed(
         assert refused.headers["Access-Control-Allow-Origin"] == "https://dash.example.com"
 
 
+def _workers(stack: Stack) -> list[int]:
+    """Record an outcome, and list the processes of the functions that took part."""
+    assert _children(stack.process.pid) == []  # nothing starts before the first event
+    response = httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME, headers={"Authorization": f"Bearer {stack.key}"})
+    assert response.status_code == 200
+    workers = _children(stack.process.pid)
+    assert len(workers) == len(["AuthorizerFunction", "RecordOutcomeFunction"])
+    return workers
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_everything_cleanly(tmp_path: Path, template: Any, number: int) -> None:
-    with running(tmp_path) as stack:
-        workers = _children(stack.process.pid)
-        # Those that no request leads to wait for the first event.
-        functions = logical_ids(template, "AWS::Serverless::Function")
-        events = {name: template["Resources"][name]["Properties"].get("Events", {}).values() for name in functions}
-        called = [name for name in functions if any(event["Type"] == "Api" for event in events[name])]
-        assert len(workers) == len([*called, "AuthorizerFunction"])
+def test_a_signal_ends_everything_cleanly(tmp_path: Path, number: int) -> None:
+    with running(tmp_path, *WITHOUT_EVENTS) as stack:
+        workers = _workers(stack)
         assert stack.stop(number) == 0
         assert all(map(_is_gone, workers))
         assert "Traceback" not in stack.log
@@ -188,8 +193,8 @@ def test_a_signal_ends_everything_cleanly(tmp_path: Path, template: Any, number:
 
 
 def test_workers_do_not_outlive_a_stack_that_was_killed(tmp_path: Path) -> None:
-    with running(tmp_path) as stack:
-        workers = _children(stack.process.pid)
+    with running(tmp_path, *WITHOUT_EVENTS) as stack:
+        workers = _workers(stack)
         stack.stop(signal.SIGKILL)
         assert all(map(_is_gone, workers))
         gone = stack.command("session")
@@ -201,7 +206,8 @@ def test_workers_do_not_outlive_a_stack_that_was_killed(tmp_path: Path) -> None:
 def test_a_stack_looks_for_no_garbage_while_it_starts_and_does_from_then_on(project: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(TELL_OF_GARBAGE)
     environment = {"PYTHONPATH": str(tmp_path)}
-    with running(tmp_path, "--template", str(project / "template.yaml"), environment=environment) as stack:
+    arguments = "--template", str(project / "template.yaml")
+    with running(tmp_path, *arguments, environment=environment, is_forked=False) as stack:
         deadline = time.monotonic() + 10
         told: list[str] = []
         while told != ["False", "True"]:
@@ -212,7 +218,9 @@ def test_a_stack_looks_for_no_garbage_while_it_starts_and_does_from_then_on(proj
 
 def test_a_worker_that_hangs_does_not_outlive_a_stack_that_was_killed(project: Path, tmp_path: Path) -> None:
     with running(tmp_path, "--template", str(project / "template.yaml")) as stack:
+        assert httpx.get(f"{stack.url}/misbehave?how=print", timeout=30).text == "fine"
         workers = _children(stack.process.pid)
+        assert workers
         with suppress(httpx.ReadTimeout):
             httpx.get(f"{stack.url}/misbehave?how=hang", timeout=0.2)
         stack.stop(signal.SIGKILL)

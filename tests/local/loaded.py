@@ -1,0 +1,33 @@
+"""All that `python -m local` loads: importing this loads it, for processes that are forked from one that has it.
+
+Much is read when it is first needed: so a stack is put together once, without its gateway.
+"""
+
+import gc
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from local.environment import forget_real_aws
+
+ROOT = Path(__file__).parents[2]
+
+gc.disable()
+forget_real_aws()  # before any SDK, which remembers what the environment was
+sys.path.insert(0, str(ROOT / "layers" / "common"))
+
+from moto.core.base_backend import BackendDict  # noqa: E402 (see above)
+
+import local.seed  # noqa: E402, F401
+from local.aws import Aws  # noqa: E402
+from local.stack import Settings, local_parameters  # noqa: E402
+from local.template import load  # noqa: E402
+
+with TemporaryDirectory() as folder:
+    settings = Settings(ROOT / "template.yaml", Path(folder), port=0, key="", session_secret="rehearsed")
+    aws = Aws(settings.data / "journal")
+    aws.create(load(settings.template, local_parameters(settings, settings.port), {}), settings.secrets)
+    aws.close()
+BackendDict.reset()
+gc.collect()
+gc.freeze()
