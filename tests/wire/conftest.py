@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.session import Session
 from outcomes.storage.dynamodb import DynamoDB, Limits
@@ -16,6 +17,13 @@ LIMITS = Limits(attempts=3, connect=1, read=2, total=12)
 ENDPOINT = "http://dynamodb.test:8000"
 
 botocore_session = Session()
+
+
+def new_botocore_session() -> Session:
+    """Make a session that asks the environment anew, but reads no file of botocore's again."""
+    session = Session()
+    session.register_component("data_loader", botocore_session.get_component("data_loader"))
+    return session
 
 
 @contextmanager
@@ -36,6 +44,7 @@ def botocores_client(network: Network) -> Iterator[Any]:
         read_timeout=LIMITS.read,
         retries={"mode": "standard", "total_max_attempts": LIMITS.attempts},
         parameter_validation=False,
+        signature_version=UNSIGNED,  # which is test_signature.py's, and a fifth of a call
     )
     with patch("urllib3.util.connection.socket", network), patch("botocore.endpoint.time.sleep", network.sleep):
         client = botocore_session.create_client("dynamodb", endpoint_url=ENDPOINT, config=config)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.session import Session
 from outcomes.storage.dynamodb import SQS, DynamoDB, EventBridge, Limits, SecretsManager
 
-from tests.wire.conftest import LIMITS
+from tests.wire.conftest import LIMITS, botocore_session, new_botocore_session
 
 CLIENTS: dict[str, Any] = {
     "dynamodb": DynamoDB,
@@ -18,12 +17,11 @@ CLIENTS: dict[str, Any] = {
     "secretsmanager": SecretsManager,
     "sqs": SQS,
 }
-session = Session()
 
 
 def regions() -> Iterator[str]:
     """Every region of every partition, and one of each that does not exist yet."""
-    loader = session.get_component("data_loader")
+    loader = botocore_session.get_component("data_loader")
     for partition in loader.load_data("partitions")["partitions"]:
         yield from (region for region in partition["regions"] if not region.endswith("-global"))
     yield from (
@@ -46,7 +44,7 @@ def ours(service: str, region: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def botocores(service: str, region: str) -> str:
-    return str(session.create_client(service, region).meta.endpoint_url)
+    return str(botocore_session.create_client(service, region).meta.endpoint_url)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +60,7 @@ def test_it_is_botocores_in_every_region(service: str, monkeypatch: pytest.Monke
     assert len(known) > 50
     for region in known:
         assert ours(service, region, monkeypatch) == botocores(service, region), region
-    assert set(session.get_available_regions(service)) <= set(known)
+    assert set(botocore_session.get_available_regions(service)) <= set(known)
 
 
 VARIABLES: list[dict[str, str]] = [
@@ -89,7 +87,7 @@ def test_the_variables_that_sdks_know_say_so_to_both(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    theirs = Session().create_client(service, "us-east-1").meta.endpoint_url
+    theirs = new_botocore_session().create_client(service, "us-east-1").meta.endpoint_url
     assert ours(service, "us-east-1", monkeypatch) == theirs
 
 

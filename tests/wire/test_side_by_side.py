@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import batched
 from socket import gaierror
 from typing import Any
@@ -10,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.retries.quota import RetryQuota
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -123,9 +125,11 @@ TROUBLES = {operation: troubles(operation) for operation in OPERATIONS}
 class Pair:
     """Our client and botocore's, each with a service of its own that does the same to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, quota: int = wire.QUOTA) -> None:
         self.stack = ExitStack()
         self.networks = Network(), Network()
+        self.stack.enter_context(patch.object(wire, "QUOTA", quota))
+        self.stack.enter_context(patch("botocore.retries.quota.RetryQuota", partial(RetryQuota, quota)))
         self.stack.enter_context(patch.dict("os.environ", AWS_ENDPOINT_URL_DYNAMODB=ENDPOINT))
         self.ours = self.stack.enter_context(our_client(self.networks[0]))
         self.botocores = self.stack.enter_context(botocores_client(self.networks[1]))
@@ -212,7 +216,7 @@ def test_any_sequence_of_troubles() -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.pair = Pair()
+            self.pair = Pair(wire.QUOTA // 5)  # which a fifth of the calls uses up
             self.has_failed_for_long = False
 
         def teardown(self) -> None:
@@ -237,7 +241,7 @@ def test_any_sequence_of_troubles() -> None:
                 network.drop_idle()
 
         @precondition(lambda self: not self.has_failed_for_long)
-        @rule(calls=st.integers(10, 40), trouble=st.sampled_from(["silent at once", "reset at once", "refused"]))
+        @rule(calls=st.integers(2, 8), trouble=st.sampled_from(["silent at once", "reset at once", "refused"]))
         def fail_for_long(self, calls: int, trouble: str) -> None:
             self.has_failed_for_long = True
             [each] = [each for each in TROUBLES["PutItem"]["connection"] if each.name == trouble]

@@ -12,14 +12,13 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
-from botocore.session import Session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcomes.storage import signature
 from outcomes.storage.dynamodb import Unavailable
 from outcomes.storage.signature import Credentials, authorization
 
-from tests.wire.conftest import ENDPOINT, our_client
+from tests.wire.conftest import ENDPOINT, botocore_session, our_client
 from tests.wire.network import Network
 
 # What a header may hold without being folded or trimmed.
@@ -27,8 +26,8 @@ VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1
 HOSTS = st.from_regex(r"[a-z0-9.-]{1,40}(:8[0-9]{3})?", fullmatch=True)
 REGIONS = [
     region
-    for partition in Session().get_available_partitions()
-    for region in Session().get_available_regions("dynamodb", partition)
+    for partition in botocore_session.get_available_partitions()
+    for region in botocore_session.get_available_regions("dynamodb", partition)
 ]
 
 
@@ -45,7 +44,7 @@ def botocores_authorization(
     return str(request.headers["Authorization"])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     credentials=st.builds(Credentials, VISIBLE, VISIBLE, st.none() | VISIBLE),
     region=st.sampled_from(REGIONS),
