@@ -45,6 +45,15 @@ test("nothing is kept in between, and no redirect is followed", async () => {
   assert.deepEqual([cache, redirect], ["no-store", "manual"]);
 });
 
+test("how long a wait is, chance says", async () => {
+  const world = new World([{ name: "lost" }, { name: "lost" }, NOTHING]);
+  await world.live({}, () => {
+    Math.random = () => 0.25;
+    return world.client({ url, cookie: "a=b", retry: { first: 4 } }).list();
+  });
+  assert.deepEqual(world.waits, [1, 2]);
+});
+
 test("a wait is ended by its signal", async () => {
   const stop = new AbortController();
   const world = new World([{ name: "lost" }]);
