@@ -5,6 +5,7 @@ moto offers no hook for it: importing this module has it use these classes from 
 
 import base64
 import json
+import pickle
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy, deepcopy
@@ -27,6 +28,8 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import RESULT_SIZE_LIMIT
 from moto.dynamodb.models.table import Table as MotoTable
+from moto.dynamodb.parsing import validators
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node  # type: ignore[attr-defined]
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
 from moto.dynamodb.responses import DynamoHandler
 
@@ -284,6 +287,18 @@ def _init_item(item: Item, hash_key: DynamoType, range_key: DynamoType | None, a
         raise ItemSizeTooLarge
 
 
+def _traverse(traverser: DepthFirstTraverser, node: Node) -> Node:
+    """Ask once which kinds of nodes a traverser wants to see, of the ten that go through each update."""
+    kinds = traverser.nodes_to_be_processed()
+    traverser.nodes_to_be_processed = lambda: kinds
+    return traverser.traverse_node_recursively(node)
+
+
+def _copied(tree: Any) -> Any:
+    """Copy an expression that is to be processed, in less than half of the time of a deep copy."""
+    return pickle.loads(pickle.dumps(tree))  # noqa: S301 (our own)
+
+
 def _lex(parser: ConditionExpressionParser) -> deque[ConditionExpressionParser.Node]:
     return deque(_lexed(parser.condition_expression))
 
@@ -304,3 +319,5 @@ Item.__init__ = _init_item  # type: ignore[method-assign, assignment]
 # The functions have few expressions. What is parsed of one is never changed.
 ConditionExpressionParser._lex_condition_expression = _lex  # type: ignore[method-assign, assignment]
 UpdateExpressionParser.make = lru_cache(UpdateExpressionParser.make)
+validators.deepcopy = _copied  # type: ignore[attr-defined, assignment]
+DepthFirstTraverser.traverse = _traverse

@@ -19,7 +19,7 @@ from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
 from outcomes.contract.standing import Fact
-from outcomes.contract.sums import Cell, Sums
+from outcomes.contract.sums import Cell, Sum, Sums
 from outcomes.errors import BadRequest
 from outcomes.storage.connection import Reply
 from outcomes.storage.summary import Summary
@@ -558,12 +558,14 @@ class TestTheSums:
         assert [entry["agent_id"] for entry in response["by_agent"]] == [2, 3, 1, 10, 8, None, 9]
 
     def test_more_agents_than_fit_into_a_response_are_refused_with_a_remedy(self) -> None:
-        def outcomes(count: int) -> list[Fact]:
-            return [fact_of("2026-04-01T12:00:00.000Z", "0.01", 2**53 - 1 - agent) for agent in range(count)]
-
-        assert len(json.loads(summary_of(outcomes(50_000), asked()))["by_agent"]) == 50_000
+        summary, tallies = Summary(asked()), (Sum(1, Decimal("0.01")), Sum(), Sum(), Sum())
+        for agent in range(50_000):
+            summary.add(Cell("2026-04-01", "deal_closed", 2**53 - 1 - agent), tallies)
+        assert len(json.loads(summary.response())["by_agent"]) == 50_000
+        for agent in range(50_000, 100_000):
+            summary.add(Cell("2026-04-01", "deal_closed", 2**53 - 1 - agent), tallies)
         with pytest.raises(BadRequest) as refused:
-            summary_of(outcomes(100_000), asked())
+            summary.response()
         assert refused.value.error == "Invalid from"
         assert refused.value.details[0]["message"] == "must be later: too many agents for one response"
 
