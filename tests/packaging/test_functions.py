@@ -24,17 +24,18 @@ FUNCTIONS = [
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
 PROVIDED = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"]
 
-# Run by a Python that sees no site-packages: import the handler as Lambda does, then all that it may import later.
+# Run by a Python that sees no site-packages: import the handler as Lambda does, or what a function may import later.
 IMPORT = """
 import importlib, json, pkgutil, sys
-sys.path[:0] = sys.argv[1:4]
-module, function = sys.argv[4].split(".")
-handler = getattr(importlib.import_module(module), function)
-import outcomes
-for module in pkgutil.walk_packages(outcomes.__path__, "outcomes."):
-    importlib.import_module(module.name)
-files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
-print(json.dumps({"callable": callable(handler), "files": files}))
+*sys.path[:0], handler = sys.argv[1:]
+if handler:
+    module, function = handler.split(".")
+    assert callable(getattr(importlib.import_module(module), function))
+else:
+    import outcomes
+    for module in pkgutil.walk_packages(outcomes.__path__, "outcomes."):
+        importlib.import_module(module.name)
+print(json.dumps({name: getattr(module, "__file__", None) for name, module in sys.modules.items()}))
 """
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layer holds Linux binaries")
@@ -79,23 +80,40 @@ def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str,
     return texts | {"AWS_DEFAULT_REGION": "us-east-1"}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_imports_with_only_its_folder_the_layer_and_the_runtime(native: Build, runtime: Path, function: str) -> None:
-    template = native.template
-    handler = template["Globals"]["Function"]["Handler"]
-    folder = native.folder / template["Resources"][function]["Properties"]["CodeUri"]
-    path = [str(folder), str(native.layer / "python"), str(runtime)]
-
+def imported(*path: Path, handler: str, variables: dict[str, str]) -> dict[str, str]:
+    """Import with nothing else in reach, and return the files of all modules that are then loaded."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", IMPORT, *path, handler],
-        env=environment(template, template["Resources"][function]),
+        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", IMPORT, *map(str, path), handler],
+        env=variables,
         capture_output=True,
         text=True,
     )
-
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert answer["callable"]
-    assert answer["files"]["app"] == f"{folder}/app.py"
-    assert answer["files"]["pydantic_core._pydantic_core"].startswith(str(native.layer))
-    assert not [file for file in answer["files"].values() if file and "site-packages" in file]
+    files: dict[str, str] = {name: file for name, file in json.loads(done.stdout).items() if file}
+    assert not [file for file in files.values() if "site-packages" in file]
+    return files
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_imports_with_only_its_folder_the_layer_and_the_runtime(native: Build, runtime: Path, function: str) -> None:
+    template = native.template
+    folder = native.folder / template["Resources"][function]["Properties"]["CodeUri"]
+
+    files = imported(
+        folder,
+        native.layer / "python",
+        runtime,
+        handler=template["Globals"]["Function"]["Handler"],
+        variables=environment(template, template["Resources"][function]),
+    )
+
+    assert files["app"] == f"{folder}/app.py"
+
+
+def test_every_module_of_the_layer_imports_with_only_the_layer_and_the_runtime(native: Build, runtime: Path) -> None:
+    """Whatever a function imports later."""
+    files = imported(native.layer / "python", runtime, handler="", variables={"AWS_DEFAULT_REGION": "us-east-1"})
+
+    modules = {path.stem for path in (ROOT / "layers/common/outcomes").rglob("*.py")} - {"__init__"}
+    assert {name.rpartition(".")[2] for name in files if name.startswith("outcomes.")} >= modules
+    assert files["pydantic_core._pydantic_core"].startswith(str(native.layer))

@@ -132,14 +132,17 @@ def test_a_build_can_only_be_deployed_for_its_architecture(built: Build) -> None
     assert parameter["AllowedValues"] == [built.architecture]
 
 
-def test_equal_input_gives_equal_bytes(arm64: Build, tmp_path: Path) -> None:
-    """Otherwise each deployment would upload the layer again and start every function cold."""
+def test_equal_input_gives_equal_bytes(arm64: Build, x86_64: Build) -> None:
+    """Otherwise each deployment would upload the layer again and start every function cold.
 
-    def contents(folder: Path) -> dict[str, bytes]:
-        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    Two builds differ in the template and in the binaries only, which come as they are out of wheels with pinned hashes.
+    """
 
-    again = contents(build("arm64", tmp_path).folder)
-    assert again | {"template.yaml": b""} == contents(arm64.folder) | {"template.yaml": b""}
+    def contents(build: Build) -> dict[str, bytes]:
+        files = {str(path.relative_to(build.folder)): path for path in build.folder.rglob("*") if path.is_file()}
+        return {name: path.read_bytes() for name, path in files.items() if path.suffix != ".so"}
+
+    assert contents(arm64) | {"template.yaml": b""} == contents(x86_64) | {"template.yaml": b""}
 
 
 def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
