@@ -11,6 +11,10 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 /** Compiles only where both are the same type, optional and null alike. */
 const same = <A, B>(_: Same<A, B>): void => {};
 
+type Answered<Name extends "listOutcomes"> = operations[Name]["responses"][200]["content"]["application/json"];
+type AnyKey<T> = T extends unknown ? keyof T : never;
+type ResultName<N> = N extends "ignored" ? "ignoredFields" : N;
+
 type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
 type OurName<N> = N extends "from" ? "start" : N extends "to" ? "end" : N extends "include" ? "ledger" : Camel<N>;
 
@@ -58,7 +62,10 @@ same<"format" | Exclude<keyof ours.ExportOptions, "signal">, OurName<keyof Query
 same<ours.Outcome, Told<Contract["Outcome"]>>(true);
 same<ours.AgentKey, Told<Contract["AgentKey"]>>(true);
 same<ours.NewAgentKey, Told<Contract["MadeAgentKey"]>>(true);
+same<ours.Page, Told<Answered<"listOutcomes">>>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
+// `ok` follows from the status, and the key is the item's own.
+same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
 // Null where that was not kept; told as null where there are none.
 same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
 same<Omit<ours.Correction, "by" | "changes">, Omit<Told<Contract["Correction"]>, "by" | "changes">>(true);
