@@ -77,7 +77,7 @@ const PATH = "/api/outcomes";
 const KEYS_PATH = "/api/keys";
 const BATCH_ITEMS = 100;
 const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // each item with a comma, one of which is not sent
-const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; a longer one would end at once
+const LONGEST_TIMER = 2e9; // milliseconds; one of 2 ** 31 or more would end at once
 const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // nobody can have seen the request
 
 /**
@@ -99,9 +99,10 @@ export class OutcomesClient {
   readonly #owner: "session" | "agent" | "body";
 
   constructor(options: ClientOptions = {}) {
-    const { env = {} } = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process ?? {};
+    const env = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
     const setting = (name: keyof ClientOptions, variable: string, form: RegExp, otherwise?: string) => {
-      const value = options[name] || env[variable] || otherwise;
+      // As text: a user that is 0 or NaN must not become the environment's.
+      const value = options[name] === true || `${options[name] ?? ""}` || env[variable] || otherwise;
       // A header value that HTTP cannot carry would come back, whole, in the text of an error.
       if ((value ?? true) !== true && !form.test(value as string)) {
         throw new ConfigurationError(`${variable} must match ${form}`);
@@ -117,7 +118,7 @@ export class OutcomesClient {
       globalThis.location?.origin ?? "",
     );
     this.#options = options;
-    this.#url = `${url}`.replace(/(\/api\/outcomes)?\/*$/, "");
+    this.#url = (url as string).replace(/(\/api\/outcomes)?\/*$/, "");
     this.#key = setting("key", "INTERNAL_API_KEY", /^[!-~]+$/);
     this.#cookie = setting("cookie", "OUTCOMES_COOKIE", /^[ -~]+=[ -~]+$/);
     this.#agentId = number("agentId", "OUTCOMES_AGENT_ID");
@@ -436,7 +437,7 @@ export class OutcomesClient {
 
   /** Says that an outcome was recorded for nobody, and what was not read. */
   #tell(recorded: Body[], ignored: string[], done = "Recorded"): void {
-    const nobodys = recorded.some(({ userId }) => userId === undefined || userId === null);
+    const nobodys = recorded.some(({ userId }) => (userId ?? null) === null);
     const unread = [...new Set(ignored)].join(", ");
     for (const notice of [
       nobodys && this.#owner === "body" && "Recorded for no user, which is in nobody's feed",
@@ -513,9 +514,9 @@ export class OutcomesClient {
       ceiling = Math.min(longest, ceiling * 2);
       // A try in the last moments could only time out, and hide the reason of the one before.
       if (!failure.retryable || ends - at - seconds < timeout / 10) throw failure;
-      const { message } = failure;
-      if (message !== said) this.#warn(`${message}. Trying again, for at most ${Math.ceil(last - at)} s`);
-      said = message;
+      if (failure.message !== said)
+        this.#warn(`${failure.message}. Trying again, for at most ${Math.ceil(last - at)} s`);
+      said = failure.message;
       await within(seconds, signal, () => new Promise(() => {}));
     }
   }
@@ -532,16 +533,17 @@ async function within<T>(
 ): Promise<T | undefined> {
   signal?.throwIfAborted();
   const end = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     return await Promise.race([
       work(end.signal),
       new Promise<undefined>((resolve, reject) => {
-        const timer = setTimeout(resolve, Math.min(seconds * 1000, LONGEST_TIMER), undefined);
+        timer = setTimeout(resolve, Math.min(seconds * 1000, LONGEST_TIMER), undefined);
         signal?.addEventListener("abort", () => reject(signal.reason), { signal: end.signal });
-        end.signal.addEventListener("abort", () => clearTimeout(timer));
       }),
     ]);
   } finally {
+    clearTimeout(timer);
     end.abort();
   }
 }

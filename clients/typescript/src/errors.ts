@@ -55,7 +55,7 @@ function kind<N extends string>(name: N, of: typeof OutcomesError | Kind<string>
   return made as Kind<N>;
 }
 
-/** The URL, the key or the cookie is missing or malformed; the text names the option and the variable. */
+/** The URL, the key or the cookie is missing or malformed; the text names the variable. */
 export const ConfigurationError = kind("ConfigurationError", OutcomesError);
 export type ConfigurationError = InstanceType<typeof ConfigurationError>;
 

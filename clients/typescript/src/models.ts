@@ -155,7 +155,7 @@ export interface Outcome {
   outcomeType: OutcomeType;
   title: string;
   description: string | null;
-  /** Every digit that was recorded, without an exponent. */
+  /** The number that was recorded, to the digit; one close to zero with an exponent, as `1E-7`. */
   valueUsd: string | null;
   /** Its numbers are numbers, but a bigint or a Decimal where a number would change them. */
   metadata: Metadata | null;

@@ -101,6 +101,14 @@ test("a platform without an environment is no error", async () => {
   });
 });
 
+test("a user that is no number of one is refused, and nobody else's in its place", async () => {
+  await new World([]).live({ OUTCOMES_USER_ID: "42" }, async () => {
+    for (const userId of [0, Number.NaN, Number("me"), -1]) {
+      assert.throws(() => new OutcomesClient({ url, key: "k", userId }), ConfigurationError);
+    }
+  });
+});
+
 test("null is said, and what is undefined is not", async () => {
   const world = new World([RECORDED]);
   await world.live({}, () =>
