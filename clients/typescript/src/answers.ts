@@ -42,7 +42,7 @@ export function refusal(reply: Reply, credential: string, named = false): errors
   const error = typeof said.error === "string" ? said.error : undefined;
   const details = faults(said.details);
   const ignoredFields = ignored(headers);
-  const known = { status, error, details, ignoredFields, retryAfter: retryAfter(headers) };
+  const known = { status, error, details, retryAfter: retryAfter(headers), ignoredFields };
   const told = `${status} ${error}`;
   const kind =
     status === 409 && headers.has("Retry-After")

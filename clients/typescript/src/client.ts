@@ -379,11 +379,11 @@ export class OutcomesClient {
     wanted?: object,
   ): Promise<T> {
     const userId = this.#whose(options);
-    const nobodys = userId === undefined && this.#owner === "body";
+    const nobodys = !userId && this.#owner === "body";
     const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
     if (nobodys && by === "key") throw new ConfigurationError("Whose keys? It needs a userId");
     const what = wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) };
-    const request: Request = { path: KEYS_PATH + below, by, named: true, ...(method && { method }), ...what };
+    const request: Request = { path: KEYS_PATH + below, ...(method && { method }), ...what, by, named: true };
     return this.#exchange(request, options.signal, read, !wanted);
   }
 

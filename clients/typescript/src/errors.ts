@@ -50,9 +50,9 @@ type Kind<N extends string> = new (...of: ConstructorParameters<typeof OutcomesE
 
 /** Makes a kind of error, named by text, as a bundler may shorten the names of classes. */
 function kind<N extends string>(name: N, of: typeof OutcomesError | Kind<string>, retryable = false): Kind<N> {
-  const made = class extends of {};
+  const made = { [name]: class extends of {} }[name] as Kind<N>; // so the class has the name, which logs show
   Object.assign(made.prototype, { name, retryable });
-  return made as Kind<N>;
+  return made;
 }
 
 /** The URL, the key or the cookie is missing or malformed; the text names the variable. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { BrokenAnswerError, ConfigurationError, InvalidOutcomeError, OutcomesClient } from "../src/index.js";
+import { BrokenAnswerError, BusyError, ConfigurationError, InvalidOutcomeError, OutcomesClient } from "../src/index.js";
 import { World } from "./world.js";
 
 const url = "https://api.example/v1";
@@ -14,6 +14,10 @@ test("a client shows nothing of its key or its cookie", () => {
   const shown = inspect(new OutcomesClient({ url, key: "s3cret", cookie: "a=s3cret" }), { showHidden: true, depth: 9 });
   assert.doesNotMatch(shown, /s3cret/);
   assert.equal(JSON.stringify(new OutcomesClient({ url, key: "s3cret" })), "{}");
+});
+
+test("a log shows an error by its name", () => {
+  assert.match(inspect(new BusyError("503 Busy")), /^BusyError: 503 Busy\n/);
 });
 
 test("in a page the browser sends its own cookie, to the page's own host, and no cookie beside a key", async () => {
