@@ -3,19 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from outcomes.contract.key_text import new_id, new_key
 from playwright.sync_api import Page, Request, Route
 
-NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
+from tests.dashboard.recorded import NOW, instant
 
 Answer = Callable[[Route], None]
-
-
-def instant(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass

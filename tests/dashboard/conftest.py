@@ -1,10 +1,12 @@
 """A signed-in page in a browser, the running stack behind it, and a viewer's outcomes there."""
 
 import itertools
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,22 +16,67 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browsers import chromium
 from tests.dashboard.ledger import Ledger
+from tests.dashboard.recorded import NOW
 from tests.local.stacks import Stack
 
 ROOT = Path(__file__).parents[2]
-ARTEFACTS = ROOT / ".artefacts"
+ARTEFACTS = ROOT / ".artefacts"  # ignored by git, like pytest's own cache
 AXE = ROOT / "dashboard/node_modules/axe-core/axe.min.js"
 
 Open = Callable[..., Page]
+TakePicture = Callable[..., None]
+Faults = list[tuple[str, list[str]]]
+FindFaults = Callable[..., Faults]
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 # Of what axe looks at, themes change only the colors.
-AXE_RUNS: dict[Theme, str] = {"light": "axe.run()", "dark": "axe.run({runOnly: ['color-contrast']})"}
+AXE_RULES: dict[Theme, tuple[str, ...]] = {"light": (), "dark": ("color-contrast",)}
+# All that axe finds is some hundred kilobytes, whose way here would take four times as long as finding it.
+LOOK = """async ([names, options]) => {
+    const { violations, passes } = await axe.run(options)
+    const places = passes.flatMap(({ nodes }) => nodes.flatMap(({ target }) => target.flat()))
+    return [
+        names.filter((name) => places.some((place) => place.includes(name))),
+        violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]),
+    ]
+}"""
+
+# Reading a page anew takes as long as ten clicks, so a test goes on in the document of the one before.
+CLEAR = """() => {
+    document.body.replaceChildren()
+    scrollTo(0, 0)
+    delete document.hidden
+    window.setTimeout = window.setTimeout.patient ?? window.setTimeout
+    if (origin === "null") return
+    history.replaceState(null, "", location.pathname)
+    for (const storage of [localStorage, sessionStorage]) storage.clear()
+}"""
+PLACE = """([name, attributes]) => {
+    const [main, heading, element] = ["main", "h1", name].map((name) => document.createElement(name))
+    heading.textContent = "Spending"
+    for (const attribute of Object.entries(attributes)) element.setAttribute(...attribute)
+    main.append(heading, element)
+    document.body.replaceChildren(main)
+}"""
+# Long waits are written down and cut short.
+HASTE = """() => {
+    const patient = window.setTimeout
+    window.waits = []
+    window.setTimeout = (callback, milliseconds, ...rest) =>
+        patient(callback, milliseconds < 400 ? milliseconds : (window.waits.push(milliseconds), 20), ...rest)
+    window.setTimeout.patient = patient
+}"""
+# A headless tab is never hidden.
+LEAVE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true })
+    document.dispatchEvent(new Event("visibilitychange"))
+}"""
 
 viewers = itertools.count(70_000, 2)  # and a stranger each
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "at_noon: the clock of the viewer's browser stands at NOW")
     config.addinivalue_line(
         "markers", "viewer(**settings): what the viewer's browser is like, as for Playwright's new_context"
     )
@@ -56,58 +103,59 @@ def ledger(stack: Stack, store: OutcomeStore) -> Ledger:
     return Ledger(stack, store, next(viewers))
 
 
-def new_tab(browser: Browser, **settings: Any) -> Page:
-    """Open an empty page for a viewer in New York, unless the settings say otherwise."""
+def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
+    """Open an empty page for a viewer in New York, or whom the settings say, with a clock that goes or stands."""
     viewer = {"locale": "en-US", "timezone_id": "America/New_York", "reduced_motion": "reduce"}
     context = browser.new_context(**viewer | settings)
     context.set_default_timeout(10_000)
-    return context.new_page()
+    page = context.new_page()
+    if at_noon:
+        page.clock.set_fixed_time(NOW)  # timers go on
+    return page
 
 
-@pytest.fixture(scope="module")
-def tab(browser: Browser) -> Iterator[Page]:
-    """Open the page that tests of a module share, for a new one each takes longer than most of them do."""
-    tab = new_tab(browser)
-    yield tab
-    tab.context.close()
+@pytest.fixture(scope="package")
+def tabs(browser: Browser) -> Callable[[bool], Page]:
+    """Give the page that tests share, at noon or of the present: a new one each takes longer than most of them do."""
+    return cache(lambda at_noon: new_tab(browser, at_noon=at_noon))
 
 
 @pytest.fixture
-def page(browser: Browser, ledger: Ledger, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Sign in a viewer at an empty page, and fail the test with whatever the page itself complains of.
+def page(
+    browser: Browser, tabs: Callable[[bool], Page], ledger: Ledger, request: pytest.FixtureRequest
+) -> Iterator[Page]:
+    """Sign in a viewer at a page with nothing in it, and fail the test with whatever the page itself complains of.
 
-    A test with @pytest.mark.viewer(locale=..., ...) has a browser's context of its own. What others do to the page
-    they share is undone, all but its clock: so let a module set the time for each of its tests, or for none.
+    With @pytest.mark.at_noon its clock stands at NOW. A test with @pytest.mark.viewer(locale=..., ...) has a browser's
+    context of its own, as one needs that sets the clock. What others do to the page that they share is undone.
     """
+    at_noon = request.node.get_closest_marker("at_noon") is not None
     marker = request.node.get_closest_marker("viewer")
-    page: Page = new_tab(browser, **marker.kwargs) if marker else request.getfixturevalue("tab")
+    page = new_tab(browser, at_noon=at_noon, **marker.kwargs) if marker else tabs(at_noon)
     ledger.sign_in(page.context)
     complaints: list[str] = []
-    on, add_init_script = page.on, page.add_init_script
-    with ExitStack() as hearers, ExitStack() as scripts, pytest.MonkeyPatch.context() as patch:
+    on = page.on
+    with ExitStack() as hearers, pytest.MonkeyPatch.context() as patch:
 
         def hear(event: Any, hearer: Any) -> None:
             on(event, hearer)
             hearers.callback(page.remove_listener, event, hearer)
 
         patch.setattr(page, "on", hear)
-        patch.setattr(page, "add_init_script", lambda script: scripts.enter_context(add_init_script(script)))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
         yield page
-        scripts.close()  # none is meant for the empty page
         if marker:
             page.context.close()
         else:
-            leave(page)
+            clear(page)
     assert complaints == []
 
 
-def leave(page: Page) -> None:
-    """Undo what a test may have done to the page, its context and its storage."""
+def clear(page: Page) -> None:
+    """Undo what a test may have done to the page, its context and its storage; the document stays, without elements."""
+    page.evaluate(CLEAR)
     page.unroute_all()
-    page.evaluate("origin === 'null' || [localStorage, sessionStorage].forEach(storage => storage.clear())")
-    page.goto("about:blank")
     page.mouse.move(0, 0)
     page.set_viewport_size({"width": 1280, "height": 720})
     page.emulate_media(media="null", color_scheme="light", reduced_motion="reduce")
@@ -134,30 +182,78 @@ def open_keys(page: Page, ledger: Ledger) -> Open:
 
 
 def embed(
-    page: Page, url: str, element: str, endpoint: str, *, endpoint_later: bool = False, **attributes: object
+    page: Page,
+    url: str,
+    element: str,
+    endpoint: str,
+    *,
+    endpoint_later: bool = False,
+    in_haste: bool = False,
+    anew: bool = False,
+    **attributes: object,
 ) -> Page:
-    """Open a page with one element of ours, which asks `endpoint`."""
+    """Open a page, unless it is open, and put one element of ours in it, which asks `endpoint`.
+
+    in_haste: its timers go off at once, and `waits` lists them. anew: the page is read in any case, has the element
+    from the start, and can be read again; only then, and at first, what it asks for goes through Playwright.
+    """
     attributes |= {} if endpoint_later else {"endpoint": endpoint}
-    given = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
-    body = f"""<!doctype html><html lang="en"><head><title>Dashboard</title>
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <script type="module" src="/{element}.js"></script></head>
-        <body><main><h1>Spending</h1><{element}{given}></{element}></main></body></html>"""
-    # The strictest policy a page may have: no inline code or style, no markup made from strings.
-    policy = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
-    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
-    page.route(url, lambda route: route.fulfill(body=body, headers=headers))
-    page.goto(url)
+    given = {name.replace("_", "-"): str(value) for name, value in attributes.items()}
+    if anew or page.url.partition("#")[0] != url:
+        in_tag = "".join(f' {name}="{escape(value)}"' for name, value in given.items())
+        main = f"<main><h1>Spending</h1><{element}{in_tag}></{element}></main>"
+        body = f"""<!doctype html><html lang="en"><head><title>Dashboard</title>
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <script type="module" src="/{element}.js"></script></head>
+            <body>{main if anew else ""}</body></html>"""
+        # The strictest policy a page may have: no inline code or style, no markup made from strings.
+        policy = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
+        headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
+        page.route(url, lambda route: route.fulfill(body=body, headers=headers))
+        page.goto(url)
+    if in_haste:
+        page.evaluate(HASTE)
+    if not anew:
+        page.evaluate(PLACE, [element, given])
     return page
 
 
-@pytest.fixture(scope="session")
-def artefacts() -> Path:
-    """Make the folder of the last run's pictures, ignored by git like pytest's own cache."""
+def waits(page: Page, number: int) -> list[int]:
+    """List the first `number` waits, in milliseconds, rounded up to seconds: what a look took is no part of them.
+
+    Playwright's wait_for_function needs eval, which the page forbids.
+    """
+    for _ in range(200):
+        if page.evaluate("waits.length") >= number:
+            break
+        page.wait_for_timeout(25)
+    found: list[float] = page.evaluate(f"waits.slice(0, {number})")
+    return [math.ceil(wait / 1000) * 1000 for wait in found]
+
+
+def leave(page: Page) -> None:
+    """Let the tab be hidden."""
+    page.evaluate(LEAVE, True)
+
+
+def come_back(page: Page) -> None:
+    """Let the tab be seen again."""
+    page.evaluate(LEAVE, False)
+
+
+@pytest.fixture
+def take_picture(page: Page) -> TakePicture:
+    """Give a function that keeps a picture of the page in .artefacts, if PICTURES is set: each takes as long as axe."""
+    if "PICTURES" not in os.environ:
+        return lambda _name, **_options: None
     ARTEFACTS.mkdir(exist_ok=True)
     (ARTEFACTS / ".gitignore").write_text("*\n")
-    return ARTEFACTS
+
+    def take(name: str, **options: Any) -> None:
+        page.screenshot(path=ARTEFACTS / f"{name}.png", **options)
+
+    return take
 
 
 @pytest.fixture(scope="session")
@@ -165,3 +261,21 @@ def axe() -> str:
     if not AXE.is_file() and "CI" not in os.environ:
         pytest.skip("axe-core is not installed: make test installs it where there is npm")
     return AXE.read_text()
+
+
+@pytest.fixture
+def find_faults(page: Page, axe: str) -> FindFaults:
+    """Give a function that lists what axe finds wrong with a page: of each rule that is broken, the elements.
+
+    It fails where axe did not look into the elements of these names. `rules` are the only ones that are gone by.
+    """
+
+    def find(*names: str, rules: Sequence[str] = ()) -> Faults:
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(f"{axe}; 0")
+        faults: Faults
+        looked_into, faults = page.evaluate(LOOK, [names, {"runOnly": rules} if rules else {}])
+        assert looked_into == [*names]
+        return faults
+
+    return find

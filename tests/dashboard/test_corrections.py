@@ -2,23 +2,18 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
-from tests.dashboard.conftest import AXE_RUNS, THEMES, Open
+from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
 from tests.dashboard.recorded import NOW, Recorded, instant
+
+pytestmark = pytest.mark.at_noon
 
 AGENT_KEY = "key:7Fq2LmXw9KdR4sTb"
 UNREACHED = "It may not have been saved. The server could not be reached. Trying again counts once."
-
-
-@pytest.fixture
-def page(page: Page) -> Page:
-    page.clock.set_fixed_time(NOW)  # timers go on
-    return page
 
 
 @pytest.fixture
@@ -391,6 +386,7 @@ def test_a_dispute_that_failed_is_sent_again_with_its_reason_and_key(
     row.get_by_label("What is not right?").press("Escape")
     row.get_by_role("button", name="Try again").click()
     expect(row.locator("summary")).to_contain_text("Disputed · ")
+    expect(history(row)).to_have_count(2)
     first, second = recorded.sent()
     assert first == second
     assert first["reason"] == "Twice"
@@ -520,7 +516,7 @@ def test_an_owner_says_it_by_keyboard(open_feed: Open, page: Page, recorded: Rec
 
 @pytest.mark.parametrize("width", [1100, 390, 320])
 def test_axe_finds_no_violation_in_any_standing(
-    open_feed: Open, page: Page, recorded: Recorded, artefacts: Path, axe: str, width: int
+    open_feed: Open, page: Page, recorded: Recorded, take_picture: TakePicture, find_faults: FindFaults, width: int
 ) -> None:
     amended = {"type": "amend", "reason": "Two fewer", "changes": {"value_usd": {"before": 5, "after": 4}}}
     recorded.has("Renewed Acme", hours=1, corrections=[amended], occurred_at="2026-03-03T17:00:00.000Z")
@@ -544,9 +540,7 @@ def test_axe_finds_no_violation_in_any_standing(
     right(rows(page).nth(2)).click()
     expect(rows(page).nth(2).get_by_role("alert")).to_have_text(UNREACHED)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.evaluate(axe)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
-        page.screenshot(path=artefacts / f"standings-{width}-{theme}.png", full_page=True)
-        found = page.evaluate(AXE_RUNS[theme])
-        assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found["violations"]] == [], theme
+        take_picture(f"standings-{width}-{theme}", full_page=True)
+        assert find_faults("value-delivered", rules=AXE_RULES[theme]) == [], theme

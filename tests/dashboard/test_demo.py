@@ -1,9 +1,7 @@
 """The page that `make run` opens on, as `make seed` fills it: live, exact, and fit to be shown around."""
 
-import itertools
 import re
 from decimal import Decimal
-from pathlib import Path
 
 import httpx
 import pytest
@@ -11,7 +9,7 @@ import simplejson
 from playwright.sync_api import Page, ViewportSize, expect
 
 from local.stack import DEMO_USER
-from tests.dashboard.conftest import THEMES, Open
+from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
 from tests.dashboard.ledger import Ledger
 from tests.local.stacks import Stack
 
@@ -30,24 +28,25 @@ def seeded(stack: Stack) -> Stack:
 
 
 @pytest.mark.viewer(device_scale_factor=2)
-def test_the_page_shows_a_believable_feed(page: Page, seeded: Stack, artefacts: Path, axe: str) -> None:
-    """Pictures of it are kept; docs/value-delivered.png is the one of a desktop in light."""
+def test_the_page_shows_a_believable_feed(
+    page: Page, seeded: Stack, take_picture: TakePicture, find_faults: FindFaults
+) -> None:
+    """A picture of it, of a desktop in light, is docs/value-delivered.png."""
     page.context.clear_cookies()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
-    for (screen, size), theme in itertools.product(SCREENS.items(), THEMES):
+    for screen, size in SCREENS.items():
         page.set_viewport_size(size)
-        page.emulate_media(color_scheme=theme)
         page.goto(seeded.url)
         expect(page.locator("value-delivered .rows li")).to_have_count(20)
         expect(page.locator(".plot rect")).to_have_count(30)
         expect(page.locator("outcome-keys")).to_contain_text("No keys yet")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
-        page.screenshot(path=artefacts / f"value-delivered-{screen}-{theme}.png")
-        assert complaints == [], (screen, theme)
-        page.evaluate(axe)
-        faults = page.evaluate("axe.run()")["violations"]
-        assert [fault["id"] for fault in faults] == [], (screen, theme)
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            take_picture(f"value-delivered-{screen}-{theme}")
+            assert find_faults("value-delivered", "outcome-keys", rules=AXE_RULES[theme]) == [], (screen, theme)
+            assert complaints == [], (screen, theme)
 
 
 def test_the_totals_are_those_of_the_feed(page: Page, seeded: Stack) -> None:

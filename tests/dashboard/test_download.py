@@ -12,16 +12,12 @@ from playwright.sync_api import Download, Locator, Page, Route, expect
 
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
+from tests.dashboard.recorded import NOW
 
-NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
+pytestmark = pytest.mark.at_noon
+
 EXPORT = "**/api/outcomes/export**"
 HEADING = "id,user_id,created_at,occurred_at,status,recorded_by\r\n"
-
-
-@pytest.fixture
-def page(page: Page) -> Page:
-    page.clock.set_fixed_time(NOW)  # timers go on
-    return page
 
 
 @pytest.fixture

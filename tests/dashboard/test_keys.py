@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +15,18 @@ from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from outcomes.contract.outcome_type import OutcomeType
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
-from tests.dashboard.agent_keys import NOW, AgentKeys, instant
-from tests.dashboard.conftest import ROOT, THEMES, Open
-from tests.dashboard.test_states import HIDING
+from tests.dashboard.agent_keys import AgentKeys
+from tests.dashboard.conftest import ROOT, THEMES, FindFaults, Open, TakePicture, come_back, leave
+from tests.dashboard.recorded import NOW, instant
+
+pytestmark = pytest.mark.at_noon
 
 SECRET = re.compile(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}")
 
 
 @pytest.fixture
 def keys(page: Page) -> AgentKeys:
-    """Let it be noon in New York, and answer for a viewer who has no key yet."""
-    page.clock.set_fixed_time(NOW)
+    """Answer for a viewer who has no key yet."""
     keys = AgentKeys()
     keys.serve(page)
     return keys
@@ -172,20 +172,21 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
 
 @pytest.mark.parametrize(("arrange", "words"), STATES, ids=[arrange.__name__ for arrange, _ in STATES])
 def test_each_state_has_its_own_words_and_axe_finds_no_violation(
-    scene: Scene, artefacts: Path, axe: str, arrange: Callable[[Scene], None], words: str
+    scene: Scene,
+    take_picture: TakePicture,
+    find_faults: FindFaults,
+    arrange: Callable[[Scene], None],
+    words: str,
 ) -> None:
     page = scene.page
     arrange(scene)
     expect(page.get_by_text(words)).to_be_visible()
-    page.evaluate(axe)
     for width, theme in zip((1000, 390), THEMES, strict=True):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.screenshot(path=artefacts / f"keys-{arrange.__name__}-{width}-{theme}.png", full_page=True)
-        found = page.evaluate("axe.run()")
-        assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found["violations"]] == []
-        assert any("outcome-keys" in str(node["target"]) for rule in found["passes"] for node in rule["nodes"])
+        take_picture(f"keys-{arrange.__name__}-{width}-{theme}", full_page=True)
+        assert find_faults("outcome-keys") == [], theme
 
 
 # ---- what is shown of a key
@@ -356,10 +357,11 @@ def test_a_secret_is_copied_and_then_forgotten(
     expect(rows(page).locator("strong")).to_have_text(["Nightly import", "Older"])
 
 
+@pytest.mark.viewer
 @pytest.mark.usefixtures("keys")
 def test_where_a_page_may_not_copy_the_secret_is_marked(open_keys: Open, page: Page) -> None:
-    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as without TLS
     open_keys()
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as without TLS
     new_key(page)
     button(page, "Make key").click()
     button(page, "Copy").click()
@@ -454,10 +456,10 @@ def test_a_key_is_revoked_only_when_that_is_confirmed(open_keys: Open, page: Pag
     keys.has("Other")
     key = keys.has("Nightly import")
     open_keys()
-    for leave in ("Enter", "Escape"):
+    for key_ in ("Enter", "Escape"):
         button(page, "Revoke Nightly import").click()
         expect(page.get_by_role("heading", name="Revoke Nightly import?")).to_be_focused()
-        button(page, "Cancel").press(leave)
+        button(page, "Cancel").press(key_)
         expect(button(page, "Revoke Nightly import")).to_be_focused()
     assert keys.paths("DELETE") == []
     button(page, "Revoke Nightly import").click()
@@ -574,6 +576,7 @@ def test_signed_out_shows_nothing_of_what_was_there_and_leads_to_signing_in(
     open_keys(sign_in_url="/login?next=/")
     button(page, "Rotate Private").click()
     button(page, "Rotate").click()
+    expect(page.get_by_role("textbox", name="The key of Private")).to_be_visible()
     new_key(page)
     assert SECRET.search(told(page))
     keys.instead("POST", 401, json={"error": "Unauthorized"})
@@ -587,15 +590,14 @@ def test_signed_out_shows_nothing_of_what_was_there_and_leads_to_signing_in(
 
 
 def test_another_account_never_sees_the_keys_of_the_first(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    page.add_init_script(HIDING)
     open_keys()
     new_key(page, "Of the first")
     button(page, "Make key").click()
     expect(rows(page)).to_have_count(1)
     keys.kept.clear()
     keys.has("Of another")
-    page.evaluate("leave(true)")
-    page.evaluate("leave(false)")
+    leave(page)
+    come_back(page)
     expect(rows(page).locator("strong")).to_have_text(["Of another"])
     assert not SECRET.search(told(page))
 
@@ -645,22 +647,21 @@ def test_offline_keeps_what_was_loaded_and_comes_back_by_itself(
 def test_coming_back_to_the_tab_shows_what_changed_and_disturbs_nothing(
     open_keys: Open, page: Page, keys: AgentKeys
 ) -> None:
-    page.add_init_script(HIDING)
     keys.has("Key")
     open_keys()
     new_key(page, "Half a na")
-    page.evaluate("leave(true)")
+    leave(page)
     keys.has("From elsewhere")
     keys.kept[1] |= {"last_used_at": instant(NOW)}
-    page.evaluate("leave(false)")
+    come_back(page)
     expect(rows(page).locator("strong")).to_have_text(["From elsewhere", "Key"])
     expect(rows(page).nth(1)).to_contain_text("Last used within the hour")
     expect(page.get_by_label("Name")).to_have_value("Half a na")
     expect(page.get_by_label("Name")).to_be_focused()
     button(page, "Revoke Key").focus()
-    page.evaluate("leave(true)")
+    leave(page)
     keys.has("Another one")
-    page.evaluate("leave(false)")
+    come_back(page)
     expect(rows(page)).to_have_count(3)
     expect(button(page, "Revoke Key")).to_be_focused()
 

@@ -3,54 +3,26 @@
 Whatever goes wrong is arranged between the browser and the network, so the service behind is always a healthy one.
 """
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.dashboard.conftest import AXE_RUNS, THEMES, Open
+from tests.dashboard.conftest import AXE_RULES, CLEAR, THEMES, FindFaults, Open, TakePicture, come_back, leave, waits
 from tests.dashboard.ledger import Ledger
 
 API = "**/api/outcomes**"
 LIST = re.compile(r"/api/outcomes(\?|$)")
 SUMMARY = "**/api/outcomes/summary**"
 
-# Long waits are written down and cut short.
-HASTE = """
-  const setTimeout = window.setTimeout;
-  window.waits = [];
-  window.setTimeout = (callback, milliseconds, ...rest) =>
-    setTimeout(callback, milliseconds < 400 ? milliseconds : (window.waits.push(milliseconds), 20), ...rest);
-"""
-# A headless tab is never hidden: this one is, when window.away says so.
-HIDING = """
-  Object.defineProperty(document, "hidden", { get: () => Boolean(window.away) });
-  window.leave = (away) => { window.away = away; document.dispatchEvent(new Event("visibilitychange")); };
-"""
-
 
 def answer(page: Page, status: int, url: str | re.Pattern[str] = API, **headers: str) -> None:
     page.route(url, lambda route: route.fulfill(status=status, json={"error": "As arranged"}, headers=headers))
-
-
-def waits(page: Page, number: int) -> list[int]:
-    """List the first `number` waits, in milliseconds, rounded up to seconds: what a look took is no part of them.
-
-    Playwright's wait_for_function needs eval, which the page forbids.
-    """
-    for _ in range(200):
-        if page.evaluate("waits.length") >= number:
-            break
-        page.wait_for_timeout(25)
-    found: list[float] = page.evaluate(f"waits.slice(0, {number})")
-    return [math.ceil(wait / 1000) * 1000 for wait in found]
 
 
 def heal(page: Page) -> None:
@@ -150,7 +122,11 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
 
 @pytest.mark.parametrize(("arrange", "words"), STATES, ids=[arrange.__name__ for arrange, _ in STATES])
 def test_each_state_has_its_own_words_and_axe_finds_no_violation(
-    scene: Scene, artefacts: Path, axe: str, arrange: Callable[[Scene], None], words: str
+    scene: Scene,
+    take_picture: TakePicture,
+    find_faults: FindFaults,
+    arrange: Callable[[Scene], None],
+    words: str,
 ) -> None:
     page = scene.page
     arrange(scene)
@@ -158,13 +134,10 @@ def test_each_state_has_its_own_words_and_axe_finds_no_violation(
     for _, others in STATES:
         if others != words and arrange not in (out_of_date, nothing_found):
             expect(page.get_by_text(others)).to_be_visible(visible=False)
-    page.evaluate(axe)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
-        page.screenshot(path=artefacts / f"state-{arrange.__name__}-{theme}.png")
-        found = page.evaluate(AXE_RUNS[theme])
-        assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found["violations"]] == [], theme
-        assert any("value-delivered" in str(node["target"]) for rule in found["passes"] for node in rule["nodes"])
+        take_picture(f"state-{arrange.__name__}-{theme}")
+        assert find_faults("value-delivered", rules=AXE_RULES[theme]) == [], theme
 
 
 def test_the_whole_of_it_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -250,15 +223,14 @@ def test_signed_out_shows_nothing_of_what_was_there_and_leads_to_signing_in(
 def test_signed_out_asks_again_only_when_the_tab_is_shown_again(
     open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
 ) -> None:
-    page.add_init_script(HIDING + HASTE)
     context.clear_cookies()
-    open_feed()
+    open_feed(in_haste=True)
     expect(page.get_by_text("You are signed out")).to_be_visible()
     assert page.evaluate("waits") == []
     ledger.record("Work")
     ledger.sign_in(context)  # in another tab
-    page.evaluate("leave(true)")
-    page.evaluate("leave(false)")
+    leave(page)
+    come_back(page)
     expect(page.locator(".rows li")).to_have_count(1)
 
 
@@ -347,9 +319,8 @@ def test_a_failed_load_more_loses_nothing(open_feed: Open, page: Page, ledger: L
 
 
 def test_it_looks_less_and_less_often_while_errors_last(open_feed: Open, page: Page) -> None:
-    page.add_init_script(HASTE)
     answer(page, 500)
-    open_feed(refresh=10)
+    open_feed(in_haste=True, refresh=10)
     waited = waits(page, 8)
     assert len(waited) == 8
     for failures, wait in enumerate(waited, start=1):
@@ -362,17 +333,16 @@ def test_it_looks_less_and_less_often_while_errors_last(open_feed: Open, page: P
 
 
 def test_it_waits_as_long_as_the_server_asks(open_feed: Open, page: Page) -> None:
-    page.add_init_script(HASTE)
     answer(page, 429, **{"Retry-After": "900"})
-    open_feed(refresh=10)
+    open_feed(in_haste=True, refresh=10)
     assert waits(page, 2) == [900_000, 900_000]
 
 
 def test_refresh_is_in_seconds_and_at_least_one(open_feed: Open, page: Page) -> None:
-    page.add_init_script(HASTE)
     for given, seconds in (("", 15), ("abc", 15), ("-3", 1), ("0.01", 1), ("60", 60), ("900", 900)):
-        open_feed(refresh=given)
+        open_feed(in_haste=True, refresh=given)
         assert waits(page, 1) == [seconds * 1000], given
+        page.evaluate(CLEAR)
 
 
 @pytest.mark.parametrize(
@@ -402,17 +372,16 @@ def test_no_wait_is_too_long_for_a_timer(
 
 
 def test_a_hidden_tab_asks_nothing_and_catches_up_when_shown(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    page.add_init_script(HIDING)
     ledger.record("Before")
     open_feed(refresh=1)
     expect(page.locator(".rows li")).to_have_count(1)
-    page.evaluate("leave(true)")
+    leave(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     ledger.record("Meanwhile")
     page.wait_for_timeout(1500)
     assert asked == []
-    page.evaluate("leave(false)")
+    come_back(page)
     expect(page.locator(".rows li")).to_have_count(2)
 
 
@@ -421,10 +390,9 @@ def test_a_hidden_tab_asks_nothing_and_catches_up_when_shown(open_feed: Open, pa
 
 def test_it_waits_for_totals_that_are_still_added_up_and_says_so(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Work", value_usd=3)
-    page.add_init_script(HASTE)
     asked: list[Route] = []
     page.route(SUMMARY, lambda route: asked.append(route))
-    open_feed(refresh=60)
+    open_feed(in_haste=True, refresh=60)
     for number in (1, 2):
         while len(asked) < number:
             page.wait_for_timeout(10)

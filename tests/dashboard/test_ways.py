@@ -8,18 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.dashboard.conftest import Open
+from tests.dashboard.conftest import Open, waits
 from tests.dashboard.ledger import Ledger
-from tests.dashboard.recorded import NOW, Recorded
-from tests.dashboard.test_states import HASTE, waits
+from tests.dashboard.recorded import Recorded
+
+pytestmark = pytest.mark.at_noon
 
 COSTS = "**/costs**"
-
-
-@pytest.fixture
-def page(page: Page) -> Page:
-    page.clock.set_fixed_time(NOW)  # timers go on
-    return page
 
 
 @pytest.fixture
@@ -95,14 +90,14 @@ def test_cost_is_asked_for_what_the_totals_are_of(open_feed: Open, page: Page, r
     assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
 
 
+@pytest.mark.viewer  # for it sets the time
 def test_cost_that_failed_is_asked_for_again_and_what_is_known_a_minute_later(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.has("Work")
     answers: list[dict[str, Any]] = [{"status": 500}, {"json": {"cost_usd": 1}}, {"json": {"cost_usd": 2}}]
     page.route(COSTS, lambda route: route.fulfill(**answers.pop(0)))
-    page.add_init_script(HASTE)
-    open_feed(cost_endpoint="/costs", refresh=10)
+    open_feed(in_haste=True, cost_endpoint="/costs", refresh=10)
     cost = page.locator(".balance dd").first
     expect(cost).to_have_text("$1.00")
     waits(page, 5)
@@ -151,7 +146,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     ledger.record("Long ago", created_at=datetime(2026, 4, 1, tzinfo=UTC), value_usd=7)
     for number in range(25):
         ledger.record(f"Recent {number}", created_at=datetime(2026, 4, 14, number % 24, tzinfo=UTC))
-    open_feed(url_state="", period=7)
+    open_feed(anew=True, url_state="", period=7)
     page.get_by_role("button", name="Load more").click()
     expect(page.locator(".rows li")).to_have_count(26)
     page.locator(".rows summary").last.click()
