@@ -32,6 +32,16 @@ users = itertools.count(90_000)  # of the stack; the ledger's is 42
 everywhere = pytest.mark.parametrize("api", ["ledger", "stack"], indirect=True)
 
 
+def failing(*faults: str) -> pytest.MarkDecorator:
+    """Give `faults`: each alone and all in turn in front of the ledger, all in turn in front of the stack.
+
+    The stack cannot tell what it was that failed on the way, only how often it is asked.
+    """
+    alone = [pytest.param("ledger", [fault], id=fault) for fault in faults]
+    in_turn = [pytest.param(api, faults, id=f"all in turn-{api}") for api in ("ledger", "stack")]
+    return pytest.mark.parametrize(("api", "faults"), [*alone, *in_turn], indirect=["api"])
+
+
 @dataclass
 class Api:
     """Lets clients talk to `door`, and tests read past it by `recorded` what the user has, newest first."""
