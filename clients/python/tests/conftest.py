@@ -10,11 +10,13 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import typer.main
 from outcomes_client import OutcomesClient, Retry
 from outcomes_client.__main__ import main
 from outcomes_client._client import LOG
@@ -150,12 +152,16 @@ class Run:
 
 type Outcomes = Callable[..., Run]
 
+# A process needs one. To make it takes longer than most commands do.
+_command = cache(typer.main.get_command)
+
 
 @pytest.fixture
 def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Outcomes:
     """Run the command `outcomes` in this process."""
     for name in ("handlers", "propagate"):  # which the command sets, of a logger that other tests listen to
         monkeypatch.setattr(LOG, name, getattr(LOG, name))
+    monkeypatch.setattr("typer.main.get_command", _command)
     for name, value in {**api.environment, "OUTCOMES_DEADLINE": "20", "COLUMNS": "100"}.items():
         monkeypatch.setenv(name, value)
 

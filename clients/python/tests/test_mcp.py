@@ -20,7 +20,7 @@ from mcp.types import CallToolResult
 from outcomes_client import AsyncOutcomesClient, OutcomeType
 from outcomes_client._mcp import build, serve
 
-from clients.python.tests.conftest import ONE_TRY, Api, everywhere
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
 from clients.python.tests.faults import AFTER_THE_WRITE
 
 COMMAND = [sys.executable, "-m", "outcomes_client", "mcp"]
@@ -308,8 +308,8 @@ async def test_streamable_http_serves_the_official_client(api: Api, http_server:
     assert len(api.recorded()) == 1
 
 
-def test_wrong_settings_end_the_command_with_usage(environment: dict[str, str]) -> None:
-    environment["OUTCOMES_USER_ID"] = "me"
-    run = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert (run.returncode, run.stdout) == (2, "")
-    assert "OUTCOMES_USER_ID must be a whole number" in run.stderr
+def test_wrong_settings_end_the_command_with_usage(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTCOMES_USER_ID", "me")
+    run = outcomes("mcp")
+    assert (run.code, run.out) == (2, "")
+    assert "OUTCOMES_USER_ID must be a whole number" in run.err
