@@ -18,7 +18,7 @@ from tests.webhooks.test_receiver import FINE, HOSTILE
 from . import test_functions
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
 from .test_events import AS_ALL_OTHERS
-from .test_production import FUNCTION, answer, description, metrics
+from .test_production import FUNCTION, answer, descriptions, metrics
 from .test_production_mutations import Mutate, Promise, allow, assert_missed, params, the
 
 QUEUE = "AWS::SQS::Queue"
@@ -64,7 +64,7 @@ def test_a_url_is_no_longer_than_the_function_takes(template: Any) -> None:
     longest = f"https://{'a' * 60}.example.com/".ljust(receiver.MAX_URL, "x")
     assert Receiver(longest)
     everything = deploy(**EVERYTHING | {"WebhookUrl": longest, "Tracing": "PassThrough"})
-    assert description(everything, "DeliverWebhookFunction").endswith(longest)
+    assert descriptions(everything)["DeliverWebhookFunction"].endswith(longest)
 
 
 def test_the_rule_hears_what_this_stack_tells(complete: Deployment) -> None:

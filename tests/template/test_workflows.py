@@ -49,7 +49,7 @@ def test_a_pull_request_runs_what_people_run() -> None:
 
     assert "pull_request:" in text
     assert "pull_request_target" not in text
-    assert "run: make check audit coverage build" in text
+    assert "run: make check audit examples coverage build" in text
 
 
 def test_a_deployment_is_checked_first_and_smoke_tested_after() -> None:
