@@ -40,13 +40,14 @@ class PageHandler(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Platform:
-    """A running stack, called `api_url` by pages, whose hosts are all on `page_port`."""
+    """A running stack, called `api_url` by pages, whose hosts are all on `page_port`; dynamodb: a client of it."""
 
     stack: Stack
     page_port: int
+    dynamodb: Any
 
-    def origin(self, host: str) -> str:
-        return f"http://{host}:{self.page_port}"
+    def page_url(self, host: str) -> str:
+        return f"http://{host}:{self.page_port}/"
 
     @property
     def api_url(self) -> str:
@@ -73,13 +74,12 @@ class Platform:
 
     def titles(self, user_id: int) -> list[str]:
         """List the titles of all outcomes that the table has of a user."""
-        with closing(boto3.client("dynamodb", endpoint_url=self.stack.aws_url)) as client:
-            found = client.query(
-                TableName=self.stack.tables["OutcomesTable"],
-                KeyConditionExpression="user_id = :user_id",
-                ExpressionAttributeValues={":user_id": {"S": str(user_id)}},
-                ConsistentRead=True,
-            )
+        found = self.dynamodb.query(
+            TableName=self.stack.tables["OutcomesTable"],
+            KeyConditionExpression="user_id = :user_id",
+            ExpressionAttributeValues={":user_id": {"S": str(user_id)}},
+            ConsistentRead=True,
+        )
         return [item["title"]["S"] for item in found["Items"]]
 
 
@@ -91,8 +91,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     port = server.server_port
     origins = f"http://app.example.com:{port},http://beta.example.com:{port}"
     try:
-        with running(tmp_path_factory.mktemp("platform"), environment={"DASHBOARD_ORIGINS": origins}) as stack:
-            yield Platform(stack, port)
+        with (
+            running(tmp_path_factory.mktemp("platform"), environment={"DASHBOARD_ORIGINS": origins}) as stack,
+            closing(boto3.client("dynamodb", endpoint_url=stack.aws_url)) as dynamodb,
+        ):
+            yield Platform(stack, port, dynamodb)
     finally:
         server.shutdown()
         thread.join()
@@ -125,13 +128,20 @@ class Visitor:
         )
 
     def open(self, host: str) -> Page:
-        """Open a page of a host, in the tab that is kept for that host."""
+        """Open a page of a host, in the tab that is kept for that host, and only read anew if it is elsewhere."""
         if host not in self.tabs:
             self.tabs[host] = self.context.new_page()
         page = self.tabs[host]
         page.bring_to_front()  # those behind are drawn once a second
-        page.goto(self.platform.origin(host))
+        if page.url != self.platform.page_url(host):  # as long as ten requests take
+            page.goto(self.platform.page_url(host))
         return page
+
+    def leave(self) -> None:
+        """Take out of all pages what was put into them, and forget the session."""
+        for page in self.tabs.values():
+            page.evaluate("document.body.replaceChildren()")
+        self.context.clear_cookies()
 
     def fetch(self, page: Page, url: str, **init: Any) -> Any:
         """Return all that a script of the page learns of a request: status, body and headers, or `blocked`."""
@@ -175,6 +185,4 @@ def visitor(
     visitor = Visitor(platform, context, tabs, 1 + request.session.items.index(request.node))
     visitor.sign_in()
     yield visitor
-    for tab in tabs.values():
-        tab.goto("about:blank")
-    context.clear_cookies()
+    visitor.leave()

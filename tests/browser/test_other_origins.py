@@ -232,7 +232,8 @@ class TestAStranger:
 
 def _embed(page: Page, module: Path, endpoint: str) -> None:
     """Put the element of a module, of the same name but for its ending, into a page."""
-    page.add_script_tag(path=module, type="module")
+    if not page.evaluate("name => Boolean(customElements.get(name))", module.stem):
+        page.add_script_tag(path=module, type="module")
     page.evaluate(
         """([name, endpoint]) => {
             const element = document.createElement(name)
