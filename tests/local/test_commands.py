@@ -64,7 +64,7 @@ def _is_gone(process_id: int) -> bool:
         )
         if not found.stdout.strip() or found.stdout.startswith("Z"):
             return True
-        time.sleep(0.02)
+        time.sleep(0.1)
     return False
 
 
