@@ -33,8 +33,10 @@ class Recorded:
     sums: dict[str, Any] = field(default_factory=dict)
     has_ledger: bool = True
     _instead: list[tuple[str, re.Pattern[str], Answer]] = field(default_factory=list)
+    _page: Page = field(init=False, repr=False)
 
     def serve(self, page: Page) -> None:
+        self._page = page
         page.route("**/api/outcomes**", self._answer)
 
     def has(
@@ -80,9 +82,16 @@ class Recorded:
         self._instead.append((method, re.compile(path), held.append))
         return held
 
-    def sent(self) -> list[dict[str, Any]]:
-        """List what was said of outcomes: the bodies of corrections, and the keys that they were sent with."""
-        posts = [request for request in self.asked if request.method == "POST"]
+    def sent(self, count: int) -> list[dict[str, Any]]:
+        """List what was said of outcomes: the bodies of corrections, and the keys that they were sent with.
+
+        count: how many to wait for, as an element shows what is said before it is sent.
+        """
+        for _ in range(200):
+            posts = [request for request in self.asked if request.method == "POST"]
+            if len(posts) >= count:
+                break
+            self._page.wait_for_timeout(25)
         return [json.loads(post.post_data or "") | {"key": post.headers["idempotency-key"]} for post in posts]
 
     def reads(self, id_: str) -> int:
