@@ -1,6 +1,7 @@
 """GET /api/outcomes/export: the outcomes of the session's user as a file, newest first."""
 
 import os
+from functools import partial
 
 from outcomes.contract import queries
 from outcomes.contract.caller import Caller
@@ -17,12 +18,7 @@ def handler(event: Event, caller: Caller) -> Response:
     if caller.session_user is None:
         raise Unauthorized
     format_ = queries.export_format(query(event, "format"))
-    filters = Filters(
-        outcome_types=queries.outcome_types(query_list(event, "outcomeType")),
-        agent_id=queries.agent_id(query(event, "agentId")),
-        since=queries.instant(query(event, "from"), "from"),
-        until=queries.instant(query(event, "to"), "to"),
-    )
+    filters = Filters.from_query(partial(query, event), partial(query_list, event), with_status=False)
     part = export(store, caller.session_user, format_, query(event, "cursor"), filters)
     headers = {"Content-Type": part.media_type, "Content-Disposition": f'attachment; filename="outcomes.{format_}"'}
     return ok(part.text, headers | ({"Next-Cursor": part.next_cursor} if part.next_cursor else {}))

@@ -31,11 +31,13 @@ def item(sent: object, caller: Caller, default_key: str | None = None) -> Entry 
     if not isinstance(sent, dict):
         return BadRequest("Invalid outcome")
     key = sent.get("idempotencyKey")
+    is_valid = key is None or is_idempotency_key(key)
     try:
-        read = entry(sent, caller, key if is_idempotency_key(key) else default_key)
+        # Another fault of the outcome is said before one of its key. The default key is ours, and may be longer.
+        read = entry(sent, caller, (default_key if key is None else key) if is_valid else None)
     except (BadRequest, Forbidden) as refused:
         return refused
-    if key is not None and not is_idempotency_key(key):
+    if not is_valid:
         fault = Fault(field="idempotencyKey", message=f"{WORDS}, or null")
         return BadRequest("Invalid idempotencyKey", [fault])
     return read

@@ -61,8 +61,10 @@ class Filters(NamedTuple):
     statuses: tuple[str, ...] = ()
 
     @classmethod
-    def from_query(cls, one: "Callable[[str], str | None]", several: "Callable[[str], list[str]]") -> "Filters":
-        """Read the parameters of a list, by the name of each.
+    def from_query(
+        cls, one: "Callable[[str], str | None]", several: "Callable[[str], list[str]]", *, with_status: bool = True
+    ) -> "Filters":
+        """Read the parameters of a list, by the name of each, or those of an export, which has no `status`.
 
         Raises BadRequest, naming the parameter.
         """
@@ -73,7 +75,7 @@ class Filters(NamedTuple):
             agent_id=queries.agent_id(one("agentId")),
             since=queries.instant(one("from"), "from"),
             until=queries.instant(one("to"), "to"),
-            statuses=queries.statuses(several("status")),
+            statuses=queries.statuses(several("status") if with_status else []),
         )
 
 
