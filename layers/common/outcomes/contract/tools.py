@@ -465,7 +465,7 @@ def _text(name: str, value: object) -> str:
 
 def advice(refused: Refused, name: str) -> str:
     """Say what was refused, and what a model is to do next."""
-    faults = [f"{_argument(fault['field'])} {fault['message']}" for fault in refused.details]
+    faults = [f"{_argument(fault['field'])}: {fault['message']}" for fault in refused.details]
     what = refused.error if not faults else f"{refused.error}: {'; '.join(faults)}"
     match refused:
         case BadRequest() if TOOLS[name].scope == "read":
