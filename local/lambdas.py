@@ -280,7 +280,7 @@ def _files(folders: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
         with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir():
-                    if entry.name != "__pycache__":
+                    if entry.name != "__pycache__" and not entry.is_symlink():  # which may lead back here
                         pending.append(entry.path)
                     continue
                 try:

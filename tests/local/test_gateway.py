@@ -175,6 +175,14 @@ async def test_code_that_takes_too_long_to_import_is_an_error(tmp_path: Path, mo
         await _function(tmp_path).invoke({}, "1")
 
 
+async def test_a_link_to_a_folder_above_is_no_reason_not_to_start(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def handler(event, context): return 'fine'")
+    (tmp_path / "above").symlink_to(tmp_path)
+    function = _function(tmp_path)
+    assert await function.invoke({}, "1") == "fine"
+    await function.close()
+
+
 async def test_api_gateway_waits_no_longer_than_its_timeout() -> None:
     function = _function(PROJECT / "misbehave")
     api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn", 0.1), None),), {}, ())
