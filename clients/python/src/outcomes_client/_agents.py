@@ -28,7 +28,7 @@ TOOL_SCHEMA = Work.model_json_schema()
 type OnError = Callable[[Exception], object]
 """Is told of each outcome that may not be recorded, after the log `outcomes_client`. What it raises is raised."""
 type Judged = NewOutcome | None
-"""What a run came to; None for nothing, however well it ended."""
+"""The outcome that a run came to; None for nothing, however well it ended."""
 
 
 class Refused(Exception):
@@ -44,6 +44,18 @@ def check_run_id(run_id: str) -> str:
     if re.fullmatch(r"[\x21-\x7e]{1,100}", run_id):
         return run_id
     raise ConfigurationError("A run's id must be 1 to 100 visible ASCII characters without spaces")
+
+
+def of_run[Context](run_id: str | Callable[[Context], str]) -> Callable[[Context], str]:
+    """Make a function that tells the run's id from what the framework hands to a tool or a hook.
+
+    Raises:
+        ConfigurationError: the id is a text that cannot be in a key.
+    """
+    if not isinstance(run_id, str):
+        return run_id
+    checked = check_run_id(run_id)
+    return lambda _: checked
 
 
 def check_owner(client: OutcomesClient | AsyncOutcomesClient) -> None:

@@ -22,8 +22,8 @@ from ._agents import (
     arecord_finished,
     arecord_work,
     check_owner,
-    check_run_id,
     mistakes,
+    of_run,
     record_finished,
     record_work,
 )
@@ -103,18 +103,13 @@ def record_outcome_tool(
         ConfigurationError: nothing says for which user, or the run's id cannot be in a key.
     """
     check_owner(client)
-    if isinstance(run_id, str):
-        check_run_id(run_id)
-
-    def of(config: RunnableConfig) -> str:
-        return run_id if isinstance(run_id, str) else run_id(config)
-
+    id_of = of_run(run_id)
     func = coroutine = None
     if isinstance(client, OutcomesClient):
 
         def record(config: RunnableConfig, **arguments: Any) -> str:
             try:
-                return record_work(client, arguments, lambda: of(config), on_error)
+                return record_work(client, arguments, lambda: id_of(config), on_error)
             except Refused as refused:
                 raise ToolException(str(refused)) from refused
 
@@ -123,7 +118,7 @@ def record_outcome_tool(
 
         async def arecord(config: RunnableConfig, **arguments: Any) -> str:
             try:
-                return await arecord_work(client, arguments, lambda: of(config), on_error)
+                return await arecord_work(client, arguments, lambda: id_of(config), on_error)
             except Refused as refused:
                 raise ToolException(str(refused)) from refused
 

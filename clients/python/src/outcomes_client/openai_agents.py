@@ -22,7 +22,7 @@ from ._agents import (
     arecord_finished,
     arecord_work,
     check_owner,
-    check_run_id,
+    of_run,
 )
 from ._client import AsyncOutcomesClient
 
@@ -53,7 +53,7 @@ class OutcomesHooks(RunHooks[Any]):
         on_error: OnError | None = None,
     ) -> None:
         self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
-        self._run_id = _of_run(run_id)
+        self._run_id = of_run(run_id)
 
     @override
     async def on_agent_end(self, context: AgentHookContext[Any], agent: Agent[Any], output: Any) -> None:
@@ -76,11 +76,11 @@ def record_outcome_tool(client: AsyncOutcomesClient, *, run_id: RunId, on_error:
         ConfigurationError: nothing says for which user, or the run's id cannot be in a key.
     """
     check_owner(client)
-    of_run = _of_run(run_id)
+    id_of = of_run(run_id)
 
     async def record(context: ToolContext[Any], arguments: str) -> str:
         try:
-            return await arecord_work(client, arguments, lambda: of_run(context), on_error)
+            return await arecord_work(client, arguments, lambda: id_of(context), on_error)
         except Refused as refused:
             return str(refused)
 
@@ -91,10 +91,3 @@ def record_outcome_tool(client: AsyncOutcomesClient, *, run_id: RunId, on_error:
         on_invoke_tool=record,
         strict_json_schema=False,  # `metadata` may hold anything
     )
-
-
-def _of_run(run_id: RunId) -> Callable[[RunContextWrapper[Any]], str]:
-    if not isinstance(run_id, str):
-        return run_id
-    checked = check_run_id(run_id)
-    return lambda _: checked
