@@ -37,8 +37,6 @@ TABLE_PROPERTIES = {
 }
 
 
-JSON = "application/x-amz-json-1.0"
-
 CLOSE_SECONDS = 1.0
 """Seconds that requests under way have when serving ends."""
 
@@ -87,7 +85,7 @@ class Aws:
             except OSError as error:
                 log.error("what was written is not kept: %s", error.strerror)
                 text = '{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}'
-                return web.Response(status=500, headers={"Content-Type": JSON}, text=text)
+                return web.Response(status=500, headers={"Content-Type": tables.JSON}, text=text)
         content = content.encode() if isinstance(content, str) else content
         return web.Response(status=status, headers={name: str(value) for name, value in headers.items()}, body=content)
 
@@ -149,7 +147,7 @@ def _answered_by_moto(request: web.Request, body: bytes) -> tuple[int, Mapping[s
         return tables.answer(request.headers, body)
     signed = re.search(r"Credential=[^/]+/\d+/([\w-]+)/([\w-]+)/aws4_request", request.headers.get("Authorization", ""))
     if not signed:
-        return 403, {"Content-Type": JSON}, '{"__type":"MissingAuthenticationTokenException"}'
+        return 403, {"Content-Type": tables.JSON}, '{"__type":"MissingAuthenticationTokenException"}'
     url = f"https://{signed[2]}.{signed[1]}.amazonaws.com{request.raw_path}"
     prepared = AWSPreparedRequest(request.method, url, HTTPHeaders(), body, stream_output=False)
     for name, value in request.headers.items():

@@ -39,7 +39,7 @@ PAGE_ITEMS = 2_000
 """Items on a page of a query. moto takes longer to write 1 MB of small ones than the functions wait for an answer."""
 
 TARGET = "DynamoDB_20120810."
-"""What the header X-Amz-Target of a call begins with, before the operation's name."""
+"""The beginning of the header X-Amz-Target of a call, before the operation's name."""
 
 ABOUT_ITEMS = {
     "BatchGetItem",

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = (
     "--no-sandbox",  # containers offer no user namespaces; only our own pages are opened
@@ -35,3 +35,14 @@ def chromium(*flags: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
         yield browser
         browser.close()
+
+
+def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Let the page go on until something is so, for five seconds at most: who asks for this checks it.
+
+    Playwright's wait_for_function needs eval, which pages of tests forbid.
+    """
+    for _ in range(200):
+        if is_so():
+            break
+        page.wait_for_timeout(25)

@@ -14,7 +14,7 @@ import pytest
 from outcomes.storage.store import OutcomeStore
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browsers import chromium
+from tests.browsers import chromium, wait_until
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW
 from tests.local.stacks import Stack
@@ -220,14 +220,8 @@ def embed(
 
 
 def waits(page: Page, number: int) -> list[int]:
-    """List the first `number` waits, in milliseconds, rounded up to seconds: what a look took is no part of them.
-
-    Playwright's wait_for_function needs eval, which the page forbids.
-    """
-    for _ in range(200):
-        if page.evaluate("waits.length") >= number:
-            break
-        page.wait_for_timeout(25)
+    """List the first `number` waits, in milliseconds, rounded up to seconds: what a look took is no part of them."""
+    wait_until(page, lambda: page.evaluate("waits.length") >= number)
     found: list[float] = page.evaluate(f"waits.slice(0, {number})")
     return [math.ceil(wait / 1000) * 1000 for wait in found]
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Page, Request, Route
 
+from tests.browsers import wait_until
+
 NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
 
 Answer = Callable[[Route], None]
@@ -87,12 +89,12 @@ class Recorded:
 
         count: how many to wait for, as an element shows what is said before it is sent.
         """
-        for _ in range(200):
-            posts = [request for request in self.asked if request.method == "POST"]
-            if len(posts) >= count:
-                break
-            self._page.wait_for_timeout(25)
-        return [json.loads(post.post_data or "") | {"key": post.headers["idempotency-key"]} for post in posts]
+
+        def posts() -> list[Request]:
+            return [request for request in self.asked if request.method == "POST"]
+
+        wait_until(self._page, lambda: len(posts()) >= count)
+        return [json.loads(post.post_data or "") | {"key": post.headers["idempotency-key"]} for post in posts()]
 
     def reads(self, id_: str) -> int:
         return sum(request.method == "GET" and request.url.endswith(f"/{id_}") for request in self.asked)

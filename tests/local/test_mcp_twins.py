@@ -22,10 +22,10 @@ BY_API = {
     "agent_id": "Which agent did it. Leave out if your key says it.",
     "user_id": "For which user. Leave out if your key says it.",
 }
-"""Who has fixed them: there the variables of whoever runs the server, here the caller's key."""
+"""The words for who has fixed them: there the variables of whoever runs the server, here the caller's key."""
 
 NEEDS_SCOPE = "This server needs an agent key with the scope `correct`."
-"""What the client's server says to all, as it does not know its key's scopes. The API says it where it is lacking."""
+"""The words of the client's server to all, as it knows no scopes of its key. The API says it where it is lacking."""
 
 ONLY_OWN_RESULTS = {
     "record_outcome": {"ignored_fields"},  # of an API that is older than the client
