@@ -154,5 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**usual, **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body) if announced is None else announced))
+        if self.close_connection:
+            # As servers say it (RFC 9112, 9.6). Else the next call may meet the end of this connection, as in "drop".
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
