@@ -120,3 +120,11 @@ def test_the_index_of_decisions_lists_each_in_its_area_the_newest_last() -> None
         expected += [f"**[{title}](#{anchor(title)})**"]
         expected += [f"- [{decision}](#{anchor(heading)})" for heading, _, decision in decisions]
     assert [line for line in index.splitlines() if line.startswith(("**", "- "))] == expected
+
+
+def test_no_line_of_the_changelog_is_cut() -> None:
+    told = [
+        " ".join(line.split())
+        for line in re.findall(r"^- ((?:.|\n(?!\n|-|#))*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    ]
+    assert [line for line in told if not line.endswith((".", ".)"))] == []
