@@ -36,7 +36,6 @@ from bench.measure import (
     warm,
     workers,
 )
-from bench.measured_code import digest
 from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 from bench.totals import totals_growth
@@ -147,6 +146,13 @@ class Report:
         self.table([*columns, "peak memory MB"], rows)
 
 
+def commit() -> str:
+    """Name the commit that is measured, with a `+` where files differ from it."""
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
+    described = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return described.stdout.strip()
+
+
 def main() -> int:
     """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench")
@@ -167,7 +173,7 @@ def main() -> int:
     command_start(report, runs=3 if short else 21)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())
-    report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCode, packages and memory: `{digest()}`")
+    report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCommit: `{commit()}`")
 
     text = "\n\n".join(report.parts) + "\n"
     print(text)

@@ -10,7 +10,6 @@ from outcomes.storage.ledger import Entry, Ledger, idempotency_hash
 from outcomes.storage.store import OutcomeStore
 
 from bench import cost
-from bench.measured_code import memory
 from bench.outcome import new_outcome, remembered
 from bench.storage import item_bytes
 
@@ -118,9 +117,14 @@ def test_starts_are_paid_by_time_and_memory() -> None:
     assert cost.started(prices, longer | {"authorizer_memory_gb": 1, "memory_gb": 0.5}) == pytest.approx(2.67, abs=0.01)
 
 
-def test_the_memory_that_is_paid_for_is_the_functions_own() -> None:
+def test_the_memory_that_is_paid_for_is_the_functions_own(template: Any) -> None:
     _, assumed = cost.inputs()
-    gigabytes = {name: megabytes / 1024 for name, megabytes in memory().items()}
+    usual = template["Globals"]["Function"]["MemorySize"]
+    gigabytes = {
+        name: int(resource["Properties"].get("MemorySize", usual)) / 1024
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
     assert gigabytes.pop("AuthorizerFunction") == assumed["authorizer_memory_gb"]
     assert gigabytes.pop("SummarizeOutcomesFunction") == assumed["summary_memory_gb"]
     assert gigabytes.pop("McpFunction") == assumed["mcp_memory_gb"]

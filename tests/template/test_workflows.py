@@ -21,10 +21,6 @@ def steps(file: Path) -> list[Any]:
     return [step for job in jobs(file).values() for step in job.get("steps", [])]
 
 
-def test_there_is_one_for_pull_requests_and_one_to_deploy() -> None:
-    assert [file.name for file in WORKFLOWS] == ["check.yml", "deploy.yml"]
-
-
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_an_action_is_pinned_by_its_commit_and_says_which_version_that_is(file: Path) -> None:
     used = re.findall(r"uses: (.*)", file.read_text())
