@@ -45,6 +45,7 @@ KNOWN_WHEN_DEPLOYED = {
     "SESSION_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:session",
     "KEY_FINGERPRINTS": fingerprint(API_KEY),
     "DASHBOARD_ORIGINS": "https://app.example.com",
+    "PLATFORM_MAY_READ": "false",
     "ACCEPT_PLAIN_COOKIES": "true",
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes/bench",
 }

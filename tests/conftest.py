@@ -43,6 +43,7 @@ os.environ |= {
     "MAX_READ_UNITS": "4000",
     "MAX_WRITE_UNITS": "4000",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
+    "PLATFORM_MAY_READ": "false",
 }
 
 ROOT = Path(__file__).parents[1]

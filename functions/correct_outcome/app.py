@@ -9,10 +9,14 @@ from outcomes.storage import ulid
 from outcomes.storage.corrections import Corrections
 from outcomes.storage.store import OutcomeStore
 
+PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
+
 corrections = Corrections(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
 
 
-@endpoint(failure="Failed to correct outcome", origins=os.environ["DASHBOARD_ORIGINS"])
+@endpoint(
+    failure="Failed to correct outcome", origins=os.environ["DASHBOARD_ORIGINS"], platform_may_read=PLATFORM_MAY_READ
+)
 def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     id_ = path_parameter(event, "id")

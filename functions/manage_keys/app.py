@@ -21,10 +21,12 @@ from outcomes.edge.api import (
 from outcomes.errors import BadRequest, Fault, Forbidden, NotFound, Unauthorized
 from outcomes.storage.agent_keys import AgentKeys
 
+PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
+
 agent_keys = AgentKeys(os.environ["KEYS_TABLE"])
 
 
-@endpoint(failure="Failed to manage keys", origins=os.environ["DASHBOARD_ORIGINS"])
+@endpoint(failure="Failed to manage keys", origins=os.environ["DASHBOARD_ORIGINS"], platform_may_read=PLATFORM_MAY_READ)
 def handler(event: Event, caller: Caller) -> Response:
     route = event["httpMethod"], event["resource"]
     if route == ("GET", "/api/keys/self"):

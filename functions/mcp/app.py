@@ -18,6 +18,7 @@ from outcomes.storage.ledger import Entry, Ledger
 from outcomes.storage.store import Filters, OutcomeStore
 
 ORIGINS = os.environ["DASHBOARD_ORIGINS"]
+PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TOTALS_TABLE, TOTALS_EDITION = os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"]
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
@@ -25,7 +26,7 @@ ledger = Ledger(store, os.environ["IDEMPOTENCY_TABLE"])
 corrections = Corrections(store, os.environ["IDEMPOTENCY_TABLE"])
 
 
-@endpoint(failure="Failed to answer", origins=ORIGINS)
+@endpoint(failure="Failed to answer", origins=ORIGINS, platform_may_read=PLATFORM_MAY_READ)
 def handler(event: Event, caller: Caller) -> Response:
     return mcp.answer(event, caller, ORIGINS, partial(_call, event, caller))
 

@@ -45,6 +45,7 @@ def test_only_the_dashboard_s_origins_must_be_answered(template: Any) -> None:
         ("SessionSecretArn", "the secret itself"),
         ("SessionCacheSeconds", "soon"),
         ("AcceptPlainCookies", "yes"),
+        ("PlatformMayRead", "yes"),
         ("AwsEndpointUrl", "https://elsewhere.example.com"),
         ("DashboardOrigins", "https://app.example.com/"),
         ("DashboardOrigins", "*"),

@@ -645,6 +645,7 @@ ANOTHER = {
     "KeyFingerprints": f"{'0' * 64},{'1' * 64}",
     "MaxReadUnits": "40000",
     "MaxWriteUnits": "50000",
+    "PlatformMayRead": "true",
     "SessionSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/dashboard/next-auth-d4e5f6",
     "SnapStart": "PublishedVersions",
     "TotalsEdition": "2",

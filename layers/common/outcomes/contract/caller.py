@@ -49,10 +49,14 @@ class Bounds(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """A user by session, an agent by a key of its own, or, with neither, the platform by its key."""
+    """A user by session, an agent by a key of its own, or, with neither, the platform by its key.
+
+    platform_may_read: whether the deployment lets the platform see what outcomes say.
+    """
 
     session_user: int | None = None
     agent_key: Bounds | None = None
+    platform_may_read: bool = False
 
     @property
     def kind(self) -> str:
@@ -65,6 +69,13 @@ class Caller(NamedTuple):
         if self.agent_key:
             return f"key:{self.agent_key.key_id}"
         return "key" if self.session_user is None else "session"
+
+    @property
+    def may_read(self) -> bool:
+        """Say whether answers may show what outcomes say."""
+        if self.agent_key:
+            return "read" in self.agent_key.scopes
+        return self.session_user is not None or self.platform_may_read
 
     @property
     def may_backfill(self) -> bool:

@@ -56,11 +56,12 @@ type Route = Callable[[Event, Caller], Response]
 type Handler = Callable[[Event, object], Response]
 
 
-def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
+def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> Callable[[Route], Handler]:
     """Make a Lambda handler of a route, which takes event and caller and returns `ok(...)`.
 
     failure: the `error` of a 500, for all that the route raises besides Refused.
     origins: comma-separated origins whose pages may call with the user's session and read the responses.
+    platform_may_read: of the callers, see `Caller`.
     """
     allowed = frozenset(filter(None, origins.split(",")))
 
@@ -68,7 +69,7 @@ def endpoint(*, failure: str, origins: str) -> Callable[[Route], Handler]:
         @wraps(route)
         def handler(event: Event, _context: object) -> Response:
             try:
-                response = route(event, _caller(event, allowed))
+                response = route(event, _caller(event, allowed)._replace(platform_may_read=platform_may_read))
             except Refused as refused:
                 response = _refused(event, refused)
             except Exception as exc:  # whatever it is, the caller must hear that it may try again
