@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from outcomes.contract import json_text, key_text
+from outcomes.contract.caller import Caller
 from outcomes.contract.models import NewOutcome
 from outcomes.storage.ledger import REMEMBERED_SECONDS, idempotency_hash
 from outcomes.storage.store import new_item
@@ -68,7 +69,7 @@ def remembered() -> dict[str, Any]:
     """Make the row that remembers the idempotency key of OUTCOME, as DynamoDB keeps it."""
     item = stored(0)
     return {
-        "key_sha256": {"S": idempotency_hash(None, new_outcome(), "renewal-4711")},
+        "key_sha256": {"S": idempotency_hash(Caller(), new_outcome(), "renewal-4711")},
         "user_id": item["user_id"],
         "created_at": item["created_at"],
         "fingerprint": {"M": {name: {"B": digest} for name, digest in new_outcome().fingerprint().items()}},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from outcomes.auth.sessions import STORED_COOKIE, token_sha256
+from outcomes.contract.caller import Caller
 from outcomes.contract.key_text import is_id
 from outcomes.contract.limits import MAX_ID
 from outcomes.contract.models import NewOutcome
@@ -84,12 +85,12 @@ class Visit:
     def note_key(self, key: str, user: User) -> None:
         """Note an idempotency key, to be deleted in the end."""
         fields = {"outcomeType": OutcomeType.TASK_COMPLETE, "title": "Smoke test", "userId": Decimal(user.id)}
-        self._hashes.add(idempotency_hash(None, NewOutcome.parse(fields, session_user=None), key))
+        self._hashes.add(idempotency_hash(Caller(), NewOutcome.parse(fields, session_user=None), key))
 
     def new_correction_key(self, id_: str) -> str:
         """Make an idempotency key for corrections of an outcome that is forgotten in the end."""
         key = f"smoke-{secrets.token_hex(12)}"
-        self._hashes.add(correction_hash(id_, key))
+        self._hashes.add(correction_hash(Caller(), id_, key))
         return key
 
     def arrive(self) -> None:

@@ -125,6 +125,28 @@ def test_what_the_authorizer_says_of_a_key_is_what_a_function_holds_it_to(
     assert by == [(7, f"key:{key.id}")] * 2
 
 
+def test_a_retry_counts_once_across_a_rotation_and_not_through_another_key(
+    authorizer: ModuleType, keys: AgentKeys
+) -> None:
+    def record(text: str) -> str | None:
+        body = {"outcomeType": "deal_closed", "title": "Closed a deal"}
+        caller = context(authorizer, bearing(text))
+        event = proxy_event("POST", authorizer=caller, body=body, headers={"Idempotency-Key": "deal-4711"})
+        response = record_outcome.handler(event, None)
+        assert response["statusCode"] == 200
+        replayed: str | None = response["headers"].get("Idempotent-Replayed")
+        return replayed
+
+    of_agent = WANTED._replace(agent_id=7)
+    first, key = keys.create(of_agent)
+    assert record(first) is None
+    second, _ = keys.rotate(42, key.id, 1)
+    third, _ = keys.rotate(42, key.id, 1)
+    assert [record(second), record(third)] == ["true", "true"]
+    another, _ = keys.create(of_agent)
+    assert [record(another), record(another)] == [None, "true"]
+
+
 def test_a_key_wins_over_a_session(authorizer: ModuleType, keys: AgentKeys) -> None:
     text, _ = keys.create(WANTED._replace(user_id=7))
     assert context(authorizer, bearing(text, Cookie=[COOKIE]))["userId"] == "7"

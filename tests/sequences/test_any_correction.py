@@ -83,6 +83,12 @@ def day(number: int) -> str:
     return (TODAY - timedelta(days=number)).isoformat() + "T12:15:00.000Z"
 
 
+def recorder(by: str) -> str:
+    """Name a caller as entries do: keys are remembered by it, too."""
+    caller = CALLERS[by]
+    return f"key:{caller['keyId']}" if "keyId" in caller else "key" if caller is KEY else "session"
+
+
 def exact(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
@@ -102,7 +108,7 @@ def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(temp
             correct_outcome.corrections.store.dynamodb = DynamoDB(LIMITS)
             self.model: dict[str, dict[str, Any]] = {}
             self.history: dict[str, list[dict[str, Any]]] = {}
-            self.remembered: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+            self.remembered: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = {}
 
         def teardown(self) -> None:
             self.aws.close()
@@ -152,8 +158,8 @@ def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(temp
             bound = {"the agent itself": 7, "another agent": 8}.get(by)
             if bound and body.get("changes", {}).get("agentId", bound) != bound:
                 return 403, None
-            if key and (id_, key) in self.remembered:
-                made, sent = self.remembered[id_, key]
+            if key and (id_, recorder(by), key) in self.remembered:
+                made, sent = self.remembered[id_, recorder(by), key]
                 return (200, made) if sent == body else (422, None)
             if outcome["status"] not in MOVES[type_] or outcome["version"] == 50:
                 return 409, None
@@ -167,12 +173,11 @@ def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(temp
                 outcome[NAMES[name]] = outcome["created_at"] if name == "occurredAt" and value is None else shown
             outcome["status"] = MOVES[type_][outcome["status"]]
             outcome["version"] += 1
-            caller = CALLERS[by]
             entry = {
                 "id": correction,
                 "type": type_,
                 "reason": body.get("reason"),
-                "by": f"key:{caller['keyId']}" if "keyId" in caller else "key" if caller is KEY else "session",
+                "by": recorder(by),
             }
             if "changes" in body:
                 entry["changes"] = {
@@ -181,7 +186,7 @@ def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(temp
                 }
             self.history[id_].append(entry)
             if key:
-                self.remembered[id_, key] = (correction, body)
+                self.remembered[id_, recorder(by), key] = (correction, body)
 
         @rule(
             id_=ids,

@@ -120,14 +120,39 @@ def test_an_agent_key_is_no_session(function: Any) -> None:
     assert function.handler(proxy_event("GET", authorizer=agent("read")), None)["statusCode"] == 401
 
 
-def test_a_retry_through_the_next_key_of_the_same_agent_counts_once() -> None:
-    once = {"headers": {"Idempotency-Key": "k"}}
-    post(PLAIN, agent(agentId="7"), **once)
-    post(PLAIN, agent(agentId="7") | {"keyId": "another0another0"}, **once)
-    post(PLAIN | {"userId": 42, "agentId": 7}, KEY, **once)
-    assert len(listed()) == 1
-    assert post(PLAIN, agent(agentId="8"), **once)[0] == 200
-    assert len(listed()) == 2
+MINE = agent(agentId="7")
+OTHERS: dict[str, Any] = {
+    "the platform": KEY,
+    "another key of the same agent": MINE | {"keyId": "another0another0"},
+    "the owner": session(42),
+}
+
+
+@pytest.mark.parametrize("other", list(OTHERS))
+def test_an_idempotency_key_of_an_agent_key_is_its_own(other: str) -> None:
+    """An agent that was talked into it could else take `deal-4711` first, and turn the platform's call into a 422."""
+    once = {"headers": {"Idempotency-Key": "deal-4711"}}
+    theirs = PLAIN | {"userId": 42, "agentId": 7}
+    for _ in range(2):
+        assert post(PLAIN | {"title": "Squatted"}, MINE, **once)[0] == 200
+        assert post(theirs, OTHERS[other], **once)[0] == 200
+    assert sorted(outcome["title"] for outcome in listed()) == ["Closed a deal", "Squatted"]
+    assert post(theirs | {"title": "Something else"}, OTHERS[other], **once)[0] == 422
+
+
+@pytest.mark.parametrize("other", list(OTHERS))
+def test_an_idempotency_key_in_a_batch_of_an_agent_key_is_its_own(other: str) -> None:
+    item = PLAIN | {"userId": 42, "agentId": 7, "idempotencyKey": "deal-4711"}
+    assert post_batch([item | {"title": "Squatted"}], MINE)[1]["created"] == 1
+    assert post_batch([item], OTHERS[other])[1]["created"] == 1
+    assert post_batch([item], OTHERS[other])[1]["replayed"] == 1
+
+
+def test_an_agent_key_of_no_agent_has_idempotency_keys_for_each_agent() -> None:
+    once = {"headers": {"Idempotency-Key": "daily-report"}}
+    for of in (None, 7, 8, 7, None):
+        assert post(PLAIN | {"agentId": of, "title": f"Report of {of}"}, agent(), **once)[0] == 200
+    assert sorted(outcome["title"] for outcome in listed()) == ["Report of 7", "Report of 8", "Report of None"]
 
 
 def test_every_outcome_says_what_recorded_it_to_whoever_asks() -> None:

@@ -429,6 +429,20 @@ def test_keys_are_an_outcome_s_own_and_not_those_of_recording() -> None:
     assert [outcome["version"] for outcome in ledger()] == [1, 1]
 
 
+def test_a_key_is_known_to_its_kind_of_caller_only_and_of_agent_keys_to_each() -> None:
+    """An agent that was talked into it could else take a key first, and turn the platform's void into a 422."""
+    another = AGENT | {"keyId": "another0another0"}
+    id_ = given()
+    for number, caller in enumerate((AGENT, another, KEY)):
+        body = BODIES["amend"] | {"changes": {"title": f"Title {number}"}}
+        first, again = (correct(id_, caller, body, key="deal-4711") for _ in range(2))
+        assert (first[0], "Idempotent-Replayed" in first[2]) == (200, False)
+        assert (again[1]["id"], again[2]["Idempotent-Replayed"]) == (first[1]["id"], "true")
+    assert correct(id_, OWNER, BODIES["dispute"], key="deal-4711")[0] == 200
+    assert [each["type"] for each in get(id_)[1]["corrections"]] == ["amend", "amend", "amend", "dispute"]
+    assert correct(id_, KEY, BODIES["void"], key="deal-4711")[0] == 422
+
+
 def test_a_key_does_not_open_what_its_caller_may_not_correct() -> None:
     id_ = given()
     correct(id_, KEY, BODIES["amend"], key="k")

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy, Contended, IdempotencyKeyReused
 from outcomes.storage.connection import Reply
@@ -53,7 +54,7 @@ def remembered(ledger: Ledger) -> Any:
     return aws_client("dynamodb").scan(TableName=ledger.table, ConsistentRead=True)["Items"]
 
 
-KEY = idempotency_hash(None, outcome(), "order-1")
+KEY = idempotency_hash(Caller(), outcome(), "order-1")
 WRITES = {"BatchWriteItem", "TransactWriteItems"}
 
 
@@ -104,18 +105,33 @@ def test_the_same_key_for_another_outcome_is_refused_by_the_fields_that_differ(
     assert len(stored(ledger)) == 1
 
 
+def by_key(id_: str) -> Caller:
+    return Caller(agent_key=Bounds(id_, 42, None, None, None, {"record"}))
+
+
 def test_keys_of_others_do_not_meet(ledger: Ledger) -> None:
     user, agent = outcome(userId=Decimal(4)), outcome(userId=Decimal(42), agentId=Decimal(4))
     nobody, nobodys_agent = outcome(userId=None), outcome(userId=None, agentId=Decimal(42))
     hashes = {
         *(
-            idempotency_hash(None, of, key)
+            idempotency_hash(Caller(), of, key)
             for of in (user, agent, nobody, nobodys_agent)
             for key in ("k", "2\nk", "\nk")
         ),
-        *(idempotency_hash(session, user, key) for session in (4, 42) for key in ("k", "2\nk")),
+        *(idempotency_hash(Caller(session), user, key) for session in (4, 42) for key in ("k", "2\nk")),
+        # An id of a key may be all digits, as the user's is who has as many of them.
+        *(
+            idempotency_hash(by_key(id_), of, key)
+            for id_ in ("4000000000000000", "4200000000000000")
+            for of in (user, agent)
+            for key in ("k", "2\nk")
+        ),
+        *(
+            idempotency_hash(Caller(), outcome(userId=Decimal(4 * 10**15), agentId=id_), "k")
+            for id_ in (None, Decimal(4))
+        ),
     }
-    assert len(hashes) == 16
+    assert len(hashes) == 26
     for hash_ in hashes:
         assert not ledger.record(Entry(outcome(), hash_, "key")).replayed
     assert len(stored(ledger)) == len(hashes)
@@ -206,7 +222,7 @@ def entries(count: int, prefix: str | None = None) -> list[Entry]:
     return [
         Entry(
             outcome(title=f"{index}"),
-            None if prefix is None else idempotency_hash(None, outcome(), f"{prefix}{index}"),
+            None if prefix is None else idempotency_hash(Caller(), outcome(), f"{prefix}{index}"),
             "key",
         )
         for index in range(count)
@@ -340,7 +356,7 @@ def test_what_is_throttled_within_a_transaction_is_busy_after_a_second_one(
 def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Ledger) -> None:
     """The first outcome of the user is told to be throttled, the others have the same partition."""
     batch = [
-        Entry(outcome(userId=Decimal(user)), idempotency_hash(None, outcome(), f"{user} {number}"), "key")
+        Entry(outcome(userId=Decimal(user)), idempotency_hash(Caller(), outcome(), f"{user} {number}"), "key")
         for number in range(10)
         for user in (42, 43, 44)
     ]

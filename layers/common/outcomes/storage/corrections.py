@@ -52,9 +52,9 @@ class Corrected(NamedTuple):
     replayed: bool
 
 
-def correction_hash(id_: str, key: str) -> str:
-    """Hash an idempotency key of a correction together with its scope, the outcome with this id."""
-    return sha256(f"correction:{id_}\n{key}".encode()).hexdigest()
+def correction_hash(caller: "Caller", id_: str, key: str) -> str:
+    """Hash an idempotency key of a correction together with its scope: the outcome with this id, and who corrects."""
+    return sha256(f"correction:{caller.recorded_by}:{id_}\n{key}".encode()).hexdigest()
 
 
 class Corrections:
@@ -98,7 +98,7 @@ class Corrections:
             return Corrected(made, outcome_json(before, include_ledger=True), replayed=False)
         recorded = _recorded(before)
         correction.require_allowed(caller, recorded)
-        hash_ = None if key is None else correction_hash(id_, key)
+        hash_ = None if key is None else correction_hash(caller, id_, key)
         fingerprint = base64(correction.fingerprint())
         row = self._remembered(hash_, deadline)
         if row and row.fingerprint != fingerprint:

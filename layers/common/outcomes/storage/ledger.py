@@ -25,6 +25,7 @@ from outcomes.storage.dynamodb import CallFailed, Item, TransactionCanceled
 from outcomes.storage.store import OutcomeStore, new_item
 
 if TYPE_CHECKING:
+    from outcomes.contract.caller import Caller
     from outcomes.contract.models import NewOutcome
 
 REMEMBERED_SECONDS = 35 * 24 * 60 * 60
@@ -58,14 +59,18 @@ class Recorded(NamedTuple):
     replayed: bool
 
 
-def idempotency_hash(session_user: int | None, outcome: "NewOutcome", key: str) -> str:
+def idempotency_hash(caller: "Caller", outcome: "NewOutcome", key: str) -> str:
     """Hash an idempotency key together with its scope, in which it stands for one outcome.
 
-    The scope is the user of a session, or, with `session_user` None, the user and the agent that a call by key records
-    for: agents of different users share a key of the API, and know nothing of each other's idempotency keys.
+    The scope is the user of a session, or whose key is calling and the agent that it records for: agents that share a
+    key know nothing of each other's idempotency keys, and what an agent key uses up, no other caller misses.
     """
-    recorded_for = f"key:{outcome.user_id or ''}:{outcome.agent_id or ''}"
-    scope = recorded_for if session_user is None else f"user:{session_user}"
+    if caller.agent_key:
+        scope = f"agent:{caller.agent_key.key_id}:{outcome.agent_id or ''}"
+    elif caller.session_user is not None:
+        scope = f"user:{caller.session_user}"
+    else:
+        scope = f"key:{outcome.user_id or ''}:{outcome.agent_id or ''}"
     return sha256(f"{scope}\n{key}".encode()).hexdigest()
 
 

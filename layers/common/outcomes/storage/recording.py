@@ -22,7 +22,7 @@ def entry(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequen
     Raises BadRequest when it is not valid, Forbidden when it is out of the bounds of the caller's key.
     """
     outcome = NewOutcome.of_caller(body, caller)
-    hash_ = None if key is None else idempotency_hash(caller.session_user, outcome, key)
+    hash_ = None if key is None else idempotency_hash(caller, outcome, key)
     return Entry(outcome, hash_, caller.recorded_by, occurrence.refusal(outcome.occurred_at, caller, ignored))
 
 
