@@ -121,7 +121,6 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
         "DynamoDB": call.write_units * prices["write_units_per_million"]
         + call.read_units * prices["read_units_per_million"],
         "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],
-        "X-Ray": traced(assumed) * prices["xray_per_million_traces"],
         "Transfer out": a_million * (call.answer_bytes + assumed["header_bytes"]) / GB * prices["transfer_per_gb"],
     }
 
@@ -135,7 +134,6 @@ def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
         "Lambda calls": prices["lambda_per_million"],
         "Lambda time": _lambda_time(assumed["event_ms"] * assumed["memory_gb"], prices),
         "CloudWatch Logs": 1_000_000 * log_bytes / GB * prices["logs_per_gb"],
-        "X-Ray": traced(assumed) * prices["xray_per_million_traces"],
     }
 
 
@@ -149,7 +147,6 @@ def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]
         "Lambda calls": prices["lambda_per_million"],
         "Lambda time": _lambda_time(assumed["webhook_ms"] * assumed["memory_gb"], prices),
         "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],
-        "X-Ray": traced(assumed) * prices["xray_per_million_traces"],
         "Transfer out": a_million * sent_bytes / GB * prices["transfer_per_gb"],
     }
 
@@ -165,9 +162,9 @@ def _lambda_time(gb_ms: float, prices: dict[str, Any]) -> float:
     return float(1_000_000 * gb_ms / 1000 * prices["lambda_per_gb_second"])
 
 
-def traced(assumed: dict[str, Any]) -> float:
+def traced(a_second: float, assumed: dict[str, Any]) -> float:
     """Compute the share of calls that X-Ray traces: the first of each second, and some of the others."""
-    first = min(1, 1 / assumed["requests_per_second"])
+    first = min(1, 1 / a_second)
     return float(first + (1 - first) * assumed["traced_of_the_others"])
 
 
@@ -187,7 +184,7 @@ def table() -> str:
     item = item_bytes(stored(0))
     kept = GB / (item + KEPT_OVERHEAD_BYTES) / 1_000_000
     record, unkeyed, _, _, listed, exported, first, next_ = columns
-    busy = traced(assumed | {"requests_per_second": BUSY}) * prices["xray_per_million_traces"]
+    quiet, busy = (traced(a_second, assumed) * prices["xray_per_million_traces"] for a_second in (1, BUSY))
     text = [
         "AWS's public prices, us-east-1, arm64, without free tiers. They, and what is assumed, stand in",
         f"`bench/prices.toml`. The outcome is one of {item} bytes as DynamoDB counts. Our client gives each outcome an",
@@ -208,9 +205,9 @@ def table() -> str:
         f"A million records that each start both functions anew, in {assumed['authorizer_start_ms']} and",
         f"{assumed['record_start_ms']} ms, cost ${started(prices, assumed):.2f} more.",
         "Who reads asks the authorizer once a minute, which is not counted. Each call is a line of the access log.",
-        f"X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of the others:",
-        f"of one call a second, all; at {BUSY} a second it would be ${busy:.2f},",
-        "and with `Tracing=PassThrough` nothing.",
+        "With `Tracing=Active`, X-Ray traces the first call of each second and",
+        f"{assumed['traced_of_the_others']:.0%} of the others, for ${quiet:.2f} more a million at one call a second,",
+        f"${busy:.2f} at {BUSY}.",
     ]
     month = [
         f"By the month, whatever the traffic: ${prices['secret_month']:.2f} for each secret (two, with",

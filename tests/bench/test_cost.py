@@ -60,21 +60,23 @@ def test_x_ray_traces_the_first_call_of_each_second_and_one_in_twenty_of_the_oth
     a_second: float, share: float
 ) -> None:
     _, assumed = cost.inputs()
-    assert cost.traced(assumed | {"requests_per_second": a_second}) == pytest.approx(share)
+    assert cost.traced(a_second, assumed) == pytest.approx(share)
 
 
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [
-        ("xray_per_million_traces", "X-Ray"),
-        ("log_bytes_of_access", "CloudWatch Logs"),
-    ],
-)
-def test_tracing_and_access_logs_are_paid_by_every_call(name: str, part: str) -> None:
+def test_access_logs_are_paid_by_every_call() -> None:
     prices, assumed = cost.inputs()
     for call in cost.calls(assumed):
-        without = cost.parts(call, prices | {name: 0}, assumed | {name: 0})
-        assert without[part] < cost.parts(call, prices, assumed)[part], call.name
+        without = cost.parts(call, prices, assumed | {"log_bytes_of_access": 0})
+        assert without["CloudWatch Logs"] < cost.parts(call, prices, assumed)["CloudWatch Logs"], call.name
+
+
+def test_tracing_is_paid_only_where_it_is_asked_for(template: Any) -> None:
+    assert template["Parameters"]["Tracing"]["Default"] == "PassThrough"
+    prices, assumed = cost.inputs()
+    sums = [cost.parts(call, prices, assumed) for call in cost.calls(assumed)]
+    for parts in (*sums, cost.event(prices, assumed), cost.webhook(prices, assumed)):
+        assert "X-Ray" not in parts
+    assert "With `Tracing=Active`, X-Ray" in " ".join(COSTS.read_text().split())
 
 
 @pytest.mark.parametrize(
@@ -84,13 +86,11 @@ def test_tracing_and_access_logs_are_paid_by_every_call(name: str, part: str) ->
         ("lambda_per_million", "Lambda calls"),
         ("webhook_ms", "Lambda time"),
         ("log_bytes_of_metrics", "CloudWatch Logs"),
-        ("traced_of_the_others", "X-Ray"),
         ("handshake_bytes", "Transfer out"),
     ],
 )
 def test_a_webhook_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
     prices, assumed = cost.inputs()
-    assumed |= {"requests_per_second": 2}
     with_all, without = cost.webhook(prices, assumed), cost.webhook(prices | {name: 0}, assumed | {name: 0})
     assert {each for each in with_all if without[each] < with_all[each]} == {part}
 
@@ -102,12 +102,10 @@ def test_a_webhook_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
         ("lambda_per_million", "Lambda calls"),
         ("event_ms", "Lambda time"),
         ("log_bytes_of_metrics", "CloudWatch Logs"),
-        ("traced_of_the_others", "X-Ray"),
     ],
 )
 def test_an_event_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
     prices, assumed = cost.inputs()
-    assumed |= {"requests_per_second": 2}
     with_all, without = cost.event(prices, assumed), cost.event(prices | {name: 0}, assumed | {name: 0})
     assert {each for each in with_all if without[each] < with_all[each]} == {part}
 

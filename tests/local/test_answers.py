@@ -70,10 +70,10 @@ def test_an_answer_can_be_taken_back(samconfig: Path, template: Any) -> None:
 
 
 def test_what_was_put_there_by_hand_stays(samconfig: Path, template: Any) -> None:
-    samconfig.write_text(SAMCONFIG + 'parameter_overrides = "SnapStart=PublishedVersions ReadThrottle=\\"5,6\\""\n')
+    samconfig.write_text(SAMCONFIG + 'parameter_overrides = "Tracing=Active ReadThrottle=\\"5,6\\""\n')
     keep(samconfig, "dev", template, {}, answering("https://app.example.com", "", "", ""))
 
-    assert overrides(samconfig)["parameter_overrides"][:2] == ["SnapStart=PublishedVersions", "ReadThrottle=5,6"]
+    assert overrides(samconfig)["parameter_overrides"][:2] == ["Tracing=Active", "ReadThrottle=5,6"]
 
 
 def test_what_is_given_is_not_asked(samconfig: Path, template: Any) -> None:

@@ -25,7 +25,7 @@ EVERYTHING = {
     "FirewallRequests": "2000",
     "HostedZoneId": "Z0123456789",
     "ReadConcurrency": "50",
-    "SnapStart": "PublishedVersions",
+    "Tracing": "Active",
     "WebhookUrl": "https://hooks.example.com/outcomes",
     "WriteConcurrency": "20",
 }

@@ -196,7 +196,7 @@ AS_ALL_OTHERS: list[Promise] = [
     production.test_only_a_function_of_ours_may_be_a_function_s_role,
     production.test_a_table_is_not_deleted_by_accident_nor_costs_without_bound,
     production.test_every_function_logs_where_lines_are_not_kept_for_ever,
-    production.test_the_services_trace,
+    production.test_nothing_is_traced_unless_asked_for,
     production.test_a_stack_s_metrics_do_not_mix_with_another_s,
     production.test_there_is_an_alarm_for_each_kind_of_trouble,
     production.test_an_alarm_is_silent_when_there_is_no_traffic,

@@ -152,9 +152,15 @@ def test_the_api_s_origin_is_where_it_answers_and_by_tls(answers: dict[str, str]
     assert hosted.resolve(origin["OriginPath"]) == path
 
 
-def test_the_api_s_errors_are_not_replaced(distribution: Any) -> None:
-    """CustomErrorResponses would be for all behaviors."""
-    assert "CustomErrorResponses" not in distribution
+def test_no_error_is_kept_for_others_nor_replaced(distribution: Any) -> None:
+    """By itself CloudFront keeps errors for ten seconds, even where nothing is cached, whatever Cache-Control says.
+
+    What an error says is replaced only where a page is named:
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
+    """
+    assert distribution["CustomErrorResponses"] == [
+        {"ErrorCode": code, "ErrorCachingMinTTL": 0} for code in (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)
+    ]
 
 
 # ── Its host ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -196,26 +196,25 @@ def test_beside_that_a_function_only_writes_its_log_and_trace(complete: Deployme
     assert complete.of("AWS::IAM::Role")[f"{function}Role"]["ManagedPolicyArns"] == ["LogAndTrace"]
 
 
-def test_log_and_trace_is_no_more_than_that(deployed: Deployment) -> None:
-    log, trace = deployed.one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+def test_what_all_may_do_is_to_write_their_log(deployed: Deployment) -> None:
+    [log] = deployed.one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
 
     assert log == {
         "Effect": "Allow",
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
         "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:FunctionLogs:log-stream:*",
     }
+
+
+def test_where_traces_are_asked_for_they_may_be_written_too(complete: Deployment) -> None:
+    _, trace = complete.one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+
     # X-Ray knows no resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
     assert trace == {
         "Effect": "Allow",
         "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
         "Resource": "*",
     }
-
-
-def test_without_tracing_nothing_is_allowed_on_everything() -> None:
-    [log] = deploy(Tracing="PassThrough").one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
-
-    assert log["Resource"] != "*"
 
 
 def test_a_secret_of_the_platform_s_own_is_the_only_one_that_is_read() -> None:

@@ -309,18 +309,17 @@ def test_an_account_s_own_log_role_can_be_left_alone() -> None:
     assert "ApiGatewayLogWriter" not in template.resources("AWS::IAM::Role")
 
 
-def test_the_services_trace(deployed: Deployment) -> None:
-    assert deployed.one(STAGE)["TracingEnabled"] is True
+def test_nothing_is_traced_unless_asked_for(deployed: Deployment) -> None:
+    """A trace costs more than any other part of a call, and shows none of DynamoDB's."""
+    assert deployed.one(STAGE)["TracingEnabled"] is False
     for name, function in deployed.of(FUNCTION).items():
+        assert function["TracingConfig"] == {"Mode": "PassThrough"}, name
+
+
+def test_the_services_trace_where_asked_for(complete: Deployment) -> None:
+    assert complete.one(STAGE)["TracingEnabled"] is True
+    for name, function in complete.of(FUNCTION).items():
         assert function["TracingConfig"] == {"Mode": "Active"}, name
-
-
-def test_tracing_is_a_parameter() -> None:
-    template = deploy(Tracing="PassThrough")
-
-    assert template.one(STAGE)["TracingEnabled"] is False
-    for function in template.of(FUNCTION).values():
-        assert function["TracingConfig"] == {"Mode": "PassThrough"}
 
 
 def test_a_stack_s_metrics_do_not_mix_with_another_s(deployed: Deployment) -> None:
@@ -647,9 +646,8 @@ ANOTHER = {
     "MaxWriteUnits": "50000",
     "PlatformMayRead": "true",
     "SessionSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/dashboard/next-auth-d4e5f6",
-    "SnapStart": "PublishedVersions",
     "TotalsEdition": "2",
-    "Tracing": "PassThrough",
+    "Tracing": "Active",
     "WebhookUrl": "https://hooks.example.com/".ljust(200, "x"),
 }
 # These change no version: how much of a function there may be, and what only `sam local` sets. The other architecture
@@ -667,7 +665,7 @@ def test_whatever_a_function_is_configured_with_reaches_its_callers(deployed: De
     for parameter in set().union(*functions.values()):
         changed = descriptions(deployed.copy(**{parameter: ANOTHER[parameter]}))
         for function, parameters in functions.items():
-            assert parameters >= {"SnapStart", "Tracing"}
+            assert "Tracing" in parameters
             if parameter in parameters:
                 assert changed[function] != as_it_is[function], (function, parameter)
 
@@ -728,13 +726,10 @@ def test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_r
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], name
 
 
-def test_snapshots_are_a_parameter_and_cost_nothing_unless_asked_for(
-    deployed: Deployment, complete: Deployment
-) -> None:
-    for name, function in deployed.of(FUNCTION).items():
-        assert function["SnapStart"] == {"ApplyOn": "None"}, name
+def test_no_version_keeps_a_snapshot_that_is_paid_for_by_the_hour(complete: Deployment) -> None:
+    assert "SnapStart" not in complete.document["Parameters"]
     for name, function in complete.of(FUNCTION).items():
-        assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}, name
+        assert "SnapStart" not in function, name
 
 
 # ── Own domain ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -849,7 +844,6 @@ def test_every_parameter_is_in_one_group(template: Any) -> None:
         ("KeyFingerprints", ",".join(["0" * 64] * 3)),
         ("LogRetentionDays", "31"),
         ("Deployment", "Sometime"),
-        ("SnapStart", "Always"),
         ("Tracing", "true"),
         ("WriteConcurrency", "-1"),
         ("MaxReadUnits", "0"),

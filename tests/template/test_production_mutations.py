@@ -363,7 +363,7 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
     (
         "every log is open",
         the("LogAndTrace/Properties/PolicyDocument/Statement/0/Resource", "*"),
-        test_functions.test_log_and_trace_is_no_more_than_that,
+        test_functions.test_what_all_may_do_is_to_write_their_log,
     ),
     (
         "anybody may be the function",
@@ -580,14 +580,14 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         production.test_api_gateway_can_write_its_log_before_there_is_a_stage,
     ),
     (
-        "the API is not traced",
-        the("OutcomesApiStage/Properties/TracingEnabled", False),
-        production.test_the_services_trace,
+        "the API is traced unasked",
+        the("OutcomesApiStage/Properties/TracingEnabled", True),
+        production.test_nothing_is_traced_unless_asked_for,
     ),
     (
-        "a function is not traced",
-        the("ListOutcomesFunction/Properties/TracingConfig/Mode", "PassThrough"),
-        production.test_the_services_trace,
+        "a function is traced unasked",
+        the("ListOutcomesFunction/Properties/TracingConfig/Mode", "Active"),
+        production.test_nothing_is_traced_unless_asked_for,
     ),
     (
         "stacks mix their metrics",

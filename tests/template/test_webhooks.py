@@ -63,7 +63,7 @@ def test_a_url_is_no_longer_than_the_function_takes(template: Any) -> None:
     assert template["Parameters"]["WebhookUrl"]["MaxLength"] == receiver.MAX_URL
     longest = f"https://{'a' * 60}.example.com/".ljust(receiver.MAX_URL, "x")
     assert Receiver(longest)
-    everything = deploy(**EVERYTHING | {"WebhookUrl": longest, "Tracing": "PassThrough"})
+    everything = deploy(**EVERYTHING | {"WebhookUrl": longest})
     assert descriptions(everything)["DeliverWebhookFunction"].endswith(longest)
 
 

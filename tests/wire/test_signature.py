@@ -124,7 +124,7 @@ class TestCredentials:
     def test_of_a_container_are_fetched_and_fetched_again_when_they_are_old(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """SnapStart's: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html"""
+        """https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"""
         fetched: list[str] = []
 
         def fetch(_self: Any, _url: str, headers: dict[str, str]) -> dict[str, str]:

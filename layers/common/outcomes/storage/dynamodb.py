@@ -166,7 +166,7 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 def jitter(seconds: float) -> float:
     """Choose a pause of at most `seconds`, so that callers who got in each other's way do not meet again.
 
-    By the operating system's random numbers: two environments that SnapStart copied would draw the same from Python's.
+    By the operating system's random numbers: `random` takes long to load, and copies of a process would draw the same.
     """
     return seconds * int.from_bytes(os.urandom(4)) / 2**32
 

@@ -25,7 +25,7 @@ def credentials() -> Credentials:
     """Read the credentials of this moment.
 
     Lambda gives a function its role's in environment variables, and they outlive the process. Where they are missing or
-    said to expire (after a restore by SnapStart, on a laptop), botocore's chain finds and refreshes them:
+    said to expire (on a laptop), botocore's chain finds and refreshes them:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 
     Raises LookupError when there are none, and what botocore raises when they cannot be fetched.

@@ -1,4 +1,4 @@
-"""Environments that were started from one snapshot of SnapStart's draw different random numbers."""
+"""Copies of one process, as a fork makes them, draw different random numbers."""
 
 import random
 from collections.abc import Callable
