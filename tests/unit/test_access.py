@@ -131,15 +131,16 @@ def test_kept_sums_are_written_as_what_they_come_to() -> None:
     assert of("kept_zones") == [{"day": "2026-04-02", "timezones": ["Europe/Berlin"]}]
 
 
-def test_sums_of_a_format_that_is_read_no_more_are_none() -> None:
-    update = {":old": {"S": "0 2026a 1"}}
-    key = {"user_id": {"S": "42"}, "stretch": {"S": "Europe/Berlin#1775080800000"}}
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("rules", {"S": "0 2026a 1"}), ("sums", {"B": b"\0\0\0\0\xff"}), ("sums", {"B": b""})]
+)
+def test_sums_that_cannot_be_read_are_none(attribute: str, value: Any) -> None:
     aws_client("dynamodb").update_item(
         TableName="TotalsTable",
-        Key=key,
-        UpdateExpression="SET #rules = :old",
-        ExpressionAttributeNames={"#rules": "rules"},
-        ExpressionAttributeValues=update,
+        Key={"user_id": {"S": "42"}, "stretch": {"S": "Europe/Berlin#1775080800000"}},
+        UpdateExpression="SET #name = :value",
+        ExpressionAttributeNames={"#name": attribute},
+        ExpressionAttributeValues={":value": value},
     )
     assert [each["sums"] for each in of("kept_sum")] == [None]
 

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.sums import Cell, Sums
 from outcomes.storage import dynamodb, kept_text, totals
 from outcomes.storage.connection import Reply
-from outcomes.storage.dynamodb import Unavailable
+from outcomes.storage.dynamodb import Item, Unavailable
 from outcomes.storage.totals import Totals
 
 from functions.correct_outcome import app as correct_outcome
@@ -239,13 +240,16 @@ class TestKeeping:
         assert counted() == 5
         assert len(kept()) == 1
 
-    @pytest.mark.parametrize("changed", [(kept_text, "FORMAT"), (tzdata, "IANA_VERSION"), None])
+    @pytest.mark.parametrize(
+        "changed",
+        [(kept_text, "FORMAT", 99), (kept_text, "_WORDS", b"\ninvoice_paid"), (tzdata, "IANA_VERSION", "2099a"), None],
+    )
     def test_rules_name_all_that_sums_go_by(
-        self, changed: tuple[Any, str] | None, monkeypatch: pytest.MonkeyPatch
+        self, changed: tuple[Any, str, Any] | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = Totals(app.store, "TotalsTable", "1").rules
         if changed:
-            monkeypatch.setattr(changed[0], changed[1], "another")
+            monkeypatch.setattr(*changed)
         assert Totals(app.store, "TotalsTable", "1" if changed else "2").rules != before
 
     def test_another_edition_does_not_believe_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,6 +443,75 @@ class TestCoarse:
             with asked() as begins, faulty(app.store.dynamodb, "Query", fine):
                 assert between(april(day, 11), april(day + 1))["count"] == (1 if day == 3 else 2)
             assert {begin.lstrip("~") for begin in begins[:2]} == {instants.text(april(day) - 5 * 60 * 1000)}, end
+
+
+def replace(row: Item, sums: bytes | None) -> None:
+    """Put other bytes in a row's place, or none at all."""
+    changed = {name: value for name, value in row.items() if name != "sums"}
+    changed |= {"sums": {"B": b2a_base64(sums, newline=False).decode()}} if sums is not None else {}
+    app.store.dynamodb.call("PutItem", {"TableName": "TotalsTable", "Item": changed})
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "cut off": lambda sums: sums[: len(sums) // 2],
+    "cut off within its last byte": lambda sums: sums[:-1],
+    "empty": lambda _: b"",
+    "garbage": lambda _: b"\xff" * 40,
+    "one bit is another": lambda sums: sums[:-3] + bytes([sums[-3] ^ 1]) + sums[-2:],
+    "the beginning is missing": lambda sums: sums[4:],
+    "gone": lambda _: None,
+}
+
+
+class TestDamage:
+    """A row that cannot be read to its end counts as not kept."""
+
+    @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+    def test_it_is_added_up_anew_and_kept_again(self, damage: Callable[[bytes], bytes | None]) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        assert counted() == 5
+        [row] = kept()
+        replace(row, damage(a2b_base64(row["sums"]["B"])))
+        assert counted() == 5
+        assert kept() == [row]
+        with asked() as begins:
+            assert counted() == 5
+        assert min(begin.lstrip("~") for begin in begins) > instants.text(instants.now() - DAY)
+
+    def test_one_of_several_parts_is_enough(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(kept_text, "PART_CHARACTERS", 1)
+        clock.at(2)
+        record()
+        record(outcomeType="task_complete")
+        clock.at(4)
+        assert in_april() == 2
+        rows = kept()
+        assert len(rows) == 2
+        replace(rows[1], b"")
+        assert in_april() == 2
+        assert kept() == rows
+
+    def test_a_stretch_of_another_compression_dictionary_is_not_believed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for hours in range(5):
+            add(DAY + hours, **LARGE)
+        counted()
+        monkeypatch.setattr(kept_text, "_WORDS", kept_text._WORDS + b"\ninvoice_paid,")
+        assert counted() == 5
+
+    def test_a_look_without_time_gets_farther_although_what_it_keeps_is_shorter(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for days in range(5, 0, -1):
+            add(days * DAY, **LARGE)
+        assert counted() == 5
+        [row] = kept()
+        replace(row, b"")
+        monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
+        monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+        looks = [look()[:2] for _ in range(8)]
+        assert looks[0] == (503, {"error": "Still adding up"})
+        assert (looks[-1][0], looks[-1][1]["count"]) == (200, 5)
 
 
 class TestTime:

@@ -5,7 +5,7 @@ Each line says what it is, as `record`:
 outcome             as a list with `include=ledger` has it
 correction          as `GET /api/outcomes/{id}` has it, with `outcome_id`
 kept_sum            timezone, from, to, and sums of some of the outcomes above by day, type and agent; sums are null
-                    where they are of a format that is read no more, or too many for a line
+                    where they are damaged, of a format that is read no more, or too many for a line
 kept_zones          day, and the time zones in which sums began to be kept on it
 agent_key           as `GET /api/keys` has it
 session             whatever the platform wrote into the row
@@ -117,25 +117,31 @@ def _idempotency_key(row: Item) -> str:
 
 def _kept(row: Item) -> str:
     timezone, begin, *_ = row["stretch"]["S"].split("#")
-    if "sums" not in row:
+    if "zones" in row:
         return _json({"record": "kept_zones", "day": begin, "timezones": _value(row["zones"])})
-    sums = None
-    if row["rules"]["S"].startswith(f"{kept_text.FORMAT} "):
-        read = Sums()
-        kept_text.read(a2b_base64(row["sums"]["B"]), read)
-        sums = [
-            cell._asdict()
-            | {"agent_id": None if cell.agent_id is None else Decimal(cell.agent_id)}
-            | {
-                name: {"count": Decimal(sum_.count), "value_usd": sum_.exact}
-                for name, sum_ in zip(TALLIES, tallies, strict=True)
-            }
-            for cell, tallies in read.sorted()
-        ]
     ends = {"from": instants.text(int(begin)), "to": instants.text(int(row["end"]["N"]))}
     line = {"record": "kept_sum", "timezone": timezone} | ends
-    text = _json(line | {"sums": sums})
+    text = _json(line | {"sums": _sums(row)})
     return text if response_bytes(text) < MAX_RESPONSE_BYTES // 2 else _json(line | {"sums": None})
+
+
+def _sums(row: Item) -> list[dict[str, Any]] | None:
+    read = Sums()
+    if "sums" not in row or not row["rules"]["S"].startswith(f"{kept_text.FORMAT} "):
+        return None
+    try:
+        kept_text.read(a2b_base64(row["sums"]["B"]), read)
+    except kept_text.Damaged:
+        return None
+    return [
+        cell._asdict()
+        | {"agent_id": None if cell.agent_id is None else Decimal(cell.agent_id)}
+        | {
+            name: {"count": Decimal(sum_.count), "value_usd": sum_.exact}
+            for name, sum_ in zip(TALLIES, tallies, strict=True)
+        }
+        for cell, tallies in read.sorted()
+    ]
 
 
 def _value(typed: dict[str, Any]) -> Any:

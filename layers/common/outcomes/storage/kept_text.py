@@ -14,10 +14,12 @@ The numbers of all days are written together: the least of them, and after a sla
 many digits for each day, of which the last stands where the last digit of the least one does. Without separators,
 digits take half the space. Where most agents did nothing on most days, each day is a block of its own.
 
-Equal sums are equal bytes, whoever writes them. FORMAT changes with anything that is said here.
+Equal sums are equal bytes, whoever writes them. A part is the CRC-32 of its text, four bytes, and then the text in raw
+DEFLATE (RFC 1951), which begins as if _WORDS came before it. FORMAT changes with anything that is said here.
 """
 
 import zlib
+from binascii import crc32
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -26,7 +28,7 @@ from itertools import batched, pairwise
 
 from outcomes.contract.sums import EXACT, Cell, Sum, Sums, Tallies
 
-FORMAT = 2
+FORMAT = 3
 
 PART_CHARACTERS = 300_000
 """Characters of text after which an item ends. With one more agent, of at most 8 numbers of 200 digits on each day of a
@@ -41,11 +43,21 @@ _WORDS = (
 )
 """Text that the beginning of another is likely to repeat, the likeliest last: RFC 1950 has such dictionaries."""
 _RAW = -15
+_CRC_BYTES = 4
 
 _NOTHING: Tallies = (Sum(), Sum(), Sum(), Sum())
 
 type _Row = tuple[str, int | None]
 """A type and an agent."""
+
+
+class Damaged(Exception):
+    """A part is not as it was written, or was compressed with other _WORDS."""
+
+
+def rules() -> str:
+    """Name all that the bytes of a part go by: parts of other rules cannot be read."""
+    return f"{FORMAT} {crc32(_WORDS):08x}"
 
 
 def write(sums: Sums) -> list[bytes]:
@@ -74,10 +86,9 @@ def write(sums: Sums) -> list[bytes]:
 
 
 def read(part: bytes, sums: Sums) -> None:
-    """Add what a part says to `sums`."""
-    unpack = zlib.decompressobj(_RAW, zdict=_WORDS)
+    """Add what a part says to `sums`. Raises Damaged, before anything is added."""
     days: list[str] = []
-    for line in (unpack.decompress(part) + unpack.flush()).decode().splitlines():
+    for line in _decompress(part).splitlines():
         name, *agents = line.split(",")
         if name[0].isdigit():
             days = _read_days(name, sums)
@@ -157,4 +168,16 @@ def _exponent(number: Decimal) -> int:
 
 def _compress(text: str) -> bytes:
     pack = zlib.compressobj(9, wbits=_RAW, zdict=_WORDS)
-    return pack.compress(text.removeprefix("\n").encode()) + pack.flush()
+    plain = text.removeprefix("\n").encode()
+    return crc32(plain).to_bytes(_CRC_BYTES) + pack.compress(plain) + pack.flush()
+
+
+def _decompress(part: bytes) -> str:
+    unpack = zlib.decompressobj(_RAW, zdict=_WORDS)
+    try:
+        plain = unpack.decompress(part[_CRC_BYTES:])
+    except zlib.error as failure:
+        raise Damaged from failure
+    if not unpack.eof or unpack.unused_data or part[:_CRC_BYTES] != crc32(plain).to_bytes(_CRC_BYTES):
+        raise Damaged
+    return plain.decode()

@@ -4,12 +4,12 @@ user_id (HASH, S)       `42`
 stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the zone of its days, and when the stretch begins, in
                         milliseconds since 1970; of what does not fit into an item, the second part has `#1` after that
 end                     N, when the stretch ends, which is no longer in it
-rules                   S, by which rules it was added up: format, tzdata's version, the deployment's edition
+rules                   S, by which rules it was added up: `kept_text`'s, tzdata's version, the deployment's edition
 parts                   N, how many; absent when it is one
 sums                    B, see `kept_text`
 
 A stretch that is over never changes, for the ledger only grows: what arrives late, and each correction, is an entry of
-a later stretch. So what is kept is never wrong; if it is missing, or of other rules, it is added up anew.
+a later stretch. So what is kept is never wrong; if it is missing, damaged, or of other rules, it is added up anew.
 
 The zones that a user began to look in on a day are remembered under `zones#2026-04-01`: `zones` SS, `expires_at` N.
 """
@@ -88,7 +88,7 @@ class Totals:
     def __init__(self, store: OutcomeStore, table: str, edition: str) -> None:
         self.store = store
         self.table = table
-        self.rules = f"{kept_text.FORMAT} {tzdata.IANA_VERSION} {edition}"
+        self.rules = f"{kept_text.rules()} {tzdata.IANA_VERSION} {edition}"
 
     def add_up(self, user_id: int, summaries: list[Summary]) -> None:
         """Add to each summary what happened to a user within its period. All of them are of one zone.
@@ -150,6 +150,7 @@ class _Look:
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
         self.settled = self.first
         self.is_zone_kept = False
+        self.unreadable: set[str] = set()  # begins of kept stretches that do not count, and are replaced
         self.may_keep = True
         self.surplus = 0.0  # read units that the stretches kept by this look save beyond what they have to
 
@@ -182,14 +183,12 @@ class _Look:
         """Read the stretches that are kept, from the first instant on, in their order; none overlaps another."""
         last_end = ""
         for begin, items in groupby(self._kept_items(), _begin):
-            parts = self._whole({_part(item): item for item in items})
-            end = instants.text(int(parts[0]["end"]["N"])) if parts else self.first
-            if end > self.first and last_end <= begin:
-                sums = Sums()
-                for part in parts:
-                    kept_text.read(a2b_base64(part["sums"]["B"]), sums)
-                yield Stretch(begin, end, sums)
-                last_end = end
+            stretch = self._read(begin, {_part(item): item for item in items})
+            if stretch is None:
+                self.unreadable.add(begin)
+            elif stretch.end > self.first and last_end <= begin:
+                yield stretch
+                last_end = stretch.end
 
     def _kept_items(self) -> Iterator[Item]:
         """Read the items of kept stretches, each page of 1 MB when it is needed."""
@@ -199,7 +198,7 @@ class _Look:
         begin = self.first
         for item in before["Items"]:
             self.is_zone_kept = True
-            if instants.text(int(item["end"]["N"])) > self.first:
+            if _end(item) > self.first:
                 begin = _begin(item)
         query: dict[str, Any] = {}
         while True:
@@ -211,15 +210,21 @@ class _Look:
             self._check_time()
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def _whole(self, items: dict[int, Item]) -> list[Item]:
-        """Choose the parts of a stretch that were kept together, by our rules; none when they are not all there."""
-        if 0 not in items:
-            return []
-        first = items[0]
-        numbers = range(int(first["parts"]["N"]) if "parts" in first else 1)
-        parts = [items[number] for number in numbers if number in items and items[number]["end"] == first["end"]]
-        is_whole = len(parts) == len(numbers) and all(part["rules"]["S"] == self.totals.rules for part in parts)
-        return parts if is_whole else []
+    def _read(self, begin: str, items: dict[int, Item]) -> Stretch | None:
+        """Read a stretch of parts that were kept together by our rules; None if one is missing, foreign or damaged."""
+        first = items.get(0, {})
+        if "end" not in first:
+            return None
+        sums = Sums()
+        for number in range(int(first["parts"]["N"]) if "parts" in first else 1):
+            part = items.get(number, {})
+            if part.get("rules") != {"S": self.totals.rules} or part.get("end") != first["end"]:
+                return None
+            try:
+                kept_text.read(a2b_base64(part["sums"]["B"]), sums)
+            except (KeyError, kept_text.Damaged):
+                return None
+        return Stretch(begin, _end(first), sums)
 
     def _query(self, first: str, last: str, **more: Any) -> Answer:
         return self.dynamodb.call(
@@ -334,13 +339,13 @@ class _Look:
                 self.may_keep = False
                 return False
             for item in items:
-                put = {
-                    "TableName": self.totals.table,
-                    "Item": item,
-                    "ConditionExpression": "attribute_not_exists(stretch) OR #rules <> :rules OR #end <= :end",
-                    "ExpressionAttributeNames": {"#rules": "rules", "#end": "end"},
-                    "ExpressionAttributeValues": {":rules": item["rules"], ":end": item["end"]},
-                }
+                put: dict[str, Any] = {"TableName": self.totals.table, "Item": item}
+                if _begin(item) not in self.unreadable:
+                    put |= {
+                        "ConditionExpression": "attribute_not_exists(stretch) OR #rules <> :rules OR #end <= :end",
+                        "ExpressionAttributeNames": {"#rules": "rules", "#end": "end"},
+                        "ExpressionAttributeValues": {":rules": item["rules"], ":end": item["end"]},
+                    }
                 self.dynamodb.call("PutItem", put, attempts=1, until=time.monotonic() + KEEP_SECONDS)
         except ConditionFailed:
             pass  # another reader kept one that begins there and is longer
@@ -383,6 +388,10 @@ def _number(instant: str) -> str:
 
 def _begin(item: Item) -> str:
     return instants.text(int(item["stretch"]["S"].split("#")[1]))
+
+
+def _end(item: Item) -> str:
+    return instants.text(int(item["end"]["N"])) if "end" in item else ""
 
 
 def _part(item: Item) -> int:

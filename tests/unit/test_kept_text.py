@@ -1,0 +1,76 @@
+"""The bytes of kept sums are a format: what a deployed table holds is read by the next release, or not believed."""
+
+from decimal import Decimal
+
+import pytest
+from outcomes.contract.sums import Cell, Sums
+from outcomes.storage import kept_text
+
+GOLDEN = (
+    "3 9f05d462",
+    "708245556d903b0ec0300843f7de2592f944d4e46e397b698656a9ea81e9d906d68037c8f42d312d0d4059234f"
+    "4d1384e81892e4f19874da672ba23852bb8783acf297ee5b41e40adbf4ffb722ab58b3dd0796e402",
+)
+"""The rules and the bytes of `golden`. Where either changes, so does FORMAT, or the digest of the dictionary."""
+
+
+def golden() -> Sums:
+    """Add up some of all that sums can be."""
+    sums = Sums()
+    for day, type_, agent, tally, count, value in (
+        ("2026-04-01", "deal_closed", None, 0, 3, "3000.5"),
+        ("2026-04-01", "deal_closed", 7, 0, 82, "310712"),
+        ("2026-04-01", "deal_closed", 7, 2, 1, "99"),
+        ("2026-04-02", "task_complete", 9_007_199_254_740_991, 0, 1, "0"),
+        ("2026-04-05", "negotiation_complete", 7, 3, 12, "-0.000001"),
+        ("2026-04-05", "deal_closed", 7, 1, 1, "999999999999999"),
+    ):
+        sums.of(Cell(day, type_, agent))[tally].add(count, Decimal(value))
+        sums.touch(day, "2026-04-05")
+    return sums
+
+
+def plain(sums: Sums) -> object:
+    cells = [(cell, [(sum_.count, sum_.exact) for sum_ in tallies]) for cell, tallies in sums.sorted()]
+    return cells, sums.days
+
+
+def test_what_was_written_by_these_rules_is_read() -> None:
+    read = Sums()
+    kept_text.read(bytes.fromhex(GOLDEN[1]), read)
+    assert plain(read) == plain(golden())
+
+
+def test_the_same_sums_are_the_same_bytes_as_long_as_the_rules_are_the_same() -> None:
+    [part] = kept_text.write(golden())
+    assert (kept_text.rules(), part.hex()) == GOLDEN
+
+
+def test_each_bit_counts() -> None:
+    [part] = kept_text.write(golden())
+    for bit in range(len(part) * 8):
+        damaged = bytearray(part)
+        damaged[bit // 8] ^= 1 << bit % 8
+        read = Sums()
+        try:
+            kept_text.read(bytes(damaged), read)
+        except kept_text.Damaged:
+            assert not read.by_cell
+        else:
+            assert plain(read) == plain(golden()), f"bit {bit}"
+
+
+def test_what_is_cut_off_anywhere_is_damaged() -> None:
+    [part] = kept_text.write(golden())
+    for length in range(len(part)):
+        with pytest.raises(kept_text.Damaged):
+            kept_text.read(part[:length], Sums())
+
+
+def test_what_another_dictionary_compressed_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    [part] = kept_text.write(golden())
+    monkeypatch.setattr(
+        kept_text, "_WORDS", kept_text._WORDS.replace(b"\ndeal_closed", b"\ninvoice_paid,\ndeal_closed")
+    )
+    with pytest.raises(kept_text.Damaged):
+        kept_text.read(part, Sums())
