@@ -37,7 +37,7 @@ from tests.corrections import (
     summary,
 )
 from tests.events import KEY, agent, proxy_event, session
-from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable
+from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable, vanished
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -594,6 +594,92 @@ class TestRaces:
         assert "Idempotent-Replayed" not in headers
         assert answer["outcome"] == ledger()[0]
         assert answer["outcome"]["version"] == 1
+
+    @pytest.mark.usefixtures("impatient")
+    @pytest.mark.parametrize(
+        "after",
+        [[CONFLICT], [CONFLICT, error(THROTTLED)], [CONFLICT, cancelled("ThrottlingError", "None")]],
+        ids=["contended", "throttled", "canceled for throttling"],
+    )
+    def test_what_may_still_be_stored_is_never_said_not_to_be(self, after: list[Fault]) -> None:
+        """Lose a request on its way, to where it takes effect after the caller was answered."""
+        id_ = given()
+        late: list[Any] = []
+
+        def delayed(_request: Any, send: Any) -> Any:
+            late.append(send)
+            raise TimeoutError
+
+        with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", delayed, *after):
+            assert correct(id_, KEY, BODIES["void"])[:2] == (500, {"error": "Failed to correct outcome"})
+        late[0]()
+        assert ledger()[0]["status"] == "void"
+
+    def test_a_read_that_is_throttled_does_not_say_what_became_of_a_lost_answer(self) -> None:
+        id_ = given()
+        attempts: list[Any] = []
+
+        def fault(request: Any, send: Any) -> Any:
+            if request.operation == "BatchGetItem":
+                return error(THROTTLED)(request, send) if attempts else send()
+            attempts.append(request)
+            return (lost if len(attempts) == 1 else CONFLICT)(request, send)
+
+        with faulty(correct_outcome.corrections.store.dynamodb, {"BatchGetItem", "TransactWriteItems"}, fault):
+            assert correct(id_, KEY, BODIES["void"])[:2] == (500, {"error": "Failed to correct outcome"})
+        assert ledger()[0]["status"] == "void"
+
+    def test_a_read_that_shows_it_there_is_its_answer(self) -> None:
+        id_ = given()
+        with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", lost, CONFLICT):
+            status, _, headers = correct(id_, KEY, BODIES["void"], key="k")
+        assert (status, "Idempotent-Replayed" in headers) == (200, False)
+
+    @pytest.mark.usefixtures("impatient")
+    @pytest.mark.parametrize(
+        ("other", "last", "expected"),
+        [
+            ("dispute", CONFLICT, (409, "Conflict")),
+            ("dispute", error(THROTTLED), (503, "Busy")),
+            ("void", fine, (409, "Not possible")),
+        ],
+        ids=["contended", "throttled", "not possible"],
+    )
+    def test_what_cannot_take_effect_any_more_has_its_true_answer(
+        self, other: str, last: Fault, expected: tuple[int, str]
+    ) -> None:
+        """Let another correction move the version past the one that a lost attempt expects."""
+        id_ = given()
+        late: list[Any] = []
+        made: list[int] = []
+
+        def delayed_and_overtaken(request: Any, send: Any) -> Any:
+            if not late:
+                late.append(send)
+                raise TimeoutError
+            if len(late) == 1:
+                late.append(send)
+                made.append(correct(id_, KEY if other == "void" else OWNER, BODIES[other])[0])
+                return send()
+            return (last if made else fine)(request, send)
+
+        with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", delayed_and_overtaken):
+            status, answer, _ = correct(id_, KEY, BODIES["amend"])
+        assert (made, status, answer["error"]) == ([200], *expected)
+        late[0]()
+        assert [each["type"] for each in get(id_)[1]["corrections"]] == [other]
+
+    def test_what_was_erased_meanwhile_is_not_found(self) -> None:
+        id_ = given()
+
+        def erased(_request: Any, _send: Any) -> Any:
+            [item] = stored()
+            key = {name: item[name] for name in ("user_id", "created_at")}
+            list_outcomes.store.dynamodb.call("DeleteItem", {"TableName": "OutcomesTable", "Key": key})
+            return CONFLICT(_request, _send)
+
+        with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", vanished, erased):
+            assert correct(id_, KEY, BODIES["void"])[:2] == (404, {"error": "Not found"})
 
     @pytest.mark.parametrize(
         "trouble", [error(THROTTLED), error(DENIED), error("InternalServerError", status=500), unreachable, lost]

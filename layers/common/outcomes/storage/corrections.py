@@ -20,10 +20,10 @@ from outcomes.contract import instants, json_text
 from outcomes.contract.corrections import Recorded, effects
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.standing import RECORDED
-from outcomes.errors import Busy, Contended, NotFound
+from outcomes.errors import Busy, Contended, NotFound, Refused
 from outcomes.storage import ulid
 from outcomes.storage.attempts import RACES, THROTTLED, Deadline, read_items
-from outcomes.storage.dynamodb import Item, TransactionCanceled
+from outcomes.storage.dynamodb import CallFailed, Item, TransactionCanceled
 from outcomes.storage.ledger import Row, base64, is_remembered, remember, reused, row_of
 from outcomes.storage.store import (
     OutcomeStore,
@@ -52,6 +52,18 @@ class Corrected(NamedTuple):
     replayed: bool
 
 
+class _Tried:
+    """The transactions of one call.
+
+    ids: of their corrections. doubtful: the versions that those expect of which it is not known how they ended. One
+    takes effect as long as the outcome has the version that it expects: versions only rise.
+    """
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.doubtful: set[int] = set()
+
+
 def correction_hash(caller: "Caller", id_: str, key: str) -> str:
     """Hash an idempotency key of a correction together with its scope: the outcome with this id, and who corrects."""
     return sha256(f"correction:{caller.recorded_by}:{id_}\n{key}".encode()).hexdigest()
@@ -71,7 +83,7 @@ class Corrections:
         Whatever else is raised: nothing was stored, or it cannot be known.
         """
         deadline = Deadline()
-        tried: set[str] = set()
+        tried = _Tried()
         try:
             while True:
                 corrected = self._correct_now(id_, correction, caller, key, tried, deadline)
@@ -79,24 +91,26 @@ class Corrections:
                     return corrected
                 if not deadline.wait():
                     raise Contended
-        except TimeoutError as exc:
-            if tried:  # and lost
+        except NotFound:  # erased meanwhile, with whatever was stored
+            raise
+        except (Refused, TimeoutError) as exc:
+            if tried.doubtful:
+                raise CallFailed(f"{exc}, after an attempt that may have taken effect") from exc
+            if tried.ids and isinstance(exc, TimeoutError):  # and lost
                 raise Contended from exc
             raise
 
     def _correct_now(
-        self, id_: str, correction: "Correction", caller: "Caller", key: str | None, tried: set[str], deadline: Deadline
+        self, id_: str, correction: "Correction", caller: "Caller", key: str | None, tried: "_Tried", deadline: Deadline
     ) -> Corrected | None:
-        """Correct the outcome as it stands now, or return None when it has been moved meanwhile.
-
-        tried: the ids of the corrections that it was tried with, to which the one that is tried now is added.
-        """
+        """Correct the outcome as it stands now, or return None when it has been moved meanwhile."""
         user_id = caller.agent_key.user_id if caller.agent_key else correction.user_id
         before = _read_outcome(self.store, user_id, id_, deadline)
         # An answer got lost, and the transaction was attempted again.
-        for made in tried.intersection(corrections_of(before)):
+        for made in tried.ids.intersection(corrections_of(before)):
             return Corrected(made, outcome_json(before, include_ledger=True), replayed=False)
         recorded = _recorded(before)
+        tried.doubtful &= {recorded.version}
         correction.require_allowed(caller, recorded)
         hash_ = None if key is None else correction_hash(caller, id_, key)
         fingerprint = base64(correction.fingerprint())
@@ -114,11 +128,15 @@ class Corrections:
             row = Row(before["user_id"]["S"], before["created_at"]["S"], fingerprint, draft.id)
             actions.append(remember(self.table, hash_, row))
         deadline.check()
-        tried.add(draft.id)
+        tried.ids.add(draft.id)
         try:
             recorded_at = ulid.milliseconds(draft.id)
             self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=recorded_at)
-        except TransactionCanceled as failure:
+        except CallFailed as failure:
+            if failure.maybe_done:
+                tried.doubtful.add(recorded.version)
+            if not isinstance(failure, TransactionCanceled):
+                raise
             codes = set(failure.codes) - {"None"}
             if codes and codes <= RACES:
                 return None
