@@ -177,6 +177,8 @@ def _error_response(entry: Json, errors: list[str], details: Json) -> Json:
     if waits := set(entry.get("retry-after", ())) & set(errors):
         header = "RetryAfter" if waits == set(errors) else "RetryAfterAtTimes"
         response["headers"] = {"Retry-After": {"$ref": f"#/components/headers/{header}"}}
+    if "Invalid outcome_type" in errors:
+        response["headers"] = {"Outcome-Types": {"$ref": "#/components/headers/OutcomeTypes"}}
     return response
 
 

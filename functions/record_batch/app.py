@@ -16,6 +16,7 @@ from outcomes.edge.api import (
     json_body,
     log_failures,
     ok,
+    types_header,
 )
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import BadRequest, Fault
@@ -43,7 +44,8 @@ def handler(event: Event, caller: Caller) -> Response:
     created, replayed = statuses.count("created"), statuses.count("replayed")
     failed = len(answers) - created - replayed
     counts = {"results": answers, "created": created, "replayed": replayed, "failed": failed}
-    return ok(compact(counts), ignored_header(ignored_fields(body, BATCH_FIELDS)))
+    ignored = ignored_fields(body, BATCH_FIELDS)
+    return ok(compact(counts), ignored_header(ignored) | types_header(results.failures))
 
 
 def _items(body: dict[str, Any]) -> list[Any]:

@@ -9,6 +9,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from outcomes.contract import tools
 from outcomes.contract.caller import Caller
+from outcomes.contract.outcome_type import OutcomeType
 from outcomes.edge.mcp import MAX_BATCH, MODERN, VERSIONS
 
 from functions.mcp import app
@@ -323,11 +324,12 @@ def test_no_value_drifts(value: str) -> None:
 
 def test_several_are_recorded_each_as_if_alone() -> None:
     items = [DEAL, DEAL | {"title": " ", "idempotency_key": "b"}, DEAL | {"title": "C"}]
-    over = [DEAL | {"user_id": 43, "idempotency_key": "d"}]
+    over = [DEAL | {"user_id": 43, "idempotency_key": "d"}, DEAL | {"outcome_type": "won"}]
     answer = done("record_outcomes", {"outcomes": items + over})
-    assert (answer["recorded"], answer["not_recorded"]) == (1, 3)
-    assert [each["status"] for each in answer["results"]] == ["created", "invalid", "conflict", "forbidden"]
+    assert (answer["recorded"], answer["not_recorded"]) == (1, 4)
+    assert [each["status"] for each in answer["results"]] == ["created", "invalid", "conflict", "forbidden", "invalid"]
     assert answer["results"][3]["details"][0]["field"] == "user_id"
+    assert answer["results"][4]["details"] == [{"field": "outcome_type", "message": f"must be one of {TYPES}"}]
 
 
 def test_a_mistake_is_amended_and_taken_back() -> None:
@@ -369,15 +371,26 @@ def test_what_others_wrote_is_marked_as_data() -> None:
     assert result["structuredContent"]["note"] == tools.DATA
 
 
+TYPES = ", ".join(OutcomeType)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
-        ("record_outcome", DEAL | {"valueUsd": 5}, "There is no valueUsd"),
-        ("record_outcome", DEAL | {"\ud800": 5}, "There is no %"),
+        (
+            "record_outcome",
+            DEAL | {"valueUsd": 5},
+            "No such argument: valueUsd. Call again with no others than outcome_type",
+        ),
+        ("record_outcome", DEAL | {"\ud800": 5}, "No such argument: %"),
         ("record_outcome", {"title": "A"}, "outcome_type, idempotency_key must be given"),
         ("record_outcome", DEAL | {"idempotency_key": "two words"}, "idempotency_key must be"),
         ("record_outcome", DEAL | {"idempotency_key": 7}, "idempotency_key must be"),
-        ("record_outcome", DEAL | {"outcome_type": "won"}, "Invalid outcome_type"),
+        (
+            "record_outcome",
+            DEAL | {"outcome_type": "won"},
+            f"Invalid outcome_type: outcome_type: must be one of {TYPES}",
+        ),
         ("record_outcome", DEAL | {"title": " "}, "title: must be a string of 1 to 200 characters"),
         ("record_outcome", DEAL | {"value_usd": "lots"}, "value_usd: must be a number"),
         ("record_outcome", DEAL | {"value_usd": "1e999"}, "value_usd: must be a number"),
@@ -386,7 +399,7 @@ def test_what_others_wrote_is_marked_as_data() -> None:
         ("record_outcomes", {"outcomes": []}, "a list of 1 to 100"),
         ("record_outcomes", {"outcomes": {"a": 1}}, "a list of 1 to 100"),
         ("record_outcomes", {"outcomes": [7]}, "must be an object"),
-        ("record_outcomes", {"outcomes": [DEAL | {"valueUsd": 5}]}, "There is no valueUsd"),
+        ("record_outcomes", {"outcomes": [DEAL | {"valueUsd": 5}]}, "No such argument: valueUsd"),
         ("amend_outcome", {"outcome_id": 7, "reason": "A", "idempotency_key": "a", "title": "B"}, "Find the id"),
         ("amend_outcome", {"outcome_id": "x", "reason": "A", "idempotency_key": "a"}, "changes: must be"),
         ("amend_outcome", {"outcome_id": "x", "reason": 1, "idempotency_key": "a", "title": "B"}, "reason: must be"),
@@ -406,7 +419,7 @@ def test_what_others_wrote_is_marked_as_data() -> None:
         ("list_outcomes", {"cursor": "\ud800"}, "Invalid cursor"),
         ("list_outcomes", {"start": "yesterday"}, "from is start here"),
         ("list_outcomes", {"outcome_types": [{}]}, "outcome_types is not of its type"),
-        ("list_outcomes", {"agent": 7}, "There is no agent"),
+        ("list_outcomes", {"agent": 7}, "No such argument: agent"),
         ("value_summary", {"timezone": "\ud800"}, "Invalid timezone"),
         ("value_summary", {"timezone": "../zones"}, "Invalid timezone"),
         ("value_summary", {"by": "hour"}, "Invalid by"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from outcomes.contract.outcome_type import OutcomeType
 
 from functions.record_batch import app
 from functions.record_outcome import app as record_outcome
@@ -223,6 +224,13 @@ def test_fields_of_the_batch_itself_that_were_not_read_are_named_in_a_header() -
     assert post_raw({"outcomes": [VALID], "idempotencyKey": "k"})["Ignored-Fields"] == "idempotencyKey"
     assert post_raw({"outcome": [VALID]})["Ignored-Fields"] == "outcome"
     assert "Ignored-Fields" not in post_raw({"outcomes": [VALID | {"no": 1}]})
+
+
+def test_types_that_there_are_stand_in_a_header_where_one_of_an_outcome_is_none_of_them() -> None:
+    types = ", ".join(OutcomeType)
+    for items, named in ([VALID], None), ([VALID | {"title": ""}], None), ([VALID, VALID | {"outcomeType": 1}], types):
+        event = proxy_event("POST", "/api/outcomes/batch", authorizer=KEY, body={"outcomes": items})
+        assert app.handler(event, None)["headers"].get("Outcome-Types") == named
 
 
 def test_a_hundred_values_of_one_type_are_counted_and_leave_nothing_to_the_next_count(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from outcomes.contract import json_text
+from outcomes.contract.outcome_type import OutcomeType
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
@@ -21,6 +22,7 @@ from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
 type Log = Callable[[], list[dict[str, Any]]]
 
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42}
+TYPES = ", ".join(OutcomeType)
 
 
 def record(body: Any, authorizer: dict[str, Any] | None = KEY, **event: Any) -> tuple[int, str]:
@@ -166,6 +168,27 @@ def test_a_faulty_field_is_named(fields: dict[str, Any], error_text: str, faulty
     assert (status, answer["error"]) == (400, error_text)
     assert [detail["field"] for detail in answer.get("details", [])] == (faulty_fields or [])
     assert stored() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (VALID | {"outcomeType": "sale"}, TYPES),
+        ({"title": "x"}, TYPES),
+        (VALID | {"outcomeType": ["deal_closed"]}, TYPES),
+        (VALID | {"title": ""}, None),
+        (VALID, None),
+    ],
+)
+def test_a_wrong_type_is_answered_with_the_types_that_there_are_in_a_header(
+    body: dict[str, Any], named: str | None
+) -> None:
+    response = app.handler(
+        proxy_event("POST", authorizer=KEY, body=body, headers={"Origin": "https://app.example.com"}), None
+    )
+    assert response["headers"].get("Outcome-Types") == named
+    assert "Outcome-Types" in response["headers"]["Access-Control-Expose-Headers"].split(", ")
+    assert named is None or (response["statusCode"], response["body"]) == (400, '{"error":"Invalid outcome_type"}')
 
 
 @pytest.mark.parametrize(("size", "status"), [(128 * 1024, 200), (128 * 1024 + 1, 413)])

@@ -5,6 +5,7 @@
     ├── Forbidden
     ├── NotFound
     ├── BadRequest
+    │   └── InvalidOutcomeType
     ├── PayloadTooLarge
     ├── UnsupportedMediaType
     ├── IdempotencyKeyReused
@@ -74,6 +75,14 @@ class BadRequest(Refused):
     def __init__(self, error: str, details: list[Fault] | None = None, ignored: Sequence[str] = ()) -> None:
         super().__init__(error, details)
         self.ignored = ignored
+
+
+class InvalidOutcomeType(BadRequest):
+    """The outcome is of no type that this deployment records; `types` are those that it does."""
+
+    def __init__(self, types: Sequence[str], ignored: Sequence[str] = ()) -> None:
+        super().__init__("Invalid outcome_type", ignored=ignored)
+        self.types = types
 
 
 class PayloadTooLarge(Refused):

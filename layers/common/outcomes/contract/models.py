@@ -9,7 +9,7 @@ from outcomes.contract.bodies import Body
 from outcomes.contract.limits import MAX_DESCRIPTION, MAX_METADATA_LEVELS, MAX_TITLE
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.rules import instant, json_object, money, one_of, or_null, text, text_or_null, whole_number
-from outcomes.errors import BadRequest
+from outcomes.errors import BadRequest, InvalidOutcomeType
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
@@ -47,7 +47,7 @@ class NewOutcome(NamedTuple):
             if refused.details[0]["field"] != "outcomeType":
                 raise
             ignored = refused.ignored
-        raise BadRequest("Invalid outcome_type", ignored=ignored)
+        raise InvalidOutcomeType(list(OutcomeType), ignored)
 
     @staticmethod
     def of_caller(body: dict[str, Any], caller: "Caller") -> "NewOutcome":

@@ -26,6 +26,7 @@ from outcomes.errors import (
     BadRequest,
     Busy,
     Contended,
+    Fault,
     Forbidden,
     IdempotencyKeyReused,
     NotFound,
@@ -374,7 +375,7 @@ def check(name: str, arguments: Json, caller: "Caller") -> None:
 
 def _check_names(arguments: Json, known: Json, required: Iterable[str]) -> None:
     if unknown := ignored_fields(arguments, known):
-        raise Mistake(f"There is no {', '.join(unknown)}. Call again with {', '.join(known)} alone.")
+        raise Mistake(f"No such argument: {', '.join(unknown)}. Call again with no others than {', '.join(known)}.")
     if missing := [name for name in required if arguments.get(name) is None]:
         raise Mistake(f"{', '.join(missing)} must be given. Call again.")
     if "idempotency_key" in required and not is_idempotency_key(arguments["idempotency_key"]):
@@ -415,7 +416,8 @@ def result(sent: Json, answer: Json) -> Json:
         "id": answer.get("id"),
         "error": answer.get("error"),
         "details": [
-            {"field": _argument(each["field"]), "message": each["message"]} for each in answer.get("details", [])
+            {"field": _argument(each["field"]), "message": each["message"]}
+            for each in _details(answer.get("error"), answer.get("details", []))
         ],
         "retryable": answer.get("retryable", False),
     }
@@ -465,7 +467,8 @@ def _text(name: str, value: object) -> str:
 
 def advice(refused: Refused, name: str) -> str:
     """Say what was refused, and what a model is to do next."""
-    faults = [f"{_argument(fault['field'])}: {fault['message']}" for fault in refused.details]
+    details = _details(refused.error, refused.details)
+    faults = [f"{_argument(fault['field'])}: {fault['message']}" for fault in details]
     what = refused.error if not faults else f"{refused.error}: {'; '.join(faults)}"
     match refused:
         case BadRequest() if TOOLS[name].scope == "read":
@@ -498,6 +501,13 @@ def advice(refused: Refused, name: str) -> str:
         case _:
             next_ = TELL
     return f"{what}. {next_}"
+
+
+def _details(error: str | None, details: list[Fault]) -> list[Fault]:
+    """Name the types that there are, too, which HTTP does in a header."""
+    if error == "Invalid outcome_type":
+        return [Fault(field="outcomeType", message=f"must be one of {', '.join(OutcomeType)}")]
+    return details
 
 
 def _value(name: str, value: Any) -> Any:

@@ -1,7 +1,7 @@
 """The HTTP edge: event to caller and body, result or error to response."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import wraps
 from typing import Any
@@ -18,6 +18,7 @@ from outcomes.errors import (
     Contended,
     Forbidden,
     IdempotencyKeyReused,
+    InvalidOutcomeType,
     NotFound,
     NotPossible,
     PayloadTooLarge,
@@ -36,6 +37,7 @@ type Response = dict[str, Any]
 
 _STATUS: dict[type[Refused], int] = {
     BadRequest: 400,
+    InvalidOutcomeType: 400,
     Unauthorized: 401,
     Forbidden: 403,
     NotFound: 404,
@@ -49,7 +51,7 @@ _STATUS: dict[type[Refused], int] = {
     StillAddingUp: 503,
 }
 
-EXPOSED = "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Next-Cursor"
+EXPOSED = "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Outcome-Types, Next-Cursor"
 """Headers that pages of the dashboard's origins may read, beside those that every page may."""
 
 type Route = Callable[[Event, Caller], Response]
@@ -97,6 +99,14 @@ def ok(body: str, also: dict[str, str] | None = None) -> Response:
 def ignored_header(names: Sequence[str]) -> dict[str, str]:
     """Name the fields that were not read in a header; without any there is none."""
     return {"Ignored-Fields": ", ".join(names)} if names else {}
+
+
+def types_header(failures: Iterable[Exception]) -> dict[str, str]:
+    """Name in a header the types that there are, where one of `failures` is of none of them."""
+    for failure in failures:
+        if isinstance(failure, InvalidOutcomeType):
+            return {"Outcome-Types": ", ".join(failure.types)}
+    return {}
 
 
 def header(event: Event, name: str) -> str | None:
@@ -228,6 +238,7 @@ def note_refused(event: Event, refused: Refused) -> None:
 def _refused(event: Event, refused: Refused) -> Response:
     note_refused(event, refused)
     also = ignored_header(refused.ignored) if isinstance(refused, BadRequest) else {}
+    also |= types_header([refused])
     if isinstance(refused, Contended | Busy | StillAddingUp):
         also["Retry-After"] = "1"
     return respond(_STATUS[type(refused)], compact(refused.body()), also)
