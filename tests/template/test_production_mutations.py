@@ -632,16 +632,15 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         partial(production.test_answers_that_are_busy_are_no_server_errors, errors=53, busy=50, percent=3),
     ),
     (
-        "Busy is what API Gateway does not know",
-        the("Busy/Properties/FilterPattern", '{ $.status = "503" }'),
-        production.test_busy_is_a_503_of_ours_and_counted_by_itself,
+        "Busy is a metric that nothing writes",
+        the("ServerErrorsAlarm/Properties/Metrics/2/MetricStat/Metric/Dimensions", []),
+        production.test_busy_is_what_the_functions_count_themselves,
     ),
     (
-        "Busy cannot be subtracted before there was one",
-        the("Busy/Properties/MetricTransformations/0/DefaultValue"),
-        production.test_a_stack_s_metrics_do_not_mix_with_another_s,
+        "Busy is another stack's",
+        the("SlowRequestsAlarm/Properties/Metrics/2/MetricStat/Metric/Namespace", "Outcomes/other"),
+        production.test_busy_is_what_the_functions_count_themselves,
     ),
-    ("Busy is not counted", the("Busy"), production.test_busy_is_a_503_of_ours_and_counted_by_itself),
     *((f"no {name}", the(name), production.test_there_is_an_alarm_for_each_kind_of_trouble) for name in EVERY_ALARM),
     *(
         (

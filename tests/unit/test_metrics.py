@@ -57,10 +57,12 @@ def test_what_is_recorded_is_the_line_that_powertools_would_write(
 def test_what_is_refused_is_the_line_that_powertools_would_write(capsys: pytest.CaptureFixture[str]) -> None:
     observability.count_refused(["Invalid title", "Conflict", "Invalid title"])
     observability.count_unauthorized("bad_key")
+    observability.count_busy()
     ours = lines(capsys)
     by_powertools("reason", "Invalid title", [("RequestsRefused", MetricUnit.Count, 2)])
     by_powertools("reason", "Conflict", [("RequestsRefused", MetricUnit.Count, 1)])
     by_powertools("reason", "bad_key", [("AuthRefused", MetricUnit.Count, 1)])
+    by_powertools("status", "503", [("Busy", MetricUnit.Count, 1)])
     assert ours == lines(capsys)
 
 

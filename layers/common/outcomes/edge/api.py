@@ -237,11 +237,16 @@ def note_refused(event: Event, refused: Refused) -> None:
 
 def _refused(event: Event, refused: Refused) -> Response:
     note_refused(event, refused)
+    status = _STATUS[type(refused)]
+    if status == 503:
+        from outcomes.edge.observability import count_busy
+
+        count_busy()
     also = ignored_header(refused.ignored) if isinstance(refused, BadRequest) else {}
     also |= types_header([refused])
     if isinstance(refused, Contended | Busy | StillAddingUp):
         also["Retry-After"] = "1"
-    return respond(_STATUS[type(refused)], compact(refused.body()), also)
+    return respond(status, compact(refused.body()), also)
 
 
 def log_failure(event: Event, message: str, failure: Exception) -> None:

@@ -56,6 +56,11 @@ def count_refused(reasons: Iterable[str]) -> None:
         _write("reason", reason, metrics, otherwise="Refused, but not counted")
 
 
+def count_busy() -> None:
+    """Write Busy: an answer of 503, which alarms take out of the server errors."""
+    _write("status", "503", {"Busy": ("Count", [1.0])}, otherwise="Refused, but not counted")
+
+
 def count_unauthorized(reason: str) -> None:
     """Write AuthRefused, by reason, which is one of a closed set of words."""
     _write("reason", reason, {"AuthRefused": ("Count", [1.0])}, otherwise="Refused, but not counted")
