@@ -975,6 +975,11 @@ class Row {
     return this.#outcome.status;
   }
 
+  get #amendedSinceDispute() {
+    const past = this.#past ?? [];
+    return past.slice(past.findLastIndex(({ type }) => type === "dispute") + 1).some(({ type }) => type === "amend");
+  }
+
   #draw() {
     const { id, outcome_type, title, agent_id, created_at, occurred_at, value_usd, description } = this.#outcome;
     const { metadata, recorded_by, version } = this.#outcome;
@@ -1037,6 +1042,8 @@ class Row {
     let words = "";
     if (this.#said) words = "Saving…";
     else if (over) words = "It was declared void, for good, and does not count.";
+    else if (status === "disputed" && this.#amendedSinceDispute)
+      words = "It was amended since you said that this is not right. It does not count until you say that it is.";
     else if (status === "disputed") words = "You said that this is not right. It does not count while that stands.";
     else if (status === "confirmed") words = "You said that this is right.";
     else if (by === "session") words = "You recorded this yourself, so it is not yours to confirm.";

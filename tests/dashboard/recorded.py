@@ -110,7 +110,8 @@ class Recorded:
             "created_at": instant(NOW),
         } | correction
         entries.append(made)
-        outcome["status"] = MOVES.get(made["type"], "void" if made["type"] == "void" else "recorded")
+        if (made["type"], outcome["status"]) != ("amend", "disputed") or not made["by"].startswith("key:"):
+            outcome["status"] = MOVES.get(made["type"], "void" if made["type"] == "void" else "recorded")
         outcome["version"] = len(entries)
         return {"ok": True, "id": made["id"], "outcome": outcome}
 

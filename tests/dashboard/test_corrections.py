@@ -266,6 +266,25 @@ def test_an_owner_is_offered_what_is_possible(open_feed: Open, page: Page, recor
         expect(row.locator(".word .help")).to_have_text(words)
 
 
+def test_a_disputed_outcome_that_was_amended_since_says_so(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    amended = {"type": "amend", "by": AGENT_KEY, "reason": "You are right"}
+    disputed = {"type": "dispute", "by": "session", "reason": "We never signed"}
+    id_ = recorded.has("Work", status="disputed", corrections=[amended, disputed])
+    open_feed()
+    row = unfold(page)
+    expect(history(row)).to_have_count(3)
+    expect(row.locator(".word .help")).to_have_text(OFFERS[5][2])
+    recorded.correct(id_, **amended)
+    unfold(page)  # folds it
+    unfold(page)
+    expect(row.locator(".word .help")).to_have_text(
+        "It was amended since you said that this is not right. It does not count until you say that it is."
+    )
+    expect(row.locator("summary")).to_contain_text("Disputed · ")
+    right(row).click()
+    expect(row.locator(".word .help")).to_have_text("You said that this is right.")
+
+
 def test_a_word_is_shown_at_once_and_kept_when_it_is_taken(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
     open_feed()

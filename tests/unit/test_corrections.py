@@ -138,6 +138,28 @@ def test_an_outcome_is_corrected_fifty_times_at_most() -> None:
     assert [each["changes"]["title"]["after"] for each in corrections] == [f"{number}" for number in range(50)]
 
 
+def test_an_agent_s_key_amends_what_its_owner_disputes_and_the_dispute_stands() -> None:
+    id_ = given(valueUsd=Decimal(10))
+    correct(id_, OWNER, BODIES["dispute"])
+    for value, version in ((4, 2), (5, 3)):
+        assert correct(id_, AGENT, BODIES["amend"] | {"changes": {"valueUsd": value}})[0] == 200
+        [outcome] = ledger()
+        assert (outcome["status"], outcome["value_usd"], outcome["version"]) == ("disputed", value, version)
+        sums = summary()
+        assert (sums["count"], sums["disputed"]) == (0, {"count": 1, "value_usd": value})
+    assert correct(id_, OWNER, BODIES["confirm"])[0] == 200
+    assert ledger()[0]["status"] == "confirmed"
+
+
+@pytest.mark.parametrize(("by", "recorded_by"), [(KEY, "key"), (OWNER, "session")], ids=["the platform", "the owner"])
+def test_whoever_else_amends_what_is_disputed_ends_the_dispute(by: dict[str, Any], recorded_by: str) -> None:
+    id_ = given(recorded_by)
+    correct(id_, OWNER, BODIES["dispute"])
+    assert correct(id_, by, BODIES["amend"])[0] == 200
+    assert ledger()[0]["status"] == "recorded"
+    assert summary()["disputed"]["count"] == 0
+
+
 # ── What may be sent ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 TEXT = "must be a string of 1 to 500 characters, not blank"

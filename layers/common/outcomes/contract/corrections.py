@@ -134,7 +134,7 @@ class Correction(NamedTuple):
                 key.check({"user_id": self.user_id})
             key.check(self.changes, within="changes.")
 
-    def move(self, recorded: Recorded) -> str:
+    def move(self, caller: Caller, recorded: Recorded) -> str:
         """Find where the correction moves an outcome. Raises NotPossible when it cannot from there."""
         move = MOVES[self.type]
         if recorded.status not in move.origins:
@@ -142,6 +142,9 @@ class Correction(NamedTuple):
             raise NotPossible(details=[Fault(field="type", message=message)])
         if recorded.version >= MAX_CORRECTIONS:
             raise NotPossible
+        # The word of its owner stands until the owner or the platform has seen what the agent made of it.
+        if self.type == CorrectionType.AMEND and recorded.status == DISPUTED and caller.agent_key:
+            return DISPUTED
         return move.to
 
     def fingerprint(self) -> dict[str, bytes]:

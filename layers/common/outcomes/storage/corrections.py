@@ -122,7 +122,7 @@ class Corrections:
             # Read before the outcome was moved, it would not be the outcome as it stands.
             is_there = made in corrections_of(before)
             return Corrected(made, outcome_json(before, include_ledger=True), replayed=True) if is_there else None
-        draft = _Draft.of(before, correction, correction.move(recorded), caller)
+        draft = _Draft.of(before, correction, correction.move(caller, recorded), caller)
         actions = draft.actions(self.store.table)
         if hash_:
             row = Row(before["user_id"]["S"], before["created_at"]["S"], fingerprint, draft.id)
