@@ -176,10 +176,14 @@ export-user: install ## all that is held of a user, as lines of JSON (USER_ID=42
 aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
 	@$(local) aws
 
+parameters := $(BUILD_DIR)/parameters.yaml
+
 # A person is asked, with the answers of the last time as defaults; a pipeline takes the answers that samconfig.toml keeps.
 deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)
-	@if [ -t 0 ]; then $(bin)/python -m local.answers '$(ENV)' Architecture=$(ARCH) && $(sam) deploy --config-env '$(ENV)'; \
-	    else $(sam) deploy --config-env '$(ENV)' --no-confirm-changeset --no-fail-on-empty-changeset; fi
+	@if [ -t 0 ]; then $(bin)/python -m local.answers '$(ENV)' Architecture=$(ARCH); fi
+	@$(bin)/python -m local.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
+	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \
+	    $$([ -t 0 ] || echo --no-confirm-changeset --no-fail-on-empty-changeset)
 	@$(bin)/python -m local.publish '$(ENV)'
 
 # The dashboard's own, for the examples; types are checked where their packages are (make examples).

@@ -27,7 +27,7 @@ def main() -> int:
     try:
         environment, *given = sys.argv[1:]
         template = parse_yaml((ROOT / "template.yaml").read_text())
-        keep(ROOT / "samconfig.toml", environment, template, _pairs(given), input)
+        keep(ROOT / "samconfig.toml", environment, template, pairs(given), input)
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -50,7 +50,7 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
         settings: Any = document[environment]["deploy"]["parameters"]
     except KeyError as error:
         raise StackError(f"{samconfig.name} has no [{environment}.deploy.parameters]") from error
-    answers = _pairs(settings.get("parameter_overrides", [])) | given
+    answers = pairs(settings.get("parameter_overrides", [])) | given
     [first, *_] = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     for name in [name for name in first["Parameters"] if name not in given]:
         parameter = template["Parameters"][name]
@@ -60,6 +60,12 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
     overrides.extend(f"{name}={value or '""'}" for name, value in answers.items())
     settings["parameter_overrides"] = overrides
     samconfig.write_text(tomlkit.dumps(document))
+
+
+def pairs(overrides: Any) -> dict[str, str]:
+    """Read name and value of each override; SAM CLI itself writes them as one text."""
+    texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
+    return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 
 
 def _answer(name: str, parameter: Any, present: Any, ask: Ask) -> str:
@@ -76,12 +82,6 @@ def _answer(name: str, parameter: Any, present: Any, ask: Ask) -> str:
             print(f"  {error}")
             continue
         return answer
-
-
-def _pairs(overrides: Any) -> dict[str, str]:
-    """Read name and value of each override; SAM CLI itself writes them as one text."""
-    texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
-    return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 
 
 if __name__ == "__main__":

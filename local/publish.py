@@ -4,13 +4,12 @@ Which stack, region and profile that is, samconfig.toml says, as for `sam deploy
 """
 
 import sys
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.configuration import deploy_settings
 from local.demo import FILES
 from local.errors import StackError
 
@@ -36,11 +35,8 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
 
     Raises StackError when the stack is unknown or AWS refuses.
     """
-    try:
-        settings: Any = tomllib.loads(samconfig.read_text())[environment]["deploy"]["parameters"]
-        name = settings["stack_name"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-        raise StackError(f"{samconfig.name} has no stack_name in [{environment}.deploy.parameters]") from error
+    settings = deploy_settings(samconfig, environment)
+    name = settings["stack_name"]
     try:
         session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
         [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]

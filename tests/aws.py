@@ -22,10 +22,14 @@ from local import tables
 STACKS: dict[tuple[str, str], dict[str, str]] = {}
 """Outputs of the stacks that CloudFormation knows, by region and name."""
 
+PARAMETERS: dict[tuple[str, str], dict[str, str]] = {}
+"""Their parameters."""
+
 DESCRIBED = """<DescribeStacksResponse><DescribeStacksResult><Stacks><member>
-<StackName>{}</StackName><Outputs>{}</Outputs>
+<StackName>{}</StackName><Outputs>{}</Outputs><Parameters>{}</Parameters>
 </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
 OUTPUT = "<member><OutputKey>{}</OutputKey><OutputValue>{}</OutputValue></member>"
+PARAMETER = "<member><ParameterKey>{}</ParameterKey><ParameterValue>{}</ParameterValue></member>"
 NO_STACK = """<ErrorResponse><Error>
 <Code>ValidationError</Code><Message>Stack with id {} does not exist</Message>
 </Error></ErrorResponse>"""
@@ -48,6 +52,7 @@ def mock_aws() -> Iterator[None]:
     """
     BackendDict.reset()
     STACKS.clear()
+    PARAMETERS.clear()
     with (
         patch.object(botocore_stubber, "enabled", True),
         patch.object(botocore_stubber, "process_request", _answered),
@@ -81,7 +86,9 @@ def _described(region: str, query: Mapping[str, list[str]]) -> tuple[int, dict[s
     if (region, name) not in STACKS:
         return 400, {}, NO_STACK.format(escape(name))
     outputs = "".join(OUTPUT.format(key, escape(value)) for key, value in STACKS[region, name].items())
-    return 200, {}, DESCRIBED.format(escape(name), outputs)
+    given = PARAMETERS.get((region, name), {})
+    parameters = "".join(PARAMETER.format(key, escape(value)) for key, value in given.items())
+    return 200, {}, DESCRIBED.format(escape(name), outputs, parameters)
 
 
 def _answered_by_moto(

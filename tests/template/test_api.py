@@ -57,6 +57,15 @@ def is_mock(operation: Any) -> bool:
     return bool(operation[EXTENSION("integration")]["type"] == "mock")
 
 
+def test_every_method_says_what_it_answers(api: Any) -> None:
+    """OpenAPI 3.0 requires it: https://spec.openapis.org/oas/v3.0.3#operation-object."""
+    for path, method, operation in operations(api):
+        assert operation["responses"], (path, method)
+        for status, response in operation["responses"].items():
+            assert re.fullmatch("[1-5][0-9][0-9]", status), (path, method)
+            assert response["description"], (path, method, status)
+
+
 def authorizer(api: Any, name: str) -> Any:
     return api["components"]["securitySchemes"][name][EXTENSION("authorizer")]
 

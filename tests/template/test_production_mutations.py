@@ -736,11 +736,6 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         production.test_a_dev_stack_deploys_at_once_whatever_its_alarms_say,
     ),
     (
-        "a key's rotation changes no version",
-        the("AuthorizerFunctionVersion*/Properties/Description", "the same"),
-        production.test_whatever_a_function_is_configured_with_reaches_its_callers,
-    ),
-    (
         "a tag makes a version that is the old one",
         the("RecordOutcomeFunction/Properties/Tags", [{"Key": "team", "Value": "x"}]),
         production.test_nothing_makes_a_version_of_what_did_not_change,
@@ -750,15 +745,20 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         the("RecordOutcomeFunction/Properties/ReservedConcurrentExecutions", 5),
         production.test_nothing_makes_a_version_of_what_did_not_change,
     ),
-    (
-        "an origin changes no version",
-        the("RecordOutcomeFunctionVersion*/Properties/Description", "the same"),
-        production.test_whatever_a_function_is_configured_with_reaches_its_callers,
-    ),
 ]
 
 # These apply to a deployment with everything on.
 COMPLETE_MUTATIONS: list[tuple[str, Mutate, Promise]] = [
+    (
+        "a key's rotation changes no version",
+        the("AuthorizerFunctionVersion*/Properties/Description", "the same"),
+        production.test_a_change_of_any_parameter_is_a_new_version_of_every_function,
+    ),
+    (
+        "a version is of a function that did not change",
+        the("SummarizeOutcomesFunction/Properties/Environment/Variables/CONFIGURATION", "the same"),
+        production.test_a_change_of_any_parameter_is_a_new_version_of_every_function,
+    ),
     *(
         (
             f"AWS's own policy for {name}",

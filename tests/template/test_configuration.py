@@ -1,0 +1,113 @@
+"""`make deploy` gives `sam deploy` the parameters of samconfig.toml, and a digest of what all of them will be."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from click.testing import CliRunner
+from samcli.commands.deploy import command
+
+from local import configuration
+from local.answers import pairs
+from tests.aws import PARAMETERS, STACKS, mock_aws
+
+from .conftest import ROOT
+
+REGION = "eu-central-1"
+SAMCONFIG = f"""
+version = 0.1
+[dev.deploy.parameters]
+stack_name = "outcomes-dev"
+region = "{REGION}"
+parameter_overrides = [
+    "DashboardOrigins=https://app.example.com,https://beta.example.com",
+    "AlarmTopicArn=\\"\\"",
+    "Configuration=\\"\\"",
+]
+"""
+OVERRIDES = {"DashboardOrigins": "https://app.example.com,https://beta.example.com", "AlarmTopicArn": ""}
+
+type Told = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
+    """Run the command of `make deploy` beside that samconfig.toml, and read what it prints."""
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
+    monkeypatch.setattr(configuration, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["configuration", "dev", str(ROOT / "template.yaml")])
+
+    def run() -> Any:
+        assert configuration.main() == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_a_first_deployment_is_told_the_overrides_and_their_digest(told: Told) -> None:
+    digest = told()["Configuration"]
+
+    assert told() == OVERRIDES | {"Configuration": digest}
+    assert len(digest) == 16
+
+
+def test_what_the_stack_has_counts_where_nothing_else_is_said(told: Told) -> None:
+    STACKS[REGION, "outcomes-dev"] = {}
+    first = told()
+    PARAMETERS[REGION, "outcomes-dev"] = {"LogRetentionDays": "30", "AlarmTopicArn": "is overridden"} | first
+    assert told() == first
+    PARAMETERS[REGION, "outcomes-dev"]["LogRetentionDays"] = "90"
+    assert told()["Configuration"] != first["Configuration"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI's own
+def test_sam_deploys_with_exactly_these(told: Told, tmp_path: Path) -> None:
+    parameters = tmp_path / "parameters.yaml"  # by its name SAM tells what it is; all JSON is YAML
+    parameters.write_text(json.dumps(told()))
+
+    assert deployed_with(tmp_path, f"--parameter-overrides=file://{parameters}") == told()
+    # Without `make deploy` it is empty, rather than as it was before, and a rule of the template refuses that.
+    assert deployed_with(tmp_path) == OVERRIDES | {"Configuration": ""}
+
+
+def deployed_with(folder: Path, *options: str) -> Any:
+    """Run `sam deploy` up to where it would deploy."""
+    with patch.object(command, "do_cli") as deploy:
+        done = CliRunner().invoke(
+            command.cli, ["--config-file", str(folder / "samconfig.toml"), "--config-env", "dev", *options]
+        )
+    assert done.exit_code == 0, done.output
+    [parameters] = [value for value in deploy.call_args.args if isinstance(value, dict) and "DashboardOrigins" in value]
+    return parameters
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_an_environment_that_is_deployed_past_make_is_refused(environment: str) -> None:
+    settings = configuration.deploy_settings(ROOT / "samconfig.toml", environment)
+    assert pairs(settings["parameter_overrides"])["Configuration"] == ""
+
+
+def test_make_deploy_passes_what_the_command_prints() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n\n")[0]
+
+    assert "local.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'" in recipe
+    assert recipe.count("$(sam) deploy") == recipe.count("--parameter-overrides 'file://$(parameters)'") == 1
+
+
+def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told()
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG + 'profile = "nobody"\n')
+
+    assert configuration.main() == 1
+    says = "error: the parameters of outcomes-dev are not known: The config profile (nobody) could not be found\n"
+    assert capsys.readouterr().err == says
