@@ -29,6 +29,8 @@ def handler(event: Event, caller: Caller) -> Response:
     else:
         recorded = ledger.record(entry)
     headers = {"Outcome-Id": recorded.id} | ignored_header(ignored)
+    if entry.outcome.user_id is None:
+        headers["Unassigned"] = "true"
     if recorded.replayed:
         headers["Idempotent-Replayed"] = "true"
     else:

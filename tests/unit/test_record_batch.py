@@ -217,6 +217,16 @@ def test_fields_that_were_not_read_are_named_item_by_item() -> None:
     assert statuses(answer) == ["created", "created", "invalid", "invalid", "created"]
 
 
+def test_results_say_which_outcomes_are_of_no_user() -> None:
+    nobodys = {"outcomeType": "deal_closed", "title": "a", "idempotencyKey": "k"}
+    items = [nobodys, nobodys, VALID, nobodys | {"title": "b"}, {"outcomeType": "deal_closed", "title": "x"}, {}]
+    answer = record(*items)
+    assert statuses(answer) == ["created", "replayed", "created", "conflict", "created", "invalid"]
+    assert [each.get("unassigned") for each in answer["results"]] == [True, True, None, None, True, None]
+    of_session = record(*items, authorizer=session(42))
+    assert [each.get("unassigned") for each in of_session["results"]] == [None] * 6
+
+
 def test_fields_of_the_batch_itself_that_were_not_read_are_named_in_a_header() -> None:
     def post_raw(body: Any) -> Any:
         return app.handler(proxy_event("POST", "/api/outcomes/batch", authorizer=KEY, body=body), None)["headers"]

@@ -16,7 +16,7 @@ from outcomes.contract.outcome_type import OutcomeType
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
 from tests.aws import aws_client
-from tests.events import KEY, proxy_event, session
+from tests.events import KEY, agent, proxy_event, session
 from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
 
 type Log = Callable[[], list[dict[str, Any]]]
@@ -49,6 +49,32 @@ pytestmark = pytest.mark.usefixtures("tables")
 def test_a_key_records_for_the_user_it_names() -> None:
     assert record(VALID) == (200, '{"ok":true}')
     assert listed(42)[0]["title"] == "Closed a deal"
+
+
+NOBODYS = {"outcomeType": "deal_closed", "title": "Closed a deal"}
+
+
+@pytest.mark.parametrize(
+    ("body", "caller", "unassigned"),
+    [
+        (NOBODYS, KEY, "true"),
+        (NOBODYS | {"userId": None}, KEY, "true"),
+        (VALID, KEY, None),
+        (NOBODYS, session(42), None),
+        (NOBODYS, agent(), None),
+    ],
+)
+def test_a_header_says_that_an_outcome_is_of_no_user(body: Any, caller: dict[str, Any], unassigned: str | None) -> None:
+    for header in {}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}:  # the last is a replay
+        response = app.handler(proxy_event("POST", authorizer=caller, body=body, headers=header), None)
+        assert (response["statusCode"], response["headers"].get("Unassigned")) == (200, unassigned)
+        assert caller == session(42) or response["body"] == '{"ok":true}'
+    assert response["headers"]["Idempotent-Replayed"] == "true"
+
+
+def test_a_page_may_read_that_an_outcome_is_of_no_user() -> None:
+    event = proxy_event("POST", authorizer=KEY, body=NOBODYS, headers={"Origin": "https://app.example.com"})
+    assert "Unassigned" in app.handler(event, None)["headers"]["Access-Control-Expose-Headers"].split(", ")
 
 
 def test_a_session_records_for_itself_and_hears_the_id() -> None:

@@ -185,6 +185,8 @@ class Ledger:
         headers = {"Outcome-Id": result["id"]} | ({"Ignored-Fields": ", ".join(unread)} if unread else {})
         if result["status"] == "replayed":
             headers["Idempotent-Replayed"] = "true"
+        if result.get("unassigned"):
+            headers["Unassigned"] = "true"
         body: dict[str, Any] = {"ok": True, "id": result["id"]} if isinstance(caller, int) else {"ok": True}
         return 200, headers, body
 
@@ -287,11 +289,12 @@ class Ledger:
         }
         if isinstance(caller, dict) and (broken := _broken(caller, kept)):
             return {"status": "forbidden", "error": "Forbidden", "details": broken}
+        unassigned = {"unassigned": True} if kept["user_id"] is None else {}
         scope = "session" if isinstance(caller, int) else "key", kept["user_id"], kept["agent_id"], key
         if key is not None and scope in self._keys:
             first, outcome_id = self._keys[scope]
             if first == kept:
-                return {"status": "replayed", "id": outcome_id}
+                return {"status": "replayed", "id": outcome_id, **unassigned}
             differ = [{"field": n, "message": "differs from the first"} for n in kept if kept[n] != first[n]]
             return {"status": "conflict", "error": "Idempotency key reused", "details": differ}
         number = next(self._numbers)
@@ -303,7 +306,7 @@ class Ledger:
         by = "session" if isinstance(caller, int) else caller if isinstance(caller, str) else f"key:{caller['id']}"
         standing = {"status": "recorded", "occurred_at": occurred_at or stamp, "recorded_by": by, "version": 0}
         self.outcomes.append({"id": outcome_id, **kept, "created_at": stamp, **standing})
-        return {"status": "created", "id": outcome_id}
+        return {"status": "created", "id": outcome_id, **unassigned}
 
     def _chosen(self, user: int, query: dict[str, list[str]], by: str = "created_at") -> list[dict[str, Any]]:
         start, end = query.get("from", [""])[0], query.get("to", ["~"])[0]

@@ -201,16 +201,27 @@ def test_another_reason_to_wait_is_said_at_once() -> None:
 
 NOBODY = NewOutcome(outcome_type="task_complete", title="Whose?")
 BOTH = b'{"results":[{"status":"created","id":"1"},{"status":"created","id":"2"}]}'
+FIRST_UNASSIGNED = BOTH.replace(b'"1"}', b'"1","unassigned":true}')
+UNASSIGNED = Reply(200, {"Outcome-Id": "1", "Unassigned": "true"}, b'{"ok":true}')
 
 
 def test_an_outcome_of_no_user_is_told_once() -> None:
     clock = Clock()
     calls = Calls(Retry(), clock)
-    _, steps = run(calls.record_many([NOBODY, OUTCOME]), clock, [Reply(200, {}, BOTH)])
+    results, steps = run(calls.record_many([NOBODY, OUTCOME]), clock, [Reply(200, {}, FIRST_UNASSIGNED)])
+    assert [one.unassigned for one in results] == [True, False]
     assert notices(steps) == [
         "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID"
     ]
-    _, steps = run(calls.record(NOBODY), clock, [DONE])
+    recorded, steps = run(calls.record(NOBODY), clock, [UNASSIGNED])
+    assert recorded.unassigned
+    assert not notices(steps)
+
+
+def test_an_outcome_that_the_api_assigned_is_not_told() -> None:
+    clock = Clock()
+    recorded, steps = run(Calls(Retry(), clock).record(NOBODY), clock, [DONE])
+    assert not recorded.unassigned
     assert not notices(steps)
 
 

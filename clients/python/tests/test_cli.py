@@ -516,6 +516,16 @@ def test_an_import_tells_which_fields_were_not_read(api: Api, outcomes: Outcomes
 
 
 @everywhere
+def test_an_import_tells_how_many_lines_are_of_no_user(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+    nobodys = [task(f"No. {n} beside {api.user}'s", userId=None) for n in range(2)]
+    file = write(tmp_path / "work.jsonl", *nobodys, task("One", userId=api.user))
+    for said in ("3 recorded, 0 already there", "0 recorded, 3 already there"):
+        run = outcomes("import", file)
+        assert (run.code, run.out) == (0, f"{said}, 0 refused\n")
+        assert "2 lines are of no user, so in nobody's feed: say userId, or set OUTCOMES_USER_ID." in run.err
+
+
+@everywhere
 def test_importing_twice_records_once(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
     file = write(tmp_path / "work.jsonl", *(task(f"No. {n % 200}", userId=api.user) for n in range(250)))
     assert outcomes("import", file).out == "250 recorded, 0 already there, 0 refused\n"

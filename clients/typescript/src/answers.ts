@@ -72,6 +72,8 @@ function retryAfter(headers: Headers): number | undefined {
 const ignored = (headers: Headers): string[] =>
   (headers.get("Ignored-Fields")?.match(/[^,\s]+/g) ?? []).map(decodeURIComponent);
 
+const flag = (headers: Headers, name: string): boolean => headers.get(name) === "true";
+
 const faults = (value: unknown): models.Fault[] => (Array.isArray(value) ? value.filter((one) => one?.field) : []);
 
 // Parts of answers
@@ -229,12 +231,15 @@ const receipt =
     // The body must be read although a key's caller learns nothing from it: a proxy's page is also a 200.
     shaped(reply, (body) => ({
       ...(done(body) && read(body, reply.headers)),
-      replayed: reply.headers.get("Idempotent-Replayed") === "true",
+      replayed: flag(reply.headers, "Idempotent-Replayed"),
       idempotencyKey,
       ignoredFields: ignored(reply.headers),
     }));
 
-export const recorded = receipt(({ id }, headers) => ({ id: text(headers.get("Outcome-Id") || id) }));
+export const recorded = receipt(({ id }, headers) => ({
+  id: text(headers.get("Outcome-Id") || id),
+  unassigned: flag(headers, "Unassigned"),
+}));
 
 export const corrected = receipt(shape({ id: text, outcome }));
 
@@ -252,7 +257,10 @@ export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
   });
 
 /** Reads how an item ended that was sent with this key. */
-export function result({ status, id, error, details, retryable, ignored }: Fields, key?: unknown): models.Result {
+export function result(
+  { status, id, error, details, retryable, ignored, unassigned }: Fields,
+  key?: unknown,
+): models.Result {
   const ok = status === "created" || status === "replayed";
   if (!ok && !/^(invalid|forbidden|conflict|failed)$/.test(text(status))) wrong(status);
   return {
@@ -264,6 +272,7 @@ export function result({ status, id, error, details, retryable, ignored }: Field
     details: faults(details),
     retryable: status === "failed" && retryable === true,
     ignoredFields: list(text)(ignored ?? []).map(decodeURIComponent),
+    unassigned: unassigned === true,
   };
 }
 

@@ -137,7 +137,7 @@ export class OutcomesClient {
   ): Promise<models.Recorded> {
     const body = this.#completed({ outcomeType, title, ...fields });
     const recorded = await this.#keyed(body, answers.recorded, { idempotencyKey, signal });
-    this.#tell([body], recorded.ignoredFields);
+    this.#tell([recorded]);
     return recorded;
   }
 
@@ -212,11 +212,7 @@ export class OutcomesClient {
       }
       throw failure;
     }
-    const recorded = items.filter(({ result }) => result?.ok);
-    this.#tell(
-      recorded.map(({ body }) => body),
-      recorded.flatMap(({ result }) => result?.ignoredFields ?? []),
-    );
+    this.#tell(results().filter(({ ok }) => ok));
     return results();
   }
 
@@ -323,7 +319,7 @@ export class OutcomesClient {
     const body = { type, reason: reason ?? undefined, userId: owners ? undefined : this.#whose(options), changes };
     const path = `/${encodeURIComponent(outcomeId)}/corrections`;
     const corrected = await this.#keyed(body, answers.corrected, options, path, { by, named: true });
-    this.#tell([], corrected.ignoredFields, "Corrected");
+    this.#tell([corrected], "Corrected");
     return corrected;
   }
 
@@ -435,16 +431,11 @@ export class OutcomesClient {
     return userId ?? (this.#owner === "body" ? this.#userId : undefined);
   }
 
-  /** Says that an outcome was recorded for nobody, and what was not read. */
-  #tell(recorded: Body[], ignored: string[], done = "Recorded"): void {
-    const nobodys = recorded.some(({ userId }) => (userId ?? null) === null);
-    const unread = [...new Set(ignored)].join(", ");
-    for (const notice of [
-      nobodys && this.#owner === "body" && "Recorded for no user, which is in nobody's feed",
-      unread && `${done}, but the API did not read ${unread}`,
-    ]) {
-      if (notice) this.#warn(notice);
-    }
+  /** Warns of outcomes that are of no user, and of fields that were not read. */
+  #tell(done: { unassigned?: boolean; ignoredFields: string[] }[], what = "Recorded"): void {
+    const unread = [...new Set(done.flatMap(({ ignoredFields }) => ignoredFields))].join(", ");
+    if (done.some(({ unassigned }) => unassigned)) this.#warn(`${what} for no user, which is in nobody's feed`);
+    if (unread) this.#warn(`${what}, but the API did not read ${unread}`);
   }
 
   #warn(notice: string): void {

@@ -122,6 +122,8 @@ export interface Fault {
 
 export interface Recorded {
   id: string;
+  /** Whether it is of no user, so in nobody's feed. */
+  unassigned: boolean;
   /** Whether it had been recorded before under the same key. */
   replayed: boolean;
   idempotencyKey: string;
@@ -145,6 +147,8 @@ export interface Result {
   details: Fault[];
   retryable: boolean;
   ignoredFields: string[];
+  /** Whether it is of no user, so in nobody's feed. */
+  unassigned: boolean;
 }
 
 /** A recorded outcome; the last four are there where the ledger was asked for. */
@@ -200,7 +204,7 @@ export interface History {
   corrections: Correction[];
 }
 
-export interface Corrected extends Recorded {
+export interface Corrected extends Omit<Recorded, "unassigned"> {
   /** As it stands now. */
   outcome: Outcome;
 }

@@ -121,7 +121,7 @@ def recorded(reply: Reply, key: str) -> Recorded:
     outcome_id = reply.headers.get("Outcome-Id") or body.get("id")
     if body.get("ok") is not True or not isinstance(outcome_id, str):
         raise BrokenAnswerError("200, but neither ok nor the outcome's id", status=200)
-    return Recorded(outcome_id, _replayed(reply), key, _ignored(reply))
+    return Recorded(outcome_id, _flag(reply, "Idempotent-Replayed"), key, _ignored(reply), _flag(reply, "Unassigned"))
 
 
 def corrected(reply: Reply, key: str) -> Corrected:
@@ -134,7 +134,7 @@ def corrected(reply: Reply, key: str) -> Corrected:
     if body.get("ok") is not True:
         raise BrokenAnswerError("200, but not ok", status=200)
     id_, outcome = _shaped(lambda: (_text(body["id"]), _outcome(body["outcome"])))
-    return Corrected(id_, outcome, _replayed(reply), key, _ignored(reply))
+    return Corrected(id_, outcome, _flag(reply, "Idempotent-Replayed"), key, _ignored(reply))
 
 
 def history(reply: Reply) -> History:
@@ -165,8 +165,8 @@ def _change(name: str, change: dict[str, Any]) -> dict[str, Any]:
     return {when: _json.plain(value) for when, value in change.items()}
 
 
-def _replayed(reply: Reply) -> bool:
-    return reply.headers.get("Idempotent-Replayed", "").lower() == "true"
+def _flag(reply: Reply, name: str) -> bool:
+    return reply.headers.get(name, "").lower() == "true"
 
 
 def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
@@ -189,7 +189,8 @@ def _result(item: dict[str, Any], key: str) -> Result:
     outcome_id = _text(item["id"]) if status in ("created", "replayed") else None
     ignored = item.get("ignored")
     names = tuple(unquote(_text(name)) for name in ignored) if isinstance(ignored, list) else ()
-    return Result(status, key, outcome_id, _text_or_none(item.get("error")), _details(item), retryable, names)
+    error, is_unassigned = _text_or_none(item.get("error")), item.get("unassigned") is True
+    return Result(status, key, outcome_id, error, _details(item), retryable, names, is_unassigned)
 
 
 def page(reply: Reply) -> Page:

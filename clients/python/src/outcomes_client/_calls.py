@@ -181,12 +181,11 @@ class Calls:
             self._said.add(notice)
             yield Say(notice)
 
-    def _say_whose(self, recorded: Iterable[Mapping[str, Any]]) -> Call[None]:
+    def _say_whose(self, sent: Iterable[Mapping[str, Any]], recorded: Iterable[Recorded | Result]) -> Call[None]:
         """Say where a recorded outcome's user is not the one that the caller may think of."""
-        users = [body.get("userId") for body in recorded]
-        if self.defaults.owner == "session" and any(user is not None for user in users):
+        if self.defaults.owner == "session" and any(body.get("userId") is not None for body in sent):
             yield from self._say_once(f"Recorded for the user of {SESSION}: the user_id given was not read")
-        if self.defaults.owner == "body" and None in users:
+        if any(each.unassigned for each in recorded):
             yield from self._say_once(
                 "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID"
             )
@@ -208,7 +207,7 @@ class Calls:
         except OutcomesError as failure:
             failure.idempotency_key = key
             raise
-        yield from self._say_whose([body])
+        yield from self._say_whose([body], [recorded])
         yield from self._say_ignored(recorded.ignored_fields)
         return recorded
 
@@ -229,7 +228,7 @@ class Calls:
             failure.results = [results.get(n) or replace(unknown, idempotency_key=key) for n, key in enumerate(keys)]
             raise
         recorded = [n for n in range(len(bodies)) if results[n].ok]
-        yield from self._say_whose(bodies[n] for n in recorded)
+        yield from self._say_whose((bodies[n] for n in recorded), (results[n] for n in recorded))
         yield from self._say_ignored(name for n in recorded for name in results[n].ignored_fields)
         return [results[n] for n in range(len(bodies))]
 

@@ -325,6 +325,7 @@ def import_(
                 for outcomes, failure in _importing.record(client, parsed):
                     for one in outcomes:
                         tally[one.status] += 1
+                        tally["unassigned"] += one.unassigned
                         unread.update(set(one.ignored_fields))
                         if one.reason and failure is None:
                             report.print(printable(f"line {one.line.number}: {one.reason}"), soft_wrap=True)
@@ -344,6 +345,9 @@ def import_(
     for name, count in unread.items():
         which = "1 line has" if count == 1 else f"{count:,} lines have"
         print(printable(f"The API did not read {name}, which {which}."), file=sys.stderr)
+    if of_nobody := tally["unassigned"]:
+        which = "1 line is" if of_nobody == 1 else f"{of_nobody:,} lines are"
+        print(f"{which} of no user, so in nobody's feed: say userId, or set OUTCOMES_USER_ID.", file=sys.stderr)
     if tally["stopped"] or tally["unsent"]:
         print("Not everything was sent. Run it again: nothing is recorded twice.", file=sys.stderr)
     if tally["refused"] or tally["stopped"] or tally["unsent"]:

@@ -204,6 +204,7 @@ class Outcome:
     status: str
     reason: str = ""
     ignored_fields: tuple[str, ...] = ()
+    unassigned: bool = False
 
 
 def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[list[Outcome], OutcomesError | None]]:
@@ -227,6 +228,6 @@ def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[lis
 
 def _outcome(line: Line, result: Result) -> Outcome:
     if result.ok:
-        return Outcome(line, result.status, ignored_fields=result.ignored_fields)
+        return Outcome(line, result.status, "", result.ignored_fields, result.unassigned)
     reason = sentence(str(result.error), result.details, of_key=result.status == "forbidden")
     return Outcome(line, "unsent" if result.retryable else "refused", reason, result.ignored_fields)

@@ -78,13 +78,14 @@ class Recorded:
     """Answers for one recorded outcome.
 
     `replayed`: it had been recorded before under the same key. `ignored_fields`: what the API did not read, because it
-    is misspelt or the API is older.
+    is misspelt or the API is older. `unassigned`: it is of no user, so it is in nobody's feed.
     """
 
     id: str
     replayed: bool
     idempotency_key: str
     ignored_fields: tuple[str, ...] = ()
+    unassigned: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class Result:
     """Tells how one item of `record_many` ended.
 
     `invalid` and `conflict` (the key belongs to another outcome) want a change; `forbidden` is beyond what the agent
-    key may record; `failed` may be sent again with the same `idempotency_key` if `retryable`. `ignored_fields`: as in
-    `Recorded`.
+    key may record; `failed` may be sent again with the same `idempotency_key` if `retryable`. `ignored_fields`,
+    `unassigned`: as in `Recorded`.
     """
 
     status: Literal["created", "replayed", "invalid", "forbidden", "conflict", "failed"]
@@ -103,6 +104,7 @@ class Result:
     details: list[Mapping[str, Any]] = field(default_factory=list)
     retryable: bool = False
     ignored_fields: tuple[str, ...] = ()
+    unassigned: bool = False
 
     @property
     def ok(self) -> bool:

@@ -51,7 +51,7 @@ _STATUS: dict[type[Refused], int] = {
     StillAddingUp: 503,
 }
 
-EXPOSED = "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Outcome-Types, Next-Cursor"
+EXPOSED = "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Outcome-Types, Next-Cursor, Unassigned"
 """Headers that pages of the dashboard's origins may read, beside those that every page may."""
 
 type Route = Callable[[Event, Caller], Response]

@@ -59,7 +59,7 @@ def results(read: Sequence[Entry | BadRequest | Forbidden], recorded: Sequence[R
     made = iter(recorded)
     ended = [next(made) if isinstance(each, Entry) else each for each in read]
     return Results(
-        [_answer(result) for result in ended],
+        [_answer(each, result) for each, result in zip(read, ended, strict=True)],
         [
             each.outcome
             for each, result in zip(read, ended, strict=True)
@@ -69,10 +69,12 @@ def results(read: Sequence[Entry | BadRequest | Forbidden], recorded: Sequence[R
     )
 
 
-def _answer(result: Recorded | Exception) -> dict[str, Any]:
+def _answer(read: Entry | BadRequest | Forbidden, result: Recorded | Exception) -> dict[str, Any]:
     match result:
         case Recorded(id_, replayed):
-            return {"status": "replayed" if replayed else "created", "id": id_}
+            is_unassigned = isinstance(read, Entry) and read.outcome.user_id is None
+            recorded = {"status": "replayed" if replayed else "created", "id": id_}
+            return recorded | ({"unassigned": True} if is_unassigned else {})
         case BadRequest():
             return {"status": "invalid"} | result.body()
         case Forbidden():
