@@ -106,6 +106,7 @@ def test_each_method_is_throttled(deployed: Deployment) -> None:
         ("POST", "/api/outcomes"): ("100", "200"),
         ("POST", "/api/outcomes/batch"): ("10", "20"),
         ("GET", "/api/outcomes/export"): ("5", "20"),
+        ("POST", "/mcp"): ("20", "40"),
     }
 
 
@@ -115,9 +116,11 @@ def test_a_throttled_method_is_one_of_the_api_s(deployed: Deployment, api: Any) 
 
 
 def test_throttles_are_parameters() -> None:
-    template = deploy(RecordThrottle="1,2", BatchThrottle="3,4", ReadThrottle="5,6", ExportThrottle="7,8")
+    template = deploy(
+        RecordThrottle="1,2", BatchThrottle="3,4", ReadThrottle="5,6", ExportThrottle="7,8", McpThrottle="9,10"
+    )
 
-    assert list(throttles(template).values()) == [("5", "6"), ("1", "2"), ("3", "4"), ("7", "8")]
+    assert list(throttles(template).values()) == [("5", "6"), ("1", "2"), ("3", "4"), ("7", "8"), ("9", "10")]
 
 
 def test_nothing_is_reserved_unless_asked_for(deployed: Deployment) -> None:

@@ -508,6 +508,11 @@ MUTATIONS: list[tuple[str, Mutate, Promise]] = [
         production.test_each_method_is_throttled,
     ),
     (
+        "no throttle of tools",
+        the("OutcomesApiStage/Properties/MethodSettings/4"),
+        production.test_each_method_is_throttled,
+    ),
+    (
         "a throttle of nothing",
         the("OutcomesApiStage/Properties/MethodSettings/1/ResourcePath", "/~1api~1outcome"),
         production.test_a_throttled_method_is_one_of_the_api_s,

@@ -193,6 +193,49 @@ def test_a_call_of_a_batch_for_which_there_is_no_time_is_not_begun(monkeypatch: 
     assert done("list_outcomes", {})["outcomes"] == []
 
 
+def recording(*counts: int) -> list[dict[str, Any]]:
+    """Write a batch of messages: a 0 records one outcome, any other number so many by one call."""
+    calls: list[tuple[str, Any]] = [
+        ("record_outcomes", {"outcomes": [DEAL | {"idempotency_key": f"{call}-{item}"} for item in range(count)]})
+        if count
+        else ("record_outcome", DEAL | {"idempotency_key": f"{call}"})
+        for call, count in enumerate(counts)
+    ]
+    return [asking("tools/call", {"name": name, "arguments": sent}, id_) for id_, (name, sent) in enumerate(calls)]
+
+
+@pytest.mark.parametrize("counts", [[100], [0] * 50, [98, 0, 0]])
+def test_a_batch_records_up_to_a_hundred_outcomes(counts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.edge.mcp.BATCH_SECONDS", 60)
+    answers = rpc(post(recording(*counts)))
+    assert [answer["result"]["isError"] for answer in answers] == [False] * len(counts)
+
+
+@pytest.mark.parametrize("counts", [[1, 1], [100, 100], [100, 0], [0, 99, 0, 0], [1] * MAX_BATCH])
+def test_a_batch_that_records_more_is_refused_as_a_whole(counts: list[int]) -> None:
+    error = rpc(post(recording(*counts)), 400)["error"]
+    assert error == {
+        "code": -32600,
+        "message": "A batch has at most 1 call of record_outcomes, and records at most 100 outcomes",
+    }
+    assert done("list_outcomes", {})["outcomes"] == []
+
+
+# What is no call of a tool at all says so itself, and is not counted.
+ODD = [
+    {"name": "record_outcomes", "arguments": None},
+    {"name": "record_outcomes", "arguments": {"outcomes": "x" * 200}},
+    {"name": ["record_outcomes"]},
+]
+
+
+@pytest.mark.parametrize("params", ODD)
+def test_what_is_counted_may_be_anything(params: Any) -> None:
+    [answer, other] = rpc(post([asking("tools/call", params), asking("ping", id_=2)]))
+    assert "error" in answer or answer["result"]["isError"]
+    assert other["result"] == {}
+
+
 # ── The revision in which each request stands for itself ─────────────────────────────────────────────────────────────
 
 

@@ -23,6 +23,9 @@ MAX_CORRECTIONS = 50
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
 MAX_BATCH_OUTCOMES = 100
+"""Also of all messages of one POST /mcp."""
+MAX_BULK_CALLS = 1
+"""Calls of `record_outcomes` in one POST /mcp."""
 
 MAX_IDEMPOTENCY_KEY = 255
 """Characters, all of them visible ASCII."""

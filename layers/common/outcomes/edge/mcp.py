@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from outcomes.contract import json_text, tools
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.contract.limits import MAX_BATCH_OUTCOMES, MAX_BULK_CALLS, MAX_RESPONSE_BYTES
 from outcomes.edge import headers
 from outcomes.edge.api import Event, Response, header, json_value, log_failure, note_refused, ok, respond
 from outcomes.errors import BadRequest, Forbidden, Refused
@@ -153,6 +153,7 @@ class _Request(NamedTuple):
             raise RpcError(INVALID_REQUEST, f"There are no batches in {version}")
         if not 1 <= len(messages) <= MAX_BATCH:
             raise RpcError(INVALID_REQUEST, f"A batch is of 1 to {MAX_BATCH} messages")
+        _check_amount(messages)
         until = time.monotonic() + BATCH_SECONDS
         texts: list[str] = []
         for message in messages:
@@ -257,6 +258,18 @@ def _read(message: Any) -> tuple[str | None, str | None, dict[str, Any]]:
     if not isinstance(params, dict):
         raise RpcError(INVALID_PARAMS, "params must be an object")
     return id_, method, params
+
+
+def _check_amount(messages: list[Any]) -> None:
+    """Bound what a batch records by what POST /api/outcomes/batch takes. Raises RpcError."""
+    calls = [params for each in messages if isinstance(each, dict) and isinstance(params := each.get("params"), dict)]
+    bulk = [call.get("arguments") for call in calls if call.get("name") == "record_outcomes"]
+    lists = [sent.get("outcomes") for sent in bulk if isinstance(sent, dict)]
+    amount = sum(len(items) for items in lists if isinstance(items, list))
+    amount += sum(call.get("name") == "record_outcome" for call in calls)
+    if len(bulk) > MAX_BULK_CALLS or amount > MAX_BATCH_OUTCOMES:
+        most = f"at most {MAX_BULK_CALLS} call of record_outcomes, and records at most {MAX_BATCH_OUTCOMES} outcomes"
+        raise RpcError(INVALID_REQUEST, f"A batch has {most}")
 
 
 def _id(value: object) -> str | None:
