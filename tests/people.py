@@ -57,7 +57,8 @@ def record_many(user_id: int, *keys: str | None) -> None:
 
 def make_key(user_id: int, name: str = "Nightly import") -> str:
     """Make an agent key of a user, and return its text."""
-    return AgentKeys("KeysTable").create(NewAgentKey(name, user_id, agent_id=7, max_value_usd=Decimal("500.5")))[0]
+    wanted = NewAgentKey(name, user_id, agent_id=7, max_value_usd=Decimal("500.5"))
+    return AgentKeys("KeysTable").create(wanted, "platform")[0]
 
 
 def sign_in(user_id: int, token: str) -> None:

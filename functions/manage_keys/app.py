@@ -1,6 +1,7 @@
 """/api/keys: make, list, rotate and revoke the agent keys of a user, and tell an agent what its key may do."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from outcomes.contract import json_text, key_text, queries
@@ -57,7 +58,9 @@ def _own_key(caller: Caller) -> Response:
 def _create(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
-    text, key = agent_keys.create(read_new_key(body, session_user=caller.session_user))
+    wanted = read_new_key(body, session_user=caller.session_user)
+    _require_readable(caller, wanted.scopes)
+    text, key = agent_keys.create(wanted, _by(caller))
     return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
 
 
@@ -69,13 +72,37 @@ def _rotate(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
     user_id, overlap_hours = read_rotation(body, session_user=caller.session_user)
-    text, key = agent_keys.rotate(user_id, _id(event), overlap_hours)
+    id_ = _id(event)
+    if caller.session_user is None and (known := agent_keys.find(id_)) and known.user_id == user_id:
+        # Neither who made a key nor its scopes ever change.
+        if known.made_by != _by(caller):
+            raise Forbidden
+        _require_readable(caller, known.scopes)
+    text, key = agent_keys.rotate(user_id, id_, overlap_hours, _by(caller))
     return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, ROTATION.rules)))
 
 
 def _revoke(event: Event, caller: Caller) -> Response:
-    agent_keys.revoke(_user(event, caller), _id(event))
+    user_id, id_ = _user(event, caller), _id(event)
+    try:
+        agent_keys.revoke(user_id, id_)
+    except NotFound:
+        if caller.session_user is None:
+            raise
+        # Another user's key: a session does not learn that there is one.
     return ok('{"ok":true}')
+
+
+def _by(caller: Caller) -> str:
+    """Name who manages keys, as is kept with what they make."""
+    return "platform" if caller.session_user is None else "session"
+
+
+def _require_readable(caller: Caller, scopes: Sequence[str]) -> None:
+    """Raise Forbidden for a key that would let the caller read, when it may not: who makes a key has its text."""
+    if "read" in scopes and not caller.may_read:
+        message = "keys that read are made and rotated by their user's session only (PlatformMayRead is false)"
+        raise Forbidden(details=[Fault(field="scopes", message=message)])
 
 
 def _user(event: Event, caller: Caller) -> int:

@@ -76,7 +76,8 @@ def test_a_key_is_let_in_with_its_bounds(authorizer: ModuleType, keys: AgentKeys
             max_value_usd=Decimal("500.5"),
             scopes=(Scope.RECORD, Scope.READ),
             expires_at=NOON + HOUR,
-        )
+        ),
+        "session",
     )
     answer = authorizer.handler(bearing(text), None)
     assert answer["principalId"] == f"key:{key.id}"
@@ -94,7 +95,7 @@ def test_a_key_is_let_in_with_its_bounds(authorizer: ModuleType, keys: AgentKeys
 
 
 def test_a_context_has_no_bound_that_is_none(authorizer: ModuleType, keys: AgentKeys) -> None:
-    text, key = keys.create(WANTED)
+    text, key = keys.create(WANTED, "session")
     assert context(authorizer, bearing(text)) == {
         "caller": "agent",
         "keyId": key.id,
@@ -106,7 +107,7 @@ def test_a_context_has_no_bound_that_is_none(authorizer: ModuleType, keys: Agent
 def test_what_the_authorizer_says_of_a_key_is_what_a_function_holds_it_to(
     authorizer: ModuleType, keys: AgentKeys
 ) -> None:
-    text, key = keys.create(WANTED._replace(agent_id=7, max_value_usd=Decimal("1E-130")))
+    text, key = keys.create(WANTED._replace(agent_id=7, max_value_usd=Decimal("1E-130")), "session")
 
     def record(**fields: Any) -> int:
         body = {"outcomeType": "deal_closed", "title": "Closed a deal"} | fields
@@ -138,17 +139,17 @@ def test_a_retry_counts_once_across_a_rotation_and_not_through_another_key(
         return replayed
 
     of_agent = WANTED._replace(agent_id=7)
-    first, key = keys.create(of_agent)
+    first, key = keys.create(of_agent, "session")
     assert record(first) is None
-    second, _ = keys.rotate(42, key.id, 1)
-    third, _ = keys.rotate(42, key.id, 1)
+    second, _ = keys.rotate(42, key.id, 1, "session")
+    third, _ = keys.rotate(42, key.id, 1, "session")
     assert [record(second), record(third)] == ["true", "true"]
-    another, _ = keys.create(of_agent)
+    another, _ = keys.create(of_agent, "session")
     assert [record(another), record(another)] == [None, "true"]
 
 
 def test_a_key_wins_over_a_session(authorizer: ModuleType, keys: AgentKeys) -> None:
-    text, _ = keys.create(WANTED._replace(user_id=7))
+    text, _ = keys.create(WANTED._replace(user_id=7), "session")
     assert context(authorizer, bearing(text, Cookie=[COOKIE]))["userId"] == "7"
 
 
@@ -161,10 +162,10 @@ def test_an_invalid_key_with_a_session_is_the_session(authorizer: ModuleType, te
 def test_a_key_that_is_no_more_is_refused_with_the_next_call(
     authorizer: ModuleType, keys: AgentKeys, milliseconds: Clock
 ) -> None:
-    revoked, key = keys.create(WANTED)
-    expiring, _ = keys.create(WANTED._replace(expires_at=NOON + 1))
-    first, rotating = keys.create(WANTED)
-    second, _ = keys.rotate(42, rotating.id, 1)
+    revoked, key = keys.create(WANTED, "session")
+    expiring, _ = keys.create(WANTED._replace(expires_at=NOON + 1), "session")
+    first, rotating = keys.create(WANTED, "session")
+    second, _ = keys.rotate(42, rotating.id, 1, "session")
     for text in (revoked, expiring, first, second):
         assert context(authorizer, bearing(text))["caller"] == "agent"
     keys.revoke(42, key.id)
@@ -177,12 +178,12 @@ def test_a_key_that_is_no_more_is_refused_with_the_next_call(
 
 
 def test_a_forged_secret_is_refused(authorizer: ModuleType, keys: AgentKeys) -> None:
-    _, key = keys.create(WANTED)
+    _, key = keys.create(WANTED, "session")
     assert refused(authorizer, bearing(key_text.new_key(key.id)))
 
 
 def test_junk_costs_no_read_and_a_key_exactly_one(authorizer: ModuleType, keys: AgentKeys) -> None:
-    text, _ = keys.create(WANTED)
+    text, _ = keys.create(WANTED, "session")
     table = authorizer._agent_keys()
     with faulty(table.dynamodb, {"GetItem", "UpdateItem"}, fine) as calls:
         for junk in (text[:-1], text.swapcase(), f"{text[:-1]}!", text + "0", "oc_" + "x" * 500):
@@ -194,7 +195,7 @@ def test_junk_costs_no_read_and_a_key_exactly_one(authorizer: ModuleType, keys: 
 
 
 def test_two_keys_are_none(authorizer: ModuleType, keys: AgentKeys) -> None:
-    text, _ = keys.create(WANTED)
+    text, _ = keys.create(WANTED, "session")
     assert refused(authorizer, load_event("post_with_key", Authorization=[f"Bearer {text}"] * 2))
 
 
@@ -207,7 +208,7 @@ class TestReading:
 
     @pytest.mark.parametrize("path", ["/api/keys", "/api/keys/self"])
     def test_of_keys_takes_a_key(self, authorizer: ModuleType, keys: AgentKeys, path: str) -> None:
-        text, _ = keys.create(WANTED)
+        text, _ = keys.create(WANTED, "session")
         answer = authorizer.handler(self.get(path, Authorization=[f"Bearer {text}"]), None)
         assert answer["context"]["caller"] == "agent"
         assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{STAGE}/GET{path}"
@@ -221,11 +222,11 @@ class TestReading:
 
     @pytest.mark.parametrize("path", ["/api/outcomes", "/api/outcomes/summary", "/api/keysmith"])
     def test_of_outcomes_does_not_look_at_a_key(self, authorizer: ModuleType, keys: AgentKeys, path: str) -> None:
-        text, _ = keys.create(WANTED._replace(scopes=tuple(Scope)))
+        text, _ = keys.create(WANTED._replace(scopes=tuple(Scope)), "session")
         assert refused(authorizer, self.get(path, Authorization=[f"Bearer {text}"]))
 
     def test_of_its_own_key_tells_an_agent_its_bounds(self, authorizer: ModuleType, keys: AgentKeys) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         caller = context(authorizer, self.get("/api/keys/self", Authorization=[f"Bearer {text}"]))
         answer = manage_keys.handler(proxy_event("GET", "/api/keys/self", authorizer=caller), None)
         assert json.loads(answer["body"])["id"] == key.id
@@ -238,7 +239,7 @@ class TestTrouble:
     def test_with_the_table_is_neither_yes_nor_no(
         self, authorizer: ModuleType, keys: AgentKeys, log: Log, trouble: Fault
     ) -> None:
-        text, _ = keys.create(WANTED)
+        text, _ = keys.create(WANTED, "session")
         for event in (bearing(text), bearing(UNKNOWN), bearing(text, Cookie=[COOKIE])):
             with (
                 faulty(authorizer._agent_keys().dynamodb, "GetItem", trouble),
@@ -253,7 +254,7 @@ class TestTrouble:
     def test_with_a_row_that_is_none_of_ours_quotes_nothing(
         self, authorizer: ModuleType, keys: AgentKeys, log: Log
     ) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         keys.dynamodb.call("PutItem", {"TableName": keys.table, "Item": {"id": {"S": key.id}}})
         with pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$"):
             authorizer.handler(bearing(text), None)
@@ -264,7 +265,7 @@ class TestTrouble:
     def test_with_noting_the_use_harms_nothing_else(
         self, authorizer: ModuleType, keys: AgentKeys, log: Log, trouble: Fault
     ) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         with faulty(authorizer._agent_keys().dynamodb, "UpdateItem", trouble) as calls:
             assert context(authorizer, bearing(text))["keyId"] == key.id
         assert len(calls) == 1

@@ -72,7 +72,7 @@ def test_after_anything_exactly_the_keys_that_should_work_do(template: Any, monk
             is_full = len(self.live(user_id)) == MAX_KEYS
             try:
                 with faulty(self.keys.dynamodb, WRITES, *trouble):
-                    text, key = self.keys.create(NewAgentKey("x", user_id, expires_at=expires_at))
+                    text, key = self.keys.create(NewAgentKey("x", user_id, expires_at=expires_at), "session")
             except TooManyKeys:
                 assert is_full
             except Busy:
@@ -88,7 +88,7 @@ def test_after_anything_exactly_the_keys_that_should_work_do(template: Any, monk
             try:
                 # A hot partition is told of by the call itself, where it is no transaction.
                 with faulty(self.keys.dynamodb, WRITES, *([fine] if HOT in trouble else trouble)):
-                    text, _ = self.keys.rotate(user_id, id_, hours)
+                    text, _ = self.keys.rotate(user_id, id_, hours, "session")
             except NotFound:
                 assert id_ not in self.live(user_id)
             else:
@@ -119,9 +119,11 @@ def test_after_anything_exactly_the_keys_that_should_work_do(template: Any, monk
         @precondition(lambda self: self.known)
         @rule(place=PLACES)
         def use(self, place: int) -> None:
-            key = self.keys.find(self.at(place))
-            assert key
-            self.keys.mark_used(key)
+            id_ = self.at(place)
+            key = self.keys.find(id_)
+            assert (key is not None) == (self.now < self.known[id_].expires_at)
+            if key:
+                self.keys.mark_used(key)
 
         @invariant()
         def exactly_what_should_work_does(self) -> None:

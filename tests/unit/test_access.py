@@ -84,6 +84,8 @@ def test_agent_keys_are_as_their_user_sees_them_also_those_that_have_expired() -
     [old, *_] = sorted(of("agent_key"), key=lambda each: each["created_at"])
     assert [each["name"] for each in of("agent_key")].count("Nightly import") == 1
     assert (old["name"], old["expires_at"]) == ("Old", "2026-02-01T12:00:00.000Z")
+    provenance = {(key["name"], key["made_by"], key["rotated_by"], key["rotated_at"]) for key in of("agent_key")}
+    assert provenance >= {("Nightly import", "platform", None, None)}
 
 
 def test_a_session_is_all_that_the_platform_wrote_but_its_token() -> None:

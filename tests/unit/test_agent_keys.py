@@ -66,7 +66,7 @@ class TestAKey:
             scopes=(Scope.RECORD, Scope.READ),
             expires_at=NOON + 1,
         )
-        text, key = keys.create(wanted)
+        text, key = keys.create(wanted, "session")
         assert key == AgentKey(
             id=str(key_text.read_id(text)),
             user_id=42,
@@ -78,54 +78,57 @@ class TestAKey:
             created_at="2026-04-01T12:00:00.000Z",
             expires_at="2026-04-01T12:00:00.001Z",
             last_used_at=None,
+            made_by="session",
+            rotated_by=None,
+            rotated_at=None,
         )
         assert keys.authenticate(text) == keys.find(key.id) == key
         assert keys.of_user(42) == [key]
 
     def test_without_bounds_has_none(self, keys: AgentKeys) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         assert keys.authenticate(text) == key
         assert (key.agent_id, key.outcome_types, key.max_value_usd, key.expires_at) == (None,) * 4
         assert key.scopes == ["record"]
 
     def test_is_not_stored_but_its_digest(self, keys: AgentKeys) -> None:
-        text, _ = keys.create(WANTED)
-        next_text, _ = keys.rotate(42, str(key_text.read_id(text)), 24)
+        text, _ = keys.create(WANTED, "session")
+        next_text, _ = keys.rotate(42, str(key_text.read_id(text)), 24, "session")
         assert text[20:] not in str(rows())
         assert next_text[20:] not in str(rows())
         assert key_text.digest(text) in str(rows())
 
     def test_of_the_same_id_and_another_secret_is_none(self, keys: AgentKeys) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         assert not works(keys, key_text.new_key(key.id))
         assert not works(keys, key_text.new_key(key_text.new_id()))
         assert works(keys, text)
 
     def test_with_a_wrong_checksum_is_not_looked_up(self, keys: AgentKeys) -> None:
-        text, _ = keys.create(WANTED)
+        text, _ = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "GetItem", fine) as calls:
             for wrong in (text[:-1], f"{text}0", text.swapcase(), "user#42", ""):
                 assert not works(keys, wrong)
         assert calls == []
 
     def test_works_until_it_expires_to_the_millisecond(self, keys: AgentKeys, clock: Clock) -> None:
-        text, key = keys.create(WANTED._replace(expires_at=NOON + HOUR))
+        text, key = keys.create(WANTED._replace(expires_at=NOON + HOUR), "session")
         clock.now = NOON + HOUR - 1
         assert works(keys, text)
         clock.now = NOON + HOUR
         assert not works(keys, text)
         assert keys.of_user(42) == []
         with pytest.raises(NotFound):
-            keys.rotate(42, key.id, 24)
+            keys.rotate(42, key.id, 24, "session")
 
     def test_that_expires_may_be_forgotten_once_it_has(self, keys: AgentKeys) -> None:
-        keys.create(WANTED)
-        keys.create(WANTED._replace(expires_at=NOON + 1))
+        keys.create(WANTED, "session")
+        keys.create(WANTED._replace(expires_at=NOON + 1), "session")
         forgotten = [int(row["forget_at"]["N"]) for row in rows() if "forget_at" in row]
         assert forgotten == [NOON // 1000 + 1]
 
     def test_that_was_revoked_a_millisecond_ago_does_not_work(self, keys: AgentKeys, clock: Clock) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         clock.now += 1
         keys.revoke(42, key.id)
         assert not works(keys, text)
@@ -133,7 +136,7 @@ class TestAKey:
         assert ids(keys) == []
 
     def test_is_revoked_as_often_as_one_likes(self, keys: AgentKeys) -> None:
-        _, key = keys.create(WANTED)
+        _, key = keys.create(WANTED, "session")
         for _ in range(2):
             keys.revoke(42, key.id)
         keys.revoke(42, key_text.new_id())
@@ -141,71 +144,71 @@ class TestAKey:
         assert "user#7" not in str(rows())
 
     def test_of_another_user_can_be_neither_revoked_nor_rotated(self, keys: AgentKeys) -> None:
-        text, key = keys.create(WANTED)
-        keys.create(WANTED._replace(user_id=7))
+        text, key = keys.create(WANTED, "session")
+        keys.create(WANTED._replace(user_id=7), "session")
         for user_id in (7, 8):
             with pytest.raises(NotFound):
                 keys.revoke(user_id, key.id)
             with pytest.raises(NotFound):
-                keys.rotate(user_id, key.id, 24)
+                keys.rotate(user_id, key.id, 24, "session")
         assert works(keys, text)
         assert ids(keys) == [key.id]
 
     def test_that_is_not_there_cannot_be_rotated(self, keys: AgentKeys) -> None:
         with pytest.raises(NotFound):
-            keys.rotate(42, key_text.new_id(), 24)
+            keys.rotate(42, key_text.new_id(), 24, "session")
         assert rows() == []
 
 
 class TestRotation:
     def test_keeps_the_id_and_the_bounds(self, keys: AgentKeys, clock: Clock) -> None:
-        text, key = keys.create(WANTED._replace(agent_id=7, expires_at=NOON + HOUR))
+        text, key = keys.create(WANTED._replace(agent_id=7, expires_at=NOON + HOUR), "session")
         clock.now += 1
-        next_text, rotated = keys.rotate(42, key.id, 24)
-        assert rotated == key
+        next_text, rotated = keys.rotate(42, key.id, 24, "session")
+        assert rotated == key._replace(rotated_by="session", rotated_at="2026-04-01T12:00:00.001Z")
         assert next_text != text
         assert key_text.read_id(next_text) == key.id
-        assert keys.of_user(42) == [key]
+        assert keys.of_user(42) == [rotated]
 
     @pytest.mark.parametrize("hours", [0, 1, 24, 168])
     def test_lets_the_one_before_work_until_the_overlap_ends(self, keys: AgentKeys, clock: Clock, hours: int) -> None:
-        text, key = keys.create(WANTED)
-        next_text, _ = keys.rotate(42, key.id, hours)
+        text, key = keys.create(WANTED, "session")
+        next_text, _ = keys.rotate(42, key.id, hours, "session")
         for later, is_overlap in ((0, hours > 0), (hours * HOUR - 1, hours > 0), (hours * HOUR, False)):
             clock.now = NOON + max(later, 0)
             assert works(keys, text) == is_overlap
         assert works(keys, next_text)
 
     def test_ends_the_first_with_the_third(self, keys: AgentKeys) -> None:
-        first, key = keys.create(WANTED)
-        second, _ = keys.rotate(42, key.id, 168)
-        third, _ = keys.rotate(42, key.id, 1)
+        first, key = keys.create(WANTED, "session")
+        second, _ = keys.rotate(42, key.id, 168, "session")
+        third, _ = keys.rotate(42, key.id, 1, "session")
         assert [works(keys, text) for text in (first, second, third)] == [False, True, True]
 
     def test_does_not_outlive_the_key_s_end(self, keys: AgentKeys, clock: Clock) -> None:
-        first, key = keys.create(WANTED._replace(expires_at=NOON + HOUR))
-        second, _ = keys.rotate(42, key.id, 168)
+        first, key = keys.create(WANTED._replace(expires_at=NOON + HOUR), "session")
+        second, _ = keys.rotate(42, key.id, 168, "session")
         clock.now = NOON + HOUR
         assert [works(keys, text) for text in (first, second)] == [False, False]
 
     def test_ends_with_a_revocation(self, keys: AgentKeys) -> None:
-        first, key = keys.create(WANTED)
-        second, _ = keys.rotate(42, key.id, 168)
+        first, key = keys.create(WANTED, "session")
+        second, _ = keys.rotate(42, key.id, 168, "session")
         keys.revoke(42, key.id)
         assert [works(keys, text) for text in (first, second)] == [False, False]
 
     def test_whose_answer_was_lost_has_happened_once(self, keys: AgentKeys) -> None:
-        first, key = keys.create(WANTED)
+        first, key = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "UpdateItem", lost, fine) as calls:
-            second, rotated = keys.rotate(42, key.id, 24)
+            second, rotated = keys.rotate(42, key.id, 24, "session")
         assert len(calls) == 2
-        assert rotated == key
+        assert rotated == key._replace(rotated_by="session", rotated_at="2026-04-01T12:00:00.000Z")
         assert [works(keys, text) for text in (first, second)] == [True, True]
 
     def test_in_the_way_of_a_transaction_is_tried_again(self, keys: AgentKeys) -> None:
-        _, key = keys.create(WANTED)
+        _, key = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "UpdateItem", error("TransactionConflictException"), fine) as calls:
-            text, _ = keys.rotate(42, key.id, 24)
+            text, _ = keys.rotate(42, key.id, 24, "session")
         assert len(calls) == 2
         assert works(keys, text)
 
@@ -214,8 +217,8 @@ class TestKeysOfAUser:
     def test_are_the_user_s_own_newest_first(self, keys: AgentKeys, clock: Clock) -> None:
         made = []
         for clock.now in (NOON, NOON + 1, NOON + 2):
-            made.append(keys.create(WANTED)[1].id)
-            keys.create(WANTED._replace(user_id=7))
+            made.append(keys.create(WANTED, "session")[1].id)
+            keys.create(WANTED._replace(user_id=7), "session")
         assert ids(keys) == made[::-1]
         assert len(ids(keys, 7)) == 3
         assert ids(keys, 8) == []
@@ -228,14 +231,14 @@ class TestKeysOfAUser:
             requests.append(request.body)
             return send()
 
-        _, key = keys.create(WANTED)
+        _, key = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, {"GetItem", "BatchGetItem"}, watched):
             assert ids(keys) == [key.id]
         row, batch = requests
         assert row["ConsistentRead"] is batch["RequestItems"]["KeysTable"]["ConsistentRead"] is True
 
     def test_that_are_not_all_read_at_once_are_asked_for_again(self, keys: AgentKeys) -> None:
-        made = {keys.create(WANTED)[1].id for _ in range(3)}
+        made = {keys.create(WANTED, "session")[1].id for _ in range(3)}
 
         def one_less(request: Request, _send: Send) -> Reply:
             asked = request.body["RequestItems"]["KeysTable"]
@@ -249,7 +252,7 @@ class TestKeysOfAUser:
         assert len(calls) == 3
 
     def test_of_which_none_can_be_read_are_no_empty_list(self, keys: AgentKeys) -> None:
-        keys.create(WANTED)
+        keys.create(WANTED, "session")
 
         def nothing(request: Request, _send: Send) -> Reply:
             return answer({"Responses": {}, "UnprocessedKeys": request.body["RequestItems"]})
@@ -263,7 +266,7 @@ class TestKeysOfAUser:
     ) -> None:
         monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0)
         for _ in range(2):
-            keys.create(WANTED)
+            keys.create(WANTED, "session")
 
         def one(request: Request, _send: Send) -> Reply:
             asked = request.body["RequestItems"]["KeysTable"]
@@ -273,8 +276,8 @@ class TestKeysOfAUser:
             keys.of_user(42)
 
     def test_are_not_those_whose_rows_are_gone(self, keys: AgentKeys) -> None:
-        _, gone = keys.create(WANTED)
-        _, key = keys.create(WANTED)
+        _, gone = keys.create(WANTED, "session")
+        _, key = keys.create(WANTED, "session")
         aws_client("dynamodb").delete_item(TableName="KeysTable", Key={"id": {"S": gone.id}})
         assert ids(keys) == [key.id]
 
@@ -287,30 +290,30 @@ class TestTheLimit:
     @pytest.fixture
     def full(self, keys: AgentKeys) -> AgentKeys:
         """Make a user's keys, but for one as many as there may be, of which one ends after an hour."""
-        keys.create(WANTED._replace(expires_at=NOON + HOUR))
+        keys.create(WANTED._replace(expires_at=NOON + HOUR), "session")
         for _ in range(MAX_KEYS - 2):
-            keys.create(WANTED)
+            keys.create(WANTED, "session")
         return keys
 
     def test_is_a_hundred_live_keys(self, full: AgentKeys, clock: Clock) -> None:
-        _, last = full.create(WANTED)
+        _, last = full.create(WANTED, "session")
         with pytest.raises(TooManyKeys):
-            full.create(WANTED)
-        full.create(WANTED._replace(user_id=7))
+            full.create(WANTED, "session")
+        full.create(WANTED._replace(user_id=7), "session")
         assert len(ids(full)) == MAX_KEYS
         full.revoke(42, last.id)
-        full.create(WANTED)
+        full.create(WANTED, "session")
         with pytest.raises(TooManyKeys):
-            full.create(WANTED)
+            full.create(WANTED, "session")
         clock.now = NOON + HOUR
-        full.create(WANTED)
+        full.create(WANTED, "session")
         with pytest.raises(TooManyKeys):
-            full.create(WANTED)
+            full.create(WANTED, "session")
         assert len(ids(full)) == MAX_KEYS
 
     def test_forgets_in_a_user_s_row_what_has_expired(self, keys: AgentKeys, clock: Clock) -> None:
         for clock.now in range(NOON, NOON + 5 * HOUR, HOUR):
-            keys.create(WANTED._replace(expires_at=clock.now + HOUR))
+            keys.create(WANTED._replace(expires_at=clock.now + HOUR), "session")
         [row] = [row for row in rows() if row["id"]["S"] == "user#42"]
         assert len(row) == len({"id", "changes", "the last key"})
 
@@ -318,11 +321,11 @@ class TestTheLimit:
         made = []
 
         def overtaken(_request: Request, send: Send) -> Reply:
-            made.append(AgentKeys("KeysTable").create(WANTED))
+            made.append(AgentKeys("KeysTable").create(WANTED, "session"))
             return send()
 
         with faulty(full.dynamodb, "TransactWriteItems", overtaken, fine), pytest.raises(TooManyKeys):
-            full.create(WANTED)
+            full.create(WANTED, "session")
         assert len(ids(full)) == MAX_KEYS
         assert works(full, made[0][0])
 
@@ -330,11 +333,11 @@ class TestTheLimit:
         made = []
 
         def overtaken(_request: Request, send: Send) -> Reply:
-            made.append(AgentKeys("KeysTable").create(WANTED))
+            made.append(AgentKeys("KeysTable").create(WANTED, "session"))
             return send()
 
         with faulty(keys.dynamodb, "TransactWriteItems", overtaken, overtaken, fine) as calls:
-            text, _ = keys.create(WANTED)
+            text, _ = keys.create(WANTED, "session")
         assert len(calls) == 3
         assert len(ids(keys)) == 3
         assert all(works(keys, text) for text, _ in [*made, (text, None)])
@@ -354,20 +357,20 @@ class TestTrouble:
             return answer({})
 
         with faulty(keys.dynamodb, "TransactWriteItems", losing, repeated):
-            text, key = keys.create(WANTED)
+            text, key = keys.create(WANTED, "session")
         assert len(set(tokens)) == 1 < len(tokens)
         assert works(keys, text)
         assert ids(keys) == [key.id]
 
     def test_a_creation_that_has_happened_is_recognized_where_the_token_is_forgotten(self, keys: AgentKeys) -> None:
         with faulty(keys.dynamodb, "TransactWriteItems", lost, cancelled("ConditionalCheckFailed", "None")):
-            text, key = keys.create(WANTED)
+            text, key = keys.create(WANTED, "session")
         assert works(keys, text)
         assert ids(keys) == [key.id]
 
     def test_a_creation_that_may_have_happened_can_be_seen_and_revoked(self, keys: AgentKeys) -> None:
         with faulty(keys.dynamodb, "TransactWriteItems", lost, unreachable), pytest.raises(CallFailed) as failed:
-            keys.create(WANTED)
+            keys.create(WANTED, "session")
         assert failed.value.maybe_done
         [id_] = ids(keys)
         keys.revoke(42, id_)
@@ -375,11 +378,11 @@ class TestTrouble:
 
     @pytest.mark.parametrize("trouble", [error(THROTTLED), error("X", status=500), error(DENIED), unreachable])
     def test_leaves_nothing_half_done(self, keys: AgentKeys, trouble: Fault) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         before = rows()
         for write in (
-            lambda: keys.create(WANTED),
-            lambda: keys.rotate(42, key.id, 0),
+            lambda: keys.create(WANTED, "session"),
+            lambda: keys.rotate(42, key.id, 0, "session"),
             lambda: keys.revoke(42, key.id),
         ):
             with (
@@ -392,17 +395,17 @@ class TestTrouble:
 
     @pytest.mark.parametrize("trouble", [error(THROTTLED), error("X", status=500), unreachable])
     def test_with_a_read_is_neither_yes_nor_no(self, keys: AgentKeys, trouble: Fault) -> None:
-        text, _ = keys.create(WANTED)
+        text, _ = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "GetItem", trouble), pytest.raises((Busy, CallFailed)):
             keys.authenticate(text)
 
     def test_that_others_make_for_ever_is_told(self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch) -> None:
-        _, key = keys.create(WANTED)
+        _, key = keys.create(WANTED, "session")
         monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0)
         conflict = cancelled("TransactionConflict", "None")
         with faulty(keys.dynamodb, "TransactWriteItems", conflict):
             with pytest.raises(Contended):
-                keys.create(WANTED)
+                keys.create(WANTED, "session")
             with pytest.raises(Contended):
                 keys.revoke(42, key.id)
 
@@ -410,14 +413,14 @@ class TestTrouble:
     def test_with_a_hot_partition_is_tried_once_more(self, keys: AgentKeys, code: str) -> None:
         hot = cancelled(code, "None")
         with faulty(keys.dynamodb, "TransactWriteItems", hot, fine):
-            text, key = keys.create(WANTED)
+            text, key = keys.create(WANTED, "session")
         assert works(keys, text)
         with faulty(keys.dynamodb, "TransactWriteItems", hot) as calls, pytest.raises(Busy):
             keys.revoke(42, key.id)
         assert len(calls) == 2
 
     def test_with_a_hot_partition_after_a_lost_answer_is_not_called_nothing_done(self, keys: AgentKeys) -> None:
-        _, key = keys.create(WANTED)
+        _, key = keys.create(WANTED, "session")
         hot = cancelled("ThrottlingError", "None")
         with (
             faulty(keys.dynamodb, "TransactWriteItems", hot, lost, hot),
@@ -434,11 +437,11 @@ class TestTrouble:
             faulty(keys.dynamodb, "TransactWriteItems", cancelled(*reasons)) as calls,
             pytest.raises(ServiceError, match="TransactionCanceledException"),
         ):
-            keys.create(WANTED)
+            keys.create(WANTED, "session")
         assert len(calls) == 1
 
     def test_between_a_revocation_and_others_is_waited_for(self, keys: AgentKeys) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "TransactWriteItems", cancelled("TransactionConflict", "None"), fine) as calls:
             keys.revoke(42, key.id)
         assert len(calls) == 2
@@ -453,7 +456,7 @@ class TestUse:
         return key
 
     def test_is_noted_once_an_hour(self, keys: AgentKeys, clock: Clock) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "UpdateItem", fine) as writes:
             for clock.now in (NOON, NOON + 1, NOON + HOUR - 1):
                 self.used(keys, text)
@@ -465,7 +468,7 @@ class TestUse:
         assert keys.of_user(42) == [key._replace(last_used_at="2026-04-01T13:00:00.000Z")]
 
     def test_that_another_call_has_noted_is_noted_once(self, keys: AgentKeys) -> None:
-        text, _ = keys.create(WANTED)
+        text, _ = keys.create(WANTED, "session")
         read_before = keys.authenticate(text)
         self.used(keys, text)
         assert read_before
@@ -473,7 +476,7 @@ class TestUse:
         assert keys.of_user(42)[0].last_used_at == "2026-04-01T12:00:00.000Z"
 
     def test_does_not_bring_back_what_was_revoked_meanwhile(self, keys: AgentKeys) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         read_before = keys.authenticate(text)
         keys.revoke(42, key.id)
         assert read_before
@@ -481,20 +484,39 @@ class TestUse:
         assert keys.find(key.id) is None
 
     def test_is_attempted_once(self, keys: AgentKeys) -> None:
-        _, key = keys.create(WANTED)
+        _, key = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "UpdateItem", error("X", status=500)) as calls, pytest.raises(CallFailed):
             keys.mark_used(key)
         assert len(calls) == 1
 
     def test_is_kept_by_a_rotation(self, keys: AgentKeys) -> None:
-        text, key = keys.create(WANTED)
+        text, key = keys.create(WANTED, "session")
         self.used(keys, text)
-        _, rotated = keys.rotate(42, key.id, 24)
+        _, rotated = keys.rotate(42, key.id, 24, "session")
         assert rotated.last_used_at == "2026-04-01T12:00:00.000Z"
 
 
+class TestProvenance:
+    def test_is_told_of_the_making_and_of_the_last_rotation(self, keys: AgentKeys, clock: Clock) -> None:
+        _, key = keys.create(WANTED, "platform")
+        assert (key.made_by, key.rotated_by, key.rotated_at) == ("platform", None, None)
+        clock.now += HOUR
+        keys.rotate(42, key.id, 24, "session")
+        clock.now += HOUR
+        text, rotated = keys.rotate(42, key.id, 24, "platform")
+        assert rotated == key._replace(rotated_by="platform", rotated_at="2026-04-01T14:00:00.000Z")
+        assert keys.authenticate(text) == keys.find(key.id) == rotated
+        assert keys.of_user(42) == [rotated]
+
+    def test_of_a_key_from_before_it_was_kept_is_not_known(self, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED, "session")
+        attributes = {"TableName": "KeysTable", "Key": {"id": {"S": key.id}}, "UpdateExpression": "REMOVE made_by"}
+        aws_client("dynamodb").update_item(**attributes)
+        assert keys.authenticate(text) == key._replace(made_by=None)
+
+
 def test_a_clock_that_goes_back_unmarks_no_use(keys: AgentKeys, clock: Clock) -> None:
-    text, key = keys.create(WANTED)
+    text, key = keys.create(WANTED, "session")
     keys.mark_used(key)
     clock.now = NOON - HOUR
     found = keys.authenticate(text)

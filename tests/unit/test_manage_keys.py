@@ -1,7 +1,9 @@
 """/api/keys: what a user, the platform and an agent hear of it."""
 
 import json
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -42,6 +44,16 @@ def ask(method: str, path: str, authorizer: dict[str, Any], body: Any = None, **
     return response["statusCode"], json.loads(response["body"])
 
 
+def deployment() -> ModuleType:
+    """Load the function anew, by the environment as it is."""
+    spec = spec_from_file_location("deployed", app.__file__)
+    assert spec
+    assert spec.loader
+    deployed = module_from_spec(spec)
+    spec.loader.exec_module(deployed)
+    return deployed
+
+
 def create(authorizer: dict[str, Any], **body: Any) -> tuple[int, Any]:
     return ask("POST", "/api/keys", authorizer, {"name": "Nightly import"} | body)
 
@@ -78,6 +90,9 @@ def test_a_user_makes_a_key_and_sees_it_once() -> None:
         ("created_at", made["created_at"]),
         ("expires_at", "2029-12-31T23:00:00.000Z"),
         ("last_used_at", None),
+        ("made_by", "session"),
+        ("rotated_by", None),
+        ("rotated_at", None),
     ]
     assert made["created_at"].startswith("2026-04-01T12:00:00.0")
     assert listed(session(42)) == (200, {"keys": [made]})
@@ -95,6 +110,9 @@ def test_a_key_without_bounds_says_so() -> None:
         "scopes": ["record"],
         "expires_at": None,
         "last_used_at": None,
+        "made_by": "session",
+        "rotated_by": None,
+        "rotated_at": None,
     }
 
 
@@ -164,7 +182,9 @@ def test_a_rotated_key_is_the_same_but_for_its_text() -> None:
     status, rotated = rotate(made["id"], session(42), overlapHours=0)
     assert status == 200
     assert rotated.pop("key") != made.pop("key")
-    assert rotated == made
+    assert rotated["rotated_at"].startswith("2026-04-01T12:00:00.0")
+    assert rotated == made | {"rotated_by": "session", "rotated_at": rotated["rotated_at"]}
+    assert listed(session(42)) == (200, {"keys": [rotated]})
 
 
 def test_a_revoked_key_is_gone_and_may_be_revoked_again() -> None:
@@ -175,11 +195,89 @@ def test_a_revoked_key_is_gone_and_may_be_revoked_again() -> None:
     assert rotate(made["id"], session(42)) == NOT_FOUND
 
 
-def test_another_user_s_key_is_not_found() -> None:
+def test_a_session_does_not_learn_which_ids_are_another_user_s() -> None:
     _, made = create(session(7))
     create(session(42))
-    assert revoke(made["id"], session(42)) == rotate(made["id"], session(42)) == NOT_FOUND
+    for id_ in (made["id"], ANOTHER_ID):
+        assert revoke(id_, session(42)) == (200, {"ok": True})
+        assert rotate(id_, session(42)) == NOT_FOUND
+    assert listed(session(7))[1]["keys"][0]["id"] == made["id"]
+
+
+def test_the_platform_is_told_that_a_key_is_another_user_s() -> None:
+    """Who revokes one that leaked must hear that it named the wrong user."""
+    _, made = create(session(7))
+    assert revoke(made["id"], KEY, userId="42") == NOT_FOUND
+    assert revoke(ANOTHER_ID, KEY, userId="42") == (200, {"ok": True})
     assert len(listed(session(7))[1]["keys"]) == 1
+
+
+def test_a_key_says_who_made_and_who_rotated_it_last() -> None:
+    _, made = create(KEY, userId=42)
+    assert (made["made_by"], made["rotated_by"], made["rotated_at"]) == ("platform", None, None)
+    rotate(made["id"], session(42))
+    [key] = listed(session(42))[1]["keys"]
+    assert (key["made_by"], key["rotated_by"]) == ("platform", "session")
+    rotate(made["id"], KEY, userId=42)
+    for _, key in (own(agent(keyId=made["id"])), (200, listed(KEY, userId="42")[1]["keys"][0])):
+        assert (key["made_by"], key["rotated_by"]) == ("platform", "platform")
+
+
+def forget_who_made(id_: str) -> None:
+    aws_client("dynamodb").update_item(TableName="KeysTable", Key={"id": {"S": id_}}, UpdateExpression="REMOVE made_by")
+
+
+def test_the_platform_rotates_only_keys_that_it_made_and_revokes_any() -> None:
+    _, theirs = create(session(42))
+    _, old = create(KEY, userId=42)
+    forget_who_made(old["id"])
+    before = listed(session(42))
+    for key in (theirs, old):
+        assert rotate(key["id"], KEY, userId=42) == FORBIDDEN
+        assert rotate(key["id"], KEY, userId=7) == NOT_FOUND
+    assert listed(session(42)) == before
+    for key in (theirs, old):
+        assert revoke(key["id"], KEY, userId="42") == (200, {"ok": True})
+        assert rotate(key["id"], KEY, userId=42) == NOT_FOUND
+
+
+def test_a_key_that_has_ended_is_not_there_to_the_platform_whoever_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, made = create(session(42), expiresAt="2026-04-01T13:00:00Z")
+    monkeypatch.setattr(instants, "now", lambda: NOON + 3_600_000)
+    assert rotate(made["id"], KEY, userId=42) == NOT_FOUND
+
+
+READS = {
+    "error": "Forbidden",
+    "details": [
+        {
+            "field": "scopes",
+            "message": "keys that read are made and rotated by their user's session only (PlatformMayRead is false)",
+        }
+    ],
+}
+
+
+def test_the_platform_makes_and_rotates_no_key_that_reads_unless_it_may_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = {"userId": 42, "scopes": ["record", "read"]}
+    assert create(KEY, **reading) == (403, READS)
+    assert create(KEY, **reading | {"name": ""})[0] == 400
+    assert listed(session(42)) == (200, {"keys": []})
+    for scopes in (None, ["record", "correct", "backfill"]):
+        assert create(KEY, **reading | {"scopes": scopes})[0] == 200
+    assert create(session(42), **reading)[0] == 200
+
+    with monkeypatch.context() as deployed:
+        deployed.setenv("PLATFORM_MAY_READ", "true")
+        deployed.setattr(app, "handler", deployment().handler)
+        _, made = create(KEY, **reading)
+        assert rotate(made["id"], KEY, userId=42)[0] == 200
+
+    before = listed(session(42))
+    assert rotate(made["id"], KEY, userId=42) == (403, READS)
+    assert listed(session(42)) == before
+    assert rotate(made["id"], session(42))[0] == 200
+    assert revoke(made["id"], KEY, userId="42") == (200, {"ok": True})
 
 
 @pytest.mark.parametrize("id_", ["user#42", "self", "", "0" * 17, "0123456789abcd-_", "../keys", "🎉" * 16])

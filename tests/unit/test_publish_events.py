@@ -496,7 +496,7 @@ def test_of_keys_of_who_was_erased_meanwhile_nothing_is_told_and_of_revoked_ones
         make_key(user_id, name)
     keys = AgentKeys("KeysTable")
     [revoked] = keys.of_user(43)
-    keys.rotate(43, revoked.id, 1)
+    keys.rotate(43, revoked.id, 1, "session")
     keys.revoke(43, revoked.id)
     keep_as_lambda_does(streams.records("KeysTable"))
     [erased] = keys.of_user(42)

@@ -5,6 +5,7 @@ id (HASH, S)    of a key, 16 letters and digits; of a user's row, `user#42`
 A key:
 user_id N, name S, created_at S, scopes S (names, separated by blanks)
 agent_id N, outcome_types S (as scopes), max_value_usd N, expires_at S, last_used_at S: absent when null
+made_by, rotated_by S, rotated_at S     who made it and rotated it last, `session` or `platform`; absent when null
 secret_sha256 S                         `key_text.digest` of the whole key
 previous_sha256 S, previous_until S     the same of the key before it, and when that stops working
 forget_at N                             seconds since 1970, when DynamoDB may delete what has expired
@@ -57,6 +58,9 @@ class AgentKey(NamedTuple):
     created_at: str
     expires_at: str | None
     last_used_at: str | None
+    made_by: str | None
+    rotated_by: str | None
+    rotated_at: str | None
 
     def public(self) -> dict[str, Any]:
         """Describe a key to whoever may see it; numbers as `Decimal`."""
@@ -76,15 +80,15 @@ class AgentKeys:
         self.table = table
         self.dynamodb = DynamoDB(limits)
 
-    def create(self, wanted: "NewAgentKey") -> tuple[str, AgentKey]:
-        """Make a key, and return its text, which is not stored, with what is.
+    def create(self, wanted: "NewAgentKey", by: str) -> tuple[str, AgentKey]:
+        """Make a key, and return its text, which is not stored, with what is. by: as `made_by` is stored.
 
         Raises TooManyKeys when its user has MAX_KEYS, Contended when others kept changing that user's keys.
         """
         id_ = key_text.new_id()
         text = key_text.new_key(id_)
         now = instants.now()
-        item = _new_item(id_, key_text.digest(text), wanted, now)
+        item = _new_item(id_, key_text.digest(text), wanted, by, now)
 
         def put() -> None:
             row = self._get(user_row_id(wanted.user_id))
@@ -105,9 +109,9 @@ class AgentKeys:
         keys = [agent_key(item) for item in self._get_all(_live(row, instants.text(instants.now())))]
         return sorted(keys, key=lambda key: (key.created_at, key.id), reverse=True)
 
-    def rotate(self, user_id: int, id_: str, overlap_hours: int) -> tuple[str, AgentKey]:
+    def rotate(self, user_id: int, id_: str, overlap_hours: int, by: str) -> tuple[str, AgentKey]:
         """Give a key a new secret, and return its new text with what is stored. The present one works on for a while,
-        the one before that no longer.
+        the one before that no longer. by: as `rotated_by` is stored.
 
         Raises NotFound when there is no live key of this user's with this id, Contended.
         """
@@ -117,12 +121,14 @@ class AgentKeys:
         update = {
             "TableName": self.table,
             "Key": {"id": {"S": id_}},
-            "UpdateExpression": "SET previous_sha256 = secret_sha256, previous_until = :until, secret_sha256 = :new",
+            "UpdateExpression": "SET previous_sha256 = secret_sha256, previous_until = :until, secret_sha256 = :new,"
+            " rotated_by = :by, rotated_at = :now",
             # A second attempt, after one whose answer was lost, must not take the new secret for the one before.
             "ConditionExpression": f"user_id = :user AND secret_sha256 <> :new AND {_LIVE}",
             "ExpressionAttributeValues": {
                 ":user": {"N": str(user_id)},
                 ":new": {"S": digest},
+                ":by": {"S": by},
                 ":now": {"S": instants.text(now)},
                 ":until": {"S": instants.text(now + overlap_hours * 3_600_000)},
             },
@@ -175,9 +181,9 @@ class AgentKeys:
         _until_nobody_interferes(delete)
 
     def find(self, id_: str) -> AgentKey | None:
-        """Read a key, also one that has expired."""
+        """Read a live key."""
         item = self._get(id_)
-        return agent_key(item) if item else None
+        return agent_key(item) if item and _is_live(item, instants.text(instants.now())) else None
 
     def authenticate(self, text: str, until: float = NEVER) -> AgentKey | None:
         """Find the key that `text` is: live, and with a secret that works at this moment. until: as of `call`."""
@@ -191,7 +197,7 @@ class AgentKeys:
         is_previous = "previous_sha256" in item and compare_digest(sent, item["previous_sha256"]["S"])
         if not is_present and not (is_previous and now < item["previous_until"]["S"]):
             return None
-        return agent_key(item) if "expires_at" not in item or now < item["expires_at"]["S"] else None
+        return agent_key(item) if _is_live(item, now) else None
 
     def mark_used(self, key: AgentKey, until: float = NEVER) -> None:
         """Note that a key that was just read is in use in this hour, unless that is noted already."""
@@ -254,13 +260,19 @@ def _live(row: Item, now: str) -> list[str]:
     return [name for name, expires in row.items() if key_text.is_id(name) and (not expires["S"] or now < expires["S"])]
 
 
-def _new_item(id_: str, digest: str, wanted: "NewAgentKey", now: int) -> Item:
+def _is_live(item: Item, now: str) -> bool:
+    """Check that a key has not expired."""
+    return "expires_at" not in item or now < item["expires_at"]["S"]
+
+
+def _new_item(id_: str, digest: str, wanted: "NewAgentKey", by: str, now: int) -> Item:
     item: Item = {
         "id": {"S": id_},
         "user_id": {"N": str(wanted.user_id)},
         "name": {"S": wanted.name},
         "scopes": {"S": " ".join(wanted.scopes)},
         "created_at": {"S": instants.text(now)},
+        "made_by": {"S": by},
         "secret_sha256": {"S": digest},
     }
     if wanted.agent_id is not None:
@@ -286,9 +298,16 @@ def agent_key(item: Item) -> AgentKey:
         max_value_usd=item["max_value_usd"]["N"] if "max_value_usd" in item else None,
         scopes=item["scopes"]["S"].split(),
         created_at=item["created_at"]["S"],
-        expires_at=item["expires_at"]["S"] if "expires_at" in item else None,
-        last_used_at=item["last_used_at"]["S"] if "last_used_at" in item else None,
+        expires_at=_text(item, "expires_at"),
+        last_used_at=_text(item, "last_used_at"),
+        made_by=_text(item, "made_by"),
+        rotated_by=_text(item, "rotated_by"),
+        rotated_at=_text(item, "rotated_at"),
     )
+
+
+def _text(item: Item, name: str) -> str | None:
+    return item[name]["S"] if name in item else None
 
 
 def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
