@@ -35,8 +35,9 @@
  * @typedef {Sum & {date: string}} Day
  * @typedef {Sum & {outcome_type: string}} TypeSum
  * @typedef {Sum & {agent_id: number | null}} AgentSum
+ * @typedef {Sum & {agents: number}} OtherAgents
  * @typedef {Sum & {by_day?: Day[], by_week?: Day[], by_month?: Day[], by_type: TypeSum[], by_agent?: AgentSum[],
- *   confirmed?: Sum, disputed?: Sum, previous?: Sum}} Summary previous: of the same length of time before
+ *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, previous?: Sum}} Summary previous: of the same length of time before
  */
 
 /**
@@ -561,7 +562,25 @@ function figures(byDay, unit) {
 }
 
 /**
- * The share of each type or agent: of the value, or of the count when nothing had a value. Largest first.
+ * The agents of most value, and what all others come to together.
+ * @param {AgentSum[]} agents
+ * @param {OtherAgents} [others] that the API does not tell apart
+ * @returns {(AgentSum | OtherAgents)[]}
+ */
+function mostAgents(agents, others) {
+  // One more is shown as well as said.
+  if (!others && agents.length <= MOST_AGENTS + 1) return agents;
+  const together = { ...(others ?? { agents: 0, count: 0, value_usd: /** @type {Exact} */ (0) }) };
+  for (const { count, value_usd } of agents.slice(MOST_AGENTS)) {
+    together.agents += 1;
+    together.count += count;
+    together.value_usd = minus(together.value_usd, minus(0, value_usd));
+  }
+  return [...agents.slice(0, MOST_AGENTS), together];
+}
+
+/**
+ * The share of each type or agent: of the value, or of the count when nothing had a value. Largest first, all other agents last.
  * @template {Sum} Part
  * @param {Part[]} parts
  * @param {(part: Part) => [name: string, icon: string, more?: string]} words
@@ -574,7 +593,7 @@ function split(parts, words) {
   const size = (part) => (valued ? worth(part) : part.count);
   const largest = Math.max(...parts.map(size));
   return parts
-    .toSorted((a, b) => size(b) - size(a))
+    .toSorted((a, b) => Number("agents" in a) - Number("agents" in b) || size(b) - size(a))
     .map((part) => {
       const share = html("i", {});
       share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
@@ -1354,8 +1373,7 @@ class ValueDelivered extends HTMLElement {
     const daily = html("details", { class: "daily" }, figuresOf, table);
     const types = html("ul", { class: "split", role: "list" });
     const agents = html("ul", { class: "split", role: "list" });
-    const moreAgents = html("p", { class: "help" });
-    const byAgent = html("div", {}, html("h3", {}, "By agent"), agents, moreAgents);
+    const byAgent = html("div", {}, html("h3", {}, "By agent"), agents);
     const parts = html("div", { class: "parts" }, html("div", {}, html("h3", {}, "By type"), types), byAgent);
     const type = html(
       "select",
@@ -1479,7 +1497,6 @@ class ValueDelivered extends HTMLElement {
       types,
       byAgent,
       agents,
-      moreAgents,
       type,
       agent,
       latest,
@@ -2173,7 +2190,7 @@ class ValueDelivered extends HTMLElement {
 
   /** Shows what it cost, also by agent, beside what was delivered. */
   #showCost() {
-    const { byAgent, agents, moreAgents, balance, cost, net, ratio } = this.#ui;
+    const { byAgent, agents, balance, cost, net, ratio } = this.#ui;
     const summary = this.#summarized === this.#scope ? this.#summary : null;
     const spent = this.#cost?.cost_usd ?? null;
     balance.hidden = !this.hasAttribute("cost-endpoint");
@@ -2186,12 +2203,16 @@ class ValueDelivered extends HTMLElement {
     const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null);
     byAgent.hidden = !isByAgents;
     const costs = new Map(this.#cost?.by_agent?.map((one) => [one.agent_id, one.cost_usd]));
-    const shares = split(isByAgents ? byAgents : [], ({ agent_id: id }) => {
-      const its = costs.get(id);
-      return [this.#house.agent(id), AGENT_ICON, isNumber(its) ? ` · cost ${cents.format(decimal(its))}` : ""];
+    const shares = split(isByAgents ? mostAgents(byAgents, summary.other_agents) : [], (part) => {
+      if ("agents" in part) return [`${whole.format(part.agents)} other agents`, AGENT_ICON];
+      const its = costs.get(part.agent_id);
+      return [
+        this.#house.agent(part.agent_id),
+        AGENT_ICON,
+        isNumber(its) ? ` · cost ${cents.format(decimal(its))}` : "",
+      ];
     });
-    agents.replaceChildren(...shares.slice(0, MOST_AGENTS));
-    moreAgents.textContent = shares.length > MOST_AGENTS ? `and ${whole.format(shares.length - MOST_AGENTS)} more` : "";
+    agents.replaceChildren(...shares);
   }
 
   #tellTime() {

@@ -250,8 +250,15 @@ def test_the_split_by_agent_names_those_who_delivered_most(open_feed: Open, ledg
     page = open_feed()
     agents = page.locator(".parts > div").filter(has=page.get_by_role("heading", name="By agent"))
     names = ["No agent", "Agent 8", "Agent 7", "Agent 6", "Agent 5", "Agent 4"]
-    expect(agents.locator(".name")).to_have_text(names)
-    expect(agents).to_contain_text("and 3 more")
+    expect(agents.locator(".name")).to_have_text([*names, "3 other agents"])
+    expect(agents.locator("li").last).to_have_text("3 other agents$6.003 outcomes")
+
+
+def test_one_agent_more_is_shown_rather_than_called_another(open_feed: Open, ledger: Ledger) -> None:
+    for agent in range(1, 8):
+        ledger.record("Work", created_at=ago(days=1), agent_id=agent, value_usd=agent)
+    agents = open_feed().locator(".parts > div").filter(has_text="By agent")
+    expect(agents.locator(".name")).to_have_text([f"Agent {8 - n}" for n in range(1, 8)])
 
 
 def test_agents_have_the_names_that_the_page_gives_them(open_feed: Open, page: Page, ledger: Ledger) -> None:

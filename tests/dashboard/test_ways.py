@@ -106,6 +106,15 @@ def test_cost_that_failed_is_asked_for_again_and_what_is_known_a_minute_later(
     expect(cost).to_have_text("$2.00")
 
 
+def test_agents_that_the_api_does_not_tell_apart_are_the_last_row(open_feed: Open, recorded: Recorded) -> None:
+    recorded.has("Work", agent_id=7)
+    recorded.sums["by_agent"] = [{"agent_id": n + 1, "count": 1, "value_usd": 200 - n} for n in range(100)]
+    recorded.sums["other_agents"] = {"agents": 1900, "count": 2500, "value_usd": 0.125}
+    last = open_feed().locator(".parts li").last
+    expect(last).to_have_text("1,994 other agents$13,865.132,594 outcomes")
+    expect(last.locator("i")).to_have_attribute("style", "inline-size: 100%;")
+
+
 # ---- links
 
 

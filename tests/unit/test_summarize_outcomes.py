@@ -14,6 +14,7 @@ import tzdata
 from hypothesis import example, given
 from hypothesis import strategies as st
 from outcomes.contract import instants, json_text
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.local_days import LocalDays
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
@@ -22,6 +23,7 @@ from outcomes.contract.standing import Fact
 from outcomes.contract.sums import Cell, Sum, Sums
 from outcomes.errors import BadRequest
 from outcomes.storage.connection import Reply
+from outcomes.storage.store import response_bytes
 from outcomes.storage.summary import Summary
 
 from functions.summarize_outcomes import app
@@ -557,17 +559,51 @@ class TestTheSums:
         ]
         assert [entry["agent_id"] for entry in response["by_agent"]] == [2, 3, 1, 10, 8, None, 9]
 
-    def test_more_agents_than_fit_into_a_response_are_refused_with_a_remedy(self) -> None:
-        summary, tallies = Summary(asked()), (Sum(1, Decimal("0.01")), Sum(), Sum(), Sum())
-        for agent in range(50_000):
-            summary.add(Cell("2026-04-01", "deal_closed", 2**53 - 1 - agent), tallies)
-        assert len(json.loads(summary.response())["by_agent"]) == 50_000
-        for agent in range(50_000, 100_000):
-            summary.add(Cell("2026-04-01", "deal_closed", 2**53 - 1 - agent), tallies)
-        with pytest.raises(BadRequest) as refused:
-            summary.response()
-        assert refused.value.error == "Invalid from"
-        assert refused.value.details[0]["message"] == "must be later: too many agents for one response"
+    @pytest.mark.parametrize(
+        ("agents", "nobodys", "others"),
+        [
+            (100, None, None),
+            (101, None, (1, 1)),
+            (99, "-1", None),
+            (100, "-1", (1, 1)),
+            (100, "1000", (1, 1)),
+            (100_000, None, (99_900, 99_900 * 99_901 // 2)),
+            (100_000, "0.5", (99_901, 99_901 * 99_902 // 2)),
+        ],
+    )
+    def test_the_first_hundred_agents_are_told_and_what_all_others_come_to(
+        self, agents: int, nobodys: str | None, others: tuple[int, int] | None
+    ) -> None:
+        summary = Summary(asked())
+        ids: list[int | None] = list(range(1, agents + 1))
+        for agent in ids:
+            summary.add(Cell("2026-04-01", "deal_closed", agent), (Sum(2, Decimal(agent or 0)), Sum(), Sum(), Sum()))
+        if nobodys:
+            ids.append(None)
+            tallies = (Sum(1, Decimal(nobodys)), Sum(), Sum(), Sum())
+            summary.add(Cell("2026-04-01", "deal_closed", None), tallies)
+        response = json.loads(summary.response())
+        expected = sorted(ids, key=lambda agent: -(agent or float(nobodys or 0)))[:100]
+        if nobodys and None not in expected:
+            expected[-1] = None
+        assert [each["agent_id"] for each in response["by_agent"]] == expected
+        if others:
+            assert response["other_agents"] == {"agents": others[0], "count": 2 * others[0], "value_usd": others[1]}
+        else:
+            assert "other_agents" not in response
+        told = [*response["by_agent"], *([response["other_agents"]] if others else [])]
+        assert sum(each["count"] for each in told) == response["count"]
+
+    def test_the_largest_fits_into_a_response(self) -> None:
+        since, until = "2025-04-02", "2026-04-03"
+        summary, value = Summary(asked(**{"from": since, "to": until})), Decimal("9" * 26 + "." + "9" * 168)
+        for day in range(366):
+            for type_ in OutcomeType:
+                at = str(date(2025, 4, 2) + timedelta(day))
+                summary.add(Cell(at, type_, 2**53 - 1 - day), (Sum(10**17, value), Sum(), Sum(), Sum()))
+        response = summary.response(summary.previous())
+        assert len(json.loads(response)["by_agent"]) == 100
+        assert response_bytes(response) < MAX_RESPONSE_BYTES / 10
 
 
 class Draft(NamedTuple):

@@ -352,6 +352,18 @@ def test_summary_as_json_keeps_every_digit(outcomes: Outcomes) -> None:
     assert set(totals) == {"from", "to", "timezone", "count", "value_usd", *standing, "by_type", "by_agent", "by_day"}
 
 
+def test_a_summary_of_many_agents_says_what_all_others_come_to(api: Api, outcomes: Outcomes) -> None:
+    agents = [{"agent_id": 7, "count": 1, "value_usd": 2}, {"agent_id": None, "count": 1, "value_usd": 1}]
+    others = {"agents": 1900, "count": 2500, "value_usd": Decimal("9.50")}
+    api.door.upstream = lambda *_: (200, {}, encode({**EVIL_SUMMARY, "by_agent": agents, "other_agents": others}))
+    assert [line.split() for line in outcomes("summary").out.splitlines()[-3:]] == [
+        ["7", "1", "$2.00"],
+        ["none", "1", "$1.00"],
+        ["1,900", "other", "agents", "2,500", "$9.50"],
+    ]
+    assert json.loads(outcomes("summary", "--json").out, parse_float=Decimal)["other_agents"] == others
+
+
 @pytest.mark.parametrize(
     ("arguments", "start"),
     [

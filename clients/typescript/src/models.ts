@@ -223,6 +223,11 @@ export interface AgentTotal extends Total {
   agentId: number | null;
 }
 
+/** Of all agents together that `byAgent` leaves out. */
+export interface OtherAgents extends Total {
+  agents: number;
+}
+
 /** Of a day, or of a week or month, of which `date` is the first day that was asked for. */
 export interface DayTotal extends Total {
   date: string;
@@ -245,7 +250,10 @@ export interface Summary extends PeriodTotal {
   disputed: Total;
   voided: Total;
   byType: TypeTotal[];
+  /** Tells 100 apart, no agent (null) among them. */
   byAgent: AgentTotal[];
+  /** Null where `byAgent` leaves out none. */
+  otherAgents: OtherAgents | null;
   byDay: DayTotal[];
   byWeek: DayTotal[];
   byMonth: DayTotal[];

@@ -34,6 +34,7 @@ from ._models import (
     ExportPart,
     History,
     NewAgentKey,
+    OtherAgents,
     Outcome,
     Page,
     PeriodTotal,
@@ -301,6 +302,9 @@ def _totals(body: dict[str, Any]) -> Summary:
     if "previous" in body:
         before = body["previous"]
         standing["previous"] = PeriodTotal(**total(before), start=_text(before["from"]), end=_text(before["to"]))
+    if "other_agents" in body:
+        others = body["other_agents"]
+        standing["other_agents"] = OtherAgents(**total(others), agents=_whole(others["agents"]))
     return Summary(
         **total(body),
         start=_text(body["from"]),

@@ -17,7 +17,7 @@ import typer
 from . import _cli_completion, _cli_corrections, _cli_keys, _terminal
 from ._cli_completion import files, time_zones
 from ._display import money, printable
-from ._models import Division, OutcomeStatus, OutcomeType, PeriodTotal, Summary
+from ._models import Division, OutcomeStatus, OutcomeType, PeriodTotal, Summary, Total
 from ._terminal import (
     Cookie,
     Url,
@@ -265,12 +265,17 @@ def summary(
         console.print(" · ".join(words))
     console.print(printable(f"{totals.start} to {totals.end}, {totals.timezone}"), style="dim", soft_wrap=True)
     console.print(_plot(totals, console.width))
-    for heading, rows in (
-        ("Type", [(one.outcome_type, one) for one in totals.by_type]),
-        ("Agent", [("none" if one.agent_id is None else str(one.agent_id), one) for one in totals.by_agent]),
+    by_type: list[tuple[str, Total]] = [(one.outcome_type, one) for one in totals.by_type]
+    by_agent: list[tuple[str, Total]] = [
+        ("none" if one.agent_id is None else str(one.agent_id), one) for one in totals.by_agent
+    ]
+    others = totals.other_agents
+    for heading, rows, last in (
+        ("Type", by_type, []),
+        ("Agent", by_agent, [(f"{others.agents:,} other agents", others)] if others else []),
     ):
         table = grid(heading, *numbers("Count", "Value"))
-        for name, total in sorted(rows, key=lambda row: -row[1].value_usd):
+        for name, total in [*sorted(rows, key=lambda row: -row[1].value_usd), *last]:
             table.add_row(printable(name), f"{total.count:,}", money(total.value_usd))
         console.print()
         console.print(table)
@@ -578,7 +583,7 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
 
     divided = {"by_week": totals.by_week, "by_month": totals.by_month}
     by, buckets = next(((name, there) for name, there in divided.items() if there), ("by_day", totals.by_day))
-    before = totals.previous
+    before, others = totals.previous, totals.other_agents
     return {
         "from": totals.start,
         "to": totals.end,
@@ -589,6 +594,7 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
         "voided": total(totals.voided),
         "by_type": [total(one, outcome_type=one.outcome_type) for one in totals.by_type],
         "by_agent": [total(one, agent_id=one.agent_id) for one in totals.by_agent],
+        **({} if others is None else {"other_agents": total(others, agents=others.agents)}),
         by: [total(one, date=one.date.isoformat()) for one in buckets],
         **({} if before is None else {"previous": {"from": before.start, "to": before.end, **total(before)}}),
     }

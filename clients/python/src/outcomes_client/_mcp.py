@@ -314,9 +314,9 @@ def build(client: AsyncOutcomesClient) -> MCPServer[Any]:
         title="Sum up the value",
         description=(
             "Count and exact value in US dollars of the user's outcomes: in total, by type, by agent and by day, week "
-            "or month, by when they happened. What is disputed or voided is summed up apart and not in the rest. "
-            "The last 30 days unless `start` and `end` say otherwise; at most 366 days, or weeks or months within ten "
-            "years."
+            "or month, by when they happened. What is disputed or voided is summed up apart and not in the rest. Of "
+            "more than 100 agents, `other_agents` is what the others come to. The last 30 days unless `start` and "
+            "`end` say otherwise; at most 366 days, or weeks or months within ten years."
         ),
         annotations=reading,
     )

@@ -249,6 +249,13 @@ class AgentTotal(Total):
 
 
 @dataclass(frozen=True)
+class OtherAgents(Total):
+    """Sums up the outcomes of so many agents together, which `by_agent` leaves out."""
+
+    agents: int
+
+
+@dataclass(frozen=True)
 class DayTotal(Total):
     """Sums up the outcomes of one day, or of one week or month, of which `date` is the first day that was asked for."""
 
@@ -270,7 +277,8 @@ class Summary(Total):
 
     All sums are of what stands; of it, `confirmed` is what its owner has confirmed. What is `disputed` or `voided` is
     in no other sum. The three are zero where the API is older. One of `by_day`, `by_week` and `by_month` is filled, as
-    it was asked for; `previous` is there if it was.
+    it was asked for; `previous` is there if it was. `by_agent` tells 100 apart, `other_agents` sums up all others, if
+    there are more.
     """
 
     start: str
@@ -285,6 +293,7 @@ class Summary(Total):
     by_week: list[DayTotal] = field(default_factory=list)
     by_month: list[DayTotal] = field(default_factory=list)
     previous: PeriodTotal | None = None
+    other_agents: OtherAgents | None = None
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ MAX_YEARS = 10
 MAX_BUCKETS = 366
 """Days, weeks or months of a summary, those that are cut among them."""
 
+MAX_AGENTS = 100
+"""Agents that a summary tells apart, no agent among them."""
+
 MAX_RESPONSE_BYTES = 6_000_000
 """Bytes of a body, where it is a JSON string in Lambda's response: Lambda's 6 MB, less room for the rest.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""

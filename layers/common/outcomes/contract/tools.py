@@ -13,6 +13,7 @@ from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.limits import (
     DEFAULT_PAGE,
+    MAX_AGENTS,
     MAX_BATCH_OUTCOMES,
     MAX_DESCRIPTION,
     MAX_ID,
@@ -185,6 +186,7 @@ _SUMMARY: Json = _object(
         "voided": _SUM,
         "by_type": _sums(outcome_type=_STRING),
         "by_agent": _sums(agent_id={"type": ["integer", "null"]}),
+        "other_agents": _object({"agents": _COUNT} | _SUM["properties"]),
         **_BY,
         "previous": _object({"from": _STRING, "to": _STRING} | _SUM["properties"]),
     },
@@ -292,8 +294,9 @@ TOOLS: dict[str, Tool] = {
     "value_summary": Tool(
         "Sum up the value",
         "Count and exact value in US dollars of the user's outcomes: in total, by type, by agent and by day, week or "
-        "month, by when they happened. What is disputed or voided is summed up apart and not in the rest. The last 30 "
-        "days unless `start` and `end` say otherwise; at most 366 days, or weeks or months within ten years.",
+        "month, by when they happened. What is disputed or voided is summed up apart and not in the rest. Of more than "
+        f"{MAX_AGENTS} agents, `other_agents` is what the others come to. The last 30 days unless `start` and `end` "
+        "say otherwise; at most 366 days, or weeks or months within ten years.",
         "read",
         {
             "start": _FROM,

@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 
 from outcomes.contract import instants, queries
 from outcomes.contract.json_text import compact
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.contract.limits import MAX_AGENTS
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
 from outcomes.contract.sums import TALLIES, Cell, Sum, Tallies
-from outcomes.errors import BadRequest, Fault
-from outcomes.storage.store import response_bytes
 
 
 class Summary:
@@ -64,30 +62,34 @@ class Summary:
                 sum_.add(standing.count, standing.value)
 
     def response(self, previous: "Summary | None" = None) -> str:
-        """Write the response of the contract, as JSON text, compared with `previous`.
-
-        Raises BadRequest when it is of so many agents that Lambda could not respond.
-        """
+        """Write the response of the contract, as JSON text, compared with `previous`."""
         # What was taken back altogether is not there.
         types = sorted(_present(self.by_type), key=lambda entry: (*entry[1].rank, entry[0]))
-        agents = sorted(_present(self.by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
-        standing, *others = zip(TALLIES, self.totals, strict=True)
+        agents, others = self._agents()
+        standing, *apart = zip(TALLIES, self.totals, strict=True)
         response = (
             f"{{{_range(self.period)}"
             f',"timezone":{compact(self.period.timezone)},{_members(standing[1])}'
-            f"{''.join([f',"{name}":{{{_members(sum_)}}}' for name, sum_ in others])}"
+            f"{''.join([f',"{name}":{{{_members(sum_)}}}' for name, sum_ in apart])}"
             f',"by_type":{_list("outcome_type", types)}'
-            f',"by_agent":{_list("agent_id", agents)}'
+            f',"by_agent":{_list("agent_id", agents)}{_others(others)}'
             f',"by_{self.period.by}":{_list("date", self._by_bucket())}'
         )
         if previous:
             response += f',"previous":{{{_range(previous.period)},{_members(previous.totals[0])}}}'
-        response += "}"
-        if response_bytes(response) > MAX_RESPONSE_BYTES:
-            raise BadRequest(
-                "Invalid from", [Fault(field="from", message="must be later: too many agents for one response")]
-            )
-        return response
+        return response + "}"
+
+    def _agents(self) -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
+        """Choose the agents that are told apart, no agent always among them, and all others."""
+        agents = sorted(_present(self.by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
+        told, others = agents[:MAX_AGENTS], agents[MAX_AGENTS:]
+        for entry in others:
+            if entry[0] is None:
+                others.remove(entry)
+                others.append(told.pop())
+                told.append(entry)
+                break
+        return told, others
 
     def _by_bucket(self) -> Iterable[tuple[str, Sum]]:
         dates = [bucket.date for bucket in self.period.buckets]
@@ -109,6 +111,14 @@ def _range(period: Period) -> str:
 def _members(sum_: Sum) -> str:
     """Write members of a JSON object."""
     return f'"count":{sum_.count},"value_usd":{sum_.exact:f}'
+
+
+def _others(agents: list[tuple[int | None, Sum]]) -> str:
+    """Write a member of a JSON object, if there are any."""
+    together = Sum()
+    for _, sum_ in agents:
+        together.add(sum_.count, sum_.value)
+    return f',"other_agents":{{"agents":{len(agents)},{_members(together)}}}' if agents else ""
 
 
 def _list(name: str, sums: Iterable[tuple[str | int | None, Sum]]) -> str:
