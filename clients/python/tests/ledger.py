@@ -134,14 +134,19 @@ class Ledger:
         if not user:
             rule = {"field": "userId", "message": "must be a whole number from 1 to 9007199254740991"}
             return 400, {}, {"error": "Invalid userId", "details": [rule]}
+        by = "session" if isinstance(caller, int) else "platform"
         _, _, _, id_, *_ = f"{path}//".split("/")
         if id_:
             key, texts = self.agent_keys.get(id_, ({"user_id": user}, []))
+            if method == "DELETE" and (key["user_id"] == user or by == "session"):
+                if key["user_id"] == user:
+                    self.agent_keys.pop(id_, None)
+                return 200, {}, {"ok": True}
             if key["user_id"] != user or (method == "POST" and not texts):
                 return 404, {}, {"error": "Not found"}
-            if method == "DELETE":
-                self.agent_keys.pop(id_, None)
-                return 200, {}, {"ok": True}
+            if by == "platform" and key["made_by"] != by:
+                return 403, {}, {"error": "Forbidden"}
+            key |= {"rotated_by": by, "rotated_at": "2026-04-02T12:00:00.000Z"}
             texts[:] = [self._key_text(id_), *texts[: int(body.get("overlapHours", 24) > 0)]]
             return 200, {}, {"key": texts[0], **key}
         mine = [key for key, _ in reversed(self.agent_keys.values()) if key["user_id"] == user]
@@ -149,9 +154,9 @@ class Ledger:
             return 200, {}, {"keys": mine}
         if len(mine) == 100:
             return 409, {}, {"error": "Too many keys"}
-        return self._new_key(user, body)
+        return self._new_key(user, body, by)
 
-    def _new_key(self, user: int, body: dict[str, Any]) -> Answer:
+    def _new_key(self, user: int, body: dict[str, Any], by: str) -> Answer:
         unread = [name for name in body if name not in KEY_FIELDS]
         id_ = f"{next(self._numbers):016d}"
         key = {
@@ -165,6 +170,9 @@ class Ledger:
             "created_at": "2026-04-01T12:00:00.000Z",
             "expires_at": body.get("expiresAt"),
             "last_used_at": None,
+            "made_by": by,
+            "rotated_by": None,
+            "rotated_at": None,
         }
         self.agent_keys[id_] = key, [self._key_text(id_)]
         return 200, {"Ignored-Fields": ", ".join(unread)} if unread else {}, {"key": self.agent_keys[id_][1][0], **key}

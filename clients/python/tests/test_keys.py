@@ -72,8 +72,10 @@ def test_a_user_makes_a_key_sees_it_rotates_and_revokes_it(api: Api, user: Outco
     assert (made.max_value_usd, made.scopes, made.expires_at) == (Decimal(500), ("record",), ends)
     [listed] = user.list_keys()
     assert listed.as_dict() == {**made.as_dict(), "last_used_at": None}
+    assert (made.made_by, made.rotated_by, made.rotated_at) == ("session", None, None)
     rotated = user.rotate_key(made.id, overlap_hours=1)
-    assert (rotated.id, rotated.name) == (made.id, made.name)
+    assert (rotated.id, rotated.name, rotated.made_by, rotated.rotated_by) == (made.id, made.name, "session", "session")
+    assert rotated.rotated_at
     assert rotated.key != made.key
     for text in (made, rotated):
         with agent(api, text) as client:
@@ -84,6 +86,17 @@ def test_a_user_makes_a_key_sees_it_rotates_and_revokes_it(api: Api, user: Outco
     for text in (made, rotated):
         with agent(api, text) as client, pytest.raises(UnauthorizedError, match=r"the agent key .* is not valid"):
             client.record("deal_closed", "Two")
+
+
+@everywhere
+def test_the_platform_rotates_only_keys_that_it_made_and_revokes_any(api: Api, user: OutcomesClient) -> None:
+    made = user.create_key("Nightly")
+    with OutcomesClient(**{**api.settings, "cookie": None}) as platform:
+        with pytest.raises(ForbiddenError, match="403 Forbidden"):
+            platform.rotate_key(made.id, user_id=api.user)
+        assert user.list_keys()[0].rotated_at is None
+        platform.revoke_key(made.id, user_id=api.user)
+    assert user.list_keys() == []
 
 
 @everywhere
@@ -98,7 +111,8 @@ def test_the_platform_makes_keys_for_whom_it_names(api: Api, monkeypatch: pytest
         assert [one.id for one in platform.list_keys(api.user)] == [made.id]
         with pytest.raises(NotFoundError, match="404 Not found: this user has no such key"):
             platform.revoke_key(made.id, user_id=api.user + 1)
-        assert platform.rotate_key(made.id, user_id=api.user, overlap_hours=0).id == made.id
+        rotated = platform.rotate_key(made.id, user_id=api.user, overlap_hours=0)
+        assert (rotated.id, rotated.made_by, rotated.rotated_by) == (made.id, "platform", "platform")
     monkeypatch.setenv("OUTCOMES_USER_ID", str(api.user))
     with OutcomesClient(**{**api.settings, "cookie": None}) as platform:
         platform.revoke_key(made.id)
@@ -293,10 +307,27 @@ def test_the_command_makes_lists_rotates_and_revokes(
     assert (key["outcome_types"], key["expires_at"]) == (["deal_closed", "task_complete"], "2040-01-02T00:00:00.000Z")
     monkeypatch.setenv("COLUMNS", "200")
     heading, row = outcomes("keys", "list").out.splitlines()
-    assert heading.split() == ["Id", "Name", "Agent", "Types", "At", "most", "Scopes", "Ends", "Last", "used"]
+    assert heading.split() == [
+        "Id",
+        "Name",
+        "Agent",
+        "Types",
+        "At",
+        "most",
+        "Scopes",
+        "Ends",
+        "Last",
+        "used",
+        "Made",
+        "by",
+        "Rotated",
+    ]
     assert row.split()[:7] == [key["id"], "Nightly", "7", "deal_closed,", "task_complete", "$500.50", "record"]
+    assert row.split()[-2:] == ["never", "session"]
     rotated = outcomes("keys", "rotate", key["id"], "--overlap", "0")
     assert TEXT.fullmatch(rotated.out.strip())
+    _, row = outcomes("keys", "list").out.splitlines()
+    assert row.endswith("by session")
     revoked = outcomes("keys", "revoke", key["id"])
     assert (revoked.code, revoked.out, revoked.err) == (0, "", "Revoked.\n")
     assert outcomes("keys", "list").out == "No keys.\n"

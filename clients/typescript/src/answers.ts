@@ -101,10 +101,11 @@ const orNull =
   (value) =>
     value === null ? null : read(value);
 
-const orElse =
-  <T, E>(read: Read<T>, otherwise: E): Read<T | E> =>
+/** Reads what an answer may leave out, or an older API does not say. */
+const ifSaid =
+  <T>(read: Read<T>): Read<T | null> =>
   (value) =>
-    value === undefined ? otherwise : read(value);
+    value === undefined || value === null ? null : read(value);
 
 const list =
   <T>(read: Read<T>): Read<T[]> =>
@@ -158,25 +159,21 @@ const correction: Read<models.Correction> = shape({
   reason: orNull(text),
   by: orNull(text),
   created_at: instant,
-  changes: orElse(
-    (changes) =>
-      Object.fromEntries(
-        Object.entries(object(changes)).map(([name, change]) => [
-          camel(name),
-          object(
-            name === "value_usd"
-              ? mapped(change, (item) => (item instanceof Decimal ? item.text : item))
-              : plain(change),
-          ),
-        ]),
-      ),
-    null,
+  changes: ifSaid((changes) =>
+    Object.fromEntries(
+      Object.entries(object(changes)).map(([name, change]) => [
+        camel(name),
+        object(
+          name === "value_usd" ? mapped(change, (item) => (item instanceof Decimal ? item.text : item)) : plain(change),
+        ),
+      ]),
+    ),
   ),
 });
 
 const total = { count: whole, value_usd: amount };
 const period = { ...total, from: text, to: text };
-const dated = orElse(list(shape({ ...total, date: text })), []);
+const dated: Read<models.DayTotal[]> = (value = []) => list(shape({ ...total, date: text }))(value);
 
 const totals = shape({
   ...period,
@@ -190,7 +187,7 @@ const totals = shape({
   by_day: dated,
   by_week: dated,
   by_month: dated,
-  previous: orElse(shape(period), null),
+  previous: ifSaid(shape(period)),
 });
 
 const bounds = {
@@ -204,6 +201,9 @@ const bounds = {
   created_at: instant,
   expires_at: orNull(instant),
   last_used_at: orNull(instant),
+  made_by: ifSaid(named),
+  rotated_by: ifSaid(named),
+  rotated_at: ifSaid(instant),
 };
 
 const agentKey: Read<models.AgentKey> = shape(bounds);
@@ -248,7 +248,7 @@ export const history = (reply: Reply): models.History =>
   shaped(reply, shape({ outcome, corrections: list(correction) }));
 
 export const page = (reply: Reply): models.Page =>
-  shaped(reply, shape({ outcomes: list(outcome), next_cursor: orElse(orNull(text), null) }));
+  shaped(reply, shape({ outcomes: list(outcome), next_cursor: ifSaid(text) }));
 
 /** Reads one result for each item, which were sent with these keys. */
 export const results = (reply: Reply, keys: unknown[]): models.Result[] =>

@@ -273,6 +273,11 @@ export interface AgentKey {
   expiresAt: string | null;
   /** The hour in which it was last used. */
   lastUsedAt: string | null;
+  /** By whose call; null where it never was, or is not known. */
+  madeBy: "session" | "platform" | null;
+  rotatedBy: "session" | "platform" | null;
+  /** When it was last rotated. */
+  rotatedAt: string | null;
 }
 
 /** A key that was just made or rotated: its text, `key`, is told this once. */

@@ -372,6 +372,9 @@ def _bounds(item: dict[str, Any]) -> dict[str, Any]:
         "scopes": tuple(map(_text, item["scopes"])),
         **{name: _instant_or_none(item[name]) for name in ("expires_at", "last_used_at")},
         "created_at": _instant(item["created_at"]),
+        # An older API does not say so, and would have made a key all the same.
+        **{name: _text_or_none(item.get(name)) for name in ("made_by", "rotated_by")},
+        "rotated_at": _instant_or_none(item.get("rotated_at")),
     }
 
 

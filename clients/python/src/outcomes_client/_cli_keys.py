@@ -92,7 +92,9 @@ def list_(
     if json:
         print_json([one.as_dict() for one in keys])
         return
-    table = grid("Id", "Name", "Agent", "Types", *numbers("At most"), "Scopes", "Ends", "Last used")
+    table = grid(
+        "Id", "Name", "Agent", "Types", *numbers("At most"), "Scopes", "Ends", "Last used", "Made by", "Rotated"
+    )
     for one in keys:
         table.add_row(
             printable(one.id),
@@ -103,6 +105,8 @@ def list_(
             printable(", ".join(one.scopes)),
             local(one.expires_at) or "never",
             local(one.last_used_at) or "never",
+            printable(one.made_by or ""),
+            f"{local(one.rotated_at)} by {printable(one.rotated_by or 'unknown')}" if one.rotated_at else "",
         )
     console().print(table if keys else "No keys.")
 

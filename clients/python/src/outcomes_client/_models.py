@@ -301,6 +301,7 @@ class AgentKey:
     """Describes a key that a user made for an agent; what is None is no bound.
 
     `max_value_usd` is the greatest magnitude of one outcome's value, `last_used_at` the hour in which it was last used.
+    `made_by` and `rotated_by` (the last time) are `session` or `platform`, or None where it never was, or is not known.
     """
 
     id: str
@@ -313,6 +314,9 @@ class AgentKey:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    made_by: str | None
+    rotated_by: str | None
+    rotated_at: datetime | None
 
     def as_dict(self) -> dict[str, Any]:
         """Make the description as the API lists it; `max_value_usd` stays a Decimal."""
@@ -327,6 +331,9 @@ class AgentKey:
             "created_at": _text(self.created_at),
             "expires_at": _text(self.expires_at),
             "last_used_at": _text(self.last_used_at),
+            "made_by": self.made_by,
+            "rotated_by": self.rotated_by,
+            "rotated_at": _text(self.rotated_at),
         }
 
 
