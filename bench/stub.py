@@ -40,8 +40,8 @@ def answer(operation: str, request: bytes) -> bytes:
             [(table, wanted)] = json.loads(request)["RequestItems"].items()
             read = [ITEMS[0] | key for key in wanted["Keys"] if "created_at" in key]  # no idempotency key is remembered
             return compact({"Responses": {table: read}, "UnprocessedKeys": {}})
-        case "BatchWriteItem":
-            return b'{"UnprocessedItems":{}}'
+        case "BatchExecuteStatement":
+            return compact({"Responses": [{"TableName": "outcomes"}] * len(json.loads(request)["Statements"])})
         case "GetSecretValue":
             return compact({"Name": "session", "SecretString": SESSION_SECRET, "VersionStages": ["AWSCURRENT"]})
         case "PutItem" | "TransactWriteItems":
@@ -84,8 +84,14 @@ class Service(asyncio.Protocol):
             self.counts.clear()
         else:
             self.counts[operation] += 1
-            # Only what is read depends on what was asked, and that is always the same.
-            key = operation, request if operation.endswith((".Query", ".GetItem", ".BatchGetItem")) else b""
+            # Only what is read depends on what was asked, and that is always the same; of what is inserted, how many.
+            match operation.partition(".")[2]:
+                case "Query" | "GetItem" | "BatchGetItem":
+                    key = operation, request
+                case "BatchExecuteStatement":
+                    key = operation, b"%d" % request.count(b'{"Statement":')
+                case _:
+                    key = operation, b""
             if key not in self.answers:
                 self.answers[key] = answer(operation, request)
             body = self.answers[key]

@@ -6,6 +6,7 @@ moto offers no hook for it: importing this module has it use these classes from 
 import base64
 import json
 import pickle
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy, deepcopy
@@ -23,7 +24,7 @@ from moto.core.request import Request
 from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model, method_names_from_class
 from moto.dynamodb.comparisons import ConditionExpressionParser, get_comparison_func
-from moto.dynamodb.exceptions import ItemSizeTooLarge
+from moto.dynamodb.exceptions import ConditionalCheckFailed, DynamodbException, ItemSizeTooLarge
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import RESULT_SIZE_LIMIT
@@ -42,6 +43,7 @@ TARGET = "DynamoDB_20120810."
 """The beginning of the header X-Amz-Target of a call, before the operation's name."""
 
 ABOUT_ITEMS = {
+    "BatchExecuteStatement",
     "BatchGetItem",
     "BatchWriteItem",
     "DeleteItem",
@@ -59,6 +61,10 @@ JSON = "application/x-amz-json-1.0"
 
 MAX_ITEM_BYTES = 405_000
 """The size that moto takes an item to have at most."""
+
+_INSERT = re.compile(r'INSERT INTO "([^"]+)" VALUE \{([^{}]+)\}')
+_PLACE = re.compile(r"'(\w+)':\?")
+"""A statement that inserts an item, and each of its attributes, whose value is a parameter."""
 
 _EXPRESSIONS = {"hash_key_conditions", "range_key_conditions"}
 
@@ -216,6 +222,26 @@ class Handler(DynamoHandler):
             super().parse_parameters(request)
 
     @override
+    def batch_execute_statement(self) -> ActionResult:
+        """Insert items. moto copies all items of all tables for each statement, and puts over what is there already."""
+        statements = [(_INSERT.fullmatch(each["Statement"]), each["Parameters"]) for each in self.body["Statements"]]
+        return ActionResult({"Responses": [self._inserted(insert, values) for insert, values in statements]})
+
+    def _inserted(self, insert: re.Match[str] | None, values: list[Any]) -> dict[str, Any]:
+        if not insert:
+            return _statement_error("ValidationError", "the local stack inserts items, and no more")
+        name, attributes = insert.groups()
+        item = dict(zip(_PLACE.findall(attributes), values, strict=True))
+        try:
+            table = self.dynamodb_backend.get_table(name)
+            table.put_item(item, condition_expression=f"attribute_not_exists({table.hash_key_attr})")
+        except ConditionalCheckFailed:
+            return {"TableName": name} | _statement_error("DuplicateItem", "Duplicate primary key exists in table")
+        except DynamodbException as error:
+            return {"TableName": name} | _statement_error("ValidationError", str(error.message))
+        return {"TableName": name}
+
+    @override
     def serialized(self, action_result: ActionResult) -> Any:
         operation, answer = self._get_action(), action_result.result
         if operation not in ABOUT_ITEMS or not isinstance(answer, dict):
@@ -232,6 +258,11 @@ class Handler(DynamoHandler):
         if "status" in headers:
             headers["status"] = str(headers["status"])
         return headers, body
+
+
+def _statement_error(code: str, message: str) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html"""
+    return {"Error": {"Code": code, "Message": message}}
 
 
 def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:

@@ -135,7 +135,12 @@ PUT: dict[str, Any] = {
 ABSENT = {"ConditionExpression": "attribute_not_exists(user_id)", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 OF_USER = {"KeyConditionExpression": "user_id = :user", "ExpressionAttributeValues": {":user": {"S": "1"}}}
 SET = {"UpdateExpression": "SET title = :title", "ExpressionAttributeValues": {":title": {"S": "second"}}}
+INSERT: dict[str, Any] = {
+    "Statement": f"INSERT INTO \"{OUTCOMES}\" VALUE {{'user_id':?,'created_at':?,'B':?,'value_usd':?}}",
+    "Parameters": [{"S": "1"}, {"S": "new"}, {"B": "AP8="}, {"N": "12345678901234567890.50"}],
+}
 CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("BatchExecuteStatement", {"Statements": [INSERT]}),
     ("BatchGetItem", {"RequestItems": {OUTCOMES: {"Keys": [AT["Key"]]}}}),
     ("BatchWriteItem", {"RequestItems": {OUTCOMES: [{"PutRequest": {"Item": PUT["Item"]}}]}}),
     ("DeleteItem", AT | {"ReturnValues": "ALL_OLD"}),
@@ -219,3 +224,31 @@ def test_an_update_makes_pages_smaller_when_it_makes_an_item_larger(client: Any)
             TableName=OUTCOMES, Key=key, UpdateExpression="SET title = :title", ExpressionAttributeValues=large
         )
     assert [page["Count"] for page in _query(client)] == [3, 3]
+
+
+def test_an_insertion_changes_nothing_that_is_there_and_holds_up_no_other(client: Any) -> None:
+    _put(client, "1", 1)
+    statement = f"INSERT INTO \"{OUTCOMES}\" VALUE {{'user_id':?,'created_at':?,'title':?}}"
+    there, new = ([{"S": "1"}, {"S": key}, {"S": "second"}] for key in ("001", "002"))
+    answer = client.batch_execute_statement(
+        Statements=[{"Statement": statement, "Parameters": values} for values in (there, new)]
+    )
+    codes = [each.get("Error", {}).get("Code") for each in answer["Responses"]]
+    assert codes == ["DuplicateItem", None]
+    assert {each["TableName"] for each in answer["Responses"]} == {OUTCOMES}
+    items = client.scan(TableName=OUTCOMES)["Items"]
+    assert [(item["created_at"]["S"], item["title"]["S"]) for item in items] == [("001", "first"), ("002", "second")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (f"INSERT INTO \"{OUTCOMES}\" VALUE {{'user_id':?}}", [{"S": "1"}]),
+        (f"INSERT INTO \"{OUTCOMES}\" VALUE {{'user_id':?,'created_at':?}}", [{"S": "1"}, {"N": "1"}]),
+        (f'DELETE FROM "{OUTCOMES}" WHERE user_id = ?', [{"S": "1"}]),  # noqa: S608 (our own)
+    ],
+    ids=["without its key", "with a key of another type", "not an insertion"],
+)
+def test_a_statement_that_cannot_be_is_told_so(client: Any, statement: str, values: list[Any]) -> None:
+    answer = client.batch_execute_statement(Statements=[{"Statement": statement, "Parameters": values}])
+    assert [each["Error"]["Code"] for each in answer["Responses"]] == ["ValidationError"]

@@ -45,7 +45,7 @@ USER = session(42)
 KEYS = ["a", "b", "c"]
 VALUES = ["0", "1", "2.5", "-4"]
 STORES = [app.store for app in (record_outcome, list_outcomes, summarize_outcomes)] + [record_batch.ledger.store]
-EVERY_CALL = {"PutItem", "TransactWriteItems", "BatchWriteItem", "Query"}
+EVERY_CALL = {"PutItem", "TransactWriteItems", "BatchExecuteStatement", "Query"}
 
 
 def cancels(code: str) -> Fault:

@@ -33,8 +33,8 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:BatchGetItem", IDEMPOTENCY),
     },
     "RecordBatchFunction": {
-        ("dynamodb:BatchWriteItem", OUTCOMES),
-        ("dynamodb:PutItem", OUTCOMES),
+        ("dynamodb:PartiQLInsert", OUTCOMES),
+        ("dynamodb:PutItem", OUTCOMES, "TransactWriteItems"),
         ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
         ("dynamodb:BatchGetItem", IDEMPOTENCY),
     },

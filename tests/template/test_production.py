@@ -501,6 +501,8 @@ def test_an_alarm_looks_at_what_is_this_stack_s(deployed: Deployment) -> None:
                     assert dimensions == {}, name
 
 
+CALLED = {"PartiQLInsert": "BatchExecuteStatement"}
+"""Operations that are not called what the action is that allows them."""
 READS = {"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"}
 
 
@@ -511,7 +513,8 @@ def calls_of_tables(template: Deployment) -> set[tuple[str, str]]:
         writes: set[str] = set()
         transactions: set[str] = set()
         for statement in statements(template, function):
-            service, operation = statement["Action"].split(":")
+            service, action = statement["Action"].split(":")
+            operation = CALLED.get(action, action)
             if service == "dynamodb":
                 resources = statement["Resource"]
                 tables = {arn.split("/")[1] for arn in ([resources] if isinstance(resources, str) else resources)}

@@ -36,8 +36,8 @@ SUMMARY = ["add_up", "add_up", "_keep_adding", "recorded_since", "_outcomes", "_
         (
             record_batch,
             proxy_event("POST", authorizer=KEY, body={"outcomes": [OUTCOME]}),
-            "BatchWriteItem",
-            ["record_all", "_put"],
+            "BatchExecuteStatement",
+            ["record_all", "_insert"],
         ),
         (list_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["page"]),
         (export_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["export", "fill"]),

@@ -123,7 +123,7 @@ def test_the_name_of_the_header_has_no_case(header: str) -> None:
 @pytest.mark.parametrize(("key", "operation"), [("k", "TransactWriteItems"), (None, "PutItem")])
 def test_recording_is_one_call(key: str | None, operation: str) -> None:
     headers = {"Idempotency-Key": key} if key else {}
-    operations = {"PutItem", "GetItem", "Query", "TransactWriteItems", "BatchWriteItem"}
+    operations = {"PutItem", "GetItem", "Query", "TransactWriteItems", "BatchExecuteStatement"}
     with faulty(app.store.dynamodb, operations, fine) as calls:
         app.handler(proxy_event("POST", authorizer=KEY, body=VALID, headers=headers), None)
     assert calls == [operation]

@@ -55,7 +55,7 @@ def remembered(ledger: Ledger) -> Any:
 
 
 KEY = idempotency_hash(Caller(), outcome(), "order-1")
-WRITES = {"BatchWriteItem", "TransactWriteItems"}
+WRITES = {"BatchExecuteStatement", "TransactWriteItems"}
 
 
 def test_the_same_key_and_fields_give_the_first_answer_again(ledger: Ledger) -> None:
@@ -237,7 +237,7 @@ def test_a_batch_takes_few_calls(ledger: Ledger, plain: int, keyed: int, writes:
     batch = entries(plain) + entries(keyed, "k")
     with faulty(ledger.store.dynamodb, WRITES, fine) as calls:
         results = ledger.record_all(batch)
-    assert (calls.count("BatchWriteItem"), calls.count("TransactWriteItems")) == (writes, transactions)
+    assert (calls.count("BatchExecuteStatement"), calls.count("TransactWriteItems")) == (writes, transactions)
     ids = [result.id for result in results if isinstance(result, Recorded) and not result.replayed]
     assert len(set(ids)) == plain + keyed == len(stored(ledger))
 
@@ -300,21 +300,23 @@ def test_what_conflicts_to_the_end_leaves_all_others_their_time(
     assert all(isinstance(result, Recorded) for result in others)
 
 
-def leaving(count: int) -> Fault:
-    """Take all but the last `count` outcomes of a BatchWriteItem."""
+def leaving(count: int, code: str = "ThrottlingError") -> Fault:
+    """Take all but the last `count` outcomes of a batch."""
 
     def fault(request: Request, _send: Send) -> Reply:
-        puts = request.body["RequestItems"]["OutcomesTable"]
-        taken = len(puts) - count
+        statements = request.body["Statements"]
+        taken = len(statements) - count
         if taken > 0:
-            aws_client("dynamodb").batch_write_item(RequestItems={"OutcomesTable": puts[:taken]})
-        return answered(200, {"UnprocessedItems": {"OutcomesTable": puts[max(taken, 0) :]}})
+            aws_client("dynamodb").batch_execute_statement(Statements=statements[:taken])
+        responses: list[Any] = [{"TableName": "OutcomesTable"}] * max(taken, 0)
+        left = {"TableName": "OutcomesTable", "Error": {"Code": code, "Message": code}}
+        return answered(200, {"Responses": responses + [left] * (len(statements) - len(responses))})
 
     return fault
 
 
 def test_what_the_table_leaves_unprocessed_is_sent_again_as_long_as_it_takes_some(ledger: Ledger) -> None:
-    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaving(5), leaving(2), fine) as calls:
+    with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(5), leaving(2), fine) as calls:
         results = ledger.record_all(entries(7))
     assert len(calls) == 3
     assert all(isinstance(result, Recorded) for result in results)
@@ -322,7 +324,7 @@ def test_what_the_table_leaves_unprocessed_is_sent_again_as_long_as_it_takes_som
 
 
 def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: Ledger) -> None:
-    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaving(3)) as calls:
+    with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(3)) as calls:
         *taken, one, two, three = ledger.record_all(entries(7))
     assert len(calls) == 2
     assert all(isinstance(result, Recorded) for result in taken)
@@ -334,10 +336,75 @@ def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outcomes.storage.attempts.Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
-    with faulty(ledger.store.dynamodb, "BatchWriteItem", leaving(1)):
+    with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1)):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
     assert isinstance(last, TimeoutError)
+
+
+@pytest.mark.parametrize("prefix", [None, "k"])
+def test_an_attempt_that_comes_once_more_puts_nothing_over_a_correction(ledger: Ledger, prefix: str | None) -> None:
+    """Of the attempts that were lost, one comes after what it recorded was voided."""
+    late: list[Send] = []
+
+    def hold(_request: Request, send: Send) -> Reply:
+        late.append(send)
+        raise TimeoutError("timed out")
+
+    with faulty(ledger.store.dynamodb, WRITES, hold, fine):
+        assert all(isinstance(result, Recorded) for result in ledger.record_all(entries(3, prefix)))
+    voided = [item | {"standing": {"S": "void"}, "version": {"N": "1"}} for item in stored(ledger)]
+    for item in voided:
+        aws_client("dynamodb").put_item(TableName=ledger.store.table, Item=item)
+    late[0]()
+    assert stored(ledger) == voided
+
+
+def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: Ledger) -> None:
+    full = outcome(
+        description='it\'s "quoted" -- ?',
+        valueUsd=Decimal("-123456789012345.123456789"),
+        agentId=Decimal(7),
+        metadata={"key'": ["'", Decimal("1.0")]},
+        occurredAt="2026-01-01T00:00:00Z",
+    )
+    [batched] = ledger.record_all([Entry(full, None, "key")])
+    assert isinstance(batched, Recorded)
+    alone = ledger.store.add(full, "key")
+    of_batch, of_one = sorted(stored(ledger), key=lambda item: item["created_at"]["S"].endswith(alone))
+    assert of_batch == of_one | {"created_at": of_batch["created_at"]}
+    assert of_batch["created_at"]["S"].endswith(batched.id)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("DuplicateItem", Recorded),
+        ("ThrottlingError", Busy),
+        ("ProvisionedThroughputExceeded", Busy),
+        ("RequestLimitExceeded", Busy),
+        # It may be there: only on what is there somebody else's transaction can be.
+        ("TransactionConflict", CallFailed),
+        ("InternalServerError", CallFailed),
+        ("ValidationError", CallFailed),
+        ("AccessDenied", CallFailed),
+        ("Unheard", CallFailed),
+    ],
+)
+def test_what_becomes_of_a_statement_is_the_end_of_its_outcome_alone(ledger: Ledger, code: str, expected: Any) -> None:
+    with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1, code)):
+        first, last = ledger.record_all(entries(2))
+    assert isinstance(first, Recorded)
+    assert isinstance(last, expected)
+
+
+@pytest.mark.parametrize("code", ["ThrottlingError", "TransactionConflict", "InternalServerError"])
+def test_a_statement_that_failed_for_a_moment_is_sent_again(ledger: Ledger, code: str) -> None:
+    with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1, code), fine) as calls:
+        results = ledger.record_all(entries(2))
+    assert len(calls) == 2
+    assert all(isinstance(result, Recorded) for result in results)
+    assert len(stored(ledger)) == 2
 
 
 THROTTLING = ["ThrottlingError", "ProvisionedThroughputExceeded"]
@@ -384,9 +451,9 @@ def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Ledger) ->
         ("TransactWriteItems", [vanished, cancelled("ThrottlingError", "None")]),
         ("TransactWriteItems", [vanished, cancelled(*CONFLICT), error(THROTTLED)]),
         ("TransactWriteItems", [vanished, cancelled(*CONFLICT)]),
-        ("BatchWriteItem", [vanished, error(THROTTLED)]),
-        ("BatchWriteItem", [vanished, leaving(1)]),
-        ("BatchWriteItem", [vanished, leaving(1), error(THROTTLED)]),
+        ("BatchExecuteStatement", [vanished, error(THROTTLED)]),
+        ("BatchExecuteStatement", [vanished, leaving(1)]),
+        ("BatchExecuteStatement", [vanished, leaving(1), error(THROTTLED)]),
     ],
 )
 def test_what_may_have_been_stored_is_not_refused(
@@ -452,7 +519,7 @@ def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, trouble: Fault
 ) -> None:
     monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
-    with faulty(ledger.store.dynamodb, "BatchWriteItem", trouble):
+    with faulty(ledger.store.dynamodb, "BatchExecuteStatement", trouble):
         plain, keyed = ledger.record_all(entries(1) + entries(1, "k"))
     assert isinstance(plain, Exception)
     assert isinstance(keyed, Recorded)
@@ -460,6 +527,14 @@ def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
         keyed, plain = ledger.record_all(entries(1, "j") + entries(1))
     assert isinstance(keyed, Exception)
     assert isinstance(plain, Recorded)
+
+
+@pytest.mark.parametrize("answer", [{}, {"Responses": []}, {"Responses": [None]}, {"Responses": [{"Error": {}}]}])
+def test_what_says_nothing_of_an_outcome_does_not_say_that_it_is_stored(ledger: Ledger, answer: Any) -> None:
+    with faulty(ledger.store.dynamodb, "BatchExecuteStatement", lambda _request, _send: answered(200, answer)):
+        [result] = ledger.record_all(entries(1))
+    assert isinstance(result, Exception)
+    assert not isinstance(result, Busy)
 
 
 @pytest.mark.parametrize("lacking", ["fingerprint", "user_id", "created_at"])

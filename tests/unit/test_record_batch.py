@@ -157,7 +157,7 @@ def test_a_page_elsewhere_is_forbidden() -> None:
 def test_what_the_table_does_not_take_is_said_item_by_item_and_logged_once(
     trouble: Any, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    with faulty(app.ledger.store.dynamodb, "BatchWriteItem", trouble):
+    with faulty(app.ledger.store.dynamodb, "BatchExecuteStatement", trouble):
         answer = record(VALID, VALID | {"idempotencyKey": "k"}, VALID)
     assert statuses(answer) == ["failed", "created", "failed"]
     assert answer["results"][0] == {"status": "failed", "error": "Failed to record outcome", "retryable": True}
@@ -171,7 +171,7 @@ def test_what_the_table_does_not_take_is_said_item_by_item_and_logged_once(
 def test_what_a_busy_table_does_not_take_is_counted_and_not_logged(
     log: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with faulty(app.ledger.store.dynamodb, "BatchWriteItem", error(THROTTLED)):
+    with faulty(app.ledger.store.dynamodb, "BatchExecuteStatement", error(THROTTLED)):
         answer = record(VALID, VALID | {"idempotencyKey": "k"}, VALID)
     assert statuses(answer) == ["failed", "created", "failed"]
     assert answer["results"][0] == {"status": "failed", "retryable": True, "error": "Busy"}

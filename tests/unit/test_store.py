@@ -9,11 +9,12 @@ from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy
 from outcomes.storage import ulid
+from outcomes.storage.connection import Reply
 from outcomes.storage.dynamodb import CallFailed
 from outcomes.storage.store import OutcomeStore
 
 from tests.aws import aws_client
-from tests.faults import DENIED, THROTTLED, error, faulty, fine, unreachable
+from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, lost, unreachable, vanished
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 
@@ -118,6 +119,34 @@ def test_a_passing_fault_is_tried_again_with_the_same_item(store: OutcomeStore) 
     assert len(calls) == 3
     [item] = stored(store)
     assert item["created_at"]["S"].endswith(id_)
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize(
+    "attempts", [[lost], [lost, lost], [vanished, lost], [error("InternalServerError", status=500)]]
+)
+def test_an_outcome_that_an_earlier_attempt_put_is_recorded(store: OutcomeStore, attempts: Any) -> None:
+    with faulty(store.dynamodb, "PutItem", *attempts, fine):
+        id_ = store.add(outcome(), "key")
+    [item] = stored(store)
+    assert item["created_at"]["S"].endswith(id_)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_an_attempt_that_comes_late_puts_nothing_over_a_correction(store: OutcomeStore) -> None:
+    late: list[Send] = []
+
+    def hold(_request: Request, send: Send) -> Reply:
+        late.append(send)
+        raise TimeoutError("timed out")
+
+    with faulty(store.dynamodb, "PutItem", hold, fine):
+        store.add(outcome(), "key")
+    [item] = stored(store)
+    voided = item | {"standing": {"S": "void"}, "version": {"N": "1"}}
+    aws_client("dynamodb").put_item(TableName=store.table, Item=voided)
+    late[0]()
+    assert stored(store) == [voided]
 
 
 def test_an_id_is_a_ulid_of_its_millisecond() -> None:

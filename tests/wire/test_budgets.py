@@ -75,6 +75,9 @@ def unfinished(request: Received) -> bytes:
             return http(400, {"__type": "a#TransactionCanceledException", **conflict})
         case "UpdateItem":
             return http(400, {"__type": "a#TransactionConflictException"})
+        case "BatchExecuteStatement":
+            throttled = [{"Error": {"Code": "ThrottlingError", "Message": "told"}} for _ in body["Statements"][1:]]
+            return http(200, {"Responses": [{"TableName": "OutcomesTable"}, *throttled]})
         case "BatchWriteItem":
             [(table, puts)] = body["RequestItems"].items()
             return http(200, {"UnprocessedItems": {table: puts[1:]} if puts[1:] else {}})

@@ -22,7 +22,7 @@ from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyRe
 from outcomes.storage import ulid
 from outcomes.storage.attempts import THROTTLED, Deadline
 from outcomes.storage.dynamodb import CallFailed, Item, TransactionCanceled
-from outcomes.storage.store import OutcomeStore, new_item
+from outcomes.storage.store import NOT_THERE, OutcomeStore, new_item
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
@@ -34,8 +34,8 @@ OUTCOMES_PER_TRANSACTION = 50
 """TransactWriteItems takes 100 actions, an outcome is two:
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
-OUTCOMES_PER_WRITE = 25
-"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
+OUTCOMES_PER_BATCH = 25
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html"""
 
 
 class Entry(NamedTuple):
@@ -113,8 +113,8 @@ class Ledger:
         deadline = Deadline()
         remembered = self._look_up({draft.key for draft in drafts if draft.once and draft.row.id in refused}, deadline)
         stored: dict[str, Row | Exception] = {}
-        for group in batched(plain, OUTCOMES_PER_WRITE, strict=False):
-            stored |= self._put(group, deadline)
+        for group in batched(plain, OUTCOMES_PER_BATCH, strict=False):
+            stored |= self._insert(group, deadline)
         stored |= self._put_once(batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False), deadline)
         results: list[Recorded | Exception] = []
         for draft in drafts:
@@ -192,31 +192,47 @@ class Ledger:
         return stored | _doubtful(stored, uncertain)
 
     def _puts(self, draft: "_Draft") -> tuple[dict[str, Any], dict[str, Any]]:
-        return {"Put": {"TableName": self.store.table, "Item": draft.item}}, remember(self.table, draft.key, draft.row)
+        put = {"TableName": self.store.table, "Item": draft.item, "ConditionExpression": NOT_THERE}
+        return {"Put": put}, remember(self.table, draft.key, draft.row)
 
-    def _put(self, drafts: "Sequence[_Draft]", deadline: Deadline) -> "dict[str, Row | Exception]":
-        """Put outcomes that have no idempotency key. To each, its row, or why there is none."""
-        waiting = {draft.row.created_at: draft for draft in drafts}
-        stored: dict[str, Row | Exception] = {draft.key: draft.row for draft in drafts}
+    def _insert(self, drafts: "Sequence[_Draft]", deadline: Deadline) -> "dict[str, Row | Exception]":
+        """Insert outcomes that have no idempotency key. To each, its row, or why there is none."""
+        stored: dict[str, Row | Exception] = {}
         uncertain: set[str] = set()
+        waiting = list(drafts)
         try:
             while waiting:
                 deadline.check()
-                puts = [{"PutRequest": {"Item": draft.item}} for draft in waiting.values()]
-                request = {"RequestItems": {self.store.table: puts}}
-                answer = self.store.dynamodb.call("BatchWriteItem", request, recorded_at=_oldest(waiting.values()))
+                request = {"Statements": [_insertion(self.store.table, draft.item) for draft in waiting]}
+                answer = self.store.dynamodb.call("BatchExecuteStatement", request, recorded_at=_oldest(waiting))
                 if answer.maybe_done:
-                    uncertain |= {draft.key for draft in waiting.values()}
-                left = answer["UnprocessedItems"].get(self.store.table, [])
+                    uncertain |= {draft.key for draft in waiting}
+                left = []
+                for draft, response in zip(waiting, answer["Responses"], strict=True):
+                    code = response["Error"]["Code"] if "Error" in response else _THERE
+                    if code == _THERE:
+                        stored[draft.key] = draft.row
+                    elif code in _UNPROCESSED | _UNKNOWN:
+                        left.append(draft)
+                        uncertain |= {draft.key} if code in _UNKNOWN else set()
+                    else:
+                        stored[draft.key] = CallFailed(f"BatchExecuteStatement: {response['Error']}")
                 if len(left) == len(waiting):
                     raise Busy
-                waiting = {key: waiting[key] for put in left if (key := put["PutRequest"]["Item"]["created_at"]["S"])}
+                waiting = left
                 if waiting:
                     deadline.wait()
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
-            stored |= dict.fromkeys((draft.key for draft in waiting.values()), failure)
+            stored |= dict.fromkeys((draft.key for draft in waiting), failure)
         return stored | _doubtful(stored, uncertain)
 
+
+_THERE = "DuplicateItem"
+_UNPROCESSED = THROTTLED | {"RequestLimitExceeded"}
+_UNKNOWN = {"InternalServerError", "TransactionConflict"}
+"""Codes of statements: an item with this random id, so that an earlier attempt inserted it; nothing was inserted; it
+may have been, or was before, as somebody is just correcting it.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html"""
 
 _NOT_CANCELLED = "NotCancelled"
 _UNREADABLE = "Unreadable"
@@ -267,6 +283,13 @@ def remember(table: str, key: str, row: Row) -> dict[str, Any]:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
     }
+
+
+def _insertion(table: str, item: Item) -> dict[str, Any]:
+    """Make the statement that inserts an item unless one with its key is there: PartiQL, as BatchWriteItem knows no
+    condition. Values are parameters, so that none is ever read as PartiQL, and numbers stay text."""
+    values = ",".join([f"'{name}':?" for name in item])
+    return {"Statement": f'INSERT INTO "{table}" VALUE {{{values}}}', "Parameters": list(item.values())}
 
 
 def is_remembered(item: Item) -> bool:

@@ -27,7 +27,7 @@ from outcomes.contract.standing import RECORDED, VOID, Fact
 from outcomes.errors import Busy
 from outcomes.storage import cursor as cursors
 from outcomes.storage import ulid
-from outcomes.storage.dynamodb import DynamoDB, Item, Limits
+from outcomes.storage.dynamodb import ConditionFailed, DynamoDB, Item, Limits
 
 if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
@@ -40,6 +40,10 @@ LIMITS = Limits(attempts=3, connect=1, read=2, total=12)
 
 PAGE_SECONDS = 6.0
 """No call for a page begins later than this; with the 12 s of a call, that is below the function's timeout."""
+
+NOT_THERE = "attribute_not_exists(user_id)"
+"""The condition of each write of a new outcome. An attempt whose answer was lost, or that lands minutes after another
+was answered, would else put what was recorded over what was corrected meanwhile."""
 
 _IN_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
 _LAST = "~"
@@ -98,10 +102,14 @@ class OutcomeStore:
 
         recorded_by: `Caller.recorded_by`.
         """
-        # Fixed before the call: its further attempts write the same item again.
+        # Fixed before the call: its further attempts put the same item.
         id_, item = new_item(outcome, recorded_by, milliseconds)
         recorded_at = ulid.milliseconds(id_) if milliseconds is None else None
-        self.dynamodb.call("PutItem", {"TableName": self.table, "Item": item}, recorded_at=recorded_at)
+        put = {"TableName": self.table, "Item": item, "ConditionExpression": NOT_THERE}
+        try:  # noqa: SIM105 (to load contextlib takes a millisecond of each start)
+            self.dynamodb.call("PutItem", put, recorded_at=recorded_at)
+        except ConditionFailed:
+            pass  # The id is random, and this call's alone: what is there was put by an attempt of it.
         return id_
 
     def page(
