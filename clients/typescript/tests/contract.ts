@@ -70,7 +70,9 @@ same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Cont
 same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
 same<Omit<ours.Correction, "by" | "changes">, Omit<Told<Contract["Correction"]>, "by" | "changes">>(true);
 // What the contract leaves out is empty or null here.
-same<Omit<ours.Summary, "previous">, Omit<Required<Told<Contract["Summary"]>>, "previous">>(true);
+type OrNull = "previous" | "otherAgents";
+same<Omit<ours.Summary, OrNull>, Omit<Required<Told<Contract["Summary"]>>, OrNull>>(true);
+same<ours.OtherAgents, NonNullable<Told<Contract["Summary"]>["otherAgents"]>>(true);
 same<ours.PeriodTotal, NonNullable<Told<Contract["Summary"]>["previous"]>>(true);
 
 /** The routes that the client calls. */
