@@ -16,7 +16,7 @@
  * What the API answers.
  * @typedef {{id: string, user_id: number, name: string, agent_id: number | null, outcome_types: string[] | null,
  *   max_value_usd: string | null, scopes: string[], created_at: string, expires_at: string | null,
- *   last_used_at: string | null}} Key
+ *   last_used_at: string | null, made_by?: string | null, rotated_by?: string | null, rotated_at?: string | null}} Key
  * @typedef {Key & {key: string}} NewKey
  */
 
@@ -39,6 +39,11 @@ const SCOPES = new Map([
   ["read", ["read", "Read your outcomes and totals, for an assistant."]],
   ["correct", ["correct", "Correct outcomes that were recorded before."]],
   ["backfill", ["backfill", "Record outcomes late, as of an earlier day."]],
+]);
+/** Whoever manages keys, in words. */
+const BY = new Map([
+  ["session", " by you"],
+  ["platform", " by the platform"],
 ]);
 /** Hours for which a secret outlives its successor. */
 const OVERLAPS = new Map([
@@ -531,9 +536,17 @@ class OutcomeKeys extends HTMLElement {
      */
     const time = (instant, words) =>
       html("time", { datetime: instant, title: exactTime.format(new Date(instant)) }, words);
-    const { created_at: made, last_used_at: used, expires_at: end } = key;
+    const { created_at: made, rotated_at: rotated, last_used_at: used, expires_at: end } = key;
+    /**
+     * @param {string} words
+     * @param {string} instant
+     * @param {string | null} [who]
+     */
+    const done = (words, instant, who) =>
+      html("span", {}, words, time(instant, day.format(new Date(instant))), BY.get(who ?? "") ?? null);
     const facts = [
-      html("span", {}, "Made ", time(made, day.format(new Date(made)))),
+      done("Made ", made, key.made_by),
+      ...(rotated ? [done("Rotated ", rotated, key.rotated_by)] : []),
       html("span", {}, used ? "Last used " : "Never used", used ? time(used, ago(used)) : null),
     ];
     if (end) {

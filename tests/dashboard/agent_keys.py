@@ -50,6 +50,9 @@ class AgentKeys:
             "created_at": instant(NOW),
             "expires_at": None,
             "last_used_at": None,
+            "made_by": "session",
+            "rotated_by": None,
+            "rotated_at": None,
         } | fields
         self.kept.insert(0, key)
         return key
@@ -78,6 +81,7 @@ class AgentKeys:
                 self.kept = [key for key in self.kept if key["id"] != id_]
                 route.fulfill(json={"ok": True})
             case _ if verb == "rotate" and found:
+                found |= {"rotated_by": "session", "rotated_at": instant(NOW)}
                 route.fulfill(json=found | {"key": new_key(id_)})
             case _ if verb == "rotate":
                 route.fulfill(status=404, json={"error": "Not found"})

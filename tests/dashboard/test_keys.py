@@ -102,7 +102,8 @@ def unset(scene: Scene) -> None:
 
 def ready(scene: Scene) -> None:
     scene.keys.has("Last year's campaign", expires_at=instant(NOW - timedelta(days=90)), scopes=["record", "backfill"])
-    scene.keys.has("Assistant", scopes=["record", "read"], last_used_at=instant(NOW - timedelta(days=3)))
+    platform = {"made_by": "platform", "rotated_by": "platform", "rotated_at": instant(NOW - timedelta(days=5))}
+    scene.keys.has("Assistant", scopes=["record", "read"], last_used_at=instant(NOW - timedelta(days=3)), **platform)
     bounds = {"agent_id": 7, "outcome_types": ["deal_closed", "negotiation_complete"], "max_value_usd": 2500.5}
     scene.keys.has("Sales agent", **bounds, last_used_at=instant(NOW), expires_at=instant(NOW + timedelta(days=60)))
     scene.open_keys()
@@ -241,16 +242,27 @@ def test_a_largest_value_keeps_its_digits(open_keys: Open, page: Page, keys: Age
 
 
 USED: list[tuple[dict[str, Any], str]] = [
-    ({}, "Made Apr 15, 2026 · Never used"),
-    ({"last_used_at": instant(NOW - timedelta(minutes=59))}, "Made Apr 15, 2026 · Last used within the hour"),
-    ({"last_used_at": instant(NOW - timedelta(hours=5.9))}, "Made Apr 15, 2026 · Last used 5 hours ago"),
-    ({"last_used_at": instant(NOW - timedelta(days=20))}, "Made Apr 15, 2026 · Last used 2 weeks ago"),
-    ({"expires_at": "2026-05-01T03:59:59.000Z"}, "Made Apr 15, 2026 · Never used · Until Apr 30, 2026"),
-    ({"expires_at": instant(NOW)}, "Made Apr 15, 2026 · Never used · Expired Apr 15, 2026"),
+    ({}, "Made Apr 15, 2026 by you · Never used"),
+    ({"last_used_at": instant(NOW - timedelta(minutes=59))}, "Made Apr 15, 2026 by you · Last used within the hour"),
+    ({"last_used_at": instant(NOW - timedelta(hours=5.9))}, "Made Apr 15, 2026 by you · Last used 5 hours ago"),
+    ({"last_used_at": instant(NOW - timedelta(days=20))}, "Made Apr 15, 2026 by you · Last used 2 weeks ago"),
+    ({"expires_at": "2026-05-01T03:59:59.000Z"}, "Made Apr 15, 2026 by you · Never used · Until Apr 30, 2026"),
+    ({"expires_at": instant(NOW)}, "Made Apr 15, 2026 by you · Never used · Expired Apr 15, 2026"),
+    ({"made_by": "platform"}, "Made Apr 15, 2026 by the platform · Never used"),
+    (
+        {"rotated_by": "platform", "rotated_at": "2026-04-14T16:00:00.000Z"},
+        "Made Apr 15, 2026 by you · Rotated Apr 14, 2026 by the platform · Never used",
+    ),
+    (
+        {"made_by": "platform", "rotated_by": "session", "rotated_at": instant(NOW)},
+        "Made Apr 15, 2026 by the platform · Rotated Apr 15, 2026 by you · Never used",
+    ),
+    ({"made_by": None}, "Made Apr 15, 2026 · Never used"),
+    ({"made_by": "constructor"}, "Made Apr 15, 2026 · Never used"),
 ]
 
 
-def test_when_a_key_was_used_and_ends_is_told(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_who_made_a_key_when_it_was_used_and_ends_is_told(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     for fields, _ in reversed(USED):
         keys.has("Key", **fields)
     open_keys()
@@ -264,7 +276,7 @@ def test_figures_and_dates_are_written_as_the_viewer_writes_them(open_keys: Open
     keys.has("Key", max_value_usd=1234.5, last_used_at=instant(NOW - timedelta(hours=3)))
     open_keys()
     expect(rows(page)).to_contain_text("up to 1.234,50 $ each")
-    expect(rows(page)).to_contain_text("Made 15.04.2026 · Last used vor 3 Stunden")
+    expect(rows(page)).to_contain_text("Made 15.04.2026 by you · Last used vor 3 Stunden")
 
 
 def test_text_is_only_ever_text(open_keys: Open, page: Page, keys: AgentKeys) -> None:

@@ -1,5 +1,7 @@
 """Keys that a viewer makes in the page, used against the API itself."""
 
+import re
+
 import httpx
 import pytest
 from outcomes.contract import key_text
@@ -45,7 +47,7 @@ def test_a_key_records_within_its_bounds_and_the_list_tells_that_it_was_used(key
     key = take(keys, "Sales agent")
     words = "May record · for agent 7 only · only Deal closed · up to $500.50 each"
     expect(rows(keys).locator(".meta").first).to_have_text(words)
-    expect(rows(keys)).to_contain_text("Never used")
+    expect(rows(keys)).to_contain_text(" by you · Never used")
 
     assert record(ledger, key, valueUsd=500.5) == (200, [])
     assert record(ledger, key, valueUsd=500.51, agentId=8, outcomeType="task_complete") == (
@@ -69,6 +71,7 @@ def test_a_rotated_key_has_two_secrets_at_most_and_a_revoked_one_none(keys: Page
         button(keys, "Rotate").click()
         secrets.append(take(keys, "Sales agent"))
         assert [record(ledger, secret)[0] for secret in secrets] == expected
+        expect(rows(keys).locator(".meta").nth(1)).to_have_text(re.compile("Made .* by you · Rotated .* by you · "))
 
     button(keys, "Revoke Sales agent").click()
     button(keys, "Revoke for good").click()
