@@ -69,6 +69,7 @@ const LONGEST_BACKOFF_S = 300;
 const PART_TIMEOUT_MS = 120_000; // of some megabytes
 const PART_TRIES = 4;
 const LONGEST_REASON = 500;
+const ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/; // a ULID; all else below the endpoint is another route
 // A timer's delay is a signed 32-bit number; browsers take a longer one for none at all (HTML, "Timers").
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -1398,7 +1399,7 @@ class ValueDelivered extends HTMLElement {
     });
     const found = html("p", { class: "help", role: "status" });
     const linkedRows = html("ol", { class: "rows", role: "list" });
-    const unlinked = html("p", { class: "caption" });
+    const unlinked = html("p", { class: "caption", tabindex: -1 });
     const unlink = html("button", { type: "button", click: () => this.#unlink() }, "Close");
     const link = html(
       "div",
@@ -1630,7 +1631,12 @@ class ValueDelivered extends HTMLElement {
     if (early) await this.#readSummary(signal).catch(failed);
     await feed;
     const isAnswered = failures.length || (early && this.#patience);
+    const link = this.#linkDue && !failures.length ? this.#follow(signal).catch(failed) : null;
     if (this.#watching && !isAnswered) await this.#readSummary(signal).catch(failed);
+    await link;
+    // It stands below the totals, which move it when they come later.
+    const place = this.#root.activeElement;
+    if (link && this.#ui.link.contains(place)) place?.scrollIntoView({ block: "nearest" });
     // Also after a failure, for it is another server's. What is wrong there is no matter of the feed's.
     if (this.#watching) void this.#readCost();
     if (failures.length) throw failures[0];
@@ -1683,7 +1689,6 @@ class ValueDelivered extends HTMLElement {
       this.#floor = latest.next_cursor ? (latest.outcomes.at(-1)?.created_at ?? "") : "";
       for (const { id, version } of latest.outcomes) this.#seen.set(id, version);
     }
-    if (this.#linkDue) await this.#follow(signal);
     if (!this.#rowsDue) return;
     const page = latest && !this.#filtered ? latest : await this.#pageOfFeed(null, signal);
     this.#clearRows();
@@ -1827,10 +1832,12 @@ class ValueDelivered extends HTMLElement {
     const id = this.#linked;
     if (id !== null) {
       /** @type {Partial<History>} */
-      const { outcome } = await ask(this.#url(`/${id}`, {}), signal).catch((problem) => {
-        if (problem.kind !== "error" || problem.status < 400 || problem.status >= 429) throw problem;
-        return {};
-      });
+      const { outcome } = ID.test(id)
+        ? await ask(this.#url(`/${id}`, {}), signal).catch((problem) => {
+            if (problem.kind !== "error" || problem.status < 400 || problem.status >= 429) throw problem;
+            return {};
+          })
+        : {};
       if (id !== this.#linked) return;
       if (outcome?.id === id && isOutcome(outcome)) {
         this.#linkedRow = new Row(outcome, this.#house);
@@ -1839,7 +1846,8 @@ class ValueDelivered extends HTMLElement {
     }
     this.#linkDue = false;
     this.#render();
-    this.#linkedRow?.open();
+    if (this.#linkedRow) this.#linkedRow.open();
+    else unlinked.focus();
   }
 
   async #more() {
@@ -1984,7 +1992,7 @@ class ValueDelivered extends HTMLElement {
     agent.selectedIndex = Math.max(0, agent.selectedIndex);
     const isOther = before !== this.#sum;
     if (isOther) this.#rowsDue = true;
-    const linked = /^[\w-]+$/.exec(kept.get("outcome") ?? "")?.[0] ?? null;
+    const linked = kept.get("outcome") || null;
     if (linked !== this.#linked) this.#linkDue = true;
     this.#linked = linked;
     return isOther || this.#linkDue;
@@ -2224,7 +2232,7 @@ class ValueDelivered extends HTMLElement {
   get #state() {
     if (this.#problem && (this.#problem.kind === "signed-out" || !this.#watching)) return this.#problem.kind;
     if (!this.#watching) return "loading";
-    return this.#newest ? "ready" : "empty";
+    return this.#newest || this.#linked ? "ready" : "empty";
   }
 
   #render() {

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
@@ -181,17 +182,91 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     expect(linked.locator("strong")).to_have_text(["Long ago"])
 
 
-def test_a_link_to_what_is_not_there_says_so(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    ledger.record("Work", created_at=datetime(2026, 4, 14, tzinfo=UTC))
+def open_linked(open_feed: Open, page: Page, id_: str) -> None:
+    """Open a page by a link to an outcome."""
+    open_feed()
+    page.evaluate(f"location.hash = '#outcome={id_}'")
     open_feed(url_state="")
-    expect(page.locator(".rows li")).to_have_count(1)
-    for id_ in ("01M8ACQW01PJ4EYCKZDPA329TG", "nothing", "summary", "batch"):
-        with page.expect_response(f"**/{id_}"):
-            page.evaluate(f"location.hash = '#outcome={id_}'")
-        expect(page.locator(".link .caption")).to_have_text("This outcome is not there, or is not yours.")
-        expect(page.locator(".card")).to_have_attribute("data-banner", "")
-        page.get_by_role("button", name="Close").click()
-        expect(page.locator(".link")).to_be_hidden()
+
+
+SOME_ID = "01M8ACQW01PJ4EYCKZDPA329TG"
+NOT_THERE = "This outcome is not there, or is not yours."
+
+
+def test_a_link_to_what_is_not_there_says_so_in_view(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.work(datetime(2026, 4, 14, tzinfo=UTC))
+    open_feed(anew=True, url_state="")
+    expect(page.locator(".rows li")).to_have_count(20)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    with page.expect_response(f"**/{SOME_ID}"):
+        page.evaluate(f"location.hash = '#outcome={SOME_ID}'")
+    expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
+    expect(page.locator(".link .caption")).to_be_in_viewport()
+    expect(page.locator(".card")).to_have_attribute("data-banner", "")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".link")).to_be_hidden()
+
+
+NO_IDS = [
+    "export",
+    "summary",
+    "batch",
+    "../keys",
+    "..",
+    "nothing",
+    "01m8acqw01pj4eyckzdpa329tg",
+    "81M8ACQW01PJ4EYCKZDPA329TG",
+]
+
+
+@pytest.mark.parametrize("id_", NO_IDS)
+def test_a_link_to_what_is_no_outcome_says_so_and_asks_for_nothing(
+    open_feed: Open, page: Page, recorded: Recorded, id_: str
+) -> None:
+    """One to `export` emptied the feed, and downloaded all outcomes with each look."""
+    recorded.has("Work")
+    open_linked(open_feed, page, id_)
+    expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
+    expect(page.locator(".feed > .rows strong")).to_have_text(["Work"])
+    expect(page.locator(".total")).to_have_text("$1,200.50")
+    paths = {urlsplit(request.url).path for request in recorded.asked}
+    assert paths == {"/api/outcomes", "/api/outcomes/summary"}
+
+
+def test_a_link_is_told_of_to_who_has_no_outcomes(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.instead("GET", f"/{SOME_ID}$", 404, json={"error": "Not found"})
+    open_linked(open_feed, page, SOME_ID)
+    expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
+    expect(page.locator(".link .caption")).to_be_in_viewport()
+
+
+def test_a_linked_outcome_is_in_view_also_once_the_totals_are_there(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.work(datetime(2026, 4, 14, tzinfo=UTC))
+    open_feed(anew=True, url_state="")
+    page.locator(".rows summary").last.click()
+    href = page.get_by_role("link", name="To this outcome").get_attribute("href")
+    assert href is not None
+    held: list[Route] = []
+    page.route("**/summary?**", lambda route: held.append(route))
+    page.goto("about:blank")
+    page.goto(href)
+    linked = page.locator(".link summary")
+    expect(linked).to_be_focused()
+    held[0].continue_()
+    expect(page.locator(".split li").first).to_be_attached()
+    expect(linked).to_be_in_viewport()
+
+
+def test_what_is_linked_but_cannot_be_read_keeps_no_rows_from_being_shown(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    recorded.instead("GET", f"/{SOME_ID}$", 500, json={"error": "Failed to read outcome"})
+    open_linked(open_feed, page, SOME_ID)
+    expect(page.locator(".card")).to_have_attribute("data-banner", "error")
+    expect(page.locator(".feed > .rows strong")).to_have_text(["Work"])
 
 
 def test_another_account_does_not_see_the_linked_outcome_of_the_first(
@@ -210,17 +285,6 @@ def test_another_account_does_not_see_the_linked_outcome_of_the_first(
     expect(page.locator(".feed > .rows strong")).to_have_text(["Of another"])
     expect(page.get_by_label("Search what is loaded")).to_have_value("")
     assert not page.locator("value-delivered").evaluate("feed => /private/i.test(feed.shadowRoot.textContent)")
-
-
-def test_a_link_is_one_to_an_outcome_and_no_path(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    open_feed(url_state="")
-    expect(page.locator(".rows li")).to_have_count(1)
-    page.evaluate("location.hash = '#outcome=../keys'")
-    page.evaluate("location.hash = '#outcome=..'")
-    page.get_by_role("button", name="7 days").click()
-    expect(page.locator(".link")).to_be_hidden()
-    assert not [request.url for request in recorded.asked if "keys" in request.url]
 
 
 # ---- search and keys
