@@ -33,5 +33,5 @@ export async function recordFinished<Output>(
   runId = lastResponseId,
 ) {
   if (finalOutput === undefined) return; // it waits for an approval
-  await recordRun(outcomes, runId, finalOutput, outcomeOf);
+  await recordRun(outcomes, () => runId, finalOutput, outcomeOf);
 }

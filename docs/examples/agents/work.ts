@@ -50,16 +50,17 @@ export async function recordWork(outcomes: OutcomesClient, runId: string, work: 
   }
 }
 
-/** Records what a finished run came to, if anything. The run itself went well, so a failure is only told of. */
+/** Records what a finished run came to, if anything. The run itself went well, so a failure is only told of, whatever it is. */
 export async function recordRun<Run>(
   outcomes: OutcomesClient,
-  runId: string | undefined,
+  idOf: () => string | undefined,
   run: Run,
   outcomeOf: OutcomeOf<Run>,
 ) {
   try {
     const outcome = outcomeOf(run);
     if (!outcome) return;
+    const runId = idOf();
     if (!runId) throw new Error("The model gave its response no id: pass the job's");
     const { outcomeType, title, ...fields } = outcome;
     await outcomes.record(outcomeType, title, { idempotencyKey: runId, ...fields });

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import pytest
 from docs.examples.tests.conftest import free_port, installed
 from tests.local.stacks import Stack
 
-FRAMEWORKS = ["ai-sdk", "openai-agents"]
+FRAMEWORKS = ["ai-sdk", "ai-sdk-6", "openai-agents"]
 WORK = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": "12500.50", "name": "deal 4711"}
 
 users = itertools.count(90_000)
@@ -35,12 +36,21 @@ type Run = Callable[..., Ran]
 
 
 @pytest.fixture(scope="module")
-def built() -> Path:
-    """Compile the examples, which checks their types."""
-    folder = installed("agents")
-    tsc = subprocess.run(["npm", "run", "build"], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    assert tsc.returncode == 0, tsc.stdout
-    return folder
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Compile the examples, which checks their types, once more with the AI SDK 6, which npm installs on Node 20."""
+    folder, of_version_6 = installed("agents"), tmp_path_factory.mktemp("version") / "agents"
+    shutil.copytree(folder, of_version_6, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    (of_version_6 / "node_modules").mkdir()
+    for package in (folder / "node_modules").iterdir():
+        target = folder / "node_modules/ai-6" if package.name == "ai" else package
+        (of_version_6 / "node_modules" / package.name).symlink_to(target)
+    for each in (folder, of_version_6):
+        tsc = subprocess.run(
+            ["npm", "run", "build"], cwd=each, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert tsc.returncode == 0, tsc.stdout
+    places = {framework: folder / f"dist/scripted/{framework}.js" for framework in FRAMEWORKS}
+    return places | {"ai-sdk-6": of_version_6 / "dist/scripted/ai-sdk.js"}
 
 
 @pytest.fixture(params=FRAMEWORKS)
@@ -49,14 +59,19 @@ def framework(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def script(scripts: dict[str, Path], framework: str) -> Path:
+    return scripts[framework]
+
+
+@pytest.fixture
 def user() -> int:
     return next(users)
 
 
 @pytest.fixture
-def run(built: Path, framework: str, stack: Stack, user: int) -> Run:
+def run(script: Path, stack: Stack, user: int) -> Run:
     """Run an agent of the user's to its end: what its model says, turn by turn, text or a call of the tool."""
-    return partial(run_agent, built / f"dist/scripted/{framework}.js", stack.url, stack.key, user)
+    return partial(run_agent, script, stack.url, stack.key, user)
 
 
 def run_agent(
@@ -107,7 +122,7 @@ def test_a_run_counts_once_by_the_id_of_its_response(run: Run, stack: Stack, use
 def test_where_the_model_gives_no_id_the_ai_sdk_makes_one_and_openai_agents_does_not(
     run: Run, framework: str, stack: Stack, user: int
 ) -> None:
-    told = {"ai-sdk": False, "openai-agents": True}[framework]
+    told = framework == "openai-agents"
     assert ("The model gave its response no id" in run("CLOSED $1 Renewed Acme", response="").told) == told
     assert len(recorded(stack, user)) == (0 if told else 1)
 
@@ -135,10 +150,8 @@ def test_a_model_is_told_what_to_mend_and_mends_it(run: Run, stack: Stack, user:
     assert recorded(stack, user) == [("Renewed Acme", 12500.5)]
 
 
-def test_a_run_ends_well_where_the_api_is_down_and_its_failure_is_told_with_the_key(
-    built: Path, framework: str
-) -> None:
-    down = partial(run_agent, built / f"dist/scripted/{framework}.js", f"http://127.0.0.1:{free_port()}", "made-up", 1)
+def test_a_run_ends_well_where_the_api_is_down_and_its_failure_is_told_with_the_key(script: Path) -> None:
+    down = partial(run_agent, script, f"http://127.0.0.1:{free_port()}", "made-up", 1)
     ran = down("CLOSED $1 Renewed Acme")
     assert ran.text == "CLOSED $1 Renewed Acme"
     assert "An outcome may not be recorded (idempotency key response-1)" in ran.told
@@ -146,7 +159,7 @@ def test_a_run_ends_well_where_the_api_is_down_and_its_failure_is_told_with_the_
     assert answer == "Not recorded. Call again later with the same name and fields."
 
 
-def test_a_key_that_is_not_valid_is_nothing_for_a_model_to_mend(built: Path, framework: str, stack: Stack) -> None:
-    refused = run_agent(built / f"dist/scripted/{framework}.js", stack.url, "no-key", 1, WORK, "Done.")
+def test_a_key_that_is_not_valid_is_nothing_for_a_model_to_mend(script: Path, stack: Stack) -> None:
+    refused = run_agent(script, stack.url, "no-key", 1, WORK, "Done.")
     assert refused.tool == ["Not recorded. You cannot mend this: tell the person who runs this agent."]
     assert "no-key" not in refused.told

@@ -1,9 +1,8 @@
 // Runs the example with a model that says what it is told to: node dist/scripted/ai-sdk.js '[{...}, "CLOSED Acme"]' response-1 [job-7]
 
-import { generateText, isStepCount, type LanguageModel } from "ai";
-import { MockLanguageModelV4, mockValues } from "ai/test";
+import { generateText, type LanguageModel, stepCountIs } from "ai";
 import { OutcomesClient } from "outcomes-client";
-import { recordOnEnd, recordOutcomeTool } from "../ai-sdk.js";
+import { recordOnFinish, recordOutcomeTool } from "../ai-sdk.js";
 import { closedDeal } from "./closed-deal.js";
 
 const [script = "[]", responseId = "", runId] = process.argv.slice(2);
@@ -27,16 +26,29 @@ const said = (JSON.parse(script) as (string | object)[]).map((turn, index) => ({
   warnings: [],
   ...(responseId && { response: { id: responseId } }),
 }));
-const next = mockValues(...said);
-const model: LanguageModel = new MockLanguageModelV4({ doGenerate: async () => next() });
+// Of a specification that both versions of the SDK take.
+const model: LanguageModel = {
+  specificationVersion: "v3",
+  provider: "scripted",
+  modelId: "scripted",
+  supportedUrls: {},
+  async doGenerate() {
+    const turn = said.shift();
+    if (!turn) throw new Error("The script is at its end");
+    return turn;
+  },
+  doStream() {
+    throw new Error("Nothing here streams");
+  },
+};
 
 const outcomes = new OutcomesClient({ retry: { deadline: 2 } });
 const { text, steps } = await generateText({
   model,
   prompt: "Close the deal with Acme. Say CLOSED, its value and whose it is when it is closed.",
   tools: { record_outcome: recordOutcomeTool(outcomes, runId ?? "job") },
-  stopWhen: isStepCount(5),
-  onEnd: recordOnEnd(outcomes, ({ text }) => closedDeal(text), runId),
+  stopWhen: stepCountIs(5),
+  onFinish: recordOnFinish(outcomes, ({ text }) => closedDeal(text), runId),
 });
 const results = steps.flatMap((step) => step.toolResults);
 console.log(JSON.stringify({ text, tool: results.map(({ output }) => output) }));
