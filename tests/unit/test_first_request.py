@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +68,11 @@ import json, sys
 opened, connected = [], []
 
 def note(event, arguments):
-    if event == "open" and not str(arguments[0]).endswith((".py", ".pyc", ".so")):
-        opened.append(str(arguments[0]))
+    # A number is of a file that was opened before, by its name.
+    if event == "open" and not isinstance(arguments[0], int):
+        # What Python compiles, it writes as `app.cpython-313.pyc.<number>`.
+        if not str(arguments[0]).rstrip(".0123456789").endswith((".py", ".pyc", ".so")):
+            opened.append(str(arguments[0]))
     if event == "socket.connect":
         connected.append(arguments[1][0])
 
@@ -88,7 +93,9 @@ def service() -> Iterator[dict[str, str]]:
         yield running.tls_variables
 
 
-def first_request(function: str, event: dict[str, Any], service: dict[str, str]) -> dict[str, Any]:
+def first_request(
+    function: str, event: dict[str, Any], service: dict[str, str], functions: Path = ROOT / "functions"
+) -> dict[str, Any]:
     """Run a function in a new process until it has answered, and tell its answer and what it took.
 
     modules: all that it loaded; late: those that it loaded only when the request was there.
@@ -100,7 +107,8 @@ def first_request(function: str, event: dict[str, Any], service: dict[str, str])
         # What measures coverage would load modules of its own.
         env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         | {
-            "PYTHONPATH": f"{ROOT}/functions/{function}:{ROOT}/layers/common",
+            "PYTHONPATH": f"{functions}/{function}:{ROOT}/layers/common",
+            "PYTHONDONTWRITEBYTECODE": "",  # not set, to Python
             "KEY_FINGERPRINTS": fingerprint("a-key"),
             "SESSION_SECRET_ARN": "arn",
             "SESSIONS_TABLE": "SessionsTable",
@@ -145,6 +153,16 @@ def test_a_good_first_request_takes_nothing_that_it_can_do_without(
     ]
     # Before the request, Lambda gives a function a whole processor; then as much as comes with its memory.
     assert told["late"] == []
+
+
+def test_where_nothing_is_compiled_yet_what_python_keeps_of_it_does_not_count(
+    service: dict[str, str], tmp_path: Path
+) -> None:
+    """As on a fresh clone: it writes `app.cpython-313.pyc.<number>`, and renames that when all of it is there."""
+    (tmp_path / "authorizer").mkdir()
+    copied = shutil.copy(ROOT / "functions/authorizer/app.py", tmp_path / "authorizer")
+    assert first_request("authorizer", WITH_A_KEY, service, tmp_path)["opened"] == []
+    assert Path(cache_from_source(copied)).is_file()
 
 
 def test_who_has_a_stored_session_loads_nothing_that_decrypts(service: dict[str, str]) -> None:
