@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FINGERPRINTS = keys.parse_fingerprints(os.environ["KEY_FINGERPRINTS"])
 SESSION_SECRET_ARN = os.environ["SESSION_SECRET_ARN"]
+SESSION_SECRET_OVERLAP_DAYS = int(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
 KEYS_TABLE = os.environ["KEYS_TABLE"]
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
@@ -126,7 +127,9 @@ def _sessions() -> "Sessions":
     from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions
 
     return Sessions(
-        SessionSecrets(SESSION_SECRET_ARN), StoredSessions(SESSIONS_TABLE), accept_plain=ACCEPT_PLAIN_COOKIES
+        SessionSecrets(SESSION_SECRET_ARN, SESSION_SECRET_OVERLAP_DAYS),
+        StoredSessions(SESSIONS_TABLE),
+        accept_plain=ACCEPT_PLAIN_COOKIES,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from outcomes.auth.keys import fingerprint
-from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions
+from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions, Version
 
 from tests.aws import aws_client
 
@@ -64,15 +64,15 @@ def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
 class SecretAtHand(SessionSecrets):
     """A session secret that is never rotated, and read without Secrets Manager."""
 
-    def _fetch(self, _until: float) -> None:
-        self._kept, self._kept_since = [SECRET], self._clock()
+    def _read(self, stage: str, _until: float) -> Version | None:
+        return Version(SECRET, self._clock(), self._clock()) if stage == "AWSCURRENT" else None
 
 
 @pytest.fixture
 def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock) -> Sessions:
     """Make the sessions as the authorizer does, except that plain cookies count too."""
     return Sessions(
-        SessionSecrets(session_secret, clock),
+        SessionSecrets(session_secret, 30, clock),
         StoredSessions(tables["SessionsTable"], clock),
         accept_plain=True,
         clock=clock,
@@ -82,7 +82,7 @@ def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock)
 @pytest.fixture
 def sessions(clock: Clock) -> Sessions:
     """Make the sessions of a deployment whose secret is at hand and whose table is out of reach."""
-    return Sessions(SecretAtHand("", clock), StoredSessions("out-of-reach", clock), accept_plain=True, clock=clock)
+    return Sessions(SecretAtHand("", 30, clock), StoredSessions("out-of-reach", clock), accept_plain=True, clock=clock)
 
 
 @pytest.fixture
@@ -93,6 +93,7 @@ def deploy(session_secret: str, tables: dict[str, str], monkeypatch: pytest.Monk
         environment = {
             "KEY_FINGERPRINTS": f"{fingerprint(CURRENT_KEY)},{fingerprint(PREVIOUS_KEY)}",
             "SESSION_SECRET_ARN": session_secret,
+            "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": tables["SessionsTable"],
             "KEYS_TABLE": tables["KeysTable"],
             "ACCEPT_PLAIN_COOKIES": "false",

@@ -294,6 +294,7 @@ def test_junk_does_not_even_load_what_looks_keys_up() -> None:
             "PYTHONPATH": f"{ROOT / 'layers/common'}:{ROOT / 'functions/authorizer'}",
             "KEY_FINGERPRINTS": fingerprint("another-key"),
             "SESSION_SECRET_ARN": "arn",
+            "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "table",
             "KEYS_TABLE": "table",
             "ACCEPT_PLAIN_COOKIES": "false",

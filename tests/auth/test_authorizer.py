@@ -250,6 +250,7 @@ print(" ".join(set(sys.modules) - bare))
         env={
             "KEY_FINGERPRINTS": fingerprint(CURRENT_KEY),
             "SESSION_SECRET_ARN": "arn",
+            "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "table",
             "KEYS_TABLE": "table",
             "ACCEPT_PLAIN_COOKIES": "false",

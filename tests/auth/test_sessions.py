@@ -2,7 +2,8 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -21,17 +22,21 @@ from outcomes.auth.sessions import (
     StoredSessions,
     encryption_key,
 )
+from outcomes.contract import instants
+from outcomes.storage.connection import Reply
 
 from local.session_cookies import KINDS, LIFETIME_SECONDS, encrypted_cookie, mint, stored_row
 from tests.auth.conftest import NOON, REAL_COOKIES, SECRET, Clock
-from tests.faults import DENIED, THROTTLED, Fault, error, faulty, fine, unreachable
+from tests.faults import DENIED, THROTTLED, Fault, Request, Send, error, faulty, fine, unreachable
 
 type Row = dict[str, Any]
 type PutSession = Callable[[Row], None]
 type Rotate = Callable[[str], None]
+type SessionsOf = Callable[[int], Sessions]
 type Forge = Callable[[EncryptedCookie, bytes], str]
 
 FAMILIES = {"next-auth": NEXT_AUTH, "authjs": AUTHJS}
+DAY = 24 * 60 * 60
 CLAIMS = {"sub": "42", "userId": 42, "exp": NOON + 60}
 
 
@@ -387,7 +392,7 @@ class TestCookieHeaders:
 class TestPlainNames:
     @pytest.mark.parametrize("kind", KINDS)
     def test_are_ignored_where_only_secure_cookies_count(self, clock: Clock, kind: str) -> None:
-        out_of_reach = SessionSecrets("out-of-reach"), StoredSessions("out-of-reach", clock)
+        out_of_reach = SessionSecrets("out-of-reach", 30), StoredSessions("out-of-reach", clock)
         sessions = Sessions(*out_of_reach, accept_plain=False, clock=clock)
         cookie = mint(kind, 42, SECRET, NOON).cookie
         name, _, token = cookie.partition("=")
@@ -473,10 +478,44 @@ def fits(secrets: SessionSecrets, made_with: str) -> bool:
     return secrets.try_each(lambda secret: b"{}" if secret == made_with else None) is not None
 
 
+@contextmanager
+def reading(secrets: SessionSecrets, *faults: Fault) -> Iterator[list[str]]:
+    """Let reads of the secret meet faults, the last for ever. Yields the stages that were asked for."""
+    stages: list[str] = []
+
+    def noting(fault: Fault) -> Fault:
+        def note(request: Request, send: Send) -> Reply:
+            stages.append(request.body["VersionStage"])
+            return fault(request, send)
+
+        return note
+
+    with faulty(secrets.secrets_manager, "GetSecretValue", *map(noting, faults or (fine,))):
+        yield stages
+
+
+def created(at: float) -> Fault:
+    """Let the service say that a version was created then, which moto takes from the clock."""
+
+    def fault(_request: Request, send: Send) -> Reply:
+        reply = send()
+        return reply._replace(body=json.dumps(json.loads(reply.body) | {"CreatedDate": at}).encode())
+
+    return fault
+
+
 class TestSecrets:
     @pytest.fixture
+    def sessions_of(self, session_secret: str, clock: Clock) -> SessionsOf:
+        """Make the sessions of a deployment with so many days of overlap."""
+        stored = StoredSessions("out-of-reach", clock)
+        return lambda days: Sessions(
+            SessionSecrets(session_secret, days, clock), stored, accept_plain=True, clock=clock
+        )
+
+    @pytest.fixture
     def secrets(self, session_secret: str, clock: Clock) -> SessionSecrets:
-        return SessionSecrets(session_secret, clock)
+        return SessionSecrets(session_secret, 30, clock)
 
     def test_are_the_current_and_the_previous(self, secrets: SessionSecrets, rotate: Rotate) -> None:
         assert fits(secrets, SECRET)
@@ -492,42 +531,114 @@ class TestSecrets:
         assert fits(secrets, "new")
         assert fits(secrets, SECRET)
 
-    def test_are_read_once_in_five_minutes(self, secrets: SessionSecrets, clock: Clock) -> None:
-        with faulty(secrets.secrets_manager, "GetSecretValue", fine) as calls:
-            for clock.now in (NOON, NOON + 1, NOON + 299):
+    def test_are_read_once_in_four_minutes_and_the_previous_only_where_the_current_does_not_fit(
+        self, secrets: SessionSecrets, rotate: Rotate, clock: Clock
+    ) -> None:
+        rotate("new")
+        with reading(secrets) as stages:
+            for clock.now in (NOON, NOON + 1, NOON + 239):
+                assert fits(secrets, "new")
+            assert stages == ["AWSCURRENT"]
+            clock.now = NOON + 240
+            assert fits(secrets, "new")
+            assert stages == ["AWSCURRENT"] * 2
+            for clock.now in (NOON + 241, NOON + 242, NOON + 479):
                 assert fits(secrets, SECRET)
-            assert len(calls) == 2  # current and previous
-            clock.now = NOON + 300
-            assert fits(secrets, SECRET)
-            assert len(calls) == 4
+            assert stages == ["AWSCURRENT"] * 3 + ["AWSPREVIOUS"]
 
-    def test_are_forgotten_within_five_minutes_of_their_removal(
+    def test_are_forgotten_within_four_minutes_of_their_removal(
+        self, secrets: SessionSecrets, rotate: Rotate, clock: Clock
+    ) -> None:
+        rotate("new")
+        assert fits(secrets, "new")
+        assert fits(secrets, SECRET)
+        rotate("newer")
+        rotate("newest")
+        clock.now = NOON + 239
+        assert fits(secrets, "new")
+        assert fits(secrets, SECRET)
+        clock.now = NOON + 240
+        assert not fits(secrets, "new")
+        assert not fits(secrets, SECRET)
+
+    def test_are_kept_no_longer_when_the_clock_is_put_back(
         self, secrets: SessionSecrets, rotate: Rotate, clock: Clock
     ) -> None:
         assert fits(secrets, SECRET)
         rotate("new")
         rotate("newer")
-        clock.now = NOON + 299
-        assert fits(secrets, SECRET)
-        clock.now = NOON + 300
+        clock.now = NOON - 3600
         assert not fits(secrets, SECRET)
+
+    @pytest.mark.parametrize(
+        ("days", "age", "counts"),
+        [
+            (30, 0, True),
+            (30, 30 * DAY - 1, True),
+            (30, 30 * DAY, False),
+            (1, DAY - 1, True),
+            (1, DAY, False),
+            (0, 0, False),
+            (0, -60, False),  # the service's clock is ahead
+        ],
+    )
+    def test_count_when_previous_for_so_many_days_after_the_current_was_created(
+        self, sessions_of: SessionsOf, family: EncryptedCookie, rotate: Rotate, days: int, age: int, counts: bool
+    ) -> None:
+        rotate("new")
+        sessions = sessions_of(days)
+        of_current, of_previous = (encrypted_cookie(family, family.name, CLAIMS, each) for each in ("new", SECRET))
+        with reading(sessions.secrets, created(NOON - age)) as stages:
+            assert sessions.user_id([of_current]) == 42
+            if counts:
+                assert sessions.user_id([of_previous]) == 42
+            else:
+                assert refusal(sessions, of_previous) == "unknown_session"
+        assert stages == ["AWSCURRENT", "AWSCURRENT", "AWSPREVIOUS"][: 2 + counts]
+
+    def test_cease_to_count_when_previous_while_they_are_kept(
+        self, secrets: SessionSecrets, rotate: Rotate, clock: Clock
+    ) -> None:
+        rotate("new")
+        with reading(secrets, created(NOON - 30 * DAY + 100)):
+            clock.now = NOON + 99
+            assert fits(secrets, SECRET)
+            clock.now = NOON + 100
+            assert not fits(secrets, SECRET)
+
+    def test_go_by_the_corrected_clock(
+        self, session_secret: str, rotate: Rotate, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rotate("new")
+        assert fits(SessionSecrets(session_secret, 30), SECRET)
+        monkeypatch.setattr(instants, "_correction", 31 * DAY * 1000)
+        assert not fits(SessionSecrets(session_secret, 30), SECRET)
 
     def test_are_read_again_for_strange_tokens_once_in_thirty_seconds(
         self, secrets: SessionSecrets, clock: Clock
     ) -> None:
         assert fits(secrets, SECRET)
-        with faulty(secrets.secrets_manager, "GetSecretValue", fine) as calls:
+        with reading(secrets) as stages:
             for clock.now in range(NOON + 100, NOON + 130):
                 assert not fits(secrets, "strange")
-            assert len(calls) == 2
+            assert stages == ["AWSCURRENT", "AWSPREVIOUS"]  # of which there is none
             clock.now = NOON + 130
             assert not fits(secrets, "strange")
-            assert len(calls) == 4
+            assert len(stages) == 4
 
     def test_are_not_read_twice_for_a_strange_token_that_comes_first(self, secrets: SessionSecrets) -> None:
-        with faulty(secrets.secrets_manager, "GetSecretValue", fine) as calls:
+        with reading(secrets) as stages:
             assert not fits(secrets, "strange")
-        assert len(calls) == 2
+        assert stages == ["AWSCURRENT", "AWSPREVIOUS"]
+
+    def test_of_which_the_previous_is_over_its_time_are_one_call_for_a_strange_token(
+        self, secrets: SessionSecrets, rotate: Rotate, clock: Clock
+    ) -> None:
+        rotate("new")
+        with reading(secrets, created(NOON - 30 * DAY)) as stages:
+            for clock.now in range(NOON, NOON + 30):
+                assert not fits(secrets, SECRET)
+        assert stages == ["AWSCURRENT"]
 
     @pytest.mark.usefixtures("no_waiting")
     def test_that_cannot_be_read_again_leave_only_strange_tokens_unknown(
@@ -546,7 +657,7 @@ class TestSecrets:
     @pytest.mark.usefixtures("no_waiting")
     def test_that_are_too_old_and_cannot_be_read_are_not_used(self, secrets: SessionSecrets, clock: Clock) -> None:
         assert fits(secrets, SECRET)
-        clock.now = NOON + 300
+        clock.now = NOON + 240
         with (
             faulty(secrets.secrets_manager, "GetSecretValue", unreachable),
             pytest.raises(SessionsUnavailable, match="Session secret: "),
@@ -556,12 +667,15 @@ class TestSecrets:
 
     @pytest.mark.usefixtures("no_waiting")
     @pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), unreachable])
-    def test_of_which_the_previous_cannot_be_read_are_unknown(self, secrets: SessionSecrets, trouble: Fault) -> None:
-        with (
-            faulty(secrets.secrets_manager, "GetSecretValue", fine, trouble),
-            pytest.raises(SessionsUnavailable, match="Session secret: "),
-        ):
-            fits(secrets, SECRET)
+    def test_of_which_the_previous_cannot_be_read_leave_only_strange_tokens_unknown(
+        self, secrets: SessionSecrets, trouble: Fault
+    ) -> None:
+        with reading(secrets, fine, trouble) as stages:
+            for _ in range(9):
+                assert fits(secrets, SECRET)
+                with pytest.raises(SessionsUnavailable, match="Session secret: "):
+                    fits(secrets, "strange")
+            assert len(stages) <= 3  # one of the current, one of the previous, which is tried twice
 
     @pytest.mark.usefixtures("no_waiting")
     def test_survive_one_failed_attempt(self, secrets: SessionSecrets) -> None:
@@ -571,12 +685,12 @@ class TestSecrets:
     @pytest.mark.usefixtures("tables")
     def test_that_do_not_exist_are_a_failure(self) -> None:
         with pytest.raises(SessionsUnavailable, match="ResourceNotFoundException"):
-            fits(SessionSecrets("missing"), SECRET)
+            fits(SessionSecrets("missing", 30), SECRET)
 
     def test_without_text_are_a_failure(self, secrets_manager: Any) -> None:
         secrets_manager.create_secret(Name="binary", SecretBinary=SECRET.encode())
         with pytest.raises(SessionsUnavailable, match="AWSCURRENT has no text"):
-            fits(SessionSecrets("binary"), SECRET)
+            fits(SessionSecrets("binary", 30), SECRET)
 
 
 class TestStoredSessions:
@@ -641,7 +755,7 @@ class TestStoredSessions:
         self, stored: StoredSessions, clock: Clock, put_session: PutSession, name: str
     ) -> None:
         put_session(stored_row("token", 42, NOON + 60))
-        sessions = Sessions(SessionSecrets("missing"), stored, accept_plain=True, clock=clock)
+        sessions = Sessions(SessionSecrets("missing", 30), stored, accept_plain=True, clock=clock)
         assert sessions.user_id([f"{name}=token"]) == 42
 
     def test_are_not_split_in_chunks(self, sessions: Sessions) -> None:

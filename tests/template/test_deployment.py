@@ -44,6 +44,8 @@ def test_only_the_dashboard_s_origins_must_be_answered(template: Any) -> None:
         ("KeyFingerprints", "A" * 64),
         ("SessionSecretArn", "the secret itself"),
         ("SessionCacheSeconds", "soon"),
+        ("SessionSecretOverlapDays", "-1"),
+        ("SessionSecretOverlapDays", "366"),
         ("AcceptPlainCookies", "yes"),
         ("PlatformMayRead", "yes"),
         ("AwsEndpointUrl", "https://elsewhere.example.com"),

@@ -273,8 +273,8 @@ def test_no_secret_is_an_environment_variable(complete: Deployment, function: st
 
     for name, value in variables.items():
         if re.search("SECRET|KEY|TOKEN|PASSWORD", name):
-            # Public by nature: where a secret is, and the fingerprints of keys.
-            assert name.endswith(("_ARN", "_FINGERPRINTS", "_TABLE")), name
+            # Public by nature: where a secret is, how long one counts, and the fingerprints of keys.
+            assert name.endswith(("_ARN", "_DAYS", "_FINGERPRINTS", "_TABLE")), name
         assert isinstance(value, str), name
 
 

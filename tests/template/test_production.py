@@ -783,6 +783,21 @@ def test_no_version_keeps_a_snapshot_that_is_paid_for_by_the_hour(complete: Depl
         assert "SnapStart" not in function, name
 
 
+# ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_happens_to_the_session_secret_takes_effect_within_five_minutes(template: Any) -> None:
+    remembered = template["Parameters"]["SessionCacheSeconds"]["Default"]  # by API Gateway
+    assert sessions.SECRET_CACHE_SECONDS + remembered <= 300
+
+
+@pytest.mark.parametrize("days", ["30", "0", "365"])
+def test_the_authorizer_is_told_how_long_the_previous_session_secret_counts(days: str) -> None:
+    template = deploy() if days == "30" else deploy(SessionSecretOverlapDays=days)
+    variables = template.of(FUNCTION)["AuthorizerFunction"]["Environment"]["Variables"]
+    assert variables["SESSION_SECRET_OVERLAP_DAYS"] == days
+
+
 # ── Own domain ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -111,6 +111,7 @@ def first_request(
             "PYTHONDONTWRITEBYTECODE": "",  # not set, to Python
             "KEY_FINGERPRINTS": fingerprint("a-key"),
             "SESSION_SECRET_ARN": "arn",
+            "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "SessionsTable",
             "KEYS_TABLE": "keys",  # as the stub knows it
             "ACCEPT_PLAIN_COOKIES": "true",

@@ -265,6 +265,7 @@ def started(function: str, service: Service, monkeypatch: pytest.MonkeyPatch) ->
     for name, value in {
         "KEY_FINGERPRINTS": "",
         "SESSION_SECRET_ARN": "arn",
+        "SESSION_SECRET_OVERLAP_DAYS": "30",
         "SESSIONS_TABLE": "SessionsTable",
         "ACCEPT_PLAIN_COOKIES": "false",
     }.items():

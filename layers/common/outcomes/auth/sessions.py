@@ -19,12 +19,12 @@ session does not wait for it.
 import base64
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from outcomes.contract import instants
 from outcomes.contract.limits import MAX_ID
 from outcomes.errors import Busy
 from outcomes.storage.dynamodb import NEVER, CallFailed, DynamoDB, Limits, SecretsManager
@@ -32,13 +32,18 @@ from outcomes.storage.dynamodb import NEVER, CallFailed, DynamoDB, Limits, Secre
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 """Limits of a call of the sessions table or Secrets Manager, in seconds, if the authorizer has as many left."""
 
-SECRET_CACHE_SECONDS = 300
+SECRET_CACHE_SECONDS = 240
 SECRET_REFETCH_SECONDS = 30
 
 CLOCK_LEEWAY_SECONDS = 15  # what next-auth and Auth.js give
 MAX_TOKEN_LENGTH = 10_240  # API Gateway takes no more than this in all headers together
 
 DECIMAL = re.compile(r"[1-9][0-9]{0,15}")  # int() alone would take " 20 ", "2_0" and the digits of every script
+
+
+def _now() -> float:
+    """Read this host's clock, as corrected, in seconds since the epoch."""
+    return instants.now() / 1000
 
 
 class NoSession(Exception):
@@ -102,7 +107,7 @@ class Sessions:
         stored: "StoredSessions",
         *,
         accept_plain: bool,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = _now,
     ) -> None:
         self.secrets = secrets
         self.stored = stored
@@ -153,66 +158,93 @@ class Sessions:
         return _user_of_claims(plaintext, self._clock())
 
 
-class SessionSecrets:
-    """The current and the previous text of a Secrets Manager secret, kept for at most five minutes."""
+class Version(NamedTuple):
+    """A version of the session secret, and when it was created and read, in seconds since the epoch."""
 
-    def __init__(self, arn: str, clock: Callable[[], float] = time.time) -> None:
+    text: str
+    created_at: float
+    read_at: float
+
+
+class SessionSecrets:
+    """The current text of a Secrets Manager secret and, for so many days after that was created, the previous one.
+
+    What was read is kept for four minutes: with the one for which API Gateway remembers a session, whatever is done to
+    the secret takes effect within five.
+    """
+
+    def __init__(self, arn: str, overlap_days: int, clock: Callable[[], float] = _now) -> None:
         self._arn = arn
+        self._overlap_seconds = overlap_days * 24 * 60 * 60
         self._clock = clock
-        self._kept: list[str] = []
-        self._kept_since = self._refetched_at = float("-inf")
-        self._refetch_failed = False
+        self._current: Version | None = None
+        self._previous: Version | None = None
+        self._looked_at = NEVER
+        self._look_failed = False
 
     def try_each(self, decrypted: Callable[[str], bytes | None], until: float = NEVER) -> bytes | None:
         """Return what `decrypted` makes of the first secret that fits a token, or None when none does.
 
-        A token that fits neither of the kept secrets may be of one that was put there just now. So they are read again,
-        but seldom enough that a storm of such tokens does no harm.
+        A token that does not fit what is kept may be of the previous secret, or of one that was put there just now. So
+        they are looked up, but seldom enough that a storm of such tokens does no harm.
 
         Raises SessionsUnavailable when they cannot be read before `until`; after that it is not known whom a strange
         token belongs to.
         """
-        if self._clock() - self._kept_since >= SECRET_CACHE_SECONDS:
-            self._fetch(until)
-            return self._first(decrypted)
+        known = self._current
+        if known is None or not self._is_within(SECRET_CACHE_SECONDS, known.read_at):
+            self._current, self._previous, self._looked_at = self._read("AWSCURRENT", until), None, NEVER
         plaintext = self._first(decrypted)
         if plaintext is not None:
             return plaintext
-        if self._clock() - self._refetched_at >= SECRET_REFETCH_SECONDS:
-            self._refetched_at = self._clock()
-            self._refetch_failed = True
-            self._fetch(until)
-            self._refetch_failed = False
+        if not self._is_within(SECRET_REFETCH_SECONDS, self._looked_at):
+            self._looked_at = self._clock()
+            self._look_failed = True
+            current = self._read("AWSCURRENT", until) if known is self._current else self._current
+            previous = self._read("AWSPREVIOUS", until) if self._overlaps(current) else None
+            self._current, self._previous = current, previous
+            self._look_failed = False
             return self._first(decrypted)
-        if self._refetch_failed:
+        if self._look_failed:
             raise SessionsUnavailable("Session secret: could not be read again a moment ago")
         return None
 
     def _first(self, decrypted: Callable[[str], bytes | None]) -> bytes | None:
-        return next((text for text in map(decrypted, self._kept) if text is not None), None)
+        counting = [self._current, self._previous if self._overlaps(self._current) else None]
+        texts = (decrypted(version.text) for version in counting if version)
+        return next((text for text in texts if text is not None), None)
+
+    def _overlaps(self, current: Version | None) -> bool:
+        """Check whether the secret before the current one still counts."""
+        if current is None or not self._overlap_seconds:
+            return False
+        return self._clock() < current.created_at + self._overlap_seconds
+
+    def _is_within(self, seconds: float, since: float) -> bool:
+        """Check that no more time went by. A clock that was put back does not tell how much did."""
+        return 0 <= self._clock() - since < seconds
 
     @cached_property
     def secrets_manager(self) -> SecretsManager:
         return SecretsManager(LIMITS)
 
-    def _fetch(self, until: float) -> None:
+    def _read(self, stage: str, until: float) -> Version | None:
         try:
-            versions = self.secrets_manager.versions(self._arn, until)
+            answer = self.secrets_manager.version(self._arn, stage, until)
         except (Busy, CallFailed) as error:
             raise SessionsUnavailable(f"Session secret: {error}") from error
-        secrets: list[str] = []
-        for version in versions:
-            if not version.get("SecretString"):
-                # An empty one would derive a key that everybody knows.
-                raise SessionsUnavailable(f"Session secret: {version['VersionStages'][0]} has no text")
-            secrets.append(version["SecretString"])
-        self._kept, self._kept_since = secrets, self._clock()
+        if answer is None:
+            return None
+        if not answer.get("SecretString"):
+            # An empty one would derive a key that everybody knows.
+            raise SessionsUnavailable(f"Session secret: {stage} has no text")
+        return Version(answer["SecretString"], answer.get("CreatedDate", 0), self._clock())
 
 
 class StoredSessions:
     """The table of stored sessions: `token_sha256` (HASH, S), `user_id` (N) and `expires_at` (N, epoch seconds)."""
 
-    def __init__(self, table: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, table: str, clock: Callable[[], float] = _now) -> None:
         self._table = table
         self._clock = clock
 

@@ -358,13 +358,20 @@ class SecretsManager(_Service):
 
         Raises what `call` raises.
         """
-        found = [self.call("GetSecretValue", {"SecretId": secret, "VersionStage": "AWSCURRENT"}, until=until)]
+        found = [self.version(secret, stage, until) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
+        return [version for version in found if version is not None]
+
+    def version(self, secret: str, stage: str, until: float = NEVER) -> Answer | None:
+        """Read the version of a secret at a stage; at AWSPREVIOUS there is none (None) before the first rotation.
+
+        Raises what `call` raises.
+        """
         try:
-            found.append(self.call("GetSecretValue", {"SecretId": secret, "VersionStage": "AWSPREVIOUS"}, until=until))
+            return self.call("GetSecretValue", {"SecretId": secret, "VersionStage": stage}, until=until)
         except ServiceError as error:
-            if error.code != "ResourceNotFoundException":
-                raise
-        return found
+            if stage == "AWSPREVIOUS" and error.code == "ResourceNotFoundException":
+                return None
+            raise
 
 
 class SQS(_Service):
