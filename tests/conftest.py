@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -54,6 +55,23 @@ EMPTY_TABLES: dict[str, Table] = {}
 def template() -> Any:
     """Read template.yaml as written, before SAM's transform."""
     return parse_yaml((ROOT / "template.yaml").read_text())
+
+
+@pytest.fixture(autouse=True)
+def clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each look at the clock be at least a millisecond after the one before: what comes later is later.
+
+    A clock that is set back by a minute or more is believed.
+    """
+    clock, last = time.time_ns, 0
+
+    def later() -> int:
+        nonlocal last
+        now = clock()
+        last = last + 1_000_000 if now - 1_000_000 < last < now + 60_000_000_000 else now
+        return last
+
+    monkeypatch.setattr(time, "time_ns", later)
 
 
 @pytest.fixture

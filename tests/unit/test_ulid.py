@@ -1,0 +1,51 @@
+"""Ids: of their millisecond, and in the order in which a process makes them."""
+
+import json
+import time
+from itertools import pairwise
+
+import pytest
+from outcomes.contract.models import NewOutcome
+from outcomes.storage import ulid
+from outcomes.storage.ledger import Entry, Ledger, Recorded
+from outcomes.storage.store import OutcomeStore
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+
+
+def test_ids_of_one_millisecond_rise() -> None:
+    ids = [ulid.new(NOON) for _ in range(1000)]
+    assert all(first < second for first, second in pairwise(ids))
+    assert {ulid.milliseconds(id_) for id_ in ids} == {NOON}
+
+
+def test_ids_of_one_millisecond_rise_though_one_of_another_comes_between() -> None:
+    """As a correction's does, which is of the millisecond after what it corrects."""
+    first, _, second = (ulid.new(instant) for instant in (NOON, NOON + 1, NOON))
+    assert first < second
+
+
+@pytest.mark.parametrize("drawn", [b"\0", b"\xff"])
+def test_ids_rise_and_stay_of_their_millisecond_whatever_is_drawn(
+    drawn: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ulid, "_last", None)
+    monkeypatch.setattr("os.urandom", lambda size: drawn * size)
+    ids = [ulid.new(NOON) for _ in range(1000)]
+    assert all(first < second for first, second in pairwise(ids))
+    assert {ulid.milliseconds(id_) for id_ in ids} == {NOON}
+
+
+def test_outcomes_of_one_millisecond_are_listed_newest_first(
+    tables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: NOON * 1_000_000)
+    store = OutcomeStore(tables["OutcomesTable"])
+    ledger = Ledger(store, tables["IdempotencyTable"])
+    outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"}, session_user=42)
+    alone = [store.add(outcome, "session") for _ in range(10)]
+    batched = ledger.record_all([Entry(outcome, hash_, "session") for hash_ in (None, "a", None, "b", None)])
+    ids = [*alone, *(each.id for each in batched if isinstance(each, Recorded))]
+    listed = [json.loads(each) for each in store.page(42, 50).outcomes]
+    assert [each["id"] for each in listed] == ids[::-1]
+    assert {each["created_at"] for each in listed} == {"2026-04-01T12:00:00.000Z"}
