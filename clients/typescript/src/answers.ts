@@ -183,7 +183,7 @@ const totals = shape({
   voided: shape(total),
   by_type: list(shape({ ...total, outcome_type: named })),
   by_agent: list(shape({ ...total, agent_id: orNull(whole) })),
-  other_agents: orElse(shape({ ...total, agents: whole }), null),
+  other_agents: ifSaid(shape({ ...total, agents: whole })),
   by_day: dated,
   by_week: dated,
   by_month: dated,
