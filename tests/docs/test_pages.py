@@ -124,3 +124,27 @@ def test_no_line_of_the_changelog_is_cut() -> None:
         for line in re.findall(r"^- ((?:.|\n(?!\n|-|#))*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
     ]
     assert [line for line in told if not line.endswith((".", ".)"))] == []
+
+
+NEXTJS = ROOT / "docs/examples/nextjs"
+
+
+def test_what_docs_print_of_next_js_is_the_whole_file_that_make_examples_builds() -> None:
+    page = (ROOT / "docs/nextjs.md").read_text()
+    printed = re.findall(r"\]\(examples/nextjs/(\S+\.tsx?)\):\n\n```(tsx?)\n(.*?)```", page, re.DOTALL)
+
+    assert len(printed) == len(re.findall("```tsx?\n", page)) >= 5
+    for path, language, text in printed:
+        assert text == (NEXTJS / path).read_text(), path
+        assert path.endswith(f".{language}")
+
+
+@pytest.mark.parametrize("element", ["value-delivered", "outcome-keys"])
+def test_types_of_next_js_know_each_element_and_its_attributes(element: str) -> None:
+    source = (ROOT / f"dashboard/{element}.js").read_text()
+    [observed] = re.findall(r"static observedAttributes = \[(.*?)\]", source, re.DOTALL)
+    types = (NEXTJS / "types.d.ts").read_text()
+    [name] = re.findall(rf'"{element}": (\w+);', types)
+    [typed] = re.findall(rf"type {name} = .*?\{{(.*?)\}};", types, re.DOTALL)
+
+    assert set(re.findall(r'"?([\w-]+)"?\??:', typed)) == set(re.findall(r'"([\w-]+)"', observed))

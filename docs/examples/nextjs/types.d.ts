@@ -2,7 +2,9 @@ import "next-auth";
 import "next-auth/jwt";
 import type { DetailedHTMLProps, HTMLAttributes } from "react";
 
-type Feed = DetailedHTMLProps<HTMLAttributes<HTMLElement>, HTMLElement> & {
+type CustomElement = DetailedHTMLProps<HTMLAttributes<HTMLElement>, HTMLElement>;
+
+type Feed = CustomElement & {
   endpoint: string;
   period?: string;
   refresh?: string;
@@ -12,10 +14,16 @@ type Feed = DetailedHTMLProps<HTMLAttributes<HTMLElement>, HTMLElement> & {
   "cost-endpoint"?: string;
 };
 
+type Keys = CustomElement & {
+  endpoint: string;
+  "sign-in-url"?: string;
+};
+
 declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
       "value-delivered": Feed;
+      "outcome-keys": Keys;
     }
   }
 }

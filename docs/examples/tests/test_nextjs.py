@@ -174,6 +174,33 @@ def test_who_is_not_signed_in_records_nothing_and_is_shown_nothing(page: Page, s
     expect(page.locator("output")).to_have_text("Sign in first.")
 
 
+def test_a_viewer_makes_a_key_for_an_agent(page: Page, site: Site, user: int) -> None:
+    page.goto(f"{site.url}/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("Nightly import")
+    page.get_by_role("button", name="Make key").click()
+    expect(page.get_by_label("The key of Nightly import")).to_have_value(re.compile("^oc_"))
+    [key] = site.call("GET", "/api/keys", headers=site.signed_in(user)).json()["keys"]
+    assert key["name"] == "Nightly import"
+
+
+def test_a_build_without_the_api_s_url_says_so() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OUTCOMES_URL"}
+    next_ = installed("nextjs") / "node_modules/next/dist/bin/next"
+    built = subprocess.run(
+        ["node", str(next_), "build"],
+        cwd=EXAMPLES / "nextjs",
+        env=environment | {"NEXT_TELEMETRY_DISABLED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=BUILD_SECONDS,
+        check=False,
+    )
+    assert built.returncode == 1
+    assert "Error: Set OUTCOMES_URL to the API's URL, with its stage: ApiUrl, as make deploy prints it" in built.stdout
+
+
 def test_the_key_is_in_nothing_that_the_site_serves(site: Site) -> None:
     served = [path for path in (EXAMPLES / "nextjs/.next/static").rglob("*") if path.is_file()]
     assert served
