@@ -49,3 +49,11 @@ def test_outcomes_of_one_millisecond_are_listed_newest_first(
     listed = [json.loads(each) for each in store.page(42, 50).outcomes]
     assert [each["id"] for each in listed] == ids[::-1]
     assert {each["created_at"] for each in listed} == {"2026-04-01T12:00:00.000Z"}
+
+
+def test_two_processes_that_go_on_from_one_memory_make_other_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    ulid.new(NOON)
+    last = ulid._last
+    first = ulid.new(NOON)
+    monkeypatch.setattr(ulid, "_last", last)
+    assert ulid.new(NOON) != first

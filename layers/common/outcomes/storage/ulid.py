@@ -15,7 +15,7 @@ def new(milliseconds: int) -> str:
     """Make an id of this instant: of one millisecond, those of one process rise.
 
     Its random part begins anywhere in the lower half of 80 bits, and rises by random steps: so neither does it end, nor
-    do two processes that go on from one memory (a snapshot, a fork) make the same id.
+    do two processes that were forked from one make the same id.
     """
     global _last
     if _last is None:
