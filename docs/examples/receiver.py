@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,11 +21,14 @@ def handle(event: dict[str, Any]) -> None:
 
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        length = int(self.headers.get("content-length", "0"))
-        if length > MAX_BYTES:
+        length = self.headers.get("content-length", "")
+        if not re.fullmatch("[0-9]{1,9}", length):  # without one, or below zero, reading would end with the connection
+            self.answer(411)
+            return
+        if int(length) > MAX_BYTES:
             self.answer(413)
             return
-        body = self.rfile.read(length)  # as it came: the signature is of these bytes
+        body = self.rfile.read(int(length))  # as it came: the signature is of these bytes
         try:
             webhook.verify(body, dict(self.headers), json_parse=False)
         except (WebhookVerificationError, ValueError):  # the latter for headers that are none of Standard Webhooks

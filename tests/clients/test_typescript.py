@@ -52,7 +52,7 @@ def test_what_it_adds_to_a_page_is_small(tmp_path: Path) -> None:
     page = tmp_path / "page.ts"
     page.write_text(f'export {{ OutcomesClient, OutcomesError }} from "{CLIENT}/src/index.ts";')
     bundle(tmp_path, page, "--minify", "--target=es2022", "--charset=utf8")
-    assert len(gzip.compress((tmp_path / "page.js").read_bytes(), 9)) <= 6_000
+    assert len(gzip.compress((tmp_path / "page.js").read_bytes(), 9)) <= 6_500
 
 
 @needs_npm

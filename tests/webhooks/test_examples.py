@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from socket import create_connection
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -104,6 +106,15 @@ def test_what_was_changed_is_refused(receiver: Running) -> None:
     body = json.dumps(OUTCOME).encode()
     assert receiver.post(body + b" ", signing(body, SECRET)) == 401
     assert receiver.post(body, {}) == 401
+
+
+@pytest.mark.parametrize("length", ["-1", "-300001", "+5", "1e3", "", "9" * 5000, None])
+def test_a_length_that_is_none_is_refused_at_once(receiver: Running, length: str | None) -> None:
+    url = urlsplit(receiver.url)
+    with create_connection((str(url.hostname), url.port or 0), timeout=10) as connection:
+        declared = "" if length is None else f"Content-Length: {length}\r\n"
+        connection.sendall(f"POST / HTTP/1.1\r\nHost: {url.netloc}\r\n{declared}\r\n".encode())
+        assert connection.recv(12)[9:10] == b"4"
 
 
 def test_more_than_an_event_has_is_not_read(receiver: Running) -> None:

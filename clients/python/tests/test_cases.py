@@ -76,7 +76,7 @@ def test_a_call_is_as_the_table_says(
         except OutcomesError as error:
             told["error"] = tell_error(error)
     assert not world.answers
-    assert "s3cret" not in str(told)
+    assert "s3cret" not in str(told) + caplog.text
     requests, told = named((world.requests, told))
     expected = case.get("requests")
     if expected:
@@ -173,6 +173,8 @@ class World:
                 raise httpx.ReadTimeout("silent")
             case "half":
                 return httpx.Response(200, stream=Half())
+            case "too long":
+                return httpx.Response(200, stream=TooLong())
         return httpx.Response(
             answer.get("status", 200), headers=answer.get("headers", {}), content=answer["body"].encode()
         )
@@ -186,6 +188,14 @@ class Half(httpx.SyncByteStream):
         raise httpx.RemoteProtocolError("half")
 
 
+class TooLong(httpx.SyncByteStream):
+    """Ends only for who goes on reading past all reason."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from [b" " * 2**20] * 17
+        raise AssertionError("read on")
+
+
 def answers_of(said: list[Any]) -> Iterator[dict[str, Any]]:
     for one in said:
         answer: dict[str, Any] = {"name": one} if isinstance(one, str) else one
@@ -197,7 +207,7 @@ def requested(one: Case, case: Case) -> dict[str, Any]:
     """Spell out a request of the table as it is seen."""
     client, env = case.get("client", A_CLIENT), case.get("env", {})
     by = (
-        {"Authorization": f"Bearer {client.get('key') or env['INTERNAL_API_KEY']}"}
+        {"Authorization": f"Bearer {client.get('key') or client.get('apiKey') or env['INTERNAL_API_KEY']}"}
         if one["by"] == "key"
         else {"Cookie": client.get("cookie") or env["OUTCOMES_COOKIE"]}
     )

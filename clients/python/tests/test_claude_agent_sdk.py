@@ -168,8 +168,8 @@ async def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCapt
         api.fail("500", "500")
         await run(work, options(client, told))
     assert [type(one) for one in told] == [ServerError] * 2
-    assert "may not be recorded, idempotency key run-1/offer-sent: 500" in caplog.text
-    assert f"may not be recorded, idempotency key {PROMPT}: 500" in caplog.text
+    assert "not known whether an outcome was recorded, idempotency key run-1/offer-sent: 500" in caplog.text
+    assert f"not known whether an outcome was recorded, idempotency key {PROMPT}: 500" in caplog.text
     assert not api.recorded()
 
 
@@ -205,12 +205,12 @@ async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, 
 
 
 def test_a_hook_has_as_long_as_its_client_goes_on_trying() -> None:
-    client = AsyncOutcomesClient("http://h", "k3y", retry=Retry(deadline=100))
+    client = AsyncOutcomesClient("https://h", "k3y", retry=Retry(deadline=100))
     assert (stop_hook(client, lambda _: None).timeout or 0) > 100
 
 
 def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
     with pytest.raises(ConfigurationError, match="Whose outcomes"):
-        record_outcome_server(AsyncOutcomesClient("http://h", "k3y"), run_id="run-1")
+        record_outcome_server(AsyncOutcomesClient("https://h", "k3y"), run_id="run-1")
     with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):
-        record_outcome_server(AsyncOutcomesClient("http://h", "k3y", user_id=42), run_id="a b")
+        record_outcome_server(AsyncOutcomesClient("https://h", "k3y", user_id=42), run_id="a b")

@@ -132,6 +132,82 @@ def test_what_could_not_be_known_can_be_repeated(api: Api, outcomes: Outcomes, m
     assert len(api.recorded()) == 1
 
 
+WRONG_TYPE = ("--type", "sale")
+NO_KEY = {"INTERNAL_API_KEY": ""}
+NO_URL = {"OUTCOMES_URL": "", **NO_KEY, "OUTCOMES_COOKIE": ""}
+NOBODY = {"OUTCOMES_URL": "http://127.0.0.1:9"}
+WRONG_KEY = {"INTERNAL_API_KEY": "wrong-key"}
+ALL_TYPES = "'negotiation_complete', 'amplification_complete', 'deal_closed', 'broadcast_complete', 'task_complete', "
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says", "says_not"),
+    [
+        (("list",), NO_URL, "Give --url, set OUTCOMES_URL, or run `outcomes login`", "url="),
+        (("mcp",), NO_URL, "Give --url, set OUTCOMES_URL, or run `outcomes login`", "url="),
+        (("record", *WRONG_TYPE, "--title", "x"), {}, ALL_TYPES, "Value error"),
+        (("amend", "01A", "--reason", "x", *WRONG_TYPE), {}, ALL_TYPES, "Value error"),
+        (
+            ("import", "{file}"),
+            WRONG_KEY,
+            "Mend what is named above first. The same command then goes on",
+            "Run it again",
+        ),
+        (("import", "{file}"), NOBODY, "0 recorded, 0 already there, 0 refused, 2 to be sent again", "0 refused\n"),
+        (("import", "{file}"), NOBODY, "Not everything was sent. Run it again", "Mend"),
+        (("-h",), {}, "Record the valuable work that agents finish", "No such option"),
+        (("record", "-h"), {}, "Record one outcome and print its id", "No such option"),
+        (("keys", "create", "-h"), {}, "Make a key for one agent", "No such option"),
+        (("--help",), {}, "Dismiss the dispute of an outcome, which then counts again", "Uphold"),
+        (("uphold", "--help"), {}, "the outcome stands as it was recorded", "Uphold"),
+        (("get", "--help"), {}, "The outcome's id, as `outcomes list` shows it", "list --json"),
+    ],
+)
+def test_words_are_those_of_the_command_and_mislead_nobody(
+    outcomes: Outcomes,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    says: str,
+    says_not: str,
+) -> None:
+    for name, value in {**environment, "OUTCOMES_DEADLINE": ONE_TRY}.items():
+        monkeypatch.setenv(name, value)
+    file = write(tmp_path / "work.jsonl", task("One"), task("Two"))
+    run = outcomes(*(one.format(file=file) for one in arguments))
+    told = " ".join((run.out + run.err).split())
+    assert says in told
+    assert says_not not in run.out + run.err
+
+
+@pytest.mark.parametrize("api", ["stack"], indirect=True)
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((*RECORD, *FOR_42, "--at", "soon"), "400 Invalid --at: --at must be a date-time with an offset"),
+        ((*RECORD, *FOR_42, "--value", "1e99"), "400 Invalid --value: --value must be a number"),
+        (
+            ("amend", "01A", "--reason", "x", "--value", "1e99", *FOR_42),
+            "400 Invalid changes: --value must be a number",
+        ),
+        (("amend", "01A", "--reason", "x", "--at", "soon", *FOR_42), "400 Invalid changes: --at must be a date-time"),
+        (
+            ("keys", "create", "--name", "x", *FOR_42, "--expires", "2020-01-01"),
+            "400 Invalid --expires: --expires must be a date-time with an offset, such as 2030-01-31T12:00:00Z, in",
+        ),
+        (
+            ("keys", "create", "--name", "x", *FOR_42, "--max-value", "-1"),
+            "400 Invalid --max-value: --max-value must be a number from 0",
+        ),
+    ],
+)
+def test_a_refusal_by_the_api_names_the_option(outcomes: Outcomes, arguments: tuple[str, ...], says: str) -> None:
+    run = outcomes(*arguments)
+    assert (run.code, run.out) == (1, "")
+    assert says in run.err
+
+
 @pytest.mark.parametrize("arguments", [(*RECORD, *FOR_42), ("list",), ("summary", "--from", "2026-04-01")])
 def test_what_is_waited_for_is_said(api: Api, outcomes: Outcomes, arguments: tuple[str, ...]) -> None:
     api.fail("drop", "drop")
@@ -217,13 +293,16 @@ def feed(client: OutcomesClient) -> None:
 
 
 @pytest.mark.usefixtures("feed")
-def test_list_is_a_table_of_harmless_text(outcomes: Outcomes) -> None:
+def test_list_is_a_table_of_harmless_text(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     run = outcomes("list", "--limit", "2")
     assert run.code == 0
     heading, first, second, more = run.out.splitlines()
-    assert heading.split() == ["When", "Type", "Agent", "Value", "Title"]
+    assert heading.split() == ["Id", "When", "Type", "Agent", "Value", "Title"]
+    ids = [one["id"] for one in json.loads(outcomes("list", "--json", "--limit", "2").out)["outcomes"]]
+    assert [line.split()[0] for line in (first, second)] == ids
     assert first.endswith("$1,234,567.891  [bold]Big\ufffd[31m \ufffddeal")
-    assert second.split()[2:] == ["task_complete", "2", "$0.10", "No.", "59"]
+    assert second.split()[3:] == ["task_complete", "2", "$0.10", "No.", "59"]
     assert more == "More: --cursor 2"
 
 
@@ -248,8 +327,8 @@ EVIL_SUMMARY = {
 @pytest.mark.parametrize(
     ("arguments", "status", "body", "times"),
     [
-        (("list",), 200, {"outcomes": [EVIL_OUTCOME], "next_cursor": EVIL}, 3),
-        (("list", "--ledger"), 200, {"outcomes": [{**EVIL_OUTCOME, **EVIL_STANDING}], "next_cursor": EVIL}, 4),
+        (("list",), 200, {"outcomes": [EVIL_OUTCOME], "next_cursor": EVIL}, 4),
+        (("list", "--ledger"), 200, {"outcomes": [{**EVIL_OUTCOME, **EVIL_STANDING}], "next_cursor": EVIL}, 5),
         (("summary",), 200, EVIL_SUMMARY, 4),
         ((*RECORD, *FOR_42), 200, {"ok": True, "id": EVIL}, 1),
         ((*RECORD, *FOR_42), 400, {"error": EVIL, "details": [{"field": EVIL, "message": EVIL}]}, 3),
@@ -303,7 +382,7 @@ def test_list_as_json_is_the_page(outcomes: Outcomes) -> None:
 
 def test_an_outcome_without_a_value_has_none_in_the_list(client: OutcomesClient, outcomes: Outcomes) -> None:
     client.record("task_complete", "Priceless", user_id=42)
-    assert outcomes("list").out.splitlines()[1].split()[2:] == ["task_complete", "Priceless"]
+    assert outcomes("list").out.splitlines()[1].split()[3:] == ["task_complete", "Priceless"]
 
 
 def test_an_empty_list_says_so(outcomes: Outcomes) -> None:
@@ -679,7 +758,7 @@ def test_items_that_are_not_taken_in_time_are_left_for_the_next_run(
     file = write(tmp_path / "work.jsonl", task("One"), task("Two"))
     api.ledger.unready_items = 1
     run = outcomes("import", file)
-    assert (run.code, run.out) == (1, "1 recorded, 0 already there, 0 refused\n")
+    assert (run.code, run.out) == (1, "1 recorded, 0 already there, 0 refused, 1 to be sent again\n")
     assert "Run it again" in run.err
     assert outcomes("import", file).out == "1 recorded, 1 already there, 0 refused\n"
 
@@ -691,7 +770,7 @@ def test_an_import_stops_where_a_whole_batch_is_not_taken(
     file = write(tmp_path / "work.jsonl", *(task(f"No. {n}") for n in range(300)))
     api.ledger.unready_items = 100
     run = outcomes("import", file)
-    assert (run.code, run.out) == (1, "0 recorded, 0 already there, 0 refused\n")
+    assert (run.code, run.out) == (1, "0 recorded, 0 already there, 0 refused, 100 to be sent again\n")
     assert "stopped before the end, near line 100: none of 100 lines was taken: Failed to record outcome" in run.err
     assert len(api.door.requests) == 1
     assert outcomes("import", file).out == "300 recorded, 0 already there, 0 refused\n"
@@ -769,9 +848,27 @@ def test_the_doctor_tells_an_api_that_is_unwell(api: Api, outcomes: Outcomes, fa
     assert says in run.out
 
 
-def test_the_doctor_warns_of_a_key_in_the_clear(api: Api, outcomes: Outcomes) -> None:
+def test_the_doctor_shows_no_key_that_a_server_gives_for_its_name(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"oc_7Fq2LmXw9KdR4sTb_{'0' * 38}"
+    monkeypatch.setenv("INTERNAL_API_KEY", key)
+    current = api.door.upstream
+    echoed = {"id": "7Fq2LmXw9KdR4sTb", "user_id": 42, "name": key, "agent_id": None, "outcome_types": None}
+    echoed |= {"max_value_usd": None, "scopes": ["record"], "created_at": "2026-04-01T12:00:00.000Z"}
+    answer = 200, {}, encode(echoed | {"expires_at": None, "last_used_at": None})
+    api.door.upstream = lambda *asked: answer if asked[1].endswith("/self") else current(*asked)
+    run = outcomes("doctor")
+    assert "'***' records for user 42" in run.out
+    assert key not in run.out + run.err
+
+
+def test_the_doctor_warns_of_a_key_in_the_clear(api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     # This machine by an address that is not its loopback's.
     url = api.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - connected to, not listened on
+    refused = outcomes("doctor", "--url", url)
+    assert (refused.code, "OUTCOMES_ALLOW_HTTP=1" in refused.err) == (2, True)
+    monkeypatch.setenv("OUTCOMES_ALLOW_HTTP", "1")
     run = outcomes("doctor", "--url", url)
     assert run.code == 1
     assert f"wrong  {url} is not https" in run.out
@@ -814,4 +911,5 @@ def test_without_the_extra_the_command_says_what_to_install(
     monkeypatch.delitem(sys.modules, loaded, raising=False)
     run = outcomes(command)
     assert run.code == 2
-    assert f"is not installed: install outcomes-client[{extra}]" in run.err
+    assert "is not installed: in a checkout of the Outcomes API, run pip install" in run.err
+    assert f"'clients/python[{extra}]'" in run.err

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import httpx
@@ -33,6 +36,7 @@ from outcomes_client import (
 
 from clients.python.tests.conftest import ONE_TRY, Api, everywhere, failing
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE, PACED, SLOW
+from clients.python.tests.ledger import encode
 
 Record = Callable[..., Awaitable[Recorded]]
 RecordMany = Callable[..., Awaitable[list[Result]]]
@@ -557,8 +561,8 @@ def test_a_cookie_may_be_the_whole_header(api: Api) -> None:
         ({}, "OUTCOMES_URL"),
         ({"url": "localhost:8000"}, "OUTCOMES_URL"),
         ({"url": "http://me:secret@host"}, "OUTCOMES_URL"),
-        ({"url": "http://h", "api_key": "s3cret\n"}, "INTERNAL_API_KEY"),
-        ({"url": "http://h", "cookie": "s3cret"}, "OUTCOMES_COOKIE"),
+        ({"url": "https://h", "api_key": "s3cret\n"}, "INTERNAL_API_KEY"),
+        ({"url": "https://h", "cookie": "s3cret"}, "OUTCOMES_COOKIE"),
     ],
 )
 def test_bad_settings_are_named_without_being_shown(settings: dict[str, Any], missing: str) -> None:
@@ -577,7 +581,7 @@ def test_an_agent_or_user_that_is_no_number_is_named(
     monkeypatch.setenv(variable, value)
     for kind in (OutcomesClient, AsyncOutcomesClient):
         with pytest.raises(ConfigurationError, match=variable):
-            kind("http://h")
+            kind("https://h")
 
 
 async def test_agent_and_user_come_from_the_environment(
@@ -663,6 +667,53 @@ def test_neither_key_nor_cookie_is_ever_shown(api: Api, caplog: pytest.LogCaptur
                 shown += [repr(failure.value), repr(vars(failure.value))]
         shown += [repr(client), repr(client._address), caplog.text]
     assert not [text for text in shown if "secret" in text]
+
+
+async def test_what_a_server_echoes_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    echo = "Bearer K3Y-secret, K3Y%2dsecret, a=b; session=C00KIE-secret, C00KIE-secret"
+    fault = {"error": echo, "details": [{"field": echo, "message": {"deep": [echo]}}]}
+    result = {"status": "invalid", **fault, "ignored": ["K3Y-secret"]}
+    outcome = {"id": "01A", "created_at": echo, "user_id": echo, "title": echo}
+    headers = dict.fromkeys(("Ignored-Fields", "Location", "Retry-After", "Content-Type", "Outcome-Types"), echo)
+    answers: list[httpx.Response] = []
+    settings: dict[str, Any] = {
+        **{"url": "https://h", "api_key": "K3Y-secret", "cookie": "a=b; session=C00KIE-secret", "retry": ONE_TRY},
+        "transport": httpx.MockTransport(lambda _: answers[-1]),
+    }
+    shown: list[str] = []
+    with OutcomesClient(**settings) as client:
+        async with AsyncOutcomesClient(**settings) as awaiting:
+            calls: list[Callable[[], Any]] = [
+                lambda: client.record("task_complete", "One"),
+                lambda: client.record_many([{"title": "One"}]),
+                lambda: list(client.export()),
+                client.list,
+                client.summary,
+                lambda: client.list_keys(user_id=7),
+                lambda: awaiting.record("task_complete", "One"),
+                awaiting.summary,
+            ]
+            statuses = (200, 301, 400, 401, 403, 404, 409, 418, 422, 429, 500, 503)
+            bodies: list[Any] = [fault, {"ok": True}, {"results": [result]}, {"outcomes": [outcome]}, outcome, echo]
+            for status, body, call in product(statuses, bodies, calls):
+                answers.append(httpx.Response(status, headers=headers, content=encode(body)))
+                try:
+                    done = call()
+                    shown.append(repr(await done if inspect.isawaitable(done) else done))
+                except OutcomesError as failure:
+                    shown += [*traceback.format_exception(failure), repr(vars(failure)), str(failure.__cause__)]
+    assert len(shown) > 500
+    assert not [text for text in [*shown, caplog.text] if "secret" in text]
+
+
+@pytest.mark.parametrize("piece", ["\\", "%", "%25", "\\u00", "K3Y-secre"])
+def test_looking_for_an_echo_takes_no_time_that_a_server_can_choose(api: Api, piece: str) -> None:
+    api.door.upstream = lambda *_: (400, {}, encode({"error": piece * 200_000}))
+    began = time.process_time()
+    with OutcomesClient(api.url, "K3Y-secret", retry=ONE_TRY) as client, pytest.raises(InvalidOutcomeError):
+        client.record("task_complete", "One")
+    assert time.process_time() - began < 5
 
 
 def test_server_errors_carry_their_text(api: Api) -> None:

@@ -165,7 +165,7 @@ def test_without_pyarrow_the_command_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     run = outcomes("export", "--format", "parquet", "-o", str(tmp_path / "x"))
-    assert (run.code, "install outcomes-client[parquet]" in run.err) == (2, True)
+    assert (run.code, "pip install 'clients/python[parquet]'" in run.err) == (2, True)
 
 
 def test_so_does_its_help(outcomes: Outcomes) -> None:
@@ -192,13 +192,24 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_file_keeps_its_mode_and_a_link_to_it_stays_one(outcomes: Outcomes, tmp_path: Path) -> None:
-    file, link = tmp_path / "out", tmp_path / "link"
-    file.touch(0o600)
-    link.symlink_to(file)
-    assert outcomes("export", "--format", "csv", "-o", str(link)).code == 0
-    assert (link.is_symlink(), file.stat().st_mode & 0o777) == (True, 0o600)
-    assert file.read_text().startswith("id,")
+def test_no_link_is_followed_and_only_its_owner_can_read_the_file(outcomes: Outcomes, tmp_path: Path) -> None:
+    victim, link, named, open_to_all = (tmp_path / name for name in ("victim", "link", "link.part", "all"))
+    victim.write_text("before")
+    for planted in (link, named):
+        planted.symlink_to(victim)
+    open_to_all.touch(0o666)
+    for output in (link, open_to_all):
+        assert outcomes("export", "--format", "csv", "-o", str(output)).code == 0
+        assert (output.is_symlink(), output.stat().st_mode & 0o777) == (False, 0o600)
+        assert output.read_text().startswith("id,")
+    assert (victim.read_text(), named.is_symlink()) == ("before", True)
+
+
+def test_a_name_as_long_as_a_name_may_be_is_written(
+    outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert outcomes("export", "-o", "x" * 255).code == 0
 
 
 @pytest.mark.parametrize("layout", ["jsonl", "csv", "parquet"])

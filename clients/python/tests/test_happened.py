@@ -132,15 +132,15 @@ def test_the_command_records_when_it_happened(
     assert day.occurred_at == datetime(2026, 3, 14, tzinfo=UTC)
     assert instant.occurred_at == datetime(2026, 3, 14, 15, 9, 26, 535000, tzinfo=UTC)
     heading, *rows = outcomes("list", "--ledger").out.splitlines()
-    assert heading.split() == ["When", "Happened", "Status", "Type", "Agent", "Value", "Title"]
-    assert [row.split()[4:] for row in rows] == [["recorded", "deal_closed", title] for title in ("Instant", "Day")]
-    assert rows[0].split()[2:4] == instant.occurred_at.astimezone().strftime("%Y-%m-%d %H:%M").split()
+    assert heading.split() == ["Id", "When", "Happened", "Status", "Type", "Agent", "Value", "Title"]
+    assert [row.split()[5:] for row in rows] == [["recorded", "deal_closed", title] for title in ("Instant", "Day")]
+    assert rows[0].split()[3:5] == instant.occurred_at.astimezone().strftime("%Y-%m-%d %H:%M").split()
     assert outcomes("list", "--status", "void").out == "No outcomes.\n"
     page = json.loads(outcomes("list", "--json", "--status", "recorded").out)
     assert [one["occurred_at"] for one in page["outcomes"]] == ["2026-03-14T15:09:26.535Z", "2026-03-14T00:00:00.000Z"]
     refused = outcomes("record", "--type", "deal_closed", "--title", "x", "--user", str(api.user), "--at", "yesterday")
     assert refused.code == 1
-    assert "Invalid occurredAt" in refused.err
+    assert "Invalid --at" in refused.err
 
 
 def test_the_summary_tells_what_owners_say_only_where_they_said_it(api: Api, outcomes: Outcomes) -> None:

@@ -117,8 +117,8 @@ def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCaptureFix
     assert (answer.status, last.text) == ("error", "Won")
     assert "Call again later with the same idempotency_key and fields." in answer.text
     assert [type(one) for one in told] == [ServerError] * 2
-    assert "may not be recorded, idempotency key run-1/offer-sent: 500" in caplog.text
-    assert f"may not be recorded, idempotency key {RUN}: 500" in caplog.text
+    assert "not known whether an outcome was recorded, idempotency key run-1/offer-sent: 500" in caplog.text
+    assert f"not known whether an outcome was recorded, idempotency key {RUN}: 500" in caplog.text
 
 
 async def test_who_wants_a_failure_to_end_the_run_raises_it(api: Api) -> None:
@@ -158,13 +158,13 @@ async def test_a_tool_that_awaits_tells_a_failure_too(api: Api) -> None:
 
 
 def test_a_tool_that_awaits_is_not_called_blocking() -> None:
-    tool = record_outcome_tool(AsyncOutcomesClient("http://h", "k3y", user_id=42), run_id="run-1")
+    tool = record_outcome_tool(AsyncOutcomesClient("https://h", "k3y", user_id=42), run_id="run-1")
     with pytest.raises(NotImplementedError):
         tool.invoke(WORK)
 
 
 def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
     with pytest.raises(ConfigurationError, match="Whose outcomes"):
-        record_outcome_tool(OutcomesClient("http://h", "k3y"), run_id="run-1")
+        record_outcome_tool(OutcomesClient("https://h", "k3y"), run_id="run-1")
     with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):
-        record_outcome_tool(OutcomesClient("http://h", "k3y", user_id=42), run_id="a b")
+        record_outcome_tool(OutcomesClient("https://h", "k3y", user_id=42), run_id="a b")

@@ -109,7 +109,7 @@ async def test_a_failed_recording_is_told_and_ends_no_run(api: Api, caplog: pyte
         await run(OutcomesHooks(client, lambda *_: DEAL, run_id="run-1", on_error=told.append))
     [failure] = told
     assert isinstance(failure, ServerError)
-    assert "An outcome may not be recorded, idempotency key run-1: 500" in caplog.text
+    assert "It is not known whether an outcome was recorded, idempotency key run-1: 500" in caplog.text
     assert not api.recorded()
 
 
@@ -193,10 +193,10 @@ async def test_a_run_whose_id_cannot_be_found_goes_on_without_a_record(
 
 
 def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
-    client = AsyncOutcomesClient("http://h", "k3y")
+    client = AsyncOutcomesClient("https://h", "k3y")
     with pytest.raises(ConfigurationError, match="Whose outcomes does the tool record"):
         record_outcome_tool(client, run_id="run-1")
-    client = AsyncOutcomesClient("http://h", "k3y", user_id=42)
+    client = AsyncOutcomesClient("https://h", "k3y", user_id=42)
     for run_id in ("", "a b", "é", "x" * 101):
         with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):
             record_outcome_tool(client, run_id=run_id)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import outcomes_client
 import pytest
-from outcomes_client import AsyncOutcomesClient, OutcomesClient
+from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry
 
 FRAMEWORKS = {
     "claude_agent_sdk": ("claude_agent_sdk", "claude"),
@@ -60,10 +62,21 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     assert methods(OutcomesClient, "close") == methods(AsyncOutcomesClient, "aclose")
 
 
+def test_the_readme_names_each_argument_of_the_constructor_and_what_else_may_say_it() -> None:
+    _, _, table = (Path(__file__).parents[1] / "README.md").read_text().partition("| argument of `OutcomesClient` |")
+    rows = table.partition("\n\n")[0].splitlines()[2:]
+    named = [name for row in rows for name in re.findall("`(.+?)`", row.split("|")[1])]
+    for client in (OutcomesClient, AsyncOutcomesClient):
+        assert sorted(named) == sorted(inspect.signature(client).parameters)
+    [retry] = [row for row in rows if "`retry`" in row]
+    says = ", ".join(f"{field.name}={field.default:g}" for field in dataclasses.fields(Retry))
+    assert f"`Retry({says})`" in retry
+
+
 def test_neither_client_shows_more_of_itself_than_its_url() -> None:
     for client in (OutcomesClient, AsyncOutcomesClient):
-        shown = repr(client("http://h", "s3cret", cookie="session=s3cret"))
-        assert shown == f"{client.__name__}('http://h')"
+        shown = repr(client("https://h", "s3cret", cookie="session=s3cret"))
+        assert shown == f"{client.__name__}('https://h')"
 
 
 @pytest.mark.parametrize(("module", "needed", "extra"), [(name, *needs) for name, needs in FRAMEWORKS.items()])
@@ -72,5 +85,5 @@ def test_hooks_without_their_framework_name_the_extra_that_brings_it(
 ) -> None:
     monkeypatch.delitem(sys.modules, f"outcomes_client.{module}", raising=False)
     monkeypatch.setitem(sys.modules, needed, None)
-    with pytest.raises(ImportError, match=re.escape(f"install outcomes-client[{extra}]")):
+    with pytest.raises(ImportError, match=re.escape(f"pip install 'clients/python[{extra}]'")):
         importlib.import_module(f"outcomes_client.{module}")

@@ -7,8 +7,11 @@ import type * as models from "./models.js";
 /** A whole answer. */
 export interface Reply {
   status: number;
-  headers: Headers;
+  /** Reads a header, nothing where there is none. */
+  header: (name: string) => string;
   text: string;
+  /** Makes another of a text that must not be shown. */
+  hide: (said: unknown) => unknown;
 }
 
 type Read<T> = (value: unknown) => T;
@@ -32,69 +35,69 @@ const REFUSALS: Record<string, Kind> = {
 
 /** Tells which error an answer other than 200 means. `credential`: what it was asked for with, in words. */
 export function refusal(reply: Reply, credential: string, named = false): errors.OutcomesError {
-  const { status, headers } = reply;
+  const { status, header } = reply;
   let said: Fields = {};
   try {
-    said = bodyOf(reply);
+    said = mapped(bodyOf(reply), reply.hide) as Fields;
   } catch {
     // A proxy's page: the status has to do.
   }
   const error = typeof said.error === "string" ? said.error : undefined;
-  const details = faults(said.details);
-  const ignoredFields = ignored(headers);
-  const known = { status, error, details, retryAfter: retryAfter(headers), ignoredFields };
+  const details = faults(said, header);
+  const ignoredFields = ignored(reply);
+  const known = { status, error, details, retryAfter: retryAfter(reply), ignoredFields };
   const told = `${status} ${error}`;
   const kind =
-    status === 409 && headers.has("Retry-After")
+    status === 409 && header("Retry-After")
       ? errors.BusyError
       : ((status !== 404 || named) && REFUSALS[told]) || REFUSALS[status] || (status >= 500 && errors.ServerError);
   if (!kind) return new errors.UnexpectedAnswerError(`${error ?? status}: is this the URL of an Outcomes API?`, known);
-  let message = sentence(error ? told : `${status}`, details);
+  let message = error ? told : `${status}`;
+  if (details[0]) message += `: ${details.map(({ field, message }) => `${field} ${message}`).join("; ")}`;
   if (status === 401 || (status === 403 && !details[0])) message += ` for ${credential}`;
   if (ignoredFields[0]) message += `; not read: ${ignoredFields.join(", ")}`;
   return new kind(message, known);
 }
 
-/** Says what was refused, and of each faulty field what is asked of it. */
-export const sentence = (error: string, details: models.Fault[]): string =>
-  [error, details.map(({ field, message }) => `${field} ${message}`).join("; ")].filter((part) => part).join(": ");
-
 /** Reads the seconds that `Retry-After` asks to wait, a number or an HTTP date to come (RFC 9110, 10.2.3). */
-function retryAfter(headers: Headers): number | undefined {
-  const asked = headers.get("Retry-After") ?? "";
+function retryAfter({ header }: Reply): number | undefined {
+  const asked = header("Retry-After");
   if (/^\d{1,9}$/.test(asked)) return +asked;
   // Against the server's own clock where it tells it: ours may be wrong.
-  const seconds = (Date.parse(asked) - (Date.parse(headers.get("Date") ?? "") || Date.now())) / 1000;
+  const seconds = (Date.parse(asked) - (Date.parse(header("Date")) || Date.now())) / 1000;
   return /^[A-Z]/.test(asked) && seconds > 0 ? seconds : undefined;
 }
 
 /** Reads the names of the fields that were not read, which are percent-encoded. */
-const ignored = (headers: Headers): string[] =>
-  (headers.get("Ignored-Fields")?.match(/[^,\s]+/g) ?? []).map(decodeURIComponent);
+const ignored = ({ header }: Reply): string[] =>
+  (header("Ignored-Fields").match(/[^,\s]+/g) ?? []).map(decodeURIComponent);
 
-const flag = (headers: Headers, name: string): boolean => headers.get(name) === "true";
-
-const faults = (value: unknown): models.Fault[] => (Array.isArray(value) ? value.filter((one) => one?.field) : []);
+/** Reads what is to be mended; of a wrong type, a header names the right ones. */
+const faults = ({ error, details }: Fields, header?: Reply["header"]): models.Fault[] => {
+  const types = error === "Invalid outcome_type" && header?.("Outcome-Types");
+  if (types) return [{ field: "outcomeType", message: `must be one of ${types}` }];
+  return Array.isArray(details) ? details.filter((one) => one?.field) : [];
+};
 
 // Parts of answers
 
-function wrong(value: unknown): never {
-  throw new TypeError(`unexpected ${typeof value}`);
+function wrong(): never {
+  throw new TypeError();
 }
 
-const text: Read<string> = (value) => (typeof value === "string" ? value : wrong(value));
+const text: Read<string> = (value) => (typeof value === "string" ? value : wrong());
 const named = text as Read<never>; // of those that the contract lists; another is newer than this package
 
-const object = (value: unknown): Fields => (isStructure(value) && !Array.isArray(value) ? value : wrong(value));
+const object = (value: unknown): Fields => (isStructure(value) && !Array.isArray(value) ? value : wrong());
 
 const whole: Read<number> = (value) => {
-  const number = value instanceof Decimal && /^-?\d+$/.test(value.text) ? +value.text : wrong(value);
-  return Number.isSafeInteger(number) ? number : wrong(value);
+  const number = value instanceof Decimal && /^-?\d+$/.test(value.text) ? +value.text : wrong();
+  return Number.isSafeInteger(number) ? number : wrong();
 };
 
-const amount: Read<string> = (value) => (value instanceof Decimal ? value.text : wrong(value));
+const amount: Read<string> = (value) => (value instanceof Decimal ? value.text : wrong());
 
-const instant: Read<string> = (value) => (/^\d.*T.*Z$/.test(text(value)) ? (value as string) : wrong(value));
+const instant: Read<string> = (value) => (/^\d.*T.*Z$/.test(text(value)) ? (value as string) : wrong());
 
 const orNull =
   <T>(read: Read<T>): Read<T | null> =>
@@ -110,7 +113,7 @@ const ifSaid =
 const list =
   <T>(read: Read<T>): Read<T[]> =>
   (value) =>
-    Array.isArray(value) ? value.map((item) => read(item)) : wrong(value);
+    Array.isArray(value) ? value.map((item) => read(item)) : wrong();
 
 type Camel<N> = N extends "from"
   ? "start"
@@ -216,30 +219,30 @@ const bodyOf = ({ text }: Reply): Fields => object(parse(text));
 function shaped<T>(reply: Reply, read: (body: Fields) => T): T {
   try {
     return read(bodyOf(reply));
-  } catch (error) {
-    throw broken(error);
+  } catch {
+    throw broken();
   }
 }
 
-const broken = (why: unknown) =>
-  new errors.BrokenAnswerError(`200, but not as the contract says: ${why}`, { status: 200 });
+/** Does not quote what is wrong, which may be anything. */
+const broken = () => new errors.BrokenAnswerError("200, but not as the contract says", { status: 200 });
 
-const done = ({ ok }: Fields): true => ok === true || wrong(ok);
+const done = ({ ok }: Fields): true => ok === true || wrong();
 
 const receipt =
-  <T>(read: (body: Fields, headers: Headers) => T) =>
+  <T>(read: (body: Fields, header: Reply["header"]) => T) =>
   (reply: Reply, idempotencyKey: string) =>
     // The body must be read although a key's caller learns nothing from it: a proxy's page is also a 200.
     shaped(reply, (body) => ({
-      ...(done(body) && read(body, reply.headers)),
-      replayed: flag(reply.headers, "Idempotent-Replayed"),
+      ...(done(body) && read(body, reply.header)),
+      replayed: reply.header("Idempotent-Replayed") === "true",
       idempotencyKey,
-      ignoredFields: ignored(reply.headers),
+      ignoredFields: ignored(reply),
     }));
 
-export const recorded = receipt(({ id }, headers) => ({
-  id: text(headers.get("Outcome-Id") || id),
-  unassigned: flag(headers, "Unassigned"),
+export const recorded = receipt(({ id }, header) => ({
+  id: text(header("Outcome-Id") || id),
+  unassigned: header("Unassigned") === "true",
 }));
 
 export const corrected = receipt(shape({ id: text, outcome }));
@@ -253,24 +256,22 @@ export const page = (reply: Reply): models.Page =>
 /** Reads one result for each item, which were sent with these keys. */
 export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
   shaped(reply, ({ results }) => {
-    const items = list(object)(results);
-    return items.length === keys.length ? items.map((item, n) => result(item, keys[n])) : wrong(results);
+    const items = list(object)(mapped(results, reply.hide));
+    return items.length === keys.length ? items.map((item, n) => result(item, keys[n], reply.header)) : wrong();
   });
 
 /** Reads how an item ended that was sent with this key. */
-export function result(
-  { status, id, error, details, retryable, ignored, unassigned }: Fields,
-  key?: unknown,
-): models.Result {
+export function result(item: Fields, key?: unknown, header?: Reply["header"]): models.Result {
+  const { status, id, error, retryable, ignored, unassigned } = item;
   const ok = status === "created" || status === "replayed";
-  if (!ok && !/^(invalid|forbidden|conflict|failed)$/.test(text(status))) wrong(status);
+  if (!ok && !/^(invalid|forbidden|conflict|failed)$/.test(text(status))) wrong();
   return {
     status: status as models.Result["status"],
     ok,
     idempotencyKey: `${key}`,
     id: ok ? text(id) : null,
     error: typeof error === "string" ? error : null,
-    details: faults(details),
+    details: faults(item, header),
     retryable: status === "failed" && retryable === true,
     ignoredFields: list(text)(ignored ?? []).map(decodeURIComponent),
     unassigned: unassigned === true,
@@ -278,10 +279,9 @@ export function result(
 }
 
 /** Reads a part of an export, which is of this media type. */
-export function exportPart({ text, headers }: Reply, mediaType: string): models.ExportPart {
-  const type = headers.get("Content-Type") ?? "";
-  if (!type.startsWith(mediaType) || !/(^|\n)$/.test(text)) throw broken(type);
-  return { text, nextCursor: headers.get("Next-Cursor") };
+export function exportPart({ text, header }: Reply, mediaType: string): models.ExportPart {
+  if (!header("Content-Type").startsWith(mediaType) || !/(^|\n)$/.test(text)) throw broken();
+  return { text, nextCursor: header("Next-Cursor") || null };
 }
 
 export const summary = (reply: Reply): models.Summary => shaped(reply, totals);

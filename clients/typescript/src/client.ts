@@ -34,6 +34,8 @@ export interface ClientOptions {
   /** The API's base URL, stage included; `OUTCOMES_URL` unless given, in a page the page's own host. */
   url?: string | undefined;
   /** For recording, an agent's or the platform's; `INTERNAL_API_KEY` unless given. Never put one into a page. */
+  apiKey?: string | undefined;
+  /** The same by its name of before. */
   key?: string | undefined;
   /**
    * The session's cookie as `name=value`, for reading, and for recording without a key; `OUTCOMES_COOKIE` unless given. In a page,
@@ -46,6 +48,8 @@ export interface ClientOptions {
   userId?: number | undefined;
   /** Where it is given, what it leaves out is as by default: 60, 30, 0.2, 10 and 600 s. Else `OUTCOMES_DEADLINE` is the deadline. */
   retry?: Partial<Retry> | undefined;
+  /** Sends key and cookie also to an `http://` address of another machine; whether `OUTCOMES_ALLOW_HTTP` is 1 unless given. */
+  allowHttp?: boolean | undefined;
   /** Instead of the platform's own. */
   fetch?: typeof fetch | undefined;
   /** Hears why a call takes longer, and of what was recorded otherwise than it was meant; console.warn unless given. */
@@ -78,6 +82,9 @@ const KEYS_PATH = "/api/keys";
 const BATCH_ITEMS = 100;
 const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // each item with a comma, one of which is not sent
 const LONGEST_TIMER = 2e9; // milliseconds; one of 2 ** 31 or more would end at once
+const LONGEST_ANSWER = 2 ** 24; // bytes; Lambda's own limit is 6 MB; what is longer is not from this API
+/** Addresses to which nothing goes in the clear over a network. */
+const SAFE = /^https:|^http:\/\/(([a-z\d.-]+\.)?localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?(\/|$)/i;
 const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // nobody can have seen the request
 
 /**
@@ -95,6 +102,7 @@ export class OutcomesClient {
   readonly #agentId: number | undefined;
   readonly #userId: number | undefined;
   readonly #retry: Retry;
+  readonly #secrets: string[];
   /** Whose outcomes are recorded: the session's user's, the agent key's, or whoever's the body names. */
   readonly #owner: "session" | "agent" | "body";
 
@@ -119,8 +127,16 @@ export class OutcomesClient {
     );
     this.#options = options;
     this.#url = (url as string).replace(/(\/api\/outcomes)?\/*$/, "");
-    this.#key = setting("key", "INTERNAL_API_KEY", /^[!-~]+$/);
+    this.#key = setting(options.apiKey ? "apiKey" : "key", "INTERNAL_API_KEY", /^[!-~]+$/);
     this.#cookie = setting("cookie", "OUTCOMES_COOKIE", /^[ -~]+=[ -~]+$/);
+    const secrets = [this.#key, this.#cookie].filter((secret) => typeof secret === "string");
+    if (secrets[0] && !(options.allowHttp ?? env.OUTCOMES_ALLOW_HTTP === "1") && !SAFE.test(this.#url)) {
+      throw new ConfigurationError("OUTCOMES_URL must be https, or OUTCOMES_ALLOW_HTTP 1");
+    }
+    this.#secrets = secrets
+      .flatMap((secret) => [secret, ...secret.split(/(?:^|; )[^=]*=/)]) // of a cookie, also its value
+      .filter((secret) => secret.length > 5) // what is shorter stands in any text
+      .map(plain);
     this.#agentId = number("agentId", "OUTCOMES_AGENT_ID");
     this.#userId = number("userId", "OUTCOMES_USER_ID");
     const deadline = (options.retry ? 0 : number("retry", "OUTCOMES_DEADLINE")) || 60;
@@ -414,6 +430,10 @@ export class OutcomesClient {
     }
   }
 
+  /** Leaves nothing of a text of a server that echoes the key or a cookie, as it is or as JSON or a URL writes it. */
+  #hide = <T>(said: T): T | string =>
+    typeof said === "string" && this.#secrets.some((secret) => plain(said).includes(secret)) ? "***" : said;
+
   /** What records and corrects. */
   get #recorder(): "session" | "key" {
     return this.#key || !this.#cookie ? "key" : "session";
@@ -477,7 +497,8 @@ export class OutcomesClient {
             cache: "no-store",
             ...rest,
           });
-          return { status: response.status, headers: response.headers, text: await response.text() };
+          const header = (name: string) => this.#hide(response.headers.get(name) ?? "");
+          return { status: response.status, header, text: await textOf(response), hide: this.#hide };
         });
         if (!reply) throw new Error("timeout");
         if (reply.status !== 200) throw answers.refusal(reply, credential, named);
@@ -488,7 +509,7 @@ export class OutcomesClient {
         failure =
           error instanceof OutcomesError
             ? error
-            : new NoAnswerError(`No answer from the Outcomes API: ${cause?.code ?? message}`);
+            : new NoAnswerError(`No answer from the Outcomes API: ${this.#hide(cause?.code ?? message)}`);
       }
       if (!repeatable && !(failure instanceof BusyError)) {
         failure.retryable = failure instanceof NoAnswerError && UNSENT.test(failure.message);
@@ -512,6 +533,27 @@ export class OutcomesClient {
     }
   }
 }
+
+/** Reads a body up to its end or to what none of this API has. */
+async function textOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  if (!reader) return response.text();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let size = 0; ; ) {
+    const { value } = await reader.read();
+    if (!value) return text + decoder.decode();
+    size += value.length;
+    if (size > LONGEST_ANSWER) throw new Error("the answer is too long");
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+/** Undoes what JSON and URLs make of a text. */
+const plain = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/(?:%(?:25)*|\\+u00)([\da-f]{2})|\\+/g, (_, code) => (code ? String.fromCharCode(+`0x${code}`) : ""));
 
 /** Seconds of a clock that nobody sets. */
 const now = (): number => performance.now() / 1000;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import table from "../../cases.json" with { type: "json" };
 import { Decimal, OutcomesClient, OutcomesError } from "../src/index.js";
 import { type Answer, World } from "./world.js";
@@ -79,7 +80,7 @@ async function call(one: Case): Promise<void> {
     } catch (error) {
       told.error = tellError(error);
     }
-    assert.doesNotMatch(JSON.stringify(told), /s3cret/);
+    assert.doesNotMatch(JSON.stringify([told, world.notices]) + inspect(told), /s3cret/);
   });
   assert.deepEqual(world.answers, []);
   const requests = world.requests.map(({ init, ...seen }) => seen);
@@ -144,8 +145,11 @@ function answersOf(said: string | (Answer & { times?: number })): Answer[] {
 }
 
 /** Spells out a request of the table as it is seen. */
-function requested({ method, path, by, query = [], headers, body = "" }: Asked, { client = A_CLIENT, env = {} }: Case) {
-  const { key = env.INTERNAL_API_KEY, cookie = env.OUTCOMES_COOKIE } = client;
+function requested(
+  { method, path, by, query = [], headers, body = "" }: Asked,
+  { client = A_CLIENT as Record<string, unknown>, env = {} }: Case,
+) {
+  const { apiKey, key = apiKey ?? env.INTERNAL_API_KEY, cookie = env.OUTCOMES_COOKIE } = client;
   const credential = by === "key" ? { Authorization: `Bearer ${key}` } : { Cookie: cookie };
   const type = body ? { "Content-Type": "application/json" } : {};
   return { method, path, query, headers: { Accept: "application/json", ...type, ...credential, ...headers }, body };

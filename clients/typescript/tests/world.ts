@@ -113,7 +113,15 @@ export class World {
         controller.error(new TypeError("terminated"));
       },
     });
-    return new Response(answer.name === "half" ? half : status === 204 ? null : body, {
+    const tooLong = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(new Uint8Array(2 ** 20).fill(32));
+        if (++this.sent > 20) controller.error(new Error("read on"));
+      },
+      sent: 0,
+    } as UnderlyingDefaultSource & { sent: number });
+    const stream = { half, "too long": tooLong }[`${answer.name}`];
+    return new Response(stream ? stream : status === 204 ? null : body, {
       status,
       headers: { "Content-Type": "", ...answer.headers },
     });

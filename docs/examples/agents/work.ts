@@ -81,5 +81,6 @@ function advice(error: unknown): string {
 /** Tells who runs the agent, with the key to record again by; put your own log here. */
 function tell(error: unknown): void {
   const key = error instanceof OutcomesError ? error.idempotencyKey : undefined;
-  console.error("An outcome may not be recorded", ...(key ? [`(idempotency key ${key})`] : []), error);
+  const ended = error instanceof OutcomesError && error.retryable ? "may or may not be recorded" : "is not recorded";
+  console.error(`An outcome ${ended}`, ...(key ? [`(idempotency key ${key})`] : []), error);
 }

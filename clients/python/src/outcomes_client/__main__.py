@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from ._errors import ConfigurationError, OutcomesError
+from ._errors import ConfigurationError, OutcomesError, missing
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 refused or failed, 2 wrong usage."""
     try:
         from ._cli import app
-        from ._terminal import repeat, show_warnings
+        from ._terminal import by_options, repeat, show_warnings
     except ModuleNotFoundError as exc:
-        print(f"{exc.name} is not installed: install outcomes-client[cli]", file=sys.stderr)
+        print(missing(exc, "cli"), file=sys.stderr)
         sys.exit(2)
     show_warnings()
     try:
         app(arguments, prog_name="outcomes")
     except OutcomesError as failure:
-        print(f"outcomes: {failure}", file=sys.stderr)
+        print(f"outcomes: {by_options(str(failure))}", file=sys.stderr)
         if failure.retryable and failure.idempotency_key:
             print(repeat(failure.idempotency_key), file=sys.stderr)
         sys.exit(2 if isinstance(failure, ConfigurationError) else 1)

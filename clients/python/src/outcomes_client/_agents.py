@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ._client import LOG, AsyncOutcomesClient, OutcomesClient
-from ._errors import ConfigurationError, OutcomesError
+from ._errors import BusyError, ConfigurationError, OutcomesError
 from ._models import NewOutcome, Recorded
 from ._tools import SAME_KEY, WHEN, Work, advise
 
@@ -26,7 +26,7 @@ TOOL_DESCRIPTION = f"{WHEN} {SAME_KEY}"
 TOOL_SCHEMA = Work.model_json_schema()
 
 type OnError = Callable[[Exception], object]
-"""Is told of each outcome that may not be recorded, after the log `outcomes_client`. What it raises is raised."""
+"""Is told of each outcome that could not be recorded, after the log `outcomes_client`. What it raises is raised."""
 type Judged = NewOutcome | None
 """The outcome that a run came to; None for nothing, however well it ended."""
 
@@ -131,7 +131,10 @@ async def arecord_work(
 
 def mistakes(invalid: ValidationError) -> str:
     """Say to a model which of its arguments are wrong, without their values."""
-    said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in invalid.errors())
+    said = "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg'].removeprefix('Value error, ')}"
+        for one in invalid.errors()
+    )
     return f"Not recorded: {said}. Change that and call again."
 
 
@@ -169,7 +172,10 @@ def _tell(failure: Exception, on_error: OnError | None) -> None:
     """Log a failure, with the key to record again by, and hand it on."""
     if isinstance(failure, OutcomesError):
         key = f", idempotency key {failure.idempotency_key}" if failure.idempotency_key else ""
-        LOG.warning("An outcome may not be recorded%s: %s", key, failure)
+        # BusyError is retryable, too, but says that nothing was done.
+        uncertain = failure.retryable and not isinstance(failure, BusyError)
+        ended = "It is not known whether an outcome was recorded" if uncertain else "An outcome is not recorded"
+        LOG.warning("%s%s: %s", ended, key, failure)
     else:
         LOG.warning("An outcome is not recorded", exc_info=failure)
     if on_error is not None:

@@ -61,8 +61,8 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
         body = _json.decode(reply.body)
     except ValueError:
         body = None
-    body = body if isinstance(body, dict) else {}
-    error, details = _text_or_none(body.get("error")), _details(body)
+    body = reply.hide(body) if isinstance(body, dict) else {}
+    error, details = _text_or_none(body.get("error")), _details(body, reply)
     kind = _kind(reply, request, error)
     if kind is None:
         message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
@@ -176,13 +176,13 @@ def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
     Raises:
         BrokenAnswerError: there are more or fewer, or one says nothing that is known.
     """
-    items = _object(reply).get("results")
+    items = reply.hide(_object(reply).get("results"))
     if not isinstance(items, list) or len(items) != len(keys):
         raise BrokenAnswerError("200, but not one result for each item", status=200)
-    return [_shaped(_result, item, key) for item, key in zip(items, keys, strict=True)]
+    return [_shaped(_result, item, key, reply) for item, key in zip(items, keys, strict=True)]
 
 
-def _result(item: dict[str, Any], key: str) -> Result:
+def _result(item: dict[str, Any], key: str, reply: Reply) -> Result:
     status = item["status"]
     if status not in ("created", "replayed", "invalid", "forbidden", "conflict", "failed"):
         raise ValueError(status)
@@ -191,7 +191,7 @@ def _result(item: dict[str, Any], key: str) -> Result:
     ignored = item.get("ignored")
     names = tuple(unquote(_text(name)) for name in ignored) if isinstance(ignored, list) else ()
     error, is_unassigned = _text_or_none(item.get("error")), item.get("unassigned") is True
-    return Result(status, key, outcome_id, error, _details(item), retryable, names, is_unassigned)
+    return Result(status, key, outcome_id, error, _details(item, reply), retryable, names, is_unassigned)
 
 
 def page(reply: Reply) -> Page:
@@ -393,7 +393,9 @@ def _shaped[T](read: Callable[..., T], *arguments: object) -> T:
     try:
         return read(*arguments)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
-        raise BrokenAnswerError(f"200, but not as the contract says: {type(exc).__name__} {exc}", status=200) from exc
+        # A ValueError quotes what it was given, which may be anything: an echo of the key, say.
+        why = type(exc).__name__ if isinstance(exc, ValueError) else f"{type(exc).__name__} {exc}"
+        raise BrokenAnswerError(f"200, but not as the contract says: {why}", status=200) from None
 
 
 def _ignored(reply: Reply) -> tuple[str, ...]:
@@ -402,8 +404,11 @@ def _ignored(reply: Reply) -> tuple[str, ...]:
     return tuple(unquote(name.strip()) for name in names if name.strip())
 
 
-def _details(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    details = item.get("details")
+def _details(item: Mapping[str, Any], reply: Reply) -> list[Mapping[str, Any]]:
+    """Read what to mend; of a wrong type, a header names the right ones."""
+    details, types = item.get("details"), reply.headers.get("Outcome-Types")
+    if types and item.get("error") == "Invalid outcome_type":
+        return [{"field": "outcomeType", "message": f"must be one of {types}"}]
     return [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
 
 

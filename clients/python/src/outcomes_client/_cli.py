@@ -10,13 +10,15 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
-from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, override
 
 import typer
+import typer.core
 
 from . import _cli_completion, _cli_corrections, _cli_keys, _terminal
 from ._cli_completion import files, time_zones
 from ._display import money, printable
+from ._errors import missing
 from ._models import Division, OutcomeStatus, OutcomeType, PeriodTotal, Summary, Total
 from ._terminal import (
     Cookie,
@@ -31,6 +33,7 @@ from ._terminal import (
     numbers,
     print_json,
     repeat,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -38,10 +41,25 @@ if TYPE_CHECKING:
 
     from ._client import OutcomesClient
 
+
+class _Commands(typer.core.TyperGroup):
+    """Says of a wrong value what is wrong with it, without what pydantic begins with."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as wrong:
+            wrong.message = wrong.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
+    cls=_Commands,
     epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY, or is kept by "
     "login: an argument would be seen by everyone on the machine.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,  # it is a command, as people know it of others
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # help in frames would take as long again
@@ -158,12 +176,12 @@ def list_(
         print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
     standing = ("Happened", "Status") if ledger or status else ()
-    table = grid("When", *standing, "Type", "Agent", *numbers("Value"), "Title")
+    table = grid(*whole("Id"), "When", *standing, "Type", "Agent", *numbers("Value"), "Title")
     for one in page.outcomes:
         stands = (local(one.occurred_at), printable(one.status or "")) if standing else ()
         agent_text = "" if one.agent_id is None else str(one.agent_id)
         about = printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title)
-        table.add_row(local(one.created_at), *stands, *about)
+        table.add_row(printable(one.id), local(one.created_at), *stands, *about)
     console = _terminal.console()
     console.print(table if page.outcomes else "No outcomes.")
     if page.next_cursor:
@@ -314,7 +332,7 @@ def import_(
     tally: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     report = _terminal.console(stderr=True)
-    reached = 0
+    reached, mend = 0, ""
     with connect(url, cookie) as client:
         bar = Progress(
             BarColumn(),
@@ -341,12 +359,14 @@ def import_(
                             printable(f"stopped before the end, near line {reached}: {failure}"), soft_wrap=True
                         )
                         tally["stopped"] = 1
+                        mend = "" if failure.retryable else "Mend what is named above first. "
             except _importing.HeadingError as exc:
                 raise typer.BadParameter(str(exc), param_hint="FILE") from exc
             except KeyboardInterrupt:
                 report.print(f"interrupted after line {reached}")
                 tally["stopped"] = 1
-    print(f"{tally['created']:,} recorded, {tally['replayed']:,} already there, {tally['refused']:,} refused")
+    again = f", {tally['unsent']:,} to be sent again" if tally["unsent"] else ""
+    print(f"{tally['created']:,} recorded, {tally['replayed']:,} already there, {tally['refused']:,} refused{again}")
     for name, count in unread.items():
         which = "1 line has" if count == 1 else f"{count:,} lines have"
         print(printable(f"The API did not read {name}, which {which}."), file=sys.stderr)
@@ -354,7 +374,8 @@ def import_(
         which = "1 line is" if of_nobody == 1 else f"{of_nobody:,} lines are"
         print(f"{which} of no user, so in nobody's feed: say userId, or set OUTCOMES_USER_ID.", file=sys.stderr)
     if tally["stopped"] or tally["unsent"]:
-        print("Not everything was sent. Run it again: nothing is recorded twice.", file=sys.stderr)
+        then = f"{mend}The same command then goes on" if mend else "Run it again"
+        print(f"Not everything was sent. {then}: nothing is recorded twice.", file=sys.stderr)
     if tally["refused"] or tally["stopped"] or tally["unsent"]:
         raise typer.Exit(1)
 
@@ -390,7 +411,7 @@ def export(
     try:
         write = _exporting.writer(layout.value)
     except ModuleNotFoundError as exc:
-        print(f"{exc.name} is not installed: install outcomes-client[parquet]", file=sys.stderr)
+        print(missing(exc, "parquet"), file=sys.stderr)
         raise typer.Exit(2) from exc
     if layout is Format.PARQUET and output == "-" and sys.stdout.isatty():
         raise typer.BadParameter("Parquet is no text for a terminal: name a file", param_hint="--output")
@@ -423,7 +444,7 @@ def mcp(
     try:
         from ._mcp import serve
     except ModuleNotFoundError as exc:
-        print(f"{exc.name} is not installed: install outcomes-client[mcp]", file=sys.stderr)
+        print(missing(exc, "mcp"), file=sys.stderr)
         raise typer.Exit(2) from exc
     from . import _login
     from ._client import AsyncOutcomesClient

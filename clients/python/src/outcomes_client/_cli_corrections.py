@@ -30,7 +30,7 @@ from ._terminal import (
 
 app = typer.Typer()
 
-OutcomeId = Annotated[str, typer.Argument(metavar="ID", help="The outcome's id, as `outcomes list --json` shows it.")]
+OutcomeId = Annotated[str, typer.Argument(metavar="ID", help="The outcome's id, as `outcomes list` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why, for the owner to read; 1 to 500 characters.")]
 User = Annotated[
     int | None,
@@ -179,7 +179,10 @@ def uphold(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Dismiss a dispute, by the platform's key."""
+    """Dismiss the dispute of an outcome, which then counts again.
+
+    By the platform's key, where the owner was wrong: the outcome stands as it was recorded.
+    """
     with connect(url, cookie) as client:
         _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
 

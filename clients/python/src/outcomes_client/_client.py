@@ -57,6 +57,8 @@ class OutcomesClient:
             default `OUTCOMES_COOKIE`.
         agent_id, user_id: for outcomes that name none; default `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`.
         retry: how long and how often to try; default 60 s, or `OUTCOMES_DEADLINE`.
+        allow_http: sends key and cookie also to an `http://` address of another machine; default whether
+            `OUTCOMES_ALLOW_HTTP` is 1.
         transport: an httpx transport, for proxies of your own or tests.
     """
 
@@ -69,9 +71,10 @@ class OutcomesClient:
         agent_id: int | None = None,
         user_id: int | None = None,
         retry: Retry | None = None,
+        allow_http: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._address = address_of(url, api_key, cookie)
+        self._address = address_of(url, api_key, cookie, allow_http)
         self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
         self._http = httpx.Client(transport=transport, cookies=_no_cookies())
 
@@ -340,7 +343,7 @@ class OutcomesClient:
                         return NoReply("the answer is too long")
                 return _reply(self._address, step, response, bytes(body))
         except httpx.RequestError as exc:
-            return _no_reply(exc)
+            return _no_reply(self._address, exc)
 
 
 class AsyncOutcomesClient:
@@ -355,9 +358,10 @@ class AsyncOutcomesClient:
         agent_id: int | None = None,
         user_id: int | None = None,
         retry: Retry | None = None,
+        allow_http: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._address = address_of(url, api_key, cookie)
+        self._address = address_of(url, api_key, cookie, allow_http)
         self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
         self._http = httpx.AsyncClient(transport=transport, cookies=_no_cookies())
 
@@ -595,7 +599,7 @@ class AsyncOutcomesClient:
         except TimeoutError:
             return NoReply("the answer did not end in time")
         except httpx.RequestError as exc:
-            return _no_reply(exc)
+            return _no_reply(self._address, exc)
 
 
 def _no_cookies() -> CookieJar:
@@ -616,9 +620,10 @@ def _arguments(address: Address, step: Send) -> dict[str, Any]:
 
 
 def _reply(address: Address, step: Send, response: httpx.Response, body: bytes) -> Reply:
-    return Reply(response.status_code, response.headers, body, address.credential_for(step.request))
+    headers = httpx.Headers([(name, address.hide(value)) for name, value in response.headers.multi_items()])
+    return Reply(response.status_code, headers, body, address.credential_for(step.request), address.hide)
 
 
-def _no_reply(exc: httpx.RequestError) -> NoReply:
+def _no_reply(address: Address, exc: httpx.RequestError) -> NoReply:
     unsent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return NoReply(f"{type(exc).__name__} {exc}".strip(), unsent)
+    return NoReply(address.hide(f"{type(exc).__name__} {exc}".strip()), unsent)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -35,9 +34,7 @@ def examine(client: OutcomesClient) -> Iterator[Finding]:
     """Look at one thing after the other, and stop where the rest depends on what is wrong."""
     address = client._address
     yield Finding(True, f"outcomes-client {version('outcomes-client')}")
-    url = urlsplit(address.url)
-    local = url.hostname in ("localhost", "127.0.0.1", "::1")
-    if url.scheme == "http" and not local:
+    if address.is_readable_on_the_way:
         yield Finding(False, f"{address.url} is not https: everyone on the way can read the key")
     started = time.monotonic()
     try:
@@ -118,15 +115,15 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
     except BrokenAnswerError as broken:
         yield Finding(False, f"{AGENT_KEY} cannot be looked at: {broken}")
         return None
-    yield Finding("record" in key.scopes, f"{AGENT_KEY} is valid: {_may(key)}")
+    yield Finding("record" in key.scopes, f"{AGENT_KEY} is valid: {_may(key, client._address.hide)}")
     yield from _contradictions(client, key)
     return key
 
 
-def _may(key: AgentKey) -> str:
+def _may(key: AgentKey, hide: Callable[[str], str]) -> str:
     """Say what a key may do."""
     may = "records" if "record" in key.scopes else "may not record, for want of the scope,"
-    parts = [f"{key.name!r} {may} for user {key.user_id}"]
+    parts = [f"{hide(key.name)!r} {may} for user {key.user_id}"]
     if key.agent_id is not None:
         parts.append(f"agent {key.agent_id}")
     if key.outcome_types is not None:

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 LONGEST_MESSAGE = 4000  # characters; `details` of a page of outcomes can be more than a log should hold
 
 
+def missing(exc: ImportError, extra: str) -> str:
+    """Say how to get a package that is not installed, or too old. This client is on no package index."""
+    what = f"{exc.name} is not installed" if isinstance(exc, ModuleNotFoundError) else str(exc)
+    return f"{what}: in a checkout of the Outcomes API, run pip install 'clients/python[{extra}]'"
+
+
 class OutcomesError(Exception):
     """Stands for all errors of this package; neither its text nor its attributes ever hold a key or a cookie.
 

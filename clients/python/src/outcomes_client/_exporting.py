@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Context, Decimal
@@ -30,26 +31,25 @@ _UNSEEN = re.compile(r"[^ -~\n]")
 def replaced(path: str) -> Iterator[IO[bytes]]:
     """Open a file that is there when all is written, and stays as it was if that fails.
 
-    What is no file, as a pipe or a device, is written as it comes; - is standard output.
+    It is a new one, which its owner alone can read, in the place of whatever file or link to one has the name: what a
+    link leads to is left alone. What is no file, as a pipe or a device, is written as it comes; - is standard output.
     """
     if path == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = Path(path).resolve()  # of a link, what it leads to
+    target = Path(path)
     if target.exists() and not target.is_file():
         with target.open("wb") as file:
             yield file
         return
-    part = target.with_name(f"{target.name}.part")
+    descriptor, part = tempfile.mkstemp(dir=target.parent, prefix=".outcomes-")
     try:
-        with part.open("wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             yield file
-        if target.exists():
-            shutil.copymode(target, part)
-        part.replace(target)
+        Path(part).replace(target)
     except BaseException:
-        part.unlink(missing_ok=True)
+        Path(part).unlink(missing_ok=True)
         raise
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from ._errors import ConfigurationError
 
@@ -16,6 +17,8 @@ KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
 Owner = Literal["body", "session", "key"]
 By = Literal["", "session", "key"]
+HIDDEN = "***"
+_SHORTEST_SECRET = 6  # characters; what is shorter stands in any text
 LONGEST_WAIT = 999_999_999  # seconds, some 30 years; time.sleep fails at ten times as many
 
 
@@ -42,6 +45,7 @@ class Reply:
     headers: Mapping[str, str] = field(repr=False)  # looked up in any case, as httpx.Headers are
     body: bytes = field(repr=False)
     credential: str = "the credential"  # that it was asked for with, in words
+    hide: Callable[[Any], Any] = field(default=lambda said: said, repr=False)  # puts *** for a text that echoes secrets
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,30 @@ class Address:
                 "The URL (OUTCOMES_URL) must read http(s)://host[:port][/stage], without a password"
             )
         object.__setattr__(self, "url", self.url.rstrip("/").removesuffix(PATH))
+
+    @property
+    def is_readable_on_the_way(self) -> bool:
+        """Tell whether what is sent goes in the clear to another machine than this."""
+        here = r"http://([a-z0-9.-]+\.)?localhost|http://127(\.[0-9]{1,3}){3}|http://\[::1\]"
+        return self.url.startswith("http:") and not re.fullmatch(f"(?i:{here})(:[0-9]*)?(/.*)?", self.url)
+
+    def hide(self, said: Any) -> Any:
+        """Leave nothing of a text of a server that echoes key or cookie, as it is or as JSON or a URL writes it.
+
+        What was said may be JSON, of which each text is looked at.
+        """
+        if isinstance(said, str):
+            plain = _plain(said)
+            return HIDDEN if any(secret in plain for secret in self._secrets) else said
+        if isinstance(said, list):
+            return [self.hide(each) for each in said]
+        return {self.hide(name): self.hide(each) for name, each in said.items()} if isinstance(said, dict) else said
+
+    @cached_property
+    def _secrets(self) -> list[str]:
+        cookie = self.cookie or ""
+        secrets = [self.api_key or "", cookie, *(one.partition("=")[2] for one in cookie.split("; "))]
+        return [_plain(secret) for secret in secrets if len(secret) >= _SHORTEST_SECRET]
 
     @property
     def has_agent_key(self) -> bool:
@@ -163,3 +191,10 @@ class Address:
         by = request.by or ("session" if request.method == "GET" else "")
         needed = {"session": SESSION, "key": KEY, "": f"{KEY} or {SESSION}"}[by]
         return f"{request.does or ('Reading' if request.method == 'GET' else 'Recording')} needs {needed}"
+
+
+def _plain(text: str) -> str:
+    """Undo what JSON and URLs make of a text."""
+    return re.sub(
+        r"(?:%(?:25)*|\\+u00)([0-9a-f]{2})|\\+", lambda found: chr(int(found[1], 16)) if found[1] else "", text.lower()
+    )

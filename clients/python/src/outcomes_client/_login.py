@@ -26,12 +26,14 @@ def settings(url: str | None, cookie: str | None) -> dict[str, Any]:
     is given: two callers are never mixed.
 
     Raises:
-        ConfigurationError: what was kept is needed and cannot be read.
+        ConfigurationError: there is no URL, or what was kept is needed and cannot be read.
     """
     given = {"url": url, "api_key": os.environ.get("INTERNAL_API_KEY"), "cookie": cookie}
     if url and (given["api_key"] or cookie):
         return given
     kept = _read()
+    if kept is None and not url:
+        raise ConfigurationError("Where is the API? Give --url, set OUTCOMES_URL, or run `outcomes login`")
     if kept is None:
         return given
     given["url"] = url or kept.url

@@ -10,20 +10,28 @@ from ._errors import ConfigurationError
 from ._http import Address
 
 
-def address_of(url: str | None, api_key: str | None, cookie: str | None) -> Address:
+def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_http: bool = False) -> Address:
     """Read who is calling where; else `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
 
     Raises:
-        ConfigurationError: no URL, or a value that cannot be used.
+        ConfigurationError: no URL, a value that cannot be used, or a key or cookie that would go in clear to another
+            machine, which `allow_http` or `OUTCOMES_ALLOW_HTTP=1` allows.
     """
     url = url or os.environ.get("OUTCOMES_URL")
     if not url:
         raise ConfigurationError("Where is the API? Pass url=... or set OUTCOMES_URL")
-    return Address(
+    address = Address(
         url,
         api_key or os.environ.get("INTERNAL_API_KEY") or None,
         cookie or os.environ.get("OUTCOMES_COOKIE") or None,
     )
+    allow_http = allow_http or os.environ.get("OUTCOMES_ALLOW_HTTP") == "1"
+    if (address.api_key or address.cookie) and address.is_readable_on_the_way and not allow_http:
+        raise ConfigurationError(
+            f"{address.url} is not https: everyone on the way could read the key or the session. Nothing was sent. Use "
+            "https, or set OUTCOMES_ALLOW_HTTP=1"
+        )
+    return address
 
 
 def defaults_of(address: Address, agent_id: int | None, user_id: int | None) -> Defaults:

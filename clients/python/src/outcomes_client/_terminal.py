@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -46,6 +47,25 @@ def new_key() -> str:
     from uuid import uuid4
 
     return str(uuid4())
+
+
+_OPTIONS = {
+    "outcomeType": "--type",
+    "outcomeTypes": "--type",
+    "outcome_type": "--type",
+    "valueUsd": "--value",
+    "maxValueUsd": "--max-value",
+    "agentId": "--agent",
+    "userId": "--user",
+    "occurredAt": "--at",
+    "expiresAt": "--expires",
+    "overlapHours": "--overlap",
+}
+
+
+def by_options(said: str) -> str:
+    """Name options of the command where the API names fields of a request."""
+    return re.sub(r"\b(?:changes\.)?([A-Za-z_]+)\b", lambda name: _OPTIONS.get(name[1], name[0]), said)
 
 
 def repeat(key: str) -> str:
@@ -103,6 +123,13 @@ def console(stderr: bool = False) -> Console:
 def local(moment: datetime | None) -> str:
     """Write an instant by this machine's clock, to the minute; nothing for None."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def whole(*headings: str) -> list[Column]:
+    """Make columns that no terminal wraps: half an id is another one."""
+    from rich.table import Column
+
+    return [Column(heading, no_wrap=True) for heading in headings]
 
 
 def numbers(*headings: str) -> list[Column]:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any, cast
 
+from ._errors import ConfigurationError, missing
+
 try:
     from claude_agent_sdk import (
         HookContext,
@@ -19,7 +21,7 @@ try:
         tool,
     )
 except ImportError as exc:
-    raise ImportError(f"{exc}: install outcomes-client[claude]", name=exc.name) from exc
+    raise ImportError(missing(exc, "claude"), name=exc.name) from exc
 
 from ._agents import (
     TOOL,
@@ -34,7 +36,6 @@ from ._agents import (
     check_run_id,
 )
 from ._client import AsyncOutcomesClient
-from ._errors import ConfigurationError
 
 __all__ = ["record_outcome_server", "stop_hook"]
 
@@ -55,7 +56,7 @@ def stop_hook(
         client: what records; the caller closes it.
         outcome_of: is given the input of the hook, and returns, or awaits, what to record; None for nothing. That
             Claude stops is no outcome.
-        on_error: is told of what may not be recorded. What it raises does not end the run, for that is another process.
+        on_error: is told of what could not be recorded. What it raises does not end the run, which is another process.
     """
 
     async def record(stopped: HookInput, _tool_use_id: str | None, _context: HookContext) -> HookJSONOutput:

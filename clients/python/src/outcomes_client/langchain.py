@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, override
 from uuid import UUID
 
+from ._errors import missing
+
 try:
     from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
     from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import StructuredTool, ToolException
 except ImportError as exc:
-    raise ImportError(f"{exc}: install outcomes-client[langchain]", name=exc.name) from exc
+    raise ImportError(missing(exc, "langchain"), name=exc.name) from exc
 
 from ._agents import (
     TOOL,
@@ -46,7 +48,7 @@ class OutcomesCallback(BaseCallbackHandler):
         client: what records; the caller closes it.
         outcome_of: is given the output of the run and returns what to record; None for nothing. An output alone is no
             outcome.
-        on_error: is told of what may not be recorded; what it raises is raised by `invoke`. Else the run ends as it
+        on_error: is told of what could not be recorded; what it raises is raised by `invoke`. Else the run ends as it
             would.
     """
 

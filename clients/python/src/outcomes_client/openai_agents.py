@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, override
 
+from ._errors import missing
+
 try:
     from agents import Agent, FunctionTool, RunContextWrapper, RunHooks
     from agents.run_context import AgentHookContext
     from agents.tool_context import ToolContext
 except ImportError as exc:
-    raise ImportError(f"{exc}: install outcomes-client[openai-agents]", name=exc.name) from exc
+    raise ImportError(missing(exc, "openai-agents"), name=exc.name) from exc
 
 from ._agents import (
     TOOL,
@@ -41,7 +43,7 @@ class OutcomesHooks(RunHooks[Any]):
             None for nothing. A final output alone is no outcome.
         run_id: the idempotency key, 1 to 100 visible ASCII characters. The SDK has no id of a run: give that of the job
             or the message that is worked on, which is the same when it is worked on again.
-        on_error: is told of what may not be recorded; what it raises ends the run. Else the run ends as it would.
+        on_error: is told of what could not be recorded; what it raises ends the run. Else the run ends as it would.
     """
 
     def __init__(
