@@ -408,7 +408,7 @@ def test_it_waits_for_totals_that_are_still_added_up_and_says_so(open_feed: Open
     asked[-1].continue_()
     expect(page.locator(".total")).to_have_text("$3.00")
     expect(page.get_by_text("Still adding up\u2026")).to_have_count(0)
-    assert waits(page, 3)[2] == 60_000
+    assert 30_000 <= waits(page, 3)[2] <= 60_000  # from when that look began, which this test has drawn out
 
 
 def test_figures_stay_while_those_of_another_period_are_still_added_up(
