@@ -34,7 +34,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test examples coverage check audit format build lock openapi terminal key session seed deploy smoke resend bench cost erase export-user
+.PHONY: help install run aws reset unit test examples coverage check audit format build lock openapi terminal key session seed deploy smoke resend end-key bench cost erase export-user
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -80,7 +80,7 @@ clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_
 # The parts, and how many percent of each must have been run.
 coverage: install $(npm) $(npm_client) ## run every test, and fail where they leave too much of the code untried, branches included
 	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
-	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*=95'; do \
+	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*,ops/*=95'; do \
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
 	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
@@ -88,7 +88,7 @@ check: install check-dashboard check-typescript .tools/$(CHECKOV) ## formatting,
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
-	$(bin)/mypy functions layers/common/outcomes local smoke bench docs tests clients/python conftest.py
+	$(bin)/mypy functions layers/common/outcomes local ops smoke bench docs tests clients/python conftest.py
 	$(bin)/mypy --python-version 3.12 clients/python/src
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
@@ -215,6 +215,13 @@ smoke: install ## the contract against a deployed API (URL=https://... KEY=... C
 
 resend: install ## tell the bus of a stack what it could not be told (STACK=outcomes-prod)
 	@PYTHONPATH=layers/common $(bin)/python -m local.resend '$(STACK)'
+
+end-key: export STACK := $(STACK)
+end-key: export FINGERPRINT := $(FINGERPRINT)
+# A key to try, if there is one in the environment: INTERNAL_API_KEY.
+end-key: install ## refuse a leaked key at once, whatever alarms say (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous)
+	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key "$$STACK" \
+	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") $(if $(filter command,$(origin YES)),--yes)
 
 install: .venv/installed
 .venv/installed: $(uv_installed) uv.lock pyproject.toml .python-version

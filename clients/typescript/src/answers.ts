@@ -245,10 +245,7 @@ export const recorded = receipt(({ id }, header) => ({
   unassigned: header("Unassigned") === "true",
 }));
 
-export const corrected = receipt((body) => ({
-  ...shape({ id: text, outcome: ifSaid(outcome) })(body),
-  ...shape({ status: named, version: whole })(body.outcome ?? body),
-}));
+export const corrected = receipt(shape({ id: text, outcome }));
 
 export const history = (reply: Reply): models.History =>
   shaped(reply, shape({ outcome, corrections: list(correction) }));

@@ -195,16 +195,13 @@ class History:
 
 @dataclass(frozen=True)
 class Corrected:
-    """Answers for one correction: its id, and how the outcome stands now.
+    """Answers for one correction: its id, and the outcome as it stands now.
 
-    `outcome` is what it says; None where the API shows that to the owner alone, or to keys that may read.
     `replayed`, `idempotency_key` and `ignored_fields` are as in `Recorded`.
     """
 
     id: str
-    status: str
-    version: int
-    outcome: Outcome | None
+    outcome: Outcome
     replayed: bool
     idempotency_key: str
     ignored_fields: tuple[str, ...] = ()
