@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from bench.command import command_start
 from bench.growth import list_growth
+from bench.laptop import laptop_growth
 from bench.measure import (
     LAYER,
     NOTHING,
@@ -368,14 +369,6 @@ def summary_growth(report: Report, short: bool) -> None:
     command = [sys.executable, "-m", "bench.summary", *(["--short"] if short else [])]
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     report.text("## Growth of a summary")
-    report.text(printed.strip())
-
-
-def laptop_growth(report: Report, short: bool) -> None:
-    """Add what bench.laptop prints, from a process of its own."""
-    command = [sys.executable, "-m", "bench.laptop", *(["100"] if short else [])]
-    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    report.text("## Growth of a list of 20 on a laptop: `python -m bench.laptop`")
     report.text(printed.strip())
 
 

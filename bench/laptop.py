@@ -1,10 +1,9 @@
-"""python -m bench.laptop [COUNT ...]: what a list of 20 takes on a local stack, by how many outcomes its user has.
+"""python -m bench.laptop: what a local stack takes, by how much its user has recorded.
 
-Over HTTP on a stack of its own, by the wall clock: gateway, authorizer, function and moto are all in it. RESULTS.md has
-what it printed.
+Over HTTP on a stack of its own, by the wall clock: gateway, authorizer, functions and moto are all in it. RESULTS.md
+has what it printed.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -16,38 +15,135 @@ from itertools import batched
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "layers" / "common"))
 
 import boto3  # noqa: E402 (after the place where the package lies)
 import httpx  # noqa: E402
+from outcomes.storage.store import new_item  # noqa: E402
 
-from bench.outcome import API_KEY, SESSION_SECRET, cookie, stored  # noqa: E402
+from bench.outcome import API_KEY, OUTCOME, SESSION_SECRET, cookie, new_outcome, stored  # noqa: E402
 from local.data import STACK  # noqa: E402
 from local.environment import forget_real_aws  # noqa: E402
 from local.errors import StackError  # noqa: E402
 from local.state import State  # noqa: E402
 
+if TYPE_CHECKING:
+    from bench.__main__ import Report
+
 LISTS = 60
 AT_ONCE = 4
 START_SECONDS = 60
+BATCH = 100
+DAY = 24 * 60 * 60 * 1000
+
+IMPORTED = 20_000
+MOST_MEGABYTES = 450
+"""Megabytes of all processes of a stack after IMPORTED outcomes."""
+MOST_STOP_SECONDS = 2
+
+SUMMED_UP = 12_000
+MOST_OF_FIRST_LOOK = 0.25
+"""Part of a first look's time that the next may take, of SUMMED_UP outcomes."""
+
+
+class Import(NamedTuple):
+    """What an import took. megabytes: of all processes at its end; stop: seconds until they had ended."""
+
+    seconds: float
+    megabytes: float
+    stop: float
 
 
 def main() -> None:
-    """Print a row for each count, while the stack fills."""
-    options = argparse.ArgumentParser(prog="python -m bench.laptop")
-    options.add_argument("counts", nargs="*", type=int, default=[100, 1_000, 10_000], metavar="COUNT")
+    """Print what the bench says of a laptop."""
+    from bench.__main__ import Report
+
+    report = Report()
+    laptop_growth(report, short=False)
+    print("\n\n".join(report.parts))
+
+
+def laptop_growth(report: "Report", short: bool) -> None:
+    """Report a list of 20 as the stack fills, an import, and a summary before and after its sums are kept."""
     forget_real_aws()
-    print("| outcomes stored | ms a list | lists a second |\n| --: | --: | --: |")
+    report.text("## On a laptop: `python -m bench.laptop`")
+    columns = ["outcomes stored", "ms a list of 20", "lists a second"]
+    report.table(columns, [[f"{count:,}", *cells] for count, *cells in lists([100] if short else [100, 1_000, 10_000])])
+    rows = []
+
+    def bar(name: str, limit: float, measured: float) -> None:
+        rows.append([name, f"{measured:.3g}", *report.bar(name, limit, measured)])
+
+    taken = imported(BATCH if short else IMPORTED)
+    bar(f"megabytes of all processes after an import of {IMPORTED:,}", MOST_MEGABYTES, taken.megabytes)
+    bar("seconds from SIGTERM to their end", MOST_STOP_SECONDS, taken.stop)
+    first, next_ = looks(BATCH if short else SUMMED_UP)
+    bar(f"next look at a summary of {SUMMED_UP:,} over the first", MOST_OF_FIRST_LOOK, next_ / first)
+    report.table(["", "measured", "bar", "verdict"], rows)
+
+
+def lists(counts: list[int]) -> Iterator[tuple[int, str, str]]:
+    """Measure a list of 20 at each count, while the stack fills."""
     with running() as stack, httpx.Client(timeout=30) as client:
         filled = 0
-        for count in sorted(options.parse_args().counts):
-            fill(stack, range(filled, count))
+        for count in counts:
+            fill(stack, map(stored, range(filled, count)))
             filled = count
             milliseconds, a_second = measured(client, f"{stack.url}/api/outcomes")
-            print(f"| {count:,} | {milliseconds:.1f} | {a_second:.0f} |", flush=True)
+            yield count, f"{milliseconds:.1f}", f"{a_second:.0f}"
+
+
+def imported(count: int) -> Import:
+    """Record so many outcomes in batches, each with an idempotency key, as `outcomes import` does."""
+    with running() as stack, httpx.Client(timeout=60) as client:
+        began = time.perf_counter()
+        for numbers in batched(range(count), BATCH, strict=False):
+            items = [OUTCOME | {"idempotencyKey": f"deal-{number}"} for number in numbers]
+            url, headers = f"{stack.url}/api/outcomes/batch", {"Authorization": f"Bearer {API_KEY}"}
+            answer = client.post(url, json={"outcomes": items}, headers=headers).raise_for_status().json()
+            if answer["created"] != len(items):
+                raise StackError(f"{len(items)} outcomes were sent, {answer['created']} recorded")
+        seconds = time.perf_counter() - began
+        megabytes = sum(map(resident_megabytes, processes(stack.pid)))
+        began = time.perf_counter()
+    return Import(seconds, megabytes, time.perf_counter() - began)
+
+
+def looks(count: int) -> tuple[float, float]:
+    """Sum up so many outcomes of the last days twice; return the seconds that each took."""
+    now = time.time_ns() // 1_000_000
+    items = (new_item(new_outcome(), "key", now - DAY * (1 + 20 * index // count))[1] for index in range(count))
+
+    def look() -> float:
+        begin = time.perf_counter()
+        answer = client.get(f"{stack.url}/api/outcomes/summary", headers={"Cookie": cookie("next-auth")})
+        if answer.raise_for_status().json()["count"] != count:
+            raise StackError(f"a look at {count} outcomes found {answer.json()['count']}")
+        return time.perf_counter() - begin
+
+    with running() as stack, httpx.Client(timeout=60) as client:
+        client.get(f"{stack.url}/api/outcomes/summary", headers={"Cookie": cookie("next-auth")}).raise_for_status()
+        fill(stack, items)
+        return look(), look()
+
+
+def processes(pid: int) -> Iterator[int]:
+    """List a process and all that it started, by their ids."""
+    yield pid
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            yield from processes(int(child))
+
+
+def resident_megabytes(pid: int) -> float:
+    """Read how much memory a process holds, that which it shares with others among it."""
+    [kilobytes] = [
+        line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
+    ]
+    return int(kilobytes) * 1024 / 1e6
 
 
 @contextmanager
@@ -79,11 +175,11 @@ def started(process: "subprocess.Popen[bytes]", file: Path) -> State:
     return State.read(file)
 
 
-def fill(stack: State, indexes: range) -> None:
-    """Store outcomes of the bench, by their index."""
+def fill(stack: State, items: Iterator[Any]) -> None:
+    """Store items of outcomes."""
     dynamodb = boto3.client("dynamodb", endpoint_url=stack.aws_url)
-    for group in batched(indexes, 25, strict=False):
-        puts: Any = [{"PutRequest": {"Item": stored(index)}} for index in group]
+    for group in batched(items, 25, strict=False):
+        puts: Any = [{"PutRequest": {"Item": item}} for item in group]
         dynamodb.batch_write_item(RequestItems={stack.table("OutcomesTable"): puts})
 
 

@@ -9,6 +9,7 @@ import pickle
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from copy import copy, deepcopy
 from email.utils import formatdate
 from functools import cache, lru_cache
@@ -20,6 +21,7 @@ from typing import Any, Self, override
 import moto.core.responses
 import moto.dynamodb.models
 import moto.dynamodb.urls
+from moto.core.common_models import BaseModel
 from moto.core.request import Request
 from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model, method_names_from_class
@@ -62,6 +64,9 @@ JSON = "application/x-amz-json-1.0"
 MAX_ITEM_BYTES = 405_000
 """The size that moto takes an item to have at most."""
 
+READ_UNIT_BYTES = 4_096
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"""
+
 _INSERT = re.compile(r'INSERT INTO "([^"]+)" VALUE \{([^{}]+)\}')
 _PLACE = re.compile(r"'(\w+)':\?")
 """A statement that inserts an item, and each of its attributes, whose value is a parameter."""
@@ -71,6 +76,9 @@ _EXPRESSIONS = {"hash_key_conditions", "range_key_conditions"}
 
 class Table(MotoTable):
     """A table whose queries and transactions do not handle every item that it holds."""
+
+    is_in_transaction = False
+    read_bytes: int | None = None  # by the last query; None if moto did it
 
     @override
     def query(  # type: ignore[override]  # its conditions on attributes are handed on as they come
@@ -93,6 +101,7 @@ class Table(MotoTable):
         conditions on attributes are left to it.
         """
         limit = min(limit or PAGE_ITEMS, PAGE_ITEMS)
+        self.read_bytes = None
         if not hash_key or not self.range_key_attr or index_name or conditions.keys() - _EXPRESSIONS:
             return super().query(
                 hash_key,
@@ -122,6 +131,7 @@ class Table(MotoTable):
             found.append(item)
             size += item_size
         scanned = len(found)
+        self.read_bytes = size
         if filter_expression is not None:
             found = [item for item in found if filter_expression.expr(item)]
         if projection_expressions:
@@ -148,11 +158,22 @@ class Table(MotoTable):
         else:
             self.items[hash_key][range_key] = item
 
-    def __deepcopy__(self, _memo: object) -> Self:
-        """Return the table as it is now, for moto to go back to when a transaction is cancelled.
+    def put_back(self, hash_key: DynamoType, range_key: DynamoType | None, item: Item | None) -> None:
+        """Put the item, or none, that was in a place before a transaction."""
+        if item is None:
+            self.items[hash_key].pop(range_key, None) if range_key else self.items.pop(hash_key, None)
+        elif range_key:
+            self.items[hash_key][range_key] = item
+        else:
+            self.items[hash_key] = item  # type: ignore[assignment]  # moto's own type for it has range keys only
 
-        moto would copy each item, and does so for each action of a transaction: a hundred copies of everything.
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Return the table as it is now, with the same items: nothing changes an item that a table has.
+
+        moto makes a copy for each action of a transaction, which then puts back by itself what it found.
         """
+        if self.is_in_transaction:
+            return self
         twin = copy(self)
         twin.stream_shard = copy(self.stream_shard)
         twin.items = copy(self.items)
@@ -220,6 +241,17 @@ class Handler(DynamoHandler):
             self.params = json.loads(request.data, object_hook=_with_bytes)
         except ValueError:
             super().parse_parameters(request)
+
+    @override
+    def query(self) -> ActionResult:
+        """Query, and say what it read in the units that AWS would. moto says one for whatever it is."""
+        result = super().query()
+        answer: Any = result.result
+        table: Any = self.dynamodb_backend.get_table(self.body["TableName"])
+        if "ConsumedCapacity" in answer and table.read_bytes is not None:
+            units = max(1, -(-table.read_bytes // READ_UNIT_BYTES))
+            answer["ConsumedCapacity"]["CapacityUnits"] = units if self.body.get("ConsistentRead") else units / 2
+        return result
 
     @override
     def batch_execute_statement(self) -> ActionResult:
@@ -310,6 +342,39 @@ def _update_item(backend: DynamoDBBackend, table_name: str, key: dict[str, Any],
     return item
 
 
+def _transact_write_items(backend: DynamoDBBackend, actions: list[dict[str, Any]]) -> None:
+    """Carry out a transaction, and put back what it found when it is cancelled. moto goes back to copied tables."""
+    found = [each for action in actions for each in _found(backend, action)]
+    tables = {table.name: table for table, *_ in found}
+    shards = {name: copy(table.stream_shard) for name, table in tables.items()}
+    for table in tables.values():
+        table.is_in_transaction = True
+    try:
+        _transact(backend, actions)
+    except Exception:
+        for table, hash_key, range_key, item in found:
+            table.put_back(hash_key, range_key, item)
+        for name, table in tables.items():
+            table.stream_shard = shards[name]
+        raise
+    finally:
+        for table in tables.values():
+            table.is_in_transaction = False
+
+
+type _Found = tuple[Any, DynamoType, DynamoType | None, Item | None]
+"""A table, a place in it, and the item that is there."""
+
+
+def _found(backend: DynamoDBBackend, action: dict[str, Any]) -> Iterator[_Found]:
+    for operation in action.values():
+        table: Any = backend.tables.get(operation.get("TableName"))
+        # Of a key that is none, moto says what is wrong with it, and writes nothing.
+        with suppress(AttributeError, DynamodbException, TypeError, ValueError):
+            key = backend.get_keys_value(table, operation.get("Item") or operation.get("Key"))
+            yield table, *key, table.get_item(*key)
+
+
 def _init_item(item: Item, hash_key: DynamoType, range_key: DynamoType | None, attrs: dict[str, Any]) -> None:
     """Make an item, then look whether it is too large. moto adds up what it has for each attribute that it gets."""
     item.hash_key, item.range_key, item.attrs = hash_key, range_key, LimitedSizeDict()
@@ -339,13 +404,21 @@ def _lexed(expression: str) -> tuple[ConditionExpressionParser.Node, ...]:
     return tuple(_lex_anew(ConditionExpressionParser(expression, {}, {})))
 
 
-_update_in_place, _lex_anew = DynamoDBBackend.update_item, ConditionExpressionParser._lex_condition_expression
+def _new(model: type[BaseModel], *_: Any, **__: Any) -> BaseModel:
+    """Make an instance of a model. moto remembers every one for its dashboard, and so each item that ever was."""
+    return object.__new__(model)
+
+
+_update_in_place, _transact = DynamoDBBackend.update_item, DynamoDBBackend.transact_write_items
+_lex_anew = ConditionExpressionParser._lex_condition_expression
 
 # moto lists the methods of a service for each request.
 moto.core.responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
 moto.dynamodb.models.Table = Table  # type: ignore[attr-defined]
 moto.dynamodb.urls.url_paths["{0}/"] = Handler.dispatch
+BaseModel.__new__ = _new  # type: ignore[method-assign, assignment]
 DynamoDBBackend.update_item = _update_item  # type: ignore[method-assign, assignment]
+DynamoDBBackend.transact_write_items = _transact_write_items  # type: ignore[method-assign, assignment]
 Item.__init__ = _init_item  # type: ignore[method-assign, assignment]
 # The functions have few expressions. What is parsed of one is never changed.
 ConditionExpressionParser._lex_condition_expression = _lex  # type: ignore[method-assign, assignment]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.core.serialize import ResponseSerializer
-from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import StreamShard
 from moto.dynamodb.models.table import Table as MotoTable
 
 import local.tables
@@ -57,6 +58,58 @@ def test_a_query_has_moto_sort_nothing(client: Any, monkeypatch: pytest.MonkeyPa
     _put(client, "1", *range(20))
     _put(client, "2", *range(20))
     assert [page["Count"] for page in _query(client, Limit=8, ScanIndexForward=False)] == [8, 8, 4]
+
+
+@pytest.mark.parametrize(
+    ("number", "more", "units"),
+    [
+        (0, {}, 0.5),
+        (0, {"ConsistentRead": True}, 1),
+        (3, {"ConsistentRead": True}, 3),  # 10,000 bytes, in units of 4,096
+        (3, {}, 1.5),
+        (3, {"ConsistentRead": True, "ProjectionExpression": "user_id"}, 3),
+        (3, {"ConsistentRead": True, "FilterExpression": "attribute_not_exists(user_id)"}, 3),
+        (3, {"ConsistentRead": True, "Limit": 1}, 1),
+    ],
+)
+def test_a_query_says_the_units_of_all_that_it_read(
+    client: Any, number: int, more: dict[str, Any], units: float
+) -> None:
+    for each in range(number):
+        item = {"user_id": {"S": "1"}, "created_at": {"S": f"{each}"}, "title": {"S": "x" * 3_300}}
+        client.put_item(TableName=OUTCOMES, Item=item)
+    page = next(_query(client, ReturnConsumedCapacity="TOTAL", **more))
+    assert page["ConsumedCapacity"] == {"TableName": OUTCOMES, "CapacityUnits": units}
+
+
+def test_a_transaction_copies_no_table(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Table, "__copy__", lambda _: pytest.fail("copied"), raising=False)
+    _put(client, "1", 1)
+    client.transact_write_items(TransactItems=[{"Put": PUT}])
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        client.transact_write_items(TransactItems=[{"Put": PUT | ABSENT}])
+
+
+@pytest.mark.parametrize("how", ["Put", "Delete", "Update"])
+@pytest.mark.parametrize("number", ["001", "new"])
+def test_a_cancelled_transaction_leaves_all_as_it_was(client: Any, how: str, number: str) -> None:
+    _put(client, "1", 1, 2)
+    before = client.scan(TableName=OUTCOMES)["Items"]
+    key = {"user_id": {"S": "1"}, "created_at": {"S": number}}
+    write: Any = {"Put": {"Item": key}, "Delete": {"Key": key}, "Update": SET | {"Key": key}}[how]
+    check = AT | {"Key": key | {"created_at": {"S": "002"}}, "ConditionExpression": "attribute_not_exists(user_id)"}
+    actions = [{how: {"TableName": OUTCOMES} | write}, {"ConditionCheck": check}]
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        client.transact_write_items(TransactItems=actions)
+    assert client.scan(TableName=OUTCOMES)["Items"] == before
+
+
+def test_no_item_is_remembered_that_is_gone(client: Any) -> None:
+    for _ in range(3):
+        _put(client, "1", 1)
+    client.transact_write_items(TransactItems=[{"Put": PUT}])
+    models: list[Any] = [Item, StreamShard, Table]
+    assert [model.instances_tracked for model in models] == [[], [], []]
 
 
 @st.composite

@@ -77,20 +77,6 @@ def asked() -> Iterator[list[str]]:
         yield begins
 
 
-@pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let queries take read units by what they read, which moto does not tell."""
-    call = app.store.dynamodb.call
-
-    def with_units(operation: str, request: Any, **how: Any) -> Any:
-        answer = call(operation, request, **how)
-        if operation == "Query" and request["TableName"] == "OutcomesTable":
-            answer["ConsumedCapacity"] = {"CapacityUnits": 15 * len(answer["Items"])}
-        return answer
-
-    monkeypatch.setattr(app.store.dynamodb, "call", with_units)
-
-
 class Clock:
     """The service's time, by which all is over, and that of our hosts, both in milliseconds since 1970."""
 
@@ -144,7 +130,7 @@ def die(_request: Request, _send: Send) -> Reply:
     raise KeyboardInterrupt
 
 
-pytestmark = pytest.mark.usefixtures("tables", "measured")
+pytestmark = pytest.mark.usefixtures("tables")
 
 
 class TestKeeping:
