@@ -150,7 +150,8 @@ def test_what_npm_installs_is_pinned_and_comes_from_no_registry_in_particular(fo
     wanted = package["devDependencies"] | package.get("dependencies", {})
     if "outcomes-client" in wanted:  # ours, out of its folder
         assert wanted.pop("outcomes-client") == locked.pop("node_modules/outcomes-client")["resolved"]
-    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    versions = {name: version.rpartition("@")[2] for name, version in wanted.items()}  # of an alias, npm:ai@6.0.325
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == versions
     assert all("integrity" in package and "resolved" not in package for package in locked.values())
 
 
