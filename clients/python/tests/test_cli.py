@@ -856,7 +856,7 @@ def test_the_doctor_shows_no_key_that_a_server_gives_for_its_name(
     current = api.door.upstream
     echoed = {"id": "7Fq2LmXw9KdR4sTb", "user_id": 42, "name": key, "agent_id": None, "outcome_types": None}
     echoed |= {"max_value_usd": None, "scopes": ["record"], "created_at": "2026-04-01T12:00:00.000Z"}
-    answer = 200, {}, encode(echoed | {"expires_at": None, "last_used_at": None})
+    answer: Any = (200, {}, encode(echoed | {"expires_at": None, "last_used_at": None}))
     api.door.upstream = lambda *asked: answer if asked[1].endswith("/self") else current(*asked)
     run = outcomes("doctor")
     assert "'***' records for user 42" in run.out
