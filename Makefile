@@ -34,7 +34,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test examples coverage check audit format build lock openapi terminal key session seed deploy smoke resend end-key bench cost erase export-user
+.PHONY: help install run aws reset unit test examples coverage check audit format build lock openapi awaiting terminal key session seed deploy smoke resend end-key bench cost erase export-user
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -144,6 +144,9 @@ lock: $(uv_installed) ## pin what pyproject.toml asks for, for the laptop and fo
 
 openapi: install ## write openapi.yaml anew, from template.yaml and the models
 	@PYTHONPATH=layers/common $(bin)/python -m docs.openapi
+
+awaiting: install ## write the awaiting Python client anew, from the blocking one
+	@$(bin)/python -m clients.python.awaiting
 
 terminal: install ## draw anew what the client's README shows of its command (run, then seed, first)
 	@PYTHONPATH=layers/common $(bin)/python -m docs.terminal --data '$(DATA)'

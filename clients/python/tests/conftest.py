@@ -19,7 +19,7 @@ import pytest
 import typer.main
 from outcomes_client import OutcomesClient, Retry
 from outcomes_client.__main__ import main
-from outcomes_client._client import LOG
+from outcomes_client._sending import LOG
 
 from clients.python.tests.faults import SLOW, FaultyServer
 from clients.python.tests.ledger import KEY, Ledger, decode, encode, listed

@@ -40,7 +40,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         seconds.append(for_seconds)
 
     monkeypatch.setattr("outcomes_client._client.time.sleep", seconds.append)
-    monkeypatch.setattr("outcomes_client._client.anyio.sleep", sleep)
+    monkeypatch.setattr("outcomes_client._async_client.anyio.sleep", sleep)
     return seconds
 
 

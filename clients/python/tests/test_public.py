@@ -15,6 +15,8 @@ import outcomes_client
 import pytest
 from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry
 
+from clients.python import awaiting
+
 FRAMEWORKS = {
     "claude_agent_sdk": ("claude_agent_sdk", "claude"),
     "langchain": ("langchain_core.callbacks", "langchain"),
@@ -60,6 +62,10 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
         }
 
     assert methods(OutcomesClient, "close") == methods(AsyncOutcomesClient, "aclose")
+
+
+def test_the_awaiting_client_is_the_one_that_is_made_of_the_blocking_one() -> None:
+    assert awaiting.TARGET.read_text() == awaiting.text(), "run make awaiting"
 
 
 def test_the_readme_names_each_argument_of_the_constructor_and_what_else_may_say_it() -> None:

@@ -43,8 +43,9 @@ from ._models import (
 )
 
 if typing.TYPE_CHECKING:
+    from ._async_client import AsyncOutcomesClient
     from ._calls import Retry
-    from ._client import AsyncOutcomesClient, OutcomesClient
+    from ._client import OutcomesClient
 
 __all__ = [
     "AgentKey",
@@ -92,8 +93,10 @@ def __getattr__(name: str) -> typing.Any:
     """Load what makes calls when it is asked for: httpx alone takes longer than the help of the command."""
     if name == "Retry":
         from . import _calls as module
-    elif name in ("AsyncOutcomesClient", "OutcomesClient"):
-        from . import _client as module  # type: ignore[no-redef]  # one name for whichever module it is
+    elif name == "AsyncOutcomesClient":
+        from . import _async_client as module  # type: ignore[no-redef]  # one name for whichever module it is
+    elif name == "OutcomesClient":
+        from . import _client as module  # type: ignore[no-redef]
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     loaded = globals()[name] = getattr(module, name)

@@ -16,9 +16,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ._client import LOG, AsyncOutcomesClient, OutcomesClient
+from ._async_client import AsyncOutcomesClient
+from ._client import OutcomesClient
 from ._errors import BusyError, ConfigurationError, OutcomesError
 from ._models import NewOutcome, Recorded
+from ._sending import LOG
 from ._tools import SAME_KEY, WHEN, Work, advise
 
 TOOL = "record_outcome"

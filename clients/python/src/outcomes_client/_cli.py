@@ -447,7 +447,7 @@ def mcp(
         print(missing(exc, "mcp"), file=sys.stderr)
         raise typer.Exit(2) from exc
     from . import _login
-    from ._client import AsyncOutcomesClient
+    from ._async_client import AsyncOutcomesClient
 
     serve(AsyncOutcomesClient(**_login.settings(url, cookie)), port if http else None)
 

@@ -1,20 +1,17 @@
-"""Carry out the steps of calls (`_calls`): one client blocking, one awaiting."""
+"""Carry out the steps of calls (`_calls`), blocking. The awaiting client is made from this: `make awaiting`."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import anyio
 import httpx
 
 from ._calls import PAGE_SIZE, Call, Calls, ExportFormat, Retry, Say, Send
-from ._http import Address, NoReply, Reply
+from ._http import NoReply, Reply
 from ._models import (
     AgentKey,
     Corrected,
@@ -24,24 +21,16 @@ from ._models import (
     NewAgentKey,
     NewOutcome,
     Outcome,
-    OutcomeStatus,
     OutcomeType,
     Page,
     Recorded,
-    Result,
     Summary,
 )
 from ._moments import Moment
+from ._sending import LOG, Keys, Results, Statuses, Types, arguments, no_cookies, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 
-LOG = logging.getLogger("outcomes_client")
-Results = list[Result]
-Keys = list[AgentKey]
-Types = OutcomeType | str | Iterable[OutcomeType | str]
-Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
-
 _LONGEST_ANSWER = 16 * 1024 * 1024  # Lambda's own limit is 6 MB; what is longer is not from this API
-_CONNECT = 10.0  # seconds to reach the host; a name or a route that is wrong need not use up the whole try
 
 
 class OutcomesClient:
@@ -76,7 +65,7 @@ class OutcomesClient:
     ) -> None:
         self._address = address_of(url, api_key, cookie, allow_http)
         self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
-        self._http = httpx.Client(transport=transport, cookies=_no_cookies())
+        self._http = httpx.Client(transport=transport, cookies=no_cookies())
 
     def __repr__(self) -> str:
         return f"OutcomesClient({self._address.url!r})"
@@ -332,7 +321,7 @@ class OutcomesClient:
     def _send(self, step: Send) -> Reply | NoReply:
         ends = time.monotonic() + step.timeout
         try:
-            with self._http.stream(**_arguments(self._address, step)) as response:
+            with self._http.stream(**arguments(self._address, step)) as response:
                 body = bytearray()
                 for chunk in response.iter_bytes():
                     body += chunk
@@ -341,289 +330,6 @@ class OutcomesClient:
                         return NoReply("the answer did not end in time")
                     if len(body) > _LONGEST_ANSWER:
                         return NoReply("the answer is too long")
-                return _reply(self._address, step, response, bytes(body))
+                return reply(self._address, step, response, bytes(body))
         except httpx.RequestError as exc:
-            return _no_reply(self._address, exc)
-
-
-class AsyncOutcomesClient:
-    """Does what `OutcomesClient` does, awaited, on asyncio and trio. Close it with `aclose`, or use `async with`."""
-
-    def __init__(
-        self,
-        url: str | None = None,
-        api_key: str | None = None,
-        *,
-        cookie: str | None = None,
-        agent_id: int | None = None,
-        user_id: int | None = None,
-        retry: Retry | None = None,
-        allow_http: bool = False,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._address = address_of(url, api_key, cookie, allow_http)
-        self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
-        self._http = httpx.AsyncClient(transport=transport, cookies=_no_cookies())
-
-    def __repr__(self) -> str:
-        return f"AsyncOutcomesClient({self._address.url!r})"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections that are kept."""
-        await self._http.aclose()
-
-    async def record(
-        self,
-        outcome_type: OutcomeType | str,
-        title: str,
-        *,
-        description: str | None = None,
-        value_usd: Decimal | float | None = None,
-        agent_id: int | None = None,
-        user_id: int | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        occurred_at: Moment | None = None,
-        idempotency_key: str | None = None,
-    ) -> Recorded:
-        """See `OutcomesClient.record`."""
-        return await self._run(
-            self._calls.record(
-                NewOutcome(
-                    outcome_type=outcome_type,
-                    title=title,
-                    description=description,
-                    value_usd=value_usd,
-                    agent_id=agent_id,
-                    user_id=user_id,
-                    metadata=metadata,
-                    occurred_at=occurred_at,
-                    idempotency_key=idempotency_key,
-                )
-            )
-        )
-
-    async def record_many(self, outcomes: Iterable[NewOutcome | Mapping[str, Any]]) -> Results:
-        """See `OutcomesClient.record_many`."""
-        return await self._run(self._calls.record_many(outcomes))
-
-    async def list(
-        self,
-        *,
-        limit: int | None = None,
-        cursor: str | None = None,
-        outcome_type: Types | None = None,
-        agent_id: int | None = None,
-        start: Moment | None = None,
-        end: Moment | None = None,
-        status: Statuses | None = None,
-        ledger: bool = False,
-    ) -> Page:
-        """See `OutcomesClient.list`."""
-        return await self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger))
-
-    async def iterate(
-        self,
-        *,
-        outcome_type: Types | None = None,
-        agent_id: int | None = None,
-        start: Moment | None = None,
-        end: Moment | None = None,
-        status: Statuses | None = None,
-        ledger: bool = False,
-    ) -> AsyncIterator[Outcome]:
-        """See `OutcomesClient.iterate`."""
-        cursor: str | None = None
-        while True:
-            page = await self._run(
-                self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end, status, ledger)
-            )
-            for outcome in page.outcomes:
-                yield outcome
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-
-    async def export(
-        self,
-        file_format: ExportFormat = "csv",
-        *,
-        outcome_type: Types | None = None,
-        agent_id: int | None = None,
-        start: Moment | None = None,
-        end: Moment | None = None,
-        cursor: str | None = None,
-    ) -> AsyncIterator[ExportPart]:
-        """See `OutcomesClient.export`."""
-        while True:
-            part = await self._run(self._calls.export_part(file_format, cursor, outcome_type, agent_id, start, end))
-            yield part
-            cursor = part.next_cursor
-            if cursor is None:
-                return
-
-    async def summary(
-        self,
-        *,
-        start: Moment | None = None,
-        end: Moment | None = None,
-        timezone: str | None = None,
-        outcome_type: Types | None = None,
-        agent_id: int | None = None,
-        by: Division | None = None,
-        compare: Literal["previous"] | None = None,
-    ) -> Summary:
-        """See `OutcomesClient.summary`."""
-        return await self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
-
-    async def get(self, outcome_id: str) -> History:
-        """See `OutcomesClient.get`."""
-        return await self._run(self._calls.history(outcome_id))
-
-    async def amend(
-        self,
-        outcome_id: str,
-        reason: str,
-        changes: Mapping[str, Any],
-        *,
-        user_id: int | None = None,
-        idempotency_key: str | None = None,
-    ) -> Corrected:
-        """See `OutcomesClient.amend`."""
-        return await self._run(
-            self._calls.correct(
-                "amend", outcome_id, reason, changes=changes, user_id=user_id, idempotency_key=idempotency_key
-            )
-        )
-
-    async def void(
-        self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
-    ) -> Corrected:
-        """See `OutcomesClient.void`."""
-        return await self._run(
-            self._calls.correct("void", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
-        )
-
-    async def confirm(
-        self, outcome_id: str, reason: str | None = None, *, idempotency_key: str | None = None
-    ) -> Corrected:
-        """See `OutcomesClient.confirm`."""
-        return await self._run(self._calls.correct("confirm", outcome_id, reason, idempotency_key=idempotency_key))
-
-    async def dispute(self, outcome_id: str, reason: str, *, idempotency_key: str | None = None) -> Corrected:
-        """See `OutcomesClient.dispute`."""
-        return await self._run(self._calls.correct("dispute", outcome_id, reason, idempotency_key=idempotency_key))
-
-    async def uphold(
-        self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
-    ) -> Corrected:
-        """See `OutcomesClient.uphold`."""
-        return await self._run(
-            self._calls.correct("uphold", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
-        )
-
-    async def create_key(
-        self,
-        name: str,
-        *,
-        user_id: int | None = None,
-        agent_id: int | None = None,
-        outcome_types: Types | None = None,
-        max_value_usd: Decimal | float | None = None,
-        scopes: Iterable[str] | None = None,
-        expires_at: Moment | None = None,
-    ) -> NewAgentKey:
-        """See `OutcomesClient.create_key`."""
-        return await self._run(
-            self._calls.create_key(
-                name,
-                user_id=user_id,
-                agent_id=agent_id,
-                outcome_types=outcome_types,
-                max_value_usd=max_value_usd,
-                scopes=scopes,
-                expires_at=expires_at,
-            )
-        )
-
-    async def list_keys(self, user_id: int | None = None) -> Keys:
-        """See `OutcomesClient.list_keys`."""
-        return await self._run(self._calls.keys(user_id))
-
-    async def rotate_key(
-        self, key_id: str, *, user_id: int | None = None, overlap_hours: int | None = None
-    ) -> NewAgentKey:
-        """See `OutcomesClient.rotate_key`."""
-        return await self._run(self._calls.rotate_key(key_id, user_id, overlap_hours))
-
-    async def revoke_key(self, key_id: str, *, user_id: int | None = None) -> None:
-        """See `OutcomesClient.revoke_key`."""
-        await self._run(self._calls.revoke_key(key_id, user_id))
-
-    async def own_key(self) -> AgentKey:
-        """See `OutcomesClient.own_key`."""
-        return await self._run(self._calls.own_key())
-
-    async def _run[T](self, call: Call[T]) -> T:
-        answer: Reply | NoReply | None = None
-        try:
-            while True:
-                step = call.send(answer)
-                if isinstance(step, Send):
-                    answer = await self._send(step)
-                elif isinstance(step, Say):
-                    LOG.warning("%s: %s", self._address.url, step.notice)
-                else:
-                    await anyio.sleep(step.seconds)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-
-    async def _send(self, step: Send) -> Reply | NoReply:
-        try:
-            with anyio.fail_after(step.timeout):
-                async with self._http.stream(**_arguments(self._address, step)) as response:
-                    body = bytearray()
-                    async for chunk in response.aiter_bytes():
-                        body += chunk
-                        if len(body) > _LONGEST_ANSWER:
-                            return NoReply("the answer is too long")
-                    return _reply(self._address, step, response, bytes(body))
-        except TimeoutError:
-            return NoReply("the answer did not end in time")
-        except httpx.RequestError as exc:
-            return _no_reply(self._address, exc)
-
-
-def _no_cookies() -> CookieJar:
-    """Make a jar that takes nothing: what a server sets, a session perhaps, must not go beside the next call's key."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
-
-
-def _arguments(address: Address, step: Send) -> dict[str, Any]:
-    request = step.request
-    return {
-        "method": request.method,
-        "url": address.url + request.path,
-        "params": list(request.query),
-        "headers": address.headers_for(request),
-        "content": request.body,
-        "timeout": httpx.Timeout(step.timeout, connect=min(_CONNECT, step.timeout)),
-    }
-
-
-def _reply(address: Address, step: Send, response: httpx.Response, body: bytes) -> Reply:
-    headers = httpx.Headers([(name, address.hide(value)) for name, value in response.headers.multi_items()])
-    return Reply(response.status_code, headers, body, address.credential_for(step.request), address.hide)
-
-
-def _no_reply(address: Address, exc: httpx.RequestError) -> NoReply:
-    unsent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return NoReply(address.hide(f"{type(exc).__name__} {exc}".strip()), unsent)
+            return no_reply(self._address, exc)

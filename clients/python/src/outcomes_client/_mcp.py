@@ -15,10 +15,11 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 from pydantic import Field, create_model
 
-from ._client import LOG, AsyncOutcomesClient
+from ._async_client import AsyncOutcomesClient
 from ._errors import OutcomesError
 from ._http import Owner
 from ._models import Corrected, Division, NewOutcome, Outcome, Recorded, Result, Summary
+from ._sending import LOG
 from ._tools import (
     SAME_KEY,
     TITLE,

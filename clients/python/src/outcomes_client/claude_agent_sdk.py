@@ -35,7 +35,7 @@ from ._agents import (
     check_owner,
     check_run_id,
 )
-from ._client import AsyncOutcomesClient
+from ._async_client import AsyncOutcomesClient
 
 __all__ = ["record_outcome_server", "stop_hook"]
 

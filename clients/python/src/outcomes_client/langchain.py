@@ -29,7 +29,8 @@ from ._agents import (
     record_finished,
     record_work,
 )
-from ._client import AsyncOutcomesClient, OutcomesClient
+from ._async_client import AsyncOutcomesClient
+from ._client import OutcomesClient
 from ._tools import Work
 
 __all__ = ["AsyncOutcomesCallback", "OutcomesCallback", "record_outcome_tool"]

@@ -26,7 +26,7 @@ from ._agents import (
     check_owner,
     of_run,
 )
-from ._client import AsyncOutcomesClient
+from ._async_client import AsyncOutcomesClient
 
 __all__ = ["OutcomesHooks", "record_outcome_tool"]
 

@@ -1,0 +1,60 @@
+"""Share what both clients send by, and what their calls take."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Iterable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import anyio
+import httpx
+
+from ._calls import Send
+from ._http import Address, NoReply, Reply
+from ._models import AgentKey, OutcomeStatus, OutcomeType, Result
+
+LOG = logging.getLogger("outcomes_client")
+# By other names, as in a client `list` is a call.
+Results = list[Result]
+Keys = list[AgentKey]
+Types = OutcomeType | str | Iterable[OutcomeType | str]
+Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
+
+_CONNECT = 10.0  # seconds to reach the host; a name or a route that is wrong need not use up the whole try
+
+
+async def in_time(seconds: float, sent: Awaitable[Reply | NoReply]) -> Reply | NoReply:
+    """Await an answer no longer than so many seconds, headers and body together."""
+    try:
+        with anyio.fail_after(seconds):
+            return await sent
+    except TimeoutError:
+        return NoReply("the answer did not end in time")
+
+
+def no_cookies() -> CookieJar:
+    """Make a jar that takes nothing: what a server sets, a session perhaps, must not go beside the next call's key."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+
+def arguments(address: Address, step: Send) -> dict[str, Any]:
+    request = step.request
+    return {
+        "method": request.method,
+        "url": address.url + request.path,
+        "params": list(request.query),
+        "headers": address.headers_for(request),
+        "content": request.body,
+        "timeout": httpx.Timeout(step.timeout, connect=min(_CONNECT, step.timeout)),
+    }
+
+
+def reply(address: Address, step: Send, response: httpx.Response, body: bytes) -> Reply:
+    headers = httpx.Headers([(name, address.hide(value)) for name, value in response.headers.multi_items()])
+    return Reply(response.status_code, headers, body, address.credential_for(step.request), address.hide)
+
+
+def no_reply(address: Address, exc: httpx.RequestError) -> NoReply:
+    unsent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    return NoReply(address.hide(f"{type(exc).__name__} {exc}".strip()), unsent)
