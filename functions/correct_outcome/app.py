@@ -23,5 +23,7 @@ def handler(event: Event, caller: Caller) -> Response:
     recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
     correction = Correction.parse(json_body(event), caller, recorded_at)
     corrected = corrections.correct(id_, correction, caller, key)
+    outcome = corrected.shown(caller)
+    told = corrected.standing if outcome is None else f'"outcome":{outcome}'
     headers = ignored_header(correction.ignored) | ({"Idempotent-Replayed": "true"} if corrected.replayed else {})
-    return ok(f'{{"ok":true,"id":"{corrected.id}","outcome":{corrected.outcome}}}', headers)
+    return ok(f'{{"ok":true,"id":"{corrected.id}",{told}}}', headers)

@@ -18,11 +18,11 @@ USER = 4_711
 
 @pytest.fixture(scope="module")
 def agent_key(stack: Stack) -> Callable[..., str]:
-    """Make keys of the user."""
+    """Make keys of the user, as the user: the platform may make none that reads."""
 
     def make(*scopes: str) -> str:
-        headers = {"Authorization": f"Bearer {stack.key}"}
-        wanted = {"name": "MCP", "userId": USER, "agentId": 7, "maxValueUsd": 500, "scopes": scopes}
+        headers = {"Cookie": stack.cookie(USER)}
+        wanted = {"name": "MCP", "agentId": 7, "maxValueUsd": 500, "scopes": scopes}
         made = httpx.post(f"{stack.url}/api/keys", headers=headers, json=wanted)
         return str(made.json()["key"])
 

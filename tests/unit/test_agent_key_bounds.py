@@ -42,7 +42,7 @@ def test_an_agent_key_records_for_its_user_and_agent_where_the_body_names_none()
 def test_an_agent_key_of_no_agent_records_for_any_agent_of_its_user() -> None:
     post(PLAIN | {"agentId": 9}, agent())
     post(PLAIN, agent())
-    assert [outcome["agent_id"] for outcome in listed()] == [None, 9]
+    assert {outcome["agent_id"] for outcome in listed()} == {None, 9}
 
 
 @pytest.mark.parametrize(

@@ -382,7 +382,7 @@ def test_a_mistake_is_amended_and_taken_back() -> None:
     assert (amended["outcome"]["value_usd"], amended["outcome"]["description"]) == (7.5, None)
     assert done("amend_outcome", about | {"value_usd": "7.5", "clear": ["description"]})["replayed"]
     voided = done("void_outcome", about | {"idempotency_key": "b"})
-    assert voided["outcome"]["status"] == "void"
+    assert (voided["status"], voided["outcome"]["status"]) == ("void", "void")
     assert "What is void stays void" in refused("void_outcome", about | {"idempotency_key": "c"})
 
 
@@ -392,7 +392,22 @@ def test_the_platform_records_and_corrects_for_whom_it_says() -> None:
     id_ = done("record_outcome", DEAL | {"user_id": 42}, KEY)["id"]
     about = {"outcome_id": id_, "reason": "Twice", "idempotency_key": "a"}
     assert "Find the id" in refused("void_outcome", about | {"user_id": 43}, KEY)
-    assert done("void_outcome", about | {"user_id": 42}, KEY)["outcome"]["status"] == "void"
+    voided = done("void_outcome", about | {"user_id": 42}, KEY)
+    assert (voided["status"], voided["version"], voided["outcome"]) == ("void", 1, None)
+
+
+def test_an_agent_s_key_that_may_not_read_is_told_no_contents() -> None:
+    id_ = done("record_outcome", DEAL)["id"]
+    about = {"outcome_id": id_, "reason": "Misread", "idempotency_key": "a", "title": "Another"}
+    amended = done("amend_outcome", about, agent("correct"))
+    assert amended | {"id": ""} == {
+        "id": "",
+        "status": "recorded",
+        "version": 1,
+        "outcome": None,
+        "replayed": False,
+        "idempotency_key": "a",
+    }
 
 
 def test_what_was_recorded_is_listed_in_pages_and_summed_up() -> None:

@@ -226,7 +226,7 @@ class Ledger:
         by_session = outcome["recorded_by"] == "session"
         allowed = who in may.get(kind, ["platform", "session" if by_session else "agent"])
         if isinstance(caller, dict):
-            allowed = allowed and "correct" in caller["scopes"] and caller["agent_id"] in (None, outcome["agent_id"])
+            allowed = allowed and "correct" in caller["scopes"] and not _broken(caller, outcome)
         if not allowed or (kind == "confirm" and by_session):
             return 403, {}, {"error": "Forbidden"}
         changed = {CHANGED[name]: value for name, value in changes.items() if name in CHANGED}
@@ -238,7 +238,7 @@ class Ledger:
             if first != said:
                 rule = {"field": "reason", "message": "differs from the first"}
                 return 422, {}, {"error": "Idempotency key reused", "details": [rule]}
-            return 200, {**headers, "Idempotent-Replayed": "true"}, {"ok": True, "id": made, "outcome": outcome}
+            return 200, {**headers, "Idempotent-Replayed": "true"}, {"ok": True, "id": made, **_told(caller, outcome)}
         origins, to = MOVES[kind]
         if outcome["status"] not in origins:
             rule = {"field": "type", "message": f"cannot {kind} an outcome that is {outcome['status']}"}
@@ -251,9 +251,11 @@ class Ledger:
         if kind == "amend":
             entry["changes"] = {name: {"before": outcome[name], "after": new} for name, new in changed.items()}
         self.corrections[id_].append(entry)
+        if (kind, who, outcome["status"]) == ("amend", "agent", "disputed"):
+            to = "disputed"
         outcome |= {**changed, "status": to, "version": outcome["version"] + 1}
         outcome["occurred_at"] = outcome["occurred_at"] or outcome["created_at"]
-        return 200, headers, {"ok": True, "id": made, "outcome": outcome}
+        return 200, headers, {"ok": True, "id": made, **_told(caller, outcome)}
 
     def _batch(self, caller: Caller, body: dict[str, Any]) -> Answer:
         items = body.get("outcomes")
@@ -406,6 +408,12 @@ class Ledger:
 def listed(outcome: dict[str, Any]) -> dict[str, Any]:
     """Take away what only the ledger says of an outcome."""
     return {name: value for name, value in outcome.items() if name not in LEDGER}
+
+
+def _told(caller: Caller, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Tell how an outcome stands, and what it says to who may read."""
+    may_read = isinstance(caller, int) or (isinstance(caller, dict) and "read" in caller["scopes"])
+    return {"outcome": outcome} if may_read else {name: outcome[name] for name in ("status", "version")}
 
 
 def _instant(text: str) -> str | None:

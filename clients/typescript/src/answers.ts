@@ -245,7 +245,10 @@ export const recorded = receipt(({ id }, header) => ({
   unassigned: header("Unassigned") === "true",
 }));
 
-export const corrected = receipt(shape({ id: text, outcome }));
+export const corrected = receipt((body) => ({
+  ...shape({ id: text, outcome: ifSaid(outcome) })(body),
+  ...shape({ status: named, version: whole })(body.outcome ?? body),
+}));
 
 export const history = (reply: Reply): models.History =>
   shaped(reply, shape({ outcome, corrections: list(correction) }));

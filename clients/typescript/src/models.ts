@@ -205,8 +205,11 @@ export interface History {
 }
 
 export interface Corrected extends Omit<Recorded, "unassigned"> {
-  /** As it stands now. */
-  outcome: Outcome;
+  /** How the outcome stands now, and how often it was corrected. */
+  status: OutcomeStatus;
+  version: number;
+  /** What it says; null where the API shows that to the owner alone, or to keys that may read. */
+  outcome: Outcome | null;
 }
 
 export interface Total {

@@ -69,6 +69,9 @@ same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Cont
 // Null where that was not kept; told as null where there are none.
 same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
 same<Omit<ours.Correction, "by" | "changes">, Omit<Told<Contract["Correction"]>, "by" | "changes">>(true);
+// A correction is answered with the outcome, or to who may not read with how it stands, which is told of both here.
+type Corrections = operations["correctOutcome"]["responses"][200]["content"]["application/json"];
+same<Exclude<keyof ours.Corrected, Exclude<keyof ours.Recorded, "id">>, Exclude<AnyKey<Corrections>, "ok">>(true);
 // What the contract leaves out is empty or null here.
 type OrNull = "previous" | "otherAgents";
 same<Omit<ours.Summary, OrNull>, Omit<Required<Told<Contract["Summary"]>>, OrNull>>(true);

@@ -67,8 +67,9 @@ test("many are recorded, iterated, summed up and exported", async () => {
 test("an outcome is put right, and its owner says what is not", async () => {
   const { id } = await both.record("task_complete", "Filed the report", { valueUsd: "100", userId });
   const amended = await both.amend(id, "Two seats fewer", { valueUsd: "1000.05", description: "Less" }, { userId });
-  assert.deepEqual([amended.outcome.valueUsd, amended.outcome.version], ["1000.05", 1]);
-  await both.confirm(id);
+  assert.deepEqual([amended.status, amended.version, amended.outcome], ["recorded", 1, null]);
+  const confirmed = await both.confirm(id);
+  assert.deepEqual([confirmed.status, confirmed.outcome?.valueUsd], ["confirmed", "1000.05"]);
   await both.dispute(id, "That was my own work");
   await both.uphold(id, "The log shows the call", { userId });
   await both.void(id, "It fell through", { userId });

@@ -134,8 +134,16 @@ def corrected(reply: Reply, key: str) -> Corrected:
     body = _object(reply)
     if body.get("ok") is not True:
         raise BrokenAnswerError("200, but not ok", status=200)
-    id_, outcome = _shaped(lambda: (_text(body["id"]), _outcome(body["outcome"])))
-    return Corrected(id_, outcome, _flag(reply, "Idempotent-Replayed"), key, _ignored(reply))
+    return _shaped(lambda: _corrected(body, reply, key))
+
+
+def _corrected(body: dict[str, Any], reply: Reply, key: str) -> Corrected:
+    outcome = _outcome(body["outcome"]) if "outcome" in body else None
+    standing = body.get("outcome", body)
+    status, version = _text(standing["status"]), _whole(standing["version"])
+    return Corrected(
+        _text(body["id"]), status, version, outcome, _flag(reply, "Idempotent-Replayed"), key, _ignored(reply)
+    )
 
 
 def history(reply: Reply) -> History:

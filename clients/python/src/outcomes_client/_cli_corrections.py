@@ -197,7 +197,8 @@ def _do(correct: Callable[[str], Corrected], idempotency_key: str | None) -> Non
         raise typer.Exit(1) from None
     if corrected.replayed:
         print("Already done under this key.", file=sys.stderr)
-    print(printable(f"{corrected.outcome.title}: now {corrected.outcome.status}"), file=sys.stderr)
+    title = "" if corrected.outcome is None else f"{corrected.outcome.title}: "
+    print(printable(f"{title}now {corrected.status}"), file=sys.stderr)
     print(printable(corrected.id))
 
 

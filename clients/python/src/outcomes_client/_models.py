@@ -195,13 +195,16 @@ class History:
 
 @dataclass(frozen=True)
 class Corrected:
-    """Answers for one correction: its id, and the outcome as it stands now.
+    """Answers for one correction: its id, and how the outcome stands now.
 
+    `outcome` is what it says; None where the API shows that to the owner alone, or to keys that may read.
     `replayed`, `idempotency_key` and `ignored_fields` are as in `Recorded`.
     """
 
     id: str
-    outcome: Outcome
+    status: str
+    version: int
+    outcome: Outcome | None
     replayed: bool
     idempotency_key: str
     ignored_fields: tuple[str, ...] = ()

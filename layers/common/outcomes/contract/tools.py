@@ -165,7 +165,17 @@ _OUTCOME: Json = _object(
     }
 )
 _CORRECTED: Json = _object(
-    {"id": _STRING, "outcome": _OUTCOME, "replayed": {"type": "boolean"}, "idempotency_key": _STRING}
+    {
+        "id": _STRING,
+        "status": _STRING,
+        "version": _COUNT,
+        "outcome": {
+            "anyOf": [_OUTCOME, {"type": "null"}],
+            "description": "As it stands now; null where your key may not read it.",
+        },
+        "replayed": {"type": "boolean"},
+        "idempotency_key": _STRING,
+    }
 )
 _SUM: Json = _object({"count": _COUNT, "value_usd": {"type": "number"}})
 

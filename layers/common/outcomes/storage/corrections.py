@@ -45,11 +45,20 @@ _NULL = {"NULL": True}
 
 
 class Corrected(NamedTuple):
-    """A correction that is stored. outcome: as it stands now, as JSON text. replayed: it was stored before."""
+    """A correction that is stored. outcome: as it stands now. replayed: it was stored before."""
 
     id: str
-    outcome: str
+    outcome: Item
     replayed: bool
+
+    @property
+    def standing(self) -> str:
+        """Where the outcome stands, and how often it was corrected, as members of a JSON object."""
+        return f'"status":"{status_of(self.outcome)}","version":{len(corrections_of(self.outcome))}'
+
+    def shown(self, caller: "Caller") -> str | None:
+        """Write the outcome as JSON text, to a caller who may see what it says."""
+        return outcome_json(self.outcome, include_ledger=True) if caller.may_read else None
 
 
 class _Tried:
@@ -108,7 +117,7 @@ class Corrections:
         before = _read_outcome(self.store, user_id, id_, deadline)
         # An answer got lost, and the transaction was attempted again.
         for made in tried.ids.intersection(corrections_of(before)):
-            return Corrected(made, outcome_json(before, include_ledger=True), replayed=False)
+            return Corrected(made, before, replayed=False)
         recorded = _recorded(before)
         tried.doubtful &= {recorded.version}
         correction.require_allowed(caller, recorded)
@@ -121,7 +130,7 @@ class Corrections:
             made = row.correction or ""
             # Read before the outcome was moved, it would not be the outcome as it stands.
             is_there = made in corrections_of(before)
-            return Corrected(made, outcome_json(before, include_ledger=True), replayed=True) if is_there else None
+            return Corrected(made, before, replayed=True) if is_there else None
         draft = _Draft.of(before, correction, correction.move(caller, recorded), caller)
         actions = draft.actions(self.store.table)
         if hash_:
@@ -143,7 +152,7 @@ class Corrections:
             if codes & THROTTLED and codes <= RACES | THROTTLED and not failure.maybe_done:
                 raise Busy from failure
             raise
-        return Corrected(draft.id, outcome_json(draft.after, include_ledger=True), replayed=False)
+        return Corrected(draft.id, draft.after, replayed=False)
 
     def _remembered(self, hash_: str | None, deadline: Deadline) -> Row | None:
         """Read the row of an idempotency key, if it is remembered: after the outcome, which it is never older than."""
@@ -261,8 +270,7 @@ def _read_outcome(store: OutcomeStore, user_id: int | None, id_: str, deadline: 
 def _recorded(item: Item) -> Recorded:
     return Recorded(
         recorded_by=item["recorded_by"]["S"] if "recorded_by" in item else None,
-        agent_id=int(item["agent_id"]["N"]) if "agent_id" in item else None,
-        status=status_of(item),
+        fact=fact_of(item),
         version=len(corrections_of(item)),
     )
 
