@@ -80,9 +80,9 @@ def _from_models() -> dict[str, str]:
     """Describe the fields of an outcome; lists without their brackets."""
     schema = NEW_OUTCOME.json_schema()
     fields: Json = schema["properties"]
-    # Rules are for requests; in a response, a field says of itself what it is.
+    # Rules are for requests; in a response, a field says of itself what it is. Texts may be older than their patterns.
     stored: Json = {
-        attribute: rule.json_schema
+        attribute: _without_pattern(rule.json_schema)
         for attribute, rule in zip(NewOutcome._fields, NEW_OUTCOME.rules.values(), strict=True)
         if attribute != "occurred_at"
     }
@@ -91,6 +91,10 @@ def _from_models() -> dict[str, str]:
         " minutes ahead; INTERNAL_API_KEY and agent keys with the scope backfill from 2000-01-01 on"
     )
     fields["userId"]["description"] += ". Whose outcome it is, when called with a key; a session says it itself"
+    fields["title"]["description"] += (
+        ". Visible is what Unicode assigns and counts neither as a separator, control or format nor as for private use,"
+        " but none of U+2800, U+3164, U+115F, U+1160 and U+FFA0"
+    )
     return {
         "FIELDS": _flow(fields),
         "STORED_FIELDS": _flow(stored),
@@ -100,8 +104,13 @@ def _from_models() -> dict[str, str]:
             ["Invalid outcome_type", *(f"Invalid {name}" for name in fields if name != "outcomeType")]
         ),
         "OUTCOME_TYPES": ", ".join(OutcomeType),
-        "INVALID_TITLE": _flow({"field": "title", "message": fields["title"]["description"]}),
+        "INVALID_TITLE": _flow({"field": "title", "message": NEW_OUTCOME.rules["title"].words}),
     }
+
+
+def _without_pattern(schema: Json) -> Json:
+    kept = {name: value for name, value in schema.items() if name != "pattern"}
+    return kept | {"anyOf": [_without_pattern(each) for each in schema["anyOf"]]} if "anyOf" in schema else kept
 
 
 def _from_corrections() -> dict[str, str]:

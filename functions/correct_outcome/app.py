@@ -21,7 +21,7 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     id_ = path_parameter(event, "id")
     recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
-    correction = Correction.parse(json_body(event), caller, recorded_at)
+    correction = Correction.parse(json_body(event), caller, recorded_at, key)
     corrected = corrections.correct(id_, correction, caller, key)
     outcome = corrected.shown(caller)
     told = corrected.standing if outcome is None else f'"outcome":{outcome}'

@@ -68,7 +68,8 @@ def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str
 
 def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) -> str:
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
-    correction = Correction.parse(body, caller, ulid.milliseconds(id_) if ulid.is_valid(id_) else None)
+    recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
+    correction = Correction.parse(body, caller, recorded_at, key)
     corrected = corrections.correct(id_, correction, caller, key)
     about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
     return f'{about[:-1]},{corrected.standing},"outcome":{corrected.shown(caller) or "null"}}}'

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from outcomes.contract.agent_keys import Scope
+from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
 from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from outcomes.contract.outcome_type import OutcomeType
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
@@ -122,10 +122,13 @@ def making(scene: Scene) -> None:
     scene.page.get_by_label("Largest value").fill("500")
 
 
+NAME_RULE = NEW_AGENT_KEY.rules["name"].words
+
+
 def refused(scene: Scene) -> None:
     making(scene)
     faults = [
-        {"field": "name", "message": "must be a string of 1 to 80 characters, not blank"},
+        {"field": "name", "message": NAME_RULE},
         {"field": "scopes", "message": "must be a list of one or more of record, read, correct, backfill, or null"},
     ]
     scene.keys.instead("POST", 400, json={"error": "Invalid name", "details": faults})
@@ -163,7 +166,7 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
     (ready, "for agent 7 only"),
     (out_of_date, "This may be out of date"),
     (making, "What you will know the key by"),
-    (refused, "Name must be a string of 1 to 80 characters, not blank."),
+    (refused, f"Name {NAME_RULE}."),
     (made, "It is shown this once"),
     (rotating, "A new secret for Sales agent"),
     (revoking, "Revoke Assistant?"),

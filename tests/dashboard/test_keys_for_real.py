@@ -83,7 +83,7 @@ def test_what_the_api_refuses_is_told_beside_the_field(keys: Page) -> None:
     new_key(keys, "   ")
     keys.get_by_label("Agent number").fill("9007199254740992")
     button(keys, "Make key").click()
-    expect(keys.get_by_text("Name must be a string of 1 to 80 characters, not blank.")).to_be_visible()
+    expect(keys.get_by_text("Name must be a string of 1 to 80 characters, not blank, ")).to_be_visible()
     expect(keys.get_by_text("Agent number must be a whole number from 1 to 9007199254740991, or null.")).to_be_visible()
     expect(keys.get_by_label("Name")).to_be_focused()
 

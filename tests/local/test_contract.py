@@ -69,7 +69,7 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
         [*command, "run", str(document), f"--url={stack.url}", *options],
         cwd=folder,
         env=os.environ
-        | {"PYTHONPATH": str(ROOT), "KEY": stack.key, "AGENT_KEY": agent_key}
+        | {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}", "KEY": stack.key, "AGENT_KEY": agent_key}
         | {"SESSION": stack.cookie(USER).partition("=")[2]}
         | {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},  # has what takes a second to find out of Unicode
         capture_output=True,

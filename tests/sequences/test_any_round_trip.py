@@ -19,6 +19,7 @@ from tests.events import KEY, proxy_event, session
 NEW_THERE = ("id", "created_at", "status", "recorded_by")
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\t\r\n"), min_size=1, max_size=12)
 NUMBERS = st.decimals(-(10**14), 10**14, allow_nan=False, allow_infinity=False)
 VALUES = st.builds(
     lambda digits, places: Decimal(digits).scaleb(-places), st.integers(-(10**14), 10**14), st.integers(0, 22)
@@ -29,9 +30,9 @@ METADATA = st.recursive(
     max_leaves=5,
 )
 OUTCOMES = st.fixed_dictionaries(
-    {"outcomeType": st.sampled_from(["deal_closed", "task_complete"]), "title": TEXT.filter(str.strip)},
+    {"outcomeType": st.sampled_from(["deal_closed", "task_complete"]), "title": WORDS.map(lambda words: f"{words}.")},
     optional={
-        "description": TEXT,
+        "description": WORDS,
         "valueUsd": VALUES | st.sampled_from([Decimal("1e-130"), Decimal("999999999999999"), Decimal(-5)]),
         "agentId": st.integers(1, 3),
         "metadata": st.dictionaries(TEXT, METADATA, max_size=3),

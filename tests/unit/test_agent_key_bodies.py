@@ -75,7 +75,12 @@ def test_a_bound_that_is_valid_is_kept(field: str, value: Any, kept: Any) -> Non
 @pytest.mark.parametrize(
     ("field", "values", "rule"),
     [
-        ("name", [None, "", " ", "x" * 81, 7, "\ud800"], "must be a string of 1 to 80 characters, not blank"),
+        (
+            "name",
+            [None, "", " ", "x" * 81, 7, "\ud800", "x\0", "\x1bx", "x\x7fy", "\x85x"],
+            "must be a string of 1 to 80 characters, not blank, without control characters other than tab, line feed"
+            " and carriage return",
+        ),
         ("agentId", [0, 1.5, "7", True, MAX_ID + 1], f"must be a whole number from 1 to {MAX_ID}, or null"),
         (
             "outcomeTypes",

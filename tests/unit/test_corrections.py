@@ -225,7 +225,10 @@ def test_whoever_else_amends_what_is_disputed_ends_the_dispute(by: dict[str, Any
 
 # ── What may be sent ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-TEXT = "must be a string of 1 to 500 characters, not blank"
+TEXT = (
+    "must be a string of 1 to 500 characters, not blank, without control characters other than tab, line feed and"
+    " carriage return"
+)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +243,7 @@ TEXT = "must be a string of 1 to 500 characters, not blank"
         ({"type": "void", "reason": ""}, "Invalid reason", ["reason"]),
         ({"type": "void", "reason": "  "}, "Invalid reason", ["reason"]),
         ({"type": "void", "reason": "x" * 501}, "Invalid reason", ["reason"]),
+        ({"type": "void", "reason": "x\x1b[31m"}, "Invalid reason", ["reason"]),
         ({"type": "void", "userId": "42"}, "Invalid reason", ["reason", "userId"]),
         ({"type": "confirm", "reason": ""}, "Invalid reason", ["reason"]),
         ({"type": "uphold", "reason": "x", "userId": 1.5}, "Invalid userId", ["userId"]),

@@ -136,7 +136,7 @@ def test_an_event_is_told_to_a_bus_by_its_type() -> None:
 
 
 def test_data_is_the_outcome_as_a_list_with_the_ledger_had_it_and_the_correction_as_its_history_has_it() -> None:
-    id_ = record(OUTCOME | {"description": "Ünï \x00 🎉", "valueUsd": 0.1})
+    id_ = record(OUTCOME | {"description": "Ünï \t 🎉", "valueUsd": 0.1})
     lists = [ledger()[0]]
     for body in ({"type": "confirm"}, {"type": "dispute", "reason": "Not mine"}):
         correct(id_, OWNER, body)

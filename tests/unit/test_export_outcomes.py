@@ -35,7 +35,8 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 def add(milliseconds: int = NOON, user: int = 42, **fields: Any) -> str:
-    outcome = NewOutcome.parse(PLAIN | fields, session_user=user)
+    # What was recorded before texts had to be legible is exported, too.
+    outcome = NewOutcome.parse(PLAIN | fields, session_user=user, as_before=True)
     return app.store.add(outcome, "session", milliseconds=milliseconds)
 
 

@@ -14,6 +14,19 @@ from outcomes.errors import BadRequest
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 
 
+INVISIBLE = [
+    "\u00a0",  # a space
+    "\u00ad",  # a format
+    "\u200b",
+    "\ufeff",
+    "\u2029",  # a separator
+    "\ue000",  # for private use
+    "\u0378",  # not assigned
+    *"\u2800\u3164\u115f\u1160\uffa0",  # printable, says Unicode
+]
+CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"]
+
+
 def parse(session_user: int | None = None, **fields: Any) -> NewOutcome:
     text = json.dumps(VALID | fields)
     return NewOutcome.parse(json_text.read(text), session_user=session_user)
@@ -47,10 +60,15 @@ def test_a_missing_type_wins_over_other_faults() -> None:
         ("title", " padded ", " padded "),
         ("title", "x" * 200, "x" * 200),
         ("title", "🎉" * 200, "🎉" * 200),
-        ("title", "nul\0", "nul\0"),
+        ("title", "\tone\r\nline", "\tone\r\nline"),
+        ("title", "\u200bx\u2800", "\u200bx\u2800"),
+        ("title", "\u0301", "\u0301"),
+        ("title", "\u2028.", "\u2028."),
         ("description", None, None),
         ("description", "", None),
         ("description", " ", " "),
+        ("description", "\u200b\u3164", "\u200b\u3164"),
+        ("description", "a\tb\r\nc", "a\tb\r\nc"),
         ("description", "é" * 1000, "é" * 1000),
         ("valueUsd", None, None),
         ("valueUsd", 0, "0"),
@@ -70,6 +88,7 @@ def test_a_missing_type_wins_over_other_faults() -> None:
         ("metadata", {}, "{}"),
         ("metadata", {"k": [1, 2.5, "é", None, True, False, {}]}, '{"k":[1,2.5,"é",null,true,false,{}]}'),
         ("metadata", {"half": "\ud800"}, '{"half":"\\ud800"}'),
+        ("metadata", {"\x1b": "\0\x7f\x85"}, '{"\\u001b":"\\u0000\x7f\x85"}'),
         ("metadata", {"a": "x" * (65536 - len('{"a":""}'))}, '{"a":"' + "x" * (65536 - len('{"a":""}')) + '"}'),
     ],
 )
@@ -86,6 +105,9 @@ def test_a_valid_field_is_kept(field: str, value: Any, stored: object) -> None:
         ("title", ""),
         ("title", " \n\u2003"),
         ("title", "x" * 201),
+        *(("title", f" {invisible}\n") for invisible in INVISIBLE),
+        *(("title", f"x{control}") for control in CONTROLS),
+        *(("description", f"{control}x") for control in CONTROLS),
         ("title", "half \ud800"),
         ("title", 1),
         ("title", True),

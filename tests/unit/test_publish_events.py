@@ -218,9 +218,9 @@ def test_what_is_too_large_is_told_without_metadata_and_says_so(bus: Bus, monkey
 
 def test_the_largest_that_can_be_recorded_is_told(bus: Bus) -> None:
     text = "\\" * 32_000  # two bytes each in JSON
-    id_ = record(title="\x01" * 200, description="\x01" * 1000, metadata={"text": text})
-    changes = {"title": "\x02" * 200, "description": "\x02" * 1000, "metadata": {"more": text}}
-    correct(id_, KEY, {"type": "amend", "reason": "\x01" * 500, "changes": changes})
+    id_ = record(title="🎉" * 200, description="🎉" * 1000, metadata={"text": text})
+    changes = {"title": "🎊" * 200, "description": "🎊" * 1000, "metadata": {"more": text}}
+    correct(id_, KEY, {"type": "amend", "reason": "🎉" * 500, "changes": changes})
 
     assert give(records()) is None
     assert [event["type"] for event in bus.heard] == ["outcome.recorded", "outcome.amended"]

@@ -84,7 +84,7 @@ def test_a_session_records_for_itself_and_hears_the_id() -> None:
 
 
 def test_an_outcome_comes_back_exactly_as_it_was_sent() -> None:
-    body = """{"outcomeType":"task_complete","title":"T\\u00e9\\"\\\\\\n","description":"\\u0001",
+    body = """{"outcomeType":"task_complete","title":"T\\u00e9\\"\\\\\\n","description":"\\u0009",
         "valueUsd":0.1234567890123456789012345,"agentId":7.0,"userId":42,"metadata":{"b":[1e400,{"a":-0.0}],"":"\\ud83c\\udf89"}}"""
     assert record(body) == (200, '{"ok":true}')
     [outcome] = listed(42)
@@ -95,7 +95,7 @@ def test_an_outcome_comes_back_exactly_as_it_was_sent() -> None:
         "agent_id": 7,
         "outcome_type": "task_complete",
         "title": 'Té"\\\n',
-        "description": "\x01",
+        "description": "\t",
         "value_usd": Decimal("0.1234567890123456789012345"),
         "metadata": {"b": [Decimal("1e400"), {"a": Decimal("-0.0")}], "": "🎉"},
     }

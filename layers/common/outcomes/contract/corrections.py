@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, NamedTuple
 
 from outcomes.contract import occurrence, rules
-from outcomes.contract.bodies import Body, ignored_fields
+from outcomes.contract.bodies import Body, ignored_fields, read_or_refuse
 from outcomes.contract.caller import Caller
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
@@ -83,6 +84,7 @@ class Correction(NamedTuple):
     user_id: whose outcome it is about; None is nobody's.
     changes: of an amend, what is to be, by the names of NewOutcome's fields.
     ignored: the fields of the body that were not read.
+    refusal: why it may not be made any more, see `read_or_refuse`. If its key is remembered, it was made when it might.
     """
 
     type: CorrectionType
@@ -90,20 +92,33 @@ class Correction(NamedTuple):
     user_id: int | None
     changes: dict[str, Any]
     ignored: list[str]
+    refusal: BadRequest | None = None
 
     @staticmethod
-    def parse(body: dict[str, Any], caller: Caller, recorded_at: int | None) -> "Correction":
+    def parse(body: dict[str, Any], caller: Caller, recorded_at: int | None, key: str | None) -> "Correction":
         """Read the correction in `body`, a JSON object whose numbers are `Decimal`, that `caller` wants made.
 
         recorded_at: when the outcome was recorded, in milliseconds since 1970; None if there is no such outcome.
+        key: its idempotency key, if it has one.
 
         Raises BadRequest, naming every fault.
         """
+        read = partial(Correction._read, body, caller, recorded_at)
+        correction, refusal = read_or_refuse(read, key)
+        return correction._replace(refusal=refusal)
+
+    @staticmethod
+    def _read(
+        body: dict[str, Any],
+        caller: Caller,
+        recorded_at: int | None,
+        as_before: bool,
+    ) -> "Correction":
         if caller.session_user is not None:
             body = body | {"userId": Decimal(caller.session_user)}
         elif caller.agent_key and body.get("userId") is None:
             body = body | {"userId": Decimal(caller.agent_key.user_id)}
-        head, faults = _given(HEAD, body)
+        head, faults = _given(HEAD, body, as_before)
         type_ = body.get("type")
         if type_ in [*MOVES] and type_ != CorrectionType.CONFIRM and body.get("reason") is None:
             faults.append(Fault(field="reason", message=REASON.words))
@@ -111,7 +126,7 @@ class Correction(NamedTuple):
         changes: dict[str, Any] = {}
         ignored = ignored_fields(body, HEAD.rules)
         if type_ == CorrectionType.AMEND:
-            changes, more = _changes(body.get("changes"), caller, recorded_at)
+            changes, more = _changes(body.get("changes"), caller, recorded_at, as_before)
             faults += more
             ignored = ignored_fields(body, [*HEAD.rules, "changes"])
             if isinstance(body.get("changes"), dict):
@@ -182,18 +197,22 @@ def _effect(tally: str, fact: Fact, sign: int) -> Effect:
     return Effect(tally, fact.occurred_at, fact.outcome_type, fact.agent_id, sign, value)
 
 
-def _given(kind: Body[Any], body: dict[str, Any], within: str = "") -> tuple[dict[str, Any], list[Fault]]:
+def _given(
+    kind: Body[Any], body: dict[str, Any], as_before: bool, within: str = ""
+) -> tuple[dict[str, Any], list[Fault]]:
     """Read the fields that are given, or name the faulty ones."""
     try:
-        return kind.given(body), []
+        return kind.given(body, as_before=as_before), []
     except BadRequest as refused:
         return {}, [Fault(field=within + fault["field"], message=fault["message"]) for fault in refused.details]
 
 
-def _changes(changes: object, caller: Caller, recorded_at: int | None) -> tuple[dict[str, Any], list[Fault]]:
+def _changes(
+    changes: object, caller: Caller, recorded_at: int | None, as_before: bool
+) -> tuple[dict[str, Any], list[Fault]]:
     if not isinstance(changes, dict) or not changes.keys() & CHANGES.rules.keys():
         return {}, [Fault(field="changes", message=SOME_CHANGE)]
-    given, faults = _given(CHANGES, changes, "changes.")
+    given, faults = _given(CHANGES, changes, as_before, "changes.")
     if recorded_at is not None:
         fault = occurrence.fault(given.get("occurred_at"), recorded_at, caller, "changes.occurredAt")
         faults += [fault] if fault else []

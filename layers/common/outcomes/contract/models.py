@@ -8,7 +8,7 @@ from outcomes.contract import json_text
 from outcomes.contract.bodies import Body
 from outcomes.contract.limits import MAX_DESCRIPTION, MAX_METADATA_LEVELS, MAX_TITLE
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.contract.rules import instant, json_object, money, one_of, or_null, text, text_or_null, whole_number
+from outcomes.contract.rules import instant, json_object, money, one_of, or_null, text_or_null, title, whole_number
 from outcomes.errors import BadRequest, InvalidOutcomeType
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class NewOutcome(NamedTuple):
     """
 
     outcome_type: Annotated[OutcomeType, one_of(OutcomeType)]
-    title: Annotated[str, text(MAX_TITLE)]
+    title: Annotated[str, title(MAX_TITLE)]
     description: Annotated[str | None, text_or_null(MAX_DESCRIPTION)] = None
     value_usd: Annotated[Decimal | None, or_null(money())] = None
     agent_id: Annotated[int | None, or_null(whole_number())] = None
@@ -31,18 +31,18 @@ class NewOutcome(NamedTuple):
     occurred_at: Annotated[int | None, or_null(instant())] = None
 
     @staticmethod
-    def parse(body: dict[str, Any], *, session_user: int | None) -> "NewOutcome":
+    def parse(body: dict[str, Any], *, session_user: int | None, as_before: bool = False) -> "NewOutcome":
         """Read the outcome in `body`, a JSON object whose numbers are `Decimal`.
 
         session_user: the user who is calling by session, and whose outcome it then is, whatever the body says; None for
-        a caller by key, whose body says it.
+        a caller by key, whose body says it. as_before: see `Body.given`.
 
         Raises BadRequest, naming every fault.
         """
         if session_user is not None:
             body = body | {"userId": Decimal(session_user)}
         try:
-            return NEW_OUTCOME.read(body)
+            return NEW_OUTCOME.read(body, as_before=as_before)
         except BadRequest as refused:
             if refused.details[0]["field"] != "outcomeType":
                 raise
@@ -50,14 +50,14 @@ class NewOutcome(NamedTuple):
         raise InvalidOutcomeType(list(OutcomeType), ignored)
 
     @staticmethod
-    def of_caller(body: dict[str, Any], caller: "Caller") -> "NewOutcome":
-        """Read the outcome in `body` that `caller` wants recorded.
+    def of_caller(body: dict[str, Any], caller: "Caller", *, as_before: bool = False) -> "NewOutcome":
+        """Read the outcome in `body` that `caller` wants recorded. as_before: see `Body.given`.
 
         Raises BadRequest when it is not valid, Forbidden when it is out of the bounds of the caller's key.
         """
         if not caller.agent_key:
-            return NewOutcome.parse(body, session_user=caller.session_user)
-        outcome = NewOutcome.parse(caller.agent_key.complete(body), session_user=None)
+            return NewOutcome.parse(body, session_user=caller.session_user, as_before=as_before)
+        outcome = NewOutcome.parse(caller.agent_key.complete(body), session_user=None, as_before=as_before)
         caller.agent_key.check(outcome._asdict())
         return outcome
 

@@ -20,8 +20,16 @@ _MONEY_LIMIT = Decimal("1e15")
 _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
 
-_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
-"""Characters that strip leaves: ECMAScript, whose patterns JSON Schema has, counts fewer characters as white space."""
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+"""All but tab, line feed and carriage return."""
+_WITHOUT_CONTROLS = "without control characters other than tab, line feed and carriage return"
+
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+_BLANKS = " \u2800\u3164\u115f\u1160\uffa0"
+"""Printable, says Unicode, and nothing to see: the space, Braille's blank, fillers of Hangul."""
+
+_UNSEEN = r"\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufeff\uffa0"
+"""For patterns, besides `\\s`: the most usual of what cannot be seen. All of it no pattern of JSON Schema can say."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -32,29 +40,46 @@ class Rule(NamedTuple):
     words: for a caller who breaks it, after the field's name
     engine: for pydantic's engine, which applies it: https://docs.pydantic.dev/latest/api/pydantic_core_schema/
     json_schema: for openapi.yaml, as far as JSON Schema can say it: https://json-schema.org/draft/2020-12/schema
+    before: of a rule that was wider once, the engine's schema of then: retries of what was taken are still known
     """
 
     words: str
     engine: dict[str, Any]
     json_schema: dict[str, Any]
+    before: dict[str, Any] | None = None
+
+
+def title(max_length: int) -> Rule:
+    """Take a string as `text` does, one of whose characters can be seen."""
+    plain = text(max_length)
+    return Rule(
+        f"must be a string of 1 to {max_length} characters, at least one of them visible, {_WITHOUT_CONTROLS}",
+        _then(_visible, plain.engine),
+        plain.json_schema | {"pattern": _legible(rf"[^\s{_CONTROLS}{_UNSEEN}]")},
+        plain.before,
+    )
 
 
 def text(max_length: int) -> Rule:
-    """Take a string of 1 to `max_length` code points that is not blank."""
+    """Take a string of 1 to `max_length` code points that is not blank, and legible."""
+    before = _then(_not_blank, _string(1, max_length))
     return Rule(
-        f"must be a string of 1 to {max_length} characters, not blank",
-        _then(_not_blank, _string(1, max_length)),
-        {"maxLength": max_length, "minLength": 1, "pattern": _NOT_BLANK, "type": "string"},
+        f"must be a string of 1 to {max_length} characters, not blank, {_WITHOUT_CONTROLS}",
+        _then(_without_controls, before),
+        {"maxLength": max_length, "minLength": 1, "pattern": _legible(rf"[^\s{_CONTROLS}]"), "type": "string"},
+        before,
     )
 
 
 def text_or_null(max_length: int) -> Rule:
-    """Take a string of at most `max_length` code points, of which the empty one is None."""
+    """Take a legible string of at most `max_length` code points, of which the empty one is None."""
+    before = _then(lambda text: text or None, _string(0, max_length))
     return or_null(
         Rule(
-            f"must be a string of at most {max_length} characters",
-            _then(lambda text: text or None, _string(0, max_length)),
-            {"maxLength": max_length, "type": "string"},
+            f"must be a string of at most {max_length} characters, {_WITHOUT_CONTROLS}",
+            _then(_without_controls, before),
+            {"maxLength": max_length, "pattern": _legible(), "type": "string"},
+            before,
         )
     )
 
@@ -150,6 +175,7 @@ def or_null(rule: Rule) -> Rule:
         f"{rule.words}, or null",
         {"type": "nullable", "schema": rule.engine},
         {"anyOf": [rule.json_schema, {"type": "null"}]},
+        rule.before and {"type": "nullable", "schema": rule.before},
     )
 
 
@@ -178,6 +204,23 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("blank")
     return text
+
+
+def _without_controls(text: str | None) -> str | None:
+    if text and _CONTROL.search(text):
+        raise ValueError("control character")
+    return text
+
+
+def _visible(text: str) -> str:
+    if not any(char.isprintable() and char not in _BLANKS for char in text):
+        raise ValueError("nothing to see")
+    return text
+
+
+def _legible(one: str = "") -> str:
+    """Make the pattern of texts without controls that have a character of the class `one`."""
+    return f"^[^{_CONTROLS}]*{one and f'{one}[^{_CONTROLS}]*'}$"
 
 
 def _some(names: type[StrEnum], listed: object) -> tuple[StrEnum, ...]:

@@ -94,6 +94,8 @@ class Corrections:
         deadline = Deadline()
         tried = _Tried()
         try:
+            if correction.refusal and not (key and self._remembered(correction_hash(caller, id_, key), deadline)):
+                raise correction.refusal
             while True:
                 corrected = self._correct_now(id_, correction, caller, key, tried, deadline)
                 if corrected:

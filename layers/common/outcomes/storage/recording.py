@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from outcomes.contract import occurrence
+from outcomes.contract.bodies import read_or_refuse
 from outcomes.contract.caller import Caller
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
@@ -21,9 +22,10 @@ def entry(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequen
 
     Raises BadRequest when it is not valid, Forbidden when it is out of the bounds of the caller's key.
     """
-    outcome = NewOutcome.of_caller(body, caller)
+    outcome, refusal = read_or_refuse(lambda before: NewOutcome.of_caller(body, caller, as_before=before), key)
     hash_ = None if key is None else idempotency_hash(caller, outcome, key)
-    return Entry(outcome, hash_, caller.recorded_by, occurrence.refusal(outcome.occurred_at, caller, ignored))
+    refusal = refusal or occurrence.refusal(outcome.occurred_at, caller, ignored)
+    return Entry(outcome, hash_, caller.recorded_by, refusal)
 
 
 def item(sent: object, caller: Caller, default_key: str | None = None) -> Entry | BadRequest | Forbidden:
