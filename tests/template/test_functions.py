@@ -53,6 +53,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:PutItem", OUTCOMES, "TransactWriteItems"),
         ("dynamodb:BatchGetItem", IDEMPOTENCY),
         ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
+        ("dynamodb:ConditionCheckItem", OUTCOMES, "TransactWriteItems"),
     },
     "GetOutcomeFunction": {("dynamodb:BatchGetItem", OUTCOMES)},
     "ManageKeysFunction": {
@@ -73,6 +74,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:Query", TOTALS),
         ("dynamodb:PutItem", TOTALS),
         ("dynamodb:UpdateItem", TOTALS),
+        ("dynamodb:ConditionCheckItem", OUTCOMES, "TransactWriteItems"),
     },
     # It changes nothing, and hears of no other tables.
     "PublishEventsFunction": {

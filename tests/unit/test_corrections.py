@@ -399,6 +399,105 @@ def test_an_amend_changes_what_it_names_and_nothing_else() -> None:
     assert ledger()[0] == before | after | {"agent_id": 9, "version": 2}
 
 
+NOTHING = {"error": "Invalid changes", "details": [{"field": "changes", "message": "would change nothing"}]}
+SAME = {
+    "the same text": '{"title":"Closed a deal"}',
+    "an equal number": '{"valueUsd":10.00}',
+    "an equal object": '{"metadata":{"b":[1.0,true,null],"a":"x"}}',
+    "null for what is null": '{"description":null,"agentId":null}',
+    "an empty text for what is null": '{"description":""}',
+    "null for when it was recorded": '{"occurredAt":null}',
+    "all of them": '{"outcomeType":"deal_closed","title":"Closed a deal","valueUsd":1e1,"occurredAt":null}',
+}
+OTHER_THAN = {
+    "another text": '{"title":"Closed a deal "}',
+    "a number that differs in its last digit": '{"valueUsd":10.000000000000000000000000000000000001}',
+    "null for what is not": '{"valueUsd":null}',
+    "a number for a boolean": '{"metadata":{"b":[1,1,null],"a":"x"}}',
+    "a text for a number": '{"metadata":{"b":["1",true,null],"a":"x"}}',
+    "one of two": '{"title":"Closed a deal","agentId":7}',
+}
+
+
+def amend(id_: str, caller: dict[str, Any], changes: str, key: str | None = None) -> tuple[int, Any, dict[str, str]]:
+    return correct(id_, caller, f'{{"type":"amend","reason":"A typo","userId":42,"changes":{changes}}}', key=key)
+
+
+@pytest.fixture
+def unchanged() -> str:
+    return given(metadata={"a": "x", "b": [Decimal(1), True, None]})
+
+
+@pytest.mark.parametrize("changes", SAME.values(), ids=SAME)
+@pytest.mark.parametrize("caller", [KEY, agent("correct read")], ids=["the platform", "an agent's key that reads"])
+def test_an_amend_that_changes_nothing_is_refused(caller: dict[str, Any], changes: str, unchanged: str) -> None:
+    correct(unchanged, OWNER, BODIES["confirm"])
+    assert amend(unchanged, caller, changes)[:2] == (400, NOTHING)
+    assert (ledger()[0]["status"], ledger()[0]["version"]) == ("confirmed", 1)
+
+
+@pytest.mark.parametrize("changes", OTHER_THAN.values(), ids=OTHER_THAN)
+def test_an_amend_that_changes_anything_is_made(changes: str, unchanged: str) -> None:
+    assert amend(unchanged, KEY, changes)[1]["version"] == 1
+
+
+def test_null_takes_away_when_it_happened_and_the_instant_of_recording_says_the_same() -> None:
+    id_ = given(occurredAt="2026-03-01T00:00:00Z")
+    assert amend(id_, KEY, '{"occurredAt":"2026-03-01T01:00:00.0000+01:00"}')[:2] == (400, NOTHING)
+    assert amend(id_, KEY, '{"occurredAt":null}')[0] == 200
+    assert amend(id_, KEY, f'{{"occurredAt":"{ledger()[0]["created_at"]}"}}')[:2] == (400, NOTHING)
+
+
+def test_its_owner_amends_no_more_by_changing_nothing() -> None:
+    id_ = given("session")
+    correct(id_, OWNER, BODIES["dispute"])
+    assert amend(id_, OWNER, '{"title":"Closed a deal"}')[:2] == (400, NOTHING)
+    assert ledger()[0]["status"] == "disputed"
+
+
+def test_that_nothing_would_change_is_judged_last() -> None:
+    same = '{"title":"Closed a deal"}'
+    assert amend(ulid.new(instants.now()), KEY, same)[0] == 404
+    assert amend(given("session"), agent("correct read"), same)[0] == 403
+    assert amend(given(status="void"), KEY, same)[0] == 409
+    id_ = given()
+    first = amend(id_, KEY, '{"title":"Closed the deal"}', key="k")
+    assert amend(id_, KEY, '{"title":"Closed the deal"}', key="k")[:2] == first[:2]
+    assert amend(id_, KEY, '{"title":"Closed the deal"}')[:2] == (400, NOTHING)
+    assert amend(id_, KEY, '{"title":"Closed the deal"}', key="l")[:2] == (400, NOTHING)
+    # A refusal is not remembered.
+    assert amend(id_, KEY, '{"title":"Another"}', key="l")[0] == 200
+
+
+def test_a_refusal_to_change_nothing_names_what_was_not_read() -> None:
+    _, answer, headers = amend(given(), KEY, '{"title":"Closed a deal","vlaue":1}')
+    assert (answer, headers["Ignored-Fields"]) == (NOTHING, "changes.vlaue")
+
+
+@pytest.mark.parametrize("changes", SAME.values(), ids=SAME)
+def test_who_may_not_read_does_not_learn_that_nothing_changes(changes: str, unchanged: str) -> None:
+    correct(unchanged, OWNER, BODIES["confirm"])
+    before = stored()
+    status, answer, headers = amend(unchanged, AGENT, changes)
+    assert (status, answer | {"id": ""}) == (200, {"ok": True, "id": "", "status": "confirmed", "version": 1})
+    assert ulid.is_valid(answer["id"])
+    assert "Idempotent-Replayed" not in headers
+    assert stored() == before
+
+
+def test_an_amend_that_changed_nothing_is_remembered_as_any(unchanged: str) -> None:
+    same, other = '{"title":"Closed a deal"}', '{"title":"Another"}'
+    status, first, headers = amend(unchanged, AGENT, same, key="k")
+    assert (status, first["version"], "Idempotent-Replayed" in headers) == (200, 0, False)
+    again = amend(unchanged, AGENT, same, key="k")
+    assert (again[1], again[2]["Idempotent-Replayed"]) == (first, "true")
+    assert amend(unchanged, AGENT, other, key="k")[0] == 422
+    # Once it would change something, the key still stands for what it did.
+    assert amend(unchanged, KEY, other)[0] == 200
+    assert amend(unchanged, AGENT, same, key="k")[1] == first | {"version": 1}
+    assert ledger()[0]["title"] == "Another"
+
+
 def test_filters_go_by_what_is_shown() -> None:
     id_ = given(agentId=Decimal(7))
     correct(id_, KEY, BODIES["amend"] | {"changes": {"agentId": 8, "outcomeType": "task_complete"}})
@@ -549,15 +648,17 @@ def test_a_malformed_key_is_refused(key: str) -> None:
 def test_a_key_is_forgotten_after_35_days(monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = given()
     now = time.time()
-    correct(id_, KEY, BODIES["amend"], key="k")
-    for days, version in ((34.9, 1), (35.1, 2)):
+    correct(id_, OWNER, BODIES["dispute"], key="k")
+    correct(id_, KEY, BODIES["uphold"])
+    for days, status in ((34.9, "recorded"), (35.1, "disputed")):
         monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + days * 24 * 60 * 60)  # noqa: B023
-        assert correct(id_, KEY, BODIES["amend"], key="k")[1]["version"] == version
+        assert correct(id_, OWNER, BODIES["dispute"], key="k")[1]["outcome"]["status"] == status
 
 
 def test_without_a_key_a_correction_is_made_each_time() -> None:
     id_ = given()
-    assert len({correct(id_, KEY, BODIES["amend"])[1]["id"] for _ in range(3)}) == 3
+    changes = ['{"title":"A"}', '{"title":"B"}', '{"title":"A"}']
+    assert len({amend(id_, KEY, each)[1]["id"] for each in changes}) == 3
     assert ledger()[0]["version"] == 3
 
 
@@ -684,6 +785,30 @@ class TestRaces:
         assert (status, len(sent)) == (200, 3)
         assert "Idempotent-Replayed" not in headers
         assert answer["version"] == ledger()[0]["version"] == 1
+
+    def test_an_amend_whose_answer_got_lost_is_not_said_to_change_nothing(self) -> None:
+        id_ = given()
+        with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", lost, CONFLICT):
+            assert correct(id_, KEY, BODIES["amend"])[0] == 200
+        assert ledger()[0]["version"] == 1
+
+    @pytest.mark.parametrize("faults", [[lost, fine], [lost, CONFLICT, fine], [CONFLICT, fine]])
+    def test_an_amend_that_changes_nothing_is_remembered_once_whatever_fails(self, faults: list[Fault]) -> None:
+        id_, same = given(), '{"title":"Closed a deal"}'
+        with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", *faults):
+            status, first, headers = amend(id_, AGENT, same, key="k")
+        assert (status, "Idempotent-Replayed" in headers) == (200, False)
+        assert amend(id_, AGENT, same, key="k")[1] == first
+
+    def test_an_amend_that_changes_nothing_any_more_once_it_is_its_turn_is_judged_anew(self) -> None:
+        id_, same = given(), '{"title":"Closed a deal"}'
+        with faulty(
+            correct_outcome.corrections.store.dynamodb,
+            "TransactWriteItems",
+            meanwhile(lambda: amend(id_, KEY, '{"title":"Another"}')),
+        ):
+            status, answer, _ = amend(id_, AGENT, same, key="k")
+        assert (status, answer["version"], ledger()[0]["title"]) == (200, 2, "Closed a deal")
 
     @pytest.mark.usefixtures("impatient")
     @pytest.mark.parametrize(
@@ -815,8 +940,8 @@ class TestRaces:
 
     def test_what_dynamodb_leaves_for_another_call_is_read_then(self) -> None:
         id_ = given()
-        for _ in range(2):
-            correct(id_, KEY, BODIES["amend"])
+        for title in "AB":
+            amend(id_, KEY, f'{{"title":"{title}"}}')
 
         def unprocessed(request: Any, send: Any) -> Any:
             [(table, wanted)] = request.body["RequestItems"].items()
@@ -867,7 +992,7 @@ def test_an_entry_is_newer_than_what_it_corrects(monkeypatch: pytest.MonkeyPatch
     correct(id_, KEY, BODIES["amend"])
     now = instants.now()
     monkeypatch.setattr("outcomes.contract.instants.now", lambda: now - 300_000)
-    correct(id_, KEY, BODIES["amend"])
+    correct(id_, KEY, BODIES["void"])
     outcome, corrections = get(id_)[1].values()
     assert outcome["created_at"] < corrections[0]["created_at"] < corrections[1]["created_at"]
 

@@ -381,6 +381,8 @@ def test_a_mistake_is_amended_and_taken_back() -> None:
     amended = done("amend_outcome", about | {"value_usd": "7.5", "clear": ["description"]})
     assert (amended["outcome"]["value_usd"], amended["outcome"]["description"]) == (7.5, None)
     assert done("amend_outcome", about | {"value_usd": "7.5", "clear": ["description"]})["replayed"]
+    again = refused("amend_outcome", about | {"value_usd": "7.50", "idempotency_key": "b"})
+    assert again == "Invalid changes: changes: would change nothing. The outcome says so already: do nothing."
     voided = done("void_outcome", about | {"idempotency_key": "b"})
     assert (voided["status"], voided["outcome"]["status"]) == ("void", "void")
     assert "What is void stays void" in refused("void_outcome", about | {"idempotency_key": "c"})

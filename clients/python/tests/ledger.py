@@ -244,8 +244,14 @@ class Ledger:
             rule = {"field": "type", "message": f"cannot {kind} an outcome that is {outcome['status']}"}
             return 409, {}, {"error": "Not possible", "details": [rule]}
         made = f"{next(self._numbers):026d}"
+        unchanged = kind == "amend" and all(outcome[name] == new for name, new in changed.items())
+        if unchanged and (who != "agent" or "outcome" in _told(caller, outcome)):
+            rule = {"field": "changes", "message": "would change nothing"}
+            return 400, headers, {"error": "Invalid changes", "details": [rule]}
         if key is not None:
             self._keys[scope] = said, made
+        if unchanged:
+            return 200, headers, {"ok": True, "id": made, **_told(caller, outcome)}
         by = {"session": "session", "platform": "key"}.get(who) or f"key:{caller['id']}"  # type: ignore[index] # an agent's
         entry = {"id": made, "type": kind, "reason": body.get("reason"), "by": by, "created_at": outcome["created_at"]}
         if kind == "amend":

@@ -392,6 +392,15 @@ async def test_a_model_puts_its_own_mistakes_right(api: Api, owner: OutcomesClie
 
 
 @everywhere
+async def test_a_model_that_changes_nothing_is_told_to_do_nothing(api: Api, owner: OutcomesClient, deal: str) -> None:
+    key = owner.create_key("Nightly", scopes=["correct", "read"]).key
+    async with AsyncOutcomesClient(api.url, key) as client, Client(build(client)) as model:
+        same = {"outcome_id": deal, "reason": "A typo", "idempotency_key": "same", "title": "Acme renewed"}
+        text = await refusal(model, "amend_outcome", **same)
+    assert "400 Invalid changes: changes would change nothing. The outcome says so already: do nothing." in text
+
+
+@everywhere
 async def test_a_model_is_told_that_its_key_may_not_correct(api: Api, owner: OutcomesClient, deal: str) -> None:
     key = owner.create_key("Nightly").key
     async with AsyncOutcomesClient(api.url, key) as client, Client(build(client)) as model:

@@ -83,6 +83,8 @@ def advise(failure: OutcomesError, runs: Literal["server", "agent"], correcting:
             return "Find the id with list_outcomes and call again."
         case ConflictError():
             return "Do not call again: look with list_outcomes where the outcome stands. What is void stays void."
+        case InvalidOutcomeError() if any(one.get("message") == "would change nothing" for one in failure.details):
+            return "The outcome says so already: do nothing."
         case InvalidOutcomeError():
             return "Change what is named and call again; the idempotency_key may stay."
         case KeyReusedError():

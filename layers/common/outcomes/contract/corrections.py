@@ -75,6 +75,7 @@ class _Head(NamedTuple):
 HEAD = Body(_Head)
 CHANGES = Body(NewOutcome, parts=[name for name in NewOutcome._fields if name != "user_id"])
 REASON = rules.text(MAX_REASON)
+NO_CHANGE = "would change nothing"
 SOME_CHANGE = f"must be an object with at least one of {', '.join(CHANGES.rules)}"
 
 
@@ -164,6 +165,11 @@ class Correction(NamedTuple):
         if self.type == CorrectionType.AMEND and status == DISPUTED and caller.agent_key:
             return DISPUTED
         return move.to
+
+    def refuse_unchanged(self, caller: Caller) -> None:
+        """Raise BadRequest for an amend that changes nothing, unless that tells an agent's key what it may not read."""
+        if caller.may_read or not caller.agent_key:
+            raise BadRequest("Invalid changes", [Fault(field="changes", message=NO_CHANGE)], self.ignored)
 
     def fingerprint(self) -> dict[str, bytes]:
         """Digest each field that is given, by its name in a request, equal for equal values."""

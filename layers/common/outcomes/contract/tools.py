@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.contract.bodies import ignored_fields
+from outcomes.contract.corrections import NO_CHANGE
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.limits import (
     DEFAULT_PAGE,
@@ -486,6 +487,8 @@ def advice(refused: Refused, name: str) -> str:
     match refused:
         case BadRequest() if TOOLS[name].scope == "read":
             next_ = "Change what is named and call again: from is start here, and to is end."
+        case BadRequest() if any(fault["message"] == NO_CHANGE for fault in details):
+            next_ = "The outcome says so already: do nothing."
         case BadRequest() | PayloadTooLarge():
             next_ = "Change what is named and call again; the idempotency_key may stay."
         case IdempotencyKeyReused():

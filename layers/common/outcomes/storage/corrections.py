@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.contract import instants, json_text
 from outcomes.contract.corrections import Recorded, effects
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.contract.limits import MAX_METADATA_LEVELS, MAX_RESPONSE_BYTES
 from outcomes.contract.standing import RECORDED
 from outcomes.errors import Busy, Contended, NotFound, Refused
 from outcomes.storage import ulid
@@ -54,7 +54,7 @@ class Corrected(NamedTuple):
     @property
     def standing(self) -> str:
         """Where the outcome stands, and how often it was corrected, as members of a JSON object."""
-        return f'"status":"{status_of(self.outcome)}","version":{len(corrections_of(self.outcome))}'
+        return f'"status":"{status_of(self.outcome)}","version":{version_of(self.outcome)}'
 
     def shown(self, caller: "Caller") -> str | None:
         """Write the outcome as JSON text, to a caller who may see what it says."""
@@ -131,12 +131,18 @@ class Corrections:
         if row:
             made = row.correction or ""
             # Read before the outcome was moved, it would not be the outcome as it stands.
-            is_there = made in corrections_of(before)
-            return Corrected(made, before, replayed=True) if is_there else None
+            is_there = row.version <= recorded.version
+            return Corrected(made, before, replayed=made not in tried.ids) if is_there else None
         draft = _Draft.of(before, correction, correction.move(caller, recorded), caller)
+        if draft.changes_nothing:
+            correction.refuse_unchanged(caller)
+            if not hash_:
+                return Corrected(draft.id, before, replayed=False)
+            draft = draft._replace(after=before)
         actions = draft.actions(self.store.table)
         if hash_:
-            row = Row(before["user_id"]["S"], before["created_at"]["S"], fingerprint, draft.id)
+            user_id, created_at = before["user_id"]["S"], before["created_at"]["S"]
+            row = Row(user_id, created_at, fingerprint, draft.id, version_of(draft.after))
             actions.append(remember(self.table, hash_, row))
         deadline.check()
         tried.ids.add(draft.id)
@@ -210,7 +216,7 @@ class _Draft(NamedTuple):
         if to != RECORDED:
             after["standing"] = {"S": to}
         after |= {
-            "version": {"N": str(len(ids) + 1)},
+            "version": {"N": str(version_of(before) + 1)},
             "corrections": {"L": [{"S": each} for each in (*ids, id_)]},
         }
         if changes and "as_recorded" not in before:
@@ -233,28 +239,43 @@ class _Draft(NamedTuple):
             }
         return cls(id_, entry, before, after)
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Tell whether an amend leaves what the outcome says as it is, however that is written."""
+        changes = self.entry.get("changes", {"M": {}})["M"]
+        texts = [
+            [_canonical(name, each["M"][when], self.before) for when in ("before", "after")]
+            for name, each in changes.items()
+        ]
+        return bool(texts) and all(before == after for before, after in texts)
+
     def actions(self, table: str) -> list[dict[str, Any]]:
-        """Make the actions that append the entry and move the outcome, unless somebody else has moved that."""
+        """Make the actions that append the entry and move the outcome, unless somebody else has moved that.
+
+        Of an outcome that stays as it is, only that is checked.
+        """
+        place = {"TableName": table, "Key": {name: self.before[name] for name in ("user_id", "created_at")}}
+        if "version" in self.before:
+            condition, values = "#version = :as_read", {":as_read": self.before["version"]}
+        else:
+            condition, values = "attribute_exists(user_id) AND attribute_not_exists(#version)", {}
+        if self.after is self.before:
+            names = {"#version": "version"}
+            check = {"ConditionExpression": condition, "ExpressionAttributeNames": names}
+            return [{"ConditionCheck": place | check | ({"ExpressionAttributeValues": values} if values else {})}]
         set_ = {name: value for name, value in self.after.items() if self.before.get(name) != value}
         removed = [name for name in self.before if name not in self.after]
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in set_)
         if removed:
             update += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        values = {f":{name}": value for name, value in set_.items()}
-        if "version" in self.before:
-            condition = "#version = :as_read"
-            values[":as_read"] = self.before["version"]
-        else:
-            condition = "attribute_exists(user_id) AND attribute_not_exists(#version)"
         return [
             {
-                "Update": {
-                    "TableName": table,
-                    "Key": {name: self.before[name] for name in ("user_id", "created_at")},
+                "Update": place
+                | {
                     "UpdateExpression": update,
                     "ConditionExpression": condition,
                     "ExpressionAttributeNames": {f"#{name}": name for name in (*set_, *removed)},
-                    "ExpressionAttributeValues": values,
+                    "ExpressionAttributeValues": values | {f":{name}": value for name, value in set_.items()},
                 }
             },
             {"Put": {"TableName": table, "Item": self.entry}},
@@ -273,13 +294,18 @@ def _recorded(item: Item) -> Recorded:
     return Recorded(
         recorded_by=item["recorded_by"]["S"] if "recorded_by" in item else None,
         fact=fact_of(item),
-        version=len(corrections_of(item)),
+        version=version_of(item),
     )
 
 
 def _id_of(item: Item) -> str:
     id_: str = item["created_at"]["S"].rpartition("#")[2]
     return id_
+
+
+def version_of(item: Item) -> int:
+    """Read how often an outcome was corrected."""
+    return int(item["version"]["N"]) if "version" in item else 0
 
 
 def corrections_of(item: Item) -> list[str]:
@@ -328,6 +354,11 @@ _OMITTED = '{"omitted":true}'
 def _change_json(name: str, change: Item, outcome: Item) -> str:
     before, after = (_value_json(name, change[when], outcome) for when in ("before", "after"))
     return f'{{"before":{before},"after":{after}}}'
+
+
+def _canonical(name: str, value: dict[str, Any], outcome: Item) -> str:
+    """Write a value such that equal values have equal texts."""
+    return json_text.exact(json_text.read(_value_json(name, value, outcome)), MAX_METADATA_LEVELS, canonical=True)
 
 
 def _value_json(name: str, value: dict[str, Any], outcome: Item) -> str:

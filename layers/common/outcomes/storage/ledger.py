@@ -7,6 +7,7 @@ key_sha256 (HASH, S)    `idempotency_hash`: SHA-256 of the key and its scope
 user_id, created_at     S, the key of the outcome
 fingerprint             M, a digest (B) of each field of the outcome that is not null, or of the correction
 correction              S, the id of the correction of that outcome that the key stands for, if it does for one
+version                 N, of that outcome, once it was so corrected
 expires_at              N, seconds since 1970, when the key is forgotten
 """
 
@@ -243,13 +244,14 @@ _FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
 class Row(NamedTuple):
     """The row of an idempotency key: the outcome stored under it, and digests, in Base64, of what that was made of.
 
-    correction: the id of the correction of that outcome that is stored under it instead.
+    correction: the id of the correction of that outcome that is stored under it instead. version: see above.
     """
 
     user_id: str
     created_at: str
     fingerprint: dict[str, str]
     correction: str | None = None
+    version: int = 0
 
     @property
     def id(self) -> str:
@@ -273,7 +275,7 @@ def remember(table: str, key: str, row: Row) -> dict[str, Any]:
         "expires_at": {"N": str(now + REMEMBERED_SECONDS)},
     }
     if row.correction is not None:
-        item["correction"] = {"S": row.correction}
+        item |= {"correction": {"S": row.correction}, "version": {"N": str(row.version)}}
     return {
         "Put": {
             "TableName": table,
@@ -301,7 +303,8 @@ def row_of(item: Item) -> Row:
     """Read a row. Raises KeyError, TypeError or ValueError for one that we did not write."""
     fingerprint = {name: digest["B"] for name, digest in item["fingerprint"]["M"].items()}
     correction = item["correction"]["S"] if "correction" in item else None
-    return Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint, correction)
+    version = int(item["version"]["N"]) if "version" in item else 0
+    return Row(item["user_id"]["S"], item["created_at"]["S"], fingerprint, correction, version)
 
 
 def base64(digests: dict[str, bytes]) -> dict[str, str]:
