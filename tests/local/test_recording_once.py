@@ -71,6 +71,26 @@ def test_sixty_at_once_with_one_key_and_sixty_bodies_make_one_outcome(stack: Sta
     assert len(feed(stack, 602)) == 1
 
 
+def test_a_retry_with_an_agent_key_counts_once_across_a_rotation_and_takes_no_key_from_the_platform(
+    stack: Stack, api: httpx.Client
+) -> None:
+    owner = {"Cookie": stack.cookie(604)}
+    made = api.post("/api/keys", json={"name": "Nightly", "agentId": 7}, headers=owner | {"Authorization": ""}).json()
+    rotated = api.post(f"/api/keys/{made['id']}/rotate", json={}, headers=owner | {"Authorization": ""}).json()
+    body = outcome(604, "Squatted") | {"agentId": 7}
+
+    def post(text: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {text}", "Idempotency-Key": "deal-4711"}
+        return api.post("/api/outcomes", json=body, headers=headers)
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(post, [made["key"], rotated["key"]] * 5))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    assert {answer.status_code for answer in at_once(api, "deal-4711", [outcome(604) | {"agentId": 7}])} == {200}
+    assert sorted(each["title"] for each in feed(stack, 604)) == ["Closed", "Squatted"]
+
+
 def test_a_process_killed_right_after_the_commit_has_recorded_once(stack: Stack, api: httpx.Client) -> None:
     body = httpx.Request("POST", "http://x", json=outcome(603)).read().decode()
     environment = os.environ | {

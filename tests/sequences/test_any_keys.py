@@ -28,14 +28,19 @@ TROUBLE: st.SearchStrategy[list[Fault]] = st.sampled_from(
 USERS = st.sampled_from([7, 42])
 PLACES = st.integers(0, 9)
 HOURS = st.sampled_from([0, 1, 2, 168])
+BY = st.sampled_from(["session", "platform"])
 
 
 @dataclass
 class Known:
-    """A key as it should be. secrets: its texts, oldest first, each with when it stops working, if it does."""
+    """A key as it should be. secrets: its texts, oldest first, each with when it stops working, if it does.
+
+    provenance: who made it, who rotated it last, and when.
+    """
 
     user_id: int
     expires_at: float
+    provenance: tuple[str, str | None, str | None]
     secrets: list[tuple[str, float]] = field(default_factory=list)
 
 
@@ -66,34 +71,36 @@ def test_after_anything_exactly_the_keys_that_should_work_do(template: Any, monk
             """Find a key by its place, as ids are random."""
             return list(self.known)[place % len(self.known)]
 
-        @rule(user_id=USERS, hours=st.none() | st.integers(1, 3), trouble=TROUBLE)
-        def create(self, user_id: int, hours: int | None, trouble: list[Fault]) -> None:
+        @rule(user_id=USERS, hours=st.none() | st.integers(1, 3), by=BY, trouble=TROUBLE)
+        def create(self, user_id: int, hours: int | None, by: str, trouble: list[Fault]) -> None:
             expires_at = None if hours is None else self.now + hours * HOUR
             is_full = len(self.live(user_id)) == MAX_KEYS
             try:
                 with faulty(self.keys.dynamodb, WRITES, *trouble):
-                    text, key = self.keys.create(NewAgentKey("x", user_id, expires_at=expires_at), "session")
+                    text, key = self.keys.create(NewAgentKey("x", user_id, expires_at=expires_at), by)
             except TooManyKeys:
                 assert is_full
             except Busy:
                 assert trouble == [HOT, HOT]
             else:
                 assert not is_full
-                self.known[key.id] = Known(user_id, expires_at or float("inf"), [(text, float("inf"))])
+                secrets = [(text, float("inf"))]
+                self.known[key.id] = Known(user_id, expires_at or float("inf"), (by, None, None), secrets)
 
         @precondition(lambda self: self.known)
-        @rule(place=PLACES, user_id=USERS, hours=HOURS, trouble=TROUBLE)
-        def rotate(self, place: int, user_id: int, hours: int, trouble: list[Fault]) -> None:
+        @rule(place=PLACES, user_id=USERS, hours=HOURS, by=BY, trouble=TROUBLE)
+        def rotate(self, place: int, user_id: int, hours: int, by: str, trouble: list[Fault]) -> None:
             id_ = self.at(place)
             try:
                 # A hot partition is told of by the call itself, where it is no transaction.
                 with faulty(self.keys.dynamodb, WRITES, *([fine] if HOT in trouble else trouble)):
-                    text, _ = self.keys.rotate(user_id, id_, hours, "session")
+                    text, _ = self.keys.rotate(user_id, id_, hours, by)
             except NotFound:
                 assert id_ not in self.live(user_id)
             else:
                 assert id_ in self.live(user_id)
                 (present, _) = self.known[id_].secrets[-1]
+                self.known[id_].provenance = (self.known[id_].provenance[0], by, instants.text(self.now))
                 self.ended += [old for old, _ in self.known[id_].secrets[:-1]]
                 self.known[id_].secrets = [(present, self.now + hours * HOUR), (text, float("inf"))]
 
@@ -137,6 +144,7 @@ def test_after_anything_exactly_the_keys_that_should_work_do(template: Any, monk
         @invariant()
         def exactly_what_is_live_is_listed(self) -> None:
             for user_id in (7, 42):
-                assert {key.id for key in self.keys.of_user(user_id)} == set(self.live(user_id))
+                found = {key.id: (key.made_by, key.rotated_by, key.rotated_at) for key in self.keys.of_user(user_id)}
+                assert found == {id_: self.known[id_].provenance for id_ in self.live(user_id)}
 
     run_state_machine_as_test(AnyKeys, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
