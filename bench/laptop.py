@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "layers" / "common"))
 
-import boto3  # noqa: E402 (after the place where the package lies)
-import httpx  # noqa: E402
+import httpx  # noqa: E402 (after the place where the package lies)
 from outcomes.storage.store import new_item  # noqa: E402
 
 from bench.outcome import API_KEY, OUTCOME, SESSION_SECRET, cookie, new_outcome, stored  # noqa: E402
@@ -177,7 +176,7 @@ def started(process: "subprocess.Popen[bytes]", file: Path) -> State:
 
 def fill(stack: State, items: Iterator[Any]) -> None:
     """Store items of outcomes."""
-    dynamodb = boto3.client("dynamodb", endpoint_url=stack.aws_url)
+    dynamodb = stack.aws.client("dynamodb")
     for group in batched(items, 25, strict=False):
         puts: Any = [{"PutRequest": {"Item": item}} for item in group]
         dynamodb.batch_write_item(RequestItems={stack.table("OutcomesTable"): puts})

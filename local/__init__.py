@@ -5,5 +5,6 @@ runs its functions as processes; `gateway` answers HTTP as its REST API would, `
 streams of tables tell, and `bus` listens to what those tell. `stack` puts them together.
 
 Of API Gateway, not there: throttling, usage plans and API keys, IAM and Cognito authorization, request validators and
-models, WAF, access logs. Of DynamoDB, not there: what moto leaves out (expiry by TTL, for one).
+models, WAF, access logs. Of CloudWatch: metrics, whose lines are left out. Of DynamoDB: what moto leaves out (expiry by
+TTL, for one).
 """

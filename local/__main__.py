@@ -75,6 +75,7 @@ def parser() -> Parser:
 
     command = commands.add_parser("aws", help="serve DynamoDB and Secrets Manager for sam local start-api")
     command.add_argument("--port", type=port, default=5001)
+    command.add_argument("--bind", metavar="ADDRESS", help="where containers come in; docker0's address unless given")
     command.set_defaults(command=aws)
     return parser
 
@@ -95,17 +96,16 @@ def serve(options: argparse.Namespace) -> None:
 def aws(options: argparse.Namespace) -> None:
     """Serve only AWS, until Ctrl-C."""
     from local.data import exclusive
+    from local.sockets import docker_address
 
     with exclusive(options.data):
         from local.stack import run_aws
 
-        asyncio.run(run_aws(settings_of(options), options.port))
+        asyncio.run(run_aws(settings_of(options), options.port, options.bind or docker_address()))
 
 
 def session(options: argparse.Namespace) -> None:
     """Print a Cookie header, ready to paste behind curl -H."""
-    import boto3
-
     from local.data import STACK
     from local.session_cookies import mint
     from local.state import State
@@ -113,8 +113,7 @@ def session(options: argparse.Namespace) -> None:
     state = State.read(options.data / STACK)
     minted = mint(options.kind, options.user_id, state.session_secret, int(time.time()))
     if minted.row is not None:
-        dynamodb = boto3.client("dynamodb", endpoint_url=state.aws_url)
-        dynamodb.put_item(TableName=state.table("SessionsTable"), Item=minted.row)
+        state.aws.client("dynamodb").put_item(TableName=state.table("SessionsTable"), Item=minted.row)
     print(f"Cookie: {minted.cookie}")
 
 
@@ -164,8 +163,12 @@ def settings_of(options: argparse.Namespace) -> "Settings":
     return Settings(
         key=key,
         session_secret=os.environ.get("SESSION_SECRET") or kept.session_secret,
+        aws_secret=os.environ.get("LOCAL_AWS_SECRET") or kept.aws_secret,
         erasure_secret=kept.erasure_secret,
         dashboard_origins=os.environ.get("DASHBOARD_ORIGINS", ""),
+        allowed_hosts=frozenset(
+            host.strip().lower() for host in os.environ.get("ALLOWED_HOSTS", "").split(",") if host.strip()
+        ),
         events_url=events_url(os.environ.get("EVENTS_URL", "")),
         port=listening_port(),
         template=options.template,

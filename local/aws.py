@@ -1,15 +1,15 @@
 """The AWS services that the functions call: moto behind HTTP, with the template's own tables, buckets and secrets."""
 
 import asyncio
+import hmac
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
-import boto3
 from aiohttp import web
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
@@ -18,7 +18,7 @@ from moto.core.models import botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 
 from local import tables
-from local.environment import ACCOUNT, REGION
+from local.environment import ACCOUNT, REGION, AwsEndpoint
 from local.errors import StackError
 from local.journal import Journal
 from local.persistence import Persistence
@@ -50,12 +50,16 @@ class Aws:
     frameworks between it and moto take thrice as long as all that moto does.
     """
 
-    def __init__(self, journal: Path, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Start serving. Raises StackError when the port is taken."""
+    def __init__(self, journal: Path, secret: str, port: int = 0, also: Sequence[str] = ()) -> None:
+        """Start serving on the loopback, and the addresses `also`. Raises StackError when the port is taken.
+
+        secret: what callers must send as their session token. Any page that somebody opens could call the port.
+        """
         self.persistence = Persistence(dynamodb_backends[ACCOUNT][REGION], Journal(journal))
-        self._listener = listening_socket(host, port)
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._listeners = [listening_socket("127.0.0.1", port)]
+        self.port = self._listeners[0].getsockname()[1]
+        self._listeners += [listening_socket(address, self.port) for address in also]
+        self.endpoint = AwsEndpoint(f"http://127.0.0.1:{self.port}", secret)
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._serve()], daemon=True)
@@ -68,7 +72,8 @@ class Aws:
             app, access_log=None, auto_decompress=False, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
         )
         await runner.setup()
-        await web.SockSite(runner, self._listener).start()
+        for listener in self._listeners:
+            await web.SockSite(runner, listener).start()
         await self._stopped.wait()
         await runner.cleanup()
 
@@ -78,6 +83,10 @@ class Aws:
         moto checks a condition and writes in two steps; of two requests at once, both could pass where AWS lets one.
         """
         body = await request.read()
+        token = request.headers.get("X-Amz-Security-Token", "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(token, self.endpoint.secret.encode()):
+            text = '{"__type":"com.amazon.coral.service#UnrecognizedClientException"}'
+            return web.Response(status=403, headers={"Content-Type": tables.JSON}, text=text)
         with self.persistence.lock:
             status, headers, content = _answered_by_moto(request, body)
             try:
@@ -94,7 +103,8 @@ class Aws:
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
         self._loop.close()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         self.persistence.close()
 
     def create(self, template: Template, secrets: dict[str, str]) -> dict[str, str]:
@@ -104,8 +114,7 @@ class Aws:
         random text. Returns the tables' names by logical id. Raises StackError when AWS would refuse one of them, and
         when the journal does not fit or cannot be used.
         """
-        dynamodb = boto3.client("dynamodb", endpoint_url=self.url)
-        secrets_manager = boto3.client("secretsmanager", endpoint_url=self.url)
+        dynamodb, secrets_manager = self.endpoint.client("dynamodb"), self.endpoint.client("secretsmanager")
         tables: dict[str, str] = {}
         logical_id = ""
         try:
@@ -113,7 +122,7 @@ class Aws:
                 tables[logical_id] = template.name(logical_id)
                 _create_table(dynamodb, template, logical_id)
             for logical_id in template.resources("AWS::S3::Bucket"):
-                boto3.client("s3", endpoint_url=self.url).create_bucket(Bucket=template.name(logical_id))
+                self.endpoint.client("s3").create_bucket(Bucket=template.name(logical_id))
             for logical_id, properties in template.resources("AWS::SecretsManager::Secret").items():
                 text = secrets.get(logical_id) or template.resolve(properties.get("SecretString")) or token_urlsafe(48)
                 secret = secrets_manager.create_secret(Name=template.name(logical_id), SecretString=text)

@@ -1,7 +1,7 @@
 """The folder in which the local stack keeps what outlives it: `.local/` of the checkout, unless it is told otherwise.
 
 journal.jsonl   the items of the template's tables, and what nobody has heard of yet
-secrets.json    the bearer key, the session secret and that of records of erasures
+secrets.json    the bearer key, the session secret, that of records of erasures and that of moto's port
 seeded          the users that were seeded
 stack.json      where the running stack is
 lock            locked by the process that uses the folder
@@ -28,13 +28,14 @@ LOCK = "lock"
 
 
 class Secrets(NamedTuple):
-    """The bearer key that is let in, the secret that session cookies are encrypted with, and that by which records of
-    erasures know users.
+    """The bearer key that is let in, the secret that session cookies are encrypted with, that by which records of
+    erasures know users, and that which calls of moto need.
     """
 
     key: str
     session_secret: str
     erasure_secret: str
+    aws_secret: str
 
 
 @contextmanager
@@ -63,14 +64,15 @@ def kept_secrets(folder: Path) -> Secrets:
     file = folder / SECRETS
     try:
         found = json.loads(file.read_text())
-        # Folders of before there were erasures have none.
-        kept = Secrets(**{"erasure_secret": secrets.token_urlsafe(48), **found})
+        # Data folders of earlier versions lack these keys.
+        newer = {name: secrets.token_urlsafe(48) for name in ("erasure_secret", "aws_secret")}
+        kept = Secrets(**newer | found)
         if not all(isinstance(text, str) and text for text in kept):
             raise TypeError("not texts")
         if kept._asdict() != found:
             write(file, json.dumps(kept._asdict()))
     except FileNotFoundError:
-        kept = Secrets(secrets.token_urlsafe(32), secrets.token_urlsafe(48), secrets.token_urlsafe(48))
+        kept = Secrets(secrets.token_urlsafe(32), *(secrets.token_urlsafe(48) for _ in range(3)))
         write(file, json.dumps(kept._asdict()))
     except (OSError, TypeError, ValueError) as error:
         raise StackError(f"{file} cannot be read; make reset starts anew") from error

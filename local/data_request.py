@@ -21,6 +21,7 @@ from local.errors import StackError
 
 if TYPE_CHECKING:
     from local.aws import Aws
+    from local.environment import AwsEndpoint
     from local.lambdas import Spec
     from local.stack import Settings
     from local.template import Template
@@ -198,16 +199,16 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Invoke]:
         except StackError:
             running = None
         if running:
-            url = running.aws_url
-            _name_secrets(template, url)
+            aws = running.aws
+            _name_secrets(template, aws)
         else:
             cleanup.enter_context(exclusive(options.data))
             if options.name == "erase":  # last of all, when nothing writes to it any more
                 cleanup.callback(lambda: Journal(options.data / JOURNAL).compact())
-            url = _start(settings, template, cleanup).url
+            aws = _start(settings, template, cleanup).endpoint
         spec = _settling(specs(template)[template.arn(FUNCTIONS[options.name])], LOCAL_SETTLE_SECONDS if running else 0)
         runner = cleanup.enter_context(asyncio.Runner())
-        function = Function(spec, url)
+        function = Function(spec, aws)
         cleanup.callback(lambda: runner.run(function.close()))
 
         def invoke(event: dict[str, Any]) -> dict[str, Any]:
@@ -229,17 +230,15 @@ def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "A
     from local.aws import Aws
     from local.data import JOURNAL
 
-    aws = Aws(settings.data / JOURNAL)
+    aws = Aws(settings.data / JOURNAL, settings.aws_secret)
     cleanup.callback(aws.close)
     aws.create(template, settings.secrets)
     return aws
 
 
-def _name_secrets(template: "Template", aws_url: str) -> None:
+def _name_secrets(template: "Template", aws: "AwsEndpoint") -> None:
     """Look up how the running stack's secrets are called, which their creation decided."""
-    import boto3
-
-    client = boto3.client("secretsmanager", endpoint_url=aws_url)
+    client = aws.client("secretsmanager")
     for logical_id in template.resources("AWS::SecretsManager::Secret"):
         template.arns[logical_id] = client.describe_secret(SecretId=template.name(logical_id))["ARN"]
 

@@ -1,11 +1,12 @@
 """The AWS settings of the stack's processes. Imported before any SDK, which remembers what the environment was."""
 
 import os
+from typing import Any, NamedTuple
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
-# moto asks for none of them, but an SDK without credentials sends nothing.
+# moto asks for none of them, but an SDK without credentials sends nothing. The token is asked for by `local.aws`.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -15,6 +16,31 @@ CREDENTIALS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+
+class AwsEndpoint(NamedTuple):
+    """Where moto is served, and the secret that callers send as their session token."""
+
+    url: str
+    secret: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Make the environment variables by which an SDK calls it."""
+        return CREDENTIALS | {"AWS_SESSION_TOKEN": self.secret, "AWS_ENDPOINT_URL": self.url}
+
+    def client(self, service: str) -> Any:
+        """Make a client of an AWS service."""
+        import boto3
+
+        any_client: Any = boto3.client
+        return any_client(
+            service,
+            endpoint_url=self.url,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=self.secret,
+        )
 
 
 def forget_real_aws() -> None:

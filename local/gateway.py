@@ -3,13 +3,16 @@
 import asyncio
 import base64
 import logging
+import re
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
 from local.authorizers import UNAUTHORIZED, Authorizers
@@ -25,6 +28,8 @@ log = logging.getLogger("local")
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 2**20
 MAX_HEADER_BYTES = 10_240
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 RESPONSE_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 
@@ -54,9 +59,9 @@ class Gateway:
         self._functions = functions
         self._authorizers = Authorizers(api, self._ask_authorizer)
 
-    def app(self, *beside: web.RouteDef) -> web.Application:
-        """Make an aiohttp application of the API's own routes, and of those for what is beside it."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+    def app(self, *beside: web.RouteDef, hosts: Collection[str] = LOOPBACK) -> web.Application:
+        """Make an aiohttp application of the API's own routes, and of those for what is beside it, for these hosts."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_only_for(hosts)])
         app.add_routes(beside)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
@@ -122,6 +127,23 @@ class Gateway:
 
     async def _ask_authorizer(self, arn: str, event: dict[str, Any], request_id: str) -> Any:
         return await self._functions[arn].invoke(event, request_id, expected_error=UNAUTHORIZED)
+
+
+def _only_for(hosts: Collection[str]) -> Middleware:
+    """Refuse requests for any other host: a page whose name was made to lead here could read the visitor's feed.
+
+    https://en.wikipedia.org/wiki/DNS_rebinding
+    """
+
+    @web.middleware
+    async def refuse_others(request: web.Request, handler: Handler) -> web.StreamResponse:
+        named = {re.sub(r":\d*$", "", host).lower() for host in request.headers.getall("Host", [""])}
+        if named <= set(hosts):
+            return await handler(request)
+        log.info("%s %s 421 (ALLOWED_HOSTS has no %s)", request.method, request.raw_path.partition("?")[0], named)
+        return web.json_response({"error": "Misdirected request"}, status=421)
+
+    return refuse_others
 
 
 def _call(request: web.Request) -> Call:

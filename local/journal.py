@@ -7,6 +7,7 @@ onto the disk: only the end of the whole machine can lose what was answered last
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -50,7 +51,10 @@ class Journal:
         except OSError as error:
             raise StackError(f"cannot read {self.file}: {error.strerror}") from error
         except (AttributeError, TypeError, ValueError) as error:
-            raise StackError(f"line {number} of {self.file} is damaged; make reset starts anew") from error
+            keep = f"sed -i.damaged {number}d {shlex.quote(str(self.file))}"
+            raise StackError(
+                f"line {number} of {self.file} is damaged: {keep} keeps all others, make reset starts anew"
+            ) from error
 
     def rewrite(self, changes: Iterable[Change]) -> None:
         """Put a file of these changes in the place of the present one, and append to it from now on.

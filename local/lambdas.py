@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local import runtime
-from local.environment import CREDENTIALS, REGION
+from local.environment import REGION, AwsEndpoint
 from local.errors import StackError
 from local.template import Template
 
@@ -59,15 +59,14 @@ class Spec:
     folders: tuple[Path, ...]
     variables: dict[str, str]
 
-    def environment(self, aws_endpoint: str) -> dict[str, str]:
+    def environment(self, aws: AwsEndpoint) -> dict[str, str]:
         """Make all environment variables of a worker.
 
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
         """
         return {
             **self.variables,
-            **CREDENTIALS,
-            "AWS_ENDPOINT_URL": aws_endpoint,
+            **aws.variables,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
@@ -136,14 +135,14 @@ class Worker:
         self._requests, self._answers = process.stdin, process.stdout
 
     @classmethod
-    async def start(cls, spec: Spec, aws_endpoint: str) -> "Worker":
+    async def start(cls, spec: Spec, aws: AwsEndpoint) -> "Worker":
         """Start a process. Raises FunctionError when the function's code cannot be imported."""
         process = await asyncio.create_subprocess_exec(
             # -P: the folder of the runtime is not the function's to import from.
             *(sys.executable, "-P", runtime.__file__),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=spec.environment(aws_endpoint),
+            env=spec.environment(aws),
             cwd=spec.folders[0],
             start_new_session=True,  # Ctrl-C is for the stack, which ends its workers itself
         )
@@ -214,9 +213,9 @@ def _died(spec: Spec) -> FunctionError:
 class Function:
     """A function that can be invoked."""
 
-    def __init__(self, spec: Spec, aws_endpoint: str) -> None:
+    def __init__(self, spec: Spec, aws: AwsEndpoint) -> None:
         self.spec = spec
-        self._aws_endpoint = aws_endpoint
+        self._aws = aws
         self._turns = asyncio.Semaphore(MAX_WORKERS)
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
@@ -267,7 +266,7 @@ class Function:
 
     async def _start(self) -> Worker:
         try:
-            return await Worker.start(self.spec, self._aws_endpoint)
+            return await Worker.start(self.spec, self._aws)
         except FunctionError as error:
             log.error("%s: cannot be imported: %s", self.spec.name, getattr(error, "text", error.message))
             raise

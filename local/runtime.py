@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 
 import importlib
 import importlib.machinery
+import io
 import json
 import os
 import signal
@@ -50,6 +51,20 @@ class UncachedLoader(importlib.machinery.SourceFileLoader):
     def path_stats(self, path: str) -> Any:
         """Say that nothing is known of the file, so that neither an old nor a new compiled file is used."""
         raise OSError(path)
+
+
+class Console(io.TextIOWrapper):
+    """Standard output as people read it: without the lines of metrics that CloudWatch would take out of it."""
+
+    _line = ""
+
+    def write(self, text: str) -> int:
+        """Write the lines that have ended by now."""
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            if not line.startswith('{"_aws":'):
+                super().write(f"{line}\n")
+        return len(text)
 
 
 def import_edited_files_anew(folders: list[str]) -> None:
@@ -122,7 +137,7 @@ def main() -> None:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    sys.stdout = os.fdopen(1, "w", buffering=1)
+    sys.stdout = Console(os.fdopen(1, "wb", closefd=False), line_buffering=True)
 
     import_edited_files_anew(os.environ["PYTHONPATH"].split(os.pathsep))
     try:

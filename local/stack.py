@@ -24,9 +24,9 @@ from outcomes.webhooks.signing import PREFIX
 from local import bus, demo, event_sources
 from local.aws import Aws
 from local.data import JOURNAL, STACK
-from local.environment import CREDENTIALS, REGION
+from local.environment import REGION
 from local.errors import StackError
-from local.gateway import Gateway
+from local.gateway import LOOPBACK, Gateway
 from local.lambdas import Function, specs
 from local.openapi import api
 from local.session_cookies import mint
@@ -49,6 +49,7 @@ class Settings:
 
     data: the folder that keeps what outlives the stack. port: 0 takes a free one. parameters: of the template; they win
     over everything else that a parameter could be. events_url: gets each event by POST, if it is not empty.
+    allowed_hosts: names that the API is called by, beside those of the loopback. aws_secret: what calls of moto need.
     """
 
     template: Path
@@ -56,9 +57,11 @@ class Settings:
     port: int
     key: str
     session_secret: str
+    aws_secret: str
     erasure_secret: str = ""
     dashboard_origins: str = ""
     events_url: str = ""
+    allowed_hosts: frozenset[str] = frozenset()
     parameters: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -92,11 +95,11 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     with _reading(settings.template):
         template = load(settings.template, local_parameters(settings, port), settings.parameters)
     async with AsyncExitStack() as cleanup:
-        aws = Aws(settings.data / JOURNAL)
+        aws = Aws(settings.data / JOURNAL, settings.aws_secret)
         cleanup.callback(aws.close)
         tables = aws.create(template, settings.secrets)
         with _reading(settings.template):
-            functions = {arn: Function(spec, aws.url) for arn, spec in specs(template).items()}
+            functions = {arn: Function(spec, aws.endpoint) for arn, spec in specs(template).items()}
             gateway = Gateway(api(template), functions)
             sources = event_sources.sources(template)
         for function in functions.values():
@@ -112,7 +115,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         cookie = _demo_cookie(settings)
         dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
         runner = web.AppRunner(
-            gateway.app(*dashboard),
+            gateway.app(*dashboard, hosts=LOOPBACK | settings.allowed_hosts),
             access_log=None,
             auto_decompress=False,  # API Gateway passes compressed bodies on as they are
             handle_signals=False,
@@ -137,21 +140,25 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         await stopped.wait()
 
 
-async def run_aws(settings: Settings, port: int) -> None:
-    """Serve only the tables and the secret until SIGINT or SIGTERM, for functions that `sam local start-api` runs."""
+async def run_aws(settings: Settings, port: int, containers: str | None) -> None:
+    """Serve only the tables and the secret until SIGINT or SIGTERM, for functions that `sam local start-api` runs.
+
+    containers: the address that they come in at, if that is not the loopback.
+    """
     stopped = _stop_signal()
     parameters = local_parameters(settings, settings.port)
     with _reading(settings.template):
         template = load(settings.template, parameters, settings.parameters)
     async with AsyncExitStack() as cleanup:
-        # Containers come in over Docker's bridge, not over the loopback.
-        aws = Aws(settings.data / JOURNAL, "0.0.0.0", port)  # noqa: S104
+        also = [containers] if containers else []
+        aws = Aws(settings.data / JOURNAL, settings.aws_secret, port, also)
         cleanup.callback(aws.close)
         tables = aws.create(template, settings.secrets)
         state = _state(settings, f"http://{HOST}:{settings.port}", aws, tables)
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)
-        print(sam_banner(settings, state, aws, parameters, _demo_cookie(settings)), flush=True)
+        addresses = " and ".join([HOST, *also])
+        print(sam_banner(settings, state, aws, parameters, addresses, _demo_cookie(settings)), flush=True)
         _collect_garbage_from_now_on()
         await stopped.wait()
 
@@ -199,7 +206,8 @@ def _state(settings: Settings, url: str, aws: Aws, tables: dict[str, str]) -> St
     return State(
         pid=os.getpid(),
         url=url,
-        aws_url=aws.url,
+        aws_url=aws.endpoint.url,
+        aws_secret=aws.endpoint.secret,
         key=settings.key,
         session_secret=settings.session_secret,
         tables=tables,
@@ -252,17 +260,21 @@ def _curl(url: str, credential: str, body: dict[str, Any] | None = None) -> str:
     return shlex.join(command)
 
 
-def sam_banner(settings: Settings, state: State, aws: Aws, parameters: dict[str, str], cookie: str) -> str:
-    """Write how to start the API in containers on top of this."""
+def sam_banner(
+    settings: Settings, state: State, aws: Aws, parameters: dict[str, str], addresses: str, cookie: str
+) -> str:
+    """Write how to start the API in containers on top of this, which is served on `addresses`."""
     endpoint = f"http://host.docker.internal:{aws.port}"
     # The containers get the shell's region and credentials, which should not be real ones.
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    shell = {"AWS_DEFAULT_REGION": REGION} | {name: CREDENTIALS[name] for name in names}
+    shell = {"AWS_DEFAULT_REGION": REGION} | {name: aws.endpoint.variables[name] for name in names}
     assignments = " ".join(f"{name}={value}" for name, value in shell.items())
     overrides = [f"{name}={value}" for name, value in (parameters | {"AwsEndpointUrl": endpoint}).items()]
     sam = [".venv/bin/sam", "local", "start-api", "--port", str(settings.port), "--parameter-overrides", *overrides]
     return f"""
-DynamoDB and Secrets Manager: {aws.url}, and {endpoint} for containers.
+DynamoDB and Secrets Manager: {aws.endpoint.url}, and {endpoint} for containers.
+Served on {addresses} alone, and for who sends the token below. Containers that come in elsewhere need
+.venv/bin/python -m local aws --bind ADDRESS.
 
 Serve the API in a second terminal, once `make build` is done:
 {assignments} {shlex.join(sam)}

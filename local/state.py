@@ -9,6 +9,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from local.data import write
+from local.environment import AwsEndpoint
 from local.errors import StackError
 
 
@@ -19,9 +20,15 @@ class State:
     pid: int
     url: str
     aws_url: str
+    aws_secret: str
     key: str
     session_secret: str
     tables: dict[str, str]
+
+    @property
+    def aws(self) -> AwsEndpoint:
+        """Name where the stack's moto is."""
+        return AwsEndpoint(self.aws_url, self.aws_secret)
 
     def table(self, logical_id: str) -> str:
         """Look up a table's name. Raises StackError when the stack has no such table."""

@@ -17,10 +17,12 @@ from moto.dynamodb.models.table import Table
 from local.environment import ACCOUNT, REGION
 from local.template_text import parse_yaml
 from tests.aws import aws_client, mock_aws
+from tests.local.stacks import STACK_SECRET
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": STACK_SECRET,
     "AWS_DEFAULT_REGION": "us-east-1",
     "POWERTOOLS_SERVICE_NAME": "outcomes",
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",

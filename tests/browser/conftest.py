@@ -92,7 +92,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     origins = f"http://app.example.com:{port},http://beta.example.com:{port}"
     try:
         with (
-            running(tmp_path_factory.mktemp("platform"), environment={"DASHBOARD_ORIGINS": origins}) as stack,
+            running(
+                tmp_path_factory.mktemp("platform"),
+                environment={"DASHBOARD_ORIGINS": origins, "ALLOWED_HOSTS": "api.example.com"},
+            ) as stack,
             closing(boto3.client("dynamodb", endpoint_url=stack.aws_url)) as dynamodb,
         ):
             yield Platform(stack, port, dynamodb)

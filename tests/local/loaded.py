@@ -24,8 +24,8 @@ from local.stack import Settings, local_parameters  # noqa: E402
 from local.template import load  # noqa: E402
 
 with TemporaryDirectory() as folder:
-    settings = Settings(ROOT / "template.yaml", Path(folder), port=0, key="", session_secret="rehearsed")
-    aws = Aws(settings.data / "journal")
+    settings = Settings(ROOT / "template.yaml", Path(folder), port=0, key="", session_secret="rehearsed", aws_secret="")
+    aws = Aws(settings.data / "journal", settings.aws_secret)
     aws.create(load(settings.template, local_parameters(settings, settings.port), {}), settings.secrets)
     aws.close()
 BackendDict.reset()

@@ -25,6 +25,8 @@ from tests.local.forked import Forked
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
+STACK_SECRET = "local"
+"""The session token of all SDKs in tests, so that they may call any stack's AWS. Calls of AWS alone do not need it."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 
 
@@ -78,7 +80,7 @@ def running(
     """
     data, output_file, log_file = folder / "data", folder / "output", folder / "log"
     command = [module, "--data", str(data), *arguments]
-    variables = {**os.environ, "PORT": "0", **(environment or {})}
+    variables = {**os.environ, "PORT": "0", "LOCAL_AWS_SECRET": STACK_SECRET, **(environment or {})}
     with output_file.open("w") as output, log_file.open("w") as log:
         process: Forked | subprocess.Popen[str] = (
             Forked(*command, cwd=ROOT, env=variables, stdout=output, stderr=log)

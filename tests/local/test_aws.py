@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from tests.local.stacks import Stack
+from tests.local.stacks import STACK_SECRET, Stack
 
+TOKEN = {"X-Amz-Security-Token": STACK_SECRET}
 SCOPE = "AWS4-HMAC-SHA256 Credential=local/20260401/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 
 
@@ -19,7 +20,7 @@ def dynamodb(connection: http.client.HTTPConnection, operation: str, body: dict[
         "Authorization": SCOPE.format("dynamodb"),
         "Content-Type": "application/x-amz-json-1.0",
         "X-Amz-Target": f"DynamoDB_20120810.{operation}",
-    }
+    } | TOKEN
     connection.request("POST", "/", json.dumps(body), headers)
     return json.load(connection.getresponse())
 
@@ -52,8 +53,20 @@ def test_a_batch_of_several_megabytes_is_taken(connection: http.client.HTTPConne
 def test_what_is_for_no_service_is_refused(
     connection: http.client.HTTPConnection, headers: dict[str, str], status: int
 ) -> None:
-    connection.request("POST", "/", "{}", headers)
+    connection.request("POST", "/", "{}", headers | TOKEN)
     assert connection.getresponse().status == status
+    connection.close()
+
+
+@pytest.mark.parametrize("token", [{}, {"X-Amz-Security-Token": ""}, {"X-Amz-Security-Token": "l\xf6cal"}])
+@pytest.mark.parametrize("target", [{"X-Amz-Target": "DynamoDB_20120810.ListTables"}, {}])
+def test_nobody_is_answered_without_its_secret(
+    connection: http.client.HTTPConnection, token: dict[str, str], target: dict[str, str]
+) -> None:
+    headers = {"Authorization": SCOPE.format("dynamodb"), "Content-Type": "application/x-amz-json-1.0"}
+    connection.request("POST", "/", "{}", headers | token | target)
+    answer = connection.getresponse()
+    assert (answer.status, json.load(answer)["__type"].partition("#")[2]) == (403, "UnrecognizedClientException")
     connection.close()
 
 

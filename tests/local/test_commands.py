@@ -26,7 +26,7 @@ import pytest
 
 from local.__main__ import main
 from local.data import STACK
-from tests.local.stacks import WITHOUT_EVENTS, Stack, local, running
+from tests.local.stacks import STACK_SECRET, WITHOUT_EVENTS, Stack, local, running
 
 ODD = """
 Resources:
@@ -138,13 +138,7 @@ def test_the_notes_on_the_running_stack_are_for_its_owner_only(stack: Stack) -> 
 
 
 def test_tables_are_those_of_the_template(echo_stack: Stack) -> None:
-    dynamodb = boto3.client(
-        "dynamodb",
-        endpoint_url=echo_stack.aws_url,
-        region_name="us-east-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    )
+    dynamodb = boto3.client("dynamodb", endpoint_url=echo_stack.aws_url, region_name="us-east-1")
     table = dynamodb.describe_table(TableName=echo_stack.tables["VisitsTable"])["Table"]
     assert table["KeySchema"] == [{"AttributeName": "page", "KeyType": "HASH"}]
     time_to_live = dynamodb.describe_time_to_live(TableName="visits-of-all-pages")["TimeToLiveDescription"]
@@ -329,8 +323,8 @@ def test_a_port_that_is_none_is_one_clear_line(command: Command) -> None:
 
 
 def test_a_package_that_is_missing_is_one_clear_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "boto3", None)
-    assert_one_clear_line(command("session"), "boto3 is not installed; make run installs what is missing")
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    assert_one_clear_line(command("seed"), "httpx is not installed; make run installs what is missing")
 
 
 def test_who_gives_up_is_told_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,11 +348,43 @@ def test_a_stack_without_the_table_that_is_needed_is_one_clear_line(
     assert_one_clear_line(command("session", "--kind", "stored"), "the running stack has no SessionsTable")
 
 
+def test_aws_is_bound_where_containers_come_in(tmp_path: Path) -> None:
+    with running(tmp_path, "aws", "--port", "0", "--bind", "127.0.0.2") as stack:
+        assert "Served on 127.0.0.1 and 127.0.0.2 alone" in stack.output_file.read_text()
+        for address in ("127.0.0.1", "127.0.0.2"):
+            socket.create_connection((address, int(stack.aws_url.rpartition(":")[2]))).close()
+
+
+def test_a_stack_makes_a_secret_for_its_aws_and_keeps_it(tmp_path: Path) -> None:
+    secrets = []
+    for _ in range(2):
+        with running(tmp_path, *WITHOUT_EVENTS, environment={"LOCAL_AWS_SECRET": ""}) as stack:
+            secrets.append(json.loads((stack.data / STACK).read_text())["aws_secret"])
+            assert stack.command("session", "--kind", "stored").returncode == 0
+            assert httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": stack.cookie(42)}).status_code == 200
+            assert httpx.post(stack.aws_url, headers={"X-Amz-Security-Token": STACK_SECRET}).status_code == 403
+    assert secrets[0] == secrets[1]
+    assert len(secrets[0]) == 64
+
+
+def test_other_hosts_are_let_in_by_name(tmp_path: Path) -> None:
+    hosts = {"ALLOWED_HOSTS": "dashboard.example.com, API.example.com"}
+    with running(tmp_path, *WITHOUT_EVENTS, environment=hosts) as stack:
+        statuses = {
+            host: httpx.get(stack.url, headers={"Host": host}).status_code
+            for host in ("dashboard.example.com:3000", "api.example.com", "127.0.0.1", "example.com")
+        }
+    assert statuses == {"dashboard.example.com:3000": 200, "api.example.com": 200, "127.0.0.1": 200, "example.com": 421}
+
+
 def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path, template: Any) -> None:
     with running(tmp_path, "aws", "--port", "0") as stack:
         printed = stack.output_file.read_text()
         assert "AwsEndpointUrl=http://host.docker.internal:" in printed
         assert "sam local start-api --port" in printed
+        assert re.search(r"^Served on 127.0.0.1(?: and [0-9.]+)? alone", printed, re.MULTILINE)
+        with pytest.raises(ConnectionRefusedError):  # another address of the loopback
+            socket.create_connection(("127.0.0.2", int(stack.aws_url.rpartition(":")[2])))
         assert set(stack.tables) == logical_ids(template, "AWS::DynamoDB::Table")
         seeded = stack.command("seed")
         assert_one_clear_line(Ended(seeded.returncode, seeded.stdout, seeded.stderr), f"{stack.url} does not answer")

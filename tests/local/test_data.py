@@ -52,7 +52,7 @@ def test_secrets_that_are_damaged_are_named(tmp_path: Path, text: str) -> None:
 def test_secrets_may_be_chosen_by_hand(tmp_path: Path) -> None:
     (tmp_path / SECRETS).write_text(json.dumps({"key": "mine", "session_secret": "ours"}))
     made = kept_secrets(tmp_path)
-    assert made == Secrets("mine", "ours", made.erasure_secret)
+    assert made == Secrets("mine", "ours", made.erasure_secret, made.aws_secret)
     assert kept_secrets(tmp_path) == made
 
 
@@ -102,11 +102,12 @@ def test_the_environment_wins_over_what_is_kept_and_is_not_kept(
 ) -> None:
     options = parser().parse_args(["--data", str(tmp_path)])
     kept = kept_secrets(tmp_path)
-    for name, value in {"INTERNAL_API_KEY": "a key", "SESSION_SECRET": "a secret"}.items():
+    variables = {"INTERNAL_API_KEY": "a key", "SESSION_SECRET": "a secret", "LOCAL_AWS_SECRET": "another"}
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     chosen = settings_of(options)
-    assert (chosen.key, chosen.session_secret) == ("a key", "a secret")
-    for name in "INTERNAL_API_KEY", "SESSION_SECRET":
+    assert [chosen.key, chosen.session_secret, chosen.aws_secret] == [*variables.values()]
+    for name in variables:
         monkeypatch.setenv(name, "")
     settings = settings_of(options)
-    assert (settings.key, settings.session_secret, settings.erasure_secret) == kept
+    assert (settings.key, settings.session_secret, settings.erasure_secret, settings.aws_secret) == kept

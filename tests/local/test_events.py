@@ -152,7 +152,7 @@ def test_a_function_sees_its_own_environment_and_nothing_of_the_machine(echo_sta
 def _raw(stack: Stack, headers: bytes) -> Any:
     """Send a request whose headers go out byte for byte, and return its event."""
     address = urlsplit(stack.url)
-    request = b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + headers + b"\r\n"
+    request = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + b"\r\n"
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
         connection.sendall(request)
         received = b"".join(iter(lambda: connection.recv(65536), b""))

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from local.environment import AwsEndpoint
 from local.errors import StackError
 from local.gateway import Gateway
 from local.lambdas import Function, FunctionError, Spec
@@ -112,10 +113,41 @@ def test_requests_are_logged_without_what_they_carry(echo_stack: Stack, echo: ht
     assert "hidden" not in echo_stack.log
 
 
+@pytest.mark.parametrize("path", ["/echo", "/nowhere"])
+@pytest.mark.parametrize(
+    ("host", "is_known"),
+    [
+        ("127.0.0.1", True),
+        ("localhost:3000", True),
+        ("LOCALHOST", True),
+        ("rebound.example.com", False),
+        ("127.0.0.1.example.com", False),
+        ("localhost.example.com:3000", False),
+        ("example.com:127.0.0.1", False),
+        ("[::1]:3000", False),
+        ("127.0.0.1:3000:", False),
+        ("", False),
+    ],
+)
+def test_a_page_of_another_name_that_leads_here_gets_nothing(
+    echo: httpx.Client, path: str, host: str, is_known: bool
+) -> None:
+    answer = echo.get(path, headers={"Host": host})
+    assert (answer.status_code != 421) is is_known
+    assert is_known or answer.json() == {"error": "Misdirected request"}
+
+
+def test_two_hosts_are_both_to_be_known(echo_stack: Stack) -> None:
+    address = urlsplit(echo_stack.url)
+    with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+        connection.sendall(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert connection.recv(65536).split()[1] in {b"421", b"400"}
+
+
 def test_a_malformed_request_is_not_logged(echo_stack: Stack) -> None:
     address = urlsplit(echo_stack.url)
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: hidden\0\r\n\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: hidden\0\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.0 400 ")
     assert "hidden" not in echo_stack.log
 
@@ -153,7 +185,9 @@ async def _called(function: Function) -> None:
 
 
 def _function(folder: Path, timeout: float = 3) -> Function:
-    return Function(Spec("Tried", "arn", "app.handler", timeout, 128, (folder,), {}), "http://127.0.0.1:9")
+    return Function(
+        Spec("Tried", "arn", "app.handler", timeout, 128, (folder,), {}), AwsEndpoint("http://127.0.0.1:9", "")
+    )
 
 
 async def test_an_answer_that_nobody_waits_for_is_never_that_to_the_next_event() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from local import runtime
+from local.environment import AwsEndpoint
 from local.lambdas import Spec
 
 FUNCTIONS = Path(__file__).parent / "project" / "functions"
@@ -22,7 +23,7 @@ def run(folder: Path, *events: dict[str, Any]) -> tuple[list[Any], str]:
     done = subprocess.run(
         [sys.executable, "-P", runtime.__file__],
         input=b"".join(len(frame).to_bytes(8) + frame for frame in frames),
-        env=os.environ | spec.environment("http://127.0.0.1:9"),
+        env=os.environ | spec.environment(AwsEndpoint("http://127.0.0.1:9", "a secret")),
         capture_output=True,
         timeout=30,
         check=True,
@@ -46,6 +47,12 @@ def test_events_are_answered_in_turn_until_there_are_no_more() -> None:
     assert [each["event"] for each in said] == [{"first": 1}, {"second": "ü"}]
     assert [each["context"]["aws_request_id"] for each in said] == ["0", "1"]
     assert all(0 < each["context"]["remaining"] <= 5_000 for each in said)
+
+
+def test_metrics_are_not_among_what_people_read() -> None:
+    (_, answer), errors = misbehave("metrics")
+    assert answer == {"result": {"statusCode": 200, "body": "fine"}}
+    assert errors == 'before\n{"level":"INFO"}\nafter\n'
 
 
 def test_what_is_printed_is_no_part_of_the_answers() -> None:

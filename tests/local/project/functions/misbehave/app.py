@@ -37,6 +37,9 @@ def handler(event: dict[str, Any], _context: object) -> Any:
         case "print":
             print("printed, not answered")
             return {"statusCode": 200, "body": "fine"}
+        case "metrics":
+            print("before", '{"_aws":{"Timestamp":1},"Count":[1.0]}', '{"level":"INFO"}', "after", sep="\n")
+            return {"statusCode": 200, "body": "fine"}
         case "base64":
             return {"statusCode": 200, "body": "/w==", "isBase64Encoded": True}
         case "headers":
