@@ -11,12 +11,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from mcp.client import Client
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.storage import totals
 from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry, StillAddingUpError
-from outcomes_client._mcp import build
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes
 from clients.python.tests.faults import FaultyServer
@@ -97,18 +95,6 @@ def test_the_command_says_what_it_waits_for(api: Api, outcomes: Outcomes) -> Non
     assert (run.code, f"$0.80 in {DAYS} outcomes" in run.out) == (0, True)
     assert run.err.startswith(f"outcomes: {api.url}: {SAID}. Trying again, for at most ")
     assert looks(api) > 3
-
-
-async def test_a_model_waits_or_is_told_that_its_next_call_goes_on(api: Api) -> None:
-    for retry in (IMPATIENT, Retry()):
-        async with AsyncOutcomesClient(**api.settings | {"retry": retry}) as client, Client(build(client)) as model:
-            result = await model.call_tool("value_summary", {})
-        if retry.adding_up:
-            assert result.structured_content
-            assert result.structured_content["count"] == DAYS
-        else:
-            assert result.is_error
-            assert "Call again: it goes on from there." in str(result.content)
 
 
 def test_whoever_gives_up_goes_on_later(api: Api) -> None:

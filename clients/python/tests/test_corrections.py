@@ -1,4 +1,4 @@
-"""Put outcomes right, and say as their owner whether they are: by the clients, the command and the MCP server."""
+"""Put outcomes right, and say as their owner whether they are: by the clients and the command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from mcp.client import Client
 from outcomes_client import (
     AsyncOutcomesClient,
     BrokenAnswerError,
@@ -24,12 +23,10 @@ from outcomes_client import (
     OutcomesError,
 )
 from outcomes_client._cli_corrections import Clearable
-from outcomes_client._mcp import build
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere, failing
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE
 from clients.python.tests.ledger import encode
-from clients.python.tests.test_mcp import call, refusal
 
 NOBODYS = "0" * 26
 Corrector = Callable[..., OutcomesClient]
@@ -360,69 +357,3 @@ def test_text_of_a_history_never_commands_the_terminal(
     said = run.out + run.err + run_get.out
     assert "[bold]x" in said
     assert {c for c in said if not c.isprintable()} == {"\n"}
-
-
-# The MCP server
-
-
-@everywhere
-async def test_a_model_puts_its_own_mistakes_right(api: Api, owner: OutcomesClient, deal: str) -> None:
-    key = owner.create_key("Nightly", scopes=["record", "correct"], agent_id=7).key
-    async with (
-        AsyncOutcomesClient(**{**api.settings, "api_key": key}) as client,
-        Client(build(client)) as model,
-    ):
-        amend = {"outcome_id": deal, "reason": "Two seats fewer", "idempotency_key": "seats"}
-        amended = await call(model, "amend_outcome", **amend, value_usd="12000.10", clear=["description"])
-        assert (amended["status"], amended["version"], amended["outcome"]) == ("recorded", 1, None)
-        outcome = owner.get(deal).outcome
-        assert outcome.value_usd == Decimal("12000.10")
-        assert (outcome.description, outcome.metadata) == (None, {"seats": 10})
-        again = await call(model, "amend_outcome", **amend, value_usd="12000.10", clear=["description"])
-        assert (again["id"], again["replayed"]) == (amended["id"], True)
-        void = {"outcome_id": deal, "reason": "It did not happen", "idempotency_key": "void"}
-        assert (await call(model, "void_outcome", **void))["status"] == "void"
-        [listed] = (await call(model, "list_outcomes"))["outcomes"]
-        assert (listed["status"], listed["version"]) == ("void", 2)
-        text = await refusal(model, "void_outcome", **{**void, "idempotency_key": "other"})
-        assert "409 Not possible" in text
-        assert "Do not call again" in text
-        text = await refusal(model, "void_outcome", **{**void, "outcome_id": NOBODYS})
-        assert "this user has no such outcome. Find the id with list_outcomes" in text
-
-
-@everywhere
-async def test_a_model_that_changes_nothing_is_told_to_do_nothing(api: Api, owner: OutcomesClient, deal: str) -> None:
-    key = owner.create_key("Nightly", scopes=["correct", "read"]).key
-    async with AsyncOutcomesClient(api.url, key) as client, Client(build(client)) as model:
-        same = {"outcome_id": deal, "reason": "A typo", "idempotency_key": "same", "title": "Acme renewed"}
-        text = await refusal(model, "amend_outcome", **same)
-    assert "400 Invalid changes: changes would change nothing. The outcome says so already: do nothing." in text
-
-
-@everywhere
-async def test_a_model_is_told_that_its_key_may_not_correct(api: Api, owner: OutcomesClient, deal: str) -> None:
-    key = owner.create_key("Nightly").key
-    async with AsyncOutcomesClient(api.url, key) as client, Client(build(client)) as model:
-        text = await refusal(model, "void_outcome", outcome_id=deal, reason="A mistake", idempotency_key="void")
-    assert "403 Forbidden" in text
-    assert "It takes an agent key with the scope `correct`" in text
-    assert "Tell the person who runs this server." in text
-
-
-async def test_a_model_corrects_for_nobody_else(api: Api, deal: str) -> None:
-    amend = {"outcome_id": deal, "reason": "A mistake", "idempotency_key": "one"}
-    async with (
-        AsyncOutcomesClient(**api.settings, user_id=42, agent_id=7) as client,
-        Client(build(client)) as model,
-    ):
-        for more, says in (
-            ({"title": "x", "user_id": 43}, "for user_id 42 only"),
-            ({"agent_id": 8}, "for agent_id 7 only"),
-            ({"clear": ["agent_id"]}, "for agent_id 7 only. Do not clear it."),
-            ({"value_usd": 1, "clear": ["value_usd"]}, "value_usd cannot be changed and cleared"),
-            ({}, "400 Invalid changes"),
-        ):
-            assert says in await refusal(model, "amend_outcome", **amend, **more)
-        assert "for user_id 42 only" in await refusal(model, "void_outcome", **amend, user_id=43)
-    assert not api.ledger.corrections[deal]

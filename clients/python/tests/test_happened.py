@@ -1,4 +1,4 @@
-"""Say when outcomes happened, and read what the ledger knows of them: by the clients, the command, the MCP server."""
+"""Say when outcomes happened, and read what the ledger knows of them: by the clients and the command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp.client import Client
 from outcomes_client import (
     AsyncOutcomesClient,
     BrokenAnswerError,
@@ -21,11 +20,9 @@ from outcomes_client import (
     OutcomeStatus,
     Total,
 )
-from outcomes_client._mcp import build
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
 from clients.python.tests.ledger import encode, listed
-from clients.python.tests.test_mcp import DEAL, call
 
 MARCH = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 NAIVE = datetime(2026, 3, 14, 15, 9)  # noqa: DTZ001 - which a caller may give by mistake
@@ -103,18 +100,6 @@ def test_a_session_is_told_the_earliest_time_that_is_taken(api: Api) -> None:
         assert session.record("task_complete", "Lately", occurred_at=now - timedelta(days=33)).id
         with pytest.raises(InvalidOutcomeError, match=r"occurredAt .*20\d\d-\d\d-\d\dT"):
             session.record("task_complete", "Long ago", occurred_at=now - timedelta(days=36))
-
-
-@everywhere
-async def test_a_model_says_when_it_happened(api: Api) -> None:
-    async with AsyncOutcomesClient(**api.settings, user_id=api.user) as client, Client(build(client)) as model:
-        deal = {**DEAL, "idempotency_key": f"deal-of-{api.user}", "occurred_at": "2026-03-14T15:09:26Z"}
-        await call(model, "record_outcome", **deal)
-        [again] = (await call(model, "record_outcomes", outcomes=[deal]))["results"]
-        assert again["status"] == "replayed"
-        [outcome] = (await call(model, "list_outcomes"))["outcomes"]
-    assert (outcome["status"], outcome["version"]) == ("recorded", 0)
-    assert outcome["occurred_at"].startswith("2026-03-14T15:09:26")
 
 
 # The command

@@ -1,8 +1,7 @@
-"""Make agents' keys and use them: by the clients, the command and the MCP server."""
+"""Make agents' keys and use them: by the clients and the command."""
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp.client import Client
 from outcomes_client import (
     AsyncOutcomesClient,
     BrokenAnswerError,
@@ -31,11 +29,9 @@ from outcomes_client import (
     ServerError,
     UnauthorizedError,
 )
-from outcomes_client._mcp import build
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere, failing
 from clients.python.tests.faults import BEFORE_THE_WRITE, NOTHING_DONE
-from clients.python.tests.test_mcp import DEAL, call, refusal
 
 TEXT = re.compile(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}")
 
@@ -456,22 +452,3 @@ def test_the_doctor_tells_an_api_that_does_not_know_keys(
     run = outcomes("doctor")
     assert run.code == 1
     assert says in run.out
-
-
-# The MCP server
-
-
-@everywhere
-async def test_a_model_with_an_agent_key_needs_no_user(api: Api, made: NewAgentKey) -> None:
-    deal = {**DEAL, "idempotency_key": f"deal-of-{api.user}"}
-    async with AsyncOutcomesClient(api.url, made.key) as client, Client(build(client)) as model:
-        assert "This server records for the user of its key only." in (model.instructions or "")
-        await call(model, "record_outcome", **deal)
-        assert (await call(model, "record_outcomes", outcomes=[deal]))["results"][0]["status"] == "replayed"
-        text = await refusal(model, "record_outcome", **{**deal, "value_usd": 9999, "idempotency_key": "other"})
-        assert "403 Forbidden: this key records values of magnitude 500.5" in text
-        assert "do not bend the facts to fit, but tell the person who runs this server" in text
-        answer = await call(model, "record_outcomes", outcomes=[{**deal, "user_id": 1}])
-        assert answer["results"][0]["status"] == "forbidden"
-    recorded = await asyncio.to_thread(api.recorded)
-    assert [(one["user_id"], one["agent_id"]) for one in recorded] == [(api.user, 7)]

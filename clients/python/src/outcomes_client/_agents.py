@@ -166,7 +166,7 @@ def _answer(recorded: Recorded) -> str:
 def _refusal(failure: Exception, on_error: OnError | None) -> Refused:
     _tell(failure, on_error)
     if isinstance(failure, OutcomesError):
-        return Refused(f"{failure}. {advise(failure, 'agent')}")
+        return Refused(f"{failure}. {advise(failure)}")
     return Refused("Not recorded. You cannot mend this: tell the person who runs this agent.")
 
 

@@ -45,6 +45,7 @@ from ._models import (
     TypeTotal,
 )
 
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 _REFUSALS: dict[int, type[ApiError]] = {
     400: InvalidOutcomeError,
     401: UnauthorizedError,
@@ -384,6 +385,33 @@ def _bounds(item: dict[str, Any]) -> dict[str, Any]:
         **{name: _text_or_none(item.get(name)) for name in ("made_by", "rotated_by")},
         "rotated_at": _instant_or_none(item.get("rotated_at")),
     }
+
+
+def relayed(reply: Reply, request: Request) -> bytes | None:
+    """Read the answer to a message of the Model Context Protocol: another one, as one line, or None.
+
+    Raises:
+        UnexpectedAnswerError: the API has no `/mcp`.
+        BrokenAnswerError: it is no message.
+    """
+    if reply.status == 202:
+        return None
+    try:
+        body = _json.decode(reply.body)
+    except ValueError:
+        body = None
+    is_message = isinstance(body, list) or (isinstance(body, dict) and "jsonrpc" in body)
+    if is_message and (reply.status == 200 or body == reply.hide(body)):
+        return reply.body.translate(_ONE_LINE)
+    if reply.status == 200:
+        raise BrokenAnswerError("200, but no message of the Model Context Protocol", status=200)
+    failure = refusal(reply, request)
+    if reply.status == 404 or (reply.status == 403 and not isinstance(failure, ForbiddenError)):
+        none = (
+            f"there is no {request.path} at this URL (OUTCOMES_URL): the API is older than this client; deploy it anew"
+        )
+        raise UnexpectedAnswerError(f"{reply.status}: {none}", status=reply.status)
+    raise failure
 
 
 def _object(reply: Reply) -> dict[str, Any]:

@@ -430,26 +430,15 @@ def export(
 
 
 @app.command()
-def mcp(
-    http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP at /mcp instead of stdio.")] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen, on this machine only.")] = 8765,
-    url: Url = None,
-    cookie: Cookie = None,
-) -> None:
-    """Serve the API to an agent by the Model Context Protocol.
+def mcp(url: Url = None) -> None:
+    """Bridge an agent that speaks MCP by stdio to the API's tools.
 
-    Set OUTCOMES_AGENT_ID and OUTCOMES_USER_ID so that the agent can record for nobody else. HTTP is served on
-    127.0.0.1 only, because whoever reaches it records with your key: to go further, put an authenticating proxy there.
+    They are those of POST /mcp, by the key alone. With the platform's key, set OUTCOMES_USER_ID and OUTCOMES_AGENT_ID,
+    so that the agent can record for nobody else; a key of its own says so itself.
     """
-    try:
-        from ._mcp import serve
-    except ModuleNotFoundError as exc:
-        print(missing(exc, "mcp"), file=sys.stderr)
-        raise typer.Exit(2) from exc
-    from . import _login
-    from ._async_client import AsyncOutcomesClient
+    from ._mcp import serve
 
-    serve(AsyncOutcomesClient(**_login.settings(url, cookie)), port if http else None)
+    serve(connect(url, None))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ._errors import ConfigurationError
 
 PATH = "/api/outcomes"
+MCP_PATH = "/mcp"
 KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
 Owner = Literal["body", "session", "key"]
@@ -35,6 +36,7 @@ class Request:
     does: str = ""  # in a word, where it neither reads nor records
     names: str = ""  # what the path names by its id, and may not be there
     user_id: int | None = None  # whose it is about, where not the session's user's
+    any_status: bool = False  # an answer of any status is one to read
 
 
 @dataclass(frozen=True)

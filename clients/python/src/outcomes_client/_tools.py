@@ -1,21 +1,18 @@
-"""Say to a model when and how to record: the texts, the fields and the advice that all tools share."""
+"""Say to a model when and how to record: the texts, the fields and the advice of the frameworks' tools."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ._errors import (
     BusyError,
-    ConflictError,
     ForbiddenError,
     InvalidOutcomeError,
     KeyReusedError,
-    NotFoundError,
     OutcomesError,
-    StillAddingUpError,
 )
 from ._models import OutcomeType
 
@@ -29,7 +26,7 @@ SAME_KEY = (
     "it then counts once."
 )
 
-# Schemas are those of the API's own tools (a test compares them), without what pydantic tells of Python.
+# Schemas are those of the API's own tool (a test compares them), without what pydantic tells of Python.
 Type = Annotated[OutcomeType, WithJsonSchema({"type": "string", "enum": list(OutcomeType)})]
 TITLE = "What was achieved, in one line a person understands."
 Title = Annotated[str, Field(description=TITLE, min_length=1, max_length=200)]
@@ -71,20 +68,9 @@ class Work(BaseModel):
     occurred_at: OccurredAt = None
 
 
-def advise(failure: OutcomesError, runs: Literal["server", "agent"], correcting: bool = False) -> str:
-    """Say to a model what to do about a failure. runs: what has the key, and a person runs: "server" or "agent"."""
+def advise(failure: OutcomesError) -> str:
+    """Say to a model what to do about a failure."""
     match failure:
-        case ForbiddenError() if correcting:
-            return (
-                f"This {runs} may not correct that. It takes an agent key with the scope `correct`, and an outcome "
-                f"that a key recorded for its user and agent, within its bounds. Tell the person who runs this {runs}."
-            )
-        case NotFoundError():
-            return "Find the id with list_outcomes and call again."
-        case ConflictError():
-            return "Do not call again: look with list_outcomes where the outcome stands. What is void stays void."
-        case InvalidOutcomeError() if any(one.get("message") == "would change nothing" for one in failure.details):
-            return "The outcome says so already: do nothing."
         case InvalidOutcomeError():
             return "Change what is named and call again; the idempotency_key may stay."
         case KeyReusedError():
@@ -93,16 +79,13 @@ def advise(failure: OutcomesError, runs: Literal["server", "agent"], correcting:
                 "If it is other work, call again with a new idempotency_key."
             )
         case ForbiddenError():
-            names = "Leave out user_id and agent_id; for anything else do" if runs == "server" else "Do"
             return (
-                f"That is beyond what this {runs}'s key may record. {names} not bend the facts to fit, but tell the "
-                f"person who runs this {runs}."
+                "That is beyond what this agent's key may record. Do not bend the facts to fit, but tell the person "
+                "who runs this agent."
             )
         case BusyError():
             return "Call again later with the same idempotency_key and fields."
-        case StillAddingUpError():
-            return "Call again: it goes on from there."
         case _ if failure.retryable:
             return "It may or may not have been done. Call again later with the same idempotency_key and fields."
         case _:
-            return f"You cannot mend this: tell the person who runs this {runs}."
+            return "You cannot mend this: tell the person who runs this agent."

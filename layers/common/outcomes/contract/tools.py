@@ -1,4 +1,4 @@
-"""Tools for a model, by the Model Context Protocol: names and arguments are those of the client's own MCP server.
+"""Tools for a model, by the Model Context Protocol.
 
 A tool's arguments become a body or the parameters of the route that does the same; what that refuses comes back in the
 arguments' names, with words that say what to do next.
