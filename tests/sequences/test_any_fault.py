@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,7 +85,8 @@ TROUBLE = st.lists(
 @pytest.mark.usefixtures("no_waiting")
 def test_nothing_is_lost_or_doubled(template: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()  # a second with each look at the clock, whatever the machine is busy with
-    monkeypatch.setattr("outcomes.storage.ledger.time.monotonic", lambda: next(ticks))
+    attempts = SimpleNamespace(monotonic=lambda: next(ticks), sleep=lambda _seconds: None)
+    monkeypatch.setattr("outcomes.storage.attempts.time", attempts)  # and not of whoever adds up
 
     class AnyFault(RuleBasedStateMachine):
         """A user's feed, beside a model of what it should hold, which goes by the answers alone."""

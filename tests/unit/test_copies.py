@@ -12,7 +12,7 @@ from outcomes.storage.dynamodb import jitter
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """List the seconds that an environment would wait between attempts."""
     slept: list[float] = []
-    monkeypatch.setattr("outcomes.storage.ledger.time.sleep", slept.append)
+    monkeypatch.setattr("outcomes.storage.attempts.time.sleep", slept.append)
     deadline = Deadline()
     for _ in range(5):
         deadline.wait()

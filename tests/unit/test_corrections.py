@@ -1,11 +1,11 @@
 """Corrections: who may make which, from where to where they move, and what of them can be read."""
 
 import json
-import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -647,11 +647,12 @@ def test_a_malformed_key_is_refused(key: str) -> None:
 
 def test_a_key_is_forgotten_after_35_days(monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = given()
-    now = time.time()
+    now = instants.now()
     correct(id_, OWNER, BODIES["dispute"], key="k")
     correct(id_, KEY, BODIES["uphold"])
     for days, status in ((34.9, "recorded"), (35.1, "disputed")):
-        monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + days * 24 * 60 * 60)  # noqa: B023
+        later = now + round(days * 24 * 60 * 60 * 1000)
+        monkeypatch.setattr(instants, "now", partial(int, later))
         assert correct(id_, OWNER, BODIES["dispute"], key="k")[1]["outcome"]["status"] == status
 
 

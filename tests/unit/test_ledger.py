@@ -1,11 +1,11 @@
 """Outcomes are recorded once, whatever happens on the way."""
 
 import itertools
-import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.contract import instants
 from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy, Contended, IdempotencyKeyReused
@@ -140,11 +140,11 @@ def test_keys_of_others_do_not_meet(ledger: Ledger) -> None:
 def test_a_key_is_forgotten_after_35_days_by_the_clock_not_by_the_deletion(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = time.time()
+    now = instants.now
     first = ledger.record(Entry(outcome(), KEY, "key"))
-    monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + REMEMBERED_SECONDS - 2)
+    monkeypatch.setattr(instants, "now", lambda: now() + (REMEMBERED_SECONDS - 2) * 1000)
     assert ledger.record(Entry(outcome(), KEY, "key")).replayed
-    monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now + REMEMBERED_SECONDS + 2)
+    monkeypatch.setattr(instants, "now", lambda: now() + (REMEMBERED_SECONDS + 2) * 1000)
     again = ledger.record(Entry(outcome(title="other"), KEY, "key"))
     assert again.id != first.id
     assert len(stored(ledger)) == 2

@@ -10,7 +10,7 @@ from outcomes.contract.models import NewOutcome
 
 from functions.list_outcomes import app
 from tests.events import KEY, proxy_event, session
-from tests.faults import DENIED, THROTTLED, error, faulty, unreachable
+from tests.faults import DENIED, THROTTLED, error, faulty, unreachable, vanished
 
 LAMBDA_RESPONSE_LIMIT = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -118,6 +118,13 @@ def test_a_table_that_answers_no_more_is_an_honest_503(log: Callable[[], list[di
     assert response["headers"]["Retry-After"] == "1"
     assert len(attempts) == 2
     assert [line["level"] for line in log()] == ["INFO"]
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_read_that_was_lost_and_then_throttled_is_busy() -> None:
+    with faulty(app.store.dynamodb, "Query", vanished, error(THROTTLED)):
+        response = get()
+    assert (response["statusCode"], response["body"]) == (503, '{"error":"Busy"}')
 
 
 @pytest.mark.parametrize(

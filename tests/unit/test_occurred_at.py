@@ -35,7 +35,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def set_clock(text: str) -> None:
         now = milliseconds(text)
         monkeypatch.setattr("outcomes.contract.instants.now", lambda: now)
-        monkeypatch.setattr("outcomes.storage.ledger.time.time", lambda: now / 1000)
 
     set_clock(NOW)
     return set_clock

@@ -1,7 +1,6 @@
 """Sums are kept: when, how, by whose clock; and looks are answered whatever is missing of them."""
 
 import json
-import time
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,12 +19,11 @@ from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.sums import Cell, Sums
 from outcomes.storage import dynamodb, kept_text, totals
 from outcomes.storage.connection import Reply
-from outcomes.storage.dynamodb import Item, Unavailable
+from outcomes.storage.dynamodb import Item
 from outcomes.storage.totals import Totals
 
-from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
-from tests.corrections import BODIES, OWNER, correct, stored
+from tests.corrections import BODIES, OWNER, correct
 from tests.corrections import given as recorded
 from tests.events import KEY, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, unreachable
@@ -580,48 +578,6 @@ class TestOrder:
 
 class TestClocks:
     """The service takes no signature older than five minutes, and nothing is sent that is older than its signature."""
-
-    def test_what_was_recorded_long_ago_is_not_sent(self) -> None:
-        with faulty(app.store.dynamodb, "PutItem", fine) as calls, pytest.raises(Unavailable, match="what it writes"):
-            app.store.dynamodb.call(
-                "PutItem", {"TableName": "OutcomesTable"}, recorded_at=instants.now() - (dynamodb.MAX_AGE + 60) * 1000
-            )
-        assert calls == []
-
-    def test_no_correction_is_sent_that_says_it_was_made_long_ago(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        id_ = recorded()
-        slow = iter([instants.now()] * 2 + [instants.now() + (dynamodb.MAX_AGE + 1) * 1000] * 9)
-        monkeypatch.setattr(instants, "now", lambda: next(slow))
-        assert correct(id_, KEY, BODIES["void"])[0] == 500
-        assert all("version" not in row for row in stored())
-
-    def test_a_host_whose_clock_is_slow_writes_nothing_into_the_past_and_goes_by_the_service_s(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        store = correct_outcome.corrections.store
-        slow = 20 * 60
-        clock = time.time_ns
-        monkeypatch.setattr(instants, "_correction", 0)
-        monkeypatch.setattr(time, "time_ns", lambda: clock() - slow * 10**9)
-
-        def refuse_old_signatures(headers: Any, body: bytes, until: float) -> Reply:
-            signed = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%S%z")
-            if abs(datetime.now(UTC) - signed) > timedelta(minutes=5):
-                date = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
-                said = b'{"__type":"com.amazon.coral.service#InvalidSignatureException"}'
-                return Reply(400, {"date": date}, said)
-            return post(headers, body, until)
-
-        post = store.dynamodb.connection.post
-        monkeypatch.setattr(store.dynamodb.connection, "post", refuse_old_signatures)
-        outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"}, session_user=42)
-        with pytest.raises(Unavailable, match="what it writes"):
-            store.add(outcome, "key")
-        assert counted() == 0
-        store.add(outcome, "key")
-        [row] = app.store.dynamodb.call("Scan", {"TableName": "OutcomesTable"})["Items"]
-        written = datetime.fromisoformat(row["created_at"]["S"].partition("#")[0])
-        assert abs(datetime.now(UTC) - written) < timedelta(minutes=1)
 
     def test_what_settles_is_longer_than_a_write_can_take(self) -> None:
         assert 300 + dynamodb.MAX_AGE + app.store.dynamodb.limits.total < totals.SETTLED_SECONDS / 1.5

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from email.utils import formatdate
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 from unittest.mock import patch
@@ -54,6 +55,15 @@ def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Call
         return lambda request: failing if next(attempts) % attempt else late(request)
 
     return begin
+
+
+def going_on_by_another_clock() -> Meets:
+    """Refuse the first signature after almost a second, as the clock is an hour behind, and then be late."""
+    attempts = itertools.count()
+    date = {"Date": formatdate(instants.now() / 1000 + 3600, usegmt=True)}
+    refused = Trouble("clock", answer=(0.9, http(400, {"__type": "a#InvalidSignatureException"}, date)))
+    late = going_on(1.9)()
+    return lambda request: refused if next(attempts) < 2 else late(request)  # the first shows how to connect
 
 
 pages = itertools.count()
@@ -113,6 +123,7 @@ HOLD_UPS: dict[str, Callable[[], Meets]] = {
     "fails late twice, and then is unfinished": going_on_at_the_last(
         3, 1.9, Trouble("late", answer=(1.9, http(500, {})))
     ),
+    "refuses the clock, and then is unfinished": going_on_by_another_clock,
     "asks for a pause twice, and then is unfinished": going_on_at_the_last(3, 1.9, asks_for(4_000)),
 }
 
@@ -303,6 +314,7 @@ def test_a_function_answers_in_time_though_its_service(
     call: str, hold_up: str, template: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function, event = CALLS[call]
+    monkeypatch.setattr(instants, "_correction", 0)
     service = Service(HOLD_UPS[hold_up]())
     with started(function, service, monkeypatch) as handler:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from outcomes.contract import instants
-from outcomes.errors import Busy
+from outcomes.errors import Busy, Mistimed
 from outcomes.storage import dynamodb as wire
 from outcomes.storage.dynamodb import (
     Answer,
@@ -102,6 +102,15 @@ class TestThrottling:
         with pytest.raises(Unavailable) as raised:
             call(dynamodb, network, uncertain, *[THROTTLE] * 3)
         assert raised.value.maybe_done
+        assert network.met == 2
+
+    @pytest.mark.parametrize("operation", sorted(wire.READS))
+    def test_of_what_only_reads_is_busy_whatever_came_before(
+        self, dynamodb: DynamoDB, network: Network, operation: str
+    ) -> None:
+        network.meet(SILENT, *[THROTTLE] * 3)
+        with pytest.raises(Busy):
+            dynamodb.call(operation, {})
         assert network.met == 2
 
     def test_before_trouble_of_another_kind_leaves_that_its_attempts(
@@ -350,6 +359,27 @@ class TestClock:
         call(client, network, error(code, headers={"Date": date}))
         client.call("PutItem", {"TableName": "t"})
         assert [sent.headers["x-amz-date"] for sent in network.received] == ["20260401T120000Z", signed, signed]
+
+    @pytest.mark.parametrize("seconds", [-(wire.MAX_AGE + 1), wire.MAX_AGE + 1])
+    def test_sends_nothing_that_was_made_at_another_time(
+        self, client: DynamoDB, network: Network, seconds: int
+    ) -> None:
+        with pytest.raises(Mistimed, match="what it writes says"):
+            client.call("PutItem", {"TableName": "t"}, recorded_at=(self.NOON + seconds) * 1000)
+        assert network.received == []
+
+    @pytest.mark.parametrize("date", ["Wed, 01 Apr 2026 13:30:00 GMT", "Wed, 01 Apr 2026 10:30:00 GMT"])
+    def test_that_was_set_leaves_unsent_what_was_made_before(
+        self, client: DynamoDB, network: Network, date: str
+    ) -> None:
+        refused = error("InvalidSignatureException", headers={"Date": date})
+        for before, maybe_done in (([], False), ([REFUSED], False), ([SILENT], True)):
+            instants._correction = 0
+            met = network.met
+            network.meet(*before, refused)
+            with pytest.raises(Unavailable if maybe_done else Mistimed, match="what it writes says"):
+                client.call("PutItem", {"TableName": "t"}, recorded_at=instants.now())
+            assert network.met == met + len(before) + 1
 
     @pytest.mark.parametrize("date", ["Wed, 01 Apr 2026 12:03:00 GMT", "", "noon", "Wed, 01 Apr 99999999 12:00:00 GMT"])
     def test_that_is_right_explains_no_refusal(self, client: DynamoDB, network: Network, date: str) -> None:

@@ -15,6 +15,8 @@
     ├── Busy
     └── StillAddingUp
 
+    Mistimed
+
 Anything else that is raised is a failure of ours or of AWS. Which status each becomes is said in `api`.
 """
 
@@ -131,3 +133,7 @@ class StillAddingUp(Refused):
     """More has to be added up than there was time for. What was added up is kept: the next look goes on there."""
 
     error = "Still adding up"
+
+
+class Mistimed(Exception):
+    """Nothing was stored, as this host's clock was wrong. It has been set: serve the request from its beginning."""

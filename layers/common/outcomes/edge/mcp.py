@@ -18,7 +18,7 @@ from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_BATCH_OUTCOMES, MAX_BULK_CALLS, MAX_RESPONSE_BYTES
 from outcomes.edge import headers
 from outcomes.edge.api import Event, Response, header, json_value, log_failure, note_refused, ok, respond
-from outcomes.errors import BadRequest, Forbidden, Refused
+from outcomes.errors import BadRequest, Forbidden, Mistimed, Refused
 
 MODERN = "2026-07-28"
 WITH_INITIALIZE = ("2025-11-25", "2025-06-18", "2025-03-26")
@@ -227,6 +227,8 @@ class _Request(NamedTuple):
         except Refused as refused:
             note_refused(self.event, refused)
             return _failed(tools.advice(refused, name), about)
+        except Mistimed:  # the endpoint begins anew; what tools record has idempotency keys
+            raise
         except Exception as failure:  # noqa: BLE001 - whatever it is, the model must hear that it is not known
             log_failure(self.event, "Tool failed", failure)
             return _failed(tools.READING_FAILED if reads else tools.UNKNOWN, about)

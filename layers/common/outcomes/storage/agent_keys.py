@@ -26,9 +26,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.contract import instants, key_text
 from outcomes.contract.limits import MAX_KEYS
-from outcomes.errors import Busy, Contended, NotFound, TooManyKeys
+from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
 from outcomes.storage.attempts import RACES, THROTTLED, Deadline, read_items
-from outcomes.storage.dynamodb import NEVER, ConditionFailed, DynamoDB, Item, Limits, ServiceError, TransactionCanceled
+from outcomes.storage.dynamodb import (
+    NEVER,
+    CallFailed,
+    ConditionFailed,
+    DynamoDB,
+    Item,
+    Limits,
+    ServiceError,
+    TransactionCanceled,
+)
 
 if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey
@@ -98,7 +107,7 @@ class AgentKeys:
             if len(live) >= MAX_KEYS:
                 raise TooManyKeys
             put_key = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}
-            self._transact({"Put": put_key}, {"Update": self._added(item, row, live)})
+            self._transact({"Put": put_key}, {"Update": self._added(item, row, live)}, made_at=now)
 
         _until_nobody_interferes(put)
         return text, agent_key(item)
@@ -138,7 +147,7 @@ class AgentKeys:
 
         def put() -> Item:
             try:
-                item: Item = self.dynamodb.call("UpdateItem", update)["Attributes"]
+                item: Item = self.dynamodb.call("UpdateItem", update, recorded_at=now)["Attributes"]
             except ConditionFailed as failure:
                 item = failure.body.get("Item") or {}
                 if item.get("secret_sha256") != {"S": digest}:
@@ -231,8 +240,8 @@ class AgentKeys:
         except TimeoutError as exc:
             raise Busy from exc
 
-    def _transact(self, *actions: dict[str, Any]) -> None:
-        self.dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+    def _transact(self, *actions: dict[str, Any], made_at: int | None = None) -> None:
+        self.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=made_at)
 
     def _added(self, item: Item, row: Item, live: list[str]) -> dict[str, Any]:
         """Update a user's row, if it is still as it was read: a key comes, those that have expired go."""
@@ -315,21 +324,28 @@ def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
 
     Raises Contended when they keep doing so, and Busy.
     """
-    deadline, was_throttled = Deadline(), False
+    deadline, was_throttled, is_doubtful = Deadline(), False, False
     while True:
         try:
             return write()
+        except (Busy, Mistimed) as failure:
+            if is_doubtful:
+                raise CallFailed(f"{failure}, after an attempt that may have taken effect") from failure
+            raise
         except ServiceError as failure:
+            is_doubtful = is_doubtful or failure.maybe_done
             codes = _codes(failure)
             is_throttled = not codes.isdisjoint(THROTTLED)
             is_race = failure.code == "TransactionConflictException" or (bool(codes) and codes <= RACES)
             if not is_throttled and not is_race:
                 raise
             if is_throttled and was_throttled:
-                if failure.maybe_done:
+                if is_doubtful:
                     raise
                 raise Busy from failure
             if not deadline.wait():
+                if is_doubtful:
+                    raise
                 raise Contended from failure
             was_throttled = was_throttled or is_throttled
 

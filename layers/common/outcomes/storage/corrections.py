@@ -20,7 +20,7 @@ from outcomes.contract import instants, json_text
 from outcomes.contract.corrections import Recorded, effects
 from outcomes.contract.limits import MAX_METADATA_LEVELS, MAX_RESPONSE_BYTES
 from outcomes.contract.standing import RECORDED
-from outcomes.errors import Busy, Contended, NotFound, Refused
+from outcomes.errors import Busy, Contended, Mistimed, NotFound, Refused
 from outcomes.storage import ulid
 from outcomes.storage.attempts import RACES, THROTTLED, Deadline, read_items
 from outcomes.storage.dynamodb import CallFailed, Item, TransactionCanceled
@@ -104,7 +104,7 @@ class Corrections:
                     raise Contended
         except NotFound:  # erased meanwhile, with whatever was stored
             raise
-        except (Refused, TimeoutError) as exc:
+        except (Refused, Mistimed, TimeoutError) as exc:
             if tried.doubtful:
                 raise CallFailed(f"{exc}, after an attempt that may have taken effect") from exc
             if tried.ids and isinstance(exc, TimeoutError):  # and lost
@@ -147,8 +147,7 @@ class Corrections:
         deadline.check()
         tried.ids.add(draft.id)
         try:
-            recorded_at = ulid.milliseconds(draft.id)
-            self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=recorded_at)
+            self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=draft.made_at)
         except CallFailed as failure:
             if failure.maybe_done:
                 tried.doubtful.add(recorded.version)
@@ -195,9 +194,10 @@ def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
 
 
 class _Draft(NamedTuple):
-    """A correction as it will be stored, and the outcome before and after it."""
+    """A correction as it will be stored, and the outcome before and after it. made_at: its id may be of later."""
 
     id: str
+    made_at: int
     entry: Item
     before: Item
     after: Item
@@ -206,8 +206,9 @@ class _Draft(NamedTuple):
     def of(cls, before: Item, correction: "Correction", to: str, caller: "Caller") -> "_Draft":
         """Make the correction of an outcome, as of now. to: where it moves the outcome."""
         ids = corrections_of(before)
+        made_at = instants.now()
         # After what it corrects, whatever the clocks of hosts say.
-        id_ = ulid.new(max(instants.now(), *(ulid.milliseconds(each) + 1 for each in (_id_of(before), *ids))))
+        id_ = ulid.new(max(made_at, *(ulid.milliseconds(each) + 1 for each in (_id_of(before), *ids))))
         changes = {
             name: _NULL if value is None else attribute(name, value) for name, value in correction.changes.items()
         }
@@ -237,7 +238,7 @@ class _Draft(NamedTuple):
                     name: {"M": {"before": before.get(name, _NULL), "after": value}} for name, value in changes.items()
                 }
             }
-        return cls(id_, entry, before, after)
+        return cls(id_, made_at, entry, before, after)
 
     @property
     def changes_nothing(self) -> bool:

@@ -9,7 +9,8 @@ https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
     │   └── TransactionCanceled
     └── Unavailable               not answered, or with errors that might have passed
 
-Beside them stands `outcomes.errors.Busy`: every attempt was throttled, so nothing was done.
+Beside them stand two of `outcomes.errors`, by which nothing was done: `Busy`, every attempt was throttled; `Mistimed`,
+this host's clock was wrong.
 """
 
 import json
@@ -23,7 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote
 
 from outcomes.contract import instants
-from outcomes.errors import Busy
+from outcomes.errors import Busy, Mistimed
 from outcomes.storage import signature
 from outcomes.storage.connection import Connection, NotSent, Reply
 
@@ -116,9 +117,13 @@ MAX_SKEW = 240
 """Seconds between our clock and the service's that explain no refusal: AWS takes 300."""
 
 MAX_AGE = 60
-"""Seconds before its signature at which what a call writes may say that it was recorded. The service compares the
-signature with its own clock: so no host, whatever its clock says, writes into a time that is long over (see `totals`).
+"""Seconds between a call's signature and when what it writes was made, by the same clock. The service compares the
+signature with its own: so no host, whatever its clock says, writes into a time that is long over (see `totals`), or
+into the future.
 """
+
+READS = {"BatchGetItem", "GetItem", "GetSecretValue", "Query", "Scan"}
+"""Operations that take no effect, so that an attempt at one leaves nothing in doubt."""
 
 THROTTLED = {
     "BandwidthLimitExceeded",
@@ -222,9 +227,10 @@ class _Service:
 
         attempts: of this call, where they are not those of its limits. until: when it must have ended, on the clock, if
         that is before its limits end it.
-        recorded_at: when what it writes was recorded, in milliseconds since 1970; it is not sent when that is long ago.
+        recorded_at: when what it writes was made, in milliseconds since 1970; it is not sent when that is long ago or
+        yet to come, as the clock was set since.
 
-        Raises Busy, ServiceError and Unavailable.
+        Raises Busy, Mistimed, ServiceError and Unavailable.
         """
         until = min(until, self._clock() + self.limits.total)
         allowed = attempts or self.limits.attempts
@@ -239,10 +245,13 @@ class _Service:
         while True:
             attempt += 1
             signed_at = instants.now() / 1000
-            if recorded_at is not None and signed_at - recorded_at / 1000 > MAX_AGE:
-                old = Unavailable(f"{operation}: what it writes says {recorded_at}, and it is {signed_at:.0f} s")
-                old.maybe_done = maybe_done
-                raise old
+            if recorded_at is not None and abs(signed_at - recorded_at / 1000) > MAX_AGE:
+                says = f"{operation}: what it writes says {recorded_at}, and it is {signed_at:.0f} s"
+                if not maybe_done:
+                    raise Mistimed(says)
+                unavailable = Unavailable(says)
+                unavailable.maybe_done = True
+                raise unavailable
             result = self._attempt(operation, body, credentials, signed_at, until)
             if isinstance(result, Answer):
                 self._quota = min(QUOTA, self._quota + (cost or REFILL))
@@ -251,7 +260,7 @@ class _Service:
             if isinstance(result, ServiceError):
                 result.maybe_done = maybe_done
                 raise result
-            maybe_done = maybe_done or result.maybe_done
+            maybe_done = maybe_done or (result.maybe_done and operation not in READS)
             possible = min(allowed, THROTTLED_ATTEMPTS) if result.throttled else allowed
             pause = self._pause(attempt, result)
             cost = COST_OF_TIMEOUT if _is_timeout(result.cause) else COST

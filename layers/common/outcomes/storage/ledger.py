@@ -11,7 +11,6 @@ version                 N, of that outcome, once it was so corrected
 expires_at              N, seconds since 1970, when the key is forgotten
 """
 
-import time
 from binascii import b2a_base64
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -19,7 +18,8 @@ from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyReused, Refused
+from outcomes.contract import instants
+from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyReused, Mistimed, Refused
 from outcomes.storage import ulid
 from outcomes.storage.attempts import THROTTLED, Deadline
 from outcomes.storage.dynamodb import CallFailed, Item, TransactionCanceled
@@ -97,8 +97,8 @@ class Ledger:
     def record_all(self, entries: Sequence[Entry]) -> list[Recorded | Exception]:
         """Record each entry as if alone, but in few calls. The results stand in the order of the entries.
 
-        Raises nothing: what goes wrong with a call is the result of each entry that it was for, since others may be
-        stored already.
+        Raises Mistimed where that is all that came of it. Whatever else goes wrong with a call is the result of each
+        entry that it was for, since others may be stored already.
         """
         drafts = [_Draft.of(entry) for entry in entries]
         # Of several entries with one key the first is sent; the others are answered as if they had come after it.
@@ -117,6 +117,9 @@ class Ledger:
         for group in batched(plain, OUTCOMES_PER_BATCH, strict=False):
             stored |= self._insert(group, deadline)
         stored |= self._put_once(batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False), deadline)
+        failures = [each for each in stored.values() if isinstance(each, Mistimed)]
+        if failures and len(failures) == len(stored):
+            raise failures[0]
         results: list[Recorded | Exception] = []
         for draft in drafts:
             refusal = refused.get(draft.row.id)
@@ -263,7 +266,7 @@ def remember(table: str, key: str, row: Row) -> dict[str, Any]:
 
     If it is, the transaction is cancelled, with the row that is there.
     """
-    now = int(time.time())
+    now = instants.now() // 1000
     unknown = "attribute_not_exists(key_sha256)"
     # DynamoDB deletes what has expired within days, not at once.
     forgotten = "expires_at <= :now"
@@ -296,7 +299,7 @@ def _insertion(table: str, item: Item) -> dict[str, Any]:
 
 def is_remembered(item: Item) -> bool:
     """Tell whether a row still counts."""
-    return int(item["expires_at"]["N"]) > time.time()
+    return int(item["expires_at"]["N"]) * 1000 > instants.now()
 
 
 def row_of(item: Item) -> Row:
@@ -354,7 +357,7 @@ def _doubtful(stored: "dict[str, Row | Exception]", uncertain: set[str]) -> dict
     return {
         key: CallFailed(f"{result}, after an attempt that may have taken effect")
         for key, result in stored.items()
-        if isinstance(result, Refused) and key in uncertain
+        if isinstance(result, Refused | Mistimed) and key in uncertain
     }
 
 
