@@ -100,7 +100,7 @@ check: install check-dashboard check-typescript .tools/$(CHECKOV) ## formatting,
 
 # What pages load. It is kept with the sources, so that only who changes those needs npm; a test holds the two together.
 .PHONY: dashboard
-dashboard: $(npm) ## minify the elements anew into dashboard/public, which is what pages load
+dashboard: $(npm) ## join and minify the elements anew into dashboard/public, which is what pages load
 	@npm run --prefix dashboard --silent minify
 
 .PHONY: check-dashboard

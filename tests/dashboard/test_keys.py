@@ -16,7 +16,7 @@ from outcomes.contract.outcome_type import OutcomeType
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.dashboard.agent_keys import AgentKeys
-from tests.dashboard.conftest import ROOT, THEMES, FindFaults, Open, TakePicture, come_back, leave
+from tests.dashboard.conftest import THEMES, FindFaults, Open, TakePicture, come_back, leave
 from tests.dashboard.recorded import NOW, instant
 
 pytestmark = pytest.mark.at_noon
@@ -791,17 +791,3 @@ def test_a_page_themes_it_as_the_feed(open_keys: Open, page: Page, keys: AgentKe
     expect(page.locator(".card")).to_have_css("background-color", "rgb(4, 5, 6)")
     button(page, "Revoke Key").click()
     expect(button(page, "Revoke for good")).to_have_css("background-color", "rgb(7, 8, 9)")
-
-
-def test_both_elements_say_the_same_of_types_and_looks() -> None:
-    """They are two files without dependencies, so this is what keeps them together."""
-    feed, keys = ((ROOT / "dashboard" / name).read_text() for name in ("value-delivered.js", "outcome-keys.js"))
-    words = re.compile(r'"([a-z]+_[a-z]+)",\s*\[?\s*"([A-Z][a-z ]+)"')
-    types = re.compile(r"^const TYPES = new Map\(\[\n.*?^\]\);", re.MULTILINE | re.DOTALL)
-    [of_feed], [of_keys] = (types.findall(source) for source in (feed, keys))
-    assert dict(words.findall(of_keys)) == dict(words.findall(of_feed))
-    assert dict(words.findall(of_keys)).keys() == {*OutcomeType}
-    theme = re.compile(r"--[a-z]+: var\(--value-delivered-.*")
-    assert set(theme.findall(feed)) == set(theme.findall(keys))
-    furnish = re.compile(r"^function furnish.*?^}", re.MULTILINE | re.DOTALL)
-    assert furnish.findall(feed) == furnish.findall(keys)

@@ -19,13 +19,11 @@ def of_page(path: str) -> set[str]:
     return set(re.findall(r"`(\w+_(?:complete|closed|published))`", (ROOT / path).read_text()))
 
 
-def of_component() -> set[str]:
-    """Collect the kinds that the feed has a name and an icon for."""
-    table = re.search(
-        r"^const TYPES = new Map\(\[\n(.*?)^\]\);", (ROOT / "dashboard/value-delivered.js").read_text(), re.M | re.S
-    )
+def of_elements(module: str) -> set[str]:
+    """Collect the kinds that the table of a module of the elements names."""
+    table = re.search(r"TYPES = new Map\(\[\n(.*?)^\]\);", (ROOT / "dashboard/src" / module).read_text(), re.M | re.S)
     assert table
-    return set(re.findall(r'\[\s*"(\w+)",\s*\[', table[1]))
+    return set(re.findall(r'\[\s*"(\w+)",', table[1]))
 
 
 def of_openapi() -> set[str]:
@@ -38,7 +36,8 @@ def of_openapi() -> set[str]:
     [
         ("the client", set(outcomes_client.OutcomeType)),
         ("the ledger that the client is tested against", set(ledger.TYPES)),
-        ("the feed", of_component()),
+        ("the words of both elements", of_elements("shared/types.js")),
+        ("the icons of the feed", of_elements("feed/icons.js")),
         ("openapi.yaml", of_openapi()),
         ("README.md", of_page("README.md")),
         ("docs/api.md", of_page("docs/api.md")),

@@ -139,9 +139,9 @@ def test_what_docs_print_of_next_js_is_the_whole_file_that_make_examples_builds(
         assert path.endswith(f".{language}")
 
 
-@pytest.mark.parametrize("element", ["value-delivered", "outcome-keys"])
-def test_types_of_next_js_know_each_element_and_its_attributes(element: str) -> None:
-    source = (ROOT / f"dashboard/{element}.js").read_text()
+@pytest.mark.parametrize(("element", "folder"), [("value-delivered", "feed"), ("outcome-keys", "keys")])
+def test_types_of_next_js_know_each_element_and_its_attributes(element: str, folder: str) -> None:
+    source = (ROOT / f"dashboard/src/{folder}/element.js").read_text()
     [observed] = re.findall(r"static observedAttributes = \[(.*?)\]", source, re.DOTALL)
     types = (NEXTJS / "types.d.ts").read_text()
     [name] = re.findall(rf'"{element}": (\w+);', types)

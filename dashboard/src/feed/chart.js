@@ -1,0 +1,171 @@
+import { html, svg } from "../shared/dom.js";
+import { decimal } from "../shared/numbers.js";
+import { amount, cents, compact, dayAndMonth, fullDay, monthAndYear, outcomes, whole } from "./format.js";
+
+/** @import {Day, Summary} from "./api.js" */
+
+/**
+ * Ticks of an axis that reaches from `lowest` (at most 0) to `highest` (at least 0) and little further: at most six, highest
+ * first, 0 among them, evenly 1, 2, 2.5 or 5 times a power of ten apart.
+ * @param {number} lowest
+ * @param {number} highest
+ */
+export function axisTicks(lowest, highest) {
+  const power = 10 ** Math.floor(Math.log10((highest - lowest) / 5));
+  for (const factor of [1, 2, 2.5, 5, 10, 20]) {
+    const step = factor * power;
+    // A little less, for 0.3 / 0.1 is three.
+    const [above, below] = [highest, -lowest].map((value) => Math.ceil(value / step - 1e-9));
+    if (above + below <= 5) return Array.from({ length: above + below + 1 }, (_, index) => (above - index) * step);
+  }
+  return [0];
+}
+
+/** @param {Day} day */
+export const dayOf = (day) => Date.parse(day.date);
+
+/**
+ * What the bars and rows of a summary are.
+ * @typedef {{name: string, title: string, figures: string, of: string, short: Intl.DateTimeFormat,
+ *   long: Intl.DateTimeFormat}} Unit
+ * of: what stands before its first day. short: that day on the axis. long: in the table
+ */
+/** @type {Record<"day" | "week" | "month", Unit>} */
+export const UNITS = {
+  day: { name: "day", title: "Day", figures: "Daily figures", of: "", short: dayAndMonth, long: fullDay },
+  week: { name: "week", title: "Week", figures: "Weekly figures", of: "week of ", short: dayAndMonth, long: fullDay },
+  month: { name: "month", title: "Month", figures: "Monthly figures", of: "", short: monthAndYear, long: monthAndYear },
+};
+
+/**
+ * A bar a day, week or month. Pixels may be doubles; every figure a person can read is exact.
+ * @param {Day[]} byDay
+ * @param {Unit} unit
+ * @param {string} period its name
+ */
+export function chart(byDay, unit, period) {
+  const values = byDay.map((day) => Number(decimal(day.value_usd)));
+  const ticks = axisTicks(Math.min(0, ...values), Math.max(0, ...values));
+  const top = ticks[0];
+  const bottom = ticks[ticks.length - 1];
+  /** @param {number} value */
+  const y = (value) => ((top - value) / (top - bottom)) * 100;
+  const step = 100 / byDay.length;
+  const axis = [byDay[0], byDay[byDay.length >> 1], byDay[byDay.length - 1]];
+  /** @param {Day} day */
+  const label = (day) => unit.of + unit.short.format(dayOf(day));
+  const best = values.indexOf(Math.max(...values));
+  const most = `The most was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}. `;
+
+  const bars = values.map((value, index) => {
+    const height = Math.abs(y(value) - y(0));
+    return svg("rect", {
+      class: value ? "bar" : "bar zero",
+      x: `${(index + 0.14) * step}%`,
+      width: `${0.72 * step}%`,
+      y: `${Math.min(y(value), y(0))}%`,
+      height: value ? `${height}%` : "2",
+      transform: value ? null : "translate(0 -2)",
+      rx: 2,
+    });
+  });
+  const tip = html("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+  /** @param {PointerEvent} event */
+  const point = (event) => {
+    const box = plot.getBoundingClientRect();
+    const pointed = Math.floor(((event.clientX - box.left) / box.width) * byDay.length);
+    const index = Math.min(byDay.length - 1, Math.max(0, pointed));
+    for (const [at, bar] of bars.entries()) bar.classList.toggle("pointed", at === index);
+    const day = byDay[index];
+    tip.replaceChildren(
+      html("b", {}, cents.format(decimal(day.value_usd))),
+      html("span", {}, `${label(day)} · ${outcomes(day.count)}`),
+    );
+    tip.hidden = false;
+    const half = tip.offsetWidth / 2;
+    tip.style.insetInlineStart = "auto";
+    tip.style.left = `${Math.min(box.width - half, Math.max(half, ((index + 0.5) / byDay.length) * box.width))}px`;
+  };
+  const leave = () => {
+    tip.hidden = true;
+    for (const bar of bars) bar.classList.remove("pointed");
+  };
+  const plot = html(
+    "div",
+    { class: "plot", pointermove: point, pointerdown: point, pointerleave: leave },
+    svg(
+      "svg",
+      {
+        role: "img",
+        "aria-label": `Value per ${unit.name} over ${period}. ${values[best] > 0 ? most : ""}All figures are in the table that follows.`,
+      },
+      ...ticks.map((value) =>
+        svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` }),
+      ),
+      ...bars,
+    ),
+    tip,
+  );
+  return html(
+    "figure",
+    { class: "chart" },
+    html(
+      "div",
+      { class: "scale", "aria-hidden": "true" },
+      ...ticks.map((value) => html("span", {}, compact.format(value))),
+    ),
+    plot,
+    html(
+      "div",
+      { class: "dates", "aria-hidden": "true" },
+      ...axis.map((day) => html("span", {}, unit.short.format(dayOf(day)))),
+    ),
+  );
+}
+
+/**
+ * @param {Day[]} byDay
+ * @param {Unit} unit
+ */
+export function figures(byDay, unit) {
+  return html(
+    "table",
+    {},
+    html(
+      "thead",
+      {},
+      html(
+        "tr",
+        {},
+        html("th", { scope: "col" }, unit.title),
+        html("th", { scope: "col" }, "Outcomes"),
+        html("th", { scope: "col" }, "Value"),
+      ),
+    ),
+    html(
+      "tbody",
+      {},
+      ...byDay
+        .toReversed()
+        .map((day) =>
+          html(
+            "tr",
+            {},
+            html("th", { scope: "row" }, unit.long.format(dayOf(day))),
+            html("td", {}, whole.format(day.count)),
+            html("td", {}, amount(day.value_usd)),
+          ),
+        ),
+    ),
+  );
+}
+
+/**
+ * The days, weeks or months of a summary.
+ * @param {Summary} summary
+ * @returns {[Unit, Day[]]}
+ */
+export function buckets({ by_day, by_week, by_month }) {
+  if (by_month) return [UNITS.month, by_month];
+  return by_week ? [UNITS.week, by_week] : [UNITS.day, /** @type {Day[]} */ (by_day)];
+}

@@ -1,0 +1,43 @@
+import { parseExactly } from "../shared/numbers.js";
+import { explain, request, unclear } from "../shared/request.js";
+
+/** @import {Exact} from "../shared/numbers.js" */
+/** @import {Problem} from "../shared/request.js" */
+
+/**
+ * What the API answers.
+ * @typedef {{id: string, user_id: number, name: string, agent_id: number | null, outcome_types: string[] | null,
+ *   max_value_usd: Exact | null, scopes: string[], created_at: string, expires_at: string | null,
+ *   last_used_at: string | null, made_by?: string | null, rotated_by?: string | null, rotated_at?: string | null}} Key
+ * @typedef {Key & {key: string}} NewKey
+ */
+
+/**
+ * Asks the API, and raises a Problem when it does not answer as asked; whatever fetch raises when `signal` is aborted.
+ * @param {"GET" | "POST" | "DELETE"} method
+ * @param {URL} url
+ * @param {AbortSignal} signal
+ * @param {Record<string, unknown>} [body]
+ */
+export async function call(method, url, signal, body) {
+  const { text, problem } = await request(url, signal, { method, body });
+  let answer;
+  try {
+    answer = parseExactly(text);
+  } catch {
+    throw problem ?? unclear();
+  }
+  if (!problem) return answer;
+  explain(problem, answer);
+  if (problem.reason) problem.message = `The server answered ${problem.status}: ${problem.reason}.`;
+  throw problem;
+}
+
+/** Whether what was asked for may have happened all the same. @param {Problem} problem */
+export const isUnsure = ({ status }) => status < 400 || status >= 500;
+
+/** @param {any} key */
+export function isKey(key) {
+  const texts = [key.id, key.name].every((text) => typeof text === "string");
+  return texts && Array.isArray(key.scopes) && Date.parse(key.created_at) > 0;
+}

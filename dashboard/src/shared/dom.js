@@ -1,0 +1,61 @@
+// Data only ever becomes text nodes and attributes.
+
+/**
+ * @typedef {Record<string, string | number | boolean | null | ((event: any) => void)>} Attributes functions are listeners
+ * @typedef {Element | string | null} Child
+ */
+
+/**
+
+ * @template {Element} E
+ * @param {E} element
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
+export function furnish(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
+export const html = (tag, attributes = {}, ...children) => furnish(document.createElement(tag), attributes, children);
+
+/**
+ * @template {keyof SVGElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
+export const svg = (tag, attributes, ...children) =>
+  furnish(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+/** @param {string} path */
+export const icon = (path) =>
+  html(
+    "span",
+    { class: "icon" },
+    svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path })),
+  );
+
+/**
+ * @param {string} words
+ * @param {(event: any) => void} click
+ * @param {Attributes} attributes
+ */
+export const button = (words, click, attributes = {}) =>
+  html("button", { type: "button", click, ...attributes }, words);
+
+/**
+ * @param {string} text
+ * @param {Attributes} attributes
+ */
+export const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);

@@ -1,0 +1,75 @@
+const TIMEOUT_MS = 20_000;
+
+/** @typedef {"loading" | "empty" | "signed-out" | "offline" | "error" | "unset"} Lack why there is nothing to show */
+
+/** Why nothing could be read or changed; the message is for the viewer. */
+export class Problem extends Error {
+  /** HTTP, 0 without an answer */
+  status = 0;
+  /** `error` of the API's answer */
+  reason = "";
+  /** @type {{field: string, message: string}[]} what is wrong with which field */
+  details = [];
+
+  /**
+   * @param {Lack} kind
+   * @param {number} retryAfter seconds
+   */
+  constructor(kind, message = "", retryAfter = 0) {
+    super(message);
+    this.kind = kind;
+    this.retryAfter = retryAfter;
+  }
+}
+
+export const unclear = () => new Problem("error", "The server’s answer could not be understood.");
+
+/** @param {unknown} error */
+export const asProblem = (error) => (error instanceof Problem ? error : unclear());
+
+/**
+ * Makes one request and reads the text of its answer. It raises a Problem without an answer or a session, and whatever
+ * fetch raises when `signal` is aborted; problem: of an answer that is no success.
+ * @param {URL} url
+ * @param {AbortSignal} [signal]
+ * @param {{method?: string, body?: unknown, headers?: Record<string, string>, timeout?: number}} [how] body: sent as JSON
+ */
+export async function request(url, signal, { method = "GET", body, headers: more, timeout = TIMEOUT_MS } = {}) {
+  /** @type {Response} */
+  let response;
+  let text = "";
+  try {
+    response = await fetch(url, {
+      method,
+      credentials: "include",
+      cache: "no-store",
+      headers: { accept: "application/json", ...(body ? { "content-type": "application/json" } : null), ...more },
+      body: body ? JSON.stringify(body) : null,
+      signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(signal ? [signal] : [])]),
+    });
+    text = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    if (globalThis.navigator?.onLine === false) throw new Problem("offline");
+    const slow = error instanceof DOMException && error.name === "TimeoutError";
+    throw new Problem("error", slow ? "The server took too long to answer." : "The server could not be reached.");
+  }
+  if (response.status === 401) throw new Problem("signed-out");
+  const { status, headers } = response;
+  const problem = response.ok
+    ? null
+    : new Problem("error", `The server answered ${status}.`, Number(headers.get("retry-after")) || 0);
+  if (problem) problem.status = status;
+  return { text, problem, cursor: headers.get("next-cursor") };
+}
+
+/**
+ * Adds to a Problem what the API's answer says of it.
+ * @param {Problem} problem
+ * @param {any} body
+ */
+export function explain(problem, body) {
+  if (typeof body?.error === "string") problem.reason = body.error;
+  if (Array.isArray(body?.details)) problem.details = body.details;
+  return problem;
+}
