@@ -567,8 +567,8 @@ class TestOrder:
         id_ = recorded()
         yesterday = instants.now() - DAY
         monkeypatch.setattr(instants, "now", lambda: yesterday)
-        for _ in range(5):
-            assert correct(id_, KEY, BODIES["amend"])[0] == 200
+        for number in range(5):
+            assert correct(id_, KEY, BODIES["amend"] | {"changes": {"title": f"{number}"}})[0] == 200
         rows = app.store.dynamodb.call("Scan", {"TableName": "OutcomesTable"})["Items"]
         entries = sorted(row["created_at"]["S"] for row in rows if row["created_at"]["S"].startswith("~"))
         instants_of = [entry[1:25] for entry in entries]
