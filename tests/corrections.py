@@ -94,6 +94,14 @@ def stored() -> list[Any]:
     return items
 
 
+def forget_counts(id_: str) -> None:
+    """Leave an outcome as it was stored before its corrections were counted by kind."""
+    [item] = [each for each in stored() if each["created_at"]["S"].endswith(f"Z#{id_}")]
+    key = {name: item[name] for name in ("user_id", "created_at")}
+    request = {"TableName": "OutcomesTable", "Key": key, "UpdateExpression": "REMOVE corrected_by"}
+    list_outcomes.store.dynamodb.call("UpdateItem", request)
+
+
 CALLERS = {
     "the platform": KEY,
     "an agent": AGENT,

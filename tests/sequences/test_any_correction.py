@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from outcomes.contract.limits import MAX_CORRECTIONS
 from outcomes.storage.dynamodb import DynamoDB
 from outcomes.storage.store import LIMITS
 
@@ -19,7 +20,20 @@ from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.conftest import template_tables
-from tests.corrections import ALLOWED, BODIES, CALLERS, MOVES, OWNER, TALLIES, correct, get, listed, read, stored
+from tests.corrections import (
+    ALLOWED,
+    BODIES,
+    CALLERS,
+    MOVES,
+    OWNER,
+    TALLIES,
+    correct,
+    forget_counts,
+    get,
+    listed,
+    read,
+    stored,
+)
 from tests.events import KEY, agent, proxy_event
 from tests.faults import Fault, cancelled, faulty, fine, lost, unreachable
 
@@ -107,8 +121,22 @@ def exact(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
 
+BUDGETS = {"agent": 2, "owner": 2, "platform": 3}
+"""Corrections of each kind of caller: few, that they are used up."""
+WITHOUT_NUMBER = {("void", "the platform"), ("uphold", "the platform"), ("dispute", "the owner")}
+
+
+def kind_of(recorded_by: str) -> str:
+    return {"key": "platform", "session": "owner"}.get(recorded_by, "agent")
+
+
 @pytest.mark.usefixtures("no_waiting")
-def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(template: Any) -> None:
+def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(
+    template: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind, number in BUDGETS.items():
+        monkeypatch.setitem(MAX_CORRECTIONS, kind, number)
+
     class AnyCorrection(RuleBasedStateMachine):
         """The ledger of a user, beside the outcomes as they should stand."""
 
@@ -169,7 +197,9 @@ def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(temp
             if key and (id_, recorder(by), key) in self.remembered:
                 made, sent = self.remembered[id_, recorder(by), key]
                 return (200, made) if sent == body else (422, None)
-            if outcome["status"] not in MOVES[type_] or outcome["version"] == 50:
+            so_far = sum(kind_of(each["by"]) == kind_of(recorder(by)) for each in self.history[id_])
+            is_one_too_many = so_far >= BUDGETS[kind_of(recorder(by))] and (type_, by) not in WITHOUT_NUMBER
+            if outcome["status"] not in MOVES[type_] or is_one_too_many:
                 return 409, None
             if self.is_unchanged(id_, body) and (may_read(by) or by == "the platform"):
                 return 400, None
@@ -260,6 +290,10 @@ def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(temp
             if key:
                 answered, answer, headers = correct(id_, BY_NAME[by], body, key=key)
                 assert (answered, answer["id"], headers["Idempotent-Replayed"]) == (200, corrections[-1]["id"], "true")
+
+        @rule(id_=ids)
+        def counts_are_of_before_there_were_any(self, id_: str) -> None:
+            forget_counts(id_)
 
         @rule(id_=ids, first=st.tuples(MADE, BY, CHANGES), second=st.tuples(MADE, BY, CHANGES), key=IDEMPOTENCY_KEYS)
         def race(self, id_: str, first: Any, second: Any, key: str | None) -> None:

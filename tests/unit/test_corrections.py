@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from outcomes.contract import instants
+from outcomes.contract.limits import MAX_CORRECTIONS, MAX_HISTORY
 from outcomes.edge.api import endpoint
 from outcomes.storage import ulid
+from outcomes.storage.corrections import entry_key
 
 from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome
@@ -28,6 +30,7 @@ from tests.corrections import (
     RECORDERS,
     STATUSES,
     correct,
+    forget_counts,
     get,
     get_event,
     given,
@@ -186,19 +189,122 @@ def test_a_correction_moves_an_outcome_or_is_not_possible(type_: str, origin: st
         assert ledger()[0]["status"] == origin
 
 
-def test_an_outcome_is_corrected_fifty_times_at_most() -> None:
+OTHER_AGENT = AGENT | {"keyId": "fedcba9876543210"}
+IMPOSSIBLE = (409, {"error": "Not possible"})
+
+
+def retitle(title: object) -> str:
+    return f'{{"title":"{title}"}}'
+
+
+def test_each_kind_of_caller_has_corrections_of_its_own() -> None:
     id_ = given()
-    for number in range(50):
-        assert correct(id_, KEY, BODIES["amend"] | {"changes": {"title": f"{number}"}}, key=f"{number}")[0] == 200
-    for body in (BODIES["amend"], BODIES["void"]):
-        status, answer, headers = correct(id_, KEY, body)
-        assert (status, answer) == (409, {"error": "Not possible"})
+    for number in range(20):  # by whichever key of an agent
+        assert amend(id_, (AGENT, OTHER_AGENT)[number % 2], retitle(number), key=f"{number}")[0] == 200
+    for number in range(25):
+        for body in (BODIES["confirm"], BODIES["dispute"]):
+            assert correct(id_, OWNER, body, key=f"{body['type']}-{number}")[0] == 200
+    for number in range(20, 70):
+        assert amend(id_, KEY, retitle(number), key=f"{number}")[0] == 200
+    for caller in (AGENT, OTHER_AGENT, KEY):
+        status, answer, headers = amend(id_, caller, retitle("x"))
+        assert (status, answer) == IMPOSSIBLE
         assert "Retry-After" not in headers
+    assert correct(id_, AGENT, BODIES["void"])[:2] == IMPOSSIBLE
+    assert correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
     # What was made is still answered.
-    assert correct(id_, KEY, BODIES["amend"] | {"changes": {"title": "7"}}, key="7")[0] == 200
+    assert amend(id_, KEY, retitle("27"), key="27")[1]["version"] == 120
+    with faulty(get_outcome.store.dynamodb, "BatchGetItem", fine) as calls:
+        outcome, corrections = get(id_)[1].values()
+    assert (outcome["version"], outcome["title"], len(corrections), len(calls)) == (120, "69", 120, 3)
+    titles = [each["changes"]["title"]["after"] for each in corrections if each["type"] == "amend"]
+    assert titles == [f"{number}" for number in range(70)]
+    # Nobody has kept the owner from disputing, nor the platform from taking it back.
+    assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
+    assert correct(id_, KEY, BODIES["uphold"])[0] == 200
+    assert correct(id_, KEY, BODIES["void"])[1] | {"id": ""} == {"ok": True, "id": "", "status": "void", "version": 123}
+
+
+def test_its_owner_amends_it_fifty_times() -> None:
+    id_ = given("session")
+    assert {amend(id_, OWNER, retitle(number))[0] for number in range(50)} == {200}
+    assert amend(id_, OWNER, retitle("x"))[:2] == IMPOSSIBLE
+    assert correct(id_, OWNER, BODIES["void"])[:2] == IMPOSSIBLE
+    assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
+
+
+def test_disputes_and_what_upholds_them_have_no_number() -> None:
+    id_ = given()
+    for _ in range(60):
+        assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
+        assert correct(id_, KEY, BODIES["uphold"])[0] == 200
+    corrections = get(id_)[1]["corrections"]
+    assert [each["type"] for each in corrections] == ["dispute", "uphold"] * 60
+    assert amend(id_, KEY, retitle("x"))[:2] == correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
+
+
+def test_an_outcome_that_was_locked_is_free_again_for_all_but_who_locked_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    id_ = given()
+    with monkeypatch.context() as before:
+        before.setitem(MAX_CORRECTIONS, "agent", 50)
+        for number in range(50):
+            amend(id_, AGENT, retitle(number))
+    forget_counts(id_)
+    assert amend(id_, AGENT, retitle("x"))[:2] == IMPOSSIBLE
+    with faulty(correct_outcome.corrections.store.dynamodb, "BatchGetItem", fine) as reads:
+        assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
+    assert len(reads) == 2  # the outcome, and its entries
+    with faulty(correct_outcome.corrections.store.dynamodb, "BatchGetItem", fine) as reads:
+        assert correct(id_, KEY, BODIES["uphold"])[0] == 200
+    assert len(reads) == 1  # they are counted
+    assert amend(id_, AGENT, retitle("x"))[:2] == IMPOSSIBLE
+    assert amend(id_, KEY, retitle("x"))[0] == 200
+
+
+LONGEST: dict[str, Any] = {"title": '"' * 200, "description": '"' * 1000}
+
+
+def test_the_longest_history_is_shown_from_its_newest_corrections_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.storage.corrections.MAX_HISTORY", 7)
+    id_ = given()
+    turns = [(KEY, "amend"), (OWNER, "dispute"), *[(KEY, "uphold"), (OWNER, "dispute")] * 5]
+    made = [correct(id_, caller, BODIES[type_], key=f"{n}")[1]["id"] for n, (caller, type_) in enumerate(turns)]
     outcome, corrections = get(id_)[1].values()
-    assert (outcome["version"], outcome["title"]) == (50, "49")
-    assert [each["changes"]["title"]["after"] for each in corrections] == [f"{number}" for number in range(50)]
+    assert outcome["version"] == 12
+    assert [each["id"] for each in corrections] == made[-7:]
+    # What is not shown any more still counts, and is a replay.
+    assert correct(id_, KEY, BODIES["amend"], key="0")[1] == {
+        "ok": True,
+        "id": made[0],
+        "status": "disputed",
+        "version": 12,
+    }
+    assert correct(id_, KEY, BODIES["void"])[1]["version"] == 13
+    assert sum(item["created_at"]["S"].startswith("~") for item in stored()) == 13
+
+
+def test_the_longest_history_fits_into_a_response() -> None:
+    """Fill one with as many of the longest amends as there may be, and otherwise with disputes as long as they get."""
+    id_ = given(metadata={"a": "\\" * 32_000}, **LONGEST)
+    [item] = stored()
+    first = ulid.milliseconds(id_) + 1
+    ids = [ulid.new(first + number) for number in range(MAX_HISTORY)]
+    changes = {name: {"M": {when: {"S": text} for when in ("before", "after")}} for name, text in LONGEST.items()}
+    amends = sum(MAX_CORRECTIONS.values())
+    for version, each in enumerate(ids, start=1):
+        type_, more = ("amend", {"changes": {"M": changes}}) if version <= amends else ("dispute", {})
+        entry = entry_key(item, each) | {
+            "version": {"N": f"{version}"},
+            "type": {"S": type_},
+            "reason": {"S": '"' * 500},
+            "recorded_by": {"S": "key:0123456789abcdef"},
+        }
+        list_outcomes.store.dynamodb.call("PutItem", {"TableName": "OutcomesTable", "Item": entry | more})
+    item |= {"version": {"N": f"{MAX_HISTORY}"}, "corrections": {"L": [{"S": each} for each in ids]}}
+    list_outcomes.store.dynamodb.call("PutItem", {"TableName": "OutcomesTable", "Item": item})
+    response = get_outcome.handler(get_event(id_), None)
+    assert len(read(response["body"])["corrections"]) == MAX_HISTORY
+    assert len(json.dumps(response, ensure_ascii=False).encode()) < 6 * 1024 * 1024
 
 
 def test_an_agent_s_key_amends_what_its_owner_disputes_and_the_dispute_stands() -> None:
@@ -983,7 +1089,7 @@ def test_the_way_to_dynamodb_is_short() -> None:
         "BatchGetItem 1": ["correct", "_correct_now", "_remembered", "read_items"],
         "TransactWriteItems 2": ["correct", "_correct_now"],
         "BatchGetItem 3": ["read_history", "_read_outcome", "read_items"],
-        "BatchGetItem 4": ["read_history", "read_items"],
+        "BatchGetItem 4": ["read_history", "_read_entries", "read_items"],
     }
 
 

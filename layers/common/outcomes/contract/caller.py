@@ -48,6 +48,11 @@ class Bounds(NamedTuple):
             raise Forbidden(details=[Fault(field=within + name, message=why) for name, why in broken.items()])
 
 
+def kind_of(recorded_by: str) -> str:
+    """Name the kind of the caller that records or corrects under this name, as `Caller.kind` does."""
+    return {"key": "platform", "session": "owner"}.get(recorded_by, "agent")
+
+
 class Caller(NamedTuple):
     """A user by session, an agent by a key of its own, or, with neither, the platform by its key.
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from outcomes.contract import occurrence, rules
 from outcomes.contract.bodies import Body, ignored_fields, read_or_refuse
@@ -14,6 +14,9 @@ from outcomes.contract.models import NewOutcome, digest
 from outcomes.contract.standing import CONFIRMED, COUNTS_IN, DISPUTED, RECORDED, VOID, Fact
 from outcomes.contract.sums import Effect
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class CorrectionType(StrEnum):
@@ -53,6 +56,14 @@ MAY: dict[CorrectionType, dict[str, frozenset[str | None]]] = {
 
 Who records never confirms, and so nobody confirms what a session may have recorded.
 """
+
+
+_WITHOUT_NUMBER = {
+    (CorrectionType.VOID, "platform"),
+    (CorrectionType.UPHOLD, "platform"),
+    (CorrectionType.DISPUTE, "owner"),
+}
+"""Corrections that are never refused for being too many, by the kind of caller: the last word is not used up."""
 
 
 class Recorded(NamedTuple):
@@ -152,14 +163,20 @@ class Correction(NamedTuple):
                 raise Forbidden from None  # which bound it breaks would tell of what is there
             key.check(self.changes, within="changes.")
 
-    def move(self, caller: Caller, recorded: Recorded) -> str:
-        """Find where the correction moves an outcome. Raises NotPossible when it cannot from there."""
+    def move(self, caller: Caller, recorded: Recorded, corrected_by: "Mapping[str, int]") -> str:
+        """Find where the correction moves an outcome.
+
+        corrected_by: to each kind of caller, how often it has corrected it.
+
+        Raises NotPossible when it cannot from there, or was corrected too often.
+        """
         move = MOVES[self.type]
         status = recorded.fact.status
         if status not in move.origins:
             message = f"cannot {self.type} an outcome that is {status}"
             raise NotPossible(details=[Fault(field="type", message=message)])
-        if recorded.version >= MAX_CORRECTIONS:
+        kind = caller.kind
+        if corrected_by.get(kind, 0) >= MAX_CORRECTIONS[kind] and (self.type, kind) not in _WITHOUT_NUMBER:
             raise NotPossible
         # The word of its owner stands until the owner or the platform has seen what the agent made of it.
         if self.type == CorrectionType.AMEND and status == DISPUTED and caller.agent_key:

@@ -17,8 +17,11 @@ MAX_METADATA_LEVELS = 32
 
 MAX_REASON = 500
 """Characters (code points) of why an outcome is corrected."""
-MAX_CORRECTIONS = 50
-"""Corrections of one outcome. Their ids stand in its item, and one BatchGetItem reads them all."""
+MAX_CORRECTIONS = {"agent": 20, "owner": 50, "platform": 50}
+"""Corrections of one outcome by each kind of caller, all agents' keys together: none uses up those of another."""
+MAX_HISTORY = 900
+"""Corrections of one outcome, the newest, that it names and shows: as many as fit into a response, however long they
+are. Only disputes that are upheld again and again become more."""
 
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024

@@ -14,6 +14,10 @@ THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
 
 
+KEYS_PER_CALL = 100
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+
+
 class Deadline:
     """The end of trying, and the waits between attempts: twice as long each time, with full jitter."""
 
@@ -34,20 +38,21 @@ class Deadline:
 
 
 def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], deadline: Deadline) -> list[Item]:
-    """Read at most 100 items by their keys, consistently, in any order; those that are not there are left out.
+    """Read items by their keys, 100 a call, consistently, in any order; those that are not there are left out.
 
     Raises Busy when DynamoDB reads none of them, TimeoutError when it keeps leaving some for another call.
     """
     found: list[Item] = []
     while keys:
         deadline.check()
-        request = {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
+        now, later = keys[:KEYS_PER_CALL], keys[KEYS_PER_CALL:]
+        request = {"RequestItems": {table: {"Keys": now, "ConsistentRead": True}}}
         answer = dynamodb.call("BatchGetItem", request)
         found += answer["Responses"].get(table, [])
         left = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
-        if len(left) == len(keys):
+        if len(left) == len(now):
             raise Busy
-        keys = left
-        if keys:
+        keys = left + later
+        if left:
             deadline.wait()
     return found

@@ -13,12 +13,14 @@ changes                 M, of an amend: to each attribute that was to change, M 
 effects                 L of M, `Effect`s: tally, occurred_at, outcome_type S, agent_id, sign, value_usd N
 """
 
+from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.contract import instants, json_text
+from outcomes.contract.caller import kind_of
 from outcomes.contract.corrections import Recorded, effects
-from outcomes.contract.limits import MAX_METADATA_LEVELS, MAX_RESPONSE_BYTES
+from outcomes.contract.limits import MAX_HISTORY, MAX_METADATA_LEVELS, MAX_RESPONSE_BYTES
 from outcomes.contract.standing import RECORDED
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, Refused
 from outcomes.storage import ulid
@@ -36,6 +38,8 @@ from outcomes.storage.store import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from outcomes.contract.caller import Caller
     from outcomes.contract.corrections import Correction
     from outcomes.contract.sums import Effect
@@ -133,7 +137,9 @@ class Corrections:
             # Read before the outcome was moved, it would not be the outcome as it stands.
             is_there = row.version <= recorded.version
             return Corrected(made, before, replayed=made not in tried.ids) if is_there else None
-        draft = _Draft.of(before, correction, correction.move(caller, recorded), caller)
+        corrected_by = self._corrected_by(before, deadline)
+        to = correction.move(caller, recorded, corrected_by)
+        draft = _Draft.of(before, correction, to, caller, corrected_by)
         if draft.changes_nothing:
             correction.refuse_unchanged(caller)
             if not hash_:
@@ -161,6 +167,13 @@ class Corrections:
             raise
         return Corrected(draft.id, draft.after, replayed=False)
 
+    def _corrected_by(self, outcome: Item, deadline: Deadline) -> "Mapping[str, int]":
+        """Read how often each kind of caller has corrected an outcome: from the entries, where it was not counted."""
+        if "corrected_by" in outcome:
+            return {kind: int(count["N"]) for kind, count in outcome["corrected_by"]["M"].items()}
+        entries = _read_entries(self.store, outcome, deadline)
+        return Counter(kind_of(entry["recorded_by"]["S"]) for entry in entries)
+
     def _remembered(self, hash_: str | None, deadline: Deadline) -> Row | None:
         """Read the row of an idempotency key, if it is remembered: after the outcome, which it is never older than."""
         keys = [] if hash_ is None else [{"key_sha256": {"S": hash_}}]
@@ -171,7 +184,7 @@ class Corrections:
 
 
 def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
-    """Read an outcome of a user with its corrections, oldest first, as the JSON text of the contract.
+    """Read an outcome of a user with its newest corrections, oldest first, as the JSON text of the contract.
 
     Metadata is left out of the oldest corrections, and said to be, where all together would not fit into a response.
 
@@ -179,8 +192,7 @@ def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
     """
     deadline = Deadline()
     item = _read_outcome(store, user_id, id_, deadline)
-    keys = [entry_key(item, each) for each in corrections_of(item)]
-    entries = read_items(store.dynamodb, store.table, keys, deadline)
+    entries = _read_entries(store, item, deadline)
     outcome = outcome_json(item, include_ledger=True)
     newest_first = sorted(entries, key=lambda entry: -int(entry["version"]["N"]))
     brief = [entry_json(entry, item, with_metadata=False) for entry in newest_first]
@@ -203,8 +215,10 @@ class _Draft(NamedTuple):
     after: Item
 
     @classmethod
-    def of(cls, before: Item, correction: "Correction", to: str, caller: "Caller") -> "_Draft":
-        """Make the correction of an outcome, as of now. to: where it moves the outcome."""
+    def of(
+        cls, before: Item, correction: "Correction", to: str, caller: "Caller", corrected_by: "Mapping[str, int]"
+    ) -> "_Draft":
+        """Make the correction of an outcome, as of now. to: where it moves the outcome. corrected_by: until now."""
         ids = corrections_of(before)
         made_at = instants.now()
         # After what it corrects, whatever the clocks of hosts say.
@@ -216,9 +230,11 @@ class _Draft(NamedTuple):
         after |= {name: value for name, value in changes.items() if value is not _NULL}
         if to != RECORDED:
             after["standing"] = {"S": to}
+        counts = Counter(corrected_by) + Counter([caller.kind])
         after |= {
             "version": {"N": str(version_of(before) + 1)},
-            "corrections": {"L": [{"S": each} for each in (*ids, id_)]},
+            "corrections": {"L": [{"S": each} for each in (*ids, id_)[-MAX_HISTORY:]]},
+            "corrected_by": {"M": {kind: {"N": str(count)} for kind, count in counts.items()}},
         }
         if changes and "as_recorded" not in before:
             after["as_recorded"] = {"M": {name: before[name] for name in _FACTS if name in before}}
@@ -291,6 +307,12 @@ def _read_outcome(store: OutcomeStore, user_id: int | None, id_: str, deadline: 
     return found[0]
 
 
+def _read_entries(store: OutcomeStore, outcome: Item, deadline: Deadline) -> list[Item]:
+    """Read the entries of an outcome's corrections, in any order."""
+    keys = [entry_key(outcome, each) for each in corrections_of(outcome)]
+    return read_items(store.dynamodb, store.table, keys, deadline)
+
+
 def _recorded(item: Item) -> Recorded:
     return Recorded(
         recorded_by=item["recorded_by"]["S"] if "recorded_by" in item else None,
@@ -310,7 +332,7 @@ def version_of(item: Item) -> int:
 
 
 def corrections_of(item: Item) -> list[str]:
-    """Read the ids of an outcome's corrections, oldest first."""
+    """Read the ids of an outcome's newest corrections, oldest first."""
     return [each["S"] for each in item["corrections"]["L"]] if "corrections" in item else []
 
 

@@ -12,7 +12,8 @@ corrections, see `corrections`), and beside them:
 
 standing                S, one of `confirmed`, `disputed`, `void`; absent when it stands as recorded
 version                 N, how often it was corrected
-corrections             L, the ids of its corrections, oldest first
+corrections             L, the ids of its newest corrections, oldest first
+corrected_by            M, to each kind of caller (`Caller.kind`), N, how often it has corrected it
 as_recorded             M, of an amended one: outcome_type, agent_id, value_usd and occurred_at, as they were recorded
 """
 

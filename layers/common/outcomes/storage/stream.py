@@ -74,7 +74,7 @@ def _corrected(record: Record) -> Item | None:
         return None
     before, after = (corrections_of(record["dynamodb"][image]) for image in ("OldImage", "NewImage"))
     outcome: Item = record["dynamodb"]["NewImage"]
-    return outcome if len(after) > len(before) else None
+    return outcome if after[-1:] != before[-1:] else None
 
 
 def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = True) -> str:
