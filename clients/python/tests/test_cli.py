@@ -385,6 +385,17 @@ def test_an_outcome_without_a_value_has_none_in_the_list(client: OutcomesClient,
     assert outcomes("list").out.splitlines()[1].split()[3:] == ["task_complete", "Priceless"]
 
 
+@pytest.mark.usefixtures("feed")
+def test_a_narrow_list_cuts_nothing_off(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    run = outcomes("list", "--limit", "1", "--type", "task_complete")
+    assert "…" not in run.out
+    heading, first, *more = run.out.splitlines()
+    assert date.fromisoformat(first.split()[1])
+    start, end = heading.index("Type"), heading.index("Agent")
+    assert "".join(line[start:end].strip() for line in (first, *more)) == "task_complete"
+
+
 def test_an_empty_list_says_so(outcomes: Outcomes) -> None:
     assert outcomes("list").out == "No outcomes.\n"
 

@@ -25,6 +25,7 @@ from ._terminal import (
     Url,
     connect,
     decimal,
+    folded,
     grid,
     json_object,
     local,
@@ -176,7 +177,7 @@ def list_(
         print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
     standing = ("Happened", "Status") if ledger or status else ()
-    table = grid(*whole("Id"), "When", *standing, "Type", "Agent", *numbers("Value"), "Title")
+    table = grid(*whole("Id"), *folded("When", *standing, "Type"), "Agent", *numbers("Value"), *folded("Title"))
     for one in page.outcomes:
         stands = (local(one.occurred_at), printable(one.status or "")) if standing else ()
         agent_text = "" if one.agent_id is None else str(one.agent_id)

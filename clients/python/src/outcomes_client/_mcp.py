@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 class _Beyond(Exception):
-    """Says to a model that this server records for others than it named."""
+    """Says to a model why its call is not handed on."""
 
 
 class Bridge:
@@ -77,7 +77,7 @@ class Bridge:
         """Write for whom this server records (`OUTCOMES_USER_ID`, `OUTCOMES_AGENT_ID`) into a call, exactly.
 
         Raises:
-            _Beyond: a model names others.
+            _Beyond: a model names others, or what no UTF-8 can say.
         """
         params = message.get("params")
         name, arguments = (params.get("name"), params.get("arguments")) if isinstance(params, dict) else (None, None)
@@ -90,7 +90,10 @@ class Bridge:
                     raise _Beyond(f"This server records for {field} {own} only. Leave {field} out and call again.")
                 if field == "user_id" or name in _RECORD:
                     item[field] = own
-        return _json.encode(message)
+        try:
+            return _json.encode(message)
+        except UnicodeEncodeError:
+            raise _Beyond("A text holds half of a character, a lone surrogate. Leave it out and call again.") from None
 
 
 _TELL = "You cannot mend this: tell the person who runs this server."

@@ -132,6 +132,14 @@ def whole(*headings: str) -> list[Column]:
     return [Column(heading, no_wrap=True) for heading in headings]
 
 
+def folded(*headings: str) -> list[Column]:
+    """Make columns that a narrow terminal wraps rather than cuts off, dates between their parts."""
+    from rich.table import Column
+
+    dates = {"When": 10, "Happened": 10}
+    return [Column(heading, overflow="fold", min_width=dates.get(heading)) for heading in headings]
+
+
 def numbers(*headings: str) -> list[Column]:
     """Make columns that a narrow terminal wraps last of all: half a number is another number."""
     from rich.table import Column
