@@ -9,13 +9,26 @@ from outcomes.contract import instants, key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
 from outcomes.contract.limits import MAX_KEYS
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.errors import Busy, Contended, NotFound, TooManyKeys
+from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
 from outcomes.storage.agent_keys import AgentKey, AgentKeys
 from outcomes.storage.connection import Reply
 from outcomes.storage.dynamodb import CallFailed, ServiceError
 
 from tests.aws import aws_client
-from tests.faults import DENIED, THROTTLED, Fault, Request, Send, cancelled, error, faulty, fine, lost, unreachable
+from tests.faults import (
+    DENIED,
+    THROTTLED,
+    Fault,
+    Request,
+    Send,
+    cancelled,
+    error,
+    faulty,
+    fine,
+    lost,
+    unreachable,
+    vanished,
+)
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 HOUR = 3_600_000
@@ -428,6 +441,28 @@ class TestTrouble:
         ):
             keys.revoke(42, key.id)
         assert failed.value.maybe_done
+
+    @pytest.mark.parametrize(
+        "then", [[], [error(THROTTLED)]], ids=["to the end", "and then with a table that takes no more"]
+    )
+    def test_with_others_after_a_lost_answer_is_not_called_nothing_done(
+        self, keys: AgentKeys, then: list[Fault], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
+        conflict = cancelled("TransactionConflict", "None")
+        with faulty(keys.dynamodb, "TransactWriteItems", vanished, conflict, *then), pytest.raises(CallFailed):
+            keys.create(WANTED, "session")
+
+    def test_that_may_have_happened_is_not_made_anew_when_the_clock_is_set(self, keys: AgentKeys, clock: Clock) -> None:
+        def conflict(request: Request, send: Send) -> Reply:
+            clock.now -= HOUR
+            return cancelled("TransactionConflict", "None")(request, send)
+
+        with faulty(keys.dynamodb, "TransactWriteItems", vanished, conflict, fine), pytest.raises(CallFailed):
+            keys.create(WANTED, "session")
+        with faulty(keys.dynamodb, "TransactWriteItems", conflict, fine), pytest.raises(Mistimed):
+            keys.create(WANTED, "session")
+        assert ids(keys) == []
 
     @pytest.mark.parametrize("reasons", [("ValidationError", "None"), ("None", "None"), (None,)])
     def test_that_another_attempt_would_not_mend_is_not_tried_again(

@@ -34,6 +34,11 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"RequestItems": {"t": [{"PutRequest": {"Item": ITEM}}]}},
         {"UnprocessedItems": {"t": [{"PutRequest": {"Item": ITEM}}]}},
     ),
+    "BatchExecuteStatement": (
+        "batch_execute_statement",
+        {"Statements": [{"Statement": "INSERT INTO \"t\" VALUE {'user_id':?}", "Parameters": [{"S": "42"}]}]},
+        {"Responses": [{"TableName": "t"}, {"Error": {"Code": "DuplicateItem", "Message": "there"}}]},
+    ),
     "TransactWriteItems": ("transact_write_items", {"TransactItems": [{"Put": {"TableName": "t", "Item": ITEM}}]}, {}),
 }
 
