@@ -34,7 +34,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test examples coverage check audit format build lock openapi awaiting terminal key session seed deploy smoke resend end-key bench cost erase export-user
+.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock openapi awaiting terminal key session seed deploy smoke resend end-key bench cost erase export-user
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -51,7 +51,7 @@ parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Also where a machine asks Python to keep no compiled files: each of the hundred processes that tests start would compile
 # anew what it imports, and pytest's rewrite the assertions of all tests, which takes half of the time of collecting them.
-unit test coverage: export PYTHONDONTWRITEBYTECODE :=
+unit test soak coverage: export PYTHONDONTWRITEBYTECODE :=
 
 # Without tests/sequences, which try long sequences of calls beside a model, and take as long as all of these.
 unit: install ## run the tests of functions and layer, within seconds
@@ -59,6 +59,12 @@ unit: install ## run the tests of functions and layer, within seconds
 
 test: install $(npm) $(npm_client) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
+
+# What make test tries a hundred of. One that fails says its seed and the course of things; SEED=... tries that one alone.
+soak: export SEEDS ?= 5000
+soak: export SEED := $(SEED)
+soak: install ## try thousands of orders in which callers get on, with faults and late writes (SEEDS=5000, or SEED=4711 for one)
+	@$(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no -k in_any_order tests/sequences/test_any_order.py
 
 # Apart from make test, as Next.js alone takes longer to install and build than some hundred tests. A process for each file of tests.
 examples := $(patsubst %/package.json,%,$(wildcard docs/examples/*/package.json))

@@ -1,0 +1,453 @@
+"""What callers do, drawn from the seed of a schedule, and what they were told of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from outcomes.contract import instants, json_text
+from outcomes.errors import Busy
+from outcomes.storage.agent_keys import AUTHORIZER_LIMITS, AgentKeys
+from outcomes.storage.dynamodb import CallFailed, DynamoDB, EventBridge
+
+from functions.correct_outcome import app as correct_outcome
+from functions.erase_user import app as erase_user
+from functions.export_outcomes import app as export_outcomes
+from functions.get_outcome import app as get_outcome
+from functions.list_outcomes import app as list_outcomes
+from functions.manage_keys import app as manage_keys
+from functions.publish_events import app as publish_events
+from functions.record_batch import app as record_batch
+from functions.record_outcome import app as record_outcome
+from functions.summarize_outcomes import app as summarize_outcomes
+from tests.events import KEY, agent, proxy_event, session
+from tests.interleaving.schedule import BEGIN, NEVER, Killed, Schedule
+from tests.interleaving.seam import PARTITION
+from tests.people import moto_tables
+
+USER = 42
+OWNER = session(USER)
+AGENT = 7
+SCOPES = "record correct"
+VALUES = (None, 0, 1, 2.5, -4, 0.1, 999_999_999_999_999)
+TYPES = ("deal_closed", "task_complete")
+AGENTS = (None, 7, 8)
+CORRECTIONS = ("amend", "amend", "amend", "amend", "confirm", "dispute", "dispute", "uphold", "void")
+TOGETHER = (BEGIN, BEGIN + 400, BEGIN + 1100)
+"""When callers do something: for the last time, what they did first is long over."""
+THINKING = (0, 0.3, 1, 2, 400, 700)
+"""Seconds between what others do."""
+
+ZONES = ("UTC", "America/New_York")
+DAY = 24 * 60 * 60
+
+
+PLACES: list[Any] = [
+    record_outcome.store,
+    record_batch.ledger.store,
+    correct_outcome.corrections.store,
+    list_outcomes.store,
+    get_outcome.store,
+    export_outcomes.store,
+    summarize_outcomes.store,
+    manage_keys.agent_keys,
+    erase_user.erasures,
+    publish_events.bus,
+]
+"""Where functions keep the connections of theirs."""
+
+
+def instant(seconds: float) -> str:
+    return instants.text(int(seconds * 1000))
+
+
+PERIODS = (
+    (instant(BEGIN - 7 * DAY), instant(BEGIN + DAY)),
+    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # days are asked for in part
+)
+
+
+@dataclass
+class Sent:
+    """What was sent, once or again and again, to be there at most once: the title of an outcome, or a reason.
+
+    stored: the ids that were told, each with when. is_doubtful: whether some answer says neither yes nor no.
+    """
+
+    name: str
+    began_at: float
+    is_correction: bool = False
+    stored: list[tuple[str, float]] = field(default_factory=list)
+    is_doubtful: bool = False
+    again: Callable[[], "Answer"] | None = None
+
+    def was_stored_after(self, at: float) -> bool:
+        """Tell whether it was said to be stored after this time."""
+        return any(told_at > at for _, told_at in self.stored)
+
+
+@dataclass
+class Answer:
+    """status: 0 for none."""
+
+    status: int = 0
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class AgentKey:
+    """An agent key. text: as it was last told. is_sure: whether that is all that was asked for since it was made."""
+
+    id: str
+    text: str
+    is_sure: bool = True
+    revoked_at: float = NEVER
+
+
+class Callers:
+    """All who call in a schedule, and what they know together."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.random = schedule.random
+        self.sent: dict[str, Sent] = {}
+        self.keys: list[AgentKey] = []
+        self.erasures: list[tuple[float, float]] = []  # when each began and was done
+        self.zone = self.random.choice(ZONES)
+        self.told = 0  # records of the stream
+        self.may = [
+            *[self.record] * 4,
+            *[self.batch] * 2,
+            *[self.correct] * 6,
+            *[self.again] * 2,
+            *[self.summarize] * 3,
+            self.look,
+            self.history,
+        ]
+
+    def caller(self) -> None:
+        """Do something whenever the others do, so that they get in each other's way."""
+        for begin in TOGETHER:
+            self.schedule.stop(max(0, begin - self.schedule.now) + self.random.random())
+            for _ in range(self.random.randint(1, 3)):
+                self.random.choice(self.may)()
+                self.schedule.stop(self.random.choice((0, 0, 0.2, 0.7)))
+
+    @contextmanager
+    def hosts(self) -> Iterator[None]:
+        """Let all functions begin anew, on hosts of this time, with their quotas of attempts whole."""
+        times: Any = {"clock": lambda: self.schedule.now, "sleep": self.schedule.stop}
+        with ExitStack() as stack:
+            for place in PLACES:
+                for name, service in [*vars(place).items()]:
+                    if isinstance(service, DynamoDB | EventBridge):
+                        stack.enter_context(patch.object(place, name, type(service)(service.limits, **times)))
+            stack.enter_context(patch.object(erase_user.erasures, "_secret", b"a secret of the stack"))
+            self.authorizer = AgentKeys("KeysTable", AUTHORIZER_LIMITS)
+            self.authorizer.dynamodb = DynamoDB(AUTHORIZER_LIMITS, **times)
+            yield
+
+    # Recording
+
+    def record(self) -> None:
+        by = self.somebody()
+        if not by:
+            return
+        sent, body = self.outcome()
+        key = self.random.choice([None, None, sent.name])
+        self.send(sent, lambda: self.post_outcome(by, body, key), is_once=key is not None)
+
+    def outcome(self) -> tuple[Sent, dict[str, Any]]:
+        sent = self.new_sent("o")
+        body: dict[str, Any] = {"outcomeType": self.random.choice(TYPES), "title": sent.name, "agentId": AGENT}
+        body |= {"valueUsd": self.random.choice(VALUES), "userId": USER}
+        if self.random.random() < 0.4:
+            body["occurredAt"] = instant(self.schedule.now - self.random.choice((60, DAY, 5 * DAY)))
+        return sent, body
+
+    def post_outcome(self, by: dict[str, Any], body: dict[str, Any], key: str | None) -> Answer:
+        answer = self.call(record_outcome.handler, proxy_event("POST", authorizer=by, body=body, headers=header(key)))
+        if answer.status == 200:
+            answer.body["id"] = answer.headers["Outcome-Id"]
+        return answer
+
+    def batch(self) -> None:
+        """Record some together. Those with a key may be sent again alone."""
+        by = self.somebody()
+        if not by:
+            return
+        items: list[tuple[Sent, dict[str, Any]]] = [self.outcome() for _ in range(self.random.randint(1, 4))]
+        for sent, body in items:
+            if self.random.random() < 0.5:
+                sent.again = lambda by=by, body=dict(body), key=sent.name: self.post_outcome(by, body, key)
+                body["idempotencyKey"] = sent.name
+        self.note(f"batch of {', '.join(sent.name for sent, _ in items)}")
+        event = proxy_event(
+            "POST", "/api/outcomes/batch", authorizer=by, body={"outcomes": [body for _, body in items]}
+        )
+        answer = self.call(record_batch.handler, event)
+        results = answer.body["results"] if answer.status == 200 else [{}] * len(items)
+        for (sent, _), result in zip(items, results, strict=True):
+            match result.get("status", ""):
+                case "created" | "replayed":
+                    sent.stored.append((result["id"], self.schedule.now))
+                case "invalid" | "forbidden" | "conflict":
+                    pass
+                case _:
+                    is_refused = answer.status not in {0, 200, 500} or result.get("error") == "Busy"
+                    sent.is_doubtful |= not is_refused
+        self.note(f"= {answer.status} {[result.get('status') for result in results]}")
+
+    # Corrections
+
+    def correct(self) -> None:
+        known = self.outcomes_there()
+        if not known:
+            return
+        # Most often the newest, or one of which whoever records it does not know yet.
+        untold = [id_ for id_ in known if id_ not in self.stored_so_far()]
+        id_ = self.random.choice([known[-1], *known[-3:], *untold, *untold])
+        type_ = self.random.choice(CORRECTIONS)
+        by: dict[str, Any] | None = OWNER if type_ in {"confirm", "dispute"} else KEY
+        if type_ in {"amend", "void"} and self.random.random() < 0.2:
+            by = self.somebody()
+        if not by:
+            return
+        sent = self.new_sent("c")
+        sent.is_correction = True
+        body: dict[str, Any] = {"type": type_, "reason": sent.name, "userId": USER}
+        if type_ == "amend":
+            changes = {"description": sent.name, "valueUsd": self.random.choice(VALUES)}
+            changes["outcomeType"] = self.random.choice(TYPES)
+            if by is KEY:
+                changes["agentId"] = self.random.choice(AGENTS)
+                changes["occurredAt"] = self.random.choice([None, instant(self.schedule.now - 2 * DAY)])
+            body["changes"] = changes
+        key = self.random.choice([None, sent.name])
+        self.note(f"{type_} of {id_[-6:]}")
+        self.send(sent, lambda: self.post_correction(by, id_, body, key), is_once=key is not None)
+
+    def post_correction(self, by: dict[str, Any], id_: str, body: dict[str, Any], key: str | None) -> Answer:
+        path = "/api/outcomes/{id}/corrections"
+        event = proxy_event("POST", path, authorizer=by, body=body, headers=header(key), parameters={"id": id_})
+        return self.call(correct_outcome.handler, event)
+
+    def send(self, sent: Sent, post: Callable[[], Answer], *, is_once: bool) -> None:
+        """Send, and take note of what is told. is_once: whether it may be sent again."""
+        if is_once:
+            sent.again = post
+        self.note(f"sends {sent.name}{', with a key' if is_once else ''}")
+        answer = post()
+        self.note(f"= {answer.status or 'none'} to {sent.name}")
+        if answer.status == 200:
+            sent.stored.append((answer.body["id"], self.schedule.now))
+        elif answer.status in {0, 500}:
+            sent.is_doubtful = True
+        else:
+            assert answer.status != 422, answer.body
+
+    def again(self) -> None:
+        """Send something with a key once more, whatever became of it."""
+        since = self.erasures[-1][0] if self.erasures else 0
+        keyed = [each for each in self.sent.values() if each.again and each.began_at > since]
+        if keyed:
+            sent = self.random.choice(keyed[-4:])
+            assert sent.again
+            self.send(sent, sent.again, is_once=True)
+
+    # Reading
+
+    def look(self) -> None:
+        """List, and find all that was answered before; less only where somebody is erased."""
+        known = self.stored_so_far()
+        event = proxy_event("GET", authorizer=OWNER, query={"limit": "50", "include": "ledger"})
+        answer = self.call(list_outcomes.handler, event)
+        self.note(f"lists = {answer.status or 'none'}")
+        if answer.status == 200 and not self.erasures and answer.body["next_cursor"] is None:
+            found = {each["id"] for each in answer.body["outcomes"]}
+            assert known <= found, f"not in the list: {known - found}"
+
+    def stored_so_far(self) -> set[str]:
+        return {id_ for each in self.sent.values() if not each.is_correction for id_, _ in each.stored}
+
+    def history(self) -> None:
+        known = self.outcomes_there()
+        if not known:
+            return
+        event = proxy_event("GET", "/api/outcomes/{id}", authorizer=OWNER, parameters={"id": self.random.choice(known)})
+        answer = self.call(get_outcome.handler, event)
+        self.note(f"reads a history = {answer.status or 'none'}")
+        if answer.status == 200 and not self.erasures:
+            assert answer.body["outcome"]["version"] == len(answer.body["corrections"])
+
+    def summarize(self) -> None:
+        """Add up, so that sums are kept, and see that no count can be wrong by what was told before."""
+        least = len(self.stored_so_far())
+        answer = self.summary(*self.random.choice(PERIODS))
+        self.note(f"adds up = {answer.status or 'none'}")
+        if answer.status == 200:
+            counts = [answer.body["count"], *(answer.body[name]["count"] for name in ("disputed", "voided"))]
+            is_whole = answer.body["from"] == PERIODS[0][0]
+            if not self.erasures:  # an erasure takes outcomes before their corrections
+                assert min(counts) >= 0, counts
+                assert not is_whole or sum(counts) >= least, f"{counts} of {least}"
+
+    def summary(self, since: str, until: str) -> Answer:
+        query: Any = {"from": since, "to": until, "timezone": self.zone}
+        event = proxy_event("GET", "/api/outcomes/summary", authorizer=OWNER, query=query)
+        return self.call(summarize_outcomes.handler, event)
+
+    # Agent keys
+
+    def make_key(self) -> None:
+        """Make a key without which there is nobody to call by one."""
+        body = {"name": "Nightly", "agentId": AGENT, "scopes": SCOPES.split()}
+        answer = self.call(manage_keys.handler, proxy_event("POST", "/api/keys", authorizer=OWNER, body=body))
+        self.keys.append(AgentKey(answer.body["id"], answer.body["key"]))
+
+    def somebody(self) -> dict[str, Any] | None:
+        """Choose who calls. Nobody where an agent's key is refused."""
+        if not self.keys or self.random.random() < 0.6:
+            return self.random.choice([KEY, OWNER])
+        return self.by_agent_key(self.keys[0])
+
+    def by_agent_key(self, key: AgentKey) -> dict[str, Any] | None:
+        """Let the authorizer look at a key: it is let in until it is revoked, and refused once that was answered."""
+        began_at, was_sure, text = self.schedule.now, key.is_sure, key.text
+        try:
+            found = self.within(5, lambda: self.authorizer.authenticate(text))
+        except (Killed, Busy, CallFailed):
+            if self.schedule.is_over:
+                raise
+            return None
+        assert not (found and key.revoked_at < began_at), "a revoked key was let in"
+        is_sure = was_sure and key.is_sure and text == key.text and not self.erasures
+        assert found or not is_sure, "the text that was told last of a key was refused"
+        return agent(SCOPES, keyId=key.id, agentId=str(AGENT)) if found else None
+
+    def end_key(self) -> None:
+        """Rotate the key now and then, and revoke it in the end."""
+        for _ in range(self.random.randint(0, 2)):
+            self.schedule.stop(self.random.choice(THINKING))
+            self.rotate(self.keys[0])
+        self.schedule.stop(self.random.choice(THINKING))
+        self.revoke(self.keys[0])
+
+    def rotate(self, key: AgentKey) -> None:
+        was_sure, key.is_sure = key.is_sure, False
+        path = "/api/keys/{id}/rotate"
+        event = proxy_event("POST", path, authorizer=OWNER, body={"overlapHours": 0}, parameters={"id": key.id})
+        self.note("rotates the key")
+        answer = self.call(manage_keys.handler, event)
+        self.note(f"= {answer.status or 'none'}")
+        if answer.status == 200:
+            key.text, key.is_sure = answer.body["key"], was_sure
+        elif answer.status not in {0, 500}:
+            key.is_sure = was_sure
+
+    def revoke(self, key: AgentKey) -> None:
+        was_sure, key.is_sure = key.is_sure, False
+        event = proxy_event("DELETE", "/api/keys/{id}", authorizer=OWNER, parameters={"id": key.id})
+        self.note("revokes the key")
+        answer = self.call(manage_keys.handler, event)
+        self.note(f"= {answer.status or 'none'}")
+        if answer.status == 200:
+            key.revoked_at = self.schedule.now
+        elif answer.status not in {0, 500}:
+            key.is_sure = was_sure
+
+    # Erasure and events
+
+    def erase(self) -> None:
+        """Erase the user, a portion after the other, until it is done."""
+        self.schedule.stop(self.random.choice(THINKING))
+        began_at = self.schedule.now
+        self.erasures.append((began_at, NEVER))
+        self.note("begins to erase")
+        while True:
+            try:
+                progress = self.within(60, lambda: erase_user.handler({"user_id": USER}, None))
+            except (Killed, Busy, CallFailed):
+                if self.schedule.is_over:
+                    raise
+                self.schedule.stop(5)
+                continue
+            if progress["done"]:
+                self.note("has erased")
+                self.erasures[-1] = (began_at, self.schedule.now)
+                return
+            self.schedule.stop(progress["wait"])
+
+    def publish(self) -> None:
+        """Tell what has happened, now and then, as Lambda has the stream read."""
+        for _ in range(4):
+            self.schedule.stop(self.random.choice(THINKING))
+            self.tell()
+
+    def tell(self) -> None:
+        records = self.records()[self.told :][:10]
+        if not records:
+            return
+        try:
+            left = self.within(60, lambda: publish_events.handler({"Records": records}, None))["batchItemFailures"]
+        except (Killed, Busy, CallFailed, TimeoutError):
+            if self.schedule.is_over:
+                raise
+            return
+        first_left = left[0]["itemIdentifier"] if left else None
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+        self.told += numbers.index(first_left) if first_left else len(records)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Read the stream of OutcomesTable as Lambda gives it, without what a client of it takes."""
+        return [
+            record | {"dynamodb": record["dynamodb"] | {"ApproximateCreationDateTime": BEGIN}}
+            for record in (item.to_json() for item in moto_tables()["OutcomesTable"].stream_shard.items)
+        ]
+
+    # All of it
+
+    def outcomes_there(self) -> list[str]:
+        """Name the outcomes that are there, oldest first: somebody may have seen each in a list."""
+        partition = moto_tables()["OutcomesTable"].items.get(PARTITION, {})
+        keys = sorted(key.value for key in partition)
+        return [key.partition("#")[2] for key in keys if not key.startswith("~")]
+
+    def call(self, handler: Callable[[Any, None], Any], event: Any) -> Answer:
+        """Call a function; no answer where it is killed, or takes longer than it may."""
+        caller = self.schedule.running
+        trouble = caller.trouble if caller else 0
+        try:
+            response = self.within(20, lambda: handler(event, None))
+        except Killed:
+            if self.schedule.is_over:
+                raise
+            return Answer()
+        is_troubled = caller is not None and caller.trouble > trouble
+        assert is_troubled or response["statusCode"] != 500, "a failure without any trouble"
+        return Answer(response["statusCode"], json_text.read(response["body"]), response["headers"])
+
+    def within[T](self, seconds: float, run: Callable[[], T]) -> T:
+        """Run for as long as Lambda lets a function run."""
+        caller = self.schedule.running
+        if not caller:
+            return run()
+        caller.ends_at = self.schedule.now + seconds
+        try:
+            return run()
+        finally:
+            caller.ends_at = NEVER
+
+    def new_sent(self, kind: str) -> Sent:
+        name = f"{kind}{len(self.sent)}"
+        self.sent[name] = Sent(name, self.schedule.now)
+        return self.sent[name]
+
+    def note(self, what: str) -> None:
+        self.schedule.note(what)
+
+
+def header(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}

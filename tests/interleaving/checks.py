@@ -1,0 +1,228 @@
+"""What must hold when all is quiet, whatever the order was."""
+
+from collections import Counter, defaultdict
+from decimal import Decimal
+from typing import Any
+
+from outcomes.contract import instants, json_text
+from outcomes.storage.dynamodb import MAX_AGE
+from outcomes.storage.stream import event_of
+
+from functions.export_outcomes import app as export_outcomes
+from functions.get_outcome import app as get_outcome
+from functions.list_outcomes import app as list_outcomes
+from tests.events import proxy_event
+from tests.interleaving.callers import OWNER, PERIODS, USER, Callers
+from tests.interleaving.seam import MOST_SKEW, Seam
+from tests.oracle import Choice, added_up, said, shown
+from tests.people import rows_of
+
+TOTALS = {
+    "recorded": {"standing"},
+    "confirmed": {"standing", "confirmed"},
+    "disputed": {"disputed"},
+    "void": {"voided"},
+}
+_FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
+
+
+class Checks:
+    """The tables as they are now, beside what callers were told."""
+
+    def __init__(self, callers: Callers, seam: Seam) -> None:
+        self.callers = callers
+        self.seam = seam
+        rows = rows_of(USER).get("OutcomesTable", [])
+        self.items = {id_of(row): row for row in rows if not row["created_at"]["S"].startswith("~")}
+        self.entries = {id_of(row): row for row in rows if row["created_at"]["S"].startswith("~")}
+        self.listed = self._listed()
+
+    def all(self) -> None:
+        """Check all of it. Raises AssertionError."""
+        self.every_outcome_is_what_its_entries_make_of_it()
+        self.every_answer_was_true()
+        self.lists_histories_and_exports_agree()
+        self.summaries_agree()
+        self.keys_are_remembered_of_what_is_there()
+        self.an_erasure_left_nothing()
+        self.nothing_was_recorded_in_another_time()
+        self.every_entry_is_an_event_in_order()
+        self.the_bus_heard_of_it_in_order()
+        self.what_has_a_key_is_there_once_however_often_it_is_sent()
+        self.revoked_keys_are_refused()
+
+    def every_outcome_is_what_its_entries_make_of_it(self) -> None:
+        of: defaultdict[str, list[Any]] = defaultdict(list)
+        for entry in self.entries.values():
+            of[entry["outcome"]["S"]].append(entry)
+        assert of.keys() <= self.items.keys(), "a correction without its outcome"
+        for id_, item in self.items.items():
+            entries = sorted(of[id_], key=lambda entry: int(entry["version"]["N"]))
+            made = [id_of(entry) for entry in entries]
+            assert [int(entry["version"]["N"]) for entry in entries] == [*range(1, len(entries) + 1)], (
+                f"versions of {id_}"
+            )
+            assert int(item.get("version", {"N": "0"})["N"]) == len(entries), f"the version of {id_}"
+            assert corrections_of(item) == made, f"corrections of {id_}"
+            content: dict[str, Any] = {}
+            for entry in entries:
+                for name, change in entry.get("changes", {"M": {}})["M"].items():
+                    assert content.get(name, change["M"]["before"]) == change["M"]["before"], f"{name} of {id_}"
+                    content[name] = change["M"]["after"]
+            assert content == {name: item.get(name, {"NULL": True}) for name in content}, f"contents of {id_}"
+            assert net_of(item, entries) == {(tally, fact_of(item)) for tally in TOTALS[status_of(item)]}, (
+                f"effects on {id_}"
+            )
+
+    def every_answer_was_true(self) -> None:
+        """Find what was said to be stored once, what was refused nowhere, and what is in doubt once at most."""
+        titles = Counter(item["title"]["S"] for item in self.items.values())
+        reasons = Counter(entry["reason"]["S"] for entry in self.entries.values())
+        for sent in self.callers.sent.values():
+            there = reasons[sent.name] if sent.is_correction else titles[sent.name]
+            if self.callers.erasures and (sent.began_at < self.callers.erasures[-1][1]):
+                assert there <= 1, f"{sent.name} is there {there} times"
+                continue
+            ids = {id_ for id_, _ in sent.stored}
+            assert len(ids) <= 1, f"{sent.name} was told to be {ids}"
+            if ids:
+                assert there == 1, f"{sent.name} was answered and is there {there} times"
+                assert ids <= (self.entries if sent.is_correction else self.items).keys(), f"{sent.name} is not {ids}"
+            else:
+                assert there <= sent.is_doubtful, f"{sent.name} was refused and is there {there} times"
+
+    def lists_histories_and_exports_agree(self) -> None:
+        assert [each["id"] for each in self.listed] == sorted(self.items, reverse=True)
+        for outcome in self.listed:
+            item = self.items[outcome["id"]]
+            assert (outcome["version"], outcome["status"]) == (len(corrections_of(item)), status_of(item))
+            if outcome["version"]:
+                event = proxy_event("GET", "/api/outcomes/{id}", authorizer=OWNER, parameters={"id": outcome["id"]})
+                history = json_text.read(get_outcome.handler(event, None)["body"])
+                assert history["outcome"] == outcome
+                assert [each["id"] for each in history["corrections"]] == corrections_of(item)
+        event = proxy_event("GET", "/api/outcomes/export", authorizer=OWNER, query={"format": "ndjson"})
+        exported = [json_text.read(line) for line in export_outcomes.handler(event, None)["body"].splitlines()]
+        expected = [each["id"] for each in shown(self.listed, Choice(), with_void=False)]
+        assert [each["id"] for each in exported] == expected
+
+    def summaries_agree(self) -> None:
+        for since, until in PERIODS:
+            answer = self.callers.summary(since, until)
+            assert answer.status == 200, answer
+            expected = added_up(self.listed, Choice(since=since, until=until), self.callers.zone)
+            assert said(answer.body) == expected, f"the summary from {since}"
+
+    def keys_are_remembered_of_what_is_there(self) -> None:
+        for row in rows_of(USER).get("IdempotencyTable", []):
+            assert id_of(row) in self.items, "a key is remembered of what is not there"
+            assert "correction" not in row or row["correction"]["S"] in self.entries
+
+    def an_erasure_left_nothing(self) -> None:
+        for began_at, done_at in self.callers.erasures:
+            left = {
+                each.name
+                for each in self.callers.sent.values()
+                if each.began_at < began_at and not each.was_stored_after(done_at)
+            }
+            there = {item["title"]["S"] for item in self.items.values()} | {
+                each["reason"]["S"] for each in self.entries.values()
+            }
+            assert not left & there, f"erased, and there: {left & there}"
+            assert all(
+                key.id not in {row["id"]["S"] for row in rows_of(USER).get("KeysTable", [])}
+                for key in self.callers.keys
+            )
+
+    def nothing_was_recorded_in_another_time(self) -> None:
+        """See that what was written says that it was within those seconds around, on which kept sums rely."""
+        for key, at in self.seam.arrived.items():
+            late = at - instants.read(key.removeprefix("~").partition("#")[0]) / 1000
+            assert -MOST_SKEW <= late <= MOST_SKEW + MAX_AGE + 1, f"{key} was written {late:.0f} s later"
+
+    def every_entry_is_an_event_in_order(self) -> None:
+        """Read the stream as events: each entry is one, and those of an outcome come in the order of its versions."""
+        if self.callers.erasures:
+            return
+        told: defaultdict[str, list[str]] = defaultdict(list)
+        for record in self.callers.records():
+            if event := event_of(record, self.entries):
+                told[event.subject.rpartition("/")[2]].append(event.id)
+        assert told == {id_: [id_, *corrections_of(item)] for id_, item in self.items.items()}, "events of the stream"
+
+    def the_bus_heard_of_it_in_order(self) -> None:
+        """Go through what the bus took: whoever leaves out what it had before has each event once, in order."""
+        heard: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        for event in self.seam.heard:
+            heard[event["subject"].rpartition("/")[2]].setdefault(event["id"])
+        for id_, events in heard.items():
+            if id_ in self.items:
+                in_order = [id_, *corrections_of(self.items[id_])]
+                assert [*events] == in_order[: len(events)], f"what the bus heard of {id_}"
+
+    def what_has_a_key_is_there_once_however_often_it_is_sent(self) -> None:
+        for sent in self.callers.sent.values():
+            if sent.again and not self.callers.erasures:
+                there = {
+                    id_
+                    for id_, row in (self.entries if sent.is_correction else self.items).items()
+                    if row.get("reason" if sent.is_correction else "title") == {"S": sent.name}
+                }
+                if there:
+                    answer = sent.again()
+                    if answer.status == 403:  # an agent key, which the outcome has since been amended away from
+                        continue
+                    assert (answer.status, {answer.body.get("id")}) == (200, there), f"{sent.name} sent again"
+                    assert answer.headers.get("Idempotent-Replayed") == "true"
+
+    def revoked_keys_are_refused(self) -> None:
+        for key in self.callers.keys:
+            self.callers.by_agent_key(key)
+
+    def _listed(self) -> list[Any]:
+        query: dict[str, Any] = {"limit": "50", "include": "ledger"}
+        found: list[Any] = []
+        while query.get("cursor", "") is not None:
+            page = json_text.read(
+                list_outcomes.handler(proxy_event("GET", authorizer=OWNER, query=query), None)["body"]
+            )
+            found += page["outcomes"]
+            query["cursor"] = page["next_cursor"]
+        return found
+
+
+def id_of(row: Any) -> str:
+    id_: str = row["created_at"]["S"].rpartition("#")[2]
+    return id_
+
+
+def corrections_of(item: Any) -> list[str]:
+    return [each["S"] for each in item.get("corrections", {"L": []})["L"]]
+
+
+def status_of(item: Any) -> str:
+    status: str = item["standing"]["S"] if "standing" in item else "recorded"
+    return status
+
+
+def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
+    """Read what is added up: type, agent, value and time."""
+    recorded_at = recorded_at or item["created_at"]["S"].partition("#")[0]
+    return (
+        item["outcome_type"]["S"],
+        item["agent_id"]["N"] if "agent_id" in item else None,
+        abs(Decimal(item["value_usd"]["N"])) if "value_usd" in item else None,
+        item["occurred_at"]["S"] if "occurred_at" in item else recorded_at,
+    )
+
+
+def net_of(item: Any, entries: list[Any]) -> set[Any]:
+    """Add up what was recorded and all effects: what is left is where the outcome stands."""
+    recorded_at = item["created_at"]["S"].partition("#")[0]
+    fact = item["as_recorded"]["M"] if "as_recorded" in item else item
+    net = Counter({("standing", fact_of(fact, recorded_at)): 1})
+    for entry in entries:
+        for effect in entry["effects"]["L"]:
+            net[effect["M"]["tally"]["S"], fact_of(effect["M"], recorded_at)] += int(effect["M"]["sign"]["N"])
+    assert all(0 <= count <= 1 for count in net.values()), net
+    return {each for each, count in net.items() if count}

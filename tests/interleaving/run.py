@@ -1,0 +1,61 @@
+"""The whole of what happens of a seed, and what must hold after it."""
+
+import logging
+from contextlib import ExitStack, redirect_stdout
+from io import StringIO
+from typing import Any
+from unittest.mock import patch
+
+from outcomes.storage import kept_text, totals
+from outcomes.storage.connection import Connection
+
+from tests import streams
+from tests.conftest import template_tables
+from tests.interleaving.callers import Callers
+from tests.interleaving.checks import Checks
+from tests.interleaving.planted import Planted
+from tests.interleaving.schedule import Schedule
+from tests.interleaving.seam import Seam
+
+AHEAD = (0, 0, 0, 0, 200, -200, 3600, -3600)
+"""Seconds by which the clock of a host may be ahead."""
+
+QUIET_SECONDS = 3600
+"""Seconds after which all that there was is over."""
+
+
+def run(seed: int, template: Any, planted: Planted | None = None) -> None:
+    """Let callers go on as a seed says. Raises what fails, with the course of things as a note."""
+    schedule = Schedule(seed)
+    draw = schedule.random
+    with ExitStack() as stack:
+        stack.enter_context(template_tables(template))
+        stack.enter_context(schedule.clocks())
+        stack.enter_context(redirect_stdout(StringIO()))  # metrics
+        logging.disable()
+        stack.callback(logging.disable, logging.NOTSET)
+        for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):  # sums are kept at each look
+            stack.enter_context(patch.object(totals, name, value))
+        stack.enter_context(patch.object(kept_text, "PART_CHARACTERS", 40))
+        seam = Seam(schedule, Connection.post, planted)
+        stack.enter_context(patch.object(Connection, "post", lambda *args, **how: seam.post(*args, **how)))
+        callers = Callers(schedule)
+        stack.enter_context(callers.hosts())
+        streams.turn_on("OutcomesTable")
+        callers.record()
+        for name in "ABCD"[: draw.randint(2, 4)]:
+            schedule.add(name, callers.caller, draw.choice(AHEAD))
+        if draw.random() < 0.4:
+            callers.make_key()
+            schedule.add("keys", callers.end_key)
+        if draw.random() < 0.2:
+            schedule.add("erasure", callers.erase)
+        elif draw.random() < 0.4:
+            schedule.add("events", callers.publish)
+        try:
+            schedule.run()
+            schedule.now += QUIET_SECONDS
+            Checks(callers, seam).all()
+        except Exception as failure:
+            failure.add_note("\n".join([f"The course of seed {seed} (make soak SEED={seed}):", *schedule.course]))
+            raise

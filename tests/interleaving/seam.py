@@ -1,0 +1,234 @@
+"""What calls of AWS meet on their way, drawn from the seed of a schedule: faults, waits, and arriving late."""
+
+import json
+from calendar import timegm
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from functools import partial
+from time import strptime
+from typing import Any
+
+from moto.dynamodb.models.dynamo_type import DynamoType
+from outcomes.storage.connection import Connection, Reply
+
+from tests.faults import (
+    DAMAGED,
+    THROTTLED,
+    Fault,
+    Request,
+    Send,
+    answered,
+    cancelled,
+    error,
+    fine,
+    lost,
+    unreachable,
+    vanished,
+)
+from tests.interleaving.planted import Planted
+from tests.interleaving.schedule import BEGIN, Killed, Late, Schedule
+from tests.people import moto_tables
+
+MOST_SKEW = 300
+"""Seconds between a signature and the service's clock beyond which the service refuses."""
+
+TOKEN_SECONDS = 600
+"""Seconds for which a transaction that was done is not done again under its token:
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
+
+TROUBLED_SECONDS = 1800
+"""Seconds after which all goes well, so that everything comes to an end."""
+
+PAGE_ITEMS = 4
+"""Items on a page of a query, so that others go on between pages."""
+
+LATE = (0.2, 1.9, 2.5, 8, 40, 150, 299)
+"""Seconds after which a request arrives whose sender waits for two at most."""
+
+WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "BatchExecuteStatement"}
+STATEMENT_ERRORS = ("ThrottlingError", "InternalServerError", "TransactionConflict")
+BATCHES = {"BatchGetItem": "UnprocessedKeys", "BatchWriteItem": "UnprocessedItems"}
+
+PARTITION = DynamoType({"S": "42"})
+"""Of the user whose outcomes all is about."""
+
+
+class Seam:
+    """What stands between callers and AWS. post: AWS itself. planted: a fault that the code has not."""
+
+    def __init__(self, schedule: Schedule, post: Callable[..., Reply], planted: Planted | None = None) -> None:
+        self.schedule = schedule
+        self.real_post = post
+        self.planted = planted
+        # Few kinds of trouble, often: what it takes two of would hardly be met where all kinds come as they like.
+        self.trouble = schedule.random.choice((0.1, 0.25, 0.5))
+        draw = schedule.random
+        self.kinds = [
+            draw.choice(("late", "lost")),
+            *draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4)),
+        ]
+        self.done: dict[str, tuple[float, Reply]] = {}  # transactions, by their tokens
+        self.arrived: dict[str, float] = {}  # keys of OutcomesTable that were written, with when they first were
+        self.heard: list[Any] = []  # events that the bus took
+
+    def post(self, connection: Connection, headers: Mapping[str, str], body: bytes, until: float) -> Reply:
+        """Stand in the place of `Connection.post`."""
+        request = Request(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
+        if self.planted:
+            request = self.planted(request)
+        send = partial(self.serve, connection, headers, request)
+        caller = self.schedule.running
+        if caller is None:
+            return send()
+        if request.operation == "Query":
+            request.body.setdefault("Limit", PAGE_ITEMS)
+        self.schedule.stop()
+        if until <= self.schedule.now:
+            raise TimeoutError("no time left")
+        possible = self._possible(request.operation)
+        is_calm = self.schedule.now > BEGIN + TROUBLED_SECONDS
+        is_trouble = possible and not is_calm and self.schedule.random.random() < self.trouble
+        name = self.schedule.random.choice(possible) if is_trouble else "fine"
+        caller.trouble += name != "fine"
+        self.schedule.note(f"  {request.operation}: {name}")
+        try:
+            if name == "in_part":
+                part = self._some_statements if request.operation == "BatchExecuteStatement" else self._in_part
+                return part(request, partial(self.serve, connection, headers))
+            return FAULTS[name](request, send) if name in FAULTS else getattr(self, name)(request, send)
+        except TimeoutError:
+            self.schedule.stop(max(0, min(connection._read_seconds, until - self.schedule.now)))
+            raise
+
+    def serve(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
+        """Answer as AWS does, with its clock: what arrives too long after it was signed is refused."""
+        now = self.schedule.now
+        signed_at = timegm(strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
+        if connection.host.startswith("events."):
+            self.heard += [json.loads(entry["Detail"]) for entry in request.body["Entries"]]
+            reply = answered(200, {"Entries": [{"EventId": "1"} for _ in request.body["Entries"]]})
+        elif abs(now - signed_at) > MOST_SKEW:
+            reply = error("InvalidSignatureException")(request, lambda: answered(500, {}))
+        else:
+            reply = self._once(connection, headers, request)
+        return reply._replace(headers={**reply.headers, "date": formatdate(now, usegmt=True)})
+
+    def _once(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
+        """Do a transaction once under its token, which moto does not know."""
+        token = request.body.get("ClientRequestToken", "") if request.operation == "TransactWriteItems" else ""
+        at, reply = self.done.get(token, (0.0, None))
+        if reply and self.schedule.now - at < TOKEN_SECONDS:
+            return reply
+        reply = self.real_post(connection, headers, json.dumps(request.body).encode(), float("inf"))
+        if token and reply.status == 200:
+            self.done[token] = self.schedule.now, reply
+        if request.operation in WRITES:
+            for key in moto_tables()["OutcomesTable"].items.get(PARTITION, {}):
+                self.arrived.setdefault(key.value, self.schedule.now)
+        return reply
+
+    def _possible(self, operation: str) -> list[str]:
+        """List the kinds of trouble of this schedule that a call can meet."""
+        may_be = {*ANY}
+        if operation in WRITES:
+            may_be |= {*WRITTEN}
+        if operation in BATCHES or operation == "BatchExecuteStatement":
+            may_be.add("in_part")
+        if operation == "TransactWriteItems":
+            may_be |= {*TRANSACTED}
+        if operation == "PutEvents":
+            may_be = {"lost", "vanished", "throttled"}
+        return [kind for kind in self.kinds if kind in may_be]
+
+    def slowly_there(self, _request: Request, send: Send) -> Reply:
+        self.schedule.stop(self.schedule.random.uniform(0.1, 0.9))
+        return send()
+
+    def slowly_back(self, _request: Request, send: Send) -> Reply:
+        reply = send()
+        self.schedule.stop(self.schedule.random.uniform(0.1, 0.9))
+        return reply
+
+    def late(self, request: Request, send: Send) -> Reply:
+        """Let a request arrive some time after its sender has given up."""
+        at = self.schedule.now + self.schedule.random.choice(LATE)
+        sender = self.schedule.running
+        assert sender
+        self.schedule.late.append(Late(at, f"{request.operation} of {sender.name}", send))
+        raise TimeoutError("timed out")
+
+    def cancelled_by_one(self, code: str, request: Request, send: Send) -> Reply:
+        codes = ["None"] * len(request.body["TransactItems"])
+        codes[self.schedule.random.randrange(len(codes))] = code
+        return cancelled(*codes)(request, send)
+
+    def conflict_within(self, request: Request, send: Send) -> Reply:
+        return self.cancelled_by_one("TransactionConflict", request, send)
+
+    def throttled_within(self, request: Request, send: Send) -> Reply:
+        return self.cancelled_by_one("ThrottlingError", request, send)
+
+    def _in_part(self, request: Request, serve: Callable[[Request], Reply]) -> Reply:
+        """Do some of a batch, and leave the rest."""
+        [(table, asked)] = request.body["RequestItems"].items()
+        is_read = request.operation == "BatchGetItem"
+        each = asked["Keys"] if is_read else asked
+        done = self.schedule.random.randrange(len(each) + 1)
+
+        def of(part: list[Any]) -> dict[str, Any]:
+            return {table: asked | {"Keys": part} if is_read else part} if part else {}
+
+        if not done:
+            empty = {"Responses": {}, BATCHES[request.operation]: of(each)}
+            return answered(200, empty)
+        reply = serve(Request(request.operation, request.body | {"RequestItems": of(each[:done])}))
+        body = json.loads(reply.body) | {BATCHES[request.operation]: of(each[done:])}
+        return answered(reply.status, body)._replace(headers=reply.headers)
+
+    def _some_statements(self, request: Request, serve: Callable[[Request], Reply]) -> Reply:
+        """Execute some statements, or all, and answer some with an error; of a failure it may have been executed."""
+        draw = self.schedule.random
+        codes = [draw.choice((None, *STATEMENT_ERRORS)) for _ in request.body["Statements"]]
+        takes_effect = [code is None or (code == "InternalServerError" and draw.random() < 0.5) for code in codes]
+        statements = [each for each, done in zip(request.body["Statements"], takes_effect, strict=True) if done]
+        replies: list[Any] = []
+        if statements:
+            reply = serve(Request(request.operation, request.body | {"Statements": statements}))
+            replies = json.loads(reply.body)["Responses"]
+        responses = [
+            (replies.pop(0) if done else {}) | ({"Error": {"Code": code}} if code else {})
+            for code, done in zip(codes, takes_effect, strict=True)
+        ]
+        return answered(200, {"Responses": responses})
+
+
+def killed_before(_request: Request, _send: Send) -> Reply:
+    raise Killed
+
+
+def killed_after(_request: Request, send: Send) -> Reply:
+    send()
+    raise Killed
+
+
+def failed_after(request: Request, send: Send) -> Reply:
+    send()
+    return error("InternalServerError", status=500)(request, send)
+
+
+FAULTS: dict[str, Fault] = {
+    "fine": fine,
+    "lost": lost,
+    "vanished": vanished,
+    "unreachable": unreachable,
+    "throttled": error(THROTTLED),
+    "failed": error("InternalServerError", status=500),
+    "failed_after": failed_after,
+    "cut": DAMAGED["cut"],
+    "in_progress": error("TransactionInProgressException"),
+    "killed_before": killed_before,
+    "killed_after": killed_after,
+}
+ANY = ("slowly_there", "slowly_back", "vanished", "unreachable", "throttled", "failed", "cut", "killed_before")
+WRITTEN = ("late", "lost", "failed_after", "killed_after")
+TRANSACTED = ("conflict_within", "throttled_within", "in_progress")

@@ -1,0 +1,50 @@
+"""Whatever the order in which callers get on, whatever is lost or late: what was answered is there once, and true.
+
+SEEDS=5000 tries so many orders (`make soak`), SEED=4711 that one alone, which the message of a failure asks for.
+"""
+
+import os
+from typing import Any
+
+import pytest
+from outcomes.storage import totals
+
+from local import tables
+from tests.interleaving.planted import insert_over, without_condition
+from tests.interleaving.run import run
+
+SEEDS = int(os.environ.get("SEEDS") or 125)
+"""As many as take some eight seconds of a processor, with those of planted faults."""
+ONE = os.environ.get("SEED")
+TOGETHER = 25
+
+
+@pytest.mark.parametrize("first", [int(ONE)] if ONE else range(0, SEEDS, TOGETHER))
+def test_what_was_answered_is_there_once_and_true_in_any_order(template: Any, first: int) -> None:
+    for seed in range(first, first + 1 if ONE else min(first + TOGETHER, SEEDS)):
+        run(seed, template)
+
+
+PLANTED = {
+    "a correction goes by no version": (without_condition("OutcomesTable", "user_id", "Update"), 29),
+    "sums are kept at once": (None, 6),
+    "a key is remembered over one that is": (without_condition("IdempotencyTable", "key_sha256", "Put"), 2),
+    "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 26),
+    "an outcome is inserted over one that is": (None, 27),
+}
+"""Faults that the code has not, each with a seed that showed it lately: that one is tried first."""
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_fault_that_is_planted_is_found(template: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted, lately = PLANTED[fault]
+    if fault == "sums are kept at once":
+        monkeypatch.setattr(totals, "SETTLED_SECONDS", 0)
+    if fault == "an outcome is inserted over one that is":
+        monkeypatch.setattr(tables.Handler, "_inserted", insert_over)
+    for seed in [lately, *range(300)]:
+        try:
+            run(seed, template, planted)
+        except AssertionError:
+            return
+    pytest.fail(f"300 orders do not show that {fault}")
