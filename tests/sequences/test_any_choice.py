@@ -1,0 +1,161 @@
+"""Whatever filters are combined: lists, exports and summaries show what the plainest reading of the contract does."""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from io import StringIO
+from itertools import product
+from random import Random
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from outcomes.contract import instants, json_text
+
+from functions.export_outcomes import app as export_outcomes
+from functions.list_outcomes import app as list_outcomes
+from functions.summarize_outcomes import app as summarize_outcomes
+from tests.conftest import template_tables
+from tests.corrections import BODIES, OWNER, correct
+from tests.events import KEY, proxy_event
+from tests.oracle import Choice, Outcome, added_up, said, shown
+from tests.people import record
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+BEGIN = 1_774_656_000_000  # 2026-03-28T00:00:00Z: clocks change in Europe on the day after
+TYPES = ("deal_closed", "task_complete", "content_published")
+VALUES = (None, 0, 1, 2.5, -4, 0.1, 999_999_999_999_999)
+AGENTS = (None, 7, 8)
+STATUSES = ("recorded", "confirmed", "disputed", "void")
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns")
+BECOMES: dict[str, list[str]] = {
+    "recorded": [],
+    "amended": ["amend"],
+    "confirmed": ["confirm"],
+    "disputed": ["dispute"],
+    "upheld": ["dispute", "uphold"],
+    "void": ["void"],
+}
+
+
+@pytest.fixture(scope="module")
+def ledger(template: Any) -> Iterator[list[Outcome]]:
+    """Record some outcomes within four days, of every type, agent and status, and list them all."""
+    draw = Random(20)  # noqa: S311 - the same ones each time
+    with ExitStack() as stack:
+        stack.enter_context(template_tables(template))
+        at = BEGIN
+        stack.enter_context(patch.object(instants, "now", lambda: at))
+        every = list(product(TYPES, AGENTS, BECOMES))
+        draw.shuffle(every)
+        for type_, of, becomes in every:
+            at += draw.choice((1, 40 * MINUTE, 3 * HOUR + 1))
+            fields: Any = {"outcomeType": type_, "agentId": of, "valueUsd": draw.choice(VALUES)}
+            if draw.random() < 0.5:
+                fields["occurredAt"] = instants.text(at - draw.choice((0, 1, 7 * HOUR, DAY)))
+            id_ = record(42, title='Number "=1"', **fields)
+            for correction in BECOMES[becomes]:
+                body = dict(BODIES[correction])
+                if correction == "amend":
+                    body["changes"] = {"outcomeType": draw.choice(TYPES), "valueUsd": 17.25, "title": "Amended"}
+                by = OWNER if correction in {"confirm", "dispute"} else KEY
+                status, answer, _ = correct(id_, by, body)
+                assert status == 200, answer
+        record(43)
+        at = BEGIN + 10 * DAY
+        yield listed({"include": "ledger"}, 50)
+
+
+class Asked(NamedTuple):
+    """Everything that can be asked for at once."""
+
+    choice: Choice
+    ledger: bool
+    limit: int
+    zone: str
+    by: str
+
+
+def asked(outcomes: list[Outcome]) -> st.SearchStrategy[Asked]:
+    """Ask for anything, most of all from and until instants that something was recorded or happened at."""
+    told = [instants.read(each[name]) for each in outcomes for name in ("created_at", "occurred_at")]
+    midnights = [BEGIN + day * DAY - hours * HOUR for day in range(5) for hours in (0, 1, 2)]
+    moments = st.builds(int.__add__, st.sampled_from([*told, *midnights]), st.sampled_from([-1, 0, 1]))
+
+    def ask(first: int, second: int, **drawn: Any) -> Asked:
+        since, until = sorted((first, second + (first == second)))
+        also = {name: drawn.pop(name) for name in ("types", "agent", "statuses")}
+        return Asked(Choice(since=instants.text(since), until=instants.text(until), **also), **drawn)
+
+    def some(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
+        return st.lists(st.sampled_from(names), max_size=2, unique=True).map(tuple)
+
+    return st.builds(
+        ask,
+        moments,
+        moments,
+        types=some(TYPES),
+        agent=st.sampled_from((None, None, 7, 8, 9)),
+        statuses=some(STATUSES),
+        ledger=st.booleans(),
+        limit=st.sampled_from((1, 3, 50)),
+        zone=st.sampled_from(ZONES),
+        by=st.sampled_from(("day", "week", "month")),
+    )
+
+
+def test_lists_exports_and_summaries_show_what_was_chosen(ledger: list[Outcome]) -> None:
+    assert {(each["status"], each["agent_id"]) for each in ledger} == {(s, a) for s in STATUSES for a in AGENTS}
+
+    @settings(max_examples=90)
+    @given(asked(ledger))
+    def show(asked: Asked) -> None:
+        choice = asked.choice
+        query: dict[str, Any] = {"from": choice.since, "to": choice.until, "outcomeType": [*choice.types]}
+        query |= {} if choice.agent is None else {"agentId": str(choice.agent)}
+        query = {name: value for name, value in query.items() if value}
+
+        more: dict[str, Any] = {"status": [*choice.statuses]} if choice.statuses else {}
+        more |= {"include": "ledger"} if asked.ledger else {}
+        expected = shown(ledger, choice, with_void=asked.ledger or bool(choice.statuses))
+        assert ids(listed(query | more, asked.limit)) == ids(expected)
+
+        standing = shown(ledger, choice._replace(statuses=()), with_void=False)
+        lines = get(export_outcomes.handler, query | {"format": "ndjson"}).splitlines()
+        assert ids(map(json_text.read, lines)) == ids(standing)
+        rows = csv.DictReader(StringIO(get(export_outcomes.handler, query | {"format": "csv"}), newline=""))
+        assert ids(rows) == ids(standing)
+
+        summary = get(summarize_outcomes.handler, query | {"timezone": asked.zone, "by": asked.by})
+        assert said(json_text.read(summary), asked.by) == added_up(
+            ledger, choice._replace(statuses=()), asked.zone, asked.by
+        )
+
+    show()
+
+
+def listed(query: dict[str, Any], limit: int) -> list[Outcome]:
+    """List all that is asked for, so many on a page."""
+    found: list[Outcome] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = json_text.read(get(list_outcomes.handler, query | {"limit": str(limit)} | cursor))
+        found += page["outcomes"]
+        if page["next_cursor"] is None:
+            return found
+        cursor = {"cursor": page["next_cursor"]}
+
+
+def get(handler: Callable[[Any, None], Any], query: dict[str, Any]) -> str:
+    response = handler(proxy_event("GET", authorizer=OWNER, query=query), None)
+    assert response["statusCode"] == 200, response
+    body: str = response["body"]
+    return body
+
+
+def ids(outcomes: Any) -> list[str]:
+    return [each["id"] for each in outcomes]
