@@ -78,6 +78,7 @@ def test_what_is_sent_is_what_was_signed(
     network: Network, monkeypatch: pytest.MonkeyPatch, token: str | None, endpoint: str, host: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.delenv("AWS_SESSION_TOKEN")
     if token:
         monkeypatch.setenv("AWS_SESSION_TOKEN", token)
     with our_client(network) as client:
@@ -101,6 +102,7 @@ class TestCredentials:
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.delenv("AWS_SESSION_TOKEN")
         monkeypatch.setattr(signature, "_botocore_credentials", signature._botocore_credentials.__wrapped__)
 
     def test_are_those_of_lambdas_variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
