@@ -9,6 +9,7 @@ from importlib.machinery import SourcelessFileLoader
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .conftest import ROOT, Build, build
 
@@ -130,6 +131,14 @@ def test_a_build_can_only_be_deployed_for_its_architecture(built: Build) -> None
 
     assert parameter["Default"] == built.architecture
     assert parameter["AllowedValues"] == [built.architecture]
+
+
+def test_what_is_deployed_has_neither_anchors_nor_merge_keys(built: Build) -> None:
+    """CloudFormation takes none: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html"""
+    tokens = list(yaml.scan((built.folder / "template.yaml").read_text(), yaml.CSafeLoader))
+
+    assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]
+    assert not [token for token in tokens if isinstance(token, yaml.ScalarToken) and token.value == "<<"]
 
 
 def test_equal_input_gives_equal_bytes(arm64: Build, x86_64: Build) -> None:
