@@ -1,6 +1,7 @@
 """After any sequence of records, corrections and readers that die or race, a look shows what adding up all gives."""
 
 import json
+from binascii import a2b_base64, b2a_base64
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -73,7 +74,7 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             self.now = BEGIN
             self.clock = BEGIN  # of the host that records
             self.model: dict[str, dict[str, Any]] = {}
-            self.calls = 0
+            self.amended = 0
             self.meet: Callable[[Request, Send], Any] | None = None
             self.aws = ExitStack()
             self.aws.enter_context(template_tables(template))
@@ -142,7 +143,9 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             body = BODIES[type_]
             if type_ == "amend":
                 number = None if value is None else float(value)
-                body = body | {"changes": {"outcomeType": to, "agentId": agent, "valueUsd": number}}
+                self.amended += 1  # one that changes nothing is refused
+                title = f"Amended {self.amended}"
+                body = body | {"changes": {"title": title, "outcomeType": to, "agentId": agent, "valueUsd": number}}
                 body["changes"] |= {} if ago is None else {"occurredAt": instants.text(happened)}
             self.clock = self.now - lag * SECOND
             status, answer, _ = correct(id_, KEY if type_ in {"amend", "void", "uphold"} else OWNER, body)
@@ -164,6 +167,15 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             """Deploy another format, in which the text of this one says something else."""
             kept_text._WORDS = kept_text._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
             app.totals.rules = rules
+
+        @rule(which=st.integers(0, 50), length=st.integers(4, 24), garbage=st.sampled_from([b"", b"\0"]))
+        def a_row_is_damaged(self, which: int, length: int, garbage: bytes) -> None:
+            """Cut off what a row says, and have it go on with something else."""
+            rows = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
+            if kept := [row for row in rows if "sums" in row]:
+                row = kept[which % len(kept)]
+                row["sums"]["B"] = b2a_base64(a2b_base64(row["sums"]["B"])[:length] + garbage, newline=False).decode()
+                app.store.dynamodb.call("PutItem", {"TableName": "TotalsTable", "Item": row})
 
         @rule(
             zone=st.sampled_from(ZONES),
