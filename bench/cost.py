@@ -11,9 +11,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
 
+from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
-from outcomes.storage.export import csv_line
-from outcomes.storage.store import response_bytes
+from outcomes.ledger.export import csv_line
 
 from bench.outcome import answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units

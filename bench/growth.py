@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from botocore.session import get_session
 from moto.server import ThreadedMotoServer
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.store import OutcomeStore
 
 from bench.measure import ROOT
 from bench.outcome import USER_ID, stored

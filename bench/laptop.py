@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "layers" / "common"))
 
 import httpx  # noqa: E402 (after the place where the package lies)
-from outcomes.storage.store import new_item  # noqa: E402
+from outcomes.ledger.items import new_item  # noqa: E402
 
 from bench.outcome import API_KEY, OUTCOME, SESSION_SECRET, cookie, new_outcome, stored  # noqa: E402
 from local.data import STACK  # noqa: E402

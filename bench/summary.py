@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome
-from outcomes.storage.store import new_item
+from outcomes.ledger.items import new_item
 
 from bench.measure import Worker, function, handled
 from bench.storage import READ_UNIT_BYTES, item_bytes

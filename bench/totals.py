@@ -15,14 +15,15 @@ from resource import RUSAGE_SELF, getrusage
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
+from outcomes.aws.caller import Answer
 from outcomes.contract import instants, json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.period import Period
 from outcomes.errors import StillAddingUp
-from outcomes.storage import totals as kept
-from outcomes.storage.dynamodb import Answer
-from outcomes.storage.store import OutcomeStore, new_item
-from outcomes.storage.summary import Summary
+from outcomes.ledger.items import new_item
+from outcomes.ledger.store import OutcomeStore
+from outcomes.totals import materialized as kept
+from outcomes.totals.summary import Summary
 
 from bench.storage import READ_UNIT_BYTES, item_bytes, write_units
 from local.seed import outcomes

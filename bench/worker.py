@@ -38,7 +38,7 @@ def prepared(spec: dict[str, Any]) -> Callable[[], Any]:
 
         client: Any = boto3.client("dynamodb")
         return lambda: client.put_item(TableName=spec["table"], Item=spec["item"])
-    from outcomes.storage.store import OutcomeStore
+    from outcomes.ledger.store import OutcomeStore
 
     dynamodb, request = OutcomeStore(spec["table"]).dynamodb, {"TableName": spec["table"], "Item": spec["item"]}
     return lambda: {"statusCode": 200} | dynamodb.call("PutItem", request)  # which raises for any other

@@ -18,7 +18,7 @@ from outcomes.contract.corrections import CHANGES, HEAD, SOME_CHANGE, Correction
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.queries import EXPORT_FORMATS
-from outcomes.contract.standing import STATUSES
+from outcomes.contract.status import STATUSES
 from outcomes.edge.mcp import VERSIONS
 
 from local.template_text import parse_yaml

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 from moto.events.models import events_backends
-from outcomes.webhooks.signing import is_id, signed, signing_key
+from outcomes.events.webhooks.signing import is_id, signed, signing_key
 
 from local.backlog import Backlog
 from local.environment import ACCOUNT, REGION

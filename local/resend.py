@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.errors import StackError
 
 if TYPE_CHECKING:
-    from outcomes.storage.bus import Bus
-    from outcomes.storage.stream import Record
+    from outcomes.events.bus import Bus
+    from outcomes.events.stream import Record
 
 BATCH = 100  # as the template has it
 
@@ -48,7 +48,7 @@ def resend(stack: str) -> int:
             raise StackError(f"{name} tells no bus: it has no EventBusName")
         # The layer's caller knows no other way to a region.
         os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
-        from outcomes.storage.bus import Bus
+        from outcomes.events.bus import Bus
 
         bus = Bus(outputs["OutcomesTableName"], outputs["EventBusName"], name)
         return _resend(bus, outputs["KeysTableName"], outputs["KeptEventsBucketName"])
@@ -62,7 +62,7 @@ def _outputs(stack: str) -> tuple[str, dict[str, str]]:
 
 
 def _resend(bus: "Bus", keys_table: str, bucket: str) -> int:
-    from outcomes.storage.kept_events import records_of
+    from outcomes.events.dead_letters import records_of
 
     s3 = boto3.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
@@ -89,14 +89,14 @@ def _resend(bus: "Bus", keys_table: str, bucket: str) -> int:
 
 def _tell(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[str], list[str]]:
     """Tell what records say. Returns the types of what was told, and why others could not be."""
+    from outcomes.aws.errors import CallFailed
     from outcomes.errors import Busy
-    from outcomes.storage.dynamodb import CallFailed
 
     types: list[str] = []
     unknown: list[str] = []
     for batch in batched(records, BATCH, strict=False):
         try:
-            told = bus.tell(_still_there(bus, keys_table, list(batch)))
+            told = bus.publish(_still_there(bus, keys_table, list(batch)))
         except (Busy, CallFailed, TimeoutError) as error:
             raise StackError(f"outcomes cannot be read: {error}") from error
         if told.first_left is not None:
@@ -108,7 +108,7 @@ def _tell(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[st
 
 def _still_there(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[Record]":
     """Leave out records of outcomes that were erased, and of agent keys of users who were."""
-    from outcomes.storage.attempts import Deadline, read_items
+    from outcomes.aws.backoff import Deadline, read_items
 
     places = [_place(keys_table, bus.table, record) for record in records]
     there: set[str] = set()
@@ -124,7 +124,7 @@ def _place(keys_table: str, outcomes_table: str, record: "Record") -> "tuple[str
 
     A key that was revoked is gone, but not its user's row.
     """
-    from outcomes.storage.agent_keys import user_row_id
+    from outcomes.keys.agent_keys import user_row_id
 
     match record["dynamodb"]:
         case {"Keys": {"user_id": _, "created_at": _} as key}:

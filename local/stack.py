@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from outcomes.webhooks.signing import PREFIX
+from outcomes.events.webhooks.signing import PREFIX
 
 from local import bus, demo, event_sources
 from local.aws import Aws

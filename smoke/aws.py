@@ -15,9 +15,9 @@ from outcomes.contract.key_text import is_id
 from outcomes.contract.limits import MAX_ID
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.storage.agent_keys import user_row_id
-from outcomes.storage.corrections import correction_hash
-from outcomes.storage.ledger import idempotency_hash
+from outcomes.keys.agent_keys import user_row_id
+from outcomes.ledger.corrections import correction_hash
+from outcomes.ledger.idempotent_writes import idempotency_hash
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -15,7 +15,7 @@ from botocore.session import get_session
 # Before any client is made: into those that are older moto does not get.
 from moto.core.base_backend import BackendDict
 from moto.core.models import botocore_stubber
-from outcomes.storage.connection import Connection, Reply
+from outcomes.aws.connection import Connection, Reply
 
 from local import tables
 

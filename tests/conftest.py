@@ -81,7 +81,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let calls be attempted again at once."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
-        monkeypatch.setattr(f"outcomes.storage.dynamodb.{pause}", 0)
+        monkeypatch.setattr(f"outcomes.aws.caller.{pause}", 0)
 
 
 @pytest.fixture

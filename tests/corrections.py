@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from outcomes.contract.models import NewOutcome
-from outcomes.storage.store import new_item
+from outcomes.ledger.items import new_item
 
 from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome

@@ -7,8 +7,13 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from outcomes.storage.connection import NotSent, Reply
-from outcomes.storage.dynamodb import SQS, DynamoDB, EventBridge, SecretsManager
+from outcomes.aws.connection import NotSent, Reply
+from outcomes.aws.services import (
+    SQS,
+    DynamoDB,
+    EventBridge,
+    SecretsManager,
+)
 
 THROTTLED = "ProvisionedThroughputExceededException"
 DENIED = "AccessDeniedException"

@@ -9,8 +9,8 @@ from moto.dynamodb.models import dynamodb_backends
 from outcomes.auth.sessions import token_sha256
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
-from outcomes.storage import kept_text
-from outcomes.storage.agent_keys import AgentKeys
+from outcomes.keys.agent_keys import AgentKeys
+from outcomes.totals import codec
 
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
@@ -75,8 +75,8 @@ def keep_sums(user_id: int) -> None:
         {
             "stretch": {"S": "Europe/Berlin#1775080800000"},
             "end": {"N": "1775167200000"},
-            "rules": {"S": f"{kept_text.FORMAT} 2026a 1"},
-            "sums": {"B": kept_text.write(sums)[0]},
+            "rules": {"S": f"{codec.FORMAT} 2026a 1"},
+            "sums": {"B": codec.write(sums)[0]},
         },
         {"stretch": {"S": "zones#2026-04-02"}, "zones": {"SS": ["Europe/Berlin"]}, "expires_at": {"N": str(LATER)}},
     ]

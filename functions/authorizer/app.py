@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
     from outcomes.auth.sessions import Sessions
-    from outcomes.storage.agent_keys import AgentKey, AgentKeys
+    from outcomes.keys.agent_keys import AgentKey, AgentKeys
 
     type Event = dict[str, Any]
     type Policy = dict[str, Any]
@@ -72,8 +72,8 @@ def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
 
     if key_text.read_id(text) is None:
         return None
+    from outcomes.aws.errors import CallFailed
     from outcomes.errors import Busy
-    from outcomes.storage.dynamodb import CallFailed
 
     try:
         key = _agent_keys().authenticate(text, until)
@@ -103,7 +103,7 @@ def _bounds(key: "AgentKey") -> dict[str, str]:
 @cache
 def _agent_keys() -> "AgentKeys":
     """Make the table's caller with the first agent key that comes, and keep it, for its connection."""
-    from outcomes.storage.agent_keys import AUTHORIZER_LIMITS, AgentKeys
+    from outcomes.keys.agent_keys import AUTHORIZER_LIMITS, AgentKeys
 
     return AgentKeys(KEYS_TABLE, AUTHORIZER_LIMITS)
 

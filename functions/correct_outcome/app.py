@@ -5,9 +5,9 @@ import os
 from outcomes.contract.caller import Caller
 from outcomes.contract.corrections import Correction
 from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok, path_parameter
-from outcomes.storage import ulid
-from outcomes.storage.corrections import Corrections
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger import ulid
+from outcomes.ledger.corrections import Corrections
+from outcomes.ledger.store import OutcomeStore
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 

@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
+from outcomes.aws.errors import CallFailed
 from outcomes.edge.observability import count_webhook, logger
 from outcomes.errors import Busy
-from outcomes.storage.dynamodb import CallFailed
-from outcomes.webhooks.delivery import Queue, SigningKeys, deliver
-from outcomes.webhooks.receiver import Receiver
+from outcomes.events.webhooks.delivery import Queue, SigningKeys, deliver
+from outcomes.events.webhooks.receiver import Receiver
 
 receiver = Receiver(os.environ["WEBHOOK_URL"])
 keys = SigningKeys(os.environ["WEBHOOK_SECRET_ARN"])

@@ -10,8 +10,8 @@ from typing import Any
 
 from outcomes.contract.limits import MAX_ID
 from outcomes.errors import BadRequest
-from outcomes.storage.erasure import Erasures
-from outcomes.storage.holdings import Bounds, Tables
+from outcomes.privacy.data_sources import Bounds, Tables
+from outcomes.privacy.erasure import Erasures
 
 erasures = Erasures(
     os.environ["ERASURES_TABLE"],

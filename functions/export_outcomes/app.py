@@ -7,8 +7,8 @@ from outcomes.contract import queries
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list
 from outcomes.errors import Unauthorized
-from outcomes.storage.export import export
-from outcomes.storage.store import Filters, OutcomeStore
+from outcomes.ledger.export import export
+from outcomes.ledger.store import Filters, OutcomeStore
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 

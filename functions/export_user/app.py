@@ -9,8 +9,8 @@ from typing import Any
 
 from outcomes.contract.limits import MAX_ID
 from outcomes.errors import BadRequest
-from outcomes.storage.access import Access
-from outcomes.storage.holdings import Bounds, Tables
+from outcomes.privacy.access import Access
+from outcomes.privacy.data_sources import Bounds, Tables
 
 access = Access(
     Tables(

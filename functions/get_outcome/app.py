@@ -5,8 +5,8 @@ import os
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import Event, Response, endpoint, ok, path_parameter
 from outcomes.errors import Unauthorized
-from outcomes.storage.corrections import read_history
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.corrections import read_history
+from outcomes.ledger.store import OutcomeStore
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 

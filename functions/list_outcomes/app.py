@@ -8,7 +8,7 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
 from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list
 from outcomes.errors import Unauthorized
-from outcomes.storage.store import Filters, OutcomeStore
+from outcomes.ledger.store import Filters, OutcomeStore
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 

@@ -20,7 +20,7 @@ from outcomes.edge.api import (
     query,
 )
 from outcomes.errors import BadRequest, Fault, Forbidden, NotFound, Unauthorized
-from outcomes.storage.agent_keys import AgentKeys
+from outcomes.keys.agent_keys import AgentKeys
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 

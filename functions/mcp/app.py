@@ -8,21 +8,21 @@ from outcomes.contract import tools
 from outcomes.contract.caller import Caller
 from outcomes.contract.corrections import Correction
 from outcomes.contract.json_text import compact, string
-from outcomes.edge import mcp
+from outcomes.edge import mcp, recording
 from outcomes.edge.api import Event, Response, endpoint, log_failures
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import Forbidden
-from outcomes.storage import recording, ulid
-from outcomes.storage.corrections import Corrections
-from outcomes.storage.ledger import Entry, Ledger
-from outcomes.storage.store import Filters, OutcomeStore
+from outcomes.ledger import ulid
+from outcomes.ledger.corrections import Corrections
+from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter
+from outcomes.ledger.store import Filters, OutcomeStore
 
 ORIGINS = os.environ["DASHBOARD_ORIGINS"]
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TOTALS_TABLE, TOTALS_EDITION = os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"]
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
-ledger = Ledger(store, os.environ["IDEMPOTENCY_TABLE"])
+ledger = IdempotentWriter(store, os.environ["IDEMPOTENCY_TABLE"])
 corrections = Corrections(store, os.environ["IDEMPOTENCY_TABLE"])
 
 
@@ -86,8 +86,8 @@ def _list(caller: Caller, sent: dict[str, list[str]]) -> str:
 
 
 def _summarize(caller: Caller, sent: dict[str, list[str]]) -> str:
-    from outcomes.storage.summary import Summary
-    from outcomes.storage.totals import Totals
+    from outcomes.totals.materialized import Totals
+    from outcomes.totals.summary import Summary
 
     summary, previous = Summary.from_query(*_parameters(sent))
     totals = Totals(store, TOTALS_TABLE, TOTALS_EDITION)

@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 from outcomes.edge.observability import count_told, logger
-from outcomes.storage.bus import Bus
-from outcomes.storage.kept_events import keep
+from outcomes.events.bus import Bus
+from outcomes.events.dead_letters import keep
 
 bus = Bus(os.environ["OUTCOMES_TABLE"], os.environ["EVENT_BUS"], os.environ["EVENT_SOURCE"])
 KEPT_EVENTS_BUCKET = os.environ["KEPT_EVENTS_BUCKET"]
@@ -18,7 +18,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     Whatever is raised: the whole batch is to be given again.
     """
-    told = bus.tell(event["Records"])
+    told = bus.publish(event["Records"])
     count_told(told.types)
     for record, why in told.unknown:
         keep(KEPT_EVENTS_BUCKET, record)

@@ -7,6 +7,7 @@ from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_BATCH_BYTES, MAX_BATCH_OUTCOMES
+from outcomes.edge import recording
 from outcomes.edge.api import (
     Event,
     Response,
@@ -20,13 +21,12 @@ from outcomes.edge.api import (
 )
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import BadRequest, Fault
-from outcomes.storage import recording
-from outcomes.storage.ledger import Entry, Ledger
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter
+from outcomes.ledger.store import OutcomeStore
 
 BATCH_FIELDS = {"outcomes"}
 
-ledger = Ledger(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
+ledger = IdempotentWriter(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
 
 
 @endpoint(failure="Failed to record outcomes", origins=os.environ["DASHBOARD_ORIGINS"])

@@ -5,14 +5,14 @@ import os
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NEW_OUTCOME
+from outcomes.edge import recording
 from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok
 from outcomes.edge.observability import count_recorded
-from outcomes.storage import recording
-from outcomes.storage.ledger import Ledger, Recorded
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded
+from outcomes.ledger.store import OutcomeStore
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
-ledger = Ledger(store, os.environ["IDEMPOTENCY_TABLE"])
+ledger = IdempotentWriter(store, os.environ["IDEMPOTENCY_TABLE"])
 
 
 @endpoint(failure=recording.FAILURE, origins=os.environ["DASHBOARD_ORIGINS"])

@@ -6,9 +6,9 @@ from functools import partial
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list
 from outcomes.errors import Unauthorized
-from outcomes.storage.store import OutcomeStore
-from outcomes.storage.summary import Summary
-from outcomes.storage.totals import Totals
+from outcomes.ledger.store import OutcomeStore
+from outcomes.totals.materialized import Totals
+from outcomes.totals.summary import Summary
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 totals = Totals(store, os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"])

@@ -13,7 +13,7 @@ from outcomes.auth.keys import fingerprint
 from outcomes.contract import instants, key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.storage.agent_keys import AgentKeys
+from outcomes.keys.agent_keys import AgentKeys
 
 from functions.list_outcomes import app as list_outcomes
 from functions.manage_keys import app as manage_keys
@@ -308,4 +308,4 @@ def test_junk_does_not_even_load_what_looks_keys_up() -> None:
     answer, *loaded = done.stderr.split()
     assert answer == "Unauthorized"
     assert "outcomes.contract.key_text" in loaded
-    assert not {module for module in loaded if module.startswith("outcomes.storage")}
+    assert not {module for module in loaded if module.startswith(("outcomes.aws", "outcomes.keys", "outcomes.ledger"))}

@@ -22,8 +22,8 @@ from outcomes.auth.sessions import (
     StoredSessions,
     encryption_key,
 )
+from outcomes.aws.connection import Reply
 from outcomes.contract import instants
-from outcomes.storage.connection import Reply
 
 from local.session_cookies import KINDS, LIFETIME_SECONDS, encrypted_cookie, mint, stored_row
 from tests.auth.conftest import NOON, REAL_COOKIES, SECRET, Clock

@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 import pytest
 from outcomes.contract.caller import Caller
-from outcomes.storage.ledger import Entry, Ledger, idempotency_hash
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter, idempotency_hash
+from outcomes.ledger.store import OutcomeStore
 
 from bench import cost
 from bench.outcome import new_outcome, remembered
@@ -34,7 +34,7 @@ def test_a_price_goes_into_the_sum() -> None:
 def test_what_is_remembered_of_a_key_is_counted_as_it_is_stored(tables: dict[str, str]) -> None:
     store = OutcomeStore(tables["OutcomesTable"])
     hash_ = idempotency_hash(Caller(), new_outcome(), "renewal-4711")
-    Ledger(store, tables["IdempotencyTable"]).record(Entry(new_outcome(), hash_, "key"))
+    IdempotentWriter(store, tables["IdempotencyTable"]).record(Entry(new_outcome(), hash_, "key"))
     [row] = boto3.client("dynamodb").scan(TableName=tables["IdempotencyTable"])["Items"]
 
     assert row.keys() == remembered().keys()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.store import OutcomeStore
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browsers import chromium, wait_until

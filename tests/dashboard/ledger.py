@@ -7,7 +7,7 @@ import httpx
 import simplejson
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.store import OutcomeStore
 from playwright.sync_api import BrowserContext
 
 from local.seed import outcomes

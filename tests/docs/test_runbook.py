@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from outcomes.contract import instants
 from outcomes.contract.agent_keys import NewAgentKey
-from outcomes.storage.agent_keys import AgentKeys
+from outcomes.keys.agent_keys import AgentKeys
 
 from tests.aws import aws_client
 

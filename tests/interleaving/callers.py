@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
+from outcomes.aws.errors import CallFailed
+from outcomes.aws.services import DynamoDB, EventBridge
 from outcomes.contract import instants, json_text
 from outcomes.errors import Busy
-from outcomes.storage.agent_keys import AUTHORIZER_LIMITS, AgentKeys
-from outcomes.storage.dynamodb import CallFailed, DynamoDB, EventBridge
+from outcomes.keys.agent_keys import AUTHORIZER_LIMITS, AgentKeys
 
 from functions.correct_outcome import app as correct_outcome
 from functions.erase_user import app as erase_user

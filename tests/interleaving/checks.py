@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import Any
 
+from outcomes.aws.caller import MAX_AGE
 from outcomes.contract import instants, json_text
-from outcomes.storage.dynamodb import MAX_AGE
-from outcomes.storage.stream import event_of
+from outcomes.events.stream import event_of
 
 from functions.export_outcomes import app as export_outcomes
 from functions.get_outcome import app as get_outcome

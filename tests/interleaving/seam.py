@@ -9,7 +9,7 @@ from time import strptime
 from typing import Any
 
 from moto.dynamodb.models.dynamo_type import DynamoType
-from outcomes.storage.connection import Connection, Reply
+from outcomes.aws.connection import Connection, Reply
 
 from tests.faults import (
     DAMAGED,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from outcomes.storage.dynamodb import Limits
+from outcomes.aws.caller import Limits
 
 from tests.events import KEY, proxy_event
 from tests.local.stacks import ROOT, Stack
@@ -87,7 +87,7 @@ def recording(stack: Stack, proxy: Proxy, function: str, limits: Limits) -> Iter
     tables = {f"{name}_TABLE": stack.tables[f"{name.title()}Table"] for name in ("OUTCOMES", "IDEMPOTENCY")}
     with (
         patch.dict(os.environ, {"AWS_ENDPOINT_URL": proxy.url, **tables}),
-        patch("outcomes.storage.store.LIMITS", limits),
+        patch("outcomes.ledger.store.LIMITS", limits),
     ):
         spec = spec_from_file_location("app", ROOT / "functions" / function / "app.py")
         assert spec

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 from outcomes.contract import instants
-from outcomes.storage.entries import Entries
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.entries import Entries
+from outcomes.ledger.store import OutcomeStore
 
 from functions.correct_outcome import app as correct_outcome
 from functions.record_outcome import app as record_outcome
@@ -70,7 +70,7 @@ def happened(user_id: int) -> list[str]:
     entries = Entries(OutcomeStore("OutcomesTable").dynamodb, "OutcomesTable", user_id, lambda: None)
     recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
     # That of an outcome is that it stands; whatever corrects one has others.
-    return [entry.effects[0].occurred_at for entry in recorded if [one.tally for one in entry.effects] == ["standing"]]
+    return [entry.deltas[0].occurred_at for entry in recorded if [one.tally for one in entry.deltas] == ["standing"]]
 
 
 def test_a_user_is_seeded_once(api: Api, file: Path, capsys: pytest.CaptureFixture[str]) -> None:

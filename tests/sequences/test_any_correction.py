@@ -11,9 +11,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from outcomes.aws.services import DynamoDB
 from outcomes.contract.limits import MAX_CORRECTIONS
-from outcomes.storage.dynamodb import DynamoDB
-from outcomes.storage.store import LIMITS
+from outcomes.ledger.store import LIMITS
 
 from functions.correct_outcome import app as correct_outcome
 from functions.list_outcomes import app as list_outcomes

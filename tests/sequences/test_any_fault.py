@@ -13,10 +13,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from outcomes.aws.connection import Reply
+from outcomes.aws.services import DynamoDB
 from outcomes.contract import json_text
-from outcomes.storage.connection import Reply
-from outcomes.storage.dynamodb import DynamoDB
-from outcomes.storage.store import LIMITS
+from outcomes.ledger.store import LIMITS
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
@@ -86,7 +86,7 @@ TROUBLE = st.lists(
 def test_nothing_is_lost_or_doubled(template: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()  # a second with each look at the clock, whatever the machine is busy with
     attempts = SimpleNamespace(monotonic=lambda: next(ticks), sleep=lambda _seconds: None)
-    monkeypatch.setattr("outcomes.storage.attempts.time", attempts)  # and not of whoever adds up
+    monkeypatch.setattr("outcomes.aws.backoff.time", attempts)  # and not of whoever adds up
 
     class AnyFault(RuleBasedStateMachine):
         """A user's feed, beside a model of what it should hold, which goes by the answers alone."""

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from outcomes.contract import instants
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.errors import Busy, NotFound, TooManyKeys
-from outcomes.storage.agent_keys import AgentKeys
+from outcomes.keys.agent_keys import AgentKeys
 
 from tests.conftest import template_tables
 from tests.faults import Fault, cancelled, faulty, fine, lost, unreachable
@@ -46,7 +46,7 @@ class Known:
 
 @pytest.mark.usefixtures("no_waiting")
 def test_after_anything_exactly_the_keys_that_should_work_do(template: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.agent_keys.MAX_KEYS", MAX_KEYS)
+    monkeypatch.setattr("outcomes.keys.agent_keys.MAX_KEYS", MAX_KEYS)
 
     class AnyKeys(RuleBasedStateMachine):
         """The table of keys, beside a model of what it should hold."""

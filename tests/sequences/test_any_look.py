@@ -15,11 +15,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule, run_state_machine_as_test
+from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
-from outcomes.storage import kept_text, totals
-from outcomes.storage.dynamodb import DynamoDB
-from outcomes.storage.store import LIMITS
+from outcomes.ledger.store import LIMITS
+from outcomes.totals import codec, materialized
 
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
@@ -80,10 +80,10 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             self.aws.enter_context(template_tables(template))
             self.aws.enter_context(patch.object(instants, "now", lambda: self.clock))
             for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):
-                self.aws.enter_context(patch.object(totals, name, value))
-            self.aws.enter_context(patch.object(kept_text, "PART_CHARACTERS", 40))
+                self.aws.enter_context(patch.object(materialized, name, value))
+            self.aws.enter_context(patch.object(codec, "PART_CHARACTERS", 40))
             self.aws.enter_context(patch.object(app.totals, "rules", "1"))
-            self.aws.enter_context(patch.object(kept_text, "_WORDS", kept_text._WORDS + b"1"))
+            self.aws.enter_context(patch.object(codec, "_WORDS", codec._WORDS + b"1"))
             for store in (app.store, correct_outcome.corrections.store):
                 store.dynamodb = DynamoDB(LIMITS)
             self.aws.enter_context(patch.object(app.store.dynamodb.connection, "post", self.post))
@@ -165,7 +165,7 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
         @rule(rules=st.sampled_from(["1", "22"]))
         def rules_change(self, rules: str) -> None:
             """Deploy another format, in which the text of this one says something else."""
-            kept_text._WORDS = kept_text._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
+            codec._WORDS = codec._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
             app.totals.rules = rules
 
         @rule(which=st.integers(0, 50), length=st.integers(4, 24), garbage=st.sampled_from([b"", b"\0"]))
@@ -222,7 +222,7 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
 
         @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), looks=st.integers(1, 6))
         def readers_have_no_time(self, zone: str, days: int, looks: int) -> None:
-            with patch.object(totals, "LOOK_SECONDS", -1), patch.object(totals, "MORE_SECONDS", 100):
+            with patch.object(materialized, "LOOK_SECONDS", -1), patch.object(materialized, "MORE_SECONDS", 100):
                 for _ in range(looks):
                     status, body = self.read(zone, days, 0)
                     if status == 200:

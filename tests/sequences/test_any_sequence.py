@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from outcomes.aws.services import DynamoDB
 from outcomes.contract import json_text
-from outcomes.storage.dynamodb import DynamoDB
-from outcomes.storage.store import LIMITS
+from outcomes.ledger.store import LIMITS
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch

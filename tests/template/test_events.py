@@ -145,11 +145,12 @@ def test_what_is_kept_is_for_nobody_else_and_not_for_ever(complete: Deployment) 
 
 
 def test_the_function_has_time_for_its_last_call(complete: Deployment) -> None:
-    from outcomes.storage import attempts, bus
+    from outcomes.aws import backoff
+    from outcomes.events import bus
 
     timeout = int(complete.of("AWS::Lambda::Function")[FUNCTION]["Timeout"])
     # One read, one call after the last that may begin, and what is kept.
-    assert attempts.RETRY_SECONDS + bus.LIMITS.total + 2 < timeout
+    assert backoff.RETRY_SECONDS + bus.LIMITS.total + 2 < timeout
 
 
 # ── Seeing ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 from outcomes.auth import sessions
+from outcomes.aws import backoff, caller
 from outcomes.contract import limits
 from outcomes.edge import mcp
 from outcomes.edge.observability import count_busy
-from outcomes.storage import agent_keys, attempts, dynamodb, holdings, store, totals
+from outcomes.keys import agent_keys
+from outcomes.ledger import store
+from outcomes.privacy import data_sources
+from outcomes.totals import materialized
 
 from local.configuration import configured
 from local.errors import StackError
@@ -147,20 +151,20 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     call = store.LIMITS.total
 
     assert sessions.LIMITS.total < timeout["AuthorizerFunction"]
-    assert attempts.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
-    assert attempts.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
-    assert attempts.RETRY_SECONDS + call < timeout["CorrectOutcomeFunction"]
-    assert attempts.RETRY_SECONDS + call < timeout["GetOutcomeFunction"]
+    assert backoff.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
+    assert backoff.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
+    assert backoff.RETRY_SECONDS + call < timeout["CorrectOutcomeFunction"]
+    assert backoff.RETRY_SECONDS + call < timeout["GetOutcomeFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]
     assert store.PAGE_SECONDS + call < timeout["ExportOutcomesFunction"]
-    assert totals.LOOK_SECONDS + call + totals.KEEP_SECONDS < timeout["SummarizeOutcomesFunction"]
-    assert totals.LOOK_SECONDS + totals.MORE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
-    assert mcp.BATCH_SECONDS + totals.LOOK_SECONDS + call + totals.KEEP_SECONDS <= timeout["McpFunction"]
-    assert mcp.BATCH_SECONDS + totals.LOOK_SECONDS + totals.MORE_SECONDS + call <= timeout["McpFunction"]
-    assert attempts.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
+    assert materialized.LOOK_SECONDS + call + materialized.KEEP_SECONDS < timeout["SummarizeOutcomesFunction"]
+    assert materialized.LOOK_SECONDS + materialized.MORE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
+    assert mcp.BATCH_SECONDS + materialized.LOOK_SECONDS + call + materialized.KEEP_SECONDS <= timeout["McpFunction"]
+    assert mcp.BATCH_SECONDS + materialized.LOOK_SECONDS + materialized.MORE_SECONDS + call <= timeout["McpFunction"]
+    assert backoff.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
     assert agent_keys.AUTHORIZER_LIMITS.total < timeout["AuthorizerFunction"]
     for function in BY_RIGHTS_ONLY:
-        assert holdings.PORTION_SECONDS + holdings.LIMITS.total < timeout[function] <= AWS_CLI_WAITS_SECONDS
+        assert data_sources.PORTION_SECONDS + data_sources.LIMITS.total < timeout[function] <= AWS_CLI_WAITS_SECONDS
         del timeout[function]
     assert max(timeout.values()) < API_GATEWAY_GIVES_UP_SECONDS
 
@@ -175,7 +179,7 @@ def test_an_erasure_waits_until_whatever_was_let_in_before_has_been_written(depl
     takes = 300
     settle = int(functions["EraseUserFunction"]["Environment"]["Variables"]["SETTLE_SECONDS"])
 
-    assert takes > dynamodb.MAX_SKEW
+    assert takes > caller.MAX_SKEW
     assert API_GATEWAY_GIVES_UP_SECONDS + longest + 2 * takes + 120 < settle
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from outcomes.contract import events
-from outcomes.webhooks import delivery, receiver
-from outcomes.webhooks.receiver import Receiver
-from outcomes.webhooks.signing import signing_key
+from outcomes.events.webhooks import delivery, receiver
+from outcomes.events.webhooks.receiver import Receiver
+from outcomes.events.webhooks.signing import signing_key
 
 from local.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE

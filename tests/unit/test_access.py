@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.aws.services import DynamoDB
 from outcomes.contract import json_text
-from outcomes.storage import holdings
-from outcomes.storage.dynamodb import DynamoDB
+from outcomes.privacy import data_sources
 
 from functions.export_user import app
 from tests.aws import aws_client
@@ -35,7 +35,7 @@ def lives(template: Any) -> dict[str, Any]:
 def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
     assert tables.keys() == lives.keys()
     restore(lives)
-    app.access.dynamodb = DynamoDB(holdings.LIMITS)
+    app.access.dynamodb = DynamoDB(data_sources.LIMITS)
 
 
 def pages(user_id: int = 42) -> list[dict[str, Any]]:
@@ -167,7 +167,7 @@ def test_nothing_that_opens_anything_is_in_it() -> None:
 
 def test_it_reads_on_where_a_response_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lines()
-    monkeypatch.setattr("outcomes.storage.access.MAX_RESPONSE_BYTES", 1000)
+    monkeypatch.setattr("outcomes.privacy.access.MAX_RESPONSE_BYTES", 1000)
     assert len(pages()) > 3
     assert [{**each, "sums": None} for each in lines()] == [{**each, "sums": None} for each in whole]
 
@@ -175,7 +175,7 @@ def test_it_reads_on_where_a_response_is_full(monkeypatch: pytest.MonkeyPatch) -
 def test_it_reads_on_where_a_portion_has_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lines()
     ticks = iter(range(0, 10**9, 16))  # there is time for one call
-    monkeypatch.setattr("outcomes.storage.holdings.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert len(pages()) > 3
     assert lines() == whole
 

@@ -5,14 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.aws.connection import Reply
+from outcomes.aws.errors import CallFailed, ServiceError
 from outcomes.contract import instants, key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
 from outcomes.contract.limits import MAX_KEYS
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
-from outcomes.storage.agent_keys import AgentKey, AgentKeys
-from outcomes.storage.connection import Reply
-from outcomes.storage.dynamodb import CallFailed, ServiceError
+from outcomes.keys.agent_keys import AgentKey, AgentKeys
 
 from tests.aws import aws_client
 from tests.faults import (
@@ -277,7 +277,7 @@ class TestKeysOfAUser:
     def test_that_cannot_all_be_read_in_time_are_not_half_a_list(
         self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0)
+        monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0)
         for _ in range(2):
             keys.create(WANTED, "session")
 
@@ -414,7 +414,7 @@ class TestTrouble:
 
     def test_that_others_make_for_ever_is_told(self, keys: AgentKeys, monkeypatch: pytest.MonkeyPatch) -> None:
         _, key = keys.create(WANTED, "session")
-        monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0)
+        monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0)
         conflict = cancelled("TransactionConflict", "None")
         with faulty(keys.dynamodb, "TransactWriteItems", conflict):
             with pytest.raises(Contended):
@@ -448,7 +448,7 @@ class TestTrouble:
     def test_with_others_after_a_lost_answer_is_not_called_nothing_done(
         self, keys: AgentKeys, then: list[Fault], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
+        monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
         conflict = cancelled("TransactionConflict", "None")
         with faulty(keys.dynamodb, "TransactWriteItems", vanished, conflict, *then), pytest.raises(CallFailed):
             keys.create(WANTED, "session")

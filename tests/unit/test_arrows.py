@@ -14,12 +14,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYER = "layers/common/outcomes"
 
-ROOMS = "In the layer, auth, edge and webhooks stand on storage, that on contract, all on errors"
-EDGE = "What speaks HTTP with callers (edge) knows nothing of storage"
+ROOMS = "A room of the layer imports only rooms below it"
+EDGE = "Of the edge, only recording knows the ledger"
 CONTRACT = "The contract knows pydantic's engine and the standard library only"
 FUNCTIONS = "Functions never import each other"
 AT_HOME = "Nothing that is deployed imports local, tests or what else stays at home"
-AWS = "Only storage.dynamodb reaches AWS, and only webhooks reach farther"
+AWS = "Only the room aws reaches AWS, and only webhooks reach farther"
 ENVIRONMENT = "Environment variables are read in a function's app.py: hand the value on from there."
 
 ENGINE = {"pydantic_core", "typing_extensions"}
@@ -32,17 +32,17 @@ BREACHES = [
     (f"{LAYER}/contract/models.py", "import os; os.environ['OUTCOMES_TABLE']", ENVIRONMENT),
     (f"{LAYER}/contract/period.py", "from os import getenv", ENVIRONMENT),
     (f"{LAYER}/contract/limits.py", "from aws_lambda_powertools import Logger", CONTRACT),
-    (f"{LAYER}/contract/queries.py", "from outcomes.storage import ulid", ROOMS),
+    (f"{LAYER}/contract/queries.py", "from outcomes.ledger import ulid", ROOMS),
     (f"{LAYER}/contract/rules.py", "from pydantic import BaseModel", CONTRACT),
     (f"{LAYER}/contract/json_text.py", "def lazily(): import urllib.request", AWS),
     (f"{LAYER}/errors.py", "from outcomes.contract import limits", ROOMS),
     (f"{LAYER}/edge/headers.py", "from outcomes.auth import keys", ROOMS),
-    (f"{LAYER}/edge/api.py", "from outcomes.storage.store import OutcomeStore", EDGE),
+    (f"{LAYER}/edge/api.py", "from outcomes.ledger.store import OutcomeStore", EDGE),
     (f"{LAYER}/auth/keys.py", "import botocore.session", AWS),
-    (f"{LAYER}/edge/observability.py", "from outcomes.webhooks import signing", ROOMS),
-    (f"{LAYER}/webhooks/delivery.py", "import urllib.request", AWS),
-    (f"{LAYER}/storage/store.py", "import local.template", AT_HOME),
-    (f"{LAYER}/storage/ulid.py", "from outcomes.edge import api", ROOMS),
+    (f"{LAYER}/edge/observability.py", "from outcomes.events.webhooks import signing", ROOMS),
+    (f"{LAYER}/events/webhooks/delivery.py", "import urllib.request", AWS),
+    (f"{LAYER}/ledger/store.py", "import local.template", AT_HOME),
+    (f"{LAYER}/ledger/ulid.py", "from outcomes.edge import api", ROOMS),
 ]
 
 

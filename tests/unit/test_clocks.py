@@ -8,9 +8,9 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from outcomes.aws.connection import Connection, Reply
 from outcomes.contract import instants
-from outcomes.storage import ulid
-from outcomes.storage.connection import Connection, Reply
+from outcomes.ledger import ulid
 
 from functions.correct_outcome import app as correct_outcome
 from functions.manage_keys import app as manage_keys

@@ -4,15 +4,15 @@ import random
 from collections.abc import Callable
 
 import pytest
-from outcomes.storage import ulid
-from outcomes.storage.attempts import Deadline
-from outcomes.storage.dynamodb import jitter
+from outcomes.aws.backoff import Deadline
+from outcomes.aws.caller import jitter
+from outcomes.ledger import ulid
 
 
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """List the seconds that an environment would wait between attempts."""
     slept: list[float] = []
-    monkeypatch.setattr("outcomes.storage.attempts.time.sleep", slept.append)
+    monkeypatch.setattr("outcomes.aws.backoff.time.sleep", slept.append)
     deadline = Deadline()
     for _ in range(5):
         deadline.wait()

@@ -12,8 +12,8 @@ import pytest
 from outcomes.contract import instants
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_HISTORY
 from outcomes.edge.api import endpoint
-from outcomes.storage import ulid
-from outcomes.storage.corrections import entry_key
+from outcomes.ledger import ulid
+from outcomes.ledger.corrections import entry_key
 
 from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome
@@ -265,7 +265,7 @@ LONGEST: dict[str, Any] = {"title": '"' * 200, "description": '"' * 1000}
 
 
 def test_the_longest_history_is_shown_from_its_newest_corrections_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.corrections.MAX_HISTORY", 7)
+    monkeypatch.setattr("outcomes.ledger.corrections.MAX_HISTORY", 7)
     id_ = given()
     turns = [(KEY, "amend"), (OWNER, "dispute"), *[(KEY, "uphold"), (OWNER, "dispute")] * 5]
     made = [correct(id_, caller, BODIES[type_], key=f"{n}")[1]["id"] for n, (caller, type_) in enumerate(turns)]
@@ -789,7 +789,7 @@ def meanwhile(*corrections: Callable[[], Any]) -> Fault:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon."""
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.3)
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -876,12 +876,12 @@ class TestRaces:
             deadline.at = -1.0
             return True
 
-        monkeypatch.setattr("outcomes.storage.attempts.Deadline.wait", wait_too_long)
+        monkeypatch.setattr("outcomes.aws.backoff.Deadline.wait", wait_too_long)
         with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", *faults):
             assert correct(given(), KEY, BODIES["amend"])[0] == status
 
     def test_without_any_time_nothing_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", -1.0)
+        monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", -1.0)
         assert correct(given(), KEY, BODIES["amend"])[:2] == (500, {"error": "Failed to correct outcome"})
 
     @pytest.mark.parametrize("key", [None, "k"])

@@ -7,12 +7,12 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from outcomes.aws.connection import Reply
 from outcomes.contract import instants
 from outcomes.errors import Busy
-from outcomes.storage import erasure, holdings
-from outcomes.storage.agent_keys import AgentKeys
-from outcomes.storage.connection import Reply
-from outcomes.storage.stream import event_of
+from outcomes.events.stream import event_of
+from outcomes.keys.agent_keys import AgentKeys
+from outcomes.privacy import data_sources, erasure
 
 from functions.erase_user import app
 from functions.summarize_outcomes import app as summarize_outcomes
@@ -293,10 +293,10 @@ def test_two_at_once_miss_nothing_that_one_of_them_deletes(
     """Between any two calls of the one, the other finds and deletes what has just come in."""
     other = erasure.Erasures(
         "ErasuresTable",
-        holdings.Tables("KeysTable", "SessionsTable", "OutcomesTable", "TotalsTable", "IdempotencyTable"),
+        data_sources.Tables("KeysTable", "SessionsTable", "OutcomesTable", "TotalsTable", "IdempotencyTable"),
         "ErasureSecret",
         SETTLE,
-        holdings.Bounds(4000, 4000),
+        data_sources.Bounds(4000, 4000),
     )
     moment, calls = 0, 0
 
@@ -329,7 +329,7 @@ def test_a_table_that_is_too_busy_is_waited_for(clock: Clock) -> None:
 
 def test_a_portion_ends_when_its_time_is_up(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter(range(0, 10**9, 2))  # for a dozen calls there is time
-    monkeypatch.setattr("outcomes.storage.holdings.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert invoke(user_id=42)["wait"] == 0
     erase(clock, portions=200)
     assert rows_of(42) == {}
@@ -342,9 +342,9 @@ def test_whatever_ends_a_portion_all_that_it_deleted_is_counted(
     """Its time, between any two calls, also those that delete a page."""
     for number in range(60):
         record(42, key=f"another-{number}")
-    monkeypatch.setattr(holdings, "PORTION_SECONDS", calls)
+    monkeypatch.setattr(data_sources, "PORTION_SECONDS", calls)
     ticks = iter(range(10**9))
-    monkeypatch.setattr("outcomes.storage.holdings.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     answer = erase(clock, portions=200)
     assert answer["erased"] == {
         "agent_keys": 3,
@@ -503,7 +503,7 @@ class TestAfterARestore:
         restore({name: table for name, table in lives.items() if name != "ErasuresTable"})
         with pytest.MonkeyPatch.context() as patch:
             ticks = iter(range(0, 10**9, 2))
-            patch.setattr("outcomes.storage.holdings.time.monotonic", lambda: next(ticks))
+            patch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
             assert self.repeat()["outcomes"] == 4
         assert rows_of(None) == gone
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from outcomes.contract import events, instants, key_text
 from outcomes.contract.events import Event
-from outcomes.storage import stream, ulid
+from outcomes.events import stream
+from outcomes.ledger import ulid
 
 from functions.manage_keys import app as manage_keys
 from functions.record_batch import app as record_batch

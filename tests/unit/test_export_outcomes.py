@@ -13,8 +13,8 @@ import simplejson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from outcomes.contract import json_text
+from outcomes.contract.json_text import response_bytes
 from outcomes.contract.models import NewOutcome
-from outcomes.storage.store import response_bytes
 
 from functions.export_outcomes import app
 from functions.list_outcomes import app as list_outcomes
@@ -227,7 +227,7 @@ def test_what_is_void_is_left_out_and_the_rest_says_where_it_stands() -> None:
 def test_parts_make_one_file_with_one_heading(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [add(NOON + index) for index in range(7)]
     whole = text(format="csv")
-    monkeypatch.setattr("outcomes.storage.store.MAX_RESPONSE_BYTES", 400)
+    monkeypatch.setattr("outcomes.ledger.store.MAX_RESPONSE_BYTES", 400)
     found = parts(format="csv")
     assert len(found) == 3
     assert [part["headers"]["Content-Type"].rpartition("=")[2] for part in found] == ["present", "absent", "absent"]
@@ -262,7 +262,7 @@ def test_bytes_of_a_response_are_counted_as_the_runtime_writes_them(text: str) -
 def test_reads_that_take_long_end_a_part_early_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = {"a": "x" * 60_000}
     ids = [add(NOON + index, metadata=metadata) for index in range(40)]
-    monkeypatch.setattr("outcomes.storage.store.PAGE_SECONDS", -1)
+    monkeypatch.setattr("outcomes.ledger.store.PAGE_SECONDS", -1)
     with faulty(app.store.dynamodb, "Query", fine) as calls:
         found = parts(format="ndjson")
     assert len(found) == len(calls) > 1

@@ -15,7 +15,7 @@ from tests.faults import Request, Send, faulty
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42}
 ROOMS = ("/functions/", "/layers/common/outcomes/")
-CALLER_OF_AWS = "/storage/dynamodb.py"
+CALLER_OF_AWS = "/aws/caller.py"
 
 
 SUMMARY = ["add_up", "add_up", "_keep_adding", "recorded_since", "_outcomes", "_pages"]
@@ -40,7 +40,7 @@ SUMMARY = ["add_up", "add_up", "_keep_adding", "recorded_since", "_outcomes", "_
             ["record_all", "_insert"],
         ),
         (list_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["page"]),
-        (export_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["export", "fill"]),
+        (export_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["export", "page_by_size"]),
         (
             summarize_outcomes,
             proxy_event("GET", authorizer=session(42)),

@@ -76,7 +76,7 @@ def test_a_refused_request_is_not_remembered() -> None:
 
 
 def test_a_failed_request_may_be_tried_again_with_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(app.store.dynamodb, "TransactWriteItems", lost):
         assert record("k")["statusCode"] == 500
     # It had been stored, which could not be known. A remembered 500, which other designs replay, would stay one.
@@ -86,7 +86,7 @@ def test_a_failed_request_may_be_tried_again_with_the_same_key(monkeypatch: pyte
 
 
 def test_when_others_keep_writing_the_caller_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(app.store.dynamodb, "TransactWriteItems", cancelled("None", "TransactionConflict")):
         response = record("k")
     assert (response["statusCode"], response["body"]) == (409, '{"error":"Conflict"}')

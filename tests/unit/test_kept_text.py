@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from outcomes.contract.sums import Cell, Sums
-from outcomes.storage import kept_text
+from outcomes.totals import codec
 
 GOLDEN = (
     "3 9f05d462",
@@ -37,40 +37,38 @@ def plain(sums: Sums) -> object:
 
 def test_what_was_written_by_these_rules_is_read() -> None:
     read = Sums()
-    kept_text.read(bytes.fromhex(GOLDEN[1]), read)
+    codec.read(bytes.fromhex(GOLDEN[1]), read)
     assert plain(read) == plain(golden())
 
 
 def test_the_same_sums_are_the_same_bytes_as_long_as_the_rules_are_the_same() -> None:
-    [part] = kept_text.write(golden())
-    assert (kept_text.rules(), part.hex()) == GOLDEN
+    [part] = codec.write(golden())
+    assert (codec.rules(), part.hex()) == GOLDEN
 
 
 def test_each_bit_counts() -> None:
-    [part] = kept_text.write(golden())
+    [part] = codec.write(golden())
     for bit in range(len(part) * 8):
         damaged = bytearray(part)
         damaged[bit // 8] ^= 1 << bit % 8
         read = Sums()
         try:
-            kept_text.read(bytes(damaged), read)
-        except kept_text.Damaged:
+            codec.read(bytes(damaged), read)
+        except codec.Damaged:
             assert not read.by_cell
         else:
             assert plain(read) == plain(golden()), f"bit {bit}"
 
 
 def test_what_is_cut_off_anywhere_is_damaged() -> None:
-    [part] = kept_text.write(golden())
+    [part] = codec.write(golden())
     for length in range(len(part)):
-        with pytest.raises(kept_text.Damaged):
-            kept_text.read(part[:length], Sums())
+        with pytest.raises(codec.Damaged):
+            codec.read(part[:length], Sums())
 
 
 def test_what_another_dictionary_compressed_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    [part] = kept_text.write(golden())
-    monkeypatch.setattr(
-        kept_text, "_WORDS", kept_text._WORDS.replace(b"\ndeal_closed", b"\ninvoice_paid,\ndeal_closed")
-    )
-    with pytest.raises(kept_text.Damaged):
-        kept_text.read(part, Sums())
+    [part] = codec.write(golden())
+    monkeypatch.setattr(codec, "_WORDS", codec._WORDS.replace(b"\ndeal_closed", b"\ninvoice_paid,\ndeal_closed"))
+    with pytest.raises(codec.Damaged):
+        codec.read(part, Sums())

@@ -5,14 +5,25 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.aws.connection import Reply
+from outcomes.aws.errors import (
+    CallFailed,
+    ServiceError,
+    TransactionCanceled,
+    Unavailable,
+)
 from outcomes.contract import instants
 from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy, Contended, IdempotencyKeyReused
-from outcomes.storage.connection import Reply
-from outcomes.storage.dynamodb import CallFailed, ServiceError, TransactionCanceled, Unavailable
-from outcomes.storage.ledger import REMEMBERED_SECONDS, Entry, Ledger, Recorded, idempotency_hash
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.idempotent_writes import (
+    REMEMBERED_SECONDS,
+    Entry,
+    IdempotentWriter,
+    Recorded,
+    idempotency_hash,
+)
+from outcomes.ledger.store import OutcomeStore
 
 from tests.aws import aws_client
 from tests.faults import (
@@ -37,8 +48,8 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 @pytest.fixture
-def ledger(tables: dict[str, str]) -> Ledger:
-    return Ledger(OutcomeStore(tables["OutcomesTable"]), tables["IdempotencyTable"])
+def ledger(tables: dict[str, str]) -> IdempotentWriter:
+    return IdempotentWriter(OutcomeStore(tables["OutcomesTable"]), tables["IdempotencyTable"])
 
 
 def outcome(**fields: Any) -> NewOutcome:
@@ -46,11 +57,11 @@ def outcome(**fields: Any) -> NewOutcome:
     return NewOutcome.parse(body, session_user=None)
 
 
-def stored(ledger: Ledger) -> Any:
+def stored(ledger: IdempotentWriter) -> Any:
     return aws_client("dynamodb").scan(TableName=ledger.store.table, ConsistentRead=True)["Items"]
 
 
-def remembered(ledger: Ledger) -> Any:
+def remembered(ledger: IdempotentWriter) -> Any:
     return aws_client("dynamodb").scan(TableName=ledger.table, ConsistentRead=True)["Items"]
 
 
@@ -58,7 +69,7 @@ KEY = idempotency_hash(Caller(), outcome(), "order-1")
 WRITES = {"BatchExecuteStatement", "TransactWriteItems"}
 
 
-def test_the_same_key_and_fields_give_the_first_answer_again(ledger: Ledger) -> None:
+def test_the_same_key_and_fields_give_the_first_answer_again(ledger: IdempotentWriter) -> None:
     first = ledger.record(Entry(outcome(), KEY, "key"))
     assert first == Recorded(first.id, replayed=False)
     assert ledger.record(Entry(outcome(), KEY, "key")) == Recorded(first.id, replayed=True)
@@ -78,7 +89,7 @@ def test_the_same_key_and_fields_give_the_first_answer_again(ledger: Ledger) -> 
         ({"ignored": "a"}, {"ignored": "b"}),
     ],
 )
-def test_notation_and_order_make_no_other_outcome(ledger: Ledger, first: Any, second: Any) -> None:
+def test_notation_and_order_make_no_other_outcome(ledger: IdempotentWriter, first: Any, second: Any) -> None:
     recorded = ledger.record(Entry(outcome(**first), KEY, "key"))
     assert ledger.record(Entry(outcome(**second), KEY, "key")) == Recorded(recorded.id, replayed=True)
 
@@ -96,7 +107,7 @@ def test_notation_and_order_make_no_other_outcome(ledger: Ledger, first: Any, se
     ],
 )
 def test_the_same_key_for_another_outcome_is_refused_by_the_fields_that_differ(
-    ledger: Ledger, fields: dict[str, Any], differing: list[str]
+    ledger: IdempotentWriter, fields: dict[str, Any], differing: list[str]
 ) -> None:
     ledger.record(Entry(outcome(), KEY, "key"))
     with pytest.raises(IdempotencyKeyReused) as refused:
@@ -109,7 +120,7 @@ def by_key(id_: str) -> Caller:
     return Caller(agent_key=Bounds(id_, 42, None, None, None, {"record"}))
 
 
-def test_keys_of_others_do_not_meet(ledger: Ledger) -> None:
+def test_keys_of_others_do_not_meet(ledger: IdempotentWriter) -> None:
     user, agent = outcome(userId=Decimal(4)), outcome(userId=Decimal(42), agentId=Decimal(4))
     nobody, nobodys_agent = outcome(userId=None), outcome(userId=None, agentId=Decimal(42))
     hashes = {
@@ -138,7 +149,7 @@ def test_keys_of_others_do_not_meet(ledger: Ledger) -> None:
 
 
 def test_a_key_is_forgotten_after_35_days_by_the_clock_not_by_the_deletion(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = instants.now
     first = ledger.record(Entry(outcome(), KEY, "key"))
@@ -177,7 +188,7 @@ PASSING: dict[str, list[Fault]] = {
 
 
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING.keys())
-def test_passing_trouble_still_makes_one_outcome_and_an_answer(ledger: Ledger, trouble: list[Fault]) -> None:
+def test_passing_trouble_still_makes_one_outcome_and_an_answer(ledger: IdempotentWriter, trouble: list[Fault]) -> None:
     with faulty(ledger.store.dynamodb, "TransactWriteItems", *trouble, fine):
         recorded = ledger.record(Entry(outcome(), KEY, "key"))
     assert not recorded.replayed
@@ -201,9 +212,9 @@ LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
 
 @pytest.mark.parametrize(("trouble", "raised", "written"), LASTING.values(), ids=LASTING.keys())
 def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
-    ledger: Ledger, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
+    ledger: IdempotentWriter, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", trouble), pytest.raises(raised):
         ledger.record(Entry(outcome(), KEY, "key"))
     assert len(stored(ledger)) == len(remembered(ledger)) == written
@@ -211,8 +222,8 @@ def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
     assert len(stored(ledger)) == len(remembered(ledger)) == 1
 
 
-def test_a_failure_is_not_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
+def test_a_failure_is_not_remembered(ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", error(DENIED)), pytest.raises(ServiceError):
         ledger.record(Entry(outcome(), KEY, "key"))
     assert not ledger.record(Entry(outcome(title="mended"), KEY, "key")).replayed
@@ -233,7 +244,9 @@ def entries(count: int, prefix: str | None = None) -> list[Entry]:
     ("plain", "keyed", "writes", "transactions"),
     [(1, 0, 1, 0), (25, 0, 1, 0), (26, 0, 2, 0), (100, 0, 4, 0), (0, 50, 0, 1), (0, 100, 0, 2), (40, 60, 2, 2)],
 )
-def test_a_batch_takes_few_calls(ledger: Ledger, plain: int, keyed: int, writes: int, transactions: int) -> None:
+def test_a_batch_takes_few_calls(
+    ledger: IdempotentWriter, plain: int, keyed: int, writes: int, transactions: int
+) -> None:
     batch = entries(plain) + entries(keyed, "k")
     with faulty(ledger.store.dynamodb, WRITES, fine) as calls:
         results = ledger.record_all(batch)
@@ -242,7 +255,7 @@ def test_a_batch_takes_few_calls(ledger: Ledger, plain: int, keyed: int, writes:
     assert len(set(ids)) == plain + keyed == len(stored(ledger))
 
 
-def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: Ledger) -> None:
+def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: IdempotentWriter) -> None:
     batch = entries(10, "k")
     first, _ = ledger.record_all(batch[3:5])
     results = ledger.record_all([*batch[:4], Entry(outcome(title="other"), batch[4].hash, "key"), *batch[5:]])
@@ -254,7 +267,7 @@ def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: Ledger
     assert len(stored(ledger)) == 10
 
 
-def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: Ledger) -> None:
+def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: IdempotentWriter) -> None:
     same, other = Entry(outcome(), KEY, "key"), Entry(outcome(title="other"), KEY, "key")
     first, second, third, fourth = ledger.record_all([same, other, same, Entry(outcome(), None, "key")])
     assert isinstance(first, Recorded)
@@ -265,8 +278,10 @@ def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: Ledger) -> 
     assert len(stored(ledger)) == 2
 
 
-def test_what_one_outcome_conflicts_with_holds_up_no_other(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.3)
+def test_what_one_outcome_conflicts_with_holds_up_no_other(
+    ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.3)
     batch = entries(4, "k")
 
     def second_conflicts(request: Any, send: Any) -> Any:
@@ -284,9 +299,9 @@ def test_what_one_outcome_conflicts_with_holds_up_no_other(ledger: Ledger, monke
 
 
 def test_what_conflicts_to_the_end_leaves_all_others_their_time(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.3)
 
     def first_conflicts(request: Any, send: Any) -> Any:
         puts = request.body["TransactItems"]
@@ -315,7 +330,7 @@ def leaving(count: int, code: str = "ThrottlingError") -> Fault:
     return fault
 
 
-def test_what_the_table_leaves_unprocessed_is_sent_again_as_long_as_it_takes_some(ledger: Ledger) -> None:
+def test_what_the_table_leaves_unprocessed_is_sent_again_as_long_as_it_takes_some(ledger: IdempotentWriter) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(5), leaving(2), fine) as calls:
         results = ledger.record_all(entries(7))
     assert len(calls) == 3
@@ -323,7 +338,7 @@ def test_what_the_table_leaves_unprocessed_is_sent_again_as_long_as_it_takes_som
     assert len(stored(ledger)) == 7
 
 
-def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: Ledger) -> None:
+def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: IdempotentWriter) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(3)) as calls:
         *taken, one, two, three = ledger.record_all(entries(7))
     assert len(calls) == 2
@@ -333,9 +348,9 @@ def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: Ledger) -> None
 
 
 def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
+    monkeypatch.setattr("outcomes.aws.backoff.Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1)):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
@@ -343,7 +358,9 @@ def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time
 
 
 @pytest.mark.parametrize("prefix", [None, "k"])
-def test_an_attempt_that_comes_once_more_puts_nothing_over_a_correction(ledger: Ledger, prefix: str | None) -> None:
+def test_an_attempt_that_comes_once_more_puts_nothing_over_a_correction(
+    ledger: IdempotentWriter, prefix: str | None
+) -> None:
     """Of the attempts that were lost, one comes after what it recorded was voided."""
     late: list[Send] = []
 
@@ -360,7 +377,7 @@ def test_an_attempt_that_comes_once_more_puts_nothing_over_a_correction(ledger: 
     assert stored(ledger) == voided
 
 
-def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: Ledger) -> None:
+def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWriter) -> None:
     full = outcome(
         description='it\'s "quoted" -- ?',
         valueUsd=Decimal("-123456789012345.123456789"),
@@ -391,7 +408,9 @@ def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: Ledger) -> No
         ("Unheard", CallFailed),
     ],
 )
-def test_what_becomes_of_a_statement_is_the_end_of_its_outcome_alone(ledger: Ledger, code: str, expected: Any) -> None:
+def test_what_becomes_of_a_statement_is_the_end_of_its_outcome_alone(
+    ledger: IdempotentWriter, code: str, expected: Any
+) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1, code)):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
@@ -399,7 +418,7 @@ def test_what_becomes_of_a_statement_is_the_end_of_its_outcome_alone(ledger: Led
 
 
 @pytest.mark.parametrize("code", ["ThrottlingError", "TransactionConflict", "InternalServerError"])
-def test_a_statement_that_failed_for_a_moment_is_sent_again(ledger: Ledger, code: str) -> None:
+def test_a_statement_that_failed_for_a_moment_is_sent_again(ledger: IdempotentWriter, code: str) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1, code), fine) as calls:
         results = ledger.record_all(entries(2))
     assert len(calls) == 2
@@ -412,7 +431,7 @@ THROTTLING = ["ThrottlingError", "ProvisionedThroughputExceeded"]
 
 @pytest.mark.parametrize("codes", [(code, "None") for code in THROTTLING] + [("None", code) for code in THROTTLING])
 def test_what_is_throttled_within_a_transaction_is_busy_after_a_second_one(
-    ledger: Ledger, codes: tuple[str, str]
+    ledger: IdempotentWriter, codes: tuple[str, str]
 ) -> None:
     with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*codes)) as calls, pytest.raises(Busy):
         ledger.record(Entry(outcome(), KEY, "key"))
@@ -420,7 +439,7 @@ def test_what_is_throttled_within_a_transaction_is_busy_after_a_second_one(
     assert stored(ledger) == remembered(ledger) == []
 
 
-def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Ledger) -> None:
+def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: IdempotentWriter) -> None:
     """The first outcome of the user is told to be throttled, the others have the same partition."""
     batch = [
         Entry(outcome(userId=Decimal(user)), idempotency_hash(Caller(), outcome(), f"{user} {number}"), "key")
@@ -457,9 +476,9 @@ def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Ledger) ->
     ],
 )
 def test_what_may_have_been_stored_is_not_refused(
-    ledger: Ledger, operation: str, trouble: list[Fault], monkeypatch: pytest.MonkeyPatch
+    ledger: IdempotentWriter, operation: str, trouble: list[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     keyed = operation == "TransactWriteItems"
     with faulty(ledger.store.dynamodb, operation, *trouble):
         [result] = ledger.record_all(entries(1, "k" if keyed else None))
@@ -468,14 +487,14 @@ def test_what_may_have_been_stored_is_not_refused(
 
 
 @pytest.mark.parametrize("trouble", [lost, unreachable, error(DENIED), error(THROTTLED)])
-def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: Ledger, trouble: Fault) -> None:
+def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: IdempotentWriter, trouble: Fault) -> None:
     with faulty(ledger.store.dynamodb, WRITES, trouble):
         results = ledger.record_all(entries(2) + entries(2, "k"))
     assert all(isinstance(result, ServiceError | Unavailable | Busy) for result in results)
 
 
-def test_no_call_begins_when_the_time_is_up(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", -1.0)
+def test_no_call_begins_when_the_time_is_up(ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", -1.0)
     with faulty(ledger.store.dynamodb, WRITES, fine) as calls:
         results = ledger.record_all(entries(1) + entries(1, "k"))
     assert all(isinstance(result, TimeoutError) for result in results)
@@ -483,13 +502,13 @@ def test_no_call_begins_when_the_time_is_up(ledger: Ledger, monkeypatch: pytest.
 
 
 def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait_too_long(deadline: Any) -> bool:
         deadline.at = -1
         return True
 
-    monkeypatch.setattr("outcomes.storage.attempts.Deadline.wait", wait_too_long)
+    monkeypatch.setattr("outcomes.aws.backoff.Deadline.wait", wait_too_long)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
         ledger.record(Entry(outcome(), KEY, "key"))
 
@@ -516,9 +535,9 @@ WHATEVER_GOES_WRONG: dict[str, Fault] = {
 
 @pytest.mark.parametrize("trouble", WHATEVER_GOES_WRONG.values(), ids=WHATEVER_GOES_WRONG.keys())
 def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, trouble: Fault
+    ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch, trouble: Fault
 ) -> None:
-    monkeypatch.setattr("outcomes.storage.attempts.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", trouble):
         plain, keyed = ledger.record_all(entries(1) + entries(1, "k"))
     assert isinstance(plain, Exception)
@@ -530,7 +549,7 @@ def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
 
 
 @pytest.mark.parametrize("answer", [{}, {"Responses": []}, {"Responses": [None]}, {"Responses": [{"Error": {}}]}])
-def test_what_says_nothing_of_an_outcome_does_not_say_that_it_is_stored(ledger: Ledger, answer: Any) -> None:
+def test_what_says_nothing_of_an_outcome_does_not_say_that_it_is_stored(ledger: IdempotentWriter, answer: Any) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", lambda _request, _send: answered(200, answer)):
         [result] = ledger.record_all(entries(1))
     assert isinstance(result, Exception)
@@ -538,7 +557,7 @@ def test_what_says_nothing_of_an_outcome_does_not_say_that_it_is_stored(ledger: 
 
 
 @pytest.mark.parametrize("lacking", ["fingerprint", "user_id", "created_at"])
-def test_a_remembered_row_that_cannot_be_read_fails_its_outcome_alone(ledger: Ledger, lacking: str) -> None:
+def test_a_remembered_row_that_cannot_be_read_fails_its_outcome_alone(ledger: IdempotentWriter, lacking: str) -> None:
     first, second = entries(2, "k")
     ledger.record_all([first])
     [row] = remembered(ledger)

@@ -289,7 +289,7 @@ def test_what_is_no_id_is_not_found(id_: str) -> None:
 
 
 def test_a_hundred_live_keys_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.storage.agent_keys.MAX_KEYS", 2)
+    monkeypatch.setattr("outcomes.keys.agent_keys.MAX_KEYS", 2)
     assert MAX_KEYS == 100
     ids = [create(session(42))[1]["id"] for _ in range(2)]
     assert create(session(42)) == create(KEY, userId=42) == (409, {"error": "Too many keys"})

@@ -8,8 +8,8 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.corrections import Correction, CorrectionType
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.storage.ledger import Entry, Ledger, idempotency_hash
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter, idempotency_hash
+from outcomes.ledger.store import OutcomeStore
 
 from functions.correct_outcome import app as correct_outcome
 from functions.mcp import app as mcp
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 def recorded_before(key: str = "k") -> str:
     """Record OLD as it was taken before."""
     outcome = NewOutcome(OutcomeType.DEAL_CLOSED, "\u200b", "an\x1b[31m escape", user_id=42)
-    table = Ledger(OutcomeStore("OutcomesTable"), "IdempotencyTable")
+    table = IdempotentWriter(OutcomeStore("OutcomesTable"), "IdempotencyTable")
     return table.record(Entry(outcome, idempotency_hash(Caller(), outcome, key), "key")).id
 
 

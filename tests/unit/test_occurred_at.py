@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.aws.connection import Reply
 from outcomes.contract import instants
-from outcomes.storage.connection import Reply
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from outcomes.contract.models import NewOutcome
-from outcomes.storage.store import new_item
+from outcomes.ledger.items import new_item
 
 from functions.list_outcomes import app
 from tests.aws import aws_client
@@ -191,7 +191,7 @@ def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
 
 def test_reads_that_take_long_end_the_page_early_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [add(NOON + index, agentId=Decimal(7 if index % 4 == 0 else 8)) for index in range(12)]
-    monkeypatch.setattr("outcomes.storage.store.PAGE_SECONDS", -1)
+    monkeypatch.setattr("outcomes.ledger.store.PAGE_SECONDS", -1)
     with faulty(app.store.dynamodb, "Query", fine) as calls:
         found, cursor = page(agentId="7", limit="2")
     assert len(calls) == 1

@@ -6,11 +6,12 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from outcomes.aws import backoff
+from outcomes.aws.connection import Reply
 from outcomes.contract import events
-from outcomes.storage import attempts, kept_events
-from outcomes.storage import bus as bus_module
-from outcomes.storage.agent_keys import AgentKeys
-from outcomes.storage.connection import Reply
+from outcomes.events import bus as bus_module
+from outcomes.events import dead_letters
+from outcomes.keys.agent_keys import AgentKeys
 
 from functions.publish_events import app
 from functions.record_outcome import app as record_outcome
@@ -78,7 +79,7 @@ def bus(tables: dict[str, str]) -> Iterator[Bus]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be tried twice within an invocation."""
-    monkeypatch.setattr(attempts.Deadline, "wait", lambda _self: False)
+    monkeypatch.setattr(backoff.Deadline, "wait", lambda _self: False)
 
 
 @pytest.fixture
@@ -335,7 +336,7 @@ def test_a_damaged_record_is_kept_whole_and_keeps_nobody_from_being_told(
     assert bus.ids == outcomes
     [(name, body)] = bucket().items()
     assert name == f"unknown/{'f' * 32}.json"
-    assert kept_events.records_of(body) == json.loads(json.dumps([poison]))
+    assert dead_letters.records_of(body) == json.loads(json.dumps([poison]))
     [line] = log()
     assert (line["level"], line["message"]) == ("ERROR", "Kept an event that cannot be told")
     assert (line["record"], line["cause"]) == ("f" * 32, "KeyError('title')")
@@ -377,7 +378,7 @@ def test_one_that_makes_a_call_invalid_is_kept_and_the_others_are_told(
         assert give(batch) is None
     assert bus.ids == [outcomes[0], outcomes[2]]
     [body] = bucket().values()
-    assert kept_events.records_of(body)[0]["eventID"] == batch[1]["eventID"]
+    assert dead_letters.records_of(body)[0]["eventID"] == batch[1]["eventID"]
     assert '"EventsTold":[2.0]' in capsys.readouterr().out
     assert [line["cause"] for line in log()] == ["ValidationException"]
 
@@ -411,7 +412,7 @@ def test_what_it_never_takes_at_all_is_kept(bus: Bus, bucket: Callable[[], dict[
     assert give(batch) is None
     assert bus.ids == [second]
     [body] = bucket().values()
-    assert kept_events.records_of(body)[0]["eventID"] == batch[0]["eventID"]
+    assert dead_letters.records_of(body)[0]["eventID"] == batch[0]["eventID"]
 
 
 # ── What is kept is sent again ───────────────────────────────────────────────────────────────────────────────────────
@@ -452,7 +453,7 @@ def test_what_is_kept_is_told_with_the_ids_it_always_had_and_then_forgotten(
     _, corrected, _ = correct(id_, OWNER, {"type": "confirm"})
     keep_as_lambda_does(records())
     first = record()
-    kept_events.keep("kept-events", records()[-1])
+    dead_letters.keep("kept-events", records()[-1])
 
     assert resend("outcomes-prod") == 0
     assert bus.ids == [id_, corrected["id"], first]

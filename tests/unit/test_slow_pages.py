@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from outcomes.contract import instants
-from outcomes.storage import ulid
-from outcomes.storage.store import PAGE_SECONDS, Filters, OutcomeStore
+from outcomes.ledger import ulid
+from outcomes.ledger.store import PAGE_SECONDS, Filters, OutcomeStore
 
 
 class SlowTable:
@@ -29,7 +29,7 @@ def test_no_query_begins_when_time_is_up(monkeypatch: pytest.MonkeyPatch, second
     table = SlowTable(seconds)
     store = OutcomeStore("OutcomesTable")
     store.dynamodb = table  # type: ignore[assignment]  # the one call of it that matters here
-    monkeypatch.setattr("outcomes.storage.store.time.monotonic", lambda: table.now)
+    monkeypatch.setattr("outcomes.ledger.store.time.monotonic", lambda: table.now)
 
     page = store.page(42, 20, filters=Filters(agent_id=7))
 

@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.aws.connection import Reply
+from outcomes.aws.errors import CallFailed
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy
-from outcomes.storage import ulid
-from outcomes.storage.connection import Reply
-from outcomes.storage.dynamodb import CallFailed
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger import ulid
+from outcomes.ledger.store import OutcomeStore
 
 from tests.aws import aws_client
 from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, lost, unreachable, vanished

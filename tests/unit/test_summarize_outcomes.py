@@ -13,18 +13,18 @@ import pytest
 import tzdata
 from hypothesis import example, given
 from hypothesis import strategies as st
+from outcomes.aws.connection import Reply
 from outcomes.contract import instants, json_text
+from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.local_days import LocalDays
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
-from outcomes.contract.standing import Fact
+from outcomes.contract.status import Fact
 from outcomes.contract.sums import Cell, Sum, Sums
 from outcomes.errors import BadRequest
-from outcomes.storage.connection import Reply
-from outcomes.storage.store import response_bytes
-from outcomes.storage.summary import Summary
+from outcomes.totals.summary import Summary
 
 from functions.summarize_outcomes import app
 from tests.events import KEY, proxy_event, session

@@ -13,14 +13,15 @@ import pytest
 import tzdata
 from hypothesis import given
 from hypothesis import strategies as st
+from outcomes.aws import caller
+from outcomes.aws.connection import Reply
+from outcomes.aws.services import Item
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.sums import Cell, Sums
-from outcomes.storage import dynamodb, kept_text, totals
-from outcomes.storage.connection import Reply
-from outcomes.storage.dynamodb import Item
-from outcomes.storage.totals import Totals
+from outcomes.totals import codec, materialized
+from outcomes.totals.materialized import Totals
 
 from functions.summarize_outcomes import app
 from tests.corrections import BODIES, OWNER, correct
@@ -102,7 +103,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
     monkeypatch.setattr(app.store.dynamodb.connection, "post", at_a_time)
     monkeypatch.setattr(instants, "now", lambda: clock.host)
-    monkeypatch.setattr(totals, "SAVED_PER_COST", 0)
+    monkeypatch.setattr(materialized, "SAVED_PER_COST", 0)
     return clock
 
 
@@ -138,7 +139,7 @@ class TestKeeping:
         assert counted() == 5
         with asked() as begins:
             assert counted() == 5
-        settled = instants.text(instants.now() - (totals.SETTLED_SECONDS + 60) * 1000)
+        settled = instants.text(instants.now() - (materialized.SETTLED_SECONDS + 60) * 1000)
         assert [begin.lstrip("~") > settled for begin in begins] == [True, True]
         add(0)
         assert counted() == 6
@@ -216,7 +217,7 @@ class TestKeeping:
         assert {row["stretch"]["S"].partition("#")[0] for row in kept()} == set(zones[:4])
 
     def test_a_zone_that_a_reader_began_who_died_then_is_kept_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(totals, "ZONES_A_DAY", 1)
+        monkeypatch.setattr(materialized, "ZONES_A_DAY", 1)
         for hours in range(5):
             add(DAY + hours, **LARGE)
         with faulty(app.store.dynamodb, "PutItem", die), pytest.raises(KeyboardInterrupt):
@@ -226,7 +227,7 @@ class TestKeeping:
 
     @pytest.mark.parametrize(
         "changed",
-        [(kept_text, "FORMAT", 99), (kept_text, "_WORDS", b"\ninvoice_paid"), (tzdata, "IANA_VERSION", "2099a"), None],
+        [(codec, "FORMAT", 99), (codec, "_WORDS", b"\ninvoice_paid"), (tzdata, "IANA_VERSION", "2099a"), None],
     )
     def test_rules_name_all_that_sums_go_by(
         self, changed: tuple[Any, str, Any] | None, monkeypatch: pytest.MonkeyPatch
@@ -268,7 +269,7 @@ class TestExact:
         record()
         clock.at(1, 2)
         record()
-        clock.service += totals.SETTLED_SECONDS * 1000  # so all is over that was recorded before the second one
+        clock.service += materialized.SETTLED_SECONDS * 1000  # so all is over that was recorded before the second one
         assert [in_april(), in_april()] == [2, 2]
         assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
 
@@ -279,7 +280,7 @@ class TestExact:
             clock.at(1, hour + 1)
             assert in_april() == (hour + 1) / 2
         assert in_april() == 3
-        ends = [int(row["end"]["N"]) + totals.SETTLED_SECONDS * 1000 for row in kept()]
+        ends = [int(row["end"]["N"]) + materialized.SETTLED_SECONDS * 1000 for row in kept()]
         assert ends == [
             april(1, 2),
             april(1, 6),
@@ -366,7 +367,7 @@ class TestExact:
     def test_a_reader_that_dies_half_way_leaves_nothing_that_counts(
         self, is_longer: bool, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(kept_text, "PART_CHARACTERS", 1)
+        monkeypatch.setattr(codec, "PART_CHARACTERS", 1)
 
         def record_two() -> None:
             record()
@@ -401,7 +402,7 @@ class TestExact:
         clock.at(2, 2)
         with faulty(app.store.dynamodb, "PutItem", meanwhile, fine):
             assert in_april() == 2
-        assert [int(row["end"]["N"]) for row in kept()] == [april(2, 4) - totals.SETTLED_SECONDS * 1000]
+        assert [int(row["end"]["N"]) for row in kept()] == [april(2, 4) - materialized.SETTLED_SECONDS * 1000]
 
 
 class TestCoarse:
@@ -464,7 +465,7 @@ class TestDamage:
         assert min(begin.lstrip("~") for begin in begins) > instants.text(instants.now() - DAY)
 
     def test_one_of_several_parts_is_enough(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(kept_text, "PART_CHARACTERS", 1)
+        monkeypatch.setattr(codec, "PART_CHARACTERS", 1)
         clock.at(2)
         record()
         record(outcomeType="task_complete")
@@ -480,7 +481,7 @@ class TestDamage:
         for hours in range(5):
             add(DAY + hours, **LARGE)
         counted()
-        monkeypatch.setattr(kept_text, "_WORDS", kept_text._WORDS + b"\ninvoice_paid,")
+        monkeypatch.setattr(codec, "_WORDS", codec._WORDS + b"\ninvoice_paid,")
         assert counted() == 5
 
     def test_a_look_without_time_gets_farther_although_what_it_keeps_is_shorter(
@@ -491,8 +492,8 @@ class TestDamage:
         assert counted() == 5
         [row] = kept()
         replace(row, b"")
-        monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
-        monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+        monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
+        monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
         looks = [look()[:2] for _ in range(8)]
         assert looks[0] == (503, {"error": "Still adding up"})
         assert (looks[-1][0], looks[-1][1]["count"]) == (200, 5)
@@ -504,8 +505,8 @@ class TestTime:
     def test_it_goes_on_with_the_next_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
             add(days * DAY)
-        monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
-        monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+        monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
+        monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
         seen = []
         for _ in range(10):
             status, body, headers = look()
@@ -519,8 +520,8 @@ class TestTime:
     def test_ten_years_and_the_ten_before_take_some_looks_and_never_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for month in range(1, 20 * 12, 12):
             add(month * 30 * DAY, agentId=Decimal(7))
-        monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
-        monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+        monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
+        monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
         since = str((datetime.now(UTC) - timedelta(days=3600)).date())
         for _ in range(20):
             status, body, _headers = look(
@@ -536,14 +537,14 @@ class TestTime:
     def test_it_goes_on_in_any_zone_for_none_could_be_answered_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
             add(days * DAY, **LARGE)
-        monkeypatch.setattr(totals, "ZONES_A_DAY", 1)
+        monkeypatch.setattr(materialized, "ZONES_A_DAY", 1)
         assert counted("UTC") == 5
-        monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
-        monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+        monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
+        monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
         assert [look("Asia/Tokyo")[0] for _ in range(5)][-1] == 200
 
     def test_no_page_is_asked_for_when_it_is_long_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(totals, "LOOK_SECONDS", -100)
+        monkeypatch.setattr(materialized, "LOOK_SECONDS", -100)
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             assert look()[:2] == (503, {"error": "Still adding up"})
         assert len(calls) == 2  # what is kept
@@ -580,7 +581,7 @@ class TestClocks:
     """The service takes no signature older than five minutes, and nothing is sent that is older than its signature."""
 
     def test_what_settles_is_longer_than_a_write_can_take(self) -> None:
-        assert 300 + dynamodb.MAX_AGE + app.store.dynamodb.limits.total < totals.SETTLED_SECONDS / 1.5
+        assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < materialized.SETTLED_SECONDS / 1.5
 
 
 SUMS = st.lists(
@@ -607,16 +608,16 @@ def plain(sums: Sums) -> Any:
     return [(cell, [(sum_.count, sum_.exact) for sum_ in tallies]) for cell, tallies in sums.sorted()]
 
 
-@pytest.mark.parametrize("most", [kept_text.PART_CHARACTERS, 40])
+@pytest.mark.parametrize("most", [codec.PART_CHARACTERS, 40])
 @given(entries=SUMS)
 def test_sums_are_read_as_they_were_written_whoever_wrote_them(most: int, entries: Any) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kept_text, "PART_CHARACTERS", most)
-        parts = kept_text.write(sums_of(entries))
-        assert kept_text.write(sums_of(reversed(entries))) == parts
+        patched.setattr(codec, "PART_CHARACTERS", most)
+        parts = codec.write(sums_of(entries))
+        assert codec.write(sums_of(reversed(entries))) == parts
     read = Sums()
     for part in parts:
-        kept_text.read(part, read)
+        codec.read(part, read)
     assert plain(read) == plain(sums_of(entries))
 
 
@@ -625,10 +626,10 @@ def test_ten_thousand_agents_of_a_day_fit_into_items() -> None:
     for agent in range(1, 10_001):
         for type_ in (OutcomeType.DEAL_CLOSED, OutcomeType.TASK_COMPLETE):
             sums.of(Cell("2026-04-01", type_, agent * 899_999_999_999))[0].add(agent, Decimal(agent * 7919) / 100)
-    parts = kept_text.write(sums)
+    parts = codec.write(sums)
     assert len(parts) > 1
     assert all(len(part) < 390_000 for part in parts)
     read = Sums()
     for part in parts:
-        kept_text.read(part, read)
+        codec.read(part, read)
     assert plain(read) == plain(sums)

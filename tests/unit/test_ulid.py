@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 from outcomes.contract.models import NewOutcome
-from outcomes.storage import ulid
-from outcomes.storage.ledger import Entry, Ledger, Recorded
-from outcomes.storage.store import OutcomeStore
+from outcomes.ledger import ulid
+from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter, Recorded
+from outcomes.ledger.store import OutcomeStore
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 
@@ -41,7 +41,7 @@ def test_outcomes_of_one_millisecond_are_listed_newest_first(
 ) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: NOON * 1_000_000)
     store = OutcomeStore(tables["OutcomesTable"])
-    ledger = Ledger(store, tables["IdempotencyTable"])
+    ledger = IdempotentWriter(store, tables["IdempotencyTable"])
     outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"}, session_user=42)
     alone = [store.add(outcome, "session") for _ in range(10)]
     batched = ledger.record_all([Entry(outcome, hash_, "session") for hash_ in (None, "a", None, "b", None)])

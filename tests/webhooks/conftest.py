@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any, NamedTuple, override
 
 import pytest
-from outcomes.storage.connection import Found
+from outcomes.aws.connection import Found
 
 from tests.authority import Authority, make_authority
 

@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 from moto.sqs.models import sqs_backends
+from outcomes.aws.services import SecretsManager
 from outcomes.contract import events, instants
-from outcomes.storage.dynamodb import SecretsManager
-from outcomes.webhooks import delivery
-from outcomes.webhooks.delivery import HOUR, LONGEST, SPREAD, WAITS, SigningKeys, wait_after
-from outcomes.webhooks.receiver import Receiver
+from outcomes.events.webhooks import delivery
+from outcomes.events.webhooks.delivery import (
+    HOUR,
+    LONGEST,
+    SPREAD,
+    WAITS,
+    SigningKeys,
+    wait_after,
+)
+from outcomes.events.webhooks.receiver import Receiver
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from functions.deliver_webhook import app

@@ -4,7 +4,7 @@ import time
 from base64 import b64decode, b64encode
 
 import pytest
-from outcomes.webhooks.signing import is_id, signed, signing_key
+from outcomes.events.webhooks.signing import is_id, signed, signing_key
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 # As Secrets Manager makes it: letters and digits, without prefix and padding.

@@ -9,7 +9,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.session import Session
-from outcomes.storage.dynamodb import DynamoDB, Limits
+from outcomes.aws.caller import Limits
+from outcomes.aws.services import DynamoDB
 
 from tests.wire.network import Network
 
@@ -30,7 +31,7 @@ def new_botocore_session() -> Session:
 def our_client(network: Network, service: Any = DynamoDB, **how: Any) -> Iterator[Any]:
     """Our caller, for whom time passes only on the network."""
     how = {"limits": LIMITS, "clock": network.clock, "sleep": network.sleep, "jitter": lambda seconds: seconds} | how
-    with patch("outcomes.storage.connection.socket", network):
+    with patch("outcomes.aws.connection.socket", network):
         client = service(**how)
         yield client
     network.close()

@@ -11,9 +11,9 @@ from unittest.mock import patch
 
 import pytest
 from outcomes.auth.sessions import AUTHJS, NEXT_AUTH
+from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants, key_text
-from outcomes.storage import ulid
-from outcomes.storage.dynamodb import DynamoDB
+from outcomes.ledger import ulid
 
 from local.session_cookies import encrypted_cookie
 from tests.conftest import ROOT
@@ -283,7 +283,7 @@ def started(function: str, service: Service, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, value)
     defaults = DynamoDB.__init__.__kwdefaults__
     with ExitStack() as stack:
-        stack.enter_context(patch("outcomes.storage.connection.socket", service))
+        stack.enter_context(patch("outcomes.aws.connection.socket", service))
         stack.enter_context(
             patch.dict(defaults, clock=service.clock, sleep=service.sleep, jitter=lambda seconds: seconds)
         )

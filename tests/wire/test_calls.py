@@ -9,19 +9,18 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
-from outcomes.contract import instants
-from outcomes.errors import Busy, Mistimed
-from outcomes.storage import dynamodb as wire
-from outcomes.storage.dynamodb import (
-    Answer,
+from outcomes.aws import caller as wire
+from outcomes.aws.caller import Answer
+from outcomes.aws.errors import (
     CallFailed,
     ConditionFailed,
-    DynamoDB,
-    SecretsManager,
     ServiceError,
     TransactionCanceled,
     Unavailable,
 )
+from outcomes.aws.services import DynamoDB, SecretsManager
+from outcomes.contract import instants
+from outcomes.errors import Busy, Mistimed
 
 from tests.wire.conftest import ENDPOINT, LIMITS, our_client
 from tests.wire.network import NEVER, Network, Trouble, drops, error, fine, http
@@ -444,7 +443,8 @@ def test_the_trace_of_the_invocation_goes_on_in_the_service(
 def test_importing_it_loads_nothing_that_a_good_call_does_not_need() -> None:
     code = """
 import sys
-from outcomes.storage.dynamodb import DynamoDB, Limits
+from outcomes.aws.caller import Limits
+from outcomes.aws.services import DynamoDB
 DynamoDB(Limits(1, 1, 1, 1))
 print(*sys.modules)
 """

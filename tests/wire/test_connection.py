@@ -9,7 +9,12 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-from outcomes.storage.connection import Connection, NotSent, Reply, addresses
+from outcomes.aws.connection import (
+    Connection,
+    NotSent,
+    Reply,
+    addresses,
+)
 
 from tests.authority import Authority, make_authority
 from tests.wire.network import http

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes.storage.dynamodb import SQS, DynamoDB, EventBridge, Limits, SecretsManager
+from outcomes.aws.caller import Limits
+from outcomes.aws.services import (
+    SQS,
+    DynamoDB,
+    EventBridge,
+    SecretsManager,
+)
 
 from tests.wire.conftest import LIMITS, botocore_session, new_botocore_session
 

@@ -15,9 +15,9 @@ from botocore.retries.quota import RetryQuota
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from outcomes.aws import caller as wire
+from outcomes.aws.errors import CallFailed
 from outcomes.errors import Busy
-from outcomes.storage import dynamodb as wire
-from outcomes.storage.dynamodb import CallFailed
 
 from tests.wire.conftest import ENDPOINT, botocore_session, botocores_client, our_client
 from tests.wire.network import NEVER, Network, Trouble, drops, error, http

@@ -14,9 +14,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcomes.storage import signature
-from outcomes.storage.dynamodb import Unavailable
-from outcomes.storage.signature import Credentials, authorization
+from outcomes.aws import signature
+from outcomes.aws.errors import Unavailable
+from outcomes.aws.signature import Credentials, authorization
 
 from tests.wire.conftest import ENDPOINT, botocore_session, our_client
 from tests.wire.network import Network

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
-from outcomes.storage import totals
+from outcomes.totals import materialized
 from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry, StillAddingUpError
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes
@@ -52,8 +52,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         response = app.handler(proxy_event(method, asked.path, authorizer=session(42), query=query), None)
         return response["statusCode"], response["headers"], response["body"].encode()
 
-    monkeypatch.setattr(totals, "LOOK_SECONDS", -1)
-    monkeypatch.setattr(totals, "MORE_SECONDS", 100)
+    monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
+    monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
     with template_tables(parse_yaml((ROOT / "template.yaml").read_text())):
         for day in range(DAYS):
             body = {"outcomeType": "deal_closed", "title": "Closed", "valueUsd": Decimal("0.1")}

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from outcomes.storage.export import CSV_HEADING, _text_cell
+from outcomes.ledger.export import CSV_HEADING, _text_cell
 from outcomes_client import OutcomesClient
 from outcomes_client._importing import Line, csv_rows, unguarded
 

@@ -24,10 +24,12 @@ from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from outcomes.aws.caller import NEVER, Limits
+from outcomes.aws.errors import CallFailed
+from outcomes.aws.services import DynamoDB, SecretsManager
 from outcomes.contract import instants
 from outcomes.contract.limits import MAX_ID
 from outcomes.errors import Busy
-from outcomes.storage.dynamodb import NEVER, CallFailed, DynamoDB, Limits, SecretsManager
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 """Limits of a call of the sessions table or Secrets Manager, in seconds, if the authorizer has as many left."""

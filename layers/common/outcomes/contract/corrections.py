@@ -11,8 +11,15 @@ from outcomes.contract.bodies import Body, ignored_fields, read_or_refuse
 from outcomes.contract.caller import Caller
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
-from outcomes.contract.standing import CONFIRMED, COUNTS_IN, DISPUTED, RECORDED, VOID, Fact
-from outcomes.contract.sums import Effect
+from outcomes.contract.status import (
+    CONFIRMED,
+    COUNTS_IN,
+    DISPUTED,
+    RECORDED,
+    VOID,
+    Fact,
+)
+from outcomes.contract.sums import Delta
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
 
 if TYPE_CHECKING:
@@ -45,7 +52,7 @@ MOVES = {
 _ANY = frozenset({"key", "session", None})
 _AS_RECORDED = {"platform": _ANY, "agent": frozenset({"key"}), "owner": frozenset({"session"})}
 
-MAY: dict[CorrectionType, dict[str, frozenset[str | None]]] = {
+CORRECTION_PERMISSIONS: dict[CorrectionType, dict[str, frozenset[str | None]]] = {
     CorrectionType.AMEND: _AS_RECORDED,
     CorrectionType.VOID: _AS_RECORDED,
     CorrectionType.CONFIRM: {"owner": frozenset({"key"})},
@@ -150,7 +157,7 @@ class Correction(NamedTuple):
     def require_allowed(self, caller: Caller, recorded: Recorded) -> None:
         """Raise Forbidden when `caller` may not make this correction, wherever the outcome stands."""
         kind = None if recorded.recorded_by is None else recorded.recorded_by.partition(":")[0]
-        if kind not in MAY[self.type].get(caller.kind, frozenset()):
+        if kind not in CORRECTION_PERMISSIONS[self.type].get(caller.kind, frozenset()):
             raise Forbidden
         caller.require("correct")
         if key := caller.agent_key:
@@ -202,7 +209,7 @@ class Correction(NamedTuple):
         return digests
 
 
-def effects(before: Fact, after: Fact) -> list[Effect]:
+def deltas(before: Fact, after: Fact) -> list[Delta]:
     """List how a correction changes what counts, such that any sum is the sum of what was recorded and of effects.
 
     What goes and what comes are two effects, for the difference of two values may have more digits than can be kept.
@@ -210,14 +217,14 @@ def effects(before: Fact, after: Fact) -> list[Effect]:
     gone, come = COUNTS_IN[before.status], COUNTS_IN[after.status]
     unchanged = set(gone) & set(come) if before[:-1] == after[:-1] else set()
     return [
-        *[_effect(tally, before, -1) for tally in gone if tally not in unchanged],
-        *[_effect(tally, after, 1) for tally in come if tally not in unchanged],
+        *[_delta(tally, before, -1) for tally in gone if tally not in unchanged],
+        *[_delta(tally, after, 1) for tally in come if tally not in unchanged],
     ]
 
 
-def _effect(tally: str, fact: Fact, sign: int) -> Effect:
+def _delta(tally: str, fact: Fact, sign: int) -> Delta:
     value = fact.value_usd.copy_negate() if fact.value_usd and sign < 0 else fact.value_usd
-    return Effect(tally, fact.occurred_at, fact.outcome_type, fact.agent_id, sign, value)
+    return Delta(tally, fact.occurred_at, fact.outcome_type, fact.agent_id, sign, value)
 
 
 def _given(

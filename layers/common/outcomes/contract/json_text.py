@@ -58,3 +58,8 @@ def _number(text: str) -> Decimal:
 
 def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def response_bytes(text: str) -> int:
+    """Count the bytes of text in Lambda's response, as the runtime escapes it there."""
+    return len(string(text).encode()) - len('""')

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, tzinfo
 from outcomes.contract import instants
 from outcomes.contract.limits import DEFAULT_PAGE, MAX_ID, MAX_PAGE
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.contract.standing import STATUSES
+from outcomes.contract.status import STATUSES
 from outcomes.errors import BadRequest
 
 EXPORT_FORMATS = ("csv", "ndjson")

@@ -50,7 +50,7 @@ class Cell(NamedTuple):
     agent_id: int | None
 
 
-class Effect(NamedTuple):
+class Delta(NamedTuple):
     """A change of one sum of TALLIES, by what the outcome counts under there.
 
     sign: 1, or -1 for what no longer counts. value_usd: with this sign.

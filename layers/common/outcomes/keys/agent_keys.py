@@ -24,20 +24,23 @@ from collections.abc import Callable
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.contract import instants, key_text
-from outcomes.contract.limits import MAX_KEYS
-from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
-from outcomes.storage.attempts import RACES, THROTTLED, Deadline, read_items
-from outcomes.storage.dynamodb import (
-    NEVER,
+from outcomes.aws.backoff import (
+    RACES,
+    THROTTLED,
+    Deadline,
+    read_items,
+)
+from outcomes.aws.caller import NEVER, Limits
+from outcomes.aws.errors import (
     CallFailed,
     ConditionFailed,
-    DynamoDB,
-    Item,
-    Limits,
     ServiceError,
     TransactionCanceled,
 )
+from outcomes.aws.services import DynamoDB, Item
+from outcomes.contract import instants, key_text
+from outcomes.contract.limits import MAX_KEYS
+from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
 
 if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey

@@ -9,9 +9,9 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from outcomes.contract.standing import COUNTS_IN, RECORDED
-from outcomes.contract.sums import Effect
-from outcomes.storage.dynamodb import DynamoDB, Item
+from outcomes.aws.services import DynamoDB, Item
+from outcomes.contract.status import COUNTS_IN, RECORDED
+from outcomes.contract.sums import Delta
 
 _AFTER_OUTCOMES = ":"  # their keys begin with a digit
 _CORRECTION = "~"
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
     recorded_at: str
     read_units: float
-    effects: list[Effect]
+    deltas: list[Delta]
 
 
 class Entries:
@@ -101,21 +101,21 @@ class Entries:
 def _outcome(item: Item, units: float) -> Entry:
     recorded_at = item["created_at"]["S"].partition("#")[0]
     fact = item["as_recorded"]["M"] if "as_recorded" in item else item
-    effects = [_effect(tally, 1, recorded_at, fact) for tally in COUNTS_IN[RECORDED]]
-    return Entry(recorded_at, units, effects)
+    deltas = [_delta(tally, 1, recorded_at, fact) for tally in COUNTS_IN[RECORDED]]
+    return Entry(recorded_at, units, deltas)
 
 
 def _correction(item: Item, units: float) -> Entry:
     recorded_at = item["created_at"]["S"].removeprefix(_CORRECTION).partition("#")[0]
-    effects = [
-        _effect(effect["M"]["tally"]["S"], int(effect["M"]["sign"]["N"]), recorded_at, effect["M"])
-        for effect in item["effects"]["L"]
+    deltas = [
+        _delta(delta["M"]["tally"]["S"], int(delta["M"]["sign"]["N"]), recorded_at, delta["M"])
+        for delta in item["effects"]["L"]
     ]
-    return Entry(recorded_at, units, effects)
+    return Entry(recorded_at, units, deltas)
 
 
-def _effect(tally: str, sign: int, recorded_at: str, fact: Item) -> Effect:
-    return Effect(
+def _delta(tally: str, sign: int, recorded_at: str, fact: Item) -> Delta:
+    return Delta(
         tally,
         fact["occurred_at"]["S"] if "occurred_at" in fact else recorded_at,
         fact["outcome_type"]["S"],

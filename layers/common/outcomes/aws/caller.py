@@ -1,16 +1,7 @@
-"""DynamoDB, EventBridge, Secrets Manager and SQS, called without an SDK: sign, send, check the answer, try again.
+"""Calls a service of AWS without an SDK: sign, send, check the answer, retry with backoff and jitter.
 
 By the rules of the SDKs' standard mode of retries, except that a partition which is too hot is not waited for:
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
-
-    CallFailed
-    ├── ServiceError              answered with an error that another attempt would not mend
-    │   ├── ConditionFailed
-    │   └── TransactionCanceled
-    └── Unavailable               not answered, or with errors that might have passed
-
-Beside them stand two of `outcomes.errors`, by which nothing was done: `Busy`, every attempt was throttled; `Mistimed`,
-this host's clock was wrong.
 """
 
 import json
@@ -23,54 +14,11 @@ from http.client import HTTPException
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote
 
+from outcomes.aws import signature
+from outcomes.aws.connection import Connection, NotSent, Reply
+from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.contract import instants
 from outcomes.errors import Busy, Mistimed
-from outcomes.storage import signature
-from outcomes.storage.connection import Connection, NotSent, Reply
-
-type Item = dict[str, dict[str, Any]]
-"""Attributes by name, each a type with its value: `{"value_usd": {"N": "12.50"}}`."""
-
-
-class CallFailed(Exception):
-    """A call had no success. maybe_done: an attempt may have taken effect all the same; if not, none has."""
-
-    maybe_done = False
-
-
-class ServiceError(CallFailed):
-    """The service answered with an error.
-
-    code: such as `ValidationException`; the status, where the answer has none.
-    body: the answer as JSON; empty where that is no object.
-    """
-
-    def __init__(self, operation: str, code: str, reply: Reply, body: dict[str, Any]) -> None:
-        # A complaint about a signature quotes what should have been signed, the session token among it.
-        message = "" if "Signature" in code else body.get("message", body.get("Message", ""))
-        request_id = reply.headers.get("x-amzn-requestid")
-        super().__init__(f"{operation}: {code} (status {reply.status}, request {request_id}) {message}".rstrip())
-        self.code = code
-        self.body = body
-
-
-class ConditionFailed(ServiceError):
-    """The condition of a write did not hold. If it asked for the item that was there, `body` has it as `Item`."""
-
-
-class TransactionCanceled(ServiceError):
-    """Nothing of a transaction was done. `body` has its `CancellationReasons`, one for each action."""
-
-    @property
-    def codes(self) -> list[str]:
-        """Read why each action was refused, `None` where it was not."""
-        reasons = self.body.get("CancellationReasons")
-        listed = reasons if isinstance(reasons, list) else []
-        return [str(reason.get("Code", "None")) if isinstance(reason, dict) else "None" for reason in listed]
-
-
-class Unavailable(CallFailed):
-    """Attempts or time are used up. `__cause__` says why the last attempt failed."""
 
 
 class Answer(dict[str, Any]):
@@ -185,7 +133,7 @@ class _Failure(NamedTuple):
     pause: float = 0
 
 
-class _Service:
+class Service:
     """A service that takes JSON by POST: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 
     It is called through one connection that is kept alive, by one thread.
@@ -343,62 +291,6 @@ class _Service:
         if is_skewed:
             instants.correct_by(skew)
         return is_skewed
-
-
-class DynamoDB(_Service):
-    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/. A binary value (B) is the Base64 text of it."""
-
-    name = "dynamodb"
-    target = "DynamoDB_20120810"
-    content_type = "application/x-amz-json-1.0"
-    endpoint_variable = "AWS_ENDPOINT_URL_DYNAMODB"
-
-
-class SecretsManager(_Service):
-    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/"""
-
-    name = "secretsmanager"
-    target = "secretsmanager"
-    content_type = "application/x-amz-json-1.1"
-    endpoint_variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
-
-    def versions(self, secret: str, until: float = NEVER) -> list[Answer]:
-        """Read a secret: its current version and, once it was rotated, the one before.
-
-        Raises what `call` raises.
-        """
-        found = [self.version(secret, stage, until) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
-        return [version for version in found if version is not None]
-
-    def version(self, secret: str, stage: str, until: float = NEVER) -> Answer | None:
-        """Read the version of a secret at a stage; at AWSPREVIOUS there is none (None) before the first rotation.
-
-        Raises what `call` raises.
-        """
-        try:
-            return self.call("GetSecretValue", {"SecretId": secret, "VersionStage": stage}, until=until)
-        except ServiceError as error:
-            if stage == "AWSPREVIOUS" and error.code == "ResourceNotFoundException":
-                return None
-            raise
-
-
-class SQS(_Service):
-    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/"""
-
-    name = "sqs"
-    target = "AmazonSQS"
-    content_type = "application/x-amz-json-1.0"
-    endpoint_variable = "AWS_ENDPOINT_URL_SQS"
-
-
-class EventBridge(_Service):
-    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/"""
-
-    name = "events"
-    target = "AWSEvents"
-    content_type = "application/x-amz-json-1.1"
-    endpoint_variable = "AWS_ENDPOINT_URL_EVENTBRIDGE"
 
 
 def _endpoint(service: str, region: str, variable: str) -> str:

@@ -4,9 +4,9 @@ user_id (HASH, S)       `42`
 stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the zone of its days, and when the stretch begins, in
                         milliseconds since 1970; of what does not fit into an item, the second part has `#1` after that
 end                     N, when the stretch ends, which is no longer in it
-rules                   S, by which rules it was added up: `kept_text`'s, tzdata's version, the deployment's edition
+rules                   S, by which rules it was added up: `codec`'s, tzdata's version, the deployment's edition
 parts                   N, how many; absent when it is one
-sums                    B, see `kept_text`
+sums                    B, see `codec`
 
 A stretch that is over never changes, for the ledger only grows: what arrives late, and each correction, is an entry of
 a later stretch. So what is kept is never wrong; if it is missing, damaged, or of other rules, it is added up anew.
@@ -24,15 +24,17 @@ from typing import Any, NamedTuple
 
 import tzdata
 
+from outcomes.aws.caller import Answer
+from outcomes.aws.errors import ConditionFailed, Unavailable
+from outcomes.aws.services import Item
 from outcomes.contract import instants, occurrence
 from outcomes.contract.local_days import LocalDays
 from outcomes.contract.sums import TALLIES, Cell, Sums
 from outcomes.errors import Busy, StillAddingUp
-from outcomes.storage import kept_text
-from outcomes.storage.dynamodb import Answer, ConditionFailed, Item, Unavailable
-from outcomes.storage.entries import Entries, Entry
-from outcomes.storage.store import OutcomeStore
-from outcomes.storage.summary import Summary
+from outcomes.ledger.entries import Entries, Entry
+from outcomes.ledger.store import OutcomeStore
+from outcomes.totals import codec
+from outcomes.totals.summary import Summary
 
 SETTLED_SECONDS = 600
 """Seconds after an instant, by DynamoDB's clock, when nothing that says it was recorded then can be written any more:
@@ -71,7 +73,7 @@ ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
 _ORDER = {name: index for index, name in enumerate(TALLIES)}
 
 
-class Stretch(NamedTuple):
+class SettledInterval(NamedTuple):
     """A stretch of record time, from `begin` on, before `end`, and what was recorded in it comes to."""
 
     begin: str
@@ -88,7 +90,7 @@ class Totals:
     def __init__(self, store: OutcomeStore, table: str, edition: str) -> None:
         self.store = store
         self.table = table
-        self.rules = f"{kept_text.rules()} {tzdata.IANA_VERSION} {edition}"
+        self.rules = f"{codec.rules()} {tzdata.IANA_VERSION} {edition}"
 
     def add_up(self, user_id: int, summaries: list[Summary]) -> None:
         """Add to each summary what happened to a user within its period. All of them are of one zone.
@@ -105,7 +107,7 @@ class _Run:
     units: what reading them took. enough: how much of that may be worth being kept.
     """
 
-    def __init__(self, begin: str, last: Stretch | None) -> None:
+    def __init__(self, begin: str, last: SettledInterval | None) -> None:
         self.begin = begin
         self.last = last
         self.units = 0.0
@@ -156,39 +158,39 @@ class _Look:
 
     def add_up(self) -> None:
         at, last = self.first, None
-        for stretch in self._kept():
-            if at < stretch.begin:
-                self._keep_adding(at, stretch.begin, last)
-            self._add(stretch.sums)
-            for day in self.cut & stretch.sums.days.keys():
-                for entry in self.entries.recorded(*self._recorded(stretch, day)):
+        for interval in self._kept():
+            if at < interval.begin:
+                self._keep_adding(at, interval.begin, last)
+            self._add(interval.sums)
+            for day in self.cut & interval.sums.days.keys():
+                for entry in self.entries.recorded(*self._recorded(interval, day)):
                     self._add_cut(entry, {day})
-            at, last = stretch.end, stretch
+            at, last = interval.end, interval
         self._keep_adding(at, None, last)
         for part in self.parts:
             for cell, tallies in part.of_cut.by_cell.items():
                 part.summary.add(cell, tallies)
 
-    def _recorded(self, stretch: Stretch, day: str) -> tuple[str, str]:
+    def _recorded(self, interval: SettledInterval, day: str) -> tuple[str, str]:
         """Find from when on, and before when, a stretch has what happened on a local day."""
         early = instants.read(self.days.named(date.fromisoformat(day)).begin) - occurrence.MOST_EARLY
-        end = self.days.named(date.fromisoformat(stretch.sums.days[day])).end
-        return max(stretch.begin, instants.text(max(0, early))), min(stretch.end, end)
+        end = self.days.named(date.fromisoformat(interval.sums.days[day])).end
+        return max(interval.begin, instants.text(max(0, early))), min(interval.end, end)
 
     def _add(self, sums: Sums) -> None:
         for part in self.parts:
             part.add(sums)
 
-    def _kept(self) -> Iterator[Stretch]:
+    def _kept(self) -> Iterator[SettledInterval]:
         """Read the stretches that are kept, from the first instant on, in their order; none overlaps another."""
         last_end = ""
         for begin, items in groupby(self._kept_items(), _begin):
-            stretch = self._read(begin, {_part(item): item for item in items})
-            if stretch is None:
+            interval = self._read(begin, {_part(item): item for item in items})
+            if interval is None:
                 self.unreadable.add(begin)
-            elif stretch.end > self.first and last_end <= begin:
-                yield stretch
-                last_end = stretch.end
+            elif interval.end > self.first and last_end <= begin:
+                yield interval
+                last_end = interval.end
 
     def _kept_items(self) -> Iterator[Item]:
         """Read the items of kept stretches, each page of 1 MB when it is needed."""
@@ -210,7 +212,7 @@ class _Look:
             self._check_time()
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def _read(self, begin: str, items: dict[int, Item]) -> Stretch | None:
+    def _read(self, begin: str, items: dict[int, Item]) -> SettledInterval | None:
         """Read a stretch of parts that were kept together by our rules; None if one is missing, foreign or damaged."""
         first = items.get(0, {})
         if "end" not in first:
@@ -221,10 +223,10 @@ class _Look:
             if part.get("rules") != {"S": self.totals.rules} or part.get("end") != first["end"]:
                 return None
             try:
-                kept_text.read(a2b_base64(part["sums"]["B"]), sums)
-            except (KeyError, kept_text.Damaged):
+                codec.read(a2b_base64(part["sums"]["B"]), sums)
+            except (KeyError, codec.Damaged):
                 return None
-        return Stretch(begin, _end(first), sums)
+        return SettledInterval(begin, _end(first), sums)
 
     def _query(self, first: str, last: str, **more: Any) -> Answer:
         return self.dynamodb.call(
@@ -241,7 +243,7 @@ class _Look:
             },
         )
 
-    def _keep_adding(self, begin: str, end: str | None, last: Stretch | None) -> None:
+    def _keep_adding(self, begin: str, end: str | None, last: SettledInterval | None) -> None:
         """Add what was recorded from `begin` on, before `end` or until now, and keep what is worth it.
 
         last: the stretch before.
@@ -264,10 +266,10 @@ class _Look:
                 at = entry.recorded_at
             run.units += entry.read_units
             today = self.days.of(entry.recorded_at).date
-            for effect in entry.effects:
-                cell = Cell(self.days.of(effect.occurred_at).date, effect.outcome_type, effect.agent_id)
+            for delta in entry.deltas:
+                cell = Cell(self.days.of(delta.occurred_at).date, delta.outcome_type, delta.agent_id)
                 run.sums.touch(cell.date, today)
-                run.sums.of(cell)[_ORDER[effect.tally]].add(effect.sign, effect.value_usd)
+                run.sums.of(cell)[_ORDER[delta.tally]].add(delta.sign, delta.value_usd)
             self._add_cut(entry, self.cut)
         if at < over:
             self._close(run, over, is_last=True)
@@ -275,12 +277,12 @@ class _Look:
 
     def _add_cut(self, entry: Entry, days: Container[str]) -> None:
         """Add what an entry says of days that are asked for in part."""
-        for effect in entry.effects if self.cut else ():
-            day = self.days.of(effect.occurred_at).date
+        for delta in entry.deltas if self.cut else ():
+            day = self.days.of(delta.occurred_at).date
             for part in self.parts:
-                if day in days and day in part.cut and part.begin <= effect.occurred_at < part.end:
-                    cell = Cell(day, effect.outcome_type, effect.agent_id)
-                    part.of_cut.of(cell)[_ORDER[effect.tally]].add(effect.sign, effect.value_usd)
+                if day in days and day in part.cut and part.begin <= delta.occurred_at < part.end:
+                    cell = Cell(day, delta.outcome_type, delta.agent_id)
+                    part.of_cut.of(cell)[_ORDER[delta.tally]].add(delta.sign, delta.value_usd)
 
     def _close(self, run: _Run, end: str, *, is_last: bool = False, is_late: bool = False) -> None:
         """End a run, if it is worth being kept, and begin the next.
@@ -313,11 +315,11 @@ class _Look:
             return
         self.surplus += run.units - cost
         self._add(run.sums)
-        run.last = Stretch(begin, end, sums)
+        run.last = SettledInterval(begin, end, sums)
         run.begin, run.units, run.enough, run.sums = end, 0.0, 0.0, Sums()
 
     def _items(self, begin: str, end: str, sums: Sums) -> list[Item]:
-        parts = kept_text.write(sums)
+        parts = codec.write(sums)
         common: Item = {"end": {"N": _number(end)}, "rules": {"S": self.totals.rules}}
         if len(parts) > 1:
             common["parts"] = {"N": str(len(parts))}

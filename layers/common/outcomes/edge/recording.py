@@ -9,7 +9,7 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.errors import BadRequest, Busy, Fault, Forbidden, IdempotencyKeyReused
-from outcomes.storage.ledger import Entry, Recorded, idempotency_hash
+from outcomes.ledger.idempotent_writes import Entry, Recorded, idempotency_hash
 
 FAILURE = "Failed to record outcome"
 ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}

@@ -7,9 +7,14 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import NamedTuple
 
+from outcomes.aws.connection import (
+    Connection,
+    NotSent,
+    Reply,
+    Resolve,
+)
 from outcomes.contract import instants
-from outcomes.storage.connection import Connection, NotSent, Reply, Resolve
-from outcomes.webhooks.addresses import NotPublic, public_addresses
+from outcomes.events.webhooks.addresses import NotPublic, public_addresses
 
 SECONDS = 10
 """For an attempt as a whole: looking up the name, connecting, sending, and the answer's headers."""

@@ -1,40 +1,24 @@
-"""Outcomes in DynamoDB: add one, page through many. The only place that knows their keys and attributes.
-
-user_id (HASH, S)       `42`; of no user `unassigned#<0-15>`, so that they never share one hot partition
-created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`, so that equal instants neither collide nor overwrite
-the rest                agent_id N, outcome_type S, title S, description S, value_usd N, metadata S (JSON text);
-                        absent when null
-recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in outcomes of before there were any
-occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent when that is when it was recorded
-
-An outcome that was corrected has its present content in these attributes (what was there before stands in the
-corrections, see `corrections`), and beside them:
-
-standing                S, one of `confirmed`, `disputed`, `void`; absent when it stands as recorded
-version                 N, how often it was corrected
-corrections             L, the ids of its newest corrections, oldest first
-corrected_by            M, to each kind of caller (`Caller.kind`), N, how often it has corrected it
-as_recorded             M, of an amended one: outcome_type, agent_id, value_usd and occurred_at, as they were recorded
-"""
+"""Reads and writes outcomes in DynamoDB: add one, page through many, newest first."""
 
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.contract import instants, json_text
+from outcomes.aws.caller import Limits
+from outcomes.aws.errors import ConditionFailed
+from outcomes.aws.services import DynamoDB, Item
+from outcomes.contract import instants
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
-from outcomes.contract.standing import RECORDED, VOID, Fact
+from outcomes.contract.status import RECORDED, VOID
 from outcomes.errors import Busy
-from outcomes.storage import cursor as cursors
-from outcomes.storage import ulid
-from outcomes.storage.dynamodb import ConditionFailed, DynamoDB, Item, Limits
+from outcomes.ledger import cursor as cursors
+from outcomes.ledger import ulid
 
 if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
     from outcomes.contract.outcome_type import OutcomeType
-
-UNASSIGNED_SHARDS = 16
+from outcomes.contract.json_text import response_bytes
+from outcomes.ledger.items import new_item, outcome_json, sort_key, status_of
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=12)
 """Limits of a call of DynamoDB, in seconds."""
@@ -155,7 +139,7 @@ class OutcomeStore:
             examined = examined * 4 if rare else limit + 1 - len(found)
         return _page(found, limit, last, include_ledger)
 
-    def fill(
+    def page_by_size(
         self, user_id: int, write: Callable[[Item], str], cursor: str | None = None, filters: Filters | None = None
     ) -> Page:
         """Read the newest outcomes of a user that come after `cursor` and are not void, newest first, as many as a
@@ -198,7 +182,7 @@ class OutcomeStore:
         # A key condition rather than a start key: DynamoDB refuses a start key outside of the range.
         newest = _LAST if filters.until is None else instants.text(filters.until)
         if cursor is not None:
-            newest = min(newest, _just_before(_sort_key(cursors.read(cursor))))
+            newest = min(newest, _just_before(sort_key(cursors.read(cursor))))
         query = _filtered(filters)
         query["ExpressionAttributeValues"] |= {
             ":user": {"S": str(user_id)},
@@ -210,58 +194,6 @@ class OutcomeStore:
             "ScanIndexForward": False,
             "ConsistentRead": True,  # an outcome just recorded is there at once
         }
-
-
-def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
-    """Make a new id, and the item under it, as of now or of `milliseconds` since 1970."""
-    if milliseconds is None:
-        milliseconds = instants.now()
-    id_ = ulid.new(milliseconds)
-    item: Item = {
-        **item_key(outcome.user_id, id_),
-        "recorded_by": {"S": recorded_by},
-    }
-    for name, value in zip(outcome._fields, outcome, strict=True):
-        if name != "user_id" and value is not None:
-            item[name] = attribute(name, value)
-    return id_, item
-
-
-def item_key(user_id: int | None, id_: str) -> Item:
-    """Make the key of an outcome's item."""
-    return {"user_id": {"S": _partition(user_id, id_)}, "created_at": {"S": _sort_key(id_)}}
-
-
-def attribute(name: str, value: Any) -> dict[str, Any]:
-    """Make the attribute that stores a field of an outcome, which is not null."""
-    if name == "occurred_at":
-        return {"S": instants.text(value)}
-    return {"N": str(value)} if name in {"agent_id", "value_usd"} else {"S": value}
-
-
-def fact_of(item: Item) -> Fact:
-    """Read what is added up of an outcome."""
-    return Fact(
-        occurred_at_of(item),
-        item["outcome_type"]["S"],
-        int(item["agent_id"]["N"]) if "agent_id" in item else None,
-        Decimal(item["value_usd"]["N"]) if "value_usd" in item else None,
-        status_of(item),
-    )
-
-
-def status_of(item: Item) -> str:
-    """Read where an outcome stands."""
-    status: str = item["standing"]["S"] if "standing" in item else RECORDED
-    return status
-
-
-def _partition(user_id: int | None, id_: str) -> str:
-    return f"unassigned#{ulid.shard(id_, UNASSIGNED_SHARDS)}" if user_id is None else str(user_id)
-
-
-def _sort_key(id_: str) -> str:
-    return f"{instants.text(ulid.milliseconds(id_))}#{id_}"
 
 
 def _is_empty(bounds: Item) -> bool:
@@ -314,42 +246,3 @@ def _page(found: list[Item], limit: int, last_examined: str | None, include_ledg
 
 def _cursor_at(sort_key: str) -> str:
     return cursors.after(sort_key.partition("#")[2])
-
-
-def response_bytes(text: str) -> int:
-    """Count the bytes of text in Lambda's response, as the runtime escapes it there."""
-    return len(json_text.string(text).encode()) - len('""')
-
-
-def occurred_at_of(item: Item) -> str:
-    """Read when an outcome happened, as `instants.text` has it."""
-    occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else item["created_at"]["S"].partition("#")[0]
-    return occurred_at
-
-
-def outcome_json(item: Item, include_ledger: bool) -> str:
-    """Write the contract's JSON. Money and metadata are stored as their own JSON text and go out as it, through no
-    float and no second parser."""
-    instant, _, id_ = item["created_at"]["S"].partition("#")
-    user_id = item["user_id"]["S"]
-    return (
-        f'{{"id":"{id_}"'
-        f',"user_id":{user_id if user_id.isdigit() else "null"}'
-        f',"agent_id":{item["agent_id"]["N"] if "agent_id" in item else "null"}'
-        f',"outcome_type":"{item["outcome_type"]["S"]}"'
-        f',"title":{json_text.string(item["title"]["S"])}'
-        f',"description":{json_text.string(item["description"]["S"]) if "description" in item else "null"}'
-        f',"value_usd":{item["value_usd"]["N"] if "value_usd" in item else "null"}'
-        f',"metadata":{item["metadata"]["S"] if "metadata" in item else "null"}'
-        f',"created_at":"{instant}"'
-        f"{_ledger_json(item) if include_ledger else ''}}}"
-    )
-
-
-def _ledger_json(item: Item) -> str:
-    recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
-    version = item["version"]["N"] if "version" in item else "0"
-    return (
-        f',"status":"{status_of(item)}","occurred_at":"{occurred_at_of(item)}"'
-        f',"recorded_by":{recorded_by},"version":{version}'
-    )

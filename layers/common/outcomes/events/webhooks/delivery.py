@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from outcomes.aws.caller import Limits, jitter
+from outcomes.aws.errors import CallFailed
+from outcomes.aws.services import SQS, SecretsManager
 from outcomes.contract import instants, json_text
 from outcomes.errors import Busy
-from outcomes.storage.dynamodb import SQS, CallFailed, Limits, SecretsManager, jitter
-from outcomes.webhooks.receiver import Attempt, Receiver
-from outcomes.webhooks.signing import is_id, signed, signing_key
+from outcomes.events.webhooks.receiver import Attempt, Receiver
+from outcomes.events.webhooks.signing import is_id, signed, signing_key
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 """Limits of a call of Secrets Manager or SQS, in seconds."""

@@ -18,27 +18,29 @@ from binascii import a2b_base64
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants, json_text
+from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.sums import TALLIES, Sums
 from outcomes.errors import Busy
-from outcomes.storage import kept_text, ulid
-from outcomes.storage.agent_keys import agent_key
-from outcomes.storage.corrections import entry_json
-from outcomes.storage.dynamodb import DynamoDB, Item
-from outcomes.storage.holdings import (
+from outcomes.keys.agent_keys import agent_key
+from outcomes.ledger import ulid
+from outcomes.ledger.corrections import entry_json
+from outcomes.ledger.items import outcome_json
+from outcomes.privacy.data_sources import (
     LIMITS,
     Bounds,
     OutOfTime,
     Portion,
     Tables,
     cursor_at,
-    holdings,
     is_agent_key,
     is_correction,
     read_cursor,
+    user_data_sources,
 )
-from outcomes.storage.store import outcome_json, response_bytes
+from outcomes.totals import codec
 
 
 class Lines(NamedTuple):
@@ -53,7 +55,7 @@ class Access:
     """The tables that hold anything of a person."""
 
     def __init__(self, tables: Tables, bounds: Bounds) -> None:
-        self.holdings = list(holdings(tables).values())
+        self.user_data_sources = list(user_data_sources(tables).values())
         self.bounds = bounds
         self.dynamodb = DynamoDB(LIMITS)
 
@@ -62,28 +64,28 @@ class Access:
 
         Raises BadRequest for a cursor that no response gave. Whatever a call raises passes through.
         """
-        place, start = read_cursor(cursor, [holding.key for holding in self.holdings])
+        place, start = read_cursor(cursor, [source.key for source in self.user_data_sources])
         portion = Portion(self.dynamodb, self.bounds)
         lines: list[str] = []
         room, wait = MAX_RESPONSE_BYTES, 0
         try:
-            while place < len(self.holdings):
-                holding = self.holdings[place]
-                for rows, after in portion.pages(holding, user_id, start):
+            while place < len(self.user_data_sources):
+                source = self.user_data_sources[place]
+                for rows, after in portion.pages(source, user_id, start):
                     for row in rows:
                         line = _line(row)
                         room -= 0 if line is None else response_bytes(line) + 3
                         if room < 0:
                             return Lines(lines, cursor_at(place, start), wait)
                         lines += [] if line is None else [line]
-                        start = holding.key_of(row)
+                        start = source.key_of(row)
                     start = after
                 place, start = place + 1, None
         except OutOfTime:
             pass
         except Busy:
             wait = 1
-        return Lines(lines, cursor_at(place, start) if place < len(self.holdings) else None, wait)
+        return Lines(lines, cursor_at(place, start) if place < len(self.user_data_sources) else None, wait)
 
 
 def _line(row: Item) -> str | None:
@@ -127,11 +129,11 @@ def _kept(row: Item) -> str:
 
 def _sums(row: Item) -> list[dict[str, Any]] | None:
     read = Sums()
-    if "sums" not in row or not row["rules"]["S"].startswith(f"{kept_text.FORMAT} "):
+    if "sums" not in row or not row["rules"]["S"].startswith(f"{codec.FORMAT} "):
         return None
     try:
-        kept_text.read(a2b_base64(row["sums"]["B"]), read)
-    except kept_text.Damaged:
+        codec.read(a2b_base64(row["sums"]["B"]), read)
+    except codec.Damaged:
         return None
     return [
         cell._asdict()

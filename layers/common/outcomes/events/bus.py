@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from outcomes.aws.backoff import Deadline, read_items
+from outcomes.aws.caller import Limits
+from outcomes.aws.errors import CallFailed, ServiceError
+from outcomes.aws.services import DynamoDB, EventBridge, Item
 from outcomes.contract.events import MAX_ENTRY_BYTES, Event, entry, entry_bytes
 from outcomes.errors import Busy
-from outcomes.storage.attempts import Deadline, read_items
-from outcomes.storage.dynamodb import CallFailed, DynamoDB, EventBridge, Item, Limits, ServiceError
-from outcomes.storage.stream import Record, entry_key_of, event_of
+from outcomes.events.stream import Record, entry_key_of, event_of
 
 LIMITS = Limits(attempts=3, connect=1, read=3, total=6)
 """Limits of a call, in seconds. The last begins `attempts.RETRY_SECONDS` after the first at the latest."""
@@ -20,7 +22,7 @@ NEVER_TAKEN = {"InvalidArgument", "MalformedDetail", INVALID}
 """Codes of entries that EventBridge will not take, however often they are sent."""
 
 
-class Told(NamedTuple):
+class PublishResult(NamedTuple):
     """Records, as far as they were told.
 
     types: of the events that the bus took. unknown: records that tell nothing that can be understood or taken, and why.
@@ -49,7 +51,7 @@ class Bus:
         self.dynamodb = DynamoDB(LIMITS)
         self.eventbridge = EventBridge(LIMITS)
 
-    def tell(self, records: list[Record]) -> Told:
+    def publish(self, records: list[Record]) -> PublishResult:
         """Tell what at most 100 records say, up to the first that the bus does not take for now.
 
         Raises what `read_items` does, before anything was told.
@@ -72,8 +74,8 @@ class Bus:
             not_taken = {id(each.record) for each in left} | {id(record) for record, _ in unknown}
             types += [each.event.type for each in call if id(each.record) not in not_taken]
             if left:
-                return Told(types, unknown, left[0].record, why)
-        return Told(types, unknown)
+                return PublishResult(types, unknown, left[0].record, why)
+        return PublishResult(types, unknown)
 
     def _read(self, records: list[Record], deadline: Deadline) -> tuple[list[_Pending], list[tuple[Record, str]]]:
         """Read the events of records, and set aside what is damaged: that must not keep others from being told."""

@@ -11,13 +11,13 @@ Records are as Lambda gives them: https://docs.aws.amazon.com/lambda/latest/dg/w
 
 from typing import Any
 
+from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text, key_text
 from outcomes.contract.events import CORRECTED, KEY_CREATED, KEY_REVOKED, KEY_ROTATED, RECORDED, Event
-from outcomes.storage import ulid
-from outcomes.storage.agent_keys import AgentKey, agent_key
-from outcomes.storage.corrections import corrections_of, entry_json, entry_key
-from outcomes.storage.dynamodb import Item
-from outcomes.storage.store import outcome_json
+from outcomes.keys.agent_keys import AgentKey, agent_key
+from outcomes.ledger import ulid
+from outcomes.ledger.corrections import corrections_of, entry_json, entry_key
+from outcomes.ledger.items import outcome_json
 
 type Record = dict[str, Any]
 

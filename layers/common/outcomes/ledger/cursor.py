@@ -4,7 +4,7 @@ import base64
 import binascii
 
 from outcomes.errors import BadRequest
-from outcomes.storage import ulid
+from outcomes.ledger import ulid
 
 
 def after(id_: str) -> str:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from outcomes.aws.caller import Answer, Limits
+from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import key_text
 from outcomes.errors import BadRequest
-from outcomes.storage.dynamodb import Answer, DynamoDB, Item, Limits
 
 LIMITS = Limits(attempts=3, connect=1, read=5, total=12)
 """Limits of a call of DynamoDB, in seconds. A page of a table takes longer than one item."""
@@ -42,7 +43,7 @@ class Bounds(NamedTuple):
     write_units: float
 
 
-class Holding(NamedTuple):
+class UserDataSource(NamedTuple):
     """A table, the attributes of its key, and the type of `user_id`. by_user: whether that is the key's first."""
 
     table: str
@@ -95,17 +96,17 @@ class Portion:
         return self.dynamodb.call(operation, request)
 
     def pages(
-        self, holding: Holding, user_id: int | None, start: Item | None = None, **more: Any
+        self, source: UserDataSource, user_id: int | None, start: Item | None = None, **more: Any
     ) -> Iterator[tuple[list[Item], Item | None]]:
         """Read the rows of a user, or of all, a page each, with the key after which the next begins.
 
         Raises OutOfTime.
         """
-        request = holding.request(user_id) | more
+        request = source.request(user_id) | more
         while True:
             if start:
                 request["ExclusiveStartKey"] = start
-            page = self.call(holding.operation(user_id), request)
+            page = self.call(source.operation(user_id), request)
             self.date = page.date
             start = page.get("LastEvaluatedKey")
             yield page["Items"], start
@@ -137,14 +138,14 @@ class Portion:
         time.sleep(min(consumed.get("CapacityUnits", 0) / (SHARE * units_a_second), 1))
 
 
-def holdings(tables: Tables) -> dict[str, Holding]:
+def user_data_sources(tables: Tables) -> dict[str, UserDataSource]:
     """List the tables by what they hold: what lets somebody in comes first, what remembers outcomes after those."""
     return {
-        "agent_keys": Holding(tables.keys, ("id",), "N", by_user=False),
-        "sessions": Holding(tables.sessions, ("token_sha256",), "N", by_user=False),
-        "outcomes": Holding(tables.outcomes, ("user_id", "created_at"), "S", by_user=True),
-        "kept_sums": Holding(tables.totals, ("user_id", "stretch"), "S", by_user=True),
-        "idempotency_keys": Holding(tables.idempotency, ("key_sha256",), "S", by_user=False),
+        "agent_keys": UserDataSource(tables.keys, ("id",), "N", by_user=False),
+        "sessions": UserDataSource(tables.sessions, ("token_sha256",), "N", by_user=False),
+        "outcomes": UserDataSource(tables.outcomes, ("user_id", "created_at"), "S", by_user=True),
+        "kept_sums": UserDataSource(tables.totals, ("user_id", "stretch"), "S", by_user=True),
+        "idempotency_keys": UserDataSource(tables.idempotency, ("key_sha256",), "S", by_user=False),
     }
 
 

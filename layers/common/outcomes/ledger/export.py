@@ -6,9 +6,10 @@ Columns are those of a list, and of what the ledger adds `occurred_at`, `status`
 import re
 from typing import NamedTuple
 
+from outcomes.aws.services import Item
 from outcomes.contract import json_text
-from outcomes.storage.dynamodb import Item
-from outcomes.storage.store import Filters, OutcomeStore, occurred_at_of, outcome_json, status_of
+from outcomes.ledger.items import occurred_at_of, outcome_json, status_of
+from outcomes.ledger.store import Filters, OutcomeStore
 
 CSV_HEADING = (
     "id,user_id,agent_id,outcome_type,title,description,value_usd,metadata,created_at,"
@@ -41,9 +42,9 @@ def export(store: OutcomeStore, user_id: int, format_: str, cursor: str | None, 
     Raises BadRequest for a cursor that no page gave.
     """
     if format_ == "ndjson":
-        page = store.fill(user_id, ndjson_line, cursor, filters)
+        page = store.page_by_size(user_id, ndjson_line, cursor, filters)
         return Part("".join(page.outcomes), "application/x-ndjson", page.next_cursor)
-    page = store.fill(user_id, csv_line, cursor, filters)
+    page = store.page_by_size(user_id, csv_line, cursor, filters)
     # The heading is that of the whole file, and `header` says of the part whether it is there (RFC 4180, section 3).
     heading, presence = (CSV_HEADING, "present") if cursor is None else ("", "absent")
     text = heading + "".join(page.outcomes)

@@ -18,12 +18,14 @@ from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from outcomes.aws.backoff import THROTTLED, Deadline
+from outcomes.aws.errors import CallFailed, TransactionCanceled
+from outcomes.aws.services import Item
 from outcomes.contract import instants
 from outcomes.errors import BadRequest, Busy, Contended, Fault, IdempotencyKeyReused, Mistimed, Refused
-from outcomes.storage import ulid
-from outcomes.storage.attempts import THROTTLED, Deadline
-from outcomes.storage.dynamodb import CallFailed, Item, TransactionCanceled
-from outcomes.storage.store import NOT_THERE, OutcomeStore, new_item
+from outcomes.ledger import ulid
+from outcomes.ledger.items import new_item
+from outcomes.ledger.store import NOT_THERE, OutcomeStore
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
@@ -75,7 +77,7 @@ def idempotency_hash(caller: "Caller", outcome: "NewOutcome", key: str) -> str:
     return sha256(f"{scope}\n{key}".encode()).hexdigest()
 
 
-class Ledger:
+class IdempotentWriter:
     """The table of outcomes and the table of idempotency keys."""
 
     def __init__(self, store: OutcomeStore, table: str) -> None:

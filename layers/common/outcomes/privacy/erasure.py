@@ -30,21 +30,22 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from outcomes.aws.backoff import RACES, Deadline, read_items
+from outcomes.aws.errors import ConditionFailed, TransactionCanceled
+from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.contract import instants, key_text
 from outcomes.errors import Busy
-from outcomes.storage.agent_keys import user_row_id
-from outcomes.storage.attempts import RACES, Deadline, read_items
-from outcomes.storage.dynamodb import ConditionFailed, DynamoDB, Item, SecretsManager, TransactionCanceled
-from outcomes.storage.holdings import (
+from outcomes.keys.agent_keys import user_row_id
+from outcomes.privacy.data_sources import (
     LIMITS,
     Bounds,
     OutOfTime,
     Portion,
     Tables,
     cursor_at,
-    holdings,
     is_correction,
     read_cursor,
+    user_data_sources,
 )
 
 RUNNING = "running"
@@ -87,7 +88,7 @@ class Erasures:
 
     def __init__(self, table: str, tables: Tables, secret_arn: str, settle_seconds: int, bounds: Bounds) -> None:
         self.table = table
-        self.holdings = holdings(tables)
+        self.user_data_sources = user_data_sources(tables)
         self.secret_arn = secret_arn
         self.settle_seconds = settle_seconds
         self.bounds = bounds
@@ -121,7 +122,7 @@ class Erasures:
 
         until: those that were made later stay.
         """
-        keys = self.holdings["agent_keys"]
+        keys = self.user_data_sources["agent_keys"]
         row_key = {"id": {"S": user_row_id(user_id)}}
         while True:
             get = {"TableName": keys.table, "Key": row_key, "ConsistentRead": True}
@@ -275,7 +276,7 @@ class _Erasure:
 
     def _revoke(self) -> None:
         """Delete the user's live agent keys."""
-        keys = self.erasures.holdings["agent_keys"]
+        keys = self.erasures.user_data_sources["agent_keys"]
         get = {"TableName": keys.table, "Key": {"id": {"S": user_row_id(self.user_id)}}, "ConsistentRead": True}
         answer = self.portion.call("GetItem", get)
         if "Item" in answer:
@@ -287,24 +288,22 @@ class _Erasure:
     def _delete_by_id(self) -> None:
         """Delete outcomes, corrections and kept sums."""
         for kind in ("kept_sums", "outcomes"):  # outcomes last: with them, idempotency keys come
-            holding = self.erasures.holdings[kind]
-            for rows, _ in self.portion.pages(holding, self.user_id, ProjectionExpression=", ".join(holding.key)):
+            source = self.erasures.user_data_sources[kind]
+            for rows, _ in self.portion.pages(source, self.user_id, ProjectionExpression=", ".join(source.key)):
                 if rows:
                     self._note_found(self.portion.date)
-                    for keys in self.portion.delete(holding.table, [holding.key_of(row) for row in rows]):
+                    for keys in self.portion.delete(source.table, [source.key_of(row) for row in rows]):
                         _add(self.deleted, kind, keys)
         if any(self.deleted.values()):
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _read_through(self, kind: str) -> None:
         """Delete what is the user's in a table that is read from one end to the other, and go to the next step."""
-        holding = self.erasures.holdings[kind]
+        source = self.erasures.user_data_sources[kind]
         start = json.loads(self.row["position"]["S"]) if "position" in self.row else None
         next_step = {"N": str(self.step + 1)}
-        for rows, after in self.portion.pages(
-            holding, self.user_id, start, ProjectionExpression=", ".join(holding.key)
-        ):
-            for keys in self.portion.delete(holding.table, [holding.key_of(row) for row in rows]):
+        for rows, after in self.portion.pages(source, self.user_id, start, ProjectionExpression=", ".join(source.key)):
+            for keys in self.portion.delete(source.table, [source.key_of(row) for row in rows]):
                 _add(self.deleted, kind, keys)
             if after:
                 self._write("SET #position = :at", {":at": {"S": json.dumps(after)}})
@@ -344,8 +343,8 @@ class _Repetition:
 
     def __init__(self, erasures: Erasures, cursor: str | None) -> None:
         self.erasures = erasures
-        self.kinds = list(erasures.holdings)
-        self.place, self.start = read_cursor(cursor, [holding.key for holding in erasures.holdings.values()])
+        self.kinds = list(erasures.user_data_sources)
+        self.place, self.start = read_cursor(cursor, [source.key for source in erasures.user_data_sources.values()])
         self.portion = Portion(erasures.dynamodb, erasures.bounds)
         self.ends: dict[str, str] = {}
         self.known: dict[str, str] = {}
@@ -380,12 +379,12 @@ class _Repetition:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _read_through(self, kind: str) -> None:
-        holding = self.erasures.holdings[kind]
-        names = dict.fromkeys([*holding.key, "user_id", "created_at"])
-        for rows, after in self.portion.pages(holding, None, self.start, ProjectionExpression=", ".join(names)):
+        source = self.erasures.user_data_sources[kind]
+        names = dict.fromkeys([*source.key, "user_id", "created_at"])
+        for rows, after in self.portion.pages(source, None, self.start, ProjectionExpression=", ".join(names)):
             revoked = self._revoke(rows) if kind == "agent_keys" else set()
             back = [row for row in rows if self._is_back(kind, row) and row.get("id", {}).get("S") not in revoked]
-            for keys in self.portion.delete(holding.table, [holding.key_of(row) for row in back]):
+            for keys in self.portion.delete(source.table, [source.key_of(row) for row in back]):
                 _add(self.deleted, kind, keys)
             self.start = after
 

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from outcomes.storage.connection import Found, addresses
+from outcomes.aws.connection import Found, addresses
 
 # https://www.iana.org/assignments/ipv6-unicast-address-assignments: whatever was ever given to anybody. So nothing that
 # wraps an IPv4 address (::/96, ::ffff:0:0/96, 64:ff9b::/96) is part of it, nor what is one site's (fec0::/10).

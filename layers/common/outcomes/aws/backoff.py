@@ -2,8 +2,9 @@
 
 import time
 
+from outcomes.aws.caller import jitter
+from outcomes.aws.services import DynamoDB, Item
 from outcomes.errors import Busy
-from outcomes.storage.dynamodb import DynamoDB, Item, jitter
 
 RETRY_SECONDS = 6.0
 """No call begins later than this after the first; with the 12 s of a call, that is below the functions' timeout."""

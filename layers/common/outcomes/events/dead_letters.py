@@ -8,7 +8,7 @@ Those that cannot be told as they are come there at once, in objects of the same
 import json
 from typing import Any
 
-from outcomes.storage.stream import Record
+from outcomes.events.stream import Record
 
 
 def keep(bucket: str, record: Record) -> None:

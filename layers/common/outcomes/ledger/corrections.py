@@ -17,32 +17,45 @@ from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from outcomes.aws.backoff import (
+    RACES,
+    THROTTLED,
+    Deadline,
+    read_items,
+)
+from outcomes.aws.errors import CallFailed, TransactionCanceled
+from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text
 from outcomes.contract.caller import kind_of
-from outcomes.contract.corrections import Recorded, effects
+from outcomes.contract.corrections import Recorded, deltas
+from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_HISTORY, MAX_METADATA_LEVELS, MAX_RESPONSE_BYTES
-from outcomes.contract.standing import RECORDED
+from outcomes.contract.status import RECORDED
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, Refused
-from outcomes.storage import ulid
-from outcomes.storage.attempts import RACES, THROTTLED, Deadline, read_items
-from outcomes.storage.dynamodb import CallFailed, Item, TransactionCanceled
-from outcomes.storage.ledger import Row, base64, is_remembered, remember, reused, row_of
-from outcomes.storage.store import (
-    OutcomeStore,
+from outcomes.ledger import ulid
+from outcomes.ledger.idempotent_writes import (
+    Row,
+    base64,
+    is_remembered,
+    remember,
+    reused,
+    row_of,
+)
+from outcomes.ledger.items import (
     attribute,
     fact_of,
     item_key,
     outcome_json,
-    response_bytes,
     status_of,
 )
+from outcomes.ledger.store import OutcomeStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from outcomes.contract.caller import Caller
     from outcomes.contract.corrections import Correction
-    from outcomes.contract.sums import Effect
+    from outcomes.contract.sums import Delta
 
 _FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 _NULL = {"NULL": True}
@@ -244,7 +257,7 @@ class _Draft(NamedTuple):
             "version": after["version"],
             "type": {"S": correction.type},
             "recorded_by": {"S": caller.recorded_by},
-            "effects": {"L": [{"M": _effect(effect)} for effect in effects(fact_of(before), fact_of(after))]},
+            "effects": {"L": [{"M": _delta(delta)} for delta in deltas(fact_of(before), fact_of(after))]},
         }
         if correction.reason is not None:
             entry["reason"] = {"S": correction.reason}
@@ -342,17 +355,17 @@ def entry_key(outcome: Item, id_: str) -> Item:
     return {"user_id": outcome["user_id"], "created_at": {"S": f"~{created_at}#{id_}"}}
 
 
-def _effect(effect: "Effect") -> Item:
+def _delta(delta: "Delta") -> Item:
     item: Item = {
-        "tally": {"S": effect.tally},
-        "occurred_at": {"S": effect.occurred_at},
-        "outcome_type": {"S": effect.outcome_type},
-        "sign": {"N": str(effect.sign)},
+        "tally": {"S": delta.tally},
+        "occurred_at": {"S": delta.occurred_at},
+        "outcome_type": {"S": delta.outcome_type},
+        "sign": {"N": str(delta.sign)},
     }
-    if effect.agent_id is not None:
-        item["agent_id"] = {"N": str(effect.agent_id)}
-    if effect.value_usd is not None:
-        item["value_usd"] = {"N": str(effect.value_usd)}
+    if delta.agent_id is not None:
+        item["agent_id"] = {"N": str(delta.agent_id)}
+    if delta.value_usd is not None:
+        item["value_usd"] = {"N": str(delta.value_usd)}
     return item
 
 

@@ -1,0 +1,1 @@
+"""The wire to AWS: sign, send, check the answer, retry with backoff. Knows no table."""

@@ -1,0 +1,65 @@
+"""DynamoDB, Secrets Manager, SQS and EventBridge, each as `caller.Service` calls it."""
+
+from typing import Any
+
+from outcomes.aws.caller import NEVER, Answer, Service
+from outcomes.aws.errors import ServiceError
+
+type Item = dict[str, dict[str, Any]]
+"""Attributes by name, each a type with its value: `{"value_usd": {"N": "12.50"}}`."""
+
+
+class DynamoDB(Service):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/. A binary value (B) is the Base64 text of it."""
+
+    name = "dynamodb"
+    target = "DynamoDB_20120810"
+    content_type = "application/x-amz-json-1.0"
+    endpoint_variable = "AWS_ENDPOINT_URL_DYNAMODB"
+
+
+class SecretsManager(Service):
+    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/"""
+
+    name = "secretsmanager"
+    target = "secretsmanager"
+    content_type = "application/x-amz-json-1.1"
+    endpoint_variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
+
+    def versions(self, secret: str, until: float = NEVER) -> list[Answer]:
+        """Read a secret: its current version and, once it was rotated, the one before.
+
+        Raises what `call` raises.
+        """
+        found = [self.version(secret, stage, until) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
+        return [version for version in found if version is not None]
+
+    def version(self, secret: str, stage: str, until: float = NEVER) -> Answer | None:
+        """Read the version of a secret at a stage; at AWSPREVIOUS there is none (None) before the first rotation.
+
+        Raises what `call` raises.
+        """
+        try:
+            return self.call("GetSecretValue", {"SecretId": secret, "VersionStage": stage}, until=until)
+        except ServiceError as error:
+            if stage == "AWSPREVIOUS" and error.code == "ResourceNotFoundException":
+                return None
+            raise
+
+
+class SQS(Service):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/"""
+
+    name = "sqs"
+    target = "AmazonSQS"
+    content_type = "application/x-amz-json-1.0"
+    endpoint_variable = "AWS_ENDPOINT_URL_SQS"
+
+
+class EventBridge(Service):
+    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/"""
+
+    name = "events"
+    target = "AWSEvents"
+    content_type = "application/x-amz-json-1.1"
+    endpoint_variable = "AWS_ENDPOINT_URL_EVENTBRIDGE"

@@ -1,0 +1,1 @@
+"""Domain events: from the tables' streams to EventBridge and signed webhooks."""

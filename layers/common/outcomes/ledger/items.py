@@ -1,0 +1,117 @@
+"""Items of outcomes in DynamoDB: their keys and attributes, and the JSON that they are answered as.
+
+user_id (HASH, S)       `42`; of no user `unassigned#<0-15>`, so that they never share one hot partition
+created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`, so that equal instants neither collide nor overwrite
+the rest                agent_id N, outcome_type S, title S, description S, value_usd N, metadata S (JSON text);
+                        absent when null
+recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in outcomes of before there were any
+occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent when that is when it was recorded
+
+An outcome that was corrected has its present content in these attributes (what was there before stands in the
+corrections, see `corrections`), and beside them:
+
+standing                S, one of `confirmed`, `disputed`, `void`; absent when it stands as recorded
+version                 N, how often it was corrected
+corrections             L, the ids of its newest corrections, oldest first
+corrected_by            M, to each kind of caller (`Caller.kind`), N, how often it has corrected it
+as_recorded             M, of an amended one: outcome_type, agent_id, value_usd and occurred_at, as they were recorded
+"""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from outcomes.aws.services import Item
+from outcomes.contract import instants, json_text
+from outcomes.contract.status import RECORDED, Fact
+from outcomes.ledger import ulid
+
+if TYPE_CHECKING:
+    from outcomes.contract.models import NewOutcome
+
+UNASSIGNED_SHARDS = 16
+
+
+def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
+    """Make a new id, and the item under it, as of now or of `milliseconds` since 1970."""
+    if milliseconds is None:
+        milliseconds = instants.now()
+    id_ = ulid.new(milliseconds)
+    item: Item = {
+        **item_key(outcome.user_id, id_),
+        "recorded_by": {"S": recorded_by},
+    }
+    for name, value in zip(outcome._fields, outcome, strict=True):
+        if name != "user_id" and value is not None:
+            item[name] = attribute(name, value)
+    return id_, item
+
+
+def item_key(user_id: int | None, id_: str) -> Item:
+    """Make the key of an outcome's item."""
+    return {"user_id": {"S": _partition(user_id, id_)}, "created_at": {"S": sort_key(id_)}}
+
+
+def attribute(name: str, value: Any) -> dict[str, Any]:
+    """Make the attribute that stores a field of an outcome, which is not null."""
+    if name == "occurred_at":
+        return {"S": instants.text(value)}
+    return {"N": str(value)} if name in {"agent_id", "value_usd"} else {"S": value}
+
+
+def fact_of(item: Item) -> Fact:
+    """Read what is added up of an outcome."""
+    return Fact(
+        occurred_at_of(item),
+        item["outcome_type"]["S"],
+        int(item["agent_id"]["N"]) if "agent_id" in item else None,
+        Decimal(item["value_usd"]["N"]) if "value_usd" in item else None,
+        status_of(item),
+    )
+
+
+def status_of(item: Item) -> str:
+    """Read where an outcome stands."""
+    status: str = item["standing"]["S"] if "standing" in item else RECORDED
+    return status
+
+
+def _partition(user_id: int | None, id_: str) -> str:
+    return f"unassigned#{ulid.shard(id_, UNASSIGNED_SHARDS)}" if user_id is None else str(user_id)
+
+
+def sort_key(id_: str) -> str:
+    return f"{instants.text(ulid.milliseconds(id_))}#{id_}"
+
+
+def occurred_at_of(item: Item) -> str:
+    """Read when an outcome happened, as `instants.text` has it."""
+    occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else item["created_at"]["S"].partition("#")[0]
+    return occurred_at
+
+
+def outcome_json(item: Item, include_ledger: bool) -> str:
+    """Write the contract's JSON. Money and metadata are stored as their own JSON text and go out as it, through no
+    float and no second parser."""
+    instant, _, id_ = item["created_at"]["S"].partition("#")
+    user_id = item["user_id"]["S"]
+    return (
+        f'{{"id":"{id_}"'
+        f',"user_id":{user_id if user_id.isdigit() else "null"}'
+        f',"agent_id":{item["agent_id"]["N"] if "agent_id" in item else "null"}'
+        f',"outcome_type":"{item["outcome_type"]["S"]}"'
+        f',"title":{json_text.string(item["title"]["S"])}'
+        f',"description":{json_text.string(item["description"]["S"]) if "description" in item else "null"}'
+        f',"value_usd":{item["value_usd"]["N"] if "value_usd" in item else "null"}'
+        f',"metadata":{item["metadata"]["S"] if "metadata" in item else "null"}'
+        f',"created_at":"{instant}"'
+        f"{_ledger_json(item) if include_ledger else ''}}}"
+    )
+
+
+def _ledger_json(item: Item) -> str:
+    recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
+    version = item["version"]["N"] if "version" in item else "0"
+    return (
+        f',"status":"{status_of(item)}","occurred_at":"{occurred_at_of(item)}"'
+        f',"recorded_by":{recorded_by},"version":{version}'
+    )

@@ -1,0 +1,1 @@
+"""Data requests of a person: erase what is stored of a user, or export it."""
