@@ -38,6 +38,7 @@ from bench.measure import (
     workers,
 )
 from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request, stored
+from bench.recovery import recovery
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 from bench.totals import totals_growth
 
@@ -169,6 +170,7 @@ def main() -> int:
     list_growth(report, sizes=[100, 1000] if short else [100, 1000, 10_000])
     summary_growth(report, short)
     totals_growth(report, short)
+    recovery(report, clients=10 if short else 200)
     laptop_growth(report, short)
     feed_delay(report, short)
     command_start(report, runs=3 if short else 21)

@@ -1,0 +1,45 @@
+"""The bench's recovery, and its bars."""
+
+from collections import Counter
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from outcomes_client import _calls
+
+from bench.__main__ import Report
+from bench.recovery import BUSY_FROM, BUSY_UNTIL, END, Course, recovery
+
+WELL = dict.fromkeys(range(END), 100)
+BUSY = dict.fromkeys(range(BUSY_FROM, BUSY_UNTIL), 0)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "seconds"),
+    [
+        (WELL | BUSY, 0),
+        (WELL | BUSY | {BUSY_UNTIL: 0, BUSY_UNTIL + 1: 200}, 0),
+        (WELL | BUSY | dict.fromkeys(range(BUSY_UNTIL, BUSY_UNTIL + 3), 0), 3),
+        (WELL | BUSY | dict.fromkeys(range(BUSY_UNTIL + 10, BUSY_UNTIL + 20), 90), 18),
+        (dict.fromkeys(range(END), 94), END - BUSY_UNTIL - 4),
+    ],
+)
+def test_seconds_are_counted_until_it_is_well_for_good(recorded: dict[int, int], seconds: int) -> None:
+    assert Course(Counter(recorded), requests=0, writes=0, lost=0).seconds_until_back(100) == seconds
+
+
+def test_all_is_recorded_soon_after_a_table_was_busy() -> None:
+    report = Report()
+    recovery(report, clients=5)
+    assert not report.is_missed, report.bars
+
+
+def test_clients_that_try_again_at_once_miss_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at_once(_deadline: Any, *_why: Any, **_how: Any) -> Generator[Any, Any, bool]:
+        yield _calls.Wait(0)
+        return True
+
+    monkeypatch.setattr(_calls._Deadline, "wait", at_once)
+    report = Report()
+    recovery(report, clients=1)
+    assert any(bar.measured > bar.limit for bar in report.bars if "over those" in bar.name)
