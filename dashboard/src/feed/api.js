@@ -1,5 +1,6 @@
 import { parseExactly } from "../shared/numbers.js";
-import { explain, Problem, request } from "../shared/request.js";
+import { explain, Problem, request, unclear } from "../shared/request.js";
+import { withQuery } from "./address.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 
@@ -28,6 +29,8 @@ import { explain, Problem, request } from "../shared/request.js";
  * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[]}} Cost
  */
 
+/** @typedef {{body: Record<string, unknown>, key: string}} Post key: by which a retry is known */
+
 /**
  * Gets JSON, or posts some, and raises a Problem when none is answered; whatever fetch raises when `signal` is aborted.
  * @param {URL} url
@@ -49,31 +52,72 @@ export async function ask(url, signal, post) {
   return body;
 }
 
-/** @typedef {{body: Record<string, unknown>, key: string}} Post key: by which a retry is known */
-
 /** @param {Outcome} one */
 export const isOutcome = (one) =>
   [one.id, one.title, one.outcome_type].every((text) => typeof text === "string") &&
   Date.parse(one.created_at) &&
   (one.status === undefined || Date.parse(one.occurred_at ?? ""));
 
-/** Why the owner's word was not taken, for the owner. @param {Problem} problem */
-export function refusal(problem) {
-  const { status, reason, details } = problem;
-  if (problem.kind === "offline") return "You are offline.";
-  if (status === 404) return "This outcome is not there any more, or is not yours.";
-  if (reason === "Conflict") return "Others are correcting it at this very moment.";
-  if (reason === "Not possible")
-    return `Not possible: ${details[0]?.message ?? "this outcome cannot be corrected any more"}.`;
-  if (status === 403) return "Not allowed: whoever recorded an outcome cannot confirm it.";
-  if (status === 400 && details[0]) return `The ${details[0].field} ${details[0].message}.`;
-  return problem.message;
-}
-
 /** Whether it may be otherwise the next time. @param {Problem} problem */
 export const mayPass = ({ status, reason }) => status < 400 || status >= 429 || reason === "Conflict";
-/** Whether it may have been saved all the same. @param {Problem} problem */
-export const isUnsure = ({ status }) => status < 400 || (status >= 500 && status !== 503);
 
-/** A key that nobody chose before. crypto.randomUUID is for secure contexts only. */
-export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+const PAGE = 20;
+const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have a cursor
+
+/** The API below an endpoint, which is asked for with each call. */
+export class Api {
+  /** @param {() => string} endpoint as an absolute URL */
+  constructor(endpoint) {
+    this.#endpoint = endpoint;
+  }
+  #endpoint;
+
+  /**
+   * @param {string} path below the endpoint
+   * @param {Record<string, string | number | null>} query what is null or empty is left out
+   */
+  url(path, query = {}) {
+    const url = new URL(this.#endpoint());
+    url.pathname = url.pathname.replace(/\/$/, "") + path;
+    return withQuery(url, query);
+  }
+
+  /**
+   * @param {Record<string, string | number | null>} query
+   * @param {AbortSignal} signal
+   */
+  async list(query, signal) {
+    /** @type {OutcomePage} */
+    const page = await ask(this.url("", { limit: PAGE, include: "ledger", ...query }), signal);
+    if (!page.outcomes.every(isOutcome)) throw unclear();
+    return page;
+  }
+
+  /**
+   * Pages from a cursor on, until one brings something, the end, or SPARSE_PAGES.
+   * @param {Record<string, string | number | null>} filter
+   * @param {string | null} start
+   * @param {AbortSignal} signal
+   */
+  async page(filter, start, signal) {
+    let cursor = start;
+    for (let pages = 1; ; pages += 1) {
+      const page = await this.list({ ...filter, cursor }, signal);
+      if (page.outcomes.length || !page.next_cursor || pages === SPARSE_PAGES) return page;
+      cursor = page.next_cursor;
+    }
+  }
+
+  /**
+   * @param {Record<string, string | null>} query
+   * @param {AbortSignal} signal
+   * @returns {Promise<Summary>}
+   */
+  summary(query, signal) {
+    return ask(this.url("/summary", query), signal).catch((problem) => {
+      // A browser may know a time zone that the server's list does not.
+      if (problem.reason !== "Invalid timezone") throw problem;
+      return ask(this.url("/summary", { ...query, timezone: "UTC" }), signal);
+    });
+  }
+}

@@ -1,12 +1,17 @@
 import { button, html } from "../shared/dom.js";
 import { asProblem, Problem, request } from "../shared/request.js";
 import { mayPass } from "./api.js";
+import { isoDay } from "./format.js";
+import { midnight } from "./period.js";
+
+/** @import {Api} from "./api.js" */
+/** @import {Choice} from "./choice.js" */
 
 const PART_TIMEOUT_MS = 120_000; // of some megabytes
 const PART_TRIES = 4;
 
 /** @param {number} seconds @param {AbortSignal} signal */
-export const pause = (seconds, signal) =>
+const pause = (seconds, signal) =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, seconds * 1000);
     signal.addEventListener("abort", () => {
@@ -17,46 +22,59 @@ export const pause = (seconds, signal) =>
 
 /** Reads a period's outcomes as one file, part by part, shows how far that is, and can be ended. */
 export class Download {
-  button = button("Download", (/** @type {MouseEvent} */ event) => this.#press(event));
+  #button = button("Download", (/** @type {MouseEvent} */ event) => this.#press(event));
   #bar = html("progress", { hidden: true, "aria-label": "Downloaded" });
   #fault = html("p", { class: "fault", role: "alert" });
-  element = html("div", { class: "download" }, this.#fault, this.#bar, this.button);
+  element = html("div", { class: "download" }, this.#fault, this.#bar, this.#button);
   /** @type {AbortController | null} */
   #running = null;
 
   /**
-   * @param {() => {url: URL, from: Date, to: Date, name: string}} wanted of now
+   * @param {Api} api
+   * @param {Choice} choice
    * @param {(problem: Problem) => void} signedOut
    */
-  constructor(wanted, signedOut) {
-    this.#wanted = wanted;
+  constructor(api, choice, signedOut) {
+    this.#api = api;
+    this.#choice = choice;
     this.#signedOut = signedOut;
   }
-  #wanted;
+  #api;
+  #choice;
   #signedOut;
 
-  stop() {
+  forget() {
     this.#running?.abort();
     this.#running = null;
     this.#bar.hidden = true;
-    this.button.textContent = "Download";
+    this.#button.textContent = "Download";
+  }
+
+  render() {
+    const { isLast, name } = this.#choice.span;
+    this.#button.title = `What was recorded${isLast ? " in" : ""} ${name}, as CSV`;
   }
 
   /** @param {MouseEvent} event */
   #press(event) {
     if (event.detail > 1) return; // of a double click
-    if (this.#running) this.stop();
+    if (this.#running) this.forget();
     else void this.#run();
   }
 
   async #run() {
     const running = new AbortController();
-    const { url, from, to, name } = this.#wanted();
+    // All that was recorded in the period, not only what is listed already.
+    const { from, to, isLast } = this.#choice.span;
+    const query = { format: "csv", ...this.#choice.query, from: from.toISOString() };
+    const url = this.#api.url("/export", { ...query, to: isLast ? null : to.toISOString() });
+    const name = `outcomes_${isoDay.format(from)}_${isoDay.format(midnight(-1, to))}.csv`;
+    const until = isLast ? Date.now() : to.getTime();
     this.#running = running;
     this.#bar.hidden = false;
     this.#bar.removeAttribute("value");
     this.#fault.textContent = "";
-    this.button.textContent = "Cancel";
+    this.#button.textContent = "Cancel";
     /** @type {BlobPart[]} */
     const parts = ["\ufeff"]; // by which spreadsheets know UTF-8
     let owner;
@@ -73,7 +91,7 @@ export class Download {
         cursor = part.cursor;
         // The newest come first, so the last line says how far it is.
         const reached = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(part.text.slice(-300))?.[1] ?? "");
-        if (reached) this.#bar.value = (to.getTime() - reached) / (to.getTime() - from.getTime());
+        if (reached) this.#bar.value = (until - reached) / (until - from.getTime());
       } while (cursor);
       const file = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
       html("a", { href: file, download: name }).click();
@@ -84,7 +102,7 @@ export class Download {
       if (problem.kind === "signed-out") this.#signedOut(problem);
       else this.#fault.textContent = `Not downloaded. ${problem.message || "You are offline."}`;
     }
-    this.stop();
+    this.forget();
   }
 
   /** @param {URL} url @param {AbortSignal} signal */

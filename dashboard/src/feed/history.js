@@ -1,123 +1,113 @@
-import { html } from "../shared/dom.js";
-import { decimal } from "../shared/numbers.js";
-import { ago, exactTime, localDay } from "../shared/time.js";
-import { typeName } from "../shared/types.js";
-import { everyDigit } from "./format.js";
+import { button, html } from "../shared/dom.js";
+import { asProblem, unclear } from "../shared/request.js";
+import { ask, isOutcome } from "./api.js";
+import { changed, timeAgo, whose } from "./changes.js";
+import { refusal } from "./verdict.js";
 
-/** @import {Attributes, Child} from "../shared/dom.js" */
-/** @import {Exact} from "../shared/numbers.js" */
+/** @import {Child} from "../shared/dom.js" */
 /** @import {Problem} from "../shared/request.js" */
-/** @import {Change, Outcome} from "./api.js" */
-
-/**
- * What a row has of the feed that it is in. agent: the name of one. link: an address of the page that shows an outcome,
- * if there may be any. moved: it stands elsewhere, or says something else, than was known.
- * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, link: (id: string) => string | null,
- *   moved: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} House
- * @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Word what its owner says of it
- */
+/** @import {Correction, History as Answer} from "./api.js" */
+/** @import {Row} from "./row.js" */
 
 /** @type {Map<string, string>} */
-export const STANDINGS = new Map([
-  ["confirmed", "Confirmed"],
-  ["disputed", "Disputed"],
-  ["void", "Void"],
-]);
-/** @type {Map<string, string>} */
-export const DEEDS = new Map([
+const TYPES = new Map([
   ["amend", "Amended"],
   ["void", "Declared void"],
   ["confirm", "Confirmed"],
   ["dispute", "Disputed"],
   ["uphold", "Dispute dismissed"],
 ]);
-/** @type {Map<string, [label: string, words: (value: any) => string]>} */
-export const FIELDS = new Map([
-  ["outcome_type", ["Type", typeName]],
-  ["title", ["Title", String]],
-  ["description", ["Description", String]],
-  ["value_usd", ["Value", (/** @type {Exact} */ value) => everyDigit.format(decimal(value))]],
-  ["agent_id", ["Agent", String]],
-  ["occurred_at", ["Happened", (/** @type {string} */ value) => exactTime.format(new Date(value))]],
-]);
 
-/** @param {string | null} by */
-export function whose(by) {
-  if (by === "session") return " by you";
-  if (by === "key") return " by the platform";
-  return by?.startsWith("key:") ? ` by an agent’s key (${by.slice("key:".length)})` : "";
-}
+/** @param {Correction} one */
+const isCorrection = (one) => typeof one.type === "string" && Date.parse(one.created_at);
 
-/**
- * @param {string} instant
- * @param {string} words
- * @param {Attributes} attributes
- */
-export const time = (instant, words, attributes = {}) =>
-  html("time", { datetime: instant, title: exactTime.format(new Date(instant)), ...attributes }, words);
-/** @param {string} instant */
-export const timeAgo = (instant) =>
-  time(instant, ago(instant), { class: "ago", "data-day": localDay.format(new Date(instant)) });
+/** The corrections of a row's outcome, read anew each time that it is unfolded. */
+export class History {
+  /** @type {Correction[] | null} */
+  #corrections = null;
+  /** @type {Problem | null} why it could not be read */
+  #problem = null;
+  /** @type {AbortController | null} */
+  #reading = null;
+  element = html("div", { class: "past" });
 
-/** @param {string | Element} term @param {Child[]} description */
-export const fact = (term, ...description) =>
-  html("div", {}, html("dt", { dir: "auto" }, term), html("dd", { dir: "auto" }, ...description));
-
-/**
- * What an amendment changed, each as a term and its value before and after. Of metadata, the entries that differ.
- * @param {Record<string, Change>} changes
- * @param {House} house
- */
-export function changed(changes, house) {
-  /** @type {[name: string, before: string | null, after: string | null][]} */
-  const found = [];
-  const order = [...FIELDS.keys(), ...Object.keys(changes)];
-  for (const name of Object.keys(changes).toSorted((a, b) => order.indexOf(a) - order.indexOf(b))) {
-    const change = changes[name];
-    const [label, usual] = FIELDS.get(name) ?? [name, readable];
-    /** @type {(value: any) => string} */
-    const words = name === "agent_id" ? house.agent : usual;
-    if ("omitted" in change) found.push([label, null, "changed; too long to be listed here"]);
-    else if (name === "metadata") {
-      const [before, after] = [change.before, change.after].map((one) => new Map(Object.entries(one ?? {})));
-      for (const key of new Set([...before.keys(), ...after.keys()])) {
-        const [was, is] = [before, after].map((one) => (one.has(key) ? readable(one.get(key)) : "–"));
-        if (was !== is) found.push([key, was, is]);
-      }
-    } else {
-      const [was, is] = [change.before, change.after].map((one) => (one === null ? "–" : words(one)));
-      found.push([label, was, is]);
-    }
+  /** @param {Row} row */
+  constructor(row) {
+    this.#row = row;
   }
-  return html(
-    "dl",
-    {},
-    ...found.map(([name, was, is]) =>
-      was === null
-        ? fact(name, is)
-        : fact(name, html("del", { dir: "auto" }, was), " → ", html("ins", { dir: "auto" }, is)),
-    ),
-  );
-}
+  #row;
 
-/**
- * Text, or JSON, with links where a whole text of it is the address of a page.
- * @param {string} text
- */
-export const linked = (text) =>
-  text
-    .split(/((?<=^|")https?:\/\/[^\s"\\]+(?=$|"))/i)
-    .map((part, at) =>
-      at % 2 && URL.canParse(part)
-        ? html("a", { href: part, target: "_blank", rel: "noopener", dir: "auto" }, part)
-        : part,
+  get isAmendedSinceDispute() {
+    const past = this.#corrections ?? [];
+    return past.slice(past.findLastIndex(({ type }) => type === "dispute") + 1).some(({ type }) => type === "amend");
+  }
+
+  /** Adds what was said here, unless it is there or nothing is. @param {Correction} correction */
+  add(correction) {
+    if (!this.#corrections?.some(({ id }) => id === correction.id)) this.#corrections?.push(correction);
+  }
+
+  /** Reads it, and with it how the outcome stands. */
+  async read() {
+    this.#reading?.abort();
+    const reading = new AbortController();
+    this.#reading = reading;
+    this.#problem = null;
+    this.render();
+    const { context, outcome: known } = this.#row;
+    try {
+      /** @type {Answer} */
+      const { outcome, corrections } = await ask(context.url(`/${encodeURIComponent(known.id)}`), reading.signal);
+      if (outcome.id !== known.id || !isOutcome(outcome) || !corrections.every(isCorrection)) throw unclear();
+      this.#corrections = corrections;
+      this.#row.outcome = outcome;
+      if (outcome.version !== known.version) context.moved(outcome);
+    } catch (error) {
+      if (reading.signal.aborted) return;
+      this.#problem = asProblem(error);
+    }
+    this.#reading = null;
+    if (this.#problem?.kind === "signed-out") context.signedOut(this.#problem);
+    this.#row.render();
+  }
+
+  render() {
+    const { recorded_by, created_at } = this.#row.outcome;
+    /** @type {Element[]} */
+    const parts = [html("h4", {}, "History")];
+    if (this.#corrections) {
+      const entries = this.#corrections.map((one) => this.#entry(one));
+      const recorded = html("li", {}, `Recorded${whose(recorded_by ?? null)} · `, timeAgo(created_at));
+      parts.push(html("ol", { role: "list" }, recorded, ...entries));
+    }
+    if (this.#problem) {
+      const { kind, status, message } = this.#problem;
+      const why = kind === "offline" || status === 404 ? refusal(this.#problem) : message;
+      const fault = html("p", { class: "fault", role: "alert" }, `It could not be read. ${why}`);
+      parts.push(
+        html(
+          "div",
+          { class: "buttons" },
+          fault,
+          button("Try again", () => void this.read()),
+        ),
+      );
+    } else if (this.#reading && !this.#corrections)
+      parts.push(html("p", { class: "help", role: "status" }, "Loading…"));
+    const hadFocus = this.element.matches(":focus-within");
+    this.element.replaceChildren(...parts);
+    if (hadFocus) (this.element.querySelector("button") ?? this.#row.summary).focus();
+  }
+
+  /** @param {Correction} correction */
+  #entry({ type, by, created_at, reason, changes }) {
+    return html(
+      "li",
+      {},
+      `${TYPES.get(type) ?? type}${whose(by)} · `,
+      timeAgo(created_at),
+      reason ? html("q", { dir: "auto" }, reason) : null,
+      changes ? changed(changes, this.#row.context.agent) : null,
     );
-
-/**
- * JSON: in one line what fits into one.
- * @param {unknown} value
- */
-export function readable(value) {
-  const line = JSON.stringify(value);
-  return line.length > 60 ? JSON.stringify(value, null, 2) : line;
+  }
 }

@@ -1,5 +1,4 @@
 import { localDay } from "../shared/time.js";
-import { whole } from "./format.js";
 
 /** The last so many days, by what their button says. */
 export const PERIODS = new Map([
@@ -44,6 +43,6 @@ export function span(period) {
   latest.setFullYear(from.getFullYear() + LONGEST_PERIOD_YEARS);
   if (latest.getDate() !== from.getDate()) latest.setDate(0); // from 29 February to 28
   if (to > latest) return null;
-  const before = days === 1 ? "the day before" : `the ${whole.format(days)} days before`;
+  const before = days === 1 ? "the day before" : `the ${days.toLocaleString()} days before`;
   return { from, to, days, isLast: false, name: localDay.formatRange(from, end), before };
 }

@@ -41,3 +41,14 @@ export function isKey(key) {
   const texts = [key.id, key.name].every((text) => typeof text === "string");
   return texts && Array.isArray(key.scopes) && Date.parse(key.created_at) > 0;
 }
+
+/**
+ * Checks that an answer is a key with its secret.
+ * @param {Promise<any>} answer
+ * @returns {Promise<NewKey>}
+ */
+export async function secretOf(answer) {
+  const key = await answer;
+  if (typeof key.key !== "string" || !isKey(key)) throw unclear();
+  return key;
+}

@@ -2,6 +2,7 @@ import { decimal } from "../shared/numbers.js";
 import { ago, SPANS } from "../shared/time.js";
 import { typeName } from "../shared/types.js";
 
+/** @import {Lack} from "../shared/request.js" */
 /** @import {Key} from "./api.js" */
 
 /** A Map, for a name that came over the wire may be one that every object has. @type {Map<string, [verb: string, meaning: string]>} */
@@ -45,3 +46,17 @@ export function bounds(key) {
 
 /** When a key was last used, which is known to the hour. @param {string} instant */
 export const lastUsed = (instant) => ago(instant, SPANS.slice(0, -1), "within the hour");
+
+/** @type {Record<Lack, [title: string, text: string]>} */
+export const WORDS = {
+  loading: ["Loading your agents’ keys", "One moment."],
+  empty: [
+    "No keys yet",
+    "Make one for each agent. It can then record what you allow and nothing else, and you can take it back without stopping the others.",
+  ],
+  "signed-out": ["You are signed out", "Sign in to see your agents’ keys."],
+  offline: ["You are offline", "Your keys are shown as soon as you are connected again."],
+  error: ["The keys could not be loaded", ""],
+  unset: ["No endpoint", 'Give this element its attribute endpoint, for example endpoint="/api/keys".'],
+};
+export const KEY = "M12.5 15.5a4 4 0 1 1-8 0 4 4 0 0 1 8 0zM11.3 12.7L20 4M16 8l3 3";

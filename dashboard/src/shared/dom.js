@@ -59,3 +59,15 @@ export const button = (words, click, attributes = {}) =>
  * @param {Attributes} attributes
  */
 export const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
+
+/** Says something once: what is said already is not announced again. @param {Element} status @param {string} words */
+export function say(status, words) {
+  if (status.textContent !== words) status.textContent = words;
+}
+
+/** @param {string} css */
+export function styleSheet(css) {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  return sheet;
+}

@@ -50,7 +50,7 @@ export async function request(url, signal, { method = "GET", body, headers: more
     text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
-    if (globalThis.navigator?.onLine === false) throw new Problem("offline");
+    if (!navigator.onLine) throw new Problem("offline");
     const slow = error instanceof DOMException && error.name === "TimeoutError";
     throw new Problem("error", slow ? "The server took too long to answer." : "The server could not be reached.");
   }

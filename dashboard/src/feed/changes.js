@@ -1,0 +1,107 @@
+import { html } from "../shared/dom.js";
+import { decimal } from "../shared/numbers.js";
+import { ago, exactTime, localDay } from "../shared/time.js";
+import { typeName } from "../shared/types.js";
+import { everyDigit } from "./format.js";
+
+/** @import {Attributes, Child} from "../shared/dom.js" */
+/** @import {Exact} from "../shared/numbers.js" */
+/** @import {Problem} from "../shared/request.js" */
+/** @import {Change, Outcome} from "./api.js" */
+
+/** @type {Map<string, [label: string, words: (value: any) => string]>} */
+const FIELDS = new Map([
+  ["outcome_type", ["Type", typeName]],
+  ["title", ["Title", String]],
+  ["description", ["Description", String]],
+  ["value_usd", ["Value", (/** @type {Exact} */ value) => everyDigit.format(decimal(value))]],
+  ["agent_id", ["Agent", String]],
+  ["occurred_at", ["Happened", (/** @type {string} */ value) => exactTime.format(new Date(value))]],
+]);
+
+/** @param {string | null} by */
+export function whose(by) {
+  if (by === "session") return " by you";
+  if (by === "key") return " by the platform";
+  return by?.startsWith("key:") ? ` by an agent’s key (${by.slice("key:".length)})` : "";
+}
+
+/**
+ * @param {string} instant
+ * @param {string} words
+ * @param {Attributes} attributes
+ */
+export const time = (instant, words, attributes = {}) =>
+  html("time", { datetime: instant, title: exactTime.format(new Date(instant)), ...attributes }, words);
+/** @param {string} instant */
+export const timeAgo = (instant) =>
+  time(instant, ago(instant), { class: "ago", "data-day": localDay.format(new Date(instant)) });
+
+/** Brings every timeAgo up to date. @param {Element} within */
+export function tellTime(within) {
+  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (within.querySelectorAll("time.ago")))
+    time.textContent = ago(time.dateTime);
+}
+
+/** @param {string | Element} term @param {Child[]} description */
+export const fact = (term, ...description) =>
+  html("div", {}, html("dt", { dir: "auto" }, term), html("dd", { dir: "auto" }, ...description));
+
+/**
+ * What an amendment changed, each as a term and its value before and after. Of metadata, the entries that differ.
+ * @param {Record<string, Change>} changes
+ * @param {(id: number | null) => string} agentName
+ */
+export function changed(changes, agentName) {
+  /** @type {[name: string, before: string | null, after: string | null][]} */
+  const found = [];
+  const order = [...FIELDS.keys(), ...Object.keys(changes)];
+  for (const name of Object.keys(changes).toSorted((a, b) => order.indexOf(a) - order.indexOf(b))) {
+    const change = changes[name];
+    const [label, usual] = FIELDS.get(name) ?? [name, readable];
+    /** @type {(value: any) => string} */
+    const words = name === "agent_id" ? agentName : usual;
+    if ("omitted" in change) found.push([label, null, "changed; too long to be listed here"]);
+    else if (name === "metadata") {
+      const [before, after] = [change.before, change.after].map((one) => new Map(Object.entries(one ?? {})));
+      for (const key of new Set([...before.keys(), ...after.keys()])) {
+        const [was, is] = [before, after].map((one) => (one.has(key) ? readable(one.get(key)) : "–"));
+        if (was !== is) found.push([key, was, is]);
+      }
+    } else {
+      const [was, is] = [change.before, change.after].map((one) => (one === null ? "–" : words(one)));
+      found.push([label, was, is]);
+    }
+  }
+  return html(
+    "dl",
+    {},
+    ...found.map(([name, was, is]) =>
+      was === null
+        ? fact(name, is)
+        : fact(name, html("del", { dir: "auto" }, was), " → ", html("ins", { dir: "auto" }, is)),
+    ),
+  );
+}
+
+/**
+ * Text, or JSON, with links where a whole text of it is the address of a page.
+ * @param {string} text
+ */
+export const linked = (text) =>
+  text
+    .split(/((?<=^|")https?:\/\/[^\s"\\]+(?=$|"))/i)
+    .map((part, at) =>
+      at % 2 && URL.canParse(part)
+        ? html("a", { href: part, target: "_blank", rel: "noopener", dir: "auto" }, part)
+        : part,
+    );
+
+/**
+ * JSON: in one line what fits into one.
+ * @param {unknown} value
+ */
+export function readable(value) {
+  const line = JSON.stringify(value);
+  return line.length > 60 ? JSON.stringify(value, null, 2) : line;
+}

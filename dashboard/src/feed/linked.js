@@ -1,0 +1,104 @@
+import { button, html } from "../shared/dom.js";
+import { ask, isOutcome } from "./api.js";
+import { Row } from "./row.js";
+
+/** @import {Api, History, Outcome} from "./api.js" */
+/** @import {RowContext} from "./row.js" */
+
+const ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/; // a ULID; all else below the endpoint is another route
+
+/** The outcome that the page's address leads to, whether it is among the latest or not. */
+export class LinkedOutcome {
+  /** @type {string | null} */
+  id = null;
+  isDue = false; // it is to be read
+  /** @type {Row | null} */
+  #row = null;
+  #list = html("ol", { class: "rows", role: "list" });
+  #missing = html("p", { class: "caption", tabindex: -1 });
+  element;
+
+  /**
+   * @param {Api} api
+   * @param {RowContext} context
+   * @param {() => void} closed
+   */
+  constructor(api, context, closed) {
+    this.#api = api;
+    this.#context = context;
+    const close = () => {
+      this.id = null;
+      this.#clear();
+      closed();
+    };
+    const top = html("div", { class: "top" }, html("h3", {}, "Linked outcome"), button("Close", close));
+    this.element = html("div", { class: "link", hidden: true }, top, this.#list, this.#missing);
+  }
+  #api;
+  #context;
+
+  /** @param {URLSearchParams} state @returns whether it is to be read */
+  restore(state) {
+    const id = state.get("outcome") || null;
+    if (id !== this.id) this.isDue = true;
+    this.id = id;
+    return this.isDue;
+  }
+
+  /** Reads it, and shows it or that it is not there. @param {AbortSignal} signal @returns whether it is still wanted */
+  async read(signal) {
+    this.#clear();
+    const { id } = this;
+    this.element.hidden = id === null;
+    if (id !== null) {
+      const outcome = await this.#find(id, signal);
+      if (id !== this.id) return false;
+      if (outcome?.id === id && isOutcome(outcome)) {
+        this.#row = new Row(outcome, this.#context);
+        this.#list.append(this.#row.element);
+      } else this.#missing.textContent = "This outcome is not there, or is not yours.";
+    }
+    this.isDue = false;
+    return true;
+  }
+
+  /** @param {string} id @param {AbortSignal} signal */
+  async #find(id, signal) {
+    if (!ID.test(id)) return null;
+    try {
+      /** @type {Partial<History>} */
+      const { outcome } = await ask(this.#api.url(`/${id}`), signal);
+      return outcome;
+    } catch (problem) {
+      const { kind, status } = /** @type {any} */ (problem);
+      if (kind !== "error" || status < 400 || status >= 429) throw problem;
+    }
+  }
+
+  /** Goes there. */
+  open() {
+    if (this.#row) this.#row.open();
+    else this.#missing.focus();
+  }
+
+  /** Shows what is known of an outcome, if it is this one. @param {Outcome} outcome */
+  update(outcome) {
+    if (outcome.id === this.id) this.#row?.update(outcome);
+  }
+
+  redraw() {
+    this.#row?.redraw();
+  }
+
+  forget() {
+    this.#clear();
+    this.isDue = this.id !== null;
+  }
+
+  #clear() {
+    this.#row = null;
+    this.#list.replaceChildren();
+    this.#missing.textContent = "";
+    this.element.hidden = true;
+  }
+}

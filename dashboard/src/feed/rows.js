@@ -1,0 +1,214 @@
+import { button, html } from "../shared/dom.js";
+import { outcomes, whole } from "./format.js";
+import { orderOf, passes, placeOf } from "./merge.js";
+import { Row } from "./row.js";
+
+/** @import {Api, Outcome, OutcomePage} from "./api.js" */
+/** @import {Choice} from "./choice.js" */
+/** @import {RowContext} from "./row.js" */
+/** @import {Watcher} from "./watcher.js" */
+
+/** The outcomes that are listed: page by page, searched, walked through by keyboard. */
+export class Rows {
+  /** @type {Map<string, Row>} by id */
+  #rows = new Map();
+  /** @type {string[]} of the rows, as they are shown */
+  #orders = [];
+  isDue = true; // other outcomes are to be listed
+  /** @type {string | null} */
+  #cursor = null;
+  /** @type {AbortController | null} */
+  #loading = null;
+
+  list = html("ol", { class: "rows", role: "list" });
+  search = html("input", {
+    type: "search",
+    "aria-label": "Search what is loaded",
+    placeholder: "Search what is loaded",
+    input: () => {
+      this.filter();
+      this.#changed();
+    },
+  });
+  #found = html("p", { class: "help", role: "status" });
+  #listed = html("p", { class: "paper help" });
+  #none = html("p", { class: "caption none-found" });
+  #more = button("", () => void this.#loadMore(), { class: "more" });
+  elements = [this.#found, this.list, this.#listed, this.#none, this.#more];
+
+  /**
+   * @param {Api} api
+   * @param {Choice} choice
+   * @param {Watcher} watcher
+   * @param {RowContext} context
+   * @param {() => void} changed
+   */
+  constructor(api, choice, watcher, context, changed) {
+    this.#api = api;
+    this.#choice = choice;
+    this.#watcher = watcher;
+    this.#context = context;
+    this.#changed = changed;
+  }
+  #api;
+  #choice;
+  #watcher;
+  #context;
+  #changed;
+
+  /**
+   * Lists what is chosen, if that is due.
+   * @param {OutcomePage | null} latest of all outcomes, if it was read already
+   * @param {AbortSignal} signal
+   */
+  async read(latest, signal) {
+    if (!this.isDue) return;
+    const isFiltered = Object.values(this.#choice.filter).some(Boolean);
+    const page = latest && !isFiltered ? latest : await this.#readPage(signal);
+    this.#clear();
+    this.isDue = false;
+    this.#addPage(page);
+  }
+
+  /** @param {AbortSignal} signal */
+  #readPage(signal, cursor = /** @type {string | null} */ (null)) {
+    return this.#api.page(this.#choice.filter, cursor, signal);
+  }
+
+  /** Has other outcomes to be listed, and shows what there is until they are there. */
+  expire() {
+    this.rest();
+    this.isDue = true;
+  }
+
+  forget() {
+    this.#clear();
+    this.isDue = true;
+    this.search.value = "";
+  }
+
+  #clear() {
+    this.rest();
+    this.#rows.clear();
+    this.#orders = [];
+    this.list.replaceChildren();
+    this.#cursor = null;
+  }
+
+  /** Ends what is loaded just now. */
+  rest() {
+    this.#loading?.abort();
+    this.#loading = null;
+  }
+
+  /** Shows what is known of an outcome, if it is listed. @param {Outcome} outcome */
+  update(outcome) {
+    this.#rows.get(outcome.id)?.update(outcome);
+  }
+
+  /**
+   * Lists what is new and passes the filter.
+   * @param {Outcome[]} fresh
+   * @returns how many
+   */
+  addNew(fresh) {
+    if (this.isDue) return 0;
+    const { filter } = this.#choice;
+    const added = this.#add(fresh.filter((outcome) => passes(outcome, filter)));
+    for (const { element } of added) element.classList.add("new");
+    return added.length;
+  }
+
+  /** @param {OutcomePage} page */
+  #addPage({ outcomes, next_cursor }) {
+    this.#cursor = next_cursor ?? null;
+    return this.#add(outcomes);
+  }
+
+  /**
+   * Puts outcomes that are not listed yet in their places, newest first.
+   * @param {Outcome[]} found
+   * @returns their rows
+   */
+  #add(found) {
+    /** @type {Row[]} */
+    const added = [];
+    for (const outcome of found) {
+      if (this.#rows.has(outcome.id)) continue;
+      const row = new Row(outcome, this.#context);
+      const order = orderOf(outcome);
+      const place = placeOf(order, this.#orders);
+      row.element.dataset.order = order;
+      this.list.insertBefore(row.element, this.list.children[place] ?? null);
+      this.#orders.splice(place, 0, order);
+      this.#rows.set(outcome.id, row);
+      this.#choice.offerAgent(outcome.agent_id);
+      added.push(row);
+    }
+    this.filter();
+    return added;
+  }
+
+  async #loadMore() {
+    if (this.#loading || !this.#cursor) return;
+    this.#loading = new AbortController();
+    const { signal } = this.#loading;
+    this.#changed();
+    try {
+      const added = this.#addPage(await this.#readPage(signal, this.#cursor));
+      this.#watcher.problem = null;
+      // The button goes away with the last page: the keyboard's place moves on to what it brought.
+      if (!this.#cursor && this.#more.matches(":focus")) added[0]?.summary.focus();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#watcher.fail(error);
+    }
+    this.#loading = null;
+    this.#changed();
+  }
+
+  /** Hides rows that do not say what is searched for. */
+  filter() {
+    const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of this.#rows.values()) {
+      row.element.hidden = words.length > 0 && !row.says(words);
+      if (!row.element.hidden) shown += 1;
+    }
+    this.#found.textContent =
+      words.length && this.#rows.size ? `${whole.format(shown)} of ${outcomes(this.#rows.size)} that are loaded` : "";
+  }
+
+  /** Shows all anew, for agents may have other names. */
+  redraw() {
+    for (const row of this.#rows.values()) row.redraw();
+    this.filter();
+  }
+
+  /** Goes from row to row by the arrows, Home and End. @param {KeyboardEvent} event */
+  walk(event) {
+    const rows = [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility());
+    const at = rows.indexOf(/** @type {HTMLElement} */ (event.target));
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+    if (at < 0 || to === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    rows[to]?.focus();
+  }
+
+  render() {
+    const { outcomeType, agentId, from } = this.#choice.filter;
+    this.list.ariaBusy = String(this.isDue);
+    this.#none.hidden = [...this.#rows.values()].some(({ element }) => !element.hidden);
+    let none = "No outcome matches this filter.";
+    if (this.#found.textContent) none = "Nothing that is loaded says so.";
+    else if (this.isDue) none = this.#watcher.isLooking ? "Looking…" : "Not loaded yet.";
+    else if (this.#cursor) none = "No match among the latest outcomes.";
+    else if (from && !outcomeType && !agentId) none = "Nothing was recorded in this time.";
+    this.#none.textContent = none;
+    this.#listed.textContent = this.#cursor ? "There are more than those that are listed." : "";
+    this.#more.hidden = !this.#cursor;
+    this.#more.textContent = this.#rows.size ? "Load more" : "Look further back";
+    if (this.#loading) this.#more.textContent = "Loading…";
+    this.#more.ariaDisabled = String(Boolean(this.#loading));
+  }
+}

@@ -1,0 +1,224 @@
+import { html, say } from "../shared/dom.js";
+import { decimal, isNumber, minus } from "../shared/numbers.js";
+import { unclear } from "../shared/request.js";
+import { localDay } from "../shared/time.js";
+import { typeName } from "../shared/types.js";
+import { buckets, chart, figures } from "./chart.js";
+import { CostSource } from "./cost.js";
+import { amount, asOf, cents, headline, outcomes, times, whole } from "./format.js";
+import { AGENT_ICON, typeIcon } from "./icons.js";
+import { midnight } from "./period.js";
+import { change, mostAgents, split, standingSums } from "./shares.js";
+
+/** @import {Api, Summary} from "./api.js" */
+/** @import {Choice} from "./choice.js" */
+
+const MOST_DAYS = 92; // above, a bar is a week
+const MOST_WEEKS_DAYS = 732; // above, a bar is a month
+
+/** What is chosen, summed up: the total, how it compares, the chart, the shares of types and agents, and what it cost. */
+export class Totals {
+  patience = 0; // seconds until they are asked for again, while the server says that it still adds up
+  #news = 0; // grows with whatever makes the totals shown no longer true
+  /** @type {Summary | null} */
+  #summary = null;
+  #summarized = ""; // the scope that it is of
+  #summed = ""; // the #sum that is shown
+  #costs = new CostSource();
+
+  #total = html("p", { class: "total" });
+  #caption = html("p", { class: "caption" });
+  #statement = html("p", { class: "paper help" });
+  #adding = html("p", { class: "help", role: "status" });
+  #change = html("p", { class: "change" });
+  #standing = html("p", { class: "standing" });
+  #cost = html("dd", { class: "cost" });
+  #net = html("dd", { class: "net" });
+  #ratio = html("dd", { class: "ratio" });
+  #balance = html(
+    "dl",
+    { class: "balance", hidden: true },
+    html("div", {}, html("dt", {}, "Cost"), this.#cost),
+    html("div", {}, html("dt", {}, "Net"), this.#net),
+    html("div", {}, html("dt", {}, "Ratio"), this.#ratio),
+  );
+  #chart = html("div", {});
+  #table = html("div", { class: "scroll", role: "region", "aria-label": "Daily figures", tabindex: 0 });
+  #tableTitle = html("summary");
+  #daily = html("details", { class: "daily" }, this.#tableTitle, this.#table);
+  #types = html("ul", { class: "split", role: "list" });
+  #agents = html("ul", { class: "split", role: "list" });
+  #byAgent = html("div", {}, html("h3", {}, "By agent"), this.#agents);
+  #parts = html("div", { class: "parts" }, html("div", {}, html("h3", {}, "By type"), this.#types), this.#byAgent);
+  element = html(
+    "section",
+    { class: "summary", "aria-labelledby": "heading" },
+    this.#total,
+    this.#caption,
+    this.#statement,
+    this.#adding,
+    this.#change,
+    this.#standing,
+    this.#balance,
+    this.#chart,
+    this.#daily,
+    this.#parts,
+  );
+
+  /**
+   * @param {Api} api
+   * @param {Choice} choice
+   * @param {(id: number | null) => string} agentName
+   * @param {() => string | null} costEndpoint
+   */
+  constructor(api, choice, agentName, costEndpoint) {
+    this.#api = api;
+    this.#choice = choice;
+    this.#agentName = agentName;
+    this.#costEndpoint = costEndpoint;
+  }
+  #api;
+  #choice;
+  #agentName;
+  #costEndpoint;
+
+  /** Has the totals read again with the next look. */
+  expire() {
+    this.#news += 1;
+  }
+
+  forget() {
+    this.expire();
+    this.patience = 0;
+    this.#summed = "";
+    this.#summary = null;
+    this.#summarized = "";
+    this.#costs.forget();
+    for (const element of [
+      this.#total,
+      this.#caption,
+      this.#change,
+      this.#standing,
+      this.#chart,
+      this.#table,
+      this.#types,
+      this.#agents,
+    ])
+      element.replaceChildren();
+    this.#daily.hidden = true;
+    this.#parts.hidden = true;
+  }
+
+  /** What the totals have to be of: what is chosen, and the outcomes known. */
+  get #sum() {
+    return `${this.#choice.scope} ${this.#news}`;
+  }
+
+  get #query() {
+    const { from, to } = this.#choice.span;
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    return { from: from.toISOString(), to: to.toISOString(), timezone: timeZone };
+  }
+
+  /** Reads the totals, unless what is shown is still true. @param {AbortSignal} signal */
+  async read(signal) {
+    const sum = this.#sum;
+    if (sum === this.#summed) {
+      this.patience = 0; // of others, which nobody wants any more
+      return;
+    }
+    const { days } = this.#choice.span;
+    const byWeek = days > MOST_WEEKS_DAYS ? "month" : "week";
+    const by = days > MOST_DAYS ? byWeek : null;
+    const query = { ...this.#query, by, compare: "previous", ...this.#choice.query };
+    const summary = await this.#api.summary(query, signal).catch((problem) => {
+      if (signal.aborted) throw problem;
+      this.patience = problem.reason === "Still adding up" ? problem.retryAfter || 1 : 0;
+      if (!this.patience) throw problem;
+    });
+    if (!summary) return;
+    this.patience = 0;
+    if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw unclear();
+    if (sum !== this.#sum) return; // of an account, a day or a filter that is no longer shown
+    this.#summary = summary;
+    this.#summarized = this.#choice.scope;
+    this.#show(summary);
+    this.#summed = sum;
+  }
+
+  /** @param {AbortSignal} signal */
+  async readCost(signal) {
+    // An agent's cost is not of one type of outcome.
+    const { outcomeType, agentId } = this.#choice.query;
+    const query = outcomeType ? null : { ...this.#query, agentId };
+    if (await this.#costs.read(this.#costEndpoint(), this.#choice.scope, query, signal)) this.#showCost();
+  }
+
+  /** Shows them anew, for agents may have other names. */
+  redraw() {
+    if (this.#summary && this.#summed === this.#sum) this.#show(this.#summary);
+  }
+
+  /** @param {Summary} summary */
+  #show(summary) {
+    const { from, to, name, before, isLast } = this.#choice.span;
+    const [unit, bars] = buckets(summary);
+    this.#total.replaceChildren(headline(summary.value_usd));
+    const caption = `${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`;
+    this.#caption.textContent = [caption, ...this.#choice.words].join(" · ");
+    this.#change.replaceChildren(...change(summary, before));
+    this.#standing.replaceChildren(...standingSums(summary));
+    const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
+    this.#chart.replaceChildren(...(valued ? [chart(bars, unit, name)] : []));
+    this.#table.replaceChildren(figures(bars, unit));
+    this.#table.ariaLabel = unit.figures;
+    this.#tableTitle.textContent = unit.figures;
+    this.#daily.hidden = summary.count === 0;
+    this.#parts.hidden = summary.by_type.length === 0;
+    this.#types.replaceChildren(
+      ...split(summary.by_type, ({ outcome_type: type }) => [typeName(type), typeIcon(type)]),
+    );
+    this.#statement.textContent = `${localDay.formatRange(from, midnight(-1, to))} · as of ${asOf.format(new Date())}`;
+    for (const { agent_id: id } of summary.by_agent ?? []) this.#choice.offerAgent(id);
+    this.#showCost();
+  }
+
+  /** Shows what it cost, also by agent, beside what was delivered. */
+  #showCost() {
+    const summary = this.#summarized === this.#choice.scope ? this.#summary : null;
+    const { cost } = this.#costs;
+    const spent = cost?.cost_usd ?? null;
+    this.#balance.hidden = this.#costEndpoint() === null;
+    this.#cost.replaceChildren(amount(spent));
+    this.#net.replaceChildren(amount(summary && spent !== null ? minus(summary.value_usd, spent) : null));
+    const over = summary && spent !== null ? Number(decimal(summary.value_usd)) / Number(decimal(spent)) : Number.NaN;
+    this.#ratio.replaceChildren(Number.isFinite(over) ? `${times.format(over)}×` : amount(null));
+    if (!summary) return;
+    const byAgents = summary.by_agent ?? [];
+    const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null);
+    this.#byAgent.hidden = !isByAgents;
+    const costs = new Map(cost?.by_agent?.map((one) => [one.agent_id, one.cost_usd]));
+    const shares = split(isByAgents ? mostAgents(byAgents, summary.other_agents) : [], (part) => {
+      if ("agents" in part) return [`${whole.format(part.agents)} other agents`, AGENT_ICON];
+      const its = costs.get(part.agent_id);
+      const more = isNumber(its) ? ` · cost ${cents.format(decimal(its))}` : "";
+      return [this.#agentName(part.agent_id), AGENT_ICON, more];
+    });
+    this.#agents.replaceChildren(...shares);
+  }
+
+  /** @param {boolean} isLooking */
+  render(isLooking) {
+    if (!this.#summed) {
+      this.#total.replaceChildren("–");
+      const caption = isLooking ? "Adding up…" : "Totals are not available right now.";
+      this.#caption.textContent = this.patience ? "" : caption;
+      this.#standing.replaceChildren();
+      this.#change.replaceChildren();
+      this.#statement.textContent = "";
+      this.#showCost();
+    }
+    say(this.#adding, this.patience ? "Still adding up…" : "");
+    this.#chart.classList.toggle("awaited", !this.#summed && (isLooking || this.patience > 0));
+  }
+}

@@ -1,0 +1,177 @@
+import { button, furnish, html, say } from "../shared/dom.js";
+import { asProblem, unclear } from "../shared/request.js";
+import { ask, isOutcome, mayPass } from "./api.js";
+import { whole } from "./format.js";
+
+/** @import {Problem} from "../shared/request.js" */
+/** @import {Row} from "./row.js" */
+/** @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Correction what the owner says */
+
+const LONGEST_REASON = 500;
+
+/** Why a correction was not taken, for the owner. @param {Problem} problem */
+export function refusal(problem) {
+  const { status, reason, details } = problem;
+  if (problem.kind === "offline") return "You are offline.";
+  if (status === 404) return "This outcome is not there any more, or is not yours.";
+  if (reason === "Conflict") return "Others are correcting it at this very moment.";
+  if (reason === "Not possible")
+    return `Not possible: ${details[0]?.message ?? "this outcome cannot be corrected any more"}.`;
+  if (status === 403) return "Not allowed: whoever recorded an outcome cannot confirm it.";
+  if (status === 400 && details[0]) return `The ${details[0].field} ${details[0].message}.`;
+  return problem.message;
+}
+
+/** Whether it may have been saved all the same. @param {Problem} problem */
+const isUnsure = ({ status }) => status < 400 || (status >= 500 && status !== 503);
+
+/** A key that nobody chose before. crypto.randomUUID is for secure contexts only. */
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+
+/** What the owner of a row's outcome says of it: two buttons and a form. */
+export class Verdict {
+  /** @type {Correction | null} shown as if it were taken already */
+  pending = null;
+  /** @type {{correction: Correction, problem: Problem} | null} what was not taken, and why */
+  #rejected = null;
+  #says = html("p", { class: "help", role: "status" });
+  #fault = html("p", { class: "fault", role: "alert" });
+  #again = button("Try again", () => this.#rejected && this.#send(this.#rejected.correction));
+  #right = button("This is right", () => this.#confirm());
+  #wrong = button("This is not right", () => this.#askWhy(), { class: "no", "aria-expanded": "false" });
+  #reason = html("textarea", { rows: 2, required: true });
+  #reasonFault = html("p", { class: "fault" });
+  #form = html(
+    "form",
+    {
+      hidden: true,
+      novalidate: true,
+      submit: (/** @type {SubmitEvent} */ event) => this.#dispute(event),
+      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#closeForm(),
+    },
+    html("label", {}, "What is not right?", this.#reason),
+    this.#reasonFault,
+    html(
+      "div",
+      { class: "buttons" },
+      html("button", {}, "Send"),
+      button("Cancel", () => this.#closeForm()),
+    ),
+  );
+  element = html(
+    "div",
+    { class: "word" },
+    html("div", { class: "buttons", role: "group", "aria-label": "Is this right?" }, this.#right, this.#wrong),
+    this.#form,
+    this.#says,
+    html("div", { class: "buttons untaken" }, this.#fault, this.#again),
+  );
+
+  /** @param {Row} row */
+  constructor(row) {
+    this.#row = row;
+    this.#reasonFault.id = `fault-${row.outcome.id}`;
+    furnish(this.#reason, { "aria-describedby": this.#reasonFault.id }, []);
+  }
+  #row;
+
+  #confirm() {
+    if (this.pending || this.#row.status === "confirmed") return;
+    this.#closeForm();
+    void this.#send({ type: "confirm", reason: "", key: newKey() });
+  }
+
+  #askWhy() {
+    if (this.pending || this.#row.status === "disputed") return;
+    this.#form.hidden = false;
+    this.#wrong.ariaExpanded = "true";
+    this.#reason.focus();
+  }
+
+  #closeForm() {
+    if (this.#form.hidden) return;
+    const hadFocus = this.#form.matches(":focus-within");
+    this.#form.hidden = true;
+    this.#wrong.ariaExpanded = "false";
+    if (hadFocus) this.#wrong.focus();
+  }
+
+  /** @param {SubmitEvent} event */
+  #dispute(event) {
+    event.preventDefault();
+    const reason = this.#reason.value.trim();
+    const length = [...reason].length; // as the API counts
+    let fault = "";
+    if (!length) fault = "Say what is not right.";
+    else if (length > LONGEST_REASON)
+      fault = `At most ${whole.format(LONGEST_REASON)} characters; these are ${whole.format(length)}.`;
+    this.#reasonFault.textContent = fault;
+    this.#reason.ariaInvalid = fault ? "true" : null;
+    if (fault) this.#reason.focus();
+    if (fault || this.pending) return;
+    this.#closeForm();
+    void this.#send({ type: "dispute", reason, key: newKey() });
+  }
+
+  /**
+   * Shows the correction as taken, sends it, and takes it back when it was not.
+   * @param {Correction} correction sent again with its key, which counts once
+   */
+  async #send(correction) {
+    const { type, reason, key } = correction;
+    const row = this.#row;
+    this.pending = correction;
+    this.#rejected = null;
+    if (this.#again.matches(":focus")) (type === "confirm" ? this.#right : this.#wrong).focus();
+    row.render();
+    try {
+      const url = row.context.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
+      const { id, outcome } = await ask(url, undefined, { key, body: { type, ...(reason && { reason }) } });
+      if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw unclear();
+      if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
+      row.history.add({ id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() });
+      if (type === "dispute") this.#reason.value = "";
+      this.pending = null;
+      row.context.moved(outcome);
+    } catch (error) {
+      const problem = asProblem(error);
+      this.pending = null;
+      if (problem.kind === "signed-out") return row.context.signedOut(problem);
+      this.#rejected = { correction, problem };
+    }
+    row.render();
+    // What was not possible was so for something that is not shown yet.
+    const status = this.#rejected?.problem.status ?? 200;
+    if (row.isOpen && [200, 403, 409].includes(status)) void row.history.read();
+  }
+
+  render() {
+    const { status, outcome } = this.#row;
+    const by = outcome.recorded_by ?? null;
+    const mayConfirm = by !== null && by !== "session";
+    const isVoid = status === "void";
+    let words = "";
+    if (this.pending) words = "Saving…";
+    else if (isVoid) words = "It was declared void, for good, and does not count.";
+    else if (status === "disputed" && this.#row.history.isAmendedSinceDispute)
+      words = "It was amended since you said that this is not right. It does not count until you say that it is.";
+    else if (status === "disputed") words = "You said that this is not right. It does not count while that stands.";
+    else if (status === "confirmed") words = "You said that this is right.";
+    else if (by === "session") words = "You recorded this yourself, so it is not yours to confirm.";
+    else if (!mayConfirm) words = "It is not known what recorded this, so it cannot be confirmed.";
+    say(this.#says, words);
+    if (isVoid) this.#closeForm();
+    this.#right.hidden = isVoid || !mayConfirm;
+    this.#wrong.hidden = isVoid;
+    this.#right.ariaPressed = String(status === "confirmed");
+    this.#wrong.ariaPressed = String(status === "disputed");
+    for (const one of [this.#right, this.#wrong]) one.ariaDisabled = this.pending ? "true" : null;
+
+    const problem = this.#rejected?.problem;
+    let fault = problem ? `Not saved. ${refusal(problem)}` : "";
+    if (problem && isUnsure(problem))
+      fault = `It may not have been saved. ${refusal(problem)} Trying again counts once.`;
+    say(this.#fault, fault);
+    this.#again.hidden = !problem || !mayPass(problem);
+  }
+}

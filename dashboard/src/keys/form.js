@@ -1,0 +1,83 @@
+import { button, html } from "../shared/dom.js";
+import { isUnsure } from "./api.js";
+import { tell } from "./fields.js";
+
+/** @import {Child} from "../shared/dom.js" */
+/** @import {Problem} from "../shared/request.js" */
+/** @import {Field} from "./fields.js" */
+
+/**
+ * What a form asks. body: the answers, as the API has them. unsure: what else there is to say when nobody knows whether
+ * it was done.
+ * @typedef {{title: Child[], text: string, send: string, sending: string, danger?: boolean, unsure: string,
+ *   fields: Field[], body: () => Record<string, unknown>}} Question
+ */
+
+/**
+ * A form that asks, sends, and tells what was wrong with what.
+ * @param {Question} question
+ * @param {(body: Record<string, unknown>) => Promise<Problem | null>} send
+ * @param {() => void} leave
+ */
+export function form({ title, text, fields, body, danger, unsure, ...words }, send, leave) {
+  const alert = html("p", { class: "fault", role: "alert" });
+  const submit = html("button", { class: danger ? "main danger" : "main" }, words.send);
+  let isSending = false;
+  const cancel = () => isSending || leave();
+
+  /** @param {Map<Field, string>} faults */
+  const refuse = (faults) => {
+    for (const one of fields) tell(one, faults.get(one) ?? "");
+    const first = fields.find((one) => faults.has(one));
+    const control = first?.controls.find(({ validity }) => !validity.valid) ?? first?.controls[0];
+    control?.focus();
+  };
+  /** @param {Problem} problem */
+  const explain = (problem) => {
+    /** @type {Map<Field, string>} */
+    const faults = new Map();
+    for (const { field: name, message } of problem.details) {
+      const one = fields.find((one) => one.name === name);
+      if (one) faults.set(one, `${one.label} ${message}.`);
+    }
+    refuse(faults);
+    if (faults.size) return;
+    const more = isUnsure(problem) ? unsure : problem.status === 409 && "Revoke one that is not used any more.";
+    const message = problem.message || "You are offline.";
+    alert.textContent = more ? `${message} ${more}` : message;
+  };
+  /** @param {SubmitEvent} event */
+  const submitted = async (event) => {
+    event.preventDefault();
+    if (isSending) return;
+    alert.textContent = "";
+    // Here for its words in the viewer's language, and so that what is no number is not taken for "no bound".
+    const invalid = fields.flatMap((one) => {
+      const control = one.controls.find(({ validity }) => !validity.valid);
+      return control ? [/** @type {[Field, string]} */ ([one, control.validationMessage])] : [];
+    });
+    refuse(new Map(invalid));
+    if (invalid.length) return;
+    isSending = true;
+    submit.textContent = words.sending;
+    submit.ariaDisabled = "true";
+    const problem = await send(body());
+    if (problem) explain(problem);
+    isSending = false;
+    submit.textContent = words.send;
+    submit.ariaDisabled = null;
+  };
+  return html(
+    "form",
+    {
+      novalidate: true,
+      submit: submitted,
+      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && cancel(),
+    },
+    html("h3", { tabindex: -1 }, ...title),
+    html("p", {}, text),
+    fields.length ? html("div", { class: "fields" }, ...fields.map(({ element }) => element)) : null,
+    alert,
+    html("div", { class: "buttons" }, submit, button("Cancel", cancel)),
+  );
+}

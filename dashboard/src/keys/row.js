@@ -1,0 +1,50 @@
+import { button, html, icon } from "../shared/dom.js";
+import { exactTime, localDay } from "../shared/time.js";
+import { Place } from "./place.js";
+import { BY, bounds, hasExpired, KEY, lastUsed } from "./words.js";
+
+/** @import {Key} from "./api.js" */
+
+/** @param {string} instant @param {string} words */
+const time = (instant, words) => html("time", { datetime: instant, title: exactTime.format(new Date(instant)) }, words);
+/** @param {string} instant */
+const day = (instant) => time(instant, localDay.format(new Date(instant)));
+
+/** A key in the list, with what can be done with it. */
+export class KeyRow {
+  #text = html("div", { class: "what" });
+
+  /**
+   * @param {Key} key
+   * @param {(row: KeyRow) => void} rotate
+   * @param {(row: KeyRow) => void} revoke
+   */
+  constructor(key, rotate, revoke) {
+    this.key = key;
+    this.rotate = button("Rotate", () => rotate(this), { "aria-label": `Rotate ${key.name}` });
+    this.revoke = button("Revoke", () => revoke(this), { "aria-label": `Revoke ${key.name}` });
+    this.place = new Place(this.rotate, this.revoke);
+    const { buttons, panel } = this.place;
+    this.element = html("li", {}, html("div", { class: "key" }, icon(KEY), this.#text, buttons), panel);
+    this.show(key);
+  }
+
+  /** @param {Key} key as it is now */
+  show(key) {
+    this.key = key;
+    const { created_at: made, rotated_at: rotated, last_used_at: used, expires_at: end } = key;
+    const facts = [
+      html("span", {}, "Made ", day(made), BY.get(key.made_by ?? "") ?? null),
+      rotated ? html("span", {}, "Rotated ", day(rotated), BY.get(key.rotated_by ?? "") ?? null) : null,
+      html("span", {}, used ? "Last used " : "Never used", used ? time(used, lastUsed(used)) : null),
+      end && !hasExpired(key) ? html("span", {}, "Until ", day(end)) : null,
+      end && hasExpired(key) ? html("span", { class: "over" }, "Expired ", day(end)) : null,
+    ].filter((fact) => fact !== null);
+    this.#text.replaceChildren(
+      html("strong", { dir: "auto" }, key.name),
+      html("span", { class: "meta" }, bounds(key)),
+      html("span", { class: "meta" }, ...facts.flatMap((fact, at) => (at ? [" · ", fact] : [fact]))),
+      html("code", {}, `oc_${key.id}_…`),
+    );
+  }
+}

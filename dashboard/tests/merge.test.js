@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { withQuery, withState } from "../src/feed/address.js";
+import { compare, orderOf, passes, placeOf } from "../src/feed/merge.js";
+
+const outcome = (id, created_at, more = {}) => ({ id, created_at, ...more });
+
+test("outcomes are merged by time, then id, newest first", () => {
+  const shown = ["C", "B", "A"].map((id, at) => orderOf(outcome(id, `2026-04-0${3 - at}`)));
+  const place = (id, time) => placeOf(orderOf(outcome(id, time)), shown);
+  assert.equal(place("D", "2026-04-04"), 0);
+  assert.equal(place("D", "2026-04-03"), 0);
+  assert.equal(place("BB", "2026-04-03"), 1);
+  assert.equal(place("X", "2026-04-01T12"), 2);
+  assert.equal(place("X", "2026-03-01"), 3);
+  assert.equal(placeOf("first of all", []), 0);
+});
+
+test("what was never seen is fresh, and another version is news", () => {
+  const found = [outcome("B", "2026", { version: 2 }), outcome("A", "2026", { version: 1 })];
+  const compared = (seen) => {
+    const { fresh, isNews } = compare(found, new Map(seen));
+    return [fresh.map(({ id }) => id), isNews];
+  };
+  const old = [["A", 1]];
+  assert.deepEqual(compared([]), [["B", "A"], true]);
+  assert.deepEqual(compared(old), [["B"], true]);
+  assert.deepEqual(compared([...old, ["B", 1]]), [[], true]);
+  assert.deepEqual(compared([...old, ["B", 2]]), [[], false]);
+});
+
+test("a server of before has no versions: what is seen once is no news again", () => {
+  const found = [outcome("A", "2026")];
+  assert.equal(compare(found, new Map()).isNews, true);
+  assert.equal(compare(found, new Map([["A", undefined]])).isNews, false);
+});
+
+test("a filter lets pass what is of its type, its agent and its period, which begins in and ends out", () => {
+  const one = { ...outcome("A", "2026-04-02"), outcome_type: "deal_closed", agent_id: 7 };
+  const filter = { outcomeType: "", agentId: "", from: "", to: "" };
+  for (const [more, isIn] of [
+    [{}, true],
+    [{ outcomeType: "deal_closed", agentId: "7" }, true],
+    [{ outcomeType: "task_complete" }, false],
+    [{ agentId: "8" }, false],
+    [{ from: "2026-04-02", to: "2026-04-03" }, true],
+    [{ from: "2026-04-01", to: "2026-04-02" }, false],
+    [{ from: "2026-04-03", to: "2026-04-04" }, false],
+  ])
+    assert.equal(passes(one, { ...filter, ...more }), isIn, JSON.stringify(more));
+});
+
+test("an address keeps what others have in its fragment, and nothing that is empty", () => {
+  const page = "https://app.example.com/spending?tab=1#kept=a&period=90";
+  assert.equal(withState(page, { period: "", agent: "7" }), "https://app.example.com/spending?tab=1#kept=a&agent=7");
+  assert.equal(withState("https://app.example.com/#period=7", { period: null }), "https://app.example.com/");
+  const url = withQuery(new URL("https://app.example.com/api?x=1"), { agentId: "7", limit: 20, cursor: null, to: "" });
+  assert.equal(url.href, "https://app.example.com/api?x=1&agentId=7&limit=20");
+});

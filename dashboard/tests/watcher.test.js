@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { Api } from "../src/feed/api.js";
+import { backoff, Watcher } from "../src/feed/watcher.js";
+
+Object.defineProperty(globalThis, "navigator", { value: { onLine: true }, configurable: true });
+
+const NOON = Date.parse("2026-04-01T12:00:00Z");
+const SECOND = 1000;
+const LOOK_S = 15;
+
+/** A fake server: outcomes, newest first, by the API's own rules; `answer` makes it fail. */
+class Server {
+  outcomes = [];
+  asked = [];
+  answer = null;
+
+  record(id, seconds, more = {}) {
+    const created_at = new Date(NOON + seconds * SECOND).toISOString();
+    this.outcomes.unshift({ id, created_at, title: id, outcome_type: "task_complete", ...more });
+  }
+
+  fetch = async (url, { signal }) => {
+    const { from, limit, cursor } = Object.fromEntries(url.searchParams);
+    this.asked.push(url.searchParams);
+    if (this.answer) return this.answer(signal);
+    const listed = this.outcomes.filter(({ created_at }) => !from || created_at >= from);
+    const start = Number(cursor ?? 0);
+    const end = start + Number(limit);
+    return Response.json({ outcomes: listed.slice(start, end), next_cursor: end < listed.length ? String(end) : null });
+  };
+}
+
+/** What a feed is told. */
+class Feed {
+  told = [];
+  hidden = false;
+  every = LOOK_S;
+  patience = 0;
+  life = new AbortController();
+
+  constructor() {
+    this.watcher = new Watcher(new Api(() => "https://api.example.com/api/outcomes"), {
+      hidden: () => this.hidden,
+      every: () => this.every,
+      patience: () => this.patience,
+      read: async (signal) => void (await this.watcher.catchUp(signal)),
+      render: () => {},
+      found: (_found, fresh, isNews) => this.told.push([fresh.map(({ id }) => id), isNews]),
+      forget: () => {
+        this.told.push("forget");
+        this.watcher.forget();
+      },
+    });
+  }
+}
+
+let server;
+let feed;
+let waits;
+
+/** Lets all that is under way come to its end, but for timers. */
+async function settle() {
+  for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Starts to watch, and waits for the first look. */
+async function start() {
+  feed.watcher.start(feed.life.signal);
+  await settle();
+}
+
+/** Lets the timer go off that is set. */
+async function pass(seconds = waits.at(-1) / SECOND) {
+  mock.timers.tick(seconds * SECOND);
+  await settle();
+}
+
+const asked = () => server.asked.map((query) => [query.get("from"), query.get("cursor")]);
+const at = (seconds) => new Date(NOON + seconds * SECOND).toISOString();
+const status = (code, headers = {}) => Response.json({ error: "Busy" }, { status: code, headers });
+
+beforeEach(() => {
+  server = new Server();
+  feed = new Feed();
+  waits = [];
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { setTimeout } = globalThis;
+  mock.method(globalThis, "setTimeout", (callback, wait) => {
+    waits.push(wait);
+    return setTimeout(callback, wait);
+  });
+  mock.method(globalThis, "fetch", server.fetch);
+  mock.method(Math, "random", () => 0.5); // the middle of what a wait may be
+  mock.method(performance, "now", () => 0);
+});
+afterEach(() => {
+  feed.life.abort();
+  mock.restoreAll();
+  mock.timers.reset();
+});
+
+test("it looks at once, and again after a while, a minute back from the newest it knows", async () => {
+  server.record("A", -3600);
+  server.record("B", 0);
+  await start();
+  server.record("C", 5);
+  await pass();
+  await pass();
+  assert.deepEqual(asked(), [
+    [null, null],
+    [at(-60), null],
+    [at(-55), null],
+  ]);
+  assert.deepEqual(feed.told, [
+    [["C"], true],
+    [[], false],
+  ]);
+  assert.equal(feed.watcher.newest.id, "C");
+  assert.deepEqual(waits, [15_000, 15_000, 15_000]);
+});
+
+test("an outcome that becomes visible after a younger one is found, and told once", async () => {
+  server.record("B", 0);
+  await start();
+  server.outcomes.push({ ...server.outcomes[0], id: "A", created_at: at(-30) });
+  await pass();
+  await pass();
+  assert.deepEqual(feed.told, [
+    [["A"], true],
+    [[], false],
+  ]);
+});
+
+test("another version of a known outcome is news, but what the feed saw itself is not", async () => {
+  server.record("A", 0, { version: 0, status: "recorded", occurred_at: at(0) });
+  await start();
+  server.outcomes[0].version = 1;
+  await pass();
+  server.outcomes[0].version = 2;
+  feed.watcher.saw(server.outcomes[0]);
+  await pass();
+  assert.deepEqual(feed.told, [
+    [[], true],
+    [[], false],
+  ]);
+});
+
+test("the first outcome ever is found", async () => {
+  await start();
+  assert.equal(feed.watcher.newest, null);
+  server.record("A", 0);
+  await pass();
+  assert.deepEqual(feed.told, [[["A"], true]]);
+});
+
+test("it never goes back beyond what it saw at first", async () => {
+  for (let number = 0; number < 30; number += 1) server.record(`A${number}`, number);
+  await start(); // 20 of them
+  await pass();
+  assert.deepEqual(asked().at(-1), [at(10), null]);
+  assert.deepEqual(feed.told, [[[], false]]);
+});
+
+test("where the newest is gone it is another account: all is forgotten and read afresh", async () => {
+  server.record("A", 0);
+  await start();
+  server.outcomes = [];
+  server.record("Z", 30);
+  await pass();
+  assert.deepEqual(feed.told, ["forget"]);
+  assert.equal(feed.watcher.newest.id, "Z");
+  assert.deepEqual(asked().at(-1), [null, null]);
+});
+
+test("what is too far ahead is not caught up with, but read afresh", async () => {
+  server.record("A", 0);
+  await start();
+  for (let number = 0; number < 199; number += 1) server.record(`B${number}`, 1);
+  await pass();
+  assert.equal(feed.told[0][0].length, 199);
+  for (let number = 0; number < 201; number += 1) server.record(`C${number}`, 120);
+  await pass();
+  assert.equal(feed.told.at(-1), "forget");
+  assert.deepEqual(
+    asked()
+      .slice(-5)
+      .map(([, cursor]) => cursor),
+    [null, "50", "100", "150", null],
+  );
+});
+
+test("each failure doubles the wait, up to five minutes, and a success ends that", async () => {
+  server.record("A", 0);
+  await start();
+  server.answer = () => status(500);
+  for (let failures = 0; failures < 6; failures += 1) await pass();
+  assert.equal(feed.watcher.problem.message, "The server answered 500.");
+  server.answer = null;
+  await pass();
+  assert.deepEqual(
+    waits.map((wait) => wait / SECOND),
+    [15, 30, 60, 120, 240, 300, 300, 15],
+  );
+  assert.equal(feed.watcher.problem, null);
+  assert.deepEqual(feed.told, [[[], false]]);
+});
+
+test("a wait differs by a quarter, so that many tabs do not come back at once", () => {
+  Math.random.mock.restore();
+  const all = Array.from({ length: 200 }, () => backoff(10, 2, 0));
+  assert.ok(Math.min(...all) >= 30 && Math.min(...all) < 35);
+  assert.ok(Math.max(...all) <= 50 && Math.max(...all) > 45);
+  assert.equal(backoff(600, 3, 0), 600); // who asks for ten minutes has them
+  assert.equal(backoff(15, 0, 0), 15);
+});
+
+test("it waits for as long as the server asks, however long that is", async () => {
+  server.answer = () => status(429, { "retry-after": "900" });
+  await start();
+  server.answer = () => status(503, { "retry-after": "9999999" });
+  await pass();
+  assert.deepEqual(waits, [900_000, 2 ** 31 - 1]);
+});
+
+test("while the server still adds up, it says when to look", async () => {
+  feed.patience = 2;
+  await start();
+  assert.deepEqual(waits, [2000]);
+});
+
+test("looks are from one to the next, and a slow server has half of the time in peace", async () => {
+  let now = 0;
+  performance.now.mock.mockImplementation(() => now);
+  const slow = (milliseconds) => async () => {
+    now += milliseconds;
+    return Response.json({ outcomes: [], next_cursor: null });
+  };
+  server.answer = slow(4000);
+  await start();
+  server.answer = slow(60_000);
+  await pass();
+  assert.deepEqual(waits, [11_000, 7500]);
+});
+
+test("whoever is signed out is forgotten, and looks no more", async () => {
+  server.record("A", 0);
+  await start();
+  server.answer = () => status(401);
+  await pass();
+  assert.deepEqual(feed.told, ["forget"]);
+  assert.equal(feed.watcher.isWatching, false);
+  assert.equal(waits.length, 1);
+});
+
+test("a hidden tab does not look until it is seen", async () => {
+  feed.hidden = true;
+  await start();
+  assert.deepEqual([server.asked.length, waits.length], [1, 0]);
+  feed.hidden = false;
+  await feed.watcher.look();
+  assert.deepEqual([server.asked.length, waits.length], [2, 1]);
+});
+
+test("a look ends the one before it, whose answer is not taken", async () => {
+  const signals = [];
+  server.answer = (signal) => {
+    signals.push(signal);
+    return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  };
+  await start();
+  server.answer = null;
+  await feed.watcher.look();
+  assert.equal(signals[0].aborted, true);
+  assert.deepEqual([feed.watcher.problem, feed.watcher.isWatching, waits.length], [null, true, 1]);
+});
+
+test("at the end of its life it lets go of its timer and its request, and looks no more", async () => {
+  await start();
+  let signal;
+  server.answer = (of) => {
+    signal = of;
+    return new Promise(() => {});
+  };
+  await pass();
+  feed.life.abort();
+  assert.equal(signal.aborted, true);
+  await pass(3600);
+  await feed.watcher.look();
+  assert.equal(server.asked.length, 2);
+  assert.equal(feed.watcher.isLooking, false);
+});
