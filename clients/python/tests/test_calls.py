@@ -22,9 +22,11 @@ from outcomes_client import (
     StillAddingUpError,
     Summary,
 )
-from outcomes_client._calls import BATCH_BYTES, BATCH_ITEMS, Call, Calls, Defaults, Say, Send, Wait, _batches
+from outcomes_client._calls import Calls, Defaults
 from outcomes_client._http import NoReply, Reply, Request, retry_after
 from outcomes_client._json import canonical, decode, encode, plain
+from outcomes_client._requests import BATCH_BYTES, BATCH_ITEMS, batches
+from outcomes_client._steps import Call, Say, Send, Wait
 
 OUTCOME = NewOutcome(outcome_type="task_complete", title="Inbox sorted", user_id=42)
 DONE = Reply(200, {"Outcome-Id": "1"}, b'{"ok":true}')
@@ -373,9 +375,9 @@ def test_no_header_breaks_the_reading_of_retry_after(asked: str, date: str) -> N
 @given(st.lists(st.integers(0, 400_000), max_size=250))
 def test_batches_hold_every_item_once_in_order_and_within_the_limits(sizes: list[int]) -> None:
     bodies = [{"title": "x" * size, "n": n, "idempotencyKey": "k"} for n, size in enumerate(sizes)]
-    batches = list(_batches(bodies, {}))
-    assert [number for batch in batches for number in batch] == list(range(len(sizes)))
-    for batch in batches:
+    sent = list(batches(bodies, {}))
+    assert [number for batch in sent for number in batch] == list(range(len(sizes)))
+    for batch in sent:
         assert 1 <= len(batch) <= BATCH_ITEMS
         assert len(b'{"outcomes":[%s]}' % b",".join(batch.values())) <= BATCH_BYTES
 

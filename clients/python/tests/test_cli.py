@@ -474,7 +474,7 @@ def test_days_of_a_summary_are_as_many_dates_and_end_with_today(
         def now(cls, tz: tzinfo | None = None) -> Self:
             return cls(2026, 3, 30, 20, tzinfo=UTC).astimezone(tz)
 
-    monkeypatch.setattr("outcomes_client._cli.datetime", Evening)
+    monkeypatch.setattr("outcomes_client._cli_summary.datetime", Evening)
     asked: list[str] = []
 
     def upstream(_: str, target: str, *__: Any) -> Any:

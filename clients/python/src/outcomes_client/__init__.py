@@ -44,8 +44,8 @@ from ._models import (
 
 if typing.TYPE_CHECKING:
     from ._async_client import AsyncOutcomesClient
-    from ._calls import Retry
     from ._client import OutcomesClient
+    from ._steps import Retry
 
 __all__ = [
     "AgentKey",
@@ -92,7 +92,7 @@ __all__ = [
 def __getattr__(name: str) -> typing.Any:
     """Load what makes calls when it is asked for: httpx alone takes longer than the help of the command."""
     if name == "Retry":
-        from . import _calls as module
+        from . import _steps as module
     elif name == "AsyncOutcomesClient":
         from . import _async_client as module  # type: ignore[no-redef]  # one name for whichever module it is
     elif name == "OutcomesClient":

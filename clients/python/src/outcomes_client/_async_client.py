@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import anyio
 import httpx
 
-from ._calls import PAGE_SIZE, Call, Calls, ExportFormat, Retry, Say, Send
+from ._calls import PAGE_SIZE, Calls, ExportFormat
 from ._http import NoReply, Reply
 from ._models import (
     AgentKey,
@@ -30,6 +30,7 @@ from ._models import (
 from ._moments import Moment
 from ._sending import LOG, Keys, Results, Statuses, Types, arguments, in_time, no_cookies, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
+from ._steps import Call, Retry, Say, Send
 
 _LONGEST_ANSWER = 16 * 1024 * 1024  # Lambda's own limit is 6 MB; what is longer is not from this API
 

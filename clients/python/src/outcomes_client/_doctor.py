@@ -11,12 +11,12 @@ from importlib.metadata import version
 import httpx
 
 from ._answers import key as read_key
-from ._calls import Send
 from ._client import OutcomesClient
 from ._display import money
 from ._errors import BrokenAnswerError
 from ._http import AGENT_KEY, KEY, OWN_KEY_PATH, PATH, SESSION, NoReply, Reply, Request, http_date
 from ._models import AgentKey
+from ._steps import Send
 
 _TRY = 10.0
 _SKEW = 60.0  # seconds; more makes sessions expire early or late

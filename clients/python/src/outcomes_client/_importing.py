@@ -12,10 +12,10 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from . import _json
-from ._answers import sentence
-from ._calls import BATCH_ITEMS
 from ._errors import BusyError, OutcomesError
 from ._models import Result
+from ._refusals import sentence
+from ._requests import BATCH_ITEMS
 
 if TYPE_CHECKING:
     from ._client import OutcomesClient

@@ -10,9 +10,9 @@ from typing import Any
 import anyio
 import httpx
 
-from ._calls import Send
 from ._http import Address, NoReply, Reply
 from ._models import AgentKey, OutcomeStatus, OutcomeType, Result
+from ._steps import Send
 
 LOG = logging.getLogger("outcomes_client")
 # By other names, as in a client `list` is a call.

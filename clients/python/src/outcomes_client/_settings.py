@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 
-from ._calls import Defaults, Retry
+from ._calls import Defaults
 from ._errors import ConfigurationError
 from ._http import Address
+from ._steps import Retry
 
 
 def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_http: bool = False) -> Address:

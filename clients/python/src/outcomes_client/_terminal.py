@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, override
 import typer
 
 from ._display import printable
+from ._models import OutcomeType
 
 # What help and version do not need is imported where it is used: httpx and rich, and what reads answers.
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ Url = Annotated[str | None, typer.Option(envvar="OUTCOMES_URL", help="The API's 
 Cookie = Annotated[
     str | None, typer.Option(envvar="OUTCOMES_COOKIE", help="The session as name=value.", show_default=False)
 ]
+Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")]
+Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
+Start = Annotated[str | None, typer.Option("--from", help="From this ISO 8601 instant or date on.")]
+End = Annotated[str | None, typer.Option("--to", help="Before this ISO 8601 instant or date.")]
 
 
 class _Warnings(logging.Handler):

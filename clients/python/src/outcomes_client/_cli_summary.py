@@ -1,0 +1,178 @@
+"""Show what outcomes add up to: `outcomes summary`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _terminal
+from ._cli_completion import time_zones
+from ._display import money, printable
+from ._models import Division, PeriodTotal, Summary, Total
+from ._terminal import Agent, Cookie, End, Start, Types, Url, connect, grid, numbers, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+MOST = 366  # days, weeks or months of a summary
+
+
+def summary(
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3652, help="The last so many days, today among them.", show_default="30")
+    ] = None,
+    start: Start = None,
+    end: End = None,
+    timezone: Annotated[
+        str | None, typer.Option(autocompletion=time_zones, help="IANA name, for where days begin; default UTC.")
+    ] = None,
+    outcome_type: Types = None,
+    agent: Agent = None,
+    by: Annotated[
+        Division | None,
+        typer.Option(help="Days, or weeks or months, which may be ten years.", show_default="what fits into --days"),
+    ] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Also with the same length of time before.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON, for pipes.")] = False,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Show what outcomes add up to: in all, by day, type and agent."""
+    if days is not None:
+        if start is not None or end is not None:
+            raise typer.BadParameter("says the same as --from and --to: give one or the other", param_hint="--days")
+        start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
+        if by is None and days > MOST:
+            by = "week" if days < 7 * (MOST - 1) else "month"  # where weeks are cut, there is one more
+    with connect(url, cookie) as client:
+        totals = client.summary(
+            start=start,
+            end=end,
+            timezone=timezone,
+            outcome_type=outcome_type,
+            agent_id=agent,
+            by=by,
+            compare="previous" if compare else None,
+        )
+    if json:
+        print_json(_summary_as_dict(totals))
+        return
+    from rich.text import Text
+
+    console = _terminal.console()
+    noun = "outcome" if totals.count == 1 else "outcomes"
+    console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
+    if totals.previous:
+        console.print(_against(totals, totals.previous), soft_wrap=True)
+    owners = [(totals.confirmed, "confirmed"), (totals.disputed, "disputed")]
+    if words := [f"{money(total.value_usd)} {name}" for total, name in owners if total.count]:
+        console.print(" · ".join(words))
+    console.print(printable(f"{totals.start} to {totals.end}, {totals.timezone}"), style="dim", soft_wrap=True)
+    console.print(_plot(totals, console.width))
+    by_type: list[tuple[str, Total]] = [(one.outcome_type, one) for one in totals.by_type]
+    by_agent: list[tuple[str, Total]] = [
+        ("none" if one.agent_id is None else str(one.agent_id), one) for one in totals.by_agent
+    ]
+    others = totals.other_agents
+    for heading, rows, last in (
+        ("Type", by_type, []),
+        ("Agent", by_agent, [(f"{others.agents:,} other agents", others)] if others else []),
+    ):
+        table = grid(heading, *numbers("Count", "Value"))
+        for name, total in [*sorted(rows, key=lambda row: -row[1].value_usd), *last]:
+            table.add_row(printable(name), f"{total.count:,}", money(total.value_usd))
+        console.print()
+        console.print(table)
+
+
+def _today(timezone: str) -> date:
+    """Tell the date in a time zone; in UTC where there is none of that name, which the API then says."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return datetime.now(ZoneInfo(timezone)).date()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return datetime.now(UTC).date()
+
+
+def _against(totals: Summary, before: PeriodTotal) -> str:
+    """Say how totals are against those before: by value, or by count where nothing had one."""
+    when = f"the {_length(before, totals.timezone)} before"
+    figures = f"{money(before.value_usd)} in {before.count:,}"
+    by_count = totals.value_usd == before.value_usd == 0
+    now, then = (Decimal(one.count) if by_count else one.value_usd for one in (totals, before))
+    if then <= 0:
+        return f"{when}: {figures}"
+    with localcontext(prec=1000):
+        change = int(((now - then) / then * 100).to_integral_value(ROUND_HALF_UP))
+    return f"{change:+,} %{' outcomes' if by_count else ''} against {when} ({figures})"
+
+
+def _length(period: PeriodTotal, timezone: str) -> str:
+    """Say how long a period is by the clocks there: in days, if it is of whole ones."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        zone = ZoneInfo(timezone)
+        start, end = (
+            datetime.fromisoformat(at).astimezone(zone).replace(tzinfo=None) for at in (period.start, period.end)
+        )
+    except (ZoneInfoNotFoundError, ValueError, OverflowError, OSError):
+        return "same length of time"
+    days, rest = divmod(end - start, timedelta(days=1))
+    if rest or days < 1:
+        return "same length of time"
+    return "day" if days == 1 else f"{days:,} days"
+
+
+def _plot(totals: Summary, width: int) -> Table:
+    """Draw one bar a day, or a week where days do not fit on a screen; by value, or by count where nothing has one."""
+    from rich.bar import Bar
+
+    weekly = len(totals.by_day) > 45
+    heading = "Week of" if weekly or totals.by_week else "Month of" if totals.by_month else "Day"
+    count: Counter[date] = Counter()
+    value: dict[date, Decimal] = {}
+    with localcontext(prec=1000):  # every digit of the sum of a week
+        for day in totals.by_day or totals.by_week or totals.by_month:
+            first = day.date - timedelta(days=day.date.weekday()) if weekly else day.date
+            count[first] += day.count
+            value[first] = value.get(first, Decimal(0)) + day.value_usd
+    lengths = {first: value[first] if any(value.values()) else Decimal(count[first]) for first in value}
+    longest = max([*lengths.values(), Decimal(0)]) or Decimal(1)
+    table = grid(heading, *numbers("Count", "Value"), "")
+    room = max(10, width - 25 - max((len(money(one)) for one in value.values()), default=0))
+    for first, length in lengths.items():
+        bar = Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")
+        table.add_row(first.isoformat(), f"{count[first]:,}", money(value[first]), bar)
+    return table
+
+
+def _summary_as_dict(totals: Summary) -> dict[str, Any]:
+    """Write totals as the API does."""
+
+    def total(one: Any, **name: object) -> dict[str, Any]:
+        return {**name, "count": one.count, "value_usd": one.value_usd}
+
+    divided = {"by_week": totals.by_week, "by_month": totals.by_month}
+    by, buckets = next(((name, there) for name, there in divided.items() if there), ("by_day", totals.by_day))
+    before, others = totals.previous, totals.other_agents
+    return {
+        "from": totals.start,
+        "to": totals.end,
+        "timezone": totals.timezone,
+        **total(totals),
+        "confirmed": total(totals.confirmed),
+        "disputed": total(totals.disputed),
+        "voided": total(totals.voided),
+        "by_type": [total(one, outcome_type=one.outcome_type) for one in totals.by_type],
+        "by_agent": [total(one, agent_id=one.agent_id) for one in totals.by_agent],
+        **({} if others is None else {"other_agents": total(others, agents=others.agents)}),
+        by: [total(one, date=one.date.isoformat()) for one in buckets],
+        **({} if before is None else {"previous": {"from": before.start, "to": before.end, **total(before)}}),
+    }

@@ -1,0 +1,89 @@
+"""Tell which error an answer other than 200 means, and what is to be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import _json
+from ._errors import (
+    ApiError,
+    BusyError,
+    ConflictError,
+    ForbiddenError,
+    InvalidOutcomeError,
+    KeyReusedError,
+    NotFoundError,
+    OutcomesError,
+    ServerError,
+    StillAddingUpError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+)
+from ._http import Reply, Request, retry_after
+from ._parsing import details_of, ignored_of, text_or_none
+
+_REFUSALS: dict[int, type[ApiError]] = {
+    400: InvalidOutcomeError,
+    401: UnauthorizedError,
+    409: ConflictError,
+    413: InvalidOutcomeError,
+    422: KeyReusedError,
+    429: BusyError,
+}
+
+
+def refusal(reply: Reply, request: Request) -> OutcomesError:
+    """Tell which error an answer other than 200 means."""
+    try:
+        body = _json.decode(reply.body)
+    except ValueError:
+        body = None
+    body = reply.hide(body) if isinstance(body, dict) else {}
+    error, details = text_or_none(body.get("error")), details_of(body, reply)
+    kind = _kind(reply, request, error)
+    if kind is None:
+        message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
+        return UnexpectedAnswerError(message, status=reply.status, error=error, details=details)
+    said = sentence(f"{reply.status} {error or 'without a reason'}", details, of_key=kind is ForbiddenError)
+    if kind is UnauthorizedError:
+        said += f": {reply.credential} is not valid, or no longer; `outcomes doctor` looks into it"
+    elif kind is ForbiddenError and not details:
+        said += f": {reply.credential} may not do this; `outcomes doctor` looks into it"
+    elif kind is StillAddingUpError:
+        said += ": the API keeps what it has added up, and goes on from there"
+    elif kind is NotFoundError:
+        said += f": this user has no such {request.names}"
+    ignored = ignored_of(reply)
+    if ignored:
+        said += f"; not read: {', '.join(ignored)}"
+    return kind(
+        said,
+        status=reply.status,
+        error=error,
+        details=details,
+        retry_after=retry_after(reply.headers),
+        ignored_fields=ignored,
+    )
+
+
+def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] | None:
+    match reply.status, error:
+        case 403, "Forbidden":
+            return ForbiddenError
+        case 404, "Not found" if request.names:
+            return NotFoundError
+        case 409, _ if "Retry-After" in reply.headers:
+            return BusyError
+        case 503, "Busy":  # any other 503 does not say that nothing was stored
+            return BusyError
+        case 503, "Still adding up":
+            return StillAddingUpError
+    return ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
+
+
+def sentence(error: str, details: Sequence[Mapping[str, Any]], of_key: bool = False) -> str:
+    """Say what was refused, and of each faulty field what is asked of it, or what the bounds `of_key` are."""
+    form = "{message} ({field})" if of_key else "{field} {message}"
+    faults = "; ".join(form.format(field=one.get("field"), message=one.get("message")) for one in details)
+    return f"{error}: {faults}" if faults else error

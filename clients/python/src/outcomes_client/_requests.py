@@ -1,0 +1,96 @@
+"""Write what requests say: bodies as JSON, batches as large as one may be, parameters of a query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from . import _json, _moments
+from ._errors import InvalidOutcomeError
+from ._models import Result
+from ._refusals import sentence
+
+BATCH_ITEMS = 100
+BATCH_BYTES = 1024 * 1024
+_CHANGED_AS = {
+    "outcome_type": "outcomeType",
+    "value_usd": "valueUsd",
+    "agent_id": "agentId",
+    "occurred_at": "occurredAt",
+}
+
+
+def check_key(key: str) -> str:
+    """Hand back an idempotency key that can be sent as one: 1 to 255 visible ASCII characters.
+
+    Raises:
+        InvalidOutcomeError: it cannot.
+    """
+    if re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        return key
+    complaint = {"field": "idempotencyKey", "message": "must be 1 to 255 visible ASCII characters"}
+    raise InvalidOutcomeError("Invalid Idempotency-Key", error="Invalid Idempotency-Key", details=[complaint])
+
+
+def in_request(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell changes as a request does; ValueError where one is said in both spellings."""
+    said = {
+        _CHANGED_AS.get(name, name): _moments.of_body(value) if isinstance(value, date) else value
+        for name, value in changes.items()
+    }
+    if len(said) < len(changes):
+        raise ValueError("changes say a field in two spellings")
+    return said
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """Write the body as JSON, or raise InvalidOutcomeError naming the fields that have no JSON form."""
+    try:
+        return _json.encode(body)
+    except (TypeError, ValueError, RecursionError):
+        details = []
+        for name, value in body.items():
+            try:
+                _json.encode(value)
+            except (TypeError, ValueError, RecursionError) as exc:
+                details.append({"field": str(name), "message": f"cannot be written as JSON: {exc}"})
+        error = f"Invalid {details[0]['field'] if details else 'outcome'}"
+        raise InvalidOutcomeError(sentence(error, details), error=error, details=details) from None
+
+
+def batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterator[dict[int, bytes]]:
+    """Group encoded items by their number, as many as one request may hold; judge those that no request can hold."""
+    batch: dict[int, bytes] = {}
+    room = BATCH_BYTES - len(b'{"outcomes":[]}')
+    size = 0
+    for number, body in enumerate(bodies):
+        try:
+            item = encode(body)
+            if len(item) > room:
+                raise InvalidOutcomeError("Payload too large", error="Payload too large")
+        except InvalidOutcomeError as refused:
+            key = str(body["idempotencyKey"])
+            results[number] = Result("invalid", key, error=refused.error, details=list(refused.details))
+            continue
+        if len(batch) == BATCH_ITEMS or size + len(item) > room:
+            yield batch
+            batch, size = {}, 0
+        batch[number] = item
+        size += len(item) + 1  # its comma
+    if batch:
+        yield batch
+
+
+def parameters(**values: object) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in values.items() if value is not None]
+
+
+def listed(values: str | Iterable[str]) -> list[str]:
+    """List what may be given as one or as many."""
+    return [values] if isinstance(values, str) else list(values)
+
+
+def repeated(name: str, values: str | Iterable[str] | None) -> list[tuple[str, str]]:
+    return [(name, str(value)) for value in listed(values or ())]
