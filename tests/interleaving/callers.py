@@ -145,6 +145,7 @@ class Callers:
                 for name, service in [*vars(place).items()]:
                     if isinstance(service, DynamoDB | EventBridge):
                         stack.enter_context(patch.object(place, name, type(service)(service.limits, **times)))
+            stack.enter_context(patch.object(publish_events, "keep", keep))
             stack.enter_context(patch.object(erase_user.erasures, "_secret", b"a secret of the stack"))
             self.authorizer = AgentKeys("KeysTable", AUTHORIZER_LIMITS)
             self.authorizer.dynamodb = DynamoDB(AUTHORIZER_LIMITS, **times)
@@ -452,3 +453,8 @@ class Callers:
 
 def header(key: str | None) -> dict[str, str]:
     return {} if key is None else {"Idempotency-Key": key}
+
+
+def keep(_bucket: str, record: dict[str, Any]) -> None:
+    """Stand in the place of what keeps records that tell nothing that can be understood: none should."""
+    raise AssertionError(f"a record that cannot be told: {record['eventName']} of {record['dynamodb']['Keys']}")

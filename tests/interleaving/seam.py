@@ -63,10 +63,8 @@ class Seam:
         # Few kinds of trouble, often: what it takes two of would hardly be met where all kinds come as they like.
         self.trouble = schedule.random.choice((0.1, 0.25, 0.5))
         draw = schedule.random
-        self.kinds = [
-            draw.choice(("late", "lost")),
-            *draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4)),
-        ]
+        several = draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4))
+        self.kinds = draw.choice((RACING, ["late", *several], ["lost", *several]))
         self.done: dict[str, tuple[float, Reply]] = {}  # transactions, by their tokens
         self.arrived: dict[str, float] = {}  # keys of OutcomesTable that were written, with when they first were
         self.heard: list[Any] = []  # events that the bus took
@@ -231,4 +229,6 @@ FAULTS: dict[str, Fault] = {
 }
 ANY = ("slowly_there", "slowly_back", "vanished", "unreachable", "throttled", "failed", "cut", "killed_before")
 WRITTEN = ("late", "lost", "failed_after", "killed_after")
+RACING = ["late", "conflict_within", "throttled_within"]
+"""What has a write refused, while an attempt at it is still on its way."""
 TRANSACTED = ("conflict_within", "throttled_within", "in_progress")

@@ -26,11 +26,11 @@ def test_what_was_answered_is_there_once_and_true_in_any_order(template: Any, fi
 
 
 PLANTED = {
-    "a correction goes by no version": (without_condition("OutcomesTable", "user_id", "Update"), 29),
-    "sums are kept at once": (None, 6),
-    "a key is remembered over one that is": (without_condition("IdempotencyTable", "key_sha256", "Put"), 2),
-    "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 26),
-    "an outcome is inserted over one that is": (None, 27),
+    "a correction goes by no version": (without_condition("OutcomesTable", "user_id", "Update"), 12),
+    "sums are kept at once": (None, 10),
+    "a key is remembered over one that is": (without_condition("IdempotencyTable", "key_sha256", "Put"), 0),
+    "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 23),
+    "an outcome is inserted over one that is": (None, 156),
 }
 """Faults that the code has not, each with a seed that showed it lately: that one is tried first."""
 
