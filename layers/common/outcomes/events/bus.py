@@ -12,7 +12,7 @@ from outcomes.errors import Busy
 from outcomes.events.stream import Record, entry_key_of, event_of
 
 LIMITS = Limits(attempts=3, connect=1, read=3, total=6)
-"""Limits of a call, in seconds. The last begins `attempts.RETRY_SECONDS` after the first at the latest."""
+"""Limits of a call, in seconds. The last begins `backoff.RETRY_SECONDS` after the first at the latest."""
 
 MAX_ENTRIES = 10
 """All that PutEvents takes in a call."""

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
-"""Limits of a call of DynamoDB that manages keys, in seconds: after `attempts.RETRY_SECONDS`, there is time for two."""
+"""Limits of a call of DynamoDB that manages keys, in seconds: after `backoff.RETRY_SECONDS`, there is time for two."""
 
 AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 """Limits of the call that reads a key, in seconds, if the authorizer has as many left."""

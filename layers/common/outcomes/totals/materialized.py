@@ -38,7 +38,7 @@ from outcomes.totals.summary import Summary
 
 SETTLED_SECONDS = 600
 """Seconds after an instant, by DynamoDB's clock, when nothing that says it was recorded then can be written any more:
-DynamoDB takes no signature older than 300 s, ours are made within `dynamodb.MAX_AGE` (60 s) of the instant, and a call
+DynamoDB takes no signature older than 300 s, ours are made within `caller.MAX_AGE` (60 s) of the instant, and a call
 takes 12 s. The rest is for DynamoDB's own clocks, and for what it does after it was asked."""
 
 LOOK_SECONDS = 10.0
