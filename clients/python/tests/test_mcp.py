@@ -318,6 +318,18 @@ def test_a_model_records_and_corrects_for_nobody_else(
     assert not api.door.requests
 
 
+def test_each_message_of_a_batch_is_bound_by_itself(api: Api, bridging: Bridging) -> None:
+    api.door.upstream = lambda *_: (200, {}, b'{"jsonrpc":"2.0","id":1,"result":{}}')
+    bridge = bridging(retry=ONE_TRY, user_id=42)
+    batch = [calling("record_outcome", {"user_id": 43}), calling("record_outcome", {}), asking("ping", {}), b"7"]
+    refused, *handed_on = answered(bridge, b"[%s]" % b",".join(batch))
+    assert "for user_id 42 only" in refused["result"]["content"][0]["text"]
+    assert [each["result"] for each in handed_on] == [{}, {}, {}]
+    recording, *others = [json.loads(body) for _, body in api.door.requests]
+    assert recording["params"]["arguments"] == {"user_id": 42}
+    assert others == [json.loads(each) for each in batch[2:]]
+
+
 @pytest.mark.parametrize("arguments", [7, {"outcomes": 7}, {"outcomes": [7]}, {"agent_id": 8}])
 def test_what_is_not_recorded_is_handed_on_as_it_is(api: Api, bridging: Bridging, arguments: Any) -> None:
     api.door.upstream = lambda *_: (200, {}, b'{"jsonrpc":"2.0","id":1,"result":{}}')

@@ -45,9 +45,17 @@ class Bridge:
             said = _json.decode(line)
         except ValueError:
             said = None  # which the API says
+        if self._own and isinstance(said, list) and said:  # of a batch, each call has to be bound
+            told = [text for each in said if (text := self._answer(each)) is not None]
+            return b"[%s]" % b",".join(told) if told else None
+        return self._answer(said, line)
+
+    def _answer(self, said: Any, line: bytes = b"") -> bytes | None:
+        """Answer a message. line: as it came, if it came alone."""
         message = said if isinstance(said, dict) else {}
         try:
-            answer = self._client._run(self._client._calls.relay(self._bound(message) or line, self._headers(message)))
+            body = self._bound(message) or line or _json.encode(said)
+            answer = self._client._run(self._client._calls.relay(body, self._headers(message)))
         except _Beyond as beyond:
             return _refused(message, str(beyond))
         except OutcomesError as failure:
