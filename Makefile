@@ -158,7 +158,7 @@ terminal: install ## draw anew what the client's README shows of its command (ru
 	@PYTHONPATH=layers/common $(bin)/python -m docs.terminal --data '$(DATA)'
 
 key: install ## a new bearer key and the fingerprint that lets it in
-	@PYTHONPATH=layers/common $(bin)/python -m local.key
+	@PYTHONPATH=layers/common $(bin)/python -m ops.key
 
 # Whatever is in them, the shell takes them for text.
 session seed: export USER_ID := $(USER_ID)
@@ -174,13 +174,13 @@ seed: install ## some sixty outcomes of the last thirty days into the running st
 erase export-user: export WHOSE := $(if $(filter command,$(origin USER_ID)),$(USER_ID))
 erase export-user: export STACK := $(STACK)
 export-user: export FILE := $(FILE)
-data_request := PYTHONPATH=layers/common $(bin)/python -m local.data_request --data '$(DATA)'
+data_request := PYTHONPATH=layers/common $(bin)/python -m $(if $(STACK),ops.data_request --stack="$$STACK",local.data_request --data '$(DATA)')
 
 erase: install ## delete all that is held of a user, for good (USER_ID=42, or AGAIN=1 after a restore; STACK=outcomes-prod)
-	@$(data_request) --stack="$$STACK" erase $(if $(AGAIN),--again $(if $(filter command,$(origin USER_ID)),--user-id="$$WHOSE"),--user-id="$$WHOSE")
+	@$(data_request) erase $(if $(AGAIN),--again $(if $(filter command,$(origin USER_ID)),--user-id="$$WHOSE"),--user-id="$$WHOSE")
 
 export-user: install ## all that is held of a user, as lines of JSON (USER_ID=42 STACK=outcomes-prod FILE=user-42.ndjson)
-	@$(data_request) --stack="$$STACK" export --user-id="$$WHOSE" --file="$$FILE"
+	@$(data_request) export --user-id="$$WHOSE" --file="$$FILE"
 
 aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
 	@$(local) aws
@@ -189,11 +189,11 @@ parameters := $(BUILD_DIR)/parameters.yaml
 
 # A person is asked, with the answers of the last time as defaults; a pipeline takes the answers that samconfig.toml keeps.
 deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)
-	@if [ -t 0 ]; then $(bin)/python -m local.answers '$(ENV)' Architecture=$(ARCH); fi
-	@$(bin)/python -m local.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
+	@if [ -t 0 ]; then $(bin)/python -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
+	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
 	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \
 	    $$([ -t 0 ] || echo --no-confirm-changeset --no-fail-on-empty-changeset)
-	@$(bin)/python -m local.publish '$(ENV)'
+	@$(bin)/python -m ops.publish '$(ENV)'
 
 # The dashboard's own, for the examples; types are checked where their packages are (make examples).
 biome := ../../dashboard/node_modules/.bin/biome check
@@ -223,7 +223,7 @@ smoke: install ## the contract against a deployed API (URL=https://... KEY=... C
 	    $(bin)/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)'
 
 resend: install ## tell the bus of a stack what it could not be told (STACK=outcomes-prod)
-	@PYTHONPATH=layers/common $(bin)/python -m local.resend '$(STACK)'
+	@PYTHONPATH=layers/common $(bin)/python -m ops.resend '$(STACK)'
 
 end-key: export STACK := $(STACK)
 end-key: export FINGERPRINT := $(FINGERPRINT)

@@ -11,7 +11,7 @@ from outcomes.ledger.store import OutcomeStore
 from bench.measure import ROOT
 from bench.outcome import USER_ID, stored
 from bench.storage import read_units
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 
 if TYPE_CHECKING:
     from bench.__main__ import Report

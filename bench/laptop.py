@@ -26,8 +26,8 @@ from outcomes.ledger.items import new_item  # noqa: E402
 from bench.outcome import API_KEY, OUTCOME, SESSION_SECRET, cookie, new_outcome, stored  # noqa: E402
 from local.data import STACK  # noqa: E402
 from local.environment import forget_real_aws  # noqa: E402
-from local.errors import StackError  # noqa: E402
 from local.state import State  # noqa: E402
+from ops.errors import StackError  # noqa: E402
 
 if TYPE_CHECKING:
     from bench.__main__ import Report

@@ -22,7 +22,7 @@ from outcomes.auth.keys import fingerprint
 from bench import certificates
 from bench.outcome import API_KEY
 from bench.runtime_api import Moment, life, peak_bytes
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".bench"

@@ -21,7 +21,7 @@ from outcomes.contract.queries import EXPORT_FORMATS
 from outcomes.contract.status import STATUSES
 from outcomes.edge.mcp import VERSIONS
 
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 BASE = Path(__file__).with_name("openapi.base.yaml")

@@ -8,26 +8,18 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from local.environment import forget_real_aws
-from local.errors import StackError
+from ops.command import Parser, user_id
+from ops.errors import StackError
 
 if TYPE_CHECKING:
     from local.stack import Settings
 
 ROOT = Path(__file__).parent.parent
 DEFAULT_PORT = "3000"
-MAX_USER_ID = 2**53 - 1
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that complains in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise StackError instead of printing the usage."""
-        raise StackError(message)
 
 
 def main() -> int:
@@ -201,13 +193,6 @@ def port(text: str) -> int:
     """Read a port from the command line; 0 takes a free one. Raises ArgumentTypeError."""
     if not (text.isascii() and text.isdigit() and int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
-    return int(text)
-
-
-def user_id(text: str) -> int:
-    """Read a user's id from the command line. Raises StackError, which names it as `make` does."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:17]) <= MAX_USER_ID and len(text) <= 16):
-        raise StackError(f"USER_ID must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
     return int(text)
 
 

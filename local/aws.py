@@ -19,11 +19,11 @@ from moto.dynamodb.models import dynamodb_backends
 
 from local import tables
 from local.environment import ACCOUNT, REGION, AwsEndpoint
-from local.errors import StackError
 from local.journal import Journal
 from local.persistence import Persistence
 from local.sockets import listening_socket
 from local.template import Template
+from ops.errors import StackError
 
 # What AWS::DynamoDB::Table shares with CreateTable.
 TABLE_PROPERTIES = {

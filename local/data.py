@@ -11,14 +11,14 @@ All of it is for its owner only.
 
 import fcntl
 import json
-import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from local.errors import StackError
+from ops.errors import StackError
+from ops.files import owner_only, unfinished, write_lines
 
 JOURNAL = "journal.jsonl"
 SECRETS = "secrets.json"
@@ -86,7 +86,7 @@ def empty(folder: Path) -> None:
             # The lock stays: who holds one that was removed keeps nobody out.
             for name in (JOURNAL, SECRETS, SEEDED, STACK):
                 (folder / name).unlink(missing_ok=True)
-                _unfinished(folder / name).unlink(missing_ok=True)
+                unfinished(folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise StackError(f"cannot empty {folder}: {error.strerror}") from error
 
@@ -94,33 +94,3 @@ def empty(folder: Path) -> None:
 def write(file: Path, text: str) -> None:
     """Write a whole file at once, for its owner only. Raises StackError when it cannot be written."""
     write_lines(file, [text]).close()
-
-
-def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
-    """Write a whole file at once, for its owner only, and return it open at its end.
-
-    Raises StackError when it cannot be written; a file that was there before then stays.
-    """
-    try:
-        stream = open(_unfinished(file), "wb", opener=owner_only)  # noqa: SIM115 (it is what is returned)
-        try:
-            stream.writelines(f"{line}\n".encode() for line in lines)
-            stream.flush()
-            os.fsync(stream.fileno())  # or the end of the machine could leave the name with nothing in the file
-            _unfinished(file).replace(file)
-        except BaseException:
-            stream.close()
-            _unfinished(file).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise StackError(f"cannot write {file}: {error.strerror}") from error
-    return stream
-
-
-def owner_only(path: str, flags: int) -> int:
-    """Open a file for `open(..., opener=owner_only)`: if that makes it, then readable by its owner alone."""
-    return os.open(path, flags, 0o600)
-
-
-def _unfinished(file: Path) -> Path:
-    return file.with_name(f"{file.name}.new")

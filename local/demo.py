@@ -8,12 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-# Path to file and content type.
-FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/value-delivered.js": ("value-delivered.js", "text/javascript; charset=utf-8"),
-    "/outcome-keys.js": ("outcome-keys.js", "text/javascript; charset=utf-8"),
-}
+from ops.dashboard import FILES
 
 # Those of the template's FeedHeaders, without the one about TLS; a test holds the two together.
 HEADERS = {

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.backlog import Backlog
-from local.errors import StackError
 from local.lambdas import MAX_EVENT_BYTES, Function, FunctionError
 from local.persistence import Persistence
 from local.template import Template
+from ops.errors import StackError
 
 log = logging.getLogger("local")
 

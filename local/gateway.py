@@ -16,12 +16,12 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
 from local.authorizers import UNAUTHORIZED, Authorizers
-from local.errors import StackError
 from local.events import Call, extended_request_id, forwarded_headers, is_binary_type, proxy_event, query_of
 from local.lambdas import EventTooLarge, Function, FunctionError
 from local.mock import mock_answer
 from local.openapi import Api, Mock, Proxy, Route
 from local.responses import Answer, Refusal, gateway_response
+from ops.errors import StackError
 
 log = logging.getLogger("local")
 

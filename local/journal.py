@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from moto.dynamodb.models.utilities import dynamo_json_dump
 
-from local.data import write_lines
-from local.errors import StackError
+from ops.errors import StackError
+from ops.files import write_lines
 
 
 class Change(NamedTuple):

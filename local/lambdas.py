@@ -14,8 +14,8 @@ from typing import Any
 
 from local import runtime
 from local.environment import REGION, AwsEndpoint
-from local.errors import StackError
 from local.template import Template
+from ops.errors import StackError
 
 log = logging.getLogger("local")
 

@@ -14,8 +14,8 @@ from moto.dynamodb.models.utilities import dynamo_json_dump
 import local.tables  # noqa: F401 (a snapshot of moto's own tables would copy who watches them as well)
 from local.backlog import Backlog
 from local.environment import REGION
-from local.errors import StackError
 from local.journal import Change, Journal
+from ops.errors import StackError
 
 type Key = tuple[DynamoType, DynamoType | None]
 type Changed = dict[tuple[str, Key], None]

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 import httpx
 from outcomes.contract import instants
 
-from local.data import owner_only
-from local.errors import StackError
+from ops.errors import StackError
+from ops.files import owner_only
 
 DAYS = 30
 MINUTE = 60_000  # milliseconds

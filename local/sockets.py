@@ -5,7 +5,7 @@ import fcntl
 import socket
 import struct
 
-from local.errors import StackError
+from ops.errors import StackError
 
 _SIOCGIFADDR = 0x8915  # netdevice(7)
 

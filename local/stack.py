@@ -25,13 +25,13 @@ from local import bus, demo, event_sources
 from local.aws import Aws
 from local.data import JOURNAL, STACK
 from local.environment import REGION
-from local.errors import StackError
 from local.gateway import LOOPBACK, Gateway
 from local.lambdas import Function, specs
 from local.openapi import api
 from local.session_cookies import mint
 from local.state import State
 from local.template import load
+from ops.errors import StackError
 
 log = logging.getLogger("local")
 

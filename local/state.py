@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from local.data import write
 from local.environment import AwsEndpoint
-from local.errors import StackError
+from ops.errors import StackError
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from samtranslator.translator.translator import Translator
 from yaml import YAMLError
 
 from local.environment import ACCOUNT, REGION
-from local.errors import StackError
-from local.template_text import parse_yaml
+from ops.errors import StackError
+from ops.template import as_text, parameter_value, parse_yaml
 
 STACK_NAME = "outcomes-local"
 
@@ -64,11 +64,13 @@ class Template:
         self._intrinsics = {
             "Ref": self._ref,
             "Fn::And": lambda conditions: all(map(self._holds, conditions)),
-            "Fn::Equals": lambda pair: _text(self.resolve(pair[0])) == _text(self.resolve(pair[1])),
+            "Fn::Equals": lambda pair: as_text(self.resolve(pair[0])) == as_text(self.resolve(pair[1])),
             "Fn::FindInMap": self._find_in_map,
             "Fn::GetAtt": self._get_att,
             "Fn::If": lambda args: self.resolve(args[1 if self._condition(args[0]) else 2]),
-            "Fn::Join": lambda args: _text(self.resolve(args[0])).join(_text(part) for part in self.resolve(args[1])),
+            "Fn::Join": lambda args: as_text(self.resolve(args[0])).join(
+                as_text(part) for part in self.resolve(args[1])
+            ),
             "Fn::Not": lambda conditions: not self._holds(conditions[0]),
             "Fn::Or": lambda conditions: any(map(self._holds, conditions)),
             "Fn::Select": lambda args: self.resolve(args[1])[int(self.resolve(args[0]))],
@@ -107,7 +109,7 @@ class Template:
             return sha256(logical_id.encode()).hexdigest()[:10]
         if resource["Type"] == "AWS::S3::Bucket":  # of which no name has capitals
             logical_id = f"{STACK_NAME}-{logical_id}".lower()
-        return _text(self.resolve(resource.get("Properties", {}).get(NAMES[resource["Type"]], logical_id)))
+        return as_text(self.resolve(resource.get("Properties", {}).get(NAMES[resource["Type"]], logical_id)))
 
     def arn(self, logical_id: str) -> str:
         """Make the Amazon Resource Name of a resource that runs here. Raises StackError for any other."""
@@ -185,8 +187,8 @@ class Template:
             if name.startswith("!"):
                 return f"${{{name[1:]}}}"
             if name in given:
-                return _text(given[name])
-            return _text(self._get_att(name) if "." in name else self._ref(name))
+                return as_text(given[name])
+            return as_text(self._get_att(name) if "." in name else self._ref(name))
 
         return re.sub(r"\$\{([^}]+)\}", value, text)
 
@@ -256,42 +258,8 @@ def _parameter_values(declared: dict[str, Any], given: Mapping[str, str]) -> dic
     for name, parameter in declared.items():
         if name not in given and "Default" not in parameter:
             raise StackError(f"parameter {name} has no default and no value in the local stack")
-        values[name] = parameter_value(name, parameter, _text(given.get(name, parameter.get("Default"))))
+        values[name] = parameter_value(name, parameter, as_text(given.get(name, parameter.get("Default"))))
     return values
-
-
-def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:
-    """Read the text given for a parameter. Raises StackError when its declaration forbids it."""
-    pattern = parameter.get("AllowedPattern", ".*")
-    is_list = parameter.get("Type", "") == "CommaDelimitedList" or parameter.get("Type", "").startswith("List<")
-    each = [part.strip() for part in value.split(",")] if is_list else [value]
-    if not all(re.fullmatch(pattern, part, re.DOTALL) for part in each):
-        hint = parameter.get("ConstraintDescription", f"must match {pattern}")
-        raise StackError(f"parameter {name} {hint}")
-    if parameter.get("Type") == "Number":
-        _check_number(name, value, parameter)
-    if "AllowedValues" in parameter and value not in map(_text, parameter["AllowedValues"]):
-        raise StackError(f"parameter {name} must be one of {', '.join(map(_text, parameter['AllowedValues']))}")
-    return each if is_list else value
-
-
-def _check_number(name: str, value: str, parameter: dict[str, Any]) -> None:
-    low, high = float(parameter.get("MinValue", "-inf")), float(parameter.get("MaxValue", "inf"))
-    try:
-        fits = low <= float(value) <= high
-    except ValueError:
-        fits = False
-    if not fits:
-        raise StackError(f"parameter {name} must be a number from {low:g} to {high:g}")
-
-
-def _text(value: Any) -> str:
-    """Write a scalar as CloudFormation does. Raises TypeError for anything else."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        raise TypeError("a list or map where text is needed")
-    return str(value)
 
 
 def _one_line(error: object) -> str:

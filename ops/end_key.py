@@ -21,6 +21,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
+from ops.errors import StackError
+
 ALIAS = "live"
 FINGERPRINTS, OVERLAP = "KEY_FINGERPRINTS", "SESSION_SECRET_OVERLAP_DAYS"
 MARK = "ENDED_BY_HAND"
@@ -37,10 +39,6 @@ type Change = Callable[[Variables], Variables | None]
 """Gives the variables without what shall end, or None where it is not there."""
 
 
-class Refused(Exception):
-    """Nothing is done, or not all, for a reason that who called must hear."""
-
-
 def main() -> int:
     """End what is asked for, and return the exit code of the process."""
     parser = argparse.ArgumentParser(prog="make end-key")
@@ -51,14 +49,14 @@ def main() -> int:
     given = parser.parse_args()
     try:
         if not given.stack:
-            raise Refused("which stack? STACK=outcomes-prod")
+            raise StackError("which stack? STACK=outcomes-prod")
         authorizer = Authorizer(given.stack)
         if given.previous_secret:
             end_previous_secret(authorizer)
         else:
             end_key(authorizer, given.fingerprint, os.environ.get("INTERNAL_API_KEY", ""), even_the_last=given.yes)
-    except Refused as refused:
-        print(f"error: {refused}", file=sys.stderr)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError, OSError) as error:
         said = " ".join(str(error).split())
@@ -70,10 +68,10 @@ def main() -> int:
 def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bool) -> None:
     """Refuse the key with a fingerprint. key: one to try afterwards, or nothing.
 
-    Raises Refused when there is no such key, when it is the last and that was not said, and when it is still let in.
+    Raises StackError when there is no such key, when it is the last and that was not said, and when it is still let in.
     """
     if not re.fullmatch("[0-9a-f]{64}", ended):  # it is not repeated: it may be a key
-        raise Refused(
+        raise StackError(
             "FINGERPRINT is what `make key` printed beside the key, 64 digits from 0 to f, never the key itself."
         )
 
@@ -83,7 +81,9 @@ def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bo
         if len(rest) == len(known):
             return None
         if not rest and not even_the_last:
-            raise Refused("it is the last key: the platform could not call at all. Add YES=1 to end it all the same.")
+            raise StackError(
+                "it is the last key: the platform could not call at all. Add YES=1 to end it all the same."
+            )
         return variables | {FINGERPRINTS: ",".join(rest)}
 
     version = authorizer.end(without, ended)
@@ -92,7 +92,7 @@ def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bo
     if key:
         is_let_in = authorizer.lets_in(key)
         if is_let_in and fingerprint(key) == ended:
-            raise Refused("the key in INTERNAL_API_KEY is still let in. Run it again.")
+            raise StackError("the key in INTERNAL_API_KEY is still let in. Run it again.")
         print(f"Tried: the key in INTERNAL_API_KEY is {'let in' if is_let_in else 'refused'}.")
     else:
         print("Not tried: with a key as INTERNAL_API_KEY in the environment, it would be.")
@@ -100,11 +100,11 @@ def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bo
 
 
 def end_previous_secret(authorizer: "Authorizer") -> None:
-    """Let no session count any more that was made with the previous session secret. Raises Refused when none does."""
+    """Let no session count any more that was made with the previous secret. Raises StackError when none does."""
 
     def without(variables: Variables) -> Variables | None:
         if OVERLAP not in variables:
-            raise Refused("the release that is live does not know of it. Deploy a newer one.")
+            raise StackError("the release that is live does not know of it. Deploy a newer one.")
         return None if variables[OVERLAP] == "0" else variables | {OVERLAP: "0"}
 
     version = authorizer.end(without, "previous session secret")
@@ -135,11 +135,13 @@ class Authorizer:
     def end(self, change: Change, what: str) -> Any:
         """Publish what is live with changed variables, move the alias there, and see that nothing moves it back.
 
-        Returns the configuration of that version. Raises Refused when what shall end is not there, and ClientError.
+        Returns the configuration of that version. Raises StackError when what shall end is not there, and ClientError.
         """
         served = self._served()
         if all(change(_variables(each)) is None for each in served):
-            raise Refused(f"{self.stack} does not let that in: nothing was changed. Is it this stack's and region's?")
+            raise StackError(
+                f"{self.stack} does not let that in: nothing was changed. Is it this stack's and region's?"
+            )
         self._stop()
         main, *_ = served
         version = self._published(main, (change(_variables(main)) or _variables(main)) | {MARK: what})
@@ -150,7 +152,9 @@ class Authorizer:
             if not self._stop() and not status.endswith("_IN_PROGRESS") and self._is_at(version):
                 return self.functions.get_function_configuration(FunctionName=self.name, Qualifier=version)
             if time.monotonic() > until:
-                raise Refused(f"the stack is still {status}, and may move the alias. Now it is at version {version}.")
+                raise StackError(
+                    f"the stack is still {status}, and may move the alias. Now it is at version {version}."
+                )
             print(f"It is ended by version {version}. The stack is {status}: waiting, so that nothing brings it back.")
             time.sleep(PAUSE_SECONDS)
 
@@ -169,7 +173,7 @@ class Authorizer:
         if "FunctionError" not in answer:
             return bool(said["context"]["caller"] == "key")
         if said["errorMessage"] != "Unauthorized":
-            raise Refused(f"the authorizer fails: {said['errorMessage']}")
+            raise StackError(f"the authorizer fails: {said['errorMessage']}")
         return False
 
     def _served(self) -> list[Any]:

@@ -15,7 +15,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 
 from local.environment import ACCOUNT, REGION
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 from tests.aws import aws_client, mock_aws
 from tests.local.stacks import STACK_SECRET
 

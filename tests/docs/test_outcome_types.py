@@ -9,7 +9,7 @@ import pytest
 from outcomes.contract.outcome_type import OutcomeType
 
 from clients.python.tests import ledger
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [".", "docs", "bench", "clients/python", "clients/typescript", "dashboard"]

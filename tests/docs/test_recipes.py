@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 from tests.aws import aws_client, mock_aws
 
 ROOT = Path(__file__).parents[2]

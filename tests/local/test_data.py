@@ -12,7 +12,7 @@ import pytest
 from local import data
 from local.__main__ import parser, settings_of
 from local.data import SECRETS, Secrets, empty, exclusive, kept_secrets, write
-from local.errors import StackError
+from ops.errors import StackError
 
 
 def _mode(path: Path) -> int:

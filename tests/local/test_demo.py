@@ -7,7 +7,8 @@ from hashlib import sha256
 import httpx
 import pytest
 
-from local.demo import FILES, HEADERS
+from local.demo import HEADERS
+from ops.dashboard import FILES
 from tests.local.stacks import ROOT, Stack
 
 DASHBOARD = ROOT / "dashboard/public"

@@ -15,12 +15,12 @@ from standardwebhooks.webhooks import Webhook
 
 from local import bus, event_sources
 from local.backlog import Backlog
-from local.errors import StackError
 from local.event_sources import Source
 from local.journal import Journal
 from local.lambdas import Function, FunctionError
 from local.persistence import Persistence
 from local.template import Template
+from ops.errors import StackError
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/Pages/stream/local"
 SOURCE = Source(ARN, "Pages", "the function", batch_size=4, bisects=True)

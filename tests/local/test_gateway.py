@@ -11,10 +11,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from local.environment import AwsEndpoint
-from local.errors import StackError
 from local.gateway import Gateway
 from local.lambdas import Function, FunctionError, Spec
 from local.openapi import Api, Proxy, Route
+from ops.errors import StackError
 from tests.local.stacks import Stack
 
 PROJECT = Path(__file__).parent / "project" / "functions"

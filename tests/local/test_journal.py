@@ -19,9 +19,9 @@ from moto.dynamodb.models import dynamodb_backends
 
 from local.backlog import Backlog
 from local.environment import ACCOUNT, REGION
-from local.errors import StackError
 from local.journal import Journal
 from local.persistence import Persistence
+from ops.errors import StackError
 from tests.aws import aws_client, mock_aws
 from tests.local.values import VALUES
 

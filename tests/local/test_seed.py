@@ -14,8 +14,8 @@ from outcomes.ledger.store import OutcomeStore
 
 from functions.correct_outcome import app as correct_outcome
 from functions.record_outcome import app as record_outcome
-from local.errors import StackError
 from local.seed import DAY, corrections, outcomes, seed
+from ops.errors import StackError
 from tests.events import KEY, proxy_event, session
 
 NOW = 1_742_990_400_000

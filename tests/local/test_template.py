@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from local.errors import StackError
 from local.lambdas import specs
 from local.openapi import Api, Proxy, Route, api
 from local.template import Template, load
+from ops.errors import StackError
 
 DOCUMENT = {
     "Parameters": {

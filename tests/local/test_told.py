@@ -19,8 +19,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from local.__main__ import events_url
-from local.errors import StackError
 from local.sockets import listening_socket
+from ops.errors import StackError
 from tests.local.stacks import Stack, local, running
 
 USER = 42

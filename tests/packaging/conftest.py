@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 
 from .conftest import ROOT, Build
 

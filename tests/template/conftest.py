@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.errors import StackError
 from local.template import Template, load
+from ops.errors import StackError
 
 ROOT = Path(__file__).parents[2]
 ORIGINS = "https://app.example.com,https://beta.example.com"

@@ -9,9 +9,8 @@ import pytest
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
-from local.errors import StackError
-
-from .conftest import ROOT, Deployment, deploy
+from ops.errors import StackError
+from tests.template.conftest import ROOT, Deployment, deploy
 
 # Shapes of what must never be committed: long random text, an AWS access key id, a key of ours, a private key.
 SECRETS = re.compile(

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from local.errors import StackError
+from ops.errors import StackError
+from tests.template.conftest import ROOT, Deployment, deploy
 
 from . import test_data, test_functions
 from . import test_production as production
-from .conftest import ROOT, Deployment, deploy
 from .test_functions import KEPT_EVENTS
 from .test_production_mutations import Mutate, Promise, allow, assert_missed, params, the, without_alarm_metric
 

@@ -21,8 +21,8 @@ from outcomes.ledger import store
 from outcomes.privacy import data_sources
 from outcomes.totals import materialized
 
-from local.configuration import configured
-from local.errors import StackError
+from ops.configuration import configured
+from ops.errors import StackError
 
 from .conftest import EVERYTHING, ORIGINS, ROOT, Deployment, deploy
 from .test_functions import BY_RIGHTS_ONLY, enclosing_operations, statements

@@ -12,7 +12,7 @@ from outcomes.events.webhooks import delivery, receiver
 from outcomes.events.webhooks.receiver import Receiver
 from outcomes.events.webhooks.signing import signing_key
 
-from local.errors import StackError
+from ops.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE
 
 from . import test_functions

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.template_text import parse_yaml
-
-from .conftest import ROOT
+from ops.template import parse_yaml
+from tests.template.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 

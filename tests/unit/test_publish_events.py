@@ -16,8 +16,8 @@ from outcomes.keys.agent_keys import AgentKeys
 from functions.publish_events import app
 from functions.record_outcome import app as record_outcome
 from local.environment import REGION
-from local.errors import StackError
-from local.resend import resend
+from ops.errors import StackError
+from ops.resend import resend
 from tests import streams
 from tests.aws import STACKS, aws_client
 from tests.corrections import OWNER, PLAIN, correct

@@ -18,7 +18,7 @@ from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry, StillAdd
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes
 from clients.python.tests.faults import FaultyServer
-from local.template_text import parse_yaml
+from ops.template import parse_yaml
 from tests.conftest import ROOT, template_tables
 from tests.events import proxy_event, session
 

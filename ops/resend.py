@@ -1,4 +1,4 @@
-"""python -m local.resend STACK: tell the bus of a deployed stack what it could not be told, and is kept.
+"""python -m ops.resend STACK: tell the bus of a deployed stack what it could not be told, and is kept.
 
 By the rights of whoever calls it: to read and delete in the bucket, to read outcomes and keys, and to put events on the
 bus.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.errors import StackError
+from ops.errors import StackError
 
 if TYPE_CHECKING:
     from outcomes.events.bus import Bus

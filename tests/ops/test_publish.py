@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import StackError
-from local.publish import publish
+from ops.errors import StackError
+from ops.publish import publish
 from tests.aws import STACKS, aws_client, mock_aws
-
-from .conftest import ROOT
+from tests.template.conftest import ROOT
 
 REGION = "eu-central-1"
 SAMCONFIG = f"""
@@ -78,7 +77,7 @@ def test_an_environment_without_a_stack_is_told(samconfig: Path, environment: st
 
 def test_the_command_ends_with_one_line_and_1() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "local.publish", "staging"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ops.publish", "staging"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: samconfig.toml has no stack_name in [staging.deploy.parameters]\n"

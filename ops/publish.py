@@ -1,4 +1,4 @@
-"""python -m local.publish ENV: put the dashboard's page into the bucket of the deployed stack, where it has one.
+"""python -m ops.publish ENV: put the dashboard's page into the bucket of the deployed stack, where it has one.
 
 Which stack, region and profile that is, samconfig.toml says, as for `sam deploy`.
 """
@@ -9,9 +9,9 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.configuration import deploy_settings
-from local.demo import FILES
-from local.errors import StackError
+from ops.configuration import deploy_settings
+from ops.dashboard import FILES
+from ops.errors import StackError
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from outcomes.auth import keys
 
-from local import key
+from ops import key
 
 
 def test_a_printed_key_is_let_in_by_the_printed_fingerprint(capsys: pytest.CaptureFixture[str]) -> None:

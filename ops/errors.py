@@ -1,4 +1,4 @@
-"""Errors that keep the stack from running."""
+"""What keeps a command, or the local stack, from doing what it is asked for."""
 
 
 class StackError(Exception):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local import answers
-from local.answers import Ask, keep
-from local.errors import StackError
+from ops import answers
+from ops.answers import Ask, keep
+from ops.errors import StackError
 
 SAMCONFIG = """\
 version = 0.1

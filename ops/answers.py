@@ -1,4 +1,4 @@
-"""python -m local.answers ENV [NAME=VALUE ...]: ask what a deployment cannot guess, and keep it in samconfig.toml.
+"""python -m ops.answers ENV [NAME=VALUE ...]: ask what a deployment cannot guess, and keep it in samconfig.toml.
 
 That is the first group of the template's parameters; all others have defaults, and samconfig.toml may answer them too.
 What is given as NAME=VALUE is not asked. Nothing that is asked is a secret.
@@ -13,9 +13,8 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from local.errors import StackError
-from local.template import parameter_value
-from local.template_text import parse_yaml
+from ops.errors import StackError
+from ops.template import parameter_value, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import boto3
 import pytest
 from click.testing import CliRunner
 from samcli.commands.deploy import command
 
-from local import configuration
-from local.answers import pairs
+from ops import configuration
+from ops.answers import pairs
 from tests.aws import PARAMETERS, STACKS, mock_aws
-
-from .conftest import ROOT
+from tests.template.conftest import ROOT
 
 REGION = "eu-central-1"
 SAMCONFIG = f"""
@@ -71,7 +71,8 @@ def test_what_the_stack_has_counts_where_nothing_else_is_said(told: Told) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI's own
-def test_sam_deploys_with_exactly_these(told: Told, tmp_path: Path) -> None:
+def test_sam_deploys_with_exactly_these(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # SAM CLI leaves one of that region
     parameters = tmp_path / "parameters.yaml"  # by its name SAM tells what it is; all JSON is YAML
     parameters.write_text(json.dumps(told()))
 
@@ -100,7 +101,7 @@ def test_an_environment_that_is_deployed_past_make_is_refused(environment: str) 
 def test_make_deploy_passes_what_the_command_prints() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n\n")[0]
 
-    assert "local.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'" in recipe
+    assert "ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'" in recipe
     assert recipe.count("$(sam) deploy") == recipe.count("--parameter-overrides 'file://$(parameters)'") == 1
 
 

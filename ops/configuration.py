@@ -1,4 +1,4 @@
-"""python -m local.configuration ENV TEMPLATE: print the parameters of a deployment, as a file for `sam deploy`.
+"""python -m ops.configuration ENV TEMPLATE: print the parameters of a deployment, as a file for `sam deploy`.
 
 They are the overrides of samconfig.toml, and Configuration: a digest of the values that all parameters will have. SAM
 publishes a version of a function when its text changes, which the value of a parameter is no part of; the digest is.
@@ -15,9 +15,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.answers import pairs
-from local.errors import StackError
-from local.template_text import parse_yaml
+from ops.answers import pairs
+from ops.errors import StackError
+from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 
