@@ -218,6 +218,35 @@ class TestRotation:
         assert rotated == key._replace(rotated_by="session", rotated_at="2026-04-01T12:00:00.000Z")
         assert [works(keys, text) for text in (first, second)] == [True, True]
 
+    def test_that_lands_late_does_not_undo_the_next_one(self, keys: AgentKeys) -> None:
+        _, key = keys.create(WANTED, "session")
+        late: list[Send] = []
+
+        def hold(_request: Request, send: Send) -> Reply:
+            late.append(send)
+            raise TimeoutError("timed out")
+
+        with faulty(keys.dynamodb, "UpdateItem", hold, fine):
+            second, _ = keys.rotate(42, key.id, 24, "session")
+            third, rotated = keys.rotate(42, key.id, 0, "session")
+        [send] = late
+        assert send().status == 400
+        assert [works(keys, text) for text in (second, third)] == [False, True]
+        assert keys.of_user(42) == [rotated]
+
+    def test_after_another_rotation_gives_a_secret_that_works(self, keys: AgentKeys) -> None:
+        _, key = keys.create(WANTED, "session")
+        others: list[str] = []
+
+        def other_first(_request: Request, send: Send) -> Reply:
+            others.append(keys.rotate(42, key.id, 24, "platform")[0])
+            return send()
+
+        with faulty(keys.dynamodb, "UpdateItem", other_first, fine):
+            text, rotated = keys.rotate(42, key.id, 24, "session")
+        assert [works(keys, each) for each in (*others, text)] == [True, True]
+        assert keys.of_user(42) == [rotated]
+
     def test_in_the_way_of_a_transaction_is_tried_again(self, keys: AgentKeys) -> None:
         _, key = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "UpdateItem", error("TransactionConflictException"), fine) as calls:

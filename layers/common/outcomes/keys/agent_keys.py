@@ -54,6 +54,8 @@ AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 MARK_SECONDS = 1.0
 """Seconds of the call that notes its use. A key is valid also where that takes longer."""
 
+_LOST_RACES = {"ConditionalCheckFailedException", "TransactionConflictException"}
+
 _LIVE = "(attribute_not_exists(expires_at) OR expires_at > :now)"
 
 
@@ -127,37 +129,42 @@ class AgentKeys:
 
         Raises NotFound when there is no live key of this user's with this id, Contended.
         """
-        text = key_text.new_key(id_)
-        digest = key_text.digest(text)
-        now = instants.now()
-        update = {
-            "TableName": self.table,
-            "Key": {"id": {"S": id_}},
-            "UpdateExpression": "SET previous_sha256 = secret_sha256, previous_until = :until, secret_sha256 = :new,"
-            " rotated_by = :by, rotated_at = :now",
-            # A second attempt, after one whose answer was lost, must not take the new secret for the one before.
-            "ConditionExpression": f"user_id = :user AND secret_sha256 <> :new AND {_LIVE}",
-            "ExpressionAttributeValues": {
-                ":user": {"N": str(user_id)},
-                ":new": {"S": digest},
-                ":by": {"S": by},
-                ":now": {"S": instants.text(now)},
-                ":until": {"S": instants.text(now + overlap_hours * 3_600_000)},
-            },
-            "ReturnValues": "ALL_NEW",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
 
-        def put() -> Item:
+        def put() -> tuple[str, AgentKey]:
+            now = instants.now()
+            before = self._get(id_)
+            if not _is_live_of(user_id, before, now):
+                raise NotFound
+            # A text of its own for each try, so that no secret ever comes back.
+            text = key_text.new_key(id_)
+            digest = {"S": key_text.digest(text)}
+            update = {
+                "TableName": self.table,
+                "Key": {"id": {"S": id_}},
+                "UpdateExpression": "SET previous_sha256 = secret_sha256, previous_until = :until,"
+                " secret_sha256 = :new, rotated_by = :by, rotated_at = :now",
+                # Optimistic locking: an attempt that lands late, after another rotation, must not undo that one.
+                "ConditionExpression": f"user_id = :user AND secret_sha256 = :present AND {_LIVE}",
+                "ExpressionAttributeValues": {
+                    ":user": {"N": str(user_id)},
+                    ":present": before["secret_sha256"],
+                    ":new": digest,
+                    ":by": {"S": by},
+                    ":now": {"S": instants.text(now)},
+                    ":until": {"S": instants.text(now + overlap_hours * 3_600_000)},
+                },
+                "ReturnValues": "ALL_NEW",
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
             try:
                 item: Item = self.dynamodb.call("UpdateItem", update, recorded_at=now)["Attributes"]
             except ConditionFailed as failure:
                 item = failure.body.get("Item") or {}
-                if item.get("secret_sha256") != {"S": digest}:
-                    raise NotFound from None
-            return item
+                if item.get("secret_sha256") != digest:  # else an earlier attempt took effect
+                    raise
+            return text, agent_key(item)
 
-        return text, agent_key(_until_nobody_interferes(put))
+        return _until_nobody_interferes(put)
 
     def revoke(self, user_id: int, id_: str) -> None:
         """Delete a key of this user's, if it is there.
@@ -277,6 +284,11 @@ def _is_live(item: Item, now: str) -> bool:
     return "expires_at" not in item or now < item["expires_at"]["S"]
 
 
+def _is_live_of(user_id: int, item: Item, now: int) -> bool:
+    """Check that a key is this user's and has not expired."""
+    return item.get("user_id") == {"N": str(user_id)} and _is_live(item, instants.text(now))
+
+
 def _new_item(id_: str, digest: str, wanted: "NewAgentKey", by: str, now: int) -> Item:
     item: Item = {
         "id": {"S": id_},
@@ -339,7 +351,7 @@ def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
             is_doubtful = is_doubtful or failure.maybe_done
             codes = _codes(failure)
             is_throttled = not codes.isdisjoint(THROTTLED)
-            is_race = failure.code == "TransactionConflictException" or (bool(codes) and codes <= RACES)
+            is_race = failure.code in _LOST_RACES or (bool(codes) and codes <= RACES)
             if not is_throttled and not is_race:
                 raise
             if is_throttled and was_throttled:
