@@ -15,11 +15,13 @@ from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE
 from outcomes.contract import limits
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
 from outcomes.contract.corrections import CHANGES, HEAD, SOME_CHANGE, CorrectionType
-from outcomes.contract.models import NEW_OUTCOME, NewOutcome
+from outcomes.contract.models import NEW_OUTCOME
+from outcomes.contract.outcome_fields import LATER
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.queries import EXPORT_FORMATS
 from outcomes.contract.status import STATUSES
 from outcomes.edge.mcp import VERSIONS
+from outcomes.ledger.export import CSV_COLUMNS
 
 from ops.template import parse_yaml
 
@@ -82,8 +84,9 @@ def _from_models() -> dict[str, str]:
     fields: Json = schema["properties"]
     # Rules are for requests; in a response, a field says of itself what it is. Texts may be older than their patterns.
     stored: Json = {
-        attribute: _without_pattern(rule.json_schema)
-        for attribute, rule in zip(NewOutcome._fields, NEW_OUTCOME.rules.values(), strict=True)
+        attribute: _without_pattern(NEW_OUTCOME.rules[in_request].json_schema)
+        | ({"description": "Only with `include=ledger`"} if attribute in LATER else {})
+        for attribute, in_request in NEW_OUTCOME.names.items()
         if attribute != "occurred_at"
     }
     fields["occurredAt"]["description"] += (
@@ -98,6 +101,8 @@ def _from_models() -> dict[str, str]:
     return {
         "FIELDS": _flow(fields),
         "STORED_FIELDS": _flow(stored),
+        "LATER_FIELDS": ", ".join(LATER),
+        "CSV_COLUMNS": ",".join(CSV_COLUMNS),
         "AGENT_ID": _flow(stored["agent_id"]),
         "REQUIRED_FIELDS": ", ".join(schema["required"]),
         "INVALID_FIELDS": ", ".join(

@@ -4,10 +4,11 @@ import os
 from functools import partial
 from typing import Any
 
-from outcomes.contract import tools
+from outcomes.contract import tool_calls
 from outcomes.contract.caller import Caller
 from outcomes.contract.corrections import Correction
 from outcomes.contract.json_text import compact, string
+from outcomes.contract.tools import DATA
 from outcomes.edge import mcp, recording
 from outcomes.edge.api import Event, Response, endpoint, log_failures
 from outcomes.edge.observability import count_recorded
@@ -38,17 +39,17 @@ def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) ->
         case "record_outcomes":
             return _record_many(event, caller, arguments)
         case "amend_outcome":
-            return _correct(caller, arguments, tools.amendment(arguments))
+            return _correct(caller, arguments, tool_calls.amendment(arguments))
         case "void_outcome":
-            return _correct(caller, arguments, tools.taking_back(arguments))
+            return _correct(caller, arguments, tool_calls.taking_back(arguments))
         case "list_outcomes":
-            return _list(caller, tools.parameters(arguments))
-    return _summarize(caller, tools.parameters(arguments))
+            return _list(caller, tool_calls.parameters(arguments))
+    return _summarize(caller, tool_calls.parameters(arguments))
 
 
 def _record(caller: Caller, arguments: dict[str, Any]) -> str:
     key = arguments["idempotency_key"]
-    entry = recording.entry(tools.outcome(arguments), caller, key)
+    entry = recording.entry(tool_calls.outcome(arguments), caller, key)
     recorded = ledger.record(entry)
     if not recorded.replayed:
         count_recorded([entry.outcome])
@@ -56,12 +57,12 @@ def _record(caller: Caller, arguments: dict[str, Any]) -> str:
 
 
 def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str:
-    items = tools.outcomes(arguments, caller)
+    items = tool_calls.outcomes(arguments, caller)
     read = [recording.item(item, caller) for item in items]
     results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, Entry)]))
     log_failures(event, "Tool failed", results.failures)
     count_recorded(results.created)
-    told = [tools.result(item, answer) for item, answer in zip(items, results.answers, strict=True)]
+    told = [tool_calls.result(item, answer) for item, answer in zip(items, results.answers, strict=True)]
     recorded = sum(each["id"] is not None for each in told)
     return compact({"recorded": recorded, "not_recorded": len(told) - recorded, "results": told})
 
@@ -82,7 +83,7 @@ def _list(caller: Caller, sent: dict[str, list[str]]) -> str:
     limit, filters = queries.limit(one("limit")), Filters.from_query(one, several)
     page = store.page(_reader(caller), limit, one("cursor"), filters, include_ledger=True)
     outcomes, cursor = ",".join(page.outcomes), compact(page.next_cursor)
-    return f'{{"note":{string(tools.DATA)},"outcomes":[{outcomes}],"next_cursor":{cursor}}}'
+    return f'{{"note":{string(DATA)},"outcomes":[{outcomes}],"next_cursor":{cursor}}}'
 
 
 def _summarize(caller: Caller, sent: dict[str, list[str]]) -> str:
@@ -100,6 +101,6 @@ def _parameters(sent: dict[str, list[str]]) -> tuple[Any, Any]:
 
 
 def _reader(caller: Caller) -> int:
-    if caller.agent_key is None:  # which tools.check has refused
+    if caller.agent_key is None:  # which tool_calls.check has refused
         raise Forbidden
     return caller.agent_key.user_id

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS31Validator
-from outcomes.contract import tools
+from outcomes.contract import tool_calls, tools
 from outcomes.contract.caller import Caller
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.edge.mcp import MAX_BATCH, MODERN, VERSIONS
@@ -501,9 +501,9 @@ def test_what_is_too_much_for_one_answer_says_so(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("name", "arguments", "operation", "says"),
     [
-        ("record_outcome", DEAL, "TransactWriteItems", tools.UNKNOWN),
-        ("list_outcomes", {}, "Query", tools.READING_FAILED),
-        ("value_summary", {}, "Query", tools.READING_FAILED),
+        ("record_outcome", DEAL, "TransactWriteItems", tool_calls.UNKNOWN),
+        ("list_outcomes", {}, "Query", tool_calls.READING_FAILED),
+        ("value_summary", {}, "Query", tool_calls.READING_FAILED),
     ],
 )
 def test_a_failure_never_says_that_it_is_done(name: str, arguments: Any, operation: str, says: str, log: Any) -> None:
@@ -524,5 +524,5 @@ def test_an_item_that_failed_may_be_sent_again(log: Any) -> None:
 
 
 def test_nobody_reads_without_a_key_of_an_agent() -> None:
-    with pytest.raises(tools.Mistake):
-        tools.check("list_outcomes", {}, Caller())
+    with pytest.raises(tool_calls.Mistake):
+        tool_calls.check("list_outcomes", {}, Caller())

@@ -36,7 +36,7 @@ class Body[T]:
         self._model = model
         named_tuple: Any = model
         optional = named_tuple._field_defaults if parts is None else named_tuple._fields
-        self.names = {name: _in_request(name) for name in parts or named_tuple._fields}
+        self.names = {name: request_name(name) for name in parts or named_tuple._fields}
         self.rules: dict[str, Rule] = {
             in_request: model.__annotations__[name].__metadata__[0] for name, in_request in self.names.items()
         }
@@ -116,7 +116,7 @@ def ignored_fields(body: Iterable[str], read: Container[str]) -> list[str]:
     return names if len(names) <= MAX_IGNORED_FIELDS else [*names[:MAX_IGNORED_FIELDS], "..."]
 
 
-def _in_request(name: str) -> str:
+def request_name(name: str) -> str:
     """Write a field's name as requests have it: `agent_id` is `agentId`."""
     first, *more = name.split("_")
     return first + "".join(map(str.capitalize, more))

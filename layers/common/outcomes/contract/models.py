@@ -1,4 +1,7 @@
-"""Models of the bodies of requests: the shared validation layer. Each field stands here with its rule, once."""
+"""Models of the bodies of requests: the shared validation layer.
+
+Each field stands here with its rule and what a model is told of it, once. docs/extending.md says how one is added.
+"""
 
 from decimal import Decimal
 from hashlib import sha256
@@ -22,13 +25,25 @@ class NewOutcome(NamedTuple):
     """
 
     outcome_type: Annotated[OutcomeType, one_of(OutcomeType)]
-    title: Annotated[str, title(MAX_TITLE)]
-    description: Annotated[str | None, text_or_null(MAX_DESCRIPTION)] = None
-    value_usd: Annotated[Decimal | None, or_null(money())] = None
-    agent_id: Annotated[int | None, or_null(whole_number())] = None
-    user_id: Annotated[int | None, or_null(whole_number())] = None
-    metadata: Annotated[str | None, or_null(json_object())] = None
-    occurred_at: Annotated[int | None, or_null(instant())] = None
+    title: Annotated[str, title(MAX_TITLE), "What was achieved, in one line a person understands."]
+    description: Annotated[
+        str | None, text_or_null(MAX_DESCRIPTION), "More about it, for the person who reads the feed."
+    ] = None
+    value_usd: Annotated[
+        Decimal | None, or_null(money()), "What it is worth in US dollars, if you know; never a guess."
+    ] = None
+    agent_id: Annotated[int | None, or_null(whole_number()), "Which agent did it. Leave out if your key says it."] = (
+        None
+    )
+    user_id: Annotated[int | None, or_null(whole_number()), "For which user. Leave out if your key says it."] = None
+    metadata: Annotated[str | None, or_null(json_object()), "Anything else worth keeping, such as ids and links."] = (
+        None
+    )
+    occurred_at: Annotated[
+        int | None,
+        or_null(instant()),
+        "When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know.",
+    ] = None
 
     @staticmethod
     def parse(body: dict[str, Any], *, session_user: int | None, as_before: bool = False) -> "NewOutcome":

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from outcomes.contract import json_text, tools
+from outcomes.contract import json_text, tool_calls, tools
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_BATCH_OUTCOMES, MAX_BULK_CALLS, MAX_RESPONSE_BYTES
@@ -220,18 +220,18 @@ class _Request(NamedTuple):
             raise RpcError(INVALID_PARAMS, "params.arguments must be an object")
         reads = tools.TOOLS[name].scope == "read"
         try:
-            tools.check(name, arguments or {}, self.caller)
+            tool_calls.check(name, arguments or {}, self.caller)
             structured = self.call(name, arguments or {})
-        except tools.Mistake as mistake:
+        except tool_calls.Mistake as mistake:
             return _failed(str(mistake), about)
         except Refused as refused:
             note_refused(self.event, refused)
-            return _failed(tools.advice(refused, name), about)
+            return _failed(tool_calls.advice(refused, name), about)
         except Mistimed:  # the endpoint begins anew; what tools record has idempotency keys
             raise
         except Exception as failure:  # noqa: BLE001 - whatever it is, the model must hear that it is not known
             log_failure(self.event, "Tool failed", failure)
-            return _failed(tools.READING_FAILED if reads else tools.UNKNOWN, about)
+            return _failed(tool_calls.READING_FAILED if reads else tool_calls.UNKNOWN, about)
         text = f"{tools.DATA}\n{structured}" if '"title":' in structured else structured
         content = f'[{{"type":"text","text":{json_text.string(text)}}}]'
         more = compact(about)[1:-1]

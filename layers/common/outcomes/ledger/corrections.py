@@ -47,6 +47,7 @@ from outcomes.ledger.items import (
     item_key,
     outcome_json,
     status_of,
+    value_json,
 )
 from outcomes.ledger.store import OutcomeStore
 
@@ -388,18 +389,10 @@ _OMITTED = '{"omitted":true}'
 
 
 def _change_json(name: str, change: Item, outcome: Item) -> str:
-    before, after = (_value_json(name, change[when], outcome) for when in ("before", "after"))
+    before, after = (value_json(name, change[when], outcome) for when in ("before", "after"))
     return f'{{"before":{before},"after":{after}}}'
 
 
 def _canonical(name: str, value: dict[str, Any], outcome: Item) -> str:
     """Write a value such that equal values have equal texts."""
-    return json_text.exact(json_text.read(_value_json(name, value, outcome)), MAX_METADATA_LEVELS, canonical=True)
-
-
-def _value_json(name: str, value: dict[str, Any], outcome: Item) -> str:
-    if "NULL" in value:
-        # What says nothing happened when it was recorded.
-        return f'"{outcome["created_at"]["S"].partition("#")[0]}"' if name == "occurred_at" else "null"
-    text: str = value.get("N") or value["S"]
-    return text if name in {"agent_id", "value_usd", "metadata"} else json_text.string(text)
+    return json_text.exact(json_text.read(value_json(name, value, outcome)), MAX_METADATA_LEVELS, canonical=True)

@@ -1,20 +1,20 @@
 """Outcomes as lines of a file: CSV (RFC 4180) or NDJSON. Parts, one after the other, are the file.
 
-Columns are those of a list, and of what the ledger adds `occurred_at`, `status` and `recorded_by`.
+Columns are those of a list, and all that the ledger adds but `version`.
 """
 
 import re
 from typing import NamedTuple
 
 from outcomes.aws.services import Item
-from outcomes.contract import json_text
-from outcomes.ledger.items import occurred_at_of, outcome_json, status_of
+from outcomes.contract.outcome_fields import KINDS, LATER, LISTED, Kind
+from outcomes.ledger.items import later_json, occurred_at_of, outcome_json, recorded_by_json, status_of
 from outcomes.ledger.store import Filters, OutcomeStore
 
-CSV_HEADING = (
-    "id,user_id,agent_id,outcome_type,title,description,value_usd,metadata,created_at,"
-    "occurred_at,status,recorded_by\r\n"
-)
+# One that is added comes last, for who counts them.
+CSV_COLUMNS = ("id", "user_id", *LISTED, "created_at", "occurred_at", "status", "recorded_by", *LATER[1:])
+_WRITTEN = frozenset(name for name, kind in KINDS.items() if kind in {Kind.TEXT, Kind.JSON})
+CSV_HEADING = f"{','.join(CSV_COLUMNS)}\r\n"
 
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 """Text that begins so, some spreadsheets run: https://owasp.org/www-community/attacks/CSV_Injection. The latter four
@@ -53,8 +53,7 @@ def export(store: OutcomeStore, user_id: int, format_: str, cursor: str | None, 
 
 def ndjson_line(item: Item) -> str:
     """Write an outcome as a line of JSON, also to readers that take more characters than LF for the end of a line."""
-    recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
-    also = f'"occurred_at":"{occurred_at_of(item)}","status":"{status_of(item)}","recorded_by":{recorded_by}'
+    also = f'{later_json(item)},"status":"{status_of(item)}","recorded_by":{recorded_by_json(item)}'
     line = f"{outcome_json(item, include_ledger=False)[:-1]},{also}}}\n"
     for char, escape in _LINE_ENDS.items():
         line = line.replace(char, escape)
@@ -67,18 +66,21 @@ def csv_line(item: Item) -> str:
     cells = [
         id_,
         item["user_id"]["S"],
-        item["agent_id"]["N"] if "agent_id" in item else "",
-        item["outcome_type"]["S"],
-        _text_cell(item["title"]["S"]),
-        _text_cell(item["description"]["S"]) if "description" in item else "",
-        item["value_usd"]["N"] if "value_usd" in item else "",
-        _text_cell(item["metadata"]["S"]) if "metadata" in item else "",
+        *[_cell(name, item) for name in LISTED],
         instant,
         occurred_at_of(item),
         status_of(item),
         item["recorded_by"]["S"] if "recorded_by" in item else "",
+        *[_cell(name, item) for name in LATER[1:]],
     ]
     return f"{','.join(cells)}\r\n"
+
+
+def _cell(name: str, item: Item) -> str:
+    if name not in item:
+        return ""
+    value: str = item[name].get("N") or item[name]["S"]
+    return _text_cell(value) if name in _WRITTEN else value
 
 
 def _text_cell(text: str) -> str:

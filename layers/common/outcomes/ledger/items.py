@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text
+from outcomes.contract.outcome_fields import KINDS, LATER, Kind
 from outcomes.contract.status import RECORDED, Fact
 from outcomes.ledger import ulid
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
 
 UNASSIGNED_SHARDS = 16
+_STORED_AS_JSON = frozenset(name for name, kind in KINDS.items() if kind in {Kind.NUMBER, Kind.JSON})
 
 
 def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
@@ -53,9 +55,22 @@ def item_key(user_id: int | None, id_: str) -> Item:
 
 def attribute(name: str, value: Any) -> dict[str, Any]:
     """Make the attribute that stores a field of an outcome, which is not null."""
-    if name == "occurred_at":
+    kind = KINDS[name]
+    if kind is Kind.INSTANT:
         return {"S": instants.text(value)}
-    return {"N": str(value)} if name in {"agent_id", "value_usd"} else {"S": value}
+    return {"N": str(value)} if kind is Kind.NUMBER else {"S": value}
+
+
+def value_json(name: str, value: dict[str, Any] | None, item: Item) -> str:
+    """Write what a field of an outcome says, or said.
+
+    value: its attribute; none, or NULL, where it says nothing. item: the outcome.
+    """
+    if value is None or "NULL" in value:
+        # What says nothing happened when it was recorded.
+        return f'"{_recorded_at(item)}"' if name == "occurred_at" else "null"
+    text: str = value.get("N") or value["S"]
+    return text if name in _STORED_AS_JSON else json_text.string(text)
 
 
 def fact_of(item: Item) -> Fact:
@@ -85,8 +100,13 @@ def sort_key(id_: str) -> str:
 
 def occurred_at_of(item: Item) -> str:
     """Read when an outcome happened, as `instants.text` has it."""
-    occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else item["created_at"]["S"].partition("#")[0]
+    occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else _recorded_at(item)
     return occurred_at
+
+
+def _recorded_at(item: Item) -> str:
+    recorded_at: str = item["created_at"]["S"].partition("#")[0]
+    return recorded_at
 
 
 def outcome_json(item: Item, include_ledger: bool) -> str:
@@ -109,9 +129,16 @@ def outcome_json(item: Item, include_ledger: bool) -> str:
 
 
 def _ledger_json(item: Item) -> str:
-    recorded_by = json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"
     version = item["version"]["N"] if "version" in item else "0"
     return (
-        f',"status":"{status_of(item)}","occurred_at":"{occurred_at_of(item)}"'
-        f',"recorded_by":{recorded_by},"version":{version}'
+        f',"status":"{status_of(item)}",{later_json(item)},"recorded_by":{recorded_by_json(item)},"version":{version}'
     )
+
+
+def later_json(item: Item) -> str:
+    """Write the fields that not every list has, as members of a JSON object."""
+    return ",".join([f'"{name}":{value_json(name, item.get(name), item)}' for name in LATER])
+
+
+def recorded_by_json(item: Item) -> str:
+    return json_text.string(item["recorded_by"]["S"]) if "recorded_by" in item else "null"

@@ -1,0 +1,209 @@
+"""Calls of tools: from their arguments to the bodies and parameters of routes, and from refusals to what a model does.
+
+What a route refuses comes back in the arguments' names, with words that say what to do next.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from outcomes.contract.bodies import ignored_fields, request_name
+from outcomes.contract.corrections import NO_CHANGE
+from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
+from outcomes.contract.limits import MAX_BATCH_OUTCOMES
+from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.tools import CLEARABLE, ITEM, ITEM_REQUIRED, TOOLS, Json
+from outcomes.errors import (
+    BadRequest,
+    Busy,
+    Contended,
+    Fault,
+    Forbidden,
+    IdempotencyKeyReused,
+    NotFound,
+    NotPossible,
+    PayloadTooLarge,
+    Refused,
+    StillAddingUp,
+)
+
+if TYPE_CHECKING:
+    from outcomes.contract.caller import Caller
+
+TELL = "You cannot mend this: tell the person who runs you."
+UNKNOWN = "It may or may not have been done. Call again later with the same idempotency_key and fields."
+READING_FAILED = "Nothing could be read. Call again later."
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,59})(\.[0-9]{1,150})?([eE][+-]?[0-9]{1,3})?")
+_PARAMETERS = {"start": "from", "end": "to", "outcome_types": "outcomeType"}
+"""What routes call otherwise than by the rule."""
+
+
+class Mistake(Exception):
+    """A call that is not carried out. Its text says to a model what to do."""
+
+
+def check(name: str, arguments: Json, caller: "Caller") -> None:
+    """Check that `caller` may call a tool, and that it has all these arguments and gets all that it needs.
+
+    Raises Mistake.
+    """
+    tool = TOOLS[name]
+    key = caller.agent_key
+    if not key and tool.scope == "read":
+        raise Mistake("This key cannot read outcomes. It takes an agent key with the scope `read`. " + TELL)
+    if key and tool.scope not in key.scopes:
+        raise Mistake(f"This key has no scope `{tool.scope}`, which {name} takes. {TELL}")
+    _check_names(arguments, tool.properties, tool.required)
+    if "user_id" in tool.properties:
+        _check_user(arguments, caller)
+
+
+def _check_names(arguments: Json, known: Json, required: Iterable[str]) -> None:
+    if unknown := ignored_fields(arguments, known):
+        raise Mistake(f"No such argument: {', '.join(unknown)}. Call again with no others than {', '.join(known)}.")
+    if missing := [name for name in required if arguments.get(name) is None]:
+        raise Mistake(f"{', '.join(missing)} must be given. Call again.")
+    if "idempotency_key" in required and not is_idempotency_key(arguments["idempotency_key"]):
+        raise Mistake(f"idempotency_key {WORDS}. Call again.")
+
+
+def _check_user(arguments: Json, caller: "Caller") -> None:
+    if not caller.agent_key and arguments.get("user_id") is None:
+        raise Mistake("An outcome without a user is in nobody's feed. Call again with user_id.")
+
+
+def outcome(arguments: Json) -> Json:
+    """Make the body that records an outcome, without its idempotency key."""
+    return {request_name(name): _value(name, value) for name, value in arguments.items() if name != "idempotency_key"}
+
+
+def outcomes(arguments: Json, caller: "Caller") -> list[Json]:
+    """Make the items of a batch, each with its idempotency key.
+
+    Raises Mistake.
+    """
+    sent = arguments["outcomes"]
+    if not isinstance(sent, list) or not 1 <= len(sent) <= MAX_BATCH_OUTCOMES:
+        raise Mistake(f"outcomes must be a list of 1 to {MAX_BATCH_OUTCOMES}. Call again.")
+    for item in sent:
+        if not isinstance(item, dict):
+            raise Mistake("Each of outcomes must be an object. Call again.")
+        _check_names(item, ITEM, ITEM_REQUIRED)
+        _check_user(item, caller)
+    return [outcome(item) | {"idempotencyKey": item["idempotency_key"]} for item in sent]
+
+
+def result(sent: Json, answer: Json) -> Json:
+    """Tell how an item of a batch ended, from the item and its answer."""
+    return {
+        "status": answer["status"],
+        "idempotency_key": sent["idempotencyKey"],
+        "id": answer.get("id"),
+        "error": answer.get("error"),
+        "details": [
+            {"field": _argument(each["field"]), "message": each["message"]}
+            for each in _details(answer.get("error"), answer.get("details", []))
+        ],
+        "retryable": answer.get("retryable", False),
+    }
+
+
+def amendment(arguments: Json) -> Json:
+    """Make the body of a correction that amends.
+
+    Raises Mistake.
+    """
+    clear = arguments.get("clear") or []
+    if not isinstance(clear, list) or not all(isinstance(name, str) and name in CLEARABLE for name in clear):
+        raise Mistake(f"clear must be a list of some of {', '.join(CLEARABLE)}. Call again.")
+    about = ("outcome_id", "reason", "idempotency_key", "clear", "user_id")
+    changes = {name: value for name, value in arguments.items() if name not in about and value is not None}
+    if twice := sorted(changes.keys() & set(clear)):
+        raise Mistake(f"{', '.join(twice)} cannot be changed and cleared. Choose one and call again.")
+    body = outcome(changes) | {request_name(name): None for name in clear}
+    return {"type": "amend", "reason": arguments["reason"], "userId": arguments.get("user_id"), "changes": body}
+
+
+def taking_back(arguments: Json) -> Json:
+    """Make the body of a correction that voids."""
+    return {"type": "void", "reason": arguments["reason"], "userId": arguments.get("user_id")}
+
+
+def parameters(arguments: Json) -> dict[str, list[str]]:
+    """Make the query parameters of a list or a summary.
+
+    Raises Mistake.
+    """
+    found = {}
+    for name, value in arguments.items():
+        if value is not None:
+            values = value if name == "outcome_types" and isinstance(value, list) else [value]
+            found[_PARAMETERS.get(name) or request_name(name)] = [_text(name, each) for each in values]
+    return found
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value).removesuffix(".0")
+    if isinstance(value, str):
+        return value
+    raise Mistake(f"{name} is not of its type. Call again.")
+
+
+def advice(refused: Refused, name: str) -> str:
+    """Say what was refused, and what a model is to do next."""
+    details = _details(refused.error, refused.details)
+    faults = [f"{_argument(fault['field'])}: {fault['message']}" for fault in details]
+    what = refused.error if not faults else f"{refused.error}: {'; '.join(faults)}"
+    match refused:
+        case BadRequest() if TOOLS[name].scope == "read":
+            next_ = "Change what is named and call again: from is start here, and to is end."
+        case BadRequest() if any(fault["message"] == NO_CHANGE for fault in details):
+            next_ = "The outcome says so already: do nothing."
+        case BadRequest() | PayloadTooLarge():
+            next_ = "Change what is named and call again; the idempotency_key may stay."
+        case IdempotencyKeyReused():
+            next_ = (
+                "This idempotency_key stands for something else. If it is the same work, it is already recorded: do "
+                "nothing. If it is other work, call again with a new idempotency_key."
+            )
+        case NotFound():
+            next_ = "Find the id with list_outcomes and call again."
+        case NotPossible():
+            next_ = "Do not call again: look with list_outcomes where the outcome stands. What is void stays void."
+        case Forbidden() if TOOLS[name].scope == "correct":
+            next_ = (
+                "Your key may correct what a key recorded for its user and agent, within its bounds. "
+                "Tell the person who runs you."
+            )
+        case Forbidden():
+            next_ = (
+                "That is beyond what your key may record. Leave out user_id and agent_id; for anything else do not "
+                "bend the facts to fit, but tell the person who runs you."
+            )
+        case StillAddingUp():
+            next_ = "Call again: it goes on from there."
+        case Busy() | Contended():
+            next_ = "Call again later, with the same fields."
+        case _:
+            next_ = TELL
+    return f"{what}. {next_}"
+
+
+def _details(error: str | None, details: list[Fault]) -> list[Fault]:
+    """Name the types that there are, too, which HTTP does in a header."""
+    if error == "Invalid outcome_type":
+        return [Fault(field="outcomeType", message=f"must be one of {', '.join(OutcomeType)}")]
+    return details
+
+
+def _value(name: str, value: Any) -> Any:
+    # A string keeps every digit where a client's numbers do not.
+    return Decimal(value) if name == "value_usd" and isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _argument(field: str) -> str:
+    """Name the argument that became a field of a body."""
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", field.removeprefix("changes."))
