@@ -1,11 +1,7 @@
-"""Events: what there is of them when a bus is named, and that there is nothing when none is.
-
-Each promise is broken in turn: the test that holds it must fail.
-"""
+"""Events: what there is of them when a bus is named, and that there is nothing when none is."""
 
 import json
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +12,6 @@ from tests.template.conftest import ROOT, Deployment, deploy
 from . import test_data, test_functions
 from . import test_production as production
 from .test_functions import KEPT_EVENTS
-from .test_production_mutations import Mutate, Promise, allow, assert_missed, params, the, without_alarm_metric
 
 FUNCTION = "PublishEventsFunction"
 SOURCE = "AWS::Lambda::EventSourceMapping"
@@ -44,7 +39,7 @@ def test_without_a_bus_there_is_nothing_of_events(deployed: Deployment) -> None:
 
 def test_a_bus_changes_nothing_else(deployed: Deployment) -> None:
     """Whoever turns events on or off replaces no table and no function."""
-    listening = deployed.copy(EventBusName="platform")
+    listening = deployed.with_parameters(EventBusName="platform")
     ours = resources_of_events(deployed.document)
     for name, resource in deployed.document["Resources"].items():
         if resource["Type"] in (TABLE, "AWS::CloudWatch::Dashboard") or name in ours:
@@ -58,7 +53,7 @@ def test_a_bus_changes_nothing_else(deployed: Deployment) -> None:
 
 
 def test_what_is_of_events_is_nowhere_asked_for_without_a_bus(deployed: Deployment) -> None:
-    hosting = deployed.copy(HostDashboard="true")
+    hosting = deployed.with_parameters(HostDashboard="true")
     ours = resources_of_events(hosting.document)
     assert ours >= {FUNCTION, f"{FUNCTION}Role", "KeptEvents", "KeptEventsPolicy", "EventsLateAlarm", "EventsKeptAlarm"}
     for name, resource in hosting.document["Resources"].items():
@@ -193,7 +188,7 @@ def test_the_dashboard_shows_events_where_there_are_any(complete: Deployment) ->
 
 # ── It is as everything else ─────────────────────────────────────────────────────────────────────────────────────────
 
-AS_ALL_OTHERS: list[Promise] = [
+AS_ALL_OTHERS: list[Callable[[Deployment], None]] = [
     production.test_only_a_function_of_ours_may_be_a_function_s_role,
     production.test_a_table_is_not_deleted_by_accident_nor_costs_without_bound,
     production.test_every_function_logs_where_lines_are_not_kept_for_ever,
@@ -209,127 +204,6 @@ AS_ALL_OTHERS: list[Promise] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def listening() -> Deployment:
-    """Make a deployment with the defaults and a bus."""
-    return deploy(EventBusName="platform")
-
-
 @pytest.mark.parametrize("promise", AS_ALL_OTHERS, ids=lambda promise: promise.__name__)
 def test_it_keeps_the_promises_of_all(listening: Deployment, promise: Callable[[Deployment], None]) -> None:
     promise(listening)
-
-
-# ── Mutations ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-WORK = partial(test_functions.test_a_function_may_do_only_what_it_needs, function=FUNCTION)
-ROLE = f"{FUNCTION}Role"
-BUCKET = "KeptEvents/Properties"
-
-
-def keyed(table: str) -> Mutate:
-    """Stream the keys of what changes alone."""
-    return the(f"{table}/Properties/StreamSpecification", {"StreamViewType": "KEYS_ONLY"})
-
-
-MUTATIONS: list[tuple[str, Mutate, Promise]] = [
-    ("every bus may be told", allow(ROLE, "events:PutEvents", "*"), WORK),
-    ("outcomes may be changed", allow(ROLE, "dynamodb:UpdateItem", {"Fn::GetAtt": ["OutcomesTable", "Arn"]}), WORK),
-    ("keys may be read", allow(ROLE, "dynamodb:GetItem", {"Fn::GetAtt": ["KeysTable", "Arn"]}), WORK),
-    ("what is kept may be deleted", allow(ROLE, "s3:DeleteObject", {"Fn::Sub": "${KeptEvents.Arn}/*"}), WORK),
-    ("another stream may be read", allow(ROLE, "dynamodb:GetRecords", "*"), WORK),
-    *(
-        (
-            f"{table} streams keys alone",
-            keyed(table),
-            test_what_happens_to_outcomes_and_keys_is_streamed_and_nothing_else,
-        )
-        for table in STREAMS.values()
-    ),
-    (
-        "a session is streamed",
-        keyed("SessionsTable"),
-        test_what_happens_to_outcomes_and_keys_is_streamed_and_nothing_else,
-    ),
-    *(
-        mutation
-        for source in STREAMS
-        for mutation in (
-            (
-                f"{source} reads from when it is ready",
-                the(f"{source}/Properties/StartingPosition", "LATEST"),
-                test_each_stream_has_the_function_for_its_reader_from_its_beginning,
-            ),
-            (
-                f"{source} calls past the alias",
-                the(f"{source}/Properties/FunctionName", {"Ref": FUNCTION}),
-                test_each_stream_has_the_function_for_its_reader_from_its_beginning,
-            ),
-            *(
-                (f"{source}: {name} {value}", the(f"{source}/Properties/{name}", value), promise)
-                for name, value, promise in (
-                    ("FunctionResponseTypes", None, test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole),
-                    (
-                        "BisectBatchOnFunctionError",
-                        False,
-                        test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole,
-                    ),
-                    ("MaximumRetryAttempts", 3, test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole),
-                    (
-                        "MaximumRecordAgeInSeconds",
-                        60,
-                        test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole,
-                    ),
-                    ("DestinationConfig", None, test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole),
-                    ("MetricsConfig", None, test_what_is_kept_or_lost_is_told_at_once),
-                )
-            ),
-        )
-    ),
-    *(
-        (f"kept: {name}", the(f"{BUCKET}/{name}", value), test_what_is_kept_is_for_nobody_else_and_not_for_ever)
-        for name, value in (
-            ("PublicAccessBlockConfiguration/BlockPublicPolicy", False),
-            ("BucketEncryption", None),
-            ("LifecycleConfiguration", None),
-            ("LifecycleConfiguration/Rules/0/ExpirationInDays", 3650),
-            ("LifecycleConfiguration/Rules/0/Status", "Disabled"),
-        )
-    ),
-    ("kept, and read in the clear", the("KeptEventsPolicy"), test_what_is_kept_is_for_nobody_else_and_not_for_ever),
-    *(
-        (f"no {name}", the(name), production.test_there_is_an_alarm_for_each_kind_of_trouble)
-        for name in production.EVENT_ALARMS
-    ),
-    *(
-        (
-            f"{id_} is overlooked",
-            without_alarm_metric("EventsKeptAlarm", id_),
-            test_what_is_kept_or_lost_is_told_at_once,
-        )
-        for id_ in ("outcomesKept", "outcomesDropped", "keysKept", "keysDropped")
-    ),
-    (
-        "what cannot be told is not counted",
-        the("EventsKept/Properties/FilterPattern", '{ $.message = "Kept" }'),
-        test_what_cannot_be_told_is_counted_by_the_line_that_says_so,
-    ),
-    ("too little time", the(f"{FUNCTION}/Properties/Timeout", 12), test_the_function_has_time_for_its_last_call),
-]
-
-
-@pytest.mark.parametrize(("mutate", "promise"), params(MUTATIONS))
-def test_it_is_missed(listening: Deployment, mutate: Mutate, promise: Promise) -> None:
-    assert_missed(listening, mutate, promise)
-
-
-@pytest.mark.parametrize("resource", ["StreamSpecification", FUNCTION, "PublishEventsFunctionOutcomes", "KeptEvents"])
-def test_what_is_there_without_a_bus_is_missed(deployed: Deployment, resource: str) -> None:
-    mutated = deployed.copy()
-    if resource == "StreamSpecification":
-        keyed("OutcomesTable")(mutated.document)
-    else:
-        del mutated.document["Resources"][resource]["Condition"]
-
-    with pytest.raises(AssertionError):
-        test_without_a_bus_there_is_nothing_of_events(mutated)

@@ -7,7 +7,7 @@ import pytest
 from local.demo import HEADERS
 from local.template import Template
 
-from .conftest import deploy
+from .conftest import Deployment, deploy
 
 BUCKET, POLICY, DISTRIBUTION = "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::CloudFront::Distribution"
 ACCESS, RESPONSE_HEADERS = "AWS::CloudFront::OriginAccessControl", "AWS::CloudFront::ResponseHeadersPolicy"
@@ -192,8 +192,10 @@ def test_a_host_of_its_own_takes_modern_tls_only(template: Any) -> None:
         ({"DashboardCertificateArn": CERTIFICATE}, False),
     ],
 )
-def test_host_and_certificate_come_together(template: Any, answers: dict[str, str], kept: bool) -> None:
-    own = deploy(HostDashboard="true", **answers)
+def test_host_and_certificate_come_together(
+    deployed: Deployment, template: Any, answers: dict[str, str], kept: bool
+) -> None:
+    own = deployed.with_parameters(HostDashboard="true", **answers)
     rules = [rule for name, rule in template["Rules"].items() if name.startswith("Dashboard")]
     assert len(rules) == 2
     holds = [

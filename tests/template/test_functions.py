@@ -195,7 +195,8 @@ def test_a_function_may_do_only_what_it_needs(complete: Deployment, function: st
 @pytest.mark.parametrize("function", MAY)
 def test_beside_that_a_function_only_writes_its_log_and_trace(complete: Deployment, function: str) -> None:
     assert complete.resources("AWS::Lambda::Function")[function]["Role"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}
-    assert complete.of("AWS::IAM::Role")[f"{function}Role"]["ManagedPolicyArns"] == ["LogAndTrace"]
+    role = complete.resources("AWS::IAM::Role")[f"{function}Role"]
+    assert complete.resolve(role["ManagedPolicyArns"]) == ["LogAndTrace"]
 
 
 def test_what_all_may_do_is_to_write_their_log(deployed: Deployment) -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -15,11 +14,9 @@ from outcomes.events.webhooks.signing import signing_key
 from ops.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE
 
-from . import test_functions
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
 from .test_events import AS_ALL_OTHERS
 from .test_production import FUNCTION, answer, metrics
-from .test_production_mutations import Mutate, Promise, allow, assert_missed, params, the
 
 QUEUE = "AWS::SQS::Queue"
 BUS = EVERYTHING["EventBusName"]
@@ -33,9 +30,9 @@ def test_without_a_receiver_there_is_nothing_of_webhooks() -> None:
     assert [name for name in there if NAMES.search(name)] == []
 
 
-def test_a_receiver_needs_a_bus() -> None:
+def test_a_receiver_needs_a_bus(deployed: Deployment) -> None:
     def said(**answers: str) -> list[str]:
-        template = deploy(**answers)
+        template = deployed.with_parameters(**answers)
         return [
             assertion["AssertDescription"]
             for rule in template.document["Rules"].values()
@@ -49,8 +46,8 @@ def test_a_receiver_needs_a_bus() -> None:
 
 
 @pytest.mark.parametrize("url", FINE)
-def test_the_template_takes_what_the_function_takes(url: str) -> None:
-    assert deploy(WebhookUrl=url)
+def test_the_template_takes_what_the_function_takes(deployed: Deployment, url: str) -> None:
+    assert deployed.with_parameters(WebhookUrl=url)
 
 
 @pytest.mark.parametrize("url", [url for urls in HOSTILE.values() for url in urls if url and len(url) < 200])
@@ -223,137 +220,3 @@ def sending() -> Deployment:
 @pytest.mark.parametrize("promise", AS_ALL_OTHERS, ids=lambda promise: promise.__name__)
 def test_it_keeps_the_promises_of_all(sending: Deployment, promise: Callable[[Deployment], None]) -> None:
     promise(sending)
-
-
-def also_allow(principal: Any) -> Mutate:
-    """Let somebody else put messages into the queues."""
-
-    def mutate(document: Any) -> None:
-        policy = document["Resources"]["WebhookQueuesPolicy"]["Properties"]["PolicyDocument"]
-        policy["Statement"].append({"Effect": "Allow", "Principal": principal, "Action": "sqs:SendMessage"})
-
-    return mutate
-
-
-WORK = partial(test_functions.test_a_function_may_do_only_what_it_needs, function="DeliverWebhookFunction")
-QUEUE_ARN = {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
-OF_QUEUE = "WebhooksQueue/Properties"
-MAPPING = "DeliverWebhookFunctionWebhooks/Properties"
-POLICY = "WebhookQueuesPolicy/Properties/PolicyDocument/Statement"
-
-MUTATIONS: list[tuple[str, Mutate, Promise]] = [
-    (
-        "events of other accounts",
-        the("WebhookRule/Properties/EventPattern/account"),
-        test_the_rule_hears_what_this_stack_tells,
-    ),
-    ("events of others", the("WebhookRule/Properties/EventPattern/source"), test_the_rule_hears_what_this_stack_tells),
-    ("another bus", the("WebhookRule/Properties/EventBusName", "default"), test_the_rule_hears_what_this_stack_tells),
-    (
-        "an event may be lost",
-        the("WebhookRule/Properties/Targets/0/DeadLetterConfig"),
-        test_the_rule_hears_what_this_stack_tells,
-    ),
-    ("every rule is signed", the(f"{POLICY}/0/Condition"), test_only_the_rule_may_put_what_is_signed_into_the_queue),
-    ("without TLS", the(f"{POLICY}/1"), test_only_the_rule_may_put_what_is_signed_into_the_queue),
-    ("anybody is signed", also_allow("*"), test_only_the_rule_may_put_what_is_signed_into_the_queue),
-    *(
-        (f"{queue}: not encrypted", the(f"{queue}/Properties/SqsManagedSseEnabled", False), test_queues_are_encrypted)
-        for queue in ("WebhooksQueue", "DeadWebhooksQueue")
-    ),
-    (
-        "a large event is too large",
-        the(f"{OF_QUEUE}/MaximumMessageSize", 262_144),
-        test_queues_take_the_largest_event_and_what_eventbridge_writes_around_it,
-    ),
-    (
-        "nothing is set aside",
-        the(f"{OF_QUEUE}/RedrivePolicy"),
-        test_a_message_outlives_its_attempts_and_is_then_set_aside,
-    ),
-    (
-        "set aside too soon",
-        the(f"{OF_QUEUE}/RedrivePolicy/maxReceiveCount", 3),
-        test_a_message_outlives_its_attempts_and_is_then_set_aside,
-    ),
-    (
-        "lost while it waits",
-        the(f"{OF_QUEUE}/MessageRetentionPeriod", 345_600),
-        test_a_message_outlives_its_attempts_and_is_then_set_aside,
-    ),
-    (
-        "lost when set aside",
-        the("DeadWebhooksQueue/Properties/MessageRetentionPeriod", 345_600),
-        test_a_message_outlives_its_attempts_and_is_then_set_aside,
-    ),
-    (
-        "one holds up others",
-        the(f"{MAPPING}/BatchSize", 10),
-        test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was,
-    ),
-    (
-        "what failed is deleted",
-        the(f"{MAPPING}/FunctionResponseTypes"),
-        test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was,
-    ),
-    (
-        "a thousand at once",
-        the(f"{MAPPING}/ScalingConfig"),
-        test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was,
-    ),
-    (
-        "cut off by Lambda",
-        the("DeliverWebhookFunction/Properties/Timeout", 15),
-        test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer,
-    ),
-    (
-        "delivered twice at once",
-        the(f"{OF_QUEUE}/VisibilityTimeout", 30),
-        test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer,
-    ),
-    (
-        "the function may fill its queue",
-        allow("DeliverWebhookFunctionRole", "sqs:SendMessage", QUEUE_ARN),
-        WORK,
-    ),
-    (
-        "the function may read sessions' secret",
-        allow("DeliverWebhookFunctionRole", "secretsmanager:GetSecretValue", {"Ref": "SessionSecret"}),
-        WORK,
-    ),
-    (
-        "a secret that everybody knows",
-        the("WebhookSecret/Properties/SecretString", "whsec_x"),
-        test_the_secret_is_made_by_aws_and_one_of_standard_webhooks,
-    ),
-    (
-        "a secret that is no Base64",
-        the("WebhookSecret/Properties/GenerateSecretString/ExcludePunctuation", False),
-        test_the_secret_is_made_by_aws_and_one_of_standard_webhooks,
-    ),
-    (
-        "late, and nobody knows",
-        the("WebhooksLate/Properties/FilterPattern", '{ $.message = "Late" }'),
-        test_an_event_that_is_late_and_one_that_is_set_aside_go_off,
-    ),
-    (
-        "never tried, and nobody knows",
-        the("WebhooksLateAlarm/Properties/Metrics/0/Expression", "FILL(late, 0)"),
-        test_an_event_that_is_late_and_one_that_is_set_aside_go_off,
-    ),
-    (
-        "set aside, and nobody knows",
-        the("WebhooksSetAsideAlarm/Properties/Threshold", 10),
-        test_an_event_that_is_late_and_one_that_is_set_aside_go_off,
-    ),
-    (
-        "another queue is looked at",
-        the("WebhooksSetAsideAlarm/Properties/Dimensions/0/Value", {"Fn::GetAtt": ["WebhooksQueue", "QueueName"]}),
-        test_an_event_that_is_late_and_one_that_is_set_aside_go_off,
-    ),
-]
-
-
-@pytest.mark.parametrize(("mutate", "promise"), params(MUTATIONS))
-def test_it_is_missed(complete: Deployment, mutate: Mutate, promise: Promise) -> None:
-    assert_missed(complete, mutate, promise)

@@ -1,0 +1,542 @@
+"""Plants faults in the template, one at a time: each must be noticed by the test that it is listed under.
+
+They are planted in what SAM makes of the template, so one stands for every way in which somebody could have written it.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from local.responses import Refusal
+
+from . import test_api, test_data, test_events, test_functions, test_webhooks
+from . import test_production as production
+from .conftest import Deployment
+from .faults import RIGHTS, Plant, Promise, always, instead, keep, may, plus, the, without
+
+OPTIONS = "OutcomesApi/Body/paths/*/options/x-amazon-apigateway-integration"
+SAYS = f"{OPTIONS}/responses/default/responseTemplates/application~1json/Fn::Join/1/2"
+SETTINGS, FORMAT = "OutcomesApiStage/MethodSettings", "OutcomesApiStage/AccessLogSetting/Format"
+RELEASE = "AuthorizerFunctionDeploymentGroup"
+INVOKES = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{}/invocations"
+IDEMPOTENCY, ERASURES = ({"Fn::GetAtt": [f"{table}Table", "Arn"]} for table in ("Idempotency", "Erasures"))
+EXPIRES = {"AttributeName": "expires_at", "Enabled": True}
+KEYS_ONLY = {"StreamViewType": "KEYS_ONLY"}
+
+FAULTS: dict[Promise, dict[str, Plant]] = {
+    # 1. Routes, and who may call what
+    test_api.test_a_route_is_in_both_its_places: {
+        "a route without its event": the("ManageKeysFunction/Events/RotateKey"),
+        "an event without its route": the("OutcomesApi/DefinitionBody/paths/~1api~1keys~1{id}/delete"),
+    },
+    test_api.test_every_path_has_the_same_preflight: {
+        "a path without a preflight": the("OutcomesApi/Body/paths/~1mcp/options"),
+    },
+    test_functions.test_a_function_may_do_only_what_it_needs: {
+        "a function may scan": may("ListOutcomes", "dynamodb:Scan"),
+        "who exports may get what is not asked for": may("ExportOutcomes", "dynamodb:BatchGetItem"),
+        "a function may do all": may("RecordOutcome", "dynamodb:*"),
+        "a function may write all": may("RecordBatch", "dynamodb:PutItem", "*"),
+        "the reader may write": may("SummarizeOutcomes", "dynamodb:PutItem"),
+        "a key may be put without its outcome": always("RecordOutcome", 1),
+        "a user's keys may be more than their row says": always("ManageKeys", 3),
+        "a key may go without its place in a row": always("ManageKeys", 4),
+        "who manages keys may read outcomes": may("ManageKeys", "dynamodb:Query"),
+        "the authorizer may change what a key may do": always("Authorizer", 3),
+        "the authorizer may change a key's secret": the(
+            f"AuthorizerFunctionRole/{RIGHTS}/3/Condition/ForAllValues:StringEquals/dynamodb:Attributes",
+            plus("secret_sha256"),
+        ),
+        "the authorizer gets back what it may not read by attribute": always(
+            "Authorizer", 3, "Condition/StringEqualsIfExists"
+        ),
+        "who reads one outcome may read what is remembered": may("GetOutcome", "dynamodb:BatchGetItem", IDEMPOTENCY),
+        "a tool may write without the rest of its transaction (0)": always("Mcp", 0),
+        "a tool may write without the rest of its transaction (1)": always("Mcp", 1),
+        "a tool may write without the rest of its transaction (4)": always("Mcp", 4),
+        "a tool may delete": may("Mcp", "dynamodb:DeleteItem"),
+        "an outcome may be moved without an entry": always("CorrectOutcome", 1),
+        "an entry may be put without its outcome": always("CorrectOutcome", 2),
+        "an entry may be deleted": may("CorrectOutcome", "dynamodb:DeleteItem"),
+        "erasing may put what it deletes": always("EraseUser", 19),
+        "a record of an erasure may go": always("EraseUser", 5),
+        "what writes out may delete": may("ExportUser", "dynamodb:DeleteItem"),
+        "what writes out may read who was erased": may("ExportUser", "dynamodb:Scan", ERASURES),
+        "every secret is open": may("Authorizer", "secretsmanager:GetSecretValue", "*"),
+        "the authorizer may not read sessions": the(f"AuthorizerFunctionRole/{RIGHTS}/1"),
+        "every bus may be told": may("PublishEvents", "events:PutEvents", "*"),
+        "outcomes may be changed": may("PublishEvents", "dynamodb:UpdateItem"),
+        "keys may be read": may("PublishEvents", "dynamodb:GetItem", {"Fn::GetAtt": ["KeysTable", "Arn"]}),
+        "what is kept may be deleted": may("PublishEvents", "s3:DeleteObject", {"Fn::Sub": "${KeptEvents.Arn}/*"}),
+        "another stream may be read": may("PublishEvents", "dynamodb:GetRecords", "*"),
+        "the function may fill its queue": may(
+            "DeliverWebhook", "sqs:SendMessage", {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
+        ),
+        "the function may read sessions' secret": may(
+            "DeliverWebhook", "secretsmanager:GetSecretValue", {"Ref": "SessionSecret"}
+        ),
+    },
+    test_functions.test_beside_that_a_function_only_writes_its_log_and_trace: {
+        f"AWS's own policy for {name}": the(f"{name}Role/ManagedPolicyArns/0", "arn:aws:iam::aws:policy/x")
+        for name in test_functions.MAY
+    },
+    test_functions.test_what_all_may_do_is_to_write_their_log: {
+        "every log is open": the("LogAndTrace/PolicyDocument/Statement/0/Resource", "*"),
+    },
+    production.test_only_a_function_of_ours_may_be_a_function_s_role: {
+        "anybody may be the function": the(
+            "ListOutcomesFunctionRole/AssumeRolePolicyDocument/Statement/0/Principal", {"AWS": "*"}
+        ),
+    },
+    production.test_nothing_leads_to_erasure_and_access_but_rights_in_the_account: {
+        **{
+            f"{name} has {type_}": the(
+                "Added", {"Type": f"AWS::Lambda::{type_}", "Properties": {argument: {"Ref": name}}}
+            )
+            for name in sorted(test_functions.BY_RIGHTS_ONLY)
+            for type_, argument in (
+                ("Permission", "FunctionName"),
+                ("Url", "TargetFunctionArn"),
+                ("EventSourceMapping", "FunctionName"),
+            )
+        },
+        "a route leads to erasure": the(
+            "OutcomesApi/Body/paths/~1api~1outcomes/get/x-amazon-apigateway-integration/uri",
+            INVOKES.format("EraseUserFunction"),
+        ),
+    },
+    production.test_the_api_may_call_exactly_what_it_calls: {
+        "every API may call, by alias": the("ListOutcomesFunctionListOutcomesPermissionStage/SourceArn", "*"),
+        "a call past the alias is allowed": the(
+            "ListOutcomesFunctionListOutcomesPermissionStage/FunctionName", {"Ref": "ListOutcomesFunction"}
+        ),
+        "an authorizer is called past its alias": the(
+            "OutcomesApi/Body/components/securitySchemes/*/x-amazon-apigateway-authorizer/authorizerUri",
+            {"Fn::Sub": INVOKES.format("${AuthorizerFunction.Arn}")},
+        ),
+    },
+    production.test_what_may_be_called_is_there_before_it_is_allowed: {
+        "a permission before its alias": the("OutcomesApi/DependsOn"),
+    },
+    test_api.test_only_this_api_may_call_the_functions: {
+        "every API may call": the("OutcomesApiSessionAuthorizerPermission/SourceArn", "*"),
+    },
+    test_api.test_only_reading_outcomes_uses_the_cached_authorizer: {
+        "a list of keys is remembered": the("OutcomesApi/Body/paths/~1api~1keys/get/security", [{"Session": []}]),
+        "the cached authorizer is asked who calls tools": the(
+            "OutcomesApi/Body/paths/~1mcp/post/security", [{"Session": []}]
+        ),
+    },
+    test_api.test_who_speaks_mcp_hears_in_the_401_what_to_send: {
+        "a 401 does not say what to send": the(
+            "OutcomesApi/Body/x-amazon-apigateway-gateway-responses/UNAUTHORIZED/responseParameters/"
+            "gatewayresponse.header.WWW-Authenticate",
+            "'Basic'",
+        ),
+    },
+    test_api.test_a_preflight_names_a_listed_origin_however_its_header_is_spelled: {
+        "Origin is not looked for": the(SAYS, instead('header.get("Origin")', 'header.get("ORIGIN")')),
+        "origin is not looked for": the(SAYS, instead('header.get("origin")', 'header.get("ORIGIN")')),
+        "requests of preflights are binary": the(f"{OPTIONS}/contentHandling"),
+        "responses of preflights are binary": the(f"{OPTIONS}/responses/default/contentHandling"),
+    },
+    test_api.test_a_preflight_names_no_other_origin: {
+        "every origin is named": the(SAYS, instead("#if($allowed.contains($origin))", "#if(true)")),
+    },
+    test_api.test_a_preflight_s_template_asks_of_nothing_whether_it_is_there: {
+        "a header that is there is taken for an origin": the(
+            SAYS, instead("#if(!$allowed.contains($origin))", "#if(!$origin)")
+        ),
+    },
+    test_api.test_functions_get_every_byte_of_a_body: {
+        "bodies are text": the("OutcomesApi/Body/x-amazon-apigateway-binary-media-types", ["image/png"]),
+    },
+    # 2. Data safety
+    test_data.test_a_table_costs_nothing_when_idle_and_can_be_restored: {
+        f"{table}: {fault}": the(f"{table}/{setting}", value)
+        for table in test_data.KEYS
+        for fault, setting, value in (
+            ("no restore", "PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", False),
+            ("no encryption", "SSESpecification/SSEEnabled", False),
+            ("paid when idle", "BillingMode", "PROVISIONED"),
+        )
+    },
+    production.test_a_table_is_not_deleted_by_accident_nor_costs_without_bound: {
+        f"{table}: {fault}": the(f"{table}/{setting}", value)
+        for table in test_data.KEYS
+        for fault, setting, value in (
+            ("deletable", "DeletionProtectionEnabled", False),
+            ("no bound", "OnDemandThroughput", None),
+        )
+    },
+    test_data.test_what_holds_data_outlives_the_stack: {
+        f"{policy} of {resource}": the(f"{resource}/{policy}", "Delete")
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy")
+        for resource in (*test_data.KEYS, "SessionSecret", "WebhookSecret", "ErasureSecret", "FeedBucket")
+    },
+    test_data.test_what_has_expired_is_deleted: {
+        "sessions stay": the("SessionsTable/TimeToLiveSpecification/Enabled", False),
+        "keys stay": the("IdempotencyTable/TimeToLiveSpecification/Enabled", False),
+        "agent keys stay": the("KeysTable/TimeToLiveSpecification/Enabled", False),
+        "agent keys go while they work": the("KeysTable/TimeToLiveSpecification/AttributeName", "created_at"),
+        "sums go": the("TotalsTable/TimeToLiveSpecification/AttributeName", "end"),
+    },
+    test_data.test_outcomes_and_records_of_erasures_never_expire: {
+        "outcomes go": the("OutcomesTable/TimeToLiveSpecification", EXPIRES),
+        "records of erasures expire": the(
+            "ErasuresTable/TimeToLiveSpecification", EXPIRES | {"AttributeName": "done_at"}
+        ),
+    },
+    test_data.test_secrets_are_made_by_aws_and_are_long: {
+        "a short secret": the("ErasureSecret/GenerateSecretString/PasswordLength", 16),
+    },
+    production.test_an_erasure_waits_until_whatever_was_let_in_before_has_been_written: {
+        "an erasure that does not wait": the("EraseUserFunction/Environment/Variables/SETTLE_SECONDS", "600"),
+    },
+    # 3. Limits
+    production.test_each_method_is_throttled: {
+        "no throttle at all": the(f"{SETTINGS}/0"),
+        "no throttle of batches": the(f"{SETTINGS}/2"),
+        "no throttle of exports": the(f"{SETTINGS}/3"),
+        "no throttle of tools": the(f"{SETTINGS}/4"),
+    },
+    production.test_a_throttled_method_is_one_of_the_api_s: {
+        "a throttle of nothing": the(f"{SETTINGS}/1/ResourcePath", "/~1api~1outcome"),
+    },
+    production.test_nothing_is_reserved_unless_asked_for: {
+        "a reservation by default": the("ListOutcomesFunction/ReservedConcurrentExecutions", 5),
+    },
+    production.test_a_function_that_answers_calls_can_be_limited: {
+        "a writer without limit": the("RecordBatchFunction/ReservedConcurrentExecutions"),
+    },
+    production.test_the_authorizer_is_never_the_narrower: {
+        "the authorizer is the narrower": the("AuthorizerFunction/ReservedConcurrentExecutions", 5),
+    },
+    production.test_a_call_gives_up_before_the_function_and_that_before_api_gateway: {
+        "a portion that is cut off": the("EraseUserFunction/Timeout", 40),
+        **{
+            f"{name.removesuffix('Function')} {fault}": the(f"{name}/Timeout", seconds)
+            for name in test_functions.MAY
+            if name not in {"PublishEventsFunction", "DeliverWebhookFunction"}
+            for fault, seconds in (("outlives its caller", 30), ("ends before its SDK", 4))
+        },
+    },
+    production.test_the_firewall_stands_before_the_stage: {
+        "a firewall before nothing": the("FirewallAssociation/ResourceArn", "x"),
+    },
+    production.test_the_firewall_bounds_what_one_address_may_ask: {
+        "no rate": the("Firewall/Rules/2"),
+        "all addresses together": the("Firewall/Rules/2/Statement/RateBasedStatement/AggregateKeyType", "CONSTANT"),
+    },
+    production.test_the_firewall_refuses_no_size_that_the_contract_takes: {
+        fault: the(f"Firewall/Rules/{rule}/RegexMatchStatement/RegexString", sizes)
+        for fault, rule, sizes in (
+            ("a size below our cap", "0/Statement/AndStatement/Statements/1", "^[0-9]{6,}$"),
+            ("a batch size below our cap", "1/Statement", "^[0-9]{7,}$"),
+            ("no size", "0/Statement/AndStatement/Statements/1", "^x$"),
+        )
+    },
+    production.test_the_firewall_keeps_no_sample_of_what_callers_send: {
+        "samples of headers": the("Firewall/Rules/0/VisibilityConfig/SampledRequestsEnabled", True),
+    },
+    production.test_the_firewall_answers_in_our_shape: {
+        "another shape": the("Firewall/CustomResponseBodies/TooMany/Content", "Too many"),
+    },
+    # 4. Seeing
+    production.test_every_call_is_logged_as_json_and_without_a_credential: {
+        "no access log": the(
+            "OutcomesApiStage/AccessLogSetting/DestinationArn", "arn:aws:logs:us-east-1:1:log-group:x"
+        ),
+        "keys in the log": the(FORMAT, instead('"caller"', '"more": "$context.identity.apiKey", "caller"')),
+        "addresses in the log": the(FORMAT, instead('"caller"', '"more": "$context.identity.sourceIp", "caller"')),
+    },
+    production.test_every_function_logs_where_lines_are_not_kept_for_ever: {
+        "a log for ever": the("AccessLogs/RetentionInDays"),
+        "a function's log for ever": the("FunctionLogs/RetentionInDays"),
+        "a function logs elsewhere": the("RecordBatchFunction/LoggingConfig", {"LogGroup": "x"}),
+    },
+    production.test_insights_knows_the_fields_of_functions_logs: {
+        "logs that Insights does not know": the("FunctionLogs/LogGroupName"),
+    },
+    production.test_api_gateway_can_write_its_log_before_there_is_a_stage: {
+        "API Gateway may not log": the("ApiGatewayAccount/CloudWatchRoleArn", ""),
+        "other APIs' logs end with the stack": the("ApiGatewayLogWriter/DeletionPolicy"),
+    },
+    production.test_nothing_is_traced_unless_asked_for: {
+        "the API is traced unasked": the("OutcomesApiStage/TracingEnabled", True),
+        "a function is traced unasked": the("ListOutcomesFunction/TracingConfig/Mode", "Active"),
+    },
+    production.test_a_stack_s_metrics_do_not_mix_with_another_s: {
+        "stacks mix their metrics": the(
+            "RecordOutcomeFunction/Environment/Variables/POWERTOOLS_METRICS_NAMESPACE", "Outcomes"
+        ),
+    },
+    production.test_failures_of_the_authorizer_are_counted_and_not_its_401s: {
+        "401s count as failures": the("AuthorizerFailures/FilterPattern", '{ $.refusal = "UNAUTHORIZED" }'),
+    },
+    production.test_answers_that_are_busy_are_no_server_errors: {
+        fault: the("ServerErrorsAlarm/Metrics/0/Expression", answer)
+        for fault, answer in {
+            "Busy takes releases back": "IF(errors >= 3, 100 * errors / requests, 0)",
+            "Busy hides other errors": "IF(FILL(busy, 0) == 0, 100 * errors / requests, 0)",
+        }.items()
+    },
+    production.test_answers_that_are_busy_or_still_adding_up_are_no_slow_requests: {
+        fault: the("SlowRequestsAlarm/Metrics/0/Expression", answer)
+        for fault, answer in {
+            "totals that are still added up take releases back": "latency",
+            "Busy hides that others are slow": "IF(FILL(busy, 0) > 0, 0, latency)",
+        }.items()
+    },
+    production.test_busy_is_what_the_functions_count_themselves: {
+        "Busy is a metric that nothing writes": the("ServerErrorsAlarm/Metrics/2/MetricStat/Metric/Dimensions", []),
+        "Busy is another stack's": the("SlowRequestsAlarm/Metrics/2/MetricStat/Metric/Namespace", "Outcomes/other"),
+    },
+    production.test_there_is_an_alarm_for_each_kind_of_trouble: {
+        **{f"no {name}": the(name) for name in production.ALARMS},
+        **{
+            f"{name} goes off below": the(f"{name}/ComparisonOperator", "LessThanThreshold")
+            for name in production.ALARMS
+        },
+        "a failed tool is not noticed (failed)": the("ToolsFailedAlarm/Metrics", without("failed")),
+        "a failed tool is not noticed (throttled)": the("ToolsFailedAlarm/Metrics", without("throttled")),
+        "the mean instead of p99": the("SlowRequestsAlarm/Metrics/1/MetricStat/Stat", "p50"),
+    },
+    production.test_an_alarm_is_silent_when_there_is_no_traffic: {
+        f"{name} when idle": the(f"{name}/TreatMissingData", "breaching") for name in production.ALARMS
+    },
+    production.test_an_alarm_tells_somebody_when_there_is_a_topic: {
+        f"{name} tells nobody": the(f"{name}/AlarmActions", []) for name in production.ALARMS
+    },
+    production.test_an_alarm_looks_at_what_is_this_stack_s: {
+        "an alarm on another API": the("SlowRequestsAlarm/Metrics/1/MetricStat/Metric/Dimensions/0/Value", "another"),
+        "an alarm on what nobody counts": the("AuthorizerFailuresAlarm/MetricName", "Failures"),
+    },
+    production.test_no_function_and_no_call_of_a_table_is_overlooked: {
+        "a new GetItem is overlooked": may("ListOutcomes", "dynamodb:GetItem"),
+        "a new UpdateItem is overlooked": may("RecordOutcome", "dynamodb:UpdateItem"),
+        **{
+            f"{id_} is overlooked": the(f"{alarm}/Metrics", without(id_))
+            for alarm, ids in {
+                "ThrottledAlarm": ["listOutcomes"],
+                "TableErrorsAlarm": ["sessionsGet"],
+                "KeysTableErrorsAlarm": [
+                    *("keysGet", "keysBatchGet", "keysUpdate", "keysTransaction"),
+                    *("totalsQuery", "totalsPut", "totalsUpdate"),
+                ],
+                "TablesThrottledAlarm": ["sessionsReads"],
+                "ErasureAlarm": ["eraseErrors", "exportErrors", "eraseThrottles", "exportThrottles"],
+            }.items()
+            for id_ in ids
+        },
+    },
+    production.test_an_alarm_adds_up_all_that_it_looks_at: {
+        "a metric is not added": the("TablesThrottledAlarm/Metrics/0/Expression", "FILL(outcomesWrites, 0)"),
+    },
+    production.test_one_dashboard_shows_it_all: {"no dashboard": the("Dashboard")},
+    # 5. Releases
+    production.test_a_change_of_any_parameter_is_a_new_version_of_every_function: {
+        "a key's rotation changes no version": the("AuthorizerFunctionVersion*/Description", "the same"),
+        "a version is of a function that did not change": the(
+            "SummarizeOutcomesFunction/Environment/Variables/CONFIGURATION", "the same"
+        ),
+    },
+    production.test_nothing_makes_a_version_of_what_did_not_change: {
+        "a tag makes a version that is the old one": the("RecordOutcomeFunction/Tags", [{"Key": "team", "Value": "x"}]),
+        "concurrency makes a version that is the old one": the("RecordOutcomeFunction/ReservedConcurrentExecutions", 5),
+    },
+    production.test_a_changed_layer_reaches_the_callers: {
+        f"a layer that reaches nobody: {resource}": the(f"{resource}/{setting}", False)
+        for resource, setting in {
+            "AuthorizerFunction": "AutoPublishAliasAllProperties",
+            "ListOutcomesFunction": "AutoPublishAliasAllProperties",
+            "CommonLayer": "PublishLambdaVersion",
+        }.items()
+    },
+    production.test_every_function_is_called_by_an_alias_that_a_release_moves: {
+        "an alias is gone": the("ListOutcomesFunctionAliaslive"),
+        "an alias moves by itself": the(
+            "ListOutcomesFunctionAliaslive/UpdatePolicy/CodeDeployLambdaAliasUpdate",
+            {"DeploymentGroupName": {"Ref": "x"}},
+        ),
+    },
+    production.test_a_dev_stack_deploys_at_once_whatever_its_alarms_say: {
+        "a dev stack waits": the(
+            "ListOutcomesFunctionDeploymentGroup/DeploymentConfigName",
+            "CodeDeployDefault.LambdaCanary10Percent30Minutes",
+        ),
+    },
+    production.test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases: {
+        "a canary that looks at nothing": the(f"{RELEASE}/AlarmConfiguration", {"Enabled": False, "Alarms": []}),
+        "a user's hot partition takes a release back": the(
+            f"{RELEASE}/AlarmConfiguration/Fn::If/1/Alarms", plus({"Name": {"Ref": "TablesThrottledAlarm"}})
+        ),
+        "a canary all at once": the(f"{RELEASE}/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
+        "no rollback": the(f"{RELEASE}/AutoRollbackConfiguration/Events", []),
+    },
+    # 6. Address
+    production.test_tls_is_modern_by_whatever_name_the_api_is_called: {
+        "old TLS of the API": the("OutcomesApi/SecurityPolicy", "TLS_1_0"),
+        "a name that TLS was not opened for": the("OutcomesApi/EndpointAccessMode", "BASIC"),
+    },
+    production.test_with_a_domain_the_api_is_there_and_nowhere_else: {
+        "old TLS": the("Domain/SecurityPolicy", "TLS_1_0"),
+        "a way around the domain": the(
+            "OutcomesApi/Body/servers/0/x-amazon-apigateway-endpoint-configuration/disableExecuteApiEndpoint", False
+        ),
+        "a domain of nothing": the("DomainMapping/Stage", "v2"),
+    },
+    production.test_the_domain_is_entered_into_a_hosted_zone: {
+        "a name that leads elsewhere": the("DomainRecord/Name", "www.example.com"),
+    },
+    # 7. Events
+    test_events.test_without_a_bus_there_is_nothing_of_events: {
+        "StreamSpecification without a bus": the("OutcomesTable/StreamSpecification", KEYS_ONLY),
+        **{
+            f"{resource} without a bus": the(f"{resource}/Condition")
+            for resource in ("PublishEventsFunction", "PublishEventsFunctionOutcomes", "KeptEvents")
+        },
+    },
+    test_events.test_it_keeps_the_promises_of_all: {f"no {name}": the(name) for name in production.EVENT_ALARMS},
+    test_events.test_what_happens_to_outcomes_and_keys_is_streamed_and_nothing_else: {
+        f"{table} streams keys alone": the(f"{table}/StreamSpecification", KEYS_ONLY)
+        for table in ("OutcomesTable", "KeysTable", "SessionsTable")
+    },
+    test_events.test_each_stream_has_the_function_for_its_reader_from_its_beginning: {
+        f"{source} {fault}": the(f"{source}/{setting}", value)
+        for source in test_events.STREAMS
+        for fault, setting, value in (
+            ("reads from when it is ready", "StartingPosition", "LATEST"),
+            ("calls past the alias", "FunctionName", {"Ref": "PublishEventsFunction"}),
+        )
+    },
+    test_events.test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole: {
+        f"{source}: {setting} {value}": the(f"{source}/{setting}", value)
+        for source in test_events.STREAMS
+        for setting, value in (
+            ("FunctionResponseTypes", None),
+            ("BisectBatchOnFunctionError", False),
+            ("MaximumRetryAttempts", 3),
+            ("MaximumRecordAgeInSeconds", 60),
+            ("DestinationConfig", None),
+        )
+    },
+    test_events.test_what_is_kept_or_lost_is_told_at_once: {
+        **{f"{source}: MetricsConfig None": the(f"{source}/MetricsConfig") for source in test_events.STREAMS},
+        **{
+            f"{id_} is overlooked": the("EventsKeptAlarm/Metrics", without(id_))
+            for id_ in ("outcomesKept", "outcomesDropped", "keysKept", "keysDropped")
+        },
+    },
+    test_events.test_what_is_kept_is_for_nobody_else_and_not_for_ever: {
+        **{
+            f"kept: {setting}": the(f"KeptEvents/{setting}", value)
+            for setting, value in (
+                ("PublicAccessBlockConfiguration/BlockPublicPolicy", False),
+                ("BucketEncryption", None),
+                ("LifecycleConfiguration", None),
+                ("LifecycleConfiguration/Rules/0/ExpirationInDays", 3650),
+                ("LifecycleConfiguration/Rules/0/Status", "Disabled"),
+            )
+        },
+        "kept, and read in the clear": the("KeptEventsPolicy"),
+    },
+    test_events.test_what_cannot_be_told_is_counted_by_the_line_that_says_so: {
+        "what cannot be told is not counted": the("EventsKept/FilterPattern", '{ $.message = "Kept" }'),
+    },
+    test_events.test_the_function_has_time_for_its_last_call: {
+        "too little time": the("PublishEventsFunction/Timeout", 12),
+    },
+    # 8. Webhooks
+    test_webhooks.test_the_rule_hears_what_this_stack_tells: {
+        "events of other accounts": the("WebhookRule/EventPattern/account"),
+        "events of others": the("WebhookRule/EventPattern/source"),
+        "another bus": the("WebhookRule/EventBusName", "default"),
+        "an event may be lost": the("WebhookRule/Targets/0/DeadLetterConfig"),
+    },
+    test_webhooks.test_only_the_rule_may_put_what_is_signed_into_the_queue: {
+        "every rule is signed": the("WebhookQueuesPolicy/PolicyDocument/Statement/0/Condition"),
+        "without TLS": the("WebhookQueuesPolicy/PolicyDocument/Statement/1"),
+        "anybody is signed": the(
+            "WebhookQueuesPolicy/PolicyDocument/Statement",
+            plus({"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"}),
+        ),
+    },
+    test_webhooks.test_queues_are_encrypted: {
+        f"{queue}: not encrypted": the(f"{queue}/SqsManagedSseEnabled", False)
+        for queue in ("WebhooksQueue", "DeadWebhooksQueue")
+    },
+    test_webhooks.test_queues_take_the_largest_event_and_what_eventbridge_writes_around_it: {
+        "a large event is too large": the("WebhooksQueue/MaximumMessageSize", 262_144),
+    },
+    test_webhooks.test_a_message_outlives_its_attempts_and_is_then_set_aside: {
+        "nothing is set aside": the("WebhooksQueue/RedrivePolicy"),
+        "set aside too soon": the("WebhooksQueue/RedrivePolicy/maxReceiveCount", 3),
+        "lost while it waits": the("WebhooksQueue/MessageRetentionPeriod", 345_600),
+        "lost when set aside": the("DeadWebhooksQueue/MessageRetentionPeriod", 345_600),
+    },
+    test_webhooks.test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was: {
+        "one holds up others": the("DeliverWebhookFunctionWebhooks/BatchSize", 10),
+        "what failed is deleted": the("DeliverWebhookFunctionWebhooks/FunctionResponseTypes"),
+        "a thousand at once": the("DeliverWebhookFunctionWebhooks/ScalingConfig"),
+    },
+    test_webhooks.test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer: {
+        "cut off by Lambda": the("DeliverWebhookFunction/Timeout", 15),
+        "delivered twice at once": the("WebhooksQueue/VisibilityTimeout", 30),
+    },
+    test_webhooks.test_the_secret_is_made_by_aws_and_one_of_standard_webhooks: {
+        "a secret that everybody knows": the("WebhookSecret/SecretString", "whsec_x"),
+        "a secret that is no Base64": the("WebhookSecret/GenerateSecretString/ExcludePunctuation", False),
+    },
+    test_webhooks.test_an_event_that_is_late_and_one_that_is_set_aside_go_off: {
+        "late, and nobody knows": the("WebhooksLate/FilterPattern", '{ $.message = "Late" }'),
+        "never tried, and nobody knows": the("WebhooksLateAlarm/Metrics/0/Expression", "FILL(late, 0)"),
+        "set aside, and nobody knows": the("WebhooksSetAsideAlarm/Threshold", 10),
+        "another queue is looked at": the(
+            "WebhooksSetAsideAlarm/Dimensions/0/Value", {"Fn::GetAtt": ["WebhooksQueue", "QueueName"]}
+        ),
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def templates(template: Any, complete: Deployment, listening: Deployment, deployed: Deployment) -> dict[str, Any]:
+    return {"complete": complete, "listening": listening, "template": template, "deployed": deployed}
+
+
+@pytest.fixture(scope="session")
+def is_kept(templates: dict[str, Any]) -> Callable[[Promise], bool]:
+    @cache
+    def is_kept(promise: Promise) -> bool:
+        try:
+            keep(promise, templates)
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001 - whatever it is, pytest says it of the test itself
+            return False
+        return True
+
+    return is_kept
+
+
+@pytest.mark.parametrize(
+    ("promise", "plant"),
+    [pytest.param(promise, plant, id=name) for promise, faults in FAULTS.items() for name, plant in faults.items()],
+)
+def test_a_fault_is_noticed(
+    promise: Promise, plant: Plant, templates: dict[str, Any], is_kept: Callable[[Promise], bool]
+) -> None:
+    if not is_kept(promise):
+        pytest.skip("its test fails without the fault, and says why")
+    with pytest.raises((AssertionError, KeyError, ValueError, Refusal, pytest.fail.Exception)):
+        keep(promise, templates, plant)
+
+
+def test_a_template_that_a_fault_is_planted_in_is_left_as_it_was(complete: Deployment) -> None:
+    resources = complete.document["Resources"]
+    before = json.dumps(resources)
+    the("Dashboard")(resources)
+    the("KeysTable/SSESpecification/SSEEnabled", False)(resources)
+
+    assert json.dumps(resources) == before
