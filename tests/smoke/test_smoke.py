@@ -158,8 +158,8 @@ def test_a_url_that_is_none_is_wrong_usage(
         # What the template says, what it says instead, and the check that must fail, with its reason.
         [
             (
-                "        MISSING_AUTHENTICATION_TOKEN:\n          StatusCode: 404",
-                "        MISSING_AUTHENTICATION_TOKEN:\n          StatusCode: 403",
+                "        MISSING_AUTHENTICATION_TOKEN: &not-found\n          StatusCode: 404",
+                "        MISSING_AUTHENTICATION_TOKEN: &not-found\n          StatusCode: 403",
                 "an unknown path is not found: AssertionError expected 404, got 403",
             ),
             (

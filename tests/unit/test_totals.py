@@ -459,7 +459,7 @@ class TestDamage:
         [row] = kept()
         replace(row, damage(a2b_base64(row["sums"]["B"])))
         assert counted() == 5
-        assert kept() == [row]
+        assert [again | {"end": row["end"]} for again in kept()] == [row]  # a second may have passed
         with asked() as begins:
             assert counted() == 5
         assert min(begin.lstrip("~") for begin in begins) > instants.text(instants.now() - DAY)
