@@ -36,6 +36,7 @@ test("a difference is exact, whatever the places, exponents and signs", () => {
     ["0", "-2.5", "2.5"],
     ["1e3", "1", "999"],
     ["1e-3", "1E-2", "-0.009"],
+    ["3e3", "1e3", "2000"],
     ["-0.05", "0.05", "-0.10"],
   ])
     assert.equal(decimal(minus({ rawJSON: from }, { rawJSON: less })), difference, `${from} - ${less}`);

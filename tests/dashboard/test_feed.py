@@ -770,6 +770,21 @@ def test_an_element_taken_off_the_page_asks_no_more(open_feed: Open, page: Page,
     expect(page.locator(".rows strong")).to_have_text(["While away", "Work"])
 
 
+def test_a_page_that_was_on_its_way_when_the_element_left_is_asked_for_again(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    for number in range(21):
+        ledger.record(f"Work {number}", created_at=ago(minutes=5 + number))
+    open_feed()
+    page.route("**/*cursor=*", lambda _route: None)
+    page.get_by_role("button", name="Load more").click()
+    page.evaluate("window.feed = document.querySelector('value-delivered'); feed.remove()")
+    page.unroute_all()
+    page.evaluate("document.body.append(feed)")
+    page.get_by_role("button", name="Load more").click()
+    expect(page.locator(".rows li")).to_have_count(21)
+
+
 def test_another_endpoint_is_another_feed(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Work", created_at=ago(minutes=5))
     open_feed()

@@ -1,13 +1,14 @@
 """value-delivered.js and outcome-keys.js, each the one file that a page loads, joined from modules that people read."""
 
 import gzip
+import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import ROOT, Open
 from tests.dashboard.ledger import Ledger
@@ -17,6 +18,12 @@ SERVED = SOURCES / "public"
 NAMES = ("value-delivered.js", "outcome-keys.js")
 MODULES = sorted(SOURCES.glob("src/*/*.*"))
 MOST_LINES = 300
+MANIFEST = SOURCES / "custom-elements.json"
+ELEMENTS = {
+    declared["tagName"]: declared
+    for module in json.loads(MANIFEST.read_text())["modules"]
+    for declared in module["declarations"]
+}
 
 
 @pytest.mark.parametrize(("name", "limit"), [(NAMES[0], 20_000), (NAMES[1], 9_000)], ids=NAMES)
@@ -46,15 +53,44 @@ def test_it_needs_no_other_file_and_makes_no_markup_of_strings(name: str) -> Non
     assert re.findall(foreign, (SERVED / name).read_text(), re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("folder", ["feed", "keys"])
-def test_every_custom_property_and_attribute_is_documented(folder: str) -> None:
-    modules = [module for module in MODULES if module.parent.name in ("shared", folder)]
-    source, manual = "".join(map(Path.read_text, modules)), (ROOT / "dashboard/README.md").read_text()
-    names = set(re.findall(r"--value-delivered-[a-z]+", source)) | set(
-        re.findall(r'"([a-z-]+)"', source.partition("observedAttributes = [")[2].partition("]")[0])
+@pytest.mark.parametrize("tag", ELEMENTS)
+def test_the_manifest_says_what_an_element_is(tag: str, page: Page, open_feed: Open, open_keys: Open) -> None:
+    element = ELEMENTS[tag]
+    {"value-delivered": open_feed, "outcome-keys": open_keys}[tag]()
+    look = """tag => {
+        const { observedAttributes, prototype } = customElements.get(tag)
+        return [observedAttributes, Object.getOwnPropertyNames(prototype)]
+    }"""
+    attributes, members = page.evaluate(look, tag)
+    looks = (SOURCES / "src/shared/styles.css").read_text()
+
+    assert [attribute["name"] for attribute in element["attributes"]] == attributes
+    assert {member["name"] for member in element.get("members", [])} == {
+        member for member in members if member != "constructor" and not member.endswith("Callback")
+    }
+    assert {property_["name"]: property_["default"] for property_ in element["cssProperties"]} == dict(
+        re.findall(r"var\((--value-delivered-\w+), (.*)\);", looks)
     )
-    assert len(names) >= 8
-    assert {name for name in names if f"`{name}`" not in manual} == set()
+    # It has no events, parts or slots of its own: whoever adds one adds it there too.
+    assert re.findall(r'dispatchEvent|\bpart: "|::part|\bslot\b', "".join(map(Path.read_text, MODULES))) == []
+    assert element.keys().isdisjoint({"events", "cssParts", "slots"})
+
+
+def test_the_manifest_is_found_and_names_what_pages_load() -> None:
+    package = json.loads((SOURCES / "package.json").read_text())
+    assert package["customElements"] == MANIFEST.name
+    for module in json.loads(MANIFEST.read_text())["modules"]:
+        [declared], [exported] = module["declarations"], module["exports"]
+        assert (SOURCES / module["path"]).stem == declared["tagName"] == exported["name"]
+        assert exported["declaration"] == {"name": declared["name"], "module": module["path"]}
+    assert sorted(ELEMENTS) == sorted(path.stem for path in SERVED.glob("*.js"))
+
+
+@pytest.mark.parametrize("tag", ELEMENTS)
+def test_every_custom_property_and_attribute_is_documented(tag: str) -> None:
+    manual = (SOURCES / "README.md").read_text()
+    for kind in ("attributes", "cssProperties"):
+        assert {one["name"] for one in ELEMENTS[tag][kind] if f"`{one['name']}`" not in manual} == set()
 
 
 def test_a_page_themes_it_with_custom_properties(open_feed: Open, ledger: Ledger) -> None:

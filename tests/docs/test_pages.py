@@ -1,8 +1,10 @@
 """README and the pages under docs/ agree with the tree, the Makefile, the template and the contract."""
 
+import json
 import re
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,12 +141,11 @@ def test_what_docs_print_of_next_js_is_the_whole_file_that_make_examples_builds(
         assert path.endswith(f".{language}")
 
 
-@pytest.mark.parametrize(("element", "folder"), [("value-delivered", "feed"), ("outcome-keys", "keys")])
-def test_types_of_next_js_know_each_element_and_its_attributes(element: str, folder: str) -> None:
-    source = (ROOT / f"dashboard/src/{folder}/element.js").read_text()
-    [observed] = re.findall(r"static observedAttributes = \[(.*?)\]", source, re.DOTALL)
+@pytest.mark.parametrize("module", json.loads((ROOT / "dashboard/custom-elements.json").read_text())["modules"])
+def test_types_of_next_js_know_each_element_and_its_attributes(module: Any) -> None:
+    [element] = module["declarations"]
     types = (NEXTJS / "types.d.ts").read_text()
-    [name] = re.findall(rf'"{element}": (\w+);', types)
+    [name] = re.findall(rf'"{element["tagName"]}": (\w+);', types)
     [typed] = re.findall(rf"type {name} = .*?\{{(.*?)\}};", types, re.DOTALL)
 
-    assert set(re.findall(r'"?([\w-]+)"?\??:', typed)) == set(re.findall(r'"([\w-]+)"', observed))
+    assert set(re.findall(r'"?([\w-]+)"?\??:', typed)) == {attribute["name"] for attribute in element["attributes"]}

@@ -82,10 +82,7 @@ export class Api {
     return withQuery(url, query);
   }
 
-  /**
-   * @param {Record<string, string | number | null>} query
-   * @param {AbortSignal} signal
-   */
+  /** @param {Record<string, string | number | null>} query @param {AbortSignal} signal */
   async list(query, signal) {
     /** @type {OutcomePage} */
     const page = await ask(this.url("", { limit: PAGE, include: "ledger", ...query }), signal);
@@ -108,11 +105,7 @@ export class Api {
     }
   }
 
-  /**
-   * @param {Record<string, string | null>} query
-   * @param {AbortSignal} signal
-   * @returns {Promise<Summary>}
-   */
+  /** @param {Record<string, string | null>} query @param {AbortSignal} signal @returns {Promise<Summary>} */
   summary(query, signal) {
     return ask(this.url("/summary", query), signal).catch((problem) => {
       // A browser may know a time zone that the server's list does not.

@@ -26,11 +26,7 @@ export function whose(by) {
   return by?.startsWith("key:") ? ` by an agent’s key (${by.slice("key:".length)})` : "";
 }
 
-/**
- * @param {string} instant
- * @param {string} words
- * @param {Attributes} attributes
- */
+/** @param {string} instant @param {string} words @param {Attributes} attributes */
 export const time = (instant, words, attributes = {}) =>
   html("time", { datetime: instant, title: exactTime.format(new Date(instant)), ...attributes }, words);
 /** @param {string} instant */
@@ -84,10 +80,7 @@ export function changed(changes, agentName) {
   );
 }
 
-/**
- * Text, or JSON, with links where a whole text of it is the address of a page.
- * @param {string} text
- */
+/** Text, or JSON, with links where a whole text of it is the address of a page. @param {string} text */
 export const linked = (text) =>
   text
     .split(/((?<=^|")https?:\/\/[^\s"\\]+(?=$|"))/i)
@@ -97,10 +90,7 @@ export const linked = (text) =>
         : part,
     );
 
-/**
- * JSON: in one line what fits into one.
- * @param {unknown} value
- */
+/** JSON: in one line what fits into one. @param {unknown} value */
 export function readable(value) {
   const line = JSON.stringify(value);
   return line.length > 60 ? JSON.stringify(value, null, 2) : line;

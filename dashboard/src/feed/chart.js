@@ -123,10 +123,7 @@ export function chart(byDay, unit, period) {
   );
 }
 
-/**
- * @param {Day[]} byDay
- * @param {Unit} unit
- */
+/** @param {Day[]} byDay @param {Unit} unit */
 export function figures(byDay, unit) {
   return html(
     "table",
@@ -160,11 +157,7 @@ export function figures(byDay, unit) {
   );
 }
 
-/**
- * The days, weeks or months of a summary.
- * @param {Summary} summary
- * @returns {[Unit, Day[]]}
- */
+/** The days, weeks or months of a summary. @param {Summary} summary @returns {[Unit, Day[]]} */
 export function buckets({ by_day, by_week, by_month }) {
   if (by_month) return [UNITS.month, by_month];
   return by_week ? [UNITS.week, by_week] : [UNITS.day, /** @type {Day[]} */ (by_day)];

@@ -51,10 +51,7 @@ export class Choice {
   );
   elements = [this.#periods, this.#range, html("div", { class: "filters" }, this.#type, this.#agent)];
 
-  /**
-   * @param {(isOtherList: boolean) => void} changed
-   * @param {(id: number) => string} agentName
-   */
+  /** @param {(isOtherList: boolean) => void} changed @param {(id: number) => string} agentName */
   constructor(changed, agentName) {
     this.#changed = changed;
     this.#agentName = agentName;

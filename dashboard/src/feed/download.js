@@ -29,11 +29,7 @@ export class Download {
   /** @type {AbortController | null} */
   #running = null;
 
-  /**
-   * @param {Api} api
-   * @param {Choice} choice
-   * @param {(problem: Problem) => void} signedOut
-   */
+  /** @param {Api} api @param {Choice} choice @param {(problem: Problem) => void} signedOut */
   constructor(api, choice, signedOut) {
     this.#api = api;
     this.#choice = choice;

@@ -149,11 +149,7 @@ class ValueDelivered extends HTMLElement {
     this.#download.forget();
   }
 
-  /**
-   * @param {string} name
-   * @param {string | null} before
-   * @param {string | null} after
-   */
+  /** @param {string} name @param {string | null} before @param {string | null} after */
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
     if (name === "period") this.#choice.period = after;
@@ -207,11 +203,7 @@ class ValueDelivered extends HTMLElement {
     this.#linked.open();
   }
 
-  /**
-   * @param {Outcome[]} found
-   * @param {Outcome[]} fresh
-   * @param {boolean} isNews
-   */
+  /** @param {Outcome[]} found @param {Outcome[]} fresh @param {boolean} isNews */
   #show(found, fresh, isNews) {
     for (const outcome of found) this.#rows.update(outcome);
     if (isNews) this.#totals.expire();

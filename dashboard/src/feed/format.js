@@ -39,10 +39,7 @@ export function amount(value) {
   return html("data", { class: "amount", ...attributes }, cents.format(text));
 }
 
-/**
- * The headline: the same figure, its cents set smaller.
- * @param {Exact} value
- */
+/** The headline: the same figure, its cents set smaller. @param {Exact} value */
 export function headline(value) {
   const { text, attributes } = figure(value);
   const parts = cents

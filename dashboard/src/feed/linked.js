@@ -18,11 +18,7 @@ export class LinkedOutcome {
   #missing = html("p", { class: "caption", tabindex: -1 });
   element;
 
-  /**
-   * @param {Api} api
-   * @param {RowContext} context
-   * @param {() => void} closed
-   */
+  /** @param {Api} api @param {RowContext} context @param {() => void} closed */
   constructor(api, context, closed) {
     this.#api = api;
     this.#context = context;

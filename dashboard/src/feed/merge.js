@@ -4,11 +4,7 @@
 /** The order of the API: by time, then id. @param {Outcome} outcome */
 export const orderOf = ({ created_at, id }) => `${created_at}#${id}`;
 
-/**
- * Where an outcome belongs among others, newest first.
- * @param {string} order
- * @param {string[]} others their orders
- */
+/** Where an outcome belongs among others, newest first. @param {string} order @param {string[]} others their orders */
 export function placeOf(order, others) {
   const place = others.findIndex((other) => other < order);
   return place < 0 ? others.length : place;
@@ -24,11 +20,7 @@ export const compare = (found, seen) => ({
   isNews: found.some(({ id, version }) => !seen.has(id) || seen.get(id) !== version),
 });
 
-/**
- * Whether an outcome is one of those that are listed.
- * @param {Outcome} outcome
- * @param {Filter} filter
- */
+/** Whether an outcome is one of those that are listed. @param {Outcome} outcome @param {Filter} filter */
 export const passes = ({ outcome_type, agent_id, created_at }, { outcomeType, agentId, from, to }) =>
   (!outcomeType || outcome_type === outcomeType) &&
   (!agentId || agent_id === Number(agentId)) &&

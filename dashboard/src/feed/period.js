@@ -9,10 +9,7 @@ export const PERIODS = new Map([
 ]);
 export const LONGEST_PERIOD_YEARS = 10; // what the API sums up at once
 
-/**
- * Local midnight, `offset` days from `day`: days are the viewer's, also where clocks change.
- * @param {number} offset
- */
+/** Local midnight, `offset` days from `day`: days are the viewer's, also where clocks change. @param {number} offset */
 export const midnight = (offset, day = new Date()) =>
   new Date(day.getFullYear(), day.getMonth(), day.getDate() + offset);
 

@@ -32,10 +32,7 @@ export class Row {
   #headed = ""; // version and status that the summary shows
   #told = -1; // version of what is told below the summary
 
-  /**
-   * @param {Outcome} outcome
-   * @param {RowContext} context
-   */
+  /** @param {Outcome} outcome @param {RowContext} context */
   constructor(outcome, context) {
     /** As the server had it last */
     this.outcome = outcome;
@@ -65,10 +62,7 @@ export class Row {
     return this.outcome.status;
   }
 
-  /**
-   * Shows what the server says of the outcome, unless something newer is known.
-   * @param {Outcome} outcome
-   */
+  /** Shows what the server says of the outcome, unless something newer is known. @param {Outcome} outcome */
   update(outcome) {
     if ((outcome.version ?? 0) <= (this.outcome.version ?? 0)) return;
     this.outcome = outcome;

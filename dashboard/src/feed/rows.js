@@ -106,11 +106,7 @@ export class Rows {
     this.#rows.get(outcome.id)?.update(outcome);
   }
 
-  /**
-   * Lists what is new and passes the filter.
-   * @param {Outcome[]} fresh
-   * @returns how many
-   */
+  /** Lists what is new and passes the filter. @param {Outcome[]} fresh @returns how many */
   addNew(fresh) {
     if (this.isDue) return 0;
     const { filter } = this.#choice;

@@ -52,10 +52,7 @@ export class Watcher {
   #timer;
   #began = 0; // when the last look did, by performance.now()
 
-  /**
-   * @param {Api} api
-   * @param {Host} host
-   */
+  /** @param {Api} api @param {Host} host */
   constructor(api, host) {
     this.#api = api;
     this.#host = host;

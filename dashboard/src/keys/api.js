@@ -42,11 +42,7 @@ export function isKey(key) {
   return texts && Array.isArray(key.scopes) && Date.parse(key.created_at) > 0;
 }
 
-/**
- * Checks that an answer is a key with its secret.
- * @param {Promise<any>} answer
- * @returns {Promise<NewKey>}
- */
+/** Checks that an answer is a key with its secret. @param {Promise<any>} answer @returns {Promise<NewKey>} */
 export async function secretOf(answer) {
   const key = await answer;
   if (typeof key.key !== "string" || !isKey(key)) throw unclear();

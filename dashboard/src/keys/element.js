@@ -80,11 +80,7 @@ class OutcomeKeys extends HTMLElement {
     this.#life = null;
   }
 
-  /**
-   * @param {string} name
-   * @param {string | null} before
-   * @param {string | null} after
-   */
+  /** @param {string} name @param {string | null} before @param {string | null} after */
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
     if (name === "endpoint") this.#forget();
@@ -113,10 +109,7 @@ class OutcomeKeys extends HTMLElement {
     this.#render();
   }
 
-  /**
-   * Lists the keys as they are, whatever is changed meanwhile.
-   * @param {AbortSignal} signal
-   */
+  /** Lists the keys as they are, whatever is changed meanwhile. @param {AbortSignal} signal */
   async #read(signal) {
     for (;;) {
       const changes = this.#changes;

@@ -54,11 +54,7 @@ export function choice(name, label, help, choices) {
 export const ticked = ({ controls }) =>
   controls.filter((box) => box instanceof HTMLInputElement && box.checked).map(({ value }) => value);
 
-/**
- * Shows what is wrong with a field, or nothing any more.
- * @param {Field} field
- * @param {string} message
- */
+/** Shows what is wrong with a field, or nothing any more. @param {Field} field @param {string} message */
 export function tell({ fault, controls }, message) {
   fault.textContent = message;
   fault.hidden = !message;

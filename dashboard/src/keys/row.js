@@ -14,11 +14,7 @@ const day = (instant) => time(instant, localDay.format(new Date(instant)));
 export class KeyRow {
   #text = html("div", { class: "what" });
 
-  /**
-   * @param {Key} key
-   * @param {(row: KeyRow) => void} rotate
-   * @param {(row: KeyRow) => void} revoke
-   */
+  /** @param {Key} key @param {(row: KeyRow) => void} rotate @param {(row: KeyRow) => void} revoke */
   constructor(key, rotate, revoke) {
     this.key = key;
     this.rotate = button("Rotate", () => rotate(this), { "aria-label": `Rotate ${key.name}` });

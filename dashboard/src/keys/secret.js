@@ -2,11 +2,7 @@ import { button, html } from "../shared/dom.js";
 
 /** @import {NewKey} from "./api.js" */
 
-/**
- * A secret, to be copied while it is shown.
- * @param {NewKey} key
- * @param {() => void} done
- */
+/** A secret, to be copied while it is shown. @param {NewKey} key @param {() => void} done */
 export function secret({ key, name }, done) {
   const label = `The key of ${name}`;
   const text = html("textarea", { readonly: true, rows: 1, spellcheck: "false", "aria-label": label });

@@ -29,10 +29,7 @@ const all = new Intl.ListFormat("en", { type: "conjunction" }); // like the word
 /** @param {Key} key */
 export const hasExpired = (key) => key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
 
-/**
- * What a key may do, each bound in words.
- * @param {Key} key
- */
+/** What a key may do, each bound in words. @param {Key} key */
 export function bounds(key) {
   const verbs = key.scopes.map((scope) => SCOPES.get(scope)?.[0] ?? scope);
   const types = key.outcome_types?.map(typeName);

@@ -46,18 +46,11 @@ export const icon = (path) =>
     svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path })),
   );
 
-/**
- * @param {string} words
- * @param {(event: any) => void} click
- * @param {Attributes} attributes
- */
+/** @param {string} words @param {(event: any) => void} click @param {Attributes} attributes */
 export const button = (words, click, attributes = {}) =>
   html("button", { type: "button", click, ...attributes }, words);
 
-/**
- * @param {string} text
- * @param {Attributes} attributes
- */
+/** @param {string} text @param {Attributes} attributes */
 export const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
 
 /** Says something once: what is said already is not announced again. @param {Element} status @param {string} words */

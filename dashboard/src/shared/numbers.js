@@ -20,16 +20,10 @@ export function parseExactly(text) {
   return JSON.parse(text, exactly);
 }
 
-/**
- * A number as it was written, for JSON.
- * @param {string} text of a number input
- */
+/** A number as it was written, for JSON. @param {string} text of a number input */
 export const exactNumber = (text) => (rawJSON && /^(0|[1-9]\d*)(\.\d+)?$/.test(text) ? rawJSON(text) : Number(text));
 
-/**
- * The decimal text of a number, as Intl formats it without loss.
- * @param {Exact} number
- */
+/** The decimal text of a number, as Intl formats it without loss. @param {Exact} number */
 export const decimal = (number) =>
   /** @type {Intl.StringNumericLiteral} */ (typeof number === "number" ? String(number) : number.rawJSON);
 
@@ -37,12 +31,7 @@ export const decimal = (number) =>
 export const isNumber = (value) =>
   typeof value === "number" || (typeof value === "object" && value !== null && Object.hasOwn(value, "rawJSON"));
 
-/**
- * The difference of two numbers, exactly.
- * @param {Exact} from
- * @param {Exact} less
- * @returns {Exact}
- */
+/** The difference of two numbers, exactly. @param {Exact} from @param {Exact} less @returns {Exact} */
 export function minus(from, less) {
   const [a, b] = [from, less].map((number) => {
     const [digits, exponent = "0"] = decimal(number).toLowerCase().split("e");

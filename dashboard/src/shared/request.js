@@ -11,10 +11,7 @@ export class Problem extends Error {
   /** @type {{field: string, message: string}[]} what is wrong with which field */
   details = [];
 
-  /**
-   * @param {Lack} kind
-   * @param {number} retryAfter seconds
-   */
+  /** @param {Lack} kind @param {number} retryAfter seconds */
   constructor(kind, message = "", retryAfter = 0) {
     super(message);
     this.kind = kind;
@@ -63,11 +60,7 @@ export async function request(url, signal, { method = "GET", body, headers: more
   return { text, problem, cursor: headers.get("next-cursor") };
 }
 
-/**
- * Adds to a Problem what the API's answer says of it.
- * @param {Problem} problem
- * @param {any} body
- */
+/** Adds to a Problem what the API's answer says of it. @param {Problem} problem @param {any} body */
 export function explain(problem, body) {
   if (typeof body?.error === "string") problem.reason = body.error;
   if (Array.isArray(body?.details)) problem.details = body.details;

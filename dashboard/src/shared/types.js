@@ -8,8 +8,5 @@ export const TYPES = new Map([
   ["content_published", "Content published"],
 ]);
 
-/**
- * The words for a type; one this file does not know yet is shown by its own name.
- * @param {string} type
- */
+/** The words for a type; one this file does not know yet is shown by its own name. @param {string} type */
 export const typeName = (type) => TYPES.get(type) ?? type.replaceAll("_", " ");
