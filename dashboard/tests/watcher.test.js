@@ -35,15 +35,15 @@ class Server {
 class Feed {
   told = [];
   hidden = false;
-  every = LOOK_S;
-  patience = 0;
+  interval = LOOK_S;
+  retryAfter = 0;
   life = new AbortController();
 
   constructor() {
     this.watcher = new Watcher(new Api(() => "https://api.example.com/api/outcomes"), {
-      hidden: () => this.hidden,
-      every: () => this.every,
-      patience: () => this.patience,
+      isHidden: () => this.hidden,
+      interval: () => this.interval,
+      retryAfter: () => this.retryAfter,
       read: async (signal) => void (await this.watcher.catchUp(signal)),
       render: () => {},
       found: (_found, fresh, isNews) => this.told.push([fresh.map(({ id }) => id), isNews]),
@@ -138,7 +138,7 @@ test("another version of a known outcome is news, but what the feed saw itself i
   server.outcomes[0].version = 1;
   await pass();
   server.outcomes[0].version = 2;
-  feed.watcher.saw(server.outcomes[0]);
+  feed.watcher.markSeen(server.outcomes[0]);
   await pass();
   assert.deepEqual(feed.told, [
     [[], true],
@@ -224,7 +224,7 @@ test("it waits for as long as the server asks, however long that is", async () =
 });
 
 test("while the server still adds up, it says when to look", async () => {
-  feed.patience = 2;
+  feed.retryAfter = 2;
   await start();
   assert.deepEqual(waits, [2000]);
 });
@@ -258,7 +258,7 @@ test("a hidden tab does not look until it is seen", async () => {
   await start();
   assert.deepEqual([server.asked.length, waits.length], [1, 0]);
   feed.hidden = false;
-  await feed.watcher.look();
+  await feed.watcher.poll();
   assert.deepEqual([server.asked.length, waits.length], [2, 1]);
 });
 
@@ -270,7 +270,7 @@ test("a look ends the one before it, whose answer is not taken", async () => {
   };
   await start();
   server.answer = null;
-  await feed.watcher.look();
+  await feed.watcher.poll();
   assert.equal(signals[0].aborted, true);
   assert.deepEqual([feed.watcher.problem, feed.watcher.isWatching, waits.length], [null, true, 1]);
 });
@@ -286,7 +286,7 @@ test("at the end of its life it lets go of its timer and its request, and looks 
   feed.life.abort();
   assert.equal(signal.aborted, true);
   await pass(3600);
-  await feed.watcher.look();
+  await feed.watcher.poll();
   assert.equal(server.asked.length, 2);
-  assert.equal(feed.watcher.isLooking, false);
+  assert.equal(feed.watcher.isPolling, false);
 });

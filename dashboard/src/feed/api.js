@@ -1,5 +1,5 @@
 import { parseExactly } from "../shared/numbers.js";
-import { explain, Problem, request, unclear } from "../shared/request.js";
+import { explain, invalidResponse, Problem, request } from "../shared/request.js";
 import { withQuery } from "./address.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
@@ -59,7 +59,7 @@ export const isOutcome = (one) =>
   (one.status === undefined || Date.parse(one.occurred_at ?? ""));
 
 /** Whether it may be otherwise the next time. @param {Problem} problem */
-export const mayPass = ({ status, reason }) => status < 400 || status >= 429 || reason === "Conflict";
+export const isRetryable = ({ status, reason }) => status < 400 || status >= 429 || reason === "Conflict";
 
 const PAGE = 20;
 const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have a cursor
@@ -86,7 +86,7 @@ export class Api {
   async list(query, signal) {
     /** @type {OutcomePage} */
     const page = await ask(this.url("", { limit: PAGE, include: "ledger", ...query }), signal);
-    if (!page.outcomes.every(isOutcome)) throw unclear();
+    if (!page.outcomes.every(isOutcome)) throw invalidResponse();
     return page;
   }
 

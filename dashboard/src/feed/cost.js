@@ -6,7 +6,7 @@ import { ask } from "./api.js";
 
 const LATEST_MS = 60_000; // how long a cost is taken for the latest
 
-/** What the page's own server says that the agents cost. What cannot be known is null; with the next look it is tried again. */
+/** What the page's own server says that the agents cost. What cannot be known is null; with the next poll it is tried again. */
 export class CostSource {
   /** @type {Cost | null} */
   cost = null;

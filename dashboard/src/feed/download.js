@@ -1,6 +1,6 @@
 import { button, html } from "../shared/dom.js";
 import { asProblem, Problem, request } from "../shared/request.js";
-import { mayPass } from "./api.js";
+import { isRetryable } from "./api.js";
 import { isoDay } from "./format.js";
 import { midnight } from "./period.js";
 
@@ -110,7 +110,7 @@ export class Download {
         return part;
       } catch (error) {
         const isFinal = tries === PART_TRIES || !(error instanceof Problem) || error.kind !== "error";
-        if (isFinal || !mayPass(error)) throw error;
+        if (isFinal || !isRetryable(error)) throw error;
         await pause(Math.max(error.retryAfter, 2 ** tries / 4), signal);
       }
     }

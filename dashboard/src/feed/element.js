@@ -23,7 +23,7 @@ import { Totals } from "./totals.js";
 import { Watcher } from "./watcher.js";
 import { DELIVERED, WORDS } from "./words.js";
 
-/** @import {Lack} from "../shared/request.js" */
+/** @import {ViewState} from "../shared/request.js" */
 /** @import {Outcome} from "./api.js" */
 /** @import {RowContext} from "./row.js" */
 
@@ -55,9 +55,9 @@ class ValueDelivered extends HTMLElement {
       // It may be in two places.
       this.#rows.update(outcome);
       this.#linked.update(outcome);
-      this.#watcher.saw(outcome);
-      this.#totals.expire();
-      void this.#watcher.look();
+      this.#watcher.markSeen(outcome);
+      this.#totals.invalidate();
+      void this.#watcher.poll();
     },
     signedOut: (problem) => {
       this.#watcher.fail(problem);
@@ -67,15 +67,15 @@ class ValueDelivered extends HTMLElement {
   };
   #api = new Api(() => new URL(this.getAttribute("endpoint") ?? "", document.baseURI).href);
   #choice = new Choice((isOtherList) => {
-    if (isOtherList) this.#rows.expire();
+    if (isOtherList) this.#rows.invalidate();
     this.#writeAddress();
-    void this.#watcher.look();
+    void this.#watcher.poll();
   }, this.#context.agent);
   // The feed is watched without its filters, so that totals also follow outcomes they hide.
   #watcher = new Watcher(this.#api, {
-    hidden: () => document.hidden,
-    every: () => Math.max(1, Number(this.getAttribute("refresh")) || 15),
-    patience: () => this.#totals.patience,
+    isHidden: () => document.hidden,
+    interval: () => Math.max(1, Number(this.getAttribute("refresh")) || 15),
+    retryAfter: () => this.#totals.retryAfter,
     read: (signal) => this.#readAll(signal),
     render: () => this.#render(),
     found: (found, fresh, isNews) => this.#show(found, fresh, isNews),
@@ -90,7 +90,7 @@ class ValueDelivered extends HTMLElement {
   #download = new Download(this.#api, this.#choice, this.#context.signedOut);
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
-  #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.look());
+  #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.poll());
   #latest = html("h3", { id: "latest" });
   #live = unseen("", { role: "status" });
   #card = html(
@@ -124,12 +124,12 @@ class ValueDelivered extends HTMLElement {
   connectedCallback() {
     this.#life = new AbortController();
     const { signal } = this.#life;
-    const look = () => void this.#watcher.look();
-    const comeOrGo = () => (document.hidden ? this.#watcher.rest() : look());
+    const poll = () => void this.#watcher.poll();
+    const comeOrGo = () => (document.hidden ? this.#watcher.pause() : poll());
     document.addEventListener("visibilitychange", comeOrGo, { signal });
-    addEventListener("online", look, { signal });
-    addEventListener("offline", look, { signal });
-    addEventListener("hashchange", () => this.#readAddress() && look(), { signal });
+    addEventListener("online", poll, { signal });
+    addEventListener("offline", poll, { signal });
+    addEventListener("hashchange", () => this.#readAddress() && poll(), { signal });
     const clock = setInterval(() => document.hidden || tellTime(this.#card), TIME_MS);
     signal.addEventListener("abort", () => clearInterval(clock));
     this.#readAddress();
@@ -145,7 +145,7 @@ class ValueDelivered extends HTMLElement {
   disconnectedCallback() {
     this.#life?.abort();
     this.#life = null;
-    this.#rows.rest();
+    this.#rows.cancel();
     this.#download.forget();
   }
 
@@ -158,7 +158,7 @@ class ValueDelivered extends HTMLElement {
       this.#rename();
     }
     if (name === "endpoint") this.#forget();
-    void this.#watcher.look();
+    void this.#watcher.poll();
   }
 
   // ---- reading
@@ -175,11 +175,11 @@ class ValueDelivered extends HTMLElement {
     const failed = (failure) => void failures.push(failure);
     const feed = this.#readRows(signal).then(() => this.#render(), failed);
     // The totals do not say whose they are. Those that go with the first rows are read after them: should the account
-    // change in between, the next look finds the rows to be another's, and reads both afresh.
+    // change in between, the next poll finds the rows to be another's, and reads both afresh.
     const early = this.#watcher.isWatching;
     if (early) await this.#totals.read(signal).catch(failed);
     await feed;
-    const isAnswered = failures.length || (early && this.#totals.patience);
+    const isAnswered = failures.length || (early && this.#totals.retryAfter);
     const link = this.#linked.isDue && !failures.length ? this.#follow(signal).catch(failed) : null;
     if (this.#watcher.isWatching && !isAnswered) await this.#totals.read(signal).catch(failed);
     await link;
@@ -206,7 +206,7 @@ class ValueDelivered extends HTMLElement {
   /** @param {Outcome[]} found @param {Outcome[]} fresh @param {boolean} isNews */
   #show(found, fresh, isNews) {
     for (const outcome of found) this.#rows.update(outcome);
-    if (isNews) this.#totals.expire();
+    if (isNews) this.#totals.invalidate();
     const added = this.#rows.addNew(fresh);
     if (added) this.#live.textContent = `${whole.format(added)} ${added === 1 ? "new outcome" : "new outcomes"}`;
   }
@@ -251,7 +251,7 @@ class ValueDelivered extends HTMLElement {
 
   // ---- showing
 
-  /** @returns {Lack | "ready"} */
+  /** @returns {ViewState | "ready"} */
   get #state() {
     const { problem, isWatching, newest } = this.#watcher;
     if (problem && (problem.kind === "signed-out" || !isWatching)) return problem.kind;
@@ -260,7 +260,7 @@ class ValueDelivered extends HTMLElement {
   }
 
   #render() {
-    const { problem, isLooking } = this.#watcher;
+    const { problem, isPolling } = this.#watcher;
     const state = this.#state;
     // Beside a feed that could be read before, what is wrong now is a banner.
     const banner = state === "ready" || state === "empty" ? problem?.kind : undefined;
@@ -273,7 +273,7 @@ class ValueDelivered extends HTMLElement {
     this.#latest.textContent = isLast ? "Latest outcomes" : `Recorded ${name}`;
     this.#download.render();
     this.#choice.render();
-    this.#totals.render(isLooking);
+    this.#totals.render(isPolling);
     this.#rows.render();
     tellTime(this.#card);
 

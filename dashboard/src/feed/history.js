@@ -1,5 +1,5 @@
 import { button, html } from "../shared/dom.js";
-import { asProblem, unclear } from "../shared/request.js";
+import { asProblem, invalidResponse } from "../shared/request.js";
 import { ask, isOutcome } from "./api.js";
 import { changed, timeAgo, whose } from "./changes.js";
 import { refusal } from "./verdict.js";
@@ -58,7 +58,7 @@ export class History {
     try {
       /** @type {Answer} */
       const { outcome, corrections } = await ask(context.url(`/${encodeURIComponent(known.id)}`), reading.signal);
-      if (outcome.id !== known.id || !isOutcome(outcome) || !corrections.every(isCorrection)) throw unclear();
+      if (outcome.id !== known.id || !isOutcome(outcome) || !corrections.every(isCorrection)) throw invalidResponse();
       this.#corrections = corrections;
       this.#row.outcome = outcome;
       if (outcome.version !== known.version) context.moved(outcome);

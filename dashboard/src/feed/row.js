@@ -29,8 +29,8 @@ export class Row {
   summary = html("summary");
   #facts = html("div");
   #details;
-  #headed = ""; // version and status that the summary shows
-  #told = -1; // version of what is told below the summary
+  #shownSummary = ""; // version and status that the summary shows
+  #shownVersion = -1; // version of what is told below the summary
 
   /** @param {Outcome} outcome @param {RowContext} context */
   constructor(outcome, context) {
@@ -77,7 +77,7 @@ export class Row {
   }
 
   /** Whether it says each of these words, in lower case, anywhere. @param {string[]} words */
-  says(words) {
+  matchesAll(words) {
     const { id, outcome_type, title, agent_id, description, metadata } = this.outcome;
     const agent = this.context.agent(agent_id);
     const said = [title, description, typeName(outcome_type), agent, id, JSON.stringify(metadata)];
@@ -87,23 +87,23 @@ export class Row {
 
   /** Shows it anew, for agents may have other names. */
   redraw() {
-    this.#headed = "";
+    this.#shownSummary = "";
     this.render();
   }
 
   render() {
     this.element.dataset.standing = this.status ?? "";
     // What is shown already stays: somebody may be marking it with the mouse.
-    const headed = `${this.outcome.version} ${this.status}`;
-    if (this.#headed !== headed) this.#drawSummary();
-    this.#headed = headed;
+    const shown = `${this.outcome.version} ${this.status}`;
+    if (this.#shownSummary !== shown) this.#drawSummary();
+    this.#shownSummary = shown;
     // Only once unfolded: metadata may be 64 KiB a row.
     if (!this.isOpen) return;
     this.verdict.render();
     this.history.render();
     const version = this.outcome.version ?? 0;
-    if (this.#told !== version) this.#drawFacts();
-    this.#told = version;
+    if (this.#shownVersion !== version) this.#drawFacts();
+    this.#shownVersion = version;
   }
 
   /** When it happened, if that is another time than when it was recorded. */

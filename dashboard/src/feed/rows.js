@@ -76,8 +76,8 @@ export class Rows {
   }
 
   /** Has other outcomes to be listed, and shows what there is until they are there. */
-  expire() {
-    this.rest();
+  invalidate() {
+    this.cancel();
     this.isDue = true;
   }
 
@@ -88,7 +88,7 @@ export class Rows {
   }
 
   #clear() {
-    this.rest();
+    this.cancel();
     this.#rows.clear();
     this.#orders = [];
     this.list.replaceChildren();
@@ -96,7 +96,7 @@ export class Rows {
   }
 
   /** Ends what is loaded just now. */
-  rest() {
+  cancel() {
     this.#loading?.abort();
     this.#loading = null;
   }
@@ -168,7 +168,7 @@ export class Rows {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of this.#rows.values()) {
-      row.element.hidden = words.length > 0 && !row.says(words);
+      row.element.hidden = words.length > 0 && !row.matchesAll(words);
       if (!row.element.hidden) shown += 1;
     }
     this.#found.textContent =
@@ -197,7 +197,7 @@ export class Rows {
     this.#none.hidden = [...this.#rows.values()].some(({ element }) => !element.hidden);
     let none = "No outcome matches this filter.";
     if (this.#found.textContent) none = "Nothing that is loaded says so.";
-    else if (this.isDue) none = this.#watcher.isLooking ? "Looking…" : "Not loaded yet.";
+    else if (this.isDue) none = this.#watcher.isPolling ? "Looking…" : "Not loaded yet.";
     else if (this.#cursor) none = "No match among the latest outcomes.";
     else if (from && !outcomeType && !agentId) none = "Nothing was recorded in this time.";
     this.#none.textContent = none;

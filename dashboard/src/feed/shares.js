@@ -73,7 +73,7 @@ export function change({ value_usd, previous }, before) {
  * What of the value its owner has spoken about; nothing where there is none, or a server of before.
  * @param {Summary} summary
  */
-export function standingSums({ confirmed, disputed }) {
+export function statusSums({ confirmed, disputed }) {
   /** @type {[Sum | undefined, string][]} */
   const sums = [
     [confirmed, "confirmed"],

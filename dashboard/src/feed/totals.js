@@ -1,6 +1,6 @@
-import { html, say } from "../shared/dom.js";
+import { announce, html } from "../shared/dom.js";
 import { decimal, isNumber, minus } from "../shared/numbers.js";
-import { unclear } from "../shared/request.js";
+import { invalidResponse } from "../shared/request.js";
 import { localDay } from "../shared/time.js";
 import { typeName } from "../shared/types.js";
 import { buckets, chart, figures } from "./chart.js";
@@ -8,7 +8,7 @@ import { CostSource } from "./cost.js";
 import { amount, asOf, cents, headline, outcomes, times, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
 import { midnight } from "./period.js";
-import { change, mostAgents, split, standingSums } from "./shares.js";
+import { change, mostAgents, split, statusSums } from "./shares.js";
 
 /** @import {Api, Summary} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
@@ -18,7 +18,7 @@ const MOST_WEEKS_DAYS = 732; // above, a bar is a month
 
 /** What is chosen, summed up: the total, how it compares, the chart, the shares of types and agents, and what it cost. */
 export class Totals {
-  patience = 0; // seconds until they are asked for again, while the server says that it still adds up
+  retryAfter = 0; // seconds until they are asked for again, while the server says that it still adds up
   #news = 0; // grows with whatever makes the totals shown no longer true
   /** @type {Summary | null} */
   #summary = null;
@@ -82,14 +82,14 @@ export class Totals {
   #agentName;
   #costEndpoint;
 
-  /** Has the totals read again with the next look. */
-  expire() {
+  /** Has the totals read again with the next poll. */
+  invalidate() {
     this.#news += 1;
   }
 
   forget() {
-    this.expire();
-    this.patience = 0;
+    this.invalidate();
+    this.retryAfter = 0;
     this.#summed = "";
     this.#summary = null;
     this.#summarized = "";
@@ -124,7 +124,7 @@ export class Totals {
   async read(signal) {
     const sum = this.#sum;
     if (sum === this.#summed) {
-      this.patience = 0; // of others, which nobody wants any more
+      this.retryAfter = 0; // of others, which nobody wants any more
       return;
     }
     const { days } = this.#choice.span;
@@ -133,12 +133,12 @@ export class Totals {
     const query = { ...this.#query, by, compare: "previous", ...this.#choice.query };
     const summary = await this.#api.summary(query, signal).catch((problem) => {
       if (signal.aborted) throw problem;
-      this.patience = problem.reason === "Still adding up" ? problem.retryAfter || 1 : 0;
-      if (!this.patience) throw problem;
+      this.retryAfter = problem.reason === "Still adding up" ? problem.retryAfter || 1 : 0;
+      if (!this.retryAfter) throw problem;
     });
     if (!summary) return;
-    this.patience = 0;
-    if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw unclear();
+    this.retryAfter = 0;
+    if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw invalidResponse();
     if (sum !== this.#sum) return; // of an account, a day or a filter that is no longer shown
     this.#summary = summary;
     this.#summarized = this.#choice.scope;
@@ -167,7 +167,7 @@ export class Totals {
     const caption = `${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`;
     this.#caption.textContent = [caption, ...this.#choice.words].join(" · ");
     this.#change.replaceChildren(...change(summary, before));
-    this.#standing.replaceChildren(...standingSums(summary));
+    this.#standing.replaceChildren(...statusSums(summary));
     const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
     this.#chart.replaceChildren(...(valued ? [chart(bars, unit, name)] : []));
     this.#table.replaceChildren(figures(bars, unit));
@@ -207,18 +207,18 @@ export class Totals {
     this.#agents.replaceChildren(...shares);
   }
 
-  /** @param {boolean} isLooking */
-  render(isLooking) {
+  /** @param {boolean} isPolling */
+  render(isPolling) {
     if (!this.#summed) {
       this.#total.replaceChildren("–");
-      const caption = isLooking ? "Adding up…" : "Totals are not available right now.";
-      this.#caption.textContent = this.patience ? "" : caption;
+      const caption = isPolling ? "Adding up…" : "Totals are not available right now.";
+      this.#caption.textContent = this.retryAfter ? "" : caption;
       this.#standing.replaceChildren();
       this.#change.replaceChildren();
       this.#statement.textContent = "";
       this.#showCost();
     }
-    say(this.#adding, this.patience ? "Still adding up…" : "");
-    this.#chart.classList.toggle("awaited", !this.#summed && (isLooking || this.patience > 0));
+    announce(this.#adding, this.retryAfter ? "Still adding up…" : "");
+    this.#chart.classList.toggle("awaited", !this.#summed && (isPolling || this.retryAfter > 0));
   }
 }

@@ -1,6 +1,6 @@
-import { button, furnish, html, say } from "../shared/dom.js";
-import { asProblem, unclear } from "../shared/request.js";
-import { ask, isOutcome, mayPass } from "./api.js";
+import { announce, build, button, html } from "../shared/dom.js";
+import { asProblem, invalidResponse } from "../shared/request.js";
+import { ask, isOutcome, isRetryable } from "./api.js";
 import { whole } from "./format.js";
 
 /** @import {Problem} from "../shared/request.js" */
@@ -23,7 +23,7 @@ export function refusal(problem) {
 }
 
 /** Whether it may have been saved all the same. @param {Problem} problem */
-const isUnsure = ({ status }) => status < 400 || (status >= 500 && status !== 503);
+const isAmbiguous = ({ status }) => status < 400 || (status >= 500 && status !== 503);
 
 /** A key that nobody chose before. crypto.randomUUID is for secure contexts only. */
 const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
@@ -71,7 +71,7 @@ export class Verdict {
   constructor(row) {
     this.#row = row;
     this.#reasonFault.id = `fault-${row.outcome.id}`;
-    furnish(this.#reason, { "aria-describedby": this.#reasonFault.id }, []);
+    build(this.#reason, { "aria-describedby": this.#reasonFault.id }, []);
   }
   #row;
 
@@ -127,7 +127,7 @@ export class Verdict {
     try {
       const url = row.context.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
       const { id, outcome } = await ask(url, undefined, { key, body: { type, ...(reason && { reason }) } });
-      if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw unclear();
+      if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw invalidResponse();
       if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
       row.history.add({ id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() });
       if (type === "dispute") this.#reason.value = "";
@@ -159,7 +159,7 @@ export class Verdict {
     else if (status === "confirmed") words = "You said that this is right.";
     else if (by === "session") words = "You recorded this yourself, so it is not yours to confirm.";
     else if (!mayConfirm) words = "It is not known what recorded this, so it cannot be confirmed.";
-    say(this.#says, words);
+    announce(this.#says, words);
     if (isVoid) this.#closeForm();
     this.#right.hidden = isVoid || !mayConfirm;
     this.#wrong.hidden = isVoid;
@@ -169,9 +169,9 @@ export class Verdict {
 
     const problem = this.#rejected?.problem;
     let fault = problem ? `Not saved. ${refusal(problem)}` : "";
-    if (problem && isUnsure(problem))
+    if (problem && isAmbiguous(problem))
       fault = `It may not have been saved. ${refusal(problem)} Trying again counts once.`;
-    say(this.#fault, fault);
-    this.#again.hidden = !problem || !mayPass(problem);
+    announce(this.#fault, fault);
+    this.#again.hidden = !problem || !isRetryable(problem);
   }
 }

@@ -7,7 +7,7 @@ import { compare } from "./merge.js";
 const PAGE = 50; // the most the API returns at once
 const MOST_PAGES = 4; // further behind than this, starting over is cheaper than catching up
 // An outcome's time is fixed before it is written, so one may become visible a little after a younger one:
-// each look goes back this far beyond the newest known outcome.
+// each poll goes back this far beyond the newest known outcome.
 const OVERLAP_MS = 60_000;
 const LONGEST_BACKOFF_S = 300;
 // A timer's delay is a signed 32-bit number; browsers take a longer one for none at all (HTML, "Timers").
@@ -25,18 +25,18 @@ export function backoff(every, failures, retryAfter) {
 }
 
 /**
- * What the watcher asks of whom it watches for. every: seconds from one look to the next. patience: seconds until
- * then as the server has it, 0 when it does not say. read: all that a look is for, catchUp included. render: a look began, or ended.
+ * What the watcher asks of whom it watches for. interval: seconds from one poll to the next. retryAfter: seconds until
+ * then as the server has it, 0 when it does not say. read: all that a poll is for, catchUp included. render: a poll began, or ended.
  * found: outcomes, and those of them that were never seen; isNews: or a version of one was not. forget: these are another account's.
- * @typedef {{hidden: () => boolean, every: () => number, patience: () => number, read: (signal: AbortSignal) => Promise<void>,
+ * @typedef {{isHidden: () => boolean, interval: () => number, retryAfter: () => number, read: (signal: AbortSignal) => Promise<void>,
  *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isNews: boolean) => void, forget: () => void}} Host
  */
 
-/** Looks for outcomes again and again, less often after failures, and knows which of them are new. Without filters or DOM. */
+/** Polls for outcomes again and again, less often after failures, and knows which of them are new. Without filters or DOM. */
 export class Watcher {
-  /** @type {Problem | null} of the last look */
+  /** @type {Problem | null} of the last poll */
   problem = null;
-  isLooking = false;
+  isPolling = false;
   isWatching = false; // the first page is known
   /** @type {Outcome | null} the youngest outcome seen */
   newest = null;
@@ -47,10 +47,10 @@ export class Watcher {
   /** @type {AbortSignal | null} */
   #life = null;
   /** @type {AbortController | null} */
-  #look = null;
+  #polling = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #began = 0; // when the last look did, by performance.now()
+  #began = 0; // when the last poll did, by performance.now()
 
   /** @param {Api} api @param {Host} host */
   constructor(api, host) {
@@ -60,20 +60,20 @@ export class Watcher {
   #api;
   #host;
 
-  /** Looks from now on. @param {AbortSignal} life until it is aborted */
+  /** Polls from now on. @param {AbortSignal} life until it is aborted */
   start(life) {
     this.#life = life;
-    life.addEventListener("abort", () => this.rest());
-    void this.look();
+    life.addEventListener("abort", () => this.pause());
+    void this.poll();
   }
 
-  /** Looks now, and then after a while. */
-  async look() {
-    this.rest();
+  /** Polls now, and then after a while. */
+  async poll() {
+    this.pause();
     if (!this.#life || this.#life.aborted) return;
-    this.#look = new AbortController();
-    const { signal } = this.#look;
-    this.isLooking = true;
+    this.#polling = new AbortController();
+    const { signal } = this.#polling;
+    this.isPolling = true;
     this.#began = performance.now();
     this.#host.render();
     try {
@@ -86,16 +86,16 @@ export class Watcher {
       this.#failures += 1;
       this.fail(error);
     }
-    this.isLooking = false;
+    this.isPolling = false;
     this.#host.render();
     this.#schedule();
   }
 
-  /** Ends a look that is under way, and has none to come. */
-  rest() {
+  /** Ends a poll that is under way, and has none to come. */
+  pause() {
     clearTimeout(this.#timer);
-    this.#look?.abort();
-    this.isLooking = false;
+    this.#polling?.abort();
+    this.isPolling = false;
   }
 
   /** @param {unknown} error */
@@ -113,18 +113,18 @@ export class Watcher {
   }
 
   /** Takes a version for seen. @param {Outcome} outcome */
-  saw({ id, version }) {
+  markSeen({ id, version }) {
     this.#seen.set(id, version);
   }
 
   #schedule() {
-    // A hidden tab looks when it is shown again; so does a signed-out one, which may return from signing in elsewhere.
-    if (this.#host.hidden() || this.problem?.kind === "signed-out" || this.problem?.kind === "unset") return;
-    const patience = this.#host.patience();
-    const seconds = backoff(patience || this.#host.every(), this.#failures, this.problem?.retryAfter ?? 0);
-    // From one look to the next, not from the end of one; but a server that is slow has half of that time in peace.
-    const took = this.problem || patience ? 0 : Math.min(performance.now() - this.#began, seconds * 500);
-    this.#timer = setTimeout(() => void this.look(), Math.min(seconds * 1000 - took, LONGEST_TIMER_MS));
+    // A hidden tab polls when it is shown again; so does a signed-out one, which may return from signing in elsewhere.
+    if (this.#host.isHidden() || this.problem?.kind === "signed-out" || this.problem?.kind === "unset") return;
+    const retryAfter = this.#host.retryAfter();
+    const seconds = backoff(retryAfter || this.#host.interval(), this.#failures, this.problem?.retryAfter ?? 0);
+    // From one poll to the next, not from the end of one; but a server that is slow has half of that time in peace.
+    const took = this.problem || retryAfter ? 0 : Math.min(performance.now() - this.#began, seconds * 500);
+    this.#timer = setTimeout(() => void this.poll(), Math.min(seconds * 1000 - took, LONGEST_TIMER_MS));
   }
 
   /**
@@ -139,7 +139,7 @@ export class Watcher {
     this.isWatching = true;
     this.newest = latest.outcomes[0] ?? null;
     this.#floor = latest.next_cursor ? (latest.outcomes.at(-1)?.created_at ?? "") : "";
-    latest.outcomes.forEach(this.saw, this);
+    latest.outcomes.forEach(this.markSeen, this);
     return latest;
   }
 
@@ -165,7 +165,7 @@ export class Watcher {
     }
     if (newest && !found.some(({ id }) => id === newest.id)) return false;
     const { fresh, isNews } = compare(found, this.#seen);
-    found.forEach(this.saw, this);
+    found.forEach(this.markSeen, this);
     if (fresh.length) this.newest = found[0];
     this.#host.found(found, fresh, isNews);
     return true;

@@ -1,6 +1,6 @@
-/** @import {Lack} from "../shared/request.js" */
+/** @import {ViewState} from "../shared/request.js" */
 
-/** @type {Record<Lack, [title: string, text: string]>} */
+/** @type {Record<ViewState, [title: string, text: string]>} */
 export const WORDS = {
   loading: ["Loading what your agents delivered", "One moment."],
   empty: [

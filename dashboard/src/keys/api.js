@@ -1,5 +1,5 @@
 import { parseExactly } from "../shared/numbers.js";
-import { explain, request, unclear } from "../shared/request.js";
+import { explain, invalidResponse, request } from "../shared/request.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {Problem} from "../shared/request.js" */
@@ -25,7 +25,7 @@ export async function call(method, url, signal, body) {
   try {
     answer = parseExactly(text);
   } catch {
-    throw problem ?? unclear();
+    throw problem ?? invalidResponse();
   }
   if (!problem) return answer;
   explain(problem, answer);
@@ -34,7 +34,7 @@ export async function call(method, url, signal, body) {
 }
 
 /** Whether what was asked for may have happened all the same. @param {Problem} problem */
-export const isUnsure = ({ status }) => status < 400 || status >= 500;
+export const isAmbiguous = ({ status }) => status < 400 || status >= 500;
 
 /** @param {any} key */
 export function isKey(key) {
@@ -45,6 +45,6 @@ export function isKey(key) {
 /** Checks that an answer is a key with its secret. @param {Promise<any>} answer @returns {Promise<NewKey>} */
 export async function secretOf(answer) {
   const key = await answer;
-  if (typeof key.key !== "string" || !isKey(key)) throw unclear();
+  if (typeof key.key !== "string" || !isKey(key)) throw invalidResponse();
   return key;
 }

@@ -9,8 +9,8 @@ import STYLES from "./styles.css";
 
 import { button, html, styleSheet } from "../shared/dom.js";
 import { Notice } from "../shared/notice.js";
-import { asProblem, Problem, unclear } from "../shared/request.js";
-import { call, isKey, isUnsure, secretOf } from "./api.js";
+import { asProblem, invalidResponse, Problem } from "../shared/request.js";
+import { call, isAmbiguous, isKey, secretOf } from "./api.js";
 import { form } from "./form.js";
 import { Place } from "./place.js";
 import { toMake, toRevoke, toRotate } from "./questions.js";
@@ -18,7 +18,7 @@ import { KeyRow } from "./row.js";
 import { secret } from "./secret.js";
 import { KEY, WORDS } from "./words.js";
 
-/** @import {Lack} from "../shared/request.js" */
+/** @import {ViewState} from "../shared/request.js" */
 /** @import {Key, NewKey} from "./api.js" */
 /** @import {Question} from "./form.js" */
 
@@ -40,10 +40,10 @@ class OutcomeKeys extends HTMLElement {
   /** @type {AbortController | null} aborted when the element leaves the page */
   #life = null;
   /** @type {AbortController | null} */
-  #looking = null;
+  #loading = null;
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Agent keys");
-  #notice = new Notice(KEY, this.#heading, () => void this.#look());
+  #notice = new Notice(KEY, this.#heading, () => void this.#load());
   #make = button("New key", () => this.#askForNew(), { class: "main" });
   #making = new Place(this.#make);
   #live = html("p", { class: "help live", role: "status" });
@@ -68,11 +68,11 @@ class OutcomeKeys extends HTMLElement {
   connectedCallback() {
     this.#life = new AbortController();
     const { signal } = this.#life;
-    const look = () => void this.#look();
+    const load = () => void this.#load();
     // Whoever comes back to the tab may have used a key meanwhile, or be signed in as somebody else.
-    document.addEventListener("visibilitychange", () => document.hidden || look(), { signal });
-    addEventListener("online", look, { signal });
-    look();
+    document.addEventListener("visibilitychange", () => document.hidden || load(), { signal });
+    addEventListener("online", load, { signal });
+    load();
   }
 
   disconnectedCallback() {
@@ -84,17 +84,17 @@ class OutcomeKeys extends HTMLElement {
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
     if (name === "endpoint") this.#forget();
-    if (this.#life) void this.#look();
+    if (this.#life) void this.#load();
   }
 
   // ---- looking
 
   /** Reads the keys: at first, on return to the tab, on retry, and when it is not known what came of a change. */
-  async #look() {
-    this.#looking?.abort();
+  async #load() {
+    this.#loading?.abort();
     if (!this.#life) return;
-    this.#looking = new AbortController();
-    const signal = AbortSignal.any([this.#looking.signal, this.#life.signal]);
+    this.#loading = new AbortController();
+    const signal = AbortSignal.any([this.#loading.signal, this.#life.signal]);
     this.#render();
     try {
       if (!this.getAttribute("endpoint")) throw new Problem("unset");
@@ -115,7 +115,7 @@ class OutcomeKeys extends HTMLElement {
       const changes = this.#changes;
       /** @type {{keys: Key[]}} */
       const { keys } = await call("GET", this.#url(), signal);
-      if (!keys.every(isKey)) throw unclear();
+      if (!keys.every(isKey)) throw invalidResponse();
       if (changes === this.#changes) return keys;
     }
   }
@@ -214,7 +214,7 @@ class OutcomeKeys extends HTMLElement {
       this.#heading.focus();
       return null;
     }
-    if (isUnsure(problem) || problem.status === 404) void this.#look();
+    if (isAmbiguous(problem) || problem.status === 404) void this.#load();
     return problem;
   }
 
@@ -243,7 +243,7 @@ class OutcomeKeys extends HTMLElement {
     const { id, name } = row.key;
     this.#ask(row.place, row.revoke, toRevoke(row.key), async (_body, signal) => {
       const { ok } = await call("DELETE", this.#url(id), signal);
-      if (!ok) throw unclear();
+      if (!ok) throw invalidResponse();
       this.#remove(id);
       this.#heading.focus();
       this.#live.textContent = `${name} is revoked.`;
@@ -266,7 +266,7 @@ class OutcomeKeys extends HTMLElement {
 
   #render() {
     const problem = this.#problem;
-    /** @type {Lack | null} */
+    /** @type {ViewState | null} */
     let told = problem?.kind ?? null;
     if (!told && !this.#known) told = "loading";
     if (!told && !this.#rows.size) told = "empty";

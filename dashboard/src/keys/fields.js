@@ -1,4 +1,4 @@
-import { furnish, html } from "../shared/dom.js";
+import { build, html } from "../shared/dom.js";
 
 /**
  * One question of a form: its controls, what the answer means, and a place for what is wrong with it.
@@ -19,7 +19,7 @@ export function field(name, label, help, control) {
   fields += 1;
   const id = `field-${fields}`;
   const fault = html("p", { class: "fault", id: `${id}-fault`, hidden: true });
-  furnish(control, { id, "aria-describedby": `${id}-fault ${id}-help` }, []);
+  build(control, { id, "aria-describedby": `${id}-fault ${id}-help` }, []);
   const about = html("p", { class: "help", id: `${id}-help` }, help);
   const element = html("div", { class: "field" }, html("label", { for: id }, label), control, fault, about);
   return { name, label, element, fault, controls: [control] };
@@ -55,7 +55,7 @@ export const ticked = ({ controls }) =>
   controls.filter((box) => box instanceof HTMLInputElement && box.checked).map(({ value }) => value);
 
 /** Shows what is wrong with a field, or nothing any more. @param {Field} field @param {string} message */
-export function tell({ fault, controls }, message) {
+export function showFault({ fault, controls }, message) {
   fault.textContent = message;
   fault.hidden = !message;
   for (const control of controls) control.ariaInvalid = message ? "true" : null;

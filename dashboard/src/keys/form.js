@@ -1,6 +1,6 @@
 import { button, html } from "../shared/dom.js";
-import { isUnsure } from "./api.js";
-import { tell } from "./fields.js";
+import { isAmbiguous } from "./api.js";
+import { showFault } from "./fields.js";
 
 /** @import {Child} from "../shared/dom.js" */
 /** @import {Problem} from "../shared/request.js" */
@@ -27,7 +27,7 @@ export function form({ title, text, fields, body, danger, unsure, ...words }, se
 
   /** @param {Map<Field, string>} faults */
   const refuse = (faults) => {
-    for (const one of fields) tell(one, faults.get(one) ?? "");
+    for (const one of fields) showFault(one, faults.get(one) ?? "");
     const first = fields.find((one) => faults.has(one));
     const control = first?.controls.find(({ validity }) => !validity.valid) ?? first?.controls[0];
     control?.focus();
@@ -42,7 +42,7 @@ export function form({ title, text, fields, body, danger, unsure, ...words }, se
     }
     refuse(faults);
     if (faults.size) return;
-    const more = isUnsure(problem) ? unsure : problem.status === 409 && "Revoke one that is not used any more.";
+    const more = isAmbiguous(problem) ? unsure : problem.status === 409 && "Revoke one that is not used any more.";
     const message = problem.message || "You are offline.";
     alert.textContent = more ? `${message} ${more}` : message;
   };

@@ -2,7 +2,7 @@ import { decimal } from "../shared/numbers.js";
 import { ago, SPANS } from "../shared/time.js";
 import { typeName } from "../shared/types.js";
 
-/** @import {Lack} from "../shared/request.js" */
+/** @import {ViewState} from "../shared/request.js" */
 /** @import {Key} from "./api.js" */
 
 /** A Map, for a name that came over the wire may be one that every object has. @type {Map<string, [verb: string, meaning: string]>} */
@@ -44,7 +44,7 @@ export function bounds(key) {
 /** When a key was last used, which is known to the hour. @param {string} instant */
 export const lastUsed = (instant) => ago(instant, SPANS.slice(0, -1), "within the hour");
 
-/** @type {Record<Lack, [title: string, text: string]>} */
+/** @type {Record<ViewState, [title: string, text: string]>} */
 export const WORDS = {
   loading: ["Loading your agents’ keys", "One moment."],
   empty: [

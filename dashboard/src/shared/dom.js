@@ -12,7 +12,7 @@
  * @param {Attributes} attributes
  * @param {Child[]} children
  */
-export function furnish(element, attributes, children) {
+export function build(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : String(value));
@@ -27,7 +27,7 @@ export function furnish(element, attributes, children) {
  * @param {Attributes} attributes
  * @param {Child[]} children
  */
-export const html = (tag, attributes = {}, ...children) => furnish(document.createElement(tag), attributes, children);
+export const html = (tag, attributes = {}, ...children) => build(document.createElement(tag), attributes, children);
 
 /**
  * @template {keyof SVGElementTagNameMap} T
@@ -36,7 +36,7 @@ export const html = (tag, attributes = {}, ...children) => furnish(document.crea
  * @param {Child[]} children
  */
 export const svg = (tag, attributes, ...children) =>
-  furnish(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+  build(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
 /** @param {string} path */
 export const icon = (path) =>
@@ -54,7 +54,7 @@ export const button = (words, click, attributes = {}) =>
 export const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
 
 /** Says something once: what is said already is not announced again. @param {Element} status @param {string} words */
-export function say(status, words) {
+export function announce(status, words) {
   if (status.textContent !== words) status.textContent = words;
 }
 

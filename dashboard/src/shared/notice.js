@@ -1,9 +1,9 @@
 import { button, html, icon } from "./dom.js";
 
-/** @import {Lack} from "./request.js" */
+/** @import {ViewState} from "./request.js" */
 
 const WARNING = "M12 4L2.5 20h19zM12 10v4M12 17h.01";
-/** @type {Partial<Record<Lack, string>>} */
+/** @type {Partial<Record<ViewState, string>>} */
 const ICONS = {
   "signed-out": "M10 4H5v16h5M15 8l4 4-4 4M9 12h10",
   offline: "M3 3l18 18M5 12a10 10 0 0 1 4-2.5M15 9.5a10 10 0 0 1 4 2.5M8.5 15.5a5 5 0 0 1 7 0M12 19h.01",
@@ -32,7 +32,7 @@ export class Notice {
 
   /**
    * Rewritten only when there is something else to say, so that it is announced once and keeps the keyboard's place.
-   * @param {Lack | null} lack
+   * @param {ViewState | null} lack
    * @param {[title: string, text: string]} words
    * @param {string | null} signInUrl
    */

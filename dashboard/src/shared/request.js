@@ -1,6 +1,6 @@
 const TIMEOUT_MS = 20_000;
 
-/** @typedef {"loading" | "empty" | "signed-out" | "offline" | "error" | "unset"} Lack why there is nothing to show */
+/** @typedef {"loading" | "empty" | "signed-out" | "offline" | "error" | "unset"} ViewState why there is nothing to show */
 
 /** Why nothing could be read or changed; the message is for the viewer. */
 export class Problem extends Error {
@@ -11,7 +11,7 @@ export class Problem extends Error {
   /** @type {{field: string, message: string}[]} what is wrong with which field */
   details = [];
 
-  /** @param {Lack} kind @param {number} retryAfter seconds */
+  /** @param {ViewState} kind @param {number} retryAfter seconds */
   constructor(kind, message = "", retryAfter = 0) {
     super(message);
     this.kind = kind;
@@ -19,10 +19,10 @@ export class Problem extends Error {
   }
 }
 
-export const unclear = () => new Problem("error", "The server’s answer could not be understood.");
+export const invalidResponse = () => new Problem("error", "The server’s answer could not be understood.");
 
 /** @param {unknown} error */
-export const asProblem = (error) => (error instanceof Problem ? error : unclear());
+export const asProblem = (error) => (error instanceof Problem ? error : invalidResponse());
 
 /**
  * Makes one request and reads the text of its answer. It raises a Problem without an answer or a session, and whatever
