@@ -396,6 +396,18 @@ def test_a_narrow_list_cuts_nothing_off(outcomes: Outcomes, monkeypatch: pytest.
     assert "".join(line[start:end].strip() for line in (first, *more)) == "task_complete"
 
 
+@pytest.mark.usefixtures("feed")
+def test_a_list_that_cannot_be_so_narrow_is_wider_than_the_terminal(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value that is cut off is another one."""
+    monkeypatch.setenv("COLUMNS", "40")
+    heading, first, *_ = outcomes("list", "--ledger", "--limit", "1").out.splitlines()
+    assert heading.split() == ["Id", "When", "Happened", "Status", "Type", "Agent", "Value", "Title"]
+    assert first.split()[3] == "recorded"
+    assert "$1,234,567.891" in first.split()
+
+
 def test_an_empty_list_says_so(outcomes: Outcomes) -> None:
     assert outcomes("list").out == "No outcomes.\n"
 

@@ -301,6 +301,10 @@ def test_the_command_makes_lists_rotates_and_revokes(
     [key] = json.loads(outcomes("keys", "list", "--json").out, parse_float=Decimal)
     assert (key["name"], key["agent_id"], key["max_value_usd"]) == ("Nightly", 7, Decimal("500.5"))
     assert (key["outcome_types"], key["expires_at"]) == (["deal_closed", "task_complete"], "2040-01-02T00:00:00.000Z")
+    monkeypatch.setenv("COLUMNS", "40")
+    heading, row, *_ = outcomes("keys", "list").out.splitlines()
+    assert heading.endswith("Rotated")
+    assert {key["id"], "$500.50", "session"} <= set(row.split())
     monkeypatch.setenv("COLUMNS", "200")
     heading, row = outcomes("keys", "list").out.splitlines()
     assert heading.split() == [

@@ -30,6 +30,7 @@ from ._terminal import (
     new_key,
     numbers,
     print_json,
+    print_table,
     repeat,
     whole,
 )
@@ -163,16 +164,18 @@ def list_(
         print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
     standing = ("Happened", "Status") if ledger or status else ()
-    table = grid(*whole("Id"), *folded("When", *standing, "Type"), "Agent", *numbers("Value"), *folded("Title"))
+    table = grid(*whole("Id"), *folded("When", *standing, "Type"), *whole("Agent"), *numbers("Value"), *folded("Title"))
     for one in page.outcomes:
         stands = (local(one.occurred_at), printable(one.status or "")) if standing else ()
         agent_text = "" if one.agent_id is None else str(one.agent_id)
         about = printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title)
         table.add_row(printable(one.id), local(one.created_at), *stands, *about)
-    console = _terminal.console()
-    console.print(table if page.outcomes else "No outcomes.")
+    if page.outcomes:
+        print_table(table)
+    else:
+        print("No outcomes.")
     if page.next_cursor:
-        console.print(f"More: --cursor {printable(page.next_cursor)}", soft_wrap=True)
+        _terminal.console().print(f"More: --cursor {printable(page.next_cursor)}", soft_wrap=True)
 
 
 @app.command()

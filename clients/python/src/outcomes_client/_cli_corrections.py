@@ -18,12 +18,14 @@ from ._terminal import (
     connect,
     console,
     decimal,
+    folded,
     grid,
     json_object,
     local,
     moment,
     new_key,
     print_json,
+    print_table,
     repeat,
     shown,
 )
@@ -79,12 +81,12 @@ def get(
             about.add_row(name, printable(text))
     console().print(about)
     if found.corrections:
-        history = grid("When", "What", "By", "Why", "Changes")
+        history = grid(*folded("When", "What", "By", "Why", "Changes"))
         for each in found.corrections:
             words = local(each.created_at), each.type, each.by or "unknown", each.reason or "", _changes(each)
             history.add_row(*map(printable, words))
         console().print()
-        console().print(history)
+        print_table(history)
 
 
 @app.command()

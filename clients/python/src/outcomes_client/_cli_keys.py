@@ -12,7 +12,20 @@ import typer
 from ._display import money, printable
 from ._errors import NoAnswerError, OutcomesError, ServerError, UnexpectedAnswerError
 from ._models import NewAgentKey, OutcomeType
-from ._terminal import Cookie, Url, connect, console, decimal, grid, local, moment, numbers, print_json
+from ._terminal import (
+    Cookie,
+    Url,
+    connect,
+    decimal,
+    folded,
+    grid,
+    local,
+    moment,
+    numbers,
+    print_json,
+    print_table,
+    whole,
+)
 
 app = typer.Typer(
     help="Make, list, rotate and revoke the keys of a user's agents. By the session or the platform's key.",
@@ -92,9 +105,11 @@ def list_(
     if json:
         print_json([one.as_dict() for one in keys])
         return
-    table = grid(
-        "Id", "Name", "Agent", "Types", *numbers("At most"), "Scopes", "Ends", "Last used", "Made by", "Rotated"
-    )
+    if not keys:
+        print("No keys.")
+        return
+    bounds = *whole("Agent"), *folded("Types"), *numbers("At most"), *folded("Scopes", "Ends")
+    table = grid(*whole("Id"), *folded("Name"), *bounds, *folded("Last used", "Made by", "Rotated"))
     for one in keys:
         table.add_row(
             printable(one.id),
@@ -108,7 +123,7 @@ def list_(
             printable(one.made_by or ""),
             f"{local(one.rotated_at)} by {printable(one.rotated_by or 'unknown')}" if one.rotated_at else "",
         )
-    console().print(table if keys else "No keys.")
+    print_table(table)
 
 
 @app.command()

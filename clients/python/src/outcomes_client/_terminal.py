@@ -141,8 +141,7 @@ def folded(*headings: str) -> list[Column]:
     """Make columns that a narrow terminal wraps rather than cuts off, dates between their parts."""
     from rich.table import Column
 
-    dates = {"When": 10, "Happened": 10}
-    return [Column(heading, overflow="fold", min_width=dates.get(heading)) for heading in headings]
+    return [Column(each, overflow="fold", min_width=_LEAST.get(each, len(each))) for each in headings]
 
 
 def numbers(*headings: str) -> list[Column]:
@@ -157,6 +156,27 @@ def grid(*headings: str | Column, show_header: bool = True) -> Table:
     from rich.table import Table
 
     return Table(*headings, box=None, pad_edge=False, show_header=show_header)
+
+
+_LEAST = dict.fromkeys(("When", "Happened", "Ends", "Last used", "Rotated"), 10) | {
+    "Status": 9,
+    "Made by": 8,
+    "Name": 12,
+    "Title": 16,
+}
+
+
+def print_table(table: Table) -> None:
+    """Print a table, wider than the terminal rather than with less than its columns have to show."""
+    from rich.cells import cell_len
+
+    least = 0
+    for column in table.columns:
+        shown = [str(column.header), *(map(str, column.cells) if column.no_wrap else ())]
+        least += 2 + max(column.min_width or 0, *map(cell_len, shown))
+    wide = console()
+    wide.width = max(wide.width, least)
+    wide.print(table)
 
 
 def print_json(value: object) -> None:
