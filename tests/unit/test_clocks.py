@@ -11,6 +11,7 @@ import pytest
 from outcomes.aws.connection import Connection, Reply
 from outcomes.contract import instants
 from outcomes.ledger import ulid
+from outcomes.totals.summary import Summary
 
 from functions.correct_outcome import app as correct_outcome
 from functions.manage_keys import app as manage_keys
@@ -263,3 +264,9 @@ def test_a_refusal_for_a_moment_is_busy_also_where_the_clock_was_wrong(set_clock
         assert record()[0] == 503
     with faulty(record_outcome.store.dynamodb, "TransactWriteItems", cancelled("None", "TransactionConflict"), fine):
         assert record(key="k")[0] == 200
+
+
+def test_a_summary_ends_with_today_by_the_right_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instants, "_correction", -36 * DAY * 1000)
+    summary, _ = Summary.from_query(lambda _: None, lambda _: [])
+    assert summary.period.until - DAY * 1000 <= instants.now() < summary.period.until

@@ -3,7 +3,7 @@
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC
 
 from outcomes.contract import instants, queries
 from outcomes.contract.json_text import compact
@@ -39,7 +39,9 @@ class Summary:
 
         Raises BadRequest, naming the parameter.
         """
-        period = Period.from_query(one("from"), one("to"), one("timezone"), one("by"), now=datetime.now(UTC))
+        period = Period.from_query(
+            one("from"), one("to"), one("timezone"), one("by"), now=instants.local(instants.now(), UTC)
+        )
         types, agent_id = queries.outcome_types(several("outcomeType")), queries.agent_id(one("agentId"))
         summary = cls(period, outcome_types=types, agent_id=agent_id)
         return summary, summary.previous() if queries.compare(one("compare")) else None
