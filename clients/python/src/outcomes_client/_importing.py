@@ -7,13 +7,13 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from . import _json
 from ._errors import BusyError, OutcomesError
-from ._models import Result
+from ._models import SENT_AS, NewOutcome, Result
 from ._refusals import sentence
 from ._requests import BATCH_ITEMS
 
@@ -21,17 +21,12 @@ if TYPE_CHECKING:
     from ._client import OutcomesClient
 
 # How a request spells what a list, an export or a Python call spells otherwise.
-_SENT_AS = {
-    "outcome_type": "outcomeType",
-    "value_usd": "valueUsd",
-    "agent_id": "agentId",
-    "user_id": "userId",
-    "idempotency_key": "idempotencyKey",
-    "occurred_at": "occurredAt",
-    "createdAt": "created_at",
-}
+_SENT_AS = {**SENT_AS, "createdAt": "created_at"}
 _STANDING = ("status", "recorded_by", "version")
-_NOT_TEXT = ("user_id", "agent_id", "value_usd", "metadata")
+# By their types, as a cell is text whatever it means.
+_TYPES = {each.name: str(each.type) for each in fields(NewOutcome) if each.name != "idempotency_key"}
+_JSON = [name for name, type_ in _TYPES.items() if type_.startswith(("int", "Decimal", "Mapping"))]
+_TEXTS = [name for name, type_ in _TYPES.items() if type_ in ("str", "str | None")]
 
 _BOM = b"\xef\xbb\xbf"
 # By these the API's export finds what a spreadsheet would run.
@@ -119,12 +114,12 @@ def _cell(name: str, cell: str) -> Any:
     """
     if not cell:
         return None
-    if name in _NOT_TEXT:
+    if name in _JSON:
         try:
             return _json.decode(cell.encode() if name != "metadata" else unguarded(cell).encode())
         except ValueError as exc:
             raise ValueError(f"{name} cannot be read: {exc}") from exc
-    return unguarded(cell) if name in ("title", "description") else cell
+    return unguarded(cell) if name in _TEXTS else cell
 
 
 def unguarded(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -59,18 +59,21 @@ class NewOutcome:
 
     def body(self) -> dict[str, Any]:
         """Make the request body of this outcome, without the fields that are None."""
-        fields = {
-            "outcomeType": self.outcome_type,
-            "title": self.title,
-            "description": self.description,
-            "valueUsd": self.value_usd,
-            "agentId": self.agent_id,
-            "userId": self.user_id,
-            "metadata": self.metadata,
-            "occurredAt": _moments.of_body(self.occurred_at),
-            "idempotencyKey": self.idempotency_key,
+        said = {SENT_AS.get(each.name, each.name): getattr(self, each.name) for each in fields(self)}
+        return {
+            name: _moments.of_body(value) if isinstance(value, date) else value
+            for name, value in said.items()
+            if value is not None
         }
-        return {name: value for name, value in fields.items() if value is not None}
+
+
+def _in_request(name: str) -> str:
+    first, *more = name.split("_")
+    return first + "".join(map(str.capitalize, more))
+
+
+SENT_AS = {each.name: _in_request(each.name) for each in fields(NewOutcome) if "_" in each.name}
+"""Spells fields as requests do: `agent_id` is `agentId`."""
 
 
 @dataclass(frozen=True)
@@ -137,26 +140,8 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """Make the outcome as the API lists it; `value_usd` stays a Decimal."""
-        listed = {
-            "id": self.id,
-            "user_id": self.user_id,
-            "agent_id": self.agent_id,
-            "outcome_type": self.outcome_type,
-            "title": self.title,
-            "description": self.description,
-            "value_usd": self.value_usd,
-            "metadata": self.metadata,
-            "created_at": _text(self.created_at),
-        }
-        if self.status is None:
-            return listed
-        return {
-            **listed,
-            "status": self.status,
-            "occurred_at": _text(self.occurred_at),
-            "recorded_by": self.recorded_by,
-            "version": self.version,
-        }
+        kept = [each.name for each in fields(self) if self.status is not None or each.default is MISSING]
+        return {name: _told(getattr(self, name)) for name in kept}
 
 
 @dataclass(frozen=True)
@@ -175,14 +160,8 @@ class Correction:
 
     def as_dict(self) -> dict[str, Any]:
         """Make the correction as the API tells it; amounts stay Decimal."""
-        told = {
-            "id": self.id,
-            "type": self.type,
-            "reason": self.reason,
-            "by": self.by,
-            "created_at": _text(self.created_at),
-        }
-        return told if self.changes is None else {**told, "changes": self.changes}
+        kept = [each.name for each in fields(self) if self.changes is not None or each.name != "changes"]
+        return {name: _told(getattr(self, name)) for name in kept}
 
 
 @dataclass(frozen=True)
@@ -323,21 +302,7 @@ class AgentKey:
 
     def as_dict(self) -> dict[str, Any]:
         """Make the description as the API lists it; `max_value_usd` stays a Decimal."""
-        return {
-            "id": self.id,
-            "user_id": self.user_id,
-            "name": self.name,
-            "agent_id": self.agent_id,
-            "outcome_types": self.outcome_types,
-            "max_value_usd": self.max_value_usd,
-            "scopes": self.scopes,
-            "created_at": _text(self.created_at),
-            "expires_at": _text(self.expires_at),
-            "last_used_at": _text(self.last_used_at),
-            "made_by": self.made_by,
-            "rotated_by": self.rotated_by,
-            "rotated_at": _text(self.rotated_at),
-        }
+        return {each.name: _told(getattr(self, each.name)) for each in fields(AgentKey)}
 
 
 @dataclass(frozen=True)
@@ -347,5 +312,5 @@ class NewAgentKey(AgentKey):
     key: str = field(repr=False)
 
 
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else _moments.text(moment)
+def _told(value: object) -> object:
+    return _moments.text(value) if isinstance(value, datetime) else value

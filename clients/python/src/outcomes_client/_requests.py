@@ -9,17 +9,12 @@ from typing import Any
 
 from . import _json, _moments
 from ._errors import InvalidOutcomeError
-from ._models import Result
+from ._models import SENT_AS, Result
 from ._refusals import sentence
 
 BATCH_ITEMS = 100
 BATCH_BYTES = 1024 * 1024
-_CHANGED_AS = {
-    "outcome_type": "outcomeType",
-    "value_usd": "valueUsd",
-    "agent_id": "agentId",
-    "occurred_at": "occurredAt",
-}
+_CHANGED_AS = {name: sent for name, sent in SENT_AS.items() if name not in ("user_id", "idempotency_key")}
 
 
 def check_key(key: str) -> str:
