@@ -1,0 +1,99 @@
+"""Hold the models to openapi.yaml: names, types, and what may be left out or null."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import outcomes_client
+import pytest
+import yaml
+from outcomes_client import _models
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT: Any = yaml.load((ROOT / "openapi.yaml").read_text(), yaml.CSafeLoader)
+SCHEMAS = DOCUMENT["components"]["schemas"]
+
+OUR_NAMES = {"from": "start", "to": "end"}
+KINDS = {str: "string", int: "integer", Decimal: "number", float: "number", bool: "boolean", datetime: "string"}
+
+
+def our_name(name: str) -> str:
+    return OUR_NAMES.get(name) or re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+def told_types(schema: Any) -> set[str]:
+    """List the types of JSON that a schema takes."""
+    if "$ref" in schema:
+        return told_types(SCHEMAS[schema["$ref"].rpartition("/")[2]])
+    if "type" in schema:
+        return {schema["type"]}
+    if "enum" in schema:
+        return {"null" if each is None else "string" for each in schema["enum"]}
+    return set().union(*map(told_types, schema["anyOf"]))
+
+
+def own_types(hint: Any) -> set[str]:
+    """List the types of JSON that a type of Python stands for."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return set().union(*map(own_types, typing.get_args(hint)))
+    if hint is type(None):
+        return {"null"}
+    origin = typing.get_origin(hint) or hint
+    if origin in KINDS or issubclass(origin, (str, StrEnum)):
+        return {KINDS.get(origin, "string")}
+    if dataclasses.is_dataclass(origin):
+        return {"object"}
+    # A moment may be a date, too, which becomes text.
+    return {"array"} if origin in (list, tuple) else {"string"} if origin.__name__ == "date" else {"object"}
+
+
+@pytest.mark.parametrize(
+    ("model", "schema"),
+    [
+        ("NewOutcome", "NewOutcomeOfBatch"),
+        ("Outcome", "Outcome"),
+        ("Correction", "Correction"),
+        ("AgentKey", "AgentKey"),
+        ("NewAgentKey", "MadeAgentKey"),
+        ("Summary", "Summary"),
+    ],
+)
+def test_a_model_has_the_fields_of_the_contract_each_of_its_type(model: str, schema: str) -> None:
+    kind = getattr(outcomes_client, model)
+    hints, contract = typing.get_type_hints(kind), SCHEMAS[schema]
+    told = {our_name(name): told_types(each) for name, each in contract["properties"].items()}
+    assert not told.keys() - hints.keys(), f"_models.{model} lacks what openapi.yaml has: {told.keys() - hints.keys()}"
+    assert not hints.keys() - told.keys(), f"_models.{model} has what openapi.yaml lacks: {hints.keys() - told.keys()}"
+    required = {our_name(name) for name in contract["required"]}
+    for field in dataclasses.fields(kind):
+        name = field.name
+        # What need not be there is None, or empty, unless it is given.
+        is_optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if model in ("NewOutcome", "Outcome"):
+            assert is_optional is (name not in required), (
+                f"_models.{model}.{name} is optional, or is not, as openapi.yaml"
+            )
+        # Tolerated is null where an older API did not keep by whom.
+        may_be_null = name not in required or (model, name) == ("Correction", "by")
+        own, theirs = (types - ({"null"} if may_be_null else set()) for types in (own_types(hints[name]), told[name]))
+        assert own == theirs, f"_models.{model}.{name} is of another type than openapi.yaml says"
+
+
+@pytest.mark.parametrize(("names", "schema"), [("OutcomeType", "OutcomeType"), ("OutcomeStatus", "Status")])
+def test_what_is_named_is_what_the_contract_names(names: str, schema: str) -> None:
+    assert list(getattr(_models, names)) == SCHEMAS[schema]["enum"], f"_models.{names}"
+
+
+def test_a_result_has_all_that_the_contract_s_say() -> None:
+    said = {name for one in SCHEMAS["Result"]["oneOf"] for name in one["properties"]}
+    # Named as of a single outcome, and the key is the item's own.
+    named = {"ignored_fields" if name == "ignored" else name for name in said} | {"idempotency_key"}
+    assert {each.name for each in dataclasses.fields(_models.Result)} == named
