@@ -6,14 +6,15 @@ docs/extending.md is the list of these places, for who adds a field.
 import inspect
 import json
 import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import outcomes_client
 import pytest
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
-from outcomes.contract.outcome_fields import KINDS
+from outcomes.contract.outcome_fields import KINDS, Kind
 from outcomes.contract.tools import TOOLS
 from outcomes.ledger.export import CSV_COLUMNS
 from outcomes_client import _cli, _cli_corrections, _tools
@@ -25,17 +26,16 @@ from tests.events import KEY, proxy_event, session
 
 ROOT = Path(__file__).parents[2]
 
-# A value for each field of the model, by its name in a request, none of which is what the field is without one.
-SENT: dict[str, Any] = {
-    "outcomeType": "deal_closed",
-    "title": "Closed a deal",
-    "description": "Two years",
-    "valueUsd": 12.5,
-    "agentId": 7,
-    "userId": 42,
-    "metadata": {"k": [1, {"deep": None}]},
-    "occurredAt": (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
+OF_KIND: dict[Kind, Any] = {
+    Kind.NAME: "deal_closed",
+    Kind.TEXT: "Closed a deal",
+    Kind.NUMBER: 7,
+    Kind.JSON: {"k": [1, {"deep": None}]},
+    Kind.INSTANT: AN_HOUR_AGO.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
 }
+SENT = {in_request: OF_KIND[KINDS[name]] for name, in_request in NEW_OUTCOME.names.items() if name in KINDS}
+SENT |= {"valueUsd": 12.5, "userId": 42}
 
 
 def record(function: Any, body: Any, **headers: str) -> None:
@@ -47,7 +47,7 @@ def record(function: Any, body: Any, **headers: str) -> None:
 @pytest.mark.parametrize("way", ["alone", "under an idempotency key", "in a batch"])
 def test_every_field_of_the_model_comes_back_from_a_list(way: str) -> None:
     fields = dict(zip(NEW_OUTCOME.rules, NewOutcome._fields, strict=True))
-    assert SENT.keys() == fields.keys(), "a field of the model has no value in SENT of this test"
+    assert SENT.keys() == fields.keys(), "a field of the model is missing in KINDS of contract/outcome_fields.py"
     match way:
         case "alone":
             record(record_outcome, SENT)
@@ -91,56 +91,48 @@ def parameters(function: Any) -> set[str]:
     return set(inspect.signature(function).parameters)
 
 
-WHOSE = {"user_id"}
-PLACES: list[tuple[str, set[str], Any, set[str]]] = [
-    ("KINDS of contract/outcome_fields.py", set(KINDS), str, WHOSE),
-    ("the tool record_outcome", set(TOOLS["record_outcome"].properties), str, set()),
-    ("the tool amend_outcome", set(TOOLS["amend_outcome"].properties), str, set()),
-    ("the columns of CSV", set(CSV_COLUMNS), str, set()),
-    ("NewOutcome of openapi.yaml (make openapi)", schema("NewOutcome"), in_request, set()),
-    ("Outcome of openapi.yaml (make openapi)", schema("Outcome"), str, set()),
-    (
-        "NewOutcome of the Python client's _models.py",
-        set(inspect.get_annotations(outcomes_client.NewOutcome)),
-        str,
-        set(),
-    ),
-    ("Outcome of the Python client's _models.py", set(inspect.get_annotations(outcomes_client.Outcome)), str, set()),
-    ("record of the Python client's _client.py", parameters(outcomes_client.OutcomesClient.record), str, set()),
-    (
-        "record of the awaiting client (make awaiting)",
-        parameters(outcomes_client.AsyncOutcomesClient.record),
-        str,
-        set(),
-    ),
-    (
-        "what the Python client's _answers.py reads",
-        words(f"{PYTHON}/_answers.py", "def _outcome", "def summary"),
-        str,
-        set(),
-    ),
-    (
-        "the columns of Parquet in _exporting.py",
-        words(f"{PYTHON}/_exporting.py", "def write_parquet", "schema"),
-        str,
-        set(),
-    ),
-    ("Work of the Python client's _tools.py", set(_tools.Work.model_fields), str, {"agent_id", *WHOSE}),
-    ("options of `outcomes record` in _cli.py", parameters(_cli.record), option, set()),
-    ("options of `outcomes amend` in _cli_corrections.py", parameters(_cli_corrections.amend), option, WHOSE),
-    ("what `outcomes get` shows", words(f"{PYTHON}/_cli_corrections.py", "def get", "def amend"), str, WHOSE),
-    ("NewOutcome of models.ts", words(f"{TYPESCRIPT}/models.ts", "interface NewOutcome", "\n}"), in_request, set()),
-    ("Outcome of models.ts", words(f"{TYPESCRIPT}/models.ts", "interface Outcome ", "\n}"), in_request, set()),
-    ("what answers.ts reads", words(f"{TYPESCRIPT}/answers.ts", "const standing", "const outcome:"), str, set()),
-    ("Outcome of the feed's api.js", words(f"{FEED}/api.js", "@typedef", "}} Outcome"), str, WHOSE),
-    ("FIELDS of the feed's changes.js", words(f"{FEED}/changes.js", "FIELDS = ", r"\]\);"), str, {"metadata", *WHOSE}),
-    ("what the feed's row.js shows", words(f"{FEED}/row.js"), str, WHOSE),
-    ("docs/api.md", words("docs/api.md"), in_request, set()),
-]
-"""Where every field has to be: what is named there, as what, and the fields that need not be there."""
+WHOSE = frozenset({"user_id"})
 
 
-@pytest.mark.parametrize(("place", "named", "spelt", "others"), PLACES, ids=[place for place, *_ in PLACES])
-def test_every_field_of_the_model_is_in_each_place(place: str, named: set[str], spelt: Any, others: set[str]) -> None:
-    for name in NewOutcome._fields:
-        assert name in others or spelt(name) in named, f"{spelt(name)} is missing in {place}: see docs/extending.md"
+class Place(NamedTuple):
+    """A place where every field has to be.
+
+    named: what is named there. spelt: as what. others: the fields that need not be there.
+    """
+
+    named: Iterable[str]
+    spelt: Callable[[str], str] = str
+    others: frozenset[str] = frozenset()
+
+
+PLACES = {
+    "KINDS of contract/outcome_fields.py": Place(KINDS, others=WHOSE),
+    "the tool record_outcome": Place(TOOLS["record_outcome"].properties),
+    "the tool amend_outcome": Place(TOOLS["amend_outcome"].properties),
+    "the columns of CSV": Place(CSV_COLUMNS),
+    "NewOutcome of openapi.yaml (make openapi)": Place(schema("NewOutcome"), in_request),
+    "Outcome of openapi.yaml (make openapi)": Place(schema("Outcome")),
+    "NewOutcome of the Python client's _models.py": Place(inspect.get_annotations(outcomes_client.NewOutcome)),
+    "Outcome of the Python client's _models.py": Place(inspect.get_annotations(outcomes_client.Outcome)),
+    "record of the Python client's _client.py": Place(parameters(outcomes_client.OutcomesClient.record)),
+    "record of the awaiting client (make awaiting)": Place(parameters(outcomes_client.AsyncOutcomesClient.record)),
+    "what the Python client's _answers.py reads": Place(words(f"{PYTHON}/_answers.py", "def _outcome", "def summary")),
+    "Work of the Python client's _tools.py": Place(_tools.Work.model_fields, others=WHOSE | {"agent_id"}),
+    "options of `outcomes record` in _cli.py": Place(parameters(_cli.record), option),
+    "options of `outcomes amend` in _cli_corrections.py": Place(parameters(_cli_corrections.amend), option),
+    "what `outcomes get` shows": Place(words(f"{PYTHON}/_cli_corrections.py", "def get", "def amend"), others=WHOSE),
+    "NewOutcome of models.ts": Place(words(f"{TYPESCRIPT}/models.ts", "interface NewOutcome", "\n}"), in_request),
+    "Outcome of models.ts": Place(words(f"{TYPESCRIPT}/models.ts", "interface Outcome ", "\n}"), in_request),
+    "what answers.ts reads": Place(words(f"{TYPESCRIPT}/answers.ts", "const standing", "const outcome:")),
+    "FIELDS of the feed's changes.js": Place(
+        words(f"{FEED}/changes.js", "FIELDS = ", r"\]\);"), others=WHOSE | {"metadata"}
+    ),
+    "docs/api.md": Place(words("docs/api.md"), in_request),
+}
+
+
+@pytest.mark.parametrize(("place", "at"), PLACES.items(), ids=PLACES)
+def test_every_field_of_the_model_is_in_each_place(place: str, at: Place) -> None:
+    wanted = {at.spelt(name) for name in NewOutcome._fields if name not in at.others}
+    missing = sorted(wanted - {*at.named})
+    assert not missing, f"{', '.join(missing)} is missing in {place}: see docs/extending.md"

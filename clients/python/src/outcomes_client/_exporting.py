@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,7 @@ import simplejson
 
 from ._answers import exported
 from ._errors import OutcomesError
+from ._models import Outcome
 
 Write = Callable[[IO[bytes], Iterable[str]], None]
 
@@ -87,11 +89,15 @@ def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
     from pyarrow import parquet
 
     instant, text = pa.timestamp("ms", tz="UTC"), pa.string()
-    types = {
-        **{"id": text, "user_id": pa.int64(), "agent_id": pa.int64(), "outcome_type": text, "title": text},
-        **{"description": text, "value_usd": pa.decimal128(DECIMAL_DIGITS, DECIMAL_PLACES), "metadata": text},
-        **{"created_at": instant, "occurred_at": instant, "status": text, "recorded_by": text},
+    kinds = {
+        **{"str": text, "int": pa.int64(), "dict[str, Any]": text, "datetime": instant},
+        "Decimal": pa.decimal128(DECIMAL_DIGITS, DECIMAL_PLACES),
     }
+    told = {each.name: kinds[str(each.type).removesuffix(" | None")] for each in fields(Outcome)}
+    # As in CSV, what the ledger adds begins with when it happened.
+    listed = {each.name: told[each.name] for each in fields(Outcome) if each.default is MISSING}
+    types = {**listed, "occurred_at": instant, **told}
+    del types["version"]
     schema = pa.schema(list(types.items()))
     with parquet.ParquetWriter(file, schema, compression="zstd") as rows:
         for part in parts:
