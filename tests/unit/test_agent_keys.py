@@ -234,6 +234,13 @@ class TestRotation:
         assert [works(keys, text) for text in (second, third)] == [False, True]
         assert keys.of_user(42) == [rotated]
 
+    def test_that_took_effect_before_a_conflict_has_happened_once(self, keys: AgentKeys) -> None:
+        first, key = keys.create(WANTED, "session")
+        with faulty(keys.dynamodb, "UpdateItem", lost, error("TransactionConflictException"), fine):
+            second, rotated = keys.rotate(42, key.id, 24, "session")
+        assert [works(keys, text) for text in (first, second)] == [True, True]
+        assert keys.of_user(42) == [rotated]
+
     def test_after_another_rotation_gives_a_secret_that_works(self, keys: AgentKeys) -> None:
         _, key = keys.create(WANTED, "session")
         others: list[str] = []

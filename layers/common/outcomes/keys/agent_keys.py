@@ -129,15 +129,19 @@ class AgentKeys:
 
         Raises NotFound when there is no live key of this user's with this id, Contended.
         """
+        tried: dict[str, str] = {}  # digest to text: each try has its own, so that no secret ever comes back
 
         def put() -> tuple[str, AgentKey]:
             now = instants.now()
             before = self._get(id_)
             if not _is_live_of(user_id, before, now):
                 raise NotFound
-            # A text of its own for each try, so that no secret ever comes back.
+            present = before["secret_sha256"]["S"]
+            if present in tried:  # an attempt took effect whose answer was lost
+                return tried[present], agent_key(before)
             text = key_text.new_key(id_)
-            digest = {"S": key_text.digest(text)}
+            digest = key_text.digest(text)
+            tried[digest] = text
             update = {
                 "TableName": self.table,
                 "Key": {"id": {"S": id_}},
@@ -147,22 +151,15 @@ class AgentKeys:
                 "ConditionExpression": f"user_id = :user AND secret_sha256 = :present AND {_LIVE}",
                 "ExpressionAttributeValues": {
                     ":user": {"N": str(user_id)},
-                    ":present": before["secret_sha256"],
-                    ":new": digest,
+                    ":present": {"S": present},
+                    ":new": {"S": digest},
                     ":by": {"S": by},
                     ":now": {"S": instants.text(now)},
                     ":until": {"S": instants.text(now + overlap_hours * 3_600_000)},
                 },
                 "ReturnValues": "ALL_NEW",
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
-            try:
-                item: Item = self.dynamodb.call("UpdateItem", update, recorded_at=now)["Attributes"]
-            except ConditionFailed as failure:
-                item = failure.body.get("Item") or {}
-                if item.get("secret_sha256") != digest:  # else an earlier attempt took effect
-                    raise
-            return text, agent_key(item)
+            return text, agent_key(self.dynamodb.call("UpdateItem", update, recorded_at=now)["Attributes"])
 
         return _until_nobody_interferes(put)
 
