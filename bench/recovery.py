@@ -22,8 +22,9 @@ from outcomes.aws.connection import Reply
 from outcomes.aws.services import DynamoDB
 from outcomes.ledger.store import LIMITS
 from outcomes_client import NewOutcome, OutcomesError
-from outcomes_client._calls import Calls, Retry, Send, Wait
+from outcomes_client._calls import Calls
 from outcomes_client._http import Reply as Answer
+from outcomes_client._steps import Retry, Send, Wait
 
 from bench.outcome import request
 

@@ -1,6 +1,7 @@
 """No credential is in a log line, a metric, a header or a body, whatever is asked or goes wrong."""
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -242,8 +243,10 @@ def test_trouble_with_the_keys_table_gives_no_agent_key_away(
         ):
             authorizer.handler(load_event("post_with_key", Authorization=[bearer]), None)
         said += traceback.format_exception(raised.value)
+    made = manage_keys.handler(proxy_event("POST", "/api/keys", authorizer=session(42), body={"name": "x"}), None)
+    id_ = json.loads(made["body"])["id"]
     for path, operation in (("/api/keys", "TransactWriteItems"), ("/api/keys/{id}/rotate", "UpdateItem")):
-        event = proxy_event("POST", path, authorizer=session(42), body={"name": "x"}, parameters={"id": text[3:19]})
+        event = proxy_event("POST", path, authorizer=session(42), body={"name": "x"}, parameters={"id": id_})
         with faulty(manage_keys.agent_keys.dynamodb, operation, trouble):
             response = manage_keys.handler(event, None)
         assert response["statusCode"] in {500, 503}

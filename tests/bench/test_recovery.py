@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from outcomes_client import _calls
+from outcomes_client import _steps
 
 from bench.__main__ import Report
 from bench.recovery import BUSY_FROM, BUSY_UNTIL, END, Course, recovery
@@ -36,10 +36,10 @@ def test_all_is_recorded_soon_after_a_table_was_busy() -> None:
 
 def test_clients_that_try_again_at_once_miss_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     def at_once(_deadline: Any, *_why: Any, **_how: Any) -> Generator[Any, Any, bool]:
-        yield _calls.Wait(0)
+        yield _steps.Wait(0)
         return True
 
-    monkeypatch.setattr(_calls._Deadline, "wait", at_once)
+    monkeypatch.setattr(_steps.Backoff, "wait", at_once)
     report = Report()
     recovery(report, clients=1)
     assert any(bar.measured > bar.limit for bar in report.bars if "over those" in bar.name)

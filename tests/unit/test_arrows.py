@@ -56,7 +56,7 @@ def commands_of_check() -> list[str]:
 def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Collect what the commands say, by rule, of a copy in which all breaches are made."""
     copy = tmp_path_factory.mktemp("breaches")
-    for folder in ("functions", LAYER):
+    for folder in ("functions", LAYER, "local", "ops"):
         shutil.copytree(ROOT / folder, copy / folder)
     shutil.copy(ROOT / "pyproject.toml", copy)
     (copy / ".venv").symlink_to(sys.prefix)
