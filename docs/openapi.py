@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE
+from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH
+from outcomes.auth.sessions import STORED_COOKIE
 from outcomes.contract import limits
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
 from outcomes.contract.corrections import CHANGES, HEAD, SOME_CHANGE, CorrectionType

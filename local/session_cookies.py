@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from joserfc import jwe
 from joserfc.jwk import OctKey
-from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, STORED_COOKIE, EncryptedCookie, encryption_key, token_sha256
+from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH, EncryptedCookie, encryption_key
+from outcomes.auth.sessions import STORED_COOKIE
+from outcomes.auth.stored_sessions import token_sha256
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef

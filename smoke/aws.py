@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from outcomes.auth.sessions import STORED_COOKIE, token_sha256
+from outcomes.auth.sessions import STORED_COOKIE
+from outcomes.auth.stored_sessions import token_sha256
 from outcomes.contract.caller import Caller
 from outcomes.contract.key_text import is_id
 from outcomes.contract.limits import MAX_ID

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
-from outcomes.auth.sessions import token_sha256
+from outcomes.auth.stored_sessions import token_sha256
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
 from outcomes.keys.agent_keys import AgentKeys

@@ -109,7 +109,7 @@ def _agent_keys() -> "AgentKeys":
 
 
 def _session_user(event: "Event", cookies: list[str], until: float) -> int:
-    from outcomes.auth.sessions import NoSession, SessionsUnavailable
+    from outcomes.auth.tokens import NoSession, SessionsUnavailable
 
     try:
         return _sessions().user_id(cookies, until)
@@ -124,7 +124,9 @@ def _session_user(event: "Event", cookies: list[str], until: float) -> int:
 @cache
 def _sessions() -> "Sessions":
     """Make the sessions with the first one that comes, and keep them, for their secret and their connections."""
-    from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions
+    from outcomes.auth.session_secrets import SessionSecrets
+    from outcomes.auth.sessions import Sessions
+    from outcomes.auth.stored_sessions import StoredSessions
 
     return Sessions(
         SessionSecrets(SESSION_SECRET_ARN, SESSION_SECRET_OVERLAP_DAYS),

@@ -12,6 +12,7 @@ from outcomes.contract.limits import MAX_ID
 from outcomes.errors import BadRequest
 from outcomes.privacy.data_sources import Bounds, Tables
 from outcomes.privacy.erasure import Erasures
+from outcomes.privacy.restored import erase_again
 
 erasures = Erasures(
     os.environ["ERASURES_TABLE"],
@@ -35,7 +36,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             return erasures.erase(user_id)._asdict()
         case {"again": True, **others} if isinstance(others.pop("cursor", None), str | None) and not others:
             try:
-                return erasures.repeat(event.get("cursor"))._asdict()
+                return erase_again(erasures, event.get("cursor"))._asdict()
             except BadRequest as refused:
                 return {"error": refused.error}
     return {"error": f'must be {{"user_id": a whole number from 1 to {MAX_ID}}} or {{"again": true}}'}

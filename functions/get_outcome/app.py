@@ -5,7 +5,7 @@ import os
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import Event, Response, endpoint, ok, path_parameter
 from outcomes.errors import Unauthorized
-from outcomes.ledger.corrections import read_history
+from outcomes.ledger.history import read_history
 from outcomes.ledger.store import OutcomeStore
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from outcomes.auth.keys import fingerprint
-from outcomes.auth.sessions import Sessions, SessionSecrets, StoredSessions, Version
+from outcomes.auth.session_secrets import SessionSecrets, Version
+from outcomes.auth.sessions import Sessions
+from outcomes.auth.stored_sessions import StoredSessions
 
 from tests.aws import aws_client
 

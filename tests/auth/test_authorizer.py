@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from outcomes.auth.encrypted_cookies import NEXT_AUTH
 from outcomes.auth.keys import fingerprint
-from outcomes.auth.sessions import NEXT_AUTH
 from outcomes.edge.headers import cookies_fingerprint
 
 from local.session_cookies import encrypted_cookie, stored_row

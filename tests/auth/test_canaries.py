@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from outcomes.auth.sessions import AUTHJS, NEXT_AUTH, encryption_key
+from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH, encryption_key
 from outcomes.contract import key_text
 
 from functions.list_outcomes import app as list_outcomes

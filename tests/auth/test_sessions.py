@@ -10,18 +10,11 @@ from typing import Any
 import pytest
 from joserfc import jwe, jws
 from joserfc.jwk import OctKey
-from outcomes.auth.sessions import (
-    AUTHJS,
-    MAX_TOKEN_LENGTH,
-    NEXT_AUTH,
-    EncryptedCookie,
-    NoSession,
-    Sessions,
-    SessionSecrets,
-    SessionsUnavailable,
-    StoredSessions,
-    encryption_key,
-)
+from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH, EncryptedCookie, encryption_key
+from outcomes.auth.session_secrets import SessionSecrets
+from outcomes.auth.sessions import Sessions
+from outcomes.auth.stored_sessions import StoredSessions
+from outcomes.auth.tokens import MAX_TOKEN_LENGTH, NoSession, SessionsUnavailable
 from outcomes.aws.connection import Reply
 from outcomes.contract import instants
 

@@ -11,7 +11,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from outcomes.auth import sessions
+from outcomes.auth import session_secrets, tokens
 from outcomes.aws import backoff, caller
 from outcomes.contract import limits
 from outcomes.edge import mcp
@@ -151,7 +151,7 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     timeout = {name: int(function["Timeout"]) for name, function in deployed.of(FUNCTION).items()}
     call = store.LIMITS.total
 
-    assert sessions.LIMITS.total < timeout["AuthorizerFunction"]
+    assert tokens.LIMITS.total < timeout["AuthorizerFunction"]
     assert backoff.RETRY_SECONDS + call < timeout["RecordOutcomeFunction"]
     assert backoff.RETRY_SECONDS + call < timeout["RecordBatchFunction"]
     assert backoff.RETRY_SECONDS + call < timeout["CorrectOutcomeFunction"]
@@ -788,7 +788,7 @@ def test_no_version_keeps_a_snapshot_that_is_paid_for_by_the_hour(complete: Depl
 
 def test_what_happens_to_the_session_secret_takes_effect_within_five_minutes(template: Any) -> None:
     remembered = template["Parameters"]["SessionCacheSeconds"]["Default"]  # by API Gateway
-    assert sessions.SECRET_CACHE_SECONDS + remembered <= 300
+    assert session_secrets.SECRET_CACHE_SECONDS + remembered <= 300
 
 
 @pytest.mark.parametrize("days", ["30", "0", "365"])

@@ -13,7 +13,7 @@ from outcomes.contract import instants
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_HISTORY
 from outcomes.edge.api import endpoint
 from outcomes.ledger import ulid
-from outcomes.ledger.corrections import entry_key
+from outcomes.ledger.correction_entries import entry_key
 
 from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome
@@ -265,7 +265,7 @@ LONGEST: dict[str, Any] = {"title": '"' * 200, "description": '"' * 1000}
 
 
 def test_the_longest_history_is_shown_from_its_newest_corrections_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.ledger.corrections.MAX_HISTORY", 7)
+    monkeypatch.setattr("outcomes.ledger.correction_entries.MAX_HISTORY", 7)
     id_ = given()
     turns = [(KEY, "amend"), (OWNER, "dispute"), *[(KEY, "uphold"), (OWNER, "dispute")] * 5]
     made = [correct(id_, caller, BODIES[type_], key=f"{n}")[1]["id"] for n, (caller, type_) in enumerate(turns)]
@@ -1085,11 +1085,11 @@ def test_the_way_to_dynamodb_is_short() -> None:
     with faulty(get_outcome.store.dynamodb, "BatchGetItem", note):
         get(id_)
     assert ways == {
-        "BatchGetItem 0": ["correct", "_correct_now", "_read_outcome", "read_items"],
+        "BatchGetItem 0": ["correct", "_correct_now", "read_outcome", "read_items"],
         "BatchGetItem 1": ["correct", "_correct_now", "_remembered", "read_items"],
         "TransactWriteItems 2": ["correct", "_correct_now"],
-        "BatchGetItem 3": ["read_history", "_read_outcome", "read_items"],
-        "BatchGetItem 4": ["read_history", "_read_entries", "read_items"],
+        "BatchGetItem 3": ["read_history", "read_outcome", "read_items"],
+        "BatchGetItem 4": ["read_history", "read_entries", "read_items"],
     }
 
 

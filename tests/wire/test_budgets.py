@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from outcomes.auth.sessions import AUTHJS, NEXT_AUTH
+from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants, key_text
 from outcomes.ledger import ulid

@@ -16,7 +16,7 @@ from outcomes.contract import instants, json_text, key_text
 from outcomes.contract.events import CORRECTED, KEY_CREATED, KEY_REVOKED, KEY_ROTATED, RECORDED, Event
 from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
-from outcomes.ledger.corrections import corrections_of, entry_json, entry_key
+from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
 from outcomes.ledger.items import outcome_json
 
 type Record = dict[str, Any]

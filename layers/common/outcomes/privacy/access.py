@@ -26,7 +26,7 @@ from outcomes.contract.sums import TALLIES, Sums
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import agent_key
 from outcomes.ledger import ulid
-from outcomes.ledger.corrections import entry_json
+from outcomes.ledger.correction_entries import entry_json
 from outcomes.ledger.items import outcome_json
 from outcomes.privacy.data_sources import (
     LIMITS,

@@ -1,0 +1,99 @@
+"""Encrypted session cookies (JWE) of next-auth and Auth.js: their keys, decryption and claims.
+
+What decrypts takes longer to load than all else here. It is imported where a cookie is decrypted: whoever has a stored
+session does not wait for it.
+"""
+
+import base64
+import json
+from typing import Any, NamedTuple
+
+from outcomes.auth.tokens import NoSession, is_plausible, whole_number
+from outcomes.contract.limits import MAX_ID
+
+CLOCK_LEEWAY_SECONDS = 15  # what next-auth and Auth.js give
+
+
+class EncryptedCookie(NamedTuple):
+    """A family of encrypted session cookies: its name without prefix, the only content encryption it uses (RFC 7518,
+    5.1) with its key's length in bytes, and what its key is derived with.
+    """
+
+    name: str
+    encryption: str
+    key_length: int
+    label: str
+    salted_by_name: bool
+
+
+# As in next-auth 4 (jwt/index) and @auth/core (jwt); https://authjs.dev/reference/core/jwt
+NEXT_AUTH = EncryptedCookie("next-auth.session-token", "A256GCM", 32, "NextAuth.js Generated Encryption Key", False)
+AUTHJS = EncryptedCookie("authjs.session-token", "A256CBC-HS512", 64, "Auth.js Generated Encryption Key", True)
+
+
+def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> bytes:
+    """Derive the key of an encrypted cookie, HKDF-SHA256 (RFC 5869) of the session secret.
+
+    `cookie_name` is the full name: with its prefix, without a chunk's number.
+    """
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    salt = cookie_name if family.salted_by_name else ""
+    info = f"{family.label} ({salt})" if salt else family.label
+    return HKDF(SHA256(), family.key_length, salt.encode(), info.encode()).derive(secret.encode())
+
+
+def is_token_of(family: EncryptedCookie, token: str) -> bool:
+    """Check that this is a compact JWE (RFC 7516, 7.1) as the family makes them, before any work is spent on it."""
+    if not is_plausible(token):
+        return False
+    header_part, *other_parts = token.split(".")
+    if len(other_parts) != 4 or other_parts[0]:  # direct encryption has an empty encrypted key
+        return False
+    header = _json_object(_base64url_decoded(header_part))
+    # A compressed token (zip) could be a bomb; neither family compresses.
+    return header.get("alg") == "dir" and header.get("enc") == family.encryption and not {"zip", "crit"} & header.keys()
+
+
+def decrypt(token: str, key: bytes, encryption: str) -> bytes | None:
+    from joserfc import jwe
+    from joserfc.errors import JoseError
+    from joserfc.jwk import OctKey
+
+    try:
+        return jwe.decrypt_compact(token, OctKey.import_key(key), algorithms=["dir", encryption]).plaintext
+    except (JoseError, ValueError):  # the key does not fit, or a part of the token has the wrong form or length
+        return None
+
+
+def user_of_claims(plaintext: bytes, now: float) -> int:
+    claims = _json_object(plaintext)
+    expires_at, not_before = claims.get("exp"), claims.get("nbf", 0)
+    if type(expires_at) is not int or type(not_before) is not int:  # a bool is an instance of int, but not of this type
+        raise NoSession("malformed_session")
+    if expires_at <= now - CLOCK_LEEWAY_SECONDS or not_before > now + CLOCK_LEEWAY_SECONDS:
+        raise NoSession("expired_session")
+    user_id = claims.get("userId")
+    if user_id is None:  # then the subject is the user, in text as RFC 7519 asks or as a number
+        subject = claims.get("sub")
+        user_id = whole_number(subject) if isinstance(subject, str) else subject
+    if type(user_id) is not int or not 1 <= user_id <= MAX_ID:
+        raise NoSession("no_user")
+    return user_id
+
+
+def _base64url_decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    """Read a JSON object; an empty one for anything else."""
+    try:
+        value = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

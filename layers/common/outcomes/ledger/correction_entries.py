@@ -1,0 +1,189 @@
+"""Entries of corrections, which are only ever appended: their items in the table of outcomes, and their JSON.
+
+user_id (HASH, S)       of the outcome
+created_at (RANGE, S)   `~2026-04-01T12:00:00.000Z#<id>`: after all outcomes of the user, in the order of time
+outcome                 S, the id of the outcome
+version                 N, of the outcome, once it was corrected
+type, reason            S, of the correction; no reason when none was given
+recorded_by             S, `Caller.recorded_by`
+changes                 M, of an amend: to each attribute that was to change, M of `before` and `after`, NULL for none
+effects                 L of M, each a `Delta`: tally, occurred_at, outcome_type S, agent_id, sign, value_usd N
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outcomes.aws.services import Item
+from outcomes.contract import instants, json_text
+from outcomes.contract.corrections import deltas
+from outcomes.contract.limits import MAX_HISTORY, MAX_METADATA_LEVELS
+from outcomes.contract.status import RECORDED
+from outcomes.ledger import ulid
+from outcomes.ledger.items import attribute, fact_of, value_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from outcomes.contract.caller import Caller
+    from outcomes.contract.corrections import Correction
+    from outcomes.contract.sums import Delta
+
+_FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
+_NULL = {"NULL": True}
+
+
+class CorrectionDraft(NamedTuple):
+    """A correction as it will be stored, and the outcome before and after it. made_at: its id may be of later."""
+
+    id: str
+    made_at: int
+    entry: Item
+    before: Item
+    after: Item
+
+    @classmethod
+    def of(
+        cls, before: Item, correction: "Correction", to: str, caller: "Caller", corrected_by: "Mapping[str, int]"
+    ) -> "CorrectionDraft":
+        """Make the correction of an outcome, as of now. to: where it moves the outcome. corrected_by: until now."""
+        ids = corrections_of(before)
+        made_at = instants.now()
+        # After what it corrects, whatever the clocks of hosts say.
+        id_ = ulid.new(max(made_at, *(ulid.milliseconds(each) + 1 for each in (id_of(before), *ids))))
+        changes = {
+            name: _NULL if value is None else attribute(name, value) for name, value in correction.changes.items()
+        }
+        after = {name: value for name, value in before.items() if name not in {*changes, "standing"}}
+        after |= {name: value for name, value in changes.items() if value is not _NULL}
+        if to != RECORDED:
+            after["standing"] = {"S": to}
+        counts = Counter(corrected_by) + Counter([caller.kind])
+        after |= {
+            "version": {"N": str(version_of(before) + 1)},
+            "corrections": {"L": [{"S": each} for each in (*ids, id_)[-MAX_HISTORY:]]},
+            "corrected_by": {"M": {kind: {"N": str(count)} for kind, count in counts.items()}},
+        }
+        if changes and "as_recorded" not in before:
+            after["as_recorded"] = {"M": {name: before[name] for name in _FACTS if name in before}}
+        entry: Item = {
+            **entry_key(before, id_),
+            "outcome": {"S": id_of(before)},
+            "version": after["version"],
+            "type": {"S": correction.type},
+            "recorded_by": {"S": caller.recorded_by},
+            "effects": {"L": [{"M": _delta(delta)} for delta in deltas(fact_of(before), fact_of(after))]},
+        }
+        if correction.reason is not None:
+            entry["reason"] = {"S": correction.reason}
+        if changes:
+            entry["changes"] = {
+                "M": {
+                    name: {"M": {"before": before.get(name, _NULL), "after": value}} for name, value in changes.items()
+                }
+            }
+        return cls(id_, made_at, entry, before, after)
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Tell whether an amend leaves what the outcome says as it is, however that is written."""
+        changes = self.entry.get("changes", {"M": {}})["M"]
+        texts = [
+            [_canonical(name, each["M"][when], self.before) for when in ("before", "after")]
+            for name, each in changes.items()
+        ]
+        return bool(texts) and all(before == after for before, after in texts)
+
+    def actions(self, table: str) -> list[dict[str, Any]]:
+        """Make the actions that append the entry and move the outcome, unless somebody else has moved that.
+
+        Of an outcome that stays as it is, only that is checked.
+        """
+        place = {"TableName": table, "Key": {name: self.before[name] for name in ("user_id", "created_at")}}
+        if "version" in self.before:
+            condition, values = "#version = :as_read", {":as_read": self.before["version"]}
+        else:
+            condition, values = "attribute_exists(user_id) AND attribute_not_exists(#version)", {}
+        if self.after is self.before:
+            names = {"#version": "version"}
+            check = {"ConditionExpression": condition, "ExpressionAttributeNames": names}
+            return [{"ConditionCheck": place | check | ({"ExpressionAttributeValues": values} if values else {})}]
+        set_ = {name: value for name, value in self.after.items() if self.before.get(name) != value}
+        removed = [name for name in self.before if name not in self.after]
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in set_)
+        if removed:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        return [
+            {
+                "Update": place
+                | {
+                    "UpdateExpression": update,
+                    "ConditionExpression": condition,
+                    "ExpressionAttributeNames": {f"#{name}": name for name in (*set_, *removed)},
+                    "ExpressionAttributeValues": values | {f":{name}": value for name, value in set_.items()},
+                }
+            },
+            {"Put": {"TableName": table, "Item": self.entry}},
+        ]
+
+
+def id_of(item: Item) -> str:
+    id_: str = item["created_at"]["S"].rpartition("#")[2]
+    return id_
+
+
+def version_of(item: Item) -> int:
+    """Read how often an outcome was corrected."""
+    return int(item["version"]["N"]) if "version" in item else 0
+
+
+def corrections_of(item: Item) -> list[str]:
+    """Read the ids of an outcome's newest corrections, oldest first."""
+    return [each["S"] for each in item["corrections"]["L"]] if "corrections" in item else []
+
+
+def entry_key(outcome: Item, id_: str) -> Item:
+    """Make the key of the entry of a correction."""
+    created_at = instants.text(ulid.milliseconds(id_))
+    return {"user_id": outcome["user_id"], "created_at": {"S": f"~{created_at}#{id_}"}}
+
+
+def _delta(delta: "Delta") -> Item:
+    item: Item = {
+        "tally": {"S": delta.tally},
+        "occurred_at": {"S": delta.occurred_at},
+        "outcome_type": {"S": delta.outcome_type},
+        "sign": {"N": str(delta.sign)},
+    }
+    if delta.agent_id is not None:
+        item["agent_id"] = {"N": str(delta.agent_id)}
+    if delta.value_usd is not None:
+        item["value_usd"] = {"N": str(delta.value_usd)}
+    return item
+
+
+def entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
+    """Write the contract's JSON of a correction; metadata that it leaves out, it says to be."""
+    created_at, _, id_ = entry["created_at"]["S"].removeprefix("~").partition("#")
+    reason = json_text.string(entry["reason"]["S"]) if "reason" in entry else "null"
+    changes = [
+        f'"{name}":{_change_json(name, each["M"], outcome) if with_metadata or name != "metadata" else _OMITTED}'
+        for name, each in entry.get("changes", {"M": {}})["M"].items()
+    ]
+    return (
+        f'{{"id":"{id_}","type":"{entry["type"]["S"]}","reason":{reason}'
+        f',"by":{json_text.string(entry["recorded_by"]["S"])},"created_at":"{created_at}"'
+        f"{f',"changes":{{{",".join(changes)}}}' if changes else ''}}}"
+    )
+
+
+_OMITTED = '{"omitted":true}'
+
+
+def _change_json(name: str, change: Item, outcome: Item) -> str:
+    before, after = (value_json(name, change[when], outcome) for when in ("before", "after"))
+    return f'{{"before":{before},"after":{after}}}'
+
+
+def _canonical(name: str, value: dict[str, Any], outcome: Item) -> str:
+    """Write a value such that equal values have equal texts."""
+    return json_text.exact(json_text.read(value_json(name, value, outcome)), MAX_METADATA_LEVELS, canonical=True)

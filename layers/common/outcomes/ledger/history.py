@@ -1,0 +1,47 @@
+"""The history of an outcome: as it is now, with its corrections."""
+
+from outcomes.aws.backoff import Deadline, read_items
+from outcomes.aws.services import Item
+from outcomes.contract.json_text import response_bytes
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.errors import NotFound
+from outcomes.ledger import ulid
+from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
+from outcomes.ledger.items import item_key, outcome_json
+from outcomes.ledger.store import OutcomeStore
+
+
+def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
+    """Read an outcome of a user with its newest corrections, oldest first, as the JSON text of the contract.
+
+    Metadata is left out of the oldest corrections, and said to be, where all together would not fit into a response.
+
+    Raises NotFound.
+    """
+    deadline = Deadline()
+    item = read_outcome(store, user_id, id_, deadline)
+    entries = read_entries(store, item, deadline)
+    outcome = outcome_json(item, include_ledger=True)
+    newest_first = sorted(entries, key=lambda entry: -int(entry["version"]["N"]))
+    brief = [entry_json(entry, item, with_metadata=False) for entry in newest_first]
+    room = MAX_RESPONSE_BYTES - response_bytes(outcome) - sum(response_bytes(each) + 1 for each in brief)
+    corrections = []
+    for entry, short in zip(newest_first, brief, strict=True):
+        text = entry_json(entry, item, with_metadata=True)
+        room -= response_bytes(text) - response_bytes(short)
+        corrections.append(text if room >= 0 else short)
+    return f'{{"outcome":{outcome},"corrections":[{",".join(reversed(corrections))}]}}'
+
+
+def read_outcome(store: OutcomeStore, user_id: int | None, id_: str, deadline: Deadline) -> Item:
+    """Read the outcome of a user, or of nobody. Raises NotFound."""
+    found = read_items(store.dynamodb, store.table, [item_key(user_id, id_)], deadline) if ulid.is_valid(id_) else []
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def read_entries(store: OutcomeStore, outcome: Item, deadline: Deadline) -> list[Item]:
+    """Read the entries of an outcome's corrections, in any order."""
+    keys = [entry_key(outcome, each) for each in corrections_of(outcome)]
+    return read_items(store.dynamodb, store.table, keys, deadline)

@@ -1,0 +1,97 @@
+"""Deletes again what was erased before and is there again, since a table was restored to an earlier time."""
+
+from typing import Any
+
+from outcomes.aws.services import Item
+from outcomes.errors import Busy
+from outcomes.privacy.data_sources import OutOfTime, Portion, cursor_at, read_cursor
+from outcomes.privacy.erasure import COUNTED, EVER, Erasures, Progress, count_rows
+
+INSTANT = len("2026-04-01T12:00:00.000Z")
+
+
+def erase_again(erasures: Erasures, cursor: str | None) -> Progress:
+    """Delete a portion of it, in every table. Whatever a call raises passes through: asking again goes on.
+
+    What an erased user has recorded since stays. Sessions and kept sums do not say when they were written, so they go:
+    who has one signs in again, and sums are added up again.
+
+    Raises BadRequest for a cursor that no portion gave.
+    """
+    return _RepeatedErasure(erasures, cursor).go_on()
+
+
+class _RepeatedErasure:
+    """A portion of deleting again what was erased, in every table."""
+
+    def __init__(self, erasures: Erasures, cursor: str | None) -> None:
+        self.erasures = erasures
+        self.kinds = list(erasures.user_data_sources)
+        self.place, self.start = read_cursor(cursor, [source.key for source in erasures.user_data_sources.values()])
+        self.portion = Portion(erasures.dynamodb, erasures.bounds)
+        self.ends: dict[str, str] = {}
+        self.known: dict[str, str] = {}
+        self.deleted = dict.fromkeys(COUNTED, 0)
+
+    def go_on(self) -> Progress:
+        wait = 0
+        try:
+            self._read_records()
+            while self.place < len(self.kinds):
+                self._read_through(self.kinds[self.place])
+                self.place, self.start = self.place + 1, None
+        except (OutOfTime, TimeoutError):
+            pass
+        except Busy:
+            wait = 1
+        done = self.place == len(self.kinds)
+        step = "end" if done else self.kinds[self.place]
+        cursor = None if done else cursor_at(self.place, self.start)
+        return Progress(done, wait, step, None, self.deleted, cursor)
+
+    def _read_records(self) -> None:
+        """Read until when what each user held was erased: of one whose erasure is running, for ever."""
+        request: dict[str, Any] = {"TableName": self.erasures.table, "ConsistentRead": True}
+        while True:
+            page = self.portion.call("Scan", request)
+            for row in page["Items"]:
+                end = row["done_at"]["S"] if "done_at" in row else EVER
+                self.ends[row["user"]["S"]] = max(end, self.ends.get(row["user"]["S"], ""))
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _read_through(self, kind: str) -> None:
+        source = self.erasures.user_data_sources[kind]
+        names = dict.fromkeys([*source.key, "user_id", "created_at"])
+        for rows, after in self.portion.pages(source, None, self.start, ProjectionExpression=", ".join(names)):
+            revoked = self._revoke(rows) if kind == "agent_keys" else set()
+            back = [row for row in rows if self._is_back(kind, row) and row.get("id", {}).get("S") not in revoked]
+            for keys in self.portion.delete(source.table, [source.key_of(row) for row in back]):
+                count_rows(self.deleted, kind, keys)
+            self.start = after
+
+    def _revoke(self, rows: list[Item]) -> set[str]:
+        """Delete the live keys of users whose rows are among these, and return their ids."""
+        revoked: set[str] = set()
+        for row in rows:
+            user_id = row["id"]["S"].partition("#")[2]
+            if end := self._end_of(user_id):
+                for id_ in self.erasures.revoke(self.portion, int(user_id), end):
+                    revoked.add(id_)
+                    self.deleted["agent_keys"] += 1
+        return revoked
+
+    def _is_back(self, kind: str, row: Item) -> bool:
+        """Tell whether a row is one that was erased, as far as it says when it was written."""
+        end = self._end_of(str(*row["user_id"].values())) if "user_id" in row else ""
+        # Sessions say whatever the platform wrote, sums nothing.
+        if not end or kind in {"sessions", "kept_sums"}:
+            return bool(end)
+        return bool(row["created_at"]["S"].removeprefix("~")[:INSTANT] <= end)
+
+    def _end_of(self, user_id: str) -> str:
+        """Find until when what a user held was erased; an empty text for who was not."""
+        if user_id not in self.known:
+            self.known[user_id] = self.ends.get(self.erasures.hashed(user_id), "") if user_id.isdigit() else ""
+        return self.known[user_id]
