@@ -22,7 +22,8 @@ from outcomes.contract.period import Period
 from outcomes.errors import StillAddingUp
 from outcomes.ledger.items import new_item
 from outcomes.ledger.store import OutcomeStore
-from outcomes.totals import materialized as kept
+from outcomes.totals import settled_intervals
+from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
 from bench.storage import READ_UNIT_BYTES, item_bytes, write_units
@@ -185,14 +186,14 @@ def kept_bytes(item: Item) -> int:
     return item_bytes(in_bytes(item))
 
 
-def look(name: str, totals: kept.Totals, history: History, period: Period) -> Look:
+def look(name: str, totals: Totals, history: History, period: Period) -> Look:
     """Look once, in as many calls as it takes. Raises SystemExit for a wrong count."""
     queries, read, written = history.queries, history.read_units, history.write_units
     began, calls, is_done = time.process_time(), 0, False
     while not is_done:
         calls, summary = calls + 1, Summary(period)
         with suppress(StillAddingUp):
-            totals.add_up(USER, [summary])
+            totals.aggregate(USER, [summary])
             is_done = True
     took = time.process_time() - began
     expected = history.count + (history.one_more is not None)
@@ -228,7 +229,7 @@ def looks(case: Case) -> list[Look]:
         return history.queries * QUERY_SECONDS
 
     with patch.object(store.dynamodb, "call", history.call), patch.object(time, "monotonic", clock):
-        totals = kept.Totals(store, "totals", "1")
+        totals = Totals(store, "totals", "1")
         since, until = (instants.text(at)[:10] for at in (END - case.days * DAY, END + 2 * DAY))
         period = Period.from_query(since, until, "UTC", "month", now=datetime.fromtimestamp(END / 1000, UTC))
         first, next_ = (look(name, totals, history, period) for name in ("first", "next"))
@@ -245,7 +246,7 @@ def average_bytes() -> float:
 
 def part_of_saved(first: Look, next_: Look) -> float:
     """Compute what keeping costs, as a part of the price of the reading that it saves."""
-    return first.write_units * kept.READ_UNITS_PER_WRITE_UNIT / (first.read_units - next_.read_units)
+    return first.write_units * settled_intervals.READ_UNITS_PER_WRITE_UNIT / (first.read_units - next_.read_units)
 
 
 def totals_growth(report: "Report", short: bool) -> None:

@@ -92,7 +92,7 @@ def _summarize(caller: Caller, sent: dict[str, list[str]]) -> str:
 
     summary, previous = Summary.from_query(*_parameters(sent))
     totals = Totals(store, TOTALS_TABLE, TOTALS_EDITION)
-    totals.add_up(_reader(caller), [summary, previous] if previous else [summary])
+    totals.aggregate(_reader(caller), [summary, previous] if previous else [summary])
     return summary.response(previous)
 
 

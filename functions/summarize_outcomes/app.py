@@ -19,5 +19,5 @@ def handler(event: Event, caller: Caller) -> Response:
     if caller.session_user is None:
         raise Unauthorized
     summary, previous = Summary.from_query(partial(query, event), partial(query_list, event))
-    totals.add_up(caller.session_user, [summary, previous] if previous else [summary])
+    totals.aggregate(caller.session_user, [summary, previous] if previous else [summary])
     return ok(summary.response(previous))

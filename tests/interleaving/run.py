@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from outcomes.aws.connection import Connection
-from outcomes.totals import codec, materialized
+from outcomes.totals import codec, settled_intervals
 
 from tests import streams
 from tests.conftest import template_tables
@@ -35,7 +35,7 @@ def run(seed: int, template: Any, planted: Planted | None = None) -> None:
         logging.disable()
         stack.callback(logging.disable, logging.NOTSET)
         for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):  # sums are kept at each look
-            stack.enter_context(patch.object(materialized, name, value))
+            stack.enter_context(patch.object(settled_intervals, name, value))
         stack.enter_context(patch.object(codec, "PART_CHARACTERS", 40))
         seam = Seam(schedule, Connection.post, planted)
         stack.enter_context(patch.object(Connection, "post", lambda *args, **how: seam.post(*args, **how)))

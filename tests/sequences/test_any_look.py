@@ -19,7 +19,7 @@ from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger.store import LIMITS
-from outcomes.totals import codec, materialized
+from outcomes.totals import codec, materialized, settled_intervals
 
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
@@ -80,7 +80,7 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
             self.aws.enter_context(template_tables(template))
             self.aws.enter_context(patch.object(instants, "now", lambda: self.clock))
             for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):
-                self.aws.enter_context(patch.object(materialized, name, value))
+                self.aws.enter_context(patch.object(settled_intervals, name, value))
             self.aws.enter_context(patch.object(codec, "PART_CHARACTERS", 40))
             self.aws.enter_context(patch.object(app.totals, "rules", "1"))
             self.aws.enter_context(patch.object(codec, "_WORDS", codec._WORDS + b"1"))
@@ -222,7 +222,10 @@ def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
 
         @rule(zone=st.sampled_from(ZONES), days=st.integers(1, 40), looks=st.integers(1, 6))
         def readers_have_no_time(self, zone: str, days: int, looks: int) -> None:
-            with patch.object(materialized, "LOOK_SECONDS", -1), patch.object(materialized, "MORE_SECONDS", 100):
+            with (
+                patch.object(materialized, "AGGREGATION_SECONDS", -1),
+                patch.object(materialized, "GRACE_SECONDS", 100),
+            ):
                 for _ in range(looks):
                     status, body = self.read(zone, days, 0)
                     if status == 200:

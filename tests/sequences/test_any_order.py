@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from outcomes.totals import materialized
+from outcomes.totals import settled_intervals
 
 from local import tables
 from tests.interleaving.planted import insert_over, without_condition
@@ -39,7 +39,7 @@ PLANTED = {
 def test_a_fault_that_is_planted_is_found(template: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     planted, lately = PLANTED[fault]
     if fault == "sums are kept at once":
-        monkeypatch.setattr(materialized, "SETTLED_SECONDS", 0)
+        monkeypatch.setattr(settled_intervals, "SETTLED_SECONDS", 0)
     if fault == "an outcome is inserted over one that is":
         monkeypatch.setattr(tables.Handler, "_inserted", insert_over)
     for seed in [lately, *range(300)]:

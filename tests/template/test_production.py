@@ -19,7 +19,7 @@ from outcomes.edge.observability import count_busy
 from outcomes.keys import agent_keys
 from outcomes.ledger import store
 from outcomes.privacy import data_sources
-from outcomes.totals import materialized
+from outcomes.totals import materialized, settled_intervals
 
 from ops.configuration import configured
 from ops.errors import StackError
@@ -158,10 +158,18 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     assert backoff.RETRY_SECONDS + call < timeout["GetOutcomeFunction"]
     assert store.PAGE_SECONDS + call < timeout["ListOutcomesFunction"]
     assert store.PAGE_SECONDS + call < timeout["ExportOutcomesFunction"]
-    assert materialized.LOOK_SECONDS + call + materialized.KEEP_SECONDS < timeout["SummarizeOutcomesFunction"]
-    assert materialized.LOOK_SECONDS + materialized.MORE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
-    assert mcp.BATCH_SECONDS + materialized.LOOK_SECONDS + call + materialized.KEEP_SECONDS <= timeout["McpFunction"]
-    assert mcp.BATCH_SECONDS + materialized.LOOK_SECONDS + materialized.MORE_SECONDS + call <= timeout["McpFunction"]
+    assert (
+        materialized.AGGREGATION_SECONDS + call + settled_intervals.KEEP_SECONDS < timeout["SummarizeOutcomesFunction"]
+    )
+    assert materialized.AGGREGATION_SECONDS + materialized.GRACE_SECONDS + call < timeout["SummarizeOutcomesFunction"]
+    assert (
+        mcp.BATCH_SECONDS + materialized.AGGREGATION_SECONDS + call + settled_intervals.KEEP_SECONDS
+        <= timeout["McpFunction"]
+    )
+    assert (
+        mcp.BATCH_SECONDS + materialized.AGGREGATION_SECONDS + materialized.GRACE_SECONDS + call
+        <= timeout["McpFunction"]
+    )
     assert backoff.RETRY_SECONDS + 2 * agent_keys.LIMITS.total < timeout["ManageKeysFunction"]
     assert agent_keys.AUTHORIZER_LIMITS.total < timeout["AuthorizerFunction"]
     for function in BY_RIGHTS_ONLY:

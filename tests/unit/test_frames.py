@@ -18,7 +18,7 @@ ROOMS = ("/functions/", "/layers/common/outcomes/")
 CALLER_OF_AWS = "/aws/caller.py"
 
 
-SUMMARY = ["add_up", "add_up", "_keep_adding", "recorded_since", "_outcomes", "_pages"]
+SUMMARY = ["aggregate", "run", "_aggregate_entries", "recorded_since", "_outcomes", "_pages"]
 """To the last call, which reads what is not kept."""
 
 

@@ -20,7 +20,7 @@ from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.sums import Cell, Sums
-from outcomes.totals import codec, materialized
+from outcomes.totals import codec, materialized, settled_intervals
 from outcomes.totals.materialized import Totals
 
 from functions.summarize_outcomes import app
@@ -103,7 +103,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
     monkeypatch.setattr(app.store.dynamodb.connection, "post", at_a_time)
     monkeypatch.setattr(instants, "now", lambda: clock.host)
-    monkeypatch.setattr(materialized, "SAVED_PER_COST", 0)
+    monkeypatch.setattr(settled_intervals, "SAVED_PER_COST", 0)
     return clock
 
 
@@ -139,7 +139,7 @@ class TestKeeping:
         assert counted() == 5
         with asked() as begins:
             assert counted() == 5
-        settled = instants.text(instants.now() - (materialized.SETTLED_SECONDS + 60) * 1000)
+        settled = instants.text(instants.now() - (settled_intervals.SETTLED_SECONDS + 60) * 1000)
         assert [begin.lstrip("~") > settled for begin in begins] == [True, True]
         add(0)
         assert counted() == 6
@@ -217,7 +217,7 @@ class TestKeeping:
         assert {row["stretch"]["S"].partition("#")[0] for row in kept()} == set(zones[:4])
 
     def test_a_zone_that_a_reader_began_who_died_then_is_kept_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(materialized, "ZONES_A_DAY", 1)
+        monkeypatch.setattr(settled_intervals, "ZONES_A_DAY", 1)
         for hours in range(5):
             add(DAY + hours, **LARGE)
         with faulty(app.store.dynamodb, "PutItem", die), pytest.raises(KeyboardInterrupt):
@@ -269,7 +269,7 @@ class TestExact:
         record()
         clock.at(1, 2)
         record()
-        clock.service += materialized.SETTLED_SECONDS * 1000  # so all is over that was recorded before the second one
+        clock.service += settled_intervals.SETTLED_SECONDS * 1000  # all is over that was recorded before the second
         assert [in_april(), in_april()] == [2, 2]
         assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
 
@@ -280,7 +280,7 @@ class TestExact:
             clock.at(1, hour + 1)
             assert in_april() == (hour + 1) / 2
         assert in_april() == 3
-        ends = [int(row["end"]["N"]) + materialized.SETTLED_SECONDS * 1000 for row in kept()]
+        ends = [int(row["end"]["N"]) + settled_intervals.SETTLED_SECONDS * 1000 for row in kept()]
         assert ends == [
             april(1, 2),
             april(1, 6),
@@ -402,7 +402,7 @@ class TestExact:
         clock.at(2, 2)
         with faulty(app.store.dynamodb, "PutItem", meanwhile, fine):
             assert in_april() == 2
-        assert [int(row["end"]["N"]) for row in kept()] == [april(2, 4) - materialized.SETTLED_SECONDS * 1000]
+        assert [int(row["end"]["N"]) for row in kept()] == [april(2, 4) - settled_intervals.SETTLED_SECONDS * 1000]
 
 
 class TestCoarse:
@@ -492,8 +492,8 @@ class TestDamage:
         assert counted() == 5
         [row] = kept()
         replace(row, b"")
-        monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
-        monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
+        monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -1)
+        monkeypatch.setattr(materialized, "GRACE_SECONDS", 100)
         looks = [look()[:2] for _ in range(8)]
         assert looks[0] == (503, {"error": "Still adding up"})
         assert (looks[-1][0], looks[-1][1]["count"]) == (200, 5)
@@ -505,8 +505,8 @@ class TestTime:
     def test_it_goes_on_with_the_next_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
             add(days * DAY)
-        monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
-        monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
+        monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -1)
+        monkeypatch.setattr(materialized, "GRACE_SECONDS", 100)
         seen = []
         for _ in range(10):
             status, body, headers = look()
@@ -520,8 +520,8 @@ class TestTime:
     def test_ten_years_and_the_ten_before_take_some_looks_and_never_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for month in range(1, 20 * 12, 12):
             add(month * 30 * DAY, agentId=Decimal(7))
-        monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
-        monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
+        monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -1)
+        monkeypatch.setattr(materialized, "GRACE_SECONDS", 100)
         since = str((datetime.now(UTC) - timedelta(days=3600)).date())
         for _ in range(20):
             status, body, _headers = look(
@@ -537,14 +537,14 @@ class TestTime:
     def test_it_goes_on_in_any_zone_for_none_could_be_answered_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
             add(days * DAY, **LARGE)
-        monkeypatch.setattr(materialized, "ZONES_A_DAY", 1)
+        monkeypatch.setattr(settled_intervals, "ZONES_A_DAY", 1)
         assert counted("UTC") == 5
-        monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
-        monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
+        monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -1)
+        monkeypatch.setattr(materialized, "GRACE_SECONDS", 100)
         assert [look("Asia/Tokyo")[0] for _ in range(5)][-1] == 200
 
     def test_no_page_is_asked_for_when_it_is_long_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(materialized, "LOOK_SECONDS", -100)
+        monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -100)
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             assert look()[:2] == (503, {"error": "Still adding up"})
         assert len(calls) == 2  # what is kept
@@ -581,7 +581,7 @@ class TestClocks:
     """The service takes no signature older than five minutes, and nothing is sent that is older than its signature."""
 
     def test_what_settles_is_longer_than_a_write_can_take(self) -> None:
-        assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < materialized.SETTLED_SECONDS / 1.5
+        assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < settled_intervals.SETTLED_SECONDS / 1.5
 
 
 SUMS = st.lists(

@@ -1,0 +1,312 @@
+"""Sums of a user's settled intervals, in a table of their own: when one is worth being kept, and reading it again.
+
+user_id (HASH, S)       `42`
+stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the zone of its days, and when the interval begins, in
+                        milliseconds since 1970; of what does not fit into an item, the second part has `#1` after that
+end                     N, when the interval ends, which is no longer in it
+rules                   S, by which rules it was added up: `codec`'s, tzdata's version, the deployment's edition
+parts                   N, how many; absent when it is one
+sums                    B, see `codec`
+
+A settled interval never changes, for the ledger is append-only: what arrives late, and each correction, is an entry of
+a later interval. So what is kept is never wrong; if it is missing, damaged, or of other rules, it is added up anew.
+
+The zones in which a user's sums were first asked for on a day are remembered under `zones#2026-04-01`: `zones` SS,
+`expires_at` N.
+"""
+
+import time
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from outcomes.aws.caller import Answer
+from outcomes.aws.errors import ConditionFailed, Unavailable
+from outcomes.aws.services import DynamoDB, Item
+from outcomes.contract import instants
+from outcomes.contract.local_days import LocalDays
+from outcomes.contract.sums import Sums
+from outcomes.errors import Busy
+from outcomes.totals import codec
+
+SETTLED_SECONDS = 600
+"""Seconds after an instant, by DynamoDB's clock, when nothing that says it was recorded then can be written any more:
+DynamoDB takes no signature older than 300 s, ours are made within `caller.MAX_AGE` (60 s) of the instant, and a call
+takes 12 s. The rest is for DynamoDB's own clocks, and for what it does after it was asked."""
+KEEP_SECONDS = 4.0
+"""Seconds of a call that keeps something: of one attempt, for it costs little when it fails."""
+
+READ_UNITS_PER_WRITE_UNIT = 5
+"""Price of a write unit: https://aws.amazon.com/dynamodb/pricing/on-demand/"""
+
+SAVED_PER_COST = 4
+"""An interval is kept when reading its entries once more would cost this many times what keeping it costs."""
+
+WRITE_UNIT_BYTES = 1024
+
+ROW_BYTES = 2 * WRITE_UNIT_BYTES
+FILLED = 0.9
+"""Days are kept together until they fill this part of a multiple of ROW_BYTES: a write unit that is begun is paid for,
+and numbers of many days together take less than those of each."""
+
+TRIED_AGAIN = 1.25
+"""An interval that is not worth being kept is tried again when it is by so much longer, not at each midnight."""
+
+ZONES_A_DAY = 4
+"""Zones in which sums of a user may begin to be kept within a day; in further ones they are added up each time, if
+there is time enough for that."""
+ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
+
+
+class SettledInterval(NamedTuple):
+    """A half-open interval [begin, end) of recording time, and the sums of what was recorded in it."""
+
+    begin: str
+    end: str
+    sums: Sums
+
+
+class OpenInterval:
+    """An interval that goes on, from `begin`: entries are being added up. last: the one before.
+
+    units: what reading them took. enough: how much of that may be worth being kept.
+    """
+
+    def __init__(self, begin: str, last: SettledInterval | None) -> None:
+        self.begin = begin
+        self.last = last
+        self.units = 0.0
+        self.enough = 0.0
+        self.sums = Sums()
+
+
+class SettledIntervals:
+    """The kept intervals of one user, with the days of one zone.
+
+    rules: what was kept by others does not count. check_time: called before each further page is read; what it raises
+    passes through.
+
+    settled: the instant before which nothing can be recorded any more, once `read` has begun.
+    """
+
+    def __init__(
+        self,
+        dynamodb: DynamoDB,
+        table: str,
+        rules: str,
+        user_id: int,
+        zone: str,
+        days: LocalDays,
+        check_time: Callable[[], None],
+    ) -> None:
+        self.dynamodb = dynamodb
+        self.table = table
+        self.rules = rules
+        self.user_id = user_id
+        self.zone = zone
+        self.days = days
+        self.check_time = check_time
+        self.settled = ""
+        self.is_zone_kept = False
+        self.unreadable: set[str] = set()  # begins of kept intervals that do not count, and are replaced
+        self.may_keep = True
+        self.surplus = 0.0  # read units that the intervals kept by this one save beyond what they have to
+
+    def read(self, first: str) -> Iterator[SettledInterval]:
+        """Read the intervals that are kept, from the first instant on, in their order; none overlaps another."""
+        last_end = ""
+        for begin, items in groupby(self._pages(first), _begin):
+            interval = self._read(begin, {_part(item): item for item in items})
+            if interval is None:
+                self.unreadable.add(begin)
+            elif interval.end > first and last_end <= begin:
+                yield interval
+                last_end = interval.end
+
+    def _pages(self, first: str) -> Iterator[Item]:
+        """Read the items of kept intervals, each page of 1 MB when it is needed."""
+        name = f"{self.zone}#"
+        before = self._query(name, f"{name}{_number(first)}~", ScanIndexForward=False, Limit=1)
+        self.settled = _settled(before) or first
+        begin = first
+        for item in before["Items"]:
+            self.is_zone_kept = True
+            if _end(item) > first:
+                begin = _begin(item)
+        query: dict[str, Any] = {}
+        while True:
+            page = self._query(f"{name}{_number(begin)}", f"{name}~", **query)
+            self.is_zone_kept |= bool(page["Items"])
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            self.check_time()
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _read(self, begin: str, items: dict[int, Item]) -> SettledInterval | None:
+        """Read an interval of parts kept together by our rules; None if one is missing, foreign or damaged."""
+        first = items.get(0, {})
+        if "end" not in first:
+            return None
+        sums = Sums()
+        for number in range(int(first["parts"]["N"]) if "parts" in first else 1):
+            part = items.get(number, {})
+            if part.get("rules") != {"S": self.rules} or part.get("end") != first["end"]:
+                return None
+            try:
+                codec.read(a2b_base64(part["sums"]["B"]), sums)
+            except (KeyError, codec.Damaged):
+                return None
+        return SettledInterval(begin, _end(first), sums)
+
+    def _query(self, first: str, last: str, **more: Any) -> Answer:
+        return self.dynamodb.call(
+            "Query",
+            {
+                "TableName": self.table,
+                "KeyConditionExpression": "user_id = :user AND stretch BETWEEN :first AND :last",
+                "ExpressionAttributeValues": {
+                    ":user": {"S": str(self.user_id)},
+                    ":first": {"S": first},
+                    ":last": {"S": last},
+                },
+                **more,
+            },
+        )
+
+    def close(self, current: OpenInterval, end: str, *, is_last: bool = False, is_late: bool = False) -> Sums | None:
+        """End an interval and keep it, if it is worth that; it is then begun anew. Returns the sums that were kept.
+
+        is_last: there are no more entries to wait for, so what earlier ones save beyond what they have to counts, too.
+        is_late: what was read is kept whatever it saves, or the next aggregation could get no farther.
+        """
+        saved = current.units + (max(self.surplus, 0) if is_last else 0)
+        least = SAVED_PER_COST * READ_UNITS_PER_WRITE_UNIT
+        may_go_on = not (is_last or is_late)
+        if not self.may_keep or not current.units:
+            return None
+        if (saved < least and not is_late) or (may_go_on and saved < current.enough):
+            return None
+        begin, sums = current.begin, current.sums
+        if current.last and current.last.end == begin and end <= self.days.of(current.last.begin).end:
+            begin, sums = current.last.begin, Sums()  # the same interval, longer
+            sums.add(current.last.sums)
+            sums.add(current.sums)
+        items = self._items(begin, end, sums)
+        sizes = [_item_bytes(item) for item in items]
+        filled = FILLED * _rounded_up(sum(sizes), ROW_BYTES)
+        if may_go_on and sum(sizes) < filled:
+            current.enough = current.units * filled / sum(sizes)
+            return None
+        write_units = sum(_rounded_up(size, WRITE_UNIT_BYTES) for size in sizes) // WRITE_UNIT_BYTES
+        cost = least * (write_units if self.is_zone_kept else write_units + 1)
+        if saved < cost and not is_late:
+            current.enough = current.units * TRIED_AGAIN
+            return None
+        if not self._put(items, is_late=is_late):
+            return None
+        self.surplus += current.units - cost
+        added = current.sums
+        current.last = SettledInterval(begin, end, sums)
+        current.begin, current.units, current.enough, current.sums = end, 0.0, 0.0, Sums()
+        return added
+
+    def _items(self, begin: str, end: str, sums: Sums) -> list[Item]:
+        parts = codec.write(sums)
+        common: Item = {"end": {"N": _number(end)}, "rules": {"S": self.rules}}
+        if len(parts) > 1:
+            common["parts"] = {"N": str(len(parts))}
+        key = f"{self.zone}#{_number(begin)}"
+        return [
+            {
+                "user_id": {"S": str(self.user_id)},
+                "stretch": {"S": f"{key}#{number}" if number else key},
+                **common,
+                "sums": {"B": b2a_base64(part, newline=False).decode()},
+            }
+            for number, part in enumerate(parts)
+        ]
+
+    def _put(self, items: list[Item], *, is_late: bool) -> bool:
+        """Keep an interval, and tell whether it is kept. What others keep at the same time is the same."""
+        try:
+            if not self.is_zone_kept and not self._begin_zone() and not is_late:
+                self.may_keep = False
+                return False
+            for item in items:
+                put: dict[str, Any] = {"TableName": self.table, "Item": item}
+                if _begin(item) not in self.unreadable:
+                    put |= {
+                        "ConditionExpression": "attribute_not_exists(stretch) OR #rules <> :rules OR #end <= :end",
+                        "ExpressionAttributeNames": {"#rules": "rules", "#end": "end"},
+                        "ExpressionAttributeValues": {":rules": item["rules"], ":end": item["end"]},
+                    }
+                self.dynamodb.call("PutItem", put, attempts=1, until=time.monotonic() + KEEP_SECONDS)
+        except ConditionFailed:
+            pass  # another reader kept one that begins there and is longer
+        except (Busy, Unavailable):
+            self.may_keep = False  # what cannot be kept is answered all the same
+        return self.may_keep
+
+    def _begin_zone(self) -> bool:
+        """Remember that sums are kept in one more zone, and tell whether they may be."""
+        now = instants.now()
+        update = {
+            "TableName": self.table,
+            "Key": {"user_id": {"S": str(self.user_id)}, "stretch": {"S": f"zones#{instants.text(now)[:10]}"}},
+            "UpdateExpression": "ADD zones :zones SET expires_at = :expires_at",
+            "ConditionExpression": "attribute_not_exists(zones) OR size(zones) < :most OR contains(zones, :zone)",
+            "ExpressionAttributeValues": {
+                ":zone": {"S": self.zone},
+                ":zones": {"SS": [self.zone]},
+                ":most": {"N": str(ZONES_A_DAY)},
+                ":expires_at": {"N": str(now // 1000 + ZONES_REMEMBERED_SECONDS)},
+            },
+        }
+        try:
+            self.dynamodb.call("UpdateItem", update, attempts=1, until=time.monotonic() + KEEP_SECONDS)
+        except ConditionFailed:
+            return False
+        self.is_zone_kept = True
+        return True
+
+
+def _number(instant: str) -> str:
+    """Write an instant as milliseconds since 1970, in as many digits from 2001 to 2286."""
+    return f"{instants.read(instant):013d}"
+
+
+def _begin(item: Item) -> str:
+    return instants.text(int(item["stretch"]["S"].split("#")[1]))
+
+
+def _end(item: Item) -> str:
+    return instants.text(int(item["end"]["N"])) if "end" in item else ""
+
+
+def _part(item: Item) -> int:
+    return int("".join(item["stretch"]["S"].split("#")[2:]) or 0)
+
+
+def _settled(answer: Answer) -> str | None:
+    """Find until when all is over, by the clock of the service that answered; None if it did not tell the time."""
+    try:
+        seconds = parsedate_to_datetime(answer.date).timestamp()
+    except ValueError:
+        return None
+    return instants.text(int(seconds - SETTLED_SECONDS) * 1000)
+
+
+def _rounded_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
+
+
+def _item_bytes(item: Item) -> int:
+    """Count the bytes of an item as DynamoDB does, about: a number takes less than its digits."""
+    return sum(
+        len(name) + (len(value) * 3 // 4 if kind == "B" else len(value))
+        for name, typed in item.items()
+        for kind, value in typed.items()
+    )
