@@ -52,8 +52,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         response = app.handler(proxy_event(method, asked.path, authorizer=session(42), query=query), None)
         return response["statusCode"], response["headers"], response["body"].encode()
 
-    monkeypatch.setattr(materialized, "LOOK_SECONDS", -1)
-    monkeypatch.setattr(materialized, "MORE_SECONDS", 100)
+    monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -1)
+    monkeypatch.setattr(materialized, "GRACE_SECONDS", 100)
     with template_tables(parse_yaml((ROOT / "template.yaml").read_text())):
         for day in range(DAYS):
             body = {"outcomeType": "deal_closed", "title": "Closed", "valueUsd": Decimal("0.1")}

@@ -169,28 +169,9 @@ class IdempotentWriter:
                 # Why an earlier attempt failed says more than that there was no time for another.
                 stored = dict.fromkeys((draft.key for draft in group), failure) | stored
             except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
-                if _is_maybe_done(failure):
+                if isinstance(failure, CallFailed) and failure.maybe_done:
                     uncertain |= {draft.key for draft in group}
-                # One outcome cancels the transaction of all: those that did not go again without those that did.
-                unaffected, conflicting = [], []
-                reasons = _cancellation_reasons(failure, len(group))
-                hot = {draft.row.user_id for draft, (codes, _) in zip(group, reasons, strict=True) if codes & THROTTLED}
-                for draft, (codes, row) in zip(group, reasons, strict=True):
-                    if row is not None:
-                        stored[draft.key] = row
-                    elif codes & _FINAL:
-                        stored[draft.key] = failure
-                    elif draft.row.user_id in hot:
-                        # A partition stays hot for longer than a request can wait: it is tried once more.
-                        stored[draft.key] = Busy()
-                        if draft.key not in throttled:
-                            throttled.add(draft.key)
-                            conflicting.append(draft)
-                    elif codes:
-                        stored[draft.key] = Contended() if "TransactionConflict" in codes else failure
-                        conflicting.append(draft)
-                    else:
-                        unaffected.append(draft)
+                unaffected, conflicting = _sort_failed(group, failure, stored, throttled)
                 if unaffected:
                     work.append(unaffected)
                 if conflicting and deadline.wait():
@@ -349,11 +330,6 @@ def _oldest(drafts: "Iterable[_Draft]") -> int:
     return min(ulid.milliseconds(draft.row.id) for draft in drafts)
 
 
-def _is_maybe_done(failure: Exception) -> bool:
-    """Check whether an attempt may have taken effect, although the call failed."""
-    return isinstance(failure, CallFailed) and failure.maybe_done
-
-
 def _doubtful(stored: "dict[str, Row | Exception]", uncertain: set[str]) -> dict[str, Exception]:
     """Find refusals, which say that nothing was stored, where an attempt may have stored something."""
     return {
@@ -361,6 +337,33 @@ def _doubtful(stored: "dict[str, Row | Exception]", uncertain: set[str]) -> dict
         for key, result in stored.items()
         if isinstance(result, Refused | Mistimed) and key in uncertain
     }
+
+
+def _sort_failed(
+    group: "Sequence[_Draft]", failure: Exception, stored: "dict[str, Row | Exception]", throttled: set[str]
+) -> "tuple[list[_Draft], list[_Draft]]":
+    """Note what became of a transaction that failed. Returns what to try again at once, and what after a pause."""
+    # One outcome cancels the transaction of all: those that did not go again without those that did.
+    unaffected, conflicting = [], []
+    reasons = _cancellation_reasons(failure, len(group))
+    hot = {draft.row.user_id for draft, (codes, _) in zip(group, reasons, strict=True) if codes & THROTTLED}
+    for draft, (codes, row) in zip(group, reasons, strict=True):
+        if row is not None:
+            stored[draft.key] = row
+        elif codes & _FINAL:
+            stored[draft.key] = failure
+        elif draft.row.user_id in hot:
+            # A partition stays hot for longer than a request can wait: it is tried once more.
+            stored[draft.key] = Busy()
+            if draft.key not in throttled:
+                throttled.add(draft.key)
+                conflicting.append(draft)
+        elif codes:
+            stored[draft.key] = Contended() if "TransactionConflict" in codes else failure
+            conflicting.append(draft)
+        else:
+            unaffected.append(draft)
+    return unaffected, conflicting
 
 
 def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str], Row | None]]":
