@@ -108,13 +108,13 @@ def _tell(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[st
 
 def _still_there(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[Record]":
     """Leave out records of outcomes that were erased, and of agent keys of users who were."""
-    from outcomes.aws.backoff import Deadline, read_items
+    from outcomes.aws.backoff import Backoff, read_items
 
     places = [_place(keys_table, bus.table, record) for record in records]
     there: set[str] = set()
     for table in (bus.table, keys_table):
         wanted = {repr(key): key for at, key in filter(None, places) if at == table}
-        found: list[Any] = read_items(bus.dynamodb, table, list(wanted.values()), Deadline())
+        found: list[Any] = read_items(bus.dynamodb, table, list(wanted.values()), Backoff())
         there |= {text for text, key in wanted.items() if any(key.items() <= item.items() for item in found)}
     return [record for record, place in zip(records, places, strict=True) if place is None or repr(place[1]) in there]
 

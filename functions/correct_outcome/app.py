@@ -24,6 +24,6 @@ def handler(event: Event, caller: Caller) -> Response:
     correction = Correction.parse(json_body(event), caller, recorded_at, key)
     corrected = corrections.correct(id_, correction, caller, key)
     outcome = corrected.shown(caller)
-    told = corrected.standing if outcome is None else f'"outcome":{outcome}'
+    after = corrected.status_json if outcome is None else f'"outcome":{outcome}'
     headers = ignored_header(correction.ignored) | ({"Idempotent-Replayed": "true"} if corrected.replayed else {})
-    return ok(f'{{"ok":true,"id":"{corrected.id}",{told}}}', headers)
+    return ok(f'{{"ok":true,"id":"{corrected.id}",{after}}}', headers)

@@ -73,7 +73,7 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
     correction = Correction.parse(body, caller, recorded_at, key)
     corrected = corrections.correct(id_, correction, caller, key)
     about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
-    return f'{about[:-1]},{corrected.standing},"outcome":{corrected.shown(caller) or "null"}}}'
+    return f'{about[:-1]},{corrected.status_json},"outcome":{corrected.shown(caller) or "null"}}}'
 
 
 def _list(caller: Caller, sent: dict[str, list[str]]) -> str:

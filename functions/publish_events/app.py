@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from outcomes.edge.observability import count_told, logger
+from outcomes.edge.observability import count_published, logger
 from outcomes.events.bus import Bus
 from outcomes.events.dead_letters import keep
 
@@ -18,12 +18,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     Whatever is raised: the whole batch is to be given again.
     """
-    told = bus.publish(event["Records"])
-    count_told(told.types)
-    for record, why in told.unknown:
+    published = bus.publish(event["Records"])
+    count_published(published.types)
+    for record, why in published.unknown:
         keep(KEPT_EVENTS_BUCKET, record)
         logger().error("Kept an event that cannot be told", extra={"record": record["eventID"], "cause": why})
-    if told.first_left is None:
+    if published.first_left is None:
         return {"batchItemFailures": []}
-    logger().warning("The bus does not take events for now", extra={"cause": str(told.why)})
-    return {"batchItemFailures": [{"itemIdentifier": told.first_left["dynamodb"]["SequenceNumber"]}]}
+    logger().warning("The bus does not take events for now", extra={"cause": str(published.why)})
+    return {"batchItemFailures": [{"itemIdentifier": published.first_left["dynamodb"]["SequenceNumber"]}]}

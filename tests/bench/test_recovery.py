@@ -35,7 +35,7 @@ def test_all_is_recorded_soon_after_a_table_was_busy() -> None:
 
 
 def test_clients_that_try_again_at_once_miss_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    def at_once(_deadline: Any, *_why: Any, **_how: Any) -> Generator[Any, Any, bool]:
+    def at_once(_backoff: Any, *_why: Any, **_how: Any) -> Generator[Any, Any, bool]:
         yield _steps.Wait(0)
         return True
 

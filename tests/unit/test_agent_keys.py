@@ -420,7 +420,7 @@ class TestTrouble:
     def test_a_creation_that_may_have_happened_can_be_seen_and_revoked(self, keys: AgentKeys) -> None:
         with faulty(keys.dynamodb, "TransactWriteItems", lost, unreachable), pytest.raises(CallFailed) as failed:
             keys.create(WANTED, "session")
-        assert failed.value.maybe_done
+        assert failed.value.maybe_applied
         [id_] = ids(keys)
         keys.revoke(42, id_)
         assert ids(keys) == []
@@ -476,7 +476,7 @@ class TestTrouble:
             pytest.raises(ServiceError, match="TransactionCanceledException") as failed,
         ):
             keys.revoke(42, key.id)
-        assert failed.value.maybe_done
+        assert failed.value.maybe_applied
 
     @pytest.mark.parametrize(
         "then", [[], [error(THROTTLED)]], ids=["to the end", "and then with a table that takes no more"]

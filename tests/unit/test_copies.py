@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from outcomes.aws.backoff import Deadline
+from outcomes.aws.backoff import Backoff
 from outcomes.aws.caller import jitter
 from outcomes.ledger import ulid
 
@@ -13,9 +13,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """List the seconds that an environment would wait between attempts."""
     slept: list[float] = []
     monkeypatch.setattr("outcomes.aws.backoff.time.sleep", slept.append)
-    deadline = Deadline()
+    backoff = Backoff()
     for _ in range(5):
-        deadline.wait()
+        backoff.wait()
     return slept
 
 

@@ -876,7 +876,7 @@ class TestRaces:
             deadline.at = -1.0
             return True
 
-        monkeypatch.setattr("outcomes.aws.backoff.Deadline.wait", wait_too_long)
+        monkeypatch.setattr("outcomes.aws.backoff.Backoff.wait", wait_too_long)
         with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", *faults):
             assert correct(given(), KEY, BODIES["amend"])[0] == status
 

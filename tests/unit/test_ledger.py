@@ -350,7 +350,7 @@ def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: IdempotentWrite
 def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time(
     ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.aws.backoff.Deadline.wait", lambda deadline: setattr(deadline, "at", -1))
+    monkeypatch.setattr("outcomes.aws.backoff.Backoff.wait", lambda backoff: setattr(backoff, "at", -1))
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1)):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
@@ -508,7 +508,7 @@ def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
         deadline.at = -1
         return True
 
-    monkeypatch.setattr("outcomes.aws.backoff.Deadline.wait", wait_too_long)
+    monkeypatch.setattr("outcomes.aws.backoff.Backoff.wait", wait_too_long)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
         ledger.record(Entry(outcome(), KEY, "key"))
 

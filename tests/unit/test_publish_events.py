@@ -79,7 +79,7 @@ def bus(tables: dict[str, str]) -> Iterator[Bus]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be tried twice within an invocation."""
-    monkeypatch.setattr(backoff.Deadline, "wait", lambda _self: False)
+    monkeypatch.setattr(backoff.Backoff, "wait", lambda _self: False)
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
 """A module of the product is about one subject, and short enough to be read at once."""
 
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MOST = 400
-GENERATED = {"clients/python/src/outcomes_client/_async_client.py"}
+PRODUCT = ("clients/python/src", "functions", "layers", "ops")
 
 
-def test_no_module_of_the_product_is_too_long() -> None:
-    modules = [
-        each
-        for folder in ("clients/python/src", "functions", "layers", "ops")
-        for each in (ROOT / folder).rglob("*.py")
-    ]
-    lengths = {str(each.relative_to(ROOT)): len(each.read_text().splitlines()) for each in modules}
-    assert modules
-    assert {name for name, lines in lengths.items() if lines > MOST} - GENERATED == set()
+def test_no_module_of_the_product_is_longer_than_400_lines() -> None:
+    modules = chain.from_iterable((ROOT / folder).rglob("*.py") for folder in PRODUCT)
+    lines = {str(module.relative_to(ROOT)): len(module.read_text().splitlines()) for module in modules}
+    assert len(lines) > 100
+    assert {name: count for name, count in lines.items() if count > 400} == {}

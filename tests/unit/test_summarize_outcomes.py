@@ -21,7 +21,7 @@ from outcomes.contract.local_days import LocalDays
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
-from outcomes.contract.status import Fact
+from outcomes.contract.status import CountedFields
 from outcomes.contract.sums import Cell, Sum, Sums
 from outcomes.errors import BadRequest
 from outcomes.totals.summary import Summary
@@ -497,11 +497,11 @@ class TestThePeriod:
         assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid from"}')
 
 
-def fact_of(at: str, value: str | None = None, agent: int | None = None, type_: str = "deal_closed") -> Fact:
-    return Fact(at, type_, agent, None if value is None else Decimal(value))
+def fact_of(at: str, value: str | None = None, agent: int | None = None, type_: str = "deal_closed") -> CountedFields:
+    return CountedFields(at, type_, agent, None if value is None else Decimal(value))
 
 
-def summary_of(facts: list[Fact], period: Period) -> str:
+def summary_of(facts: list[CountedFields], period: Period) -> str:
     """Summarize what stands as it was recorded."""
     days, sums = LocalDays(period.zone), Sums()
     for fact in facts:
@@ -640,7 +640,7 @@ def test_any_summary_is_what_adding_up_one_by_one_gives(
 ) -> None:
     drafts = [draft._replace(offset=draft.offset % length) for draft in drafts]
     period = Period.from_query(instants.text(start), instants.text(start + length), zone, now=NOW)
-    outcomes = [Fact(instants.text(start + draft.offset), *draft[1:]) for draft in drafts]
+    outcomes = [CountedFields(instants.text(start + draft.offset), *draft[1:]) for draft in drafts]
 
     response = json_text.read(summary_of(outcomes, period))
 

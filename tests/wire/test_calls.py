@@ -100,7 +100,7 @@ class TestThrottling:
     ) -> None:
         with pytest.raises(Unavailable) as raised:
             call(dynamodb, network, uncertain, *[THROTTLE] * 3)
-        assert raised.value.maybe_done
+        assert raised.value.maybe_applied
         assert network.met == 2
 
     @pytest.mark.parametrize("operation", sorted(wire.READS))
@@ -134,24 +134,24 @@ PERHAPS: list[list[Trouble]] = [
 
 
 @pytest.mark.parametrize(
-    ("troubles", "maybe_done"), [*((met, False) for met in NO_EFFECT), *((met, True) for met in PERHAPS)], ids=str
+    ("troubles", "maybe_applied"), [*((met, False) for met in NO_EFFECT), *((met, True) for met in PERHAPS)], ids=str
 )
 def test_a_failure_says_whether_something_may_have_been_done(
-    dynamodb: DynamoDB, network: Network, troubles: list[Trouble], maybe_done: bool
+    dynamodb: DynamoDB, network: Network, troubles: list[Trouble], maybe_applied: bool
 ) -> None:
     with pytest.raises(CallFailed) as raised:
         call(dynamodb, network, *troubles)
-    assert raised.value.maybe_done is maybe_done
+    assert raised.value.maybe_applied is maybe_applied
 
 
 @pytest.mark.parametrize(
-    ("troubles", "maybe_done"),
+    ("troubles", "maybe_applied"),
     [([], False), ([REFUSED], False), ([THROTTLE], False), ([RESET], True), ([BROKEN], True)],
 )
 def test_a_success_says_whether_it_may_be_the_second(
-    dynamodb: DynamoDB, network: Network, troubles: list[Trouble], maybe_done: bool
+    dynamodb: DynamoDB, network: Network, troubles: list[Trouble], maybe_applied: bool
 ) -> None:
-    assert call(dynamodb, network, *troubles).maybe_done is maybe_done
+    assert call(dynamodb, network, *troubles).maybe_applied is maybe_applied
 
 
 def test_a_condition_that_failed_shows_the_item_that_was_there(dynamodb: DynamoDB, network: Network) -> None:
@@ -271,7 +271,7 @@ class TestTime:
         with pytest.raises(Unavailable) as raised:
             dynamodb.call("PutItem", {"TableName": "t" * 10_000})
         assert network.now <= LIMITS.total
-        assert raised.value.maybe_done
+        assert raised.value.maybe_applied
 
     def test_between_attempts_grows_and_is_up_to_chance(
         self, network: Network, monkeypatch: pytest.MonkeyPatch
@@ -372,11 +372,11 @@ class TestClock:
         self, client: DynamoDB, network: Network, date: str
     ) -> None:
         refused = error("InvalidSignatureException", headers={"Date": date})
-        for before, maybe_done in (([], False), ([REFUSED], False), ([SILENT], True)):
+        for before, maybe_applied in (([], False), ([REFUSED], False), ([SILENT], True)):
             instants._correction = 0
             met = network.met
             network.meet(*before, refused)
-            with pytest.raises(Unavailable if maybe_done else Mistimed, match="what it writes says"):
+            with pytest.raises(Unavailable if maybe_applied else Mistimed, match="what it writes says"):
                 client.call("PutItem", {"TableName": "t"}, recorded_at=instants.now())
             assert network.met == met + len(before) + 1
 

@@ -154,5 +154,5 @@ class TestCredentials:
         monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
         with our_client(network) as client, pytest.raises(Unavailable, match="PutItem: no credentials") as raised:
             client.call("PutItem", {})
-        assert not raised.value.maybe_done
+        assert not raised.value.maybe_applied
         assert network.received == []

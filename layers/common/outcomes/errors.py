@@ -130,7 +130,7 @@ class Busy(Refused):
 
 
 class StillAddingUp(Refused):
-    """More has to be added up than there was time for. What was added up is kept: the next look goes on there."""
+    """More has to be added up than there was time for. What was added up is kept: the next call goes on there."""
 
     error = "Still adding up"
 

@@ -163,10 +163,10 @@ def list_(
     if json:
         print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
-    standing = ("Happened", "Status") if ledger or status else ()
-    table = grid(*whole("Id"), *folded("When", *standing, "Type"), *whole("Agent"), *numbers("Value"), *folded("Title"))
+    extra = ("Happened", "Status") if ledger or status else ()
+    table = grid(*whole("Id"), *folded("When", *extra, "Type"), *whole("Agent"), *numbers("Value"), *folded("Title"))
     for one in page.outcomes:
-        stands = (local(one.occurred_at), printable(one.status or "")) if standing else ()
+        stands = (local(one.occurred_at), printable(one.status or "")) if extra else ()
         agent_text = "" if one.agent_id is None else str(one.agent_id)
         about = printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title)
         table.add_row(printable(one.id), local(one.created_at), *stands, *about)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # How a request spells what a list, an export or a Python call spells otherwise.
 _SENT_AS = {**SENT_AS, "createdAt": "created_at"}
-_STANDING = ("status", "recorded_by", "version")
+_LEDGER_FIELDS = ("status", "recorded_by", "version")
 # By their types, as a cell is text whatever it means.
 _TYPES = {each.name: str(each.type) for each in fields(NewOutcome) if each.name != "idempotency_key"}
 _JSON = [name for name, type_ in _TYPES.items() if type_.startswith(("int", "Decimal", "Mapping"))]
@@ -184,7 +184,7 @@ def _body(said: dict[str, Any]) -> dict[str, Any]:
     if body.get("idempotencyKey") is None:
         body.pop("idempotencyKey", None)
     if "created_at" in body:
-        for name in _STANDING:
+        for name in _LEDGER_FIELDS:
             body.pop(name, None)
         if body.get("occurredAt") in (None, body["created_at"]):
             body.pop("occurredAt", None)

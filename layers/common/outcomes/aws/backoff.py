@@ -1,4 +1,4 @@
-"""Calls that are made again within one request: for how long, after which pauses, and what each left undone."""
+"""Backoff with full jitter between calls that are made again within one request, and batches read so."""
 
 import time
 
@@ -9,7 +9,7 @@ from outcomes.errors import Busy
 RETRY_SECONDS = 6.0
 """No call begins later than this after the first; with the 12 s of a call, that is below the functions' timeout."""
 
-RACES = {"ConditionalCheckFailed", "TransactionConflict"}
+CONFLICTS = {"ConditionalCheckFailed", "TransactionConflict"}
 THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
 """Codes of canceled transactions: somebody else was there first, or at the same moment; or a partition was too hot.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
@@ -19,8 +19,8 @@ KEYS_PER_CALL = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 
 
-class Deadline:
-    """The end of trying, and the waits between attempts: twice as long each time, with full jitter."""
+class Backoff:
+    """Exponential backoff with full jitter: the waits between attempts, and when there is no time for another."""
 
     def __init__(self) -> None:
         self.at = time.monotonic() + RETRY_SECONDS
@@ -38,14 +38,14 @@ class Deadline:
         return time.monotonic() < self.at
 
 
-def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], deadline: Deadline) -> list[Item]:
+def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff) -> list[Item]:
     """Read items by their keys, 100 a call, consistently, in any order; those that are not there are left out.
 
     Raises Busy when DynamoDB reads none of them, TimeoutError when it keeps leaving some for another call.
     """
     found: list[Item] = []
     while keys:
-        deadline.check()
+        backoff.check()
         now, later = keys[:KEYS_PER_CALL], keys[KEYS_PER_CALL:]
         request = {"RequestItems": {table: {"Keys": now, "ConsistentRead": True}}}
         answer = dynamodb.call("BatchGetItem", request)
@@ -55,5 +55,5 @@ def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], deadline: Deadl
             raise Busy
         keys = left + later
         if left:
-            deadline.wait()
+            backoff.wait()
     return found

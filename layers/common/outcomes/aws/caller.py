@@ -27,7 +27,7 @@ class Answer(dict[str, Any]):
     maybe_done: an earlier attempt may have taken effect, too. date: when, by the service's clock, as HTTP has it.
     """
 
-    maybe_done = False
+    maybe_applied = False
     date = ""
 
 
@@ -128,7 +128,7 @@ class _Failure(NamedTuple):
     """An attempt that another might mend. pause: seconds that the service asked for."""
 
     cause: Exception
-    maybe_done: bool
+    maybe_applied: bool
     throttled: bool = False
     pause: float = 0
 
@@ -189,34 +189,34 @@ class Service:
             credentials = signature.credentials()
         except Exception as failure:
             raise Unavailable(f"{operation}: no credentials: {failure}") from failure
-        attempt, cost, maybe_done = 0, 0, False
+        attempt, cost, maybe_applied = 0, 0, False
         while True:
             attempt += 1
             signed_at = instants.now() / 1000
             if recorded_at is not None and abs(signed_at - recorded_at / 1000) > MAX_AGE:
                 says = f"{operation}: what it writes says {recorded_at}, and it is {signed_at:.0f} s"
-                if not maybe_done:
+                if not maybe_applied:
                     raise Mistimed(says)
                 unavailable = Unavailable(says)
-                unavailable.maybe_done = True
+                unavailable.maybe_applied = True
                 raise unavailable
             result = self._attempt(operation, body, credentials, signed_at, until)
             if isinstance(result, Answer):
                 self._quota = min(QUOTA, self._quota + (cost or REFILL))
-                result.maybe_done = maybe_done
+                result.maybe_applied = maybe_applied
                 return result
             if isinstance(result, ServiceError):
-                result.maybe_done = maybe_done
+                result.maybe_applied = maybe_applied
                 raise result
-            maybe_done = maybe_done or (result.maybe_done and operation not in READS)
+            maybe_applied = maybe_applied or (result.maybe_applied and operation not in READS)
             possible = min(allowed, THROTTLED_ATTEMPTS) if result.throttled else allowed
             pause = self._pause(attempt, result)
             cost = COST_OF_TIMEOUT if _is_timeout(result.cause) else COST
             if attempt >= possible or cost > self._quota or self._clock() + pause >= until:
-                if result.throttled and not maybe_done:
+                if result.throttled and not maybe_applied:
                     raise Busy from result.cause
                 unavailable = Unavailable(f"{operation}: attempt {attempt} failed: {result.cause}")
-                unavailable.maybe_done = maybe_done
+                unavailable.maybe_applied = maybe_applied
                 raise unavailable from result.cause
             self._quota -= cost
             self._sleep(pause)
@@ -227,13 +227,13 @@ class Service:
         try:
             reply = self.connection.post(self._headers(operation, body, credentials, signed_at), body, until)
         except NotSent as failure:
-            return _Failure(failure, maybe_done=False)
+            return _Failure(failure, maybe_applied=False)
         except (OSError, HTTPException) as failure:
-            return _Failure(failure, maybe_done=True)
+            return _Failure(failure, maybe_applied=True)
         said = _json_object(reply.body)
         checksum = str(crc32(reply.body))
         if reply.headers.get("x-amz-crc32", checksum) != checksum or (reply.status < 300 and said is None):
-            return _Failure(CallFailed(f"a damaged answer of status {reply.status}"), maybe_done=True)
+            return _Failure(CallFailed(f"a damaged answer of status {reply.status}"), maybe_applied=True)
         if reply.status < 300:
             answer = Answer(said or {})
             answer.date = reply.headers.get("date", "")
@@ -241,11 +241,11 @@ class Service:
         code = _error_code(reply.status, said or {})
         error = ERRORS.get(code, ServiceError)(operation, code, reply, said or {})
         if code in THROTTLED:
-            return _Failure(error, maybe_done=False, throttled=True)
+            return _Failure(error, maybe_applied=False, throttled=True)
         if code in PASSING or reply.status in PASSING_STATUS:
-            return _Failure(error, maybe_done=True, pause=_asked_pause(reply))
+            return _Failure(error, maybe_applied=True, pause=_asked_pause(reply))
         if code in SKEWED and self._is_skewed(reply):
-            return _Failure(error, maybe_done=False)
+            return _Failure(error, maybe_applied=False)
         return error
 
     def _headers(

@@ -18,7 +18,7 @@ from outcomes.aws.connection import Reply
 class CallFailed(Exception):
     """A call had no success. maybe_done: an attempt may have taken effect all the same; if not, none has."""
 
-    maybe_done = False
+    maybe_applied = False
 
 
 class ServiceError(CallFailed):

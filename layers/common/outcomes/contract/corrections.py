@@ -11,14 +11,7 @@ from outcomes.contract.bodies import Body, ignored_fields, read_or_refuse
 from outcomes.contract.caller import Caller
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
-from outcomes.contract.status import (
-    CONFIRMED,
-    COUNTS_IN,
-    DISPUTED,
-    RECORDED,
-    VOID,
-    Fact,
-)
+from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_STATUS, VOID, CountedFields
 from outcomes.contract.sums import Delta
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
 
@@ -34,19 +27,19 @@ class CorrectionType(StrEnum):
     UPHOLD = "uphold"
 
 
-class Move(NamedTuple):
-    """From where to where a correction moves an outcome."""
+class Transition(NamedTuple):
+    """The statuses from which a correction is possible, and the one after it."""
 
     origins: frozenset[str]
     to: str
 
 
-MOVES = {
-    CorrectionType.AMEND: Move(frozenset({RECORDED, CONFIRMED, DISPUTED}), RECORDED),
-    CorrectionType.VOID: Move(frozenset({RECORDED, CONFIRMED, DISPUTED}), VOID),
-    CorrectionType.CONFIRM: Move(frozenset({RECORDED, DISPUTED}), CONFIRMED),
-    CorrectionType.DISPUTE: Move(frozenset({RECORDED, CONFIRMED}), DISPUTED),
-    CorrectionType.UPHOLD: Move(frozenset({DISPUTED}), RECORDED),
+TRANSITIONS = {
+    CorrectionType.AMEND: Transition(frozenset({RECORDED, CONFIRMED, DISPUTED}), RECORDED),
+    CorrectionType.VOID: Transition(frozenset({RECORDED, CONFIRMED, DISPUTED}), VOID),
+    CorrectionType.CONFIRM: Transition(frozenset({RECORDED, DISPUTED}), CONFIRMED),
+    CorrectionType.DISPUTE: Transition(frozenset({RECORDED, CONFIRMED}), DISPUTED),
+    CorrectionType.UPHOLD: Transition(frozenset({DISPUTED}), RECORDED),
 }
 
 _ANY = frozenset({"key", "session", None})
@@ -80,7 +73,7 @@ class Recorded(NamedTuple):
     """
 
     recorded_by: str | None
-    fact: Fact
+    fields: CountedFields
     version: int
 
 
@@ -139,7 +132,7 @@ class Correction(NamedTuple):
             body = body | {"userId": Decimal(caller.agent_key.user_id)}
         head, faults = _given(HEAD, body, as_before)
         type_ = body.get("type")
-        if type_ in [*MOVES] and type_ != CorrectionType.CONFIRM and body.get("reason") is None:
+        if type_ in [*TRANSITIONS] and type_ != CorrectionType.CONFIRM and body.get("reason") is None:
             faults.append(Fault(field="reason", message=REASON.words))
             faults.sort(key=lambda fault: [*HEAD.rules].index(fault["field"]))
         changes: dict[str, Any] = {}
@@ -163,23 +156,23 @@ class Correction(NamedTuple):
         if key := caller.agent_key:
             key.check({"user_id": self.user_id})
             try:
-                key.check(recorded.fact._asdict())
+                key.check(recorded.fields._asdict())
             except Forbidden:
                 if caller.may_read:
                     raise
                 raise Forbidden from None  # which bound it breaks would tell of what is there
             key.check(self.changes, within="changes.")
 
-    def move(self, caller: Caller, recorded: Recorded, corrected_by: "Mapping[str, int]") -> str:
-        """Find where the correction moves an outcome.
+    def next_status(self, caller: Caller, recorded: Recorded, corrected_by: "Mapping[str, int]") -> str:
+        """Find the status that the correction gives an outcome.
 
         corrected_by: to each kind of caller, how often it has corrected it.
 
         Raises NotPossible when it cannot from there, or was corrected too often.
         """
-        move = MOVES[self.type]
-        status = recorded.fact.status
-        if status not in move.origins:
+        transition = TRANSITIONS[self.type]
+        status = recorded.fields.status
+        if status not in transition.origins:
             message = f"cannot {self.type} an outcome that is {status}"
             raise NotPossible(details=[Fault(field="type", message=message)])
         kind = caller.kind
@@ -188,7 +181,7 @@ class Correction(NamedTuple):
         # The word of its owner stands until the owner or the platform has seen what the agent made of it.
         if self.type == CorrectionType.AMEND and status == DISPUTED and caller.agent_key:
             return DISPUTED
-        return move.to
+        return transition.to
 
     def refuse_unchanged(self, caller: Caller) -> None:
         """Raise BadRequest for an amend that changes nothing, unless that tells an agent's key what it may not read."""
@@ -209,12 +202,12 @@ class Correction(NamedTuple):
         return digests
 
 
-def deltas(before: Fact, after: Fact) -> list[Delta]:
+def deltas(before: CountedFields, after: CountedFields) -> list[Delta]:
     """List how a correction changes what counts, such that any sum is the sum of what was recorded and of effects.
 
     What goes and what comes are two effects, for the difference of two values may have more digits than can be kept.
     """
-    gone, come = COUNTS_IN[before.status], COUNTS_IN[after.status]
+    gone, come = TALLIES_BY_STATUS[before.status], TALLIES_BY_STATUS[after.status]
     unchanged = set(gone) & set(come) if before[:-1] == after[:-1] else set()
     return [
         *[_delta(tally, before, -1) for tally in gone if tally not in unchanged],
@@ -222,9 +215,9 @@ def deltas(before: Fact, after: Fact) -> list[Delta]:
     ]
 
 
-def _delta(tally: str, fact: Fact, sign: int) -> Delta:
-    value = fact.value_usd.copy_negate() if fact.value_usd and sign < 0 else fact.value_usd
-    return Delta(tally, fact.occurred_at, fact.outcome_type, fact.agent_id, sign, value)
+def _delta(tally: str, fields: CountedFields, sign: int) -> Delta:
+    value = fields.value_usd.copy_negate() if fields.value_usd and sign < 0 else fields.value_usd
+    return Delta(tally, fields.occurred_at, fields.outcome_type, fields.agent_id, sign, value)
 
 
 def _given(

@@ -1,4 +1,4 @@
-"""The standing of an outcome, as it was recorded or where its last correction moved it, and what of it counts."""
+"""The status of an outcome, as it was recorded or after its last correction, and the sums that it counts in."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -7,17 +7,17 @@ if TYPE_CHECKING:
 
 RECORDED, CONFIRMED, DISPUTED, VOID = STATUSES = ("recorded", "confirmed", "disputed", "void")
 
-COUNTS_IN = {
+TALLIES_BY_STATUS = {
     RECORDED: ("standing",),
     CONFIRMED: ("standing", "confirmed"),
     DISPUTED: ("disputed",),
     VOID: ("voided",),
 }
-"""The sums that an outcome counts in, by where it stands."""
+"""The sums that an outcome of a status counts in."""
 
 
-class Fact(NamedTuple):
-    """The part of an outcome that is added up. occurred_at: as `instants.text` has it. status: one of STATUSES."""
+class CountedFields(NamedTuple):
+    """The fields that sums are made of. occurred_at: as `instants.text` has it. status: one of STATUSES."""
 
     occurred_at: str
     outcome_type: str

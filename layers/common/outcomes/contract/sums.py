@@ -1,6 +1,6 @@
 """Sums of outcomes: how many, and their exact value, by local day of occurrence, type and agent.
 
-They are of four tallies (see `standing`): what stands, and what of it is confirmed; what is disputed; what is voided.
+They are of four tallies (see `status`): what stands, and what of it is confirmed; what is disputed; what is voided.
 """
 
 from decimal import Context, Decimal, Inexact

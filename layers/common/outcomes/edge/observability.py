@@ -71,7 +71,7 @@ def count_webhook(result: str) -> None:
     _write("result", result, {"WebhookAttempts": ("Count", [1.0])}, otherwise="Attempted, but not counted")
 
 
-def count_told(types: Iterable[str]) -> None:
+def count_published(types: Iterable[str]) -> None:
     """Write EventsTold, by type of event."""
     for type_, times in Counter(types).items():
         _write("type", type_, {"EventsTold": ("Count", [float(times)])}, otherwise="Told, but not counted")

@@ -1,9 +1,9 @@
-"""An EventBridge bus that hears, in their order, of the events that records of a stream tell of."""
+"""Publishes the events of stream records to an EventBridge bus, in order."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from outcomes.aws.backoff import Deadline, read_items
+from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.caller import Limits
 from outcomes.aws.errors import CallFailed, ServiceError
 from outcomes.aws.services import DynamoDB, EventBridge, Item
@@ -23,10 +23,10 @@ NEVER_TAKEN = {"InvalidArgument", "MalformedDetail", INVALID}
 
 
 class PublishResult(NamedTuple):
-    """Records, as far as they were told.
+    """What was published of some records.
 
-    types: of the events that the bus took. unknown: records that tell nothing that can be understood or taken, and why.
-    first_left: the first record that is still to be told, None when there is none; why: what it is for.
+    types: of the events that the bus took. unknown: records that cannot be understood or are never taken, and why.
+    first_left: the first record that is still to be published, None when there is none; why: what it is for.
     """
 
     types: list[str]
@@ -52,12 +52,12 @@ class Bus:
         self.eventbridge = EventBridge(LIMITS)
 
     def publish(self, records: list[Record]) -> PublishResult:
-        """Tell what at most 100 records say, up to the first that the bus does not take for now.
+        """Publish the events of at most 100 records, up to the first that the bus does not take for now.
 
-        Raises what `read_items` does, before anything was told.
+        Raises what `read_items` does, before anything was published.
         """
-        deadline = Deadline()
-        pending, unknown = self._read(records, deadline)
+        backoff = Backoff()
+        pending, unknown = self._read(records, backoff)
         types: list[str] = []
         for call in self._calls(pending):
             left: list[_Pending] = call
@@ -65,10 +65,10 @@ class Bus:
             is_over = False
             while left and not is_over:
                 try:
-                    deadline.check()
+                    backoff.check()
                     left, refused, why = self._put(left)
                     unknown += refused
-                    is_over = bool(left) and not deadline.wait()
+                    is_over = bool(left) and not backoff.wait()
                 except (Busy, CallFailed, TimeoutError) as failure:
                     why, is_over = failure, True
             not_taken = {id(each.record) for each in left} | {id(record) for record, _ in unknown}
@@ -77,18 +77,18 @@ class Bus:
                 return PublishResult(types, unknown, left[0].record, why)
         return PublishResult(types, unknown)
 
-    def _read(self, records: list[Record], deadline: Deadline) -> tuple[list[_Pending], list[tuple[Record, str]]]:
-        """Read the events of records, and set aside what is damaged: that must not keep others from being told."""
+    def _read(self, records: list[Record], backoff: Backoff) -> tuple[list[_Pending], list[tuple[Record, str]]]:
+        """Read the events of records, and set aside what is damaged: that must not keep others from being published."""
         keys, unknown = _each(records, entry_key_of)
         wanted = [key for _, key in keys if key]
-        entries = {_id_of(item): item for item in read_items(self.dynamodb, self.table, wanted, deadline)}
+        entries = {_id_of(item): item for item in read_items(self.dynamodb, self.table, wanted, backoff)}
 
         def pending(record: Record) -> _Pending | None:
             event = event_of(record, entries)
             return self._pending(record, event) if event else None
 
-        told, more = _each([record for record, _ in keys], pending)
-        return [each for _, each in told if each], unknown + more
+        events, more = _each([record for record, _ in keys], pending)
+        return [each for _, each in events if each], unknown + more
 
     def _pending(self, record: Record, event: Event) -> _Pending:
         return _Pending(record, event, entry(event, self.source, self.name))

@@ -1,8 +1,8 @@
-"""Records of streams that were not told, kept whole in a bucket until somebody sends them again.
+"""Dead letters: records of streams that were not published, kept whole in a bucket until somebody sends them again.
 
 Lambda puts those there that nobody took for too long, a batch in an object `aws/lambda/...`, and names it by its own
 rules: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
-Those that cannot be told as they are come there at once, in objects of the same form, `unknown/...`.
+Those that cannot be published as they are come there at once, in objects of the same form, `unknown/...`.
 """
 
 import json

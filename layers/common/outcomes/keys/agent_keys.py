@@ -24,12 +24,7 @@ from collections.abc import Callable
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.aws.backoff import (
-    RACES,
-    THROTTLED,
-    Deadline,
-    read_items,
-)
+from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.caller import NEVER, Limits
 from outcomes.aws.errors import (
     CallFailed,
@@ -243,7 +238,7 @@ class AgentKeys:
     def _get_all(self, ids: list[str]) -> list[Item]:
         """Read up to MAX_KEYS keys, without those that are gone. Raises Busy when some could not be read in time."""
         try:
-            return read_items(self.dynamodb, self.table, [{"id": {"S": id_}} for id_ in ids], Deadline())
+            return read_items(self.dynamodb, self.table, [{"id": {"S": id_}} for id_ in ids], Backoff())
         except TimeoutError as exc:
             raise Busy from exc
 
@@ -336,7 +331,7 @@ def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
 
     Raises Contended when they keep doing so, and Busy.
     """
-    deadline, was_throttled, is_doubtful = Deadline(), False, False
+    backoff, was_throttled, is_doubtful = Backoff(), False, False
     while True:
         try:
             return write()
@@ -345,17 +340,17 @@ def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
                 raise CallFailed(f"{failure}, after an attempt that may have taken effect") from failure
             raise
         except ServiceError as failure:
-            is_doubtful = is_doubtful or failure.maybe_done
+            is_doubtful = is_doubtful or failure.maybe_applied
             codes = _codes(failure)
             is_throttled = not codes.isdisjoint(THROTTLED)
-            is_race = failure.code in _LOST_RACES or (bool(codes) and codes <= RACES)
+            is_race = failure.code in _LOST_RACES or (bool(codes) and codes <= CONFLICTS)
             if not is_throttled and not is_race:
                 raise
             if is_throttled and was_throttled:
                 if is_doubtful:
                     raise
                 raise Busy from failure
-            if not deadline.wait():
+            if not backoff.wait():
                 if is_doubtful:
                     raise
                 raise Contended from failure

@@ -19,7 +19,7 @@ from outcomes.contract.corrections import deltas
 from outcomes.contract.limits import MAX_HISTORY, MAX_METADATA_LEVELS
 from outcomes.contract.status import RECORDED
 from outcomes.ledger import ulid
-from outcomes.ledger.items import attribute, fact_of, value_json
+from outcomes.ledger.items import attribute, counted_fields, value_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from outcomes.contract.corrections import Correction
     from outcomes.contract.sums import Delta
 
-_FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
+_COUNTED = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 _NULL = {"NULL": True}
 
 
@@ -64,14 +64,14 @@ class CorrectionDraft(NamedTuple):
             "corrected_by": {"M": {kind: {"N": str(count)} for kind, count in counts.items()}},
         }
         if changes and "as_recorded" not in before:
-            after["as_recorded"] = {"M": {name: before[name] for name in _FACTS if name in before}}
+            after["as_recorded"] = {"M": {name: before[name] for name in _COUNTED if name in before}}
         entry: Item = {
             **entry_key(before, id_),
             "outcome": {"S": id_of(before)},
             "version": after["version"],
             "type": {"S": correction.type},
             "recorded_by": {"S": caller.recorded_by},
-            "effects": {"L": [{"M": _delta(delta)} for delta in deltas(fact_of(before), fact_of(after))]},
+            "effects": {"L": [{"M": _delta(delta)} for delta in deltas(counted_fields(before), counted_fields(after))]},
         }
         if correction.reason is not None:
             entry["reason"] = {"S": correction.reason}

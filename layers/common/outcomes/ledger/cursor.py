@@ -1,4 +1,4 @@
-"""Cursors: a position among a user's outcomes, as the 16 bytes of an id. Never the user."""
+"""Cursors of pagination: a position among a user's outcomes, as the 16 bytes of an id. Never the user."""
 
 import base64
 import binascii

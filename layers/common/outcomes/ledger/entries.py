@@ -1,4 +1,4 @@
-"""Entries of a user's ledger, as what each of them adds to sums: outcomes as they were recorded, and corrections.
+"""Entries of a user's append-only ledger, as what each adds to sums: outcomes as they were recorded, and corrections.
 
 Both stand in the table of outcomes, and never change: what an outcome has become stands beside what was recorded.
 """
@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from outcomes.aws.services import DynamoDB, Item
-from outcomes.contract.status import COUNTS_IN, RECORDED
+from outcomes.contract.status import RECORDED, TALLIES_BY_STATUS
 from outcomes.contract.sums import Delta
 
 _AFTER_OUTCOMES = ":"  # their keys begin with a digit
@@ -100,8 +100,8 @@ class Entries:
 
 def _outcome(item: Item, units: float) -> Entry:
     recorded_at = item["created_at"]["S"].partition("#")[0]
-    fact = item["as_recorded"]["M"] if "as_recorded" in item else item
-    deltas = [_delta(tally, 1, recorded_at, fact) for tally in COUNTS_IN[RECORDED]]
+    fields = item["as_recorded"]["M"] if "as_recorded" in item else item
+    deltas = [_delta(tally, 1, recorded_at, fields) for tally in TALLIES_BY_STATUS[RECORDED]]
     return Entry(recorded_at, units, deltas)
 
 
@@ -114,12 +114,12 @@ def _correction(item: Item, units: float) -> Entry:
     return Entry(recorded_at, units, deltas)
 
 
-def _delta(tally: str, sign: int, recorded_at: str, fact: Item) -> Delta:
+def _delta(tally: str, sign: int, recorded_at: str, fields: Item) -> Delta:
     return Delta(
         tally,
-        fact["occurred_at"]["S"] if "occurred_at" in fact else recorded_at,
-        fact["outcome_type"]["S"],
-        int(fact["agent_id"]["N"]) if "agent_id" in fact else None,
+        fields["occurred_at"]["S"] if "occurred_at" in fields else recorded_at,
+        fields["outcome_type"]["S"],
+        int(fields["agent_id"]["N"]) if "agent_id" in fields else None,
         sign,
-        Decimal(fact["value_usd"]["N"]) if "value_usd" in fact else None,
+        Decimal(fields["value_usd"]["N"]) if "value_usd" in fields else None,
     )

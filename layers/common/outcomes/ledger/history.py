@@ -1,6 +1,6 @@
 """The history of an outcome: as it is now, with its corrections."""
 
-from outcomes.aws.backoff import Deadline, read_items
+from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.services import Item
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
@@ -18,9 +18,9 @@ def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
 
     Raises NotFound.
     """
-    deadline = Deadline()
-    item = read_outcome(store, user_id, id_, deadline)
-    entries = read_entries(store, item, deadline)
+    backoff = Backoff()
+    item = read_outcome(store, user_id, id_, backoff)
+    entries = read_entries(store, item, backoff)
     outcome = outcome_json(item, include_ledger=True)
     newest_first = sorted(entries, key=lambda entry: -int(entry["version"]["N"]))
     brief = [entry_json(entry, item, with_metadata=False) for entry in newest_first]
@@ -33,15 +33,15 @@ def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
     return f'{{"outcome":{outcome},"corrections":[{",".join(reversed(corrections))}]}}'
 
 
-def read_outcome(store: OutcomeStore, user_id: int | None, id_: str, deadline: Deadline) -> Item:
+def read_outcome(store: OutcomeStore, user_id: int | None, id_: str, backoff: Backoff) -> Item:
     """Read the outcome of a user, or of nobody. Raises NotFound."""
-    found = read_items(store.dynamodb, store.table, [item_key(user_id, id_)], deadline) if ulid.is_valid(id_) else []
+    found = read_items(store.dynamodb, store.table, [item_key(user_id, id_)], backoff) if ulid.is_valid(id_) else []
     if not found:
         raise NotFound
     return found[0]
 
 
-def read_entries(store: OutcomeStore, outcome: Item, deadline: Deadline) -> list[Item]:
+def read_entries(store: OutcomeStore, outcome: Item, backoff: Backoff) -> list[Item]:
     """Read the entries of an outcome's corrections, in any order."""
     keys = [entry_key(outcome, each) for each in corrections_of(outcome)]
-    return read_items(store.dynamodb, store.table, keys, deadline)
+    return read_items(store.dynamodb, store.table, keys, backoff)

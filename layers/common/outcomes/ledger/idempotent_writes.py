@@ -18,7 +18,7 @@ from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.aws.backoff import THROTTLED, Deadline
+from outcomes.aws.backoff import THROTTLED, Backoff
 from outcomes.aws.errors import CallFailed, TransactionCanceled
 from outcomes.aws.services import Item
 from outcomes.contract import instants
@@ -113,12 +113,12 @@ class IdempotentWriter:
                 firsts.setdefault(draft.key, draft)
         keyed = [draft for draft in firsts.values() if draft.once]
         plain = [draft for draft in firsts.values() if not draft.once]
-        deadline = Deadline()
-        remembered = self._look_up({draft.key for draft in drafts if draft.once and draft.row.id in refused}, deadline)
+        backoff = Backoff()
+        remembered = self._look_up({draft.key for draft in drafts if draft.once and draft.row.id in refused}, backoff)
         stored: dict[str, Row | Exception] = {}
         for group in batched(plain, OUTCOMES_PER_BATCH, strict=False):
-            stored |= self._insert(group, deadline)
-        stored |= self._put_once(batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False), deadline)
+            stored |= self._insert(group, backoff)
+        stored |= self._put_once(batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False), backoff)
         failures = [each for each in stored.values() if isinstance(each, Mistimed)]
         if failures and len(failures) == len(stored):
             raise failures[0]
@@ -129,13 +129,13 @@ class IdempotentWriter:
             results.append(_answer(draft, found))
         return results
 
-    def _look_up(self, keys: set[str], deadline: Deadline) -> "dict[str, Row | Exception]":
+    def _look_up(self, keys: set[str], backoff: Backoff) -> "dict[str, Row | Exception]":
         """Read the rows of keys. To each that is remembered, its row; to each of which that cannot be known, why."""
         found: dict[str, Row | Exception] = {}
         waiting = [{"key_sha256": {"S": key}} for key in keys]
         try:
             while waiting:
-                deadline.check()
+                backoff.check()
                 wanted = {"Keys": waiting, "ConsistentRead": True}
                 answer = self.store.dynamodb.call("BatchGetItem", {"RequestItems": {self.table: wanted}})
                 for item in answer["Responses"].get(self.table, []):
@@ -146,13 +146,13 @@ class IdempotentWriter:
                     raise Busy
                 waiting = left
                 if waiting:
-                    deadline.wait()
+                    backoff.wait()
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
             for key in waiting:
                 found.setdefault(key["key_sha256"]["S"], failure)
         return found
 
-    def _put_once(self, groups: "Iterable[Sequence[_Draft]]", deadline: Deadline) -> "dict[str, Row | Exception]":
+    def _put_once(self, groups: "Iterable[Sequence[_Draft]]", backoff: Backoff) -> "dict[str, Row | Exception]":
         """Put outcomes with their rows. To each key, the row that is now stored under it, or why none is."""
         stored: dict[str, Row | Exception] = {}
         throttled: set[str] = set()
@@ -161,7 +161,7 @@ class IdempotentWriter:
         while work:
             group = work.popleft()
             try:
-                deadline.check()
+                backoff.check()
                 puts = [put for draft in group for put in self._puts(draft)]
                 self.store.dynamodb.call("TransactWriteItems", {"TransactItems": puts}, recorded_at=_oldest(group))
                 stored |= {draft.key: draft.row for draft in group}
@@ -169,12 +169,12 @@ class IdempotentWriter:
                 # Why an earlier attempt failed says more than that there was no time for another.
                 stored = dict.fromkeys((draft.key for draft in group), failure) | stored
             except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
-                if isinstance(failure, CallFailed) and failure.maybe_done:
+                if isinstance(failure, CallFailed) and failure.maybe_applied:
                     uncertain |= {draft.key for draft in group}
                 unaffected, conflicting = _sort_failed(group, failure, stored, throttled)
                 if unaffected:
                     work.append(unaffected)
-                if conflicting and deadline.wait():
+                if conflicting and backoff.wait():
                     work.append(conflicting)
         return stored | _doubtful(stored, uncertain)
 
@@ -182,17 +182,17 @@ class IdempotentWriter:
         put = {"TableName": self.store.table, "Item": draft.item, "ConditionExpression": NOT_THERE}
         return {"Put": put}, remember(self.table, draft.key, draft.row)
 
-    def _insert(self, drafts: "Sequence[_Draft]", deadline: Deadline) -> "dict[str, Row | Exception]":
+    def _insert(self, drafts: "Sequence[_Draft]", backoff: Backoff) -> "dict[str, Row | Exception]":
         """Insert outcomes that have no idempotency key. To each, its row, or why there is none."""
         stored: dict[str, Row | Exception] = {}
         uncertain: set[str] = set()
         waiting = list(drafts)
         try:
             while waiting:
-                deadline.check()
+                backoff.check()
                 request = {"Statements": [_insertion(self.store.table, draft.item) for draft in waiting]}
                 answer = self.store.dynamodb.call("BatchExecuteStatement", request, recorded_at=_oldest(waiting))
-                if answer.maybe_done:
+                if answer.maybe_applied:
                     uncertain |= {draft.key for draft in waiting}
                 left = []
                 for draft, response in zip(waiting, answer["Responses"], strict=True):
@@ -208,7 +208,7 @@ class IdempotentWriter:
                     raise Busy
                 waiting = left
                 if waiting:
-                    deadline.wait()
+                    backoff.wait()
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is the result of these outcomes only
             stored |= dict.fromkeys((draft.key for draft in waiting), failure)
         return stored | _doubtful(stored, uncertain)

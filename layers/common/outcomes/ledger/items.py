@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text
 from outcomes.contract.outcome_fields import KINDS, LATER, Kind
-from outcomes.contract.status import RECORDED, Fact
+from outcomes.contract.status import RECORDED, CountedFields
 from outcomes.ledger import ulid
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def value_json(name: str, value: dict[str, Any] | None, item: Item) -> str:
     return text if name in _STORED_AS_JSON else json_text.string(text)
 
 
-def fact_of(item: Item) -> Fact:
+def counted_fields(item: Item) -> CountedFields:
     """Read what is added up of an outcome."""
-    return Fact(
+    return CountedFields(
         occurred_at_of(item),
         item["outcome_type"]["S"],
         int(item["agent_id"]["N"]) if "agent_id" in item else None,

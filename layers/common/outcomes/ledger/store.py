@@ -1,4 +1,4 @@
-"""Reads and writes outcomes in DynamoDB: add one, page through many, newest first."""
+"""Reads and writes outcomes in DynamoDB: add one, list many with pagination, newest first."""
 
 import time
 from collections.abc import Callable

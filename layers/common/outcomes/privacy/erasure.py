@@ -30,7 +30,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from outcomes.aws.backoff import RACES, Deadline, read_items
+from outcomes.aws.backoff import CONFLICTS, Backoff, read_items
 from outcomes.aws.errors import ConditionFailed, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.contract import instants, key_text
@@ -117,7 +117,7 @@ class Erasures:
                 return
             names = [name for name in row if key_text.is_id(name)]
             portion.check()
-            found = read_items(self.dynamodb, keys.table, [{"id": {"S": name}} for name in names], Deadline())
+            found = read_items(self.dynamodb, keys.table, [{"id": {"S": name}} for name in names], Backoff())
             old = [keys.key_of(key) for key in found if key["created_at"]["S"] <= until]
             for deleted in portion.delete(keys.table, old):  # before the row: a key that no row lists would still open
                 yield from (key["id"]["S"] for key in deleted)
@@ -225,7 +225,7 @@ class _Erasure:
         try:
             self.row = self.portion.call("UpdateItem", change)["Attributes"]
         except ConditionFailed as exc:
-            if exc.maybe_done:  # it may be counted already, by an attempt whose answer was lost
+            if exc.maybe_applied:  # it may be counted already, by an attempt whose answer was lost
                 self.deleted = dict.fromkeys(COUNTED, 0)
             raise OutOfTime from exc
         self.deleted = dict.fromkeys(COUNTED, 0)
@@ -319,7 +319,7 @@ class _Erasure:
         try:
             self.portion.call("TransactWriteItems", {"TransactItems": actions})
         except TransactionCanceled as failure:
-            if set(failure.codes) - {"None"} <= RACES:
+            if set(failure.codes) - {"None"} <= CONFLICTS:
                 raise OutOfTime from failure
             raise
 

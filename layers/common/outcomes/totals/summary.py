@@ -59,19 +59,19 @@ class Summary:
         for total, sum_ in zip(self.totals, tallies, strict=True):
             if sum_:
                 total.add(sum_.count, sum_.value)
-        if standing := tallies[0]:
+        if counting := tallies[0]:
             for sum_ in self.by_type[cell.outcome_type], self.by_agent[cell.agent_id], self.by_date[cell.date]:
-                sum_.add(standing.count, standing.value)
+                sum_.add(counting.count, counting.value)
 
     def response(self, previous: "Summary | None" = None) -> str:
         """Write the response of the contract, as JSON text, compared with `previous`."""
         # What was taken back altogether is not there.
         types = sorted(_present(self.by_type), key=lambda entry: (*entry[1].rank, entry[0]))
         agents, others = self._agents()
-        standing, *apart = zip(TALLIES, self.totals, strict=True)
+        counting, *apart = zip(TALLIES, self.totals, strict=True)
         response = (
             f"{{{_range(self.period)}"
-            f',"timezone":{compact(self.period.timezone)},{_members(standing[1])}'
+            f',"timezone":{compact(self.period.timezone)},{_members(counting[1])}'
             f"{''.join([f',"{name}":{{{_members(sum_)}}}' for name, sum_ in apart])}"
             f',"by_type":{_list("outcome_type", types)}'
             f',"by_agent":{_list("agent_id", agents)}{_others(others)}'
