@@ -12,7 +12,7 @@ forget_at N                             seconds since 1970, when DynamoDB may de
 
 A user's row, which bounds how many there are and tells which, without an index that comes after:
 <id of a key> S     for each that is live, when it expires; empty for never
-changes N           how often keys were added or removed
+changes N           how often keys were added or removed, for optimistic locking
 erasures N          how often some of them were erased, and others stayed; absent for never
 
 Instants are as `instants.text` has them, so that they compare as text. A revoked key is deleted, and one that has

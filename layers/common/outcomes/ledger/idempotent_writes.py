@@ -1,4 +1,4 @@
-"""Outcomes that are recorded once, however often they are sent.
+"""Idempotent writes: outcomes that are recorded once, however often they are sent.
 
 An outcome and the row that remembers its idempotency key are put in one transaction: both or neither. So there is no
 state in between, and no crash leaves a key without its outcome or an outcome without its key.

@@ -1,4 +1,4 @@
-"""Deliver what is in the queue, wait longer after each failure, and give up after three days.
+"""Deliver webhooks with backoff: wait longer after each failure, and give up after three days.
 
 The queue counts the attempts and keeps what waits: SQS hides a message for as long as it is told, at most twelve hours,
 and moves it to the dead-letter queue when it was received once more often than there are waits.
