@@ -1,0 +1,77 @@
+"""A route is in each place where one has to be. docs/extending.md is the list of them, for who adds one."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcomes_client import OutcomesClient
+
+from ops.template import parse_yaml
+
+ROOT = Path(__file__).parents[2]
+RESOURCES: Any = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]
+
+METHODS = {
+    "recordOutcome": "record",
+    "recordOutcomes": "record_many",
+    "listOutcomes": "list",
+    "summarizeOutcomes": "summary",
+    "exportOutcomes": "export",
+    "getOutcome": "get",
+    "correctOutcome": "amend",
+    "createKey": "create_key",
+    "listKeys": "list_keys",
+    "showOwnKey": "own_key",
+    "rotateKey": "rotate_key",
+    "revokeKey": "revoke_key",
+    "callTools": None,  # for clients of MCP
+}
+"""The method of both clients that calls each operation; None has none."""
+
+
+def routes() -> Iterator[tuple[str, str, str]]:
+    """List method, path and operation of each route of the template that somebody may call."""
+    for path, methods in RESOURCES["OutcomesApi"]["Properties"]["DefinitionBody"]["paths"].items():
+        for method, route in methods.items():
+            if "security" in route:
+                yield method.upper(), path, route["operationId"]
+
+
+def handler(method: str, path: str) -> str:
+    """Name the file of the function that the template has answer a route."""
+    for resource in RESOURCES.values():
+        properties = resource["Properties"]
+        for event in (properties.get("Events") or {}).values():
+            if (event["Properties"].get("Method"), event["Properties"].get("Path")) == (method, path):
+                return f"{properties['CodeUri']}app.py"
+    return f"the Events of a function of template.yaml with {method} {path}"
+
+
+def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
+    """Say of each place where a route is not what to add there."""
+    if not (ROOT / handler(method, path)).is_file():
+        yield f"Add {handler(method, path)}, which answers it."
+    if f"\n  {operation}:\n" not in (ROOT / "docs/openapi.base.yaml").read_text():
+        yield f"Describe {operation} under x-operations of docs/openapi.base.yaml, then run make openapi."
+    if f"`{method} {path}" not in (ROOT / "docs/api.md").read_text():
+        yield f"Tell of `{method} {path}` in docs/api.md."
+    if operation not in METHODS:
+        yield f"Name the clients' method for {operation} in METHODS of {Path(__file__).relative_to(ROOT)}, or None."
+    elif name := METHODS[operation]:
+        if not hasattr(OutcomesClient, name):
+            yield f"Add {name} to the Python client's _client.py (then make awaiting) and its request to _calls.py."
+        camel = re.sub("_(.)", lambda letter: letter[1].upper(), name)
+        if not re.search(
+            rf"^  (async )?{camel}\(", (ROOT / "clients/typescript/src/client.ts").read_text(), re.MULTILINE
+        ):
+            yield f"Add {camel} to the TypeScript client's client.ts."
+        if f'"{path}"' not in (ROOT / "clients/typescript/tests/contract.ts").read_text():
+            yield f"Add {path} to ROUTES of the TypeScript client's tests/contract.ts."
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), [*routes()])
+def test_a_route_is_in_all_its_places(method: str, path: str, operation: str) -> None:
+    if missing := list(missing_of(method, path, operation)):
+        pytest.fail("\n".join([f"{method} {path} is not everywhere, see docs/extending.md:", *missing]), pytrace=False)
