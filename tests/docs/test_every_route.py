@@ -46,7 +46,7 @@ def handler(method: str, path: str) -> str:
         for event in (properties.get("Events") or {}).values():
             if (event["Properties"].get("Method"), event["Properties"].get("Path")) == (method, path):
                 return f"{properties['CodeUri']}app.py"
-    return f"the Events of a function of template.yaml with {method} {path}"
+    return "functions/<name>/app.py and its function with this event to template.yaml"
 
 
 def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
