@@ -71,8 +71,8 @@ def test_the_readme_s_map_names_every_function_and_every_kind_of_test() -> None:
     on_map = dict(re.findall(r"^(\S+) {2,}(.*)$", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
     functions = {app.parent.name for app in ROOT.glob("functions/*/app.py")}
     kinds = {test.parent.name for test in ROOT.glob("tests/*/test_*.py")}
-    assert set(on_map["functions/*/app.py"].split(", ")) == functions
-    assert set(on_map["tests/"].split(", ")) == kinds
+    assert set(on_map["functions/*/app.py"].split(", ")) == functions, "name each function in README's map"
+    assert set(on_map["tests/"].split(", ")) == kinds, "name each kind of test in README's map"
 
 
 def test_how_to_deploy_names_every_parameter() -> None:
@@ -102,7 +102,8 @@ def test_the_architecture_shows_every_function_table_and_module() -> None:
     layer = ROOT / "layers/common/outcomes"
     modules = {f"`{module.stem}`" for module in layer.rglob("*.py") if module.stem != "__init__"}
     rooms = {f"`{room.parent.name}`" for room in layer.glob("*/__init__.py")}
-    assert {name for name in functions | tables | modules | rooms if name not in page} == set()
+    missing = sorted(name for name in functions | tables | modules | rooms if name not in page)
+    assert not missing, f"Show {', '.join(missing)} in docs/architecture.md."
 
 
 def test_the_index_of_decisions_lists_each_in_its_area_the_newest_last() -> None:

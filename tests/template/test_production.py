@@ -561,11 +561,13 @@ def test_no_function_and_no_call_of_a_table_is_overlooked(deployed: Deployment) 
     }
     invoked = {(name, each["FunctionName"]) for _, name, each in metrics(alarms["ErasureAlarm"])}
 
-    assert functions == deployed.resources(FUNCTION).keys() - BY_RIGHTS_ONLY
+    unwatched = functions ^ (deployed.resources(FUNCTION).keys() - BY_RIGHTS_ONLY)
+    assert not unwatched, f"Watch {', '.join(sorted(unwatched))} by ThrottledAlarm of template.yaml."
     assert invoked == {(name, function) for name in ("Errors", "Throttles") for function in BY_RIGHTS_ONLY}
     assert failing == calls
     assert throttled == throttles
-    assert shown(deployed, "Throttled", "AWS/Lambda") == {("Throttles", name) for name in functions | BY_RIGHTS_ONLY}
+    unshown = shown(deployed, "Throttled", "AWS/Lambda") ^ {("Throttles", name) for name in functions | BY_RIGHTS_ONLY}
+    assert not unshown, f"Show {unshown} in the dashboard's Throttled of template.yaml."
     assert shown(deployed, "Failures", "AWS/Lambda") == {("Errors", name) for name in BY_RIGHTS_ONLY}
     assert shown(deployed, "Throttled", "AWS/DynamoDB") == {(metric, table) for table, metric in throttles}
     assert shown(deployed, "Failures", "AWS/DynamoDB") == {("SystemErrors", *call) for call in calls}
