@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from outcomes.contract import json_text
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.models import NewOutcome
+from outcomes.contract.outcome_fields import LATER
 
 from functions.export_outcomes import app
 from functions.list_outcomes import app as list_outcomes
@@ -27,6 +28,7 @@ PLAIN = {"outcomeType": "deal_closed", "title": "Closed"}
 COLUMNS = [
     *("id", "user_id", "agent_id", "outcome_type", "title", "description", "value_usd", "metadata", "created_at"),
     *("occurred_at", "status", "recorded_by"),
+    *LATER[1:],
 ]
 LAMBDA_RESPONSE_LIMIT = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -90,7 +92,7 @@ def test_csv_is_a_heading_and_the_same_rows() -> None:
     heading, plain, _ = text().split("\r\n", 2)
     assert heading == ",".join(COLUMNS)
     assert plain == (
-        f'{id_},42,,deal_closed,"Closed",,,,2026-04-01T12:00:00.001Z,2026-04-01T12:00:00.001Z,recorded,session'
+        f'{id_},42,,deal_closed,"Closed",,,,2026-04-01T12:00:00.001Z,2026-04-01T12:00:00.001Z,recorded,session{"," * len(LATER[1:])}'
     )
     [_, full] = cells()
     assert (full["value_usd"], full["agent_id"], full["metadata"]) == ("-5", "7", '{"a":"b \\"c\\""}')
