@@ -92,7 +92,8 @@ def test_csv_is_a_heading_and_the_same_rows() -> None:
     heading, plain, _ = text().split("\r\n", 2)
     assert heading == ",".join(COLUMNS)
     assert plain == (
-        f'{id_},42,,deal_closed,"Closed",,,,2026-04-01T12:00:00.001Z,2026-04-01T12:00:00.001Z,recorded,session{"," * len(LATER[1:])}'
+        f'{id_},42,,deal_closed,"Closed",,,,2026-04-01T12:00:00.001Z,2026-04-01T12:00:00.001Z,recorded,session'
+        + "," * len(LATER[1:])
     )
     [_, full] = cells()
     assert (full["value_usd"], full["agent_id"], full["metadata"]) == ("-5", "7", '{"a":"b \\"c\\""}')

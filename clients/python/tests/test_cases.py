@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from outcomes_client import OutcomesClient, OutcomesError, Retry
+from outcomes_client import Outcome, OutcomesClient, OutcomesError, Retry
 
 Case = Mapping[str, Any]
 
@@ -278,7 +278,7 @@ def tell(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal | date) else value
 
 
-LEDGER = ("status", "occurred_at", "recorded_by", "version")
+LEDGER = [each.name for each in dataclasses.fields(Outcome) if each.default is not dataclasses.MISSING]
 
 
 def tell_error(error: OutcomesError) -> dict[str, Any]:
