@@ -20,6 +20,7 @@ CONTRACT = "The contract knows pydantic's engine and the standard library only"
 FUNCTIONS = "Functions never import each other"
 AT_HOME = "Nothing that is deployed imports local, tests or what else stays at home"
 AWS = "Only the room aws reaches AWS, and only webhooks reach farther"
+OPERATED = "What operates a deployed stack knows no laptop"
 ENVIRONMENT = "Environment variables are read in a function's app.py: hand the value on from there."
 
 ENGINE = {"pydantic_core", "typing_extensions"}
@@ -43,6 +44,7 @@ BREACHES = [
     (f"{LAYER}/events/webhooks/delivery.py", "import urllib.request", AWS),
     (f"{LAYER}/ledger/store.py", "import local.template", AT_HOME),
     (f"{LAYER}/ledger/ulid.py", "from outcomes.edge import api", ROOMS),
+    ("ops/publish.py", "from local import stack", OPERATED),
 ]
 
 
