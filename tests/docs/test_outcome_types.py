@@ -1,11 +1,10 @@
-"""The kinds of outcome are the same wherever they are named: who adds one adds it everywhere."""
+"""The kinds of outcome are the same wherever they are named: who adds one is told where."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import outcomes_client
-import pytest
 from outcomes.contract.outcome_type import OutcomeType
 
 from clients.python.tests import ledger
@@ -15,33 +14,30 @@ ROOT = Path(__file__).parents[2]
 
 
 def of_page(path: str) -> set[str]:
-    """Collect the names in code of a page that look like a kind of outcome."""
-    return set(re.findall(r"`(\w+_(?:complete|closed|published))`", (ROOT / path).read_text()))
+    """Collect the names of the list in a page, such as `one`, `two` or `three`, that names the first kind."""
+    lists = re.findall(r"`\w+`(?:(?:,| or)\s+`\w+`)+", (ROOT / path).read_text())
+    [names] = [names for each in lists if min(OutcomeType) in (names := set(re.findall(r"\w+", each)) - {"or"})]
+    return names
 
 
-def of_elements(module: str) -> set[str]:
-    """Collect the kinds that the table of a module of the elements names."""
-    table = re.search(r"TYPES = new Map\(\[\n(.*?)^\]\);", (ROOT / "dashboard/src" / module).read_text(), re.M | re.S)
-    assert table
-    return set(re.findall(r'\[\s*"(\w+)",', table[1]))
+def between(path: str, begin: str, end: str, name: str = r'"(\w+)"') -> set[str]:
+    """Collect the names that a file has between two texts."""
+    text = (ROOT / path).read_text().partition(begin)[2].partition(end)[0]
+    return set(re.findall(name, text))
 
 
-def of_openapi() -> set[str]:
-    document: Any = parse_yaml((ROOT / "openapi.yaml").read_text())
-    return set(document["components"]["schemas"]["OutcomeType"]["enum"])
-
-
-@pytest.mark.parametrize(
-    ("where", "named"),
-    [
-        ("the client", set(outcomes_client.OutcomeType)),
-        ("the ledger that the client is tested against", set(ledger.TYPES)),
-        ("the words of both elements", of_elements("shared/types.js")),
-        ("the icons of the feed", of_elements("feed/icons.js")),
-        ("openapi.yaml", of_openapi()),
-        ("README.md", of_page("README.md")),
-        ("docs/api.md", of_page("docs/api.md")),
-    ],
-)
-def test_the_kinds_of_outcome_are_those_that_the_api_records(where: str, named: set[str]) -> None:
-    assert named == set(OutcomeType), where
+def test_each_place_that_names_the_kinds_of_outcome_names_those_that_the_api_records() -> None:
+    of_table = ("TYPES = new Map([", "\n]);", r'\[\s*"(\w+)",')
+    schemas = parse_yaml((ROOT / "openapi.yaml").read_text())["components"]["schemas"]
+    places: dict[str, Iterable[str]] = {
+        "openapi.yaml (make openapi)": schemas["OutcomeType"]["enum"],
+        "clients/python/src/outcomes_client/_models.py": outcomes_client.OutcomeType,
+        "clients/python/tests/ledger.py": ledger.TYPES,
+        "clients/typescript/src/models.ts": between("clients/typescript/src/models.ts", "type OutcomeType =", ";"),
+        "dashboard/src/shared/types.js": between("dashboard/src/shared/types.js", *of_table),
+        "dashboard/src/feed/icons.js": between("dashboard/src/feed/icons.js", *of_table),
+        "README.md": of_page("README.md"),
+        "docs/api.md": of_page("docs/api.md"),
+    }
+    wrong = {where: sorted(set(named) ^ set(OutcomeType)) for where, named in places.items()}
+    assert not any(wrong.values()), "".join(f"\n{where}: {', '.join(names)}" for where, names in wrong.items() if names)
