@@ -1,4 +1,4 @@
-"""Whatever fails: nothing that was acknowledged is lost, nothing is doubled, and what was Busy was not stored."""
+"""Whatever is recorded and whatever fails: nothing acknowledged is lost, nothing is doubled, no Busy was stored."""
 
 import itertools
 import json
@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 from outcomes.aws.connection import Reply
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import json_text
@@ -22,7 +21,6 @@ from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
-from tests.conftest import template_tables
 from tests.events import proxy_event, session
 from tests.faults import (
     DAMAGED,
@@ -41,12 +39,13 @@ from tests.faults import (
     unreachable,
     vanished,
 )
+from tests.sequences.machine import OnTables, run
 
 USER = session(42)
-KEYS = ["a", "b", "c"]
-VALUES = ["0", "1", "2.5", "-4"]
 STORES = [app.store for app in (record_outcome, list_outcomes, summarize_outcomes)] + [record_batch.ledger.store]
 EVERY_CALL = {"PutItem", "TransactWriteItems", "BatchExecuteStatement", "Query"}
+
+type Value = Decimal | None
 
 
 def cancels(code: str) -> Fault:
@@ -76,10 +75,110 @@ FAULTS: dict[str, Fault] = {
     **DAMAGED,
     "a digit off": damaged(lambda body: body.replace(b'"N": "', b'"N": "7')),
 }
-# Most often what is hard to tell apart: nothing stored, stored, and not known.
-TROUBLE = st.lists(
-    st.sampled_from(sorted(FAULTS)) | st.sampled_from(["conflict", "lost", "throttled", "throttled within"]), max_size=5
-)
+# Most often what is hard to tell apart: nothing stored, stored, not known, and read wrongly.
+TROUBLES = st.sampled_from([*FAULTS, *("conflict", "lost", "throttled", "throttled within", "a digit off") * 4])
+TROUBLE = st.lists(TROUBLES, max_size=5) | st.builds(lambda name, times: [name] * times, TROUBLES, st.integers(2, 5))
+KEYS = st.none() | st.sampled_from(["a", "b", "c"])
+VALUES = st.sampled_from([None, *map(Decimal, ("0", "1", "2.5", "-4", "0.1"))])
+
+
+class Said(NamedTuple):
+    """How recording ended: `created`, `replayed`, `conflict`; `busy`, where nothing was stored; `unknown`."""
+
+    status: str
+    id: str | None = None
+
+
+class Feed:
+    """What a user's feed should hold, by the answers alone: to each id its value, to each idempotency key its id."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Value] = {}
+        self.ids: dict[str, str] = {}
+
+    def expected(self, key: str | None, value: Value) -> Said:
+        """Say how recording ends where nothing fails; of what is new, nobody knows the id."""
+        if key is None or key not in self.ids:
+            return Said("created")
+        id_ = self.ids[key]
+        return Said("replayed", id_) if self.values[id_] == value else Said("conflict")
+
+    def stored(self, id_: str, value: Value, key: str | None) -> None:
+        self.values[id_] = value
+        if key is not None:
+            assert self.ids.setdefault(key, id_) == id_
+
+
+class AnyFault(OnTables):
+    """A user's feed, beside what it should hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for store in STORES:
+            store.dynamodb = DynamoDB(LIMITS)  # whose quota of attempts is whole
+        self.model = Feed()
+
+    @rule(value=VALUES, key=KEYS, trouble=TROUBLE)
+    def record(self, value: Value, key: str | None, trouble: list[str]) -> None:
+        with meeting(trouble):
+            said = recorded(value, key)
+        self.check(said, value, key, trouble)
+        self.find_out([(key, value)] if said.status == "unknown" else [])
+
+    @rule(items=st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=8), trouble=TROUBLE)
+    def batch(self, items: list[tuple[str | None, Value]], trouble: list[str]) -> None:
+        with meeting(trouble):
+            results = recorded_all(items)
+        for said, (key, value) in zip(results, items, strict=True):
+            self.check(said, value, key, trouble)
+        self.find_out([each for said, each in zip(results, items, strict=True) if said.status == "unknown"])
+
+    def check(self, said: Said, value: Value, key: str | None, trouble: list[str]) -> None:
+        if said.status in {"busy", "unknown"}:
+            assert trouble
+            return
+        expected = self.model.expected(key, value)
+        assert said == (expected._replace(id=said.id) if expected.status == "created" else expected)
+        if said.status == "created":
+            self.model.stored(str(said.id), value, key)
+
+    def find_out(self, unknown: list[tuple[str | None, Value]]) -> None:
+        """Look which of these are stored, and that nothing else is; with a key, asking again tells."""
+        new = feed().keys() - self.model.values.keys()
+        for key, value in unknown:
+            if key is not None and key not in self.model.ids:
+                status, id_ = recorded(value, key)
+                assert status == ("replayed" if id_ in new else "created")
+                new.discard(str(id_))
+                self.model.stored(str(id_), value, key)
+        found = feed()
+        assert Counter(found[id_] for id_ in new) <= Counter(value for key, value in unknown if key is None)
+        self.model.values |= {id_: found[id_] for id_ in new}
+
+    @rule(trouble=TROUBLE, limit=st.integers(1, 49))
+    def read(self, trouble: list[str], limit: int) -> None:
+        assert feed(limit) == self.model.values
+        if listed := self.answer(list_outcomes, trouble):
+            found = {outcome["id"]: outcome["value_usd"] for outcome in listed["outcomes"]}
+            assert found == {id_: self.model.values[id_] for id_ in sorted(self.model.values, reverse=True)[:50]}
+        if summary := self.answer(summarize_outcomes, trouble):
+            values = self.model.values.values()
+            assert (summary["count"], summary["value_usd"]) == (len(values), sum(value or 0 for value in values))
+
+    def answer(self, app: Any, trouble: list[str]) -> Any:
+        """Read what a function answers, or None if it says that it cannot."""
+        with meeting(trouble):
+            response = app.handler(proxy_event("GET", authorizer=USER, query={"limit": "50"}), None)
+        answer = json_text.read(response["body"])
+        if response["statusCode"] == 200:
+            return answer
+        assert trouble
+        assert (response["statusCode"], answer["error"].split()[0]) in {(503, "Busy"), (500, "Failed")}
+        return None
+
+    @invariant()
+    def the_feed_holds_what_was_recorded(self) -> None:
+        assert feed() == self.model.values
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -87,113 +186,7 @@ def test_nothing_is_lost_or_doubled(template: Any, monkeypatch: pytest.MonkeyPat
     ticks = itertools.count()  # a second with each look at the clock, whatever the machine is busy with
     attempts = SimpleNamespace(monotonic=lambda: next(ticks), sleep=lambda _seconds: None)
     monkeypatch.setattr("outcomes.aws.backoff.time", attempts)  # and not of whoever adds up
-
-    class AnyFault(RuleBasedStateMachine):
-        """A user's feed, beside a model of what it should hold, which goes by the answers alone."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.aws = ExitStack()
-            self.aws.enter_context(template_tables(template))
-            for store in STORES:
-                store.dynamodb = DynamoDB(LIMITS)  # whose quota of attempts is whole
-            self.values: dict[str, Decimal] = {}  # id to value
-            self.ids: dict[str, str] = {}  # key to id
-
-        def teardown(self) -> None:
-            self.aws.close()
-
-        @rule(value=st.sampled_from(VALUES), key=st.none() | st.sampled_from(KEYS), trouble=TROUBLE)
-        def record(self, value: str, key: str | None, trouble: list[str]) -> None:
-            with meeting(trouble):
-                status, answer, headers = post(record_outcome, outcome(value), key)
-            new = feed().keys() - self.values.keys()
-            if status == 200 and "Idempotent-Replayed" not in headers:
-                assert new == {headers["Outcome-Id"]}
-            elif status == 500:  # it cannot be known
-                assert len(new) <= 1
-            else:
-                assert new == set()
-                if status == 200:
-                    assert key is not None
-                    assert headers["Outcome-Id"] == self.ids[key]
-                else:
-                    assert (status, answer["error"]) in {
-                        (409, "Conflict"),
-                        (422, "Idempotency key reused"),
-                        (503, "Busy"),
-                    }
-            for id_ in new:
-                self.stored(id_, value, key)
-
-        @rule(
-            items=st.lists(
-                st.tuples(st.none() | st.sampled_from(KEYS), st.sampled_from(VALUES)), min_size=1, max_size=6
-            ),
-            trouble=TROUBLE,
-        )
-        def batch(self, items: list[tuple[str | None, str]], trouble: list[str]) -> None:
-            sent = ",".join(outcome(value)[:-1] + f',"idempotencyKey":{json.dumps(key)}}}' for key, value in items)
-            with meeting(trouble):
-                status, answer, _ = post(record_batch, f'{{"outcomes":[{sent}]}}')
-            assert status == 200
-            new = feed().keys() - self.values.keys()
-            unknown: list[tuple[str | None, str]] = []
-            for (key, value), result in zip(items, answer["results"], strict=True):
-                match result["status"]:
-                    case "created":
-                        new.remove(result["id"])
-                        self.stored(result["id"], value, key)
-                    case "replayed":
-                        assert key is not None
-                        assert (result["id"], number(value)) == (self.ids[key], self.values[self.ids[key]])
-                    case "conflict":
-                        assert key is not None
-                        assert self.values[self.ids[key]] != number(value)
-                    case "failed":
-                        assert result["retryable"]
-                        if result["error"] != "Busy":
-                            unknown.append((key, value))
-            # What failed may have been stored: with a key, asking again tells.
-            for key, value in unknown:
-                if key is not None and key not in self.ids:
-                    status, _, headers = post(record_outcome, outcome(value), key)
-                    assert status == 200
-                    assert ("Idempotent-Replayed" in headers) == (headers["Outcome-Id"] in new)
-                    new.discard(headers["Outcome-Id"])
-                    self.stored(headers["Outcome-Id"], value, key)
-            found = feed()
-            doubtful = Counter(number(value) for key, value in unknown if key is None)
-            assert Counter(found[id_] for id_ in new) <= doubtful
-            self.values |= {id_: found[id_] for id_ in new}
-
-        @rule(trouble=TROUBLE)
-        def read(self, trouble: list[str]) -> None:
-            for app in list_outcomes, summarize_outcomes:
-                with meeting(trouble):
-                    response = app.handler(proxy_event("GET", authorizer=USER, query={"limit": "50"}), None)
-                answer = json_text.read(response["body"])
-                match response["statusCode"]:
-                    case 503:
-                        assert answer == {"error": "Busy"}
-                    case 500:
-                        assert answer["error"].startswith("Failed to ")
-                    case 200 if app is list_outcomes:
-                        found = {outcome["id"]: outcome["value_usd"] for outcome in answer["outcomes"]}
-                        assert found == {id_: self.values[id_] for id_ in sorted(self.values, reverse=True)[:50]}
-                    case 200:
-                        assert (answer["count"], answer["value_usd"]) == (len(self.values), sum(self.values.values()))
-
-        @invariant()
-        def the_feed_holds_what_was_recorded(self) -> None:
-            assert feed() == self.values
-
-        def stored(self, id_: str, value: str, key: str | None) -> None:
-            self.values[id_] = number(value)
-            if key is not None:
-                assert self.ids.setdefault(key, id_) == id_
-
-    run_state_machine_as_test(AnyFault, settings=settings(max_examples=15, stateful_step_count=12, deadline=None))
+    run(AnyFault, template, examples=50, steps=15)
 
 
 @contextmanager
@@ -205,26 +198,50 @@ def meeting(trouble: list[str]) -> Iterator[None]:
         yield
 
 
-def outcome(value: str) -> str:
-    return f'{{"outcomeType":"deal_closed","title":"Closed","valueUsd":{value}}}'
+def outcome(value: Value, more: str = "") -> str:
+    return f'{{"outcomeType":"deal_closed","title":"Closed","valueUsd":{"null" if value is None else value}{more}}}'
 
 
-def number(value: str) -> Decimal:
-    return Decimal(value)
-
-
-def post(function: Any, body: str, key: str | None = None) -> tuple[int, Any, dict[str, str]]:
+def recorded(value: Value, key: str | None) -> Said:
+    """Record one outcome."""
     headers = {} if key is None else {"Idempotency-Key": key}
-    response = function.handler(proxy_event("POST", authorizer=USER, body=body, headers=headers), None)
-    return response["statusCode"], json_text.read(response["body"]), response["headers"]
+    response = record_outcome.handler(proxy_event("POST", authorizer=USER, body=outcome(value), headers=headers), None)
+    headers = response["headers"]
+    error_ = json.loads(response["body"]).get("error")
+    match response["statusCode"]:
+        case 200:
+            return Said("replayed" if "Idempotent-Replayed" in headers else "created", headers["Outcome-Id"])
+        case 422:
+            return Said("conflict")
+        case 500:
+            return Said("unknown")
+        case status:
+            assert (status, error_) in {(409, "Conflict"), (503, "Busy")}
+            return Said("busy")
 
 
-def feed() -> dict[str, Decimal]:
+def recorded_all(items: list[tuple[str | None, Value]]) -> list[Said]:
+    """Record outcomes in a batch."""
+    sent = ",".join(outcome(value, f',"idempotencyKey":{json.dumps(key)}') for key, value in items)
+    response = record_batch.handler(proxy_event("POST", authorizer=USER, body=f'{{"outcomes":[{sent}]}}'), None)
+    assert response["statusCode"] == 200
+
+    def said(result: dict[str, Any]) -> Said:
+        if result["status"] != "failed":
+            return Said(result["status"], result.get("id"))
+        assert result["retryable"]
+        return Said("busy" if result["error"] == "Busy" else "unknown")
+
+    return [said(result) for result in json.loads(response["body"])["results"]]
+
+
+def feed(limit: int = 50) -> dict[str, Value]:
     """Read all outcomes, page by page, as id to value."""
-    values: dict[str, Decimal] = {}
-    query: dict[str, Any] = {"limit": "50"}
+    values: dict[str, Value] = {}
+    query: dict[str, Any] = {"limit": str(limit)}
     while query.get("cursor", "") is not None:
         page = json_text.read(list_outcomes.handler(proxy_event("GET", authorizer=USER, query=query), None)["body"])
+        assert not values.keys() & {outcome["id"] for outcome in page["outcomes"]}
         values |= {outcome["id"]: outcome["value_usd"] for outcome in page["outcomes"]}
         query["cursor"] = page["next_cursor"]
     return values

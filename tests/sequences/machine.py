@@ -1,0 +1,29 @@
+"""What state machines over the template's tables have in common."""
+
+from contextlib import ExitStack
+from typing import Any
+
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+from tests.conftest import template_tables
+
+
+class OnTables(RuleBasedStateMachine):
+    """Begins each sequence of steps with empty tables. patches: what else lasts as long as the sequence."""
+
+    template: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = ExitStack()
+        self.patches.enter_context(template_tables(self.template))
+
+    def teardown(self) -> None:
+        self.patches.close()
+
+
+def run(machine: type[OnTables], template: Any, *, examples: int, steps: int) -> None:
+    """Try so many sequences of at most so many steps."""
+    machine.template = template
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=steps))
