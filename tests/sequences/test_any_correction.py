@@ -208,7 +208,7 @@ class AnyCorrection(OnTables):
 
 @pytest.mark.usefixtures("no_waiting")
 def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(template: Any) -> None:
-    run(AnyCorrection, template, examples=20, steps=20)
+    run(AnyCorrection, template, examples=35, steps=20)
 
 
 def send(sent: Sent) -> tuple[int, Any, dict[str, str]]:
