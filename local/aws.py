@@ -11,14 +11,10 @@ from secrets import token_urlsafe
 from typing import Any
 
 from aiohttp import web
-from botocore.awsrequest import AWSPreparedRequest
-from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.core.models import botocore_stubber
-from moto.dynamodb.models import dynamodb_backends
 
-from local import tables
-from local.environment import ACCOUNT, REGION, AwsEndpoint
+from local import moto_backend
+from local.environment import AwsEndpoint
 from local.journal import Journal
 from local.persistence import Persistence
 from local.sockets import listening_socket
@@ -55,7 +51,7 @@ class Aws:
 
         secret: what callers must send as their session token. Any page that somebody opens could call the port.
         """
-        self.persistence = Persistence(dynamodb_backends[ACCOUNT][REGION], Journal(journal))
+        self.persistence = Persistence(moto_backend.backend("dynamodb"), Journal(journal))
         self._listeners = [listening_socket("127.0.0.1", port)]
         self.port = self._listeners[0].getsockname()[1]
         self._listeners += [listening_socket(address, self.port) for address in also]
@@ -86,7 +82,7 @@ class Aws:
         token = request.headers.get("X-Amz-Security-Token", "").encode(errors="surrogateescape")
         if not hmac.compare_digest(token, self.endpoint.secret.encode()):
             text = '{"__type":"com.amazon.coral.service#UnrecognizedClientException"}'
-            return web.Response(status=403, headers={"Content-Type": tables.JSON}, text=text)
+            return web.Response(status=403, headers={"Content-Type": moto_backend.JSON}, text=text)
         with self.persistence.lock:
             status, headers, content = _answered_by_moto(request, body)
             try:
@@ -94,7 +90,7 @@ class Aws:
             except OSError as error:
                 log.error("what was written is not kept: %s", error.strerror)
                 text = '{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}'
-                return web.Response(status=500, headers={"Content-Type": tables.JSON}, text=text)
+                return web.Response(status=500, headers={"Content-Type": moto_backend.JSON}, text=text)
         content = content.encode() if isinstance(content, str) else content
         return web.Response(status=status, headers={name: str(value) for name, value in headers.items()}, body=content)
 
@@ -152,15 +148,12 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
 
 def _answered_by_moto(request: web.Request, body: bytes) -> tuple[int, Mapping[str, Any], str | bytes]:
     """Return status, headers and body of moto's answer, for the service that the request is signed for."""
-    if request.headers.get("X-Amz-Target", "").startswith(tables.TARGET):
-        return tables.answer(request.headers, body)
+    if request.headers.get("X-Amz-Target", "").startswith(moto_backend.TARGET):
+        return moto_backend.answer(request.headers, body)
     signed = re.search(r"Credential=[^/]+/\d+/([\w-]+)/([\w-]+)/aws4_request", request.headers.get("Authorization", ""))
     if not signed:
-        return 403, {"Content-Type": tables.JSON}, '{"__type":"MissingAuthenticationTokenException"}'
+        return 403, {"Content-Type": moto_backend.JSON}, '{"__type":"MissingAuthenticationTokenException"}'
     url = f"https://{signed[2]}.{signed[1]}.amazonaws.com{request.raw_path}"
-    prepared = AWSPreparedRequest(request.method, url, HTTPHeaders(), body, stream_output=False)
-    for name, value in request.headers.items():
-        prepared.headers[name] = value
-    del prepared.headers["Host"]  # by which moto would look for the service
-    answer = botocore_stubber.process_request(prepared)
-    return answer or (404, {}, "")
+    # By Host, moto would look for the service.
+    headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+    return moto_backend.answer_any(request.method, url, headers, body) or (404, {}, "")

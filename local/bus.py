@@ -13,11 +13,10 @@ import time
 from typing import Any
 
 import aiohttp
-from moto.events.models import events_backends
 from outcomes.events.webhooks.signing import is_id, signed, signing_key
 
 from local.backlog import Backlog
-from local.environment import ACCOUNT, REGION
+from local.moto_backend import backend
 from local.persistence import Persistence
 
 log = logging.getLogger("local")
@@ -30,11 +29,11 @@ HEADERS = {"Content-Type": "application/cloudevents+json; charset=UTF-8"}
 
 def listen(told: Backlog | None) -> None:
     """Log what is put on a bus from now on, and add it to `told`. moto offers no hook for it."""
-    backend = events_backends[ACCOUNT][REGION]
-    put_events = backend.put_events
+    bus = backend("events")
+    put_events = bus.put_events
 
     def heard(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        results = put_events(events)
+        results: list[dict[str, Any]] = put_events(events)
         for entry, result in zip(events, results, strict=True):
             if "EventId" in result:
                 event = json.loads(entry["Detail"])
@@ -44,7 +43,7 @@ def listen(told: Backlog | None) -> None:
                     told.new.append(entry["Detail"])
         return results
 
-    backend.put_events = heard  # type: ignore[method-assign]
+    bus.put_events = heard
 
 
 async def post(url: str, secret: str, told: Backlog, persistence: Persistence) -> None:

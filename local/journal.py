@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from moto.dynamodb.models.utilities import dynamo_json_dump
-
+from local.moto_backend import dynamo_json_dump
 from ops.errors import StackError
 from ops.files import write_lines
 

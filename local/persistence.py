@@ -6,15 +6,11 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, override
 
-from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
-from moto.dynamodb.models.table import StreamShard, Table
-from moto.dynamodb.models.utilities import dynamo_json_dump
-
-import local.tables  # noqa: F401 (a snapshot of moto's own tables would copy who watches them as well)
 from local.backlog import Backlog
 from local.environment import REGION
 from local.journal import Change, Journal
+from local.moto_backend import DynamoDBBackend, DynamoType, Item, StreamShard, dynamo_json_dump
+from local.moto_backend import MotoTable as Table
 from ops.errors import StackError
 
 type Key = tuple[DynamoType, DynamoType | None]

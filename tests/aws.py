@@ -1,23 +1,21 @@
 """moto's AWS account: clients of it, and the one place where what our caller sends gets there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
-from botocore.awsrequest import AWSPreparedRequest
-from botocore.compat import HTTPHeaders
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.session import get_session
-
-# Before any client is made: into those that are older moto does not get.
-from moto.core.base_backend import BackendDict
-from moto.core.models import botocore_stubber
 from outcomes.aws.connection import Connection, Reply
 
-from local import tables
+# Before any client is made: into those that are older moto does not get.
+from local import moto_backend
+from local.moto_backend import BotocoreStubber
 
 STACKS: dict[tuple[str, str], dict[str, str]] = {}
 """Outputs of the stacks that CloudFormation knows, by region and name."""
@@ -34,6 +32,9 @@ NO_STACK = """<ErrorResponse><Error>
 <Code>ValidationError</Code><Message>Stack with id {} does not exist</Message>
 </Error></ErrorResponse>"""
 
+type Answer = tuple[int, dict[str, str], str]
+"""Status, headers and body."""
+
 _session = cache(get_session)  # each reads anew which regions there are
 
 
@@ -45,41 +46,53 @@ def aws_client(service: str) -> Any:
 
 @contextmanager
 def mock_aws() -> Iterator[None]:
-    """Put an empty AWS account of moto's behind all clients, and behind the connections of our caller.
-
-    moto's own function of this name does it for `requests` and 180 services too, anew each time, which takes longer
-    than most tests do.
-    """
-    BackendDict.reset()
+    """Put an empty AWS account of moto's behind all clients, and behind the connections of our caller."""
     STACKS.clear()
     PARAMETERS.clear()
     with (
-        patch.object(botocore_stubber, "enabled", True),
-        patch.object(botocore_stubber, "process_request", _answered),
+        moto_backend.mock_aws(config={"core": {"mock_credentials": False, "reset_boto3_session": False}}),
+        patch.object(BotocoreStubber, "__call__", _answered),
         patch.object(Connection, "post", _answered_by_moto),
     ):
         yield
-    BackendDict.reset()
 
 
-_post, _answered_by_any_service = Connection.post, botocore_stubber.process_request
+_post, _answered_by_any_service = Connection.post, BotocoreStubber.__call__
 
 
-def _answered(request: AWSPreparedRequest) -> Any:
-    """Answer an SDK's client without what moto does for each call to find the service."""
-    service, region, *_ = urlsplit(request.url).netloc.split(".")
+class _Raw(BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+@contextmanager
+def answering(event: str, answer: Callable[[AWSPreparedRequest], Answer]) -> Iterator[None]:
+    """Answer an operation of a service, or all of them, in place of moto. event: such as lambda.Invoke."""
+    with patch.dict(IN_PLACE_OF_MOTO, {event: answer}):
+        yield
+
+
+def _answered(
+    stubber: BotocoreStubber, event_name: str, request: AWSPreparedRequest, **more: Any
+) -> AWSResponse | None:
+    """Answer an SDK's client before it would send a request: as moto does, but for what is answered in its place."""
+    for event, answer in IN_PLACE_OF_MOTO.items():
+        if event_name.startswith(f"before-send.{event}"):
+            status, headers, text = answer(request)
+            any_type: Any = headers, _Raw(text.encode())
+            return AWSResponse(request.url, status, *any_type)
+    return _answered_by_any_service(stubber, event_name, request, **more)
+
+
+def _answered_by_cloudformation(request: AWSPreparedRequest) -> Answer:
     body: Any = request.body
-    if service == "dynamodb":
-        headers: Any = HTTPHeaders()
-        for name, value in request.headers.items():
-            headers[name] = value.decode() if isinstance(value, bytes) else value
-        return tables.answer(headers, body)
-    if service == "cloudformation":
-        return _described(region, parse_qs(body))
-    return _answered_by_any_service(request)
+    return _described(str(urlsplit(request.url).netloc).split(".")[1], parse_qs(body))
 
 
-def _described(region: str, query: Mapping[str, list[str]]) -> tuple[int, dict[str, str], str]:
+IN_PLACE_OF_MOTO: dict[str, Callable[[AWSPreparedRequest], Answer]] = {"cloudformation": _answered_by_cloudformation}
+
+
+def _described(region: str, query: Mapping[str, list[str]]) -> Answer:
     """Describe one of STACKS. moto takes a second to load, for all that CloudFormation can make."""
     assert query["Action"] == ["DescribeStacks"]
     [name] = query["StackName"]
@@ -97,13 +110,10 @@ def _answered_by_moto(
     if not connection.host.endswith(".amazonaws.com"):
         return _post(connection, headers, body, until, **how)
     if connection.host.startswith("dynamodb."):
-        status, answered, text = tables.answer(headers, body)
+        answer: Any = moto_backend.answer(headers, body)
     else:
-        request = AWSPreparedRequest("POST", f"https://{connection.host}/", HTTPHeaders(), body, stream_output=False)
-        for name, value in headers.items():
-            request.headers[name] = value
-        answer = botocore_stubber.process_request(request)
+        answer = moto_backend.answer_any("POST", f"https://{connection.host}/", headers, body)
         assert answer, f"moto knows no {connection.host}"
-        status, answered, text = answer
+    status, answered, text = answer
     named = {name.lower(): str(value) for name, value in answered.items()}
     return Reply(status, named, text.encode() if isinstance(text, str) else text)

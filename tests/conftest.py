@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.table import Table
 
-from local.environment import ACCOUNT, REGION
+from local.moto_backend import MotoTable, backend
 from ops.template import parse_yaml
 from tests.aws import aws_client, mock_aws
 from tests.local.stacks import STACK_SECRET
@@ -50,7 +48,7 @@ os.environ |= {
 }
 
 ROOT = Path(__file__).parents[1]
-EMPTY_TABLES: dict[str, Table] = {}
+EMPTY_TABLES: dict[str, MotoTable] = {}
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +101,7 @@ def template_tables(template: Any) -> Iterator[dict[str, str]]:
     """
     declared = {name: item for name, item in template["Resources"].items() if item["Type"] == "AWS::DynamoDB::Table"}
     with mock_aws():
-        tables = dynamodb_backends[ACCOUNT][REGION].tables
+        tables = backend("dynamodb").tables
         if EMPTY_TABLES.keys() != declared.keys():
             for name, table in declared.items():
                 properties = {

@@ -5,7 +5,6 @@ from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
-from moto.dynamodb.models import dynamodb_backends
 from outcomes.auth.stored_sessions import token_sha256
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
@@ -14,7 +13,7 @@ from outcomes.totals import codec
 
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
-from local.environment import ACCOUNT, REGION
+from local.moto_backend import backend
 from tests.aws import aws_client
 from tests.corrections import correct
 from tests.events import KEY, proxy_event
@@ -26,7 +25,7 @@ LATER = 4_000_000_000
 
 def moto_tables() -> Any:
     """Return moto's own tables, by name."""
-    return dynamodb_backends[ACCOUNT][REGION].tables
+    return backend("dynamodb").tables
 
 
 def snapshot(*names: str) -> dict[str, Any]:

@@ -2,11 +2,8 @@
 
 from typing import Any, override
 
-from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.dynamo_type import Item
-from moto.dynamodb.models.table import StreamShard
-
-from local.environment import ACCOUNT, REGION
+from local.environment import ACCOUNT
+from local.moto_backend import Item, StreamShard, backend
 from tests.aws import aws_client
 
 
@@ -31,7 +28,7 @@ class _Shard(StreamShard):
 def turn_on(*tables: str) -> None:
     """Let tables that are there have a stream from now on, as the template's condition does."""
     for name in tables:
-        table = dynamodb_backends[ACCOUNT][REGION].tables[name]
+        table = backend("dynamodb").tables[name]
         table.stream_specification = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
         table.latest_stream_label = "2026-04-01T12:00:00.000"
         table.stream_shard = _Shard(ACCOUNT, table)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.events.models import EventPattern
 
+from local.moto_backend import EventPattern
 from ops.template import parse_yaml
 from tests.aws import aws_client, mock_aws
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from re import Match
 from typing import Any
 
-from local import tables
+from local import moto_backend
 from tests.faults import Request
 
 type Planted = Callable[[Request], Request]
@@ -26,9 +26,9 @@ def without_condition(table: str, key: str, *operations: str) -> Planted:
     return planted
 
 
-def insert_over(handler: tables.Handler, insert: Match[str], values: list[Any]) -> dict[str, Any]:
-    """Insert as `tables.Handler._inserted` does, over what is there."""
+def insert_over(handler: moto_backend.Handler, insert: Match[str], values: list[Any]) -> dict[str, Any]:
+    """Insert as `moto_backend.Handler._inserted` does, over what is there."""
     name, attributes = insert.groups()
-    item = dict(zip(tables._PLACE.findall(attributes), values, strict=True))
+    item = dict(zip(moto_backend._PLACE.findall(attributes), values, strict=True))
     handler.dynamodb_backend.get_table(name).put_item(item)
     return {"TableName": name}

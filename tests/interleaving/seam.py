@@ -8,9 +8,9 @@ from functools import partial
 from time import strptime
 from typing import Any
 
-from moto.dynamodb.models.dynamo_type import DynamoType
 from outcomes.aws.connection import Connection, Reply
 
+from local.moto_backend import DynamoType
 from tests.faults import (
     DAMAGED,
     THROTTLED,

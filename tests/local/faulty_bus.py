@@ -4,16 +4,15 @@ import sys
 from itertools import count
 from typing import Any
 
-from moto.core.exceptions import JsonRESTError
-from moto.events.models import EventsBackend
-
 from local.__main__ import main
+from local.moto_backend import JsonRESTError, backend
 
-put_events = EventsBackend.put_events
+Events = type(backend("events"))
+put_events = Events.put_events
 calls, entries = count(), count()
 
 
-def refuse_some(self: EventsBackend, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def refuse_some(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Take the events of each other call, but for each third."""
     if next(calls) % 2:
         raise JsonRESTError("InternalException", "as the test wants it")
@@ -25,5 +24,5 @@ def refuse_some(self: EventsBackend, events: list[dict[str, Any]]) -> list[dict[
 
 
 if __name__ == "__main__":
-    EventsBackend.put_events = refuse_some  # type: ignore[method-assign]
+    Events.put_events = refuse_some
     sys.exit(main())

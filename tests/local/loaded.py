@@ -16,10 +16,9 @@ gc.disable()
 forget_real_aws()  # before any SDK, which remembers what the environment was
 sys.path.insert(0, str(ROOT / "layers" / "common"))
 
-from moto.core.base_backend import BackendDict  # noqa: E402 (see above)
-
-import local.seed  # noqa: E402, F401
+import local.seed  # noqa: E402, F401 (see above)
 from local.aws import Aws  # noqa: E402
+from local.moto_backend import mock_aws  # noqa: E402
 from local.stack import Settings, local_parameters  # noqa: E402
 from local.template import load  # noqa: E402
 
@@ -28,6 +27,6 @@ with TemporaryDirectory() as folder:
     aws = Aws(settings.data / "journal", settings.aws_secret)
     aws.create(load(settings.template, local_parameters(settings, settings.port), {}), settings.secrets)
     aws.close()
-BackendDict.reset()
+mock_aws().reset()
 gc.collect()
 gc.freeze()

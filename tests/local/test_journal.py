@@ -15,11 +15,10 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.dynamodb.models import dynamodb_backends
 
 from local.backlog import Backlog
-from local.environment import ACCOUNT, REGION
 from local.journal import Journal
+from local.moto_backend import backend
 from local.persistence import Persistence
 from ops.errors import StackError
 from tests.aws import aws_client, mock_aws
@@ -45,7 +44,7 @@ def persistent_tables(journal: Path, *names: str, step_type: str = "N", streams:
                 ],
                 **({"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}} if streams else {}),
             )
-        persistence = Persistence(dynamodb_backends[ACCOUNT][REGION], Journal(journal))
+        persistence = Persistence(backend("dynamodb"), Journal(journal))
         with closing(persistence):
             persistence.restore(names)
             yield persistence

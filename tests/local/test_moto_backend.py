@@ -1,21 +1,19 @@
-"""moto's tables as the local stack changes them."""
+"""moto as the local stack changes it, and that nobody else touches it."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.core.serialize import ResponseSerializer
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
-from moto.dynamodb.models.table import StreamShard
-from moto.dynamodb.models.table import Table as MotoTable
 
-import local.tables
-from local.tables import Table
+from local import moto_backend
+from local.moto_backend import DynamoType, Item, MotoTable, StreamShard, Table
 from tests.aws import aws_client
 from tests.conftest import template_tables
+from tests.local.stacks import ROOT
 from tests.local.values import VALUES
 
 OUTCOMES = "OutcomesTable"
@@ -46,11 +44,20 @@ def _query(client: Any, **more: Any) -> Iterator[dict[str, Any]]:
 def test_a_query_ends_its_pages_early_and_goes_on_where_it_ended(
     client: Any, monkeypatch: pytest.MonkeyPatch, limit: dict[str, int], pages: list[int]
 ) -> None:
-    monkeypatch.setattr(local.tables, "PAGE_ITEMS", 3)
+    monkeypatch.setattr(moto_backend, "PAGE_ITEMS", 3)
     _put(client, "1", *range(7))
     found = [page["Items"] for page in _query(client, **limit)]
     assert [len(items) for items in found] == pages
     assert [item["created_at"]["S"] for items in found for item in items] == [f"{number:03}" for number in range(7)]
+
+
+def test_one_module_touches_moto() -> None:
+    """But for the bench, which starts moto's server, a public entry."""
+    folders = ("bench", "clients/python/src", "clients/python/tests", "docs", "local", "ops", "tests")
+    files = [file for folder in folders for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
+    of_moto = re.compile(r"^\s*(from|import) moto\b", re.MULTILINE)
+    touching = [f"{file.relative_to(ROOT)}" for file in files if of_moto.search(file.read_text())]
+    assert touching == ["bench/growth.py", "local/moto_backend.py"]
 
 
 def test_a_query_has_moto_sort_nothing(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,8 +224,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 
 def _sent(operation: str, parameters: dict[str, Any]) -> tuple[int, Any, Any]:
     """Return status, type and content of the answer to a call, as it is sent."""
-    headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{local.tables.TARGET}{operation}"}
-    status, answered, content = local.tables.answer(headers, json.dumps(parameters).encode())
+    headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{moto_backend.TARGET}{operation}"}
+    status, answered, content = moto_backend.answer(headers, json.dumps(parameters).encode())
     return status, answered["Content-Type"], json.loads(content)
 
 
@@ -227,8 +234,8 @@ def test_a_call_about_items_is_read_and_answered_as_moto_does_it(
     template: Any, monkeypatch: pytest.MonkeyPatch, operation: str, parameters: dict[str, Any]
 ) -> None:
     ends = []
-    for about_items in (local.tables.ABOUT_ITEMS, set()):
-        monkeypatch.setattr(local.tables, "ABOUT_ITEMS", about_items)
+    for about_items in (moto_backend.ABOUT_ITEMS, set()):
+        monkeypatch.setattr(moto_backend, "ABOUT_ITEMS", about_items)
         with template_tables(template):
             client = aws_client("dynamodb")
             _put(client, "1", 1, 2)
@@ -238,7 +245,7 @@ def test_a_call_about_items_is_read_and_answered_as_moto_does_it(
 
 
 def test_every_call_about_items_is_tried() -> None:
-    assert {operation for operation, _ in CALLS} == local.tables.ABOUT_ITEMS
+    assert {operation for operation, _ in CALLS} == moto_backend.ABOUT_ITEMS
 
 
 def test_a_value_of_any_type_comes_back_as_it_was(client: Any) -> None:
@@ -249,22 +256,9 @@ def test_a_value_of_any_type_comes_back_as_it_was(client: Any) -> None:
 
 
 def test_items_are_written_without_a_look_into_them(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(ResponseSerializer, "serialize")
+    monkeypatch.delattr("moto.core.serialize.ResponseSerializer.serialize")
     _put(client, "1", 1)
     assert [page["Count"] for page in _query(client)] == [1]
-
-
-@pytest.mark.parametrize("size", [404_000, 406_000])
-def test_an_item_that_is_too_large_is_refused(client: Any, size: int) -> None:
-    def put() -> None:
-        key = {"user_id": {"S": "1"}, "created_at": {"S": "1"}}
-        client.put_item(TableName=OUTCOMES, Item=key | {name: {"S": "x" * (size // 2)} for name in ("one", "two")})
-
-    if size > local.tables.MAX_ITEM_BYTES:
-        with pytest.raises(client.exceptions.ClientError, match="Item size"):
-            put()
-    else:
-        put()
 
 
 def test_an_update_makes_pages_smaller_when_it_makes_an_item_larger(client: Any) -> None:

@@ -8,17 +8,16 @@ import zipfile
 from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.client import BaseClient
-from moto.codedeploy.models import codedeploy_backends
-from moto.core.models import botocore_stubber
 from outcomes.auth.keys import fingerprint
 
+from local.moto_backend import backend
 from ops import end_key
-from tests.aws import aws_client, mock_aws
+from tests.aws import Answer, answering, aws_client, mock_aws
 from tests.template.conftest import ROOT, Deployment, deploy
 
 STACK = "outcomes-prod"
@@ -32,7 +31,6 @@ NAMES = {
 LEAKED, OTHER = "ok_the-one-that-leaked", "ok_the-other"
 ASSUMED = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
-type Answer = tuple[int, dict[str, str], str]
 type EndKey = Callable[..., int]
 
 
@@ -116,8 +114,10 @@ class Account:
     def versions(self) -> int:
         return len(self.functions.list_versions_by_function(FunctionName=FUNCTION)["Versions"]) - 1
 
-    def describe(self, query: dict[str, list[str]]) -> Answer:
+    def describe(self, request: AWSPreparedRequest) -> Answer:
         """Answer as CloudFormation does."""
+        body: Any = request.body
+        query = parse_qs(body)
         [action] = query["Action"]
         if query["StackName"] != [STACK]:
             return (
@@ -138,17 +138,18 @@ class Account:
             )
         return 200, {}, f"<{action}Response><{action}Result>{told}</{action}Result></{action}Response>"
 
-    def stop(self, request: dict[str, Any]) -> Answer:
+    def stop(self, request: AWSPreparedRequest) -> Answer:
         """Stop a deployment as CodeDeploy does."""
-        self.stopped.append(request)
-        [backends] = codedeploy_backends.values()
-        for backend in backends.values():
-            if request["deploymentId"] in backend.deployments:
-                backend.deployments[request["deploymentId"]].status = "Stopped"
+        body: Any = request.body
+        self.stopped.append(json.loads(body))
+        deployments = backend("codedeploy").deployments
+        if self.stopped[-1]["deploymentId"] in deployments:
+            deployments[self.stopped[-1]["deploymentId"]].status = "Stopped"
         return 200, {}, '{"status":"Succeeded"}'
 
-    def invoke(self, event: dict[str, Any]) -> Answer:
+    def invoke(self, request: AWSPreparedRequest) -> Answer:
         """Call the authorizer with the variables of the version that is live."""
+        body: Any = request.body
         if self.answer:
             return self.answer
         with pytest.MonkeyPatch.context() as environment:
@@ -160,21 +161,10 @@ class Account:
             app = module_from_spec(spec)
             spec.loader.exec_module(app)
             try:
-                return 200, {}, json.dumps(app.handler(event, None))
+                return 200, {}, json.dumps(app.handler(json.loads(body), None))
             except Exception as error:  # noqa: BLE001 - as Lambda answers whatever it is
                 told = {"errorMessage": str(error), "errorType": type(error).__name__}
                 return 200, {"X-Amz-Function-Error": "Unhandled"}, json.dumps(told)
-
-    def answered(self, request: AWSPreparedRequest, by_moto: Callable[[AWSPreparedRequest], Any]) -> Any:
-        url = urlsplit(request.url)
-        body: Any = request.body
-        if url.netloc.startswith("cloudformation."):
-            return self.describe(parse_qs(body))
-        if str(request.headers.get("X-Amz-Target", "")).endswith("StopDeployment'"):
-            return self.stop(json.loads(body))
-        if url.path.endswith("/invocations"):
-            return self.invoke(json.loads(body))
-        return by_moto(request)
 
 
 @pytest.fixture
@@ -184,13 +174,16 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     variables = template.of("AWS::Lambda::Function")["AuthorizerFunction"]["Environment"]["Variables"]
     with mock_aws():
         account = Account(template, variables)
-        by_moto = botocore_stubber.process_request
-        monkeypatch.setattr(botocore_stubber, "process_request", lambda request: account.answered(request, by_moto))
         monkeypatch.setattr("ops.end_key.boto3.client", aws_client)
         monkeypatch.setattr("ops.end_key.time.sleep", lambda _seconds: None)
         monkeypatch.delenv("INTERNAL_API_KEY", raising=False)
         monkeypatch.setattr(end_key, "urlopen", lambda _url, **_: io.BytesIO(code("release 1")))
-        yield account
+        with (
+            answering("cloudformation", account.describe),
+            answering("codedeploy.StopDeployment", account.stop),
+            answering("lambda.Invoke", account.invoke),
+        ):
+            yield account
 
 
 @pytest.fixture
@@ -367,7 +360,7 @@ def test_the_runbook_names_the_rights_that_it_takes(
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
     account.functions = None  # what this account does itself is not to be noted
-    monkeypatch.setattr(account, "invoke", lambda _event: (200, {}, '{"context":{"caller":"session"}}'))
+    account.answer = 200, {}, '{"context":{"caller":"session"}}'
     assert end(STACK, fingerprint(LEAKED)) == 0
     page = (ROOT / "docs/runbook.md").read_text()
     [said] = re.findall(r"Its rights: (.*?)\n\n", page, re.DOTALL)

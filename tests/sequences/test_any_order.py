@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from outcomes.totals import settled_intervals
 
-from local import tables
+from local import moto_backend
 from tests.interleaving.planted import insert_over, without_condition
 from tests.interleaving.run import run
 
@@ -41,7 +41,7 @@ def test_a_fault_that_is_planted_is_found(template: Any, fault: str, monkeypatch
     if fault == "sums are kept at once":
         monkeypatch.setattr(settled_intervals, "SETTLED_SECONDS", 0)
     if fault == "an outcome is inserted over one that is":
-        monkeypatch.setattr(tables.Handler, "_inserted", insert_over)
+        monkeypatch.setattr(moto_backend.Handler, "_inserted", insert_over)
     for seed in [lately, *range(300)]:
         try:
             run(seed, template, planted)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.sqs.models import sqs_backends
 from outcomes.aws.services import SecretsManager
 from outcomes.contract import events, instants
 from outcomes.events.webhooks import delivery
@@ -24,7 +23,7 @@ from outcomes.events.webhooks.receiver import Receiver
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from functions.deliver_webhook import app
-from local.environment import ACCOUNT, REGION
+from local.moto_backend import backend
 from tests.aws import aws_client, mock_aws
 from tests.faults import DENIED, error, faulty
 from tests.template.conftest import deploy
@@ -80,18 +79,18 @@ class Queues:
             answer = app.handler({"Records": [record]}, None)
             if {"itemIdentifier": record["messageId"]} not in answer["batchItemFailures"]:
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=record["receiptHandle"])
-        for message in sqs_backends[ACCOUNT][REGION].queues["WebhooksQueue"]._messages:
+        for message in backend("sqs").queues["WebhooksQueue"]._messages:
             self.waits.append(round(message.visible_at / 1000 - time.time()))
             message.visible_at = 0
         return records
 
     @property
     def waiting(self) -> list[str]:
-        return [message.body for message in sqs_backends[ACCOUNT][REGION].queues["WebhooksQueue"]._messages]
+        return [message.body for message in backend("sqs").queues["WebhooksQueue"]._messages]
 
     @property
     def dead(self) -> list[str]:
-        return [message.body for message in sqs_backends[ACCOUNT][REGION].queues["DeadWebhooksQueue"]._messages]
+        return [message.body for message in backend("sqs").queues["DeadWebhooksQueue"]._messages]
 
 
 def spread(waits: list[int]) -> Any:
