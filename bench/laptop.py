@@ -76,10 +76,11 @@ def laptop_growth(report: "Report", short: bool) -> None:
     def bar(name: str, limit: float, measured: float) -> None:
         rows.append([name, f"{measured:.3g}", *report.bar(name, limit, measured)])
 
-    taken = imported(BATCH if short else IMPORTED)
-    bar(f"megabytes of all processes after an import of {IMPORTED:,}", MOST_MEGABYTES, taken.megabytes)
+    count = BATCH if short else IMPORTED
+    taken = imported(count)
+    bar(f"megabytes of all processes after an import of {count:,}", MOST_MEGABYTES, taken.megabytes)
     bar("seconds from SIGTERM to their end", MOST_STOP_SECONDS, taken.stop)
-    first, next_ = looks(BATCH if short else SUMMED_UP)
+    first, next_ = looks(SUMMED_UP)  # sums of fewer are not worth keeping
     bar(f"next look at a summary of {SUMMED_UP:,} over the first", MOST_OF_FIRST_LOOK, next_ / first)
     report.table(["", "measured", "bar", "verdict"], rows)
 
