@@ -32,14 +32,15 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 BEGIN = 1_773_144_000_000  # 2026-03-10T12:00:00Z; clocks change in New York before, in Berlin after that
-ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]
+# Mostly two that are far apart, that what is kept for them is used.
+ZONES = [*["UTC", "Asia/Kathmandu"] * 2, "Europe/Berlin", "America/New_York"]
 LATEST = 300 + 60 + 12
 """Seconds that an entry may be written after the time that it says: a slow clock, a long call."""
 
 LAGS = st.sampled_from([0, 0, 1, 200, LATEST])
 AGO = st.none() | st.integers(-5 * MINUTE, 34 * DAY)
 LATER = st.sampled_from([0, MINUTE, 10 * MINUTE, 11 * MINUTE, 3 * HOUR, 12 * HOUR, DAY, 3 * DAY])
-AHEAD = st.sampled_from([0, 0, -20 * MINUTE, HOUR])
+AHEAD = st.sampled_from([0, -20 * MINUTE, HOUR])
 """Milliseconds by which the reader's clock is ahead."""
 
 
@@ -114,8 +115,8 @@ LOOKS = st.builds(
     st.sampled_from(ZONES),
     st.integers(1, 40),
     st.sampled_from([0, 0, 0, 1, HOUR]),
-    st.sampled_from([(), ("deal_closed",), ("task_complete", "deal_closed"), ("content_published",)]),
-    st.sampled_from([None, None, 7, 9]),
+    st.sampled_from([(), (), (), ("deal_closed",), ("task_complete", "deal_closed"), ("content_published",)]),
+    st.sampled_from([None, None, None, 7, 9]),
     st.sampled_from(["day", "week", "month"]),
     st.booleans(),
 )
@@ -293,4 +294,4 @@ class AnyLook(OnTables):
 
 @pytest.mark.usefixtures("no_waiting")
 def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
-    run(AnyLook, template, examples=60, steps=40)
+    run(AnyLook, template, examples=100, steps=40)
