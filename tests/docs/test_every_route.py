@@ -55,8 +55,8 @@ def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
         yield f"Add {handler(method, path)}, which answers it."
     if f"\n  {operation}:\n" not in (ROOT / "docs/openapi.base.yaml").read_text():
         yield f"Describe {operation} under x-operations of docs/openapi.base.yaml, then run make openapi."
-    if f"`{method} {path}" not in (ROOT / "docs/api.md").read_text():
-        yield f"Tell of `{method} {path}` in docs/api.md."
+    if f"`{method} {path}" not in (ROOT / "docs/outcomes.md").read_text():
+        yield f"Tell of `{method} {path}` in docs/outcomes.md."
     if operation not in METHODS:
         yield f"Name the clients' method for {operation} in METHODS of {Path(__file__).relative_to(ROOT)}, or None."
     elif name := METHODS[operation]:

@@ -37,7 +37,7 @@ def test_each_place_that_names_the_kinds_of_outcome_names_those_that_the_api_rec
         "dashboard/src/shared/types.js": between("dashboard/src/shared/types.js", *of_table),
         "dashboard/src/feed/icons.js": between("dashboard/src/feed/icons.js", *of_table),
         "README.md": of_page("README.md"),
-        "docs/api.md": of_page("docs/api.md"),
+        "docs/outcomes.md": of_page("docs/outcomes.md"),
     }
     wrong = {where: sorted(set(named) ^ set(OutcomeType)) for where, named in places.items()}
     assert not any(wrong.values()), "".join(f"\n{where}: {', '.join(names)}" for where, names in wrong.items() if names)

@@ -83,14 +83,45 @@ def test_how_to_deploy_names_every_parameter() -> None:
     assert named == parameters - for_laptops - as_argument
 
 
-def test_the_api_s_page_says_what_api_gateway_answers_by_itself() -> None:
+def test_the_page_of_errors_names_each_status_and_error_of_the_contract() -> None:
+    contract = parse_yaml((ROOT / "openapi.yaml").read_text())
+    errors = {
+        (status, error)
+        for methods in contract["paths"].values()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        for error in errors_of(response)
+    }
+    page = (ROOT / "docs/errors.md").read_text()
+    rows = re.findall(r"^\| `(\d{3})(?:` \| (.*?) \|| {\"error\":\"(.*?)\"}` \|)", page, re.MULTILINE)
+    told = {(status, error) for status, names, own in rows for error in re.findall("`(.*?)`", names) or [own]}
+    fields = {
+        f"Invalid {field}"
+        for row in page.splitlines()
+        if row.startswith("| [")
+        for field in re.findall(r"`(\w+)`", row)
+    }
+    told |= {("400", field) for field in fields}
+
+    assert len(errors) > 50
+    assert sorted(errors - told) == []
+
+
+def errors_of(response: Any) -> list[str]:
+    """List the texts that `error` may have in a response of openapi.yaml."""
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    error = schema.get("properties", {}).get("error", {})
+    return error.get("enum", [error["const"]] if "const" in error else [])
+
+
+def test_the_page_of_errors_says_what_api_gateway_answers_by_itself() -> None:
     api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
     usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
     given = {
         f"`{response.get('StatusCode') or usual[kind]} {response['ResponseTemplates']['application/json']}`"
         for kind, response in api["GatewayResponses"].items()
     }
-    section = (ROOT / "docs/api.md").read_text().partition("## Answers of API Gateway itself")[2]
+    section = (ROOT / "docs/errors.md").read_text().partition("## Answers of API Gateway itself")[2]
     assert set(re.findall(r'`\d{3} {"error":"[^`]*"}`', section)) == given
 
 

@@ -64,7 +64,7 @@ async def test_a_model_records_corrects_and_reads(stack: Stack, agent_key: Calla
 
 def test_the_session_in_the_docs_goes_as_they_say(stack: Stack, agent_key: Callable[..., str]) -> None:
     headers = {"Authorization": f"Bearer {agent_key('record')}"}
-    session = re.findall(r"^→ (.*)\n← (.*)$", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+    session = re.findall(r"^→ (.*)\n← (.*)$", (ROOT / "docs/mcp.md").read_text(), re.MULTILINE)
     assert len(session) == 5
     for sent, said in session:
         answer = httpx.post(f"{stack.url}/mcp", headers=headers, content=sent)

@@ -127,7 +127,7 @@ PLACES = {
     "FIELDS of the feed's changes.js": Place(
         words(f"{FEED}/changes.js", "FIELDS = ", r"\]\);"), others=WHOSE | {"metadata"}
     ),
-    "docs/api.md": Place(words("docs/api.md"), in_request),
+    "docs/outcomes.md": Place(words("docs/outcomes.md"), in_request),
 }
 
 
