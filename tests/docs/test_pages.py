@@ -111,7 +111,8 @@ def errors_of(response: Any) -> list[str]:
     """List the texts that `error` may have in a response of openapi.yaml."""
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     error = schema.get("properties", {}).get("error", {})
-    return error.get("enum", [error["const"]] if "const" in error else [])
+    texts: list[str] = error.get("enum", [error["const"]] if "const" in error else [])
+    return texts
 
 
 def test_the_page_of_errors_says_what_api_gateway_answers_by_itself() -> None:
