@@ -1,10 +1,10 @@
-"""The Docker-free stack: what template.yaml deploys, on a laptop.
+"""The Docker-free stack: runs what template.yaml deploys on a laptop.
 
-`template` transforms the template as SAM would and resolves it; `aws` keeps its tables and secrets in moto; `lambdas`
-runs its functions as processes; `gateway` answers HTTP as its REST API would, `event_sources` gives functions what
-streams of tables tell, and `bus` listens to what those tell. `stack` puts them together.
+`template` transforms the template with SAM's translator and resolves it; `aws` serves its tables and secrets from moto;
+`lambdas` runs its functions as processes; `gateway` answers HTTP like its REST API; `event_sources` passes the records
+of table streams to functions; `bus` logs and posts the events that they publish. `stack` starts all of them.
 
-Of API Gateway, not there: throttling, usage plans and API keys, IAM and Cognito authorization, request validators and
-models, WAF, access logs. Of CloudWatch: metrics, whose lines are left out. Of DynamoDB: what moto leaves out (expiry by
-TTL, for one).
+Not emulated. API Gateway: throttling, usage plans and API keys, IAM and Cognito authorization, request validators and
+models, WAF, access logs. CloudWatch: metrics, whose log lines are dropped. DynamoDB: what moto lacks, such as expiry by
+TTL.
 """

@@ -1,4 +1,4 @@
-"""python -m local: run the stack, or do something with the one that runs."""
+"""python -m local: run the stack, or a command on the running one."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ DEFAULT_PORT = "3000"
 
 def main() -> int:
     """Run one command and return the exit code of the process."""
-    # The outcomes package lies where Lambda's layer has it, which is no place that Python looks in by itself.
+    # The outcomes package is in the layer's folder, which is not on Python's path.
     sys.path.insert(0, str(ROOT / "layers" / "common"))
     forget_real_aws()
     log_to_stderr()
@@ -43,31 +43,31 @@ def main() -> int:
 
 
 def parser() -> Parser:
-    """Make the parser of the commands and their options."""
+    """Return the parser of the commands and their options."""
     parser = Parser(prog="python -m local", description="The Docker-free stack.")
     parser.set_defaults(command=serve)
-    parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="what to run")
+    parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="the SAM template to run")
     parser.add_argument(
-        "--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="what outlives the stack is kept there"
+        "--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="where data is kept between runs"
     )
-    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="for the template")
-    commands = parser.add_subparsers(title="commands (none: serve until Ctrl-C)", metavar="")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
+    commands = parser.add_subparsers(title="commands (without one: serve until Ctrl-C)", metavar="")
 
     command = commands.add_parser("session", help="print a Cookie header for the running stack")
     command.add_argument("--user-id", type=user_id, default=42)
     command.add_argument("--kind", choices=["next-auth", "authjs", "stored"], default="next-auth")
     command.set_defaults(command=session)
 
-    command = commands.add_parser("seed", help="put some sixty outcomes of the last thirty days into the running stack")
+    command = commands.add_parser("seed", help="record about sixty outcomes of the last thirty days")
     command.add_argument("--user-id", type=user_id, default=42)
     command.set_defaults(command=seed)
 
-    command = commands.add_parser("reset", help="forget all that is kept")
+    command = commands.add_parser("reset", help="delete all data, the key and the secrets")
     command.set_defaults(command=reset)
 
     command = commands.add_parser("aws", help="serve DynamoDB and Secrets Manager for sam local start-api")
     command.add_argument("--port", type=port, default=5001)
-    command.add_argument("--bind", metavar="ADDRESS", help="where containers come in; docker0's address unless given")
+    command.add_argument("--bind", metavar="ADDRESS", help="where containers connect (default: docker0's address)")
     command.set_defaults(command=aws)
     return parser
 
@@ -77,7 +77,7 @@ def serve(options: argparse.Namespace) -> None:
     from local.data import exclusive
     from local.sockets import listening_socket
 
-    # Before all that is slow to load: whoever waits in vain should not wait long.
+    # Before the slow imports, so that a second start fails fast.
     with exclusive(options.data), listening_socket("127.0.0.1", listening_port()) as listener:
         from local.stack import run
 
@@ -97,7 +97,7 @@ def aws(options: argparse.Namespace) -> None:
 
 
 def session(options: argparse.Namespace) -> None:
-    """Print a Cookie header, ready to paste behind curl -H."""
+    """Print a Cookie header to paste after curl -H."""
     from local.data import STACK
     from local.session_cookies import mint
     from local.state import State
@@ -110,7 +110,7 @@ def session(options: argparse.Namespace) -> None:
 
 
 def seed(options: argparse.Namespace) -> None:
-    """Record outcomes to look at."""
+    """Record demo outcomes in the running stack."""
     import httpx
 
     from local.data import SEEDED, STACK
@@ -130,7 +130,7 @@ def seed(options: argparse.Namespace) -> None:
 
 
 def reset(options: argparse.Namespace) -> None:
-    """Forget the data, the key and the session secret."""
+    """Delete the data, the key and the secrets."""
     from local.data import empty
 
     empty(options.data)
@@ -138,9 +138,9 @@ def reset(options: argparse.Namespace) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> "Settings":
-    """Put together what the options, the environment and the data folder say, in this order.
+    """Return settings from the options, the environment and the data folder, in this order of precedence.
 
-    An empty variable counts as none.
+    An empty environment variable counts as unset.
     """
     from local.data import kept_secrets
     from local.stack import Settings
@@ -170,11 +170,11 @@ def settings_of(options: argparse.Namespace) -> "Settings":
 
 
 def events_url(text: str) -> str:
-    """Check where events are to be posted. Raises StackError when that is no such URL."""
+    """Check the URL that events are posted to. Raises StackError when it is not an HTTP URL."""
     try:
         parts = urlsplit(text)
         is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # as of its brackets or its port
+    except ValueError:  # malformed brackets or port
         is_url = False
     if text and not is_url:
         raise StackError("EVENTS_URL must be a URL such as http://127.0.0.1:8000/events")
@@ -182,7 +182,7 @@ def events_url(text: str) -> str:
 
 
 def listening_port() -> int:
-    """Read from the environment on which port to serve the API. Raises StackError when it is none."""
+    """Read the API's port from the environment. Raises StackError when it is not a port."""
     try:
         return port(os.environ.get("PORT") or DEFAULT_PORT)
     except argparse.ArgumentTypeError as error:
@@ -190,14 +190,14 @@ def listening_port() -> int:
 
 
 def port(text: str) -> int:
-    """Read a port from the command line; 0 takes a free one. Raises ArgumentTypeError."""
+    """Parse a port; 0 means any free one. Raises ArgumentTypeError."""
     if not (text.isascii() and text.isdigit() and int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
     return int(text)
 
 
 def log_to_stderr() -> None:
-    """Have requests and what goes wrong with functions logged; the libraries keep quiet."""
+    """Log requests and function errors; libraries stay quiet."""
     log = logging.getLogger("local")
     log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)
@@ -205,9 +205,9 @@ def log_to_stderr() -> None:
 
 
 if __name__ == "__main__":
-    # What is loaded stays: looking for garbage in it would take a sixth of the start. A stack that runs looks again.
+    # Collecting garbage while modules load would take a sixth of the start. A running stack turns it on again.
     gc.disable()
     code = main()
-    # Python looks for garbage once more when it ends: a second for each 6,000 outcomes that a stack holds.
+    # Python collects once more on exit, which takes a second for each 6,000 outcomes that a stack holds.
     gc.freeze()
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Lambda authorizers: who may call, remembered by what they called with.
+"""Lambda authorizers, with API Gateway's cache of their results.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
@@ -16,13 +16,13 @@ from local.responses import Refusal
 
 type Invoke = Callable[[str, dict[str, Any], str], Awaitable[Any]]
 
-UNAUTHORIZED = "Unauthorized"  # raised with exactly this message, it is a 401
+UNAUTHORIZED = "Unauthorized"  # an exception with exactly this message becomes a 401
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer of an authorizer: `context` as text, `statements` of an IAM policy."""
+    """An authorizer's result: context values as text, and the statements of its IAM policy."""
 
     principal_id: str
     context: dict[str, str]
@@ -35,18 +35,18 @@ class Verdict:
 
 
 class Authorizers:
-    """The authorizers of one API with what they remember."""
+    """Calls the authorizers of one API and caches their results."""
 
     def __init__(self, api: Api, invoke: Invoke, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._invoke = invoke
         self._clock = clock
-        self._remembered: dict[tuple[str, ...], tuple[float, Verdict]] = {}
+        self._cache: dict[tuple[str, ...], tuple[float, Verdict]] = {}
 
     async def authorize(
         self, authorizer: Authorizer, route: Route, parameters: dict[str, str], call: Call
     ) -> dict[str, Any]:
-        """Make the `requestContext.authorizer` of a call that is allowed. Raises Refusal for any other."""
+        """Return the `requestContext.authorizer` of an allowed call. Raises Refusal for any other."""
         identity = [
             call.header(name) if place == "header" else call.parameter(name)
             for place, name in authorizer.identity_sources
@@ -55,15 +55,15 @@ class Authorizers:
             raise Refusal("UNAUTHORIZED")
         key = (authorizer.name, *map(str, identity))
         started = self._clock()
-        expires_at, verdict = self._remembered.get(key, (started, None))
+        expires_at, verdict = self._cache.get(key, (started, None))
         latency = 0
         if verdict is None or expires_at <= started:
             verdict = await self._ask(authorizer, route, parameters, call)
             latency = int((self._clock() - started) * 1000)
-            # Without identity sources there is nothing to remember a verdict by.
+            # Without identity sources there is no cache key.
             if authorizer.cache_seconds and identity:
                 self._forget_expired(started)
-                self._remembered[key] = (started + authorizer.cache_seconds, verdict)
+                self._cache[key] = (started + authorizer.cache_seconds, verdict)
         if not verdict.allows(method_arn(self._api, call)):
             raise Refusal("ACCESS_DENIED")
         return {**verdict.context, "principalId": verdict.principal_id, "integrationLatency": latency}
@@ -80,11 +80,11 @@ class Authorizers:
             raise Refusal("AUTHORIZER_FAILURE") from error
 
     def _forget_expired(self, now: float) -> None:
-        self._remembered = {key: kept for key, kept in self._remembered.items() if kept[0] > now}
+        self._cache = {key: kept for key, kept in self._cache.items() if kept[0] > now}
 
 
 def _verdict(result: Any) -> Verdict:
-    """Read the result of an authorizer. Raises Refusal when it is not what API Gateway understands.
+    """Parse the result of an authorizer. Raises Refusal when API Gateway would reject it.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
@@ -98,7 +98,7 @@ def _verdict(result: Any) -> Verdict:
         raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
     if not isinstance(given, dict) or any(isinstance(value, dict | list) for value in given.values()):
         raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
-    # A function gets them as text, whatever they were.
+    # API Gateway passes context values to functions as text.
     context = {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in given.items()
@@ -108,7 +108,7 @@ def _verdict(result: Any) -> Verdict:
 
 
 def _is_statement(statement: Any) -> bool:
-    """Check that a statement says all that is needed and nothing that could not be obeyed here."""
+    """Check that a policy statement is complete and uses only what is implemented here."""
     return (
         isinstance(statement, dict)
         and statement.keys() <= STATEMENT_KEYS
@@ -131,6 +131,6 @@ def _covers(statement: dict[str, Any], arn: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Match a text with IAM's wildcards: `*` is any text, `?` any character."""
+    """Match with IAM's wildcards: `*` is any text, `?` any character."""
     regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(regex, text, re.DOTALL) is not None

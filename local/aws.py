@@ -1,4 +1,4 @@
-"""The AWS services that the functions call: moto behind HTTP, with the template's own tables, buckets and secrets."""
+"""The AWS services that functions call: moto over HTTP, with the template's tables, buckets and secrets."""
 
 import asyncio
 import hmac
@@ -21,7 +21,7 @@ from local.sockets import listening_socket
 from local.template import Template
 from ops.errors import StackError
 
-# What AWS::DynamoDB::Table shares with CreateTable.
+# Properties of AWS::DynamoDB::Table that CreateTable takes.
 TABLE_PROPERTIES = {
     "AttributeDefinitions",
     "BillingMode",
@@ -32,24 +32,23 @@ TABLE_PROPERTIES = {
     "StreamSpecification",
 }
 
-
 CLOSE_SECONDS = 1.0
-"""Seconds that requests under way have when serving ends."""
+"""How long requests in progress may take when serving ends."""
 
 log = logging.getLogger("local")
 
 
 class Aws:
-    """moto behind HTTP, in a thread of this process. What it has answered to have written outlives it in a journal.
+    """Serves moto over HTTP from a thread of this process. Every acknowledged write is in a journal.
 
-    Not moto's own server, whose every answer ends the connection: connecting anew, a thread for each request and two
-    frameworks between it and moto take thrice as long as all that moto does.
+    moto's own server closes the connection after each answer: reconnecting, a thread per request and two frameworks
+    take three times as long as moto itself.
     """
 
     def __init__(self, journal: Path, secret: str, port: int = 0, also: Sequence[str] = ()) -> None:
-        """Start serving on the loopback, and the addresses `also`. Raises StackError when the port is taken.
+        """Start serving on the loopback and the addresses in `also`. Raises StackError when the port is taken.
 
-        secret: what callers must send as their session token. Any page that somebody opens could call the port.
+        secret: callers must send it as their session token, because any page in a browser could call the port.
         """
         self.persistence = Persistence(moto_backend.backend("dynamodb"), Journal(journal))
         self._listeners = [listening_socket("127.0.0.1", port)]
@@ -62,7 +61,7 @@ class Aws:
         self._thread.start()
 
     async def _serve(self) -> None:
-        app = web.Application(client_max_size=0)  # none: a batch of items is larger than what aiohttp takes
+        app = web.Application(client_max_size=0)  # no limit: a batch of items exceeds aiohttp's
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(
             app, access_log=None, auto_decompress=False, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
@@ -74,9 +73,9 @@ class Aws:
         await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        """Answer no request before what it wrote is kept, and none beside another.
+        """Answer one request at a time, each after its writes are in the journal.
 
-        moto checks a condition and writes in two steps; of two requests at once, both could pass where AWS lets one.
+        moto checks a condition and writes in two steps: two concurrent requests could both pass a condition.
         """
         body = await request.read()
         token = request.headers.get("X-Amz-Security-Token", "").encode(errors="surrogateescape")
@@ -88,7 +87,7 @@ class Aws:
             try:
                 self.persistence.write()
             except OSError as error:
-                log.error("what was written is not kept: %s", error.strerror)
+                log.error("cannot write to the journal: %s", error.strerror)
                 text = '{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}'
                 return web.Response(status=500, headers={"Content-Type": moto_backend.JSON}, text=text)
         content = content.encode() if isinstance(content, str) else content
@@ -104,11 +103,11 @@ class Aws:
         self.persistence.close()
 
     def create(self, template: Template, secrets: dict[str, str]) -> dict[str, str]:
-        """Create the template's tables, with what the journal has of them, its buckets, and its secrets.
+        """Create the template's tables, buckets and secrets, and restore the tables' items from the journal.
 
-        `secrets` gives the text of secrets by logical id; one that is not in it gets what the template says, else a
-        random text. Returns the tables' names by logical id. Raises StackError when AWS would refuse one of them, and
-        when the journal does not fit or cannot be used.
+        `secrets` gives secret texts by logical id; any other secret gets the template's text, else a random one.
+        Returns the tables' names by logical id. Raises StackError when AWS would reject a resource, and when the
+        journal cannot be used or has other keys than the tables.
         """
         dynamodb, secrets_manager = self.endpoint.client("dynamodb"), self.endpoint.client("secretsmanager")
         tables: dict[str, str] = {}
@@ -147,13 +146,13 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
 
 
 def _answered_by_moto(request: web.Request, body: bytes) -> tuple[int, Mapping[str, Any], str | bytes]:
-    """Return status, headers and body of moto's answer, for the service that the request is signed for."""
+    """Return status, headers and body of moto's answer, from the service in the request's signature."""
     if request.headers.get("X-Amz-Target", "").startswith(moto_backend.TARGET):
         return moto_backend.answer(request.headers, body)
     signed = re.search(r"Credential=[^/]+/\d+/([\w-]+)/([\w-]+)/aws4_request", request.headers.get("Authorization", ""))
     if not signed:
         return 403, {"Content-Type": moto_backend.JSON}, '{"__type":"MissingAuthenticationTokenException"}'
     url = f"https://{signed[2]}.{signed[1]}.amazonaws.com{request.raw_path}"
-    # By Host, moto would look for the service.
+    # moto would derive the service from Host.
     headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
     return moto_backend.answer_any(request.method, url, headers, body) or (404, {}, "")

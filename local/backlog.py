@@ -1,6 +1,6 @@
-"""Texts in the order in which they came, in the journal until somebody is done with them.
+"""A durable FIFO queue of texts: each stays in the journal until its consumer is done with it.
 
-So what a stream of a table tells, and what was told to a bus, waits for its reader also where the stack is killed.
+It holds the records of table streams and the events of the bus, so that they survive a killed stack.
 """
 
 import asyncio
@@ -11,19 +11,19 @@ from local.journal import Change
 
 
 class Backlog:
-    """Texts by number, from 1 on. name: in the journal, where no table has a name with a slash."""
+    """Texts numbered from 1. name: its name in the journal, with a slash, which no table's name has."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.new: list[str] = []
-        """Texts that are not in the journal yet."""
+        """Texts that are not yet in the journal."""
         self._wake: Callable[[], object] = lambda: None
         self._kept: dict[int, str] = {}
         self._last = 0
 
     def first(self, limit: int) -> list[tuple[int, str]]:
-        """Read the oldest with their numbers, of those that are in the journal."""
-        # Other threads add and remove: a list of all is made in one step.
+        """Return the oldest texts in the journal with their numbers."""
+        # Other threads add and remove; list() copies in one step.
         return list(self._kept.items())[:limit]
 
     def __len__(self) -> int:
@@ -31,7 +31,7 @@ class Backlog:
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
-        """Have an event of the running loop set when more have come, from whichever thread."""
+        """Yield an event of the running loop that is set when texts are added, from any thread."""
         event, loop = asyncio.Event(), asyncio.get_running_loop()
         self._wake = lambda: loop.call_soon_threadsafe(event.set)
         try:
@@ -40,7 +40,7 @@ class Backlog:
             self._wake = lambda: None
 
     def restore(self, change: Change) -> None:
-        """Read a line of the journal."""
+        """Apply a change from the journal."""
         number = int(change.key["number"]["N"])
         if change.item is None:
             self._kept.pop(number, None)
@@ -49,19 +49,19 @@ class Backlog:
         self._last = max(self._last, number)
 
     def kept(self) -> list[Change]:
-        """List what the journal must have."""
+        """Return the journal's changes for all texts in it."""
         return [self._change(number, text) for number, text in self._kept.items()]
 
     def additions(self) -> list[Change]:
-        """List what the journal must get for all that is new."""
+        """Return the journal's changes for the new texts."""
         return [self._change(self._last + place, text) for place, text in enumerate(self.new, 1)]
 
     def removals(self, numbers: Sequence[int]) -> list[Change]:
-        """List what the journal must get for those that somebody is done with."""
+        """Return the journal's changes for texts that the consumer is done with."""
         return [self._change(number, None) for number in numbers]
 
     def add_new(self) -> None:
-        """Take all that is new for kept."""
+        """Count the new texts as written to the journal."""
         for text in self.new:
             self._last += 1
             self._kept[self._last] = text
@@ -70,7 +70,7 @@ class Backlog:
             self._wake()
 
     def remove(self, numbers: Sequence[int]) -> None:
-        """Forget what somebody is done with."""
+        """Remove texts that the consumer is done with."""
         for number in numbers:
             del self._kept[number]
 

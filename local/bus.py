@@ -1,7 +1,7 @@
-"""Listen to moto's event buses: each event becomes a line of the log, and a POST where somebody wants it.
+"""Logs each event put on moto's event buses, and posts it to EVENTS_URL.
 
-It is signed as a webhook is, so that receivers of those can be written here as well. A deployed function posts by
-itself, and to no address that is not public.
+Posts are signed like webhooks, so that a webhook receiver can be developed against the local stack. A deployed stack
+posts webhooks from a function, and only to public addresses.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
@@ -23,42 +23,41 @@ log = logging.getLogger("local")
 
 POST_SECONDS = 10.0
 MAX_PAUSE = 10.0
-"""Seconds between two attempts."""
+"""Backoff grows to this many seconds."""
 HEADERS = {"Content-Type": "application/cloudevents+json; charset=UTF-8"}
 
 
-def listen(told: Backlog | None) -> None:
-    """Log what is put on a bus from now on, and add it to `told`. moto offers no hook for it."""
+def listen(backlog: Backlog | None) -> None:
+    """Log every event put on a bus from now on, and add it to the backlog. moto has no hook for this."""
     bus = backend("events")
     put_events = bus.put_events
 
-    def heard(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def put_and_log(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = put_events(events)
         for entry, result in zip(events, results, strict=True):
             if "EventId" in result:
                 event = json.loads(entry["Detail"])
                 log.info("event %s %s (%s)", event.get("type"), event.get("subject"), event.get("id"))
-                if told is not None:
-                    # As it was written: numbers keep all their digits.
-                    told.new.append(entry["Detail"])
+                if backlog is not None:
+                    backlog.new.append(entry["Detail"])  # the text itself, so that numbers keep all their digits
         return results
 
-    bus.put_events = heard
+    bus.put_events = put_and_log
 
 
-async def post(url: str, secret: str, told: Backlog, persistence: Persistence) -> None:
-    """Post each event to a URL, one after the other, until cancelled: the same again until it is answered with 2xx.
+async def post(url: str, secret: str, backlog: Backlog, persistence: Persistence) -> None:
+    """Post the events in order until cancelled. Each is retried with backoff until the answer is 2xx.
 
-    secret: that it is signed with, as Standard Webhooks has it.
+    secret: the signing secret, in the form of Standard Webhooks.
     """
     key = signing_key(secret)
     timeout = aiohttp.ClientTimeout(total=POST_SECONDS)
     pause, is_trouble = 0.1, False
     async with aiohttp.ClientSession(timeout=timeout, headers=HEADERS) as receiver:
-        with told.listening() as more:
+        with backlog.listening() as more:
             while True:
                 more.clear()
-                events = told.first(1)
+                events = backlog.first(1)
                 if not events:
                     await more.wait()
                     continue
@@ -66,25 +65,25 @@ async def post(url: str, secret: str, told: Backlog, persistence: Persistence) -
                 trouble = await _post(receiver, url, text.encode(), key)
                 if trouble is None:
                     try:
-                        await asyncio.to_thread(persistence.done, told, [number])
+                        await asyncio.to_thread(persistence.done, backlog, [number])
                     except OSError as error:
-                        trouble = f"what it took is not noted: {error.strerror}"
+                        trouble = f"its answer cannot be written to the journal: {error.strerror}"
                 if trouble is None:
                     if is_trouble:
-                        log.info("EVENTS_URL takes events again; %d wait", len(told))
+                        log.info("EVENTS_URL accepts events again; %d are waiting", len(backlog))
                     pause, is_trouble = 0.1, False
                     continue
                 if not is_trouble:
-                    log.warning("EVENTS_URL takes no events (%s); %d wait", trouble, len(told))
+                    log.warning("EVENTS_URL does not accept events (%s); %d are waiting", trouble, len(backlog))
                 is_trouble = True
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, MAX_PAUSE)
 
 
 async def _post(receiver: aiohttp.ClientSession, url: str, body: bytes, key: bytes) -> str | None:
-    """Post once. Returns what went wrong."""
+    """Post once. Returns what went wrong, None on success."""
     id_ = json.loads(body).get("id")
-    # An event of somebody else may have none.
+    # Other publishers' events may have no valid id.
     headers = signed(id_, int(time.time()), body, [key]) if is_id(id_) else {}
     try:
         async with receiver.post(url, data=body, headers=headers, allow_redirects=False) as answer:

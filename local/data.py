@@ -1,12 +1,10 @@
-"""The folder in which the local stack keeps what outlives it: `.local/` of the checkout, unless it is told otherwise.
+"""The data folder of the local stack: by default `.local/` in the checkout. Only its owner can read it.
 
-journal.jsonl   the items of the template's tables, and what nobody has heard of yet
-secrets.json    the bearer key, the session secret, that of records of erasures and that of moto's port
+journal.jsonl   the items of the template's tables, and undelivered stream records and events
+secrets.json    the bearer key and the secrets of sessions, erasure records and moto's port
 seeded          the users that were seeded
-stack.json      where the running stack is
+stack.json      addresses and secrets of the running stack
 lock            locked by the process that uses the folder
-
-All of it is for its owner only.
 """
 
 import fcntl
@@ -28,21 +26,23 @@ LOCK = "lock"
 
 
 class Secrets(NamedTuple):
-    """The bearer key that is let in, the secret that session cookies are encrypted with, that by which records of
-    erasures know users, and that which calls of moto need.
-    """
+    """The credentials of a local stack."""
 
     key: str
+    """The bearer key."""
     session_secret: str
+    """Encrypts session cookies."""
     erasure_secret: str
+    """Keys the HMAC of users in erasure records."""
     aws_secret: str
+    """Must be sent with calls to moto."""
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep other processes from using it until the block ends, or this process.
+    """Create the folder if needed, and lock it until the block or this process ends.
 
-    Raises StackError when another process uses it, and when it cannot be made or locked.
+    Raises StackError when another process uses it, and when it cannot be created or locked.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def kept_secrets(folder: Path) -> Secrets:
-    """Read the secrets that the folder keeps; the first time, make them. Raises StackError when that fails."""
+    """Read the folder's secrets; create them the first time. Raises StackError when that fails."""
     file = folder / SECRETS
     try:
         found = json.loads(file.read_text())
@@ -75,15 +75,15 @@ def kept_secrets(folder: Path) -> Secrets:
         kept = Secrets(secrets.token_urlsafe(32), *(secrets.token_urlsafe(48) for _ in range(3)))
         write(file, json.dumps(kept._asdict()))
     except (OSError, TypeError, ValueError) as error:
-        raise StackError(f"{file} cannot be read; make reset starts anew") from error
+        raise StackError(f"{file} cannot be read; make reset deletes all") from error
     return kept
 
 
 def empty(folder: Path) -> None:
-    """Remove all that the folder keeps. Raises StackError when a running stack uses it, and when that fails."""
+    """Remove everything in the folder. Raises StackError when a running stack uses it, and when that fails."""
     with exclusive(folder):
         try:
-            # The lock stays: who holds one that was removed keeps nobody out.
+            # The lock file stays: a lock on a removed file keeps nobody out.
             for name in (JOURNAL, SECRETS, SEEDED, STACK):
                 (folder / name).unlink(missing_ok=True)
                 unfinished(folder / name).unlink(missing_ok=True)
@@ -92,5 +92,5 @@ def empty(folder: Path) -> None:
 
 
 def write(file: Path, text: str) -> None:
-    """Write a whole file at once, for its owner only. Raises StackError when it cannot be written."""
+    """Replace a file atomically, readable by its owner only. Raises StackError when it cannot be written."""
     write_lines(file, [text]).close()

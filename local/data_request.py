@@ -1,6 +1,6 @@
-"""python -m local.data_request erase|export: erase a person from the local stack, or write out all it holds of one.
+"""python -m local.data_request erase|export: erase a user from the local stack, or export a user's data.
 
-Whether it runs or not.
+Works whether or not the stack runs.
 """
 
 import argparse
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from local.template import Template
 
 SETTLE_SECONDS = 30
-"""Seconds after which no call is under way on a laptop: functions are ended sooner, and no network is slow."""
+"""No call on a laptop takes longer: functions time out sooner, and there is no slow network."""
 
 
 def main() -> int:
     """Run one command and return the exit code of the process."""
     log_to_stderr()
     parser = Parser(prog="python -m local.data_request")
-    parser.add_argument("--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="of the local stack")
+    parser.add_argument("--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="the local stack's data")
     parser.set_defaults(template=ROOT / "template.yaml", parameter=[])
     return run(parser, on_this_machine)
 
 
 @contextmanager
 def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
-    """Start the function on the data of the local stack, of the running one if there is one. Raises StackError."""
+    """Start the command's function on the running stack, else on the data folder. Raises StackError."""
     from local.environment import forget_real_aws
 
     forget_real_aws()
@@ -53,7 +53,7 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
     from local.template import load
 
     if not options.data.is_dir():
-        raise StackError(f"there is no {options.data}: nothing was kept there yet")
+        raise StackError(f"there is no {options.data}: no stack has used it yet")
     settings = settings_of(options)
     template = load(settings.template, local_parameters(settings, settings.port), settings.parameters)
     with ExitStack() as cleanup:
@@ -66,7 +66,7 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
             _name_secrets(template, aws)
         else:
             cleanup.enter_context(exclusive(options.data))
-            if options.name == "erase":  # last of all, when nothing writes to it any more
+            if options.name == "erase":  # called last, when nothing writes to the journal any more
                 cleanup.callback(lambda: Journal(options.data / JOURNAL).compact())
             aws = _start(settings, template, cleanup).endpoint
         spec = _settling(specs(template)[template.arn(FUNCTIONS[options.name])], SETTLE_SECONDS if running else 0)
@@ -78,18 +78,18 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
             try:
                 answer: dict[str, Any] = runner.run(function.invoke(event, str(uuid4())))
             except (EventTooLarge, FunctionError) as error:
-                raise StackError(f"{spec.name} failed: {error}; the same command goes on from here") from error
+                raise StackError(f"{spec.name} failed: {error}; run the same command to continue") from error
             return answer
 
         yield Holder(f"the local stack ({options.data})", invoke)
         if options.name == "erase" and options.user_id:
             forget(options.user_id, options.data / SEEDED)
             if running:
-                print(f"What {options.data / JOURNAL} has of before goes with the next make run.")
+                print(f"The next make run also removes what {options.data / JOURNAL} still has of earlier writes.")
 
 
 def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "Aws":
-    """Serve the tables and secrets of a stack that does not run."""
+    """Serve the tables and secrets of a stopped stack."""
     from local.aws import Aws
     from local.data import JOURNAL
 
@@ -100,14 +100,14 @@ def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "A
 
 
 def _name_secrets(template: "Template", aws: "AwsEndpoint") -> None:
-    """Look up how the running stack's secrets are called, which their creation decided."""
+    """Look up the ARNs of the running stack's secrets, which were decided at their creation."""
     client = aws.client("secretsmanager")
     for logical_id in template.resources("AWS::SecretsManager::Secret"):
         template.arns[logical_id] = client.describe_secret(SecretId=template.name(logical_id))["ARN"]
 
 
 def _settling(spec: "Spec", seconds: int) -> "Spec":
-    """Let an erasure wait for as long as calls can be under way here: while no stack runs, there are none."""
+    """Set how many seconds an erasure waits for calls in progress."""
     return dataclasses.replace(spec, variables=spec.variables | {"SETTLE_SECONDS": str(seconds)})
 
 

@@ -1,6 +1,6 @@
-"""The demo dashboard at `/`: the page and the components that CloudFront serves when deployed, its visitor signed in.
+"""The demo dashboard at `/`: the page and components that CloudFront serves when deployed, with a signed-in visitor.
 
-Not a part of the template's API. Only FILES are served, so nothing else that lies in the folder ever is.
+Not part of the template's API. Only FILES are served, never anything else in the folder.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ops.dashboard import FILES
 
-# Those of the template's FeedHeaders, without the one about TLS; a test holds the two together.
+# The template's FeedHeaders without Strict-Transport-Security; a test compares the two.
 HEADERS = {
     "Content-Security-Policy": "; ".join(
         [
@@ -32,9 +32,9 @@ HEADERS = {
 
 
 def routes(folder: Path, cookie: str) -> list[web.RouteDef]:
-    """Make routes to FILES out of `folder`, read anew for each request; none when it has no page.
+    """Return routes to FILES in `folder`, read anew for each request; none when it has no page.
 
-    Whoever opens the page gets the session `cookie` (name=value).
+    cookie: a session as name=value, which the page sets.
     """
     if not (folder / "index.html").is_file():
         return []
@@ -45,7 +45,7 @@ def _answer(file: Path, content_type: str, cookie: str) -> Callable[[web.Request
     async def answer(_: web.Request) -> web.Response:
         headers = {**HEADERS, "Content-Type": content_type, "Cache-Control": "no-store"}
         if file.suffix == ".html":
-            # No Domain: of this host alone. No Secure: the stack is reached without TLS.
+            # No Domain: this host only. No Secure: the stack has no TLS.
             headers["Set-Cookie"] = f"{cookie}; Path=/; HttpOnly; SameSite=Lax"
         return web.Response(body=file.read_bytes(), headers=headers)
 

@@ -1,4 +1,4 @@
-"""The AWS settings of the stack's processes. Imported before any SDK, which remembers what the environment was."""
+"""The AWS settings of the stack's processes. Import this before any SDK, which reads the environment once."""
 
 import os
 from typing import Any, NamedTuple
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
-# moto asks for none of them, but an SDK without credentials sends nothing. The token is asked for by `local.aws`.
+# moto checks no credentials, but an SDK sends nothing without them. `local.aws` checks the token.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_SESSION_TOKEN": "local",
-    # No profile of the developer's may lead a call of ours to a real account.
+    # A profile of the developer must not lead a call to a real account.
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -19,18 +19,18 @@ CREDENTIALS = {
 
 
 class AwsEndpoint(NamedTuple):
-    """Where moto is served, and the secret that callers send as their session token."""
+    """moto's URL, and the secret that callers send as their session token."""
 
     url: str
     secret: str
 
     @property
     def variables(self) -> dict[str, str]:
-        """Make the environment variables by which an SDK calls it."""
+        """Return the environment variables that point an SDK at it."""
         return CREDENTIALS | {"AWS_SESSION_TOKEN": self.secret, "AWS_ENDPOINT_URL": self.url}
 
     def client(self, service: str) -> Any:
-        """Make a client of an AWS service."""
+        """Return a client of an AWS service."""
         import boto3
 
         any_client: Any = boto3.client
@@ -44,7 +44,7 @@ class AwsEndpoint(NamedTuple):
 
 
 def forget_real_aws() -> None:
-    """Take the developer's AWS settings and proxies out of this process, so that its SDK can reach nothing but moto."""
+    """Remove the developer's AWS settings and proxies from this process, so that its SDK can only reach moto."""
     for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
         del os.environ[name]
     os.environ.update(CREDENTIALS, AWS_DEFAULT_REGION=REGION)

@@ -1,8 +1,8 @@
-"""Event source mappings: what gives a function the records of a table's stream.
+"""Event source mappings: pass the records of a table's stream to a function.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-batchfailurereporting.html
 
-As Lambda's own but for the end: what fails is given again for as long as it fails, also after 12 hours.
+Unlike Lambda, a failing batch is retried for ever, not for at most the mapping's maximum age.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from ops.errors import StackError
 log = logging.getLogger("local")
 
 MAX_PAUSE = 10.0
-"""Seconds between two attempts."""
+"""Backoff grows to this many seconds."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A mapping of the template. arn: of the stream. bisects: whether a batch that fails is halved."""
+    """A mapping of the template. arn: of the stream. bisects: whether a failing batch is halved."""
 
     arn: str
     table: str
@@ -37,7 +37,7 @@ class Source:
 
 
 def sources(template: Template) -> list[Source]:
-    """Read the template's mappings of streams. Raises StackError for what the local stack does not do."""
+    """Return the template's event source mappings. Raises StackError for what is not supported here."""
     found = []
     for logical_id, properties in template.resources("AWS::Lambda::EventSourceMapping").items():
         mapping = template.resolve({name: value for name, value in properties.items() if name != "DestinationConfig"})
@@ -45,12 +45,14 @@ def sources(template: Template) -> list[Source]:
         if ":dynamodb:" not in arn:
             raise StackError(f"{logical_id}: the local stack reads streams of tables, not {arn}")
         if "FilterCriteria" in mapping or mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
-            raise StackError(f"{logical_id}: the local stack filters nothing, and wants ReportBatchItemFailures")
+            raise StackError(
+                f"{logical_id}: the local stack supports no FilterCriteria and requires ReportBatchItemFailures"
+            )
         found.append(
             Source(
                 arn=arn,
                 table=arn.split("/")[1],
-                function_arn=":".join(mapping["FunctionName"].split(":")[:7]),  # whichever alias: the code on disk
+                function_arn=":".join(mapping["FunctionName"].split(":")[:7]),  # any alias runs the code on disk
                 batch_size=int(mapping.get("BatchSize", 100)),
                 bisects=bool(mapping.get("BisectBatchOnFunctionError")),
             )
@@ -59,7 +61,7 @@ def sources(template: Template) -> list[Source]:
 
 
 async def read(source: Source, functions: Mapping[str, Function], persistence: Persistence) -> None:
-    """Give a function all records of a stream in their order, as they come, until cancelled."""
+    """Pass the records of a stream to a function, in order, until cancelled."""
     backlog, function = persistence.stream(source.table), functions[source.function_arn]
     if backlog is None:
         raise StackError(f"{source.table} has no stream")
@@ -74,16 +76,16 @@ async def read(source: Source, functions: Mapping[str, Function], persistence: P
             try:
                 answer = await function.invoke({"Records": list(batch.values())}, str(uuid.uuid4()))
                 done = _done(batch, answer)
-            except FunctionError:  # of which the function's own log has told
+            except FunctionError:  # logged by the function
                 done = []
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                log.error("%s: no answer about a batch of records: %r", function.spec.name, error)
+                log.error("%s: malformed result for a batch of records: %r", function.spec.name, error)
                 done = []
             if done:
                 try:
                     await asyncio.to_thread(persistence.done, backlog, done)
                 except OSError as error:
-                    log.error("what was told is not noted: %s", error.strerror)
+                    log.error("cannot write to the journal: %s", error.strerror)
                     done = []
             if len(done) == len(batch):
                 size, pause = source.batch_size, 0.1
@@ -95,7 +97,7 @@ async def read(source: Source, functions: Mapping[str, Function], persistence: P
 
 
 def _batch(source: Source, backlog: Backlog, size: int) -> dict[int, Any]:
-    """Read the oldest records by number, as many as an event holds, one at least."""
+    """Return the oldest records by number: as many as fit into an event, at least one."""
     batch: dict[int, Any] = {}
     room = MAX_EVENT_BYTES - 1_000
     for number, text in backlog.first(size):
@@ -109,10 +111,10 @@ def _batch(source: Source, backlog: Backlog, size: int) -> dict[int, Any]:
 
 
 def _done(batch: dict[int, Any], answer: Any) -> list[int]:
-    """Read which records need not be given again: those before the first that failed. No answer is a good one."""
+    """Return the numbers of the records before the first failed one. A result of None means success."""
     failed = ({} if answer is None else answer).get("batchItemFailures") or []
     failures = [int(failure["itemIdentifier"]) for failure in failed]
     first = min(failures, default=None)
     if first is not None and first not in batch:
-        raise ValueError(f"{first} is none of the batch")
+        raise ValueError(f"{first} is not in the batch")
     return [number for number in batch if first is None or number < first]

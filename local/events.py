@@ -1,4 +1,4 @@
-"""Requests as a REST API gives them to functions.
+"""The events that a REST API passes to functions.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -17,7 +17,7 @@ from local.openapi import Api, Route
 
 type Pairs = list[tuple[str, str]]
 
-# These belong to the connection between the client and API Gateway and go no further.
+# Headers of the connection between the client and API Gateway, which are not passed on.
 HOP_HEADERS = {
     "connection",
     "content-length",
@@ -34,7 +34,7 @@ HOP_HEADERS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP request; `headers` in the order and spelling they were sent, `path` undecoded."""
+    """One HTTP request: `headers` in the order and spelling they were sent, `path` not decoded."""
 
     method: str
     path: str
@@ -47,22 +47,22 @@ class Call:
     milliseconds: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
     def header(self, name: str) -> str | None:
-        """Find the last value of a header, by its name in any case."""
+        """Return the last value of a header, ignoring case."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return values[-1] if values else None
 
     def parameter(self, name: str) -> str | None:
-        """Find the last value of a query parameter."""
+        """Return the last value of a query parameter."""
         return dict(self.query).get(name)
 
 
 def query_of(raw: str) -> Pairs:
-    """Decode the pairs of a query string; what is no UTF-8 becomes U+FFFD."""
+    """Parse a query string; bytes that are not UTF-8 become U+FFFD."""
     return parse_qsl(raw, keep_blank_values=True, errors="replace")
 
 
 def forwarded_headers(headers: Iterable[tuple[str, str]], source_ip: str, port: int, trace_id: str) -> Pairs:
-    """Make the headers that a function gets: without those of the connection, with what API Gateway adds."""
+    """Return the headers for a function: without hop-by-hop headers, with those that API Gateway adds."""
     kept = [(name, value) for name, value in headers if name.lower() not in HOP_HEADERS]
     forwarded = [value for name, value in kept if name.lower() == "x-forwarded-for"]
     replaced = {"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"}
@@ -76,7 +76,7 @@ def forwarded_headers(headers: Iterable[tuple[str, str]], source_ip: str, port: 
 
 
 def method_arn(api: Api, call: Call) -> str:
-    """Name the method that a call is of, as policies do.
+    """Return the ARN of the called method, as policies name it.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
     """
@@ -84,7 +84,7 @@ def method_arn(api: Api, call: Call) -> str:
 
 
 def authorizer_event(api: Api, route: Route, parameters: dict[str, str], call: Call) -> dict[str, Any]:
-    """Make the event of a Lambda authorizer of type REQUEST.
+    """Return the event of a Lambda authorizer of type REQUEST.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
     """
@@ -94,12 +94,12 @@ def authorizer_event(api: Api, route: Route, parameters: dict[str, str], call: C
 def proxy_event(
     api: Api, route: Route, parameters: dict[str, str], call: Call, authorizer: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Make the event of a Lambda proxy integration; `authorizer` is what the authorizer said, None without one."""
+    """Return the event of a Lambda proxy integration. authorizer: the authorizer's context, None without one."""
     event = _request(api, route, parameters, call)
     if authorizer is not None:
         event["requestContext"]["authorizer"] = authorizer
     is_binary = is_binary_type(api, call.header("content-type"))
-    # A body of any other type is text to API Gateway: what is no UTF-8 in it is lost.
+    # API Gateway treats any other body as text: bytes that are not UTF-8 are lost.
     body = base64.b64encode(call.body).decode() if is_binary else call.body.decode(errors="replace")
     return event | {"body": body or None, "isBase64Encoded": is_binary and bool(body)}
 
@@ -159,12 +159,12 @@ def _request(api: Api, route: Route, parameters: dict[str, str], call: Call) -> 
 
 
 def extended_request_id(call: Call) -> str:
-    """Make the id that API Gateway also calls `x-amz-apigw-id`."""
+    """Return the id that API Gateway also sends as `x-amz-apigw-id`."""
     return base64.b64encode(uuid.UUID(call.request_id).bytes[:11]).decode()
 
 
 def _by_name(headers: Pairs) -> dict[str, list[str]]:
-    """Collect all values of each header; names that differ only in case are one, spelled as the first of them."""
+    """Group header values by name; names that differ only in case are one, spelled like the first."""
     spelled: dict[str, str] = {}
     return _multi([(spelled.setdefault(name.lower(), name), value) for name, value in headers])
 

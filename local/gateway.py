@@ -39,7 +39,7 @@ REMAPPED = {"connection", "content-length", "date", "server", "transfer-encoding
 
 
 def _is_not_the_clients(record: logging.LogRecord) -> bool:
-    """Check that a log record is of more than a malformed request, whose bytes could be a secret."""
+    """Filter out log records of malformed requests, whose bytes could be a secret."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -50,7 +50,7 @@ class Gateway:
     """Answers requests as the template's API does."""
 
     def __init__(self, api: Api, functions: dict[str, Function]) -> None:
-        """Take the API over. Raises StackError when it needs a function that is not there."""
+        """Raise StackError when the API calls a function that the template does not have."""
         called = {route.integration.function_arn for route in api.routes if isinstance(route.integration, Proxy)}
         called |= {route.authorizer.function_arn for route in api.routes if route.authorizer}
         if missing := sorted(called - functions.keys()):
@@ -59,10 +59,10 @@ class Gateway:
         self._functions = functions
         self._authorizers = Authorizers(api, self._ask_authorizer)
 
-    def app(self, *beside: web.RouteDef, hosts: Collection[str] = LOOPBACK) -> web.Application:
-        """Make an aiohttp application of the API's own routes, and of those for what is beside it, for these hosts."""
+    def app(self, *extra_routes: web.RouteDef, hosts: Collection[str] = LOOPBACK) -> web.Application:
+        """Return an aiohttp application that serves the extra routes and the API to these hosts."""
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_only_for(hosts)])
-        app.add_routes(beside)
+        app.add_routes(extra_routes)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
 
@@ -75,7 +75,7 @@ class Gateway:
         except Refusal as refusal:
             answer, note = gateway_response(self._api, call, refusal), f" ({refusal.kind})"
         except web.HTTPRequestEntityTooLarge:
-            # Before it knows of any API: no request id, and no gateway response that could be mapped.
+            # API Gateway answers this before it looks up the API: no request id, no gateway response.
             log.info("%s %s 413 (more than %d bytes)", call.method, call.path, MAX_BODY_BYTES)
             text = f"HTTP content length exceeded {MAX_BODY_BYTES} bytes."
             return web.Response(status=413, headers={"Content-Type": "text; charset=utf-8"}, body=text.encode())
@@ -111,7 +111,7 @@ class Gateway:
         invocation = asyncio.ensure_future(self._functions[proxy.function_arn].invoke(event, call.request_id))
         invocation.add_done_callback(_ignore_result)
         try:
-            # API Gateway stops waiting, but the function runs on.
+            # API Gateway stops waiting, but the function keeps running.
             result = await asyncio.wait_for(asyncio.shield(invocation), proxy.timeout)
         except TimeoutError as error:
             raise Refusal("INTEGRATION_TIMEOUT") from error
@@ -130,7 +130,7 @@ class Gateway:
 
 
 def _only_for(hosts: Collection[str]) -> Middleware:
-    """Refuse requests for any other host: a page whose name was made to lead here could read the visitor's feed.
+    """Refuse requests for other hosts, or DNS rebinding could let a foreign page read the visitor's feed.
 
     https://en.wikipedia.org/wiki/DNS_rebinding
     """
@@ -147,7 +147,7 @@ def _only_for(hosts: Collection[str]) -> Middleware:
 
 
 def _call(request: web.Request) -> Call:
-    """Take over a request without its body, which is yet to be read."""
+    """Convert a request, without its body, which is not yet read."""
     path, _, query = request.raw_path.partition("?")
     port = request.url.port or 80
     source_ip = request.remote or "127.0.0.1"
@@ -165,7 +165,7 @@ def _call(request: web.Request) -> Call:
 
 
 async def _body(request: web.Request) -> bytes:
-    """Read the whole body. Raises HTTPRequestEntityTooLarge past MAX_BODY_BYTES, Refusal when it does not come."""
+    """Read the whole body. Raises HTTPRequestEntityTooLarge above MAX_BODY_BYTES, Refusal when it is cut off."""
     try:
         return await request.read()
     except (web.RequestPayloadError, ConnectionError) as error:
@@ -173,12 +173,12 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _answer_of(api: Api, call: Call, result: Any) -> Answer:
-    """Make a response of a function's result. Raises TypeError or ValueError when API Gateway would call it malformed.
+    """Convert a function's result. Raises TypeError or ValueError when API Gateway would call it malformed.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
     if not isinstance(result, dict):
-        raise TypeError(f"not an object but {type(result).__name__}")
+        raise TypeError(f"{type(result).__name__} instead of an object")
     if unknown := sorted(result.keys() - RESPONSE_KEYS):
         raise ValueError(f"unknown keys {', '.join(unknown)}")
     status = int(result.get("statusCode") or 200)
@@ -186,7 +186,7 @@ def _answer_of(api: Api, call: Call, result: Any) -> Answer:
         raise ValueError(f"status {status}")
     body = result.get("body")
     if not isinstance(body, str | None):
-        raise TypeError(f"body is not text but {type(body).__name__}")
+        raise TypeError(f"body is {type(body).__name__} instead of text")
     content = (body or "").encode()
     if result.get("isBase64Encoded") and is_binary_type(api, call.header("accept")):
         content = base64.b64decode(content, validate=True)
@@ -194,7 +194,7 @@ def _answer_of(api: Api, call: Call, result: Any) -> Answer:
 
 
 def _headers_of(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Join `headers` and `multiValueHeaders` of a result; a name that is in both counts in the latter."""
+    """Merge `headers` and `multiValueHeaders` of a result; the latter win."""
     single, multiple = result.get("headers") or {}, result.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multiple, dict):
         raise TypeError("headers are not an object")
@@ -212,13 +212,13 @@ def _header_text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
-        raise TypeError(f"header {name} is not text but {type(value).__name__}")
+        raise TypeError(f"header {name} is {type(value).__name__} instead of text")
     if any(char in f"{name}{value}" for char in "\r\n\0"):
         raise ValueError("a header with a line break")
     return str(value)
 
 
 def _ignore_result(invocation: asyncio.Future[Any]) -> None:
-    """Look at the exception: asyncio complains of one that nobody looked at, and nobody may be waiting any more."""
+    """Retrieve the exception, or asyncio would log that nobody did, after API Gateway stopped waiting."""
     if not invocation.cancelled():
         invocation.exception()

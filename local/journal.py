@@ -1,8 +1,8 @@
-"""A journal of changes to items, complete up to the last answer of a process that was killed.
+"""A write-ahead log of changes to items. A killed process loses no acknowledged write.
 
-A line holds what one request changed, as a JSON array of `[table, key, item]`: keys and items as DynamoDB's API writes
-them, null for an item that was deleted. The operating system has it before the request is answered. It is not forced
-onto the disk: only the end of the whole machine can lose what was answered last, never that of a process.
+A line holds the changes of one request, as a JSON array of `[table, key, item]`: keys and items in DynamoDB JSON, null
+for a deleted item. It is written to the operating system before the request is answered, without fsync: only a crash
+of the whole machine can lose acknowledged writes.
 """
 
 import json
@@ -18,7 +18,7 @@ from ops.files import write_lines
 
 
 class Change(NamedTuple):
-    """A table's name, the key attributes of an item, and the item as it is now, None once it is deleted."""
+    """A table's name, an item's key attributes, and the item, None when it was deleted."""
 
     table: str
     key: dict[str, Any]
@@ -26,7 +26,7 @@ class Change(NamedTuple):
 
 
 class Journal:
-    """One file of changes. Only one process at a time may use it."""
+    """An append-only file of changes, for one process at a time."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -34,9 +34,9 @@ class Journal:
         self._end = 0
 
     def read(self) -> Iterator[Change]:
-        """Read the changes, oldest first, without a torn last line: what it would have held was never answered.
+        """Yield the changes, oldest first, without a torn last line: its request was never answered.
 
-        Raises StackError when the file cannot be read, or another line of it is damaged.
+        Raises StackError when the file cannot be read, or any other line is damaged.
         """
         number = 0
         try:
@@ -52,32 +52,32 @@ class Journal:
         except (AttributeError, TypeError, ValueError) as error:
             keep = f"sed -i.damaged {number}d {shlex.quote(str(self.file))}"
             raise StackError(
-                f"line {number} of {self.file} is damaged: {keep} keeps all others, make reset starts anew"
+                f"line {number} of {self.file} is damaged: {keep} removes only this line, make reset deletes all"
             ) from error
 
     def rewrite(self, changes: Iterable[Change]) -> None:
-        """Put a file of these changes in the place of the present one, and append to it from now on.
+        """Replace the file by one with these changes, and append to it from now on.
 
-        Raises StackError when it cannot be written; the present one then stays.
+        Raises StackError when it cannot be written; the old file then stays.
         """
         stream = write_lines(self.file, (dynamo_json_dump([change]) for change in changes))
         self.close()
         self._stream, self._end = stream, stream.tell()
 
     def compact(self) -> None:
-        """Leave nothing in the file of items that were deleted, nor of what items were before.
+        """Keep only the latest version of each item, and nothing of deleted items.
 
-        Records of streams stay until they are heard of, but for those that something was deleted: no event tells of it.
+        Stream records that were not consumed yet stay, except those of deletions, which no event comes from.
 
-        Raises StackError when it cannot be read or written.
+        Raises StackError when the file cannot be read or written.
         """
         latest = {(change.table, json.dumps(change.key)): change for change in self.read()}
-        there = [change for change in latest.values() if change.item is not None]
-        self.rewrite([change for change in there if not _tells_of_removal(change.table, change.item or {})])
+        present = [change for change in latest.values() if change.item is not None]
+        self.rewrite([change for change in present if not _is_removal(change.table, change.item or {})])
         self.close()
 
     def append(self, changes: Sequence[Change]) -> None:
-        """Write one line. Raises OSError; the next line then takes the place of what was written of this one."""
+        """Write one line. Raises OSError; the next call then overwrites what was written of it."""
         if self._stream is None:
             raise ValueError("rewrite first")
         line = f"{dynamo_json_dump(changes)}\n".encode()
@@ -87,17 +87,16 @@ class Journal:
         self._end += written
 
     def close(self) -> None:
-        """Close the file."""
         if self._stream is not None:
             self._stream.close()
 
 
-def _tells_of_removal(table: str, item: dict[str, Any]) -> bool:
+def _is_removal(table: str, item: dict[str, Any]) -> bool:
     return table.endswith("/stream") and json.loads(item["text"]["S"])["eventName"] == "REMOVE"
 
 
 def _change(table: str, key: dict[str, Any], item: dict[str, Any] | None) -> Change:
-    """Check the parts of a change. Raises AttributeError or TypeError when they are none."""
+    """Validate the parts of a change. Raises AttributeError or TypeError."""
     if not (isinstance(table, str) and key and all(len(value.keys()) == 1 for value in key.values())):
         raise TypeError("not a key of a table")
     if not (item is None or item.items() >= key.items()):

@@ -1,4 +1,4 @@
-"""The template's functions, each a few worker processes that start with events and end with edits."""
+"""The template's functions, each run by up to MAX_WORKERS processes, which are replaced when the code is edited."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from ops.errors import StackError
 
 log = logging.getLogger("local")
 
-MAX_WORKERS = 4  # of one function; more events at once wait their turn
+MAX_WORKERS = 4  # of one function; further concurrent events wait
 INIT_SECONDS = 20.0
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -27,7 +27,7 @@ MAX_EVENT_BYTES = 6_291_556
 
 
 class FunctionError(Exception):
-    """The function gave no result: it raised, died, took too long or answered too much."""
+    """The function returned no result: it raised, crashed, timed out or its response was too large."""
 
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class FunctionError(Exception):
 
 
 class _Raised(FunctionError):
-    """An error with its traceback, which only the console sees."""
+    """An exception of the handler, with its traceback for the console."""
 
     def __init__(self, error_type: str, message: str, text: str) -> None:
         super().__init__(error_type, message)
@@ -44,12 +44,12 @@ class _Raised(FunctionError):
 
 
 class EventTooLarge(Exception):
-    """The event is larger than Lambda takes."""
+    """The event is larger than Lambda's limit."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A function as the template describes it. `folders` are its code and its layers', `timeout` is in seconds."""
+    """A function as the template describes it. folders: of its code and layers. timeout: in seconds."""
 
     name: str
     arn: str
@@ -60,7 +60,7 @@ class Spec:
     variables: dict[str, str]
 
     def environment(self, aws: AwsEndpoint) -> dict[str, str]:
-        """Make all environment variables of a worker.
+        """Return all environment variables of a worker.
 
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
         """
@@ -88,7 +88,7 @@ class Spec:
 
 
 def specs(template: Template) -> dict[str, Spec]:
-    """Read every function of the template, by its ARN. Raises StackError when one cannot run here."""
+    """Return the template's functions by ARN. Raises StackError when one cannot run here."""
     return {
         template.arn(logical_id): _spec(template, logical_id, properties)
         for logical_id, properties in template.resources("AWS::Lambda::Function").items()
@@ -104,7 +104,7 @@ def _spec(template: Template, logical_id: str, properties: dict[str, Any]) -> Sp
     for arn in template.resolve(properties.get("Layers", [])):
         if arn not in layers:
             raise StackError(f"{logical_id}: the local stack has no layer {arn}")
-        # Lambda looks into python/ of a layer. What SAM builds, it puts there itself.
+        # Lambda imports from python/ of a layer, where `sam build` puts the layer's content.
         folders.append(layers[arn] / "python" if (layers[arn] / "python").is_dir() else layers[arn])
     variables = template.resolve(properties.get("Environment", {}).get("Variables", {}))
     return Spec(
@@ -126,7 +126,7 @@ def _folder(template: Template, logical_id: str, code: dict[str, Any]) -> Path:
 
 
 class Worker:
-    """One process that has imported the handler and takes one event at a time."""
+    """A process that has imported the handler and handles one event at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is None or process.stdout is None:
@@ -138,13 +138,13 @@ class Worker:
     async def start(cls, spec: Spec, aws: AwsEndpoint) -> "Worker":
         """Start a process. Raises FunctionError when the function's code cannot be imported."""
         process = await asyncio.create_subprocess_exec(
-            # -P: the folder of the runtime is not the function's to import from.
+            # -P: the function must not import from the runtime's folder.
             *(sys.executable, "-P", runtime.__file__),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=spec.environment(aws),
             cwd=spec.folders[0],
-            start_new_session=True,  # Ctrl-C is for the stack, which ends its workers itself
+            start_new_session=True,  # Ctrl-C only reaches the stack, which stops its workers
         )
         worker = cls(process)
         try:
@@ -158,7 +158,7 @@ class Worker:
         return worker
 
     async def ask(self, spec: Spec, event: bytes, request_id: str) -> Any:
-        """Return the handler's result. Raises FunctionError; the worker may be used again only if `is_alive` still."""
+        """Return the handler's result. Raises FunctionError; reuse the worker only while it `is_alive`."""
         frame = b'{"id":%b,"timeout":%b,"event":%b}' % (
             json.dumps(request_id).encode(),
             str(spec.timeout).encode(),
@@ -178,16 +178,16 @@ class Worker:
             await self.stop()
             raise _died(spec) from error
         except asyncio.CancelledError:
-            await self.stop()  # its answer to this event must not become the answer to the next
+            await self.stop()  # or its result for this event would be read as that of the next
             raise
 
     @property
     def is_alive(self) -> bool:
-        """Check that it can take another event."""
+        """Whether it can handle another event."""
         return self._process.returncode is None
 
     async def stop(self) -> None:
-        """End the process and whatever it started, whatever they are doing."""
+        """Kill the process and its children."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._requests.close()
@@ -211,7 +211,7 @@ def _died(spec: Spec) -> FunctionError:
 
 
 class Function:
-    """A function that can be invoked."""
+    """Invokes a function on idle workers, and starts new ones."""
 
     def __init__(self, spec: Spec, aws: AwsEndpoint) -> None:
         self.spec = spec
@@ -222,10 +222,9 @@ class Function:
         self._code = frozenset(_files(spec.folders))
 
     async def invoke(self, event: dict[str, Any], request_id: str, *, expected_error: str = "") -> Any:
-        """Return the handler's result for an event, with the code as it is on disk now.
+        """Return the handler's result for an event, using the code now on disk.
 
-        Raises FunctionError when there is none, and EventTooLarge. An error with the message `expected_error` is the
-        function's way to say something, so the console does not hear of it.
+        Raises FunctionError and EventTooLarge. An exception with the message `expected_error` is not logged.
         """
         text = json.dumps(event).encode()
         if len(text) > MAX_EVENT_BYTES:
@@ -249,7 +248,7 @@ class Function:
                     await worker.stop()
 
     async def close(self) -> None:
-        """End all workers."""
+        """Stop all workers."""
         await self._stop_idle()
         await asyncio.gather(*(worker.stop() for worker in self._busy))
 
@@ -273,17 +272,17 @@ class Function:
 
 
 def _files(folders: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
-    """List path, time of change and size of each file, as a sign of an edit."""
+    """Yield path, modification time and size of each file, to detect edits."""
     pending = [str(folder) for folder in folders]
     while pending:
         with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir():
-                    if entry.name != "__pycache__" and not entry.is_symlink():  # which may lead back here
+                    if entry.name != "__pycache__" and not entry.is_symlink():  # a link may lead back here
                         pending.append(entry.path)
                     continue
                 try:
                     status = entry.stat()
-                except FileNotFoundError:  # an editor's temporary file, gone already
+                except FileNotFoundError:  # an editor's temporary file
                     continue
                 yield entry.path, status.st_mtime_ns, status.st_size

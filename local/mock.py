@@ -1,4 +1,4 @@
-"""Mock integrations: API Gateway answers by itself, from mapping templates.
+"""Mock integrations: API Gateway answers from mapping templates, without a backend.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-mock-integration.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
@@ -22,10 +22,10 @@ JSON = "application/json"
 
 
 class Parameters(dict[str, str]):
-    """The parameters of one place."""
+    """The parameters of one location: path, query string or headers."""
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        """Find the value, else an empty text, as the templates expect that AWS's CDK makes for preflights."""
+        """Return the value, else an empty text, which the preflight templates of AWS's CDK rely on."""
         return super().get(name, default)
 
 
@@ -42,14 +42,14 @@ class Input:
         }
 
     def params(self, name: str | None = None) -> Any:
-        """Return all parameters by place, or the one of a name, looked for in path, query string and headers."""
+        """Return all parameters by location, or the first with this name in path, query string and headers."""
         if name is None:
             return self._parameters
         return next((values[name] for values in self._parameters.values() if name in values), "")
 
 
 def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> Answer:
-    """Make the answer of a mock integration. Raises Refusal when its templates lead nowhere."""
+    """Return the answer of a mock integration. Raises Refusal when its templates produce none."""
     status = _status(api, mock, parameters, call)
     response = _response(mock, status)
     context = _context(api, call)
@@ -63,7 +63,7 @@ def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) ->
         if literal := re.fullmatch(r"'(.*)'", source, re.DOTALL):
             headers[target.removeprefix("method.response.header.")] = literal[1]
         else:
-            log.error("the local stack maps only quoted values into responses, not %s", source)
+            log.error("the local stack only maps quoted values into responses, not %s", source)
             raise Refusal("API_CONFIGURATION_ERROR")
     override = context["responseOverride"]
     headers |= {name: str(value) for name, value in override["header"].items()}
@@ -71,7 +71,7 @@ def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) ->
 
 
 def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str:
-    """Read from the request template with which status the pretended backend answers."""
+    """Return the status that the request template chooses."""
     media_type = (call.header("content-type") or JSON).split(";")[0].strip().lower()
     template = mock.request_templates.get(media_type)
     if template is None and (
@@ -80,7 +80,7 @@ def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str
         raise Refusal("UNSUPPORTED_MEDIA_TYPE")
     if template is not None:
         _refuse_binary(api, call.header("content-type"), mock.content_handling)
-    # Without a template for it, the body itself passes through to the pretended backend.
+    # Without a request template the body is passed through.
     text = call.body if template is None else _render(template, api, parameters, call, _context(api, call))
     try:
         return str(int(json.loads(text)["statusCode"]))
@@ -89,7 +89,7 @@ def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str
 
 
 def _refuse_binary(api: Api, media_type: str | None, content_handling: str | None) -> None:
-    """Refuse a body that is binary to the API unless it is converted, since no template can transform it.
+    """Refuse a binary body that is not converted to text, because templates cannot transform it.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings-workflow.html
     """
@@ -99,7 +99,7 @@ def _refuse_binary(api: Api, media_type: str | None, content_handling: str | Non
 
 
 def _response(mock: Mock, status: str) -> dict[str, Any]:
-    """Find the first response whose pattern fits the status, else the default."""
+    """Return the first response whose pattern matches the status, else the default."""
     patterns = (pattern for pattern in mock.responses if pattern != "default" and re.fullmatch(pattern, status))
     response = mock.responses.get(next(patterns, "default"))
     if response is None:

@@ -1,7 +1,6 @@
-"""moto: its services, and its tables and answers about them, made to keep up with what a laptop keeps.
+"""moto, made fast enough for a laptop's data. The only module that imports moto.
 
-The only module that touches moto. What is replaced of it, for which it offers no hook, stands at the end: importing
-this module does it.
+Importing it patches moto where it has no hook: see the end of the file.
 """
 
 import base64
@@ -41,7 +40,7 @@ from moto.events.models import EventPattern
 
 from local.environment import ACCOUNT, REGION
 
-__all__ = [  # of moto, for those who use it through this module
+__all__ = [  # moto's names that other modules use through this one
     "BotocoreStubber",
     "DynamoDBBackend",
     "DynamoType",
@@ -55,10 +54,10 @@ __all__ = [  # of moto, for those who use it through this module
 ]
 
 PAGE_ITEMS = 2_000
-"""Items on a page of a query. moto takes longer to write 1 MB of small ones than the functions wait for an answer."""
+"""Items per page of a query: writing 1 MB of small ones takes moto longer than the functions' timeout."""
 
 TARGET = "DynamoDB_20120810."
-"""The beginning of the header X-Amz-Target of a call, before the operation's name."""
+"""Prefix of the operation's name in the header X-Amz-Target."""
 
 ABOUT_ITEMS = {
     "BatchExecuteStatement",
@@ -73,7 +72,7 @@ ABOUT_ITEMS = {
     "TransactWriteItems",
     "UpdateItem",
 }
-"""Operations whose parameters and answers are JSON as it is sent, but for bytes."""
+"""Operations whose parameters and results need no conversion to JSON, except bytes."""
 
 JSON = "application/x-amz-json-1.0"
 
@@ -82,19 +81,19 @@ READ_UNIT_BYTES = 4_096
 
 _INSERT = re.compile(r'INSERT INTO "([^"]+)" VALUE \{([^{}]+)\}')
 _PLACE = re.compile(r"'(\w+)':\?")
-"""A statement that inserts an item, and each of its attributes, whose value is a parameter."""
+"""A statement that inserts an item, and one attribute of it, whose value is a parameter."""
 
 _EXPRESSIONS = {"hash_key_conditions", "range_key_conditions"}
 
 
 class Table(MotoTable):
-    """A table whose queries and transactions do not handle every item that it holds."""
+    """A table whose queries and transactions do not visit every item."""
 
     is_in_transaction = False
-    read_bytes: int | None = None  # by the last query; None if moto did it
+    read_bytes: int | None = None  # of the last query; None if moto ran it
 
     @override
-    def query(  # type: ignore[override]  # its conditions on attributes are handed on as they come
+    def query(  # type: ignore[override]  # legacy conditions are passed on unchanged
         self,
         hash_key: DynamoType | None,
         range_comparison: str | None,
@@ -108,10 +107,10 @@ class Table(MotoTable):
         filter_expression: Any = None,
         **conditions: Any,
     ) -> tuple[list[Item], int, dict[str, Any] | None]:
-        """Answer as moto does, but end a page after PAGE_ITEMS as if they were 1 MB.
+        """Query as moto does, but end a page after PAGE_ITEMS as if they were 1 MB.
 
-        moto sorts all items of a table for each query, and copies each that it finds. Queries of an index and legacy
-        conditions on attributes are left to it.
+        moto sorts all items of a table for each query and copies every match. It still runs queries of an index and
+        those with legacy conditions.
         """
         limit = min(limit or PAGE_ITEMS, PAGE_ITEMS)
         self.read_bytes = None
@@ -162,7 +161,7 @@ class Table(MotoTable):
         return _projected(item, projection_expression) if item and projection_expression else item
 
     def put_copy(self, hash_key: DynamoType, range_key: DynamoType | None) -> None:
-        """Put a copy in the place of an item, if there is one: an update changes what it finds, a snapshot may not."""
+        """Replace an item by a copy: updates modify items in place, but snapshots share them."""
         item = deepcopy(self.get_item(hash_key, range_key))
         if item is None:
             return
@@ -172,7 +171,7 @@ class Table(MotoTable):
             self.items[hash_key][range_key] = item
 
     def put_back(self, hash_key: DynamoType, range_key: DynamoType | None, item: Item | None) -> None:
-        """Put the item, or none, that was in a place before a transaction."""
+        """Restore a key to the item, or none, that it had before a transaction."""
         if item is None:
             self.items[hash_key].pop(range_key, None) if range_key else self.items.pop(hash_key, None)
         elif range_key:
@@ -181,9 +180,9 @@ class Table(MotoTable):
             self.items[hash_key] = item  # type: ignore[assignment]  # moto's own type for it has range keys only
 
     def __deepcopy__(self, _memo: object) -> Self:
-        """Return the table as it is now, with the same items: nothing changes an item that a table has.
+        """Return a snapshot that shares the items, which are never modified in place.
 
-        moto makes a copy for each action of a transaction, which then puts back by itself what it found.
+        moto copies the table for each action of a transaction; `_transact_write_items` makes these copies unnecessary.
         """
         if self.is_in_transaction:
             return self
@@ -196,14 +195,14 @@ class Table(MotoTable):
 
 
 def _size(item: Item) -> int:
-    """Return the bytes of an item, added up once. An update forgets them."""
+    """Return the bytes of an item, computed once. Updates reset the cached value."""
     if "bytes" not in item.__dict__:
         item.__dict__["bytes"] = item.size()
     return int(item.__dict__["bytes"])
 
 
 def _projected(item: Item, expressions: list[list[str]]) -> Item:
-    """Take attributes out of an item. moto makes the whole item anew for each of them."""
+    """Return an item's projected attributes. moto rebuilds the item for each attribute."""
     names = {path[0] for path in expressions}
     if any(len(path) > 1 or "[" in path[0] for path in expressions):
         return item.project(expressions)
@@ -221,9 +220,9 @@ def _from_first(
     *,
     descending: bool,
 ) -> Iterator[DynamoType]:
-    """Put range keys in order, without those up to `start` and those before the first that fits the comparison.
+    """Sort range keys, and drop those up to `start` and those before the first that fits the comparison.
 
-    What fits a key condition is one stretch of the order.
+    Keys that fit a key condition are consecutive.
     """
     in_order = iter(sorted(keys, key=_value, reverse=descending))
     if start:
@@ -236,14 +235,14 @@ def _from_first(
 
 
 def _value(key: DynamoType) -> Any:
-    # What moto makes of a text is the text, after a look whether it is anything else.
+    # moto's cast of a text is the text, after slow checks for other types.
     return key.value if key.type == "S" else key.cast_value
 
 
 class Handler(DynamoHandler):
-    """Reads and writes the JSON of calls about items as it is, which takes a third of the time of a call.
+    """Parses and writes item operations as plain JSON, which takes a third of the time.
 
-    moto walks through each by the service's model, and looks into each attribute for all types that it can have.
+    moto converts each request and result by the service's model, attribute by attribute.
     """
 
     @override
@@ -257,7 +256,7 @@ class Handler(DynamoHandler):
 
     @override
     def query(self) -> ActionResult:
-        """Query, and say what it read in the units that AWS would. moto says one for whatever it is."""
+        """Query, and return the consumed read units as AWS counts them. moto always returns 1."""
         result = super().query()
         answer: Any = result.result
         table: Any = self.dynamodb_backend.get_table(self.body["TableName"])
@@ -268,13 +267,13 @@ class Handler(DynamoHandler):
 
     @override
     def batch_execute_statement(self) -> ActionResult:
-        """Insert items. moto copies all items of all tables for each statement, and puts over what is there already."""
+        """Insert items. For each statement moto copies all tables, and it overwrites items that exist."""
         statements = [(_INSERT.fullmatch(each["Statement"]), each["Parameters"]) for each in self.body["Statements"]]
         return ActionResult({"Responses": [self._inserted(insert, values) for insert, values in statements]})
 
     def _inserted(self, insert: re.Match[str] | None, values: list[Any]) -> dict[str, Any]:
         if not insert:
-            return _statement_error("ValidationError", "the local stack inserts items, and no more")
+            return _statement_error("ValidationError", "the local stack only supports INSERT statements")
         name, attributes = insert.groups()
         item = dict(zip(_PLACE.findall(attributes), values, strict=True))
         try:
@@ -302,9 +301,9 @@ def _statement_error(code: str, message: str) -> dict[str, Any]:
 
 
 def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
-    """Decode the bytes of a value, which come as Base64. An attribute of that name is no text, but a value itself.
+    """Decode a binary value from Base64. An attribute that is named B holds a value instead of text.
 
-    Those of sets are left as they are, which moto takes as well.
+    Binary sets stay encoded, which moto accepts.
     """
     text = value.get("B")
     return {"B": base64.b64decode(text)} if isinstance(text, str) else value
@@ -316,7 +315,7 @@ def _base64(value: bytes) -> str:
 
 @cache
 def _answer_members(operation: str) -> frozenset[str]:
-    """Name what DynamoDB's model has in an answer. moto makes more, which it leaves out."""
+    """Return the members of an operation's result. moto's results have more."""
     shape: Any = get_service_model("dynamodb").operation_model(operation).output_shape
     return frozenset(shape.members)
 
@@ -324,8 +323,7 @@ def _answer_members(operation: str) -> frozenset[str]:
 def answer(headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any], str | bytes]:
     """Return status, headers and body of moto's answer to a call of DynamoDB.
 
-    Without what moto does for each call to find the service and the account, and to read HTTP. headers: Content-Type
-    and X-Amz-Target among them, in any case if they are looked up so.
+    Skips moto's lookup of service and account and its parsing of HTTP. headers: at least Content-Type and X-Amz-Target.
     """
     handler: Any = Handler()
     handler.region, handler.current_account = REGION, ACCOUNT
@@ -344,9 +342,9 @@ _services.enabled = True
 def answer_any(
     method: str, url: str, headers: Mapping[str, str], body: bytes
 ) -> tuple[int, Mapping[str, Any], bytes] | None:
-    """Return status, headers and body of moto's answer to a call of any service of AWS; None where it knows none.
+    """Return status, headers and body of moto's answer to a call of any AWS service, None for an unknown one.
 
-    As botocore has it from moto before it would send the call.
+    Uses the hook by which moto intercepts botocore's requests.
     """
     request = AWSPreparedRequest(method, url, HTTPHeaders(), body, stream_output=False)
     for name, value in headers.items():
@@ -356,13 +354,13 @@ def answer_any(
 
 
 def backend(service: str) -> Any:
-    """Find what moto has of a service, in the only account and region."""
+    """Return moto's backend of a service, in the only account and region."""
     backends: Any = get_backend(service)  # type: ignore[call-overload]
     return backends[ACCOUNT][REGION]
 
 
 def _update_item(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], *how: Any, **more: Any) -> Item:
-    """Update a copy of an item in its place."""
+    """Update an item on a copy, which replaces it."""
     table: Any = backend.get_table(table_name)
     table.put_copy(*backend.get_keys_value(table, key))
     item = _update_in_place(backend, table_name, key, *how, **more)
@@ -371,7 +369,7 @@ def _update_item(backend: DynamoDBBackend, table_name: str, key: dict[str, Any],
 
 
 def _transact_write_items(backend: DynamoDBBackend, actions: list[dict[str, Any]]) -> None:
-    """Carry out a transaction, and put back what it found when it is cancelled. moto goes back to copied tables."""
+    """Run a transaction, and restore the items it touched when it is cancelled. moto copies whole tables instead."""
     found = [each for action in actions for each in _found(backend, action)]
     tables = {table.name: table for table, *_ in found}
     shards = {name: copy(table.stream_shard) for name, table in tables.items()}
@@ -391,32 +389,32 @@ def _transact_write_items(backend: DynamoDBBackend, actions: list[dict[str, Any]
 
 
 type _Found = tuple[Any, DynamoType, DynamoType | None, Item | None]
-"""A table, a place in it, and the item that is there."""
+"""A table, a key, and the item before the transaction."""
 
 
 def _found(backend: DynamoDBBackend, action: dict[str, Any]) -> Iterator[_Found]:
     for operation in action.values():
         table: Any = backend.tables.get(operation.get("TableName"))
-        # Of a key that is none, moto says what is wrong with it, and writes nothing.
+        # moto rejects an invalid key itself, before it writes anything.
         with suppress(AttributeError, DynamodbException, TypeError, ValueError):
             key = backend.get_keys_value(table, operation.get("Item") or operation.get("Key"))
             yield table, *key, table.get_item(*key)
 
 
 def _new(model: type[BaseModel], *_: Any, **__: Any) -> BaseModel:
-    """Make an instance of a model. moto remembers every one for its dashboard, and so each item that ever was."""
+    """Create an instance of a model. moto keeps every one for its dashboard, and so every item for ever."""
     return object.__new__(model)
 
 
 _update_in_place, _transact = DynamoDBBackend.update_item, DynamoDBBackend.transact_write_items
 
-# Lists at 10,000 stored in hundredths of a second.
+# With it, a list at 10,000 stored outcomes takes some 10 ms.
 moto.dynamodb.models.Table = Table  # type: ignore[attr-defined]
-# Items as JSON without the service's model, by which moto looks at each value of each item of a list.
+# Item operations without the service's model, by which moto checks each value of each item.
 moto.dynamodb.urls.url_paths["{0}/"] = Handler.dispatch
-# A service's methods listed once, not for each call: 5 of 50 s of processor time of tests/sequences.
+# moto lists a service's methods on each call: 5 of 50 s of processor time of tests/sequences.
 moto.core.responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
-# An import of 20,000 outcomes in 450 MB, rather than in 16 GB: without these, all that ever was stays, or is copied.
+# An import of 20,000 outcomes takes 450 MB instead of 16 GB, because no old items are kept or copied.
 BaseModel.__new__ = _new  # type: ignore[method-assign, assignment]
 DynamoDBBackend.update_item = _update_item  # type: ignore[method-assign, assignment]
 DynamoDBBackend.transact_write_items = _transact_write_items  # type: ignore[method-assign, assignment]

@@ -1,4 +1,4 @@
-"""The REST API that the transformed template holds: an OpenAPI document with API Gateway's extensions.
+"""The REST API of the transformed template: an OpenAPI document with API Gateway's extensions.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
 """
@@ -33,7 +33,7 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class Proxy:
-    """An integration that gives the whole request to a function. `timeout` is in seconds."""
+    """An integration that passes the whole request to a function. `timeout` is in seconds."""
 
     function_arn: str
     timeout: float
@@ -41,7 +41,7 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Mock:
-    """An integration that API Gateway answers by itself, from its templates."""
+    """An integration that API Gateway answers from mapping templates."""
 
     request_templates: dict[str, str]
     passthrough: str
@@ -51,7 +51,7 @@ class Mock:
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one resource; `method` is `ANY` for all that have no route of their own."""
+    """One method of one resource; `ANY` stands for all methods without a route of their own."""
 
     method: str
     resource: str
@@ -71,7 +71,7 @@ class Api:
     binary_media_types: tuple[str, ...]
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """Find the route of a request and its path parameters. A literal wins over `{name}`, that over `{name+}`."""
+        """Return a request's route and path parameters. Literals win over `{name}`, which wins over `{name+}`."""
         found = [
             (_specificity(route), route, {name: unquote(value) for name, value in parameters.items()})
             for route in self.routes
@@ -85,7 +85,7 @@ class Api:
 
 
 def api(template: Template) -> Api:
-    """Read the one REST API of the template. Raises StackError when it uses what the local stack cannot do."""
+    """Return the template's only REST API. Raises StackError when it uses what is not supported here."""
     rest_apis = template.resources("AWS::ApiGateway::RestApi")
     if len(rest_apis) != 1:
         raise StackError(f"the local stack runs exactly one REST API, the template has {len(rest_apis)}")
@@ -127,9 +127,9 @@ def _route(
         raise StackError(f"{place}: the local stack has no authorizer {unknown[0]}")
     names = [name for name in names if name != "NONE"]
     if len(names) > 1:
-        raise StackError(f"{place}: API Gateway takes one authorizer, here are {', '.join(names)}")
+        raise StackError(f"{place}: API Gateway allows one authorizer, not {', '.join(names)}")
     if "x-amazon-apigateway-request-validator" in operation:
-        raise StackError(f"{place}: the local stack runs no request validators")
+        raise StackError(f"{place}: the local stack supports no request validators")
     return Route(
         method=method,
         resource=resource,
@@ -151,16 +151,16 @@ def _integration(place: str, integration: dict[str, Any]) -> Proxy | Mock:
                 content_handling=integration.get("contentHandling"),
             )
         case type_:
-            raise StackError(f"{place}: the local stack runs no integration of type {type_}")
+            raise StackError(f"{place}: the local stack supports no integration of type {type_}")
 
 
 def _authorizer(name: str, authorizer: dict[str, Any]) -> Authorizer:
     if authorizer.get("type") != "request":
-        raise StackError(f"{name}: the local stack runs only authorizers of type REQUEST")
+        raise StackError(f"{name}: the local stack only supports authorizers of type REQUEST")
     sources = [source.strip() for source in authorizer.get("identitySource", "").split(",") if source.strip()]
     parsed = [re.fullmatch(r"method\.request\.(header|querystring)\.(.+)", source) for source in sources]
     if not all(parsed):
-        raise StackError(f"{name}: the local stack knows only headers and query strings as identity sources")
+        raise StackError(f"{name}: the local stack only supports headers and query strings as identity sources")
     return Authorizer(
         name=name,
         function_arn=_function_arn(name, authorizer.get("authorizerUri", "")),
@@ -170,16 +170,16 @@ def _authorizer(name: str, authorizer: dict[str, Any]) -> Authorizer:
 
 
 def _function_arn(place: str, uri: str) -> str:
-    """Find the function that a URI calls; whichever alias of it is called, here that is the code on disk."""
+    """Return the ARN of the function in an integration's URI; any alias runs the code on disk."""
     arn = r"(arn:[^:]+:lambda:[^:]*:[^:]*:function:[^:]+)(?::[^:]+)?"
     if not (match := re.fullmatch(rf"arn:.+:lambda:path/2015-03-31/functions/{arn}/invocations", uri)):
-        raise StackError(f"{place}: this is no URI of a Lambda function: {uri}")
+        raise StackError(f"{place}: not the URI of a Lambda function: {uri}")
     return match[1]
 
 
 def _path_parameters(resource: str, path: str) -> dict[str, str] | None:
-    """Read what `{name}` and `{name+}` of a resource stand for in a path, None when the path is another's."""
-    # API Gateway takes /a/ for /a.
+    """Return the values of `{name}` and `{name+}` in a path, None when the path does not match the resource."""
+    # API Gateway treats /a/ like /a.
     expected, given = resource.strip("/").split("/"), path.removeprefix("/").removesuffix("/").split("/")
     parameters: dict[str, str] = {}
     for index, segment in enumerate(expected):
@@ -195,7 +195,7 @@ def _path_parameters(resource: str, path: str) -> dict[str, str] | None:
 
 
 def _specificity(route: Route) -> list[tuple[int, ...]]:
-    """Make a key that sorts a route before those that fit the same paths less well."""
+    """Return a sort key by which the most specific route comes first."""
     segments = [
         (2,) if segment.endswith("+}") else (1,) if segment.startswith("{") else (0,)
         for segment in route.resource.split("/")

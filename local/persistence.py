@@ -1,4 +1,4 @@
-"""Tables of moto that are kept in a journal, whatever request writes to them, and what their streams tell."""
+"""Writes all changes of moto's tables, and the records of their streams, to a journal."""
 
 import threading
 import time
@@ -18,40 +18,40 @@ type Changed = dict[tuple[str, Key], None]
 
 
 class Persistence:
-    """Restores tables of a backend from a journal, and appends what is written to them.
+    """Restores a backend's tables from a journal, and appends their changes to it.
 
-    lock: held by whoever answers a request or writes to the journal.
-    told: events that a bus has taken, for whoever wants them (`EVENTS_URL`).
+    lock: held while a request is answered or the journal is written.
+    bus_events: events put on a bus that are not yet posted to `EVENTS_URL`.
     """
 
     def __init__(self, backend: DynamoDBBackend, journal: Journal) -> None:
         self.lock = threading.Lock()
-        self.told = Backlog("bus/events")
+        self.bus_events = Backlog("bus/events")
         self._backend = backend
         self._journal = journal
         self._changed: Changed = {}
         self._streams: dict[str, Backlog] = {}
 
     def restore(self, names: Iterable[str]) -> None:
-        """Put the items of the journal into these tables, which are empty, and note from then on what changes.
+        """Load the journal into these empty tables, compact it, and record their changes from then on.
 
-        The journal then has each item once. Items of other tables stay in it, for a template that has those again.
+        Items of other tables stay in the journal, in case the template gets those tables back.
 
-        Raises StackError when the journal cannot be read or written, and when an item has another key than its table.
+        Raises StackError when the journal cannot be read or written, and when an item's key does not fit its table.
         """
         tables = {name: self._backend.tables[name] for name in names}
         for name, table in tables.items():
-            table.stream_shard = None  # what is restored is no news to those who read the stream
+            table.stream_shard = None  # restored items make no stream records
             if (table.stream_specification or {}).get("StreamEnabled"):
                 self._streams[name] = Backlog(f"{name}/stream")
-        backlogs = {backlog.name: backlog for backlog in (self.told, *self._streams.values())}
+        backlogs = {backlog.name: backlog for backlog in (self.bus_events, *self._streams.values())}
         elsewhere = []
         for change in self._journal.read():
             if change.table in tables:
                 _apply(change, tables[change.table])
             elif change.table in backlogs:
                 backlogs[change.table].restore(change)
-            elif "/" not in change.table:  # a stream that there is no more
+            elif "/" not in change.table:  # streams that no longer exist are dropped
                 elsewhere.append(change)
         kept = [change for backlog in backlogs.values() for change in backlog.kept()]
         self._journal.rewrite([*elsewhere, *(change for table in tables.values() for change in _items(table)), *kept])
@@ -59,16 +59,16 @@ class Persistence:
             table.stream_shard = _Watch(table, self._changed)
 
     def stream(self, table: str) -> Backlog | None:
-        """Find the records of a table's stream, each as JSON, if it has one."""
+        """Return the records of a table's stream, as JSON texts, None when it has no stream."""
         return self._streams.get(table)
 
     def write(self) -> None:
-        """Append what was written since the last time. Raises OSError; the next time then appends it as well."""
+        """Append all changes since the last call. Raises OSError; the next call then appends them too."""
         tables = self._backend.tables
         changes = [
             _change(table, key, table.get_item(*key)) for name, key in self._changed if (table := tables.get(name))
         ]
-        backlogs = [self.told]
+        backlogs = [self.bus_events]
         for name, backlog in self._streams.items():
             if (table := tables.get(name)) and isinstance(table.stream_shard, _Watch):
                 backlog.new = table.stream_shard.records
@@ -81,7 +81,7 @@ class Persistence:
             backlog.add_new()
 
     def done(self, backlog: Backlog, numbers: Sequence[int]) -> None:
-        """Forget texts that somebody is done with. Raises OSError; they then stay."""
+        """Remove texts that their consumer is done with. Raises OSError; they then stay."""
         with self.lock:
             self._journal.append(backlog.removals(numbers))
             backlog.remove(numbers)
@@ -92,9 +92,9 @@ class Persistence:
 
 
 class _Watch(StreamShard):
-    """The stand-in for a table's stream, which moto tells of every change, also of a table that has none.
+    """Replaces a table's stream shard, which moto calls on every change, even of a table without a stream.
 
-    records: JSON texts of what was changed since the last `write`, by a table that has a stream.
+    records: stream records since the last `write`, as JSON texts, if the table has a stream.
     """
 
     def __init__(self, table: Table, changed: Changed) -> None:
@@ -109,19 +109,19 @@ class _Watch(StreamShard):
             return
         self._changed[self.table.name, (item.hash_key, item.range_key)] = None
         specification = self.table.stream_specification or {}
-        # DynamoDB's streams do not tell of a write that changed nothing; moto does.
+        # DynamoDB makes no stream record of a write that changes nothing; moto does.
         if specification.get("StreamEnabled") and not (old and new and old.attrs == new.attrs):
             self.records.append(_record(self.table, specification["StreamViewType"], old, new))
 
     def __copy__(self) -> "_Watch":
-        """Return the stream as it is now, for moto to go back to when a transaction is cancelled."""
+        """Return a snapshot, to restore when a transaction is cancelled."""
         twin = _Watch(self.table, self._changed)
         twin.records = list(self.records)
         return twin
 
 
 def _record(table: Table, view: str, old: Item | None, new: Item | None) -> str:
-    """Write a record of a stream as Lambda gives it, but for its sequence number.
+    """Return a stream record as Lambda passes it on, without its sequence number.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     """
@@ -153,7 +153,7 @@ def _apply(change: Change, table: Table) -> None:
     if table.range_key_attr and table.range_key_type:
         types[table.range_key_attr] = table.range_key_type
     if types != {name: type_ for name, value in change.key.items() for type_ in value}:
-        raise StackError(f"{change.table} has another key than what is kept of it; make reset starts anew")
+        raise StackError(f"the stored items of {change.table} have another key; make reset deletes all")
     if change.item is not None:
         table.put_item(change.item, overwrite=True)
     else:

@@ -1,4 +1,4 @@
-"""The answers that API Gateway gives by itself.
+"""Gateway responses: the answers that API Gateway makes itself.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -13,7 +13,7 @@ from local.openapi import Api
 
 
 class Kind(NamedTuple):
-    """Status, `x-amzn-ErrorType` and message of a gateway response, unless the template or the case says otherwise."""
+    """Default status, `x-amzn-ErrorType` and message of a gateway response."""
 
     status: int
     error_type: str
@@ -39,7 +39,7 @@ DEFAULT_TEMPLATES = {"application/json": '{"message":$context.error.messageStrin
 
 
 class Refusal(Exception):
-    """API Gateway answers by itself: with the gateway response of `kind`, whose usual status `status` may replace."""
+    """API Gateway answers with the gateway response `kind`, with another status or message if given."""
 
     def __init__(self, kind: str, *, status: int | None = None, message: str | None = None) -> None:
         super().__init__(kind)
@@ -50,7 +50,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A response on its way to the client."""
+    """A response to the client."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -58,7 +58,7 @@ class Answer:
 
 
 def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
-    """Make the answer that the template has for a refusal; one that it does not name takes the default of its class."""
+    """Return the template's answer for a refusal, by its kind, else by DEFAULT_4XX or DEFAULT_5XX."""
     fallback = "DEFAULT_5XX" if refusal.status >= 500 else "DEFAULT_4XX"
     configured = api.gateway_responses.get(refusal.kind) or api.gateway_responses.get(fallback, {})
     templates = configured.get("responseTemplates") or DEFAULT_TEMPLATES
@@ -82,7 +82,7 @@ def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
         value = _parameter(source, api, call, context)
         if name != target and value is not None:
             headers = [*(pair for pair in headers if pair[0].lower() != name.lower()), (name, value)]
-    # These templates know no more of the template language than variables.
+    # Gateway responses support only variables of the template language.
     name = r"context\.([A-Za-z.]*[A-Za-z])"
     body = re.sub(
         rf"\$\{{{name}\}}|\${name}", lambda match: context.get(match[1] or match[2], ""), templates[media_type]
@@ -91,7 +91,7 @@ def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
 
 
 def _parameter(source: str, api: Api, call: Call, context: dict[str, Any]) -> str | None:
-    """Look up a mapped value, None when there is none.
+    """Return a mapped value, None when there is none.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/request-response-data-mappings.html
     """

@@ -1,8 +1,8 @@
-"""Run a function as Lambda's runtime does: import its handler once, then answer one event after another.
+"""Run a function like Lambda's runtime: import its handler once, then handle one event after another.
 
-Run as a process of its own, with the function's environment. Frames (a length of 8 bytes, then JSON) come in on
-standard input and go out on standard output; what the handler prints goes to standard error. It imports nothing of the
-stack, and ends when its input does.
+Runs as a process with the function's environment. Frames (a length of 8 bytes, then JSON) arrive on standard input and
+leave on standard output; what the handler prints goes to standard error. It imports nothing of the stack, and ends
+when its input ends.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
@@ -41,25 +41,25 @@ class Context:
         self._deadline = time.monotonic() + timeout
 
     def get_remaining_time_in_millis(self) -> int:
-        """Tell how long the handler may still run."""
+        """Return how long the handler may still run."""
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 class UncachedLoader(importlib.machinery.SourceFileLoader):
-    """A loader that reads source files anew: to Python's cache, two edits within one second look alike."""
+    """Always compiles source files: Python's cache misses a second edit within one second."""
 
     def path_stats(self, path: str) -> Any:
-        """Say that nothing is known of the file, so that neither an old nor a new compiled file is used."""
+        """Raise OSError, so that no compiled file is read or written."""
         raise OSError(path)
 
 
 class Console(io.TextIOWrapper):
-    """Standard output as people read it: without the lines of metrics that CloudWatch would take out of it."""
+    """Standard output without metric lines (CloudWatch's embedded metric format)."""
 
     _line = ""
 
     def write(self, text: str) -> int:
-        """Write the lines that have ended by now."""
+        """Write the complete lines."""
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
             if not line.startswith('{"_aws":'):
@@ -80,13 +80,13 @@ def import_edited_files_anew(folders: list[str]) -> None:
 
 
 def load_handler(name: str) -> Callable[[Any, Context], Any]:
-    """Import the function that `module.function` names."""
+    """Import `module.function`."""
     module, _, function = name.rpartition(".")
     return cast("Callable[[Any, Context], Any]", getattr(importlib.import_module(module.replace("/", ".")), function))
 
 
 def error_frame(error: Exception) -> Frame:
-    """Describe an exception as Lambda reports it, and as text for the console."""
+    """Return an exception as Lambda reports it, and as text for the console."""
     text = traceback.format_exception_only(error) if isinstance(error, SyntaxError) else _own_traceback(error)
     return {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}, "log": "".join(text).rstrip()}
 
@@ -102,9 +102,9 @@ def _own_traceback(error: Exception) -> list[str]:
 
 
 def answer(handler: Callable[[Any, Context], Any], request: Frame) -> bytes:
-    """Call the handler with one event; whatever comes of it becomes a frame."""
+    """Call the handler with one event, and return its result or exception as a frame."""
     timeout = float(request["timeout"])
-    # The stack ends a handler that takes too long. Should the stack be gone by then, this does.
+    # The stack kills a handler that takes too long. This one ends it if the stack is gone.
     signal.setitimer(signal.ITIMER_REAL, timeout + 1)
     try:
         result = json.dumps(handler(request["event"], Context(request["id"], timeout)), ensure_ascii=False).encode()
@@ -120,13 +120,12 @@ def answer(handler: Callable[[Any, Context], Any], request: Frame) -> bytes:
 
 
 def write(stream: BinaryIO, frame: bytes) -> None:
-    """Send one frame."""
     stream.write(len(frame).to_bytes(8) + frame)
     stream.flush()
 
 
 def read(stream: BinaryIO) -> Frame | None:
-    """Receive one frame, or None when the stack is gone."""
+    """Read one frame, None when the stack is gone."""
     length = int.from_bytes(stream.read(8))
     return json.loads(stream.read(length)) if length else None
 
@@ -142,7 +141,7 @@ def main() -> None:
     import_edited_files_anew(os.environ["PYTHONPATH"].split(os.pathsep))
     try:
         handler = load_handler(os.environ["_HANDLER"])
-    except Exception as error:  # noqa: BLE001 (a function that cannot be imported must not look like a broken stack)
+    except Exception as error:  # noqa: BLE001 (an import may raise anything, and the stack reports it)
         write(answers, json.dumps(error_frame(error)).encode())
         return
     write(answers, b'{"ready":true}')

@@ -1,4 +1,4 @@
-"""Outcomes as a small company's agents would have recorded them, to look at."""
+"""Demo data: outcomes as the agents of a small company would record them."""
 
 import fcntl
 import random
@@ -56,12 +56,12 @@ type Fields = dict[str, Any]
 
 
 def seed(api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now: int) -> None:
-    """Record the `outcomes` of the DAYS before a user was first seeded, each as happened then, unless they were before.
+    """Record `outcomes` of the last DAYS for a user and then `corrections` of them, at most once for each user.
 
-    Then make their `corrections`. api: calls the API with its key; owner: with the user's session. seeded: the file
-    that remembers who was seeded. now: milliseconds since 1970.
+    An interrupted seeding is continued with the same idempotency keys and times.
 
-    Raises StackError when the API does not record them, and when the file cannot be used.
+    api: calls the API with its key; owner: with the user's session. seeded: the file of seeded users. now: milliseconds
+    since 1970. Raises StackError when the API does not record an outcome, and when the file cannot be used.
     """
     created = 0
     with _locked(seeded) as notes:
@@ -69,7 +69,7 @@ def seed(api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now
         if begun is None:
             begun = now
             print(user_id, begun, file=notes, flush=True)
-        # The API remembers the keys of what was interrupted, though not for much longer than this.
+        # The API remembers idempotency keys not much longer than DAYS.
         if not is_done and now < begun + DAYS * DAY:
             planned = list(outcomes(begun))
             ids = []
@@ -89,11 +89,11 @@ def seed(api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now
     if created:
         print(f"User {user_id} now has {created} more outcomes of the last {DAYS} days.")
     else:
-        print(f"User {user_id} was seeded before: nothing is added.")
+        print(f"User {user_id} was seeded before: nothing was added.")
 
 
 def forget(user_id: int, seeded: Path) -> None:
-    """Forget that a user was seeded. Raises StackError when the file cannot be used."""
+    """Remove a user from the file of seeded users. Raises StackError when it cannot be used."""
     with _locked(seeded) as notes:
         notes.seek(0)
         others = [line for line in notes if line.split()[:1] != [str(user_id)]]
@@ -103,7 +103,7 @@ def forget(user_id: int, seeded: Path) -> None:
 
 
 def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Response:
-    """Post what is new, or was posted before with this key. Raises StackError when the API does not take it."""
+    """Post with an idempotency key. Raises StackError when the API does not answer 2xx."""
     try:
         answer = api.post(path, json=body, headers={"Idempotency-Key": key})
         answer.raise_for_status()
@@ -116,7 +116,7 @@ def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Respons
 
 @contextmanager
 def _locked(file: Path) -> Iterator[TextIO]:
-    """Open a file to read it and append to it, while other processes wait. Raises StackError when that fails."""
+    """Open and lock a file for reading and appending. Raises StackError when that fails."""
     try:
         stream = open(file, "a+", opener=owner_only)  # noqa: SIM115 (closed below)
     except OSError as error:
@@ -127,9 +127,9 @@ def _locked(file: Path) -> Iterator[TextIO]:
 
 
 def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
-    """Read when it was begun to seed a user, None when it was not yet, and whether that was done to its end.
+    """Return (started_at or None, finished) of a user's seeding.
 
-    A line of the notes is a user's id and a time, in milliseconds since 1970, or the id and DONE. Raises StackError
+    A line of the file is a user's id and the start in milliseconds since 1970, or the id and DONE. Raises StackError
     when one is neither.
     """
     notes.seek(0)
@@ -137,14 +137,14 @@ def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
         noted = [note for user, note in map(str.split, notes) if int(user) == user_id]
         begun = next((int(note) for note in noted if note != DONE), None)
     except ValueError as error:
-        raise StackError(f"{notes.name} is damaged; make reset starts anew") from error
+        raise StackError(f"{notes.name} is damaged; make reset deletes all") from error
     return begun, DONE in noted
 
 
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
-    """Make times and bodies of POST requests, oldest first: fewer at weekends, more from week to week.
+    """Yield times and bodies of POST requests, oldest first: fewer at weekends, more from week to week.
 
-    The last is minutes ago. On one day of the week they are the same each time.
+    The last is minutes ago. They depend only on the day of the week.
     """
     chance = random.Random(7)  # noqa: S311 (nothing secret: the same outcomes each time)
     work = _Work(chance)
@@ -159,7 +159,7 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
 
 
 def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
-    """Make what agents and their owner have to say of the latest outcomes: index, whether the owner says it, body."""
+    """Yield corrections of the latest outcomes: index of the outcome, whether it is the owner's, body."""
     latest = {fields["outcomeType"]: index for index, fields in enumerate(recorded[:-1])}
     deal = recorded[latest["deal_closed"]]
     seats = deal["metadata"]["seats"]
@@ -176,7 +176,7 @@ def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
 
 
 class _Work:
-    """Makes things that agents get done. Names and topics come in turn, so that no two neighbours are alike."""
+    """Generates bodies of outcomes. Names and topics take turns, so that no two neighbours are alike."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -187,7 +187,6 @@ class _Work:
         self._kinds = self._in_turn([*kinds, self.task, self.task, self.task, self.content, self.content])
 
     def some(self) -> Fields:
-        """Make one of any kind, each as often as it happens."""
         return next(self._kinds)()
 
     def deal(self) -> Fields:
@@ -256,7 +255,7 @@ class _Work:
         }
 
     def _in_turn[Thing](self, things: list[Thing]) -> Iterator[Thing]:
-        """Give all of them, then all of them in another order, and so on."""
+        """Yield all of them, then all of them in another order, and so on."""
         while True:
             yield from self._chance.sample(things, len(things))
 
@@ -265,7 +264,7 @@ class _Work:
 
 
 def _show(stored: int, count: int) -> None:
-    """Print one line that grows on a terminal, a line now and then in a log."""
+    """Print a progress bar on a terminal, a line for every 20 in a log."""
     if sys.stdout.isatty():
         bar = "#" * (stored * 30 // count)
         print(f"\r[{bar:<30}] {stored} of {count}", end="" if stored < count else "\n", flush=True)

@@ -1,4 +1,4 @@
-"""Sessions as a dashboard hands them out, for people who try the API on a laptop. Nothing of this is deployed."""
+"""Session cookies like those of a dashboard, to try the API on a laptop. Not deployed."""
 
 import json
 import secrets
@@ -18,17 +18,17 @@ LIFETIME_SECONDS = 30 * 24 * 60 * 60  # as long as next-auth and Auth.js give
 
 
 class Session(NamedTuple):
-    """A session: `cookie` is the Cookie header's value, `row` is what a stored one has in the sessions table."""
+    """A session: the Cookie header's value, and the row of a stored session in the sessions table."""
 
     cookie: str
     row: dict[str, "AttributeValueTypeDef"] | None = None
 
 
 def mint(kind: str, user_id: int, secret: str, now: int) -> Session:
-    """Make a session of one of KINDS for the user, valid for 30 days from `now` (seconds since the epoch).
+    """Create a session of one of KINDS for the user, valid for 30 days from `now` (seconds since the epoch).
 
-    The cookie has the name without `__Secure-`, since the local stack is reached without TLS. `secret` is the session
-    secret of the stack; a stored session does without. Raises ValueError for another kind.
+    The cookie's name has no `__Secure-` prefix, because the local stack has no TLS. secret: the stack's session secret,
+    which a stored session does not need. Raises ValueError for another kind.
     """
     match kind:
         case "next-auth":
@@ -39,16 +39,16 @@ def mint(kind: str, user_id: int, secret: str, now: int) -> Session:
             token = secrets.token_urlsafe(32)
             return Session(f"{STORED_COOKIE}={token}", stored_row(token, user_id, now + LIFETIME_SECONDS))
         case _:
-            raise ValueError(f"A session is one of {', '.join(KINDS)}")
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}")
 
 
 def claims(user_id: int, now: int) -> dict[str, object]:
-    """Make what next-auth writes into a session, with the user's id."""
+    """Return the claims that next-auth writes into a session, with the user's id."""
     return {"sub": str(user_id), "userId": user_id, "iat": now, "exp": now + LIFETIME_SECONDS}
 
 
 def encrypted_cookie(family: EncryptedCookie, name: str, claims: dict[str, object], secret: str) -> str:
-    """Make `<name>=<token>` of the family; `name` is its full name."""
+    """Return `<name>=<token>` of a family of cookies. name: the cookie's full name."""
     key = OctKey.import_key(encryption_key(family, name, secret))
     header = {"alg": "dir", "enc": family.encryption}
     token = jwe.encrypt_compact(header, json.dumps(claims), key, algorithms=["dir", family.encryption])
@@ -56,7 +56,7 @@ def encrypted_cookie(family: EncryptedCookie, name: str, claims: dict[str, objec
 
 
 def stored_row(token: str, user_id: int, expires_at: int) -> dict[str, "AttributeValueTypeDef"]:
-    """Make the row of a stored session, as DynamoDB's PutItem takes it."""
+    """Return the row of a stored session, in DynamoDB JSON."""
     return {
         "token_sha256": {"S": token_sha256(token)},
         "user_id": {"N": str(user_id)},

@@ -11,9 +11,9 @@ _SIOCGIFADDR = 0x8915  # netdevice(7)
 
 
 def docker_address() -> str | None:
-    """Find the address by which containers reach this machine over Docker's bridge.
+    """Return this machine's address on Docker's bridge, by which containers reach it.
 
-    None where there is no bridge: Docker Desktop leads containers to the loopback.
+    None without a bridge: Docker Desktop forwards containers to the loopback.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         try:
@@ -24,7 +24,7 @@ def docker_address() -> str | None:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Listen on the port; 0 takes a free one. Raises StackError when the port is not to be had."""
+    """Listen on a port; 0 means any free one. Raises StackError when the port is not available."""
     try:
         return socket.create_server((host, port), backlog=128)
     except OSError as error:

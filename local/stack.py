@@ -1,4 +1,4 @@
-"""The running stack: moto, the functions and the API, put together from template.yaml."""
+"""The running stack: moto, the functions and the API of template.yaml."""
 
 import asyncio
 import gc
@@ -37,7 +37,7 @@ log = logging.getLogger("local")
 
 HOST = "127.0.0.1"
 DEMO_USER = 42
-MAX_PARSED_BYTES = 2**16  # of a header or the first line: what is too large for API Gateway, the gateway answers
+MAX_PARSED_BYTES = 2**16  # of a header or the request line: above API Gateway's limit, so that the gateway answers
 # Logical ids of the secrets in the template.
 SESSION_SECRET_ID = "SessionSecret"  # noqa: S105
 ERASURE_SECRET_ID = "ErasureSecret"  # noqa: S105
@@ -47,9 +47,9 @@ ERASURE_SECRET_ID = "ErasureSecret"  # noqa: S105
 class Settings:
     """The settings of a stack.
 
-    data: the folder that keeps what outlives the stack. port: 0 takes a free one. parameters: of the template; they win
-    over everything else that a parameter could be. events_url: gets each event by POST, if it is not empty.
-    allowed_hosts: names that the API is called by, beside those of the loopback. aws_secret: what calls of moto need.
+    data: the folder where data is kept between runs. port: 0 means any free one. parameters: of the template; they
+    override all other values. events_url: where events are posted, empty for nowhere. allowed_hosts: host names of the
+    API besides the loopback. aws_secret: must be sent with calls to moto.
     """
 
     template: Path
@@ -66,19 +66,19 @@ class Settings:
 
     @property
     def webhook_secret(self) -> str:
-        """Make the secret that events are signed with: the same for as long as that of the sessions is."""
+        """Return the secret that signs events, derived from the session secret."""
         made = hmac.digest(self.session_secret.encode(), b"webhooks", "sha256")
         return PREFIX + b64encode(made).decode()
 
     @property
     def secrets(self) -> dict[str, str]:
-        """The texts of the template's secrets, by logical id."""
+        """Return the texts of the template's secrets by logical id."""
         return {SESSION_SECRET_ID: self.session_secret, ERASURE_SECRET_ID: self.erasure_secret}
 
 
 def local_parameters(settings: Settings, port: int) -> dict[str, str]:
-    """Make what the local stack has for parameters of the template."""
-    # Answers that API Gateway makes by itself can be read from the first origin only: the one somebody asked for.
+    """Return the local stack's values for parameters of the template."""
+    # API Gateway's own answers allow only the first origin, so DASHBOARD_ORIGINS comes first.
     own_origins = f"http://{HOST}:{port},http://localhost:{port}"
     return {
         "AcceptPlainCookies": "true",
@@ -89,7 +89,7 @@ def local_parameters(settings: Settings, port: int) -> dict[str, str]:
 
 
 async def run(settings: Settings, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM. Raises StackError when something of the template cannot run here."""
+    """Serve until SIGINT or SIGTERM. Raises StackError when the template cannot run here."""
     stopped = _stop_signal()
     port = listener.getsockname()[1]
     with _reading(settings.template):
@@ -104,20 +104,20 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             sources = event_sources.sources(template)
         for function in functions.values():
             cleanup.push_async_callback(function.close)
-        bus.listen(aws.persistence.told if settings.events_url else None)
+        events = aws.persistence.bus_events
+        bus.listen(events if settings.events_url else None)
         for source in sources:
-            _run_beside(cleanup, event_sources.read(source, functions, aws.persistence))
+            _run_in_background(cleanup, event_sources.read(source, functions, aws.persistence))
         if settings.events_url:
-            _run_beside(
-                cleanup, bus.post(settings.events_url, settings.webhook_secret, aws.persistence.told, aws.persistence)
-            )
+            post = bus.post(settings.events_url, settings.webhook_secret, events, aws.persistence)
+            _run_in_background(cleanup, post)
 
         cookie = _demo_cookie(settings)
         dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
         runner = web.AppRunner(
             gateway.app(*dashboard, hosts=LOOPBACK | settings.allowed_hosts),
             access_log=None,
-            auto_decompress=False,  # API Gateway passes compressed bodies on as they are
+            auto_decompress=False,  # API Gateway passes compressed bodies on unchanged
             handle_signals=False,
             max_field_size=MAX_PARSED_BYTES,
             max_line_size=MAX_PARSED_BYTES,
@@ -133,17 +133,17 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
         print(
             f"{page}{banner(settings, state, cookie)}"
-            f"{_events_banner(settings, sources)}Edits to functions/ and layers/ count from the next request on.\n",
+            f"{_events_banner(settings, sources)}Edits to functions/ and layers/ apply from the next request on.\n",
             flush=True,
         )
-        _collect_garbage_from_now_on()
+        _enable_garbage_collection()
         await stopped.wait()
 
 
 async def run_aws(settings: Settings, port: int, containers: str | None) -> None:
-    """Serve only the tables and the secret until SIGINT or SIGTERM, for functions that `sam local start-api` runs.
+    """Serve only the AWS services until SIGINT or SIGTERM, for functions that `sam local start-api` runs.
 
-    containers: the address that they come in at, if that is not the loopback.
+    containers: the address that their containers connect to, None for the loopback.
     """
     stopped = _stop_signal()
     parameters = local_parameters(settings, settings.port)
@@ -159,18 +159,18 @@ async def run_aws(settings: Settings, port: int, containers: str | None) -> None
         cleanup.callback(state.remove, settings.data / STACK)
         addresses = " and ".join([HOST, *also])
         print(sam_banner(settings, state, aws, parameters, addresses, _demo_cookie(settings)), flush=True)
-        _collect_garbage_from_now_on()
+        _enable_garbage_collection()
         await stopped.wait()
 
 
-def _collect_garbage_from_now_on() -> None:
-    """Let Python look for garbage, but not among all that was loaded to start with."""
+def _enable_garbage_collection() -> None:
+    """Turn on garbage collection, except for what is already loaded."""
     gc.freeze()
     gc.enable()
 
 
-def _run_beside(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    """Run something until the stack ends."""
+def _run_in_background(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine until the stack ends."""
 
     async def end() -> None:
         task.cancel()
@@ -183,16 +183,16 @@ def _run_beside(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None]) -> Non
 
 def _log_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and (error := task.exception()):
-        log.error("events are told no longer", exc_info=error)
+        log.error("events are no longer delivered", exc_info=error)
 
 
 @contextmanager
 def _reading(template: Path) -> Iterator[None]:
-    """Make one clear line of whatever is odd about a template. Raises StackError."""
+    """Raise StackError, with one line, for any malformed template."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise StackError(f"{template.name}: not as the local stack expects it: {error!r}") from error
+        raise StackError(f"{template.name}: the local stack cannot read it: {error!r}") from error
 
 
 def _stop_signal() -> asyncio.Event:
@@ -219,7 +219,7 @@ def _demo_cookie(settings: Settings) -> str:
 
 
 def banner(settings: Settings, state: State, cookie: str) -> str:
-    """Write what a newcomer needs, ready to paste; `cookie` is the demo user's."""
+    """Return the URL, the credentials and calls to paste. cookie: the demo user's."""
     url = f"{state.url}/api/outcomes"
     outcome = {"outcomeType": "deal_closed", "title": "Renewed Acme for a year", "valueUsd": 12500.5}
     bounds = {"name": "Negotiator", "agentId": 7, "maxValueUsd": 20000}
@@ -237,10 +237,10 @@ Record an outcome:
 List the outcomes of user {DEMO_USER}:
 {read}
 
-Make a key for an agent of user {DEMO_USER}, which records no more than it may:
+Make a key with limits for an agent of user {DEMO_USER}:
 {make_key}
 
-What is recorded stays in {settings.data}, as do the key and the sessions; make reset empties it.
+Outcomes, the key and the sessions are kept in {settings.data}; make reset deletes them.
 """
 
 
@@ -249,11 +249,11 @@ def _events_banner(settings: Settings, sources: list[event_sources.Source]) -> s
         return ""
     if settings.events_url:
         return f"Each event is posted to {settings.events_url}, signed with {settings.webhook_secret}.\n"
-    return "Each event is a line of the log; EVENTS_URL=http://... posts it there.\n"
+    return "Each event is logged; EVENTS_URL=http://... posts it there.\n"
 
 
 def _curl(url: str, credential: str, body: dict[str, Any] | None = None) -> str:
-    """Write a call for a shell; with a body it is a POST."""
+    """Return a curl command; with a body it is a POST."""
     command = ["curl", "-i", url, "-H", credential]
     if body is not None:
         command += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
@@ -263,9 +263,9 @@ def _curl(url: str, credential: str, body: dict[str, Any] | None = None) -> str:
 def sam_banner(
     settings: Settings, state: State, aws: Aws, parameters: dict[str, str], addresses: str, cookie: str
 ) -> str:
-    """Write how to start the API in containers on top of this, which is served on `addresses`."""
+    """Return how to start the API in containers with these AWS services. addresses: where they are served."""
     endpoint = f"http://host.docker.internal:{aws.port}"
-    # The containers get the shell's region and credentials, which should not be real ones.
+    # The containers inherit the shell's region and credentials, which must not be real ones.
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     shell = {"AWS_DEFAULT_REGION": REGION} | {name: aws.endpoint.variables[name] for name in names}
     assignments = " ".join(f"{name}={value}" for name, value in shell.items())
@@ -273,8 +273,8 @@ def sam_banner(
     sam = [".venv/bin/sam", "local", "start-api", "--port", str(settings.port), "--parameter-overrides", *overrides]
     return f"""
 DynamoDB and Secrets Manager: {aws.endpoint.url}, and {endpoint} for containers.
-Served on {addresses} alone, and for who sends the token below. Containers that come in elsewhere need
-.venv/bin/python -m local aws --bind ADDRESS.
+Served only on {addresses}, to callers with the session token below. For containers that connect elsewhere:
+.venv/bin/python -m local aws --bind ADDRESS
 
 Serve the API in a second terminal, once `make build` is done:
 {assignments} {shlex.join(sam)}

@@ -1,4 +1,4 @@
-"""The state of the running stack, for other commands: a file that only its owner can read."""
+"""The state file of the running stack, for other commands. Only its owner can read it."""
 
 import json
 import socket
@@ -27,11 +27,11 @@ class State:
 
     @property
     def aws(self) -> AwsEndpoint:
-        """Name where the stack's moto is."""
+        """Return the stack's AWS endpoint."""
         return AwsEndpoint(self.aws_url, self.aws_secret)
 
     def table(self, logical_id: str) -> str:
-        """Look up a table's name. Raises StackError when the stack has no such table."""
+        """Return a table's name. Raises StackError when the stack has no such table."""
         if logical_id not in self.tables:
             raise StackError(f"the running stack has no {logical_id}")
         return self.tables[logical_id]
@@ -41,14 +41,14 @@ class State:
         write(file, json.dumps(asdict(self), indent=2))
 
     def remove(self, file: Path) -> None:
-        """Remove the file, unless it tells of another stack."""
+        """Remove the file, unless it is of another stack."""
         with suppress(OSError, ValueError):
             if json.loads(file.read_text())["pid"] == self.pid:
                 file.unlink()
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read which stack runs now. Raises StackError when none does."""
+        """Read the state of the running stack. Raises StackError when none is running."""
         try:
             state = cls(**json.loads(file.read_text()))
         except FileNotFoundError as error:
@@ -59,5 +59,5 @@ class State:
         try:
             socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
         except OSError as error:
-            raise StackError(f"the stack that {file} tells of is gone; start one with: make run") from error
+            raise StackError(f"the stack of {file} no longer runs; start one with: make run") from error
         return state

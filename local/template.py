@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it: transformed by SAM, its conditions decided, its intrinsics resolved.
+"""template.yaml as CloudFormation sees it: transformed by SAM, with conditions and intrinsics evaluated.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
 """
@@ -32,7 +32,7 @@ PSEUDO_PARAMETERS = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 
-# Where a resource of a type that runs here says its name. Unnamed ones are called by their logical id.
+# The property that names a resource, by its type. Unnamed ones are called by their logical id.
 NAMES = {
     "AWS::ApiGateway::RestApi": "",
     "AWS::ApiGateway::Stage": "StageName",
@@ -44,7 +44,7 @@ NAMES = {
     "AWS::SecretsManager::Secret": "Name",
 }
 
-# Of these, Ref gives the ARN.
+# Ref returns the ARN of these, the name of others.
 REFERENCED_BY_ARN = {"AWS::Lambda::Alias", "AWS::Lambda::LayerVersion", "AWS::SecretsManager::Secret"}
 
 _NO_VALUE = object()
@@ -53,7 +53,7 @@ _NO_VALUE = object()
 class Template:
     """A transformed template with its parameters.
 
-    `arns` holds the ARNs that only their creation decides, by logical id; whoever creates such a resource adds it.
+    arns: ARNs by logical id that are only known after creation; the creator of the resource adds them.
     """
 
     def __init__(self, document: dict[str, Any], folder: Path, parameters: Mapping[str, str]) -> None:
@@ -79,7 +79,7 @@ class Template:
         }
 
     def resources(self, type_: str) -> dict[str, dict[str, Any]]:
-        """Find the properties, not yet resolved, of every resource of a type whose condition holds, by logical id."""
+        """Return the unresolved properties of each existing resource of a type, by logical id."""
         return {
             logical_id: resource.get("Properties", {})
             for logical_id, resource in self._document["Resources"].items()
@@ -87,7 +87,7 @@ class Template:
         }
 
     def resolve(self, value: Any) -> Any:
-        """Replace the intrinsics in a value. Raises StackError on one that is unknown or names what is not there."""
+        """Evaluate the intrinsics in a value. Raises StackError when one is unknown or refers to nothing."""
         match value:
             case dict() if len(value) == 1 and self._is_intrinsic(name := next(iter(value))):
                 return self._call(name, value[name])
@@ -99,7 +99,7 @@ class Template:
                 return value
 
     def name(self, logical_id: str) -> str:
-        """Name a resource: as it asks to be called, else by its logical id. Raises StackError."""
+        """Return a resource's name: its name property, else its logical id. Raises StackError."""
         resource = self._document["Resources"].get(logical_id)
         if resource is None or not self._exists(resource):
             raise StackError(f"there is no parameter or resource {logical_id}")
@@ -107,12 +107,12 @@ class Template:
             raise StackError(f"{logical_id} is an {resource['Type']}, which the local stack does not run")
         if resource["Type"] == "AWS::ApiGateway::RestApi":
             return sha256(logical_id.encode()).hexdigest()[:10]
-        if resource["Type"] == "AWS::S3::Bucket":  # of which no name has capitals
+        if resource["Type"] == "AWS::S3::Bucket":  # bucket names are lowercase
             logical_id = f"{STACK_NAME}-{logical_id}".lower()
         return as_text(self.resolve(resource.get("Properties", {}).get(NAMES[resource["Type"]], logical_id)))
 
     def arn(self, logical_id: str) -> str:
-        """Make the Amazon Resource Name of a resource that runs here. Raises StackError for any other."""
+        """Return the Amazon Resource Name of a resource that runs here. Raises StackError for any other."""
         name = self.name(logical_id)
         if logical_id in self.arns:
             return self.arns[logical_id]
@@ -129,7 +129,7 @@ class Template:
             case "AWS::S3::Bucket":
                 return f"arn:aws:s3:::{name}"
             case type_:
-                raise StackError(f"the ARN of {logical_id}, an {type_}, is not known to the local stack")
+                raise StackError(f"the local stack does not know the ARN of {logical_id}, an {type_}")
 
     def _exists(self, resource: dict[str, Any]) -> bool:
         return "Condition" not in resource or self._condition(resource["Condition"])
@@ -139,7 +139,7 @@ class Template:
 
     def _call(self, name: str, argument: Any) -> Any:
         if name not in self._intrinsics:
-            raise StackError(f"{name} is not known to the local stack")
+            raise StackError(f"the local stack does not know {name}")
         try:
             return self._intrinsics[name](argument)
         except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -151,7 +151,7 @@ class Template:
         return self._holds(self._document["Conditions"][name])
 
     def _holds(self, condition: Any) -> bool:
-        """Decide a part of a condition, which may name another one as {"Condition": name}."""
+        """Evaluate a condition, which may refer to another one as {"Condition": name}."""
         if isinstance(condition, dict) and condition.keys() == {"Condition"}:
             return self._condition(condition["Condition"])
         return bool(self.resolve(condition))
@@ -172,7 +172,7 @@ class Template:
         if attribute == "StreamArn" and isinstance(self.resolve(table.get("StreamSpecification")), dict):
             return f"{self.arn(logical_id)}/stream/local"
         if attribute != "Arn":
-            raise StackError(f"{logical_id}.{attribute} is not known to the local stack")
+            raise StackError(f"the local stack does not know {logical_id}.{attribute}")
         return self.arn(logical_id)
 
     def _find_in_map(self, argument: list[Any]) -> Any:
@@ -196,11 +196,11 @@ class Template:
 def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> Template:
     """Read and transform a SAM template.
 
-    Its parameters are `overrides`, which it must know, else `local`, which counts where the template has such a
-    parameter, else its own defaults.
+    overrides: parameters, all of which the template must declare. local: used where the template declares such a
+    parameter that is not overridden. Others have their defaults.
 
-    Raises StackError when there is no such file, when it is no template that SAM accepts, and when a parameter has
-    neither a value nor a default, or a value that it forbids.
+    Raises StackError when the file does not exist, when SAM does not accept it, and when a parameter has no value or a
+    forbidden one.
     """
     try:
         document = parse_yaml(path.read_text())
@@ -216,7 +216,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     values = _parameter_values(declared, parameters)
     _point_at_local_code(document)
     for name in [name for name, value in values.items() if isinstance(value, list)]:
-        # SAM would put the text of a list where CloudFormation puts the list.
+        # SAM would insert the text of a list where CloudFormation inserts the list.
         document["Parameters"][name].pop("Default", None)
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     translator = Translator(
@@ -229,14 +229,14 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     except ExceptionWithMessage as error:
         causes = getattr(error, "causes", None) or [error]
         raise StackError(f"{path.name}: {_one_line(causes[0].message)}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # SAM's own answer to odd shapes
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # what SAM raises for unexpected shapes
         raise StackError(f"{path.name}: SAM cannot transform it: {_one_line(error)}") from error
     transformed["Parameters"] = declared
     return Template(transformed, path.parent, parameters)
 
 
 def _point_at_local_code(document: dict[str, Any]) -> None:
-    """Write local paths as S3 keys: SAM transforms only code that is already in S3."""
+    """Rewrite local paths as S3 keys, because SAM only transforms code that is in S3."""
     places = [(document.get("Globals", {}).get("Function", {}), "CodeUri", "Globals")]
     for logical_id, resource in document["Resources"].items():
         match resource:

@@ -47,7 +47,7 @@ def run(parser: Parser, reach: Reach) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except (EOFError, KeyboardInterrupt):
-        print("\nThe same command goes on from here.", file=sys.stderr)
+        print("\nRun the same command to continue.", file=sys.stderr)
         return 130
     return 0
 
@@ -161,9 +161,9 @@ def deployed(options: argparse.Namespace) -> Iterator[Holder]:
             response = client.invoke(FunctionName=outputs[name], Payload=json.dumps(event).encode())
             answer: dict[str, Any] = json.loads(response["Payload"].read())
         except (BotoCoreError, ClientError) as error:
-            raise StackError(f"{' '.join(str(error).split())}; the same command goes on from here") from error
+            raise StackError(f"{' '.join(str(error).split())}; run the same command to continue") from error
         if "FunctionError" in response:
-            raise StackError(f"{name} failed: {answer.get('errorMessage')}; the same command goes on from here")
+            raise StackError(f"{name} failed: {answer.get('errorMessage')}; run the same command to continue")
         return answer
 
     yield Holder(options.stack, invoke)

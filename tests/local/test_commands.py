@@ -130,7 +130,7 @@ def test_a_user_whom_several_seed_at_once_is_seeded_once(stack: Stack) -> None:
     summary = httpx.get(f"{stack.url}/api/outcomes/summary", params=query, headers=headers).json()
     count = summary["count"] + summary["disputed"]["count"] + summary["voided"]["count"]
     assert made == f"User 4243 now has {count} more outcomes of the last 30 days."
-    assert again == "User 4243 was seeded before: nothing is added."
+    assert again == "User 4243 was seeded before: nothing was added."
 
 
 def test_the_notes_on_the_running_stack_are_for_its_owner_only(stack: Stack) -> None:
@@ -193,7 +193,7 @@ def test_workers_do_not_outlive_a_stack_that_was_killed(tmp_path: Path) -> None:
         assert all(map(_is_gone, workers))
         gone = stack.command("session")
         assert gone.returncode == 1
-        assert "is gone; start one with: make run" in gone.stderr
+        assert "no longer runs; start one with: make run" in gone.stderr
         assert gone.stderr.count("\n") == 1
 
 
@@ -283,7 +283,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
             "Resources: {Api: {Type: AWS::ApiGateway::RestApi, Properties: {Body: {paths: [1]}}}}",
             "exactly one stage of Api",
         ),
-        (ODD, "template.yaml: not as the local stack expects it"),
+        (ODD, "template.yaml: the local stack cannot read it"),
     ],
 )
 def test_a_broken_template_is_one_clear_line(tmp_path: Path, command: Command, text: str, complaint: str) -> None:
@@ -350,7 +350,7 @@ def test_a_stack_without_the_table_that_is_needed_is_one_clear_line(
 
 def test_aws_is_bound_where_containers_come_in(tmp_path: Path) -> None:
     with running(tmp_path, "aws", "--port", "0", "--bind", "127.0.0.2") as stack:
-        assert "Served on 127.0.0.1 and 127.0.0.2 alone" in stack.output_file.read_text()
+        assert "Served only on 127.0.0.1 and 127.0.0.2, " in stack.output_file.read_text()
         for address in ("127.0.0.1", "127.0.0.2"):
             socket.create_connection((address, int(stack.aws_url.rpartition(":")[2]))).close()
 
@@ -382,7 +382,7 @@ def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path,
         printed = stack.output_file.read_text()
         assert "AwsEndpointUrl=http://host.docker.internal:" in printed
         assert "sam local start-api --port" in printed
-        assert re.search(r"^Served on 127.0.0.1(?: and [0-9.]+)? alone", printed, re.MULTILINE)
+        assert re.search(r"^Served only on 127.0.0.1(?: and [0-9.]+)?, ", printed, re.MULTILINE)
         with pytest.raises(ConnectionRefusedError):  # another address of the loopback
             socket.create_connection(("127.0.0.2", int(stack.aws_url.rpartition(":")[2])))
         assert set(stack.tables) == logical_ids(template, "AWS::DynamoDB::Table")

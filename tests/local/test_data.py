@@ -45,7 +45,7 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
 )
 def test_secrets_that_are_damaged_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / SECRETS).write_text(text)
-    with pytest.raises(StackError, match=rf"^{tmp_path / SECRETS} cannot be read; make reset starts anew$"):
+    with pytest.raises(StackError, match=rf"^{tmp_path / SECRETS} cannot be read; make reset deletes all$"):
         kept_secrets(tmp_path)
 
 

@@ -117,5 +117,5 @@ def test_where_nothing_was_kept_is_nothing_to_erase(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "--data", str(tmp_path / "none"), "erase", "--user-id", "42") == 1
-    assert "nothing was kept there" in capsys.readouterr().err
+    assert "no stack has used it yet" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()

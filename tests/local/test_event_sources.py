@@ -233,12 +233,12 @@ async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> l
     app.router.add_post("/events", receiver.answer)
     app.router.add_post("/elsewhere", Receiver().answer)
     async with TestServer(app) as server:
-        persistence.told.new += texts
-        persistence.told.add_new()
+        persistence.bus_events.new += texts
+        persistence.bus_events.add_new()
         task = asyncio.create_task(
-            bus.post(str(server.make_url("/events")), SIGNED_WITH, persistence.told, persistence)
+            bus.post(str(server.make_url("/events")), SIGNED_WITH, persistence.bus_events, persistence)
         )
-        await until(lambda: not len(persistence.told))
+        await until(lambda: not len(persistence.bus_events))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     return receiver.bodies

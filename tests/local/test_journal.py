@@ -221,7 +221,9 @@ def test_a_damaged_line_is_named(journal: Path, line: str) -> None:
     with pytest.raises(StackError) as damaged:
         list(Journal(journal).read())
     keep = f"sed -i.damaged 2d {journal}"
-    assert str(damaged.value) == f"line 2 of {journal} is damaged: {keep} keeps all others, make reset starts anew"
+    assert (
+        str(damaged.value) == f"line 2 of {journal} is damaged: {keep} removes only this line, make reset deletes all"
+    )
     subprocess.run(shlex.split(keep), check=True)
     assert len(list(Journal(journal).read())) == 2
 
@@ -312,7 +314,7 @@ def test_a_table_whose_key_has_changed_is_named(journal: Path) -> None:
         Writes().put("a", "1", "x")
         persistence.write()
     with (
-        pytest.raises(StackError, match=r"^Steps has another key than what is kept of it; make reset starts anew$"),
+        pytest.raises(StackError, match=r"^the stored items of Steps have another key; make reset deletes all$"),
         persistent_tables(journal, STEPS, step_type="S"),
     ):
         pass

@@ -101,7 +101,7 @@ def test_what_was_answered_is_there_after_a_kill_and_an_open_feed_goes_on(tmp_pa
             again = httpx.post(f"{second.url}/api/outcomes", json=OUTCOME, headers=headers, timeout=30)
             assert (again.headers["Outcome-Id"], again.headers["Idempotent-Replayed"]) == (id_, "true")
         assert feed(second, page) == found
-        assert second.command("seed", "--user-id", "7").stdout == "User 7 was seeded before: nothing is added.\n"
+        assert second.command("seed", "--user-id", "7").stdout == "User 7 was seeded before: nothing was added.\n"
         assert feed(second, second.cookie(7)) == seeded
 
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_kept_is_not_answered(tmp_path: Path) -> None:
         resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE, (journal.stat().st_size + 10, limits[1]))
         with pytest.raises(client.exceptions.InternalServerError):
             put("refused")
-        assert stack.log == "what was written is not kept: File too large\n"
+        assert stack.log == "cannot write to the journal: File too large\n"
         resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE, limits)
         put("answered")
         stack.stop(signal.SIGKILL)

@@ -78,7 +78,7 @@ def test_a_user_is_seeded_once(api: Api, file: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.endswith(f"User 7 now has {COUNT} more outcomes of the last 30 days.\n")
     for days in (0, 1, 40):
         api.seed(7, file, NOW + days * DAY)
-        assert capsys.readouterr().out == "User 7 was seeded before: nothing is added.\n"
+        assert capsys.readouterr().out == "User 7 was seeded before: nothing was added.\n"
     assert (len(happened(7)), len(happened(42))) == (COUNT, 0)
     api.seed(42, file, NOW + DAY)
     assert len(happened(7)) == COUNT
@@ -134,7 +134,7 @@ def test_what_was_interrupted_long_ago_stays_as_it_is(api: Api, file: Path) -> N
 @pytest.mark.parametrize("text", ["7\n", "seven 7\n", "7 1 2\n", "7 soon\n"])
 def test_a_damaged_note_is_named(api: Api, file: Path, text: str) -> None:
     file.write_text(text)
-    with pytest.raises(StackError, match=rf"^{re.escape(str(file))} is damaged; make reset starts anew$"):
+    with pytest.raises(StackError, match=rf"^{re.escape(str(file))} is damaged; make reset deletes all$"):
         api.seed(7, file, NOW)
 
 

@@ -83,8 +83,8 @@ def test_an_intrinsic_is_resolved(document: Template, value: Any, expected: Any)
         ({"Ref": "Nothing"}, "there is no parameter or resource Nothing"),
         ({"Ref": "Absent"}, "there is no parameter or resource Absent"),
         ({"Ref": "Queue"}, "Queue is an AWS::SQS::Queue, which the local stack does not run"),
-        ({"Fn::GetAtt": ["Table", "StreamArn"]}, "Table.StreamArn is not known to the local stack"),
-        ({"Fn::ImportValue": "x"}, "Fn::ImportValue is not known to the local stack"),
+        ({"Fn::GetAtt": ["Table", "StreamArn"]}, "the local stack does not know Table.StreamArn"),
+        ({"Fn::ImportValue": "x"}, "the local stack does not know Fn::ImportValue"),
         ({"Fn::Select": [9, ["a"]]}, 'Fn::Select cannot be resolved: [9, ["a"]]'),
         ({"Fn::Join": ",", "x": 1}["Fn::Join"], None),
         ({"Fn::Join": ["", [["a"]]]}, 'Fn::Join cannot be resolved: ["", [["a"]]]'),
@@ -203,23 +203,27 @@ def _api_of(tmp_path: Path, paths: dict[str, Any], **more: Any) -> Api:
 @pytest.mark.parametrize(
     ("operation", "more", "complaint"),
     [
-        ({}, {}, "GET /a: the local stack runs no integration of type none"),
+        ({}, {}, "GET /a: the local stack supports no integration of type none"),
         (
             {"x-amazon-apigateway-integration": {"type": "http_proxy"}},
             {},
-            "GET /a: the local stack runs no integration of type http_proxy",
+            "GET /a: the local stack supports no integration of type http_proxy",
         ),
         (
             {"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": "https://x"}},
             {},
-            "GET /a: this is no URI of a Lambda function: https://x",
+            "GET /a: not the URI of a Lambda function: https://x",
         ),
         ({"security": [{"sigv4": []}]}, {}, "GET /a: the local stack has no authorizer sigv4"),
-        ({"x-amazon-apigateway-request-validator": "all"}, {}, "GET /a: the local stack runs no request validators"),
+        (
+            {"x-amazon-apigateway-request-validator": "all"},
+            {},
+            "GET /a: the local stack supports no request validators",
+        ),
         (
             {"security": [{"t": []}], "x-amazon-apigateway-integration": {"type": "mock"}},
             {"components": {"securitySchemes": {"t": {"x-amazon-apigateway-authorizer": {"type": "token"}}}}},
-            "t: the local stack runs only authorizers of type REQUEST",
+            "t: the local stack only supports authorizers of type REQUEST",
         ),
     ],
 )

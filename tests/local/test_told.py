@@ -157,7 +157,7 @@ def test_each_event_is_heard_in_order_whatever_fails_on_the_way(tmp_path: Path) 
             caller.confirm_and_dispute(id_)
         until(lambda: kill_function(stack))
         key = caller.make_and_revoke_a_key()
-        until(lambda: "EVENTS_URL takes no events" in stack.log)
+        until(lambda: "EVENTS_URL does not accept events" in stack.log)
         outcomes.append(caller.record())
         stack.stop(signal.SIGKILL)  # with what was answered, and told to nobody yet
     with running(tmp_path, environment=environment) as stack, closing(Caller(stack)) as caller, consumer.listening():

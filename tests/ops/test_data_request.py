@@ -122,12 +122,12 @@ def test_writes_what_is_held_into_a_file_for_its_owner_only(monkeypatch: pytest.
         (
             Aws({"errorMessage": "PutItem: attempt 3 failed"}),
             ["--stack", "outcomes-dev", "erase", "--user-id", "42"],
-            "PutItem: attempt 3 failed; the same command goes on from here",
+            "PutItem: attempt 3 failed; run the same command to continue",
         ),
         (
             Aws(ReadTimeoutError(endpoint_url="https://lambda")),
             ["--stack", "outcomes-dev", "erase", "--user-id", "42"],
-            "the same command goes on from here",
+            "run the same command to continue",
         ),
         (Aws({"error": "Invalid cursor"}), ["--stack", "outcomes-dev", "erase", "--again"], "Invalid cursor"),
         (Aws(), ["--stack", "outcomes-dev", "erase"], "say either USER_ID=42 or AGAIN=1"),
