@@ -1,11 +1,11 @@
-"""Lambda authorizer: key or session in, who is calling (or 401) out.
+"""Lambda authorizer: identify the caller by a key or a session, or answer 401.
 
-It is attached twice. Methods that change something, and all that manage agent keys, ask it every time, and take a key
-or a session. The answer to any other GET is cached by its Cookie header, so there it takes only a session and looks at
+It is attached twice. Methods that write, and all that manage agent keys, call it each time and accept a key or a
+session. For every other GET its answer is cached by the Cookie header, so there it accepts only a session and reads
 nothing else of the request.
 
-A call with the platform's key is the common one; what it needs is imported here. What only agent keys, sessions, logs
-and metrics need is slow to load, and is imported where it is first needed.
+The platform's key is the most frequent credential: only its imports are at the top. Agent keys, sessions, logs and
+metrics load slowly and are imported on first use.
 """
 
 import os
@@ -15,7 +15,7 @@ from functools import cache
 from outcomes.auth import keys
 from outcomes.edge import headers
 
-TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without loading typing
+TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING, which takes time to load
 if TYPE_CHECKING:
     from typing import Any
 
@@ -34,18 +34,18 @@ KEYS_TABLE = os.environ["KEYS_TABLE"]
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 
 LOOK_UP_SECONDS = 4.5
-"""All calls of other services together, so that who cannot be known is logged with the cause, before the timeout."""
+"""Seconds for all calls to other services together: below the timeout, so that a failure is still logged."""
 
 
 def handler(event: "Event", _context: object) -> "Policy":
-    """Answer a REST API's REQUEST authorizer event with an IAM policy that allows the call.
+    """Return the IAM policy that allows a call, for a REST API's REQUEST authorizer event.
 
-    The policy's context is `{"caller": "key"}`, that of `_bounds`, or `{"caller": "session", "userId": "42"}`, the last
-    with `cookies`, the fingerprint of the Cookie headers, when there are several.
+    The policy's context is `{"caller": "key"}`, the result of `_bounds`, or `{"caller": "session", "userId": "42"}`.
+    With several Cookie headers, a session's context also has `cookies`, their fingerprint.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
-    Raises Exception("Unauthorized"), which API Gateway answers with 401, when there is neither. Whatever else is raised
-    means that it cannot be known who is calling, and is answered with 500.
+    Raises Exception("Unauthorized") without a valid key or session: API Gateway answers 401. Any other exception means
+    that the caller could not be identified: API Gateway answers 500.
     """
     is_cached = event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith("/api/keys/")
     authorization = [] if is_cached else headers.values(event, "authorization")
@@ -67,7 +67,7 @@ def handler(event: "Event", _context: object) -> "Policy":
 
 
 def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
-    """Look up an agent key, each time: one that was revoked is refused with the next call. Mark it as used."""
+    """Look up an agent key and mark it as used. It is never cached, so a revoked key fails on its next call."""
     from outcomes.contract import key_text
 
     if key_text.read_id(text) is None:
@@ -85,12 +85,12 @@ def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
         try:
             _agent_keys().mark_used(key, until)
         except Exception as error:  # noqa: BLE001 - whatever it is, the key is valid
-            _log(event).warning("It is not noted that a key was used", cause=f"{type(error).__name__}: {error}")
+            _log(event).warning("Could not update last_used_at of a key", cause=f"{type(error).__name__}: {error}")
     return key
 
 
 def _bounds(key: "AgentKey") -> dict[str, str]:
-    """Say what an agent key may do. A context knows only text, and what is no bound is left out."""
+    """Return the bounds of an agent key as authorizer context: all values are strings, missing bounds are left out."""
     bounds = {
         "agentId": None if key.agent_id is None else str(key.agent_id),
         "outcomeTypes": None if key.outcome_types is None else " ".join(key.outcome_types),
@@ -102,7 +102,7 @@ def _bounds(key: "AgentKey") -> dict[str, str]:
 
 @cache
 def _agent_keys() -> "AgentKeys":
-    """Make the table's caller with the first agent key that comes, and keep it, for its connection."""
+    """Create the client of the keys table on first use, and keep it to reuse its connection."""
     from outcomes.keys.agent_keys import AUTHORIZER_LIMITS, AgentKeys
 
     return AgentKeys(KEYS_TABLE, AUTHORIZER_LIMITS)
@@ -117,13 +117,13 @@ def _session_user(event: "Event", cookies: list[str], until: float) -> int:
         raise _unauthorized(refusal.reason) from None
     except SessionsUnavailable as error:
         raise _failure(event, str(error)) from None
-    except Exception as error:  # noqa: BLE001 - raised again, but without the chain: who knows what a library quotes
+    except Exception as error:  # noqa: BLE001 - raised again without the chain, as a library may quote the cookie
         raise _failure(event, _place(error)) from None
 
 
 @cache
 def _sessions() -> "Sessions":
-    """Make the sessions with the first one that comes, and keep them, for their secret and their connections."""
+    """Create `Sessions` on first use, and keep it to reuse its secret and connections."""
     from outcomes.auth.session_secrets import SessionSecrets
     from outcomes.auth.sessions import Sessions
     from outcomes.auth.stored_sessions import StoredSessions
@@ -136,7 +136,7 @@ def _sessions() -> "Sessions":
 
 
 def _every_get(method_arn: str) -> str:
-    """Name the resource of all GET methods of the stage: a cached policy answers for each of them."""
+    """Return the ARN of all GET methods of the stage: a cached policy must cover each of them."""
     api, stage, _ = method_arn.split("/", 2)
     return f"{api}/{stage}/GET/*"
 
@@ -154,17 +154,17 @@ def _unauthorized(reason: str) -> Exception:
     from outcomes.edge.observability import count_unauthorized
 
     count_unauthorized(reason)
-    return Exception("Unauthorized")  # exactly this text is what API Gateway answers with 401
+    return Exception("Unauthorized")  # API Gateway answers 401 for exactly this text
 
 
 def _failure(event: "Event", cause: str) -> Exception:
-    _log(event).error("It cannot be known who is calling", cause=cause)
+    _log(event).error("Cannot identify the caller", cause=cause)
     # API Gateway copies this text into its access log, where a quotation mark would break the line.
-    return RuntimeError("It cannot be known who is calling")
+    return RuntimeError("Cannot identify the caller")
 
 
 def _place(error: Exception) -> str:
-    """Say what was raised and where, without what it quotes."""
+    """Return the type and place of an exception, without its text, which may quote a secret."""
     from traceback import extract_tb
 
     place = extract_tb(error.__traceback__)[-1]

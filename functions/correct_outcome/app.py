@@ -1,4 +1,4 @@
-"""POST /api/outcomes/{id}/corrections: correct an outcome, or say as its owner whether it is right."""
+"""POST /api/outcomes/{id}/corrections: amend or void an outcome; its owner may also confirm or dispute it."""
 
 import os
 

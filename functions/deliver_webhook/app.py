@@ -1,4 +1,4 @@
-"""SQS: an event of the bus in, a signed POST to the receiver out."""
+"""Deliver events from the SQS queue to the webhook receiver, each as a signed POST."""
 
 import os
 from typing import Any
@@ -15,20 +15,20 @@ queue = Queue(os.environ["WEBHOOKS_QUEUE_URL"], os.environ["DEAD_WEBHOOKS_QUEUE_
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Deliver each message; those that are to stay in the queue are named in the answer.
+    """Deliver each message of a batch, and return those that must stay in the queue as `batchItemFailures`.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
-    stay = [message["messageId"] for message in event["Records"] if not _is_done(message)]
-    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in stay]}
+    failed = [message["messageId"] for message in event["Records"] if not _deliver(message)]
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}
 
 
-def _is_done(message: dict[str, Any]) -> bool:
-    """Deliver a message, and tell whether it may leave the queue."""
+def _deliver(message: dict[str, Any]) -> bool:
+    """Deliver a message. Return whether it may leave the queue."""
     try:
         delivery = deliver(message, receiver, keys, queue)
     except (Busy, CallFailed) as failure:
-        logger().error("A webhook's next attempt is when the queue has it", exc_info=failure)
+        logger().error("SQS did not answer: the queue retries the webhook", exc_info=failure)
         return False
     attempt = delivery.attempt
     count_webhook(attempt.reason or "delivered")

@@ -1,8 +1,8 @@
-"""Erase a person: all that is held of a user, in every table. Invoked with rights in the AWS account, by no route.
+"""Erase all stored data of a user, from every table. Operators invoke it directly; it has no route.
 
-`{"user_id": 42}` erases a portion, `{"again": true}` deletes a portion of all that was erased before and was restored.
-The answer is that of `Progress`: as long as it is not done, whoever called waits `wait` seconds and calls again, with
-the `cursor` of the answer if it has one. A call that failed is made again: nothing is done twice or left out.
+`{"user_id": 42}` erases one user. `{"again": true}` repeats all earlier erasures, for rows that a restored backup
+brought back. Each call does one portion and returns `Progress`. Until `done` is true, wait `wait` seconds and call
+again, with the answer's `cursor` if there is one. Failed calls are safe to repeat.
 """
 
 import os
@@ -16,13 +16,7 @@ from outcomes.privacy.restored import erase_again
 
 erasures = Erasures(
     os.environ["ERASURES_TABLE"],
-    Tables(
-        keys=os.environ["KEYS_TABLE"],
-        sessions=os.environ["SESSIONS_TABLE"],
-        outcomes=os.environ["OUTCOMES_TABLE"],
-        totals=os.environ["TOTALS_TABLE"],
-        idempotency=os.environ["IDEMPOTENCY_TABLE"],
-    ),
+    Tables(*[os.environ[f"{name.upper()}_TABLE"] for name in Tables._fields]),
     secret_arn=os.environ["ERASURE_SECRET_ARN"],
     settle_seconds=int(os.environ["SETTLE_SECONDS"]),
     bounds=Bounds(float(os.environ["MAX_READ_UNITS"]), float(os.environ["MAX_WRITE_UNITS"])),
@@ -30,7 +24,7 @@ erasures = Erasures(
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer `Progress` as JSON, or `{"error": ...}` for an event that asks for nothing that there is."""
+    """Return `Progress` as JSON, or `{"error": ...}` for an invalid event."""
     match event:
         case {"user_id": int(user_id), **others} if type(user_id) is int and 1 <= user_id <= MAX_ID and not others:
             return erasures.erase(user_id)._asdict()

@@ -1,4 +1,4 @@
-"""GET /api/outcomes/export: the outcomes of the session's user as a file, newest first."""
+"""GET /api/outcomes/export: the session user's outcomes as a file, newest first."""
 
 import os
 from functools import partial

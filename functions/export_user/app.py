@@ -1,7 +1,7 @@
-"""Write out all that is held of a user. Invoked with rights in the AWS account, by no route.
+"""Export all stored data of a user. Operators invoke it directly; it has no route.
 
-`{"user_id": 42}` is answered with `lines`, each a text of JSON (see `access`), and a `cursor`, with which the next are
-asked for as `{"user_id": 42, "cursor": ...}` until it is null; before that, whoever called waits `wait` seconds.
+`{"user_id": 42}` returns `lines` (JSON texts, see `privacy.access`), `cursor` and `wait`. Until `cursor` is null, wait
+`wait` seconds and call again with `{"user_id": 42, "cursor": ...}`.
 """
 
 import os
@@ -13,19 +13,13 @@ from outcomes.privacy.access import Access
 from outcomes.privacy.data_sources import Bounds, Tables
 
 access = Access(
-    Tables(
-        keys=os.environ["KEYS_TABLE"],
-        sessions=os.environ["SESSIONS_TABLE"],
-        outcomes=os.environ["OUTCOMES_TABLE"],
-        totals=os.environ["TOTALS_TABLE"],
-        idempotency=os.environ["IDEMPOTENCY_TABLE"],
-    ),
+    Tables(*[os.environ[f"{name.upper()}_TABLE"] for name in Tables._fields]),
     Bounds(float(os.environ["MAX_READ_UNITS"]), float(os.environ["MAX_WRITE_UNITS"])),
 )
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer `Lines` as JSON, or `{"error": ...}` for an event that asks for nothing that there is."""
+    """Return `Lines` as JSON, or `{"error": ...}` for an invalid event."""
     match event:
         case {"user_id": int(user_id), **others} if type(user_id) is int and 1 <= user_id <= MAX_ID:
             cursor = others.pop("cursor", None)

@@ -1,4 +1,4 @@
-"""GET /api/outcomes/{id}: one outcome of the session's user, with its corrections."""
+"""GET /api/outcomes/{id}: one of the session user's outcomes, with its corrections."""
 
 import os
 

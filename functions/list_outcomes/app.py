@@ -1,4 +1,4 @@
-"""GET /api/outcomes: the outcomes of the session's user, newest first."""
+"""GET /api/outcomes: the session user's outcomes, newest first."""
 
 import os
 from functools import partial

@@ -1,4 +1,4 @@
-"""/api/keys: make, list, rotate and revoke the agent keys of a user, and tell an agent what its key may do."""
+"""/api/keys: create, list, rotate and revoke a user's agent keys, and describe an agent's own key."""
 
 import os
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def handler(event: Event, caller: Caller) -> Response:
     route = event["httpMethod"], event["resource"]
     if route == ("GET", "/api/keys/self"):
         return _own_key(caller)
-    if caller.agent_key:  # keys make no keys
+    if caller.agent_key:  # an agent key cannot manage keys
         raise Forbidden
     match route:
         case "POST", "/api/keys":
@@ -50,7 +50,7 @@ def _own_key(caller: Caller) -> Response:
     if not caller.agent_key:
         raise NotFound
     key = agent_keys.find(caller.agent_key.key_id)
-    if key is None:  # revoked since the authorizer has seen it
+    if key is None:  # revoked after the authorizer read it
         raise Unauthorized
     return ok(_json(key.public()))
 
@@ -74,7 +74,7 @@ def _rotate(event: Event, caller: Caller) -> Response:
     user_id, overlap_hours = read_rotation(body, session_user=caller.session_user)
     id_ = _id(event)
     if caller.session_user is None and (known := agent_keys.find(id_)) and known.user_id == user_id:
-        # Neither who made a key nor its scopes ever change.
+        # made_by and scopes of a key never change, so checking them before the write is enough.
         if known.made_by != _by(caller):
             raise Forbidden
         _require_readable(caller, known.scopes)
@@ -89,29 +89,29 @@ def _revoke(event: Event, caller: Caller) -> Response:
     except NotFound:
         if caller.session_user is None:
             raise
-        # Another user's key: a session does not learn that there is one.
+        # Another user's key: a session must not learn that it exists.
     return ok('{"ok":true}')
 
 
 def _by(caller: Caller) -> str:
-    """Name who manages keys, as is kept with what they make."""
+    """Return the caller's kind as stored in `made_by` and `rotated_by`."""
     return "platform" if caller.session_user is None else "session"
 
 
 def _require_readable(caller: Caller, scopes: Sequence[str]) -> None:
-    """Raise Forbidden for a key that would let the caller read, when it may not: who makes a key has its text."""
+    """Raise Forbidden if a caller that may not read asks for a key that may: it would receive the key's text."""
     if "read" in scopes and not caller.may_read:
-        message = "keys that read are made and rotated by their user's session only (PlatformMayRead is false)"
+        message = "the scope read needs the user's session, as PlatformMayRead is false"
         raise Forbidden(details=[Fault(field="scopes", message=message)])
 
 
 def _user(event: Event, caller: Caller) -> int:
-    """Read whose keys it is about: the session's user, or whom the platform names."""
+    """Return the owner of the keys: the session's user, or the `userId` that the platform sent."""
     return queries.user_id(query(event, "userId")) if caller.session_user is None else caller.session_user
 
 
 def _id(event: Event) -> str:
-    """Read the id of a key in the path. Raises NotFound for what cannot be one: other rows have other names."""
+    """Read the key id in the path. Raises NotFound if it cannot be one, as the table has rows with other ids."""
     id_ = path_parameter(event, "id")
     if not key_text.is_id(id_):
         raise NotFound
@@ -119,9 +119,9 @@ def _id(event: Event) -> str:
 
 
 def _refuse_idempotency_key(event: Event) -> None:
-    """Raise BadRequest for an Idempotency-Key: to answer a retry as the first time, keys would have to be stored."""
+    """Raise BadRequest for an Idempotency-Key: replaying the answer would require storing the key's text."""
     if idempotency_key(event) is not None:
-        rule = "is not honoured here, where an answer holds a key and is not stored"
+        rule = "is not supported here: the answer contains a key, which is never stored"
         raise BadRequest("Invalid Idempotency-Key", [Fault(field="Idempotency-Key", message=rule)])
 
 

@@ -1,4 +1,4 @@
-"""POST /mcp: the routes of outcomes as tools for a model, by the Model Context Protocol."""
+"""POST /mcp: the routes of outcomes as tools of the Model Context Protocol."""
 
 import os
 from functools import partial
@@ -77,7 +77,7 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
 
 
 def _list(caller: Caller, sent: dict[str, list[str]]) -> str:
-    from outcomes.contract import queries  # who records needs neither this nor what sums up
+    from outcomes.contract import queries  # imported here, as recording needs neither lists nor sums
 
     one, several = _parameters(sent)
     limit, filters = queries.limit(one("limit")), Filters.from_query(one, several)
@@ -101,6 +101,6 @@ def _parameters(sent: dict[str, list[str]]) -> tuple[Any, Any]:
 
 
 def _reader(caller: Caller) -> int:
-    if caller.agent_key is None:  # which tool_calls.check has refused
+    if caller.agent_key is None:  # refused earlier by tool_calls.check
         raise Forbidden
     return caller.agent_key.user_id

@@ -1,4 +1,4 @@
-"""Streams of the tables to EventBridge: tell what happened to outcomes and agent keys."""
+"""Publish changes of outcomes and agent keys, read from the tables' streams, to EventBridge."""
 
 import os
 from typing import Any
@@ -12,18 +12,18 @@ KEPT_EVENTS_BUCKET = os.environ["KEPT_EVENTS_BUCKET"]
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a batch of DynamoDB stream records with the first that is to be given again, together with all after it.
+    """Publish a batch of DynamoDB stream records, and return the first that Lambda must retry, with all after it.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 
-    Whatever is raised: the whole batch is to be given again.
+    If anything is raised, Lambda retries the whole batch.
     """
     published = bus.publish(event["Records"])
     count_published(published.types)
     for record, why in published.unknown:
         keep(KEPT_EVENTS_BUCKET, record)
-        logger().error("Kept an event that cannot be told", extra={"record": record["eventID"], "cause": why})
+        logger().error("Kept an event that cannot be published", extra={"record": record["eventID"], "cause": why})
     if published.first_left is None:
         return {"batchItemFailures": []}
-    logger().warning("The bus does not take events for now", extra={"cause": str(published.why)})
+    logger().warning("EventBridge did not accept all events: Lambda retries", extra={"cause": str(published.why)})
     return {"batchItemFailures": [{"itemIdentifier": published.first_left["dynamodb"]["SequenceNumber"]}]}

@@ -1,4 +1,4 @@
-"""POST /api/outcomes/batch: record up to 100 outcomes, each as if alone."""
+"""POST /api/outcomes/batch: record up to 100 outcomes, each independently of the others."""
 
 import os
 from typing import Any

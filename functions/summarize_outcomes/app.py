@@ -1,4 +1,4 @@
-"""GET /api/outcomes/summary: what the outcomes of the session's user come to."""
+"""GET /api/outcomes/summary: count and value of the session user's outcomes."""
 
 import os
 from functools import partial

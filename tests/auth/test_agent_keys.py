@@ -243,7 +243,7 @@ class TestTrouble:
         for event in (bearing(text), bearing(UNKNOWN), bearing(text, Cookie=[COOKIE])):
             with (
                 faulty(authorizer._agent_keys().dynamodb, "GetItem", trouble),
-                pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$"),
+                pytest.raises(RuntimeError, match=r"^Cannot identify the caller$"),
             ):
                 authorizer.handler(event, None)
         lines = log()
@@ -256,7 +256,7 @@ class TestTrouble:
     ) -> None:
         text, key = keys.create(WANTED, "session")
         keys.dynamodb.call("PutItem", {"TableName": keys.table, "Item": {"id": {"S": key.id}}})
-        with pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$"):
+        with pytest.raises(RuntimeError, match=r"^Cannot identify the caller$"):
             authorizer.handler(bearing(text), None)
         [line] = log()
         assert line["cause"].startswith("KeyError in ")
@@ -270,7 +270,7 @@ class TestTrouble:
             assert context(authorizer, bearing(text))["keyId"] == key.id
         assert len(calls) == 1
         [line] = log()
-        assert (line["level"], line["message"]) == ("WARNING", "It is not noted that a key was used")
+        assert (line["level"], line["message"]) == ("WARNING", "Could not update last_used_at of a key")
         assert text[20:] not in str(line)
 
 

@@ -187,7 +187,7 @@ class TestTroubleWithAws:
         event = load_event("post_with_session", Cookie=["__Secure-session=CANARY"])
         with (
             faulty(authorizer._sessions().stored.dynamodb, "GetItem", trouble),
-            pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$") as raised,
+            pytest.raises(RuntimeError, match=r"^Cannot identify the caller$") as raised,
         ):
             authorizer.handler(event, None)
         [line] = log()
@@ -200,7 +200,7 @@ class TestTroubleWithAws:
         event = load_event("get_with_session")
         with (
             faulty(authorizer._sessions().secrets.secrets_manager, "GetSecretValue", trouble),
-            pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$") as raised,
+            pytest.raises(RuntimeError, match=r"^Cannot identify the caller$") as raised,
         ):
             authorizer.handler(event, None)
         [line] = log()
@@ -220,7 +220,7 @@ def test_an_unforeseen_error_quotes_nothing(authorizer: ModuleType, log: Log, mo
         raise ValueError(f"What is {cookies}?")
 
     monkeypatch.setattr(authorizer._sessions(), "user_id", broken)
-    with pytest.raises(RuntimeError, match=r"^It cannot be known who is calling$") as raised:
+    with pytest.raises(RuntimeError, match=r"^Cannot identify the caller$") as raised:
         authorizer.handler(load_event("post_with_session"), None)
     assert raised.value.__suppress_context__  # so that no traceback shows what it came from
     [line] = log()

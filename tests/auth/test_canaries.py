@@ -204,7 +204,7 @@ def test_a_function_in_trouble_gives_no_credential_away(
     ):
         for cookie in (f"__Secure-session={stored}", real):
             for name in ("post_with_session", "get_with_session"):
-                with pytest.raises(RuntimeError, match="cannot be known") as raised:
+                with pytest.raises(RuntimeError, match="Cannot identify") as raised:
                     authorizer.handler(
                         load_event(name, Cookie=[cookie], Authorization=[f"Bearer x{CURRENT_KEY}"]), None
                     )
@@ -239,7 +239,7 @@ def test_trouble_with_the_keys_table_gives_no_agent_key_away(
     for bearer in (f"Bearer {text}", f"bearer  {text} "):
         with (
             faulty(authorizer._agent_keys().dynamodb, "GetItem", trouble),
-            pytest.raises(RuntimeError, match="cannot be known") as raised,
+            pytest.raises(RuntimeError, match="Cannot identify") as raised,
         ):
             authorizer.handler(load_event("post_with_key", Authorization=[bearer]), None)
         said += traceback.format_exception(raised.value)

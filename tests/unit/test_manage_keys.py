@@ -252,7 +252,7 @@ READS = {
     "details": [
         {
             "field": "scopes",
-            "message": "keys that read are made and rotated by their user's session only (PlatformMayRead is false)",
+            "message": "the scope read needs the user's session, as PlatformMayRead is false",
         }
     ],
 }
@@ -343,7 +343,7 @@ def test_an_idempotency_key_is_refused_where_the_answer_holds_a_key() -> None:
         "details": [
             {
                 "field": "Idempotency-Key",
-                "message": "is not honoured here, where an answer holds a key and is not stored",
+                "message": "is not supported here: the answer contains a key, which is never stored",
             }
         ],
     }

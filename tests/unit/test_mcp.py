@@ -216,7 +216,7 @@ def test_a_batch_that_records_more_is_refused_as_a_whole(counts: list[int]) -> N
     error = rpc(post(recording(*counts)), 400)["error"]
     assert error == {
         "code": -32600,
-        "message": "A batch has at most 1 call of record_outcomes, and records at most 100 outcomes",
+        "message": "A batch may have at most 1 call of record_outcomes and 100 recorded outcomes",
     }
     assert done("list_outcomes", {})["outcomes"] == []
 

@@ -338,7 +338,7 @@ def test_a_damaged_record_is_kept_whole_and_keeps_nobody_from_being_told(
     assert name == f"unknown/{'f' * 32}.json"
     assert dead_letters.records_of(body) == json.loads(json.dumps([poison]))
     [line] = log()
-    assert (line["level"], line["message"]) == ("ERROR", "Kept an event that cannot be told")
+    assert (line["level"], line["message"]) == ("ERROR", "Kept an event that cannot be published")
     assert (line["record"], line["cause"]) == ("f" * 32, "KeyError('title')")
 
 

@@ -327,7 +327,7 @@ def test_where_sqs_cannot_be_told_the_queue_keeps_it(
     with faulty(app.queue._sqs, operation, error(DENIED)):
         queues.poll()
     assert len(queues.waiting) == 1
-    assert [line["message"] for line in log()] == ["A webhook's next attempt is when the queue has it"]
+    assert [line["message"] for line in log()] == ["SQS did not answer: the queue retries the webhook"]
     queues.poll()
     assert (queues.waiting, queues.dead) == ([], [])
 

@@ -102,7 +102,7 @@ def test_a_kind_of_endpoint_that_we_do_not_know_is_refused_unless_it_is_named(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(kind, "true")
-    with pytest.raises(ValueError, match=f"{kind} is not understood: name that endpoint in AWS_ENDPOINT_URL_DYNAMODB"):
+    with pytest.raises(ValueError, match=f"{kind} is not supported: set AWS_ENDPOINT_URL_DYNAMODB to that endpoint"):
         DynamoDB(LIMITS)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "https://dynamodb-fips.us-east-1.amazonaws.com")
     assert DynamoDB(LIMITS).connection.host == "dynamodb-fips.us-east-1.amazonaws.com"

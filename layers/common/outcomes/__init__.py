@@ -1,7 +1,7 @@
 """The package that every function imports.
 
-Starting makes some two hundred thousand objects that stay, and hardly any garbage. The collector would look them
-through time and again; with this threshold it does not. https://docs.python.org/3.13/library/gc.html#gc.set_threshold
+A start creates some 200,000 objects that stay alive, and hardly any garbage. The higher threshold keeps the garbage
+collector from scanning them again and again. https://docs.python.org/3.13/library/gc.html#gc.set_threshold
 """
 
 import gc

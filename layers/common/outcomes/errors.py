@@ -1,4 +1,4 @@
-"""Errors that a request causes, each named once.
+"""Errors that a request can cause.
 
     Refused
     ├── Unauthorized
@@ -17,7 +17,7 @@
 
     Mistimed
 
-Anything else that is raised is a failure of ours or of AWS. Which status each becomes is said in `api`.
+Any other exception is a failure of ours or of AWS. `edge.api` maps each error to its HTTP status.
 """
 
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ from typing import Any, TypedDict
 
 
 class Fault(TypedDict):
-    """One thing to mend: the field as the request names it, and the rule that it broke."""
+    """An invalid field: its name in the request, and the rule that it breaks."""
 
     field: str
     message: str
 
 
 class Refused(Exception):
-    """The request cannot be served as it is, and nothing was stored.
+    """The request is refused and nothing was stored.
 
     error: the `error` of the response.
-    details: what to mend, one entry per faulty field; empty when `error` says it all.
+    details: one entry per invalid field; empty if `error` is enough.
     """
 
     error: str
@@ -46,24 +46,24 @@ class Refused(Exception):
         super().__init__(self.error)
 
     def body(self) -> dict[str, Any]:
-        """Tell the caller: `error`, and `details` when there are any."""
+        """Return the body of the response: `error`, and `details` if there are any."""
         return {"error": self.error} | ({"details": self.details} if self.details else {})
 
 
 class Unauthorized(Refused):
-    """Nobody, or somebody unknown, is calling."""
+    """The request has no valid key or session."""
 
     error = "Unauthorized"
 
 
 class Forbidden(Refused):
-    """A page that is not a dashboard of ours calls with the user's session, or an agent key goes beyond its bounds."""
+    """The request comes from a page of a foreign origin, or exceeds the bounds of its agent key."""
 
     error = "Forbidden"
 
 
 class NotFound(Refused):
-    """There is nothing of this name, or it is another user's, which is not told."""
+    """The resource does not exist, or belongs to another user, which the answer does not reveal."""
 
     error = "Not found"
 
@@ -71,7 +71,7 @@ class NotFound(Refused):
 class BadRequest(Refused):
     """The request breaks the contract.
 
-    ignored: the fields of the body that were not read, perhaps a misspelling of what is missing.
+    ignored: the unknown fields of the body; one may be a misspelling of a missing field.
     """
 
     def __init__(self, error: str, details: list[Fault] | None = None, ignored: Sequence[str] = ()) -> None:
@@ -80,7 +80,7 @@ class BadRequest(Refused):
 
 
 class InvalidOutcomeType(BadRequest):
-    """The outcome is of no type that this deployment records; `types` are those that it does."""
+    """The outcome's type is missing or unknown. types: the valid ones."""
 
     def __init__(self, types: Sequence[str], ignored: Sequence[str] = ()) -> None:
         super().__init__("Invalid outcome_type", ignored=ignored)
@@ -88,52 +88,52 @@ class InvalidOutcomeType(BadRequest):
 
 
 class PayloadTooLarge(Refused):
-    """The body is over the limit."""
+    """The body exceeds the size limit."""
 
     error = "Payload too large"
 
 
 class UnsupportedMediaType(Refused):
-    """A body that is not declared to be JSON."""
+    """The body is not declared as JSON."""
 
     error = "Unsupported media type"
 
 
 class IdempotencyKeyReused(Refused):
-    """The key already stands for another outcome; `details` names the fields that differ."""
+    """The idempotency key was used for a different request; `details` names the fields that differ."""
 
     error = "Idempotency key reused"
 
 
 class TooManyKeys(Refused):
-    """The user has as many live agent keys as there may be."""
+    """The user already has the maximum number of live agent keys."""
 
     error = "Too many keys"
 
 
 class NotPossible(Refused):
-    """A correction that cannot be made from where the outcome stands, or one too many."""
+    """The outcome's status does not allow this correction, or it was corrected too often."""
 
     error = "Not possible"
 
 
 class Contended(Refused):
-    """Others kept writing the same thing at the same moment. To be tried again."""
+    """Other requests kept writing the same item concurrently. The caller may retry."""
 
     error = "Conflict"
 
 
 class Busy(Refused):
-    """The table takes no more at this moment. To be tried again."""
+    """DynamoDB throttles the table. The caller may retry."""
 
     error = "Busy"
 
 
 class StillAddingUp(Refused):
-    """More has to be added up than there was time for. What was added up is kept: the next call goes on there."""
+    """Adding up took too long. The sums so far are kept, and the next call continues from there."""
 
     error = "Still adding up"
 
 
 class Mistimed(Exception):
-    """Nothing was stored, as this host's clock was wrong. It has been set: serve the request from its beginning."""
+    """Nothing was stored, as this host's clock was wrong. The clock is corrected: process the request again."""

@@ -1,1 +1,1 @@
-"""Valid keys and sessions, for the authorizer alone."""
+"""Verify keys and sessions; used by the authorizer only."""

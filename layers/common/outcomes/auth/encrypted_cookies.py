@@ -1,7 +1,6 @@
-"""Encrypted session cookies (JWE) of next-auth and Auth.js: their keys, decryption and claims.
+"""Encrypted session cookies (JWE) of next-auth and Auth.js: key derivation, decryption and claims.
 
-What decrypts takes longer to load than all else here. It is imported where a cookie is decrypted: whoever has a stored
-session does not wait for it.
+joserfc and cryptography load slowly. They are imported on first use, so stored sessions do not wait for them.
 """
 
 import base64
@@ -11,12 +10,14 @@ from typing import Any, NamedTuple
 from outcomes.auth.tokens import NoSession, is_plausible, whole_number
 from outcomes.contract.limits import MAX_ID
 
-CLOCK_LEEWAY_SECONDS = 15  # what next-auth and Auth.js give
+CLOCK_LEEWAY_SECONDS = 15  # as in next-auth and Auth.js
 
 
 class EncryptedCookie(NamedTuple):
-    """A family of encrypted session cookies: its name without prefix, the only content encryption it uses (RFC 7518,
-    5.1) with its key's length in bytes, and what its key is derived with.
+    """A kind of encrypted session cookie.
+
+    name: without prefix. encryption: the only content encryption it uses (RFC 7518, 5.1). key_length: in bytes.
+    label, salted_by_name: the inputs of key derivation.
     """
 
     name: str
@@ -32,9 +33,9 @@ AUTHJS = EncryptedCookie("authjs.session-token", "A256CBC-HS512", 64, "Auth.js G
 
 
 def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> bytes:
-    """Derive the key of an encrypted cookie, HKDF-SHA256 (RFC 5869) of the session secret.
+    """Derive the key of an encrypted cookie: HKDF-SHA256 (RFC 5869) of the session secret.
 
-    `cookie_name` is the full name: with its prefix, without a chunk's number.
+    cookie_name: the full name, with prefix and without a chunk's number.
     """
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -45,14 +46,14 @@ def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> by
 
 
 def is_token_of(family: EncryptedCookie, token: str) -> bool:
-    """Check that this is a compact JWE (RFC 7516, 7.1) as the family makes them, before any work is spent on it."""
+    """Check the form of a token before decrypting it: a compact JWE (RFC 7516, 7.1) with the family's encryption."""
     if not is_plausible(token):
         return False
     header_part, *other_parts = token.split(".")
     if len(other_parts) != 4 or other_parts[0]:  # direct encryption has an empty encrypted key
         return False
     header = _json_object(_base64url_decoded(header_part))
-    # A compressed token (zip) could be a bomb; neither family compresses.
+    # A compressed token (zip) could be a decompression bomb; neither family compresses.
     return header.get("alg") == "dir" and header.get("enc") == family.encryption and not {"zip", "crit"} & header.keys()
 
 
@@ -63,19 +64,19 @@ def decrypt(token: str, key: bytes, encryption: str) -> bytes | None:
 
     try:
         return jwe.decrypt_compact(token, OctKey.import_key(key), algorithms=["dir", encryption]).plaintext
-    except (JoseError, ValueError):  # the key does not fit, or a part of the token has the wrong form or length
+    except (JoseError, ValueError):  # wrong key, or a malformed part of the token
         return None
 
 
 def user_of_claims(plaintext: bytes, now: float) -> int:
     claims = _json_object(plaintext)
     expires_at, not_before = claims.get("exp"), claims.get("nbf", 0)
-    if type(expires_at) is not int or type(not_before) is not int:  # a bool is an instance of int, but not of this type
+    if type(expires_at) is not int or type(not_before) is not int:  # `type`, as isinstance would accept a bool
         raise NoSession("malformed_session")
     if expires_at <= now - CLOCK_LEEWAY_SECONDS or not_before > now + CLOCK_LEEWAY_SECONDS:
         raise NoSession("expired_session")
     user_id = claims.get("userId")
-    if user_id is None:  # then the subject is the user, in text as RFC 7519 asks or as a number
+    if user_id is None:  # fall back to the subject: a string by RFC 7519, or a number
         subject = claims.get("sub")
         user_id = whole_number(subject) if isinstance(subject, str) else subject
     if type(user_id) is not int or not 1 <= user_id <= MAX_ID:
@@ -91,7 +92,7 @@ def _base64url_decoded(text: str) -> bytes:
 
 
 def _json_object(text: bytes) -> dict[str, Any]:
-    """Read a JSON object; an empty one for anything else."""
+    """Parse a JSON object. Return an empty one for anything else."""
     try:
         value = json.loads(text.decode())
     except (ValueError, RecursionError):

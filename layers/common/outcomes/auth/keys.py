@@ -1,13 +1,13 @@
-"""Tell a valid key from any other.
+"""Verify the platform's key.
 
-The deployment knows keys only by their SHA-256 fingerprints, so a call with a key needs no secret and no network. This
-module is on that call's way through the authorizer: it imports nothing that is slow to load.
+The deployment stores only SHA-256 fingerprints of keys, so verifying one needs no secret and no network. The authorizer
+imports this module for every call with a key, so it imports nothing that loads slowly.
 """
 
 from hashlib import sha256
 from hmac import compare_digest
 
-# Far above any key that `make key` prints; what is longer is not worth hashing.
+# Far longer than any key that `make key` prints; longer text is refused without hashing it.
 MAX_KEY_LENGTH = 512
 
 
@@ -17,10 +17,10 @@ def fingerprint(key: str) -> str:
 
 
 def parse_fingerprints(text: str) -> tuple[bytes, ...]:
-    """Read comma-separated fingerprints, current and previous. Blanks around them and empty entries do not count.
+    """Parse comma-separated fingerprints, current and previous. Spaces and empty entries are ignored.
 
-    Raises ValueError for anything that is not a fingerprint. It names the place and not the text, which could be a key
-    that was put there by mistake.
+    Raises ValueError for an invalid one. The message has its position and not its text, which could be a key that was
+    put there by mistake.
     """
     digests = []
     for place, entry in enumerate(text.split(","), start=1):
@@ -37,7 +37,7 @@ def parse_fingerprints(text: str) -> tuple[bytes, ...]:
 
 
 def bearer_key(authorization: list[str]) -> str | None:
-    """Read the key in a request's Authorization headers; None when they do not carry exactly one (RFC 6750, 2.1)."""
+    """Return the key in a request's Authorization headers; None unless there is exactly one (RFC 6750, 2.1)."""
     if len(authorization) != 1:
         return None
     scheme, _, key = authorization[0].strip(" ").partition(" ")
@@ -48,9 +48,9 @@ def bearer_key(authorization: list[str]) -> str | None:
 
 
 def is_valid(key: str, fingerprints: tuple[bytes, ...]) -> bool:
-    """Check that the key has one of the fingerprints; without fingerprints no key is valid."""
+    """Check that the key matches one of the fingerprints. Without fingerprints, no key is valid."""
     digest = sha256(key.encode()).digest()
     valid = False
-    for known in fingerprints:  # all of them, so that the time taken does not tell which one was right
+    for known in fingerprints:  # all of them, so that the timing does not reveal which one matched
         valid |= compare_digest(digest, known)
     return valid

@@ -1,4 +1,4 @@
-"""The session secret in Secrets Manager, which encrypted cookies are made with, and its rotation."""
+"""The session secret in Secrets Manager, from which keys of encrypted cookies derive, and its rotation."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -15,7 +15,7 @@ SECRET_REFETCH_SECONDS = 30
 
 
 class Version(NamedTuple):
-    """A version of the session secret, and when it was created and read, in seconds since the epoch."""
+    """A version of the session secret. created_at, read_at: in seconds since the epoch."""
 
     text: str
     created_at: float
@@ -23,10 +23,10 @@ class Version(NamedTuple):
 
 
 class SessionSecrets:
-    """The current text of a Secrets Manager secret and, for so many days after that was created, the previous one.
+    """The current version of a secret and, for `overlap_days` after that was created, the previous one.
 
-    What was read is kept for four minutes: with the one for which API Gateway remembers a session, whatever is done to
-    the secret takes effect within five.
+    Versions are cached for four minutes. API Gateway caches sessions for one more, so a rotation takes effect within
+    five.
     """
 
     def __init__(self, arn: str, overlap_days: int, clock: Callable[[], float] = now) -> None:
@@ -39,13 +39,13 @@ class SessionSecrets:
         self._look_failed = False
 
     def try_each(self, decrypted: Callable[[str], bytes | None], until: float = NEVER) -> bytes | None:
-        """Return what `decrypted` makes of the first secret that fits a token, or None when none does.
+        """Return the first result of `decrypted` over the versions that is not None; None if there is none.
 
-        A token that does not fit what is kept may be of the previous secret, or of one that was put there just now. So
-        they are looked up, but seldom enough that a storm of such tokens does no harm.
+        If no cached version fits, the token may need the previous version or a brand-new one. Both are read again, at
+        most every 30 seconds, so that many invalid tokens cause few reads.
 
-        Raises SessionsUnavailable when they cannot be read before `until`; after that it is not known whom a strange
-        token belongs to.
+        Raises SessionsUnavailable if they cannot be read before `until`, and for the next 30 seconds if no cached
+        version fits.
         """
         known = self._current
         if known is None or not self._is_within(SECRET_CACHE_SECONDS, known.read_at):
@@ -71,13 +71,13 @@ class SessionSecrets:
         return next((text for text in texts if text is not None), None)
 
     def _overlaps(self, current: Version | None) -> bool:
-        """Check whether the secret before the current one still counts."""
+        """Check whether the previous version is still valid."""
         if current is None or not self._overlap_seconds:
             return False
         return self._clock() < current.created_at + self._overlap_seconds
 
     def _is_within(self, seconds: float, since: float) -> bool:
-        """Check that no more time went by. A clock that was put back does not tell how much did."""
+        """Check that at most `seconds` passed. False if the clock was set back."""
         return 0 <= self._clock() - since < seconds
 
     @cached_property
@@ -92,6 +92,6 @@ class SessionSecrets:
         if answer is None:
             return None
         if not answer.get("SecretString"):
-            # An empty one would derive a key that everybody knows.
+            # An empty secret would derive a key that anybody can compute.
             raise SessionsUnavailable(f"Session secret: {stage} has no text")
         return Version(answer["SecretString"], answer.get("CreatedDate", 0), self._clock())

@@ -1,16 +1,16 @@
-"""Session cookies, and the user they belong to.
+"""Find the user of the session cookies in a request.
 
-Three kinds are understood:
+Three kinds are supported:
 
     next-auth v4   next-auth.session-token   encrypted (JWE), key derived from the session secret
     Auth.js v5     authjs.session-token      encrypted (JWE), key derived from the session secret and the cookie's name
     stored         session                   an opaque token; its SHA-256 is the key of a row in the sessions table
 
-Names without the `__Secure-` prefix count only where plain cookies are accepted.
+Names without the `__Secure-` prefix are accepted only if `accept_plain` is set.
 
-Any host of the domain can set a cookie that this one is sent, and so add an attacker's own, valid session to a victim's
-request. So there is no order among sessions: all that are valid must be the same user's. Two different values under one
-name, or a whole cookie beside its chunks, are nobody's session.
+Any host of the domain can set cookies for this one, and so add an attacker's valid session to a victim's request.
+Therefore no session takes precedence: all valid ones must belong to the same user. Two different values of one name, or
+a whole cookie beside its chunks, are refused.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,14 +36,14 @@ STORED_COOKIE = "session"
 class Sessions:
     """The sessions of one deployment.
 
-    `secrets` are what encrypted cookies may be made with. `accept_plain` says whether cookies without the `__Secure-`
-    prefix count. `clock` gives seconds since the epoch.
+    secrets: of encrypted cookies. accept_plain: whether to accept names without the `__Secure-` prefix.
+    clock: seconds since the epoch.
     """
 
     def __init__(
         self,
-        secrets: "SessionSecrets",
-        stored: "StoredSessions",
+        secrets: SessionSecrets,
+        stored: StoredSessions,
         *,
         accept_plain: bool,
         clock: Callable[[], float] = now,
@@ -54,12 +54,12 @@ class Sessions:
         self._clock = clock
 
     def user_id(self, cookie_headers: Sequence[str], until: float = NEVER) -> int:
-        """Find the user whose session the request's Cookie headers carry.
+        """Return the id of the user whose session is in the request's Cookie headers.
 
-        until: when that must be known, on the clock of `time.monotonic`.
+        until: the deadline, on `time.monotonic`.
 
-        Raises NoSession when no session in them is valid, or when they are of several users, and SessionsUnavailable
-        when that cannot be known.
+        Raises NoSession if there is no valid session, or if there are several users'; SessionsUnavailable if the secret
+        or the table cannot be read.
         """
         refusal = NoSession("no_session")
         users = set()
@@ -98,7 +98,7 @@ class Sessions:
 
 
 def _cookies(headers: Sequence[str]) -> dict[str, set[str]]:
-    """Read all values of each cookie name (RFC 6265, 5.4). Pairs that make no sense spoil none of their neighbours."""
+    """Parse Cookie headers to the set of values of each name (RFC 6265, 5.4). Malformed pairs are skipped."""
     cookies: dict[str, set[str]] = {}
     for pair in ";".join(headers).split(";"):
         name, equals, value = pair.partition("=")
@@ -114,18 +114,18 @@ def _cookies(headers: Sequence[str]) -> dict[str, set[str]]:
 def _value(cookies: dict[str, set[str]], name: str) -> str:
     values = cookies.get(name, {""})
     if len(values) > 1:
-        # Another site of the same domain may have set the second one: neither can be trusted.
+        # Another host of the domain may have set one of them: neither can be trusted.
         raise NoSession("ambiguous_session")
     return next(iter(values))
 
 
 def _whole_or_chunks(cookies: dict[str, set[str]], name: str) -> str:
-    """Read a cookie that next-auth or Auth.js set as a whole, or split into `<name>.0`, `<name>.1` and so on."""
+    """Read a cookie of next-auth or Auth.js, whole or in chunks `<name>.0`, `<name>.1` and so on."""
     whole = _value(cookies, name)
     chunks: list[str] = []
     while chunk := _value(cookies, f"{name}.{len(chunks)}"):
         chunks.append(chunk)
     if whole and chunks:
-        # They set the one or the others, and clear what is left over: somebody else has set the second.
+        # The libraries never leave both: another host of the domain has set one of them.
         raise NoSession("ambiguous_session")
     return whole or "".join(chunks)

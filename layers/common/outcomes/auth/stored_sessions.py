@@ -1,4 +1,4 @@
-"""Stored sessions: opaque tokens, whose SHA-256 is the key of a row in the sessions table."""
+"""Stored sessions: opaque tokens, looked up by their SHA-256 in the sessions table."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -12,7 +12,7 @@ from outcomes.errors import Busy
 
 
 def token_sha256(token: str) -> str:
-    """Compute the key under which a stored session's token is found in the sessions table: 64 lower-case hex digits."""
+    """Compute the table key of a stored session's token: its SHA-256 as 64 lower-case hex digits."""
     return sha256(token.encode()).hexdigest()
 
 
@@ -28,7 +28,7 @@ class StoredSessions:
         return DynamoDB(LIMITS)
 
     def user_id(self, token: str, until: float = NEVER) -> int:
-        """Find the user whose session has this token, before `until`. Raises NoSession and SessionsUnavailable."""
+        """Return the id of the user of the session with this token. Raises NoSession and SessionsUnavailable."""
         if not is_plausible(token):
             raise NoSession("malformed_session")
         key = {"token_sha256": {"S": token_sha256(token)}}
@@ -40,7 +40,7 @@ class StoredSessions:
             raise SessionsUnavailable(f"Sessions table: {error}") from error
         if row is None:
             raise NoSession("unknown_session")
-        # DynamoDB deletes an expired row when it gets around to it, days later at worst.
+        # DynamoDB may delete an expired row days later.
         expires_at = whole_number(row.get("expires_at", {}).get("N"))
         if expires_at is None or expires_at <= self._clock():
             raise NoSession("expired_session")

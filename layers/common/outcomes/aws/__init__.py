@@ -1,1 +1,1 @@
-"""The wire to AWS: sign, send, check the answer, retry with backoff. Knows no table."""
+"""The client of AWS services: sign, send, check the answer, retry with backoff. Knows no table."""

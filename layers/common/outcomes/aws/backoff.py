@@ -1,4 +1,4 @@
-"""Backoff with full jitter between calls that are made again within one request, and batches read so."""
+"""Exponential backoff with full jitter for retries within one request, and batch reads that use it."""
 
 import time
 
@@ -7,41 +7,40 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.errors import Busy
 
 RETRY_SECONDS = 6.0
-"""No call begins later than this after the first; with the 12 s of a call, that is below the functions' timeout."""
+"""No retry begins later than this after the first call. Plus the 12 s of a call, it is below the functions' timeout."""
 
 CONFLICTS = {"ConditionalCheckFailed", "TransactionConflict"}
 THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
-"""Codes of canceled transactions: somebody else was there first, or at the same moment; or a partition was too hot.
+"""Codes of cancelled transactions: another write came first or at the same time, or a partition is throttled.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
-
 
 KEYS_PER_CALL = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 
 
 class Backoff:
-    """Exponential backoff with full jitter: the waits between attempts, and when there is no time for another."""
+    """Waits between attempts, and the deadline of the last one."""
 
     def __init__(self) -> None:
         self.at = time.monotonic() + RETRY_SECONDS
         self.pause = 0.025
 
     def check(self) -> None:
-        """Raise TimeoutError when no further call may begin."""
+        """Raise TimeoutError if no further call may begin."""
         if time.monotonic() > self.at:
             raise TimeoutError("no time left for another call")
 
     def wait(self) -> bool:
-        """Wait, and return whether to try again."""
+        """Wait. Return whether there is time for another attempt."""
         time.sleep(jitter(self.pause))
         self.pause = min(self.pause * 2, 1)
         return time.monotonic() < self.at
 
 
 def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff) -> list[Item]:
-    """Read items by their keys, 100 a call, consistently, in any order; those that are not there are left out.
+    """Read items by their keys, 100 a call, consistently. They come in any order; missing ones are left out.
 
-    Raises Busy when DynamoDB reads none of them, TimeoutError when it keeps leaving some for another call.
+    Raises Busy if DynamoDB processes no key of a call, TimeoutError if keys remain when the time is up.
     """
     found: list[Item] = []
     while keys:

@@ -1,6 +1,6 @@
-"""Calls a service of AWS without an SDK: sign, send, check the answer, retry with backoff and jitter.
+"""Call a service of AWS without an SDK: sign, send, check the answer, retry with backoff and jitter.
 
-By the rules of the SDKs' standard mode of retries, except that a partition which is too hot is not waited for:
+Retries follow the SDKs' standard mode, except that throttled calls are retried once only:
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 """
 
@@ -22,9 +22,9 @@ from outcomes.errors import Busy, Mistimed
 
 
 class Answer(dict[str, Any]):
-    """The JSON of a success, as the service sent it.
+    """The JSON of a successful answer.
 
-    maybe_done: an earlier attempt may have taken effect, too. date: when, by the service's clock, as HTTP has it.
+    maybe_applied: whether an earlier attempt may have taken effect, too. date: the Date header, the service's clock.
     """
 
     maybe_applied = False
@@ -32,9 +32,10 @@ class Answer(dict[str, Any]):
 
 
 class Limits(NamedTuple):
-    """Limits of a call: attempts; seconds for a connection, for some bytes to go or come, and for all together.
+    """Limits of a call.
 
-    Looking up a host's name is the only wait that the operating system alone bounds.
+    attempts: at most. connect, read: seconds to connect, and for each send or receive. total: seconds for all attempts.
+    DNS lookups are the only wait that these do not bound.
     """
 
     attempts: int
@@ -44,34 +45,31 @@ class Limits(NamedTuple):
 
 
 NEVER = float("inf")
-"""A time on the clock."""
+"""No deadline."""
 
 PAUSE = 0.025
-"""Seconds before the second attempt, at most; before each further one twice as many."""
+"""Maximum seconds before the second attempt; doubled before each further one."""
 
 MAX_ASKED_PAUSE = 5
-"""Seconds by which the service may ask for a longer pause."""
+"""Maximum seconds by which the service may prolong a pause."""
 
 THROTTLED_ATTEMPTS = 2
 THROTTLED_PAUSE = 0.05
-"""Seconds, at most. A partition stays hot for longer than a request can wait, and whoever waits holds an execution."""
+"""Maximum seconds. A throttled partition stays so for longer than a request can wait."""
 
 QUOTA = 500
 COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
-"""Amounts that a further attempt takes from the quota, and that a success at first gives back: when a service fails for
-long, calls are attempted once."""
+"""Retry quota: retries take from it, successes refill it. If a service fails for long, calls are attempted once."""
 
 MAX_SKEW = 240
-"""Seconds between our clock and the service's that explain no refusal: AWS takes 300."""
+"""Clock skew in seconds that cannot explain a refused signature: AWS accepts 300."""
 
 MAX_AGE = 60
-"""Seconds between a call's signature and when what it writes was made, by the same clock. The service compares the
-signature with its own: so no host, whatever its clock says, writes into a time that is long over (see `totals`), or
-into the future.
-"""
+"""Maximum seconds between the timestamp that a call writes and its signature. As the service checks the signature
+against its own clock, no host with a wrong clock can write into a settled interval (see `totals`) or the future."""
 
 READS = {"BatchGetItem", "GetItem", "GetSecretValue", "Query", "Scan"}
-"""Operations that take no effect, so that an attempt at one leaves nothing in doubt."""
+"""Operations without side effects: a failed attempt leaves nothing in doubt."""
 
 THROTTLED = {
     "BandwidthLimitExceeded",
@@ -103,7 +101,7 @@ SKEWED = {
 }
 ERRORS = {"ConditionalCheckFailedException": ConditionFailed, "TransactionCanceledException": TransactionCanceled}
 
-# By the beginning of a region's name; all others are the public partition's, and AWS GovCloud's.
+# By prefix of the region; all others belong to the public partition or AWS GovCloud.
 DOMAINS = {
     "cn-": "amazonaws.com.cn",
     "eu-isoe-": "cloud.adc-e.uk",
@@ -117,15 +115,15 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def jitter(seconds: float) -> float:
-    """Choose a pause of at most `seconds`, so that callers who got in each other's way do not meet again.
+    """Return a random pause from 0 to `seconds`, so that competing callers do not retry at the same time.
 
-    By the operating system's random numbers: `random` takes long to load, and copies of a process would draw the same.
+    It uses os.urandom: `random` loads slowly, and copies of a process would draw the same numbers.
     """
     return seconds * int.from_bytes(os.urandom(4)) / 2**32
 
 
 class _Failure(NamedTuple):
-    """An attempt that another might mend. pause: seconds that the service asked for."""
+    """A failed attempt that may be retried. pause: seconds that the service asked for."""
 
     cause: Exception
     maybe_applied: bool
@@ -134,11 +132,9 @@ class _Failure(NamedTuple):
 
 
 class Service:
-    """A service that takes JSON by POST: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
+    """A service of the AWS JSON protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 
-    It is called through one connection that is kept alive, by one thread.
-
-    clock: seconds. sleep: takes seconds. jitter: see there.
+    It uses one kept-alive connection and is not thread-safe. clock, sleep, jitter: replaced by tests.
     """
 
     name: ClassVar[str]
@@ -171,18 +167,17 @@ class Service:
         until: float = NEVER,
         recorded_at: int | None = None,
     ) -> Answer:
-        """Make a call, as often as needed and allowed, and return the JSON of its success.
+        """Make a call, with retries, and return the JSON of its answer.
 
-        attempts: of this call, where they are not those of its limits. until: when it must have ended, on the clock, if
-        that is before its limits end it.
-        recorded_at: when what it writes was made, in milliseconds since 1970; it is not sent when that is long ago or
-        yet to come, as the clock was set since.
+        attempts: overrides the limits' number. until: an earlier deadline than the limits', on `time.monotonic`.
+        recorded_at: the timestamp that the call writes, in milliseconds since 1970. If it is more than MAX_AGE away
+        from now, because the clock was corrected since, nothing is sent.
 
         Raises Busy, Mistimed, ServiceError and Unavailable.
         """
         until = min(until, self._clock() + self.limits.total)
         allowed = attempts or self.limits.attempts
-        if operation == "TransactWriteItems":  # with a token, all attempts are one transaction
+        if operation == "TransactWriteItems":  # the token makes all attempts one transaction
             request = {"ClientRequestToken": os.urandom(16).hex(), **request}
         body = _json(request).encode()
         try:
@@ -194,7 +189,7 @@ class Service:
             attempt += 1
             signed_at = instants.now() / 1000
             if recorded_at is not None and abs(signed_at - recorded_at / 1000) > MAX_AGE:
-                says = f"{operation}: what it writes says {recorded_at}, and it is {signed_at:.0f} s"
+                says = f"{operation}: writes the timestamp {recorded_at} ms, but it is {signed_at:.0f} s"
                 if not maybe_applied:
                     raise Mistimed(says)
                 unavailable = Unavailable(says)
@@ -233,7 +228,7 @@ class Service:
         said = _json_object(reply.body)
         checksum = str(crc32(reply.body))
         if reply.headers.get("x-amz-crc32", checksum) != checksum or (reply.status < 300 and said is None):
-            return _Failure(CallFailed(f"a damaged answer of status {reply.status}"), maybe_applied=True)
+            return _Failure(CallFailed(f"damaged answer of status {reply.status}"), maybe_applied=True)
         if reply.status < 300:
             answer = Answer(said or {})
             answer.date = reply.headers.get("date", "")
@@ -265,7 +260,7 @@ class Service:
             "authorization": signature.authorization(credentials, self.region, self.name, signed, body),
             "user-agent": "outcomes-api",
         }
-        # Of the invocation, so that the call is part of its trace:
+        # The trace id of the invocation, so that the call is part of its trace:
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         trace = os.environ.get("_X_AMZN_TRACE_ID")
         if trace and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
@@ -279,10 +274,7 @@ class Service:
         return max(pause, min(failure.pause, pause + MAX_ASKED_PAUSE))
 
     def _is_skewed(self, reply: Reply) -> bool:
-        """Compare our clock with the service's, and set ours by that if it is wrong.
-
-        For all that is timed: no record may name an instant at which the service refuses to be called.
-        """
+        """Compare our clock with the service's, and correct ours for the whole process if it is off by MAX_SKEW."""
         try:
             skew = parsedate_to_datetime(reply.headers.get("date", "")).timestamp() - instants.now() / 1000
         except (ValueError, OverflowError):
@@ -294,10 +286,9 @@ class Service:
 
 
 def _endpoint(service: str, region: str, variable: str) -> str:
-    """Find where to call: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    """Return the URL of a service: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 
-    Raises ValueError where another kind of endpoint is asked for: calling the usual one could break a rule of those who
-    deploy.
+    Raises ValueError if FIPS or dual-stack endpoints are required, which are not supported.
     """
     if not _is_set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         configured = os.environ.get(variable) or os.environ.get("AWS_ENDPOINT_URL")
@@ -305,7 +296,7 @@ def _endpoint(service: str, region: str, variable: str) -> str:
             return configured
     for kind in ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"):
         if _is_set(kind):
-            raise ValueError(f"{kind} is not understood: name that endpoint in {variable}")
+            raise ValueError(f"{kind} is not supported: set {variable} to that endpoint")
     domain = next((domain for start, domain in DOMAINS.items() if region.startswith(start)), "amazonaws.com")
     return f"https://{service}.{region}.{domain}"
 
@@ -323,7 +314,7 @@ def _json_object(text: bytes) -> dict[str, Any] | None:
 
 
 def _error_code(status: int, body: dict[str, Any]) -> str:
-    """Read `com.amazonaws.dynamodb.v20120810#ThrottlingException`, or a name alone."""
+    """Read the error's name from `com.amazonaws.dynamodb.v20120810#ThrottlingException` or the like."""
     kind = body.get("__type")
     return kind.partition(":")[0].rpartition("#")[2] if isinstance(kind, str) else str(status)
 

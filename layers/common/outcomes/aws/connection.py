@@ -1,7 +1,7 @@
-"""One kept-alive HTTP/1.1 connection, every wait on which has an end.
+"""A kept-alive HTTP/1.1 connection whose requests have a deadline.
 
-A socket's own timeout begins anew with each byte, so that an answer which comes drop by drop never ends. Here each wait
-is also bounded by a deadline of the whole call.
+A socket's own timeout restarts with each received byte, so a slow trickle of bytes never times out. Here each wait is
+also bounded by the deadline of the whole call.
 """
 
 import io
@@ -15,22 +15,21 @@ from typing import Any, NamedTuple, cast, override
 from urllib.parse import urlsplit
 
 type Found = tuple[int, int, int, str, tuple[Any, ...]]
-"""An address that a host's name stands for, as `socket.getaddrinfo` gives it."""
+"""An address of a host, as `socket.getaddrinfo` returns it."""
 
 type Resolve = Callable[[bytes, int, float], list[Found]]
-"""Finds the addresses of a host and port, within so many seconds. Raises OSError."""
-
+"""Resolves a host and port within so many seconds. Raises OSError."""
 
 NO_LIMIT = float("inf")
 """Seconds."""
 
 
 class NotSent(Exception):
-    """No connection could be made, for the reason that is the `__cause__`: nothing was sent."""
+    """The connection could not be made, so nothing was sent. `__cause__` is the reason."""
 
 
 class Reply(NamedTuple):
-    """A whole answer. headers: by name, in lower case."""
+    """An HTTP answer. headers: by lower-case name."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,17 +37,17 @@ class Reply(NamedTuple):
 
 
 def addresses(host: bytes, port: int, _seconds: float) -> list[Found]:
-    """Ask the operating system, which alone bounds how long that takes."""
+    """Resolve by the operating system, which ignores `_seconds`."""
     return cast("list[Found]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
 class Connection:
-    """A connection to one endpoint, made when first needed and again when it was dropped. Not for several threads.
+    """A connection to one endpoint, opened on first use and reopened after it was dropped. Not thread-safe.
 
-    connect, read: seconds that making the connection, each sending and each receiving may take.
-    authorities: a file of the certificate authorities to trust; None for those of the system.
-    clock: seconds, of `post`'s deadline.
-    resolve: finds the addresses, once for a connection, which is made to one of those and no other.
+    connect, read: maximum seconds to connect, and for each send or receive.
+    authorities: a file of trusted certificate authorities; None for the system's.
+    clock: in seconds, for `post`'s deadline.
+    resolve: returns the only addresses that a connection may be made to.
     """
 
     def __init__(
@@ -64,23 +63,23 @@ class Connection:
         if url.scheme not in {"http", "https"} or not url.hostname or url.path not in {"", "/"} or url.query:
             raise ValueError(f"not an endpoint: {endpoint}")
         self.host = url.netloc.rpartition("@")[2]
-        # As bytes: for a str, Python loads its codec of international names, which takes longer than the call itself.
+        # As bytes: for a str, Python would load its IDNA codec, which takes longer than the call itself.
         self._address = url.hostname.encode("ascii"), url.port or (443 if url.scheme == "https" else 80)
         self._connect_seconds, self._read_seconds, self._clock, self._resolve = connect, read, clock, resolve
         self._tls = None
-        if url.scheme == "https":  # made here, as reading the certificates takes some milliseconds
+        if url.scheme == "https":  # created at start-up, as reading the certificates takes some milliseconds
             self._tls = ssl.create_default_context(cafile=authorities)
         self._socket: socket.socket | None = None
 
     def post(
         self, headers: Mapping[str, str], body: bytes, until: float, *, target: str = "/", whole: bool = True
     ) -> Reply:
-        """Send a POST to `target` and receive the answer, before the clock reads `until`.
+        """Send a POST to `target` and receive the answer, before `until` on the clock.
 
-        whole: whether its body is read, too; one that is not ends the connection.
+        whole: whether to read the answer's body; if not, the connection is closed.
 
-        Raises NotSent; and OSError (TimeoutError among them) or http.client.HTTPException when something was sent,
-        perhaps all of it, and no whole answer came back.
+        Raises NotSent; and OSError (such as TimeoutError) or http.client.HTTPException if a part or all of the request
+        was sent and no complete answer came back.
         """
         try:
             sock = self._connected(until)
@@ -99,7 +98,7 @@ class Connection:
                 named = {name.lower(): value for name, value in answer.getheaders()}
                 reply = Reply(answer.status, named, answer.read() if whole else b"")
         except BaseException:
-            self.close()  # what is left of this answer must not become the answer to the next request
+            self.close()  # the rest of this answer must not be read as the next answer
             raise
         if answer.will_close or not whole:
             self.close()
@@ -112,7 +111,7 @@ class Connection:
             self._socket = None
 
     def _wait(self, seconds: float, until: float) -> float:
-        """Compute how long to wait at most. Raises TimeoutError when the deadline has come."""
+        """Return the maximum seconds to wait. Raises TimeoutError after the deadline."""
         left = min(seconds, until - self._clock())
         if left <= 0:
             raise TimeoutError("no time left")
@@ -120,7 +119,7 @@ class Connection:
 
     def _connected(self, until: float) -> socket.socket:
         if self._socket and _is_readable(self._socket):
-            self.close()  # by the other side, while it was idle; or it sent what nobody asked for
+            self.close()  # the server closed it while idle, or sent unexpected bytes
         if not self._socket:
             self._socket = self._new_socket(until)
         return self._socket
@@ -135,7 +134,7 @@ class Connection:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if not self._tls:
                     return sock
-                sock.settimeout(self._wait(self._connect_seconds, until))  # of the whole handshake
+                sock.settimeout(self._wait(self._connect_seconds, until))  # for the whole handshake
                 return self._tls.wrap_socket(sock, server_hostname=self._address[0])
             except OSError as exc:
                 sock.close()
@@ -144,7 +143,7 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """Stands for a socket where `HTTPResponse` reads, and waits no longer than it may."""
+    """A socket for `HTTPResponse` to read, with the timeout set anew before each read."""
 
     def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
         self._sock, self._wait = sock, wait

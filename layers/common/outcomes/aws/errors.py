@@ -1,13 +1,13 @@
-"""Errors of a call of AWS.
+"""Errors of calls to AWS.
 
     CallFailed
-    ├── ServiceError              answered with an error that another attempt would not mend
+    ├── ServiceError              an error that is not worth a retry
     │   ├── ConditionFailed
     │   └── TransactionCanceled
-    └── Unavailable               not answered, or with errors that might have passed
+    └── Unavailable               no answer, or errors that a retry may pass
 
-Beside them stand two of `outcomes.errors`, by which nothing was done: `Busy`, every attempt was throttled; `Mistimed`,
-this host's clock was wrong.
+Two more are of `outcomes.errors`, and mean that nothing was done: `Busy`, every attempt was throttled; `Mistimed`, this
+host's clock was wrong.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from outcomes.aws.connection import Reply
 
 
 class CallFailed(Exception):
-    """A call had no success. maybe_done: an attempt may have taken effect all the same; if not, none has."""
+    """A call failed. maybe_applied: whether an attempt may have taken effect all the same."""
 
     maybe_applied = False
 
@@ -24,12 +24,12 @@ class CallFailed(Exception):
 class ServiceError(CallFailed):
     """The service answered with an error.
 
-    code: such as `ValidationException`; the status, where the answer has none.
-    body: the answer as JSON; empty where that is no object.
+    code: such as `ValidationException`; the HTTP status if the answer has no code.
+    body: the answer's JSON; empty if that is not an object.
     """
 
     def __init__(self, operation: str, code: str, reply: Reply, body: dict[str, Any]) -> None:
-        # A complaint about a signature quotes what should have been signed, the session token among it.
+        # Messages about signatures quote the canonical request, which includes the session token.
         message = "" if "Signature" in code else body.get("message", body.get("Message", ""))
         request_id = reply.headers.get("x-amzn-requestid")
         super().__init__(f"{operation}: {code} (status {reply.status}, request {request_id}) {message}".rstrip())
@@ -38,19 +38,19 @@ class ServiceError(CallFailed):
 
 
 class ConditionFailed(ServiceError):
-    """The condition of a write did not hold. If it asked for the item that was there, `body` has it as `Item`."""
+    """The condition of a write did not hold. `body` has the existing item as `Item` if the write asked for it."""
 
 
 class TransactionCanceled(ServiceError):
-    """Nothing of a transaction was done. `body` has its `CancellationReasons`, one for each action."""
+    """A transaction was cancelled as a whole. `body` has its `CancellationReasons`, one for each action."""
 
     @property
     def codes(self) -> list[str]:
-        """Read why each action was refused, `None` where it was not."""
+        """Return the cancellation code of each action; "None" for actions that did not cause it."""
         reasons = self.body.get("CancellationReasons")
         listed = reasons if isinstance(reasons, list) else []
         return [str(reason.get("Code", "None")) if isinstance(reason, dict) else "None" for reason in listed]
 
 
 class Unavailable(CallFailed):
-    """Attempts or time are used up. `__cause__` says why the last attempt failed."""
+    """No attempts or no time left. `__cause__` is the failure of the last attempt."""

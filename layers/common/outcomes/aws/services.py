@@ -1,4 +1,4 @@
-"""DynamoDB, Secrets Manager, SQS and EventBridge, each as `caller.Service` calls it."""
+"""Clients of DynamoDB, Secrets Manager, SQS and EventBridge."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from outcomes.aws.caller import NEVER, Answer, Service
 from outcomes.aws.errors import ServiceError
 
 type Item = dict[str, dict[str, Any]]
-"""Attributes by name, each a type with its value: `{"value_usd": {"N": "12.50"}}`."""
+"""An item in DynamoDB's JSON: `{"value_usd": {"N": "12.50"}}`."""
 
 
 class DynamoDB(Service):
-    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/. A binary value (B) is the Base64 text of it."""
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/. Binary values (B) are Base64 text."""
 
     name = "dynamodb"
     target = "DynamoDB_20120810"
@@ -27,18 +27,12 @@ class SecretsManager(Service):
     endpoint_variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
     def versions(self, secret: str, until: float = NEVER) -> list[Answer]:
-        """Read a secret: its current version and, once it was rotated, the one before.
-
-        Raises what `call` raises.
-        """
+        """Read the current version of a secret and, if it was ever rotated, the previous one. Raises as `call`."""
         found = [self.version(secret, stage, until) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
         return [version for version in found if version is not None]
 
     def version(self, secret: str, stage: str, until: float = NEVER) -> Answer | None:
-        """Read the version of a secret at a stage; at AWSPREVIOUS there is none (None) before the first rotation.
-
-        Raises what `call` raises.
-        """
+        """Read a version of a secret: AWSCURRENT or AWSPREVIOUS (None before the first rotation). Raises as `call`."""
         try:
             return self.call("GetSecretValue", {"SecretId": secret, "VersionStage": stage}, until=until)
         except ServiceError as error:

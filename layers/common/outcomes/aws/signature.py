@@ -1,4 +1,4 @@
-"""Sign requests to AWS: Signature Version 4, with Lambda's credentials or whatever else an SDK would find.
+"""Sign requests to AWS (Signature Version 4) with the credentials that an SDK would use.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -14,7 +14,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Credentials(NamedTuple):
-    """Credentials that a request is signed with. token: of a session, None for a user's own long-lived key."""
+    """AWS credentials. token: the session token, None for a long-lived access key."""
 
     key_id: str
     secret: str
@@ -22,13 +22,13 @@ class Credentials(NamedTuple):
 
 
 def credentials() -> Credentials:
-    """Read the credentials of this moment.
+    """Return the current credentials.
 
-    Lambda gives a function its role's in environment variables, and they outlive the process. Where they are missing or
-    said to expire (on a laptop), botocore's chain finds and refreshes them:
+    Lambda passes the role's credentials in environment variables, valid for longer than the process lives. If they are
+    missing or have an expiry (on a laptop), botocore's chain finds and refreshes them:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 
-    Raises LookupError when there are none, and what botocore raises when they cannot be fetched.
+    Raises LookupError if there are none, and botocore's errors if they cannot be fetched.
     """
     key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if key_id and secret and "AWS_CREDENTIAL_EXPIRATION" not in os.environ:
@@ -39,7 +39,7 @@ def credentials() -> Credentials:
 
 @cache
 def _botocore_credentials() -> Any:
-    """Import botocore, which takes longer than all else a start does, and search its chain once."""
+    """Search botocore's credential chain, once. botocore is imported here as it loads slowly."""
     from botocore.session import Session
 
     found = Session().get_credentials()
@@ -49,9 +49,9 @@ def _botocore_credentials() -> Any:
 
 
 def authorization(by: Credentials, region: str, service: str, headers: Mapping[str, str], body: bytes) -> str:
-    """Make the Authorization header of a POST to `/`.
+    """Return the Authorization header of a POST to `/`.
 
-    headers: all that are signed, by lower-case name; among them `host`, and the time of signing as `x-amz-date`.
+    headers: the signed headers by lower-case name, with `host` and `x-amz-date`.
     """
     moment = headers["x-amz-date"]
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
@@ -63,7 +63,7 @@ def authorization(by: Credentials, region: str, service: str, headers: Mapping[s
     return f"{ALGORITHM} Credential={by.key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
 
 
-@lru_cache(maxsize=2)  # it is the same all day for a service, of which a function calls two at most
+@lru_cache(maxsize=2)  # the key is the same all day for a service, and a function calls at most two services
 def _signing_key(secret: str, scope: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):

@@ -1,1 +1,1 @@
-"""The edge of a function: events in, responses, logs and metrics out."""
+"""The HTTP edge of functions: events, responses, logs and metrics."""

@@ -1,4 +1,4 @@
-"""The HTTP edge: event to caller and body, result or error to response."""
+"""The HTTP edge: read the caller, parameters and body of an event, and map results and errors to responses."""
 
 import base64
 import time
@@ -54,21 +54,21 @@ _STATUS: dict[type[Refused], int] = {
 }
 
 EXPOSED = "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Outcome-Types, Next-Cursor, Unassigned"
-"""Headers that pages of the dashboard's origins may read, beside those that every page may."""
+"""Response headers that pages of the dashboard's origins may read, besides CORS-safelisted ones."""
 
 AGAIN_SECONDS = 1.0
-"""Seconds after which no request is served from its beginning again: its calls have their time within the timeout."""
+"""A request that fails as `Mistimed` later than this is not processed again: the timeout would cut it off."""
 
 type Route = Callable[[Event, Caller], Response]
 type Handler = Callable[[Event, object], Response]
 
 
 def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> Callable[[Route], Handler]:
-    """Make a Lambda handler of a route, which takes event and caller and returns `ok(...)`.
+    """Turn a route, a function of event and caller that returns `ok(...)`, into a Lambda handler.
 
-    failure: the `error` of a 500, for all that the route raises besides Refused.
+    failure: the `error` of a 500, for every exception but Refused.
     origins: comma-separated origins whose pages may call with the user's session and read the responses.
-    platform_may_read: of the callers, see `Caller`.
+    platform_may_read: see `Caller`.
     """
     allowed = frozenset(filter(None, origins.split(",")))
 
@@ -86,7 +86,7 @@ def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> 
                     response = route(event, caller)
             except Refused as refused:
                 response = _refused(event, refused)
-            except Exception as exc:  # whatever it is, the caller must hear that it may try again
+            except Exception as exc:  # any failure becomes a 500, so that the caller knows to retry
                 log_failure(event, failure, exc)
                 response = respond(500, compact({"error": failure}))
             origin = header(event, "origin")
@@ -104,17 +104,17 @@ def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> 
 
 
 def ok(body: str, also: dict[str, str] | None = None) -> Response:
-    """Answer 200 with `body`, JSON text, and the headers `also` besides those of every response."""
+    """Return a response of status 200. body: JSON text. also: further headers."""
     return respond(200, body, also)
 
 
 def ignored_header(names: Sequence[str]) -> dict[str, str]:
-    """Name the fields that were not read in a header; without any there is none."""
+    """Return the header that lists ignored fields; empty if there are none."""
     return {"Ignored-Fields": ", ".join(names)} if names else {}
 
 
 def types_header(failures: Iterable[Exception]) -> dict[str, str]:
-    """Name in a header the types that there are, where one of `failures` is of none of them."""
+    """Return the header that lists the valid outcome types if one of `failures` is an invalid type, else nothing."""
     for failure in failures:
         if isinstance(failure, InvalidOutcomeType):
             return {"Outcome-Types": ", ".join(failure.types)}
@@ -122,7 +122,7 @@ def types_header(failures: Iterable[Exception]) -> dict[str, str]:
 
 
 def header(event: Event, name: str) -> str | None:
-    """Read a header (the last, if there are several); `name` in lower case, as header names have no case."""
+    """Read a header; the last one if there are several. name: in lower case."""
     for key, value in (event.get("headers") or {}).items():
         if key.lower() == name:
             return str(value)
@@ -130,12 +130,11 @@ def header(event: Event, name: str) -> str | None:
 
 
 def path_parameter(event: Event, name: str) -> str:
-    """Read a part of the path, as the route names it."""
     return str(event["pathParameters"][name])
 
 
 def query(event: Event, name: str) -> str | None:
-    """Read a query parameter (the last, if there are several)."""
+    """Read a query parameter; the last one if there are several."""
     return (event.get("queryStringParameters") or {}).get(name)
 
 
@@ -145,9 +144,9 @@ def query_list(event: Event, name: str) -> list[str]:
 
 
 def idempotency_key(event: Event) -> str | None:
-    """Read the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), None when there is none.
+    """Read the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header); None without one.
 
-    Raises BadRequest when it is no `is_idempotency_key`, or sent twice with different values.
+    Raises BadRequest if it is malformed, or sent twice with different values.
     """
     keys = set(headers.values(event, "idempotency-key"))
     if not keys:
@@ -158,9 +157,9 @@ def idempotency_key(event: Event) -> str | None:
 
 
 def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
-    """Read the JSON object in the body, every number in it a `Decimal`, so that none loses a digit.
+    """Read the JSON object in the body. Numbers become `Decimal`, so that none loses a digit.
 
-    Raises PayloadTooLarge over `max_bytes`, and BadRequest for what is not JSON by RFC 8259 or no object.
+    Raises PayloadTooLarge over `max_bytes`, and BadRequest if it is not JSON (RFC 8259) or not an object.
     """
     value = json_value(event, max_bytes)
     if not isinstance(value, dict):
@@ -169,24 +168,24 @@ def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
 
 
 def json_value(event: Event, max_bytes: int = MAX_BODY_BYTES) -> Any:
-    """Read whatever JSON is in the body, as `json_body` does."""
+    """Read any JSON value in the body, like `json_body`."""
     body = event.get("body") or ""
     try:
         raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
         if len(raw) > max_bytes:
             raise PayloadTooLarge
         return json_text.read(raw)
-    # ValueError: not base64, not UTF-8, not JSON. RecursionError: nested past reason.
+    # ValueError: not Base64, not UTF-8 or not JSON. RecursionError: nested too deeply.
     except (ValueError, RecursionError):
         pass
-    # Raised out here: the original error quotes the body, which is not ours to log.
+    # Raised outside of `except`: the original error quotes the body, which must not be logged.
     raise BadRequest("Invalid JSON")
 
 
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
-    """Read who the authorizer found to be calling.
+    """Read the caller that the authorizer identified.
 
-    Raises Unauthorized when it did not say, or said it of other cookies, and what `_refuse_cross_site` raises.
+    Raises Unauthorized without one, or if other cookies identified it, and what `_refuse_cross_site` raises.
     """
     context: dict[str, Any] = (event.get("requestContext") or {}).get("authorizer") or {}
     match context:
@@ -204,7 +203,7 @@ def _caller(event: Event, origins: frozenset[str]) -> Caller:
 
 
 def _bounds(context: dict[str, Any]) -> Bounds:
-    """Read the bounds of an agent key from the authorizer's context, whose values are strings."""
+    """Read an agent key's bounds from the authorizer's context, whose values are strings."""
     agent_id, types, cap = (context.get(name) for name in ("agentId", "outcomeTypes", "maxValueUsd"))
     return Bounds(
         key_id=context["keyId"],
@@ -217,12 +216,11 @@ def _bounds(context: dict[str, Any]) -> Bounds:
 
 
 def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
-    """Refuse a request from another site's page: browsers send the user's cookie along with what any page posts.
+    """Refuse cross-site request forgery: browsers attach the user's cookie to requests of any page.
 
-    A form cannot declare JSON, a script of another origin can do so only after a preflight (Fetch standard,
-    https://fetch.spec.whatwg.org/#cors-safelisted-request-header), and every browser says where a POST comes from. A
-    DELETE has no body to declare, and no form sends one: of another origin it comes after a preflight, too. Who sends
-    neither Origin nor Sec-Fetch-Site is no browser.
+    A form cannot send JSON, and a script of another origin needs a preflight for it (Fetch standard,
+    https://fetch.spec.whatwg.org/#cors-safelisted-request-header). A DELETE has no body, but needs a preflight, too.
+    Every browser sends Origin or Sec-Fetch-Site with these methods; a request without both is not from a browser.
 
     Raises UnsupportedMediaType and Forbidden.
     """
@@ -239,7 +237,7 @@ def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
 
 def note_refused(event: Event, refused: Refused) -> None:
     """Log and count a refusal."""
-    # Imported when first needed: a list that succeeds needs neither log nor metrics.
+    # Imported on first use: a successful list needs neither log nor metrics.
     from outcomes.edge.observability import count_refused, logger
 
     logger().set_correlation_id(_request_id(event))
@@ -262,7 +260,7 @@ def _refused(event: Event, refused: Refused) -> Response:
 
 
 def log_failure(event: Event, message: str, failure: Exception) -> None:
-    """Log a failure that is no fault of the caller's, with its cause."""
+    """Log a failure that the caller did not cause, with its traceback."""
     from outcomes.edge.observability import logger
 
     logger().set_correlation_id(_request_id(event))
@@ -270,7 +268,7 @@ def log_failure(event: Event, message: str, failure: Exception) -> None:
 
 
 def log_failures(event: Event, message: str, failures: Sequence[Exception]) -> None:
-    """Count what refused one of several, and log each other cause: one call fails for one, which is worth one line."""
+    """Count refusals, and log every other failure once: outcomes written by one call share one exception."""
     from outcomes.edge.observability import count_refused
 
     count_refused([failure.error for failure in failures if isinstance(failure, Refused)])
@@ -283,7 +281,7 @@ def _request_id(event: Event) -> str | None:
 
 
 def respond(status: int, body: str, also: dict[str, str] | None = None) -> Response:
-    """Answer with `body`, JSON text or nothing, and the headers `also` besides those of every response."""
+    """Return a response. body: JSON text, or empty. also: further headers."""
     return {
         "statusCode": status,
         "headers": {

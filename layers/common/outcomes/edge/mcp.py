@@ -1,6 +1,6 @@
-"""The Model Context Protocol over HTTP: JSON-RPC in a POST to its answer, without sessions and without streams.
+"""The Model Context Protocol over HTTP: answer JSON-RPC messages in a POST, without sessions or streams.
 
-Spoken are the revisions in which each request stands for itself (2026-07-28) and those that begin with `initialize`:
+It supports the stateless revision (2026-07-28) and the earlier ones that begin with `initialize`:
 https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
 https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
 https://modelcontextprotocol.io/specification/2025-03-26/basic/transports (the only one with batches)
@@ -23,7 +23,7 @@ from outcomes.errors import BadRequest, Forbidden, Mistimed, Refused
 MODERN = "2026-07-28"
 WITH_INITIALIZE = ("2025-11-25", "2025-06-18", "2025-03-26")
 WITH_BATCHES = "2025-03-26"
-"""Also what who sends no version speaks."""
+"""Also the default for clients that send no version."""
 VERSIONS = (MODERN, *WITH_INITIALIZE)
 
 PARSE_ERROR = -32700
@@ -34,15 +34,15 @@ HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022
 
 _STATUS = {METHOD_NOT_FOUND: 404}
-"""Statuses of errors in the revision of which each request stands for itself; all others are 400."""
+"""HTTP statuses of errors in the stateless revision; all others are 400."""
 
 MAX_BATCH = 50
 MAX_ID = 255
 """Characters."""
 BATCH_SECONDS = 1.0
-"""No call of a batch begins later than this: the longest takes almost as long as the function has."""
+"""No call of a batch begins later than this: the slowest takes almost as long as the function's timeout."""
 _ROOM = MAX_RESPONSE_BYTES // 2
-"""Bytes of one answer, and of all before it in a batch."""
+"""Maximum bytes of one answer, and of all answers of a batch before the next call begins."""
 
 _META = "io.modelcontextprotocol/"
 _SERVER = {"name": "outcomes", "title": "Outcomes", "version": "1.0.0"}
@@ -50,7 +50,7 @@ _CAPABILITIES: dict[str, Any] = {"tools": {}}
 _ENCODED = ("=?base64?", "?=")
 
 type Call = Callable[[str, dict[str, Any]], str]
-"""A tool's name and its arguments, whose numbers are `Decimal`, to the JSON text of an object."""
+"""Runs a tool, given its name and arguments (numbers as `Decimal`). Returns the JSON text of an object."""
 
 
 class RpcError(Exception):
@@ -65,10 +65,9 @@ class RpcError(Exception):
 def answer(event: Event, caller: Caller, origins: str, call: Call) -> Response:
     """Answer a POST.
 
-    origins: comma-separated origins whose pages may call. call: carries a tool out; all that it raises is told in the
-    tool's result.
+    origins: comma-separated origins whose pages may call. call: runs a tool; its exceptions become error results.
 
-    Raises Forbidden for a page of another origin and for a session, PayloadTooLarge.
+    Raises Forbidden for a page of another origin and for a session, and PayloadTooLarge.
     """
     origin = header(event, "origin")
     if (origin is not None and origin not in origins.split(",")) or caller.session_user is not None:
@@ -85,7 +84,7 @@ class _Request(NamedTuple):
         try:
             message = json_value(self.event)
         except BadRequest:
-            return self._error(400, "null", RpcError(PARSE_ERROR, "This is not JSON"))
+            return self._error(400, "null", RpcError(PARSE_ERROR, "The body is not JSON"))
         id_ = _id(message.get("id")) if isinstance(message, dict) else None
         try:
             version = self._version(message)
@@ -106,35 +105,35 @@ class _Request(NamedTuple):
         return set(headers.values(self.event, "mcp-protocol-version"))
 
     def _version(self, message: Any) -> str:
-        """Find out which revision is spoken."""
+        """Determine the protocol revision."""
         declared = self._declared()
         if len(declared) > 1:
-            raise RpcError(HEADER_MISMATCH, "MCP-Protocol-Version is there more than once")
+            raise RpcError(HEADER_MISMATCH, "MCP-Protocol-Version was sent more than once")
         version = declared.pop() if declared else None
         if version is not None and version not in VERSIONS:
             data = {"supported": list(VERSIONS), "requested": version[:MAX_ID] if version.isascii() else ""}
             raise RpcError(UNSUPPORTED_VERSION, "Unsupported protocol version", data)
         said = _meta(message).get(f"{_META}protocolVersion")
         if said is not None and said != version:
-            raise RpcError(HEADER_MISMATCH, "MCP-Protocol-Version is not the version that the body names")
+            raise RpcError(HEADER_MISMATCH, "MCP-Protocol-Version differs from the version in the body")
         return version or WITH_BATCHES
 
     def _modern(self, message: Any) -> Response:
-        """Answer a request that stands for itself. Raises RpcError."""
+        """Answer a request of the stateless revision. Raises RpcError."""
         id_, method, params = _read(message)
         if id_ is None:
             return respond(202, "")
         if method is None:
-            raise RpcError(INVALID_REQUEST, "A response answers nothing here")
+            raise RpcError(INVALID_REQUEST, "Responses are not accepted: the server sends no requests")
         meta = _meta(message)
         if not all(f"{_META}{name}" in meta for name in ("protocolVersion", "clientCapabilities")):
             raise RpcError(INVALID_PARAMS, "params._meta must name protocolVersion and clientCapabilities")
         if header(self.event, "mcp-method") != method:
-            raise RpcError(HEADER_MISMATCH, "Mcp-Method is not the method of the body")
+            raise RpcError(HEADER_MISMATCH, "Mcp-Method differs from the method in the body")
         if method == "tools/call" and _decoded(header(self.event, "mcp-name")) != params.get("name"):
-            raise RpcError(HEADER_MISMATCH, "Mcp-Name is not the name in the body")
+            raise RpcError(HEADER_MISMATCH, "Mcp-Name differs from the name in the body")
         about = {"resultType": "complete", "_meta": {f"{_META}serverInfo": _SERVER}}
-        kept = {"ttlMs": 0, "cacheScope": "private"}  # what a key may do is the key's, and may change
+        kept = {"ttlMs": 0, "cacheScope": "private"}  # results depend on the key's bounds, which may change
         match method:
             case "server/discover":
                 said = {"supportedVersions": list(VERSIONS), "capabilities": _CAPABILITIES}
@@ -150,9 +149,9 @@ class _Request(NamedTuple):
     def _batch(self, messages: list[Any], version: str) -> Response:
         """Answer several messages. Raises RpcError."""
         if version != WITH_BATCHES:
-            raise RpcError(INVALID_REQUEST, f"There are no batches in {version}")
+            raise RpcError(INVALID_REQUEST, f"Version {version} has no batches")
         if not 1 <= len(messages) <= MAX_BATCH:
-            raise RpcError(INVALID_REQUEST, f"A batch is of 1 to {MAX_BATCH} messages")
+            raise RpcError(INVALID_REQUEST, f"A batch must have 1 to {MAX_BATCH} messages")
         _check_amount(messages)
         until = time.monotonic() + BATCH_SECONDS
         texts: list[str] = []
@@ -168,9 +167,9 @@ class _Request(NamedTuple):
         return ok(f"[{','.join(texts)}]") if texts else respond(202, "")
 
     def _one(self, message: Any, *, in_batch: bool = False, is_late: bool = False) -> str | None:
-        """Answer a message of the revisions that begin with `initialize`; None is no answer.
+        """Answer a message of the revisions that begin with `initialize`. Return None for a notification or response.
 
-        Raises RpcError for what is no message at all.
+        Raises RpcError if it is not a JSON-RPC message.
         """
         id_, method, params = _read(message)
         if id_ is None or method is None:
@@ -178,7 +177,7 @@ class _Request(NamedTuple):
         try:
             match method:
                 case "initialize" if in_batch:
-                    raise RpcError(INVALID_REQUEST, "initialize stands alone")
+                    raise RpcError(INVALID_REQUEST, "initialize must not be part of a batch")
                 case "initialize":
                     result = compact(self._initialized(params))
                 case "ping":
@@ -186,7 +185,7 @@ class _Request(NamedTuple):
                 case "tools/list":
                     result = compact(self._tools(params))
                 case "tools/call" if is_late:
-                    result = _failed("This was not done, for want of time or room. Call it by itself.", {})
+                    result = _failed("Not done: the batch took too long or its answer is too large. Call it alone.", {})
                 case "tools/call":
                     result = self._result(params, {})
                 case _:
@@ -208,11 +207,11 @@ class _Request(NamedTuple):
 
     def _tools(self, params: dict[str, Any]) -> dict[str, Any]:
         if params.get("cursor") is not None:
-            raise RpcError(INVALID_PARAMS, "There is one page of tools")
+            raise RpcError(INVALID_PARAMS, "Invalid cursor: all tools are on one page")
         return {"tools": tools.described(self.caller)}
 
     def _result(self, params: dict[str, Any], about: dict[str, Any]) -> str:
-        """Carry a tool out, and write its result. Raises RpcError for what is no tool."""
+        """Run a tool and return its result as JSON text. Raises RpcError for an unknown tool."""
         name, arguments = params.get("name"), params.get("arguments")
         if not isinstance(name, str) or name not in tools.TOOLS:
             raise RpcError(INVALID_PARAMS, "Unknown tool")
@@ -227,28 +226,28 @@ class _Request(NamedTuple):
         except Refused as refused:
             note_refused(self.event, refused)
             return _failed(tool_calls.advice(refused, name), about)
-        except Mistimed:  # the endpoint begins anew; what tools record has idempotency keys
+        except Mistimed:  # the endpoint processes the request again, which idempotency keys make safe
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever it is, the model must hear that it is not known
+        except Exception as failure:  # noqa: BLE001 - any failure must be reported to the model
             log_failure(self.event, "Tool failed", failure)
             return _failed(tool_calls.READING_FAILED if reads else tool_calls.UNKNOWN, about)
         text = f"{tools.DATA}\n{structured}" if '"title":' in structured else structured
         content = f'[{{"type":"text","text":{json_text.string(text)}}}]'
         more = compact(about)[1:-1]
         result = f'{{"content":{content},"structuredContent":{structured},"isError":false{"," if more else ""}{more}}}'
-        # Only who reads can get so much.
+        # Only tools that read can return this much.
         if _bytes(result) > _ROOM:
-            return _failed("That is too much for one answer. Call again with a smaller limit or a shorter time.", about)
+            return _failed("The answer is too large. Call again with a smaller limit or a shorter period.", about)
         return result
 
 
 def _read(message: Any) -> tuple[str | None, str | None, dict[str, Any]]:
-    """Read a message: id as JSON text, None of a notification; method, None of a response; params.
+    """Return id (JSON text; None for a notification), method (None for a response) and params of a message.
 
-    Raises RpcError when it is none.
+    Raises RpcError if it is not a JSON-RPC message.
     """
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise RpcError(INVALID_REQUEST, "This is no JSON-RPC 2.0 message")
+        raise RpcError(INVALID_REQUEST, "This is not a JSON-RPC 2.0 message")
     method, params = message.get("method"), message.get("params", {})
     id_ = _id(message.get("id"))
     if "id" in message and id_ is None:
@@ -263,19 +262,19 @@ def _read(message: Any) -> tuple[str | None, str | None, dict[str, Any]]:
 
 
 def _check_amount(messages: list[Any]) -> None:
-    """Bound what a batch records by what POST /api/outcomes/batch takes. Raises RpcError."""
+    """Raise RpcError if a batch records more outcomes than POST /api/outcomes/batch accepts."""
     calls = [params for each in messages if isinstance(each, dict) and isinstance(params := each.get("params"), dict)]
     bulk = [call.get("arguments") for call in calls if call.get("name") == "record_outcomes"]
     lists = [sent.get("outcomes") for sent in bulk if isinstance(sent, dict)]
     amount = sum(len(items) for items in lists if isinstance(items, list))
     amount += sum(call.get("name") == "record_outcome" for call in calls)
     if len(bulk) > MAX_BULK_CALLS or amount > MAX_BATCH_OUTCOMES:
-        most = f"at most {MAX_BULK_CALLS} call of record_outcomes, and records at most {MAX_BATCH_OUTCOMES} outcomes"
-        raise RpcError(INVALID_REQUEST, f"A batch has {most}")
+        most = f"{MAX_BULK_CALLS} call of record_outcomes and {MAX_BATCH_OUTCOMES} recorded outcomes"
+        raise RpcError(INVALID_REQUEST, f"A batch may have at most {most}")
 
 
 def _id(value: object) -> str | None:
-    """Write an id as JSON text, None when it is none."""
+    """Return a message's id as JSON text, None if it is not valid."""
     if isinstance(value, Decimal):
         return str(value) if len(str(value)) <= MAX_ID else None
     if isinstance(value, str) and len(value) <= MAX_ID and value.isprintable():
@@ -290,7 +289,7 @@ def _meta(message: Any) -> dict[str, Any]:
 
 
 def _decoded(value: str | None) -> str | None:
-    """Read a header that is Base64 of UTF-8 where plain text could not be sent."""
+    """Decode a header value, which is Base64 of UTF-8 if it is marked so. Return None if that is invalid."""
     begin, end = _ENCODED
     if value is None or not (value.startswith(begin) and value.endswith(end)):
         return value
@@ -314,5 +313,5 @@ def _error_text(id_: str, error: RpcError) -> str:
 
 
 def _bytes(text: str) -> int:
-    """Count the bytes of text in Lambda's response, as the runtime escapes it there."""
+    """Count the bytes of text in Lambda's response, where the runtime escapes it."""
     return len(json_text.string(text).encode())

@@ -1,9 +1,9 @@
-"""One logger and one writer of metrics, for all functions.
+"""The logger and the metrics of all functions.
 
 Metrics are lines of CloudWatch's embedded metric format on standard output, as Powertools' Metrics writes them:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-They are written here because a good request needs nothing else of Powertools, and to load it takes longer than all else
-that such a request loads. Its Logger is loaded with the first line that is logged.
+Powertools takes longer to load than everything else that a successful request needs, so metrics are written without it.
+Its Logger is loaded with the first log line.
 
 Service and namespace come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE, for logs and metrics alike.
 """
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
 
 _VALUES_PER_METRIC = 100
-"""All that CloudWatch takes in a line."""
+"""CloudWatch's maximum per line."""
 
 
 @cache
 def logger() -> "Logger":
-    """Make the one logger, Powertools' own: JSON lines with the correlation id that it is given."""
+    """Create the Powertools logger once: JSON lines with a correlation id."""
     from aws_lambda_powertools import Logger
 
     return Logger(serialize_stacktrace=False)  # the traceback once, as text
@@ -50,40 +50,40 @@ def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
 
 
 def count_refused(reasons: Iterable[str]) -> None:
-    """Write RequestsRefused, by reason, each of a closed set of texts: one line a reason, however often it is there."""
+    """Write RequestsRefused by reason, one line a reason. Reasons are a fixed set of texts."""
     for reason, times in Counter(reasons).items():
         metrics = {"RequestsRefused": ("Count", [float(times)])}
         _write("reason", reason, metrics, otherwise="Refused, but not counted")
 
 
 def count_busy() -> None:
-    """Write Busy: an answer of 503, which alarms take out of the server errors."""
+    """Write Busy: an answer of 503, which alarms subtract from the server errors."""
     _write("status", "503", {"Busy": ("Count", [1.0])}, otherwise="Refused, but not counted")
 
 
 def count_unauthorized(reason: str) -> None:
-    """Write AuthRefused, by reason, which is one of a closed set of words."""
+    """Write AuthRefused by reason. Reasons are a fixed set of words."""
     _write("reason", reason, {"AuthRefused": ("Count", [1.0])}, otherwise="Refused, but not counted")
 
 
 def count_webhook(result: str) -> None:
-    """Write WebhookAttempts, by result, which is one of a closed set of words."""
+    """Write WebhookAttempts by result. Results are a fixed set of words."""
     _write("result", result, {"WebhookAttempts": ("Count", [1.0])}, otherwise="Attempted, but not counted")
 
 
 def count_published(types: Iterable[str]) -> None:
-    """Write EventsTold, by type of event."""
+    """Write EventsTold by type of event."""
     for type_, times in Counter(types).items():
-        _write("type", type_, {"EventsTold": ("Count", [float(times)])}, otherwise="Told, but not counted")
+        _write("type", type_, {"EventsTold": ("Count", [float(times)])}, otherwise="Published, but not counted")
 
 
 def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]], *, otherwise: str) -> None:
-    """Write one line of metrics, each a unit and values; or, where that fails, log `otherwise`.
+    """Write one line of metrics. metrics: by name, unit and values. otherwise: the message to log if that fails.
 
-    What is counted has happened: what is stored is stored, and a caller who heard of a failure would send it again.
+    A failure is not raised: the counted work is done, and a caller who saw an error would send it again.
     """
     try:
-        # The names of both variables are Powertools' own, whose logger reads them too.
+        # Powertools' Logger reads both variables, too.
         directive = {
             "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],  # noqa: TID251
             "Dimensions": [[dimension, "service"]],
@@ -95,5 +95,5 @@ def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]
             "service": os.environ["POWERTOOLS_SERVICE_NAME"],  # noqa: TID251
         } | {name: values for name, (_, values) in metrics.items()}
         print(compact(line))
-    except Exception:  # noqa: BLE001 - whatever it is, it is logged
+    except Exception:  # noqa: BLE001 - any failure is logged
         logger().exception(otherwise)

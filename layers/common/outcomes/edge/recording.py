@@ -1,4 +1,4 @@
-"""From what is sent to what the ledger records, and from what became of it to what is answered, one or many."""
+"""Map request bodies to outcomes to write, and the results of writing to responses, for one or many."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,11 +16,11 @@ ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
 
 
 def entry(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequence[str] = ()) -> Entry:
-    """Read the outcome in `body`, a JSON object whose numbers are `Decimal`, as what `caller` wants recorded.
+    """Read the outcome that `caller` wants to record.
 
-    key: its idempotency key, if it has one. ignored: the fields of the request that were not read.
+    body: a JSON object whose numbers are `Decimal`. key: its idempotency key, if any. ignored: unknown fields.
 
-    Raises BadRequest when it is not valid, Forbidden when it is out of the bounds of the caller's key.
+    Raises BadRequest if it is invalid, Forbidden if it exceeds the bounds of the caller's key.
     """
     outcome, refusal = read_or_refuse(lambda before: NewOutcome.of_caller(body, caller, as_before=before), key)
     hash_ = None if key is None else idempotency_hash(caller, outcome, key)
@@ -29,13 +29,16 @@ def entry(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequen
 
 
 def item(sent: object, caller: Caller, default_key: str | None = None) -> Entry | BadRequest | Forbidden:
-    """Read one of several outcomes, which may have an `idempotencyKey`, or say why it cannot be recorded."""
+    """Read one of several outcomes, each with an optional `idempotencyKey`. Return the error if it is refused.
+
+    default_key: used without one; not checked, as we made it and it may be longer than 255 characters.
+    """
     if not isinstance(sent, dict):
         return BadRequest("Invalid outcome")
     key = sent.get("idempotencyKey")
     is_valid = key is None or is_idempotency_key(key)
     try:
-        # Another fault of the outcome is said before one of its key. The default key is ours, and may be longer.
+        # Read even if the key is invalid: other faults of the outcome are reported first.
         read = entry(sent, caller, (default_key if key is None else key) if is_valid else None)
     except (BadRequest, Forbidden) as refused:
         return refused
@@ -46,9 +49,9 @@ def item(sent: object, caller: Caller, default_key: str | None = None) -> Entry 
 
 
 class Results(NamedTuple):
-    """The ends of several outcomes, in their order.
+    """Results of several outcomes.
 
-    answers: each as the contract has it. created: the outcomes that are new. failures: what kept others from it.
+    answers: one per outcome, in their order. created: the newly stored outcomes. failures: the errors of others.
     """
 
     answers: list[dict[str, Any]]
@@ -57,7 +60,7 @@ class Results(NamedTuple):
 
 
 def results(read: Sequence[Entry | BadRequest | Forbidden], recorded: Sequence[Recorded | Exception]) -> Results:
-    """Put together what `item` read and what the ledger made of the entries among it."""
+    """Combine what `item` read with the ledger's results for the entries among it."""
     made = iter(recorded)
     ended = [next(made) if isinstance(each, Entry) else each for each in read]
     return Results(
