@@ -18,6 +18,7 @@ DATA := .local
 BUILD_DIR := .aws-sam/build
 npm := dashboard/node_modules/.package-lock.json
 npm_client := clients/typescript/node_modules/.package-lock.json
+npm_viewer := local/viewer/node_modules/.package-lock.json
 
 # uv and npm trust what this machine trusts (as git and pip do), so that a company's own certificate authority works.
 export UV_SYSTEM_CERTS := true
@@ -39,7 +40,7 @@ MAKEFLAGS += --no-print-directory
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
-run: install ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
+run: install $(npm_viewer) ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
 	@$(local)
 
 reset: install ## forget the data, the key and the session secret of the local stack
@@ -57,7 +58,7 @@ unit test soak coverage: export PYTHONDONTWRITEBYTECODE :=
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) tests/unit tests/bench tests/docs
 
-test: install $(npm) $(npm_client) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
+test: install $(npm) $(npm_client) $(npm_viewer) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
 
 # What make test tries a hundred of. One that fails says its seed and the course of things; SEED=... tries that one alone.
@@ -84,7 +85,7 @@ clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_
 	    else echo 'NOT BUILT: the TypeScript client, for want of npm.' >&2; fi
 
 # The parts, and how many percent of each must have been run.
-coverage: install $(npm) $(npm_client) ## run every test, and fail where they leave too much of the code untried, branches included
+coverage: install $(npm) $(npm_client) $(npm_viewer) ## run every test, and fail where they leave too much of the code untried, branches included
 	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
 	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*,ops/*=95'; do \
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
@@ -210,6 +211,11 @@ $(npm_client): clients/typescript/package-lock.json
 	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of the TypeScript client are skipped.' >&2; \
 	    else npm ci --prefix clients/typescript --silent --no-audit --no-fund && touch $@ \
 	        || echo 'npm could not install what the TypeScript client is tested with: its tests are skipped.' >&2; fi
+
+# What /docs of `make run` shows the API with: one package, without its scripts. Without npm, the page says where openapi.yaml is.
+$(npm_viewer): local/viewer/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix local/viewer --ignore-scripts --fetch-retries=0 --fetch-timeout=10000 \
+	    --silent --no-audit --no-fund && touch $@ || echo 'npm could not install the viewer: /docs says where openapi.yaml is.' >&2; fi
 
 .tools/$(CHECKOV) .tools/$(PIP_AUDIT): $(uv_installed)
 	@echo 'Installing $(@F) into .tools.' >&2

@@ -30,6 +30,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+# No Domain: this host only. No Secure: the stack has no TLS.
+COOKIE_ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
+
 
 def routes(folder: Path, cookie: str) -> list[web.RouteDef]:
     """Return routes to FILES in `folder`, read anew for each request; none when it has no page.
@@ -45,8 +48,7 @@ def _answer(file: Path, content_type: str, cookie: str) -> Callable[[web.Request
     async def answer(_: web.Request) -> web.Response:
         headers = {**HEADERS, "Content-Type": content_type, "Cache-Control": "no-store"}
         if file.suffix == ".html":
-            # No Domain: this host only. No Secure: the stack has no TLS.
-            headers["Set-Cookie"] = f"{cookie}; Path=/; HttpOnly; SameSite=Lax"
+            headers["Set-Cookie"] = f"{cookie}; {COOKIE_ATTRIBUTES}"
         return web.Response(body=file.read_bytes(), headers=headers)
 
     return answer

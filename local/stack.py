@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 from outcomes.events.webhooks.signing import PREFIX
 
-from local import bus, demo, event_sources
+from local import bus, demo, event_sources, reference
 from local.aws import Aws
 from local.data import JOURNAL, STACK
 from local.environment import REGION
@@ -100,7 +100,8 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         tables = aws.create(template, settings.secrets)
         with _reading(settings.template):
             functions = {arn: Function(spec, aws.endpoint) for arn, spec in specs(template).items()}
-            gateway = Gateway(api(template), functions)
+            rest_api = api(template)
+            gateway = Gateway(rest_api, functions)
             sources = event_sources.sources(template)
         for function in functions.values():
             cleanup.push_async_callback(function.close)
@@ -114,8 +115,9 @@ async def run(settings: Settings, listener: socket.socket) -> None:
 
         cookie = _demo_cookie(settings)
         dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
+        documents = reference.routes(settings.template.with_name("openapi.yaml"), rest_api, cookie)
         runner = web.AppRunner(
-            gateway.app(*dashboard, hosts=LOOPBACK | settings.allowed_hosts),
+            gateway.app(*dashboard, *documents, hosts=LOOPBACK | settings.allowed_hosts),
             access_log=None,
             auto_decompress=False,  # API Gateway passes compressed bodies on unchanged
             handle_signals=False,
@@ -131,6 +133,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)
         page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
+        page += f"\nReference   {state.url}/docs" if documents else ""
         print(
             f"{page}{banner(settings, state, cookie)}"
             f"{_events_banner(settings, sources)}Edits to functions/ and layers/ apply from the next request on.\n",

@@ -138,7 +138,8 @@ def test_examples_are_not_tried_without_npm_which_only_ci_minds(clone: Path, set
 
 
 @pytest.mark.parametrize(
-    "folder", ["dashboard", "clients/typescript", *(str(path.parent.relative_to(ROOT)) for path in EXAMPLES)]
+    "folder",
+    ["dashboard", "clients/typescript", "local/viewer", *(str(path.parent.relative_to(ROOT)) for path in EXAMPLES)],
 )
 def test_what_npm_installs_is_pinned_and_comes_from_no_registry_in_particular(folder: str) -> None:
     locked = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
@@ -147,7 +148,7 @@ def test_what_npm_installs_is_pinned_and_comes_from_no_registry_in_particular(fo
 
     for kind in ("dependencies", "devDependencies"):
         assert root.get(kind) == package.get(kind)
-    wanted = package["devDependencies"] | package.get("dependencies", {})
+    wanted = package.get("devDependencies", {}) | package.get("dependencies", {})
     if "outcomes-client" in wanted:  # ours, out of its folder
         assert wanted.pop("outcomes-client") == locked.pop("node_modules/outcomes-client")["resolved"]
     versions = {name: version.rpartition("@")[2] for name, version in wanted.items()}  # of an alias, npm:ai@6.0.325

@@ -1,0 +1,34 @@
+"""The API reference at /docs of `make run`, in a browser."""
+
+import os
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from local.reference import PACKAGE
+from tests.browser.conftest import Platform
+
+
+def test_a_newcomer_reads_of_each_call_and_tries_one(browser: Browser, platform: Platform) -> None:
+    if not PACKAGE.is_dir() and "CI" not in os.environ:
+        pytest.skip("npm has not installed the viewer; make run does, where there is a registry")
+    context = browser.new_context(viewport={"width": 1200, "height": 1000})
+    page = context.new_page()
+    complaints: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))  # where a broken policy is told
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{platform.stack.url}/docs")
+    expect(page.get_by_role("heading", name="Outcomes API")).to_be_visible()
+    expect(page.locator(".opblock")).to_have_count(13)
+
+    listing = page.locator("#operations-default-listOutcomes")
+    listing.click()
+    listing.get_by_role("button", name="Try it out").click()
+    listing.get_by_role("button", name="Execute").click()
+    expect(listing.locator(".live-responses-table .response-col_status").last).to_have_text("200")
+    context.close()
+
+    assert complaints == []
+    assert {url for url in asked if not url.startswith((f"{platform.stack.url}/", "data:"))} == set()
