@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_what_a_leaked_platform_key_made_or_rotated_since_is_found(
         monkeypatch.setattr(instants, "now", lambda at=at: at)
         keys.rotate(42, key.id, 24, by)
 
-    command = options("aws dynamodb scan")
+    command = options(r"aws dynamodb scan --table-name \$table")
     found = aws_client("dynamodb").scan(
         TableName="KeysTable",
         FilterExpression=command["--filter-expression"],
@@ -56,3 +57,45 @@ def test_what_a_leaked_platform_key_made_or_rotated_since_is_found(
     )["Items"]
     assert [(item["id"]["S"], item["user_id"]["N"]) for item in found] == ([(key.id, "42")] if is_found else [])
     assert command["--query"] == "Items[].[id.S, user_id.N]"
+
+
+ANY = {"query", "output"}
+"""Options of every command of the AWS CLI."""
+
+
+def commands_of_aws() -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return [line for line in "".join(blocks).replace("\\\n", " ").splitlines() if re.search(r"\baws (?!s3 )", line)]
+
+
+@pytest.mark.parametrize("line", commands_of_aws())
+def test_aws_has_each_command_and_its_options(line: str) -> None:
+    taken = set(ANY)
+    for service, command, waiter in re.findall(r"\baws (?!s3 )([a-z]+) ([a-z-]+)(?: ([a-z-]+))?", line):
+        client = aws_client("codedeploy" if service == "deploy" else service)
+        if command == "wait":
+            operation = client.get_waiter(waiter.replace("-", "_")).config.operation
+        else:
+            operation = client.meta.method_to_api_mapping[command.replace("-", "_")]
+        taken |= {member.lower() for member in client.meta.service_model.operation_model(operation).input_shape.members}
+    given = {option.removeprefix("no-").replace("-", "") for option in re.findall(r"(?<= --)[a-z-]+", line)}
+
+    assert given <= taken
+
+
+def test_functions_log_each_message_that_is_looked_for() -> None:
+    root = Path(__file__).parents[2]
+    code = "".join(
+        file.read_text() for folder in ("functions", "layers/common") for file in (root / folder).rglob("*.py")
+    )
+    messages = re.findall(r'message = "(.*?)"', PAGE)
+
+    assert messages
+    assert [message for message in messages if f'"{message}"' not in code] == []
+
+
+def test_the_shell_reads_each_block() -> None:
+    for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+        script = re.sub(r"<[\w -]+>", "VALUE", block)
+        read = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+        assert (read.returncode, read.stderr) == (0, ""), block

@@ -94,8 +94,8 @@ def test_there_is_a_dev_and_a_prod_environment(samconfig: dict[str, Any]) -> Non
         assert environment["capabilities"] == "CAPABILITY_IAM"  # no more: nothing of IAM has a name of its own
 
 
-def test_the_runbook_names_a_right_for_each_service_that_is_deployed(deployed: Deployment) -> None:
-    section = (ROOT / "docs/runbook.md").read_text().partition("## First deployment from GitHub")[2]
+def test_deploying_from_github_needs_a_right_for_each_service(deployed: Deployment) -> None:
+    section = (ROOT / "docs/deploy.md").read_text().partition("## First deployment from GitHub")[2]
     blocks = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
     [statements] = [json.loads(block)["Statement"] for block in blocks if '"Statement"' in block]
     named = set(re.findall(r'"([a-z0-9]+):', json.dumps([statement["Action"] for statement in statements])))
