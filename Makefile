@@ -71,7 +71,7 @@ soak: install ## try thousands of orders in which callers get on, with faults an
 examples := $(patsubst %/package.json,%,$(wildcard docs/examples/*/package.json))
 examples_installed := $(addsuffix /node_modules/.package-lock.json,$(examples))
 
-examples: install $(npm) $(examples_installed) ## build the examples of Next.js and of agents, and try them against a local stack
+examples: install $(npm) $(examples_installed) ## build the examples of Next.js, Express and agents, and try them against a local stack
 	@if ls $(examples_installed) >/dev/null 2>&1; then $(bin)/python -m pytest --numprocesses 2 --dist loadfile docs/examples; \
 	    else echo 'NOT TRIED: the examples, for want of npm or of their packages.' >&2; test -z "$$CI"; fi
 

@@ -13,14 +13,16 @@ HOP_BY_HOP = {"connection", "content-length", "date", "server", "transfer-encodi
 class Relay:
     """A server at `url` that hands requests on to the server at `target`.
 
-    seen: the headers of each request, by names in lower case, the last one last. answer: a status, headers and body
-    in the place of the target's, once. down: whether connections are closed without an answer.
+    seen: the headers of each request, by names in lower case, the last one last. paths: their paths.
+    answer: a status, headers and body in the place of the target's, once. down: whether connections are closed without
+    an answer.
     """
 
     def __init__(self, target: str, port: int) -> None:
         self.target = target
         self.url = f"http://127.0.0.1:{port}"
         self.seen: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.answer: tuple[int, dict[str, str], bytes] | None = None
         self.down = False
 
@@ -28,6 +30,7 @@ class Relay:
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         self.seen.append(headers)
+        self.paths.append(path)
         if self.answer:
             answer, self.answer = self.answer, None
             return answer

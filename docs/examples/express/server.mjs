@@ -1,0 +1,29 @@
+import { fileURLToPath } from "node:url";
+import express from "express";
+import { createProxyMiddleware } from "http-proxy-middleware";
+
+const api = process.env.OUTCOMES_URL?.replace(/(\/api\/outcomes)?\/*$/, "");
+if (!api) throw new Error("Set OUTCOMES_URL to the API's URL, with its stage: ApiUrl, as make deploy prints it");
+
+const app = express();
+
+// Before express.json(), which would read the body that is to be handed on.
+app.use(
+  createProxyMiddleware({
+    target: api,
+    changeOrigin: true, // API Gateway knows the API by its own Host
+    pathFilter: (path) => /^\/api\/(outcomes|keys)(\/|$)/.test(path),
+    proxyTimeout: 30_000, // API Gateway answers within 29 s
+    on: {
+      error: (error, _request, response) => {
+        console.error(error.message);
+        response.writeHead(502, { "Content-Type": "application/json" }).end('{"error":"Bad gateway"}');
+      },
+    },
+  }),
+);
+
+// Your pages; here those of dashboard/public, with both elements.
+app.use(express.static(fileURLToPath(new URL("../../../dashboard/public", import.meta.url))));
+
+app.listen(Number(process.env.PORT ?? 3001), "127.0.0.1");
