@@ -24,7 +24,7 @@ from outcomes.contract.status import STATUSES
 from outcomes.edge.mcp import VERSIONS
 from outcomes.ledger.export import CSV_COLUMNS
 
-from ops.template import parse_yaml
+from ops.template import declared_paths, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 BASE = Path(__file__).with_name("openapi.base.yaml")
@@ -54,7 +54,7 @@ def document() -> Json:
 
     paths = {
         path: {method: operation(route) for method, route in methods.items() if "security" in route}
-        for path, methods in api["DefinitionBody"]["paths"].items()
+        for path, methods in declared_paths(api).items()
     }
     components = base.pop("components")
     return base | {"paths": paths, "components": components}

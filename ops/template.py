@@ -34,6 +34,12 @@ def _in_json(text: str) -> str:
     return json.dumps(yaml.load(text, _Loader), default=str)  # noqa: S506 (a safe one)
 
 
+def declared_paths(api: dict[str, Any]) -> dict[str, Any]:
+    """Return the methods of every path of a REST API, those of capabilities that may be off included."""
+    paths = api["DefinitionBody"]["paths"]
+    return {path: methods["Fn::If"][1] if "Fn::If" in methods else methods for path, methods in paths.items()}
+
+
 def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:
     """Read the text given for a parameter. Raises StackError when its declaration forbids it."""
     pattern = parameter.get("AllowedPattern", ".*")

@@ -14,6 +14,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from docs import openapi
+from ops.template import declared_paths
 from tests.local.stacks import ROOT, Stack
 
 HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ def test_it_is_valid_openapi() -> None:
 
 
 def test_every_route_of_the_template_is_in_it(template: Any) -> None:
-    paths = template["Resources"]["OutcomesApi"]["Properties"]["DefinitionBody"]["paths"]
+    paths = declared_paths(template["Resources"]["OutcomesApi"]["Properties"])
     assert {(path, method) for path, methods in openapi.document()["paths"].items() for method in methods} == {
         (path, method) for path, methods in paths.items() for method, route in methods.items() if "security" in route
     }

@@ -9,6 +9,7 @@ import pytest
 
 from local.template import Template, load
 from ops.errors import StackError
+from ops.template import declared_paths
 
 ROOT = Path(__file__).parents[2]
 ORIGINS = "https://app.example.com,https://beta.example.com"
@@ -116,7 +117,7 @@ def half_routes(template: Any) -> list[str]:
     }
     paths = {
         (method.upper(), path, integration["uri"]["Fn::Sub"][1]["Function"]["Ref"].removesuffix(".Alias"))
-        for path, methods in resources["OutcomesApi"]["Properties"]["DefinitionBody"]["paths"].items()
+        for path, methods in declared_paths(resources["OutcomesApi"]["Properties"]).items()
         for method, operation in methods.items()
         if (integration := operation["x-amazon-apigateway-integration"])["type"] == "aws_proxy"
     }

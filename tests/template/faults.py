@@ -18,9 +18,9 @@ ATTRIBUTES = {"Condition", "DeletionPolicy", "DependsOn", "UpdatePolicy", "Updat
 
 
 def the(path: str, change: Any = None) -> Plant:
-    """Let what a path such as `Resource/Property/0/Name` names be another, or what a function makes of it; or be gone.
+    """Replace the value at a path such as `Resource/Property/0/Name`, map it by a function, or delete it.
 
-    `*` stands for any name, ~1 for a slash.
+    `*` stands for any name, ~1 for a slash. Of a condition, the path goes on in the part for when it holds.
     """
     resource, *steps = path.split("/")
     if steps and steps[0] not in ATTRIBUTES:
@@ -42,6 +42,8 @@ def the(path: str, change: Any = None) -> Plant:
 
 def _places(place: Any, steps: list[str]) -> Iterator[tuple[Any, Any]]:
     step, *rest = steps
+    if isinstance(place, dict) and "Fn::If" in place and step != "Fn::If":
+        place = place["Fn::If"][1]
     if isinstance(place, list):
         keys: list[Any] = [int(step)]
     elif "*" in step:
@@ -78,18 +80,28 @@ def always(function: str, statement: int, condition: str = "Condition") -> Plant
     return the(f"{function}FunctionRole/{RIGHTS}/{statement}/{condition}")
 
 
-def keep(promise: Promise, templates: Mapping[str, Any], plant: Plant | None = None) -> None:
-    """Run each case of a test as pytest does. A fault is planted into the first of the templates that it asks for."""
-    wanted = inspect.signature(promise).parameters
-    name = next((name for name in templates if name in wanted), "deployed")
+def planted_in(promise: Promise, templates: Mapping[str, Any], plant: Plant) -> dict[str, Any]:
+    """Plant a fault in the first template that a test asks for. Fails when the template has no such place."""
+    name = _first_wanted(promise, templates)
     template = templates[name]
-    if plant and isinstance(template, Deployment):
+    if isinstance(template, Deployment):
         template = template.with_resources(plant(template.document["Resources"]))
-    elif plant:
+    else:
         template = template | {"Resources": plant(template["Resources"])}
-    given = {**templates, name: template}
+    return {**templates, name: template}
+
+
+def _first_wanted(promise: Promise, templates: Mapping[str, Any]) -> str:
+    wanted = inspect.signature(promise).parameters
+    return next((name for name in templates if name in wanted), "deployed")
+
+
+def keep(promise: Promise, templates: Mapping[str, Any]) -> None:
+    """Run each case of a test, as pytest does."""
+    wanted = inspect.signature(promise).parameters
+    given = dict(templates)
     if "api" in wanted:
-        given["api"] = template.one("AWS::ApiGateway::RestApi")["Body"]
+        given["api"] = templates[_first_wanted(promise, templates)].one("AWS::ApiGateway::RestApi")["Body"]
     for case in cases(promise):
         promise(**{name: given[name] for name in wanted if name in given}, **case)
 

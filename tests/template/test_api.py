@@ -257,6 +257,8 @@ def test_answers_of_api_gateway_have_our_headers(api: Any, type_: str) -> None:
         ("Vary", "'Origin'"),
     }
     assert ("Retry-After" in headers) == (type_ in {"THROTTLED", "QUOTA_EXCEEDED"})
+    is_missing_route = type_ in {"MISSING_AUTHENTICATION_TOKEN", "RESOURCE_NOT_FOUND"}
+    assert headers.get("No-Such-Route") == ("'true'" if is_missing_route else None)
 
 
 def test_pages_may_read_the_same_headers_whoever_answers(api: Any) -> None:

@@ -140,8 +140,8 @@ def functions(template: Template) -> dict[str, Any]:
 
 def statements(template: Template, function: str) -> Iterator[Any]:
     role = template.resources("AWS::IAM::Role")[f"{function}Role"]
-    for policy in role.get("Policies", []):
-        yield from template.resolve(policy["PolicyDocument"]["Statement"])
+    for policy in template.resolve(role.get("Policies", [])):
+        yield from policy["PolicyDocument"]["Statement"]
 
 
 def enclosing_operations(statement: Any) -> list[str]:

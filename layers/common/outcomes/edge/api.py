@@ -53,7 +53,10 @@ _STATUS: dict[type[Refused], int] = {
     StillAddingUp: 503,
 }
 
-EXPOSED = "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Outcome-Types, Next-Cursor, Unassigned"
+EXPOSED = (
+    "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Outcome-Types, Next-Cursor, Unassigned,"
+    " No-Such-Route, Capabilities"
+)
 """Response headers that pages of the dashboard's origins may read, besides CORS-safelisted ones."""
 
 AGAIN_SECONDS = 1.0
