@@ -14,6 +14,9 @@ ARCH := arm64
 ENV := dev
 USER_ID := 42
 KIND := next-auth
+CORE :=
+OFF :=
+PARAMETERS :=
 DATA := .local
 BUILD_DIR := .aws-sam/build
 npm := dashboard/node_modules/.package-lock.json
@@ -40,8 +43,10 @@ MAKEFLAGS += --no-print-directory
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
-run: install $(npm_viewer) ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=...), without Docker or AWS
-	@$(local)
+run: export OFF := $(OFF)
+run: export PARAMETERS := $(PARAMETERS)
+run: install $(npm_viewer) ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=3000 CORE=1 OFF=Export,... PARAMETERS='Name=value')
+	@$(local) $(if $(filter-out 0,$(CORE)),--core) --off="$$OFF" --parameters="$$PARAMETERS"
 
 reset: install ## forget the data, the key and the session secret of the local stack
 	@$(local) reset

@@ -51,6 +51,9 @@ def parser() -> Parser:
         "--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="where data is kept between runs"
     )
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
+    parser.add_argument("--parameters", default="", metavar="NAME=VALUE ...", help="several, separated by blanks")
+    parser.add_argument("--off", default="", metavar="NAME,...", help="capabilities to switch off")
+    parser.add_argument("--core", action="store_true", help="switch off all capabilities, and the event bus")
     commands = parser.add_subparsers(title="commands (without one: serve until Ctrl-C)", metavar="")
 
     command = commands.add_parser("session", help="print a Cookie header for the running stack")
@@ -126,7 +129,7 @@ def seed(options: argparse.Namespace) -> None:
         httpx.Client(base_url=state.url, headers=by_key, timeout=30) as api,
         httpx.Client(base_url=state.url, headers=by_session, timeout=30) as owner,
     ):
-        record_outcomes(api, owner, options.user_id, options.data / SEEDED, now)
+        record_outcomes(api, None if "Corrections" in state.off else owner, options.user_id, options.data / SEEDED, now)
 
 
 def reset(options: argparse.Namespace) -> None:
@@ -145,9 +148,9 @@ def settings_of(options: argparse.Namespace) -> "Settings":
     from local.data import kept_secrets
     from local.stack import Settings
 
-    pairs = [text.partition("=") for text in options.parameter]
+    pairs = [text.partition("=") for text in [*options.parameter, *options.parameters.split()]]
     if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise StackError(f"--parameter takes NAME=VALUE, not {wrong[0]}")
+        raise StackError(f"a parameter is given as NAME=VALUE, not {wrong[0]}")
     kept = kept_secrets(options.data)
     key = os.environ.get("INTERNAL_API_KEY") or kept.key
     if not (key.isascii() and key.isprintable()):
@@ -166,6 +169,8 @@ def settings_of(options: argparse.Namespace) -> "Settings":
         template=options.template,
         data=options.data,
         parameters={name: value for name, _, value in pairs},
+        off=frozenset(name.strip() for name in options.off.split(",") if name.strip()),
+        core=options.core,
     )
 
 

@@ -34,7 +34,7 @@ def main() -> int:
     log_to_stderr()
     parser = Parser(prog="python -m local.data_request")
     parser.add_argument("--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="the local stack's data")
-    parser.set_defaults(template=ROOT / "template.yaml", parameter=[])
+    parser.set_defaults(template=ROOT / "template.yaml", parameter=[], parameters="", off="", core=False)
     return run(parser, on_this_machine)
 
 
@@ -62,6 +62,8 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
         except StackError:
             running = None
         if running:
+            if "DataRequests" in running.off:
+                raise StackError("DataRequests is Off in the stack that runs: stop it, and try again")
             aws = running.aws
             _name_secrets(template, aws)
         else:

@@ -55,13 +55,15 @@ TASKS = [
 type Fields = dict[str, Any]
 
 
-def seed(api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now: int) -> None:
+def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Path, now: int) -> None:
     """Record `outcomes` of the last DAYS for a user and then `corrections` of them, at most once for each user.
 
     An interrupted seeding is continued with the same idempotency keys and times.
 
-    api: calls the API with its key; owner: with the user's session. seeded: the file of seeded users. now: milliseconds
-    since 1970. Raises StackError when the API does not record an outcome, and when the file cannot be used.
+    api: calls the API with its key; owner: with the user's session, None where Corrections is off. seeded: the file
+    of seeded users. now: milliseconds since 1970.
+
+    Raises StackError when the API does not record an outcome, and when the file cannot be used.
     """
     created = 0
     with _locked(seeded) as notes:
@@ -79,9 +81,9 @@ def seed(api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now
                 ids.append(answer.headers["Outcome-Id"])
                 created += "Idempotent-Replayed" not in answer.headers
                 _show(number, len(planned))
-            for index, is_owners, correction in corrections([fields for _, fields in planned]):
+            for index, is_owners, correction in corrections([fields for _, fields in planned]) if owner else ():
                 path, key = f"/api/outcomes/{ids[index]}/corrections", f"seed-{correction['type']}"
-                if is_owners:
+                if owner and is_owners:
                     _post(owner, path, correction, key)
                 else:
                     _post(api, path, correction | {"userId": user_id}, key)

@@ -30,7 +30,7 @@ from local.lambdas import Function, specs
 from local.openapi import api
 from local.session_cookies import mint
 from local.state import State
-from local.template import load
+from local.template import Template, capabilities, load
 from ops.errors import StackError
 
 log = logging.getLogger("local")
@@ -48,8 +48,9 @@ class Settings:
     """The settings of a stack.
 
     data: the folder where data is kept between runs. port: 0 means any free one. parameters: of the template; they
-    override all other values. events_url: where events are posted, empty for nowhere. allowed_hosts: host names of the
-    API besides the loopback. aws_secret: must be sent with calls to moto.
+    override all other values. off: capabilities to switch off. core: switch off all of them, and the event bus.
+    events_url: where events are posted, empty for nowhere. allowed_hosts: host names of the API besides the loopback.
+    aws_secret: must be sent with calls to moto.
     """
 
     template: Path
@@ -63,6 +64,8 @@ class Settings:
     events_url: str = ""
     allowed_hosts: frozenset[str] = frozenset()
     parameters: dict[str, str] = field(default_factory=dict)
+    off: frozenset[str] = frozenset()
+    core: bool = False
 
     @property
     def webhook_secret(self) -> str:
@@ -80,10 +83,13 @@ def local_parameters(settings: Settings, port: int) -> dict[str, str]:
     """Return the local stack's values for parameters of the template."""
     # API Gateway's own answers allow only the first origin, so DASHBOARD_ORIGINS comes first.
     own_origins = f"http://{HOST}:{port},http://localhost:{port}"
-    return {
+    known = capabilities(settings.template)
+    if unknown := sorted(settings.off - set(known)):
+        raise StackError(f"there is no capability {', '.join(unknown)}, only {', '.join(known)}")
+    return {name: "Off" for name in known if settings.core or name in settings.off} | {
         "AcceptPlainCookies": "true",
         "DashboardOrigins": ",".join(filter(None, [settings.dashboard_origins, own_origins])),
-        "EventBusName": "default",
+        "EventBusName": "" if settings.core and not settings.events_url else "default",
         "KeyFingerprints": sha256(settings.key.encode()).hexdigest(),
     }
 
@@ -129,7 +135,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         cleanup.push_async_callback(runner.cleanup)
         await web.SockSite(runner, listener).start()
 
-        state = _state(settings, f"http://{HOST}:{port}", aws, tables)
+        state = _state(settings, template, f"http://{HOST}:{port}", aws, tables)
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)
         page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
@@ -157,7 +163,7 @@ async def run_aws(settings: Settings, port: int, containers: str | None) -> None
         aws = Aws(settings.data / JOURNAL, settings.aws_secret, port, also)
         cleanup.callback(aws.close)
         tables = aws.create(template, settings.secrets)
-        state = _state(settings, f"http://{HOST}:{settings.port}", aws, tables)
+        state = _state(settings, template, f"http://{HOST}:{settings.port}", aws, tables)
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)
         addresses = " and ".join([HOST, *also])
@@ -205,7 +211,7 @@ def _stop_signal() -> asyncio.Event:
     return stopped
 
 
-def _state(settings: Settings, url: str, aws: Aws, tables: dict[str, str]) -> State:
+def _state(settings: Settings, template: Template, url: str, aws: Aws, tables: dict[str, str]) -> State:
     return State(
         pid=os.getpid(),
         url=url,
@@ -214,6 +220,7 @@ def _state(settings: Settings, url: str, aws: Aws, tables: dict[str, str]) -> St
         key=settings.key,
         session_secret=settings.session_secret,
         tables=tables,
+        off=template.switched_off,
     )
 
 
@@ -228,21 +235,22 @@ def banner(settings: Settings, state: State, cookie: str) -> str:
     bounds = {"name": "Negotiator", "agentId": 7, "maxValueUsd": 20000}
     record = _curl(url, f"Authorization: Bearer {state.key}", outcome | {"userId": DEMO_USER})
     read = _curl(f"{url}?limit=5", f"Cookie: {cookie}")
-    make_key = _curl(f"{state.url}/api/keys", f"Cookie: {cookie}", bounds)
+    make_key = f"""
+Make a key with limits for an agent of user {DEMO_USER}:
+{_curl(f"{state.url}/api/keys", f"Cookie: {cookie}", bounds)}
+"""
+    off = f"Off         {', '.join(state.off)}\n" if state.off else ""
     return f"""
 URL         {url}
 Bearer key  {state.key}
 Cookie      {cookie}  (user {DEMO_USER})
-
+{off}
 Record an outcome:
 {record}
 
 List the outcomes of user {DEMO_USER}:
 {read}
-
-Make a key with limits for an agent of user {DEMO_USER}:
-{make_key}
-
+{"" if "AgentKeys" in state.off else make_key}
 Outcomes, the key and the sessions are kept in {settings.data}; make reset deletes them.
 """
 

@@ -15,7 +15,7 @@ from ops.errors import StackError
 
 @dataclass(frozen=True)
 class State:
-    """A running stack; `tables` are names by logical id."""
+    """A running stack. tables: names by logical id. off: its capabilities that are Off."""
 
     pid: int
     url: str
@@ -24,6 +24,7 @@ class State:
     key: str
     session_secret: str
     tables: dict[str, str]
+    off: list[str]
 
     @property
     def aws(self) -> AwsEndpoint:

@@ -98,6 +98,11 @@ class Template:
             case _:
                 return value
 
+    @property
+    def switched_off(self) -> list[str]:
+        """List the capabilities that are Off."""
+        return [name for name in _capabilities(self._document.get("Parameters", {})) if self._parameters[name] == "Off"]
+
     def name(self, logical_id: str) -> str:
         """Return a resource's name: its name property, else its logical id. Raises StackError."""
         resource = self._document["Resources"].get(logical_id)
@@ -193,6 +198,15 @@ class Template:
         return re.sub(r"\$\{([^}]+)\}", value, text)
 
 
+def capabilities(path: Path) -> list[str]:
+    """List the parameters of a template that switch a capability "On" or "Off". Raises StackError, as `load` does."""
+    return _capabilities(_read(path).get("Parameters", {}))
+
+
+def _capabilities(declared: dict[str, Any]) -> list[str]:
+    return [name for name, parameter in declared.items() if parameter.get("AllowedValues") == ["On", "Off"]]
+
+
 def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> Template:
     """Read and transform a SAM template.
 
@@ -202,15 +216,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     Raises StackError when the file does not exist, when SAM does not accept it, and when a parameter has no value or a
     forbidden one.
     """
-    try:
-        document = parse_yaml(path.read_text())
-    except FileNotFoundError as error:
-        raise StackError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise StackError(f"{path.name}: {_one_line(error)}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
-        raise StackError(f"{path.name}: no Resources in it")
-
+    document = _read(path)
     declared = json.loads(json.dumps(document.get("Parameters", {})))
     parameters = {name: value for name, value in local.items() if name in declared} | dict(overrides)
     values = _parameter_values(declared, parameters)
@@ -235,6 +241,18 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     return Template(transformed, path.parent, parameters)
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = parse_yaml(path.read_text())
+    except FileNotFoundError as error:
+        raise StackError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise StackError(f"{path.name}: {_one_line(error)}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
+        raise StackError(f"{path.name}: no Resources in it")
+    return document
+
+
 def _point_at_local_code(document: dict[str, Any]) -> None:
     """Rewrite local paths as S3 keys, because SAM only transforms code that is in S3."""
     places = [(document.get("Globals", {}).get("Function", {}), "CodeUri", "Globals")]
@@ -253,7 +271,7 @@ def _point_at_local_code(document: dict[str, Any]) -> None:
 
 def _parameter_values(declared: dict[str, Any], given: Mapping[str, str]) -> dict[str, str | list[str]]:
     if unknown := sorted(given.keys() - declared.keys()):
-        raise StackError(f"the template has no parameter {', '.join(unknown)}")
+        raise StackError(f"the template has no parameter {', '.join(unknown)}, only {', '.join(declared)}")
     values = {}
     for name, parameter in declared.items():
         if name not in given and "Default" not in parameter:

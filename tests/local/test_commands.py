@@ -296,7 +296,7 @@ def test_a_broken_template_is_one_clear_line(tmp_path: Path, command: Command, t
     ("arguments", "complaint"),
     [
         (["--template", "/nowhere.yaml"], "/nowhere.yaml: no such file"),
-        (["--parameter", "Speed"], "--parameter takes NAME=VALUE, not Speed"),
+        (["--parameter", "Speed"], "a parameter is given as NAME=VALUE, not Speed"),
         (["--parameter", "Speed=9"], "the template has no parameter Speed"),
         (["--parameter", "AcceptPlainCookies=maybe"], "parameter AcceptPlainCookies must be one of true, false"),
         (["session", "--kind", "paper"], "argument --kind: invalid choice: 'paper'"),

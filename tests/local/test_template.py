@@ -8,7 +8,7 @@ import yaml
 
 from local.lambdas import specs
 from local.openapi import Api, Proxy, Route, api
-from local.template import Template, load
+from local.template import Template, capabilities, load
 from ops.errors import StackError
 
 DOCUMENT = {
@@ -112,7 +112,7 @@ def test_a_resource_without_its_condition_is_not_there(document: Template) -> No
     ("parameter", "given", "complaint"),
     [
         ({}, {}, "parameter P has no default and no value in the local stack"),
-        ({"Default": "x"}, {"Q": "1"}, "the template has no parameter Q"),
+        ({"Default": "x"}, {"Q": "1"}, "the template has no parameter Q, only P"),
         ({"AllowedPattern": "[a-z]*"}, {"P": "A"}, "parameter P must match [a-z]*"),
         (
             {"AllowedPattern": "[a-z]*", "ConstraintDescription": "is for letters."},
@@ -140,6 +140,15 @@ def _loaded(folder: Path, resources: dict[str, Any], **parameters: str) -> Templ
     document = {"Transform": "AWS::Serverless-2016-10-31", "Parameters": declared, "Resources": resources}
     template.write_text(yaml.safe_dump(document))
     return load(template, {}, parameters)
+
+
+def test_capabilities_are_what_is_on_or_off(tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    switch = {"Type": "String", "Default": "On", "AllowedValues": ["On", "Off"]}
+    declared = {"Sums": switch, "Files": switch, "Speed": switch | {"AllowedValues": ["On", "Off", "Full"]}}
+    template.write_text(yaml.safe_dump({"Parameters": declared, "Resources": {}}))
+    assert capabilities(template) == ["Sums", "Files"]
+    assert load(template, {"Files": "Off"}, {"Speed": "Off"}).switched_off == ["Files"]
 
 
 FUNCTION = {
