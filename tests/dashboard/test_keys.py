@@ -162,7 +162,7 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
     (signed_out, "You are signed out"),
     (offline, "You are offline"),
     (error, "The keys could not be loaded"),
-    (unset, "No endpoint"),
+    (unset, "No keys here"),
     (ready, "for agent 7 only"),
     (out_of_date, "This may be out of date"),
     (making, "What you will know the key by"),

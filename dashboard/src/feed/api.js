@@ -37,9 +37,12 @@ import { withQuery } from "./address.js";
  * @param {AbortSignal} [signal]
  * @param {Post} [post]
  */
-export async function ask(url, signal, post) {
+export const ask = async (url, signal, post) => (await answer(url, signal, post)).body;
+
+/** As `ask`, with the headers. @param {URL} url @param {AbortSignal} [signal] @param {Post} [post] */
+async function answer(url, signal, post) {
   const how = post && { method: "POST", body: post.body, headers: { "idempotency-key": post.key } };
-  const { text, problem } = await request(url, signal, how);
+  const { text, problem, headers } = await request(url, signal, how);
   let body;
   try {
     body = parseExactly(text);
@@ -49,7 +52,7 @@ export async function ask(url, signal, post) {
     throw unread;
   }
   if (problem) throw explain(problem, body);
-  return body;
+  return { body, headers };
 }
 
 /** @param {Outcome} one */
@@ -71,6 +74,13 @@ export class Api {
     this.#endpoint = endpoint;
   }
   #endpoint;
+  /** @type {string | null} what is on, as lists say; a server that does not say has everything */
+  #capabilities = null;
+
+  /** Whether a capability is on, as far as is known. @param {"totals" | "corrections" | "export"} capability */
+  has(capability) {
+    return this.#capabilities?.includes(capability) ?? true;
+  }
 
   /**
    * @param {string} path below the endpoint
@@ -84,8 +94,10 @@ export class Api {
 
   /** @param {Record<string, string | number | null>} query @param {AbortSignal} signal */
   async list(query, signal) {
+    const { body, headers } = await answer(this.url("", { limit: PAGE, include: "ledger", ...query }), signal);
+    this.#capabilities = headers.get("capabilities");
     /** @type {OutcomePage} */
-    const page = await ask(this.url("", { limit: PAGE, include: "ledger", ...query }), signal);
+    const page = body;
     if (!page.outcomes.every(isOutcome)) throw invalidResponse();
     return page;
   }

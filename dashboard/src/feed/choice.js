@@ -133,7 +133,9 @@ export class Choice {
     return [...this.#agent.options].slice(1);
   }
 
-  render() {
+  /** @param {boolean} hasPeriods whether there is more of a period than the list, which begins with the latest */
+  render(hasPeriods) {
+    this.#periods.hidden = !hasPeriods && this.span.isLast;
     for (const one of this.#presets) one.ariaPressed = String(one.value === this.#period);
     this.#custom.ariaPressed = String(!PERIODS.has(this.#period));
   }

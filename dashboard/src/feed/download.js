@@ -47,6 +47,7 @@ export class Download {
   }
 
   render() {
+    this.element.hidden = !this.#api.has("export");
     const { isLast, name } = this.#choice.span;
     this.#button.title = `What was recorded${isLast ? " in" : ""} ${name}, as CSV`;
   }
@@ -84,7 +85,7 @@ export class Download {
         owner ??= id;
         if (id && id !== owner) throw new Problem("error", "Somebody else has signed in meanwhile.");
         parts.push(new Blob([part.text]));
-        cursor = part.cursor;
+        cursor = part.headers.get("next-cursor");
         // The newest come first, so the last line says how far it is.
         const reached = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(part.text.slice(-300))?.[1] ?? "");
         if (reached) this.#bar.value = (until - reached) / (until - from.getTime());

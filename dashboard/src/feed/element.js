@@ -50,7 +50,9 @@ class ValueDelivered extends HTMLElement {
   #context = {
     url: (path) => this.#api.url(path),
     agent: (id) => this.#agents.name(id),
-    link: (id) => (this.hasAttribute("url-state") ? withState(location.href, { outcome: id }) : null),
+    isCorrected: () => this.#api.has("corrections"),
+    link: (id) =>
+      this.hasAttribute("url-state") && this.#context.isCorrected() ? withState(location.href, { outcome: id }) : null,
     moved: (outcome) => {
       // It may be in two places.
       this.#rows.update(outcome);
@@ -272,7 +274,7 @@ class ValueDelivered extends HTMLElement {
     const { isLast, name } = this.#choice.span;
     this.#latest.textContent = isLast ? "Latest outcomes" : `Recorded ${name}`;
     this.#download.render();
-    this.#choice.render();
+    this.#choice.render(this.#api.has("totals") || this.#api.has("export"));
     this.#totals.render(isPolling);
     this.#rows.render();
     tellTime(this.#card);

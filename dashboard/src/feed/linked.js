@@ -44,6 +44,7 @@ export class LinkedOutcome {
   /** Reads it, and shows it or that it is not there. @param {AbortSignal} signal @returns whether it is still wanted */
   async read(signal) {
     this.#clear();
+    if (!this.#api.has("corrections")) this.id = null;
     const { id } = this;
     this.element.hidden = id === null;
     if (id !== null) {

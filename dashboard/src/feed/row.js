@@ -11,9 +11,9 @@ import { Verdict } from "./verdict.js";
 /** @import {Outcome} from "./api.js" */
 /**
  * What a row has of the feed that it is in. agent: the name of one. link: an address of the page that shows an outcome,
- * if there may be any. moved: it stands elsewhere, or says something else, than was known.
+ * if there may be any. isCorrected: whether anything can be. moved: it stands elsewhere, or says something else, than was known.
  * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, link: (id: string) => string | null,
- *   moved: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
+ *   isCorrected: () => boolean, moved: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
  */
 
 /** @type {Map<string, string>} */
@@ -31,6 +31,7 @@ export class Row {
   #details;
   #shownSummary = ""; // version and status that the summary shows
   #shownVersion = -1; // version of what is told below the summary
+  #hasLedger;
 
   /** @param {Outcome} outcome @param {RowContext} context */
   constructor(outcome, context) {
@@ -39,12 +40,12 @@ export class Row {
     this.context = context;
     this.verdict = new Verdict(this);
     this.history = new History(this);
-    const hasLedger = outcome.status !== undefined;
-    const ledger = hasLedger ? [this.verdict.element, this.history.element] : [];
+    this.#hasLedger = outcome.status !== undefined && context.isCorrected();
+    const ledger = this.#hasLedger ? [this.verdict.element, this.history.element] : [];
     const below = html("div", { class: "details" }, this.#facts, ...ledger);
     const unfolded = () => {
       this.render();
-      if (this.isOpen && hasLedger) void this.history.read();
+      this.#readHistory();
     };
     this.#details = html("details", { toggle: unfolded }, this.summary, below);
     this.element.append(this.#details);
@@ -67,7 +68,11 @@ export class Row {
     if ((outcome.version ?? 0) <= (this.outcome.version ?? 0)) return;
     this.outcome = outcome;
     this.render();
-    if (this.isOpen) void this.history.read();
+    this.#readHistory();
+  }
+
+  #readHistory() {
+    if (this.isOpen && this.#hasLedger) void this.history.read();
   }
 
   /** Unfolds it, and goes there. */

@@ -109,6 +109,10 @@ export class Totals {
     this.#parts.hidden = true;
   }
 
+  get #isOn() {
+    return this.#api.has("totals");
+  }
+
   /** What the totals have to be of: what is chosen, and the outcomes known. */
   get #sum() {
     return `${this.#choice.scope} ${this.#news}`;
@@ -122,6 +126,7 @@ export class Totals {
 
   /** Reads the totals, unless what is shown is still true. @param {AbortSignal} signal */
   async read(signal) {
+    if (!this.#isOn) return;
     const sum = this.#sum;
     if (sum === this.#summed) {
       this.retryAfter = 0; // of others, which nobody wants any more
@@ -148,6 +153,7 @@ export class Totals {
 
   /** @param {AbortSignal} signal */
   async readCost(signal) {
+    if (!this.#isOn) return;
     // An agent's cost is not of one type of outcome.
     const { outcomeType, agentId } = this.#choice.query;
     const query = outcomeType ? null : { ...this.#query, agentId };
@@ -209,6 +215,7 @@ export class Totals {
 
   /** @param {boolean} isPolling */
   render(isPolling) {
+    this.element.hidden = !this.#isOn;
     if (!this.#summed) {
       this.#total.replaceChildren("–");
       const caption = isPolling ? "Adding up…" : "Totals are not available right now.";

@@ -29,7 +29,8 @@ export async function call(method, url, signal, body) {
   }
   if (!problem) return answer;
   explain(problem, answer);
-  if (problem.reason) problem.message = `The server answered ${problem.status}: ${problem.reason}.`;
+  if (problem.isOff) Object.assign(problem, { kind: "unset", message: "AgentKeys is Off, or endpoint is wrong." });
+  else if (problem.reason) problem.message = `The server answered ${problem.status}: ${problem.reason}.`;
   throw problem;
 }
 

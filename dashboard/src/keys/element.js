@@ -83,7 +83,10 @@ class OutcomeKeys extends HTMLElement {
   /** @param {string} name @param {string | null} before @param {string | null} after */
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
-    if (name === "endpoint") this.#forget();
+    if (name === "endpoint") {
+      this.#problem = null;
+      this.#forget();
+    }
     if (this.#life) void this.#load();
   }
 
@@ -92,7 +95,7 @@ class OutcomeKeys extends HTMLElement {
   /** Reads the keys: at first, on return to the tab, on retry, and when it is not known what came of a change. */
   async #load() {
     this.#loading?.abort();
-    if (!this.#life) return;
+    if (!this.#life || this.#problem?.kind === "unset") return;
     this.#loading = new AbortController();
     const signal = AbortSignal.any([this.#loading.signal, this.#life.signal]);
     this.#render();
@@ -277,7 +280,7 @@ class OutcomeKeys extends HTMLElement {
 
     const [usual, words] = WORDS[told ?? "loading"];
     const title = told === "error" && this.#known ? "This may be out of date" : usual;
-    const text = (told === "error" && problem?.message) || words;
+    const text = problem?.message || words;
     this.#notice.show(told, [title, text], this.getAttribute("sign-in-url"));
     this.#notice.element.hidden = !told;
   }

@@ -54,6 +54,6 @@ export const WORDS = {
   "signed-out": ["You are signed out", "Sign in to see your agents’ keys."],
   offline: ["You are offline", "Your keys are shown as soon as you are connected again."],
   error: ["The keys could not be loaded", ""],
-  unset: ["No endpoint", 'Give this element its attribute endpoint, for example endpoint="/api/keys".'],
+  unset: ["No keys here", 'Give this element its attribute endpoint, for example endpoint="/api/keys".'],
 };
 export const KEY = "M12.5 15.5a4 4 0 1 1-8 0 4 4 0 0 1 8 0zM11.3 12.7L20 4M16 8l3 3";

@@ -8,6 +8,8 @@ export class Problem extends Error {
   status = 0;
   /** `error` of the API's answer */
   reason = "";
+  /** Whether this deployment has no such route, as a capability is off */
+  isOff = false;
   /** @type {{field: string, message: string}[]} what is wrong with which field */
   details = [];
 
@@ -56,8 +58,8 @@ export async function request(url, signal, { method = "GET", body, headers: more
   const problem = response.ok
     ? null
     : new Problem("error", `The server answered ${status}.`, Number(headers.get("retry-after")) || 0);
-  if (problem) problem.status = status;
-  return { text, problem, cursor: headers.get("next-cursor") };
+  if (problem) Object.assign(problem, { status, isOff: headers.has("no-such-route") });
+  return { text, problem, headers };
 }
 
 /** Adds to a Problem what the API's answer says of it. @param {Problem} problem @param {any} body */
