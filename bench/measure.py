@@ -47,6 +47,7 @@ KNOWN_WHEN_DEPLOYED = {
     "KEY_FINGERPRINTS": fingerprint(API_KEY),
     "DASHBOARD_ORIGINS": "https://app.example.com",
     "PLATFORM_MAY_READ": "false",
+    "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools",
     "ACCEPT_PLAIN_COOKIES": "true",
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes/bench",
 }

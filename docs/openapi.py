@@ -194,6 +194,8 @@ def _error_response(entry: Json, errors: list[str], details: Json) -> Json:
         response["headers"] = {"Retry-After": {"$ref": f"#/components/headers/{header}"}}
     if "Invalid outcome_type" in errors:
         response["headers"] = {"Outcome-Types": {"$ref": "#/components/headers/OutcomeTypes"}}
+    if "Not found" in errors:
+        response["headers"] = {"No-Such-Route": {"$ref": "#/components/headers/NoSuchRoute"}}
     return response
 
 

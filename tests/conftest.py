@@ -45,6 +45,7 @@ os.environ |= {
     "MAX_WRITE_UNITS": "4000",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
     "PLATFORM_MAY_READ": "false",
+    "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools",
 }
 
 ROOT = Path(__file__).parents[1]

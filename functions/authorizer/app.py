@@ -30,7 +30,7 @@ FINGERPRINTS = keys.parse_fingerprints(os.environ["KEY_FINGERPRINTS"])
 SESSION_SECRET_ARN = os.environ["SESSION_SECRET_ARN"]
 SESSION_SECRET_OVERLAP_DAYS = int(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
-KEYS_TABLE = os.environ["KEYS_TABLE"]
+KEYS_TABLE = os.environ["KEYS_TABLE"]  # empty where AgentKeys is off
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 
 LOOK_UP_SECONDS = 4.5
@@ -53,7 +53,7 @@ def handler(event: "Event", _context: object) -> "Policy":
     if key and keys.is_valid(key, FINGERPRINTS):
         return _allow(event["methodArn"], "key", {"caller": "key"})
     until = time.monotonic() + LOOK_UP_SECONDS
-    if key and key.startswith("oc_") and (agent_key := _agent_key(event, key, until)):
+    if KEYS_TABLE and key and key.startswith("oc_") and (agent_key := _agent_key(event, key, until)):
         return _allow(event["methodArn"], f"key:{agent_key.id}", _bounds(agent_key))
 
     cookies = headers.values(event, "cookie")

@@ -4,7 +4,8 @@ import os
 
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import Event, Response, endpoint, ok, path_parameter
-from outcomes.errors import Unauthorized
+from outcomes.errors import NoSuchRoute, Unauthorized
+from outcomes.ledger import ulid
 from outcomes.ledger.history import read_history
 from outcomes.ledger.store import OutcomeStore
 
@@ -15,4 +16,7 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 def handler(event: Event, caller: Caller) -> Response:
     if caller.session_user is None:
         raise Unauthorized
-    return ok(read_history(store, caller.session_user, path_parameter(event, "id")))
+    id_ = path_parameter(event, "id")
+    if not ulid.is_valid(id_):  # such as `summary`, where Totals is off
+        raise NoSuchRoute
+    return ok(read_history(store, caller.session_user, id_))

@@ -1,4 +1,4 @@
-"""GET /api/outcomes: the session user's outcomes, newest first."""
+"""GET /api/outcomes: the session user's outcomes, newest first, and which capabilities are on."""
 
 import os
 from functools import partial
@@ -9,6 +9,8 @@ from outcomes.contract.json_text import compact
 from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list
 from outcomes.errors import Unauthorized
 from outcomes.ledger.store import Filters, OutcomeStore
+
+CAPABILITIES = os.environ["CAPABILITIES"]
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
@@ -21,4 +23,5 @@ def handler(event: Event, caller: Caller) -> Response:
     filters = Filters.from_query(partial(query, event), partial(query_list, event))
     include_ledger = queries.include(query_list(event, "include"))
     page = store.page(caller.session_user, limit, query(event, "cursor"), filters, include_ledger=include_ledger)
-    return ok(f'{{"outcomes":[{",".join(page.outcomes)}],"next_cursor":{compact(page.next_cursor)}}}')
+    body = f'{{"outcomes":[{",".join(page.outcomes)}],"next_cursor":{compact(page.next_cursor)}}}'
+    return ok(body, {"Capabilities": CAPABILITIES})

@@ -6,7 +6,6 @@ from typing import Any
 
 from outcomes.contract import tool_calls
 from outcomes.contract.caller import Caller
-from outcomes.contract.corrections import Correction
 from outcomes.contract.json_text import compact, string
 from outcomes.contract.tools import DATA
 from outcomes.edge import mcp, recording
@@ -14,22 +13,23 @@ from outcomes.edge.api import Event, Response, endpoint, log_failures
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import Forbidden
 from outcomes.ledger import ulid
-from outcomes.ledger.corrections import Corrections
 from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter
 from outcomes.ledger.store import Filters, OutcomeStore
 
 ORIGINS = os.environ["DASHBOARD_ORIGINS"]
+CAPABILITIES = frozenset(os.environ["CAPABILITIES"].split(", "))
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TOTALS_TABLE, TOTALS_EDITION = os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"]
 
+IDEMPOTENCY_TABLE = os.environ["IDEMPOTENCY_TABLE"]
+
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
-ledger = IdempotentWriter(store, os.environ["IDEMPOTENCY_TABLE"])
-corrections = Corrections(store, os.environ["IDEMPOTENCY_TABLE"])
+ledger = IdempotentWriter(store, IDEMPOTENCY_TABLE)
 
 
 @endpoint(failure="Failed to answer", origins=ORIGINS, platform_may_read=PLATFORM_MAY_READ)
 def handler(event: Event, caller: Caller) -> Response:
-    return mcp.answer(event, caller, ORIGINS, partial(_call, event, caller))
+    return mcp.answer(event, caller, ORIGINS, CAPABILITIES, partial(_call, event, caller))
 
 
 def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) -> str:
@@ -68,10 +68,13 @@ def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str
 
 
 def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) -> str:
+    from outcomes.contract.corrections import Correction  # Corrections may be off
+    from outcomes.ledger.corrections import Corrections
+
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
     recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
     correction = Correction.parse(body, caller, recorded_at, key)
-    corrected = corrections.correct(id_, correction, caller, key)
+    corrected = Corrections(store, IDEMPOTENCY_TABLE).correct(id_, correction, caller, key)
     about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
     return f'{about[:-1]},{corrected.status_json},"outcome":{corrected.shown(caller) or "null"}}}'
 

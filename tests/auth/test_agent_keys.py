@@ -286,17 +286,22 @@ except Exception as answer:
 """
 
 
-def test_junk_does_not_even_load_what_looks_keys_up() -> None:
+@pytest.mark.parametrize(
+    ("text", "keys_table", "reads_id"),
+    [(UNKNOWN[:-1], "table", True), (UNKNOWN, "", False)],
+    ids=["junk", "AgentKeys is off"],
+)
+def test_what_is_no_agent_key_does_not_even_load_what_looks_keys_up(text: str, keys_table: str, reads_id: bool) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOADED],
-        input=json.dumps(bearing(UNKNOWN[:-1])),
+        input=json.dumps(bearing(text)),
         env={
             "PYTHONPATH": f"{ROOT / 'layers/common'}:{ROOT / 'functions/authorizer'}",
             "KEY_FINGERPRINTS": fingerprint("another-key"),
             "SESSION_SECRET_ARN": "arn",
             "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "table",
-            "KEYS_TABLE": "table",
+            "KEYS_TABLE": keys_table,
             "ACCEPT_PLAIN_COOKIES": "false",
             "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
             "POWERTOOLS_SERVICE_NAME": "outcomes",
@@ -307,5 +312,5 @@ def test_junk_does_not_even_load_what_looks_keys_up() -> None:
     )
     answer, *loaded = done.stderr.split()
     assert answer == "Unauthorized"
-    assert "outcomes.contract.key_text" in loaded
+    assert ("outcomes.contract.key_text" in loaded) is reads_id
     assert not {module for module in loaded if module.startswith(("outcomes.aws", "outcomes.keys", "outcomes.ledger"))}

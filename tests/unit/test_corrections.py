@@ -461,6 +461,16 @@ def test_nobody_calling_is_a_401() -> None:
     assert get_outcome.handler(get_event(given(), KEY), None)["statusCode"] == 401
 
 
+@pytest.mark.parametrize(
+    ("name", "is_id"), [("summary", False), ("export", False), ("0" * 25, False), ("0" * 26, True)]
+)
+def test_a_name_that_is_no_id_is_no_route(name: str, is_id: bool) -> None:
+    response = get_outcome.handler(get_event(name), None)
+    assert (response["statusCode"], response["body"]) == (404, '{"error":"Not found"}')
+    assert ("No-Such-Route" in response["headers"]) is not is_id
+    assert "No-Such-Route" not in get_outcome.handler(get_event(name, KEY), None)["headers"]
+
+
 def test_another_site_s_page_corrects_nothing() -> None:
     event = proxy_event(
         "POST",

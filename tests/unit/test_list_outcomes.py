@@ -86,6 +86,14 @@ def test_a_caller_without_a_session_is_refused(authorizer: dict[str, Any]) -> No
     assert (response["statusCode"], response["body"]) == (401, '{"error":"Unauthorized"}')
 
 
+@pytest.mark.parametrize("on", ["batch, totals", ""])
+def test_a_list_says_which_capabilities_are_on(on: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "CAPABILITIES", on)
+    headers = get(headers={"Origin": "https://app.example.com"})["headers"]
+    assert headers["Capabilities"] == on
+    assert {"Capabilities", "No-Such-Route"} <= set(headers["Access-Control-Expose-Headers"].split(", "))
+
+
 def test_only_the_sessions_user_is_listed() -> None:
     add()
     assert listed(authorizer=session(4)) == []

@@ -331,6 +331,28 @@ def test_every_key_is_told_of_every_tool_and_of_its_own_bounds() -> None:
 
 
 @pytest.mark.parametrize(
+    ("off", "gone"),
+    [
+        ("batch", {"record_outcomes"}),
+        ("totals", {"value_summary"}),
+        ("corrections", {"amend_outcome", "void_outcome"}),
+        ("agentkeys", {"list_outcomes", "value_summary"}),
+        ("export", set()),
+    ],
+)
+def test_a_tool_of_a_capability_that_is_off_is_not_listed_and_says_why_it_does_nothing(
+    off: str, gone: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "CAPABILITIES", app.CAPABILITIES - {off})
+    listed = rpc(post(asking("tools/list")))["result"]["tools"]
+    assert [tool["name"] for tool in listed] == [name for name in tools.TOOLS if name not in gone]
+    for name in gone:
+        said = refused(name, {})
+        assert said.startswith(f"{name} does not work here: ")
+        assert f": {off} is off" in said.lower()
+
+
+@pytest.mark.parametrize(
     ("name", "who", "says"),
     [
         ("record_outcome", agent("read"), "has no scope `record`"),

@@ -4,6 +4,7 @@
     ├── Unauthorized
     ├── Forbidden
     ├── NotFound
+    │   └── NoSuchRoute
     ├── BadRequest
     │   └── InvalidOutcomeType
     ├── PayloadTooLarge
@@ -66,6 +67,10 @@ class NotFound(Refused):
     """The resource does not exist, or belongs to another user, which the answer does not reveal."""
 
     error = "Not found"
+
+
+class NoSuchRoute(NotFound):
+    """The path could be a route of this API, but is none in this deployment."""
 
 
 class BadRequest(Refused):

@@ -3,7 +3,7 @@
 Arguments are fields of bodies and parameters of routes, `value_usd` for `valueUsd`: of an outcome, those of its model.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.contract.limits import (
@@ -308,9 +308,23 @@ TOOLS: dict[str, Tool] = {
     ),
 }
 
+NEEDED = {
+    "record_outcomes": ["Batch"],
+    "amend_outcome": ["Corrections"],
+    "void_outcome": ["Corrections"],
+    "list_outcomes": ["AgentKeys"],
+    "value_summary": ["Totals", "AgentKeys"],
+}
+"""Capabilities that a tool works with, by the names of their parameters. Only agent keys can read."""
 
-def described(caller: "Caller") -> list[Json]:
-    """Describe every tool as the protocol has it, with what `caller` may do by it."""
+
+def missing(name: str, capabilities: Collection[str]) -> list[str]:
+    """List the capabilities, by their parameters, without which a tool does not work. `capabilities` are those on."""
+    return [needed for needed in NEEDED.get(name, []) if needed.lower() not in capabilities]
+
+
+def described(caller: "Caller", capabilities: Collection[str]) -> list[Json]:
+    """Describe every tool that works as the protocol has it, with what `caller` may do by it."""
     return [
         {
             "name": name,
@@ -321,6 +335,7 @@ def described(caller: "Caller") -> list[Json]:
             "annotations": {"title": tool.title, **tool.annotations},
         }
         for name, tool in TOOLS.items()
+        if not missing(name, capabilities)
     ]
 
 

@@ -21,6 +21,7 @@ from outcomes.errors import (
     IdempotencyKeyReused,
     InvalidOutcomeType,
     Mistimed,
+    NoSuchRoute,
     NotFound,
     NotPossible,
     PayloadTooLarge,
@@ -43,6 +44,7 @@ _STATUS: dict[type[Refused], int] = {
     Unauthorized: 401,
     Forbidden: 403,
     NotFound: 404,
+    NoSuchRoute: 404,
     Contended: 409,
     NotPossible: 409,
     TooManyKeys: 409,
@@ -257,6 +259,8 @@ def _refused(event: Event, refused: Refused) -> Response:
         count_busy()
     also = ignored_header(refused.ignored) if isinstance(refused, BadRequest) else {}
     also |= types_header([refused])
+    if isinstance(refused, NoSuchRoute):
+        also["No-Such-Route"] = "true"
     if isinstance(refused, Contended | Busy | StillAddingUp):
         also["Retry-After"] = "1"
     return respond(status, compact(refused.body()), also)

@@ -8,7 +8,7 @@ https://modelcontextprotocol.io/specification/2025-03-26/basic/transports (the o
 
 import time
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -62,22 +62,24 @@ class RpcError(Exception):
         self.data = data
 
 
-def answer(event: Event, caller: Caller, origins: str, call: Call) -> Response:
+def answer(event: Event, caller: Caller, origins: str, capabilities: Collection[str], call: Call) -> Response:
     """Answer a POST.
 
-    origins: comma-separated origins whose pages may call. call: runs a tool; its exceptions become error results.
+    origins: comma-separated origins whose pages may call. capabilities: those that are on, in lower case.
+    call: runs a tool; its exceptions become error results.
 
     Raises Forbidden for a page of another origin and for a session, and PayloadTooLarge.
     """
     origin = header(event, "origin")
     if (origin is not None and origin not in origins.split(",")) or caller.session_user is not None:
         raise Forbidden
-    return _Request(event, caller, call).response()
+    return _Request(event, caller, capabilities, call).response()
 
 
 class _Request(NamedTuple):
     event: Event
     caller: Caller
+    capabilities: Collection[str]
     call: Call
 
     def response(self) -> Response:
@@ -208,7 +210,7 @@ class _Request(NamedTuple):
     def _tools(self, params: dict[str, Any]) -> dict[str, Any]:
         if params.get("cursor") is not None:
             raise RpcError(INVALID_PARAMS, "Invalid cursor: all tools are on one page")
-        return {"tools": tools.described(self.caller)}
+        return {"tools": tools.described(self.caller, self.capabilities)}
 
     def _result(self, params: dict[str, Any], about: dict[str, Any]) -> str:
         """Run a tool and return its result as JSON text. Raises RpcError for an unknown tool."""
@@ -217,6 +219,10 @@ class _Request(NamedTuple):
             raise RpcError(INVALID_PARAMS, "Unknown tool")
         if not isinstance(arguments, dict | None):
             raise RpcError(INVALID_PARAMS, "params.arguments must be an object")
+        if missing := tools.missing(name, self.capabilities):
+            return _failed(
+                f"{name} does not work here: {missing[0]} is Off in this deployment. {tool_calls.TELL}", about
+            )
         reads = tools.TOOLS[name].scope == "read"
         try:
             tool_calls.check(name, arguments or {}, self.caller)
