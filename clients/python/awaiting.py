@@ -1,4 +1,4 @@
-"""Write the awaiting client anew, from the blocking one: `make awaiting`."""
+"""Generate the async client from the blocking one: `make awaiting`."""
 
 import re
 import subprocess
@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).parent / "src/outcomes_client"
 SOURCE, TARGET = PACKAGE / "_client.py", PACKAGE / "_async_client.py"
 
 RULES = {
-    "blocking. The awaiting client is made from this:": "awaiting. Made from _client.py:",
+    "blocking. The async client is generated from this:": "async. Generated from _client.py:",
     "blocking; safe to share between threads. Close it, or use `with`.": (
-        "awaiting, on asyncio and trio.\n\n    Close it with `aclose`, or use `async with`."
+        "async, on asyncio and trio.\n\n    Close it with `aclose`, or use `async with`."
     ),
     r"\bOutcomesClient\b": "AsyncOutcomesClient",
     r"\bIterator\b": "AsyncIterator",
@@ -28,16 +28,16 @@ RULES = {
     r"import httpx": "import anyio\nimport httpx",
     r"from \._sending import": "from ._sending import in_time,",
 }
-"""What stands in the blocking client, and in the awaiting one."""
+"""Patterns in the blocking client, and their replacements in the async client."""
 
 
 def text() -> str:
-    """Write the module as it is committed."""
+    """Return the async client's module, formatted."""
     made = SOURCE.read_text()
     for blocking, awaiting in RULES.items():
         made, count = re.subn(blocking, awaiting, made)
         if not count:
-            raise ValueError(f"Nothing in {SOURCE.name} reads {blocking}")
+            raise ValueError(f"Nothing in {SOURCE.name} matches {blocking}")
     for command in (["check", "--fix", "--exit-zero", "--select=I"], ["format"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--quiet", f"--stdin-filename={TARGET}", "-"]
         made = subprocess.run(ruff, input=made, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours

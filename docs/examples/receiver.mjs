@@ -6,14 +6,14 @@ import { Webhook } from "standardwebhooks";
 const MAX_BYTES = 300_000; // an event has no more than 256 KB
 
 const webhook = new Webhook(process.env.WEBHOOK_SECRET);
-const seen = new Set(); // of a receiver that is started anew now and then, in its database
+const seen = new Set(); // in production, keep these in a database: they must survive a restart
 
-/** Do what is to be done about an event, within ten seconds; put what takes longer into a queue. */
+/** Handle an event within ten seconds; put longer work into a queue. */
 function handle(event) {
   console.log(event.type, event.subject);
 }
 
-/** Read the body as it came: the signature is of these bytes. */
+/** Read the raw body, which the signature covers; null if it is too large. */
 async function bodyOf(request) {
   const chunks = [];
   let bytes = 0;
@@ -36,7 +36,7 @@ async function receive(request) {
   }
   const id = request.headers["webhook-id"];
   if (!seen.has(id)) {
-    handle(event); // what comes again has been handled
+    handle(event); // skip events that were handled before
     seen.add(id);
   }
   return 204;

@@ -11,31 +11,31 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 MAX_BYTES = 300_000  # an event has no more than 256 KB
 
 webhook = Webhook(os.environ["WEBHOOK_SECRET"])
-seen: set[str] = set()  # of a receiver that is started anew now and then, in its database
+seen: set[str] = set()  # in production, keep these in a database: they must survive a restart
 
 
 def handle(event: dict[str, Any]) -> None:
-    """Do what is to be done about an event, within ten seconds; put what takes longer into a queue."""
+    """Handle an event within ten seconds; put longer work into a queue."""
     print(event["type"], event["subject"], flush=True)
 
 
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers.get("content-length", "")
-        if not re.fullmatch("[0-9]{1,9}", length):  # without one, or below zero, reading would end with the connection
+        if not re.fullmatch("[0-9]{1,9}", length):  # otherwise read() waits for the end of the connection
             self.answer(411)
             return
         if int(length) > MAX_BYTES:
             self.answer(413)
             return
-        body = self.rfile.read(int(length))  # as it came: the signature is of these bytes
+        body = self.rfile.read(int(length))  # raw: the signature covers these bytes
         try:
             webhook.verify(body, dict(self.headers), json_parse=False)
-        except (WebhookVerificationError, ValueError):  # the latter for headers that are none of Standard Webhooks
+        except (WebhookVerificationError, ValueError):  # ValueError: headers that are not Standard Webhooks
             self.answer(401)
             return
         id_ = self.headers["webhook-id"]
-        if id_ not in seen:  # what comes again has been handled
+        if id_ not in seen:  # skip events that were handled before
             handle(json.loads(body))
             seen.add(id_)
         self.answer(204)

@@ -26,7 +26,7 @@ app = import_module("functions.summarize_outcomes.app")  # only now: tests.conft
 
 DAYS = 8
 IMPATIENT = replace(ONE_TRY, adding_up=0)
-SAID = "503 Still adding up: the API keeps what it has added up, and goes on from there"
+SAID = "503 Still adding up: the API saves its progress and continues from there"
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_what_is_still_added_up_is_waited_for_as_it_asks_each_time_anew() -> Non
     summary, steps = run(calls.summary(), clock, [*[ADDING_UP] * 20, TOTALS], each=11)
     assert isinstance(summary, Summary)
     assert waits(steps) == [1.5] * 20
-    said = "503 Still adding up: the API keeps what it has added up, and goes on from there. Trying again, for at most"
+    said = "503 Still adding up: the API saves its progress and continues from there. Trying again, for at most"
     assert notices(steps)[:2] == [f"{said} 589 s", f"{said} 577 s"]
 
 
@@ -212,9 +212,7 @@ def test_an_outcome_of_no_user_is_told_once() -> None:
     calls = Calls(Retry(), clock)
     results, steps = run(calls.record_many([NOBODY, OUTCOME]), clock, [Reply(200, {}, FIRST_UNASSIGNED)])
     assert [one.unassigned for one in results] == [True, False]
-    assert notices(steps) == [
-        "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID"
-    ]
+    assert notices(steps) == ["Recorded for no user, which is in nobody's feed: name a user, or set OUTCOMES_USER_ID"]
     recorded, steps = run(calls.record(NOBODY), clock, [UNASSIGNED])
     assert recorded.unassigned
     assert not notices(steps)
@@ -243,7 +241,7 @@ def test_a_session_records_for_its_user_and_a_user_id_beside_it_is_told() -> Non
     assert not notices(steps)
     assert "userId" not in items(requests(steps)[0])[0]
     _, steps = run(calls.record(OUTCOME), clock, [DONE])
-    assert notices(steps) == ["Recorded for the user of the session (OUTCOMES_COOKIE): the user_id given was not read"]
+    assert notices(steps) == ["Recorded for the user of the session (OUTCOMES_COOKIE): the given user_id was ignored"]
 
 
 def test_fields_that_were_not_read_are_told_once_and_come_with_the_result() -> None:

@@ -102,7 +102,7 @@ def test_an_outcome_of_no_user_is_recorded_and_said(
 ) -> None:
     run = outcomes(*RECORD)
     assert run.code == 0
-    assert "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID" in run.err
+    assert "Recorded for no user, which is in nobody's feed: name a user, or set OUTCOMES_USER_ID" in run.err
     monkeypatch.setenv("OUTCOMES_USER_ID", "42")
     assert outcomes(*RECORD).err == ""
     assert [one["user_id"] for one in api.ledger.outcomes] == [None, 42]
@@ -143,23 +143,23 @@ ALL_TYPES = "'negotiation_complete', 'amplification_complete', 'deal_closed', 'b
 @pytest.mark.parametrize(
     ("arguments", "environment", "says", "says_not"),
     [
-        (("list",), NO_URL, "Give --url, set OUTCOMES_URL, or run `outcomes login`", "url="),
-        (("mcp",), NO_URL, "Give --url, set OUTCOMES_URL, or run `outcomes login`", "url="),
+        (("list",), NO_URL, "give --url, set OUTCOMES_URL, or run `outcomes login`", "url="),
+        (("mcp",), NO_URL, "give --url, set OUTCOMES_URL, or run `outcomes login`", "url="),
         (("record", *WRONG_TYPE, "--title", "x"), {}, ALL_TYPES, "Value error"),
         (("amend", "01A", "--reason", "x", *WRONG_TYPE), {}, ALL_TYPES, "Value error"),
         (
             ("import", "{file}"),
             WRONG_KEY,
-            "Mend what is named above first. The same command then goes on",
+            "Fix what is named above first. The same command then continues",
             "Run it again",
         ),
         (("import", "{file}"), NOBODY, "0 recorded, 0 already there, 0 refused, 2 to be sent again", "0 refused\n"),
-        (("import", "{file}"), NOBODY, "Not everything was sent. Run it again", "Mend"),
+        (("import", "{file}"), NOBODY, "Not everything was sent. Run it again", "Fix"),
         (("-h",), {}, "Record the valuable work that agents finish", "No such option"),
         (("record", "-h"), {}, "Record one outcome and print its id", "No such option"),
-        (("keys", "create", "-h"), {}, "Make a key for one agent", "No such option"),
-        (("--help",), {}, "Dismiss the dispute of an outcome, which then counts again", "Uphold"),
-        (("uphold", "--help"), {}, "the outcome stands as it was recorded", "Uphold"),
+        (("keys", "create", "-h"), {}, "Create a key for one agent", "No such option"),
+        (("--help",), {}, "Dismiss the dispute of an outcome.", "Uphold"),
+        (("uphold", "--help"), {}, "the outcome gets the status recorded", "Uphold"),
         (("get", "--help"), {}, "The outcome's id, as `outcomes list` shows it", "list --json"),
     ],
 )
@@ -240,7 +240,7 @@ def test_an_interrupted_recording_can_be_repeated(
         api.fail("drop after the write")
         run = outcomes(*RECORD, *FOR_42)
     assert run.code == 1
-    assert "interrupted: it may have been recorded." in run.err
+    assert "interrupted: the outcome may have been recorded." in run.err
     key = run.err.split("--idempotency-key ")[1].strip()
     assert outcomes(*RECORD, *FOR_42, "--idempotency-key", key).code == 0
     assert len(api.recorded()) == 1
@@ -625,8 +625,8 @@ def test_an_import_tells_which_fields_were_not_read(api: Api, outcomes: Outcomes
     run = outcomes("import", write(tmp_path / "work.jsonl", *lines))
     assert run.out == "2 recorded, 0 already there, 1 refused\n"
     assert "Recorded, but the API did not read valueUSD: is it misspelt?" in run.err
-    assert "The API did not read valueUSD, which 2 lines have." in run.err
-    assert "The API did not read worth, which 1 line has." in run.err
+    assert "The API ignored valueUSD in 2 lines." in run.err
+    assert "The API ignored worth in 1 line." in run.err
 
 
 @everywhere
@@ -636,7 +636,9 @@ def test_an_import_tells_how_many_lines_are_of_no_user(api: Api, outcomes: Outco
     for said in ("3 recorded, 0 already there", "0 recorded, 3 already there"):
         run = outcomes("import", file)
         assert (run.code, run.out) == (0, f"{said}, 0 refused\n")
-        assert "2 lines are of no user, so in nobody's feed: say userId, or set OUTCOMES_USER_ID." in run.err
+        assert (
+            "2 lines recorded for no user, which is in nobody's feed: add userId, or set OUTCOMES_USER_ID." in run.err
+        )
 
 
 @everywhere
@@ -704,7 +706,7 @@ def test_a_line_may_spell_its_fields_either_way_and_says_the_same(api: Api, outc
 def test_a_line_that_says_a_field_twice_is_refused(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
     run = outcomes("import", write(tmp_path / "a.jsonl", task("One", valueUsd=5, value_usd=6)))
     assert run.out == "0 recorded, 0 already there, 1 refused\n"
-    assert "line 1: Invalid line: it says value_usd and valueUsd" in run.err
+    assert "line 1: Invalid line: it has both value_usd and valueUsd" in run.err
     assert not api.recorded()
 
 
@@ -794,7 +796,7 @@ def test_an_import_stops_where_a_whole_batch_is_not_taken(
     api.ledger.unready_items = 100
     run = outcomes("import", file)
     assert (run.code, run.out) == (1, "0 recorded, 0 already there, 0 refused, 100 to be sent again\n")
-    assert "stopped before the end, near line 100: none of 100 lines was taken: Failed to record outcome" in run.err
+    assert "stopped before the end, near line 100: none of 100 lines was accepted: Failed to record outcome" in run.err
     assert len(api.door.requests) == 1
     assert outcomes("import", file).out == "300 recorded, 0 already there, 0 refused\n"
 
@@ -830,7 +832,7 @@ def test_the_doctor_names_what_is_wrong(
 @pytest.mark.parametrize(
     ("missing", "code", "says"),
     [
-        (("INTERNAL_API_KEY",), 0, "ok     no key (INTERNAL_API_KEY): recording goes by the session"),
+        (("INTERNAL_API_KEY",), 0, "ok     no key (INTERNAL_API_KEY): recording uses the session"),
         (("OUTCOMES_COOKIE",), 0, "ok     no session (OUTCOMES_COOKIE): list, summary and export will not work"),
         (("INTERNAL_API_KEY", "OUTCOMES_COOKIE"), 1, "wrong  no key"),
     ],
@@ -848,7 +850,7 @@ def test_the_doctor_says_what_works_without(
 @pytest.mark.parametrize(
     ("key", "user", "says"),
     [
-        (True, "", "ok     no user (OUTCOMES_USER_ID): every outcome must name its own"),
+        (True, "", "ok     no user (OUTCOMES_USER_ID): outcomes that name none are in nobody's feed"),
         (False, "42", "ok     OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user"),
     ],
 )
@@ -863,7 +865,7 @@ def test_the_doctor_says_for_whom_outcomes_are(
     assert says in run.out
 
 
-@pytest.mark.parametrize(("fault", "says"), [("500", "500 where 400 was expected"), ("drop", "no answer: ")])
+@pytest.mark.parametrize(("fault", "says"), [("500", "500 instead of 400"), ("drop", "no answer: ")])
 def test_the_doctor_tells_an_api_that_is_unwell(api: Api, outcomes: Outcomes, fault: str, says: str) -> None:
     api.fail("", fault)
     run = outcomes("doctor")
@@ -900,7 +902,7 @@ def test_the_doctor_warns_of_a_key_in_the_clear(api: Api, outcomes: Outcomes, mo
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        ((200, {}, b"<html>"), "is no Outcomes API"),
+        ((200, {}, b"<html>"), "is not an Outcomes API"),
         ((401, {"Date": "Wed, 01 Apr 2020 12:00:00 GMT"}, b"{}"), "ahead of the API's: set it by NTP"),
         ((401, {"Date": "yesterday"}, b"{}"), "the clock cannot be compared"),
     ],

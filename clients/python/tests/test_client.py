@@ -419,7 +419,7 @@ def test_totals_of_another_question_are_none(
     api.door.upstream = older
     with pytest.raises(UnexpectedAnswerError) as failure:
         client.summary(start="2026-04-01", end="2026-04-03", **asked)
-    assert str(failure.value) == f"200, but for another question: this API is too old to know {unread}"
+    assert str(failure.value) == f"200, but this API is too old to know {unread}: these are other totals"
     assert not failure.value.retryable
 
 
@@ -609,7 +609,7 @@ def test_a_401_names_what_is_not_valid_and_who_looks_into_it(api: Api, settings:
             with pytest.raises(UnauthorizedError) as failure:
                 call()
             assert str(failure.value) == (
-                f"401 Unauthorized: {name} is not valid, or no longer; `outcomes doctor` looks into it"
+                f"401 Unauthorized: {name} is not valid: wrong, expired or revoked; run `outcomes doctor`"
             )
 
 

@@ -344,7 +344,7 @@ def test_an_interrupted_correction_can_be_repeated(
     monkeypatch.setattr(OutcomesClient, "void", interrupted)
     run = outcomes("void", deal, "--reason", "Cancelled", "--idempotency-key", "mine")
     assert (run.code, run.out) == (1, "")
-    assert run.err == "interrupted: it may have been done. Safe to repeat with --idempotency-key mine\n"
+    assert run.err == "interrupted: the correction may have been made. Safe to repeat with --idempotency-key mine\n"
 
 
 def test_text_of_a_history_never_commands_the_terminal(

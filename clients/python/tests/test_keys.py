@@ -99,7 +99,7 @@ def test_the_platform_rotates_only_keys_that_it_made_and_revokes_any(api: Api, u
 def test_the_platform_makes_keys_for_whom_it_names(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     with OutcomesClient(**{**api.settings, "cookie": None}) as platform:
         for ask in (lambda: platform.create_key("Whose?"), platform.list_keys):
-            with pytest.raises(ConfigurationError, match="The platform must say whose keys"):
+            with pytest.raises(ConfigurationError, match="The platform's key manages keys of a user"):
                 ask()
         with pytest.raises(ConfigurationError, match="needs the agent key"):
             platform.own_key()
@@ -297,7 +297,7 @@ def test_the_command_makes_lists_rotates_and_revokes(
     made = outcomes("keys", "create", "--name", "Nightly", *bounds, "--scope", "record", "--expires", "2040-01-02")
     assert made.code == 0
     assert TEXT.fullmatch(made.out.strip())
-    assert f"of user {api.user}. Its text is shown this once" in made.err
+    assert f"of user {api.user}. Its secret is shown only once" in made.err
     [key] = json.loads(outcomes("keys", "list", "--json").out, parse_float=Decimal)
     assert (key["name"], key["agent_id"], key["max_value_usd"]) == ("Nightly", 7, Decimal("500.5"))
     assert (key["outcome_types"], key["expires_at"]) == (["deal_closed", "task_complete"], "2040-01-02T00:00:00.000Z")
@@ -334,11 +334,11 @@ def test_the_command_makes_lists_rotates_and_revokes(
 
 
 def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Its text" in outcomes("keys", "create", "--name", "Nightly").err  # by the session that is there as well
+    assert "Its secret" in outcomes("keys", "create", "--name", "Nightly").err  # by the session that is there as well
     monkeypatch.delenv("OUTCOMES_COOKIE")
     unnamed = outcomes("keys", "create", "--name", "Nightly")
     assert (unnamed.code, unnamed.out) == (2, "")
-    assert "The platform must say whose keys: give a user_id (--user), or set OUTCOMES_USER_ID" in unnamed.err
+    assert "The platform's key manages keys of a user: give user_id (--user), or set OUTCOMES_USER_ID" in unnamed.err
     assert "of user 43" in outcomes("keys", "create", "--name", "Nightly", "--user", "43").err
     monkeypatch.setenv("OUTCOMES_USER_ID", "42")
     assert "of user 42" in outcomes("keys", "create", "--name", "Nightly").err
@@ -348,12 +348,12 @@ def test_a_command_whose_answer_was_lost_says_what_to_look_for(api: Api, outcome
     api.fail("drop after the write")
     run = outcomes("keys", "create", "--name", "Nightly", "--user", "42")
     assert (run.code, run.out) == (1, "")
-    assert "It may have been made: look at `outcomes keys list`, and revoke what nobody has." in run.err
+    assert "The key may exist: check `outcomes keys list`, and revoke a key that nobody has." in run.err
     [key_id] = api.ledger.agent_keys
     api.fail("500 after the write")
     run = outcomes("keys", "rotate", key_id, "--user", "42")
     assert run.code == 1
-    assert "another rotation would end the text that agents have" in run.err
+    assert "Rotating it again would end the secret that agents use" in run.err
     assert outcomes("keys", "rotate", "0" * 16, "--user", "42").err == (
         "outcomes: 404 Not found: this user has no such key\n"
     )
@@ -405,8 +405,8 @@ def test_the_doctor_finds_variables_that_the_key_contradicts(
     monkeypatch.setenv("OUTCOMES_AGENT_ID", "8")
     run = outcomes("doctor")
     assert run.code == 1
-    assert f"wrong  OUTCOMES_USER_ID is {api.user + 1}, and the key records for {api.user} only: unset it" in run.out
-    assert "wrong  OUTCOMES_AGENT_ID is 8, and the key records for 7 only: unset it" in run.out
+    assert f"wrong  OUTCOMES_USER_ID is {api.user + 1}, but the key records for {api.user} only: unset it" in run.out
+    assert "wrong  OUTCOMES_AGENT_ID is 8, but the key records for 7 only: unset it" in run.out
 
 
 @everywhere
@@ -417,7 +417,10 @@ def test_the_doctor_tells_a_key_that_may_not_record(
     monkeypatch.setenv("INTERNAL_API_KEY", user.create_key("Reader", scopes=["read"], expires_at=ends).key)
     run = outcomes("doctor")
     assert run.code == 1
-    assert "wrong  the agent key (INTERNAL_API_KEY) is valid: 'Reader' may not record, for want of the scope" in run.out
+    assert (
+        "wrong  the agent key (INTERNAL_API_KEY) is valid: 'Reader' lacks the scope record, and may not record"
+        in run.out
+    )
     assert "until 2040-01-02 03:04 UTC; its scopes are read" in run.out
     assert "older" not in run.out
 
@@ -425,8 +428,8 @@ def test_the_doctor_tells_a_key_that_may_not_record(
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda key: key[:-5], "begins like an agent key and is none: was it copied whole?"),
-        (lambda key: key[:-1] + "x", "the agent key (INTERNAL_API_KEY) is not valid, or no longer"),
+        (lambda key: key[:-5], "begins like an agent key but is not a complete one: copy it again"),
+        (lambda key: key[:-1] + "x", "the agent key (INTERNAL_API_KEY) is not valid: wrong, expired or revoked"),
     ],
 )
 def test_the_doctor_tells_a_key_that_is_none(
@@ -443,8 +446,8 @@ def test_the_doctor_tells_a_key_that_is_none(
     ("answer", "says"),
     [
         ((404, {}, b'{"error":"Not found"}'), "it knows no agent keys; deploy the current one"),
-        ((500, {}, b"{}"), "500 where 200 was expected"),
-        ((200, {}, b"{}"), "cannot be looked at: 200, but not as the contract says"),
+        ((500, {}, b"{}"), "500 instead of 200"),
+        ((200, {}, b"{}"), "cannot be checked: 200, but not as the contract says"),
     ],
 )
 def test_the_doctor_tells_an_api_that_does_not_know_keys(

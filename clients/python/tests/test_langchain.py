@@ -164,7 +164,7 @@ def test_a_tool_that_awaits_is_not_called_blocking() -> None:
 
 
 def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
-    with pytest.raises(ConfigurationError, match="Whose outcomes"):
+    with pytest.raises(ConfigurationError, match="needs a user"):
         record_outcome_tool(OutcomesClient("https://h", "k3y"), run_id="run-1")
     with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):
         record_outcome_tool(OutcomesClient("https://h", "k3y", user_id=42), run_id="a b")

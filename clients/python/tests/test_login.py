@@ -84,7 +84,7 @@ def test_a_url_alone_is_not_enough(outcomes: Outcomes, file: Path, monkeypatch: 
     monkeypatch.setattr(typer, "prompt", lambda *_, **__: " ")
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     run = outcomes("login")
-    assert (run.code, run.err) == (2, "outcomes: a key, a session or both are needed. Nothing was kept.\n")
+    assert (run.code, run.err) == (2, "outcomes: a key, a session or both are needed. Nothing was saved.\n")
     assert not file.exists()
 
 
@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_made_is_said(outcomes: Outcomes, tmp_path: Path
     (tmp_path / "config").write_text("no folder")
     run = outcomes("login")
     assert run.code == 1
-    assert run.err.endswith("Nothing was kept.\n")
+    assert run.err.endswith("Nothing was saved.\n")
 
 
 @pytest.mark.usefixtures("logged_in")

@@ -93,8 +93,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_typed_is_tried_and_kept_and_only_the_url_is_shown(api: Api, file: Path) -> None:
     with terminal("login") as shown:
         shown.answer("URL of the API", f"{api.url}\n")
-        shown.answer("Key (unseen; empty for none)", f" {KEY} \n")
-        shown.answer("Session as name=value (unseen; empty for none)", f"{COOKIE}\n")
+        shown.answer("Key (hidden; empty for none)", f" {KEY} \n")
+        shown.answer("Session as name=value (hidden; empty for none)", f"{COOKIE}\n")
         assert shown.ended() == 0
     assert api.url in shown.shown
     assert KEY not in shown.shown
@@ -108,11 +108,11 @@ def test_what_is_typed_is_tried_and_kept_and_only_the_url_is_shown(api: Api, fil
 
 def test_a_wrong_key_is_said_and_not_kept(api: Api, file: Path) -> None:
     with terminal("login", "--url", api.url) as shown:
-        shown.answer("Key (unseen; empty for none)", "K3Y-mistyped\n")
-        shown.answer("Session as name=value (unseen; empty for none)", "\n")
+        shown.answer("Key (hidden; empty for none)", "K3Y-mistyped\n")
+        shown.answer("Session as name=value (hidden; empty for none)", "\n")
         assert shown.ended() == 1
     assert "the key (INTERNAL_API_KEY) is not valid" in shown.shown
-    assert shown.shown.endswith("Nothing was kept.\r\n")
+    assert shown.shown.endswith("Nothing was saved.\r\n")
     assert "mistyped" not in shown.shown
     assert not file.exists()
 
@@ -120,8 +120,8 @@ def test_a_wrong_key_is_said_and_not_kept(api: Api, file: Path) -> None:
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
 def test_who_breaks_off_keeps_nothing(api: Api, file: Path, key: str) -> None:
     with terminal("login", "--url", api.url) as shown:
-        shown.answer("Key (unseen; empty for none)", f"{KEY}\n")
-        shown.answer("Session as name=value (unseen; empty for none)", key)
+        shown.answer("Key (hidden; empty for none)", f"{KEY}\n")
+        shown.answer("Session as name=value (hidden; empty for none)", key)
         assert shown.ended() == 1
     assert shown.shown.endswith("Aborted!\r\n")
     assert "Traceback" not in shown.shown

@@ -135,7 +135,10 @@ def test_without_a_key_it_does_not_begin(outcomes: Outcomes, monkeypatch: pytest
     monkeypatch.delenv("INTERNAL_API_KEY")
     run = outcomes("mcp")
     assert (run.code, run.out) == (2, "")
-    assert "MCP needs a key (INTERNAL_API_KEY), which `outcomes keys create` makes: no session may" in run.err
+    assert (
+        "MCP needs a key (INTERNAL_API_KEY): create one with `outcomes keys create`. A session cannot be used"
+        in run.err
+    )
 
 
 @pytest.mark.parametrize("gone", ["--http", "--cookie=session=x"])
@@ -247,7 +250,7 @@ def test_what_only_a_person_can_mend_is_said_so_and_no_key_is_shown(
     bridge = bridging("K3Y-secret", retry=ONE_TRY)
     text = refusal(bridge, "record_outcome", deal(api))
     assert text.startswith(says)
-    assert text.endswith("You cannot mend this: tell the person who runs this server.")
+    assert text.endswith("You cannot fix this: tell the person who runs this server.")
     assert "secret" not in text + caplog.text
 
 
@@ -255,7 +258,7 @@ def test_what_only_a_person_can_mend_is_said_so_and_no_key_is_shown(
 def test_a_success_that_is_no_message_is_none(api: Api, bridging: Bridging, body: bytes) -> None:
     api.door.upstream = lambda *_: (200, {}, body)
     bridge = bridging(retry=ONE_TRY)
-    assert "200, but no message of the Model Context Protocol" in refusal(bridge, "record_outcome", deal(api))
+    assert "200, but not a message of the Model Context Protocol" in refusal(bridge, "record_outcome", deal(api))
 
 
 def test_an_answer_of_several_lines_is_one(api: Api, bridging: Bridging) -> None:

@@ -187,14 +187,14 @@ async def test_a_run_whose_id_cannot_be_found_goes_on_without_a_record(
         tool = record_outcome_tool(client, run_id=lambda run: run.context.job_id)
         hooks = OutcomesHooks(client, lambda *_: DEAL, run_id=lambda run: run.context.job_id)
         model = await run(hooks, WORK, "Done", tools=[tool])
-    assert "You cannot mend this: tell the person who runs this agent." in str(model.calls[1].input[-1])
+    assert "You cannot fix this: tell the person who runs this agent." in str(model.calls[1].input[-1])
     assert caplog.text.count("AttributeError: 'NoneType' object has no attribute 'job_id'") == 2
     assert not api.door.requests
 
 
 def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
     client = AsyncOutcomesClient("https://h", "k3y")
-    with pytest.raises(ConfigurationError, match="Whose outcomes does the tool record"):
+    with pytest.raises(ConfigurationError, match="The tool needs a user to record for"):
         record_outcome_tool(client, run_id="run-1")
     client = AsyncOutcomesClient("https://h", "k3y", user_id=42)
     for run_id in ("", "a b", "é", "x" * 101):

@@ -123,8 +123,8 @@ def test_it_waits_for_an_api_that_is_away_and_says_so(
     monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
     run = watch(record("before"), away, nothing, nothing, nothing)
     assert titles(run) == ["before", "meanwhile"]
-    assert run.err.count("waiting for it to come back") == 1
-    assert run.err.endswith("outcomes: it is back\n")
+    assert run.err.count("retrying until the API answers") == 1
+    assert run.err.endswith("outcomes: the API answers again\n")
 
 
 def test_a_session_that_ends_ends_it(api: Api, watch: Watch) -> None:

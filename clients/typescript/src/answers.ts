@@ -1,16 +1,16 @@
-// Reads answers of the API strictly: what is not as the contract says is an error, never a surprise later on.
+// Parses answers of the API strictly: what the contract does not allow is an error.
 
 import * as errors from "./errors.js";
 import { Decimal, isStructure, mapped, parse, plain } from "./json.js";
 import type * as models from "./models.js";
 
-/** A whole answer. */
+/** A complete answer. */
 export interface Reply {
   status: number;
-  /** Reads a header, nothing where there is none. */
+  /** Returns a header's value, "" if it is missing. */
   header: (name: string) => string;
   text: string;
-  /** Makes another of a text that must not be shown. */
+  /** Replaces a text that echoes the key or a cookie. */
   hide: (said: unknown) => unknown;
 }
 
@@ -19,7 +19,7 @@ type Fields = Record<string, unknown>;
 
 type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => errors.OutcomesError;
 
-/** By the status, and where that alone does not tell by what the API says with it. */
+/** By status, or by status and `error` if the status has several meanings. */
 const REFUSALS: Record<string, Kind> = {
   400: errors.InvalidOutcomeError,
   401: errors.UnauthorizedError,
@@ -29,18 +29,18 @@ const REFUSALS: Record<string, Kind> = {
   413: errors.InvalidOutcomeError,
   422: errors.KeyReusedError,
   429: errors.BusyError,
-  "503 Busy": errors.BusyError, // any other 503 does not say that nothing was stored
+  "503 Busy": errors.BusyError, // after any other 503, the outcome may be stored
   "503 Still adding up": errors.StillAddingUpError,
 };
 
-/** Tells which error an answer other than 200 means. `credential`: what it was asked for with, in words. */
+/** Returns the error of an answer other than 200. `credential`: what the request used, in words. */
 export function refusal(reply: Reply, credential: string, named = false): errors.OutcomesError {
   const { status, header } = reply;
   let said: Fields = {};
   try {
     said = mapped(bodyOf(reply), reply.hide) as Fields;
   } catch {
-    // A proxy's page: the status has to do.
+    // A proxy's page: use the status alone.
   }
   const error = typeof said.error === "string" ? said.error : undefined;
   const details = faults(said, header);
@@ -59,20 +59,20 @@ export function refusal(reply: Reply, credential: string, named = false): errors
   return new kind(message, known);
 }
 
-/** Reads the seconds that `Retry-After` asks to wait, a number or an HTTP date to come (RFC 9110, 10.2.3). */
+/** Returns the seconds that `Retry-After` asks to wait, a number or a future HTTP date (RFC 9110, 10.2.3). */
 function retryAfter({ header }: Reply): number | undefined {
   const asked = header("Retry-After");
   if (/^\d{1,9}$/.test(asked)) return +asked;
-  // Against the server's own clock where it tells it: ours may be wrong.
+  // By the server's clock, if it sends a Date: ours may be wrong.
   const seconds = (Date.parse(asked) - (Date.parse(header("Date")) || Date.now())) / 1000;
   return /^[A-Z]/.test(asked) && seconds > 0 ? seconds : undefined;
 }
 
-/** Reads the names of the fields that were not read, which are percent-encoded. */
+/** Returns the names of the fields that the API ignored; the header percent-encodes them. */
 const ignored = ({ header }: Reply): string[] =>
   (header("Ignored-Fields").match(/[^,\s]+/g) ?? []).map(decodeURIComponent);
 
-/** Reads what is to be mended; of a wrong type, a header names the right ones. */
+/** Returns the faulty fields; for a wrong outcome type, a header lists the valid ones. */
 const faults = ({ error, details }: Fields, header?: Reply["header"]): models.Fault[] => {
   const types = error === "Invalid outcome_type" && header?.("Outcome-Types");
   if (types) return [{ field: "outcomeType", message: `must be one of ${types}` }];
@@ -86,7 +86,7 @@ function wrong(): never {
 }
 
 const text: Read<string> = (value) => (typeof value === "string" ? value : wrong());
-const named = text as Read<never>; // of those that the contract lists; another is newer than this package
+const named = text as Read<never>; // typed as the contract's values; a newer API may have more
 
 const object = (value: unknown): Fields => (isStructure(value) && !Array.isArray(value) ? value : wrong());
 
@@ -104,7 +104,7 @@ const orNull =
   (value) =>
     value === null ? null : read(value);
 
-/** Reads what an answer may leave out, or an older API does not say. */
+/** Reads a value that an answer may omit, as older APIs do. */
 const ifSaid =
   <T>(read: Read<T>): Read<T | null> =>
   (value) =>
@@ -127,7 +127,7 @@ type Shaped<F> = { [N in keyof F as Camel<N>]: F[N] extends Read<infer T> ? T : 
 const camel = (name: string): string =>
   ({ from: "start", to: "end" })[name] ?? name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
-/** Reads an object field by field, `value_usd` as `valueUsd`; what else is there is left out. */
+/** Reads an object field by field, `value_usd` as `valueUsd`, without any other fields. */
 const shape =
   <F extends Record<string, Read<unknown>>>(fields: F): Read<Shaped<F>> =>
   (value) => {
@@ -211,11 +211,11 @@ const bounds = {
 
 const agentKey: Read<models.AgentKey> = shape(bounds);
 
-// Whole answers; each throws a BrokenAnswerError where it is none
+// Complete answers; each throws a BrokenAnswerError if the answer is malformed
 
 const bodyOf = ({ text }: Reply): Fields => object(parse(text));
 
-/** Lets `read` make something of an answer. */
+/** Applies `read` to the body of an answer. */
 function shaped<T>(reply: Reply, read: (body: Fields) => T): T {
   try {
     return read(bodyOf(reply));
@@ -224,7 +224,7 @@ function shaped<T>(reply: Reply, read: (body: Fields) => T): T {
   }
 }
 
-/** Does not quote what is wrong, which may be anything. */
+/** Does not quote the answer, which may echo secrets. */
 const broken = () => new errors.BrokenAnswerError("200, but not as the contract says", { status: 200 });
 
 const done = ({ ok }: Fields): true => ok === true || wrong();
@@ -232,7 +232,7 @@ const done = ({ ok }: Fields): true => ok === true || wrong();
 const receipt =
   <T>(read: (body: Fields, header: Reply["header"]) => T) =>
   (reply: Reply, idempotencyKey: string) =>
-    // The body must be read although a key's caller learns nothing from it: a proxy's page is also a 200.
+    // Parse the body although the header is enough for a key's caller: a proxy's page may also be a 200.
     shaped(reply, (body) => ({
       ...(done(body) && read(body, reply.header)),
       replayed: reply.header("Idempotent-Replayed") === "true",
@@ -256,14 +256,14 @@ export const history = (reply: Reply): models.History =>
 export const page = (reply: Reply): models.Page =>
   shaped(reply, shape({ outcomes: list(outcome), next_cursor: ifSaid(text) }));
 
-/** Reads one result for each item, which were sent with these keys. */
+/** Reads one result for each item; `keys` are the items' idempotency keys. */
 export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
   shaped(reply, ({ results }) => {
     const items = list(object)(mapped(results, reply.hide));
     return items.length === keys.length ? items.map((item, n) => result(item, keys[n], reply.header)) : wrong();
   });
 
-/** Reads how an item ended that was sent with this key. */
+/** Reads the result of an item; `key` is its idempotency key. */
 export function result(item: Fields, key?: unknown, header?: Reply["header"]): models.Result {
   const { status, id, error, retryable, ignored, unassigned } = item;
   const ok = status === "created" || status === "replayed";
@@ -281,7 +281,7 @@ export function result(item: Fields, key?: unknown, header?: Reply["header"]): m
   };
 }
 
-/** Reads a part of an export, which is of this media type. */
+/** Reads a part of an export of this media type. */
 export function exportPart({ text, header }: Reply, mediaType: string): models.ExportPart {
   if (!header("Content-Type").startsWith(mediaType) || !/(^|\n)$/.test(text)) throw broken();
   return { text, nextCursor: header("Next-Cursor") || null };

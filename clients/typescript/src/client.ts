@@ -1,4 +1,4 @@
-// Makes the calls of the API: what is sent, when it is sent again, and how long that is waited for.
+// The client: requests, retries and timeouts.
 
 import * as answers from "./answers.js";
 import {
@@ -15,12 +15,12 @@ import type * as models from "./models.js";
 /**
  * How long and how often to try, in seconds.
  *
- * `deadline` bounds one call with all its retries (`recordMany`: each of its batches); `timeout` one try. Between tries the
- * client waits a random time from 0 to `first`, then 2, 4, 8 ... times that, at most `longest`, added to what `Retry-After` asks
+ * `deadline` limits one call with all its retries (`recordMany`: each of its batches), `timeout` one try. Between tries the
+ * client waits a random time from 0 to `first`, then 2, 4, 8 ... times that, at most `longest`, in addition to `Retry-After`
  * ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
  *
- * A first summary of a long history may take longer: each answer that the API is still adding up is progress, from which
- * `deadline` counts anew, until the call has taken `addingUp`, or `deadline` where that is longer.
+ * The first summary of a long history may take longer. Each 503 `Still adding up` is progress and restarts `deadline`, until
+ * the call has taken `addingUp` or `deadline`, whichever is longer.
  */
 export interface Retry {
   deadline: number;
@@ -31,28 +31,28 @@ export interface Retry {
 }
 
 export interface ClientOptions {
-  /** The API's base URL, stage included; `OUTCOMES_URL` unless given, in a page the page's own host. */
+  /** The API's base URL, stage included; default `OUTCOMES_URL`, in a page the page's own host. */
   url?: string | undefined;
-  /** For recording, an agent's or the platform's; `INTERNAL_API_KEY` unless given. Never put one into a page. */
+  /** An agent's or the platform's key, for recording; default `INTERNAL_API_KEY`. Never put a key into a page. */
   apiKey?: string | undefined;
-  /** The same by its name of before. */
+  /** The former name of `apiKey`. */
   key?: string | undefined;
   /**
-   * The session's cookie as `name=value`, for reading, and for recording without a key; `OUTCOMES_COOKIE` unless given. In a page,
-   * true: the browser sends its own.
+   * The session's cookie as `name=value`, for reading, and for recording if there is no key; default `OUTCOMES_COOKIE`. In a
+   * page, use true: the browser sends its own cookie.
    */
   cookie?: string | true | undefined;
-  /** For outcomes that name none; `OUTCOMES_AGENT_ID` unless given. */
+  /** For outcomes that name none; default `OUTCOMES_AGENT_ID`. */
   agentId?: number | undefined;
-  /** For outcomes that name none; `OUTCOMES_USER_ID` unless given. */
+  /** For outcomes that name none; default `OUTCOMES_USER_ID`. */
   userId?: number | undefined;
-  /** Where it is given, what it leaves out is as by default: 60, 30, 0.2, 10 and 600 s. Else `OUTCOMES_DEADLINE` is the deadline. */
+  /** Missing values default to 60, 30, 0.2, 10 and 600 s; without `retry`, `OUTCOMES_DEADLINE` sets the deadline. */
   retry?: Partial<Retry> | undefined;
-  /** Sends key and cookie also to an `http://` address of another machine; whether `OUTCOMES_ALLOW_HTTP` is 1 unless given. */
+  /** Allows sending key and cookie unencrypted to another machine; default `OUTCOMES_ALLOW_HTTP=1`. */
   allowHttp?: boolean | undefined;
-  /** Instead of the platform's own. */
+  /** Replaces the platform's fetch. */
   fetch?: typeof fetch | undefined;
-  /** Hears why a call takes longer, and of what was recorded otherwise than it was meant; console.warn unless given. */
+  /** Called when a call is retried, a field was ignored, or an outcome has no user; default console.warn. */
   warn?: ((notice: string) => void) | undefined;
 }
 
@@ -64,7 +64,7 @@ interface Request {
   headers?: Record<string, string>;
   body?: string;
   by: "session" | "key";
-  /** Whether the path names something by its id, which may not be there. */
+  /** Whether the path contains an id, so that a 404 means that it does not exist. */
   named?: boolean;
 }
 
@@ -80,21 +80,21 @@ type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
 const PATH = "/api/outcomes";
 const KEYS_PATH = "/api/keys";
 const BATCH_ITEMS = 100;
-const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // each item with a comma, one of which is not sent
-const LONGEST_TIMER = 2e9; // milliseconds; one of 2 ** 31 or more would end at once
-const LONGEST_ANSWER = 2 ** 24; // bytes; Lambda's own limit is 6 MB; what is longer is not from this API
-/** Addresses to which nothing goes in the clear over a network. */
+const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // counts a comma for each item; the last one is not sent
+const LONGEST_TIMER = 2e9; // milliseconds; a timer of 2 ** 31 or more fires at once
+const LONGEST_ANSWER = 2 ** 24; // bytes; the API's answers end at Lambda's 6 MB
+/** URLs with TLS, or of this machine. */
 const SAFE = /^https:|^http:\/\/(([a-z\d.-]+\.)?localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?(\/|$)/i;
-const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // nobody can have seen the request
+const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // no server can have received the request
 
 /**
  * Records outcomes and reads them back.
  *
- * Every method sends before it answers and buffers nothing: what it answered for is recorded. All reject with an
- * `OutcomesError`, or with the reason of their `signal`.
+ * Nothing is buffered: when `record` resolves, the outcome is recorded. All methods reject with an `OutcomesError`, or with
+ * the reason of their `signal`.
  */
 export class OutcomesClient {
-  // Private to the language, so that nothing that shows an object shows a key.
+  // Private fields (#), so that no inspection or log shows the key.
   readonly #options: ClientOptions;
   readonly #url: string;
   readonly #key: string | undefined;
@@ -103,15 +103,15 @@ export class OutcomesClient {
   readonly #userId: number | undefined;
   readonly #retry: Retry;
   readonly #secrets: string[];
-  /** Whose outcomes are recorded: the session's user's, the agent key's, or whoever's the body names. */
+  /** What determines the user of recorded outcomes: the session, the agent key, or the body. */
   readonly #owner: "session" | "agent" | "body";
 
   constructor(options: ClientOptions = {}) {
     const env = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
     const setting = (name: keyof ClientOptions, variable: string, form: RegExp, otherwise?: string) => {
-      // As text: a user that is 0 or NaN must not become the environment's.
+      // As text: 0 or NaN must not fall back to the environment.
       const value = options[name] === true || `${options[name] ?? ""}` || env[variable] || otherwise;
-      // A header value that HTTP cannot carry would come back, whole, in the text of an error.
+      // fetch would quote an invalid header value, here the secret, in its error.
       if ((value ?? true) !== true && !form.test(value as string)) {
         throw new ConfigurationError(`${variable} must match ${form}`);
       }
@@ -134,8 +134,8 @@ export class OutcomesClient {
       throw new ConfigurationError("OUTCOMES_URL must be https, or OUTCOMES_ALLOW_HTTP 1");
     }
     this.#secrets = secrets
-      .flatMap((secret) => [secret, ...secret.split(/(?:^|; )[^=]*=/)]) // of a cookie, also its value
-      .filter((secret) => secret.length > 5) // what is shorter stands in any text
+      .flatMap((secret) => [secret, ...secret.split(/(?:^|; )[^=]*=/)]) // the values of a cookie, too
+      .filter((secret) => secret.length > 5) // shorter ones occur in any text
       .map(plain);
     this.#agentId = number("agentId", "OUTCOMES_AGENT_ID");
     this.#userId = number("userId", "OUTCOMES_USER_ID");
@@ -145,7 +145,7 @@ export class OutcomesClient {
     this.#owner = ofAgent ? "agent" : this.#key || !this.#cookie ? "body" : "session";
   }
 
-  /** Records one outcome, once, however often it must be sent. An error's `idempotencyKey` is what to call again with. */
+  /** Records one outcome, once, even if it is sent several times. After an error, call again with its `idempotencyKey`. */
   async record(
     outcomeType: models.OutcomeType,
     title: string,
@@ -158,9 +158,9 @@ export class OutcomesClient {
   }
 
   /**
-   * Records any number, in batches; one result for each, in order. A bad item never sinks the others.
+   * Records any number of outcomes in batches; returns one result per item, in order. Items fail independently.
    *
-   * Rejects only when a whole batch fails (no answer, no access); the error's `results` then tells item by item what is known.
+   * Rejects only if a whole batch fails (no answer, no access); the error's `results` then has what is known of each item.
    */
   async recordMany(
     outcomes: Iterable<models.NewOutcome>,
@@ -203,7 +203,7 @@ export class OutcomesClient {
         const text = () => `{"outcomes":[${batch.map((item) => item.text)}]}`;
         const request: Request = { method: "POST", path: `${PATH}/batch`, body: text(), by: this.#recorder };
         try {
-          // Sends until none is left that could still succeed in time.
+          // Retries until no item is left that can still succeed in time.
           await this.#exchange(request, signal, (reply) => {
             const of = batch.length;
             const keys = batch.map(({ body }) => body.idempotencyKey);
@@ -216,7 +216,7 @@ export class OutcomesClient {
             throw new OutcomesError(why, { retryable: true });
           });
         } catch (failure) {
-          // The results of the try before still stand: not recorded yet, may be sent again.
+          // Keep the results of the previous try: not recorded yet, may be sent again.
           if (!batch[0]?.result || !(failure as OutcomesError).retryable) throw failure;
         }
       }
@@ -235,21 +235,21 @@ export class OutcomesClient {
   /**
    * Lists one page of the session's outcomes, newest first.
    *
-   * A page may hold fewer than `limit` while `nextCursor` says that there are more.
+   * A page may hold fewer than `limit` although `nextCursor` shows that there are more.
    */
   async list(options: models.ListOptions = {}): Promise<models.Page> {
     return this.#read(PATH, options, answers.page);
   }
 
-  /** Yields every outcome of the session, newest first; pages are read as they are needed. */
+  /** Yields every outcome of the session, newest first, reading pages on demand. */
   async *iterate(filters: models.IterateOptions = {}): AsyncGenerator<models.Outcome, void> {
     for await (const { outcomes } of this.#parts(PATH, { ...filters, limit: 50 }, answers.page)) yield* outcomes;
   }
 
   /**
-   * Yields the parts of a file of all outcomes of the session that are not void, newest first, as they are read.
+   * Yields an export of the session's outcomes that are not void, newest first, in parts.
    *
-   * Their texts, one after the other, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON.
+   * The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON.
    */
   export(
     format: "csv" | "ndjson" = "csv",
@@ -275,9 +275,9 @@ export class OutcomesClient {
   }
 
   /**
-   * Sums up the session's outcomes by when they happened, exactly; unless said, the last 30 days in UTC.
+   * Returns exact totals of the session's outcomes by when they happened; default the last 30 days in UTC.
    *
-   * A first look at a long history takes longer; see `Retry`.
+   * The first summary of a long history takes longer; see `Retry`.
    */
   async summary(options: models.SummaryOptions = {}): Promise<models.Summary> {
     return this.#read(`${PATH}/summary`, options, answers.summary);
@@ -289,10 +289,10 @@ export class OutcomesClient {
   }
 
   /**
-   * Puts an outcome right: what was recorded stays in its history, and `changes` count from now on.
+   * Corrects an outcome: `changes` count from now on, and its history keeps what was recorded.
    *
-   * By the platform's key (`userId` says whose outcome it is), by an agent key with the scope `correct`, or by a session what a
-   * session recorded. `reason` is for the owner to read. ConflictError: it is void.
+   * Needs the platform's key (`userId` is the outcome's user), an agent key with the scope `correct`, or a session if a session
+   * recorded it. The owner sees `reason`. Rejects with a ConflictError if the outcome is void.
    */
   async amend(
     outcomeId: string,
@@ -303,22 +303,22 @@ export class OutcomesClient {
     return this.#correct("amend", this.#recorder, outcomeId, reason, options, { ...changes });
   }
 
-  /** Takes an outcome back, for good; who may is as for `amend`. */
+  /** Withdraws an outcome for good. Needs the same credentials as `amend`. */
   async void(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
     return this.#correct("void", this.#recorder, outcomeId, reason, options);
   }
 
-  /** Says as its owner, by the session, that an outcome that a key recorded is right. */
+  /** Confirms an outcome that a key recorded, as its owner. Needs the session. */
   async confirm(outcomeId: string, reason?: string | null, options?: models.CorrectOptions): Promise<models.Corrected> {
     return this.#correct("confirm", "session", outcomeId, reason, options);
   }
 
-  /** Says as its owner, by the session, that an outcome is not right; it then counts no longer. */
+  /** Disputes an outcome as its owner; it no longer counts. Needs the session. */
   async dispute(outcomeId: string, reason: string, options?: models.CorrectOptions): Promise<models.Corrected> {
     return this.#correct("dispute", "session", outcomeId, reason, options);
   }
 
-  /** Dismisses a dispute, by the platform's key; `userId` says whose outcome it is. */
+  /** Dismisses a dispute. Needs the platform's key; `userId` is the outcome's user. */
   async uphold(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
     return this.#correct("uphold", "key", outcomeId, reason, options);
   }
@@ -340,11 +340,11 @@ export class OutcomesClient {
   }
 
   /**
-   * Makes a key for one agent, by a session for its own user, by the platform's key for `userId`. Its text, `key`, is told this
-   * once.
+   * Creates a key for one agent: with a session for its own user, with the platform's key for `userId`. Its secret, `key`, is
+   * returned only here.
    *
-   * A lost answer may have made a key that nobody has, so nothing is sent again where that can be (`retryable` is then false):
-   * look into `listKeys`, and revoke it.
+   * If an answer is lost, a key may exist that nobody has, so the call is not retried (`retryable` is false): check `listKeys`,
+   * and revoke it.
    */
   async createKey(name: string, options: models.CreateKeyOptions = {}): Promise<models.NewAgentKey> {
     const { outcomeTypes } = options;
@@ -352,36 +352,36 @@ export class OutcomesClient {
     return this.#manage(answers.newKey, options, "POST", "", { name, ...options, outcomeTypes: types });
   }
 
-  /** Lists a user's live agent keys, newest first; who may ask, and of whom, is as for `createKey`. */
+  /** Lists a user's active agent keys, newest first. Needs the same credentials as `createKey`. */
   async listKeys(options: models.KeyOptions = {}): Promise<models.AgentKey[]> {
     return this.#manage(answers.keys, options);
   }
 
   /**
-   * Gives a key a new text; the one before works for `overlapHours` more.
+   * Replaces a key's secret; the old one stays valid for `overlapHours`.
    *
-   * A lost answer may have rotated it, and another rotation would end the text that agents have: so nothing is sent again. Make a
-   * new key, or let the overlap run out first.
+   * If an answer is lost, the key may be rotated, and rotating it again would end the secret that agents use, so the call is not
+   * retried. Create a new key, or wait until the overlap is over.
    */
   async rotateKey(keyId: string, options: models.RotateKeyOptions = {}): Promise<models.NewAgentKey> {
     return this.#manage(answers.newKey, options, "POST", `/${encodeURIComponent(keyId)}/rotate`, options);
   }
 
-  /** Ends a key with all its texts, from the next call on; one that is gone already is well as it is. */
+  /** Revokes a key with all its secrets, from the next call on. Revoking it twice is no error. */
   async revokeKey(keyId: string, options: models.KeyOptions = {}): Promise<void> {
     return this.#manage(answers.revoked, options, "DELETE", `/${encodeURIComponent(keyId)}`);
   }
 
-  /** Asks what the agent key, with which this client records, may do. */
+  /** Describes the agent key of this client: its user, limits and scopes. */
   async ownKey(options: models.CallOptions = {}): Promise<models.AgentKey> {
     if (this.#owner !== "agent") throw new ConfigurationError("It needs an agent key");
     return this.#read(`${KEYS_PATH}/self`, options, answers.key, { by: "key" });
   }
 
   /**
-   * Manages keys: by the platform's key for the user that is named, else by the session for its own. An agent key manages none.
+   * Manages keys: with the platform's key if a user is named, else with the session. An agent key manages no keys.
    *
-   * A new key whose answer was lost may be there, and is not asked for again.
+   * A request for a new key is not retried: after a lost answer, the key may exist.
    */
   #manage<T>(
     read: Read<T>,
@@ -403,7 +403,7 @@ export class OutcomesClient {
     return this.#exchange({ path, query: queryOf(options), by: "session", ...how }, options.signal, read);
   }
 
-  /** Posts a body under an idempotency key, which an error then carries. */
+  /** Posts a body with an idempotency key, which an error then has, too. */
   async #keyed<T>(
     body: Body,
     read: (reply: answers.Reply, key: string) => T,
@@ -430,28 +430,28 @@ export class OutcomesClient {
     }
   }
 
-  /** Leaves nothing of a text of a server that echoes the key or a cookie, as it is or as JSON or a URL writes it. */
+  /** Replaces a server's text by *** if it echoes the key or a cookie, plain or escaped as in JSON or a URL. */
   #hide = <T>(said: T): T | string =>
     typeof said === "string" && this.#secrets.some((secret) => plain(said).includes(secret)) ? "***" : said;
 
-  /** What records and corrects. */
+  /** The credential for recording and correcting. */
   get #recorder(): "session" | "key" {
     return this.#key || !this.#cookie ? "key" : "session";
   }
 
-  /** Adds to a body what it does not say. */
+  /** Fills in the defaults for fields that a body lacks. */
   #completed(body: Body): Body {
     if (body.agentId === undefined) body.agentId = this.#agentId;
     if (body.userId === undefined && this.#owner !== "session") body.userId = this.#userId;
     return body;
   }
 
-  /** Whose keys or outcome the platform means. A session's are its user's: another would change nothing. */
+  /** Returns whose keys or outcome a call with the platform's key means; a session is always its own user's. */
   #whose({ userId }: models.KeyOptions): number | undefined {
     return userId ?? (this.#owner === "body" ? this.#userId : undefined);
   }
 
-  /** Warns of outcomes that are of no user, and of fields that were not read. */
+  /** Warns of outcomes without a user, and of ignored fields. */
   #tell(done: { unassigned?: boolean; ignoredFields: string[] }[], what = "Recorded"): void {
     const unread = [...new Set(done.flatMap(({ ignoredFields }) => ignoredFields))].join(", ");
     if (done.some(({ unassigned }) => unassigned)) this.#warn(`${what} for no user, which is in nobody's feed`);
@@ -463,9 +463,9 @@ export class OutcomesClient {
   }
 
   /**
-   * Sends until the answer can be read, cannot get better, or the deadline is near.
+   * Sends until an answer can be read, a retry cannot help, or the deadline is near.
    *
-   * `repeatable`: to send it twice is as good as once. Else it is sent again only where it is known that nothing was done.
+   * `repeatable`: sending twice has the same effect as once. If false, retries only if certainly nothing was done.
    */
   async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
     const { deadline, timeout, first, longest, addingUp } = this.#retry;
@@ -485,12 +485,12 @@ export class OutcomesClient {
           const response = await (this.#options.fetch ?? fetch)(this.#url + path + query, {
             headers: {
               Accept: "application/json",
-              // One at a time: were both sent, a mistyped key would silently record for the session's user.
+              // Never both: with a mistyped key, the API would silently record for the session's user.
               ...(byKey ? { Authorization: `Bearer ${secret}` } : secret !== true && { Cookie: secret }),
               ...(rest.body && { "Content-Type": "application/json" }),
               ...headers,
             },
-            // Not everywhere, as some platforms refuse what only browsers do.
+            // Only in browsers: some platforms reject this option.
             ...(this.#cookie === true && { credentials: byKey ? "omit" : "include" }),
             signal,
             redirect: "manual",
@@ -517,14 +517,14 @@ export class OutcomesClient {
       const at = now();
       let last = ends;
       if (failure instanceof StillAddingUpError) {
-        // The try came farther than the one before.
+        // This try made progress.
         last = began + Math.max(deadline, addingUp);
         ends = Math.min(last, Math.max(ends, at + deadline));
         ceiling = first;
       }
       const seconds = (failure.retryAfter ?? 0) + Math.random() * ceiling;
       ceiling = Math.min(longest, ceiling * 2);
-      // A try in the last moments could only time out, and hide the reason of the one before.
+      // A try in the last moments would time out and hide the error of the previous one.
       if (!failure.retryable || ends - at - seconds < timeout / 10) throw failure;
       if (failure.message !== said)
         this.#warn(`${failure.message}. Trying again, for at most ${Math.ceil(last - at)} s`);
@@ -534,7 +534,7 @@ export class OutcomesClient {
   }
 }
 
-/** Reads a body up to its end or to what none of this API has. */
+/** Reads a body to its end. Throws an Error if it is longer than any answer of the API. */
 async function textOf(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   if (!reader) return response.text();
@@ -549,16 +549,16 @@ async function textOf(response: Response): Promise<string> {
   }
 }
 
-/** Undoes what JSON and URLs make of a text. */
+/** Undoes the escapes of JSON and URLs. */
 const plain = (text: string): string =>
   text
     .toLowerCase()
     .replace(/(?:%(?:25)*|\\+u00)([\da-f]{2})|\\+/g, (_, code) => (code ? String.fromCharCode(+`0x${code}`) : ""));
 
-/** Seconds of a clock that nobody sets. */
+/** Seconds of a monotonic clock. */
 const now = (): number => performance.now() / 1000;
 
-/** Does `work` until it is done or `seconds` are over, which is undefined; rejects with the signal's reason once that ends it. */
+/** Does `work`. Resolves to undefined after `seconds`; rejects with the signal's reason if it aborts. */
 async function within<T>(
   seconds: number,
   signal: AbortSignal | undefined,
@@ -581,16 +581,16 @@ async function within<T>(
   }
 }
 
-/** Says which field cannot be sent. */
+/** Returns the error for a field that cannot be sent. */
 function invalid(field: string): InvalidOutcomeError {
   const error = `Invalid ${field}`;
   return new InvalidOutcomeError(error, { error, details: [{ field, message: "must be JSON" }] });
 }
 
 /**
- * Writes a body as JSON, amounts that are text as the numbers that they are; other text is left for the API to refuse.
+ * Writes a body as JSON. Amounts given as numeric text become numbers; the API refuses other text.
  *
- * Throws an InvalidOutcomeError that names the field that has no JSON form.
+ * Throws an InvalidOutcomeError with the name of a field that JSON cannot represent.
  */
 const encode = (body: Body): string =>
   `{${Object.entries(body).flatMap(([name, value]) => {
@@ -603,7 +603,7 @@ const encode = (body: Body): string =>
     }
   })}}`;
 
-/** Writes the parameters that are given, a list as many, by the API's names. */
+/** Writes the query parameters by the API's names, a list as a repeated parameter. */
 function queryOf({ signal, start, end, ledger, ...rest }: Asked): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries({

@@ -1,42 +1,42 @@
-// Names what can go wrong, once.
+// The errors of this package.
 //
 // OutcomesError
 // ├── ConfigurationError           no usable URL, key or cookie; nothing was sent
-// ├── NoAnswerError                no whole answer came in time; it may have been recorded
-// ├── UnexpectedAnswerError        something answered, but not this API
+// ├── NoAnswerError                no complete answer came in time; it may have been recorded
+// ├── UnexpectedAnswerError        the answer is not from this API
 // │   └── BrokenAnswerError        a success that cannot be read; it may have been recorded
-// └── ApiError                     the API answered no
+// └── ApiError                     the API refused the call or failed
 //     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
 //     ├── UnauthorizedError        401: the key or the session is not valid
-//     ├── ForbiddenError           403: the key or the session may not do this; `details` say which bound it is
+//     ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
 //     ├── NotFoundError            404: no such key or outcome
-//     ├── ConflictError            409: not possible as things stand
+//     ├── ConflictError            409: not possible in the present state
 //     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
 //     ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
-//     ├── StillAddingUpError       503 Still adding up: a first look at a long history; the next goes on from there
-//     └── ServerError              5xx: nothing was stored, or it cannot be known
+//     ├── StillAddingUpError       503 Still adding up: first summary of a long history; the next call continues
+//     └── ServerError              5xx: it may have been recorded
 
 import type { Fault, Result } from "./models.js";
 
 const LONGEST_MESSAGE = 4000; // characters; `details` of a page of outcomes can be more than a log should hold
-const UNSEEN = /[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/gu; // what commands a terminal, ends a line or changes the reading order
+const UNSEEN = /[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/gu; // control characters, line ends, changes of text direction
 
-/** Stands for all errors of this package; neither its text nor its properties ever hold a key or a cookie. */
+/** The base of all errors of this package. Its text and properties never contain a key or a cookie. */
 export class OutcomesError extends Error {
-  /** Whether the same call, with the same idempotency key where it takes one, may succeed later, and does nothing twice. */
+  /** Whether the same call may succeed later, and does nothing twice if it repeats the idempotency key. */
   declare retryable: boolean;
   declare name: string;
   declare status?: number | undefined;
-  /** The API's own word for what is wrong, `details` its faults. */
+  /** The API's `error` text; `details` are the faulty fields. */
   declare error?: string | undefined;
   details: Fault[] = [];
   /** Seconds that the server asked to wait. */
   declare retryAfter?: number | undefined;
-  /** The fields of the body that the API did not read, misspelt perhaps. */
+  /** Fields of the body that the API ignored, perhaps misspelt. */
   ignoredFields: string[] = [];
-  /** What to call again with, where the call had one. */
+  /** The key of the failed call, if it takes one: call again with it. */
   declare idempotencyKey?: string | undefined;
-  /** What is known of each item, after a failed `recordMany`. */
+  /** After a failed `recordMany`, what is known of each item. */
   results: Result[] = [];
 
   constructor(message: string, known: Partial<OutcomesError> = {}) {
@@ -48,9 +48,9 @@ Object.assign(OutcomesError.prototype, { name: "OutcomesError", retryable: false
 
 type Kind<N extends string> = new (...of: ConstructorParameters<typeof OutcomesError>) => OutcomesError & { name: N };
 
-/** Makes a kind of error, named by text, as a bundler may shorten the names of classes. */
+/** Returns an error class. Its name is a text, because bundlers may shorten the names of classes. */
 function kind<N extends string>(name: N, of: typeof OutcomesError | Kind<string>, retryable = false): Kind<N> {
-  const made = { [name]: class extends of {} }[name] as Kind<N>; // so the class has the name, which logs show
+  const made = { [name]: class extends of {} }[name] as Kind<N>; // gives the class its name, which logs show
   Object.assign(made.prototype, { name, retryable });
   return made;
 }
@@ -59,11 +59,11 @@ function kind<N extends string>(name: N, of: typeof OutcomesError | Kind<string>
 export const ConfigurationError = kind("ConfigurationError", OutcomesError);
 export type ConfigurationError = InstanceType<typeof ConfigurationError>;
 
-/** No whole answer came before the deadline. It may have been recorded: call again with the same key. */
+/** No complete answer came before the deadline. It may have been recorded: call again with the same key. */
 export const NoAnswerError = kind("NoAnswerError", OutcomesError, true);
 export type NoAnswerError = InstanceType<typeof NoAnswerError>;
 
-/** An answer that this API does not give: most often the URL is wrong or a proxy answered. */
+/** An answer that is not from this API: usually the URL is wrong or a proxy answered. */
 export const UnexpectedAnswerError = kind<"UnexpectedAnswerError" | "BrokenAnswerError">(
   "UnexpectedAnswerError",
   OutcomesError,
@@ -74,11 +74,11 @@ export type UnexpectedAnswerError = InstanceType<typeof UnexpectedAnswerError>;
 export const BrokenAnswerError = kind("BrokenAnswerError", UnexpectedAnswerError, true);
 export type BrokenAnswerError = InstanceType<typeof BrokenAnswerError>;
 
-/** The API answered no: `status`, `error` and `details` are its own. */
+/** The API refused the call or failed; `status`, `error` and `details` are from its answer. */
 export const ApiError = kind<string>("ApiError", OutcomesError);
 export type ApiError = InstanceType<typeof ApiError>;
 
-/** 400 or 413, or refused here because it cannot be written as JSON: change what `details` names. */
+/** 400 or 413, or not representable as JSON: change what `details` names. */
 export const InvalidOutcomeError = kind("InvalidOutcomeError", ApiError);
 export type InvalidOutcomeError = InstanceType<typeof InvalidOutcomeError>;
 
@@ -86,15 +86,15 @@ export type InvalidOutcomeError = InstanceType<typeof InvalidOutcomeError>;
 export const UnauthorizedError = kind("UnauthorizedError", ApiError);
 export type UnauthorizedError = InstanceType<typeof UnauthorizedError>;
 
-/** 403: the agent key may not record or change this, as `details` say, or may not do this at all. */
+/** 403: the key or the session may not do this; `details` name the limits of an agent key, if they are why. */
 export const ForbiddenError = kind("ForbiddenError", ApiError);
 export type ForbiddenError = InstanceType<typeof ForbiddenError>;
 
-/** 404: this user has no such key, or no such outcome. */
+/** 404: this user has no such key or outcome. */
 export const NotFoundError = kind("NotFoundError", ApiError);
 export type NotFoundError = InstanceType<typeof NotFoundError>;
 
-/** 409 that no waiting mends: too many keys, or an outcome that cannot be corrected so from where it stands. */
+/** 409 that retrying does not help: the user has the most keys allowed, or the outcome's status excludes this. */
 export const ConflictError = kind("ConflictError", ApiError);
 export type ConflictError = InstanceType<typeof ConflictError>;
 
@@ -106,10 +106,10 @@ export type KeyReusedError = InstanceType<typeof KeyReusedError>;
 export const BusyError = kind("BusyError", ApiError, true);
 export type BusyError = InstanceType<typeof BusyError>;
 
-/** 503 `Still adding up`: more is to be added up than a look has time for. Call again: it goes on from there. */
+/** 503 `Still adding up`: the totals take longer than one call. Call again: the API continues where it stopped. */
 export const StillAddingUpError = kind("StillAddingUpError", ApiError, true);
 export type StillAddingUpError = InstanceType<typeof StillAddingUpError>;
 
-/** 5xx, and still so at the deadline. It may have been recorded: call again with the same key. */
+/** 5xx until the deadline. It may have been recorded: call again with the same key. */
 export const ServerError = kind("ServerError", ApiError, true);
 export type ServerError = InstanceType<typeof ServerError>;

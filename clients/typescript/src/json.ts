@@ -1,17 +1,16 @@
-// Reads and writes JSON in which every number is exactly what was written: none passes through a double that would round it.
+// Reads and writes JSON with exact numbers: none is rounded to a double.
 //
-// The platform's own JSON does the work. Between it and the text, each string and each number is a string with a letter before it
-// that says which of the two it is.
+// Uses the platform's JSON. In between, strings and numbers are both JSON strings, with the prefix "s" or "n".
 
 const A_NUMBER = String.raw`-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?`;
 const A_STRING = String.raw`"[^"\\]*(?:\\.[^"\\]*)*"`;
 const NUMBER = RegExp(`^${A_NUMBER}$`);
-const READ = RegExp(`${A_STRING}|${A_NUMBER}(?!\\s*:)`, "g"); // a number is no name
+const READ = RegExp(`${A_STRING}|${A_NUMBER}(?!\\s*:)`, "g"); // numbers only as values, not as names
 const WRITTEN = RegExp(`${A_STRING}:?`, "g");
 
-/** A number written out, for which there is no JavaScript number of the same value. */
+/** A number as decimal text, for values that no JavaScript number has exactly. */
 export class Decimal {
-  /** Throws a RangeError where `text` is no number as JSON writes it. */
+  /** Throws a RangeError if `text` is not a JSON number. */
   constructor(readonly text: string) {
     if (!isNumber(text)) throw new RangeError(text);
   }
@@ -25,10 +24,10 @@ export class Decimal {
   }
 }
 
-/** Tells whether a text is a number as JSON writes it. */
+/** Returns whether a text is a JSON number. */
 export const isNumber = (text: string): boolean => NUMBER.test(text);
 
-/** Reads JSON text, every number as a Decimal. Throws an Error for anything else, and for what is nested past reason. */
+/** Parses JSON, every number as a Decimal. Throws an Error if it is invalid or nested too deeply. */
 export const parse = (text: string): unknown =>
   mapped(
     JSON.parse(text.replace(READ, (token) => (token[0] === '"' ? `"s${token.slice(1)}` : `"n${token}"`))),
@@ -36,34 +35,34 @@ export const parse = (text: string): unknown =>
     (name) => name.slice(1),
   );
 
-/** Makes what was parsed what JavaScript expects: numbers, but a bigint or a Decimal where a number would change it. */
+/** Converts Decimals to numbers, or to a bigint or leaves them if a number would change the value. */
 export const plain = (value: unknown): unknown =>
   mapped(value, (item) => {
     if (!(item instanceof Decimal)) return item;
     const number = +item.text;
     if (/^-?\d+$/.test(item.text)) return Number.isSafeInteger(number) ? number : BigInt(item.text);
-    // The same digits are the same number: what is nearest to one is not ten times as much.
+    // Comparing significant digits is enough: the nearest number is not off by a power of ten.
     return significant(item.text) === significant(`${number}`) ? number : item;
   });
 
 const significant = (text: string): string => text.replace(/e.*|\D/gi, "").replace(/^0+|0+$/g, "");
 
-/** Tells whether what was parsed is an object or a list. */
+/** Returns whether a parsed value is an object or a list. */
 export const isStructure = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && !!value && !(value instanceof Decimal);
 
-/** Makes each part of a value another one, and each name of its objects. */
+/** Maps each primitive part of a value, and each name in its objects. */
 export function mapped(value: unknown, part: (item: unknown) => unknown, named = (name: string) => name): unknown {
   if (Array.isArray(value)) return value.map((item) => mapped(item, part, named));
   if (!isStructure(value)) return part(value);
-  // Object.fromEntries, as an assignment to `__proto__` would be lost.
+  // Object.fromEntries, because an assignment to `__proto__` adds no property.
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [named(name), mapped(item, part, named)]));
 }
 
 /**
- * Writes compact JSON text, numbers by their shortest text, a bigint and a Decimal digit for digit.
+ * Writes compact JSON: a number by its shortest text, a bigint and a Decimal digit for digit.
  *
- * Throws an Error for NaN, infinity, an invalid Date and a circle; functions are left out as JSON.stringify does.
+ * Throws an Error for NaN, infinity, an invalid Date and a circular reference; omits functions, as JSON.stringify does.
  */
 export const stringify = (value: unknown): string =>
   JSON.stringify(value, function (this: Record<string, unknown>, name, given: unknown) {

@@ -1,4 +1,4 @@
-// What goes in and what comes out. Results are plain JSON: amounts are decimal texts, instants ISO 8601 in UTC.
+// The models of requests and answers. Answers are plain JSON: amounts are decimal text, instants ISO 8601 in UTC.
 
 import type { Decimal } from "./json.js";
 
@@ -10,45 +10,44 @@ export type OutcomeType =
   | "task_complete"
   | "content_published";
 
-/** Where an outcome may stand. */
 export type OutcomeStatus = "recorded" | "confirmed" | "disputed" | "void";
 
 export type Scope = "record" | "read" | "correct" | "backfill";
 
-/** US dollars to send, digit for digit: a text such as "12500.50", or a number by its shortest text. */
+/** US dollars to send: a text such as "12500.50" digit for digit, or a number by its shortest text. */
 export type Amount = string | number | bigint | Decimal;
 
-/** A Date, or ISO 8601 text, which is sent as it is. */
+/** A Date, or ISO 8601 text, which is sent unchanged. */
 export type Moment = Date | string;
 
 export type Metadata = Record<string, unknown>;
 
-/** An outcome to record. The API judges the fields; what is left out or undefined is not sent. */
+/** An outcome to record. The API validates the fields; undefined ones are not sent. */
 export interface NewOutcome {
   outcomeType: OutcomeType;
   title: string;
   description?: string | null;
   valueUsd?: Amount | null;
   agentId?: number | null;
-  /** Whose it is; counts only with a key, as a session records for its own user. */
+  /** The outcome's user. Needs a key: a session records for its own user. */
   userId?: number | null;
-  /** Anything that JSON can say; numbers that no double holds as bigint or Decimal. */
+  /** Any JSON object; use bigint or Decimal for numbers that no double has exactly. */
   metadata?: Metadata | null;
-  /** When it happened; the moment of recording unless given. */
+  /** When it happened; default now. */
   occurredAt?: Moment | null;
-  /** 1 to 255 visible ASCII characters, where the work has a name that outlives this process; else one is made. */
+  /** 1 to 255 visible ASCII characters. Give one if the work has a lasting name; default a random one. */
   idempotencyKey?: string | null;
 }
 
-/** What an amend may change; null clears an optional field. */
+/** Changes of `amend`; null clears an optional field. */
 export type Changes = Partial<Omit<NewOutcome, "userId" | "idempotencyKey">>;
 
-/** What every call takes: `signal` ends it, and it then rejects with the signal's reason. */
+/** Options of every call. If `signal` aborts, the call rejects with its reason. */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Which outcomes; `start` is inclusive, `end` exclusive. */
+/** Filters of outcomes; `start` is inclusive, `end` exclusive. */
 export interface Filters extends CallOptions {
   outcomeType?: OutcomeType | readonly OutcomeType[] | undefined;
   agentId?: number | undefined;
@@ -57,20 +56,20 @@ export interface Filters extends CallOptions {
 }
 
 export interface IterateOptions extends Filters {
-  /** Only outcomes that stand so. */
+  /** Only outcomes with this status. */
   status?: OutcomeStatus | readonly OutcomeStatus[] | undefined;
-  /** Adds `status`, `occurredAt`, `recordedBy` and `version` to each, and the void ones, which are left out else. */
+  /** Adds `status`, `occurredAt`, `recordedBy` and `version` to each outcome, and includes void outcomes. */
   ledger?: boolean | undefined;
 }
 
 export interface ListOptions extends IterateOptions {
-  /** 20 unless given, at most 50. */
+  /** At most 50; default 20. */
   limit?: number | undefined;
   cursor?: string | undefined;
 }
 
 export interface ExportOptions extends Filters {
-  /** To go on where an export ended: the `nextCursor` of the last part that there is. */
+  /** Resumes an export: the `nextCursor` of its last part. */
   cursor?: string | undefined;
 }
 
@@ -78,9 +77,9 @@ export type Division = "day" | "week" | "month";
 
 export interface SummaryOptions extends Filters {
   timezone?: string | undefined;
-  /** Divides up to 366 of them, and ten years. */
+  /** The groups: up to 366 of them, and ten years. */
   by?: Division | undefined;
-  /** Adds what the same length of time before came to, with the same filters. */
+  /** Adds the totals of the same length of time before. */
   compare?: "previous" | undefined;
 }
 
@@ -89,32 +88,32 @@ export interface CorrectOptions extends CallOptions {
 }
 
 export interface CorrectOfUserOptions extends CorrectOptions {
-  /** Whose outcome it is; for the platform's key. */
+  /** The outcome's user, for the platform's key. */
   userId?: number | undefined;
 }
 
 export interface KeyOptions extends CallOptions {
-  /** Whose key it is; for the platform's key. */
+  /** The key's user, for the platform's key. */
   userId?: number | undefined;
 }
 
-/** What bounds a new key; what is left out is no bound. */
+/** Limits of a new key; those left out do not apply. */
 export interface CreateKeyOptions extends KeyOptions {
   agentId?: number | undefined;
   outcomeTypes?: OutcomeType | readonly OutcomeType[] | undefined;
-  /** The greatest magnitude of one outcome's value. */
+  /** The greatest magnitude of an outcome's value. */
   maxValueUsd?: Amount | undefined;
-  /** `record` unless given. */
+  /** Default `record`. */
   scopes?: readonly Scope[] | undefined;
   expiresAt?: Moment | undefined;
 }
 
 export interface RotateKeyOptions extends KeyOptions {
-  /** How long the text before works on: 0 to 168, 24 unless given. */
+  /** How long the old secret stays valid: 0 to 168, default 24. */
   overlapHours?: number | undefined;
 }
 
-/** A field that is not as it should be, and what is asked of it. */
+/** A faulty field and its rule. */
 export interface Fault {
   field: string;
   message: string;
@@ -122,24 +121,24 @@ export interface Fault {
 
 export interface Recorded {
   id: string;
-  /** Whether it is of no user, so in nobody's feed. */
+  /** Whether it has no user, so that it is in nobody's feed. */
   unassigned: boolean;
-  /** Whether it had been recorded before under the same key. */
+  /** Whether it was already recorded under the same key. */
   replayed: boolean;
   idempotencyKey: string;
-  /** What the API did not read, because it is misspelt or the API is older. */
+  /** Fields that the API ignored, because they are misspelt or the API is older. */
   ignoredFields: string[];
 }
 
 /**
- * How one item of `recordMany` ended.
+ * The result of one item of `recordMany`.
  *
- * `invalid` and `conflict` (the key belongs to another outcome) want a change; `forbidden` is beyond what the agent key may
- * record; `failed` may be sent again with the same `idempotencyKey` if `retryable`.
+ * `invalid`: change it. `conflict`: its key belongs to another outcome. `forbidden`: it exceeds the limits of the agent key.
+ * `failed`: send it again with the same `idempotencyKey` if it is `retryable`.
  */
 export interface Result {
   status: "created" | "replayed" | "invalid" | "forbidden" | "conflict" | "failed";
-  /** Whether the outcome is recorded, now or before. */
+  /** Whether the outcome is recorded, by this call or before. */
   ok: boolean;
   idempotencyKey: string;
   id: string | null;
@@ -147,11 +146,11 @@ export interface Result {
   details: Fault[];
   retryable: boolean;
   ignoredFields: string[];
-  /** Whether it is of no user, so in nobody's feed. */
+  /** Whether it has no user, so that it is in nobody's feed. */
   unassigned: boolean;
 }
 
-/** A recorded outcome; the last four are there where the ledger was asked for. */
+/** A recorded outcome; the last four fields are only there if the ledger is asked for. */
 export interface Outcome {
   id: string;
   userId: number | null;
@@ -159,27 +158,27 @@ export interface Outcome {
   outcomeType: OutcomeType;
   title: string;
   description: string | null;
-  /** The number that was recorded, to the digit; one close to zero with an exponent, as `1E-7`. */
+  /** Exact; close to zero with an exponent, as `1E-7`. */
   valueUsd: string | null;
-  /** Its numbers are numbers, but a bigint or a Decimal where a number would change them. */
+  /** Numbers are a bigint or a Decimal if a JavaScript number would change them. */
   metadata: Metadata | null;
   createdAt: string;
   status?: OutcomeStatus;
   occurredAt?: string;
-  /** `key`, `key:<id>` of an agent's key, `session`, or null where that was not kept. */
+  /** `key`, `key:<id>` for an agent key, `session`, or null if unknown. */
   recordedBy?: string | null;
-  /** How often it was corrected. */
+  /** The number of corrections. */
   version?: number;
 }
 
 export interface Page {
   /** Newest first. */
   outcomes: Outcome[];
-  /** Where the next page starts; null where there is no more. */
+  /** Null on the last page. */
   nextCursor: string | null;
 }
 
-/** Whole lines, which follow those of the part before. */
+/** A part of an export: complete lines. */
 export interface ExportPart {
   text: string;
   nextCursor: string | null;
@@ -191,10 +190,10 @@ export interface Correction {
   id: string;
   type: CorrectionType;
   reason: string | null;
-  /** As `recordedBy` of an outcome. */
+  /** As `Outcome.recordedBy`. */
   by: string | null;
   createdAt: string;
-  /** Of an amend: to each field that was to change, `before` and `after`; amounts are decimal texts. */
+  /** Of an amendment: `before` and `after` for each changed field; amounts are decimal text. */
   changes: Record<string, Record<string, unknown>> | null;
 }
 
@@ -205,10 +204,10 @@ export interface History {
 }
 
 export interface Corrected extends Omit<Recorded, "unassigned"> {
-  /** How the outcome stands now, and how often it was corrected. */
+  /** The outcome's status and number of corrections now. */
   status: OutcomeStatus;
   version: number;
-  /** What it says; null where the API shows that to the owner alone, or to keys that may read. */
+  /** The corrected outcome; null if the caller may not read it. */
   outcome: Outcome | null;
 }
 
@@ -226,12 +225,12 @@ export interface AgentTotal extends Total {
   agentId: number | null;
 }
 
-/** Of all agents together that `byAgent` leaves out. */
+/** Total of the agents that `byAgent` leaves out; `agents` is their number. */
 export interface OtherAgents extends Total {
   agents: number;
 }
 
-/** Of a day, or of a week or month, of which `date` is the first day that was asked for. */
+/** Total of a day, week or month; `date` is its first day within the period. */
 export interface DayTotal extends Total {
   date: string;
 }
@@ -242,10 +241,10 @@ export interface PeriodTotal extends Total {
 }
 
 /**
- * What happened from `start` (inclusive) to `end` (exclusive), days by the clock of `timezone`.
+ * Totals by when outcomes happened, from `start` (inclusive) to `end` (exclusive); days are those of `timezone`.
  *
- * All sums are of what stands; of it, `confirmed` is what its owner has confirmed. What is `disputed` or `voided` is in no other
- * sum. One of `byDay`, `byWeek` and `byMonth` is filled, as it was asked for; `previous` is there if it was.
+ * `confirmed` is part of the totals; `disputed` and `voided` are not. Only one of `byDay`, `byWeek` and `byMonth` is filled, as
+ * requested; `previous` is null unless requested.
  */
 export interface Summary extends PeriodTotal {
   timezone: string;
@@ -253,9 +252,9 @@ export interface Summary extends PeriodTotal {
   disputed: Total;
   voided: Total;
   byType: TypeTotal[];
-  /** Tells 100 apart, no agent (null) among them. */
+  /** Up to 100 agents, among them no agent (null). */
   byAgent: AgentTotal[];
-  /** Null where `byAgent` leaves out none. */
+  /** The total of all other agents, if there are any. */
   otherAgents: OtherAgents | null;
   byDay: DayTotal[];
   byWeek: DayTotal[];
@@ -263,7 +262,7 @@ export interface Summary extends PeriodTotal {
   previous: PeriodTotal | null;
 }
 
-/** A key that a user made for an agent; what is null is no bound. */
+/** The description of an agent key. A limit that is null does not apply. */
 export interface AgentKey {
   id: string;
   userId: number;
@@ -274,16 +273,15 @@ export interface AgentKey {
   scopes: Scope[];
   createdAt: string;
   expiresAt: string | null;
-  /** The hour in which it was last used. */
+  /** The hour of the last use. */
   lastUsedAt: string | null;
-  /** By whose call; null where it never was, or is not known. */
+  /** Null if it never happened or is unknown, as for `rotatedBy`. */
   madeBy: "session" | "platform" | null;
   rotatedBy: "session" | "platform" | null;
-  /** When it was last rotated. */
   rotatedAt: string | null;
 }
 
-/** A key that was just made or rotated: its text, `key`, is told this once. */
+/** A new or rotated key. Its secret, `key`, is returned only here. */
 export interface NewAgentKey extends AgentKey {
   key: string;
 }

@@ -1,4 +1,4 @@
-// Holds this client to the table of cases that it shares with the Python client.
+// Runs the cases shared with the Python client.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -50,7 +50,7 @@ const KINDS: Record<string, [says: string[], holds: (one: Case) => Promise<void>
   number: [["text", "value", "written"], number],
 };
 
-test("every case is of a kind that is tried and says nothing that is not looked at", () => {
+test("every case has a known kind and only fields that are checked", () => {
   for (const { name, kind, ...said } of cases) {
     assert.ok(KINDS[kind], `${name}: ${kind}`);
     for (const word of Object.keys(said)) assert.ok(KINDS[kind][0].includes(word), `${name}: ${word}`);
@@ -113,7 +113,7 @@ async function settings({ client, env = {}, error }: Case): Promise<void> {
   await new World([]).live(env, async () => {
     try {
       new OutcomesClient(client as { url: string });
-      assert.fail("it was made");
+      assert.fail("the settings were accepted");
     } catch (failure) {
       assert.doesNotMatch(`${failure}`, /s3cret/);
       like(tellError(failure), error);
@@ -144,7 +144,7 @@ function answersOf(said: string | (Answer & { times?: number })): Answer[] {
   return Array.from({ length: answer.times ?? 1 }, () => ({ ...known, ...answer }));
 }
 
-/** Spells out a request of the table as it is seen. */
+/** Expands a request of the table to what the client sends. */
 function requested(
   { method, path, by, query = [], headers, body = "" }: Asked,
   { client = A_CLIENT as Record<string, unknown>, env = {} }: Case,
@@ -155,7 +155,7 @@ function requested(
   return { method, path, query, headers: { Accept: "application/json", ...type, ...credential, ...headers }, body };
 }
 
-/** Makes what the table gives to a call what JavaScript gives. */
+/** Converts arguments of the table to JavaScript values. */
 function given(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(given);
   if (typeof value !== "object" || !value) return value;
@@ -169,7 +169,7 @@ function given(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, given(item)]));
 }
 
-/** Writes a result as the table does. */
+/** Converts a result to the table's notation. */
 function tell(value: unknown): unknown {
   if (value instanceof Decimal) return { $decimal: value.text };
   if (typeof value === "bigint") return { $integer: `${value}` };
@@ -193,7 +193,7 @@ async function listed(many: AsyncIterable<unknown>): Promise<unknown[]> {
   return all;
 }
 
-/** Names random keys by the order of their appearance. */
+/** Replaces random keys by numbered names, in order of appearance. */
 function named(value: unknown): unknown {
   const names: string[] = [];
   const text = JSON.stringify(value).replace(RANDOM_KEY, (key) => {
@@ -208,7 +208,7 @@ function near(seen: number[], expected: number[]): void {
   assert.deepEqual(rounded(seen), rounded(expected));
 }
 
-/** Compares what was seen with what the table says; "any" is like anything. */
+/** Asserts that a value matches the table; "any" matches anything. */
 function like(seen: unknown, expected: unknown): void {
   assert.deepEqual(seen, filled(seen, expected));
 }
@@ -221,6 +221,6 @@ function filled(seen: unknown, expected: unknown): unknown {
   if ("$length" in expected) return of.length === expected.$length ? seen : expected;
   const all: Record<string, unknown> = "kind" in expected ? { ...NO_ERROR, ...expected } : { ...expected };
   if ("kind" in all && `${of.says}`.includes(`${all.says}`)) all.says = of.says;
-  // As own properties, for one of them is called __proto__.
+  // fromEntries, because one property is called __proto__.
   return Object.fromEntries(Object.entries(all).map(([name, one]) => [name, filled(of[name], one)]));
 }

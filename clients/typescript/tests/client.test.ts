@@ -1,4 +1,4 @@
-// Tests what only this client has: the platform it runs on.
+// Tests what only this client has: browsers and other platforms, signals, JavaScript values.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -36,20 +36,20 @@ test("in a page the browser sends its own cookie, to the page's own host, and no
   assert.deepEqual([first?.init.credentials, second?.init.credentials], ["include", "omit"]);
 });
 
-test("elsewhere the platform is asked for nothing that only browsers do", async () => {
+test("outside of a page, fetch gets no option that only browsers support", async () => {
   const world = new World([NOTHING]);
   await world.live({}, () => world.client({ url, cookie: "a=b" }).list());
   assert.equal("credentials" in (world.requests[0]?.init ?? {}), false);
 });
 
-test("nothing is kept in between, and no redirect is followed", async () => {
+test("nothing is cached, and no redirect is followed", async () => {
   const world = new World([NOTHING]);
   await world.live({}, () => world.client({ url, cookie: "a=b" }).list());
   const { cache, redirect } = world.requests[0]?.init ?? {};
   assert.deepEqual([cache, redirect], ["no-store", "manual"]);
 });
 
-test("how long a wait is, chance says", async () => {
+test("a wait has full jitter", async () => {
   const world = new World([{ name: "lost" }, { name: "lost" }, NOTHING]);
   await world.live({}, () => {
     Math.random = () => 0.25;
@@ -58,7 +58,7 @@ test("how long a wait is, chance says", async () => {
   assert.deepEqual(world.waits, [1, 2]);
 });
 
-test("a wait is ended by its signal", async () => {
+test("a signal ends a wait", async () => {
   const stop = new AbortController();
   const world = new World([{ name: "lost" }]);
   await world.live({}, async () => {
@@ -68,7 +68,7 @@ test("a wait is ended by its signal", async () => {
   });
 });
 
-test("a request is ended by its signal, also where there is no time for another", async () => {
+test("a signal ends a request, even if there is no time for another", async () => {
   const stop = new AbortController();
   const world = new World([{ name: "endless" }]);
   await world.live({}, async () => {
@@ -78,7 +78,7 @@ test("a request is ended by its signal, also where there is no time for another"
   });
 });
 
-test("an id that no number holds is a damaged answer", async () => {
+test("an id beyond the safe integers is a broken answer", async () => {
   const outcome = {
     ...{ id: "01A", user_id: "@", agent_id: null, outcome_type: "task_complete", title: "x", description: null },
     ...{ value_usd: null, metadata: null, created_at: "2026-04-01T12:00:00.000Z" },
@@ -105,7 +105,7 @@ test("a platform without an environment is no error", async () => {
   });
 });
 
-test("a user that is no number of one is refused, and nobody else's in its place", async () => {
+test("an invalid user is refused, and the environment's not used instead", async () => {
   await new World([]).live({ OUTCOMES_USER_ID: "42" }, async () => {
     for (const userId of [0, Number.NaN, Number("me"), -1]) {
       assert.throws(() => new OutcomesClient({ url, key: "k", userId }), ConfigurationError);
@@ -113,7 +113,7 @@ test("a user that is no number of one is refused, and nobody else's in its place
   });
 });
 
-test("null is said, and what is undefined is not", async () => {
+test("null is sent, and undefined is not", async () => {
   const world = new World([RECORDED]);
   await world.live({}, () =>
     world.client({ url, key: "k", agentId: 7, userId: 42 }).record("task_complete", "x", {
@@ -126,7 +126,7 @@ test("null is said, and what is undefined is not", async () => {
   );
 });
 
-test("texts that look like what is written for numbers stay texts", async () => {
+test("texts that look like prefixed numbers stay texts", async () => {
   const world = new World([RECORDED]);
   const metadata = { n1: "n1", s: ["s", 'n":1', "n\\", "12", '"'], 's"n:': ":" };
   await world.live({}, () => world.client({ url, key: "k" }).record("task_complete", "n1", { userId: 42, metadata }));
@@ -140,7 +140,7 @@ test("texts that look like what is written for numbers stay texts", async () => 
 
 for (const [what, fields] of Object.entries({
   "an invalid Date": { occurredAt: new Date("soon") },
-  "a circle": {
+  "a circular reference": {
     metadata: {
       get itself() {
         return this;

@@ -1,4 +1,4 @@
-// Holds the types to openapi.yaml, from which `npm run check` makes .tests/openapi.ts: tsc fails where the two differ.
+// Compares the types with openapi.yaml, from which `npm run check` makes .tests/openapi.ts: tsc fails if they differ.
 
 import type { components, operations, paths } from "../.tests/openapi.js";
 import type * as ours from "../src/index.js";
@@ -8,7 +8,7 @@ type Query<Name extends keyof operations> = NonNullable<operations[Name]["parame
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
-/** Compiles only where both are the same type, optional and null alike. */
+/** Compiles only if both are the same type, including optional and null. */
 const same = <A, B>(_: Same<A, B>): void => {};
 
 type Answered<Name extends "listOutcomes"> = operations[Name]["responses"][200]["content"]["application/json"];
@@ -18,7 +18,7 @@ type ResultName<N> = N extends "ignored" ? "ignoredFields" : N;
 type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
 type OurName<N> = N extends "from" ? "start" : N extends "to" ? "end" : N extends "include" ? "ledger" : Camel<N>;
 
-/** What an answer of the contract is here: names in camelCase, amounts as text. */
+/** Converts an answer of the contract to this client's types: names in camelCase, amounts as text. */
 type Told<T> = T extends readonly (infer U)[]
   ? Told<U>[]
   : T extends object
@@ -33,7 +33,7 @@ type Told<T> = T extends readonly (infer U)[]
 type Text<T> = unknown extends T ? string | null : string | Exclude<T, number>;
 type Metadata = ours.Metadata | null;
 
-/** What a request of the contract is here. */
+/** Converts a request of the contract to this client's types. */
 type Given<T> = {
   [N in keyof T]: N extends "valueUsd"
     ? ours.Amount | null
@@ -66,13 +66,13 @@ same<ours.Page, Told<Answered<"listOutcomes">>>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
 // `ok` follows from the status, and the key is the item's own.
 same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
-// Null where that was not kept; told as null where there are none.
+// `by` may be null if unknown; `changes` is null if there are none.
 same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
 same<Omit<ours.Correction, "by" | "changes">, Omit<Told<Contract["Correction"]>, "by" | "changes">>(true);
-// A correction is answered with the outcome, or to who may not read with how it stands, which is told of both here.
+// The answer has the outcome, or its status and version if the caller may not read it; this client returns both.
 type Corrections = operations["correctOutcome"]["responses"][200]["content"]["application/json"];
 same<Exclude<keyof ours.Corrected, Exclude<keyof ours.Recorded, "id">>, Exclude<AnyKey<Corrections>, "ok">>(true);
-// What the contract leaves out is empty or null here.
+// Fields that the contract omits are empty or null here.
 type OrNull = "previous" | "otherAgents";
 same<Omit<ours.Summary, OrNull>, Omit<Required<Told<Contract["Summary"]>>, OrNull>>(true);
 same<ours.OtherAgents, NonNullable<Told<Contract["Summary"]>["otherAgents"]>>(true);

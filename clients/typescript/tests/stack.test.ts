@@ -1,4 +1,4 @@
-// Runs the client against the running stack whose address, key and session the environment says.
+// Runs the client against the local stack that the environment names.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ const userId = Number(user);
 const warn = () => {};
 const both = new OutcomesClient({ warn });
 
-test("the stack that is tried is there", () => {
+test("the environment names the stack", () => {
   assert.ok(url && key && cookie && userId);
 });
 
@@ -64,7 +64,7 @@ test("many are recorded, iterated, summed up and exported", async () => {
   assert.equal(lines, 60);
 });
 
-test("an outcome is put right, and its owner says what is not", async () => {
+test("an outcome is amended, confirmed, disputed, upheld and voided", async () => {
   const { id } = await both.record("task_complete", "Filed the report", { valueUsd: "100", userId });
   const amended = await both.amend(id, "Two seats fewer", { valueUsd: "1000.05", description: "Less" }, { userId });
   assert.deepEqual([amended.status, amended.version, amended.outcome], ["recorded", 1, null]);
@@ -82,7 +82,7 @@ test("an outcome is put right, and its owner says what is not", async () => {
   await assert.rejects(both.get("01ARZ3NDEKTSV4RRFFQ69G5FAV"), NotFoundError);
 });
 
-test("an agent gets a key of its own, until it is revoked", async () => {
+test("an agent key is created, used, rotated and revoked", async () => {
   const owner = new OutcomesClient({ cookie, warn, key: "" });
   const made = await owner.createKey("Nightly", { agentId: 7, outcomeTypes: "deal_closed", maxValueUsd: "20000.50" });
   const agent = new OutcomesClient({ key: made.key, warn });
@@ -94,7 +94,7 @@ test("an agent gets a key of its own, until it is revoked", async () => {
   await assert.rejects(new OutcomesClient({ key: rotated.key, warn }).ownKey(), UnauthorizedError);
 });
 
-test("a call is ended by its signal, as fetch is", async () => {
+test("a signal ends a call, as with fetch", async () => {
   const signal = AbortSignal.timeout(1);
   await assert.rejects(both.record("task_complete", "x", { userId, signal }), { name: "TimeoutError" });
   await assert.rejects(both.list({ signal: AbortSignal.abort(new Error("no longer")) }), { message: "no longer" });

@@ -1,4 +1,4 @@
-// Puts a client into a world where every answer is given and time only passes by answers and waits.
+// A simulated world for the client: scripted answers, and a clock that only answers and waits advance.
 
 import { OutcomesClient } from "../src/index.js";
 
@@ -7,7 +7,7 @@ export interface Answer {
   status?: number;
   headers?: Record<string, string>;
   body?: string;
-  /** Seconds that it takes. */
+  /** Seconds until it comes. */
   seconds?: number;
 }
 
@@ -17,7 +17,7 @@ export interface Seen {
   query: [string, string][];
   headers: Record<string, string>;
   body: string;
-  /** What else the platform was asked for. */
+  /** All options of fetch. */
   init: RequestInit;
 }
 
@@ -35,7 +35,7 @@ export class World {
 
   constructor(readonly answers: Answer[]) {}
 
-  /** Does something in this world, whose clock, chance and environment are the platform's meanwhile. */
+  /** Runs `act` with this world's clock, randomness and environment. */
   async live<T>(env: Record<string, string>, act: () => Promise<T>): Promise<T> {
     const real = { setTimeout, clearTimeout, now: performance.now, random: Math.random, env: process.env };
     Object.assign(globalThis, {
@@ -62,7 +62,7 @@ export class World {
   #setTimeout = (done: () => void, milliseconds: number): number => {
     const timer = ++this.#numbers;
     this.#timers.set(timer, [milliseconds / 1000, done]);
-    // What is set while nothing is asked for and is still there a turn later is a wait.
+    // A timer set without a request in flight, and still set one turn later, is a wait.
     setImmediate(() => {
       if (this.#timers.has(timer) && !this.#inFlight) {
         this.waits.push(milliseconds / 1000);
@@ -72,7 +72,7 @@ export class World {
     return timer;
   };
 
-  /** Lets time pass, and ends the timers that are over by then. */
+  /** Advances the clock, and fires the timers that are due. */
   #pass(seconds: number): void {
     this.#now += seconds;
     for (const [timer, [left, done]] of this.#timers) {
@@ -97,7 +97,7 @@ export class World {
     this.#inFlight = true;
     const answer = this.answers.shift();
     if (!answer) throw new Error("one request more than there are answers");
-    await new Promise((resolve) => setImmediate(resolve)); // by now the time for it is set
+    await new Promise((resolve) => setImmediate(resolve)); // by now the client has set its timeout
     const [timeout] = [...this.#timers.values()].map(([seconds]) => seconds);
     if (timeout === undefined) throw new Error("a request without an end");
     this.timeouts.push(timeout);

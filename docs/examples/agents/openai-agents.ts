@@ -1,10 +1,10 @@
-// A tool and what to do with a finished run for the OpenAI Agents SDK.
+// A tool for the OpenAI Agents SDK, and a function that records a finished run.
 
 import { tool } from "@openai/agents";
 import type { OutcomesClient } from "outcomes-client";
 import { description, type OutcomeOf, parameters, recordRun, recordWork } from "./work.js";
 
-/** Makes a tool by which a model records what it has finished. */
+/** Returns a tool that lets a model record finished work. */
 export function recordOutcomeTool(outcomes: OutcomesClient, runId: string) {
   return tool({
     name: "record_outcome",
@@ -14,17 +14,17 @@ export function recordOutcomeTool(outcomes: OutcomesClient, runId: string) {
   });
 }
 
-/** The part of a RunResult that counts here; of a StreamedRunResult once it is `completed`. */
+/** The part of a RunResult that is used here, or of a StreamedRunResult once it is `completed`. */
 interface Finished<Output> {
   finalOutput?: Output | undefined;
   lastResponseId: string | undefined;
 }
 
 /**
- * Records what a run came to, if `outcomeOf` says that it came to anything. Call it with what `run` resolved to.
+ * Records the outcome of a run, if `outcomeOf` finds one. Call it with the result of `run`.
  *
- * The key is the run's id: of the last response, unless you have one that stays where the job is run again. This is no listener of
- * `agent_end`: nobody waits for those, and what one rejects with would end the process.
+ * The idempotency key is `runId`, such as the id of a job that may be run again; default the id of the last response. Do not make
+ * this a listener of `agent_end`: the SDK does not wait for listeners, and a rejection would end the process.
  */
 export async function recordFinished<Output>(
   outcomes: OutcomesClient,

@@ -1,4 +1,4 @@
-// Records the work that agents finish: what the AI SDK and OpenAI Agents have in common here.
+// Records finished work of agents: code shared by the examples for the AI SDK and OpenAI Agents.
 
 import {
   ForbiddenError,
@@ -11,10 +11,10 @@ import {
 } from "outcomes-client";
 import { z } from "zod";
 
-/** Says what a run came to, undefined for nothing: a final output is no outcome, however well it reads. */
+/** Returns the outcome of a run, undefined for none. A final output is not an outcome in itself. */
 export type OutcomeOf<Run> = (run: Run) => NewOutcome | undefined;
 
-/** The parameters of the tool: the work, but never whose it is, which the client knows by its key or `userId`. */
+/** The parameters of the tool: the work, but not its user, whom the client knows by its key or `userId`. */
 export const parameters = z.object({
   outcomeType: z.enum([
     "negotiation_complete",
@@ -36,7 +36,7 @@ export const description =
   "Record an outcome when you have finished something that the user would pay for. Not for steps on the way, attempts or " +
   "plans. To repeat a call that failed, send the same name with the same fields: it then counts once.";
 
-/** Records what a model says it has done, and tells it what came of that. `runId` names the job, also when it is run again. */
+/** Records the work that a model describes, and returns the answer for the model. `runId` stays the same for a repeated job. */
 export async function recordWork(outcomes: OutcomesClient, runId: string, work: z.infer<typeof parameters>) {
   try {
     const { id } = await outcomes.record(work.outcomeType, work.title, {
@@ -50,7 +50,7 @@ export async function recordWork(outcomes: OutcomesClient, runId: string, work: 
   }
 }
 
-/** Records what a finished run came to, if anything. The run itself went well, so a failure is only told of, whatever it is. */
+/** Records the outcome of a finished run, if there is one. Reports failures without throwing: the run itself succeeded. */
 export async function recordRun<Run>(
   outcomes: OutcomesClient,
   idOf: () => string | undefined,
@@ -61,7 +61,7 @@ export async function recordRun<Run>(
     const outcome = outcomeOf(run);
     if (!outcome) return;
     const runId = idOf();
-    if (!runId) throw new Error("The model gave its response no id: pass the job's");
+    if (!runId) throw new Error("The response has no id: pass the id of the job");
     const { outcomeType, title, ...fields } = outcome;
     await outcomes.record(outcomeType, title, { idempotencyKey: runId, ...fields });
   } catch (error) {
@@ -69,16 +69,16 @@ export async function recordRun<Run>(
   }
 }
 
-/** Says to a model what to do about a failure. */
+/** Tells a model what to do about a failure. */
 function advice(error: unknown): string {
   if (error instanceof InvalidOutcomeError) return `${error.message}. Change that and call again.`;
   if (error instanceof KeyReusedError) return "Another outcome has this name. If it is the same work, do nothing.";
   if (error instanceof ForbiddenError) return `${error.message}. Do not bend the facts to fit.`;
   if (error instanceof OutcomesError && error.retryable) return "Call again later with the same name and fields.";
-  return "You cannot mend this: tell the person who runs this agent.";
+  return "You cannot fix this: tell the person who runs this agent.";
 }
 
-/** Tells who runs the agent, with the key to record again by; put your own log here. */
+/** Logs a failure with the idempotency key to call again with; put your own log here. */
 function tell(error: unknown): void {
   const key = error instanceof OutcomesError ? error.idempotencyKey : undefined;
   const ended = error instanceof OutcomesError && error.retryable ? "may or may not be recorded" : "is not recorded";

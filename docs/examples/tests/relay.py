@@ -1,4 +1,4 @@
-"""A relay before the local stack, which remembers what came and answers otherwise when told to."""
+"""A proxy in front of the local stack that logs requests and can fail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,10 @@ HOP_BY_HOP = {"connection", "content-length", "date", "server", "transfer-encodi
 
 
 class Relay:
-    """A server at `url` that hands requests on to the server at `target`.
+    """A server at `url` that forwards requests to the server at `target`.
 
-    seen: the headers of each request, by names in lower case, the last one last. paths: their paths.
-    answer: a status, headers and body in the place of the target's, once. down: whether connections are closed without
-    an answer.
+    seen: the headers of each request, oldest first, with names in lower case. paths: their paths. answer: a status,
+    headers and body to return once instead of the target's. down: whether connections are closed without an answer.
     """
 
     def __init__(self, target: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""The examples of agents, run by their frameworks with models that say what they are told to, against a local stack."""
+"""Run the agent examples in their frameworks, with scripted models, against a local stack."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ users = itertools.count(90_000)
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that has ended: the final text, what the tool answered, and what was told of failures."""
+    """A finished run: the final text, the tool's answers, and the log."""
 
     text: str
     tool: list[str]
@@ -37,7 +37,7 @@ type Run = Callable[..., Ran]
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Compile the examples, which checks their types, once more with the AI SDK 6, which npm installs on Node 20."""
+    """Compile the examples, which also checks their types, with the AI SDK 7 and 6."""
     folder, of_version_6 = installed("agents"), tmp_path_factory.mktemp("version") / "agents"
     shutil.copytree(folder, of_version_6, ignore=shutil.ignore_patterns("node_modules", "dist"))
     (of_version_6 / "node_modules").mkdir()
@@ -70,7 +70,7 @@ def user() -> int:
 
 @pytest.fixture
 def run(script: Path, stack: Stack, user: int) -> Run:
-    """Run an agent of the user's to its end: what its model says, turn by turn, text or a call of the tool."""
+    """Run an agent for the user. Each turn of its model is a text or a call of the tool."""
     return partial(run_agent, script, stack.url, stack.key, user)
 
 
@@ -96,12 +96,12 @@ def run_agent(
 
 
 def recorded(stack: Stack, user: int) -> list[tuple[str, float | None]]:
-    """List titles and values of what was recorded for the user, the oldest first."""
+    """Return titles and values of the user's outcomes, oldest first."""
     answer = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": stack.cookie(user)})
     return [(outcome["title"], outcome["value_usd"]) for outcome in reversed(answer.json()["outcomes"])]
 
 
-def test_a_final_output_that_the_predicate_takes_is_recorded(run: Run, stack: Stack, user: int) -> None:
+def test_a_final_output_with_an_outcome_is_recorded(run: Run, stack: Stack, user: int) -> None:
     ran = run("CLOSED $12500.50 Renewed Acme")
     assert (ran.text, ran.told) == ("CLOSED $12500.50 Renewed Acme", "")
     assert recorded(stack, user) == [("Renewed Acme", 12500.5)]
@@ -123,7 +123,7 @@ def test_where_the_model_gives_no_id_the_ai_sdk_makes_one_and_openai_agents_does
     run: Run, framework: str, stack: Stack, user: int
 ) -> None:
     told = framework == "openai-agents"
-    assert ("The model gave its response no id" in run("CLOSED $1 Renewed Acme", response="").told) == told
+    assert ("The response has no id" in run("CLOSED $1 Renewed Acme", response="").told) == told
     assert len(recorded(stack, user)) == (0 if told else 1)
 
 
@@ -140,7 +140,7 @@ def test_the_tool_records_once_for_a_name(run: Run, stack: Stack, user: int) -> 
     assert recorded(stack, user) == [("Renewed Acme", 12500.5), ("Renewed Initech", None)]
 
 
-def test_a_model_is_told_what_to_mend_and_mends_it(run: Run, stack: Stack, user: int) -> None:
+def test_a_model_is_told_what_to_change_and_changes_it(run: Run, stack: Stack, user: int) -> None:
     ran = run(WORK | {"title": " "}, WORK, WORK | {"title": "Another deal"}, "Done.")
     assert ran.tool[0].startswith("Not recorded. ")
     assert "title" in ran.tool[0]
@@ -159,7 +159,7 @@ def test_a_run_ends_well_where_the_api_is_down_and_its_failure_is_told_with_the_
     assert answer == "Not recorded. Call again later with the same name and fields."
 
 
-def test_a_key_that_is_not_valid_is_nothing_for_a_model_to_mend(script: Path, stack: Stack) -> None:
+def test_a_model_cannot_fix_an_invalid_key(script: Path, stack: Stack) -> None:
     refused = run_agent(script, stack.url, "no-key", 1, WORK, "Done.")
-    assert refused.tool == ["Not recorded. You cannot mend this: tell the person who runs this agent."]
+    assert refused.tool == ["Not recorded. You cannot fix this: tell the person who runs this agent."]
     assert "no-key" not in refused.told

@@ -1,4 +1,4 @@
-"""The example of Next.js, built and served by Next.js itself, with a local stack behind its rewrite."""
+"""Build and serve the Next.js example, with a local stack behind its rewrites."""
 
 import itertools
 import os
@@ -26,18 +26,18 @@ users = itertools.count(80_000)
 
 @dataclass(frozen=True)
 class Site:
-    """The example as it is served: `api` stands between it and the `stack`."""
+    """The served example. Its requests to the `stack` pass through `api`."""
 
     url: str
     stack: Stack
     api: Relay
 
     def call(self, method: str, path: str, **request: object) -> httpx.Response:
-        """Send a request as a browser would that shows a page of the site."""
+        """Send a request to the site."""
         return httpx.request(method, f"{self.url}{path}", timeout=30, **request)  # type: ignore[arg-type]
 
     def signed_in(self, user: int) -> dict[str, str]:
-        """Make the headers of a page's request of that user's."""
+        """Return the headers that a page of this user sends."""
         return {"Cookie": self.stack.cookie(user), "Origin": self.url}
 
 
@@ -101,7 +101,7 @@ def user() -> int:
 
 @pytest.fixture
 def page(browser: Browser, site: Site, user: int) -> Iterator[Page]:
-    """Open a tab of a signed-in viewer, and fail the test with what the page complains of."""
+    """Open a tab of a signed-in viewer. Fail the test if the page raises an error."""
     context = browser.new_context(locale="en-US", timezone_id="America/New_York", reduced_motion="reduce")
     context.set_default_timeout(10_000)
     name, _, value = site.stack.cookie(user).partition("=")
@@ -125,7 +125,7 @@ def rows(page: Page) -> Locator:
     return page.locator("value-delivered .rows li")
 
 
-def test_what_a_server_action_records_is_in_the_feed_and_can_be_confirmed(
+def test_a_deal_recorded_by_a_server_action_is_in_the_feed_and_can_be_confirmed(
     page: Page, site: Site, user: int, artefacts: Path
 ) -> None:
     page.goto(site.url)
@@ -154,7 +154,7 @@ def test_what_a_server_action_records_is_in_the_feed_and_can_be_confirmed(
     assert [fault["id"] for fault in page.evaluate("axe.run()")["violations"]] == []
 
 
-def test_what_the_api_refuses_is_said_and_can_be_mended(page: Page, site: Site) -> None:
+def test_a_refused_deal_shows_the_error_and_can_be_corrected(page: Page, site: Site) -> None:
     page.goto(site.url)
     record(page, "Renewed Acme", "twelve")
     expect(page.locator("output")).to_contain_text("Not recorded: 400 Invalid valueUsd")
@@ -166,7 +166,7 @@ def test_what_the_api_refuses_is_said_and_can_be_mended(page: Page, site: Site) 
     expect(rows(page)).to_have_count(1)
 
 
-def test_who_is_not_signed_in_records_nothing_and_is_shown_nothing(page: Page, site: Site) -> None:
+def test_without_a_session_nothing_is_recorded_or_shown(page: Page, site: Site) -> None:
     page.context.clear_cookies()
     page.goto(site.url)
     expect(page.locator("value-delivered")).to_contain_text("Sign in")
@@ -201,7 +201,7 @@ def test_a_build_without_the_api_s_url_says_so() -> None:
     assert "Error: Set OUTCOMES_URL to the API's URL, with its stage: ApiUrl, as make deploy prints it" in built.stdout
 
 
-def test_the_key_is_in_nothing_that_the_site_serves(site: Site) -> None:
+def test_the_site_never_serves_the_key(site: Site) -> None:
     served = [path for path in (EXAMPLES / "nextjs/.next/static").rglob("*") if path.is_file()]
     assert served
     assert not [path for path in served if site.stack.key.encode() in path.read_bytes()]
@@ -251,7 +251,7 @@ def test_the_site_answers_as_the_api(
     assert kept.items() <= dict(through.headers).items()
 
 
-def test_what_was_recorded_says_so_in_headers(site: Site, user: int) -> None:
+def test_the_headers_of_a_recording_pass_through(site: Site, user: int) -> None:
     body = {"outcomeType": "task_complete", "title": "Filed the report", "color": "red"}
     headers = {**site.signed_in(user), "Idempotency-Key": "report-7"}
     first, again = (site.call("POST", "/api/outcomes", json=body, headers=headers) for _ in range(2))
@@ -259,19 +259,19 @@ def test_what_was_recorded_says_so_in_headers(site: Site, user: int) -> None:
     assert (first.headers["Ignored-Fields"], again.headers["Idempotent-Replayed"]) == ("color", "true")
 
 
-def test_a_cookie_as_it_is_named_behind_tls_comes_through(site: Site, user: int) -> None:
+def test_a_secure_cookie_passes_through(site: Site, user: int) -> None:
     cookie = f"__Secure-{site.stack.cookie(user)}"
     assert site.call("GET", "/api/outcomes", headers={"Cookie": cookie}).status_code == 200
 
 
-def test_a_session_in_chunks_is_one(site: Site, user: int) -> None:
+def test_a_session_in_several_cookies_works(site: Site, user: int) -> None:
     name, _, value = site.stack.cookie(user).partition("=")
     chunks = f"{name}.0={value[:100]}; theme=dark; {name}.1={value[100:]}"
     assert site.call("GET", "/api/outcomes", headers={"Cookie": chunks}).status_code == 200
     assert site.call("GET", "/api/outcomes", headers={"Cookie": f"{name}.0={value[:100]}"}).status_code == 401
 
 
-def test_the_api_hears_where_the_page_is_from_and_the_api_s_own_host(site: Site, user: int) -> None:
+def test_the_api_gets_the_page_s_origin_and_its_own_host(site: Site, user: int) -> None:
     sent = {**site.signed_in(user), "Sec-Fetch-Site": "same-origin", "If-None-Match": '"a"'}
     site.call("GET", "/api/outcomes", headers=sent)
     heard = site.api.seen[-1]
@@ -281,14 +281,14 @@ def test_the_api_hears_where_the_page_is_from_and_the_api_s_own_host(site: Site,
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_failure_of_the_api_s_comes_as_it_is(site: Site, status: int) -> None:
+def test_a_failure_of_the_api_passes_through(site: Site, status: int) -> None:
     body = b'{"error":"Busy"}'
     site.api.answer = (status, {"content-type": "application/json", "retry-after": "7"}, body)
     answer = site.call("GET", "/api/outcomes")
     assert (answer.status_code, answer.content, answer.headers["Retry-After"]) == (status, body, "7")
 
 
-def test_an_api_that_is_down_is_a_500_of_next_and_the_feed_goes_on_trying(page: Page, site: Site) -> None:
+def test_without_the_api_next_answers_500_and_the_feed_retries(page: Page, site: Site) -> None:
     site.api.down = True
     try:
         answer = site.call("GET", "/api/outcomes")
@@ -300,7 +300,7 @@ def test_an_api_that_is_down_is_a_500_of_next_and_the_feed_goes_on_trying(page: 
     expect(page.locator("value-delivered")).to_contain_text("Nothing delivered yet")
 
 
-def test_a_slash_at_the_end_leads_to_the_path_without_one(site: Site, user: int) -> None:
+def test_a_trailing_slash_redirects_to_the_path_without_it(site: Site, user: int) -> None:
     answer = site.call("POST", "/api/outcomes/", content="{}", headers=site.signed_in(user))
     assert (answer.status_code, answer.headers["Location"]) == (308, "/api/outcomes")
 

@@ -90,11 +90,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> typing.Any:
-    """Load what makes calls when it is asked for: httpx alone takes longer than the help of the command."""
+    """Import the clients on first use: importing httpx alone takes longer than printing the command's help."""
     if name == "Retry":
         from . import _steps as module
     elif name == "AsyncOutcomesClient":
-        from . import _async_client as module  # type: ignore[no-redef]  # one name for whichever module it is
+        from . import _async_client as module  # type: ignore[no-redef]  # each branch binds the same name
     elif name == "OutcomesClient":
         from . import _client as module  # type: ignore[no-redef]
     else:

@@ -1,8 +1,8 @@
-"""Record what runs of agents come to: what the hooks and tools for all frameworks share.
+"""Record the outcomes of agent runs: code shared by the hooks and tools of all frameworks.
 
-The idempotency key is the run's id for what a hook records when the run has finished, and `<run id>/<name>` for what
-the tool records, where the model names each piece of its work. So neither a hook that is called twice, nor a model that
-calls again, nor a run that its caller starts again under the same id counts anything twice.
+A hook records a finished run with the run's id as the idempotency key. The tool uses `<run id>/<name>`, where the model
+names each piece of work. So an outcome counts once even if a hook is called twice, a model repeats its call, or the
+caller starts a run again with the same id.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ TOOL_DESCRIPTION = f"{WHEN} {SAME_KEY}"
 TOOL_SCHEMA = Work.model_json_schema()
 
 type OnError = Callable[[Exception], object]
-"""Is told of each outcome that could not be recorded, after the log `outcomes_client`. What it raises is raised."""
-type Judged = NewOutcome | None
-"""The outcome that a run came to; None for nothing, however well it ended."""
+"""Called with the error of each outcome that could not be recorded, after it is logged. What it raises is raised."""
+type MaybeOutcome = NewOutcome | None
+"""The outcome of a run; None if there is nothing to record, even if the run ended well."""
 
 
 class Refused(Exception):
-    """Says to a model why its work was not recorded, and what to do next."""
+    """Tells a model why its work was not recorded, and what to do next."""
 
 
 def check_run_id(run_id: str) -> str:
-    """Hand back a run's id that leaves room for a name beside it in an idempotency key.
+    """Return a run id that fits into an idempotency key together with a name.
 
     Raises:
-        ConfigurationError: it does not, or no key can hold it.
+        ConfigurationError: it is empty, longer than 100 characters, or not visible ASCII.
     """
     if re.fullmatch(r"[\x21-\x7e]{1,100}", run_id):
         return run_id
     raise ConfigurationError("A run's id must be 1 to 100 visible ASCII characters without spaces")
 
 
-def of_run[Context](run_id: str | Callable[[Context], str]) -> Callable[[Context], str]:
-    """Make a function that tells the run's id from what the framework hands to a tool or a hook.
+def run_id_getter[Context](run_id: str | Callable[[Context], str]) -> Callable[[Context], str]:
+    """Return a function that finds the run id in what the framework passes to a tool or a hook.
 
     Raises:
-        ConfigurationError: the id is a text that cannot be in a key.
+        ConfigurationError: the id is given as text and does not fit into an idempotency key.
     """
     if not isinstance(run_id, str):
         return run_id
@@ -61,58 +61,57 @@ def of_run[Context](run_id: str | Callable[[Context], str]) -> Callable[[Context
 
 
 def check_owner(client: OutcomesClient | AsyncOutcomesClient) -> None:
-    """Let a tool record for the user of the client's key or session, or for the one that the client names.
+    """Check that the client knows for which user a tool records: by its key, its session or its `user_id`.
 
     Raises:
-        ConfigurationError: nothing says whose outcomes they are; a model never does.
+        ConfigurationError: it does not know. A model never chooses the user.
     """
     told = client._calls.defaults
     if told.owner == "body" and told.user_id is None:
         raise ConfigurationError(
-            "Whose outcomes does the tool record? Make the client with an agent key, or with a user_id "
-            "(OUTCOMES_USER_ID)"
+            "The tool needs a user to record for: give the client an agent key, or a user_id (OUTCOMES_USER_ID)"
         )
 
 
 def record_finished(
-    client: OutcomesClient, judge: Callable[[], Judged], run_id: Callable[[], str], on_error: OnError | None
+    client: OutcomesClient, outcome_of: Callable[[], MaybeOutcome], run_id: Callable[[], str], on_error: OnError | None
 ) -> None:
-    """Record what a run came to, if anything; on a failure only tell of it, as the run itself went well."""
+    """Record the outcome of a finished run, if there is one. Report a failure without raising: the run succeeded."""
     try:
-        outcome = judge()
+        outcome = outcome_of()
         if outcome is not None:
-            client.record(**_of_run(outcome, run_id))
-    except Exception as failure:  # noqa: BLE001 - whatever it is, also in the caller's own functions
-        _tell(failure, on_error)
+            client.record(**_run_arguments(outcome, run_id))
+    except Exception as failure:  # noqa: BLE001 - any failure, also of the caller's functions
+        _report(failure, on_error)
 
 
 async def arecord_finished(
     client: AsyncOutcomesClient,
-    judge: Callable[[], Judged | Awaitable[Judged]],
+    outcome_of: Callable[[], MaybeOutcome | Awaitable[MaybeOutcome]],
     run_id: Callable[[], str],
     on_error: OnError | None,
 ) -> None:
-    """Do what `record_finished` does, awaited."""
+    """Do the same as `record_finished`, async."""
     try:
-        judged = judge()
-        outcome = await judged if inspect.isawaitable(judged) else judged
+        result = outcome_of()
+        outcome = await result if inspect.isawaitable(result) else result
         if outcome is not None:
-            await client.record(**_of_run(outcome, run_id))
+            await client.record(**_run_arguments(outcome, run_id))
     except Exception as failure:  # noqa: BLE001 - as above
-        _tell(failure, on_error)
+        _report(failure, on_error)
 
 
 def record_work(
     client: OutcomesClient, arguments: Mapping[str, Any] | str, run_id: Callable[[], str], on_error: OnError | None
 ) -> str:
-    """Record what a model says it has done, in arguments or their JSON, and answer it.
+    """Record the work that a model describes in arguments or their JSON, and return the answer for the model.
 
     Raises:
-        Refused: it is not recorded.
+        Refused: it was not recorded.
     """
     work = _work(arguments)
     try:
-        return _answer(client.record(**_of_work(work, run_id)))
+        return _answer(client.record(**_work_arguments(work, run_id)))
     except Exception as failure:
         raise _refusal(failure, on_error) from failure
 
@@ -123,16 +122,16 @@ async def arecord_work(
     run_id: Callable[[], str],
     on_error: OnError | None,
 ) -> str:
-    """Do what `record_work` does, awaited."""
+    """Do the same as `record_work`, async."""
     work = _work(arguments)
     try:
-        return _answer(await client.record(**_of_work(work, run_id)))
+        return _answer(await client.record(**_work_arguments(work, run_id)))
     except Exception as failure:
         raise _refusal(failure, on_error) from failure
 
 
 def mistakes(invalid: ValidationError) -> str:
-    """Say to a model which of its arguments are wrong, without their values."""
+    """Tell a model which of its arguments are wrong, without repeating their values."""
     said = "; ".join(
         f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg'].removeprefix('Value error, ')}"
         for one in invalid.errors()
@@ -140,12 +139,12 @@ def mistakes(invalid: ValidationError) -> str:
     return f"Not recorded: {said}. Change that and call again."
 
 
-def _of_run(outcome: NewOutcome, run_id: Callable[[], str]) -> dict[str, Any]:
-    """Make arguments of `record`; a key that the caller gave is the name of work that outlives the run."""
+def _run_arguments(outcome: NewOutcome, run_id: Callable[[], str]) -> dict[str, Any]:
+    """Return the arguments of `record`; an idempotency key given by the caller wins over the run id."""
     return vars(replace(outcome, idempotency_key=outcome.idempotency_key or check_run_id(run_id())))
 
 
-def _of_work(work: Work, run_id: Callable[[], str]) -> dict[str, Any]:
+def _work_arguments(work: Work, run_id: Callable[[], str]) -> dict[str, Any]:
     return {**dict(work), "idempotency_key": f"{check_run_id(run_id())}/{work.idempotency_key}"}
 
 
@@ -164,21 +163,21 @@ def _answer(recorded: Recorded) -> str:
 
 
 def _refusal(failure: Exception, on_error: OnError | None) -> Refused:
-    _tell(failure, on_error)
+    _report(failure, on_error)
     if isinstance(failure, OutcomesError):
         return Refused(f"{failure}. {advise(failure)}")
-    return Refused("Not recorded. You cannot mend this: tell the person who runs this agent.")
+    return Refused("Not recorded. You cannot fix this: tell the person who runs this agent.")
 
 
-def _tell(failure: Exception, on_error: OnError | None) -> None:
-    """Log a failure, with the key to record again by, and hand it on."""
+def _report(failure: Exception, on_error: OnError | None) -> None:
+    """Log a failure with the idempotency key to repeat the call with, then call `on_error`."""
     if isinstance(failure, OutcomesError):
         key = f", idempotency key {failure.idempotency_key}" if failure.idempotency_key else ""
-        # BusyError is retryable, too, but says that nothing was done.
+        # BusyError is retryable too, but it means that nothing was done.
         uncertain = failure.retryable and not isinstance(failure, BusyError)
-        ended = "It is not known whether an outcome was recorded" if uncertain else "An outcome is not recorded"
+        ended = "It is not known whether an outcome was recorded" if uncertain else "An outcome was not recorded"
         LOG.warning("%s%s: %s", ended, key, failure)
     else:
-        LOG.warning("An outcome is not recorded", exc_info=failure)
+        LOG.warning("An outcome was not recorded", exc_info=failure)
     if on_error is not None:
         on_error(failure)

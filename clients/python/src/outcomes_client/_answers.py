@@ -1,4 +1,4 @@
-"""Read answers of the API strictly: what is not as the contract says is an error, never a surprise later on."""
+"""Parse answers of the API strictly: what the contract does not allow is an error."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def recorded(reply: Reply, key: str) -> Recorded:
     Raises:
         BrokenAnswerError: it does not say what was recorded.
     """
-    # The body must be read although a key's caller learns nothing from it: a proxy's page is also a 200.
+    # Parse the body although the header is enough for a key's caller: a proxy's page may also be a 200.
     body = json_object(reply)
     outcome_id = reply.headers.get("Outcome-Id") or body.get("id")
     if body.get("ok") is not True or not isinstance(outcome_id, str):
-        raise BrokenAnswerError("200, but neither ok nor the outcome's id", status=200)
+        raise BrokenAnswerError("200, but without ok or the outcome's id", status=200)
     return Recorded(outcome_id, flag(reply, "Idempotent-Replayed"), key, ignored_of(reply), flag(reply, "Unassigned"))
 
 
@@ -87,7 +87,7 @@ def history(reply: Reply) -> History:
     """Read an outcome with its corrections.
 
     Raises:
-        BrokenAnswerError: it is none.
+        BrokenAnswerError: the answer is malformed.
     """
     body = json_object(reply)
     return shaped(lambda: History(_outcome(body["outcome"]), [_correction(item) for item in body["corrections"]]))
@@ -112,10 +112,10 @@ def _change(name: str, change: dict[str, Any]) -> dict[str, Any]:
 
 
 def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
-    """Read one result for each item, whose idempotency keys are `keys`.
+    """Read one result for each item; `keys` are the items' idempotency keys.
 
     Raises:
-        BrokenAnswerError: there are more or fewer, or one says nothing that is known.
+        BrokenAnswerError: the number of results is wrong, or one is malformed.
     """
     items = reply.hide(json_object(reply).get("results"))
     if not isinstance(items, list) or len(items) != len(keys):
@@ -139,7 +139,7 @@ def page(reply: Reply) -> Page:
     """Read a page of outcomes.
 
     Raises:
-        BrokenAnswerError: it is none.
+        BrokenAnswerError: the answer is malformed.
     """
     body = json_object(reply)
     outcomes, cursor = body.get("outcomes"), body.get("next_cursor")
@@ -149,15 +149,15 @@ def page(reply: Reply) -> Page:
 
 
 def export_part(reply: Reply, media_type: str) -> ExportPart:
-    """Read a part of an export, which is of this media type.
+    """Read a part of an export.
 
     Raises:
-        BrokenAnswerError: it is none, or not whole lines.
+        BrokenAnswerError: it is of another media type, or ends within a line.
     """
     said = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     lines = shaped(reply.body.decode)
     if said != media_type or not (lines or "\n").endswith("\n"):
-        raise BrokenAnswerError(f"200, but no lines of {media_type}", status=200)
+        raise BrokenAnswerError(f"200, but not complete lines of {media_type}", status=200)
     return ExportPart(lines, reply.headers.get("Next-Cursor"))
 
 
@@ -165,7 +165,7 @@ def exported(line: str) -> dict[str, Any]:
     """Read a line of an NDJSON export: instants as datetime, `value_usd` as Decimal, `metadata` as its JSON text.
 
     Raises:
-        BrokenAnswerError: it is none.
+        BrokenAnswerError: the line is malformed.
     """
     return shaped(lambda: _row(_json.decode(line.encode())))
 
@@ -179,7 +179,7 @@ def _row(item: dict[str, Any]) -> dict[str, Any]:
 
 def _outcome(item: dict[str, Any]) -> Outcome:
     if not isinstance(item["metadata"], dict | None):
-        raise TypeError("metadata is no object")
+        raise TypeError("metadata is not an object")
     return Outcome(
         id=text(item["id"]),
         user_id=whole_or_none(item["user_id"]),
@@ -204,11 +204,11 @@ def _ledger_fields(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> Summary:
-    """Read the totals of a period, which were asked for by `query`.
+    """Read the totals that `query` asked for.
 
     Raises:
-        BrokenAnswerError: there are none.
-        UnexpectedAnswerError: the API is too old to know what was asked: these are other totals.
+        BrokenAnswerError: the answer is malformed.
+        UnexpectedAnswerError: the API is too old to know a parameter of the query, and returned other totals.
     """
     totals = shaped(_totals, json_object(reply))
     asked = dict(query)
@@ -220,7 +220,7 @@ def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> Summary:
         "agentId": "agentId" in asked and {str(one.agent_id) for one in totals.by_agent} - {asked["agentId"]},
     }
     if unread := [name for name, is_strange in strange.items() if is_strange]:
-        message = f"200, but for another question: this API is too old to know {', '.join(unread)}"
+        message = f"200, but this API is too old to know {', '.join(unread)}: these are other totals"
         raise UnexpectedAnswerError(message, status=200)
     return totals
 
@@ -261,19 +261,19 @@ def _totals(body: dict[str, Any]) -> Summary:
 
 
 def key(reply: Reply) -> AgentKey:
-    """Read an agent key's description.
+    """Read the description of an agent key.
 
     Raises:
-        BrokenAnswerError: it is none.
+        BrokenAnswerError: the answer is malformed.
     """
     return AgentKey(**shaped(_bounds, json_object(reply)))
 
 
 def new_key(reply: Reply) -> NewAgentKey:
-    """Read a key that was just made, with its text.
+    """Read a new key with its secret.
 
     Raises:
-        BrokenAnswerError: it is none; a key may have been made that nobody has.
+        BrokenAnswerError: the answer is malformed; a key may exist that nobody has.
     """
     body = json_object(reply)
     return NewAgentKey(**shaped(_bounds, body), key=shaped(text, body.get("key")))
@@ -283,7 +283,7 @@ def keys(reply: Reply) -> list[AgentKey]:
     """Read a list of keys.
 
     Raises:
-        BrokenAnswerError: it is none.
+        BrokenAnswerError: the answer is malformed.
     """
     items = json_object(reply).get("keys")
     if not isinstance(items, list):
@@ -292,10 +292,10 @@ def keys(reply: Reply) -> list[AgentKey]:
 
 
 def revoked(reply: Reply) -> None:
-    """Read that a key is revoked.
+    """Check that a key was revoked.
 
     Raises:
-        BrokenAnswerError: it does not say so.
+        BrokenAnswerError: the answer does not say so.
     """
     if json_object(reply).get("ok") is not True:
         raise BrokenAnswerError("200, but not ok", status=200)
@@ -313,18 +313,18 @@ def _bounds(item: dict[str, Any]) -> dict[str, Any]:
         "scopes": tuple(map(text, item["scopes"])),
         **{name: instant_or_none(item[name]) for name in ("expires_at", "last_used_at")},
         "created_at": instant(item["created_at"]),
-        # An older API does not say so, and would have made a key all the same.
+        # An older API does not return these.
         **{name: text_or_none(item.get(name)) for name in ("made_by", "rotated_by")},
         "rotated_at": instant_or_none(item.get("rotated_at")),
     }
 
 
 def relayed(reply: Reply, request: Request) -> bytes | None:
-    """Read the answer to a message of the Model Context Protocol: another one, as one line, or None.
+    """Read the answer to an MCP message: a message as one line, or None.
 
     Raises:
         UnexpectedAnswerError: the API has no `/mcp`.
-        BrokenAnswerError: it is no message.
+        BrokenAnswerError: it is not an MCP message.
     """
     if reply.status == 202:
         return None
@@ -336,7 +336,7 @@ def relayed(reply: Reply, request: Request) -> bytes | None:
     if is_message and (reply.status == 200 or body == reply.hide(body)):
         return reply.body.translate(_ONE_LINE)
     if reply.status == 200:
-        raise BrokenAnswerError("200, but no message of the Model Context Protocol", status=200)
+        raise BrokenAnswerError("200, but not a message of the Model Context Protocol", status=200)
     failure = refusal(reply, request)
     if reply.status == 404 or (reply.status == 403 and not isinstance(failure, ForbiddenError)):
         none = (

@@ -1,4 +1,4 @@
-"""Carry out the steps of calls (`_calls`), awaiting. Made from _client.py: `make awaiting`."""
+"""Execute the steps of calls (`_calls`), async. Generated from _client.py: `make awaiting`."""
 
 from __future__ import annotations
 
@@ -32,27 +32,26 @@ from ._sending import LOG, Keys, Results, Statuses, Types, arguments, in_time, n
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
 
-_LONGEST_ANSWER = 16 * 1024 * 1024  # Lambda's own limit is 6 MB; what is longer is not from this API
+_LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; the API's answers end at Lambda's 6 MB
 
 
 class AsyncOutcomesClient:
-    """Records outcomes and reads them back, awaiting, on asyncio and trio.
+    """Records outcomes and reads them back, async, on asyncio and trio.
 
     Close it with `aclose`, or use `async with`.
 
-    Every method sends before it returns and buffers nothing: what returned is recorded. All raise `OutcomesError`.
-    The logger `outcomes_client` warns why a call takes longer, and of what was recorded otherwise than it was meant.
+    Nothing is buffered: when `record` returns, the outcome is recorded. All methods raise `OutcomesError`. The logger
+    `outcomes_client` warns when a call is retried, when a field was ignored, and when an outcome has no user.
 
     Args:
         url: the API's base URL, stage included; default `OUTCOMES_URL`.
-        api_key: for recording, an agent's or the platform's; default `INTERNAL_API_KEY`.
-        cookie: the session's cookie as `name=value`, for reading, and for recording without a key;
+        api_key: an agent's or the platform's key, for recording; default `INTERNAL_API_KEY`.
+        cookie: the session's cookie as `name=value`, for reading, and for recording if there is no key;
             default `OUTCOMES_COOKIE`.
-        agent_id, user_id: for outcomes that name none; default `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`.
+        agent_id, user_id: defaults for outcomes that name none; default `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`.
         retry: how long and how often to try; default 60 s, or `OUTCOMES_DEADLINE`.
-        allow_http: sends key and cookie also to an `http://` address of another machine; default whether
-            `OUTCOMES_ALLOW_HTTP` is 1.
-        transport: an httpx transport, for proxies of your own or tests.
+        allow_http: allow sending key and cookie unencrypted to another machine; default `OUTCOMES_ALLOW_HTTP=1`.
+        transport: an httpx transport, for a proxy or for tests.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class AsyncOutcomesClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that are kept."""
+        """Close the pooled connections."""
         await self._http.aclose()
 
     async def record(
@@ -99,9 +98,9 @@ class AsyncOutcomesClient:
         occurred_at: Moment | None = None,
         idempotency_key: str | None = None,
     ) -> Recorded:
-        """Record one outcome, once, however often it must be sent; see `NewOutcome` for the fields.
+        """Record one outcome, once, even if it is sent several times; see `NewOutcome` for the fields.
 
-        An error's `idempotency_key` is what to call again with when it is `retryable`.
+        If an error is `retryable`, call again with its `idempotency_key`.
         """
         return await self._run(
             self._calls.record(
@@ -120,10 +119,10 @@ class AsyncOutcomesClient:
         )
 
     async def record_many(self, outcomes: Iterable[NewOutcome | Mapping[str, Any]]) -> Results:
-        """Record any number, in batches; one result for each, in order. A bad item never sinks the others.
+        """Record any number of outcomes in batches; return one result per item, in order. Items fail independently.
 
-        An item is a `NewOutcome` or a request body as the API takes it (`{"outcomeType": ...}`). Raises only when a
-        whole batch fails (no answer, no access); the error's `results` then tells item by item what is known.
+        An item is a `NewOutcome` or a request body of the API (`{"outcomeType": ...}`). Raises only if a whole batch
+        fails (no answer, no access); the error's `results` then has what is known of each item.
         """
         return await self._run(self._calls.record_many(outcomes))
 
@@ -141,9 +140,9 @@ class AsyncOutcomesClient:
     ) -> Page:
         """List one page of the session's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
-        A page may hold fewer than `limit` (default 20, at most 50) while `next_cursor` says that there are more.
-        `status` asks for outcomes that stand so. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to
-        each, and the void ones, which are left out else.
+        A page may hold fewer than `limit` (default 20, at most 50) although `next_cursor` shows that there are more.
+        `status` filters by status. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to each outcome,
+        and includes void outcomes.
         """
         return await self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger))
 
@@ -157,7 +156,7 @@ class AsyncOutcomesClient:
         status: Statuses | None = None,
         ledger: bool = False,
     ) -> AsyncIterator[Outcome]:
-        """Yield every outcome of the session, newest first; pages are read as they are needed. See `list`."""
+        """Yield every outcome of the session, newest first, reading pages on demand. See `list`."""
         cursor: str | None = None
         while True:
             page = await self._run(
@@ -179,11 +178,10 @@ class AsyncOutcomesClient:
         end: Moment | None = None,
         cursor: str | None = None,
     ) -> AsyncIterator[ExportPart]:
-        """Yield the parts of a file of all outcomes of the session that are not void, newest first, as they are read.
+        """Yield an export of the session's outcomes that are not void, newest first, in parts.
 
-        Their texts, one after the other, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or
-        NDJSON (`ndjson`), which `outcomes import` takes. To go on where an export ended, give the `next_cursor` of the
-        last part that there is.
+        The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON
+        (`ndjson`), which `outcomes import` takes. To resume an export, pass the `next_cursor` of its last part.
         """
         while True:
             part = await self._run(self._calls.export_part(file_format, cursor, outcome_type, agent_id, start, end))
@@ -203,10 +201,10 @@ class AsyncOutcomesClient:
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
     ) -> Summary:
-        """Sum up the session's outcomes by when they happened, exactly; unless said, the last 30 days in UTC.
+        """Return exact totals of the session's outcomes by when they happened; default the last 30 days in UTC.
 
-        `by` is "day", "week" or "month": up to 366 of them, and ten years. `compare="previous"` adds what the same
-        length of time before came to, with the same filters. A first look at a long history takes longer; see `Retry`.
+        `by` is "day", "week" or "month": up to 366 of them, and ten years. `compare="previous"` adds the totals of the
+        same length of time before. The first summary of a long history takes longer; see `Retry`.
         """
         return await self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
 
@@ -223,12 +221,12 @@ class AsyncOutcomesClient:
         user_id: int | None = None,
         idempotency_key: str | None = None,
     ) -> Corrected:
-        """Put an outcome right: what was recorded stays in its history, and `changes` count from now on.
+        """Correct an outcome: `changes` count from now on, and its history keeps what was recorded.
 
-        By the platform's key (`user_id` says whose outcome it is), by an agent key with the scope `correct`, or by a
-        session what a session recorded. `changes` are fields of `NewOutcome`, but for `user_id`; None clears an
-        optional one. `reason` is for the owner to read. Sent again as often as it must be, it is one correction; an
-        error's `idempotency_key` is what to call again with when it is `retryable`. ConflictError: it is void.
+        Needs the platform's key (`user_id` is the outcome's user), an agent key with the scope `correct`, or a session
+        if a session recorded it. `changes` are fields of `NewOutcome` except `user_id`; None clears an optional field.
+        The owner sees `reason`. Retries are one correction; if an error is `retryable`, call again with its
+        `idempotency_key`. Raises ConflictError if the outcome is void.
         """
         return await self._run(
             self._calls.correct(
@@ -239,7 +237,7 @@ class AsyncOutcomesClient:
     async def void(
         self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
     ) -> Corrected:
-        """Take an outcome back, for good; who may is as for `amend`."""
+        """Withdraw an outcome for good. Needs the same credentials as `amend`."""
         return await self._run(
             self._calls.correct("void", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
         )
@@ -247,17 +245,17 @@ class AsyncOutcomesClient:
     async def confirm(
         self, outcome_id: str, reason: str | None = None, *, idempotency_key: str | None = None
     ) -> Corrected:
-        """Say as its owner, by the session, that an outcome that a key recorded is right."""
+        """Confirm an outcome that a key recorded, as its owner. Needs the session."""
         return await self._run(self._calls.correct("confirm", outcome_id, reason, idempotency_key=idempotency_key))
 
     async def dispute(self, outcome_id: str, reason: str, *, idempotency_key: str | None = None) -> Corrected:
-        """Say as its owner, by the session, that an outcome is not right; it then counts no longer."""
+        """Dispute an outcome as its owner; it no longer counts. Needs the session."""
         return await self._run(self._calls.correct("dispute", outcome_id, reason, idempotency_key=idempotency_key))
 
     async def uphold(
         self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
     ) -> Corrected:
-        """Dismiss a dispute, by the platform's key; `user_id` says whose outcome it is."""
+        """Dismiss a dispute. Needs the platform's key; `user_id` is the outcome's user."""
         return await self._run(
             self._calls.correct("uphold", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
         )
@@ -273,14 +271,14 @@ class AsyncOutcomesClient:
         scopes: Iterable[str] | None = None,
         expires_at: Moment | None = None,
     ) -> NewAgentKey:
-        """Make a key for one agent, by a session for its own user, by the platform's key for `user_id`.
+        """Create a key for one agent: with a session for its own user, with the platform's key for `user_id`.
 
-        It records for that user alone, and if so bound, only for `agent_id`, these types, values up to a magnitude of
-        `max_value_usd`, until `expires_at`. `scopes` are out of `record` (unless given), `read`, `correct`, `backfill`.
-        Its text, `key`, is told this once.
+        It records only for that user and, if given, for `agent_id`, `outcome_types`, values from -`max_value_usd` to
+        `max_value_usd`, and until `expires_at`. `scopes` are among `record` (the default), `read`, `correct` and
+        `backfill`. Its secret, `key`, is returned only here.
 
-        A lost answer may have made a key that nobody has, so nothing is sent again where that can be (`retryable` is
-        then false): look into `list_keys`, and revoke it.
+        If an answer is lost, a key may exist that nobody has, so the call is not retried (`retryable` is false): check
+        `list_keys`, and revoke it.
         """
         return await self._run(
             self._calls.create_key(
@@ -295,25 +293,25 @@ class AsyncOutcomesClient:
         )
 
     async def list_keys(self, user_id: int | None = None) -> Keys:
-        """List a user's live agent keys, newest first; who may ask, and of whom, is as for `create_key`."""
+        """List a user's active agent keys, newest first. Needs the same credentials as `create_key`."""
         return await self._run(self._calls.keys(user_id))
 
     async def rotate_key(
         self, key_id: str, *, user_id: int | None = None, overlap_hours: int | None = None
     ) -> NewAgentKey:
-        """Give a key a new text; the one before works for `overlap_hours` more (0 to 168, 24 unless given).
+        """Replace a key's secret; the old one stays valid for `overlap_hours` (0 to 168, default 24).
 
-        A lost answer may have rotated it, and another rotation would end the text that agents have: so nothing is sent
-        again. Make a new key, or let the overlap run out first.
+        If an answer is lost, the key may be rotated, and rotating it again would end the secret that agents use, so the
+        call is not retried. Create a new key, or wait until the overlap is over.
         """
         return await self._run(self._calls.rotate_key(key_id, user_id, overlap_hours))
 
     async def revoke_key(self, key_id: str, *, user_id: int | None = None) -> None:
-        """End a key with all its texts, from the next call on; one that is gone already is well as it is."""
+        """Revoke a key with all its secrets, from the next call on. Revoking it twice is no error."""
         await self._run(self._calls.revoke_key(key_id, user_id))
 
     async def own_key(self) -> AgentKey:
-        """Ask what the agent key, with which this client records, may do."""
+        """Describe the agent key of this client: its user, limits and scopes."""
         return await self._run(self._calls.own_key())
 
     async def _run[T](self, call: Call[T]) -> T:
@@ -338,7 +336,7 @@ class AsyncOutcomesClient:
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    # httpx bounds the silence between two chunks, not their sum.
+                    # httpx limits the time between two chunks, not the total.
                     if time.monotonic() > ends:
                         return NoReply("the answer did not end in time")
                     if len(body) > _LONGEST_ANSWER:

@@ -1,8 +1,7 @@
-"""Decide each step of every call of the API, without any I/O.
+"""Define the API's calls as sequences of steps, without I/O (sans-I/O).
 
-A call is a generator: it yields what to do next (`Send` a request, `Wait` some seconds), is sent the answer, and
-returns the result or raises. The two clients only carry the steps out, so what is sent, when to try again and what an
-answer means exist once for both.
+A call is a generator. It yields the next step (`Send` a request, `Wait` some seconds), receives the answer, and returns
+the result or raises. Both clients only execute the steps, so requests, retries and parsing are written once.
 """
 
 from __future__ import annotations
@@ -56,14 +55,14 @@ _DOES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Defaults:
-    """Says for which agent and user outcomes are where the caller does not, and what else may say it."""
+    """Default agent and user for calls that name none."""
 
     agent_id: int | None = None
     user_id: int | None = None
     owner: Owner = "body"
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Add to a body what it does not say."""
+        """Fill in the defaults for fields that a body lacks."""
         if "agentId" not in body and self.agent_id is not None:
             body["agentId"] = self.agent_id
         if "userId" not in body and self.user_id is not None and self.owner != "session":
@@ -72,7 +71,7 @@ class Defaults:
 
 
 class Calls:
-    """Makes the calls of the API, each as its steps; `OutcomesClient` says what they do."""
+    """Builds the steps of each call; `OutcomesClient` documents the calls."""
 
     def __init__(
         self,
@@ -90,12 +89,12 @@ class Calls:
             yield Say(notice)
 
     def _say_whose(self, sent: Iterable[Mapping[str, Any]], recorded: Iterable[Recorded | Result]) -> Call[None]:
-        """Say where a recorded outcome's user is not the one that the caller may think of."""
+        """Warn if outcomes were recorded for another user than the caller may expect."""
         if self.defaults.owner == "session" and any(body.get("userId") is not None for body in sent):
-            yield from self._say_once(f"Recorded for the user of {SESSION}: the user_id given was not read")
+            yield from self._say_once(f"Recorded for the user of {SESSION}: the given user_id was ignored")
         if any(each.unassigned for each in recorded):
             yield from self._say_once(
-                "Recorded for no user, which is in nobody's feed: give a user_id, or set OUTCOMES_USER_ID"
+                "Recorded for no user, which is in nobody's feed: name a user, or set OUTCOMES_USER_ID"
             )
 
     def _say_ignored(self, names: Iterable[str], done: str = "Recorded") -> Call[None]:
@@ -141,7 +140,7 @@ class Calls:
         return [results[n] for n in range(len(bodies))]
 
     def _record_batch(self, batch: dict[int, bytes], keys: list[str], results: dict[int, Result]) -> Call[None]:
-        """Send the items (by their number in the call) until none is left that could still succeed in time."""
+        """Send the items (by their index in the call) until none is left that can still succeed in time."""
         backoff = self._backoff()
         while True:
             sent = list(batch)
@@ -151,7 +150,7 @@ class Calls:
                 answered = yield from self._exchange(request, read, backoff)
             except OutcomesError as failure:
                 if failure.retryable and sent[0] in results:
-                    return  # the results of the try before still stand: not recorded yet, may be sent again
+                    return  # keep the results of the previous try: not recorded yet, may be sent again
                 raise
             results.update(zip(sent, answered, strict=True))
             batch = {n: batch[n] for n in sent if results[n].retryable}
@@ -286,7 +285,7 @@ class Calls:
         return (yield from self._new_key(f"{KEYS_PATH}/{quote(key_id, safe='')}/rotate", wanted))
 
     def _new_key(self, path: str, wanted: Mapping[str, Any]) -> Call[NewAgentKey]:
-        """Ask for a key. Without an answer that says that nothing was done, it may be there: nothing is asked again."""
+        """Request a new secret. Do not retry unless nothing was done: after a lost answer, the key may exist."""
         body = encode({name: value for name, value in wanted.items() if value is not None})
         request = Request("POST", path, body=body, names="key", user_id=wanted["userId"])
         return (yield from self._exchange(request, _answers.new_key, self._backoff(), repeatable=False))
@@ -302,14 +301,14 @@ class Calls:
         yield from self._exchange(request, _answers.revoked, self._backoff())
 
     def _whose(self, user_id: int | None) -> int | None:
-        """Say whose keys or outcome the platform means. A session's are its user's: another would change nothing."""
+        """Return whose keys or outcome a call with the platform's key means; a session is always its own user's."""
         return user_id if user_id is not None or self.defaults.owner != "body" else self.defaults.user_id
 
     def own_key(self) -> Call[AgentKey]:
         return (yield from self._exchange(Request("GET", OWN_KEY_PATH), _answers.key, self._backoff()))
 
     def relay(self, message: bytes, headers: Mapping[str, str]) -> Call[bytes | None]:
-        """Hand a message of the Model Context Protocol on; done twice, none does more than once."""
+        """Forward an MCP message. Repeating it is safe: every tool is idempotent."""
         request = Request(
             "POST", MCP_PATH, headers=headers, body=message, by="key", does="Serving tools", any_status=True
         )
@@ -318,10 +317,9 @@ class Calls:
     def _exchange[T](
         self, request: Request, read: Callable[[Reply], T], backoff: Backoff, repeatable: bool = True
     ) -> Call[T]:
-        """Send until the answer can be read, cannot get better, or the deadline is near; then return or raise.
+        """Send until an answer can be read, a retry cannot help, or the deadline is near; then return or raise.
 
-        repeatable: to send it twice is as good as once. Else it is sent again only where it is known that nothing was
-        done.
+        repeatable: sending twice has the same effect as once. If false, retry only if certainly nothing was done.
         """
         while True:
             answer = yield Send(request, backoff.timeout)

@@ -1,4 +1,4 @@
-"""Serve people and shell scripts: the command line."""
+"""Define the command line `outcomes`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ._terminal import (
 
 
 class _Commands(typer.core.TyperGroup):
-    """Says of a wrong value what is wrong with it, without what pydantic begins with."""
+    """Strips pydantic's prefix "Value error, " from messages about wrong values."""
 
     @override
     def invoke(self, ctx: Any) -> Any:
@@ -50,13 +50,13 @@ class _Commands(typer.core.TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY, or is kept by "
-    "login: an argument would be seen by everyone on the machine.",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY or `outcomes "
+    "login`, never from an option, which other users of the machine could see.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # it is a command, as people know it of others
+    add_completion=False,  # `outcomes completion` does that
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # help in frames would take as long again
+    rich_markup_mode=None,  # importing rich would double the time of --help
 )
 
 
@@ -86,12 +86,14 @@ LONGEST_TYPE = max(map(len, OutcomeType))
 
 @app.command()
 def record(
-    outcome_type: Annotated[OutcomeType, typer.Option("--type", help="What kind of work was finished.")],
+    outcome_type: Annotated[OutcomeType, typer.Option("--type", help="The kind of work.")],
     title: Annotated[str, typer.Option(help="What was achieved, in 1 to 200 characters.")],
-    value: Annotated[Decimal | None, typer.Option(parser=decimal, metavar="USD", help="What it is worth.")] = None,
+    value: Annotated[
+        Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars.")
+    ] = None,
     agent: Annotated[int | None, typer.Option(min=1, help="The agent that did it.")] = None,
-    user: Annotated[int | None, typer.Option(min=1, help="For whom; counts only with a key.")] = None,
-    description: Annotated[str | None, typer.Option(help="More about it, up to 1000 characters.")] = None,
+    user: Annotated[int | None, typer.Option(min=1, help="The user it belongs to; ignored without a key.")] = None,
+    description: Annotated[str | None, typer.Option(help="Details, up to 1000 characters.")] = None,
     metadata: Annotated[
         dict[str, Any] | None, typer.Option(parser=json_object, metavar="JSON", help="Any JSON object.")
     ] = None,
@@ -102,7 +104,7 @@ def record(
         ),
     ] = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(help="The name of this piece of work: what is repeated with it counts once.")
+        str | None, typer.Option(help="A name for this piece of work; repeated calls with it count once.")
     ] = None,
     url: Url = None,
     cookie: Cookie = None,
@@ -123,7 +125,7 @@ def record(
                 idempotency_key=key,
             )
         except KeyboardInterrupt:
-            print(f"interrupted: it may have been recorded. {repeat(key)}", file=sys.stderr)
+            print(f"interrupted: the outcome may have been recorded. {repeat(key)}", file=sys.stderr)
             raise typer.Exit(1) from None
     if recorded.replayed:
         print("Already recorded under this key.", file=sys.stderr)
@@ -132,17 +134,18 @@ def record(
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(min=1, max=50, help="How many.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="Where to go on, as the page before said.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=50, help="How many outcomes.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Where to continue, as printed below the previous page.")] = None,
     outcome_type: Types = None,
     agent: Agent = None,
     start: Start = None,
     end: End = None,
     status: Annotated[
-        list[OutcomeStatus] | None, typer.Option(help="Only what stands so; may be repeated. Means --ledger.")
+        list[OutcomeStatus] | None,
+        typer.Option(help="Only outcomes with this status; may be repeated. Implies --ledger."),
     ] = None,
     ledger: Annotated[
-        bool, typer.Option("--ledger", help="Also when it happened, where it stands, and what is void.")
+        bool, typer.Option("--ledger", help="Add status and time of the work, and include void outcomes.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the page as JSON, for pipes.")] = False,
     url: Url = None,
@@ -180,20 +183,22 @@ def list_(
 
 @app.command()
 def watch(
-    interval: Annotated[float, typer.Option(min=0.2, max=3600, metavar="SECONDS", help="Between two looks.")] = 2.0,
+    interval: Annotated[
+        float, typer.Option(min=0.2, max=3600, metavar="SECONDS", help="Time between two polls.")
+    ] = 2.0,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, max=50, help="How many of the last to begin with.")
+        int, typer.Option("--lines", "-n", min=0, max=50, help="How many earlier outcomes to show first.")
     ] = 10,
     outcome_type: Types = None,
     agent: Agent = None,
-    json: Annotated[bool, typer.Option("--json", help="Print each as a line of JSON, for pipes.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print each outcome as a line of JSON, for pipes.")] = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Show outcomes as they are recorded, until Ctrl-C.
 
-    A line for each of the session's user. While there is no answer it waits, says so, and then goes on with what came
-    meanwhile.
+    Prints a line for each outcome of the session's user. If the API does not answer, it says so, retries, and then
+    shows what was recorded in the meantime.
     """
     from . import _watching
 
@@ -202,9 +207,9 @@ def watch(
             waits = False
             for found, failure in _watching.follow(client, lines, {"outcome_type": outcome_type, "agent_id": agent}):
                 if failure is not None and not waits:
-                    print(printable(f"outcomes: {failure}; waiting for it to come back"), file=sys.stderr)
+                    print(printable(f"outcomes: {failure}; retrying until the API answers"), file=sys.stderr)
                 elif failure is None and waits:
-                    print("outcomes: it is back", file=sys.stderr)
+                    print("outcomes: the API answers again", file=sys.stderr)
                 waits = failure is not None
                 for one in found:
                     if json:
@@ -214,10 +219,10 @@ def watch(
                         type_ = f"{printable(one.outcome_type):<{LONGEST_TYPE}}"
                         about = f"{type_} {agent_text:>5} {money(one.value_usd) or '-':>14}"
                         print(f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {about}  {printable(one.title)}")
-                sys.stdout.flush()  # at once, also into a pipe
+                sys.stdout.flush()  # a pipe would be buffered
                 time.sleep(interval)
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None  # as a shell says of what Ctrl-C ended
+            raise typer.Exit(130) from None  # 128 + SIGINT, as in a shell
 
 
 app.command()(_cli_summary.summary)
@@ -227,10 +232,10 @@ app.command()(_cli_files.export)
 
 @app.command()
 def mcp(url: Url = None) -> None:
-    """Bridge an agent that speaks MCP by stdio to the API's tools.
+    """Bridge an MCP client on stdio to the API's tools.
 
-    They are those of POST /mcp, by the key alone. With the platform's key, set OUTCOMES_USER_ID and OUTCOMES_AGENT_ID,
-    so that the agent can record for nobody else; a key of its own says so itself.
+    Forwards messages to POST /mcp; needs a key. With the platform's key, set OUTCOMES_USER_ID and OUTCOMES_AGENT_ID, so
+    that the agent can record for nobody else. An agent key has these limits already.
     """
     from ._mcp import serve
 

@@ -1,32 +1,30 @@
-"""Let a shell complete the command: `outcomes completion bash` prints the script by which it asks the command."""
+"""Shell completion: `outcomes completion bash` prints the script for bash."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
 import typer
-from typer.completion import (  # type: ignore[attr-defined]  # offered by that module, but not named in an __all__
+from typer.completion import (  # type: ignore[attr-defined]  # public, but not in an __all__
     completion_init,
     get_completion_script,
 )
 
 app = typer.Typer()
 
-# typer does so by itself only where it adds two options of its own, one of which edits the shell's settings.
+# typer only does this itself together with two options of its own, one of which edits the shell's settings.
 completion_init()
 
 
 @app.command()
 def completion(
-    shell: Annotated[
-        Literal["bash", "zsh", "fish", "powershell"], typer.Argument(metavar="SHELL", help="For which shell.")
-    ],
+    shell: Annotated[Literal["bash", "zsh", "fish", "powershell"], typer.Argument(metavar="SHELL", help="The shell.")],
 ) -> None:
-    """Print the script by which a shell completes this command.
+    """Print the shell completion script.
 
     It completes commands, options and their values.
 
-    Put this into what the shell reads when it starts:
+    Add the line of your shell to its startup file:
 
     bash: source <(outcomes completion bash)
 
@@ -40,12 +38,12 @@ def completion(
 
 
 def files() -> list[str]:
-    """Offer nothing, so that the shell offers its files; typer would offer what is typed as if it were all."""
+    """Return nothing, so that the shell completes file names. typer's default would complete the typed text."""
     return []
 
 
 def time_zones() -> list[str]:
-    """Offer the names of time zones that this machine knows."""
+    """Return the time zones that this machine knows."""
     from zoneinfo import available_timezones
 
     return sorted(available_timezones())

@@ -1,4 +1,4 @@
-"""Correct outcomes, and say as their owner whether they are right, from the command line."""
+"""Show, correct, confirm and dispute outcomes from the command line."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ OutcomeId = Annotated[str, typer.Argument(metavar="ID", help="The outcome's id, 
 Reason = Annotated[str, typer.Option(help="Why, for the owner to read; 1 to 500 characters.")]
 User = Annotated[
     int | None,
-    typer.Option(min=1, help="Whose outcome, with the platform's key; default OUTCOMES_USER_ID, else nobody's."),
+    typer.Option(min=1, help="The outcome's user, for the platform's key; default OUTCOMES_USER_ID, else none."),
 ]
-Key = Annotated[str | None, typer.Option(help="The name of this correction: what is repeated with it is done once.")]
+Key = Annotated[str | None, typer.Option(help="A name for this correction; repeated calls with it count once.")]
 
 
 class Clearable(StrEnum):
-    """A field that an outcome need not have."""
+    """Optional fields of an outcome."""
 
     DESCRIPTION = "description"
     VALUE = "value"
@@ -58,7 +58,7 @@ def get(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Show one outcome, and what was corrected, oldest first."""
+    """Show one outcome and its corrections, oldest first."""
     with connect(url, cookie) as client:
         found = client.get(outcome_id)
     if json:
@@ -93,11 +93,13 @@ def get(
 def amend(
     outcome_id: OutcomeId,
     reason: Reason,
-    outcome_type: Annotated[OutcomeType | None, typer.Option("--type", help="What kind of work it was.")] = None,
+    outcome_type: Annotated[OutcomeType | None, typer.Option("--type", help="The kind of work.")] = None,
     title: Annotated[str | None, typer.Option(help="What was achieved.")] = None,
-    value: Annotated[Decimal | None, typer.Option(parser=decimal, metavar="USD", help="What it is worth.")] = None,
+    value: Annotated[
+        Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars.")
+    ] = None,
     agent: Annotated[int | None, typer.Option(min=1, help="The agent that did it.")] = None,
-    description: Annotated[str | None, typer.Option(help="More about it.")] = None,
+    description: Annotated[str | None, typer.Option(help="Details.")] = None,
     metadata: Annotated[
         dict[str, Any] | None, typer.Option(parser=json_object, metavar="JSON", help="Any JSON object.")
     ] = None,
@@ -105,13 +107,13 @@ def amend(
         Any,
         typer.Option(parser=moment, metavar="WHEN", help="When it happened: an ISO 8601 instant, or a date in UTC."),
     ] = None,
-    clear: Annotated[list[Clearable] | None, typer.Option(help="Takes a field away; may be repeated.")] = None,
+    clear: Annotated[list[Clearable] | None, typer.Option(help="Remove a field; may be repeated.")] = None,
     user: User = None,
     idempotency_key: Key = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Put an outcome right; what was recorded stays in its history."""
+    """Correct an outcome. Its history keeps what was recorded."""
     named = {
         "outcome_type": outcome_type,
         "title": title,
@@ -126,7 +128,7 @@ def amend(
     for one in clear or ():
         name = fields.get(one, str(one))
         if name in changes:
-            raise typer.BadParameter(f"{one} is changed and cleared: give one or the other", param_hint="--clear")
+            raise typer.BadParameter(f"{one} is changed and cleared: use one of the two", param_hint="--clear")
         changes[name] = None
     with connect(url, cookie) as client:
         _do(lambda key: client.amend(outcome_id, reason, changes, user_id=user, idempotency_key=key), idempotency_key)
@@ -141,7 +143,7 @@ def void(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Take an outcome back, for good; it then counts no longer."""
+    """Withdraw an outcome for good. It no longer counts."""
     with connect(url, cookie) as client:
         _do(lambda key: client.void(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
 
@@ -154,7 +156,7 @@ def confirm(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Say as its owner that an outcome is right."""
+    """Confirm an outcome as its owner."""
     with connect(url, cookie) as client:
         _do(lambda key: client.confirm(outcome_id, reason, idempotency_key=key), idempotency_key)
 
@@ -162,12 +164,12 @@ def confirm(
 @app.command()
 def dispute(
     outcome_id: OutcomeId,
-    reason: Annotated[str, typer.Option(help="What is not right, in 1 to 500 characters.")],
+    reason: Annotated[str, typer.Option(help="What is wrong, in 1 to 500 characters.")],
     idempotency_key: Key = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Say as its owner that an outcome is not right. It then counts no longer."""
+    """Dispute an outcome as its owner. It no longer counts."""
     with connect(url, cookie) as client:
         _do(lambda key: client.dispute(outcome_id, reason, idempotency_key=key), idempotency_key)
 
@@ -181,21 +183,21 @@ def uphold(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Dismiss the dispute of an outcome, which then counts again.
+    """Dismiss the dispute of an outcome. It counts again.
 
-    By the platform's key, where the owner was wrong: the outcome stands as it was recorded.
+    For the platform's key, if the owner was wrong: the outcome gets the status recorded.
     """
     with connect(url, cookie) as client:
         _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
 
 
 def _do(correct: Callable[[str], Corrected], idempotency_key: str | None) -> None:
-    """Correct, and print the correction's id alone, for scripts, and beside it what a person wants to know."""
+    """Run a correction. Print its id on standard output for scripts, and the rest on standard error."""
     key = new_key() if idempotency_key is None else idempotency_key
     try:
         corrected = correct(key)
     except KeyboardInterrupt:
-        print(f"interrupted: it may have been done. {repeat(key)}", file=sys.stderr)
+        print(f"interrupted: the correction may have been made. {repeat(key)}", file=sys.stderr)
         raise typer.Exit(1) from None
     if corrected.replayed:
         print("Already done under this key.", file=sys.stderr)
@@ -210,5 +212,5 @@ def _changes(correction: Correction) -> str:
 
 
 def _side(change: dict[str, Any], name: str) -> str:
-    """Write what was there before or after; long metadata of old corrections is left out by the API."""
+    """Format the value before or after. The API omits long metadata of old corrections."""
     return shown(change[name]) if name in change else "..."

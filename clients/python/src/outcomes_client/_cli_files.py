@@ -1,4 +1,4 @@
-"""Read and write files of outcomes: `outcomes import` and `outcomes export`."""
+"""Import and export files of outcomes: `outcomes import` and `outcomes export`."""
 
 from __future__ import annotations
 
@@ -24,21 +24,19 @@ def import_(
     ],
     layout: Annotated[
         Literal["jsonl", "csv"] | None,
-        typer.Option("--format", help="What it is.", show_default="csv where the name ends so, else jsonl"),
+        typer.Option("--format", help="The file's format.", show_default="csv if the name ends in .csv, else jsonl"),
     ] = None,
-    scope: Annotated[
-        str, typer.Option(help="Sets lines apart that are equal to ones imported before, and yet new work.")
-    ] = "",
+    scope: Annotated[str, typer.Option(help="Makes lines new work although equal ones were imported before.")] = "",
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Record every line of a file, once however often it is run.
+    """Record each line of a file once, however often it is run.
 
-    Each line is a request body of the API, or a line of an export, which keeps the time when it happened: without the
-    platform's key, or a key with the scope backfill, that may be 34 days ago at most. Lines are told apart by what they
-    say and by how many equal ones stand before them, so that an interrupted import may be repeated within 35 days (as
-    long as the API remembers). A line that is added or edited is a new outcome; the outcome of a line that is removed
-    stays. Give --scope (a date, say) when a new file says the same as an old one and means new work.
+    A line is a request body of the API or a line of an export. It keeps the time of the work, which may be at most 34
+    days ago unless the key is the platform's or has the scope backfill. A line's idempotency key is made from its
+    content and the number of equal lines before it, so an interrupted import can be repeated for 35 days. An added or
+    edited line is a new outcome; the outcome of a removed line stays. Give --scope (such as a date) if a new file
+    repeats lines of an old one and they are new work.
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -49,7 +47,7 @@ def import_(
     tally: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     report = console(stderr=True)
-    reached, mend = 0, ""
+    reached, fix = 0, ""
     with connect(url, cookie) as client:
         bar = Progress(
             BarColumn(),
@@ -76,7 +74,7 @@ def import_(
                             printable(f"stopped before the end, near line {reached}: {failure}"), soft_wrap=True
                         )
                         tally["stopped"] = 1
-                        mend = "" if failure.retryable else "Mend what is named above first. "
+                        fix = "" if failure.retryable else "Fix what is named above first. "
             except _importing.HeadingError as exc:
                 raise typer.BadParameter(str(exc), param_hint="FILE") from exc
             except KeyboardInterrupt:
@@ -85,16 +83,19 @@ def import_(
     again = f", {tally['unsent']:,} to be sent again" if tally["unsent"] else ""
     print(f"{tally['created']:,} recorded, {tally['replayed']:,} already there, {tally['refused']:,} refused{again}")
     for name, count in unread.items():
-        which = "1 line has" if count == 1 else f"{count:,} lines have"
-        print(printable(f"The API did not read {name}, which {which}."), file=sys.stderr)
-    if of_nobody := tally["unassigned"]:
-        which = "1 line is" if of_nobody == 1 else f"{of_nobody:,} lines are"
-        print(f"{which} of no user, so in nobody's feed: say userId, or set OUTCOMES_USER_ID.", file=sys.stderr)
+        print(printable(f"The API ignored {name} in {_lines(count)}."), file=sys.stderr)
+    if unassigned := tally["unassigned"]:
+        without = f"{_lines(unassigned)} recorded for no user, which is in nobody's feed"
+        print(f"{without}: add userId, or set OUTCOMES_USER_ID.", file=sys.stderr)
     if tally["stopped"] or tally["unsent"]:
-        then = f"{mend}The same command then goes on" if mend else "Run it again"
+        then = f"{fix}The same command then continues" if fix else "Run it again"
         print(f"Not everything was sent. {then}: nothing is recorded twice.", file=sys.stderr)
     if tally["refused"] or tally["stopped"] or tally["unsent"]:
         raise typer.Exit(1)
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count:,} lines"
 
 
 class Format(StrEnum):
@@ -105,7 +106,7 @@ class Format(StrEnum):
 
 def export(
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is standard output.")
+        str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - for standard output.")
     ] = "-",
     layout: Annotated[
         Format, typer.Option("--format", help="JSON Lines, CSV with a heading, or Parquet.")
@@ -119,8 +120,8 @@ def export(
 ) -> None:
     """Write all outcomes that are not void, newest first.
 
-    They are the session's user's. A file is there when all of it is; until then, and if that fails, it is as it was
-    before. Parquet needs the package's extra parquet; what an outcome is worth is exact there, with 23 decimal places.
+    Exports the outcomes of the session's user. The file is replaced only once the export is complete; if it fails, the
+    old file stays. Parquet needs the package's extra parquet, and holds values exactly, with 23 decimal places.
     """
     from . import _exporting
 
@@ -130,7 +131,7 @@ def export(
         print(missing(exc, "parquet"), file=sys.stderr)
         raise typer.Exit(2) from exc
     if layout is Format.PARQUET and output == "-" and sys.stdout.isatty():
-        raise typer.BadParameter("Parquet is no text for a terminal: name a file", param_hint="--output")
+        raise typer.BadParameter("Parquet is binary: name a file, or use a pipe", param_hint="--output")
     with connect(url, cookie) as client:
         parts = client.export(
             "csv" if layout is Format.CSV else "ndjson", outcome_type=outcome_type, agent_id=agent, start=start, end=end
@@ -139,13 +140,13 @@ def export(
             with _exporting.replaced(output) as file:
                 write(file, (part.text for part in parts))
         except BrokenPipeError:
-            raise  # whoever read has read enough, which is said to nobody
+            raise  # the reader has read enough (`| head`): no error
         except OSError as exc:
             print(f"outcomes: {output}: {exc.strerror}", file=sys.stderr)
             raise typer.Exit(1) from exc
 
 
 def _size(file: IO[bytes]) -> int | None:
-    """Tell how many bytes there are, for a progress bar; None for a pipe or a terminal, whose end is not known."""
+    """Return the size in bytes for a progress bar; None for a pipe or a terminal, whose size is unknown."""
     status = os.fstat(file.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None

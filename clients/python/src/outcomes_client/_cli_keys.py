@@ -1,4 +1,4 @@
-"""Manage agents' keys from the command line: `outcomes keys`."""
+"""Manage agent keys from the command line: `outcomes keys`."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ from ._terminal import (
 )
 
 app = typer.Typer(
-    help="Make, list, rotate and revoke the keys of a user's agents. By the session or the platform's key.",
+    help="Create, list, rotate and revoke agent keys. Needs the session or the platform's key.",
     no_args_is_help=True,
 )
 
 User = Annotated[
     int | None,
-    typer.Option(min=1, help="Whose keys, with the platform's key; default OUTCOMES_USER_ID. A session's are its own."),
+    typer.Option(
+        min=1, help="The keys' user, for the platform's key; default OUTCOMES_USER_ID. A session has its own."
+    ),
 ]
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `outcomes keys list` shows it.")]
 
 
 class Scope(StrEnum):
-    """A right that a key can have."""
+    """Permissions of a key."""
 
     RECORD = "record"
     READ = "read"
@@ -56,22 +58,21 @@ def create(
         list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")
     ] = None,
     max_value: Annotated[
-        Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Only values of this magnitude at most.")
+        Decimal | None,
+        typer.Option(parser=decimal, metavar="USD", help="Only values up to this amount, positive or negative."),
     ] = None,
     scopes: Annotated[
-        list[Scope] | None, typer.Option("--scope", help="A right; may be repeated.", show_default="record")
+        list[Scope] | None, typer.Option("--scope", help="A permission; may be repeated.", show_default="record")
     ] = None,
     expires: Annotated[
         Any,
-        typer.Option(
-            parser=moment, metavar="WHEN", help="Until this ISO 8601 instant, or the start of this date in UTC."
-        ),
+        typer.Option(parser=moment, metavar="WHEN", help="When it expires: an ISO 8601 instant, or a date in UTC."),
     ] = None,
     user: User = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Make a key for one agent and print it, this once."""
+    """Create a key for one agent. It is printed only once."""
     with connect(url, cookie) as client:
         try:
             made = client.create_key(
@@ -86,7 +87,7 @@ def create(
         except OutcomesError as failure:
             if _may_be_done(failure):
                 print(
-                    "It may have been made: look at `outcomes keys list`, and revoke what nobody has.", file=sys.stderr
+                    "The key may exist: check `outcomes keys list`, and revoke a key that nobody has.", file=sys.stderr
                 )
             raise
     _show(made)
@@ -99,7 +100,7 @@ def list_(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Show the live keys of a user, newest first, without their texts."""
+    """List a user's active keys, newest first, without their secrets."""
     with connect(url, cookie) as client:
         keys = client.list_keys(user)
     if json:
@@ -131,21 +132,21 @@ def rotate(
     key_id: KeyId,
     overlap: Annotated[
         int | None,
-        typer.Option(min=0, max=168, metavar="HOURS", help="How long the text before works on.", show_default="24"),
+        typer.Option(min=0, max=168, metavar="HOURS", help="How long the old secret stays valid.", show_default="24"),
     ] = None,
     user: User = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Give a key a new text and print it, this once; id and bounds stay."""
+    """Replace the secret of a key. It is printed only once; id and limits stay."""
     with connect(url, cookie) as client:
         try:
             rotated = client.rotate_key(key_id, user_id=user, overlap_hours=overlap)
         except OutcomesError as failure:
             if _may_be_done(failure):
                 print(
-                    "It may have been rotated, and another rotation would end the text that agents have: make a new "
-                    "key, or wait until the overlap is over.",
+                    "The key may have been rotated. Rotating it again would end the secret that agents use: create a "
+                    "new key, or wait until the overlap is over.",
                     file=sys.stderr,
                 )
             raise
@@ -155,25 +156,25 @@ def rotate(
 @app.command()
 def revoke(
     key_id: KeyId,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     user: User = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """End a key with all its texts, from the next call on."""
+    """Revoke a key with all its secrets, from the next call on."""
     if not yes and sys.stdin.isatty():
-        typer.confirm(f"Revoke {key_id}? Whoever has it is refused from now on.", abort=True, err=True)
+        typer.confirm(f"Revoke {key_id}? Calls with it will be refused.", abort=True, err=True)
     with connect(url, cookie) as client:
         client.revoke_key(key_id, user_id=user)
     print("Revoked.", file=sys.stderr)
 
 
 def _may_be_done(failure: OutcomesError) -> bool:
-    """Tell whether the API may have done what it gave no good answer to."""
+    """Return whether the API may have done it although no valid answer came."""
     return isinstance(failure, NoAnswerError | ServerError | UnexpectedAnswerError) and not failure.retryable
 
 
 def _show(made: NewAgentKey) -> None:
-    """Print the key alone, for scripts, and beside it what a person wants to know."""
-    print(f"Key {printable(made.id)} of user {made.user_id}. Its text is shown this once:", file=sys.stderr)
+    """Print the key on standard output for scripts, and the rest on standard error."""
+    print(f"Key {printable(made.id)} of user {made.user_id}. Its secret is shown only once:", file=sys.stderr)
     print(printable(made.key))

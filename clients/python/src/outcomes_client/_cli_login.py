@@ -1,4 +1,4 @@
-"""Try URL, key and session, and keep them: `outcomes doctor`, `login` and `logout`."""
+"""Check URL, key and session, and save them: `outcomes doctor`, `login` and `logout`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def doctor(url: Url = None, cookie: Cookie = None) -> None:
-    """Say what is wrong with URL, key, session, clock or version. Records nothing."""
+    """Check URL, key, session, clock and version. Records nothing."""
     with connect(url, cookie) as client:
         if not _healthy(client):
             raise typer.Exit(1)
 
 
 def login(url: Url = None, cookie: Cookie = None) -> None:
-    """Try URL, key and session, and keep them for later commands.
+    """Check URL, key and session, and save them for later commands.
 
-    What neither an option nor a variable says is asked for. They are kept in a file that nobody else can read, and
-    count where variables and options say nothing.
+    Asks for what neither an option nor a variable gives. The file is readable by you alone; options and variables win
+    over it.
     """
     from . import _login
     from ._client import OutcomesClient
@@ -37,44 +37,44 @@ def login(url: Url = None, cookie: Cookie = None) -> None:
     if asks and not url:
         url = typer.prompt("URL of the API", err=True).strip()
     if asks and not (key or cookie):
-        key = _unseen("Key")
-        cookie = _unseen("Session as name=value")
+        key = _hidden("Key")
+        cookie = _hidden("Session as name=value")
     if not url or not (key or cookie):
-        missing = "a key, a session or both are needed. Nothing was kept." if asks else _SET
+        missing = "a key, a session or both are needed. Nothing was saved." if asks else _SET
         print(f"outcomes: {missing}", file=sys.stderr)
         raise typer.Exit(2)
     with OutcomesClient(url, key, cookie=cookie) as client:
         if not _healthy(client):
-            print("Nothing was kept.", file=sys.stderr)
+            print("Nothing was saved.", file=sys.stderr)
             raise typer.Exit(1)
         try:
-            file = _login.keep(client._address)
+            file = _login.save(client._address)
         except OSError as exc:
-            print(f"outcomes: {exc.filename}: {exc.strerror}. Nothing was kept.", file=sys.stderr)
+            print(f"outcomes: {exc.filename}: {exc.strerror}. Nothing was saved.", file=sys.stderr)
             raise typer.Exit(1) from exc
-    print(f"Kept in {file}, until `outcomes logout`.", file=sys.stderr)
+    print(f"Saved in {file}, until `outcomes logout`.", file=sys.stderr)
 
 
 _SET = "set OUTCOMES_URL, and INTERNAL_API_KEY or OUTCOMES_COOKIE, or both"
 
 
-def _unseen(what: str) -> str:
-    """Ask for what the terminal does not show; spaces around it come of copying."""
+def _hidden(what: str) -> str:
+    """Prompt without echo. Strip spaces, which copying may add."""
     typed: str = typer.prompt(
-        f"{what} (unseen; empty for none)", default="", hide_input=True, show_default=False, err=True
+        f"{what} (hidden; empty for none)", default="", hide_input=True, show_default=False, err=True
     )
     return typed.strip()
 
 
 def logout() -> None:
-    """Remove what login kept on this machine. Key and session stay valid."""
+    """Remove what login saved on this machine. Key and session stay valid."""
     from . import _login
 
-    print("Removed." if _login.forget() else "There is nothing to remove.", file=sys.stderr)
+    print("Removed." if _login.remove() else "There is nothing to remove.", file=sys.stderr)
 
 
 def _healthy(client: OutcomesClient) -> bool:
-    """Show what the doctor finds; tell whether all is well."""
+    """Print the findings of the doctor; return whether all checks passed."""
     from rich.text import Text
 
     from ._doctor import examine

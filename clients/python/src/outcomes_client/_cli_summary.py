@@ -1,4 +1,4 @@
-"""Show what outcomes add up to: `outcomes summary`."""
+"""Show totals of outcomes: `outcomes summary`."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-MOST = 366  # days, weeks or months of a summary
+MOST = 366  # days, weeks or months, by the API's limit
 
 
 def summary(
     days: Annotated[
-        int | None, typer.Option(min=1, max=3652, help="The last so many days, today among them.", show_default="30")
+        int | None, typer.Option(min=1, max=3652, help="The last so many days, including today.", show_default="30")
     ] = None,
     start: Start = None,
     end: End = None,
     timezone: Annotated[
-        str | None, typer.Option(autocompletion=time_zones, help="IANA name, for where days begin; default UTC.")
+        str | None, typer.Option(autocompletion=time_zones, help="IANA time zone of the days; default UTC.")
     ] = None,
     outcome_type: Types = None,
     agent: Agent = None,
     by: Annotated[
         Division | None,
-        typer.Option(help="Days, or weeks or months, which may be ten years.", show_default="what fits into --days"),
+        typer.Option(help="Group by it; weeks and months up to ten years.", show_default="as fits --days, else day"),
     ] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Also with the same length of time before.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare with the same length of time before.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON, for pipes.")] = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Show what outcomes add up to: in all, by day, type and agent."""
+    """Show totals: overall, by day, type and agent."""
     if days is not None:
         if start is not None or end is not None:
-            raise typer.BadParameter("says the same as --from and --to: give one or the other", param_hint="--days")
+            raise typer.BadParameter("cannot be combined with --from and --to", param_hint="--days")
         start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
         if by is None and days > MOST:
-            by = "week" if days < 7 * (MOST - 1) else "month"  # where weeks are cut, there is one more
+            by = "week" if days < 7 * (MOST - 1) else "month"  # cut weeks at both ends are one more
     with connect(url, cookie) as client:
         totals = client.summary(
             start=start,
@@ -68,7 +68,7 @@ def summary(
     noun = "outcome" if totals.count == 1 else "outcomes"
     console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
     if totals.previous:
-        console.print(_against(totals, totals.previous), soft_wrap=True)
+        console.print(_comparison(totals, totals.previous), soft_wrap=True)
     owners = [(totals.confirmed, "confirmed"), (totals.disputed, "disputed")]
     if words := [f"{money(total.value_usd)} {name}" for total, name in owners if total.count]:
         console.print(" · ".join(words))
@@ -91,7 +91,7 @@ def summary(
 
 
 def _today(timezone: str) -> date:
-    """Tell the date in a time zone; in UTC where there is none of that name, which the API then says."""
+    """Return today's date in a time zone; in UTC if the name is unknown, which the API then reports."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
@@ -100,8 +100,8 @@ def _today(timezone: str) -> date:
         return datetime.now(UTC).date()
 
 
-def _against(totals: Summary, before: PeriodTotal) -> str:
-    """Say how totals are against those before: by value, or by count where nothing had one."""
+def _comparison(totals: Summary, before: PeriodTotal) -> str:
+    """Compare totals with those of the period before: by value, or by count if there are no values."""
     when = f"the {_length(before, totals.timezone)} before"
     figures = f"{money(before.value_usd)} in {before.count:,}"
     by_count = totals.value_usd == before.value_usd == 0
@@ -114,7 +114,7 @@ def _against(totals: Summary, before: PeriodTotal) -> str:
 
 
 def _length(period: PeriodTotal, timezone: str) -> str:
-    """Say how long a period is by the clocks there: in days, if it is of whole ones."""
+    """Return the length of a period in local days, if it is whole days."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
@@ -131,14 +131,14 @@ def _length(period: PeriodTotal, timezone: str) -> str:
 
 
 def _plot(totals: Summary, width: int) -> Table:
-    """Draw one bar a day, or a week where days do not fit on a screen; by value, or by count where nothing has one."""
+    """Draw one bar per day, or per week if days do not fit; by value, or by count if there are no values."""
     from rich.bar import Bar
 
     weekly = len(totals.by_day) > 45
     heading = "Week of" if weekly or totals.by_week else "Month of" if totals.by_month else "Day"
     count: Counter[date] = Counter()
     value: dict[date, Decimal] = {}
-    with localcontext(prec=1000):  # every digit of the sum of a week
+    with localcontext(prec=1000):  # exact sums
         for day in totals.by_day or totals.by_week or totals.by_month:
             first = day.date - timedelta(days=day.date.weekday()) if weekly else day.date
             count[first] += day.count
@@ -154,7 +154,7 @@ def _plot(totals: Summary, width: int) -> Table:
 
 
 def _summary_as_dict(totals: Summary) -> dict[str, Any]:
-    """Write totals as the API does."""
+    """Return totals as the API writes them."""
 
     def total(one: Any, **name: object) -> dict[str, Any]:
         return {**name, "count": one.count, "value_usd": one.value_usd}

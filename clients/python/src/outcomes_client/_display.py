@@ -1,22 +1,22 @@
-"""Make text and amounts fit to be shown: no terminal and no log obeys what a server says."""
+"""Format text and amounts for display, without control characters that a server may have sent."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from unicodedata import category
 
-_JOINERS = "\u200c\u200d"  # without them, emoji and some scripts read wrongly
+_JOINERS = "\u200c\u200d"  # emoji and some scripts need them
 
 
 def printable(text: str) -> str:
-    """Put U+FFFD for what is no visible text: control characters, line ends, changes of the reading order."""
+    """Replace control characters, line ends and changes of text direction by U+FFFD."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in _JOINERS or category(c) == "Zs" else "\ufffd" for c in text)
 
 
 def money(value: Decimal | None) -> str:
-    """Write dollars with at least two decimals, and all the digits that there are; nothing for None."""
+    """Format dollars with all their digits and at least two decimals; "" for None."""
     if value is None:
         return ""
     whole, _, fraction = f"{value.copy_abs():,f}".partition(".")

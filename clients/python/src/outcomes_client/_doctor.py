@@ -1,4 +1,4 @@
-"""Find what stands between this machine and a recorded outcome. Records nothing."""
+"""Check whether this machine can record outcomes. Records nothing."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _SKEW = 60.0  # seconds; more makes sessions expire early or late
 
 @dataclass(frozen=True)
 class Finding:
-    """Says of one thing whether it is well."""
+    """The result of one check."""
 
     ok: bool
     text: str
 
 
 def examine(client: OutcomesClient) -> Iterator[Finding]:
-    """Look at one thing after the other, and stop where the rest depends on what is wrong."""
+    """Run the checks in order. Stop if the rest depends on a failed one."""
     address = client._address
     yield Finding(True, f"outcomes-client {version('outcomes-client')}")
-    if address.is_readable_on_the_way:
-        yield Finding(False, f"{address.url} is not https: everyone on the way can read the key")
+    if address.is_plaintext:
+        yield Finding(False, f"{address.url} is not https: anyone on the network can read the key")
     started = time.monotonic()
     try:
         greeting = client._http.get(address.url + PATH, timeout=_TRY)
@@ -45,7 +45,8 @@ def examine(client: OutcomesClient) -> Iterator[Finding]:
     took = time.monotonic() - started
     if greeting.status_code != 401:
         yield Finding(
-            False, f"{address.url} is no Outcomes API: GET {PATH} without a session is {greeting.status_code}, not 401"
+            False,
+            f"{address.url} is not an Outcomes API: GET {PATH} without a session is {greeting.status_code}, not 401",
         )
         return
     yield Finding(True, f"{address.url} answers in {took * 1000:.0f} ms")
@@ -72,7 +73,7 @@ def _user(client: OutcomesClient) -> Iterator[Finding]:
     if told.owner == "session" and told.user_id is not None:
         yield Finding(True, "OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user")
     elif told.owner == "body" and client._address.api_key and told.user_id is None:
-        yield Finding(True, "no user (OUTCOMES_USER_ID): every outcome must name its own, to be in a feed")
+        yield Finding(True, "no user (OUTCOMES_USER_ID): outcomes that name none are in nobody's feed")
 
 
 def _credentials(client: OutcomesClient) -> Iterator[Finding]:
@@ -82,13 +83,13 @@ def _credentials(client: OutcomesClient) -> Iterator[Finding]:
         key = yield from _agent_key(client)
         records = key is not None and "record" in key.scopes
     elif address.api_key and address.api_key.startswith("oc_"):
-        yield Finding(False, f"{KEY} begins like an agent key and is none: was it copied whole?")
+        yield Finding(False, f"{KEY} begins like an agent key but is not a complete one: copy it again")
     elif address.api_key:
-        # An empty outcome passes the door and is refused behind it: the key is checked and nothing is recorded.
+        # An empty outcome passes authentication and fails validation: it checks the key and records nothing.
         answer = client._send(Send(Request("POST", PATH, body=b"{}"), _TRY))
-        yield _judged(answer, 400, f"{KEY} is valid, and is every user: agents get keys of their own", KEY)
+        yield _judged(answer, 400, f"{KEY} is valid for all users: give agents keys of their own", KEY)
     else:
-        yield Finding(bool(address.cookie), "no key (INTERNAL_API_KEY): recording goes by the session")
+        yield Finding(bool(address.cookie), "no key (INTERNAL_API_KEY): recording uses the session")
     if address.cookie:
         answer = client._send(Send(Request("GET", PATH, [("limit", "1")]), _TRY))
         yield _judged(answer, 200, "the session is valid", SESSION)
@@ -113,7 +114,7 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
     try:
         key = read_key(answer)
     except BrokenAnswerError as broken:
-        yield Finding(False, f"{AGENT_KEY} cannot be looked at: {broken}")
+        yield Finding(False, f"{AGENT_KEY} cannot be checked: {broken}")
         return None
     yield Finding("record" in key.scopes, f"{AGENT_KEY} is valid: {_may(key, client._address.hide)}")
     yield from _contradictions(client, key)
@@ -121,8 +122,8 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
 
 
 def _may(key: AgentKey, hide: Callable[[str], str]) -> str:
-    """Say what a key may do."""
-    may = "records" if "record" in key.scopes else "may not record, for want of the scope,"
+    """Describe what a key may do."""
+    may = "records" if "record" in key.scopes else "lacks the scope record, and may not record"
     parts = [f"{hide(key.name)!r} {may} for user {key.user_id}"]
     if key.agent_id is not None:
         parts.append(f"agent {key.agent_id}")
@@ -135,14 +136,14 @@ def _may(key: AgentKey, hide: Callable[[str], str]) -> str:
 
 
 def _contradictions(client: OutcomesClient, key: AgentKey) -> Iterator[Finding]:
-    """Find variables by which every recording would be refused."""
+    """Find variables that make the API refuse every recording."""
     told = client._calls.defaults
     for variable, said, own in (
         ("OUTCOMES_USER_ID", told.user_id, key.user_id),
         ("OUTCOMES_AGENT_ID", told.agent_id, key.agent_id),
     ):
         if None not in (said, own) and said != own:
-            yield Finding(False, f"{variable} is {said}, and the key records for {own} only: unset it")
+            yield Finding(False, f"{variable} is {said}, but the key records for {own} only: unset it")
 
 
 def _judged(answer: Reply | NoReply, expected: int, good: str, credential: str) -> Finding:
@@ -151,5 +152,5 @@ def _judged(answer: Reply | NoReply, expected: int, good: str, credential: str) 
     if answer.status == expected:
         return Finding(True, good)
     if answer.status == 401:
-        return Finding(False, f"{credential} is not valid, or no longer")
-    return Finding(False, f"{answer.status} where {expected} was expected: the API is unwell, or this is not one")
+        return Finding(False, f"{credential} is not valid: wrong, expired or revoked")
+    return Finding(False, f"{answer.status} instead of {expected}: the API fails, or this is not an Outcomes API")

@@ -1,20 +1,20 @@
-"""Name what can go wrong, once.
+"""The errors of this package.
 
 OutcomesError
 ├── ConfigurationError           no usable URL, key or cookie; nothing was sent
-├── NoAnswerError                no whole answer came in time; it may have been recorded
-├── UnexpectedAnswerError        something answered, but not this API
+├── NoAnswerError                no complete answer came in time; it may have been recorded
+├── UnexpectedAnswerError        the answer is not from this API
 │   └── BrokenAnswerError        a success that cannot be read; it may have been recorded
-└── ApiError                     the API answered no
+└── ApiError                     the API refused the call or failed
     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
     ├── UnauthorizedError        401: the key or the session is not valid
-    ├── ForbiddenError           403: the key or the session may not do this; `details` say which bound it is
+    ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
     ├── NotFoundError            404: no such key or outcome
-    ├── ConflictError            409: not possible as things stand
+    ├── ConflictError            409: not possible in the present state
     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
     ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
-    ├── StillAddingUpError       503 Still adding up: a first look at a long history; the next goes on from there
-    └── ServerError              5xx: nothing was stored, or it cannot be known
+    ├── StillAddingUpError       503 Still adding up: first summary of a long history; the next call continues
+    └── ServerError              5xx: it may have been recorded
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ LONGEST_MESSAGE = 4000  # characters; `details` of a page of outcomes can be mor
 
 
 def missing(exc: ImportError, extra: str) -> str:
-    """Say how to get a package that is not installed, or too old. This client is on no package index."""
+    """Return how to install a missing or outdated package. This client is on no package index."""
     what = f"{exc.name} is not installed" if isinstance(exc, ModuleNotFoundError) else str(exc)
     return f"{what}: in a checkout of the Outcomes API, run pip install 'clients/python[{extra}]'"
 
 
 class OutcomesError(Exception):
-    """Stands for all errors of this package; neither its text nor its attributes ever hold a key or a cookie.
+    """The base of all errors of this package. Its text and attributes never contain a key or a cookie.
 
-    `retryable`: the same call, with the same idempotency key where it takes one, may succeed later (the client has
-    already retried until its deadline), and does nothing twice. `idempotency_key`: the key to do that with, where the
-    call had one. `results`: after a failed `record_many`, what is known of each item.
+    `retryable`: the same call may succeed later, and does nothing twice if it repeats the idempotency key; the client
+    has already retried until its deadline. `idempotency_key`: the key of the failed call, if it takes one. `results`:
+    after a failed `record_many`, what is known of each item.
     """
 
     retryable = False
@@ -63,7 +63,7 @@ class OutcomesError(Exception):
         self.retry_after = retry_after
         """Seconds that the server asked to wait, or None."""
         self.ignored_fields = tuple(ignored_fields)
-        """The fields of the body that the API did not read, misspelt perhaps."""
+        """Fields of the body that the API ignored, perhaps misspelt."""
         self.idempotency_key: str | None = None
         self.results: list[Result] = []
 
@@ -73,13 +73,13 @@ class ConfigurationError(OutcomesError):
 
 
 class NoAnswerError(OutcomesError):
-    """No whole answer came before the deadline. It may have been recorded: call again with the same key."""
+    """No complete answer came before the deadline. It may have been recorded: call again with the same key."""
 
     retryable = True
 
 
 class UnexpectedAnswerError(OutcomesError):
-    """An answer that this API does not give: most often the URL is wrong or a proxy answered."""
+    """An answer that is not from this API: usually the URL is wrong or a proxy answered."""
 
 
 class BrokenAnswerError(UnexpectedAnswerError):
@@ -89,11 +89,11 @@ class BrokenAnswerError(UnexpectedAnswerError):
 
 
 class ApiError(OutcomesError):
-    """The API answered no: `status`, `error` and `details` are its own."""
+    """The API refused the call or failed; `status`, `error` and `details` are from its answer."""
 
 
 class InvalidOutcomeError(ApiError):
-    """400 or 413, or refused here because it cannot be written as JSON: change what `details` names."""
+    """400 or 413, or not representable as JSON: change what `details` names."""
 
 
 class UnauthorizedError(ApiError):
@@ -101,16 +101,15 @@ class UnauthorizedError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """403: the agent key may not record or change this, as `details` say, or may not do this at all."""
+    """403: the key or the session may not do this; `details` name the limits of an agent key, if they are why."""
 
 
 class NotFoundError(ApiError):
-    """404: this user has no such key, or no such outcome."""
+    """404: this user has no such key or outcome."""
 
 
 class ConflictError(ApiError):
-    """409 that no waiting mends: a user has as many keys as one may have; or an outcome, from where it stands, cannot
-    be corrected so."""
+    """409 that retrying does not help: the user has the most keys allowed, or the outcome's status excludes this."""
 
 
 class KeyReusedError(ApiError):
@@ -124,12 +123,12 @@ class BusyError(ApiError):
 
 
 class StillAddingUpError(ApiError):
-    """503 `Still adding up`: more is to be added up than a look has time for. Call again: it goes on from there."""
+    """503 `Still adding up`: the totals take longer than one call. Call again: the API continues where it stopped."""
 
     retryable = True
 
 
 class ServerError(ApiError):
-    """5xx, and still so at the deadline. It may have been recorded: call again with the same key."""
+    """5xx until the deadline. It may have been recorded: call again with the same key."""
 
     retryable = True

@@ -22,8 +22,7 @@ from ._models import Outcome
 Write = Callable[[IO[bytes], Iterable[str]], None]
 
 DECIMAL_DIGITS, DECIMAL_PLACES = 38, 23
-"""Digits of `value_usd` in Parquet: 15 before the point, as many as a value may have, and what then is left of those
-that 16 bytes hold."""
+"""Precision and scale of `value_usd` in Parquet: 15 digits before the point, as the API allows, of 38 in 16 bytes."""
 
 _EXACT = Context(prec=1000)
 _UNSEEN = re.compile(r"[^ -~\n]")
@@ -31,10 +30,10 @@ _UNSEEN = re.compile(r"[^ -~\n]")
 
 @contextmanager
 def replaced(path: str) -> Iterator[IO[bytes]]:
-    """Open a file that is there when all is written, and stays as it was if that fails.
+    """Open a file for an atomic write: it replaces `path` once it is complete, and not at all on an error.
 
-    It is a new one, which its owner alone can read, in the place of whatever file or link to one has the name: what a
-    link leads to is left alone. What is no file, as a pipe or a device, is written as it comes; - is standard output.
+    The new file is readable by its owner alone. It replaces a link, not the link's target. Pipes and devices are
+    written directly; - is standard output.
     """
     if path == "-":
         yield sys.stdout.buffer
@@ -56,7 +55,7 @@ def replaced(path: str) -> Iterator[IO[bytes]]:
 
 
 def writer(layout: str) -> Write:
-    """Choose how `jsonl`, `csv` or `parquet` is written; ModuleNotFoundError where that needs what is not installed."""
+    """Return the writer of `jsonl`, `csv` or `parquet`. Raises ModuleNotFoundError if pyarrow is not installed."""
     if layout == "parquet":
         import pyarrow.parquet  # noqa: F401
 
@@ -65,13 +64,13 @@ def writer(layout: str) -> Write:
 
 
 def write_jsonl(file: IO[bytes], parts: Iterable[str]) -> None:
-    """Write JSON Lines, with escapes for all that is no visible text, so that no terminal obeys it."""
+    """Write JSON Lines. Escape control characters, so that no terminal interprets them."""
     for part in parts:
         file.write(_UNSEEN.sub(lambda c: c[0] if c[0].isprintable() else simplejson.dumps(c[0])[1:-1], part).encode())
 
 
 def write_csv(file: IO[bytes], parts: Iterable[str]) -> None:
-    """Write CSV as it comes, to a terminal without what commands it."""
+    """Write CSV unchanged; on a terminal, without control characters."""
     for part in parts:
         text = part
         if file.isatty():
@@ -83,7 +82,7 @@ def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
     """Write Parquet, a row group for each part, from the parts of an NDJSON export.
 
     Raises:
-        OutcomesError: a value has more digits than the column, in which none is lost.
+        OutcomesError: a value has more digits than the column can hold.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -93,10 +92,10 @@ def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
         **{"str": text, "int": pa.int64(), "dict[str, Any]": text, "datetime": instant},
         "Decimal": pa.decimal128(DECIMAL_DIGITS, DECIMAL_PLACES),
     }
-    told = {each.name: kinds[str(each.type).removesuffix(" | None")] for each in fields(Outcome)}
-    # As in CSV, what the ledger adds begins with when it happened.
-    listed = {each.name: told[each.name] for each in fields(Outcome) if each.default is MISSING}
-    types = {**listed, "occurred_at": instant, **told}
+    columns = {each.name: kinds[str(each.type).removesuffix(" | None")] for each in fields(Outcome)}
+    # The order of CSV: of the ledger's fields, `occurred_at` comes first.
+    listed = {each.name: columns[each.name] for each in fields(Outcome) if each.default is MISSING}
+    types = {**listed, "occurred_at": instant, **columns}
     del types["version"]
     schema = pa.schema(list(types.items()))
     with parquet.ParquetWriter(file, schema, compression="zstd") as rows:
@@ -111,6 +110,6 @@ def _fitting(row: dict[str, Any]) -> dict[str, Any]:
     if places > DECIMAL_PLACES or value.adjusted() >= DECIMAL_DIGITS - DECIMAL_PLACES:
         raise OutcomesError(
             f"The value of outcome {row['id']} has more digits than decimal({DECIMAL_DIGITS}, {DECIMAL_PLACES}) in "
-            "Parquet takes; jsonl and csv have them all"
+            "Parquet can hold; export jsonl or csv instead"
         )
     return row

@@ -1,4 +1,4 @@
-"""Say what is asked, what is answered, and who is asking. No I/O."""
+"""Requests, answers and credentials. No I/O."""
 
 from __future__ import annotations
 
@@ -19,60 +19,62 @@ OWN_KEY_PATH = f"{KEYS_PATH}/self"
 Owner = Literal["body", "session", "key"]
 By = Literal["", "session", "key"]
 HIDDEN = "***"
-_SHORTEST_SECRET = 6  # characters; what is shorter stands in any text
+_SHORTEST_SECRET = 6  # characters; shorter ones occur in any text
 LONGEST_WAIT = 999_999_999  # seconds, some 30 years; time.sleep fails at ten times as many
 
 
 @dataclass(frozen=True)
 class Request:
-    """Holds a request, without what says who is asking."""
+    """A request without credentials."""
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    by: By = ""  # what alone it can go by
-    does: str = ""  # in a word, where it neither reads nor records
-    names: str = ""  # what the path names by its id, and may not be there
-    user_id: int | None = None  # whose it is about, where not the session's user's
-    any_status: bool = False  # an answer of any status is one to read
+    by: By = ""  # the only credential that it works with
+    does: str = ""  # for errors, if it neither reads nor records
+    names: str = ""  # what the id in the path is of, for a 404
+    user_id: int | None = None  # of the keys that it is about, if not the session's user
+    any_status: bool = False  # answers of any status are parsed
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Holds a whole answer, which may be a new key: so it is not shown."""
+    """A complete answer. Its repr leaves out headers and body, which may hold a new key."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)  # looked up in any case, as httpx.Headers are
+    headers: Mapping[str, str] = field(repr=False)  # case-insensitive, as httpx.Headers
     body: bytes = field(repr=False)
-    credential: str = "the credential"  # that it was asked for with, in words
-    hide: Callable[[Any], Any] = field(default=lambda said: said, repr=False)  # puts *** for a text that echoes secrets
+    credential: str = "the credential"  # of the request, in words
+    hide: Callable[[Any], Any] = field(
+        default=lambda said: said, repr=False
+    )  # replaces text that echoes secrets by ***
 
 
 @dataclass(frozen=True)
 class NoReply:
-    """Says why no whole answer came. `unsent`: nobody can have seen the request."""
+    """Why no complete answer came. `unsent`: no server can have received the request."""
 
     reason: str
     unsent: bool = False
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read the seconds that `Retry-After` asks to wait, a number or an HTTP date (RFC 9110, 10.2.3); else None."""
+    """Return the seconds that `Retry-After` asks to wait, a number or an HTTP date (RFC 9110, 10.2.3); else None."""
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
     at = http_date(text)
     if at is None:
         return None
-    # Against the server's own clock where it tells it: ours may be wrong.
+    # By the server's clock, if it sends a Date: ours may be wrong.
     now = http_date(headers.get("Date", "")) or datetime.now(UTC)
     return min(LONGEST_WAIT, max(0.0, (at - now).total_seconds()))
 
 
 def http_date(text: str) -> datetime | None:
-    """Read the date of a header, in UTC where it names no offset; None if it is none that a calendar has."""
+    """Parse an HTTP date, in UTC if it has no offset; None if it is invalid."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # OverflowError: a year or an offset of twenty digits
@@ -87,36 +89,34 @@ SESSION = "the session (OUTCOMES_COOKIE)"
 
 @dataclass(frozen=True)
 class Address:
-    """Knows where the API is, and the key and the cookie of who is calling, which it never shows."""
+    """The API's URL with the caller's key and cookie, which are never shown."""
 
     url: str
     api_key: str | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        # A header value that HTTP cannot carry would come back, whole, in the text of an error.
+        # httpx would quote an invalid header value, here the secret, in its error.
         if self.api_key is not None and not re.fullmatch(r"[\x21-\x7e]+", self.api_key):
             raise ConfigurationError("The API key (INTERNAL_API_KEY) must be visible ASCII characters without spaces")
-        if self.cookie is not None:  # also as the whole header, ready to paste behind curl -H
+        if self.cookie is not None:  # accept the whole header, as pasted for curl -H
             object.__setattr__(self, "cookie", re.sub(r"(?i)^\s*cookie:\s*", "", self.cookie).strip())
         if self.cookie is not None and not re.fullmatch(r"[\x20-\x7e]+=[\x20-\x7e]+", self.cookie):
-            raise ConfigurationError("The cookie (OUTCOMES_COOKIE) must read name=value, as a browser sends it")
+            raise ConfigurationError("The cookie (OUTCOMES_COOKIE) must be name=value, as a browser sends it")
         if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", self.url):
-            raise ConfigurationError(
-                "The URL (OUTCOMES_URL) must read http(s)://host[:port][/stage], without a password"
-            )
+            raise ConfigurationError("The URL (OUTCOMES_URL) must be http(s)://host[:port][/stage], without a password")
         object.__setattr__(self, "url", self.url.rstrip("/").removesuffix(PATH))
 
     @property
-    def is_readable_on_the_way(self) -> bool:
-        """Tell whether what is sent goes in the clear to another machine than this."""
+    def is_plaintext(self) -> bool:
+        """Return whether requests go unencrypted to another machine."""
         here = r"http://([a-z0-9.-]+\.)?localhost|http://127(\.[0-9]{1,3}){3}|http://\[::1\]"
         return self.url.startswith("http:") and not re.fullmatch(f"(?i:{here})(:[0-9]*)?(/.*)?", self.url)
 
     def hide(self, said: Any) -> Any:
-        """Leave nothing of a text of a server that echoes key or cookie, as it is or as JSON or a URL writes it.
+        """Replace a server's text by *** if it echoes key or cookie, plain or escaped as in JSON or a URL.
 
-        What was said may be JSON, of which each text is looked at.
+        Handles each text in parsed JSON.
         """
         if isinstance(said, str):
             plain = _plain(said)
@@ -133,22 +133,22 @@ class Address:
 
     @property
     def has_agent_key(self) -> bool:
-        """Tell whether the key is one user's, made for an agent; else it is the platform's, which is every user."""
+        """Return whether the key is an agent's, for one user; else it is the platform's, for all users."""
         return re.fullmatch(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}", self.api_key or "") is not None
 
     @property
     def owner(self) -> Owner:
-        """Tell whose outcomes are recorded: the session's user's, the agent key's, or whoever's the body names."""
+        """Return what determines the user of recorded outcomes: the session, the agent key, or the body."""
         if self.has_agent_key:
             return "key"
         return "body" if self.api_key or not self.cookie else "session"
 
     def credential_for(self, request: Request) -> str:
-        """Name what a request goes by: recording and correcting by the key, else by the session; reading, and what only
-        an owner says, always by the session.
+        """Return the credential of a request, in words.
 
-        Keys are managed by the platform's key for the user that is named, else by the session for its own. An agent key
-        manages none, and is the only one that may ask what it may do.
+        Recording and correcting use the key, else the session. Reading, confirming and disputing use the session. Keys
+        are managed with the platform's key if a user is named, else with the session. An agent key manages no keys; it
+        can only describe itself.
         """
         by_key = request.by == "key" or (bool(self.api_key) and request.method != "GET" and request.by != "session")
         if request.path.startswith(KEYS_PATH):
@@ -158,17 +158,17 @@ class Address:
         return (AGENT_KEY if self.has_agent_key else KEY) if by_key else SESSION
 
     def headers_for(self, request: Request) -> dict[str, str]:
-        """Make the headers of a request, with the credential that it goes by.
+        """Return the headers of a request, with one credential.
 
-        One at a time: were both sent, a mistyped key would silently record for the session's user.
+        Never both: with a mistyped key, the API would silently record for the session's user.
 
         Raises:
-            ConfigurationError: the one that is needed is missing, or the user whose keys it is about.
+            ConfigurationError: the credential is missing, or the user whose keys are managed.
         """
         credential = self.credential_for(request)
         missing = self._missing(request, credential)
         if missing:
-            raise ConfigurationError(f"{missing}; `outcomes doctor` looks into it")
+            raise ConfigurationError(f"{missing}; run `outcomes doctor`")
         headers = {"Accept": "application/json", **request.headers}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
@@ -177,17 +177,16 @@ class Address:
         return {**headers, "Authorization": f"Bearer {self.api_key}"}
 
     def _missing(self, request: Request, credential: str) -> str:
-        """Say what a request needs that there is not; nothing where all is there."""
+        """Return what a request lacks, in words; "" if nothing."""
         if request.path == OWN_KEY_PATH:
             return "" if self.has_agent_key else f"Asking what a key may do needs {AGENT_KEY}"
         there = self.cookie if credential == SESSION else self.api_key
         if request.path.startswith(KEYS_PATH):
             if not there:
-                return f"Managing keys needs {SESSION}, or {KEY} of the platform"
+                return f"Managing keys needs {SESSION}, or the platform's key (INTERNAL_API_KEY)"
             nobodys = credential == KEY and request.user_id is None
-            return (
-                "The platform must say whose keys: give a user_id (--user), or set OUTCOMES_USER_ID" if nobodys else ""
-            )
+            needs_user = "The platform's key manages keys of a user: give user_id (--user), or set OUTCOMES_USER_ID"
+            return needs_user if nobodys else ""
         if there:
             return ""
         by = request.by or ("session" if request.method == "GET" else "")
@@ -196,7 +195,7 @@ class Address:
 
 
 def _plain(text: str) -> str:
-    """Undo what JSON and URLs make of a text."""
+    """Undo the escapes of JSON and URLs."""
     return re.sub(
         r"(?:%(?:25)*|\\+u00)([0-9a-f]{2})|\\+", lambda found: chr(int(found[1], 16)) if found[1] else "", text.lower()
     )

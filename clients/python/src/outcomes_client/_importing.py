@@ -1,4 +1,4 @@
-"""Read a file of outcomes so that it can be read again: the same line always gets the same idempotency key."""
+"""Read files of outcomes for import. The same line always gets the same idempotency key."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ._requests import BATCH_ITEMS
 if TYPE_CHECKING:
     from ._client import OutcomesClient
 
-# How a request spells what a list, an export or a Python call spells otherwise.
+# Fields of lists, exports and Python calls, as requests spell them.
 _SENT_AS = {**SENT_AS, "createdAt": "created_at"}
 _LEDGER_FIELDS = ("status", "recorded_by", "version")
-# By their types, as a cell is text whatever it means.
+# CSV cells are text: parse them by the type of their field.
 _TYPES = {each.name: str(each.type) for each in fields(NewOutcome) if each.name != "idempotency_key"}
 _JSON = [name for name, type_ in _TYPES.items() if type_.startswith(("int", "Decimal", "Mapping"))]
 _TEXTS = [name for name, type_ in _TYPES.items() if type_ in ("str", "str | None")]
 
 _BOM = b"\xef\xbb\xbf"
-# By these the API's export finds what a spreadsheet would run.
+# The API's export guards cells that begin with one of these.
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 _SEPARATOR = re.compile("([;\t\r\n])")
 
 
 @dataclass(frozen=True)
 class Line:
-    """Holds a line of the file: a body to record, or why there is none."""
+    """A line of the file: a body to record, or what is wrong with it."""
 
     number: int
     size: int  # bytes, for the progress bar
@@ -45,11 +45,11 @@ class Line:
 
 
 class HeadingError(Exception):
-    """Says that a file of CSV does not begin with its columns' names."""
+    """The first line of a CSV file does not name its columns."""
 
 
 def json_lines(file: Iterable[bytes]) -> Iterator[Line]:
-    """Read the lines of JSON Lines that are not blank."""
+    """Read JSON Lines, without blank lines."""
     for number, line in enumerate(file, start=1):
         text = line.removeprefix(_BOM).strip() if number == 1 else line.strip()
         if not text:
@@ -66,7 +66,7 @@ def json_lines(file: Iterable[bytes]) -> Iterator[Line]:
 
 
 def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
-    """Read the rows of CSV as the API exports it, known by its heading; a row's number is that of its last line.
+    """Read CSV with the columns of the API's export, in any order. A row's number is that of its last line.
 
     Raises:
         HeadingError: the heading does not name `outcome_type` and `title`, or names a column twice.
@@ -76,7 +76,7 @@ def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
     def text() -> Iterator[str]:
         for number, line in enumerate(file, start=1):
             read[0] += len(line)
-            # What is no UTF-8 is refused with the row that it stands in.
+            # Invalid UTF-8 is refused later, with its row.
             yield (line.removeprefix(_BOM) if number == 1 else line).decode(errors="surrogateescape")
 
     rows = csv.reader(text(), strict=True)
@@ -86,7 +86,7 @@ def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
         heading = []
     if not {"outcome_type", "title"} <= set(heading) or len(set(heading)) < len(heading):
         raise HeadingError(
-            "its first line must name the columns, outcome_type and title among them, separated by commas"
+            "the first line must name the columns, among them outcome_type and title, separated by commas"
         )
     before = 0
     while True:
@@ -107,10 +107,10 @@ def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
 
 
 def _cell(name: str, cell: str) -> Any:
-    """Read a cell; one that is empty is null, as the API exports null.
+    """Parse a cell; an empty one is null.
 
     Raises:
-        ValueError: a number or metadata is not what JSON takes for one.
+        ValueError: a number or metadata is not valid JSON.
     """
     if not cell:
         return None
@@ -123,9 +123,9 @@ def _cell(name: str, cell: str) -> Any:
 
 
 def unguarded(text: str) -> str:
-    """Take away the apostrophes that an export puts before what a spreadsheet would run as a formula.
+    """Remove the apostrophes that an export puts before text that a spreadsheet would run as a formula.
 
-    Text that had such an apostrophe of its own is exported as the same, and loses it.
+    Text that had such an apostrophe before the export loses it.
     """
     first, *more = _SEPARATOR.split(text)
     if first.startswith("'") and (_begins_formula(first[1:]) or (first == "'" and more and more[0] != ";")):
@@ -139,13 +139,12 @@ def _begins_formula(text: str) -> bool:
 
 
 def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
-    """Make of each line a request body, and give it its key.
+    """Turn each line into a request body with an idempotency key.
 
-    A line is a request body of the API or an outcome as the API lists it. One that names no `idempotencyKey` gets one
-    from what it says (layout, key order and spelling do not matter) and from how many equal lines stand before it. So
-    an interrupted import may be repeated; a line that is added, or edited, is a new outcome; lines may be moved,
-    removed or spread over files. `scope` sets apart what is equal and yet new. A listed outcome that does not say when
-    it happened, happened when it was recorded.
+    A line is a request body or a listed outcome. A line without `idempotencyKey` gets one made from its content
+    (whatever its layout, key order and spelling) and from the number of equal lines before it. So an interrupted import
+    can be repeated; an added or edited line is a new outcome; lines may be moved, removed or split over files. `scope`
+    makes equal lines new work. A listed outcome without a time of its own happened when it was recorded.
     """
     seen: Counter[bytes] = Counter()
     for line in lines:
@@ -162,7 +161,7 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
             digest = hashlib.sha256(scope.encode() + b"\0" + canonical).digest()
             seen[digest] += 1
             body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
-        if "created_at" in body:  # the API gave it this id and time: it is told apart by them, and gets new ones
+        if "created_at" in body:  # a listed outcome: its id and time are part of its key; a new outcome gets new ones
             created_at = body.pop("created_at")
             body.pop("id", None)
             body.setdefault("occurredAt", created_at)
@@ -170,17 +169,18 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
 
 
 def _body(said: dict[str, Any]) -> dict[str, Any]:
-    """Spell the fields as in a request; an idempotency key that is null is none.
+    """Spell the fields as in a request, without an idempotency key that is null.
 
-    Of a listed outcome, what the ledger adds is left out where it does not make it another one: the same may be listed
-    without it, or be confirmed meanwhile.
+    Drop the ledger's fields of a listed outcome: its key must stay the same if it is listed without them or confirmed.
 
     Raises:
-        ValueError: it says a field in both spellings.
+        ValueError: a field is given in both spellings.
     """
     body = {_SENT_AS.get(name, name): value for name, value in said.items()}
     if len(body) < len(said):
-        raise ValueError("it says {} and {}".format(*next(pair for pair in _SENT_AS.items() if said.keys() >= {*pair})))
+        raise ValueError(
+            "it has both {} and {}".format(*next(pair for pair in _SENT_AS.items() if said.keys() >= {*pair}))
+        )
     if body.get("idempotencyKey") is None:
         body.pop("idempotencyKey", None)
     if "created_at" in body:
@@ -193,7 +193,7 @@ def _body(said: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Says how one line ended: recorded, refused or unsent."""
+    """The result of one line: recorded, refused or unsent."""
 
     line: Line
     status: str
@@ -203,7 +203,7 @@ class Outcome:
 
 
 def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[list[Outcome], OutcomesError | None]]:
-    """Record the lines in batches; yield what became of each, and the error that ended the import, if one did."""
+    """Record the lines in batches. Yield the results of each batch, and the error if it ended the import."""
     for batch in batched(parsed, BATCH_ITEMS):
         readable = [line for line in batch if line.body is not None]
         unreadable = [Outcome(line, "refused", line.fault) for line in batch if line.body is None]
@@ -215,7 +215,7 @@ def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[lis
         done = [_outcome(line, result) for line, result in zip(readable, results, strict=True)]
         if failure is None and done and all(one.status == "unsent" for one in done):
             # The client has waited for its whole deadline; the next batch would wait as long, and so on for hours.
-            failure = BusyError(f"none of {len(done)} lines was taken: {done[0].reason}")
+            failure = BusyError(f"none of {len(done)} lines was accepted: {done[0].reason}")
         yield sorted(done + unreadable, key=lambda one: one.line.number), failure
         if failure is not None:
             return

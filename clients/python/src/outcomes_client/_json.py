@@ -1,4 +1,4 @@
-"""Read and write JSON in which every number is exactly what was written: no value passes through a float."""
+"""Read and write JSON with exact numbers: no value passes through a float."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ def encode(value: object) -> bytes:
 
     Raises:
         ValueError: NaN, infinity, a lone surrogate (as UnicodeEncodeError) or a circular reference.
-        TypeError: a value that JSON has no form for.
-        RecursionError: nested past reason.
+        TypeError: a value that JSON cannot represent.
+        RecursionError: nested too deeply.
     """
     # Not escaped to ASCII: the API's size limits count the text as sent, and an escape is up to three times as long.
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def shown(value: object) -> str:
-    """Write as `encode`, with escapes for all that is no visible text, so that no terminal obeys it."""
+    """Write as `encode`, with control characters escaped, so that no terminal interprets them."""
     text = encode(value).decode()
     return text if text.isprintable() else "".join(c if c.isprintable() else simplejson.dumps(c)[1:-1] for c in text)
 
 
 def canonical(value: object) -> bytes:
-    """Write as `encode`, with sorted keys: the same text for the same value, however it was laid out."""
+    """Write as `encode`, with sorted keys: equal values give equal text."""
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
@@ -35,19 +35,19 @@ def decode(text: bytes) -> Any:
     """Read JSON text, numbers with a fraction or exponent as Decimal.
 
     Raises:
-        ValueError: not UTF-8, not JSON, `NaN` or `Infinity`, a number of thousands of digits or with an exponent of
-            as many, nested past reason.
+        ValueError: not UTF-8, not JSON, `NaN` or `Infinity`, a number with thousands of digits or a huge exponent,
+            nested too deeply.
     """
     try:
         return simplejson.loads(text.decode(), use_decimal=True)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
     except InvalidOperation as exc:
-        raise ValueError("a number with an exponent past reason") from exc
+        raise ValueError("a number with too large an exponent") from exc
 
 
 def plain(value: Any) -> Any:
-    """Make Decimals the floats that everyone expects in metadata, except where a float would change the number."""
+    """Convert the Decimals of metadata to floats, except if a float would change the number."""
     if isinstance(value, Decimal):
         as_float = float(value)
         return as_float if Decimal(repr(as_float)) == value else value

@@ -1,4 +1,4 @@
-"""Keep URL, key and session for the command, in the user's own folder, and find them again."""
+"""Save and load URL, key and session of the command in the user's config folder."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from ._errors import ConfigurationError
 from ._http import Address
 
 
-def kept_in() -> Path:
-    """Name the file: below `XDG_CONFIG_HOME` or `~/.config`, or where the platform keeps an application's settings."""
+def login_file() -> Path:
+    """Return the path: below `XDG_CONFIG_HOME` or `~/.config`, or in the platform's folder for settings."""
     return Path(typer.get_app_dir("outcomes")) / "login.json"
 
 
 def settings(url: str | None, cookie: str | None) -> dict[str, Any]:
-    """Choose a client's `url`, `api_key` and `cookie`: options and variables first, else what `login` kept.
+    """Return a client's `url`, `api_key` and `cookie`: options and variables first, else the saved login.
 
-    A key and a session that were kept go to the URL that they were kept with and nowhere else, and only where neither
-    is given: two callers are never mixed.
+    The saved key and session are used only together, only for the URL they were saved with, and only if neither is
+    given otherwise: two callers are never mixed.
 
     Raises:
-        ConfigurationError: there is no URL, or what was kept is needed and cannot be read.
+        ConfigurationError: there is no URL, or the saved login is needed and cannot be read.
     """
     given = {"url": url, "api_key": os.environ.get("INTERNAL_API_KEY"), "cookie": cookie}
     if url and (given["api_key"] or cookie):
         return given
-    kept = _read()
-    if kept is None and not url:
-        raise ConfigurationError("Where is the API? Give --url, set OUTCOMES_URL, or run `outcomes login`")
-    if kept is None:
+    saved = _read()
+    if saved is None and not url:
+        raise ConfigurationError("No URL of an API: give --url, set OUTCOMES_URL, or run `outcomes login`")
+    if saved is None:
         return given
-    given["url"] = url or kept.url
-    if given["api_key"] or cookie or (url and Address(url).url != kept.url):
+    given["url"] = url or saved.url
+    if given["api_key"] or cookie or (url and Address(url).url != saved.url):
         return given
-    return {"url": kept.url, "api_key": kept.api_key, "cookie": kept.cookie}
+    return {"url": saved.url, "api_key": saved.api_key, "cookie": saved.cookie}
 
 
-def keep(address: Address) -> Path:
-    """Write the file, which nobody else can read at any moment, and return its path."""
-    file = kept_in()
+def save(address: Address) -> Path:
+    """Write the file, readable by its owner alone from the start, and return its path."""
+    file = login_file()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file.parent.chmod(0o700)
     descriptor, part = tempfile.mkstemp(dir=file.parent)  # with mode 0600 from the beginning
@@ -58,22 +58,22 @@ def keep(address: Address) -> Path:
     return file
 
 
-def forget() -> bool:
-    """Remove the file; tell whether there was one."""
+def remove() -> bool:
+    """Remove the file; return whether there was one."""
     try:
-        kept_in().unlink()
+        login_file().unlink()
     except FileNotFoundError:
         return False
     return True
 
 
 def _read() -> Address | None:
-    file = kept_in()
+    file = login_file()
     try:
         return Address(**_json.decode(file.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as exc:  # without their text, which may quote the file
+    except (OSError, ValueError, TypeError) as exc:  # without the error's text, which may quote the file
         raise ConfigurationError(
-            f"{file} cannot be read: remove it by `outcomes logout`, or write it anew by `outcomes login`"
+            f"{file} cannot be read: remove it with `outcomes logout`, or replace it with `outcomes login`"
         ) from exc

@@ -1,7 +1,7 @@
 """Bridge the Model Context Protocol from standard input and output to the API's own tools, `POST /mcp`.
 
 https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#stdio
-Lines are handed on as they came: the numbers of a message that is read and written again would be rounded.
+Messages are forwarded unchanged: parsing and writing them again would round numbers.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _AT_ONCE = 8  # calls
 Json = dict[str, Any]
 
 
-class _Beyond(Exception):
-    """Says to a model why its call is not handed on."""
+class _OutOfBounds(Exception):
+    """Tells a model why its call is not forwarded."""
 
 
 class Bridge:
-    """Hands messages on to the API. Knows the revision that is spoken, and for whom alone is recorded."""
+    """Forwards messages to the API. Knows the protocol version, and the only user and agent to record for."""
 
     def __init__(self, client: OutcomesClient) -> None:
         self._client = client
@@ -40,37 +40,37 @@ class Bridge:
         self._agreed = ""
 
     def answer(self, line: bytes) -> bytes | None:
-        """Hand a message on and give back the answer, both a line; None where a message has none."""
+        """Forward a message and return the answer, each as one line; None if a message has no answer."""
         try:
             said = _json.decode(line)
         except ValueError:
-            said = None  # which the API says
-        if self._own and isinstance(said, list) and said:  # of a batch, each call has to be bound
+            said = None  # the API reports that
+        if self._own and isinstance(said, list) and said:  # check each call of a batch
             told = [text for each in said if (text := self._answer(each)) is not None]
             return b"[%s]" % b",".join(told) if told else None
         return self._answer(said, line)
 
     def _answer(self, said: Any, line: bytes = b"") -> bytes | None:
-        """Answer a message. line: as it came, if it came alone."""
+        """Answer a message. line: its original text, if it is not part of a batch."""
         message = said if isinstance(said, dict) else {}
         try:
             body = self._bound(message) or line or _json.encode(said)
             answer = self._client._run(self._client._calls.relay(body, self._headers(message)))
-        except _Beyond as beyond:
-            return _refused(message, str(beyond))
+        except _OutOfBounds as refused:
+            return _refused(message, str(refused))
         except OutcomesError as failure:
             LOG.warning("%s", failure)
             again = "It may or may not have been done. Call again later with the same arguments."
             return _refused(message, f"{failure}. {again if failure.retryable else _TELL}")
-        except Exception:  # noqa: BLE001 - whatever it is, the model must hear of it
-            LOG.exception("A message could not be handed on")
+        except Exception:  # noqa: BLE001 - the model gets an answer whatever fails
+            LOG.exception("A message could not be forwarded")
             return _refused(message, _TELL)
         if message.get("method") == "initialize" and answer:
             self._agreed = str((_json.decode(answer).get("result") or {}).get("protocolVersion", ""))
         return answer
 
     def _headers(self, message: Json) -> dict[str, str]:
-        """Say in headers what HTTP wants there: the revision, and from 2026-07-28 on what a message is about."""
+        """Return the HTTP headers: the protocol version and, since version 2026-07-28, method and name."""
         params = message.get("params")
         params = params if isinstance(params, dict) else {}
         version = (params.get("_meta") or {}).get(_VERSION) if isinstance(params.get("_meta"), dict) else None
@@ -82,10 +82,10 @@ class Bridge:
         return {name: _header(str(value)) for name, value in about.items()}
 
     def _bound(self, message: Json) -> bytes | None:
-        """Write for whom this server records (`OUTCOMES_USER_ID`, `OUTCOMES_AGENT_ID`) into a call, exactly.
+        """Add this server's user and agent (`OUTCOMES_USER_ID`, `OUTCOMES_AGENT_ID`) to a call, numbers exact.
 
         Raises:
-            _Beyond: a model names others, or what no UTF-8 can say.
+            _OutOfBounds: a model names others, or UTF-8 cannot encode a text.
         """
         params = message.get("params")
         name, arguments = (params.get("name"), params.get("arguments")) if isinstance(params, dict) else (None, None)
@@ -95,26 +95,27 @@ class Bridge:
         for item in items if isinstance(items, list) else []:
             for field, own in self._own.items() if isinstance(item, dict) else ():
                 if item.get(field) not in (None, own):
-                    raise _Beyond(f"This server records for {field} {own} only. Leave {field} out and call again.")
+                    raise _OutOfBounds(f"This server records for {field} {own} only. Leave {field} out and call again.")
                 if field == "user_id" or name in _RECORD:
                     item[field] = own
         try:
             return _json.encode(message)
         except UnicodeEncodeError:
-            raise _Beyond("A text holds half of a character, a lone surrogate. Leave it out and call again.") from None
+            reason = "A text holds half of a character, a lone surrogate. Leave it out and call again."
+            raise _OutOfBounds(reason) from None
 
 
-_TELL = "You cannot mend this: tell the person who runs this server."
+_TELL = "You cannot fix this: tell the person who runs this server."
 
 
 def _header(text: str) -> str:
-    """Write a header, in Base64 where it is no plain text (specification 2026-07-28)."""
+    """Encode a header value, in Base64 if it is not plain text (specification 2026-07-28)."""
     plain = text.isascii() and text.isprintable() and text == text.strip()
     return text if plain else f"=?base64?{b64encode(text.encode(errors='replace')).decode()}?="
 
 
 def _refused(message: Json, why: str) -> bytes | None:
-    """Answer in the API's place: to a model as a tool's result, for what else is asked to who runs it."""
+    """Answer in place of the API: a tool call with a result, which models see, any other request with an error."""
     if message.get("id") is None:
         return None
     if message.get("method") == "tools/call":
@@ -125,18 +126,18 @@ def _refused(message: Json, why: str) -> bytes | None:
 
 
 def serve(client: OutcomesClient) -> None:
-    """Bridge until standard input ends, and what was asked by then is answered.
+    """Forward messages until standard input ends and all are answered.
 
     Raises:
-        ConfigurationError: there is no key: a session may not use the tools.
+        ConfigurationError: there is no key; a session cannot use the tools.
     """
     if not client._address.api_key:
         raise ConfigurationError(
-            "MCP needs a key (INTERNAL_API_KEY), which `outcomes keys create` makes: no session may"
+            "MCP needs a key (INTERNAL_API_KEY): create one with `outcomes keys create`. A session cannot be used"
         )
     bridge, one_at_a_time = Bridge(client), Lock()
 
-    def hand_on(line: bytes) -> None:
+    def forward(line: bytes) -> None:
         if (answer := bridge.answer(line)) is not None:
             with one_at_a_time:
                 sys.stdout.buffer.write(answer + b"\n")
@@ -145,4 +146,4 @@ def serve(client: OutcomesClient) -> None:
     with client, ThreadPoolExecutor(_AT_ONCE) as pool:
         for line in sys.stdin.buffer:
             if line.strip():
-                pool.submit(hand_on, line)
+                pool.submit(forward, line)

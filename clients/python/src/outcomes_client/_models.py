@@ -1,4 +1,4 @@
-"""Hold what goes in and what comes out."""
+"""The models of requests and answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._moments import Moment
 
 
 class OutcomeType(StrEnum):
-    """Names the kinds of outcome that the API records; plain strings of the same text do as well."""
+    """The types of outcome. Plain strings of the same text work too."""
 
     NEGOTIATION_COMPLETE = "negotiation_complete"
     AMPLIFICATION_COMPLETE = "amplification_complete"
@@ -25,11 +25,11 @@ class OutcomeType(StrEnum):
 
 
 Division = Literal["day", "week", "month"]
-"""Parts that a summary's time is divided into."""
+"""Groups of a summary."""
 
 
 class OutcomeStatus(StrEnum):
-    """Names where an outcome may stand; plain strings of the same text do as well."""
+    """The status of an outcome. Plain strings of the same text work too."""
 
     RECORDED = "recorded"
     CONFIRMED = "confirmed"
@@ -39,12 +39,12 @@ class OutcomeStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NewOutcome:
-    """Holds an outcome to record. The API judges the fields; see its contract for their limits.
+    """An outcome to record. The API validates the fields; see its contract for their limits.
 
-    `value_usd` is sent digit for digit; give money as Decimal. `user_id` counts only with an API key: a session
-    records for its own user. `occurred_at`, when it happened, is the moment of recording unless given; a date is its
-    midnight in UTC. Give your own `idempotency_key` (1 to 255 visible ASCII characters) when the work has a name that
-    outlives this process; else one is made for each call.
+    `value_usd` is sent digit for digit; use Decimal for money. `user_id` needs a key: a session records for its own
+    user. `occurred_at` is when it happened, default now; a date means its midnight in UTC. Give an `idempotency_key`
+    (1 to 255 visible ASCII characters) if the work has a lasting name, so that retries of another process count once;
+    default a random one.
     """
 
     outcome_type: OutcomeType | str
@@ -58,7 +58,7 @@ class NewOutcome:
     idempotency_key: str | None = None
 
     def body(self) -> dict[str, Any]:
-        """Make the request body of this outcome, without the fields that are None."""
+        """Return the request body, without fields that are None."""
         said = {SENT_AS.get(each.name, each.name): getattr(self, each.name) for each in fields(self)}
         return {
             name: _moments.of_body(value) if isinstance(value, date) else value
@@ -73,15 +73,15 @@ def _in_request(name: str) -> str:
 
 
 SENT_AS = {each.name: _in_request(each.name) for each in fields(NewOutcome) if "_" in each.name}
-"""Spells fields as requests do: `agent_id` is `agentId`."""
+"""Field names in requests: `agent_id` is `agentId`."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Answers for one recorded outcome.
+    """A recorded outcome.
 
-    `replayed`: it had been recorded before under the same key. `ignored_fields`: what the API did not read, because it
-    is misspelt or the API is older. `unassigned`: it is of no user, so it is in nobody's feed.
+    `replayed`: it was already recorded under the same key. `ignored_fields`: fields that the API ignored, because they
+    are misspelt or the API is older. `unassigned`: it has no user, so it is in nobody's feed.
     """
 
     id: str
@@ -93,10 +93,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Result:
-    """Tells how one item of `record_many` ended.
+    """The result of one item of `record_many`.
 
-    `invalid` and `conflict` (the key belongs to another outcome) want a change; `forbidden` is beyond what the agent
-    key may record; `failed` may be sent again with the same `idempotency_key` if `retryable`. `ignored_fields`,
+    `invalid`: change it. `conflict`: its key belongs to another outcome. `forbidden`: it exceeds the limits of the
+    agent key. `failed`: send it again with the same `idempotency_key` if it is `retryable`. `ignored_fields`,
     `unassigned`: as in `Recorded`.
     """
 
@@ -111,17 +111,16 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Tell whether the outcome is recorded, now or before."""
+        """Return whether the outcome is recorded, by this call or before."""
         return self.status in ("created", "replayed")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Holds a recorded outcome. Numbers in `metadata` are int or float, or Decimal where a float would change them.
+    """A recorded outcome. Numbers in `metadata` are int or float, or Decimal if a float would change them.
 
-    Where the ledger was asked for, also where it stands (`status`), when it happened, what recorded it (`key`,
-    `key:<id>` of an agent's key, `session`, None where that was not kept) and how often it was corrected (`version`);
-    else these are None.
+    `status`, `occurred_at`, `recorded_by` and `version` are None unless the ledger is asked for. `recorded_by` is
+    `key`, `key:<id>` for an agent key, `session`, or None if unknown. `version` is the number of corrections.
     """
 
     id: str
@@ -139,16 +138,16 @@ class Outcome:
     version: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Make the outcome as the API lists it; `value_usd` stays a Decimal."""
+        """Return the outcome as the API lists it; `value_usd` stays a Decimal."""
         kept = [each.name for each in fields(self) if self.status is not None or each.default is MISSING]
         return {name: _told(getattr(self, name)) for name in kept}
 
 
 @dataclass(frozen=True)
 class Correction:
-    """Tells of one correction of an outcome: what it did, why, by whom (as `Outcome.recorded_by`) and when.
+    """A correction of an outcome. `by` is as `Outcome.recorded_by`.
 
-    `changes`, of an amend: to each field that was to change, `before` and `after`; amounts are Decimal, instants text.
+    `changes` of an amendment has `before` and `after` for each changed field; amounts are Decimal, instants text.
     """
 
     id: str
@@ -159,14 +158,14 @@ class Correction:
     changes: dict[str, dict[str, Any]] | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Make the correction as the API tells it; amounts stay Decimal."""
+        """Return the correction as the API lists it; amounts stay Decimal."""
         kept = [each.name for each in fields(self) if self.changes is not None or each.name != "changes"]
         return {name: _told(getattr(self, name)) for name in kept}
 
 
 @dataclass(frozen=True)
 class History:
-    """Holds an outcome as it stands, and its corrections, oldest first."""
+    """An outcome in its present state, and its corrections, oldest first."""
 
     outcome: Outcome
     corrections: list[Correction]
@@ -174,9 +173,9 @@ class History:
 
 @dataclass(frozen=True)
 class Corrected:
-    """Answers for one correction: its id, and how the outcome stands now.
+    """A correction that was made: its id, and the outcome's status and version now.
 
-    `outcome` is what it says; None where the API shows that to the owner alone, or to keys that may read.
+    `outcome` is the corrected outcome; None if the caller may not read it.
     `replayed`, `idempotency_key` and `ignored_fields` are as in `Recorded`.
     """
 
@@ -191,7 +190,7 @@ class Corrected:
 
 @dataclass(frozen=True)
 class Page:
-    """Holds outcomes, newest first, and where the next page starts (None: there is no more)."""
+    """A page of outcomes, newest first. `next_cursor` is None on the last page."""
 
     outcomes: list[Outcome]
     next_cursor: str | None
@@ -199,10 +198,7 @@ class Page:
 
 @dataclass(frozen=True)
 class ExportPart:
-    """Holds a part of an export: whole lines, which follow those of the part before.
-
-    `next_cursor` is where the next part starts (None: there is no more).
-    """
+    """A part of an export: complete lines. `next_cursor` is None in the last part."""
 
     text: str
     next_cursor: str | None
@@ -210,7 +206,7 @@ class ExportPart:
 
 @dataclass(frozen=True)
 class Total:
-    """Sums up some outcomes: how many, and their exact value."""
+    """Number and exact value of outcomes."""
 
     count: int
     value_usd: Decimal
@@ -218,35 +214,35 @@ class Total:
 
 @dataclass(frozen=True)
 class TypeTotal(Total):
-    """Sums up the outcomes of one type."""
+    """Total of one type."""
 
     outcome_type: str
 
 
 @dataclass(frozen=True)
 class AgentTotal(Total):
-    """Sums up the outcomes of one agent, or of none."""
+    """Total of one agent, or of no agent (None)."""
 
     agent_id: int | None
 
 
 @dataclass(frozen=True)
 class OtherAgents(Total):
-    """Sums up the outcomes of so many agents together, which `by_agent` leaves out."""
+    """Total of the agents that `by_agent` leaves out; `agents` is their number."""
 
     agents: int
 
 
 @dataclass(frozen=True)
 class DayTotal(Total):
-    """Sums up the outcomes of one day, or of one week or month, of which `date` is the first day that was asked for."""
+    """Total of one day, week or month. `date` is its first day within the period."""
 
     date: date
 
 
 @dataclass(frozen=True)
 class PeriodTotal(Total):
-    """Sums up what stands of what happened from `start` (inclusive) to `end` (exclusive)."""
+    """Total of a period, from `start` (inclusive) to `end` (exclusive)."""
 
     start: str
     end: str
@@ -254,13 +250,11 @@ class PeriodTotal(Total):
 
 @dataclass(frozen=True)
 class Summary(Total):
-    """Sums up what happened from `start` (inclusive) to `end` (exclusive), both as the API says them in ISO 8601;
-    days by the clock of `timezone`.
+    """Totals by when outcomes happened, from `start` (inclusive) to `end` (exclusive), both ISO 8601.
 
-    All sums are of what stands; of it, `confirmed` is what its owner has confirmed. What is `disputed` or `voided` is
-    in no other sum. The three are zero where the API is older. One of `by_day`, `by_week` and `by_month` is filled, as
-    it was asked for; `previous` is there if it was. `by_agent` tells 100 apart, `other_agents` sums up all others, if
-    there are more.
+    Days are those of `timezone`. `confirmed` is part of the totals; `disputed` and `voided` are not. The three are zero
+    if the API is older. Only one of `by_day`, `by_week` and `by_month` is filled, as requested. `previous` is None
+    unless requested. `by_agent` has up to 100 entries; `other_agents` is the total of all other agents, if any.
     """
 
     start: str
@@ -280,10 +274,10 @@ class Summary(Total):
 
 @dataclass(frozen=True)
 class AgentKey:
-    """Describes a key that a user made for an agent; what is None is no bound.
+    """The description of an agent key. A limit that is None does not apply.
 
-    `max_value_usd` is the greatest magnitude of one outcome's value, `last_used_at` the hour in which it was last used.
-    `made_by` and `rotated_by` (the last time) are `session` or `platform`, or None where it never was, or is not known.
+    `max_value_usd` is the greatest magnitude of an outcome's value, `last_used_at` the hour of the last use. `made_by`
+    and `rotated_by` (the last time) are `session` or `platform`, or None if it never happened or is unknown.
     """
 
     id: str
@@ -301,13 +295,13 @@ class AgentKey:
     rotated_at: datetime | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Make the description as the API lists it; `max_value_usd` stays a Decimal."""
+        """Return the description as the API lists it; `max_value_usd` stays a Decimal."""
         return {each.name: _told(getattr(self, each.name)) for each in fields(AgentKey)}
 
 
 @dataclass(frozen=True)
 class NewAgentKey(AgentKey):
-    """Holds a key that was just made or rotated: its text, `key`, is told this once, and not shown with the rest."""
+    """A new or rotated key. Its secret, `key`, is returned only here, and is not part of the repr."""
 
     key: str = field(repr=False)
 

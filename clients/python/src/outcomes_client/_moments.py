@@ -1,20 +1,20 @@
-"""Write moments as the API reads them."""
+"""Format moments for the API."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
 Moment = datetime | date | str
-"""Is an aware datetime, a date (midnight UTC), or ISO 8601 text that is sent as it is."""
+"""An aware datetime, a date (its midnight in UTC), or ISO 8601 text, which is sent unchanged."""
 
 
 def text(moment: datetime) -> str:
-    """Write an aware datetime to the millisecond, in UTC."""
+    """Format an aware datetime in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def of_query(moment: Moment | None) -> str | None:
-    """Write a moment for a query; ValueError for a datetime without time zone, as it could be any of 38 instants."""
+    """Format a moment for a query. Raises ValueError for a datetime without time zone, which is ambiguous."""
     if not isinstance(moment, datetime):
         return str(moment) if moment is not None else None
     if moment.utcoffset() is None:
@@ -23,8 +23,7 @@ def of_query(moment: Moment | None) -> str | None:
 
 
 def of_body(moment: Moment | None) -> str | None:
-    """Write a moment as a body does: a date is its midnight in UTC. One without time zone is left to the API to refuse,
-    so that in a batch it sinks no other item."""
+    """Format a moment for a body. The API refuses a datetime without time zone, in a batch only that item."""
     if isinstance(moment, datetime):
         return moment.isoformat() if moment.utcoffset() is None else text(moment)
     return f"{moment}T00:00:00Z" if isinstance(moment, date) else moment

@@ -1,4 +1,4 @@
-"""Parse parts of an answer strictly: text, whole numbers, amounts, instants, and what its headers say."""
+"""Parse parts of an answer strictly: text, whole numbers, amounts, instants and headers."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def json_object(reply: Reply) -> dict[str, Any]:
 
 
 def shaped[T](read: Callable[..., T], *arguments: object) -> T:
-    """Let `read` make something of a part of an answer; BrokenAnswerError when that is not as the contract says."""
+    """Apply `read` to a part of an answer. Raises BrokenAnswerError if the part is not as the contract says."""
     try:
         return read(*arguments)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
-        # A ValueError quotes what it was given, which may be anything: an echo of the key, say.
+        # The text of a ValueError quotes its input, which may echo the key.
         why = type(exc).__name__ if isinstance(exc, ValueError) else f"{type(exc).__name__} {exc}"
         raise BrokenAnswerError(f"200, but not as the contract says: {why}", status=200) from None
 
 
 def ignored_of(reply: Reply) -> tuple[str, ...]:
-    """Read the names of the fields that were not read."""
+    """Return the names of the fields that the API ignored."""
     names = reply.headers.get("Ignored-Fields", "").split(",")
     return tuple(unquote(name.strip()) for name in names if name.strip())
 
 
 def details_of(item: Mapping[str, Any], reply: Reply) -> list[Mapping[str, Any]]:
-    """Read what to mend; of a wrong type, a header names the right ones."""
+    """Return the faulty fields; for a wrong outcome type, a header lists the valid ones."""
     details, types = item.get("details"), reply.headers.get("Outcome-Types")
     if types and item.get("error") == "Invalid outcome_type":
         return [{"field": "outcomeType", "message": f"must be one of {types}"}]
@@ -62,7 +62,7 @@ def text_or_none(value: object) -> str | None:
 
 
 def whole(value: object) -> int:
-    # Written with an exponent it is a Decimal, and one of thirty million digits would be an int only tomorrow.
+    # A number with an exponent is a Decimal; converting 1e30000000 to int would take hours.
     if type(value) is not int:
         raise TypeError(f"{type(value).__name__} where a whole number was expected")
     return value
@@ -73,20 +73,20 @@ def whole_or_none(value: object) -> int | None:
 
 
 def amount(value: object) -> Decimal:
-    """Read US dollars: values are below 1e15 and no nearer to zero than 1e-130, and no sum of them is far off."""
+    """Read US dollars. Values are below 1e15 and multiples of 1e-130; sums are not much larger."""
     if not isinstance(value, int | Decimal) or isinstance(value, bool):
         raise TypeError(f"{type(value).__name__} where a number was expected")
     amount = Decimal(value)
     if not -200 <= amount.adjusted() <= 100:
-        raise ValueError("an amount beyond all that outcomes are worth")
+        raise ValueError("an amount out of range")
     return amount
 
 
 def instant(value: object) -> datetime:
     moment = datetime.fromisoformat(text(value))
-    # The years at both ends have instants that other time zones have no date for.
+    # Instants of the first and the last year overflow in other time zones.
     if moment.tzinfo is None or not 1970 <= moment.year < 9999:
-        raise ValueError(f"no instant of an outcome: {value}")
+        raise ValueError(f"not a valid instant: {value}")
     return moment.astimezone(UTC)
 
 

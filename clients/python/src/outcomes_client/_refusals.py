@@ -1,4 +1,4 @@
-"""Tell which error an answer other than 200 means, and what is to be mended."""
+"""Convert answers other than 200 to errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _REFUSALS: dict[int, type[ApiError]] = {
 
 
 def refusal(reply: Reply, request: Request) -> OutcomesError:
-    """Tell which error an answer other than 200 means."""
+    """Return the error of an answer other than 200."""
     try:
         body = _json.decode(reply.body)
     except ValueError:
@@ -47,11 +47,11 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
         return UnexpectedAnswerError(message, status=reply.status, error=error, details=details)
     said = sentence(f"{reply.status} {error or 'without a reason'}", details, of_key=kind is ForbiddenError)
     if kind is UnauthorizedError:
-        said += f": {reply.credential} is not valid, or no longer; `outcomes doctor` looks into it"
+        said += f": {reply.credential} is not valid: wrong, expired or revoked; run `outcomes doctor`"
     elif kind is ForbiddenError and not details:
-        said += f": {reply.credential} may not do this; `outcomes doctor` looks into it"
+        said += f": {reply.credential} may not do this; run `outcomes doctor`"
     elif kind is StillAddingUpError:
-        said += ": the API keeps what it has added up, and goes on from there"
+        said += ": the API saves its progress and continues from there"
     elif kind is NotFoundError:
         said += f": this user has no such {request.names}"
     ignored = ignored_of(reply)
@@ -83,7 +83,7 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
 
 
 def sentence(error: str, details: Sequence[Mapping[str, Any]], of_key: bool = False) -> str:
-    """Say what was refused, and of each faulty field what is asked of it, or what the bounds `of_key` are."""
+    """Return an error with the rule of each faulty field, or with the limits `of_key` that were exceeded."""
     form = "{message} ({field})" if of_key else "{field} {message}"
     faults = "; ".join(form.format(field=one.get("field"), message=one.get("message")) for one in details)
     return f"{error}: {faults}" if faults else error

@@ -1,4 +1,4 @@
-"""Write what requests say: bodies as JSON, batches as large as one may be, parameters of a query."""
+"""Build JSON bodies, batches within the API's limits, and query parameters."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _CHANGED_AS = {name: sent for name, sent in SENT_AS.items() if name not in ("use
 
 
 def check_key(key: str) -> str:
-    """Hand back an idempotency key that can be sent as one: 1 to 255 visible ASCII characters.
+    """Return a valid idempotency key: 1 to 255 visible ASCII characters.
 
     Raises:
-        InvalidOutcomeError: it cannot.
+        InvalidOutcomeError: it is not valid.
     """
     if re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         return key
@@ -30,18 +30,18 @@ def check_key(key: str) -> str:
 
 
 def in_request(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell changes as a request does; ValueError where one is said in both spellings."""
+    """Spell changes as a request does. Raises ValueError if a field is given in two spellings."""
     said = {
         _CHANGED_AS.get(name, name): _moments.of_body(value) if isinstance(value, date) else value
         for name, value in changes.items()
     }
     if len(said) < len(changes):
-        raise ValueError("changes say a field in two spellings")
+        raise ValueError("changes contain a field in two spellings")
     return said
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
-    """Write the body as JSON, or raise InvalidOutcomeError naming the fields that have no JSON form."""
+    """Write the body as JSON. Raises InvalidOutcomeError with the fields that JSON cannot represent."""
     try:
         return _json.encode(body)
     except (TypeError, ValueError, RecursionError):
@@ -56,7 +56,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
 
 
 def batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterator[dict[int, bytes]]:
-    """Group encoded items by their number, as many as one request may hold; judge those that no request can hold."""
+    """Group items into batches, by their index. Put items too large or not JSON into `results` as invalid."""
     batch: dict[int, bytes] = {}
     room = BATCH_BYTES - len(b'{"outcomes":[]}')
     size = 0
@@ -83,7 +83,7 @@ def parameters(**values: object) -> list[tuple[str, str]]:
 
 
 def listed(values: str | Iterable[str]) -> list[str]:
-    """List what may be given as one or as many."""
+    """Return one value or many as a list."""
     return [values] if isinstance(values, str) else list(values)
 
 

@@ -1,4 +1,4 @@
-"""Share what both clients send by, and what their calls take."""
+"""Code that both clients share: httpx arguments and results, and types of their arguments."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ._models import AgentKey, OutcomeStatus, OutcomeType, Result
 from ._steps import Send
 
 LOG = logging.getLogger("outcomes_client")
-# By other names, as in a client `list` is a call.
+# Aliases, because the clients have a method `list`.
 Results = list[Result]
 Keys = list[AgentKey]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
 Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
 
-_CONNECT = 10.0  # seconds to reach the host; a name or a route that is wrong need not use up the whole try
+_CONNECT = 10.0  # seconds to connect: a wrong host must not use up the whole try
 
 
 async def in_time(seconds: float, sent: Awaitable[Reply | NoReply]) -> Reply | NoReply:
-    """Await an answer no longer than so many seconds, headers and body together."""
+    """Await an answer, headers and body together, for at most so many seconds."""
     try:
         with anyio.fail_after(seconds):
             return await sent
@@ -34,7 +34,7 @@ async def in_time(seconds: float, sent: Awaitable[Reply | NoReply]) -> Reply | N
 
 
 def no_cookies() -> CookieJar:
-    """Make a jar that takes nothing: what a server sets, a session perhaps, must not go beside the next call's key."""
+    """Return a jar that stores nothing: a cookie set by a server must not be sent along with the next call's key."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 

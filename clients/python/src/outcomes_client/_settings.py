@@ -1,4 +1,4 @@
-"""Read the settings of a client: its arguments first, else the environment."""
+"""Read the settings of a client from its arguments, else from the environment."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from ._steps import Retry
 
 
 def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_http: bool = False) -> Address:
-    """Read who is calling where; else `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
+    """Return URL, key and cookie; defaults `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
 
     Raises:
-        ConfigurationError: no URL, a value that cannot be used, or a key or cookie that would go in clear to another
-            machine, which `allow_http` or `OUTCOMES_ALLOW_HTTP=1` allows.
+        ConfigurationError: no URL, an invalid value, or a key or cookie would go unencrypted to another machine without
+            `allow_http` or `OUTCOMES_ALLOW_HTTP=1`.
     """
     url = url or os.environ.get("OUTCOMES_URL")
     if not url:
-        raise ConfigurationError("Where is the API? Pass url=... or set OUTCOMES_URL")
+        raise ConfigurationError("No URL of an API: pass url=..., or set OUTCOMES_URL")
     address = Address(
         url,
         api_key or os.environ.get("INTERNAL_API_KEY") or None,
         cookie or os.environ.get("OUTCOMES_COOKIE") or None,
     )
     allow_http = allow_http or os.environ.get("OUTCOMES_ALLOW_HTTP") == "1"
-    if (address.api_key or address.cookie) and address.is_readable_on_the_way and not allow_http:
+    if (address.api_key or address.cookie) and address.is_plaintext and not allow_http:
         raise ConfigurationError(
-            f"{address.url} is not https: everyone on the way could read the key or the session. Nothing was sent. Use "
-            "https, or set OUTCOMES_ALLOW_HTTP=1"
+            f"{address.url} is not https: anyone on the network could read the key or the session. Nothing was sent. "
+            "Use https, or set OUTCOMES_ALLOW_HTTP=1"
         )
     return address
 
 
 def defaults_of(address: Address, agent_id: int | None, user_id: int | None) -> Defaults:
-    """Read for which agent and user to record; else `OUTCOMES_AGENT_ID` and `OUTCOMES_USER_ID`.
+    """Return the default agent and user; defaults `OUTCOMES_AGENT_ID` and `OUTCOMES_USER_ID`.
 
     Raises:
-        ConfigurationError: one is no whole number of at least 1.
+        ConfigurationError: a variable is not a whole number of at least 1.
     """
     return Defaults(
         _whole("OUTCOMES_AGENT_ID") if agent_id is None else agent_id,
@@ -58,10 +58,10 @@ def _whole(variable: str) -> int | None:
 
 
 def retry_of(retry: Retry | None) -> Retry:
-    """Read how long to try; else the defaults of `Retry`, with `OUTCOMES_DEADLINE` in seconds where it is set.
+    """Return how long to retry; default `Retry()`, with `OUTCOMES_DEADLINE` in seconds if it is set.
 
     Raises:
-        ConfigurationError: it is not a positive number.
+        ConfigurationError: the variable is not a positive number.
     """
     text = os.environ.get("OUTCOMES_DEADLINE", "")
     if retry is not None or not text:

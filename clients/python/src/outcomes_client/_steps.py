@@ -1,4 +1,4 @@
-"""Name the steps of a call, and space its tries by exponential backoff with jitter."""
+"""The steps of a call, and exponential backoff with jitter."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from ._http import NoReply, Reply, Request
 
 @dataclass(frozen=True)
 class Retry:
-    """Says how long and how often to try, in seconds.
+    """How long and how often to try, in seconds.
 
-    `deadline` bounds one call with all its retries (`record_many`: each of its batches); `timeout` one try. Between
-    tries the client waits a random time from 0 to `first`, then 2, 4, 8 ... times that, at most `longest`, added to
-    what `Retry-After` asks ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    `deadline` limits one call with all its retries (`record_many`: each of its batches), `timeout` one try. Between
+    tries the client waits a random time from 0 to `first`, then 2, 4, 8 ... times that, at most `longest`, in addition
+    to `Retry-After` ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 
-    A first summary of a long history may take longer: each answer that the API is still adding up is progress, from
-    which `deadline` counts anew, until the call has taken `adding_up`, or `deadline` where that is longer.
+    The first summary of a long history may take longer. Each 503 `Still adding up` is progress and restarts `deadline`,
+    until the call has taken `adding_up` or `deadline`, whichever is longer.
     """
 
     deadline: float = 60
-    timeout: float = 30  # API Gateway answers within 29 s; to hang up earlier is to miss answers on their way
+    timeout: float = 30  # longer than API Gateway's 29 s: less would miss answers
     first: float = 0.2
     longest: float = 10
-    adding_up: float = 600  # a look takes the API some 10 s, for up to 120 MB of outcomes
+    adding_up: float = 600  # the API adds up some 120 MB of outcomes in each try of 10 s
 
 
 @dataclass(frozen=True)
 class Send:
-    """Tells to send this as the next step, and to wait no longer than `timeout` seconds for the whole answer."""
+    """Step: send a request, and wait at most `timeout` seconds for the complete answer."""
 
     request: Request
     timeout: float
@@ -38,14 +38,14 @@ class Send:
 
 @dataclass(frozen=True)
 class Wait:
-    """Tells to wait as the next step."""
+    """Step: wait."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Say:
-    """Tells to let whoever runs this know, as the next step."""
+    """Step: log a notice."""
 
     notice: str
 
@@ -53,11 +53,11 @@ class Say:
 type Call[T] = Generator[Send | Wait | Say, Reply | NoReply | None, T]
 
 
-_SAY_AGAIN = 10.0  # seconds after which a wait for the same reason is worth another word
+_SAY_AGAIN = 10.0  # seconds until a wait for the same reason is logged again
 
 
 class Backoff:
-    """Spaces the tries of one call: exponential backoff with full jitter, until its deadline."""
+    """Exponential backoff with full jitter for the tries of one call, until its deadline."""
 
     def __init__(self, retry: Retry, clock: Callable[[], float], jitter: Callable[[float, float], float]) -> None:
         self._retry, self._clock, self._jitter = retry, clock, jitter
@@ -68,14 +68,14 @@ class Backoff:
 
     @property
     def timeout(self) -> float:
-        """Tell how many seconds the next try may take."""
+        """Return how many seconds the next try may take."""
         return max(0.001, min(self._retry.timeout, self._ends - self._clock()))
 
     def wait(self, reason: str, at_least: float | None = None, *, progress: bool = False) -> Call[bool]:
-        """Wait before the next try; False, without waiting, when too little time would be left for it.
+        """Wait before the next try. Return False, without waiting, if too little time would be left for it.
 
-        A try in the last moments could only time out, and hide the reason of the one before. `progress`: the one before
-        came farther.
+        A try in the last moments would time out and hide the error of the previous one. `progress`: the previous try
+        made progress.
         """
         now = self._clock()
         last = self._ends

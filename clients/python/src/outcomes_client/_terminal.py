@@ -1,4 +1,4 @@
-"""Share what the commands have in common: options, columns, and what is shown where."""
+"""Options, tables and output that the commands share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from ._display import printable
 from ._models import OutcomeType
 
-# What help and version do not need is imported where it is used: httpx and rich, and what reads answers.
+# httpx, rich and other slow modules are imported where they are used: --help and --version do without.
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Column, Table
@@ -29,12 +29,12 @@ Cookie = Annotated[
 ]
 Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")]
 Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
-Start = Annotated[str | None, typer.Option("--from", help="From this ISO 8601 instant or date on.")]
-End = Annotated[str | None, typer.Option("--to", help="Before this ISO 8601 instant or date.")]
+Start = Annotated[str | None, typer.Option("--from", help="Only from this ISO 8601 instant or date on.")]
+End = Annotated[str | None, typer.Option("--to", help="Only before this ISO 8601 instant or date.")]
 
 
 class _Warnings(logging.Handler):
-    """Shows on standard error what the client warns of: why a call takes longer, and what was not read."""
+    """Prints the client's warnings on standard error."""
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
@@ -42,13 +42,13 @@ class _Warnings(logging.Handler):
 
 
 def show_warnings() -> None:
-    """Show the client's warnings to who runs the command."""
+    """Print the client's warnings on standard error, once each."""
     LOG.handlers = [_Warnings()]
-    LOG.propagate = False  # the SDK of MCP shows what comes to the root, too
+    LOG.propagate = False  # handlers of the root logger would print them again
 
 
 def new_key() -> str:
-    """Name a piece of work that has no name: a random UUID."""
+    """Return a random idempotency key."""
     from uuid import uuid4
 
     return str(uuid4())
@@ -69,17 +69,17 @@ _OPTIONS = {
 
 
 def by_options(said: str) -> str:
-    """Name options of the command where the API names fields of a request."""
+    """Replace names of request fields by options of the command."""
     return re.sub(r"\b(?:changes\.)?([A-Za-z_]+)\b", lambda name: _OPTIONS.get(name[1], name[0]), said)
 
 
 def repeat(key: str) -> str:
-    """Say how a call can be repeated without counting twice."""
+    """Return a hint how to repeat a call so that it counts once."""
     return f"Safe to repeat with --idempotency-key {key}"
 
 
 def decimal(text: str) -> Decimal:
-    """Read an option that is a number."""
+    """Parse an option that is a number."""
     try:
         value = Decimal(text)
     except InvalidOperation as exc:
@@ -90,7 +90,7 @@ def decimal(text: str) -> Decimal:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Read an option that is a JSON object."""
+    """Parse an option that is a JSON object."""
     from . import _json
 
     try:
@@ -103,7 +103,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def moment(text: str) -> date | str:
-    """Read an option that is a date, or else an instant, which is for the API to judge."""
+    """Parse an option that is a date. Return other text unchanged: the API validates instants."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -111,7 +111,7 @@ def moment(text: str) -> date | str:
 
 
 def connect(url: str | None, cookie: str | None) -> OutcomesClient:
-    """Make the client of a command."""
+    """Return the client of a command."""
     from . import _login
     from ._client import OutcomesClient
 
@@ -119,40 +119,40 @@ def connect(url: str | None, cookie: str | None) -> OutcomesClient:
 
 
 def console(stderr: bool = False) -> Console:
-    """Open a console that takes text as text: no markup, no emoji codes, no colouring of what looks like code."""
+    """Return a console that prints text as it is: without markup, emoji codes and highlighting."""
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def local(moment: datetime | None) -> str:
-    """Write an instant by this machine's clock, to the minute; nothing for None."""
+    """Format an instant in local time, to the minute; "" for None."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def whole(*headings: str) -> list[Column]:
-    """Make columns that no terminal wraps: half an id is another one."""
+    """Return columns that are never wrapped: half an id is a wrong id."""
     from rich.table import Column
 
     return [Column(heading, no_wrap=True) for heading in headings]
 
 
 def folded(*headings: str) -> list[Column]:
-    """Make columns that a narrow terminal wraps rather than cuts off, dates between their parts."""
+    """Return columns that a narrow terminal wraps instead of cutting off; dates at their spaces."""
     from rich.table import Column
 
     return [Column(each, overflow="fold", min_width=_LEAST.get(each, len(each))) for each in headings]
 
 
 def numbers(*headings: str) -> list[Column]:
-    """Make columns that a narrow terminal wraps last of all: half a number is another number."""
+    """Return right-aligned columns that are never wrapped: half a number is a wrong number."""
     from rich.table import Column
 
     return [Column(heading, justify="right", no_wrap=True) for heading in headings]
 
 
 def grid(*headings: str | Column, show_header: bool = True) -> Table:
-    """Begin a table without lines around its cells."""
+    """Return a table without borders."""
     from rich.table import Table
 
     return Table(*headings, box=None, pad_edge=False, show_header=show_header)
@@ -167,7 +167,7 @@ _LEAST = dict.fromkeys(("When", "Happened", "Ends", "Last used", "Rotated"), 10)
 
 
 def print_table(table: Table) -> None:
-    """Print a table, wider than the terminal rather than with less than its columns have to show."""
+    """Print a table, wider than the terminal if its columns need more."""
     from rich.cells import cell_len
 
     least = 0
@@ -185,7 +185,7 @@ def print_json(value: object) -> None:
 
 
 def shown(value: object) -> str:
-    """Write JSON as one line that no terminal obeys."""
+    """Write JSON as one line without control characters."""
     from . import _json
 
     return _json.shown(value)

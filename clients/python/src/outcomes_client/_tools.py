@@ -1,4 +1,4 @@
-"""Say to a model when and how to record: the texts, the fields and the advice of the frameworks' tools."""
+"""Texts, fields and advice for models: what the frameworks' tools share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAME_KEY = (
     "it then counts once."
 )
 
-# Schemas are those of the API's own tool (a test compares them), without what pydantic tells of Python.
+# The schemas are those of the API's own tool (a test compares them), without pydantic's Python formats.
 Type = Annotated[OutcomeType, WithJsonSchema({"type": "string", "enum": list(OutcomeType)})]
 TITLE = "What was achieved, in one line a person understands."
 Title = Annotated[str, Field(description=TITLE, min_length=1, max_length=200)]
@@ -55,7 +55,7 @@ Key = Annotated[
 
 
 class Work(BaseModel):
-    """Describes a finished piece of work, not for whom it is."""
+    """A finished piece of work, without its user."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,7 +69,7 @@ class Work(BaseModel):
 
 
 def advise(failure: OutcomesError) -> str:
-    """Say to a model what to do about a failure."""
+    """Tell a model what to do about a failure."""
     match failure:
         case InvalidOutcomeError():
             return "Change what is named and call again; the idempotency_key may stay."
@@ -88,4 +88,4 @@ def advise(failure: OutcomesError) -> str:
         case _ if failure.retryable:
             return "It may or may not have been done. Call again later with the same idempotency_key and fields."
         case _:
-            return "You cannot mend this: tell the person who runs this agent."
+            return "You cannot fix this: tell the person who runs this agent."

@@ -1,4 +1,4 @@
-"""Find, look after look, the outcomes that have come: each once, none missed."""
+"""Poll for new outcomes: each is found once, none is missed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from ._client import OutcomesClient
 
 OVERLAP = timedelta(minutes=1)
-"""An outcome gets its time before it is stored, so one may turn up behind another that is newer. Each look therefore
-goes back by so much; a call that records ends sooner."""
+"""Each poll starts this much before the newest outcome. An outcome gets its time before it is stored, so it can appear
+after a newer one, but not later than this: recording takes less time."""
 
 News = tuple[list[Outcome], OutcomesError | None]
 
 
 def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Iterator[News]:
-    """Yield the last `lines` outcomes (50 at most), then with each step what is new since; oldest first.
+    """Yield the last `lines` outcomes (at most 50), then at each step the new ones; oldest first.
 
-    Beside it stands why a look failed, if a later one may succeed, which then finds what this one would have.
+    If a poll fails with a retryable error, yield the error with no outcomes; the next poll finds what it missed.
 
     Raises:
-        OutcomesError: no later look would succeed.
+        OutcomesError: the error is not retryable.
     """
     seen: dict[str, datetime] | None = None
     newest: datetime | None = None
@@ -51,6 +51,6 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
         for one in found:
             seen[one.id] = one.created_at
             newest = max(newest or one.created_at, one.created_at)
-        if newest:  # those before it are not read again
+        if newest:  # older ones are not read again
             seen = {id_: at for id_, at in seen.items() if at >= newest - OVERLAP}
         yield found, None

@@ -27,7 +27,7 @@ from ._agents import (
     TOOL,
     TOOL_DESCRIPTION,
     TOOL_SCHEMA,
-    Judged,
+    MaybeOutcome,
     OnError,
     Refused,
     arecord_finished,
@@ -39,24 +39,25 @@ from ._async_client import AsyncOutcomesClient
 
 __all__ = ["record_outcome_server", "stop_hook"]
 
-_AFTER_THE_DEADLINE = 10.0  # seconds for the function that judges, and for saying what went wrong
+_AFTER_THE_DEADLINE = 10.0  # seconds for `outcome_of` and `on_error`
 
 
 def stop_hook(
     client: AsyncOutcomesClient,
-    outcome_of: Callable[[StopHookInput], Judged | Awaitable[Judged]],
+    outcome_of: Callable[[StopHookInput], MaybeOutcome | Awaitable[MaybeOutcome]],
     *,
     on_error: OnError | None = None,
 ) -> HookMatcher:
-    """Make the hook that records what came of a prompt: `ClaudeAgentOptions(hooks={"Stop": [stop_hook(...)]})`.
+    """Return the hook that records the outcome of a prompt: `ClaudeAgentOptions(hooks={"Stop": [stop_hook(...)]})`.
 
-    The key is the prompt's id. Not the session's, which goes on over many prompts and is resumed.
+    The idempotency key is the prompt's id, not the session's, which spans many prompts.
 
     Args:
-        client: what records; the caller closes it.
-        outcome_of: is given the input of the hook, and returns, or awaits, what to record; None for nothing. That
-            Claude stops is no outcome.
-        on_error: is told of what could not be recorded. What it raises does not end the run, which is another process.
+        client: the client to record with; the caller closes it.
+        outcome_of: gets the input of the hook and returns the outcome, or awaits it; None for nothing. That Claude
+            stops is not an outcome in itself.
+        on_error: called with the error if recording fails. What it raises does not end the run, which is another
+            process.
     """
 
     async def record(stopped: HookInput, _tool_use_id: str | None, _context: HookContext) -> HookJSONOutput:
@@ -71,18 +72,18 @@ def stop_hook(
 def record_outcome_server(
     client: AsyncOutcomesClient, *, run_id: str, on_error: OnError | None = None
 ) -> McpSdkServerConfig:
-    """Make the MCP server, in this process, of the tool by which Claude records what it has finished.
+    """Return an in-process MCP server with the tool that lets Claude record finished work.
 
-    `ClaudeAgentOptions(mcp_servers={"outcomes": ...}, allowed_tools=["mcp__outcomes__record_outcome"])`; it records for
-    the client's user and agent only. The key is `<run id>/<name>`, with the name that the model gives to the piece of
-    work. The SDK does not tell a tool which prompt it is called for.
+    Use `ClaudeAgentOptions(mcp_servers={"outcomes": ...}, allowed_tools=["mcp__outcomes__record_outcome"])`. The tool
+    records only for the client's user and agent. The idempotency key is `<run_id>/<name>`, where the model names the
+    piece of work; the SDK does not tell a tool which prompt called it.
 
     Args:
         client, on_error: as in `stop_hook`.
-        run_id: 1 to 100 visible ASCII characters, such as the id of the job that the prompt, or the session, is for.
+        run_id: 1 to 100 visible ASCII characters, such as the id of the job.
 
     Raises:
-        ConfigurationError: nothing says for which user, or the run's id cannot be in a key.
+        ConfigurationError: the client knows no user, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
     check_run_id(run_id)
@@ -103,6 +104,6 @@ def _prompt_id(stopped: HookInput) -> str:
     prompt_id = stopped.get("prompt_id")
     if not prompt_id:
         raise ConfigurationError(
-            "Claude Code did not say at which prompt it stopped; a newer one does, or give the outcome a key"
+            "This version of Claude Code sends no id of the prompt: update it, or give the outcome an idempotency_key"
         )
     return prompt_id

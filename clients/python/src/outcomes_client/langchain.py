@@ -18,16 +18,16 @@ except ImportError as exc:
 from ._agents import (
     TOOL,
     TOOL_DESCRIPTION,
-    Judged,
+    MaybeOutcome,
     OnError,
     Refused,
     arecord_finished,
     arecord_work,
     check_owner,
     mistakes,
-    of_run,
     record_finished,
     record_work,
+    run_id_getter,
 )
 from ._async_client import AsyncOutcomesClient
 from ._client import OutcomesClient
@@ -36,46 +36,46 @@ from ._tools import Work
 __all__ = ["AsyncOutcomesCallback", "OutcomesCallback", "record_outcome_tool"]
 
 type RunId = str | Callable[[RunnableConfig], str]
-"""A run's id, or where its config keeps it: `lambda config: config["metadata"]["job"]`."""
+"""A run's id, or a function that finds it in the config: `lambda config: config["metadata"]["job"]`."""
 
 
 class OutcomesCallback(BaseCallbackHandler):
-    """Records what a run came to, once it has ended: `agent.invoke(..., {"callbacks": [OutcomesCallback(...)]})`.
+    """Records the outcome of a finished run: `agent.invoke(..., {"callbacks": [OutcomesCallback(...)]})`.
 
-    The run is the outermost chain, graph or agent, and its `run_id` the key: a new one for each call, unless the config
-    says `{"run_id": UUID(...)}`. For `ainvoke`, `AsyncOutcomesCallback` needs no thread.
+    The run is the outermost chain, graph or agent. The idempotency key is its `run_id`, a new one for each call unless
+    the config sets `{"run_id": UUID(...)}`. For `ainvoke`, `AsyncOutcomesCallback` needs no thread.
 
     Args:
-        client: what records; the caller closes it.
-        outcome_of: is given the output of the run and returns what to record; None for nothing. An output alone is no
-            outcome.
-        on_error: is told of what could not be recorded; what it raises is raised by `invoke`. Else the run ends as it
-            would.
+        client: the client to record with; the caller closes it.
+        outcome_of: gets the output of the run and returns the outcome; None for nothing. An output is not an outcome
+            in itself.
+        on_error: called with the error if recording fails; `invoke` raises what it raises. Without it, the run ends
+            normally.
     """
 
-    raise_error = True  # nothing is raised but by `on_error`
+    raise_error = True  # only `on_error` raises
 
     def __init__(
-        self, client: OutcomesClient, outcome_of: Callable[[Any], Judged], *, on_error: OnError | None = None
+        self, client: OutcomesClient, outcome_of: Callable[[Any], MaybeOutcome], *, on_error: OnError | None = None
     ) -> None:
         self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
 
     @override
     def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        """Record what `outcome_of` says of the outermost run."""
+        """Record the outcome of the outermost run."""
         if parent_run_id is None:
             record_finished(self._client, lambda: self._outcome_of(outputs), lambda: str(run_id), self._on_error)
 
 
 class AsyncOutcomesCallback(AsyncCallbackHandler):
-    """Does what `OutcomesCallback` does, awaited, for `ainvoke` and `astream`; `outcome_of` may be awaited, too."""
+    """Does the same as `OutcomesCallback` for `ainvoke` and `astream`; `outcome_of` may be async."""
 
     raise_error = True
 
     def __init__(
         self,
         client: AsyncOutcomesClient,
-        outcome_of: Callable[[Any], Judged | Awaitable[Judged]],
+        outcome_of: Callable[[Any], MaybeOutcome | Awaitable[MaybeOutcome]],
         *,
         on_error: OnError | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class AsyncOutcomesCallback(AsyncCallbackHandler):
     async def on_chain_end(
         self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        """Record what `outcome_of` says of the outermost run."""
+        """Record the outcome of the outermost run."""
         if parent_run_id is None:
             await arecord_finished(self._client, lambda: self._outcome_of(outputs), lambda: str(run_id), self._on_error)
 
@@ -93,20 +93,20 @@ class AsyncOutcomesCallback(AsyncCallbackHandler):
 def record_outcome_tool(
     client: OutcomesClient | AsyncOutcomesClient, *, run_id: RunId, on_error: OnError | None = None
 ) -> StructuredTool:
-    """Make the tool by which a model records what it has finished, for the client's user and agent only.
+    """Return the tool that lets a model record finished work, only for the client's user and agent.
 
-    With an `AsyncOutcomesClient` for `ainvoke` and `astream`, else for `invoke`, too. The key is `<run id>/<name>`,
-    with the name that the model gives to the piece of work: LangChain does not tell a tool the outermost run.
+    With an `AsyncOutcomesClient`, the tool supports `ainvoke` and `astream` only. The idempotency key is
+    `<run_id>/<name>`, where the model names the piece of work; LangChain does not tell a tool the outermost run.
 
     Args:
         client, on_error: as in `OutcomesCallback`.
         run_id: 1 to 100 visible ASCII characters, such as the id of the job.
 
     Raises:
-        ConfigurationError: nothing says for which user, or the run's id cannot be in a key.
+        ConfigurationError: the client knows no user, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
-    id_of = of_run(run_id)
+    id_of = run_id_getter(run_id)
     func = coroutine = None
     if isinstance(client, OutcomesClient):
 

@@ -18,48 +18,49 @@ from ._agents import (
     TOOL,
     TOOL_DESCRIPTION,
     TOOL_SCHEMA,
-    Judged,
+    MaybeOutcome,
     OnError,
     Refused,
     arecord_finished,
     arecord_work,
     check_owner,
-    of_run,
+    run_id_getter,
 )
 from ._async_client import AsyncOutcomesClient
 
 __all__ = ["OutcomesHooks", "record_outcome_tool"]
 
 type RunId = str | Callable[[RunContextWrapper[Any]], str]
-"""A run's id, or where a run keeps it: `lambda run: run.context.job_id`."""
+"""A run's id, or a function that finds it in the run: `lambda run: run.context.job_id`."""
 
 
 class OutcomesHooks(RunHooks[Any]):
-    """Records what a run came to, once there is a final output: `Runner.run(..., hooks=OutcomesHooks(...))`.
+    """Records the outcome of a run with a final output: `Runner.run(..., hooks=OutcomesHooks(...))`.
 
     Args:
-        client: what records; the caller closes it.
-        outcome_of: is given what `on_agent_end` is (context, agent, output), and returns, or awaits, what to record;
-            None for nothing. A final output alone is no outcome.
-        run_id: the idempotency key, 1 to 100 visible ASCII characters. The SDK has no id of a run: give that of the job
-            or the message that is worked on, which is the same when it is worked on again.
-        on_error: is told of what could not be recorded; what it raises ends the run. Else the run ends as it would.
+        client: the client to record with; the caller closes it.
+        outcome_of: gets the arguments of `on_agent_end` (context, agent, output) and returns the outcome, or awaits
+            it; None for nothing. A final output is not an outcome in itself.
+        run_id: the idempotency key, 1 to 100 visible ASCII characters. The SDK has no run id: give the id of the job
+            or message, which stays the same when the work is repeated.
+        on_error: called with the error if recording fails; what it raises ends the run. Without it, the run ends
+            normally.
     """
 
     def __init__(
         self,
         client: AsyncOutcomesClient,
-        outcome_of: Callable[[RunContextWrapper[Any], Agent[Any], Any], Judged | Awaitable[Judged]],
+        outcome_of: Callable[[RunContextWrapper[Any], Agent[Any], Any], MaybeOutcome | Awaitable[MaybeOutcome]],
         *,
         run_id: RunId,
         on_error: OnError | None = None,
     ) -> None:
         self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
-        self._run_id = of_run(run_id)
+        self._run_id = run_id_getter(run_id)
 
     @override
     async def on_agent_end(self, context: AgentHookContext[Any], agent: Agent[Any], output: Any) -> None:
-        """Record what `outcome_of` says."""
+        """Record the outcome, if there is one."""
         await arecord_finished(
             self._client,
             lambda: self._outcome_of(context, agent, output),
@@ -69,16 +70,16 @@ class OutcomesHooks(RunHooks[Any]):
 
 
 def record_outcome_tool(client: AsyncOutcomesClient, *, run_id: RunId, on_error: OnError | None = None) -> FunctionTool:
-    """Make the tool by which a model records what it has finished, for the client's user and agent only.
+    """Return the tool that lets a model record finished work, only for the client's user and agent.
 
-    The key is `<run id>/<name>`, with the name that the model gives to the piece of work. See `OutcomesHooks` for the
-    arguments.
+    The idempotency key is `<run_id>/<name>`, where the model names the piece of work. The arguments are as in
+    `OutcomesHooks`.
 
     Raises:
-        ConfigurationError: nothing says for which user, or the run's id cannot be in a key.
+        ConfigurationError: the client knows no user, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
-    id_of = of_run(run_id)
+    id_of = run_id_getter(run_id)
 
     async def record(context: ToolContext[Any], arguments: str) -> str:
         try:

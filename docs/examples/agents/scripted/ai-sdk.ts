@@ -1,4 +1,4 @@
-// Runs the example with a model that says what it is told to: node dist/scripted/ai-sdk.js '[{...}, "CLOSED Acme"]' response-1 [job-7]
+// Runs the example with a scripted model: node dist/scripted/ai-sdk.js '[{...}, "CLOSED Acme"]' response-1 [job-7]
 
 import { generateText, type LanguageModel, stepCountIs } from "ai";
 import { OutcomesClient } from "outcomes-client";
@@ -26,7 +26,7 @@ const said = (JSON.parse(script) as (string | object)[]).map((turn, index) => ({
   warnings: [],
   ...(responseId && { response: { id: responseId } }),
 }));
-// Of a specification that both versions of the SDK take.
+// Both versions of the SDK support this specification.
 const model: LanguageModel = {
   specificationVersion: "v3",
   provider: "scripted",

@@ -1,4 +1,4 @@
-// Runs the example with a model that says what it is told to: node dist/scripted/openai-agents.js '[{...}, "CLOSED Acme"]' response-1 [job-7]
+// Runs the example with a scripted model: node dist/scripted/openai-agents.js '[{...}, "CLOSED Acme"]' response-1 [job-7]
 
 import { Agent, type Model, type ModelResponse, Runner, Usage } from "@openai/agents";
 import { OutcomesClient } from "outcomes-client";

@@ -6,15 +6,15 @@ import { signedInUser } from "./auth";
 
 export interface Answer {
   said: string;
-  /** What was refused, to be mended. */
+  /** The refused values, to be corrected. */
   title?: string;
   value?: string;
 }
 
-// Reads OUTCOMES_URL and INTERNAL_API_KEY, which only the server has. The visitor waits: not for the minute that a job may take.
+// Reads OUTCOMES_URL and INTERNAL_API_KEY, which only the server has. A visitor waits, so retry for 10 s instead of a minute.
 const outcomes = new OutcomesClient({ retry: { deadline: 10 } });
 
-/** Records a deal that the visitor closed, and says what came of it. Anybody can call an action, so it asks who that is. */
+/** Records a deal of the visitor and returns a message. Anybody can call an action, so it checks the session. */
 export async function recordDeal(_before: Answer, form: FormData): Promise<Answer> {
   const userId = await signedInUser();
   if (userId === undefined) return { said: "Sign in first." };
@@ -29,6 +29,6 @@ export async function recordDeal(_before: Answer, form: FormData): Promise<Answe
     if (!(error instanceof OutcomesError)) throw error;
     return { said: `Not recorded: ${error.message}`, title, value };
   }
-  refresh(); // the next deal has a key of its own
+  refresh(); // gives the next deal a new idempotency key
   return { said: "Recorded." };
 }

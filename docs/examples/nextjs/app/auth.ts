@@ -1,8 +1,8 @@
 import { getServerSession, type NextAuthOptions } from "next-auth";
 
-/** Makes the sessions that the API reads: encrypted cookies with the user's number in them. */
+/** Creates the sessions that the API reads: encrypted cookies that contain the user id. */
 export const authOptions: NextAuthOptions = {
-  providers: [], // your dashboard's
+  providers: [], // those of your dashboard
   session: { strategy: "jwt" },
   callbacks: {
     jwt: ({ token, user }) => (user ? { ...token, userId: Number(user.id) } : token),
@@ -10,7 +10,7 @@ export const authOptions: NextAuthOptions = {
   },
 };
 
-/** Finds who is signed in, by the cookie that the API reads, too. */
+/** Returns the id of the signed-in user, from the same cookie that the API reads. */
 export async function signedInUser(): Promise<number | undefined> {
   return (await getServerSession(authOptions))?.userId;
 }

@@ -1,6 +1,6 @@
 import { RecordForm } from "./record-form";
 
-// Rendered for each request, so that each form has an idempotency key of its own.
+// Render for each request: each form needs a new idempotency key.
 export const dynamic = "force-dynamic";
 
 export default function Page() {
@@ -8,7 +8,7 @@ export default function Page() {
     <main>
       <h1>Dashboard</h1>
       <RecordForm idempotencyKey={crypto.randomUUID()} />
-      {/* async, so that it runs also where React shows the page after a click on a link. */}
+      {/* async, so that it also runs after client-side navigation. */}
       <script type="module" src="/value-delivered.js" async />
       <value-delivered endpoint="/api/outcomes" refresh="5" sign-in-url="/api/auth/signin" />
     </main>

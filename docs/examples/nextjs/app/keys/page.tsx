@@ -1,4 +1,4 @@
-/** Shows the viewer's keys of agents, to make, rotate and revoke. */
+/** Lets the viewer create, rotate and revoke agent keys. */
 export default function Page() {
   return (
     <main>
