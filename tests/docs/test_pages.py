@@ -67,6 +67,12 @@ def test_every_make_command_has_a_target(page: Path) -> None:
     assert set(commands) <= targets
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_of_json_is_json(page: Path) -> None:
+    for block in re.findall(r"^```json\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL):
+        json.loads(block)
+
+
 def test_the_readme_s_map_names_every_function_and_every_kind_of_test() -> None:
     on_map = dict(re.findall(r"^(\S+) {2,}(.*)$", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
     functions = {app.parent.name for app in ROOT.glob("functions/*/app.py")}
