@@ -134,3 +134,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run our own template. Tests share it, so each uses users of its own, and nobody listens to events."""
     with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def core_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run our own template with every capability off. Each test uses users of its own."""
+    with running(tmp_path_factory.mktemp("core"), "--core") as stack:
+        yield stack

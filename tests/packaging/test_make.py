@@ -85,6 +85,30 @@ def test_a_machine_that_cannot_have_python_3_13_is_told_so_in_one_line(clone: Pa
     ]
 
 
+def test_run_hands_over_what_is_switched_off_and_other_parameters(clone: Path) -> None:
+    version = re.search(r"^UV_VERSION := (\S+)$", (clone / "Makefile").read_text(), re.MULTILINE)
+    assert version
+    viewer = "local/viewer/package-lock.json"
+    for file in (f".tools/uv-{version[1]}.dist-info/METADATA", ".venv/bin/python", ".venv/installed", viewer):
+        (clone / file).parent.mkdir(parents=True, exist_ok=True)
+        (clone / file).touch()
+    (clone / ".venv/bin/python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (clone / ".venv/bin/python").chmod(0o755)
+
+    done = make(clone, "run", "CORE=1", "OFF=Export,ModelTools", "PARAMETERS=Totals=On Tracing='a b'")
+
+    given = [
+        "-m",
+        "local",
+        "--data",
+        ".local",
+        "--core",
+        "--off=Export,ModelTools",
+        "--parameters=Totals=On Tracing='a b'",
+    ]
+    assert done.stdout.splitlines() == given
+
+
 @pytest.mark.parametrize(("settings", "fails"), [([], False), (["CI=true"], True)])
 @pytest.mark.parametrize(
     ("target", "folder", "says"),
