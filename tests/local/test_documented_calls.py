@@ -1,0 +1,50 @@
+"""The calls that README and docs print, run as they stand there: each answers what stands below it."""
+
+import itertools
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.local.stacks import ROOT, Stack
+
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("outcomes", "batch", "summary", "corrections", "agent-keys"))]
+users = itertools.count(60_000)
+
+
+def calls(page: Path) -> Iterator[tuple[str, str]]:
+    """List each command of a page that calls the API, and the answer printed below it, `...` standing for anything."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        yield from re.findall(r"^(curl (?:.|\\\n|\n(?=    ))*)\n# (\{.*\})", block, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_call_answers_as_its_page_says(stack: Stack, page: str) -> None:
+    user = next(users)
+    bearer = {"Authorization": f"Bearer {stack.key}"}
+    deal = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 12500.5, "userId": user}
+    outcome_id = "01M..."
+    if page in {"docs/summary.md", "docs/corrections.md"}:
+        outcome_id = httpx.post(f"{stack.url}/api/outcomes", headers=bearer, json=deal).headers["Outcome-Id"]
+    agent_key = "oc_..."
+    printed = list(calls(ROOT / page))
+    assert printed
+
+    for command, answer in printed:
+        given = {
+            "http://127.0.0.1:3000": stack.url,
+            "try-me": stack.key,
+            "$(make session USER_ID=42)": f"Cookie: {stack.cookie(user)}",
+            "01M...": outcome_id,
+            "oc_...": agent_key,
+        }
+        for text, own in given.items():
+            command = command.replace(text, own)
+        own_user = re.sub(r'("userId": )42\b', rf"\g<1>{user}", command)
+        said = subprocess.run(["bash", "-c", own_user], capture_output=True, text=True, check=True).stdout
+        pattern = re.escape(answer.replace(":42,", f":{user},")).replace(re.escape("..."), ".*")
+        assert re.fullmatch(pattern, said), f"{command}\nanswers\n{said}\nand not\n{answer}"
+        agent_key = next(iter(re.findall(r'"key":"(oc_\w+)"', said)), agent_key)
