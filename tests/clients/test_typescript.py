@@ -1,4 +1,4 @@
-"""The TypeScript client: its own tests, on the running stack, and what its package holds."""
+"""The TypeScript client: its tests, its size in a page, and the files of its package."""
 
 import gzip
 import json
@@ -21,8 +21,8 @@ needs_npm = pytest.mark.skipif(
 
 
 def run(*command: str | Path, **environment: str) -> str:
-    """Run a command in the client's folder; return what it printed."""
-    # Without the colours and the settings of whoever runs the tests.
+    """Run a command in the client's folder; return its output."""
+    # Hide the environment of the person who runs the tests.
     known = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "NODE_EXTRA_CA_CERTS")}
     done = subprocess.run(command, cwd=CLIENT, env={**known, **environment}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -34,11 +34,11 @@ def bundle(folder: Path, *options: str | Path) -> None:
 
 
 @needs_npm
-def test_it_does_what_the_table_says_and_what_the_running_stack_asks(stack: Stack, tmp_path: Path) -> None:
+def test_its_own_tests_pass_on_the_running_stack(stack: Stack, tmp_path: Path) -> None:
     tests = sorted((CLIENT / "tests").glob("*.test.ts"))
     bundle(tmp_path, *tests, "--platform=node", "--out-extension:.js=.mjs")
     session = {"OUTCOMES_COOKIE": stack.cookie(USER), "OUTCOMES_USER_ID": str(USER)}
-    # One process for each file, as they change the platform's clock.
+    # One process per file: they replace the platform's clock.
     for test in sorted(tmp_path.iterdir()):
         said = run("node", "--test-reporter=tap", test, OUTCOMES_URL=stack.url, INTERNAL_API_KEY=stack.key, **session)
         assert "\n# fail 0" in said
@@ -48,7 +48,7 @@ def test_it_does_what_the_table_says_and_what_the_running_stack_asks(stack: Stac
 
 
 @needs_npm
-def test_what_it_adds_to_a_page_is_small(tmp_path: Path) -> None:
+def test_it_adds_at_most_6500_bytes_to_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.ts"
     page.write_text(f'export {{ OutcomesClient, OutcomesError }} from "{CLIENT}/src/index.ts";')
     bundle(tmp_path, page, "--minify", "--target=es2022", "--charset=utf8")
@@ -56,7 +56,7 @@ def test_what_it_adds_to_a_page_is_small(tmp_path: Path) -> None:
 
 
 @needs_npm
-def test_its_package_holds_what_it_exports_and_nothing_else() -> None:
+def test_its_package_contains_only_its_modules() -> None:
     [package] = json.loads(run("npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
     modules = {f"dist/{path.stem}.{end}" for path in (CLIENT / "src").iterdir() for end in ("js", "d.ts")}
     assert {file["path"] for file in package["files"]} - modules == {"README.md", "package.json"}

@@ -1,7 +1,7 @@
-"""Give tests the fixture `api`: an API behind a server that fails on demand, and a count of what was recorded.
+"""The fixture `api`: an API behind a proxy that fails on demand, with a view of what was recorded.
 
-Behind that server stands the small ledger of these tests, or, for tests marked `everywhere`, also the local stack: the
-deployment's own routes, functions and tables.
+The API is the in-memory `ledger` or, for tests marked `everywhere`, also the local stack with the deployment's own
+routes, functions and tables.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from clients.python.tests.ledger import KEY, Ledger, decode, encode, listed
 from tests.local.stacks import Stack
 
 QUICK = Retry(deadline=20, timeout=10, first=0.01, longest=0.05)
-# Its deadline leaves no time for another try, which takes a tenth of `timeout`, and all the time for a busy machine.
+# No time for a second try, which needs a tenth of `timeout`, but enough for one on a busy machine.
 ONE_TRY = Retry(deadline=20, timeout=300)
 
-users = itertools.count(90_000)  # of the stack; the ledger's is 42
+users = itertools.count(90_000)  # users of the stack; the ledger's user is 42
 
 everywhere = pytest.mark.parametrize("api", ["ledger", "stack"], indirect=True)
 
 
 def failing(*faults: str) -> pytest.MarkDecorator:
-    """Give `faults`: each alone and all in turn in front of the ledger, all in turn in front of the stack.
+    """Parametrize `faults`: each alone and all in turn with the ledger, and all in turn with the stack.
 
-    The stack cannot tell what it was that failed on the way, only how often it is asked.
+    For the stack, faults only differ in the number of requests that reach it.
     """
     alone = [pytest.param("ledger", [fault], id=fault) for fault in faults]
     in_turn = [pytest.param(api, faults, id=f"all in turn-{api}") for api in ("ledger", "stack")]
@@ -46,7 +46,7 @@ def failing(*faults: str) -> pytest.MarkDecorator:
 
 @dataclass
 class Api:
-    """Lets clients talk to `door`, and tests read past it by `recorded` what the user has, newest first."""
+    """An API at the proxy `door`. `recorded` reads the user's outcomes past the proxy, newest first."""
 
     door: FaultyServer
     recorded: Callable[[], list[dict[str, Any]]]
@@ -69,7 +69,7 @@ class Api:
         return {"OUTCOMES_URL": self.url, "INTERNAL_API_KEY": self.key, "OUTCOMES_COOKIE": self.cookie}
 
     def fail(self, *faults: str) -> None:
-        """Do this to the next requests; clients made from here on have no patience for slow ones."""
+        """Apply these faults to the next requests; clients created later time out quickly on slow ones."""
         self.door.faults.extend(faults)
         if set(SLOW) & set(faults):
             self.quick = replace(self.quick, timeout=0.3 if self.user == 42 else 1)
@@ -77,7 +77,7 @@ class Api:
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the variables and the settings of the machine that runs the tests from every client."""
+    """Hide the environment variables and settings of the machine that runs the tests."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in [name for name in os.environ if name.startswith("OUTCOMES_") or name == "INTERNAL_API_KEY"]:
         monkeypatch.delenv(name)
@@ -107,7 +107,7 @@ def _ledger() -> Iterator[Api]:
 
 
 def _of_stack(stack: Stack) -> Iterator[Api]:
-    """Use the running stack, and a user who has no outcomes yet."""
+    """Use the running stack with a new user."""
     user = next(users)
     cookie = stack.cookie(user)
     hop_by_hop = {"host", "connection", "accept-encoding"}
@@ -144,7 +144,7 @@ def client(api: Api) -> Iterator[OutcomesClient]:
 
 @dataclass(frozen=True)
 class Run:
-    """Tells how the command ended, and what it printed."""
+    """Exit code and output of the command."""
 
     code: int
     out: str
@@ -153,14 +153,14 @@ class Run:
 
 type Outcomes = Callable[..., Run]
 
-# A process needs one. To make it takes longer than most commands do.
+# Once per process: building it takes longer than most commands.
 _command = cache(typer.main.get_command)
 
 
 @pytest.fixture
 def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Outcomes:
     """Run the command `outcomes` in this process."""
-    for name in ("handlers", "propagate"):  # which the command sets, of a logger that other tests listen to
+    for name in ("handlers", "propagate"):  # main() changes the logger, which other tests use
         monkeypatch.setattr(LOG, name, getattr(LOG, name))
     monkeypatch.setattr("typer.main.get_command", _command)
     for name, value in {**api.environment, "OUTCOMES_DEADLINE": "20", "COLUMNS": "100"}.items():

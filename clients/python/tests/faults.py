@@ -1,4 +1,4 @@
-"""Pass requests on to an API by HTTP, or fail in the ways that networks and clouds do."""
+"""A proxy in front of an API that fails on demand, as networks and clouds do."""
 
 from __future__ import annotations
 
@@ -34,14 +34,12 @@ BEFORE_THE_WRITE = (
     "429",
     "garbage",
 )
-NOTHING_DONE = ("503 busy", "409", "429")
-PACED = ("429 with Retry-After", "429 with Retry-After as a date")
 SLOW = ("silence after the write", "drip after the write")
 NO_HEADERS: Mapping[str, str] = {}
 
 
 class FaultyServer(ThreadingHTTPServer):
-    """Does to each of the next requests one of `faults`; when they are used up, requests pass."""
+    """Applies one of `faults` to each request; when they are used up, requests pass."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -54,7 +52,7 @@ class FaultyServer(ThreadingHTTPServer):
         self.times: list[float] = []
         self.requests: list[tuple[Mapping[str, str], bytes]] = []
         self.closing = threading.Event()
-        self.waited_out = False  # by a client that stays to the end of a slow answer
+        self.waited_out = False  # whether a client waited until the end of a slow answer
 
     @property
     def url(self) -> str:
@@ -62,7 +60,7 @@ class FaultyServer(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that hangs up on a fault is what these tests are about."""
+        """Print nothing: these tests expect clients to hang up."""
 
     @contextmanager
     def running(self) -> Iterator[FaultyServer]:
@@ -92,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def _serve(self) -> None:
         self.server.times.append(time.monotonic())
@@ -124,11 +122,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(409, {"Retry-After": "0"}, b'{"error":"Too many at once"}')
             case "429":
                 self._answer(429, {}, b'{"error":"Too Many Requests"}')
-            case "429 with Retry-After":
-                self._answer(429, {"Retry-After": "1"}, b'{"error":"Too Many Requests"}')
-            case "429 with Retry-After as a date":
-                in_a_second = formatdate(time.time() + 1, usegmt=True)
-                self._answer(429, {"Retry-After": in_a_second}, b'{"error":"Too Many Requests"}')
             case "garbage" | "garbage after the write":
                 self.wfile.write(b"\x00\xff\xfe this is not HTTP\r\n\r\n")
             case "html after the write":
@@ -139,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.waited_out = not self.server.closing.wait(30)
             case "drip after the write":
                 self._answer(status, ours, b"", announced=10_000)
-                for _ in range(600):  # 30 seconds: a client that waits for the end fails its test, and no test hangs
+                for _ in range(600):  # 30 s: a client that waits fails its test, which does not hang
                     if self.server.closing.wait(0.05):
                         break
                     self.wfile.write(b" ")
@@ -155,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body) if announced is None else announced))
         if self.close_connection:
-            # As servers say it (RFC 9112, 9.6). Else the next call may meet the end of this connection, as in "drop".
+            # RFC 9112, 9.6. Without it, the next call may reuse this closed connection.
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)

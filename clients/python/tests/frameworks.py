@@ -1,4 +1,4 @@
-"""Share what tests of the hooks for each framework of agents need."""
+"""Code shared by the tests of the agent frameworks."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 WORK = {"outcome_type": "task_complete", "title": "Sent the offer", "idempotency_key": "offer-sent", "value_usd": 12.5}
 DEAL = NewOutcome(outcome_type="deal_closed", title="Acme renewed", user_id=42)
 FOR_ANOTHER: list[dict[str, Any]] = [{"user_id": 43}, {"userId": 43}, {"agent_id": 8}, {"title": ""}]
-"""Arguments that a model may not give."""
+"""Arguments that a model must not give."""
 
 
 def example(heading: str) -> dict[str, Any]:
-    """Run the example under a heading of the client's README, and hand back what it defines."""
+    """Run the example under a heading of the client's README; return its definitions."""
     [code] = re.findall(rf"^### {heading}\n+```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     module: dict[str, Any] = {}
-    exec(code, module)  # noqa: S102 - of our own page
+    exec(code, module)  # noqa: S102 - code of our own page
     return module
 
 
 def keys(api: Api) -> list[str]:
-    """List the idempotency keys that were sent."""
+    """Return the idempotency keys that were sent."""
     return [headers["Idempotency-Key"] for headers, _ in api.door.requests]
 
 
 @asynccontextmanager
 async def client_of_this_loop() -> AsyncIterator[tuple[AsyncOutcomesClient, Ledger]]:
-    """Make a client of an API that only answers while the running loop is not blocked, and what that keeps."""
+    """Yield a client of an API that runs on this event loop, so that blocking the loop fails; and its ledger."""
     ledger = Ledger()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,8 +1,7 @@
-"""Answer as the API does, from memory, where the client need not be tested against the real stack.
+"""An in-memory fake of the API.
 
-It keeps the ledger's promises (one outcome per idempotency key, results per item, cursors, filters, totals) so that
-counting its outcomes after a test tells whether the client counted twice. It is no second implementation of the
-validation: of the fields it checks only what these tests send wrongly.
+It implements idempotency keys, results per item, cursors, filters and totals, so that the number of its outcomes shows
+whether a client recorded twice. It validates only the fields that these tests send with errors.
 """
 
 from __future__ import annotations
@@ -19,17 +18,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import simplejson
+from outcomes_client import OutcomeType
 
 KEY = "test-key-of-the-platform"
 SESSIONS = {"session=of-user-42": 42, "session=of-user-43": 43}
-TYPES = (
-    "negotiation_complete",
-    "amplification_complete",
-    "deal_closed",
-    "broadcast_complete",
-    "task_complete",
-    "content_published",
-)
+TYPES = tuple(OutcomeType)
 FIELDS = ("outcomeType", "title", "description", "valueUsd", "agentId", "userId", "metadata", "occurredAt")
 OUTCOME = (
     *("id", "user_id", "agent_id", "outcome_type", "title", "description", "value_usd", "metadata", "created_at"),
@@ -52,7 +45,7 @@ Caller = str | int | dict[str, Any]
 """The platform, the user of a session, or an agent key."""
 Answer = tuple[int, dict[str, str], dict[str, Any] | str]
 EXPORTED = 25
-"""Outcomes in a part of an export."""
+"""Outcomes per part of an export."""
 
 
 def decode(text: bytes) -> Any:
@@ -66,17 +59,17 @@ def encode(value: object) -> bytes:
 class Ledger:
     def __init__(self) -> None:
         self.outcomes: list[dict[str, Any]] = []
-        self.unready_items = 0  # how many items of batches DynamoDB will "not take in time"
+        self.unready_items = 0  # the next items of batches that fail as retryable
         self.agent_keys: dict[str, tuple[dict[str, Any], list[str]]] = {}
-        """By their ids: what an agent key may do, and its texts, the newest first."""
+        """By id: the description of an agent key, and its secrets, newest first."""
         self.corrections: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        """By the outcomes' ids, the oldest first."""
+        """By the outcome's id, oldest first."""
         self._keys: dict[tuple[object, ...], tuple[dict[str, Any], str]] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer as the API does; also called by the fault proxy in place of forwarding."""
+        """Answer a request. The proxy calls this directly."""
         with self._lock:
             url = urlsplit(target)
             caller = self._caller(headers)
@@ -252,7 +245,7 @@ class Ledger:
             self._keys[scope] = said, made
         if unchanged:
             return 200, headers, {"ok": True, "id": made, **_told(caller, outcome)}
-        by = {"session": "session", "platform": "key"}.get(who) or f"key:{caller['id']}"  # type: ignore[index] # an agent's
+        by = {"session": "session", "platform": "key"}.get(who) or f"key:{caller['id']}"  # type: ignore[index] # a dict for agents
         entry = {"id": made, "type": kind, "reason": body.get("reason"), "by": by, "created_at": outcome["created_at"]}
         if kind == "amend":
             entry["changes"] = {name: {"before": outcome[name], "after": new} for name, new in changed.items()}
@@ -412,18 +405,18 @@ class Ledger:
 
 
 def listed(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Take away what only the ledger says of an outcome."""
+    """Return an outcome without the ledger's fields."""
     return {name: value for name, value in outcome.items() if name not in LEDGER}
 
 
 def _told(caller: Caller, outcome: dict[str, Any]) -> dict[str, Any]:
-    """Tell how an outcome stands, and what it says to who may read."""
+    """Return an outcome if the caller may read it, else its status and version."""
     may_read = isinstance(caller, int) or (isinstance(caller, dict) and "read" in caller["scopes"])
     return {"outcome": outcome} if may_read else {name: outcome[name] for name in ("status", "version")}
 
 
 def _instant(text: str) -> str | None:
-    """Write a date-time with offset as the API does, or tell that it is none."""
+    """Format a date-time with offset as the API does; None if it is invalid."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -432,7 +425,7 @@ def _instant(text: str) -> str | None:
 
 
 def _broken(key: dict[str, Any], kept: dict[str, Any]) -> list[dict[str, Any]]:
-    """Name the bounds of an agent key that an outcome breaks."""
+    """Return the limits of an agent key that an outcome exceeds."""
     cap, types, value = key["max_value_usd"], key["outcome_types"], kept["value_usd"]
     bounds = {
         "userId": (kept["user_id"] != key["user_id"], f"this key records for user {key['user_id']} only"),

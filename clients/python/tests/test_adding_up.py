@@ -1,4 +1,4 @@
-"""Look at a long history for the first time, end to end: the API adds up in parts, and who asks waits for the whole."""
+"""The first summary of a long history, end to end: the API adds up in steps, and clients wait for the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ops.template import parse_yaml
 from tests.conftest import ROOT, template_tables
 from tests.events import proxy_event, session
 
-app = import_module("functions.summarize_outcomes.app")  # only now: tests.conftest has made its environment
+app = import_module("functions.summarize_outcomes.app")  # after tests.conftest has set its environment
 
 DAYS = 8
 IMPATIENT = replace(ONE_TRY, adding_up=0)
@@ -31,7 +31,7 @@ SAID = "503 Still adding up: the API saves its progress and continues from there
 
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """List for how long a client would have waited, which it then does not."""
+    """Record the waits of clients instead of waiting."""
     seconds: list[float] = []
 
     async def sleep(for_seconds: float) -> None:
@@ -44,7 +44,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """Serve the function of summaries, over an outcome on each of some days, with time for hardly one at each look."""
+    """Serve the summary function with an outcome on each of some days, and time for about one day per call."""
 
     def upstream(method: str, target: str, _headers: Mapping[str, str], _body: bytes) -> Any:
         asked = urlsplit(target)
@@ -70,7 +70,9 @@ def looks(api: Api) -> int:
     return len(api.door.requests)
 
 
-async def test_both_clients_wait_for_the_whole(api: Api, waited: list[float], caplog: pytest.LogCaptureFixture) -> None:
+async def test_both_clients_wait_for_complete_totals(
+    api: Api, waited: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.WARNING, "outcomes_client")
     with OutcomesClient(**api.settings) as client:
         summary = client.summary()
@@ -81,23 +83,23 @@ async def test_both_clients_wait_for_the_whole(api: Api, waited: list[float], ca
     asked = looks(api)
     async with AsyncOutcomesClient(**api.settings) as awaiting:
         assert await awaiting.summary() == summary
-    assert looks(api) == asked + 1  # what was added up is kept
+    assert looks(api) == asked + 1  # the totals are saved
 
 
-async def test_the_awaiting_client_waits_as_well(api: Api, waited: list[float]) -> None:
+async def test_the_async_client_waits_too(api: Api, waited: list[float]) -> None:
     async with AsyncOutcomesClient(**api.settings) as awaiting:
         assert (await awaiting.summary()).count == DAYS
     assert len(waited) == looks(api) - 1 > 2
 
 
-def test_the_command_says_what_it_waits_for(api: Api, outcomes: Outcomes) -> None:
+def test_the_command_prints_why_it_waits(api: Api, outcomes: Outcomes) -> None:
     run = outcomes("summary")
     assert (run.code, f"$0.80 in {DAYS} outcomes" in run.out) == (0, True)
     assert run.err.startswith(f"outcomes: {api.url}: {SAID}. Trying again, for at most ")
     assert looks(api) > 3
 
 
-def test_whoever_gives_up_goes_on_later(api: Api) -> None:
+def test_a_later_call_continues_after_a_deadline(api: Api) -> None:
     with OutcomesClient(**api.settings | {"retry": IMPATIENT}) as client:
         for _ in range(2):
             with pytest.raises(StillAddingUpError) as failure:

@@ -1,4 +1,4 @@
-"""Hold this client to the table of cases that it shares with the TypeScript client."""
+"""Run the cases shared with the TypeScript client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAYS = {
     "settings": {"client", "env", "error"},
     "number": {"text", "value", "written"},
 }
-"""Names what a case of each kind may say."""
+"""The fields of each kind of case."""
 
 A_CLIENT = {"key": "s3cret-key", "cookie": "session=s3cret"}
 NO_ERROR: Case = {
@@ -44,7 +44,7 @@ def of(kind: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
 
 
-def test_every_case_is_of_a_kind_that_is_tried_and_says_nothing_that_is_not_looked_at() -> None:
+def test_every_case_has_a_known_kind_and_only_fields_that_are_checked() -> None:
     assert len({case["name"] for case in CASES}) == len(CASES)
     for case in CASES:
         assert case.keys() - {"name", "kind"} <= SAYS[case["kind"]], case["name"]
@@ -56,7 +56,7 @@ def test_every_call_has_a_case() -> None:
 
 
 @of("call")
-def test_a_call_is_as_the_table_says(
+def test_a_call_matches_the_table(
     case: Case, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, value in case.get("env", {}).items():
@@ -94,7 +94,7 @@ def test_a_call_is_as_the_table_says(
 
 
 @of("settings")
-def test_settings_are_as_the_table_says(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_match_the_table(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in case.get("env", {}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(OutcomesError) as failure:
@@ -104,7 +104,7 @@ def test_settings_are_as_the_table_says(case: Case, monkeypatch: pytest.MonkeyPa
 
 
 @of("number")
-def test_a_number_is_as_the_table_says(case: Case) -> None:
+def test_a_number_matches_the_table(case: Case) -> None:
     outcome = {
         **{"id": "01A", "user_id": 42, "agent_id": None, "outcome_type": "task_complete", "title": "x"},
         **{"description": None, "value_usd": None, "metadata": "@", "created_at": "2026-04-01T12:00:00.000Z"},
@@ -117,12 +117,12 @@ def test_a_number_is_as_the_table_says(case: Case) -> None:
         client.record("task_complete", "x", user_id=42, metadata=metadata)
     assert tagged(metadata) == {"n": [case["value"]]}
     written = json.loads(world.requests[1]["body"], parse_float=str, parse_int=str)["metadata"]
-    # A float that is whole is written as one in Python.
+    # Python writes a whole float with a fraction.
     assert written["n"][0].removesuffix(".0") == case.get("written", case["text"])
 
 
 class World:
-    """Answers as a case says, by a clock that only its answers and waits move on."""
+    """A server with the answers of a case, and a clock that only answers and waits advance."""
 
     def __init__(self, case: Case) -> None:
         self.settings = case.get("client", A_CLIENT)
@@ -181,7 +181,7 @@ class World:
 
 
 class Half(httpx.SyncByteStream):
-    """Ends too early."""
+    """Ends within the body."""
 
     def __iter__(self) -> Iterator[bytes]:
         yield b'{"ok":'
@@ -189,7 +189,7 @@ class Half(httpx.SyncByteStream):
 
 
 class TooLong(httpx.SyncByteStream):
-    """Ends only for who goes on reading past all reason."""
+    """Fails the test if the client reads more than 17 MiB."""
 
     def __iter__(self) -> Iterator[bytes]:
         yield from [b" " * 2**20] * 17
@@ -204,7 +204,7 @@ def answers_of(said: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def requested(one: Case, case: Case) -> dict[str, Any]:
-    """Spell out a request of the table as it is seen."""
+    """Expand a request of the table to what the client sends."""
     client, env = case.get("client", A_CLIENT), case.get("env", {})
     by = (
         {"Authorization": f"Bearer {client.get('key') or client.get('apiKey') or env['INTERNAL_API_KEY']}"}
@@ -228,7 +228,7 @@ def camel(name: str) -> str:
 
 
 def value_of(value: Any, name: str = "") -> Any:
-    """Make what the table gives to a call what Python gives."""
+    """Convert an argument of the table to a Python value."""
     match value:
         case {"$decimal": text}:
             return Decimal(text)
@@ -250,7 +250,7 @@ def value_of(value: Any, name: str = "") -> Any:
 
 
 def tagged(value: Any) -> Any:
-    """Write metadata as the table does."""
+    """Convert metadata to the table's notation."""
     if isinstance(value, dict):
         return {name: tagged(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -261,7 +261,7 @@ def tagged(value: Any) -> Any:
 
 
 def tell(value: Any) -> Any:
-    """Write a result as the TypeScript client would have it."""
+    """Convert a result to the TypeScript client's form."""
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         if "created_at" in fields and fields.get("status", "") is None:
@@ -287,14 +287,14 @@ def tell_error(error: OutcomesError) -> dict[str, Any]:
 
 
 def named(value: Any) -> Any:
-    """Name random keys by the order of their appearance."""
+    """Replace random keys by numbered names, in order of appearance."""
     names: dict[str, str] = {}
     text = RANDOM_KEY.sub(lambda key: names.setdefault(key[0], f"$uuid{len(names) + 1}"), json.dumps(value))
     return json.loads(text)
 
 
 def alike(seen: Any, expected: Any) -> bool:
-    """Compare what was seen with what the table says; "any" is like anything."""
+    """Return whether a value matches the table; "any" matches anything."""
     if expected == "any":
         return True
     if isinstance(seen, str) and isinstance(expected, dict):

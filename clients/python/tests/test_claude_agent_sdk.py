@@ -1,4 +1,4 @@
-"""Run the real Claude Agent SDK, with a transport that speaks its control protocol in place of Claude Code."""
+"""Run the real Claude Agent SDK with a transport that replaces Claude Code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SESSION = "5e551011-0000-4000-8000-000000000000"
 
 
 class Claude(Transport):
-    """Stands in for Claude Code: told what to do with a prompt, it calls tools and hooks as that does."""
+    """A fake of Claude Code: `work` calls tools and hooks through the SDK's control protocol."""
 
     def __init__(self, work: Callable[[Claude], Awaitable[None]]) -> None:
         self._work = work
@@ -41,7 +41,7 @@ class Claude(Transport):
         return result
 
     async def stop(self, said: str, prompt_id: str | None = PROMPT) -> dict[str, Any]:
-        """Call the hook of stopping, and hand back its answer."""
+        """Call the Stop hook and return its answer."""
         [matcher] = self.hooks["Stop"]
         [callback] = matcher["hookCallbackIds"]
         given = {
@@ -63,7 +63,7 @@ class Claude(Transport):
 
     @override
     async def connect(self) -> None:
-        """Be there already."""
+        """Do nothing."""
 
     @override
     async def write(self, data: str) -> None:
@@ -96,7 +96,7 @@ class Claude(Transport):
 
     @override
     async def close(self) -> None:
-        """Have nothing to close."""
+        """Do nothing."""
 
     @override
     def is_ready(self) -> bool:
@@ -104,7 +104,7 @@ class Claude(Transport):
 
     @override
     async def end_input(self) -> None:
-        """Need no end."""
+        """Do nothing."""
 
 
 @everywhere
@@ -144,7 +144,7 @@ def options(
     return ClaudeAgentOptions(hooks=hooks, mcp_servers={"outcomes": server})
 
 
-async def test_the_loop_goes_on_while_hook_and_tool_record() -> None:
+async def test_hook_and_tool_do_not_block_the_event_loop() -> None:
     told: list[Exception] = []
 
     async def work(claude: Claude) -> None:
@@ -155,7 +155,7 @@ async def test_the_loop_goes_on_while_hook_and_tool_record() -> None:
     assert (told, len(ledger.outcomes)) == ([], 2)
 
 
-async def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failures_are_reported_and_end_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     told: list[Exception] = []
 
     async def work(claude: Claude) -> None:
@@ -173,9 +173,7 @@ async def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCapt
     assert not api.recorded()
 
 
-async def test_a_prompt_without_an_id_is_recorded_by_a_key_of_its_own_alone(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_prompt_without_an_id_needs_an_idempotency_key(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     async def named(stopped: Any) -> NewOutcome:
         return NewOutcome(outcome_type="deal_closed", title="Acme", user_id=42, idempotency_key=stopped["session_id"])
 
@@ -191,7 +189,7 @@ async def test_a_prompt_without_an_id_is_recorded_by_a_key_of_its_own_alone(
 
 
 @pytest.mark.parametrize("more", FOR_ANOTHER)
-async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, Any]) -> None:
+async def test_a_model_cannot_choose_the_user_or_agent(api: Api, more: dict[str, Any]) -> None:
     async def work(claude: Claude) -> None:
         answer = await claude.call(**{**WORK, **more})
         assert answer["isError"]
@@ -204,12 +202,12 @@ async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, 
     assert not api.door.requests
 
 
-def test_a_hook_has_as_long_as_its_client_goes_on_trying() -> None:
+def test_the_hook_s_timeout_exceeds_the_client_s_deadline() -> None:
     client = AsyncOutcomesClient("https://h", "k3y", retry=Retry(deadline=100))
     assert (stop_hook(client, lambda _: None).timeout or 0) > 100
 
 
-def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
+def test_a_tool_needs_a_user_and_a_valid_run_id() -> None:
     with pytest.raises(ConfigurationError, match="needs a user"):
         record_outcome_server(AsyncOutcomesClient("https://h", "k3y"), run_id="run-1")
     with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):

@@ -1,4 +1,4 @@
-"""Run the command `outcomes` as a shell does, and see what it prints, and its exit code."""
+"""Output and exit codes of the command `outcomes`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CALLS = {"anyio", "httpx", "mcp", "outcomes_client._calls", "pyarrow", "pydantic
     ("argument", "slow"),
     [("--version", CALLS), ("--help", {*CALLS, "importlib.metadata"})],
 )
-def test_version_and_help_wait_for_no_import_that_they_do_not_need(argument: str, slow: set[str]) -> None:
+def test_version_and_help_import_no_slow_module(argument: str, slow: set[str]) -> None:
     program = (
         "import atexit, sys; from outcomes_client.__main__ import main; "
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main(sys.argv[1:])"
@@ -65,9 +65,7 @@ def test_version_and_help_wait_for_no_import_that_they_do_not_need(argument: str
     assert not slow & set(run.stderr.split())
 
 
-def test_the_help_says_of_each_command_what_it_is_for_in_a_line(
-    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_help_describes_each_command_in_one_line(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for group in ((), ("keys",)):
         _, commands = outcomes(*group, "--help").out.split("Commands:\n")
@@ -97,7 +95,7 @@ def test_recording_again_with_the_same_key_prints_the_same_id(api: Api, outcomes
     assert len(api.recorded()) == 1
 
 
-def test_an_outcome_of_no_user_is_recorded_and_said(
+def test_an_outcome_without_a_user_is_recorded_with_a_warning(
     api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = outcomes(*RECORD)
@@ -108,25 +106,24 @@ def test_an_outcome_of_no_user_is_recorded_and_said(
     assert [one["user_id"] for one in api.ledger.outcomes] == [None, 42]
 
 
-def test_fields_that_the_api_did_not_read_are_said(api: Api, outcomes: Outcomes) -> None:
-    current = api.door.upstream
+@pytest.mark.parametrize(
+    ("interrupted", "says"),
+    [(False, "No answer from the Outcomes API"), (True, "interrupted: the outcome may have been recorded.")],
+)
+def test_a_recording_without_an_answer_can_be_repeated(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, interrupted: bool, says: str
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
 
-    def older(*asked: Any) -> Any:
-        status, headers, body = current(*asked)
-        return status, {**headers, "Ignored-Fields": "valueUsd"}, body
-
-    api.door.upstream = older
-    run = outcomes(*RECORD, *FOR_42, "--value", "5")
-    assert run.code == 0
-    assert "Recorded, but the API did not read valueUsd: is it misspelt?" in run.err
-
-
-def test_what_could_not_be_known_can_be_repeated(api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
-    api.fail("drop after the write")
-    run = outcomes(*RECORD, *FOR_42)
-    assert run.code == 1
-    assert "No answer from the Outcomes API" in run.err
+    with monkeypatch.context() as patched:
+        if interrupted:
+            patched.setattr("outcomes_client._client.time.sleep", interrupt)
+        else:
+            patched.setenv("OUTCOMES_DEADLINE", ONE_TRY)
+        api.fail("drop after the write")
+        run = outcomes(*RECORD, *FOR_42)
+    assert (run.code, says in run.err) == (1, True)
     key = run.err.split("--idempotency-key ")[1].strip()
     assert outcomes(*RECORD, *FOR_42, "--idempotency-key", key).code == 0
     assert len(api.recorded()) == 1
@@ -163,7 +160,7 @@ ALL_TYPES = "'negotiation_complete', 'amplification_complete', 'deal_closed', 'b
         (("get", "--help"), {}, "The outcome's id, as `outcomes list` shows it", "list --json"),
     ],
 )
-def test_words_are_those_of_the_command_and_mislead_nobody(
+def test_messages_use_the_command_s_own_words(
     outcomes: Outcomes,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -209,7 +206,7 @@ def test_a_refusal_by_the_api_names_the_option(outcomes: Outcomes, arguments: tu
 
 
 @pytest.mark.parametrize("arguments", [(*RECORD, *FOR_42), ("list",), ("summary", "--from", "2026-04-01")])
-def test_what_is_waited_for_is_said(api: Api, outcomes: Outcomes, arguments: tuple[str, ...]) -> None:
+def test_a_wait_is_printed_with_its_reason(api: Api, outcomes: Outcomes, arguments: tuple[str, ...]) -> None:
     api.fail("drop", "drop")
     run = outcomes(*arguments)
     assert run.code == 0
@@ -218,32 +215,15 @@ def test_what_is_waited_for_is_said(api: Api, outcomes: Outcomes, arguments: tup
     assert run.err.count("\n") == 1
 
 
-def test_what_is_waited_for_is_said_once_whoever_else_logs(api: Api, outcomes: Outcomes) -> None:
+def test_a_wait_is_printed_once_despite_handlers_of_the_root_logger(api: Api, outcomes: Outcomes) -> None:
     root = logging.getLogger()
-    also = logging.StreamHandler(sys.stderr)  # as the SDK of MCP adds one
+    also = logging.StreamHandler(sys.stderr)  # as the MCP SDK does
     root.addHandler(also)
     try:
         api.fail("drop")
         assert outcomes("list").err.count("Trying again") == 1
     finally:
         root.removeHandler(also)
-
-
-def test_an_interrupted_recording_can_be_repeated(
-    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(_: float) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("outcomes_client._client.time.sleep", interrupt)
-        api.fail("drop after the write")
-        run = outcomes(*RECORD, *FOR_42)
-    assert run.code == 1
-    assert "interrupted: the outcome may have been recorded." in run.err
-    key = run.err.split("--idempotency-key ")[1].strip()
-    assert outcomes(*RECORD, *FOR_42, "--idempotency-key", key).code == 0
-    assert len(api.recorded()) == 1
 
 
 @pytest.mark.parametrize(
@@ -269,14 +249,16 @@ def test_an_interrupted_recording_can_be_repeated(
         (("dance",), 2, "dance"),
     ],
 )
-def test_refusals_say_why(api: Api, outcomes: Outcomes, arguments: tuple[str, ...], code: int, says: str) -> None:
+def test_refusals_name_the_reason(
+    api: Api, outcomes: Outcomes, arguments: tuple[str, ...], code: int, says: str
+) -> None:
     run = outcomes(*arguments)
     assert (run.code, run.out) == (code, "")
     assert says in run.err
     assert not api.recorded()
 
 
-def test_a_deadline_that_is_no_time_is_wrong_usage(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_deadline_is_wrong_usage(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTCOMES_DEADLINE", "soon")
     run = outcomes(*RECORD, *FOR_42)
     assert run.code == 2
@@ -293,7 +275,7 @@ def feed(client: OutcomesClient) -> None:
 
 
 @pytest.mark.usefixtures("feed")
-def test_list_is_a_table_of_harmless_text(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_prints_a_table_without_control_characters(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     run = outcomes("list", "--limit", "2")
     assert run.code == 0
@@ -335,7 +317,7 @@ EVIL_SUMMARY = {
         (("list",), 418, {"error": EVIL}, 1),
     ],
 )
-def test_text_of_a_server_never_commands_the_terminal(
+def test_control_characters_of_a_server_never_reach_the_terminal(
     api: Api,
     outcomes: Outcomes,
     monkeypatch: pytest.MonkeyPatch,
@@ -361,7 +343,7 @@ TRICKY = {**EVIL_OUTCOME, "title": "ü 🎉 \U000e0001 \x7f"}
         (("export",), "application/x-ndjson", TRICKY),
     ],
 )
-def test_json_is_written_so_that_no_terminal_obeys_it(
+def test_json_output_escapes_control_characters(
     api: Api, outcomes: Outcomes, arguments: tuple[str, ...], media_type: str, body: dict[str, Any]
 ) -> None:
     text = json.dumps(body, ensure_ascii=False) + "\n"
@@ -397,10 +379,7 @@ def test_a_narrow_list_cuts_nothing_off(outcomes: Outcomes, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("feed")
-def test_a_list_that_cannot_be_so_narrow_is_wider_than_the_terminal(
-    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A value that is cut off is another one."""
+def test_a_list_may_be_wider_than_the_terminal(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     heading, first, *_ = outcomes("list", "--ledger", "--limit", "1").out.splitlines()
     assert heading.split() == ["Id", "When", "Happened", "Status", "Type", "Agent", "Value", "Title"]
@@ -423,7 +402,7 @@ def test_summary_shows_totals_and_a_bar_for_each_day(outcomes: Outcomes) -> None
     assert ["task_complete", "60", "$6.00"] in [line.split() for line in run.out.splitlines()]
 
 
-LONG = Decimal("98765432109876.543210987654321098765432")  # 38 digits, as many as a value may have
+LONG = Decimal("98765432109876.543210987654321098765432")  # the most digits that a value may have
 
 
 def test_no_digit_of_a_long_value_is_lost(api: Api, client: OutcomesClient, outcomes: Outcomes) -> None:
@@ -438,7 +417,7 @@ def test_no_digit_of_a_long_value_is_lost(api: Api, client: OutcomesClient, outc
 
 
 @pytest.mark.usefixtures("feed")
-def test_a_long_summary_goes_by_weeks(outcomes: Outcomes) -> None:
+def test_a_long_summary_is_grouped_by_week(outcomes: Outcomes) -> None:
     run = outcomes("summary", "--from", "2026-03-01", "--to", "2026-05-01")
     assert "Week of" in run.out
     [week] = [line for line in run.out.splitlines() if line.startswith("2026-03-30")]
@@ -454,7 +433,7 @@ def test_summary_as_json_keeps_every_digit(outcomes: Outcomes) -> None:
     assert set(totals) == {"from", "to", "timezone", "count", "value_usd", *standing, "by_type", "by_agent", "by_day"}
 
 
-def test_a_summary_of_many_agents_says_what_all_others_come_to(api: Api, outcomes: Outcomes) -> None:
+def test_a_summary_of_many_agents_has_a_total_of_all_others(api: Api, outcomes: Outcomes) -> None:
     agents = [{"agent_id": 7, "count": 1, "value_usd": 2}, {"agent_id": None, "count": 1, "value_usd": 1}]
     others = {"agents": 1900, "count": 2500, "value_usd": Decimal("9.50")}
     api.door.upstream = lambda *_: (200, {}, encode({**EVIL_SUMMARY, "by_agent": agents, "other_agents": others}))
@@ -478,7 +457,7 @@ def test_a_summary_of_many_agents_says_what_all_others_come_to(api: Api, outcome
         ((), None),
     ],
 )
-def test_days_of_a_summary_are_as_many_dates_and_end_with_today(
+def test_the_last_days_of_a_summary_include_today(
     api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], start: str | None
 ) -> None:
     class Evening(datetime):
@@ -507,11 +486,11 @@ def test_days_of_a_summary_are_as_many_dates_and_end_with_today(
         (("--days", "2555"), "month"),
         (("--days", "3652"), "month"),
         (("--days", "30", "--by", "week"), "week"),
-        (("--days", "400", "--by", "day"), "day"),  # for the API to refuse
+        (("--days", "400", "--by", "day"), "day"),  # the API refuses it
         ((), None),
     ],
 )
-def test_more_days_than_a_summary_has_go_by_weeks_or_months(
+def test_many_days_are_grouped_by_week_or_month(
     api: Api, outcomes: Outcomes, arguments: tuple[str, ...], by: str | None
 ) -> None:
     asked: list[str] = []
@@ -526,7 +505,7 @@ def test_more_days_than_a_summary_has_go_by_weeks_or_months(
 
 
 @pytest.mark.usefixtures("feed")
-def test_summary_filters_and_goes_by_months(outcomes: Outcomes) -> None:
+def test_summary_filters_and_groups_by_month(outcomes: Outcomes) -> None:
     period = ("--from", "2026-03-20", "--to", "2026-05-02", "--by", "month")
     run = outcomes("summary", *period, "--type", "task_complete", "--type", "deal_closed", "--agent", "2")
     assert run.out.startswith("$3.00 in 30 outcomes\n")
@@ -558,10 +537,10 @@ def test_summary_filters_and_goes_by_months(outcomes: Outcomes) -> None:
         ((0, "0"), (0, "0"), "the 30 days before: $0.00 in 0"),
     ],
 )
-def test_summary_says_how_it_is_against_the_time_before(
+def test_summary_compares_with_the_period_before(
     api: Api, outcomes: Outcomes, now: tuple[int, str], before: tuple[int, str], says: str
 ) -> None:
-    period = {"from": "2026-03-01T23:00:00.000Z", "to": "2026-03-31T22:00:00.000Z"}  # over a change of clocks
+    period = {"from": "2026-03-01T23:00:00.000Z", "to": "2026-03-31T22:00:00.000Z"}  # with a change to summer time
     previous = {**period, "count": before[0], "value_usd": Decimal(before[1])}
     body = {**EVIL_SUMMARY, "timezone": "Europe/Berlin", "count": now[0], "value_usd": Decimal(now[1])}
     api.door.upstream = lambda *_: (200, {}, encode({**body, "previous": previous}))
@@ -580,7 +559,7 @@ def test_summary_says_how_it_is_against_the_time_before(
         ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "Asia/Tokyo", "the same length of time before"),
     ],
 )
-def test_the_time_before_is_said_in_days_where_it_is_of_whole_ones(
+def test_the_period_before_is_named_in_days_if_they_are_whole(
     api: Api, outcomes: Outcomes, start: str, end: str, zone: str, says: str
 ) -> None:
     previous = {"from": start, "to": end, **EVIL_TOTAL}
@@ -620,7 +599,7 @@ def test_import_reports_refused_lines_and_records_the_rest(api: Api, outcomes: O
 
 
 @everywhere
-def test_an_import_tells_which_fields_were_not_read(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+def test_an_import_reports_ignored_fields(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
     lines = [task("One", userId=api.user, valueUSD=5), task("Two", userId=api.user), task("", valueUSD=5, worth=5)]
     run = outcomes("import", write(tmp_path / "work.jsonl", *lines))
     assert run.out == "2 recorded, 0 already there, 1 refused\n"
@@ -630,7 +609,7 @@ def test_an_import_tells_which_fields_were_not_read(api: Api, outcomes: Outcomes
 
 
 @everywhere
-def test_an_import_tells_how_many_lines_are_of_no_user(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+def test_an_import_reports_lines_without_a_user(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
     nobodys = [task(f"No. {n} beside {api.user}'s", userId=None) for n in range(2)]
     file = write(tmp_path / "work.jsonl", *nobodys, task("One", userId=api.user))
     for said in ("3 recorded, 0 already there", "0 recorded, 3 already there"):
@@ -650,7 +629,7 @@ def test_importing_twice_records_once(api: Api, outcomes: Outcomes, tmp_path: Pa
     assert len(api.recorded()) == 250
 
 
-def test_an_edited_file_records_what_it_newly_says(outcomes: Outcomes, tmp_path: Path) -> None:
+def test_an_edited_file_records_only_its_new_lines(outcomes: Outcomes, tmp_path: Path) -> None:
     same, other = task("Same"), task("Other", metadata={"a": 1, "b": 2})
     outcomes("import", write(tmp_path / "a.jsonl", same, other))
     laid_out_anew = '{ "metadata": {"b": 2, "a": 1}, "userId": 42, "title": "Other", "outcomeType": "task_complete" }'
@@ -674,7 +653,7 @@ def test_a_line_with_its_own_key_keeps_it(api: Api, outcomes: Outcomes, tmp_path
 
 
 @everywhere
-def test_an_export_can_be_imported_again_and_records_each_of_its_outcomes_once(
+def test_importing_an_export_records_each_outcome_once(
     api: Api, client: OutcomesClient, outcomes: Outcomes, tmp_path: Path
 ) -> None:
     more: dict[str, Any] = {"description": "Two", "value_usd": Decimal("0.10"), "metadata": {"n": [1, 2.5, None]}}
@@ -694,7 +673,7 @@ def test_an_export_can_be_imported_again_and_records_each_of_its_outcomes_once(
     assert sorted(copies, key=str) == sorted(originals, key=str)
 
 
-def test_a_line_may_spell_its_fields_either_way_and_says_the_same(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+def test_both_spellings_of_a_field_are_equal(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
     camel = task("One", valueUsd=5, agentId=7, idempotencyKey=None)
     snake = {"outcome_type": "task_complete", "title": "One", "user_id": 42, "value_usd": 5, "agent_id": 7}
     outcomes("import", write(tmp_path / "a.jsonl", camel))
@@ -703,7 +682,7 @@ def test_a_line_may_spell_its_fields_either_way_and_says_the_same(api: Api, outc
     assert [one["value_usd"] for one in api.recorded()] == [5, 5]
 
 
-def test_a_line_that_says_a_field_twice_is_refused(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
+def test_a_line_with_a_field_in_both_spellings_is_refused(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
     run = outcomes("import", write(tmp_path / "a.jsonl", task("One", valueUsd=5, value_usd=6)))
     assert run.out == "0 recorded, 0 already there, 1 refused\n"
     assert "line 1: Invalid line: it has both value_usd and valueUsd" in run.err
@@ -720,7 +699,7 @@ def test_an_import_whose_api_dies_can_be_run_again(
     run = outcomes("import", file)
     assert run.code == 1
     assert "Run it again: nothing is recorded twice." in run.err
-    there = whole * 100  # the last hundred of them without an answer
+    there = whole * 100  # the answer of the last batch was lost
     assert len(api.recorded()) == there
     again = outcomes("import", file)
     assert (again.code, again.out) == (0, f"{count - there:,} recorded, {there:,} already there, 0 refused\n")
@@ -745,7 +724,7 @@ def test_an_import_that_is_interrupted_can_be_run_again(api: Api, tmp_path: Path
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        # Whatever runs the tests in the background may have them ignore it.
+        # A shell that runs the tests in the background makes them ignore it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while api.door.seen.total() < 4:
@@ -776,7 +755,7 @@ def test_import_reads_standard_input(api: Api) -> None:
     assert (run.returncode, run.stdout) == (0, "3 recorded, 0 already there, 0 refused\n")
 
 
-def test_items_that_are_not_taken_in_time_are_left_for_the_next_run(
+def test_items_that_fail_until_the_deadline_are_left_for_the_next_run(
     api: Api, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
@@ -788,7 +767,7 @@ def test_items_that_are_not_taken_in_time_are_left_for_the_next_run(
     assert outcomes("import", file).out == "1 recorded, 1 already there, 0 refused\n"
 
 
-def test_an_import_stops_where_a_whole_batch_is_not_taken(
+def test_an_import_stops_if_a_whole_batch_fails(
     api: Api, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
@@ -813,67 +792,58 @@ def test_the_doctor_finds_nothing_wrong(api: Api, outcomes: Outcomes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "says"),
+    ("environment", "code", "says"),
     [
-        ("INTERNAL_API_KEY", "wrong", "wrong  the key (INTERNAL_API_KEY) is not valid"),
-        ("OUTCOMES_COOKIE", "session=old", "wrong  the session (OUTCOMES_COOKIE) is not valid"),
-        ("OUTCOMES_URL", "http://127.0.0.1:9", "wrong  http://127.0.0.1:9 cannot be reached: ConnectError"),
+        ({"INTERNAL_API_KEY": "wrong"}, 1, "wrong  the key (INTERNAL_API_KEY) is not valid"),
+        ({"OUTCOMES_COOKIE": "session=old"}, 1, "wrong  the session (OUTCOMES_COOKIE) is not valid"),
+        (NOBODY, 1, "wrong  http://127.0.0.1:9 cannot be reached: ConnectError"),
+        (NO_KEY, 0, "ok     no key (INTERNAL_API_KEY): recording uses the session"),
+        ({"OUTCOMES_COOKIE": ""}, 0, "ok     no session (OUTCOMES_COOKIE): list, summary and export will not work"),
+        ({**NO_KEY, "OUTCOMES_COOKIE": ""}, 1, "wrong  no key"),
+        ({}, 0, "ok     no user (OUTCOMES_USER_ID): outcomes that name none are in nobody's feed"),
+        (
+            {**NO_KEY, "OUTCOMES_USER_ID": "42"},
+            0,
+            "ok     OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user",
+        ),
     ],
 )
-def test_the_doctor_names_what_is_wrong(
-    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+def test_the_doctor_checks_the_settings(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], code: int, says: str
 ) -> None:
-    monkeypatch.setenv(variable, value)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     run = outcomes("doctor")
-    assert run.code == 1
-    assert says in run.out
+    assert (run.code, says in run.out) == (code, True)
+
+
+GREETING, KEY_CHECK, BATCH = "GET /api/outcomes", "POST /api/outcomes", "POST /api/outcomes/batch"
 
 
 @pytest.mark.parametrize(
-    ("missing", "code", "says"),
+    ("route", "answer", "says"),
     [
-        (("INTERNAL_API_KEY",), 0, "ok     no key (INTERNAL_API_KEY): recording uses the session"),
-        (("OUTCOMES_COOKIE",), 0, "ok     no session (OUTCOMES_COOKIE): list, summary and export will not work"),
-        (("INTERNAL_API_KEY", "OUTCOMES_COOKIE"), 1, "wrong  no key"),
+        (GREETING, (200, {}, b"<html>"), "is not an Outcomes API"),
+        (GREETING, (401, {"Date": "Wed, 01 Apr 2020 12:00:00 GMT"}, b"{}"), "ahead of the API's: set it by NTP"),
+        (GREETING, (401, {"Date": "yesterday"}, b"{}"), "the clock cannot be compared"),
+        (KEY_CHECK, (500, {}, b"{}"), "500 instead of 400"),
+        (BATCH, (403, {}, b'{"error":"Missing Authentication Token"}'), "the API is older than this client"),
     ],
 )
-def test_the_doctor_says_what_works_without(
-    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...], code: int, says: str
-) -> None:
-    for variable in missing:
-        monkeypatch.delenv(variable)
+def test_the_doctor_checks_the_api(api: Api, outcomes: Outcomes, route: str, answer: Any, says: str) -> None:
+    current = api.door.upstream
+    api.door.upstream = lambda *asked: answer if f"{asked[0]} {asked[1]}" == route else current(*asked)
     run = outcomes("doctor")
-    assert run.code == code
-    assert says in run.out
+    assert (run.code, says in run.out) == (1, True)
 
 
-@pytest.mark.parametrize(
-    ("key", "user", "says"),
-    [
-        (True, "", "ok     no user (OUTCOMES_USER_ID): outcomes that name none are in nobody's feed"),
-        (False, "42", "ok     OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user"),
-    ],
-)
-def test_the_doctor_says_for_whom_outcomes_are(
-    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, key: bool, user: str, says: str
-) -> None:
-    monkeypatch.setenv("OUTCOMES_USER_ID", user)
-    if not key:
-        monkeypatch.delenv("INTERNAL_API_KEY")
+def test_the_doctor_reports_a_lost_answer(api: Api, outcomes: Outcomes) -> None:
+    api.fail("", "drop")
     run = outcomes("doctor")
-    assert run.code == 0
-    assert says in run.out
+    assert (run.code, "no answer: " in run.out) == (1, True)
 
 
-@pytest.mark.parametrize(("fault", "says"), [("500", "500 instead of 400"), ("drop", "no answer: ")])
-def test_the_doctor_tells_an_api_that_is_unwell(api: Api, outcomes: Outcomes, fault: str, says: str) -> None:
-    api.fail("", fault)
-    run = outcomes("doctor")
-    assert run.code == 1
-    assert says in run.out
-
-
-def test_the_doctor_shows_no_key_that_a_server_gives_for_its_name(
+def test_the_doctor_hides_a_key_that_a_server_echoes(
     api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = f"oc_7Fq2LmXw9KdR4sTb_{'0' * 38}"
@@ -888,8 +858,8 @@ def test_the_doctor_shows_no_key_that_a_server_gives_for_its_name(
     assert key not in run.out + run.err
 
 
-def test_the_doctor_warns_of_a_key_in_the_clear(api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    # This machine by an address that is not its loopback's.
+def test_the_doctor_warns_of_an_unencrypted_key(api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An address of this machine outside of the loopback.
     url = api.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - connected to, not listened on
     refused = outcomes("doctor", "--url", url)
     assert (refused.code, "OUTCOMES_ALLOW_HTTP=1" in refused.err) == (2, True)
@@ -897,30 +867,6 @@ def test_the_doctor_warns_of_a_key_in_the_clear(api: Api, outcomes: Outcomes, mo
     run = outcomes("doctor", "--url", url)
     assert run.code == 1
     assert f"wrong  {url} is not https" in run.out
-
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        ((200, {}, b"<html>"), "is not an Outcomes API"),
-        ((401, {"Date": "Wed, 01 Apr 2020 12:00:00 GMT"}, b"{}"), "ahead of the API's: set it by NTP"),
-        ((401, {"Date": "yesterday"}, b"{}"), "the clock cannot be compared"),
-    ],
-)
-def test_the_doctor_knows_a_stranger_and_a_wrong_clock(api: Api, outcomes: Outcomes, answer: Any, says: str) -> None:
-    api.door.upstream = lambda *_: answer
-    run = outcomes("doctor")
-    assert run.code == 1
-    assert says in run.out
-
-
-def test_the_doctor_tells_an_api_without_batches(api: Api, outcomes: Outcomes) -> None:
-    current = api.door.upstream
-    old: Any = (403, {}, b'{"error":"Missing Authentication Token"}')
-    api.door.upstream = lambda *asked: old if asked[1].endswith("/batch") else current(*asked)
-    run = outcomes("doctor")
-    assert run.code == 1
-    assert "the API is older than this client" in run.out
 
 
 def test_without_the_extra_the_command_says_what_to_install(

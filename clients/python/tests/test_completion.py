@@ -1,4 +1,4 @@
-"""Complete the command in a shell: its commands, options and values, and its files where it takes one."""
+"""Shell completion of commands, options, values and files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TYPES = list(OutcomeType)
 
 
 def offered(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, line: str) -> list[str]:
-    """Ask as bash does, with the cursor at the end of `line`."""
+    """Return the completions for bash with the cursor at the end of `line`."""
     words = [*shlex.split(line), ""] if line.endswith(" ") else shlex.split(line)
     monkeypatch.setenv("_OUTCOMES_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", line)
@@ -44,11 +44,11 @@ def offered(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, line: str) -> l
         ("outcomes keys create --scope ", ["record", "read", "correct", "backfill"]),
         ("outcomes amend --clear m", ["metadata"]),
         ("outcomes completion ", ["bash", "zsh", "fish", "powershell"]),
-        ("outcomes import wo", []),  # so that the shell offers its files
+        ("outcomes import wo", []),  # the shell then offers files
         ("outcomes get ", []),
     ],
 )
-def test_what_fits_is_offered(
+def test_completions_match_the_line(
     outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, line: str, offers: list[str]
 ) -> None:
     assert offered(outcomes, monkeypatch, line) == offers
@@ -69,13 +69,13 @@ def test_each_shell_has_a_script(outcomes: Outcomes, shell: str, says: str) -> N
     assert says in run.out
 
 
-def test_another_shell_is_wrong_usage(outcomes: Outcomes) -> None:
+def test_an_unknown_shell_is_wrong_usage(outcomes: Outcomes) -> None:
     run = outcomes("completion", "tcsh")
     assert run.code == 2
     assert "powershell" in run.err
 
 
-def test_bash_completes_by_the_script(tmp_path: Path) -> None:
+def test_bash_completes_with_the_script(tmp_path: Path) -> None:
     command = tmp_path / "outcomes"
     command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m outcomes_client "$@"\n')
     command.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Hold the models to openapi.yaml: names, types, and what may be left out or null."""
+"""Compare the models with openapi.yaml: names, types, optional and nullable fields."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def our_name(name: str) -> str:
 
 
 def told_types(schema: Any) -> set[str]:
-    """List the types of JSON that a schema takes."""
+    """Return the JSON types of a schema."""
     if "$ref" in schema:
         return told_types(SCHEMAS[schema["$ref"].rpartition("/")[2]])
     if "type" in schema:
@@ -41,7 +41,7 @@ def told_types(schema: Any) -> set[str]:
 
 
 def own_types(hint: Any) -> set[str]:
-    """List the types of JSON that a type of Python stands for."""
+    """Return the JSON types of a Python type."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return set().union(*map(own_types, typing.get_args(hint)))
     if hint is type(None):
@@ -51,7 +51,7 @@ def own_types(hint: Any) -> set[str]:
         return {KINDS.get(origin, "string")}
     if dataclasses.is_dataclass(origin):
         return {"object"}
-    # A moment may be a date, too, which becomes text.
+    # A Moment may be a date, which is sent as text.
     return {"array"} if origin in (list, tuple) else {"string"} if origin.__name__ == "date" else {"object"}
 
 
@@ -66,7 +66,7 @@ def own_types(hint: Any) -> set[str]:
         ("Summary", "Summary"),
     ],
 )
-def test_a_model_has_the_fields_of_the_contract_each_of_its_type(model: str, schema: str) -> None:
+def test_a_model_has_the_contract_s_fields_and_types(model: str, schema: str) -> None:
     kind = getattr(outcomes_client, model)
     hints, contract = typing.get_type_hints(kind), SCHEMAS[schema]
     told = {our_name(name): told_types(each) for name, each in contract["properties"].items()}
@@ -75,25 +75,25 @@ def test_a_model_has_the_fields_of_the_contract_each_of_its_type(model: str, sch
     required = {our_name(name) for name in contract["required"]}
     for field in dataclasses.fields(kind):
         name = field.name
-        # What need not be there is None, or empty, unless it is given.
+        # Optional fields have a default.
         is_optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if model in ("NewOutcome", "Outcome"):
             assert is_optional is (name not in required), (
                 f"_models.{model}.{name} is optional, or is not, as openapi.yaml"
             )
-        # Tolerated is null where an older API did not keep by whom.
+        # `by` may be null: older APIs did not store it.
         may_be_null = name not in required or (model, name) == ("Correction", "by")
         own, theirs = (types - ({"null"} if may_be_null else set()) for types in (own_types(hints[name]), told[name]))
         assert own == theirs, f"_models.{model}.{name} is of another type than openapi.yaml says"
 
 
 @pytest.mark.parametrize(("names", "schema"), [("OutcomeType", "OutcomeType"), ("OutcomeStatus", "Status")])
-def test_what_is_named_is_what_the_contract_names(names: str, schema: str) -> None:
+def test_enums_have_the_contract_s_values(names: str, schema: str) -> None:
     assert list(getattr(_models, names)) == SCHEMAS[schema]["enum"], f"_models.{names}"
 
 
-def test_a_result_has_all_that_the_contract_s_say() -> None:
+def test_a_result_has_all_fields_of_the_contract_s_results() -> None:
     said = {name for one in SCHEMAS["Result"]["oneOf"] for name in one["properties"]}
-    # Named as of a single outcome, and the key is the item's own.
+    # `ignored` is named as in `Recorded`; the key comes from the item.
     named = {"ignored_fields" if name == "ignored" else name for name in said} | {"idempotency_key"}
     assert {each.name for each in dataclasses.fields(_models.Result)} == named

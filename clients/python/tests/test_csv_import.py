@@ -1,4 +1,4 @@
-"""Import CSV as the API exports it: what was written comes back, and what cannot be read is refused by its line."""
+"""Import CSV in the format of the API's export."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def rows(text: str) -> list[Line]:
 
 
 @everywhere
-def test_what_was_exported_is_imported_once(
+def test_importing_an_exported_csv_twice_records_once(
     api: Api, client: OutcomesClient, outcomes: Outcomes, tmp_path: Path
 ) -> None:
     title, about = "=1+1; @you", 'two\n-lines, "quoted"'
@@ -68,13 +68,13 @@ def test_what_was_exported_is_imported_once(
         "x",
     ],
 )
-def test_the_guard_of_formulas_is_undone(text: str) -> None:
+def test_an_import_removes_the_guards_of_formulas(text: str) -> None:
     [line] = rows(f"outcome_type,title\r\ndeal_closed,{_text_cell(text)}\r\n")
     assert line.body == {"outcome_type": "deal_closed", "title": text}
     assert unguarded("'tis") == "'tis"
 
 
-def test_refused_lines_are_named_and_sink_no_other(outcomes: Outcomes, tmp_path: Path, api: Api) -> None:
+def test_refused_lines_are_named_and_the_rest_is_recorded(outcomes: Outcomes, tmp_path: Path, api: Api) -> None:
     file = tmp_path / "work"
     file.write_bytes(
         b"\xef\xbb\xbfoutcome_type,title,user_id,value_usd,metadata\r\n"

@@ -1,4 +1,4 @@
-"""Export from the client and by the command, to files that are whole or not there."""
+"""Export with the clients and the command; files are written atomically."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROW = {
 
 @pytest.fixture
 def feed(client: OutcomesClient) -> None:
-    """Record as many as three parts of the ledger hold."""
+    """Record enough outcomes for three parts of an export."""
     client.record_many(
         {"outcomeType": "task_complete", "title": f"No. {n}", "valueUsd": Decimal("0.10"), "userId": 42, "agentId": n}
         for n in range(1, 61)
@@ -59,7 +59,7 @@ def test_parts_are_the_file_in_either_format(api: Api, client: OutcomesClient) -
 
 
 @pytest.mark.usefixtures("feed")
-async def test_many_outcomes_come_in_parts_and_an_export_goes_on_from_any(api: Api, client: OutcomesClient) -> None:
+async def test_a_long_export_has_parts_and_resumes_after_any(api: Api, client: OutcomesClient) -> None:
     parts = list(client.export("ndjson"))
     assert [part.text.count("\n") for part in parts] == [25, 25, 10]
     assert list(client.export("ndjson", cursor=parts[0].next_cursor)) == parts[1:]
@@ -74,7 +74,7 @@ async def test_many_outcomes_come_in_parts_and_an_export_goes_on_from_any(api: A
 
 @pytest.mark.usefixtures("feed")
 @pytest.mark.parametrize("fault", ["drop", "503 busy", "half an answer after the write", "html after the write"])
-def test_a_part_that_did_not_come_is_asked_for_again(api: Api, client: OutcomesClient, fault: str) -> None:
+def test_a_failed_part_is_requested_again(api: Api, client: OutcomesClient, fault: str) -> None:
     whole = [part.text for part in client.export()]
     parts = client.export()
     texts = [next(parts).text]
@@ -91,7 +91,7 @@ def test_a_part_that_did_not_come_is_asked_for_again(api: Api, client: OutcomesC
         ({"Content-Type": "text/csv"}, b"\xff\n"),
     ],
 )
-def test_what_is_no_part_of_an_export_is_refused(api: Api, headers: dict[str, str], body: bytes) -> None:
+def test_a_malformed_part_of_an_export_is_a_broken_answer(api: Api, headers: dict[str, str], body: bytes) -> None:
     api.door.upstream = lambda *_: (200, headers, body)
     with OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client, pytest.raises(BrokenAnswerError):
         next(client.export())
@@ -136,7 +136,7 @@ def test_parquet_has_a_type_for_each_column_and_every_digit(
     assert [row["id"] for row in (without, full)] == [one["id"] for one in api.recorded()]
 
 
-def test_parquet_says_what_the_lines_say() -> None:
+def test_parquet_has_the_values_of_the_lines() -> None:
     file = io.BytesIO()
     write_parquet(file, [line(), "", line(id="y", recorded_by=None) + line(id="z", value_usd=0)])
     first, second, third = parquet.read_table(file).to_pylist()
@@ -149,13 +149,13 @@ def test_parquet_says_what_the_lines_say() -> None:
 
 
 @pytest.mark.parametrize("value", [Decimal("1e-24"), Decimal("-0.123456789012345678901234"), Decimal(10**15)])
-def test_no_digit_is_lost_for_parquet(value: Decimal) -> None:
+def test_parquet_refuses_values_that_it_would_round(value: Decimal) -> None:
     with pytest.raises(OutcomesError, match=r"outcome x has more digits than decimal\(38, 23\)"):
         write_parquet(io.BytesIO(), [line(value_usd=value)])
 
 
 @pytest.mark.parametrize("text", ["[]\n", "x\n", line(metadata=[]), line(created_at="now"), '{"status":"void"}\n'])
-def test_a_line_that_is_no_outcome_is_refused(text: str) -> None:
+def test_a_malformed_line_of_an_export_is_a_broken_answer(text: str) -> None:
     with pytest.raises(BrokenAnswerError):
         write_parquet(io.BytesIO(), [text])
 
@@ -168,7 +168,7 @@ def test_without_pyarrow_the_command_says_what_to_install(
     assert (run.code, "pip install 'clients/python[parquet]'" in run.err) == (2, True)
 
 
-def test_so_does_its_help(outcomes: Outcomes) -> None:
+def test_the_help_of_export_names_the_extra(outcomes: Outcomes) -> None:
     assert "the package's extra parquet" in " ".join(outcomes("export", "--help").out.split())
 
 
@@ -192,7 +192,7 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_no_link_is_followed_and_only_its_owner_can_read_the_file(outcomes: Outcomes, tmp_path: Path) -> None:
+def test_export_replaces_links_and_writes_private_files(outcomes: Outcomes, tmp_path: Path) -> None:
     victim, link, named, open_to_all = (tmp_path / name for name in ("victim", "link", "link.part", "all"))
     victim.write_text("before")
     for planted in (link, named):
@@ -205,7 +205,7 @@ def test_no_link_is_followed_and_only_its_owner_can_read_the_file(outcomes: Outc
     assert (victim.read_text(), named.is_symlink()) == ("before", True)
 
 
-def test_a_name_as_long_as_a_name_may_be_is_written(
+def test_a_file_name_may_have_the_greatest_length(
     outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -233,7 +233,7 @@ class Terminal(io.BytesIO):
         return True
 
 
-def test_csv_commands_no_terminal_and_is_as_it_came_in_a_file() -> None:
+def test_csv_is_unchanged_in_a_file_and_without_control_characters_on_a_terminal() -> None:
     text = 'id,title\r\n1,"\x1b]0;t\x07\u202eü\n"\r\n'
     file, terminal = io.BytesIO(), Terminal()
     for output in (file, terminal):
@@ -242,6 +242,6 @@ def test_csv_commands_no_terminal_and_is_as_it_came_in_a_file() -> None:
     assert terminal.getvalue().decode() == 'id,title\r\n1,"\ufffd]0;t\ufffd\ufffdü\n"\r\n'
 
 
-def test_parquet_is_not_for_terminals(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_is_not_written_to_a_terminal(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert outcomes("export", "--format", "parquet").code == 2

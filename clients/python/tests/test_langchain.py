@@ -1,4 +1,4 @@
-"""Run real agents and chains of LangChain, with a model that says what it is told to."""
+"""Run real LangChain agents and chains with a scripted model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUN = UUID(int=4711)
 
 
 class Scripted(GenericFakeChatModel):
-    """Says what it is told to, whichever tools there are."""
+    """Ignores the tools that are bound to it."""
 
     @override
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
@@ -33,7 +33,7 @@ class Scripted(GenericFakeChatModel):
 
 
 def says(*turns: str | dict[str, Any]) -> Scripted:
-    """Make a model that calls the tool with each dict, and then says the text."""
+    """Return a model with these turns: a dict calls the tool, a text is an answer."""
     return Scripted(
         messages=iter(
             [
@@ -62,7 +62,7 @@ def test_the_example_records_once_however_often_a_run_is_started(api: Api, monke
     assert keys(api) == [f"{run}/offer-sent", str(run)] * 2
 
 
-async def test_an_awaited_run_is_recorded_by_its_own_id_while_the_loop_goes_on() -> None:
+async def test_an_async_run_is_recorded_by_its_id_without_blocking_the_event_loop() -> None:
     told: list[Exception] = []
 
     async def outcome_of(outputs: Any) -> NewOutcome | None:
@@ -82,7 +82,7 @@ async def test_an_awaited_run_is_recorded_by_its_own_id_while_the_loop_goes_on()
     assert '"replayed": true' in answer
 
 
-def test_parts_of_a_run_are_no_runs(api: Api) -> None:
+def test_only_the_outermost_run_is_recorded(api: Api) -> None:
     asked: list[Any] = []
     chain: Any = RunnableLambda(lambda number: number + 1) | RunnableLambda(lambda number: number * 2)
     with OutcomesClient(**api.settings) as client:
@@ -105,7 +105,7 @@ def test_a_graph_that_is_interrupted_counts_once_under_one_id(api: Api) -> None:
     assert len(api.recorded()) == 1
 
 
-def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_are_reported_and_end_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     told: list[Exception] = []
     with OutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
         tool = record_outcome_tool(client, run_id="run-1", on_error=told.append)
@@ -121,7 +121,7 @@ def test_failures_are_told_and_end_no_run(api: Api, caplog: pytest.LogCaptureFix
     assert f"not known whether an outcome was recorded, idempotency key {RUN}: 500" in caplog.text
 
 
-async def test_who_wants_a_failure_to_end_the_run_raises_it(api: Api) -> None:
+async def test_on_error_may_raise_to_end_the_run(api: Api) -> None:
     def fail(failure: Exception) -> None:
         raise failure
 
@@ -137,7 +137,7 @@ async def test_who_wants_a_failure_to_end_the_run_raises_it(api: Api) -> None:
 
 
 @pytest.mark.parametrize("more", FOR_ANOTHER)
-async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, Any]) -> None:
+async def test_a_model_cannot_choose_the_user_or_agent(api: Api, more: dict[str, Any]) -> None:
     call = {"name": "record_outcome", "args": {**WORK, **more}, "id": "call-1", "type": "tool_call"}
     with OutcomesClient(**api.settings, user_id=42) as client:
         answer = record_outcome_tool(client, run_id="run-1").invoke(call)
@@ -148,7 +148,7 @@ async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, 
     assert not api.door.requests
 
 
-async def test_a_tool_that_awaits_tells_a_failure_too(api: Api) -> None:
+async def test_an_async_tool_reports_a_failure_too(api: Api) -> None:
     call = {"name": "record_outcome", "args": WORK, "id": "call-1", "type": "tool_call"}
     async with AsyncOutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
         api.fail("500")
@@ -157,13 +157,13 @@ async def test_a_tool_that_awaits_tells_a_failure_too(api: Api) -> None:
     assert "Call again later with the same idempotency_key and fields." in answer.text
 
 
-def test_a_tool_that_awaits_is_not_called_blocking() -> None:
+def test_an_async_tool_does_not_support_invoke() -> None:
     tool = record_outcome_tool(AsyncOutcomesClient("https://h", "k3y", user_id=42), run_id="run-1")
     with pytest.raises(NotImplementedError):
         tool.invoke(WORK)
 
 
-def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
+def test_a_tool_needs_a_user_and_a_valid_run_id() -> None:
     with pytest.raises(ConfigurationError, match="needs a user"):
         record_outcome_tool(OutcomesClient("https://h", "k3y"), run_id="run-1")
     with pytest.raises(ConfigurationError, match="1 to 100 visible ASCII"):

@@ -1,4 +1,4 @@
-"""Keep URL, key and session for the command, and use them where nothing else is said."""
+"""`outcomes login` and `logout`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECORD = ("record", "--type", "deal_closed", "--title", "Acme renewed", "--user"
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("sys.platform", "linux")  # elsewhere settings have another place
+    monkeypatch.setattr("sys.platform", "linux")  # other platforms use another folder
     return tmp_path / "config" / "outcomes" / "login.json"
 
 
@@ -37,7 +37,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_what_was_kept_is_used_until_it_is_removed(outcomes: Outcomes, api: Api, logged_in: Path) -> None:
+def test_a_saved_login_is_used_until_it_is_removed(outcomes: Outcomes, api: Api, logged_in: Path) -> None:
     assert outcomes(*RECORD).code == outcomes("list").code == outcomes("doctor").code == 0
     assert len(api.recorded()) == 1
     assert outcomes("logout").err == "Removed.\n"
@@ -47,7 +47,7 @@ def test_what_was_kept_is_used_until_it_is_removed(outcomes: Outcomes, api: Api,
     assert (again.code, again.err) == (0, "There is nothing to remove.\n")
 
 
-def test_only_its_owner_can_ever_read_it(outcomes: Outcomes, file: Path) -> None:
+def test_only_its_owner_can_read_the_login_file(outcomes: Outcomes, file: Path) -> None:
     file.parent.mkdir(parents=True)
     file.parent.chmod(0o755)
     file.write_text("{}")
@@ -59,7 +59,7 @@ def test_only_its_owner_can_ever_read_it(outcomes: Outcomes, file: Path) -> None
     assert COOKIE not in run.out + run.err
 
 
-def test_what_is_not_said_is_asked_for_unseen(
+def test_login_prompts_for_missing_values_without_echo(
     outcomes: Outcomes, api: Api, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in VARIABLES:
@@ -98,7 +98,7 @@ def test_a_url_alone_is_not_enough(outcomes: Outcomes, file: Path, monkeypatch: 
         ("OUTCOMES_URL", "", 2, "set OUTCOMES_URL"),
     ],
 )
-def test_what_does_not_work_is_not_kept(
+def test_settings_that_do_not_work_are_not_saved(
     outcomes: Outcomes,
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -115,7 +115,7 @@ def test_what_does_not_work_is_not_kept(
 
 
 @pytest.mark.usefixtures("file")
-def test_a_folder_that_cannot_be_made_is_said(outcomes: Outcomes, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(outcomes: Outcomes, tmp_path: Path) -> None:
     (tmp_path / "config").write_text("no folder")
     run = outcomes("login")
     assert run.code == 1
@@ -143,7 +143,7 @@ def test_variables_win_and_two_callers_are_never_mixed(
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"url": "nowhere"}', '{"secret-of": "mine"}', '{"url": 1}'])
-def test_a_file_that_cannot_be_read_is_said_without_what_is_in_it(
+def test_an_unreadable_login_file_is_an_error_without_its_content(
     outcomes: Outcomes, logged_in: Path, text: str
 ) -> None:
     logged_in.write_text(text)

@@ -1,4 +1,4 @@
-"""Log in as people do: on a terminal, which shows no key and no session, and from which only what works is kept."""
+"""`outcomes login` on a real terminal (pty)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COOKIE = "session=of-user-42"
 
 
 class Terminal:
-    """A terminal on which a command runs. shown: all that it has shown until now."""
+    """A terminal that runs a command. shown: its output until now."""
 
     def __init__(self, process: subprocess.Popen[bytes], end: int) -> None:
         self.process = process
@@ -36,13 +36,13 @@ class Terminal:
         self.shown = ""
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for a question, which ends in a space once the terminal is ready for the answer, and type."""
+        """Wait for a prompt, then type. The prompt ends in a space once the terminal is ready."""
         answered = len(self.shown)
         self._read(lambda: self.shown[answered:].endswith(f"{question}: "))
         os.write(self.end, text.encode())
 
     def ended(self) -> int:
-        """Return the exit code, when all is shown."""
+        """Read the rest of the output; return the exit code."""
         self._read(lambda: False)
         return self.process.wait(SECONDS)
 
@@ -53,7 +53,7 @@ class Terminal:
             assert ready, self.shown
             try:
                 read = os.read(self.end, 4096)
-            except OSError:  # EIO, by which Linux says that nobody has the other end any more
+            except OSError:  # EIO on Linux: the other end is closed
                 read = b""
             if not read:
                 return
@@ -65,7 +65,7 @@ def terminal(*arguments: str) -> Iterator[Terminal]:
     ours, its = pty.openpty()
 
     def own_it() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whatever runs the tests may have them ignore it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell may make the tests ignore it
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     try:
@@ -83,14 +83,14 @@ def terminal(*arguments: str) -> Iterator[Terminal]:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Name the file that a login keeps on Linux, where no variable says anything."""
+    """Return the login file."""
     if os.uname().sysname == "Darwin":
         monkeypatch.setenv("HOME", str(tmp_path))
         return tmp_path / "Library/Application Support/outcomes/login.json"
     return tmp_path / "config" / "outcomes" / "login.json"
 
 
-def test_what_is_typed_is_tried_and_kept_and_only_the_url_is_shown(api: Api, file: Path) -> None:
+def test_a_valid_login_is_saved_and_only_the_url_is_shown(api: Api, file: Path) -> None:
     with terminal("login") as shown:
         shown.answer("URL of the API", f"{api.url}\n")
         shown.answer("Key (hidden; empty for none)", f" {KEY} \n")
@@ -106,7 +106,7 @@ def test_what_is_typed_is_tried_and_kept_and_only_the_url_is_shown(api: Api, fil
     assert COOKIE in file.read_text()
 
 
-def test_a_wrong_key_is_said_and_not_kept(api: Api, file: Path) -> None:
+def test_a_wrong_key_is_reported_and_not_saved(api: Api, file: Path) -> None:
     with terminal("login", "--url", api.url) as shown:
         shown.answer("Key (hidden; empty for none)", "K3Y-mistyped\n")
         shown.answer("Session as name=value (hidden; empty for none)", "\n")
@@ -118,7 +118,7 @@ def test_a_wrong_key_is_said_and_not_kept(api: Api, file: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
-def test_who_breaks_off_keeps_nothing(api: Api, file: Path, key: str) -> None:
+def test_ctrl_c_and_ctrl_d_save_nothing(api: Api, file: Path, key: str) -> None:
     with terminal("login", "--url", api.url) as shown:
         shown.answer("Key (hidden; empty for none)", f"{KEY}\n")
         shown.answer("Session as name=value (hidden; empty for none)", key)
@@ -129,9 +129,7 @@ def test_who_breaks_off_keeps_nothing(api: Api, file: Path, key: str) -> None:
     assert not file.parent.exists()
 
 
-def test_who_breaks_off_while_it_is_tried_keeps_nothing(
-    outcomes: Outcomes, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_during_the_check_saves_nothing(outcomes: Outcomes, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Drive `outcomes mcp`, the bridge from stdio to the API's tools, by the official client and line by line."""
+"""`outcomes mcp`, the bridge from stdio to the API's tools: with the official MCP client, and line by line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ type Bridging = Callable[..., Bridge]
 
 @pytest.fixture
 def bridging(api: Api) -> Iterator[Bridging]:
-    """Make bridges by a key, with the platform's unless said."""
+    """Yield a function that creates a bridge; default with the platform's key."""
     with ExitStack() as clients:
         yield lambda key=api.key, **settings: Bridge(
             clients.enter_context(OutcomesClient(api.url, key, **{"retry": api.quick, **settings}))
@@ -112,7 +112,7 @@ async def test_the_official_client_has_the_api_s_own_tools_by_stdio(api: Api, ag
 
 
 @on_the_stack
-def test_what_was_asked_before_the_input_ends_is_answered_and_no_digit_is_lost(api: Api, agents_key: str) -> None:
+def test_all_requests_before_the_end_of_input_are_answered_exactly(api: Api, agents_key: str) -> None:
     digits = "0.1000000000000000000000000000000000001"
     record = calling("record_outcome", deal(api)).replace(b'"12.50"', digits.encode())
     notification = asking("notifications/initialized", {}, None)
@@ -124,14 +124,14 @@ def test_what_was_asked_before_the_input_ends_is_answered_and_no_digit_is_lost(a
         assert done.stderr == b""
         return done.stdout.splitlines()
 
-    # The notification has no answer, an empty line is none.
+    # Notifications and empty lines have no answer.
     [recorded] = run(notification, b"", record)
     assert json.loads(recorded)["result"]["structuredContent"]["replayed"] is False
     [listed] = run(calling("list_outcomes", {}))
     assert f'"value_usd":{digits},'.encode() in listed
 
 
-def test_without_a_key_it_does_not_begin(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_key_the_bridge_does_not_start(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INTERNAL_API_KEY")
     run = outcomes("mcp")
     assert (run.code, run.out) == (2, "")
@@ -142,17 +142,17 @@ def test_without_a_key_it_does_not_begin(outcomes: Outcomes, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("gone", ["--http", "--cookie=session=x"])
-def test_neither_http_nor_a_session_is_served_any_more(outcomes: Outcomes, gone: str) -> None:
+def test_removed_options_are_wrong_usage(outcomes: Outcomes, gone: str) -> None:
     run = outcomes("mcp", gone)
     assert (run.code, "No such option" in run.err) == (2, True)
 
 
-# A message
+# Messages
 
 
 @on_the_stack
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18", LATEST])
-def test_the_revision_that_was_agreed_on_is_said_with_what_follows(api: Api, bridge: Bridge, version: str) -> None:
+def test_the_agreed_protocol_version_is_sent_with_later_messages(api: Api, bridge: Bridge, version: str) -> None:
     asked = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     assert answered(bridge, asking("initialize", asked, "a"))["result"]["protocolVersion"] == version
     assert bridge.answer(asking("notifications/initialized", {}, None)) is None
@@ -162,7 +162,7 @@ def test_the_revision_that_was_agreed_on_is_said_with_what_follows(api: Api, bri
 
 
 @on_the_stack
-def test_a_message_that_stands_for_itself_is_told_in_headers(api: Api, bridge: Bridge) -> None:
+def test_a_message_with_its_own_version_is_described_in_headers(api: Api, bridge: Bridge) -> None:
     about = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -180,7 +180,7 @@ def test_a_message_that_stands_for_itself_is_told_in_headers(api: Api, bridge: B
 
 @on_the_stack
 @pytest.mark.parametrize("line", [b"nonsense", b"[]", b'"x"', b'{"jsonrpc":"2.0","id":1,"method":7}', b"\xff"])
-def test_what_is_no_message_is_told_so_by_the_api(bridge: Bridge, line: bytes) -> None:
+def test_the_api_answers_invalid_messages_with_an_error(bridge: Bridge, line: bytes) -> None:
     assert answered(bridge, line)["error"]["code"] in (-32700, -32600)
 
 
@@ -195,11 +195,11 @@ def test_a_call_whose_answer_was_lost_is_repeated_and_counts_once(
     assert len(api.recorded()) == 1
 
 
-# What the bridge says itself
+# Answers of the bridge itself
 
 
 @on_the_stack
-def test_an_unknown_ending_says_to_call_again(
+def test_a_lost_answer_tells_the_model_to_call_again(
     api: Api, bridging: Bridging, agents_key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.fail("drop after the write")
@@ -219,7 +219,7 @@ NO_TOOLS: list[Any] = [
 
 
 @pytest.mark.parametrize("answer", NO_TOOLS)
-def test_an_api_without_tools_is_said_to_be_one(
+def test_an_api_without_mcp_is_reported(
     api: Api, bridging: Bridging, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.door.upstream = lambda *_: answer
@@ -243,7 +243,7 @@ def test_an_api_without_tools_is_said_to_be_one(
         ((400, {}, b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"K3Y-secret"}}'), "400 without a reason"),
     ],
 )
-def test_what_only_a_person_can_mend_is_said_so_and_no_key_is_shown(
+def test_failures_for_a_person_to_fix_are_reported_without_the_key(
     api: Api, bridging: Bridging, answer: Any, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.door.upstream = lambda *_: answer
@@ -255,19 +255,19 @@ def test_what_only_a_person_can_mend_is_said_so_and_no_key_is_shown(
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b"7"])
-def test_a_success_that_is_no_message_is_none(api: Api, bridging: Bridging, body: bytes) -> None:
+def test_a_success_without_a_message_is_a_broken_answer(api: Api, bridging: Bridging, body: bytes) -> None:
     api.door.upstream = lambda *_: (200, {}, body)
     bridge = bridging(retry=ONE_TRY)
     assert "200, but not a message of the Model Context Protocol" in refusal(bridge, "record_outcome", deal(api))
 
 
-def test_an_answer_of_several_lines_is_one(api: Api, bridging: Bridging) -> None:
+def test_an_answer_of_several_lines_becomes_one_line(api: Api, bridging: Bridging) -> None:
     api.door.upstream = lambda *_: (200, {}, b'{\r\n "jsonrpc": "2.0",\n "id": 1, "result": {"a": "b  c"}\n}\n')
     bridge = bridging(retry=ONE_TRY)
     assert answered(bridge, asking("ping", {}))["result"] == {"a": "b  c"}
 
 
-def test_a_failure_of_ours_is_told_too(
+def test_an_internal_failure_is_answered_too(
     api: Api, bridging: Bridging, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     bridge = bridging()
@@ -276,11 +276,11 @@ def test_a_failure_of_ours_is_told_too(
     assert "ZeroDivisionError" in caplog.text
 
 
-# For whom
+# Limits of user and agent
 
 
 @on_the_stack
-def test_variables_bind_the_platform_s_key_and_no_digit_is_lost_by_it(api: Api, bridging: Bridging) -> None:
+def test_variables_set_user_and_agent_and_keep_numbers_exact(api: Api, bridging: Bridging) -> None:
     bridge = bridging(user_id=api.user, agent_id=7)
     digits = b"0.1000000000000000000000000000000000001"
     one = calling("record_outcome", deal(api)).replace(b'"12.50"', digits)
@@ -313,7 +313,7 @@ def answered_results(bridge: Bridge, several: list[dict[str, Any]]) -> Any:
         ("record_outcome", {"title": "\ud800"}, "half of a character"),
     ],
 )
-def test_a_model_records_and_corrects_for_nobody_else(
+def test_a_model_cannot_record_or_correct_for_others(
     api: Api, bridging: Bridging, tool: str, arguments: dict[str, Any], says: str
 ) -> None:
     bridge = bridging(retry=ONE_TRY, user_id=42, agent_id=7)
@@ -321,7 +321,7 @@ def test_a_model_records_and_corrects_for_nobody_else(
     assert not api.door.requests
 
 
-def test_each_message_of_a_batch_is_bound_by_itself(api: Api, bridging: Bridging) -> None:
+def test_each_message_of_a_batch_is_checked(api: Api, bridging: Bridging) -> None:
     api.door.upstream = lambda *_: (200, {}, b'{"jsonrpc":"2.0","id":1,"result":{}}')
     bridge = bridging(retry=ONE_TRY, user_id=42)
     batch = [calling("record_outcome", {"user_id": 43}), calling("record_outcome", {}), asking("ping", {}), b"7"]
@@ -334,7 +334,7 @@ def test_each_message_of_a_batch_is_bound_by_itself(api: Api, bridging: Bridging
 
 
 @pytest.mark.parametrize("arguments", [7, {"outcomes": 7}, {"outcomes": [7]}, {"agent_id": 8}])
-def test_what_is_not_recorded_is_handed_on_as_it_is(api: Api, bridging: Bridging, arguments: Any) -> None:
+def test_calls_that_record_nothing_are_forwarded_unchanged(api: Api, bridging: Bridging, arguments: Any) -> None:
     api.door.upstream = lambda *_: (200, {}, b'{"jsonrpc":"2.0","id":1,"result":{}}')
     bridge = bridging(retry=ONE_TRY, user_id=42, agent_id=7)
     tool = "list_outcomes" if arguments == {"agent_id": 8} else "record_outcomes"

@@ -1,4 +1,4 @@
-"""Run real agents of the OpenAI Agents SDK, with a model that says what it is told to."""
+"""Run real agents of the OpenAI Agents SDK with a scripted model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def no_traces() -> Iterator[None]:
 
 
 def says(*turns: str | dict[str, Any]) -> ScriptedModel:
-    """Make a model that calls the tool with each dict, and then says the text."""
+    """Return a model with these turns: a dict calls the tool, a text is an answer."""
     return ScriptedModel(
         [
             [assistant_message(turn)]
@@ -62,12 +62,12 @@ async def test_the_example_records_once_however_often_a_job_is_run(api: Api, mon
 
 @dataclass
 class Job:
-    """Holds what an application hands to its runs."""
+    """The context that an application passes to its runs."""
 
     id: str
 
 
-async def test_hooks_and_tools_that_outlive_runs_find_the_id_in_the_context(api: Api) -> None:
+async def test_hooks_and_tools_find_each_run_s_id_in_its_context(api: Api) -> None:
     async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
 
         async def outcome_of(context: Any, agent: Any, output: str) -> NewOutcome:
@@ -102,7 +102,7 @@ async def test_only_the_agent_that_finishes_the_run_is_asked(api: Api) -> None:
     assert (asked, api.recorded()) == (["Closer"], [])
 
 
-async def test_a_failed_recording_is_told_and_ends_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failed_recording_is_reported_and_ends_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     told: list[Exception] = []
     async with AsyncOutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client:
         api.fail("500")
@@ -113,14 +113,14 @@ async def test_a_failed_recording_is_told_and_ends_no_run(api: Api, caplog: pyte
     assert not api.recorded()
 
 
-async def test_a_function_that_fails_is_told_and_ends_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_function_is_reported_and_ends_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     async with AsyncOutcomesClient(**api.settings) as client:
         await run(OutcomesHooks(client, lambda *given: given[2].customer, run_id="run-1"))
     assert "AttributeError: 'str' object has no attribute 'customer'" in caplog.text
     assert not api.recorded()
 
 
-async def test_who_wants_a_failure_to_end_the_run_raises_it(api: Api) -> None:
+async def test_on_error_may_raise_to_end_the_run(api: Api) -> None:
     def fail(failure: Exception) -> None:
         raise failure
 
@@ -130,7 +130,7 @@ async def test_who_wants_a_failure_to_end_the_run_raises_it(api: Api) -> None:
             await run(OutcomesHooks(client, lambda *_: DEAL, run_id="run-1", on_error=fail))
 
 
-async def test_the_loop_goes_on_while_a_hook_and_a_tool_record() -> None:
+async def test_hook_and_tool_do_not_block_the_event_loop() -> None:
     told: list[Exception] = []
     async with client_of_this_loop() as (client, ledger):
         tool = record_outcome_tool(client, run_id="run-1", on_error=told.append)
@@ -141,7 +141,7 @@ async def test_the_loop_goes_on_while_a_hook_and_a_tool_record() -> None:
 
 
 @pytest.mark.parametrize("more", FOR_ANOTHER)
-async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, Any]) -> None:
+async def test_a_model_cannot_choose_the_user_or_agent(api: Api, more: dict[str, Any]) -> None:
     async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
         tool = record_outcome_tool(client, run_id="run-1")
         hooks = OutcomesHooks(client, lambda *_: None, run_id="run-1")
@@ -150,7 +150,7 @@ async def test_a_model_cannot_say_for_whom_it_records(api: Api, more: dict[str, 
     assert not api.door.requests
 
 
-async def test_a_model_is_told_what_it_can_do_about_a_failure(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_model_learns_what_to_do_about_a_failure(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     told: list[Exception] = []
     async with AsyncOutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
         tool = record_outcome_tool(client, run_id="run-1", on_error=told.append)
@@ -166,7 +166,7 @@ async def test_a_model_is_told_what_it_can_do_about_a_failure(api: Api, caplog: 
     assert len(api.recorded()) == 1
 
 
-async def test_a_model_is_told_what_the_api_did_not_read(api: Api) -> None:
+async def test_a_model_learns_which_fields_were_ignored(api: Api) -> None:
     current = api.door.upstream
 
     def older(*asked: Any) -> Any:
@@ -180,9 +180,7 @@ async def test_a_model_is_told_what_the_api_did_not_read(api: Api) -> None:
     assert '"ignored_fields": ["valueUsd"]' in str(model.calls[1].input[-1])
 
 
-async def test_a_run_whose_id_cannot_be_found_goes_on_without_a_record(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_run_without_an_id_continues_unrecorded(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
         tool = record_outcome_tool(client, run_id=lambda run: run.context.job_id)
         hooks = OutcomesHooks(client, lambda *_: DEAL, run_id=lambda run: run.context.job_id)
@@ -192,7 +190,7 @@ async def test_a_run_whose_id_cannot_be_found_goes_on_without_a_record(
     assert not api.door.requests
 
 
-def test_a_tool_needs_a_user_and_a_run_that_fit() -> None:
+def test_a_tool_needs_a_user_and_a_valid_run_id() -> None:
     client = AsyncOutcomesClient("https://h", "k3y")
     with pytest.raises(ConfigurationError, match="The tool needs a user to record for"):
         record_outcome_tool(client, run_id="run-1")

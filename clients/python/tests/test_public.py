@@ -1,4 +1,4 @@
-"""Hold what the package offers to what it means to offer, and each of it to a word of explanation."""
+"""The public names of the package, their docstrings and extras."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ FRAMEWORKS = {
     "langchain": ("langchain_core.callbacks", "langchain"),
     "openai_agents": ("agents", "openai-agents"),
 }
-"""Modules of hooks: what each stands on, and the extra that brings that."""
+"""Framework modules: the package that each imports, and the extra that installs it."""
 OFFERED = [getattr(outcomes_client, name) for name in outcomes_client.__all__]
 
 
-def test_the_package_offers_what_it_lists_and_nothing_else() -> None:
+def test_the_package_exports_exactly_what_it_lists() -> None:
     public = {
         name
         for name, value in vars(outcomes_client).items()
@@ -36,15 +36,15 @@ def test_the_package_offers_what_it_lists_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("offered", OFFERED, ids=outcomes_client.__all__)
-def test_all_that_is_offered_is_explained(offered: type) -> None:
+def test_every_export_has_a_docstring(offered: type) -> None:
     methods = [one for name, one in vars(offered).items() if not name.startswith("_") and inspect.isfunction(one)]
     for one in (offered, *methods):
         words = vars(one).get("__doc__") if isinstance(one, type) else one.__doc__
         assert words, one
-        assert not words.startswith(f"{offered.__name__}("), one  # what a dataclass gets unless it has its own
+        assert not words.startswith(f"{offered.__name__}("), one  # the default of a dataclass
 
 
-def test_the_clients_are_listed_before_they_are_loaded_and_nothing_is_made_up() -> None:
+def test_the_clients_are_listed_before_they_are_imported() -> None:
     slow = {"httpx", "pydantic", *(needed for needed, _ in FRAMEWORKS.values())}
     listed = f"""import outcomes_client, sys
 assert 'OutcomesClient' in dir(outcomes_client)
@@ -64,11 +64,11 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     assert methods(OutcomesClient, "close") == methods(AsyncOutcomesClient, "aclose")
 
 
-def test_the_awaiting_client_is_the_one_that_is_made_of_the_blocking_one() -> None:
+def test_the_async_client_is_generated_from_the_blocking_one() -> None:
     assert awaiting.TARGET.read_text() == awaiting.text(), "run make awaiting"
 
 
-def test_the_readme_names_each_argument_of_the_constructor_and_what_else_may_say_it() -> None:
+def test_the_readme_names_each_argument_of_the_constructor() -> None:
     _, _, table = (Path(__file__).parents[1] / "README.md").read_text().partition("| argument of `OutcomesClient` |")
     rows = table.partition("\n\n")[0].splitlines()[2:]
     named = [name for row in rows for name in re.findall("`(.+?)`", row.split("|")[1])]
@@ -79,7 +79,7 @@ def test_the_readme_names_each_argument_of_the_constructor_and_what_else_may_say
     assert f"`Retry({says})`" in retry
 
 
-def test_neither_client_shows_more_of_itself_than_its_url() -> None:
+def test_the_repr_of_a_client_shows_only_its_url() -> None:
     for client in (OutcomesClient, AsyncOutcomesClient):
         shown = repr(client("https://h", "s3cret", cookie="session=s3cret"))
         assert shown == f"{client.__name__}('https://h')"

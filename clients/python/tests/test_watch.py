@@ -1,4 +1,4 @@
-"""Watch outcomes come: each once, none missed, whatever happens to the API meanwhile."""
+"""`outcomes watch`: each outcome is shown once, none is missed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from clients.python.tests.test_cli import COMMAND, ONE_TRY
 
 type Watch = Callable[..., Run]
 
-INTERVAL = 77.0  # by which a pause between two looks is told from any other
+INTERVAL = 77.0  # distinguishes the pause between two polls from other sleeps
 
 
 @pytest.fixture
 def watch(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """Run the command with one action in each pause between two looks, and Ctrl-C in the last."""
+    """Run the command with one action in each pause between polls, then Ctrl-C."""
     sleep = time.sleep
 
     def run(*actions: Callable[[], object], arguments: tuple[str, ...] = ()) -> Run:
@@ -45,7 +45,7 @@ def watch(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 @pytest.fixture
 def record(client: OutcomesClient) -> Callable[..., Callable[[], object]]:
-    """Make an action that records outcomes with these titles."""
+    """Return an action that records outcomes with these titles."""
 
     def action(*titles: str) -> Callable[[], object]:
         return lambda: [client.record("task_complete", title, user_id=42) for title in titles]
@@ -61,39 +61,39 @@ def titles(run: Run) -> list[str]:
 
 
 def nothing() -> None:
-    """Let a look find nothing new."""
+    """Record nothing between two polls."""
 
 
-def test_it_begins_with_the_last_and_goes_on_with_what_comes(watch: Watch, record: Record) -> None:
+def test_watch_shows_the_last_outcomes_and_then_new_ones(watch: Watch, record: Record) -> None:
     record("first", "second", "third")()
     run = watch(nothing, record("fourth"), nothing, record("fifth", "sixth"), arguments=("-n", "2"))
     assert titles(run) == ["second", "third", "fourth", "fifth", "sixth"]
     assert (run.code, run.err) == (130, "")
 
 
-def test_titles_stand_below_each_other_whatever_the_type(client: OutcomesClient, watch: Watch) -> None:
+def test_titles_are_aligned_whatever_the_type(client: OutcomesClient, watch: Watch) -> None:
     for type_ in OutcomeType:
         client.record(type_, "Here", user_id=42)
     assert len({line.index("Here") for line in watch().out.splitlines()}) == 1
 
 
-def test_a_feed_that_is_empty_may_begin(watch: Watch, record: Record) -> None:
+def test_an_empty_feed_can_be_watched(watch: Watch, record: Record) -> None:
     assert titles(watch(nothing, record("first"), nothing)) == ["first"]
 
 
-def test_more_than_a_page_between_two_looks_is_all_there(watch: Watch, record: Record) -> None:
+def test_more_than_a_page_between_two_polls_is_shown_completely(watch: Watch, record: Record) -> None:
     many = [f"n{n}" for n in range(60)]
     assert titles(watch(record(*many), nothing)) == many
 
 
-def test_none_of_many_at_the_same_time_is_shown_again(api: Api, watch: Watch, record: Record) -> None:
+def test_many_outcomes_of_the_same_time_are_shown_once(api: Api, watch: Watch, record: Record) -> None:
     record(*(f"n{n}" for n in range(60)))()
     for one in api.ledger.outcomes:
         one["created_at"] = "2026-04-01T12:00:00.000Z"
     assert len(titles(watch(nothing, record("new"), nothing))) == 10 + 1
 
 
-def test_one_that_is_stored_late_is_not_missed(api: Api, watch: Watch, record: Record) -> None:
+def test_an_outcome_that_is_stored_late_is_not_missed(api: Api, watch: Watch, record: Record) -> None:
     def newest() -> None:
         record("newest")()
         api.ledger.outcomes[-1]["created_at"] = "2026-05-01T12:00:30.000Z"
@@ -101,19 +101,19 @@ def test_one_that_is_stored_late_is_not_missed(api: Api, watch: Watch, record: R
     def late() -> None:
         record("late")()
         api.ledger.outcomes[-1]["created_at"] = "2026-05-01T12:00:00.000Z"
-        api.ledger.outcomes[-2:] = reversed(api.ledger.outcomes[-2:])  # as the API lists them
+        api.ledger.outcomes[-2:] = reversed(api.ledger.outcomes[-2:])  # the API lists by time
 
     assert titles(watch(record("first"), newest, late, nothing)) == ["first", "newest", "late"]
 
 
-def test_it_chooses_and_writes_json(watch: Watch, record: Record) -> None:
+def test_watch_filters_and_prints_json(watch: Watch, record: Record) -> None:
     run = watch(record("one"), arguments=("--type", "deal_closed", "--json"))
     assert run.out == ""
     run = watch(nothing, arguments=("--type", "task_complete", "--json"))
     assert run.out.count('"title":"one"') == run.out.count("\n") == 1
 
 
-def test_it_waits_for_an_api_that_is_away_and_says_so(
+def test_watch_retries_while_the_api_does_not_answer(
     api: Api, watch: Watch, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away() -> None:
@@ -127,7 +127,7 @@ def test_it_waits_for_an_api_that_is_away_and_says_so(
     assert run.err.endswith("outcomes: the API answers again\n")
 
 
-def test_a_session_that_ends_ends_it(api: Api, watch: Watch) -> None:
+def test_an_expired_session_ends_the_watch(api: Api, watch: Watch) -> None:
     def end() -> None:
         api.door.upstream = lambda *_: (401, {}, b'{"error":"Unauthorized"}')
 
@@ -136,7 +136,7 @@ def test_a_session_that_ends_ends_it(api: Api, watch: Watch) -> None:
     assert "the session (OUTCOMES_COOKIE) is not valid" in run.err
 
 
-def test_into_a_pipe_each_line_comes_at_once_and_ctrl_c_ends_it(api: Api, record: Record) -> None:
+def test_a_pipe_gets_each_line_at_once_and_ctrl_c_ends_the_watch(api: Api, record: Record) -> None:
     record("first")()
     with subprocess.Popen(
         [*COMMAND, "watch", "--interval", "0.2"],
@@ -144,7 +144,7 @@ def test_into_a_pipe_each_line_comes_at_once_and_ctrl_c_ends_it(api: Api, record
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **api.environment},
-        # Whatever runs the tests in the background may have them ignore it.
+        # A shell that runs the tests in the background makes them ignore it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         assert run.stdout is not None
