@@ -1,1 +1,1 @@
-"""Measures starting, calling and storing, beside the bars that they must not pass: `make bench`."""
+"""Measures starts, calls and storage against upper limits, the bars: `make bench`."""

@@ -1,18 +1,17 @@
-"""python -m bench [--short]: measure, print the tables, and say which bar is missed.
+"""python -m bench [--short]: measure, print the tables and missed bars, and write RESULTS.md.
 
-Exits with 1 when a bar is missed; --short takes few measurements and only reports. A whole run writes RESULTS.md.
+Exits with 1 when a bar is missed. --short takes few measurements, always exits with 0 and writes no file.
 
-Bars are judged by processor time (user and system, of the measured process alone), in medians of measurements taken in
-turns. On a busy machine that is far steadier than wall time, which stands beside it, and no network is in either.
+Bars are judged by the median processor time (user and system, of the measured process alone) of interleaved runs. On a
+busy machine it is far steadier than wall time, which is also shown. Neither includes a network.
 """
 
 import argparse
 import subprocess
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench.command import command_start
 from bench.growth import list_growth
@@ -23,10 +22,8 @@ from bench.measure import (
     RUNTIME,
     USUAL,
     Cold,
-    Lives,
     Program,
     Stub,
-    Times,
     function,
     handled,
     lives,
@@ -39,6 +36,7 @@ from bench.measure import (
 )
 from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.recovery import recovery
+from bench.report import Report
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 from bench.totals import totals_growth
 
@@ -65,91 +63,20 @@ CORRECTION = (
 EXPORT = request("GET", "/api/outcomes/export", authorizer=BY_SESSION)
 SUMMARY = request("GET", "/api/outcomes/summary", authorizer=BY_SESSION)
 
-BATCH_OF_ONE = request("POST", "/api/outcomes/batch", body={"outcomes": [OUTCOME]}, authorizer=BY_KEY)
-
 MAKE_CLIENT = 'import boto3; boto3.client("dynamodb")'
 LAYER_UNCOMPILED = "record, the layer's .pyc missing"
 
 START_BARS = {"record": 8.5, "batch": 9.5, "list": 6, "export": 6, "summary": 6.5, "authorizer, key path": 2.2}
-"""Times a bare Python's start that each may take to start."""
+"""Longest starts, as multiples of a bare Python's."""
 
 WARM_BARS = {"record": 0.35, "record with an Idempotency-Key": 0.45, "list of 20": 0.45}
-"""Times a bare put_item of boto3 that each call may take."""
+"""Longest calls, as multiples of a bare put_item of boto3."""
 
 type Call = tuple[Program, dict[str, Any]]
 
 
-class Bar(NamedTuple):
-    """A limit that must not be passed, and what was measured."""
-
-    name: str
-    limit: float
-    measured: float
-
-    @property
-    def verdict(self) -> str:
-        return "met" if self.measured <= self.limit else "**MISSED**"
-
-
-class Report:
-    """Collects Markdown, and the bars in it."""
-
-    def __init__(self) -> None:
-        self.bars: list[Bar] = []
-        self.parts: list[str] = []
-
-    @property
-    def is_missed(self) -> bool:
-        """Tell whether some bar is missed."""
-        return any(bar.measured > bar.limit for bar in self.bars)
-
-    def text(self, text: str) -> None:
-        self.parts.append(text)
-
-    def table(self, columns: list[str], rows: list[list[str]]) -> None:
-        rule = ["---", *["--:"] * (len(columns) - 1)]
-        self.parts.append("\n".join(f"| {' | '.join(row)} |" for row in [columns, rule, *rows]))
-
-    def bar(self, name: str, limit: float | None, measured: float) -> list[str]:
-        """Add a bar, and return the cells `bar` and `verdict` of its row."""
-        if limit is None:
-            return ["", ""]
-        self.bars.append(Bar(name, limit, measured))
-        return [f"{limit:g}", self.bars[-1].verdict]
-
-    def times(self, times: Mapping[str, Times], base: str, bars: Mapping[str, float], digits: int) -> None:
-        """Add a table of the processor time of each, in milliseconds and over that of `base`."""
-        unit = times[base]
-        rows = []
-        for name, taken in times.items():
-            ratio = taken.cpu / unit.cpu
-            cells = [name, f"{taken.cpu * 1000:.{digits}f}", f"{ratio:.2f}", f"{taken.wall / unit.wall:.2f}"]
-            rows.append(cells + self.bar(name, bars.get(name), ratio))
-        self.table(["", "ms", f"over {base}", "by wall time", "bar", "verdict"], rows)
-
-    def lives(self, lives: Mapping[str, Lives], base: str) -> None:
-        """Add a table of the processor time of each to its first event and its answer, over that of `base`."""
-        unit = lives[base]
-        rows = []
-        for name, lived in lives.items():
-            event, answered = lived.event, lived.answered
-            rows.append(
-                [
-                    name,
-                    f"{event.cpu * 1000:.0f}",
-                    f"{event.cpu / unit.event.cpu:.2f}",
-                    f"{answered.cpu * 1000:.0f}",
-                    f"{answered.cpu / unit.answered.cpu:.2f}",
-                    f"{answered.wall / unit.answered.wall:.2f}",
-                    f"{answered.peak_bytes / 1e6:.0f}",
-                ]
-            )
-        columns = ["", "first event ms", "over the first row", "first answer ms", "over the first row", "by wall time"]
-        self.table([*columns, "peak memory MB"], rows)
-
-
 def commit() -> str:
-    """Name the commit that is measured, with a `+` where files differ from it."""
+    """Return the measured commit, with a `+` when files differ from it."""
     command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
     described = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return described.stdout.strip()
@@ -158,7 +85,7 @@ def commit() -> str:
 def main() -> int:
     """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("--short", action="store_true", help="few measurements, and no failure")
+    parser.add_argument("--short", action="store_true", help="few measurements; missed bars are no failure")
     short = parser.parse_args().short
     report = Report()
     with stub() as service:
@@ -181,7 +108,7 @@ def main() -> int:
     text = "\n\n".join(report.parts) + "\n"
     print(text)
     if not short:
-        RESULTS.write_text(f"# Results\n\nWhat `make bench` printed.\n\n{text}")
+        RESULTS.write_text(f"# Results\n\nWritten by `make bench`.\n\n{text}")
     for bar in report.bars:
         if bar.measured > bar.limit:
             print(f"{bar.name}: {bar.measured:.2f} is over the bar of {bar.limit:g}: {bar.verdict}.")
@@ -190,24 +117,23 @@ def main() -> int:
 
 
 def start(report: Report, service: Stub, runs: int) -> None:
-    """Measure from a new process to a function that could take its first event."""
-    usual, compiled = usual_program(service), function("RecordOutcomeFunction")
-    runtime_uncompiled = uncompiled(RUNTIME)
+    """Measure starts, from a new process to an imported handler."""
+    usual, runtime_uncompiled = usual_program(service), uncompiled(RUNTIME)
     programs = {
         "bare python": (Program(), "pass"),
         'boto3.client("dynamodb")': (Program(), MAKE_CLIENT),
         "FastAPI + Mangum": (usual, "import fastapi_app"),
         "Powertools resolver, validation, Tracer": (usual, "import resolver_app"),
-        "record": (compiled, "import app"),
-        "batch": (function("RecordBatchFunction"), "import app"),
-        "list": (function("ListOutcomesFunction"), "import app"),
-        "export": (function("ExportOutcomesFunction"), "import app"),
-        "summary": (function("SummarizeOutcomesFunction"), "import app"),
-        "correct": (function("CorrectOutcomeFunction"), "import app"),
-        "one outcome": (function("GetOutcomeFunction"), "import app"),
-        "agent keys": (function("ManageKeysFunction"), "import app"),
-        "MCP": (function("McpFunction"), "import app"),
-        "authorizer, key path": (function("AuthorizerFunction"), _and_call("app", asked_with_a_key())),
+        "record": (ours("Record"), "import app"),
+        "batch": (ours("Batch"), "import app"),
+        "list": (ours("List"), "import app"),
+        "export": (ours("Export"), "import app"),
+        "summary": (ours("Summary"), "import app"),
+        "correct": (ours("Correct"), "import app"),
+        "one outcome": (ours("One"), "import app"),
+        "agent keys": (ours("ManageKeys"), "import app"),
+        "MCP": (ours("Mcp"), "import app"),
+        "authorizer, key path": (ours("Authorizer"), _and_call("app", asked_with_a_key())),
         LAYER_UNCOMPILED: (function("RecordOutcomeFunction", layer=uncompiled(LAYER)), "import app"),
         "record, the runtime's .pyc missing": (
             function("RecordOutcomeFunction", runtime=runtime_uncompiled),
@@ -217,8 +143,8 @@ def start(report: Report, service: Stub, runs: int) -> None:
     }
     times = starts(programs, runs)
     report.text(
-        f"## Start: {runs} new processes each\n\nUntil the function could take its first event, without Lambda's own "
-        "bootstrap, which would hide differences."
+        f"## Start: {runs} new processes each\n\nUntil the handler is imported, without Lambda's own bootstrap, which "
+        "would hide differences."
     )
     report.times(times, "bare python", START_BARS, digits=1)
     over_record = times["MCP"].cpu / times["record"].cpu
@@ -230,7 +156,7 @@ def start(report: Report, service: Stub, runs: int) -> None:
 
 
 def cold_calls(report: Report, service: Stub, runs: int) -> None:
-    """Measure what a caller feels: Lambda's bootstrap, the function, and its first answer, with DynamoDB over TLS."""
+    """Measure whole cold calls: Lambda's bootstrap, the function and its first answer, with DynamoDB over TLS."""
     nothing, usual = "Lambda's bootstrap alone", usual_program(service)
     runtime_uncompiled = uncompiled(RUNTIME)
     nothing_uncompiled, record_uncompiled = (
@@ -242,7 +168,7 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
         "FastAPI + Mangum": (usual, "fastapi_app.handler", RECORD),
         "Powertools resolver, validation, Tracer": (usual, "resolver_app.handler", RECORD),
         "record": (ours("Record"), "app.handler", RECORD),
-        "batch": (ours("Batch"), "app.handler", BATCH_OF_ONE),
+        "batch": (ours("Batch"), "app.handler", batch(1)),
         "list": (ours("List"), "app.handler", LIST),
         "export": (ours("Export"), "app.handler", EXPORT),
         "summary": (ours("Summary"), "app.handler", SUMMARY),
@@ -269,9 +195,9 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
         ),
     }
     report.text(
-        f"## Cold call: {runs} new processes each\n\nAs Lambda begins them, by its own bootstrap (awslambdaric), until "
-        "it asks for the first event, and until it has sent the first answer. DynamoDB is called over TLS, and "
-        "believed by one of a hundred authorities."
+        f"## Cold call: {runs} new processes each\n\nStarted by Lambda's own bootstrap (awslambdaric), until it asks "
+        "for the first event, and until it has sent the first answer. DynamoDB is called over TLS; its certificate is "
+        "verified with a file of a hundred authorities."
     )
     report.lives(lives(over_tls, together, runs, check), nothing)
 
@@ -301,15 +227,7 @@ def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
 
 
 def dynamodb_calls(report: Report, service: Stub) -> None:
-    """Report the calls that the stub counts, of a warm function."""
-    batch = request("POST", "/api/outcomes/batch", body={"outcomes": [OUTCOME] * BATCH}, authorizer=BY_KEY)
-    batch_once = request(
-        "POST",
-        "/api/outcomes/batch",
-        body={"outcomes": [OUTCOME] * BATCH},
-        authorizer=BY_KEY,
-        headers={"Idempotency-Key": "import-1"},
-    )
+    """Report the calls of DynamoDB that a warm function makes."""
     calls: dict[str, tuple[str, dict[str, Any], int | None]] = {
         "record": ("Record", RECORD, 1),
         "record with an Idempotency-Key": ("Record", RECORD_ONCE, 1),
@@ -318,8 +236,8 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
         "summary of a month": ("Summary", SUMMARY, None),
         "one outcome": ("One", ONE_OUTCOME, 1),
         "correct with an Idempotency-Key": ("Correct", CORRECTION, 3),
-        f"batch of {BATCH}": ("Batch", batch, None),
-        f"batch of {BATCH} with an Idempotency-Key": ("Batch", batch_once, None),
+        f"batch of {BATCH}": ("Batch", batch(BATCH), None),
+        f"batch of {BATCH} with an Idempotency-Key": ("Batch", batch(BATCH, {"Idempotency-Key": "import-1"}), None),
         "authorizer, key": ("Authorizer", asked_with_a_key(), 0),
         "authorizer, agent key": ("Authorizer", asked_with_a_key(AGENT_KEY), 1),
         "authorizer, encrypted cookie": ("Authorizer", asked_with_a_cookie("next-auth"), 0),
@@ -337,20 +255,15 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
             }
         made = ", ".join(f"{count} {operation}" for operation, count in counts.items())
         rows.append([name, made or "none", *report.bar(f"DynamoDB calls of {name}", bar, sum(counts.values()))])
-    report.text("## DynamoDB calls per request\n\nThe field's reference service makes 3 to record.")
+    report.text("## DynamoDB calls per request\n\nThe AWS Lambda Handler Cookbook makes 3 to record.")
     report.table(["", "calls", "bar", "verdict"], rows)
 
 
 def batch_growth(report: Report, service: Stub, rounds: int) -> None:
-    """Measure an outcome alone and among others."""
+    """Measure an outcome recorded alone and in batches."""
     sizes = [1, 10, BATCH]
     calls: dict[str, Call] = {"one by one": (ours("Record", service), handled(RECORD))}
-    for size in sizes:
-        body = {"outcomes": [OUTCOME] * size}
-        calls[f"batch of {size}"] = (
-            ours("Batch", service),
-            handled(request("POST", "/api/outcomes/batch", body=body, authorizer=BY_KEY)),
-        )
+    calls |= {f"batch of {size}": (ours("Batch", service), handled(batch(size))) for size in sizes}
     with workers(calls) as working:
         taken = warm(working, rounds, times=10)
     rows = []
@@ -361,29 +274,29 @@ def batch_growth(report: Report, service: Stub, rounds: int) -> None:
         )
     report.text(
         "## Growth of a batch\n\nThe stub answers at once. In AWS an outcome alone also pays for a round trip, an "
-        "invocation and the authorizer, so there the gain is greater."
+        "invocation and the authorizer, so a batch saves more."
     )
     report.table(["", "ms an outcome", "outcomes a second", "times one by one"], rows)
 
 
 def summary_growth(report: Report, short: bool) -> None:
-    """Add what bench.summary prints, from a process of its own."""
-    command = [sys.executable, "-m", "bench.summary", *(["--short"] if short else [])]
-    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     report.text("## Growth of a summary")
-    report.text(printed.strip())
+    report.text(printed("bench.summary", *(["--short"] if short else [])))
 
 
 def feed_delay(report: Report, short: bool) -> None:
-    """Add what bench.feed prints, from a process of its own."""
-    command = [sys.executable, "-m", "bench.feed", *(["5"] if short else [])]
-    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     report.text('## From record to the screen of a feed with `refresh="1"`: `python -m bench.feed`')
-    report.text(printed.strip())
+    report.text(printed("bench.feed", *(["5"] if short else [])))
+
+
+def printed(module: str, *arguments: str) -> str:
+    """Run a module in a process of its own, and return its output."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 def units(report: Report) -> None:
-    """Report sizes and units by DynamoDB's rules."""
+    """Report item sizes and units, as DynamoDB counts them."""
     item = stored(0)
     writes = write_units(item)
     rows = [
@@ -399,16 +312,20 @@ def units(report: Report) -> None:
 
 
 def ours(which: str, service: Stub | None = None) -> Program:
-    """Choose the function that records, lists, ..., calling the stub where one is given."""
-    names = {"Record": "RecordOutcomeFunction", "Batch": "RecordBatchFunction", "List": "ListOutcomesFunction"}
-    names |= {"Summary": "SummarizeOutcomesFunction", "Authorizer": "AuthorizerFunction"}
-    names |= {"Export": "ExportOutcomesFunction", "One": "GetOutcomeFunction", "Correct": "CorrectOutcomeFunction"}
-    return function(names[which]).with_variables(service.variables if service else {})
+    """Return one of our functions, which calls the stub if one is given."""
+    names = {"Record": "RecordOutcome", "Batch": "RecordBatch", "List": "ListOutcomes", "Export": "ExportOutcomes"}
+    names |= {"Summary": "SummarizeOutcomes", "One": "GetOutcome", "Correct": "CorrectOutcome"}
+    return function(f"{names.get(which, which)}Function").with_variables(service.variables if service else {})
+
+
+def batch(size: int, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    body = {"outcomes": [OUTCOME] * size}
+    return request("POST", "/api/outcomes/batch", body=body, authorizer=BY_KEY, headers=headers)
 
 
 def usual_program(service: Stub) -> Program:
     names = {"POWERTOOLS_SERVICE_NAME": "outcomes", "POWERTOOLS_METRICS_NAMESPACE": "Outcomes"}
-    names["PYTHONWARNINGS"] = "ignore"  # Powertools warns of each request without a metric
+    names["PYTHONWARNINGS"] = "ignore"  # Powertools warns about each request without a metric
     return Program(USUAL, {"OUTCOMES_TABLE": "outcomes", **names, **service.variables})
 
 
@@ -421,7 +338,7 @@ def asked_with_a_cookie(kind: str) -> dict[str, Any]:
 
 
 def check(name: str, result: dict[str, Any]) -> None:
-    """Raise RuntimeError when what is measured is no success: a fast failure is no result."""
+    """Raise RuntimeError for a failure, which would be fast but no result."""
     status = result.get("statusCode") or result.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if status != 200 and "policyDocument" not in result:
         raise RuntimeError(f"{name} failed: {result}")

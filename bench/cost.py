@@ -1,6 +1,6 @@
-"""Computes the cost of a million calls, from prices.toml and the sizes of `bench.outcome`: python -m bench.cost FILE
+"""python -m bench.cost FILE: compute the cost of a million calls, and write the table between the two marks in FILE.
 
-It writes the table between the two marks in FILE.
+Uses the prices and assumptions of prices.toml and the sizes of `bench.outcome`.
 """
 
 import re
@@ -23,7 +23,7 @@ MARKS = "<!-- made by `make cost` -->", "<!-- end of what `make cost` makes -->"
 LISTED = 20
 BATCHED = 100
 BUSY = 20
-"""Calls a second, for comparison."""
+"""Calls a second, to compare the price of traces."""
 GB = 1_000_000_000
 SUMMED = Case(10_000, YEAR, 3)
 
@@ -45,17 +45,17 @@ class Call(NamedTuple):
 
 
 def inputs() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read prices and assumptions, by name."""
+    """Return prices and assumptions by name."""
     text = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
     return text["prices"], text["assumed"]
 
 
 def calls(assumed: dict[str, Any]) -> list[Call]:
-    """List the calls of the table: those of our client, whose outcomes have keys, and a record without one."""
+    """Return the calls of the table. Our client sends idempotency keys; one row has none."""
     once = TRANSACTION * write_units(stored(0), remembered())
     unkeyed = write_units(stored(0))
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
-    # One more than asked for is read, to know whether there is a next page.
+    # A list reads one more than its limit, to know whether there is a next page.
     listed = _read_units(LISTED + 1)
     line = csv_line(stored(0))
     exported = MAX_RESPONSE_BYTES // response_bytes(line)
@@ -99,12 +99,12 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
 
 @cache
 def _read_units(outcomes: int) -> int:
-    """Count the units for reading so many outcomes."""
+    """Return the units of reading a number of outcomes."""
     return read_units(*map(stored, range(outcomes)))
 
 
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Compute the US dollars for a million calls, by service."""
+    """Return the US dollars for a million calls, by service."""
     invocations = 1 + call.authorizers
     authorizer_gb_ms = call.authorizers * assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
     lambda_time = _lambda_time(authorizer_gb_ms + call.milliseconds * call.memory_gb, prices)
@@ -126,9 +126,9 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
 
 
 def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Compute the US dollars for a million events that a bus is told, each by a call of the function, by service."""
+    """Return the US dollars for a million events on a bus, each published by its own invocation, by service."""
     log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
-    # Nothing for the stream: https://aws.amazon.com/dynamodb/pricing/on-demand/ (what Lambda reads of it).
+    # Lambda reads the stream for free: https://aws.amazon.com/dynamodb/pricing/on-demand/
     return {
         "EventBridge": prices["event_per_million"],
         "Lambda calls": prices["lambda_per_million"],
@@ -138,12 +138,12 @@ def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
 
 
 def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Compute the US dollars for a million events that a receiver of webhooks takes at once, by service."""
+    """Return the US dollars for a million webhooks that are accepted at the first attempt, by service."""
     a_million = 1_000_000
     log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
     sent_bytes = len(answered()) + assumed["event_bytes"] + assumed["header_bytes"] + assumed["handshake_bytes"]
     return {
-        "SQS": 3 * prices["queue_per_million"],  # put into the queue, received, deleted
+        "SQS": 3 * prices["queue_per_million"],  # send, receive, delete
         "Lambda calls": prices["lambda_per_million"],
         "Lambda time": _lambda_time(assumed["webhook_ms"] * assumed["memory_gb"], prices),
         "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],
@@ -152,24 +152,24 @@ def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]
 
 
 def started(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
-    """Compute the US dollars for a million starts of authorizer and record."""
+    """Return the US dollars for a million cold starts of authorizer and record."""
     authorizer_gb_ms = assumed["authorizer_start_ms"] * assumed["authorizer_memory_gb"]
     return _lambda_time(authorizer_gb_ms + assumed["record_start_ms"] * assumed["memory_gb"], prices)
 
 
 def _lambda_time(gb_ms: float, prices: dict[str, Any]) -> float:
-    """Compute the US dollars for a million times so much time, by the memory held."""
+    """Return the US dollars for a million times this many GB-milliseconds."""
     return float(1_000_000 * gb_ms / 1000 * prices["lambda_per_gb_second"])
 
 
 def traced(a_second: float, assumed: dict[str, Any]) -> float:
-    """Compute the share of calls that X-Ray traces: the first of each second, and some of the others."""
+    """Return the share of calls that X-Ray traces: the first of each second, and a part of the others."""
     first = min(1, 1 / a_second)
     return float(first + (1 - first) * assumed["traced_of_the_others"])
 
 
 def table() -> str:
-    """Write the table of docs/costs.md, and what it stands on."""
+    """Return the table of docs/costs.md with its assumptions."""
     prices, assumed = inputs()
     columns = calls(assumed)
     costs = [parts(call, prices, assumed) for call in columns]
@@ -240,7 +240,7 @@ def table() -> str:
 
 
 def rewritten(text: str) -> str:
-    """Replace what stands between the marks of `text`. Raises ValueError when it has none."""
+    """Replace the part of a text between the marks. Raises ValueError when it has no marks."""
     first, last = MARKS
     found = re.compile(f"{re.escape(first)}\n.*?\n{re.escape(last)}", re.DOTALL)
     if not found.search(text):

@@ -1,8 +1,7 @@
-"""python -m bench.feed [COUNT]: what an outcome takes from record to screen, in a feed with refresh="1".
+"""python -m bench.feed [COUNT]: measure the delay from record to screen in a feed with refresh="1".
 
-On a local stack of its own, in the Chromium of this machine, by the wall clock: from the API's answer that it is
-recorded to the frame that shows it. Outcomes are recorded at moments spread evenly between two looks. RESULTS.md has
-what it printed.
+By the wall clock, from the API's answer to the frame that shows the outcome, on a local stack and this machine's
+Chromium. Outcomes are recorded at times spread evenly between two refreshes. RESULTS.md has the output.
 """
 
 import argparse
@@ -21,12 +20,12 @@ from local.environment import forget_real_aws
 from local.stack import DEMO_USER
 
 COUNT = 60
-BETWEEN_LOOKS = 1.0
+BETWEEN_REFRESHES = 1.0
 BEFORE = 0.3
-"""Seconds after a look in which nothing is recorded, so that its totals are there too."""
+"""Seconds after a refresh in which nothing is recorded, so that its totals have arrived."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-proxy-server", "--disable-background-networking")
 
-# Notes when the first frame with a title is drawn, in milliseconds since 1970 by the clock that this process has too.
+# Stores when the first frame with a title is drawn, in milliseconds since 1970.
 WATCH = """
   window.shown = {};
   const rows = document.querySelector("value-delivered").shadowRoot.querySelector(".feed > .rows");
@@ -42,7 +41,7 @@ SHOWN = """title => new Promise(done => {
 
 
 def main() -> None:
-    """Print a row with the median and the slowest tenth."""
+    """Print the median and the slowest tenth."""
     options = argparse.ArgumentParser(prog="python -m bench.feed")
     options.add_argument("count", nargs="?", type=int, default=COUNT, metavar="COUNT")
     count = options.parse_args().count
@@ -54,7 +53,7 @@ def main() -> None:
     with running() as stack, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         page = browser.new_page()
-        page.goto(stack.url)  # which signs in
+        page.goto(stack.url)  # signs in
         page.locator("value-delivered").evaluate("feed => feed.setAttribute('refresh', '1')")
         page.locator("value-delivered .card[data-state=empty]").wait_for()
         taken = measured(page, stack.url, count)
@@ -64,9 +63,9 @@ def main() -> None:
 
 
 def measured(page: Page, url: str, count: int) -> list[float]:
-    """Record so many outcomes; return the milliseconds that each took to the screen."""
+    """Record outcomes; return the milliseconds from each answer to the screen."""
     page.evaluate(WATCH)
-    pauses = [BEFORE + BETWEEN_LOOKS * (index + 0.5) / count for index in range(count)]
+    pauses = [BEFORE + BETWEEN_REFRESHES * (index + 0.5) / count for index in range(count)]
     random.Random(count).shuffle(pauses)  # noqa: S311 (an order)
     taken = []
     with httpx.Client(headers={"Authorization": f"Bearer {API_KEY}"}, timeout=30) as client:

@@ -1,30 +1,29 @@
-"""Measures how a list grows with what is stored, in calls and reads, against moto, whose tables keep what they get."""
+"""Measures how calls and reads of a list grow with the number of stored outcomes, against moto."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 from botocore.session import get_session
-from moto.server import ThreadedMotoServer
 from outcomes.ledger.store import OutcomeStore
 
 from bench.measure import ROOT
 from bench.outcome import USER_ID, stored
+from bench.report import Report
 from bench.storage import read_units
 from ops.template import parse_yaml
-
-if TYPE_CHECKING:
-    from bench.__main__ import Report
 
 TABLE = "OutcomesTable"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 
 
-def list_growth(report: "Report", sizes: list[int]) -> None:
-    """Report queries, outcomes and units read for a list of 20, by how many outcomes the user has."""
+def list_growth(report: Report, sizes: list[int]) -> None:
+    """Report queries, outcomes and units read for a list of 20, by the number of stored outcomes."""
+    from moto.server import ThreadedMotoServer  # slow to import, and tests import this module
+
     table = parse_yaml((ROOT / "template.yaml").read_text())["Resources"][TABLE]["Properties"]
     rows = []
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no log line for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

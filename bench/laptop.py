@@ -1,7 +1,6 @@
-"""python -m bench.laptop: what a local stack takes, by how much its user has recorded.
+"""python -m bench.laptop: measure a local stack by the number of recorded outcomes.
 
-Over HTTP on a stack of its own, by the wall clock: gateway, authorizer, functions and moto are all in it. RESULTS.md
-has what it printed.
+By the wall clock over HTTP, including gateway, authorizer, functions and moto. RESULTS.md has the output.
 """
 
 import os
@@ -15,22 +14,20 @@ from itertools import batched
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "layers" / "common"))
 
-import httpx  # noqa: E402 (after the place where the package lies)
+import httpx  # noqa: E402 (after sys.path is set)
 from outcomes.ledger.items import new_item  # noqa: E402
 
 from bench.outcome import API_KEY, OUTCOME, SESSION_SECRET, cookie, new_outcome, stored  # noqa: E402
+from bench.report import Report  # noqa: E402
 from local.data import STACK  # noqa: E402
 from local.environment import forget_real_aws  # noqa: E402
 from local.state import State  # noqa: E402
 from ops.errors import StackError  # noqa: E402
-
-if TYPE_CHECKING:
-    from bench.__main__ import Report
 
 LISTS = 60
 AT_ONCE = 4
@@ -40,16 +37,16 @@ DAY = 24 * 60 * 60 * 1000
 
 IMPORTED = 20_000
 MOST_MEGABYTES = 450
-"""Megabytes of all processes of a stack after IMPORTED outcomes."""
+"""Memory of all processes of a stack after IMPORTED outcomes."""
 MOST_STOP_SECONDS = 2
 
 SUMMED_UP = 12_000
 MOST_OF_FIRST_LOOK = 0.25
-"""Part of a first look's time that the next may take, of SUMMED_UP outcomes."""
+"""Longest next summary of SUMMED_UP outcomes, as a part of the first one's time."""
 
 
 class Import(NamedTuple):
-    """What an import took. megabytes: of all processes at its end; stop: seconds until they had ended."""
+    """What an import took. megabytes: of all processes at its end. stop: seconds until they ended."""
 
     seconds: float
     megabytes: float
@@ -57,36 +54,32 @@ class Import(NamedTuple):
 
 
 def main() -> None:
-    """Print what the bench says of a laptop."""
-    from bench.__main__ import Report
-
+    """Print the report."""
     report = Report()
     laptop_growth(report, short=False)
     print("\n\n".join(report.parts))
 
 
-def laptop_growth(report: "Report", short: bool) -> None:
-    """Report a list of 20 as the stack fills, an import, and a summary before and after its sums are kept."""
+def laptop_growth(report: Report, short: bool) -> None:
+    """Report a list of 20 by stored outcomes, an import, and a summary before and after its totals are materialized."""
     forget_real_aws()
     report.text("## On a laptop: `python -m bench.laptop`")
     columns = ["outcomes stored", "ms a list of 20", "lists a second"]
     report.table(columns, [[f"{count:,}", *cells] for count, *cells in lists([100] if short else [100, 1_000, 10_000])])
-    rows = []
-
-    def bar(name: str, limit: float, measured: float) -> None:
-        rows.append([name, f"{measured:.3g}", *report.bar(name, limit, measured)])
-
     count = BATCH if short else IMPORTED
     taken = imported(count)
-    bar(f"megabytes of all processes after an import of {count:,}", MOST_MEGABYTES, taken.megabytes)
-    bar("seconds from SIGTERM to their end", MOST_STOP_SECONDS, taken.stop)
-    first, next_ = looks(SUMMED_UP)  # sums of fewer are not worth keeping
-    bar(f"next look at a summary of {SUMMED_UP:,} over the first", MOST_OF_FIRST_LOOK, next_ / first)
-    report.table(["", "measured", "bar", "verdict"], rows)
+    first, next_ = looks(SUMMED_UP)  # totals of fewer outcomes are not materialized
+    report.bars_table(
+        [
+            (f"megabytes of all processes after an import of {count:,}", MOST_MEGABYTES, taken.megabytes),
+            ("seconds from SIGTERM to their end", MOST_STOP_SECONDS, taken.stop),
+            (f"next look at a summary of {SUMMED_UP:,} over the first", MOST_OF_FIRST_LOOK, next_ / first),
+        ]
+    )
 
 
 def lists(counts: list[int]) -> Iterator[tuple[int, str, str]]:
-    """Measure a list of 20 at each count, while the stack fills."""
+    """Measure a list of 20 at each number of stored outcomes."""
     with running() as stack, httpx.Client(timeout=30) as client:
         filled = 0
         for count in counts:
@@ -97,7 +90,7 @@ def lists(counts: list[int]) -> Iterator[tuple[int, str, str]]:
 
 
 def imported(count: int) -> Import:
-    """Record so many outcomes in batches, each with an idempotency key, as `outcomes import` does."""
+    """Record outcomes in batches with idempotency keys, like `outcomes import`."""
     with running() as stack, httpx.Client(timeout=60) as client:
         began = time.perf_counter()
         for numbers in batched(range(count), BATCH, strict=False):
@@ -113,7 +106,7 @@ def imported(count: int) -> Import:
 
 
 def looks(count: int) -> tuple[float, float]:
-    """Sum up so many outcomes of the last days twice; return the seconds that each took."""
+    """Request a summary of so many recent outcomes twice; return the seconds of both."""
     now = time.time_ns() // 1_000_000
     items = (new_item(new_outcome(), "key", now - DAY * (1 + 20 * index // count))[1] for index in range(count))
 
@@ -131,7 +124,7 @@ def looks(count: int) -> tuple[float, float]:
 
 
 def processes(pid: int) -> Iterator[int]:
-    """List a process and all that it started, by their ids."""
+    """Yield the ids of a process and its descendants."""
     yield pid
     for thread in Path(f"/proc/{pid}/task").iterdir():
         for child in (thread / "children").read_text().split():
@@ -139,7 +132,7 @@ def processes(pid: int) -> Iterator[int]:
 
 
 def resident_megabytes(pid: int) -> float:
-    """Read how much memory a process holds, that which it shares with others among it."""
+    """Return the resident memory of a process, including shared memory."""
     [kilobytes] = [
         line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
     ]
@@ -166,7 +159,7 @@ def running() -> Iterator[State]:
 
 
 def started(process: "subprocess.Popen[bytes]", file: Path) -> State:
-    """Wait until the stack has written down where it is. Raises StackError when it has not within START_SECONDS."""
+    """Wait for the stack's state file. Raises StackError after START_SECONDS or when the process ends."""
     deadline = time.monotonic() + START_SECONDS
     while not file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -176,7 +169,6 @@ def started(process: "subprocess.Popen[bytes]", file: Path) -> State:
 
 
 def fill(stack: State, items: Iterator[Any]) -> None:
-    """Store items of outcomes."""
     dynamodb = stack.aws.client("dynamodb")
     for group in batched(items, 25, strict=False):
         puts: Any = [{"PutRequest": {"Item": item}} for item in group]
@@ -184,7 +176,7 @@ def fill(stack: State, items: Iterator[Any]) -> None:
 
 
 def measured(client: httpx.Client, url: str) -> tuple[float, float]:
-    """Return the median milliseconds of a list of 20, and the lists a second with AT_ONCE of them at once."""
+    """Return the median milliseconds of a list of 20, and lists a second with AT_ONCE concurrent callers."""
     headers = {"Cookie": cookie("next-auth")}
 
     def listed(_: int) -> float:

@@ -1,4 +1,4 @@
-"""Runs what `make build` built in fresh processes of the runtime's Python, with no more in reach than in Lambda."""
+"""Runs built functions in new processes of the runtime's Python, with only Lambda's packages on the path."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".bench"
-"""The folder that `make bench` prepares: python (with nothing installed), runtime, usual, build."""
+"""The folder that `make bench` prepares: python (an empty environment), runtime, usual, build."""
 
 BUILD = PLACE / "build"
 LAYER = BUILD / "CommonLayer/python"
@@ -71,7 +71,7 @@ OF_LAMBDA = {
 
 @dataclass(frozen=True)
 class Program:
-    """A function, or what it is compared with. path: where it finds modules. variables: its environment."""
+    """A program to measure. path: its PYTHONPATH. variables: its environment."""
 
     path: tuple[Path, ...] = (RUNTIME,)
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Program:
 
 
 def function(logical_id: str, layer: Path = LAYER, runtime: Path = RUNTIME) -> Program:
-    """Find a function as it is built, with the variables that the template gives it."""
+    """Return a built function, with the template's environment variables."""
     template = parse_yaml((BUILD / "template.yaml").read_text())
     properties = template["Resources"][logical_id]["Properties"]
     variables = {
@@ -108,7 +108,7 @@ def uncompiled(folder: Path) -> Path:
 
 
 def handled(event: dict[str, Any], module: str = "app") -> dict[str, Any]:
-    """Make the instructions of a worker."""
+    """Return the instructions of a worker."""
     return {"call": "handler", "module": module, "event": event}
 
 
@@ -121,7 +121,7 @@ class Times:
 
 
 class Samples:
-    """Measurements by name, taken in turns, so that what else the machine does meets all alike."""
+    """Measurements by name, taken in turns, so that other load on the machine affects all alike."""
 
     def __init__(self) -> None:
         self.cpu: dict[str, list[float]] = {}
@@ -135,55 +135,60 @@ class Samples:
         return {name: Times(median(self.cpu[name]), median(self.wall[name])) for name in self.cpu}
 
 
-def start(program: Program, code: str) -> tuple[float, float]:
-    """Measure seconds of processor and of wall time until a new process has run `code`; how it ends is left out.
-
-    Raises RuntimeError when it fails.
-    """
+def run_once(command: list[str], environment: Mapping[str, str]) -> tuple[float, float]:
+    """Measure seconds of processor and wall time of a process. Raises RuntimeError when it fails."""
     begun = time.perf_counter()
-    argv = [str(PLACE / "python/bin/python"), "-c", f"{code}\nimport os; os._exit(0)"]
-    pid = os.posix_spawn(
-        argv[0], argv, program.environment, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    )
+    no_output = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    pid = os.posix_spawn(command[0], command, environment, file_actions=no_output)
     _, status, used = os.wait4(pid, 0)
     wall = time.perf_counter() - begun
     if status:
-        raise RuntimeError(f"{code!r} failed")
+        raise RuntimeError(f"{command!r} failed")
     return used.ru_utime + used.ru_stime, wall
 
 
-def starts(programs: Mapping[str, tuple[Program, str]], runs: int) -> dict[str, Times]:
-    """Start each program `runs` times, in turns."""
+def in_turns(commands: Mapping[str, tuple[list[str], Mapping[str, str]]], runs: int) -> dict[str, Times]:
+    """Run each command with its environment `runs` times, in turns."""
     samples = Samples()
     for run in range(-1, runs):  # the first round only warms the file cache
-        for name, (program, code) in programs.items():
-            cpu, wall = start(program, code)
+        for name, (command, environment) in commands.items():
+            cpu, wall = run_once(command, environment)
             if run >= 0:
                 samples.add(name, cpu, wall)
     return samples.times()
 
 
+def starts(programs: Mapping[str, tuple[Program, str]], runs: int) -> dict[str, Times]:
+    """Measure new processes until they have run the code, without Python's own end."""
+    python = str(PLACE / "python/bin/python")
+    commands = {
+        name: ([python, "-c", f"{code}\nimport os; os._exit(0)"], program.environment)
+        for name, (program, code) in programs.items()
+    }
+    return in_turns(commands, runs)
+
+
 BOOTSTRAP = "import sys; from awslambdaric.__main__ import main; main(sys.argv)"
-"""The command that Lambda's runtime begins with."""
+"""The command that starts Lambda's runtime."""
 
 
 class Lives(NamedTuple):
-    """Medians of processes that began as Lambda begins them: to the first event, and to the answer to it."""
+    """Medians of processes started by Lambda's bootstrap: until the first event, and until its answer."""
 
     event: Moment
     answered: Moment
 
 
 type Cold = tuple[Program, str, dict[str, Any]]
-"""A program, its handler such as `app.handler`, and the event that it answers."""
+"""A program, its handler such as `app.handler`, and its event."""
 
 
 def lives(
     programs: Mapping[str, Cold], together: Mapping[str, tuple[str, ...]], runs: int, check: Callable[[str, Any], None]
 ) -> dict[str, Lives]:
-    """Start each program `runs` times, in turns, by Lambda's bootstrap, until it has answered its event.
+    """Run each program `runs` times, in turns, from Lambda's bootstrap to the answer to its event.
 
-    together: what is asked for one after the other, by the names of its programs. check: raises for a wrong answer.
+    together: programs that are called one after another, by name. check: raises for a wrong answer.
     """
     python = str(PLACE / "python/bin/python")
     events, answers = defaultdict[str, list[Moment]](list), defaultdict[str, list[Moment]](list)
@@ -211,7 +216,7 @@ def _median(moments: list[Moment]) -> Moment:
 
 
 class Stub:
-    """A running stub. variables: those that lead to it. tls_variables: those that do so over TLS."""
+    """A running stub. variables: endpoints over HTTP. tls_variables: endpoints over TLS."""
 
     def __init__(self, port: int, tls_port: int, authorities: Path) -> None:
         self.port = port
@@ -219,7 +224,7 @@ class Stub:
         self.tls_variables = _endpoints(f"https://127.0.0.1:{tls_port}") | {"AWS_CA_BUNDLE": str(authorities)}
 
     def counts(self) -> dict[str, int]:
-        """Count calls by operation since the last count."""
+        """Return the number of calls by operation since the last time."""
         connection = HTTPConnection("127.0.0.1", self.port)
         connection.request("GET", "/counts")
         counts: dict[str, int] = json.loads(connection.getresponse().read())
@@ -233,7 +238,7 @@ def _endpoints(url: str) -> dict[str, str]:
 
 @contextmanager
 def stub(trusted: Path = RUNTIME / "botocore/cacert.pem") -> Iterator[Stub]:
-    """Run a stub in a process of its own. trusted: a file of authorities, to which the stub's own is added."""
+    """Run a stub in a process. trusted: a file of authorities, to which the stub's own is added."""
     with TemporaryDirectory() as folder:
         made = certificates.make(Path(folder), trusted)
         with subprocess.Popen(
@@ -252,7 +257,7 @@ def stub(trusted: Path = RUNTIME / "botocore/cacert.pem") -> Iterator[Stub]:
 
 
 class Worker:
-    """A process that makes one kind of call, warm."""
+    """A warm process that makes one kind of call."""
 
     def __init__(self, program: Program, spec: dict[str, Any]) -> None:
         self.process = subprocess.Popen(
@@ -265,7 +270,7 @@ class Worker:
         self._say(json.dumps(spec))
 
     def call(self, times: int = 1) -> Any:
-        """Make the call, and return what it did; or, made several times, how long that took."""
+        """Make the call and return its result, or make it several times and return the time taken."""
         self._say(str(times))
         assert self.process.stdout
         answer = self.process.stdout.readline()
@@ -289,7 +294,7 @@ class Worker:
 
 @contextmanager
 def workers(calls: Mapping[str, tuple[Program, dict[str, Any]]]) -> Iterator[dict[str, Worker]]:
-    """Run a warm worker for each call: each has made its call a few times."""
+    """Run a warm worker for each call."""
     with ExitStack() as stack:
         working = {}
         for name, (program, spec) in calls.items():
@@ -300,7 +305,7 @@ def workers(calls: Mapping[str, tuple[Program, dict[str, Any]]]) -> Iterator[dic
 
 
 def warm(working: Mapping[str, Worker], rounds: int, times: int) -> dict[str, Times]:
-    """Measure the seconds for one call of each, in turns."""
+    """Measure the seconds of one call of each, in turns."""
     samples = Samples()
     for _ in range(rounds):
         for name, worker in working.items():
@@ -310,7 +315,7 @@ def warm(working: Mapping[str, Worker], rounds: int, times: int) -> dict[str, Ti
 
 
 def versions() -> dict[str, str]:
-    """Describe machine and versions, for whoever reads the results later."""
+    """Return the processor and the versions of Python and packages."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     found = {
         "processor": f"{os.cpu_count()} x {models[0].partition(':')[2].strip() if models else platform.machine()}",

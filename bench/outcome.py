@@ -1,4 +1,4 @@
-"""The outcome that the bench records and lists, and the requests that do it, as API Gateway hands them on."""
+"""The outcome that the bench records and lists, and API Gateway's events of these requests."""
 
 import base64
 import json
@@ -51,22 +51,22 @@ AGENT_KEY_ROW = {
     "last_used_at": {"S": "9999-12-31T23:00:00.000Z"},
     "secret_sha256": {"S": key_text.digest(AGENT_KEY)},
 }
-"""A key whose use is noted already, as in all but the first call of an hour."""
+"""A key whose use is already noted, as in all but the first call of an hour."""
 
 
 def new_outcome() -> NewOutcome:
-    """OUTCOME, validated."""
+    """Return OUTCOME, validated."""
     return NewOutcome.parse(_as_decimals(OUTCOME), session_user=None)
 
 
 def stored(index: int) -> dict[str, Any]:
-    """OUTCOME as DynamoDB keeps it; `index` counts from the newest."""
+    """Return the stored item of OUTCOME. index: counts from the newest."""
     _, item = new_item(new_outcome(), "key", NOW - index * 60_000)
     return dict(item)
 
 
 def remembered() -> dict[str, Any]:
-    """Make the row that remembers the idempotency key of OUTCOME, as DynamoDB keeps it."""
+    """Return the stored row of OUTCOME's idempotency key."""
     item = stored(0)
     return {
         "key_sha256": {"S": idempotency_hash(Caller(), new_outcome(), "renewal-4711")},
@@ -78,7 +78,7 @@ def remembered() -> dict[str, Any]:
 
 
 def answered() -> str:
-    """OUTCOME as a list answers with it."""
+    """Return OUTCOME as in the answer of a list."""
     created_at, _, id_ = stored(0)["created_at"]["S"].partition("#")
     names = {"userId": "user_id", "agentId": "agent_id", "outcomeType": "outcome_type", "valueUsd": "value_usd"}
     outcome = {names.get(name, name): value for name, value in OUTCOME.items()}
@@ -86,7 +86,7 @@ def answered() -> str:
 
 
 def cookie(kind: str) -> str:
-    """Make the Cookie header of a session of USER_ID."""
+    """Return the Cookie header of a session of USER_ID."""
     return mint(kind, USER_ID, SESSION_SECRET, int(time.time())).cookie
 
 
@@ -98,7 +98,7 @@ def request(
     authorizer: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Make the event of a REST API for a request of a service or a browser. authorizer: what the authorizer found."""
+    """Return the event of a REST API for a request. authorizer: the authorizer's context."""
     sent = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate, br",

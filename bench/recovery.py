@@ -1,8 +1,8 @@
-"""Measures how soon all is well again after a table took nothing for a while, by the retries of client and function.
+"""Measures the recovery after a table has throttled all writes for a while, by the backoff of client and function.
 
-Both are the real ones, the client's steps and the function's handler; time and the table are simulated here. Each
-client has one outcome to record a second, and records what waits one after the other as fast as it can; the table takes
-a quarter more than that, so who comes back all at once is throttled again.
+The client's steps and the function's handler are real; time and the table are simulated. Each client has one outcome to
+record a second, and records waiting ones as fast as it can. The table accepts a quarter more, so that clients which all
+retry at once are throttled again.
 """
 
 import heapq
@@ -14,7 +14,7 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from io import StringIO
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from httpx import Headers
@@ -27,18 +27,16 @@ from outcomes_client._http import Reply as Answer
 from outcomes_client._steps import Retry, Send, Wait
 
 from bench.outcome import request
-
-if TYPE_CHECKING:
-    from bench.__main__ import Report
+from bench.report import Report
 
 BUSY_FROM, BUSY_UNTIL, END = 20, 40, 120
 """Seconds."""
 TOGETHER = 5
-"""Seconds over which what is recorded is counted: in single ones it is by chance more or less."""
+"""Seconds over which recorded outcomes are counted, because single seconds vary."""
 SPARE = 1.25
-"""Writes that the table takes a second, over those that clients want."""
+"""Writes a second that the table accepts, as a multiple of what clients want."""
 LATENCY = 0.03
-"""Seconds that a request takes on its way there and back."""
+"""Seconds of a round trip."""
 
 MOST_SECONDS = 30
 MOST_REQUESTS = 3
@@ -64,7 +62,7 @@ THROTTLED = json.dumps(
 
 
 class Course(NamedTuple):
-    """What happened. recorded: outcomes, by the second. requests: of the API; writes: attempts at the table.
+    """The result of a simulation. recorded: outcomes by second. requests: of the API. writes: attempts at the table.
 
     lost: outcomes that a client has given up.
     """
@@ -75,7 +73,7 @@ class Course(NamedTuple):
     lost: int
 
     def seconds_until_back(self, clients: int) -> int:
-        """Count from when the table takes writes again until BACK of what is wanted is recorded, in any few seconds."""
+        """Return the seconds from the end of throttling until BACK of the wanted rate is recorded for good."""
         begins = range(BUSY_UNTIL, END - TOGETHER + 1)
         short = [begin for begin in begins if self._recorded_from(begin) < BACK * clients * TOGETHER]
         return short[-1] + 1 - BUSY_UNTIL if short else 0
@@ -85,14 +83,14 @@ class Course(NamedTuple):
 
 
 class Simulation:
-    """A table, functions and clients in a time of their own. busy: whether the table ever is."""
+    """A table, functions and clients in simulated time. busy: whether the table throttles all writes for a while."""
 
     def __init__(self, clients: int, *, busy: bool) -> None:
         self.clients = clients
         self.busy = busy
         self.now = 0.0
-        self.random = Random(20)  # noqa: S311 - the same course each time
-        self.room, self.filled_at = 0.0, 0.0  # of the table, in writes, and as of when
+        self.random = Random(20)  # noqa: S311 - the same numbers each time
+        self.room, self.filled_at = 0.0, 0.0  # token bucket of the table
         self.requests = self.writes = self.lost = 0
         self.recorded: Counter[int] = Counter()
 
@@ -108,7 +106,7 @@ class Simulation:
         return Course(self.recorded, self.requests, self.writes, self.lost)
 
     def client(self, app: Any) -> Iterator[float]:
-        """Record an outcome a second, and yield how long each step takes."""
+        """Record an outcome a second, and yield the seconds of each step."""
         calls = Calls(Retry(), clock=lambda: self.now, jitter=self.random.uniform)
         dynamodb = DynamoDB(
             LIMITS, clock=lambda: self.now, sleep=self.pass_, jitter=lambda s: self.random.uniform(0, s)
@@ -136,7 +134,7 @@ class Simulation:
             due += 1
 
     def answer(self, app: Any, dynamodb: DynamoDB, step: Send) -> Answer:
-        """Let a function of its own answer a client's request."""
+        """Answer a client's request by the function's handler."""
         self.requests += 1
         body, headers = json.loads(step.request.body or b""), dict(step.request.headers)
         event = request("POST", body=body, authorizer={"caller": "key"}, headers=headers)
@@ -145,7 +143,7 @@ class Simulation:
         return Answer(response["statusCode"], Headers(response["headers"]), response["body"].encode())
 
     def write(self, *_sent: Any) -> Reply:
-        """Take a write, if there is room for it."""
+        """Accept a write, or throttle it."""
         self.writes += 1
         a_second = SPARE * self.clients
         passed = max(0, self.now - self.filled_at)
@@ -157,12 +155,11 @@ class Simulation:
         return Reply(200, {}, b"{}")
 
     def pass_(self, seconds: float) -> None:
-        """Let time pass."""
         self.now += seconds
 
 
 def simulated(clients: int, *, busy: bool) -> Course:
-    """Simulate what happens to so many clients."""
+    """Simulate clients and a table."""
     simulation = Simulation(clients, busy=busy)
     with (
         redirect_stdout(StringIO()),  # metrics
@@ -174,24 +171,20 @@ def simulated(clients: int, *, busy: bool) -> Course:
         return simulation.run()
 
 
-def recovery(report: "Report", clients: int) -> None:
-    """Report how soon as much is recorded as is wanted, and what it took."""
+def recovery(report: Report, clients: int) -> None:
+    """Report the time until recovery, and the requests and writes until then."""
     well, busy = simulated(clients, busy=False), simulated(clients, busy=True)
     seconds = busy.seconds_until_back(clients)
     report.text(
         f"## Recovery: {clients} clients, and a table that is busy for {BUSY_UNTIL - BUSY_FROM} s\n\nSimulated time, "
-        "with the retries of the Python client and of the function as they are. Each client has an outcome to record a "
-        f"second, and records what waits as fast as it can; the table takes {SPARE:g} times as many."
+        "with the real backoff of the Python client and the function. Each client has an outcome to record a second, "
+        f"and records waiting ones as fast as it can; the table accepts {SPARE:g} times as many."
     )
-    report.table(
-        ["", "measured", "bar", "verdict"],
+    report.bars_table(
         [
-            [name, f"{measured:.2f}", *report.bar(name, limit, measured)]
-            for name, limit, measured in (
-                (f"seconds until {BACK:.0%} of it is recorded again, from then on", MOST_SECONDS, seconds),
-                ("requests of the API, over those without trouble", MOST_REQUESTS, busy.requests / well.requests),
-                ("writes tried, over those without trouble", MOST_REQUESTS, busy.writes / well.writes),
-                ("outcomes given up, of which clients were told", None, busy.lost),
-            )
-        ],
+            (f"seconds until {BACK:.0%} of it is recorded again for good", MOST_SECONDS, seconds),
+            ("requests of the API, over those without throttling", MOST_REQUESTS, busy.requests / well.requests),
+            ("attempted writes, over those without throttling", MOST_REQUESTS, busy.writes / well.writes),
+            ("outcomes given up, with an error to the caller", None, busy.lost),
+        ]
     )

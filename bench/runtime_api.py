@@ -1,4 +1,4 @@
-"""Lambda's Runtime API, which hands a function its event and takes its answer, for one process at a time.
+"""Lambda's Runtime API for one process at a time: passes it an event and receives its answer.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -18,7 +18,7 @@ WAIT_SECONDS = 60
 
 
 class Moment(NamedTuple):
-    """Costs of a process so far: seconds of processor time and since it began, and its peak of memory."""
+    """Costs of a process so far: seconds of processor and wall time, and peak memory."""
 
     cpu: float
     wall: float
@@ -26,7 +26,7 @@ class Moment(NamedTuple):
 
 
 class Life(NamedTuple):
-    """A process from its beginning until it asked for its first event, and until it had answered it."""
+    """A process until it asked for its first event, and until it had answered it."""
 
     event: Moment
     answered: Moment
@@ -34,16 +34,13 @@ class Life(NamedTuple):
 
 
 def life(argv: list[str], environment: dict[str, str], event: dict[str, Any]) -> Life:
-    """Run a process, which the Runtime API is named to, until it has answered `event`.
-
-    Raises RuntimeError when it has no answer.
-    """
-    # A server for each: what an ended process still asked for must not reach the next one.
+    """Run a process with this Runtime API until it has answered `event`. Raises RuntimeError without an answer."""
+    # One server for each process, so that no late request of an ended one reaches the next.
     with _Server(("127.0.0.1", 0), _Exchange) as server:
         server.event = json.dumps(event).encode()
         variables = {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",  # makes the bootstrap wait for events as it does there
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",  # makes the bootstrap wait for events as on Lambda
         }
         quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
         server.begun = time.perf_counter()
@@ -70,11 +67,11 @@ class _Server(HTTPServer):
 
     @cached_property
     def moments(self) -> list[Moment]:
-        """Keep the moments of the event and of the answer."""
+        """Moments of the event and of the answer."""
         return []
 
     def note(self) -> None:
-        """Note what the process has taken until now."""
+        """Store the costs of the process until now."""
         # Linux's clock of another process: https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html
         cpu = time.clock_gettime((~self.pid << 3) | 2)
         wall = time.perf_counter() - self.begun
@@ -89,12 +86,10 @@ class _Exchange(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Hand out the event."""
         self.server.note()
         self._reply(200, self.server.event)
 
     def do_POST(self) -> None:
-        """Take the answer."""
         said = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.note()
         if self.path == f"{PATH}/{REQUEST_ID}/response":
@@ -121,10 +116,10 @@ class _Exchange(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        pass
 
 
 def peak_bytes(process: int | str = "self") -> int:
-    """Read a process's peak of memory since its program began: getrusage's is inherited from who started it."""
+    """Return a process's peak memory. getrusage would include its parent's."""
     [line] = [line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024

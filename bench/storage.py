@@ -1,4 +1,4 @@
-"""DynamoDB's counting of an item's size, and of reading and writing it.
+"""Sizes of items, and units of reading and writing them, as DynamoDB counts them.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 """
@@ -13,21 +13,21 @@ TRANSACTION = 2
 """A write in a transaction counts twice."""
 
 KEPT_OVERHEAD_BYTES = 100
-"""Bytes that DynamoDB adds to each item when it counts what is kept, and only then."""
+"""Bytes that DynamoDB adds to each item for the price of storage only."""
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
-    """Compute the bytes of an item in the form in which DynamoDB's API takes it: names and values."""
+    """Return the bytes of an item in DynamoDB JSON: names and values."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 
 def write_units(*items: Mapping[str, Any]) -> int:
-    """Compute the units of writing each of them alone."""
+    """Return the units of writing each item alone."""
     return sum(max(1, ceil(item_bytes(item) / WRITE_UNIT_BYTES)) for item in items)
 
 
 def read_units(*items: Mapping[str, Any]) -> int:
-    """Compute the units of reading them in one consistent query, which rounds up their sum."""
+    """Return the units of reading the items in one consistent query, which rounds up their sum."""
     return max(1, ceil(sum(map(item_bytes, items)) / READ_UNIT_BYTES))
 
 

@@ -1,10 +1,9 @@
-"""A server that answers like DynamoDB and Secrets Manager, at once, over connections that stay open.
+"""python -m bench.stub [CERTIFICATE]: answer like DynamoDB and Secrets Manager, at once, over persistent connections.
 
-So everything of a call is real but the service: endpoint, serialising, signing, HTTP, parsing. It keeps nothing. To
-`GET /counts` it answers how often each operation was called since the last time.
+So all of a call but the service is real: endpoint, serialization, signature, HTTP, parsing. It stores nothing.
+`GET /counts` returns how often each operation was called since the last time.
 
-Run as `python -m bench.stub [CERTIFICATE]`: it prints its port, then with a certificate that of TLS, and ends when its
-standard input does.
+It prints its port, and with a certificate its TLS port, and ends when its standard input ends.
 """
 
 import asyncio
@@ -21,11 +20,11 @@ ITEMS = [stored(index) for index in range(51)]
 
 
 def answer(operation: str, request: bytes) -> bytes:
-    """Make the body of the service's answer to `operation`, such as `DynamoDB_20120810.Query`."""
+    """Return the service's answer to an operation, such as `DynamoDB_20120810.Query`."""
     match operation.partition(".")[2]:
         case "Query":
             query = json.loads(request)
-            # No sums are kept, and nothing was corrected.
+            # No materialized totals and no corrections.
             is_empty = "totals" in query["TableName"].lower() or query["ExpressionAttributeValues"].get(
                 ":first", {"S": ""}
             )["S"].startswith("~")
@@ -38,7 +37,7 @@ def answer(operation: str, request: bytes) -> bytes:
             return compact({"Item": AGENT_KEY_ROW if json.loads(request)["TableName"] == "keys" else SESSION_ROW})
         case "BatchGetItem":
             [(table, wanted)] = json.loads(request)["RequestItems"].items()
-            read = [ITEMS[0] | key for key in wanted["Keys"] if "created_at" in key]  # no idempotency key is remembered
+            read = [ITEMS[0] | key for key in wanted["Keys"] if "created_at" in key]  # no idempotency key is stored
             return compact({"Responses": {table: read}, "UnprocessedKeys": {}})
         case "BatchExecuteStatement":
             return compact({"Responses": [{"TableName": "outcomes"}] * len(json.loads(request)["Statements"])})
@@ -50,12 +49,12 @@ def answer(operation: str, request: bytes) -> bytes:
 
 
 def compact(value: object) -> bytes:
-    """Write JSON text as the services send it."""
+    """Return JSON as the services send it."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 class Service(asyncio.Protocol):
-    """One connection. Requests come whole and in order, as clients do not send ahead."""
+    """One connection. Clients send no request before the answer to the last."""
 
     def __init__(self, counts: Counter[str], answers: dict[tuple[str, bytes], bytes]) -> None:
         self.counts = counts
@@ -84,7 +83,7 @@ class Service(asyncio.Protocol):
             self.counts.clear()
         else:
             self.counts[operation] += 1
-            # Only what is read depends on what was asked, and that is always the same; of what is inserted, how many.
+            # Answers to reads depend on the request, those to batches of statements on their number.
             match operation.partition(".")[2]:
                 case "Query" | "GetItem" | "BatchGetItem":
                     key = operation, request

@@ -1,7 +1,7 @@
 """python -m bench.summary: measure a summary of 1,000, 10,000 and 100,000 outcomes.
 
-The function runs as `make bench` built it, in a new process for each count. Its DynamoDB is another process that serves
-the pages which the service would; moto, which sorts the whole table for each of them, would take most of the time.
+The built function runs in a new process for each count. Its DynamoDB is another process that serves prepared pages,
+because moto would take most of the time.
 """
 
 import json
@@ -35,7 +35,7 @@ type Item = dict[str, Any]
 
 
 def items(count: int) -> list[Item]:
-    """Make `count` outcomes like the seeded ones, of user `count`, evenly over the thirty days, oldest first."""
+    """Return `count` outcomes like the seeded ones, of user `count`, evenly over the thirty days, oldest first."""
     bodies = [json_text.read(json.dumps(body)) for _, body in outcomes(UNTIL)]
     drafts = [NewOutcome.parse(body, session_user=count) for body in bodies]
     start, step = UNTIL - DAYS * 86_400_000, DAYS * 86_400_000 // count
@@ -43,7 +43,7 @@ def items(count: int) -> list[Item]:
 
 
 def pages(stored: list[Item]) -> list[list[Item]]:
-    """Split items into what each Query reads: 1 MB of whole items, whatever it projects of them."""
+    """Split items into the pages of Query: 1 MB of whole items, whatever the projection."""
     read: list[list[Item]] = [[]]
     room = PAGE_BYTES
     for item in stored:
@@ -56,7 +56,7 @@ def pages(stored: list[Item]) -> list[list[Item]]:
 
 
 class Cost(NamedTuple):
-    """The reads of a first summary, and the value that it must come to."""
+    """The reads of a first summary, and its expected value."""
 
     calls: int
     units: int
@@ -64,14 +64,14 @@ class Cost(NamedTuple):
 
 
 def cost(read: list[list[Item]]) -> Cost:
-    """Add up the cost of pages: of each, the bytes in units of 4 KB, rounded up."""
+    """Return the cost of pages: for each, its bytes in units of 4 KB, rounded up."""
     units = sum(-(-sum(map(item_bytes, page)) // READ_UNIT_BYTES) for page in read)
     values = [Decimal(item["value_usd"]["N"]) for page in read for item in page if "value_usd" in item]
     return Cost(len(read), units, sum(values, Decimal(0)))
 
 
 def answers(read: list[list[Item]], projected: set[str]) -> dict[str | None, bytes]:
-    """Make Query's answer for each page, by the sort key that it starts after."""
+    """Return Query's answer for each page, by the sort key before its first item."""
     answers: dict[str | None, bytes] = {}
     start = None
     for number, page in enumerate(read, start=1):
@@ -87,7 +87,7 @@ def answers(read: list[list[Item]], projected: set[str]) -> dict[str | None, byt
 
 
 def serve(connection: Connection, counts: list[int]) -> None:
-    """Answer queries; when ready, send the port, and to each user what a summary costs."""
+    """Answer queries; when ready, send the port and each user's cost of a summary."""
     read = {str(count): pages(items(count)) for count in counts}
     prepared: dict[str, dict[str | None, bytes]] = {}
 
@@ -99,7 +99,7 @@ def serve(connection: Connection, counts: list[int]) -> None:
             query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             values = query.get("ExpressionAttributeValues", {})
             if query["TableName"] == "totals" or values[":first"]["S"].startswith("~"):
-                body = b'{"Items":[]}'  # each look is the first, and nothing was corrected
+                body = b'{"Items":[]}'  # no materialized totals and no corrections
             else:
                 user = values[":user"]["S"]
                 if user not in prepared:
@@ -113,7 +113,7 @@ def serve(connection: Connection, counts: list[int]) -> None:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Query)
     connection.send((server.server_port, {user: cost(read[user]) for user in read}))
@@ -121,7 +121,6 @@ def serve(connection: Connection, counts: list[int]) -> None:
 
 
 def event(user: int) -> Item:
-    """Make the event that API Gateway sends."""
     return {
         "httpMethod": "GET",
         "headers": {},
@@ -131,16 +130,16 @@ def event(user: int) -> Item:
 
 
 def measure(worker: Worker, count: int, value: Decimal) -> tuple[float, float]:
-    """Measure seconds of processor and of clock, the best of some rounds. Raises SystemExit for a wrong summary."""
-    said = json_text.read(worker.call()["body"])
-    if (said["count"], said["value_usd"]) != (count, value):
-        raise SystemExit(f"The summary of {count} outcomes is wrong: {said}")
+    """Return the best seconds of processor and wall time of some rounds. Raises SystemExit for a wrong summary."""
+    summary = json_text.read(worker.call()["body"])
+    if (summary["count"], summary["value_usd"]) != (count, value):
+        raise SystemExit(f"The summary of {count} outcomes is wrong: {summary}")
     rounds = [worker.call(PER_ROUND) for _ in range(ROUNDS)]
     return min(taken["cpu"] for taken in rounds) / PER_ROUND, min(taken["wall"] for taken in rounds) / PER_ROUND
 
 
 def main() -> None:
-    """Print the table; with --short, of the smaller counts."""
+    """Print the table, with --short only for the smaller counts."""
     counts = COUNTS[:2] if "--short" in sys.argv else COUNTS
     ours, theirs = Pipe()
     process = Process(target=serve, args=(theirs, counts), daemon=True)

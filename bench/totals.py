@@ -1,8 +1,7 @@
-"""Measures looks at totals of long histories: the first, the next, and the one after one more record.
+"""Measures totals of long histories: the first read, the next one, and the one after one more record.
 
-DynamoDB is a stand-in in the same process, which makes each outcome when it is read, counts units as the service does,
-and keeps what it gets. Outcomes are some of the seeded ones, by chance, evenly over the days and by any agent, and none
-is corrected.
+DynamoDB is a fake in the same process, which generates outcomes when they are read, counts units as the service does,
+and stores the materialized totals. Outcomes are picked from the seeded ones, evenly over the days; none is corrected.
 """
 
 import time
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from multiprocessing import get_context
 from resource import RUSAGE_SELF, getrusage
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from outcomes.aws.caller import Answer
@@ -26,11 +25,9 @@ from outcomes.totals import settled_intervals
 from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
+from bench.report import Report
 from bench.storage import READ_UNIT_BYTES, item_bytes, write_units
 from local.seed import outcomes
-
-if TYPE_CHECKING:
-    from bench.__main__ import Report
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -43,18 +40,18 @@ MONTH = 30
 USER = 42
 
 MOST_UNITS = 60
-"""Read units of a next look at a year of 1,000,000 outcomes of 3 agents."""
+"""Most read units of a next look at a year of 1,000,000 outcomes of 3 agents."""
 MOST_MORE_UNITS = 1.5
-"""Read units that such a look takes more than one at 10,000: fewer than 2, and the service counts halves."""
+"""Most read units by which such a look exceeds one at 10,000 outcomes."""
 MOST_AFTER_ONE = 2
-"""Read units that a look takes more after one more record."""
+"""Most additional read units of a look after one more record."""
 MOST_COST = {10_000: 1 / 4, 100_000: 1 / 40}
-"""Parts of the price of the reading that is saved that keeping may cost, of so many outcomes of 3 agents in a year."""
+"""Highest cost of materializing, as a part of the saved reads, by the number of outcomes of 3 agents in a year."""
 TOO_FEW = 100
-"""Outcomes a year, of which nothing is kept."""
+"""Outcomes a year that are not worth materializing."""
 
 QUERY_SECONDS = 0.1
-"""Seconds of a query and of adding up what it reads, on Lambda: a function of 512 MB has 0.29 processors."""
+"""Seconds of a query and of summing its items on Lambda, where a function of 512 MB has 0.29 processors."""
 
 PROJECTED = ("created_at", "outcome_type", "agent_id", "value_usd")
 
@@ -62,7 +59,7 @@ type Item = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """A history: so many outcomes, on so many days, of so many agents. hours: of the day that is not over."""
+    """A history: numbers of outcomes, days and agents. hours: of the last day, if it is not over."""
 
     number: int
     days: int
@@ -71,7 +68,7 @@ class Case(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A look, in so many calls, and what it took. rows: what is kept after it. bytes: of all of them."""
+    """A look: calls until it is complete, and its costs. rows, bytes, largest: the materialized totals after it."""
 
     name: str
     calls: int
@@ -86,7 +83,7 @@ class Look(NamedTuple):
 
 
 class History:
-    """A user's outcomes, evenly over some days before END, and what is kept of them; it stands in for DynamoDB.
+    """A fake DynamoDB with a user's outcomes, evenly over the days before END, and their materialized totals.
 
     now: the service's time, in milliseconds since 1970.
     """
@@ -106,7 +103,6 @@ class History:
         self.queries, self.read_units, self.write_units = 0, 0.0, 0
 
     def call(self, operation: str, request: Item, **_: Any) -> Answer:
-        """Answer as the service does."""
         answer = Answer(getattr(self, f"_{operation}")(request))
         answer.date = formatdate(self.now / 1000, usegmt=True)
         return answer
@@ -145,7 +141,7 @@ class History:
         return answer
 
     def _at(self, index: int) -> str:
-        """Find when an outcome was recorded."""
+        """Return when an outcome was recorded."""
         at = self.start + index * self.step if index < self.count else self.one_more
         return instants.text(at or 0)
 
@@ -177,17 +173,17 @@ class History:
 
 
 def in_bytes(item: Item) -> Item:
-    """Convert the binary value of an item, which is Base64 where it is sent."""
+    """Decode the binary value of an item from Base64."""
     return item | {"sums": {"B": a2b_base64(item["sums"]["B"])}}
 
 
 def kept_bytes(item: Item) -> int:
-    """Count the bytes of an item of kept sums."""
+    """Return the bytes of an item of materialized totals."""
     return item_bytes(in_bytes(item))
 
 
 def look(name: str, totals: Totals, history: History, period: Period) -> Look:
-    """Look once, in as many calls as it takes. Raises SystemExit for a wrong count."""
+    """Read totals, in as many calls as it takes. Raises SystemExit for a wrong count."""
     queries, read, written = history.queries, history.read_units, history.write_units
     began, calls, is_done = time.process_time(), 0, False
     while not is_done:
@@ -215,17 +211,17 @@ def look(name: str, totals: Totals, history: History, period: Period) -> Look:
 
 
 def peak_bytes() -> int:
-    """Read how much memory this process had at most."""
+    """Return the peak memory of this process."""
     return getrusage(RUSAGE_SELF).ru_maxrss * 1024
 
 
 def looks(case: Case) -> list[Look]:
-    """Look at a history a day after its end, or within its last day; then again; and after one more record."""
+    """Look at a history a day after its end, or within its last day; then again; then after one more record."""
     history, before = History(case), peak_bytes()
     store = OutcomeStore("outcomes")
 
     def clock() -> float:
-        """Read a clock that goes by queries, and so is the same on every machine."""
+        """Return a time that depends only on the number of queries."""
         return history.queries * QUERY_SECONDS
 
     with patch.object(store.dynamodb, "call", history.call), patch.object(time, "monotonic", clock):
@@ -239,31 +235,31 @@ def looks(case: Case) -> list[Look]:
 
 
 def average_bytes() -> float:
-    """Compute the bytes of an outcome, on average."""
+    """Return the average bytes of an outcome."""
     sizes = History(Case(1, 1, 1)).sizes
     return sum(sizes) / len(sizes)
 
 
 def part_of_saved(first: Look, next_: Look) -> float:
-    """Compute what keeping costs, as a part of the price of the reading that it saves."""
+    """Return the cost of materializing, as a part of the price of the reads that it saves."""
     return first.write_units * settled_intervals.READ_UNITS_PER_WRITE_UNIT / (first.read_units - next_.read_units)
 
 
-def totals_growth(report: "Report", short: bool) -> None:
-    """Report what looks take, by how much there is to be added up."""
+def totals_growth(report: Report, short: bool) -> None:
+    """Report the costs of looks by the size of the history."""
     cases = [
         *[Case(count, days, agents) for days in (MONTH, YEAR) for agents in AGENTS for count in COUNTS],
         *[Case(count, MONTH, 3, hours=18) for count in COUNTS[2:]],
     ]
     if short:
         cases = [case for case in cases if case.number <= 10_000]
-    # A process each, so that its peak is its own; forked, for what bench imports takes longer than most looks.
+    # One process each, for its own peak memory; forked, because importing takes longer than most looks.
     with get_context("fork").Pool(maxtasksperchild=1) as pool:
         found = dict(zip(cases, pool.map(looks, cases, chunksize=1), strict=True))
     report.text(
-        "## Growth of totals\n\nA first look at a history, the next, and one after one more record. Outcomes are of "
+        "## Growth of totals\n\nA first look at a history, the next, and one after one more record. Outcomes have "
         f"{average_bytes():.0f} bytes on average. Where hours are given, the last day is not over. Calls before the "
-        f"last one were `Still adding up`, at {QUERY_SECONDS} s a query. Memory is what came on top of the bench's own."
+        f"last one were `Still adding up`, at {QUERY_SECONDS} s a query. Memory is in addition to the bench's own."
     )
     rows = []
     for case, three in found.items():
@@ -288,25 +284,24 @@ def totals_growth(report: "Report", short: bool) -> None:
     totals_bars(report, found)
 
 
-def totals_bars(report: "Report", found: dict[Case, list[Look]]) -> None:
+def totals_bars(report: Report, found: dict[Case, list[Look]]) -> None:
     """Report the bars of looks."""
-    rows = []
-
-    def bar(name: str, limit: float, measured: float) -> None:
-        rows.append([name, f"{measured:.3g}", *report.bar(name, limit, measured)])
-
+    rows: list[tuple[str, float | None, float]] = []
     for days in (MONTH, YEAR):
         few, many = found.get(Case(10_000, days, 3)), found.get(Case(1_000_000, days, 3))
         if few and many:
             more = many[1].read_units - few[1].read_units
-            bar(f"read units of a next look at 1,000,000 in {days} days over those at 10,000", MOST_MORE_UNITS, more)
+            rows += [
+                (f"read units of a next look at 1,000,000 in {days} days over those at 10,000", MOST_MORE_UNITS, more)
+            ]
     if year := found.get(Case(1_000_000, YEAR, 3)):
-        bar("read units of a next look at a year of 1,000,000", MOST_UNITS, year[1].read_units)
+        rows += [("read units of a next look at a year of 1,000,000", MOST_UNITS, year[1].read_units)]
     after = max(one.read_units - next_.read_units for _, next_, one in found.values())
-    bar("read units that one more record costs, at most", MOST_AFTER_ONE, after)
+    rows += [("read units that one more record costs, at most", MOST_AFTER_ONE, after)]
     for count, most in MOST_COST.items():
         if each := found.get(Case(count, YEAR, 3)):
-            bar(f"cost of keeping a year of {count:,} over the reading that it saves", most, part_of_saved(*each[:2]))
+            cost = part_of_saved(*each[:2])
+            rows += [(f"cost of keeping a year of {count:,} over the reading that it saves", most, cost)]
     few_written = sum(each.write_units for each in found[Case(TOO_FEW, YEAR, 3)])
-    bar(f"write units of looks at {TOO_FEW} outcomes a year", 0, few_written)
-    report.table(["", "measured", "bar", "verdict"], rows)
+    rows += [(f"write units of looks at {TOO_FEW} outcomes a year", 0, few_written)]
+    report.bars_table(rows)

@@ -1,7 +1,7 @@
-"""Runs in the measured process: makes one kind of call ready, then makes it as often as it is told to.
+"""Runs in the measured process: prepares one kind of call, then makes it repeatedly.
 
-First line of standard input: the call, as JSON. Each further line: how often. To each it answers with one line of JSON:
-seconds of processor time and of wall time, or what the call returned when it is made once.
+The first line of standard input is the call as JSON; each further line is a number of repetitions. It answers each with
+one line of JSON: seconds of processor and wall time, or the call's result for a single repetition.
 """
 
 import json
@@ -12,13 +12,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-# Standard output is the function's own: metrics are printed there.
+# The function prints metrics to standard output, so answers use a copy of it.
 answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class Context:
-    """The context that Lambda hands over beside the event."""
+    """Lambda's context of an invocation."""
 
     function_name = "bench"
     memory_limit_in_mb = 512
@@ -41,7 +41,7 @@ def prepared(spec: dict[str, Any]) -> Callable[[], Any]:
     from outcomes.ledger.store import OutcomeStore
 
     dynamodb, request = OutcomeStore(spec["table"]).dynamodb, {"TableName": spec["table"], "Item": spec["item"]}
-    return lambda: {"statusCode": 200} | dynamodb.call("PutItem", request)  # which raises for any other
+    return lambda: {"statusCode": 200} | dynamodb.call("PutItem", request)  # raises on failure
 
 
 call = prepared(json.loads(sys.stdin.readline()))

@@ -19,7 +19,7 @@ from local.journal import Journal
 from local.persistence import Persistence
 from local.sockets import listening_socket
 from local.template import Template
-from ops.errors import StackError
+from ops.errors import StackError, one_line
 
 # Properties of AWS::DynamoDB::Table that CreateTable takes.
 TABLE_PROPERTIES = {
@@ -123,7 +123,7 @@ class Aws:
                 secret = secrets_manager.create_secret(Name=template.name(logical_id), SecretString=text)
                 template.arns[logical_id] = secret["ARN"]
         except (BotoCoreError, ClientError) as error:
-            raise StackError(f"{logical_id}: {' '.join(str(error).split())}") from error
+            raise StackError(f"{logical_id}: {one_line(error)}") from error
         self.persistence.restore(tables.values())
         return tables
 

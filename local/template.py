@@ -18,7 +18,7 @@ from samtranslator.translator.translator import Translator
 from yaml import YAMLError
 
 from local.environment import ACCOUNT, REGION
-from ops.errors import StackError
+from ops.errors import StackError, one_line
 from ops.template import as_text, parameter_value, parse_yaml
 
 STACK_NAME = "outcomes-local"
@@ -234,9 +234,9 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
         transformed = translator.translate(document, {n: v for n, v in values.items() if isinstance(v, str)})
     except ExceptionWithMessage as error:
         causes = getattr(error, "causes", None) or [error]
-        raise StackError(f"{path.name}: {_one_line(causes[0].message)}") from error
+        raise StackError(f"{path.name}: {one_line(causes[0].message)}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # what SAM raises for unexpected shapes
-        raise StackError(f"{path.name}: SAM cannot transform it: {_one_line(error)}") from error
+        raise StackError(f"{path.name}: SAM cannot transform it: {one_line(error)}") from error
     transformed["Parameters"] = declared
     return Template(transformed, path.parent, parameters)
 
@@ -247,7 +247,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise StackError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise StackError(f"{path.name}: {_one_line(error)}") from error
+        raise StackError(f"{path.name}: {one_line(error)}") from error
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         raise StackError(f"{path.name}: no Resources in it")
     return document
@@ -278,7 +278,3 @@ def _parameter_values(declared: dict[str, Any], given: Mapping[str, str]) -> dic
             raise StackError(f"parameter {name} has no default and no value in the local stack")
         values[name] = parameter_value(name, parameter, as_text(given.get(name, parameter.get("Default"))))
     return values
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())

@@ -1,7 +1,7 @@
-"""python -m ops.answers ENV [NAME=VALUE ...]: ask what a deployment cannot guess, and keep it in samconfig.toml.
+"""python -m ops.answers ENV [NAME=VALUE ...]: ask for required parameters, and write the answers to samconfig.toml.
 
-That is the first group of the template's parameters; all others have defaults, and samconfig.toml may answer them too.
-What is given as NAME=VALUE is not asked. Nothing that is asked is a secret.
+These are the first group of the template's parameters; all others have defaults, and may be set in samconfig.toml.
+Parameters given as NAME=VALUE are not asked for. None of them is a secret.
 """
 
 import shlex
@@ -13,6 +13,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from ops.command import exit_code
 from ops.errors import StackError
 from ops.template import parameter_value, parse_yaml
 
@@ -23,23 +24,18 @@ type Ask = Callable[[str], str]
 
 def main() -> int:
     """Ask, and return the exit code of the process."""
-    try:
-        environment, *given = sys.argv[1:]
-        template = parse_yaml((ROOT / "template.yaml").read_text())
-        keep(ROOT / "samconfig.toml", environment, template, pairs(given), input)
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (EOFError, KeyboardInterrupt):
-        print("\nNothing was changed.", file=sys.stderr)
-        return 130
-    return 0
+    environment, *given = sys.argv[1:]
+    template = parse_yaml((ROOT / "template.yaml").read_text())
+    return exit_code(
+        lambda: keep(ROOT / "samconfig.toml", environment, template, pairs(given), input),
+        if_interrupted="Nothing was changed.",
+    )
 
 
 def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str], ask: Ask) -> None:
-    """Ask with the present answers as defaults, and write the new ones. Everything else in the file stays as it is.
+    """Ask with the current values as defaults, and write the answers. The rest of the file does not change.
 
-    Raises StackError when the file cannot be used, and what `ask` raises; the file is then as it was.
+    Raises StackError when the file cannot be used, and what `ask` raises; the file is then unchanged.
     """
     try:
         document = tomlkit.parse(samconfig.read_text())
@@ -55,14 +51,14 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
         parameter = template["Parameters"][name]
         answers[name] = _answer(name, parameter, answers.get(name, parameter.get("Default")), ask)
     overrides = tomlkit.array().multiline(True)
-    # An empty one too: CloudFormation would take what is left out to be as it was.
+    # Empty ones too: CloudFormation keeps the previous value of a parameter that is left out.
     overrides.extend(f"{name}={value or '""'}" for name, value in answers.items())
     settings["parameter_overrides"] = overrides
     samconfig.write_text(tomlkit.dumps(document))
 
 
 def pairs(overrides: Any) -> dict[str, str]:
-    """Read name and value of each override; SAM CLI itself writes them as one text."""
+    """Parse overrides, given as a list or, as SAM CLI writes them, as one text."""
     texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
     return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 
@@ -73,7 +69,7 @@ def _answer(name: str, parameter: Any, present: Any, ask: Ask) -> str:
         answer = ask(f"{name} [{present}, - for none]: " if present else f"{name}: ").strip() or str(present or "")
         answer = "" if answer == "-" else answer
         if not answer and "Default" not in parameter:
-            print("  Needed.")
+            print("  Required.")
             continue
         try:
             parameter_value(name, parameter, answer)

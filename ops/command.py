@@ -1,6 +1,8 @@
-"""How commands read what they are given, and refuse it."""
+"""Argument parsing and exit codes of commands."""
 
 import argparse
+import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from ops.errors import StackError
@@ -9,15 +11,36 @@ MAX_USER_ID = 2**53 - 1
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that complains in one line."""
+    """A parser that raises StackError instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise StackError instead of printing the usage."""
         raise StackError(message)
 
 
+def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int:
+    """Run a command and return the exit code of the process: 1 for a true result or a StackError, which is printed.
+
+    if_interrupted: printed after Ctrl-C or the end of the input.
+    """
+    try:
+        return 1 if command() else 0
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (EOFError, KeyboardInterrupt):
+        print(f"\n{if_interrupted}", file=sys.stderr)
+        return 130
+
+
+def named_stack(text: str) -> str:
+    """Return the name of a stack. Raises StackError when it is empty."""
+    if not text:
+        raise StackError("STACK is missing, such as STACK=outcomes-prod")
+    return text
+
+
 def user_id(text: str) -> int:
-    """Read a user's id from the command line. Raises StackError, which names it as `make` does."""
+    """Parse a user's id. Raises StackError, which names it like the variable of `make`."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:17]) <= MAX_USER_ID and len(text) <= 16):
         raise StackError(f"USER_ID must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
     return int(text)

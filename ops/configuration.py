@@ -1,7 +1,7 @@
-"""python -m ops.configuration ENV TEMPLATE: print the parameters of a deployment, as a file for `sam deploy`.
+"""python -m ops.configuration ENV TEMPLATE: print a deployment's parameters as a file for `sam deploy`.
 
-They are the overrides of samconfig.toml, and Configuration: a digest of the values that all parameters will have. SAM
-publishes a version of a function when its text changes, which the value of a parameter is no part of; the digest is.
+These are the overrides of samconfig.toml, and Configuration: a digest of all parameters' new values. SAM publishes a
+new version of a function only when its template text changes, and parameter values are not part of that text.
 """
 
 import json
@@ -16,28 +16,29 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.answers import pairs
-from ops.errors import StackError
+from ops.command import exit_code
+from ops.errors import StackError, one_line
 from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> int:
-    """Print, and return the exit code of the process."""
-    try:
-        environment, template = sys.argv[1:]
-        settings = deploy_settings(ROOT / "samconfig.toml", environment)
-        overrides = pairs(settings.get("parameter_overrides", []))
-        declared = parse_yaml(Path(template).read_text())["Parameters"]
-        print(json.dumps(configured(declared, overrides, _present(settings))))
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """Print the parameters, and return the exit code of the process."""
+    environment, template = sys.argv[1:]
+    return exit_code(lambda: print_configured(environment, Path(template)))
+
+
+def print_configured(environment: str, template: Path) -> None:
+    """Print the parameters as JSON. Raises StackError."""
+    settings = deploy_settings(ROOT / "samconfig.toml", environment)
+    overrides = pairs(settings.get("parameter_overrides", []))
+    declared = parse_yaml(template.read_text())["Parameters"]
+    print(json.dumps(configured(declared, overrides, _present(settings))))
 
 
 def deploy_settings(samconfig: Path, environment: str) -> Any:
-    """Read what an environment is deployed with. Raises StackError when no stack is named there."""
+    """Read an environment's deploy parameters. Raises StackError when they name no stack."""
     try:
         settings: Any = tomllib.loads(samconfig.read_text())[environment]["deploy"]["parameters"]
         settings["stack_name"]
@@ -49,7 +50,7 @@ def deploy_settings(samconfig: Path, environment: str) -> Any:
 def configured(declared: Any, overrides: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
     """Add Configuration to the overrides.
 
-    `sam deploy` leaves what is not overridden as it is in the stack, whatever the template's default is by now.
+    `sam deploy` keeps the stack's value of a parameter that is not overridden, even if the template's default changed.
     """
     values = {
         name: overrides.get(name, present.get(name, str(parameter.get("Default", ""))))
@@ -61,7 +62,7 @@ def configured(declared: Any, overrides: Mapping[str, str], present: Mapping[str
 
 
 def _present(settings: Any) -> dict[str, str]:
-    """Ask the stack for its parameters; one that is not there yet has none. Raises StackError."""
+    """Return the stack's parameters, none for a stack that does not exist yet. Raises StackError."""
     name = settings["stack_name"]
     try:
         session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
@@ -69,7 +70,7 @@ def _present(settings: Any) -> dict[str, str]:
     except (BotoCoreError, ClientError) as error:
         if f"{name} does not exist" in str(error):
             return {}
-        raise StackError(f"the parameters of {name} are not known: {' '.join(str(error).split())}") from error
+        raise StackError(f"cannot read the parameters of {name}: {one_line(error)}") from error
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])}
 
 

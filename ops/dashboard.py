@@ -1,8 +1,8 @@
-"""What the dashboard's page consists of."""
+"""The files of the dashboard's page."""
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/value-delivered.js": ("value-delivered.js", "text/javascript; charset=utf-8"),
     "/outcome-keys.js": ("outcome-keys.js", "text/javascript; charset=utf-8"),
 }
-"""Path to file and content type."""
+"""File and content type by URL path."""

@@ -1,6 +1,6 @@
-"""python -m ops.data_request --stack STACK erase|export: erase a person, or write out all that is held of one.
+"""python -m ops.data_request --stack STACK erase|export: erase a user, or export a user's data.
 
-In the account and region of the AWS settings. docs/runbook.md says what else a request for data takes.
+Uses the account and region of the AWS settings. docs/runbook.md describes the other steps of a data request.
 """
 
 import argparse
@@ -12,15 +12,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ops.command import Parser, user_id
-from ops.errors import StackError
+from ops.command import Parser, exit_code, user_id
+from ops.errors import StackError, one_line
 from ops.files import write_lines
 
 FUNCTIONS = {"erase": "EraseUserFunction", "export": "ExportUserFunction"}
 
 
 class Holder(NamedTuple):
-    """Who holds data: its name, and how its function is called with an event. Raises StackError without an answer."""
+    """A stack that holds data: its name, and a call of its function, which raises StackError when it fails."""
 
     name: str
     invoke: Callable[[dict[str, Any]], dict[str, Any]]
@@ -37,47 +37,43 @@ def main() -> int:
 
 
 def run(parser: Parser, reach: Reach) -> int:
-    """Add the commands to a parser, run the one that is asked for, and return the exit code of the process."""
+    """Add the commands to a parser, run the given one, and return the exit code of the process."""
     add_commands(parser)
-    try:
+
+    def command() -> None:
         options = parser.parse_args()
         with reach(options) as holder:
             options.command(options, holder)
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (EOFError, KeyboardInterrupt):
-        print("\nRun the same command to continue.", file=sys.stderr)
-        return 130
-    return 0
+
+    return exit_code(command, if_interrupted="Run the same command to continue.")
 
 
 def add_commands(parser: Parser) -> None:
     """Add the commands and their options to a parser."""
     commands = parser.add_subparsers(dest="name", required=True)
 
-    command = commands.add_parser("erase", help="erase all that is held of a user")
+    command = commands.add_parser("erase", help="erase all data of a user")
     command.add_argument("--user-id", type=named_user)
-    command.add_argument("--again", action="store_true", help="of all who were erased before, after a restore")
+    command.add_argument("--again", action="store_true", help="erase all earlier erased users again, after a restore")
     command.set_defaults(command=erase)
 
-    command = commands.add_parser("export", help="write all that is held of a user into a file")
+    command = commands.add_parser("export", help="write all data of a user to a file")
     command.add_argument("--user-id", type=named_user, required=True)
-    command.add_argument("--file", default="", help="unless given, user-<id>.ndjson")
+    command.add_argument("--file", default="", help="default: user-<id>.ndjson")
     command.set_defaults(command=export)
 
 
 def named_user(text: str) -> int:
-    """Read a user's id from the command line. Raises StackError, which names it as `make` does."""
+    """Parse a user's id. Raises StackError."""
     if not text:
-        raise StackError("say whose, as USER_ID=42")
+        raise StackError("USER_ID is missing, such as USER_ID=42")
     return user_id(text)
 
 
 def erase(options: argparse.Namespace, holder: Holder) -> None:
-    """Erase portion after portion, and tell how many of each were deleted."""
+    """Call the function until it is done, and print how many items of each kind were deleted."""
     if options.again == (options.user_id is not None):
-        raise StackError("say either USER_ID=42 or AGAIN=1")
+        raise StackError("give either USER_ID=42 or AGAIN=1")
     event: dict[str, Any] = {"again": True} if options.again else {"user_id": options.user_id}
     if not options.again and sys.stdin.isatty():
         confirm(options.user_id, holder)
@@ -90,28 +86,28 @@ def erase(options: argparse.Namespace, holder: Holder) -> None:
             event["cursor"] = answer["cursor"]
         else:
             if waited and answer["step"] == "wait" and answer["erased"] != deleted:
-                print("Something of this user came in meanwhile: stop whoever records for them.", file=sys.stderr)
+                print("New data of this user arrived: stop what records for them.", file=sys.stderr)
             waited = waited or answer["step"] == "wait"
             deleted = answer["erased"]
         if answer["done"]:
             break
         if answer["wait"] > 1:
-            print(f"Deleted. In {answer['wait']} s, what was on its way has landed, and is looked for.", flush=True)
+            print(f"Deleted. Waiting {answer['wait']} s for calls in progress, then checking again.", flush=True)
         time.sleep(answer["wait"])
-    told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in deleted.items() if number)
-    whom = "All that was erased before is erased again" if options.again else f"User {options.user_id} is erased"
-    print(f"{whom}: {told or 'nothing was there'}.")
+    counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in deleted.items() if number)
+    whom = "All earlier erased users are erased again" if options.again else f"User {options.user_id} is erased"
+    print(f"{whom}: {counts or 'there was no data'}.")
 
 
 def confirm(user_id: int, holder: Holder) -> None:
-    """Have the user's id typed once more. Raises StackError when it is another."""
-    asked = f"All that {holder.name} holds of user {user_id} will be deleted for good. Type the id again: "
-    if input(asked).strip() != str(user_id):
-        raise StackError("that is another id; nothing was deleted")
+    """Ask for the user's id once more. Raises StackError when it differs."""
+    question = f"All data of user {user_id} in {holder.name} will be deleted for good. Type the id again: "
+    if input(question).strip() != str(user_id):
+        raise StackError("the ids differ; nothing was deleted")
 
 
 def export(options: argparse.Namespace, holder: Holder) -> None:
-    """Write all lines into a file, for its owner only, once they are all there."""
+    """Write all lines to a file that only its owner can read; an incomplete export leaves no file."""
     file = Path(options.file or f"user-{options.user_id}.ndjson")
     count = 0
 
@@ -128,7 +124,7 @@ def export(options: argparse.Namespace, holder: Holder) -> None:
             time.sleep(answer["wait"])
 
     write_lines(file, lines()).close()
-    print(f"{file}: {count} lines, all that is held of user {options.user_id}.")
+    print(f"{file}: {count} lines, all data of user {options.user_id}.")
 
 
 def _answer(answer: dict[str, Any]) -> dict[str, Any]:
@@ -139,8 +135,8 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def deployed(options: argparse.Namespace) -> Iterator[Holder]:
-    """Look up the function of a deployed stack. Raises StackError when it is not there or AWS refuses."""
-    # Not before: the local stack forgets AWS settings first, which an SDK remembers.
+    """Look up the function of a deployed stack. Raises StackError when it does not exist or AWS refuses."""
+    # Imported late: the local stack first removes AWS settings, which the SDK reads once.
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -151,17 +147,17 @@ def deployed(options: argparse.Namespace) -> Iterator[Holder]:
         name = f"{FUNCTIONS[options.name]}Arn"
         if name not in outputs:
             raise StackError(f"{options.stack} has no {name}: deploy it first")
-        # Longer than the function has; an answer that is lost is asked for again, which does no harm.
+        # Longer than the function's timeout. botocore repeats a lost call, which is idempotent.
         client = boto3.client("lambda", config=Config(read_timeout=70))
     except (BotoCoreError, ClientError) as error:
-        raise StackError(f"{options.stack}: {' '.join(str(error).split())}") from error
+        raise StackError(f"{options.stack}: {one_line(error)}") from error
 
     def invoke(event: dict[str, Any]) -> dict[str, Any]:
         try:
             response = client.invoke(FunctionName=outputs[name], Payload=json.dumps(event).encode())
             answer: dict[str, Any] = json.loads(response["Payload"].read())
         except (BotoCoreError, ClientError) as error:
-            raise StackError(f"{' '.join(str(error).split())}; run the same command to continue") from error
+            raise StackError(f"{one_line(error)}; run the same command to continue") from error
         if "FunctionError" in response:
             raise StackError(f"{name} failed: {answer.get('errorMessage')}; run the same command to continue")
         return answer

@@ -1,10 +1,10 @@
-"""python -m ops.end_key STACK FINGERPRINT: refuse a leaked key at once, whatever the stack's alarms say.
+"""python -m ops.end_key STACK FINGERPRINT: revoke a leaked platform key at once, even while an alarm is on.
 
-A deployment would do it step by step, and not at all while an alarm is on. This publishes what is live once more,
-without the key, and moves the alias there. With `--previous-secret` instead of a fingerprint, the previous session
-secret ends.
+A deployment would shift traffic step by step, and not at all during an alarm. This publishes the live code as a new
+version without the key, and points the alias at it. With `--previous-secret` instead of a fingerprint, it revokes the
+previous session secret.
 
-By the rights of whoever calls it: docs/runbook.md names them. INTERNAL_API_KEY of the environment is tried afterwards.
+It uses the caller's rights, which docs/runbook.md lists. Afterwards it tries the key in INTERNAL_API_KEY, if set.
 """
 
 import argparse
@@ -21,26 +21,27 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
-from ops.errors import StackError
+from ops.command import named_stack
+from ops.errors import StackError, one_line
 
 ALIAS = "live"
 FINGERPRINTS, OVERLAP = "KEY_FINGERPRINTS", "SESSION_SECRET_OVERLAP_DAYS"
 MARK = "ENDED_BY_HAND"
-"""A variable that the template has not: the next deployment has to differ, as Lambda publishes nothing twice."""
+"""A variable that the template does not have, so that the next deployment differs and is published."""
 
 MOVING = ["Created", "Queued", "InProgress", "Baking", "Ready"]
-"""States of a deployment that may still move the alias."""
+"""States in which a deployment may still move the alias."""
 
 PAUSE_SECONDS = 5
 PATIENCE_SECONDS = 3600
 
 type Variables = dict[str, str]
 type Change = Callable[[Variables], Variables | None]
-"""Gives the variables without what shall end, or None where it is not there."""
+"""Returns the variables without what is revoked, or None if they do not contain it."""
 
 
 def main() -> int:
-    """End what is asked for, and return the exit code of the process."""
+    """Revoke, and return the exit code of the process."""
     parser = argparse.ArgumentParser(prog="make end-key")
     parser.add_argument("stack")
     parser.add_argument("fingerprint", nargs="?", default="")
@@ -48,9 +49,7 @@ def main() -> int:
     parser.add_argument("--yes", action="store_true")
     given = parser.parse_args()
     try:
-        if not given.stack:
-            raise StackError("which stack? STACK=outcomes-prod")
-        authorizer = Authorizer(given.stack)
+        authorizer = Authorizer(named_stack(given.stack))
         if given.previous_secret:
             end_previous_secret(authorizer)
         else:
@@ -59,18 +58,18 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError, OSError) as error:
-        said = " ".join(str(error).split())
-        print(f"error: {said}\nOnce that is mended, run it again: nothing is done twice.", file=sys.stderr)
+        print(f"error: {one_line(error)}\nFix this and run the command again: no step is repeated.", file=sys.stderr)
         return 1
     return 0
 
 
 def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bool) -> None:
-    """Refuse the key with a fingerprint. key: one to try afterwards, or nothing.
+    """Revoke the key with this fingerprint. key: tried afterwards, if not empty.
 
-    Raises StackError when there is no such key, when it is the last and that was not said, and when it is still let in.
+    Raises StackError when no key has the fingerprint, when it is the last key without `even_the_last`, and when the key
+    is still accepted afterwards.
     """
-    if not re.fullmatch("[0-9a-f]{64}", ended):  # it is not repeated: it may be a key
+    if not re.fullmatch("[0-9a-f]{64}", ended):  # not repeated in the message: it may be a key
         raise StackError(
             "FINGERPRINT is what `make key` printed beside the key, 64 digits from 0 to f, never the key itself."
         )
@@ -82,40 +81,40 @@ def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bo
             return None
         if not rest and not even_the_last:
             raise StackError(
-                "it is the last key: the platform could not call at all. Add YES=1 to end it all the same."
+                "it is the last key: the platform could make no call without it. Add YES=1 to revoke it anyway."
             )
         return variables | {FINGERPRINTS: ",".join(rest)}
 
     version = authorizer.end(without, ended)
     rest = version["Environment"]["Variables"][FINGERPRINTS]
-    print(f"{authorizer.stack} refuses it, by version {version['Version']}. Let in: {rest or 'no key'}.")
+    print(f"{authorizer.stack} refuses the key since version {version['Version']}. Accepted: {rest or 'no key'}.")
     if key:
-        is_let_in = authorizer.lets_in(key)
-        if is_let_in and fingerprint(key) == ended:
-            raise StackError("the key in INTERNAL_API_KEY is still let in. Run it again.")
-        print(f"Tried: the key in INTERNAL_API_KEY is {'let in' if is_let_in else 'refused'}.")
+        is_accepted = authorizer.accepts(key)
+        if is_accepted and fingerprint(key) == ended:
+            raise StackError("the key in INTERNAL_API_KEY is still accepted. Run the command again.")
+        print(f"Tried: the key in INTERNAL_API_KEY is {'accepted' if is_accepted else 'refused'}.")
     else:
-        print("Not tried: with a key as INTERNAL_API_KEY in the environment, it would be.")
+        print("Not tried: INTERNAL_API_KEY is not set.")
     _follow("KeyFingerprints", rest or '""', "the key")
 
 
 def end_previous_secret(authorizer: "Authorizer") -> None:
-    """Let no session count any more that was made with the previous secret. Raises StackError when none does."""
+    """Refuse sessions made with the previous session secret. Raises StackError when they are refused already."""
 
     def without(variables: Variables) -> Variables | None:
         if OVERLAP not in variables:
-            raise StackError("the release that is live does not know of it. Deploy a newer one.")
+            raise StackError("the live release has no previous session secret. Deploy a newer one.")
         return None if variables[OVERLAP] == "0" else variables | {OVERLAP: "0"}
 
     version = authorizer.end(without, "previous session secret")
-    print(f"{authorizer.stack} takes sessions of the current session secret only, by version {version['Version']}.")
+    print(f"{authorizer.stack} accepts only the current session secret since version {version['Version']}.")
     _follow("SessionSecretOverlapDays", "0", "the previous secret")
 
 
 def _follow(parameter: str, value: str, what: str) -> None:
     print(f"Put this into parameter_overrides of samconfig.toml, or the next deployment brings {what} back:")
     print(f"    {parameter}={value}")
-    print("and deploy once with Deployment=AllAtOnce: steps would begin at the version of before.")
+    print("and deploy once with Deployment=AllAtOnce: a deployment in steps would start from the old version.")
 
 
 class Authorizer:
@@ -133,14 +132,14 @@ class Authorizer:
         }
 
     def end(self, change: Change, what: str) -> Any:
-        """Publish what is live with changed variables, move the alias there, and see that nothing moves it back.
+        """Publish the live code with changed variables, point the alias at it, and wait until nothing can move it back.
 
-        Returns the configuration of that version. Raises StackError when what shall end is not there, and ClientError.
+        Returns the new version's configuration. Raises StackError when there is nothing to revoke, and ClientError.
         """
         served = self._served()
         if all(change(_variables(each)) is None for each in served):
             raise StackError(
-                f"{self.stack} does not let that in: nothing was changed. Is it this stack's and region's?"
+                f"{self.stack} does not accept it: nothing was changed. Are the stack and the region right?"
             )
         self._stop()
         main, *_ = served
@@ -152,14 +151,12 @@ class Authorizer:
             if not self._stop() and not status.endswith("_IN_PROGRESS") and self._is_at(version):
                 return self.functions.get_function_configuration(FunctionName=self.name, Qualifier=version)
             if time.monotonic() > until:
-                raise StackError(
-                    f"the stack is still {status}, and may move the alias. Now it is at version {version}."
-                )
-            print(f"It is ended by version {version}. The stack is {status}: waiting, so that nothing brings it back.")
+                raise StackError(f"the stack is still {status} and may move the alias, now at version {version}.")
+            print(f"Refused since version {version}. The stack is {status}: waiting until it cannot undo this.")
             time.sleep(PAUSE_SECONDS)
 
-    def lets_in(self, key: str) -> bool:
-        """Ask the alias about a call with a key, as API Gateway does."""
+    def accepts(self, key: str) -> bool:
+        """Ask the alias to authorize a call with a key, as API Gateway does."""
         event = {
             "type": "REQUEST",
             "httpMethod": "POST",
@@ -177,21 +174,21 @@ class Authorizer:
         return False
 
     def _served(self) -> list[Any]:
-        """Read the configurations of the versions that the alias leads to: of two, the one of before comes first."""
+        """Return the configurations of the versions behind the alias, the older one first."""
         alias = self.functions.get_alias(FunctionName=self.name, Name=ALIAS)
         versions = [alias["FunctionVersion"], *_weights(alias)]
         return [self.functions.get_function_configuration(FunctionName=self.name, Qualifier=each) for each in versions]
 
     def _published(self, live: Any, variables: Variables) -> str:
-        """Publish the code and layers of a version with other variables.
+        """Publish the code and layers of a version with other variables, and return the new version.
 
-        Not those of $LATEST: while a release is under way, that is it, and nobody knows yet whether it is good.
+        $LATEST is not used: during a release it is the new code, which may turn out to be bad.
         """
         updated = self.functions.get_waiter("function_updated_v2")
         updated.wait(FunctionName=self.name)
         if self.functions.get_function_configuration(FunctionName=self.name)["CodeSha256"] != live["CodeSha256"]:
-            there = self.functions.get_function(FunctionName=self.name, Qualifier=live["Version"])["Code"]["Location"]
-            with urlopen(there, timeout=30) as code:  # noqa: S310 - an https URL that Lambda signed
+            found = self.functions.get_function(FunctionName=self.name, Qualifier=live["Version"])
+            with urlopen(found["Code"]["Location"], timeout=30) as code:  # noqa: S310 - an https URL that Lambda signed
                 self.functions.update_function_code(FunctionName=self.name, ZipFile=code.read())
             updated.wait(FunctionName=self.name)
         self.functions.update_function_configuration(
@@ -220,7 +217,7 @@ class Authorizer:
         return bool(alias["FunctionVersion"] == version) and not _weights(alias)
 
     def _stop(self) -> list[str]:
-        """Stop CodeDeploy's deployments of the authorizer, without taking them back, and return their ids."""
+        """Stop CodeDeploy's deployments of the authorizer, without a rollback, and return their ids."""
         moving = self.codedeploy.list_deployments(**self.group, includeOnlyStatuses=MOVING)["deployments"]
         for deployment in moving:
             try:

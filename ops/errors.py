@@ -1,5 +1,10 @@
-"""What keeps a command, or the local stack, from doing what it is asked for."""
+"""Errors of commands and of the local stack."""
 
 
 class StackError(Exception):
-    """One clear line for the person at the keyboard."""
+    """An error whose message is shown to the user as one line."""
+
+
+def one_line(error: object) -> str:
+    """Return the text of an error without line breaks."""
+    return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Files for their owner only, each of them whole or as it was."""
+"""Atomically written files that only their owner can read."""
 
 import os
 from collections.abc import Iterable
@@ -9,16 +9,16 @@ from ops.errors import StackError
 
 
 def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
-    """Write a whole file at once, for its owner only, and return it open at its end.
+    """Replace a file atomically, readable by its owner only, and return it open at its end.
 
-    Raises StackError when it cannot be written; a file that was there before then stays.
+    Raises StackError when it cannot be written; the old file then stays.
     """
     try:
         stream = open(unfinished(file), "wb", opener=owner_only)  # noqa: SIM115 (it is what is returned)
         try:
             stream.writelines(f"{line}\n".encode() for line in lines)
             stream.flush()
-            os.fsync(stream.fileno())  # or the end of the machine could leave the name with nothing in the file
+            os.fsync(stream.fileno())  # or a crash of the machine could leave an empty file
             unfinished(file).replace(file)
         except BaseException:
             stream.close()
@@ -30,10 +30,10 @@ def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
 
 
 def owner_only(path: str, flags: int) -> int:
-    """Open a file for `open(..., opener=owner_only)`: if that makes it, then readable by its owner alone."""
+    """Create files readable by their owner only: an `opener` for `open`."""
     return os.open(path, flags, 0o600)
 
 
 def unfinished(file: Path) -> Path:
-    """Name what a file is called until it is whole."""
+    """Return the temporary path of a file that is being written."""
     return file.with_name(f"{file.name}.new")

@@ -1,4 +1,4 @@
-"""`make key`: a new bearer key, and the fingerprint by which a deployment knows it."""
+"""`make key`: print a new bearer key, and the fingerprint by which a deployment recognizes it."""
 
 from secrets import token_urlsafe
 
@@ -10,7 +10,7 @@ def main() -> None:
     print(f"Key          {key}")
     print(f"Fingerprint  {fingerprint(key)}")
     print()
-    print("Give the key to who calls the API: it is kept nowhere. `make deploy` asks for the fingerprint.")
+    print("The key is stored nowhere: give it to the API's callers. `make deploy` asks for the fingerprint.")
 
 
 if __name__ == "__main__":

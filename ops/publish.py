@@ -1,6 +1,6 @@
-"""python -m ops.publish ENV: put the dashboard's page into the bucket of the deployed stack, where it has one.
+"""python -m ops.publish ENV: upload the dashboard's page to the deployed stack's bucket, if it has one.
 
-Which stack, region and profile that is, samconfig.toml says, as for `sam deploy`.
+samconfig.toml names the stack, region and profile, as for `sam deploy`.
 """
 
 import sys
@@ -9,29 +9,25 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.command import exit_code
 from ops.configuration import deploy_settings
 from ops.dashboard import FILES
-from ops.errors import StackError
+from ops.errors import StackError, one_line
 
 ROOT = Path(__file__).parents[1]
 
-# How long browsers and CloudFront keep a file before they ask again. No longer, for its name never changes.
+# How long browsers and CloudFront cache a file. Short, because its name never changes.
 MAX_AGE_SECONDS = 300
 
 
 def main() -> int:
-    """Publish, and return the exit code of the process."""
-    try:
-        [environment] = sys.argv[1:]
-        publish(ROOT / "samconfig.toml", environment, ROOT / "dashboard/public")
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """Upload, and return the exit code of the process."""
+    [environment] = sys.argv[1:]
+    return exit_code(lambda: publish(ROOT / "samconfig.toml", environment, ROOT / "dashboard/public"))
 
 
 def publish(samconfig: Path, environment: str, folder: Path) -> None:
-    """Upload FILES out of `folder`, and tell where they are to be seen; do nothing for a stack that hosts no dashboard.
+    """Upload FILES from `folder`, and print their URL; do nothing for a stack that hosts no dashboard.
 
     Raises StackError when the stack is unknown or AWS refuses.
     """
@@ -53,7 +49,7 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
                 CacheControl=f"public, max-age={MAX_AGE_SECONDS}",
             )
     except (BotoCoreError, ClientError) as error:
-        raise StackError(f"the dashboard of {name} is not published: {' '.join(str(error).split())}") from error
+        raise StackError(f"cannot upload the dashboard of {name}: {one_line(error)}") from error
     print(f"Dashboard: {outputs['FeedUrl']} (within {MAX_AGE_SECONDS // 60} minutes)")
 
 

@@ -1,18 +1,20 @@
-"""python -m ops.resend STACK: tell the bus of a deployed stack what it could not be told, and is kept.
+"""python -m ops.resend STACK: publish a deployed stack's dead letters (events that its bus did not accept) again.
 
-By the rights of whoever calls it: to read and delete in the bucket, to read outcomes and keys, and to put events on the
+It uses the caller's rights: to read and delete objects in the bucket, read outcomes and keys, and put events on the
 bus.
 """
 
 import os
 import sys
+from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.errors import StackError
+from ops.command import exit_code, named_stack
+from ops.errors import StackError, one_line
 
 if TYPE_CHECKING:
     from outcomes.events.bus import Bus
@@ -22,38 +24,30 @@ BATCH = 100  # as the template has it
 
 
 def main() -> int:
-    """Send again, and return the exit code of the process."""
-    try:
-        [stack] = sys.argv[1:]
-        if not stack:
-            raise StackError("which stack? STACK=outcomes-prod")
-        left = resend(stack)
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 1 if left else 0
+    """Publish again, and return the exit code of the process: 1 when dead letters are left."""
+    [stack] = sys.argv[1:]
+    return exit_code(partial(resend, stack))
 
 
 def resend(stack: str) -> int:
-    """Tell what is kept, the oldest first, and delete what was told. Returns how many objects are left.
+    """Publish the dead letters, oldest first, and delete the published ones. Returns how many objects are left.
 
-    Events of outcomes that are there no more are not told, nor those of keys of users who have no row: they were
-    erased.
+    Events of outcomes that no longer exist, and of keys of users without a row, are dropped: they were erased.
 
-    Raises StackError when the stack is unknown or tells no bus, when AWS refuses, and when the bus takes no events.
+    Raises StackError when the stack is unknown or has no bus, when AWS refuses, and when the bus accepts no events.
     """
     try:
-        name, outputs = _outputs(stack)
+        name, outputs = _outputs(named_stack(stack))
         if "KeptEventsBucketName" not in outputs:
-            raise StackError(f"{name} tells no bus: it has no EventBusName")
-        # The layer's caller knows no other way to a region.
+            raise StackError(f"{name} publishes no events: it has no EventBusName")
+        # The layer's caller reads the region only from the environment.
         os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
         from outcomes.events.bus import Bus
 
         bus = Bus(outputs["OutcomesTableName"], outputs["EventBusName"], name)
         return _resend(bus, outputs["KeysTableName"], outputs["KeptEventsBucketName"])
     except (BotoCoreError, ClientError) as error:
-        raise StackError(f"what is kept of {stack} is not sent: {' '.join(str(error).split())}") from error
+        raise StackError(f"cannot publish the dead letters of {stack}: {one_line(error)}") from error
 
 
 def _outputs(stack: str) -> tuple[str, dict[str, str]]:
@@ -76,19 +70,19 @@ def _resend(bus: "Bus", keys_table: str, bucket: str) -> int:
             left += 1
             print(f"{kept['Key']} stays: {error!r}")
             continue
-        types, unknown = _tell(bus, keys_table, records)
+        types, unknown = _publish(bus, keys_table, records)
         events += len(types)
         if unknown:
             left += 1
             print(f"{kept['Key']} stays: {unknown[0]}")
         else:
             s3.delete_object(Bucket=bucket, Key=kept["Key"])
-    print(f"Told {events} events of {len(objects) - left} objects. {left} are left in {bucket}.")
+    print(f"Published {events} events of {len(objects) - left} objects. {left} are left in {bucket}.")
     return left
 
 
-def _tell(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[str], list[str]]:
-    """Tell what records say. Returns the types of what was told, and why others could not be."""
+def _publish(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[str], list[str]]:
+    """Publish the events of records. Returns their types, and why other records could not be published."""
     from outcomes.aws.errors import CallFailed
     from outcomes.errors import Busy
 
@@ -96,33 +90,33 @@ def _tell(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[st
     unknown: list[str] = []
     for batch in batched(records, BATCH, strict=False):
         try:
-            told = bus.publish(_still_there(bus, keys_table, list(batch)))
+            result = bus.publish(_not_erased(bus, keys_table, list(batch)))
         except (Busy, CallFailed, TimeoutError) as error:
             raise StackError(f"outcomes cannot be read: {error}") from error
-        if told.first_left is not None:
-            raise StackError(f"the bus {bus.name} takes no events: {told.why}")
-        types += told.types
-        unknown += [why for _, why in told.unknown]
+        if result.first_left is not None:
+            raise StackError(f"the bus {bus.name} accepts no events: {result.why}")
+        types += result.types
+        unknown += [why for _, why in result.unknown]
     return types, unknown
 
 
-def _still_there(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[Record]":
-    """Leave out records of outcomes that were erased, and of agent keys of users who were."""
+def _not_erased(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[Record]":
+    """Filter out records of erased outcomes, and of agent keys of erased users."""
     from outcomes.aws.backoff import Backoff, read_items
 
     places = [_place(keys_table, bus.table, record) for record in records]
-    there: set[str] = set()
+    existing: set[str] = set()
     for table in (bus.table, keys_table):
         wanted = {repr(key): key for at, key in filter(None, places) if at == table}
         found: list[Any] = read_items(bus.dynamodb, table, list(wanted.values()), Backoff())
-        there |= {text for text, key in wanted.items() if any(key.items() <= item.items() for item in found)}
-    return [record for record, place in zip(records, places, strict=True) if place is None or repr(place[1]) in there]
+        existing |= {text for text, key in wanted.items() if any(key.items() <= item.items() for item in found)}
+    return [each for each, place in zip(records, places, strict=True) if place is None or repr(place[1]) in existing]
 
 
 def _place(keys_table: str, outcomes_table: str, record: "Record") -> "tuple[str, dict[str, Any]] | None":
-    """Find the table and key of an item that is there until what a record tells of is erased; None where none is known.
+    """Return table and key of an item that exists until the record's subject is erased, None where none is known.
 
-    A key that was revoked is gone, but not its user's row.
+    For agent keys it is the user's row, because a revoked key is deleted.
     """
     from outcomes.keys.agent_keys import user_row_id
 

@@ -1,4 +1,4 @@
-"""A template as text: its YAML, and what its parameters take."""
+"""A template as text: parses its YAML and checks values of its parameters."""
 
 import json
 import re
@@ -13,24 +13,21 @@ from ops.errors import StackError
 
 
 class _Loader(CSafeLoader):
-    """YAML with the short forms of intrinsics, read by libyaml: ten times as fast as what SAM reads it with."""
+    """YAML with short forms of intrinsics, parsed by libyaml: ten times as fast as SAM's parser."""
 
 
 _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 def parse_yaml(text: str) -> Any:
-    """Read YAML with or without short forms of intrinsics, each time into values of the caller's own.
-
-    Raises yaml.YAMLError.
-    """
+    """Parse YAML with or without short forms of intrinsics into new objects. Raises yaml.YAMLError."""
     return json.loads(_in_json(text))
 
 
 @lru_cache(maxsize=8)
 def _in_json(text: str) -> str:
-    # Through JSON: what YAML anchors share must not be changed in several places at once. And a stack and its tests
-    # read the same text again and again, JSON ten times as fast.
+    # JSON copies what YAML anchors share, so that changing one place changes no other. It also parses ten times as
+    # fast, and a stack and its tests parse the same text many times.
     return json.dumps(yaml.load(text, _Loader), default=str)  # noqa: S506 (a safe one)
 
 
@@ -41,7 +38,7 @@ def declared_paths(api: dict[str, Any]) -> dict[str, Any]:
 
 
 def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:
-    """Read the text given for a parameter. Raises StackError when its declaration forbids it."""
+    """Parse a parameter's value. Raises StackError when its declaration forbids it."""
     pattern = parameter.get("AllowedPattern", ".*")
     is_list = parameter.get("Type", "") == "CommaDelimitedList" or parameter.get("Type", "").startswith("List<")
     each = [part.strip() for part in value.split(",")] if is_list else [value]
@@ -66,7 +63,7 @@ def _check_number(name: str, value: str, parameter: dict[str, Any]) -> None:
 
 
 def as_text(value: Any) -> str:
-    """Write a scalar as CloudFormation does. Raises TypeError for anything else."""
+    """Return a scalar as CloudFormation writes it. Raises TypeError for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):

@@ -1,1 +1,1 @@
-"""The contract against a deployed API: `make smoke URL=...`. What it stores, it deletes."""
+"""Checks a deployed API against the contract: `make smoke URL=...`. It deletes what it stores."""

@@ -1,8 +1,8 @@
-"""python -m smoke: check the promises of the contract against a deployed API, one line each.
+"""python -m smoke: check a deployed API against the contract, one line each.
 
---url alone asks what anybody may ask. --key (or the variable INTERNAL_API_KEY) and --cookie add what stores nothing.
---stack, with AWS rights to that stack's tables, adds what records; it makes two users nobody has for that, and deletes
-them and all that is theirs. Lines in logs and counts in metrics stay (the values add up to nothing).
+--url alone makes the calls that need no credentials. --key (or INTERNAL_API_KEY) and --cookie add calls that store
+nothing. --stack, with AWS rights to that stack's tables, adds calls that record for two new users, and deletes these
+users with all their data. Log lines and counts in metrics stay; the values add up to zero.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from smoke import checks
 from smoke.aws import LeftBehind, Stack, visiting
 
 PATH = "/api/outcomes"
-TIMEOUT_SECONDS = 35  # API Gateway itself gives up after 29
+TIMEOUT_SECONDS = 35  # API Gateway's own timeout is 29
 
 
 def main() -> int:
-    """Run the checks and return the exit code: 0 all held, 1 one did not, 2 they could not be run."""
+    """Run the checks and return the exit code: 0 if all pass, 1 if any fails, 2 if they cannot run."""
     options = parser().parse_args()
     try:
         stack = Stack.deployed(options.stack) if options.stack else None
@@ -45,24 +45,24 @@ def main() -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make the parser of options; secrets may come from the environment, so that no list of processes shows them."""
+    """Return the parser. Secrets may come from the environment, where process lists do not show them."""
     parser = argparse.ArgumentParser(prog="python -m smoke", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--url", help="the API, with or without /api/outcomes")
-    parser.add_argument("--key", default=os.environ.get("INTERNAL_API_KEY"), help="a bearer key that is let in")
-    parser.add_argument("--cookie", default=os.environ.get("COOKIE"), help="the Cookie header of somebody's session")
-    parser.add_argument("--origin", help="a dashboard's origin; the stack's first unless given")
+    parser.add_argument("--key", default=os.environ.get("INTERNAL_API_KEY"), help="a valid bearer key")
+    parser.add_argument("--cookie", default=os.environ.get("COOKIE"), help="the Cookie header of a session")
+    parser.add_argument("--origin", help="a dashboard's origin (default: the stack's first)")
     parser.add_argument("--stack", help="the stack's name")
     return parser
 
 
 def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
-    """Run the checks that can be run with these options, and report the others as skipped."""
+    """Run the checks that these options allow, and report the others as skipped."""
     report = Report()
     report.all(partial(check, api) for check in checks.WITHOUT_A_CALLER)
     if api.key:
         report.all(partial(check, api) for check in checks.WITH_A_KEY)
     else:
-        report.skipped("a key's calls", "no KEY")
+        report.skipped("calls with a key", "no KEY")
     if stack and api.key:
         with visiting(stack) as visit:
             report.all(partial(check, api, visit) for check in checks.THAT_RECORD)
@@ -70,30 +70,31 @@ def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
             report.all(partial(check, api) for check in with_session(cookie))
         print("ok    nothing is left behind")
     else:
-        report.skipped("whatever records", "no KEY" if stack else "no STACK, whose tables it could be deleted from")
+        report.skipped("calls that record", "no KEY" if stack else "no STACK to delete from afterwards")
         if cookie:
             report.all(partial(check, api) for check in with_session(cookie))
         else:
-            report.skipped("a session's calls", "no COOKIE and no STACK")
+            report.skipped("calls with a session", "no COOKIE and no STACK")
     protocols = ", ".join(sorted(api.protocols))
-    print(f"{report.held} held, {report.failed} failed, {f'over {protocols}' if protocols else 'without an answer'}")
+    print(
+        f"{report.passed} passed, {report.failed} failed, {f'over {protocols}' if protocols else 'without an answer'}"
+    )
     return 1 if report.failed else 0
 
 
 def with_session(cookie: str) -> Iterator[checks.Check]:
-    """Check what a session may do without recording."""
+    """Yield the checks of a session that record nothing."""
     yield checks.a_session_reads(cookie)
     yield checks.cookies_in_several_fields_are_one_session(cookie)
 
 
 class Report:
-    """Prints one line a check, and counts how many held, for the exit code."""
+    """Prints one line for each check, and counts passed and failed ones."""
 
     def __init__(self) -> None:
-        self.held = self.failed = 0
+        self.passed = self.failed = 0
 
     def all(self, runs: "Iterator[partial[None]]") -> None:
-        """Run each check, and go on after one that fails."""
         for check in runs:
             self._one(check.func.__name__.replace("_", " ").replace(" s ", "'s "), check)
 
@@ -104,11 +105,10 @@ class Report:
             self.failed += 1
             print(f"FAIL  {name}: {type(failure).__name__} {failure}")
         else:
-            self.held += 1
+            self.passed += 1
             print(f"ok    {name}")
 
     def skipped(self, what: str, why: str) -> None:
-        """Report checks that were not run."""
         print(f"skip  {what}: {why}")
 
 

@@ -1,4 +1,4 @@
-"""Work that takes rights in the AWS account: making users that nobody has, and deleting their outcomes."""
+"""Work that needs AWS rights: create temporary users, and delete their data."""
 
 import secrets
 import time
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SESSION_SECONDS = 900
-# Users get ids from 1 up; nobody has one of these.
-FIRST_NOBODY, LAST_NOBODY = 2**52, MAX_ID
+# Ids of real users count up from 1 and do not reach these.
+FIRST_ID, LAST_ID = 2**52, MAX_ID
 
 
 class LeftBehind(Exception):
-    """Something that was stored could not be deleted."""
+    """Stored data could not be deleted."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: `url` of the API, names of its tables, `origin` of the dashboard."""
+    """A deployed stack: the API's URL, names of tables, and the dashboard's origin."""
 
     url: str
     outcomes: str
@@ -61,14 +61,14 @@ class Stack:
 
 @dataclass(frozen=True)
 class User:
-    """A user who exists for some minutes. cookie: the value of a Cookie header."""
+    """A temporary user. cookie: the value of a Cookie header."""
 
     id: int
     cookie: str
 
 
 class Visit:
-    """Two users nobody has, and a note of every idempotency key that is used."""
+    """Two temporary users, and every idempotency key that was used, for deletion."""
 
     def __init__(self, stack: Stack, client: "DynamoDBClient") -> None:
         self._stack = stack
@@ -78,28 +78,28 @@ class Visit:
         self.users: list[User] = []
 
     def new_key(self, user: User) -> str:
-        """Make an idempotency key, for what the bearer key records for the user, that is forgotten in the end."""
+        """Return a new idempotency key for records by bearer key, which is deleted at the end."""
         key = f"smoke-{secrets.token_hex(12)}"
         self.note_key(key, user)
         return key
 
     def note_key(self, key: str, user: User) -> None:
-        """Note an idempotency key, to be deleted in the end."""
+        """Have an idempotency key deleted at the end."""
         fields = {"outcomeType": OutcomeType.TASK_COMPLETE, "title": "Smoke test", "userId": Decimal(user.id)}
         self._hashes.add(idempotency_hash(Caller(), NewOutcome.parse(fields, session_user=None), key))
 
     def new_correction_key(self, id_: str) -> str:
-        """Make an idempotency key for corrections of an outcome that is forgotten in the end."""
+        """Return a new idempotency key for corrections of an outcome, which is deleted at the end."""
         key = f"smoke-{secrets.token_hex(12)}"
         self._hashes.add(correction_hash(Caller(), id_, key))
         return key
 
     def arrive(self) -> None:
-        """Make the users. Raises LeftBehind when one has outcomes already, which are then somebody's."""
+        """Create the users. Raises LeftBehind when one of them already has outcomes."""
         for _ in range(2):
-            user = FIRST_NOBODY + secrets.randbelow(LAST_NOBODY - FIRST_NOBODY)
+            user = FIRST_ID + secrets.randbelow(LAST_ID - FIRST_ID)
             if any(self._outcomes(user)):
-                raise LeftBehind(f"user {user}, whom nobody should be, has outcomes; nothing was touched")
+                raise LeftBehind(f"user {user} should be unused but has outcomes; nothing was changed")
             token = secrets.token_urlsafe(32)
             self._tokens.append(token)
             self._client.put_item(
@@ -113,7 +113,7 @@ class Visit:
             self.users.append(User(user, f"__Secure-{STORED_COOKIE}={token}"))
 
     def leave(self) -> None:
-        """Delete everything that was stored. Raises LeftBehind when something is still there afterwards."""
+        """Delete all stored data. Raises LeftBehind when outcomes are left."""
         for user in self.users:
             self._delete(self._stack.outcomes, self._outcomes(user.id))
             self._delete(self._stack.keys, self._agent_keys(user.id))
@@ -124,11 +124,11 @@ class Visit:
                 raise LeftBehind(f"{len(left)} outcomes of user {user.id} in {self._stack.outcomes}")
 
     def recorded(self, user: User) -> int:
-        """Count the outcomes of the user in the table itself."""
+        """Return the number of the user's outcomes in the table."""
         return sum(not item["created_at"]["S"].startswith("~") for item in self._outcomes(user.id))
 
     def _outcomes(self, user_id: int) -> Iterator[dict[str, Any]]:
-        """Find the outcomes of a user, and then their corrections."""
+        """Yield the keys of a user's outcomes, then of their corrections."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._stack.outcomes,
             KeyConditionExpression="user_id = :user",
@@ -140,7 +140,7 @@ class Visit:
             yield from page["Items"]
 
     def _agent_keys(self, user_id: int) -> Iterator[dict[str, Any]]:
-        """Find the agent keys of a user, and then the row that names them."""
+        """Yield the keys of a user's agent keys, then of the row that lists them."""
         key = {"id": {"S": user_row_id(user_id)}}
         row = self._client.get_item(TableName=self._stack.keys, Key=key, ConsistentRead=True).get("Item", {})
         yield from ({"id": {"S": name}} for name in row if is_id(name))
@@ -153,9 +153,9 @@ class Visit:
 
 @contextmanager
 def visiting(stack: Stack) -> Iterator[Visit]:
-    """Make users for the time of the block, and delete all that is theirs after it, whatever happens in between.
+    """Create users for the block, and delete all their data after it.
 
-    Raises LeftBehind, and what boto3 raises: it needs GetItem, Query, PutItem and DeleteItem on the tables.
+    Needs GetItem, Query, PutItem and DeleteItem on the tables. Raises LeftBehind and boto3's errors.
     """
     visit = Visit(stack, boto3.client("dynamodb"))
     try:

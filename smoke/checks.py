@@ -1,6 +1,6 @@
-"""Checks of a deployed API, one function a promise. One that returns has held; AssertionError says what did not.
+"""Checks of a deployed API, one function each. A failed check raises AssertionError.
 
-Most repeat what the tests on the local stack hold; what the docstring says of AWS, only the deployed thing can show.
+Most repeat tests on the local stack; docstrings name what only AWS can show.
 """
 
 import json
@@ -16,14 +16,14 @@ from outcomes.contract import json_text
 
 from smoke.aws import User, Visit
 
-MONEY = "1234.56789012345678901234567890"  # more digits than a float keeps; its negative makes the sum nothing
-RIVALS = 8
+MONEY = "1234.56789012345678901234567890"  # more digits than a float has; a negative one later makes the sum zero
+CONCURRENT = 8
 KEYS = "/api/keys"
 
 
 @dataclass
 class Api:
-    """The API as a client sees it. `url` ends with /api/outcomes. `protocols` are those that it answered in."""
+    """A client of the API. url: ends with /api/outcomes. protocols: HTTP versions of its answers."""
 
     url: str
     client: httpx.Client
@@ -42,7 +42,7 @@ class Api:
         content: bytes | None = None,
         headers: dict[str, str] | list[tuple[str, str]] | None = None,
     ) -> httpx.Response:
-        """Send a request to `path` below `url`, or to a path that begins with `/api/` beside it."""
+        """Send a request to a path below `url`, or to an absolute one that begins with `/api/`."""
         sent = list((headers or {}).items()) if isinstance(headers, dict | None) else list(headers)
         if key:
             sent.append(("Authorization", f"Bearer {self.key}"))
@@ -63,7 +63,7 @@ type KeptCheck = Callable[[Api, Visit], None]
 
 
 def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
-    """Return the body of a response, once it has the status, our headers, and is `body` where that is given."""
+    """Assert status, headers and, if given, body of a response, and return its body."""
     got = f"{response.status_code} {response.text[:300]}"
     assert response.status_code == status, f"expected {status}, got {got}"
     assert response.headers["content-type"].split(";")[0] == "application/json", response.headers.get("content-type")
@@ -76,9 +76,17 @@ def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
 
 
 def outcome(user: User | None, **fields: Any) -> dict[str, Any]:
-    """Make a request body that records an outcome."""
+    """Return a request body that records an outcome."""
     mine = {} if user is None else {"userId": user.id}
     return {"outcomeType": "task_complete", "title": "Smoke test", **mine, **fields}
+
+
+def at_once(call: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    """Make a call several times at once, and assert that each succeeds or conflicts."""
+    with ThreadPoolExecutor(CONCURRENT) as pool:
+        responses = list(pool.map(lambda _: call(), range(CONCURRENT)))
+    assert {response.status_code for response in responses} <= {200, 409}, responses
+    return responses
 
 
 # ── Without a caller ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,20 +109,20 @@ def an_unknown_path_is_not_found(api: Api) -> None:
     answers(api.call("DELETE"), 404, {"error": "Not found"})
 
 
-def what_is_larger_than_api_gateway_takes_is_refused(api: Api) -> None:
-    """Over 10 MiB, API Gateway answers with a line of text, without a function or gateway response of ours."""
+def a_body_above_10_mib_is_refused(api: Api) -> None:
+    """API Gateway answers with a line of text, without our functions and gateway responses."""
     response = api.call("POST", content=b" " * (10 * 2**20 + 1))
     assert response.status_code == 413, f"got {response.status_code}"
 
 
-def headers_past_their_limit_are_refused(api: Api) -> None:
-    """The limit is 10,240 bytes in all. AWS does not promise which 4xx it is; we promise that it is no 5xx."""
+def headers_above_their_limit_are_refused(api: Api) -> None:
+    """The limit is 10,240 bytes in all. AWS documents no status; we promise a 4xx."""
     response = api.call("GET", headers={"Cookie": f"a={'x' * 11_000}"})
     assert 400 <= response.status_code < 500, f"got {response.status_code}"
 
 
 def headers_below_their_limit_pass(api: Api) -> None:
-    """A session in chunks is about as large as this."""
+    """A session in chunks is about this large."""
     answers(api.call("GET", headers={"Cookie": f"a={'x' * 7_000}"}), 401, {"error": "Unauthorized"})
 
 
@@ -137,9 +145,9 @@ def a_key_does_not_read(api: Api) -> None:
     answers(api.call("GET", "/summary", key=True), 401, {"error": "Unauthorized"})
 
 
-def what_breaks_the_contract_is_refused_by_name(api: Api) -> None:
+def invalid_fields_are_named(api: Api) -> None:
     answers(api.call("POST", key=True, body={"title": ""}), 400, {"error": "Invalid outcome_type"})
-    # Of a body that is text to it, API Gateway replaces what is no UTF-8; then this would be JSON.
+    # If bodies were text to API Gateway, it would replace invalid UTF-8, and this would be JSON.
     answers(api.call("POST", key=True, content=b'{"outcomeType":"caf\xe9"}'), 400, {"error": "Invalid JSON"})
     answers(api.call("POST", key=True, content=b"NaN"), 400, {"error": "Invalid JSON"})
     refused = answers(api.call("POST", key=True, body=outcome(None, title=" ", agentId=0.5)), 400)
@@ -148,15 +156,15 @@ def what_breaks_the_contract_is_refused_by_name(api: Api) -> None:
 
 
 def more_than_128_kib_is_too_large(api: Api) -> None:
-    """The body passes API Gateway, WAF if there is one, and Lambda; our own limit refuses it."""
+    """The body passes API Gateway, WAF if any, and Lambda; our own limit refuses it."""
     body = b" " * (128 * 1024 + 1)
     answers(api.call("POST", key=True, content=body), 413, {"error": "Payload too large"})
     exactly = json.dumps({"outcomeType": ""}).encode().ljust(128 * 1024)
     answers(api.call("POST", key=True, content=exactly), 400, {"error": "Invalid outcome_type"})
 
 
-def more_than_lambda_takes_is_too_large(api: Api) -> None:
-    """7 MB are let in, but are more than a function may be given (6 MB): a gateway response, or WAF answers."""
+def more_than_lambdas_limit_is_too_large(api: Api) -> None:
+    """7 MB pass API Gateway but exceed Lambda's 6 MB: a gateway response or WAF answers."""
     answers(api.call("POST", "/batch", key=True, content=b" " * 7_000_000), 413, {"error": "Payload too large"})
 
 
@@ -184,7 +192,7 @@ def a_session_reads(cookie: str) -> Check:
 def cookies_in_several_fields_are_one_session(cookie: str) -> Check:
     def cookies_in_several_fields_are_one_session(api: Api) -> None:
         """HTTP/2 lets browsers send each cookie in a field of its own (RFC 9113, 8.2.3)."""
-        # By one of the fields an answer may be remembered: no other caller has these.
+        # Random values, so that API Gateway has no cached result for one of the fields.
         first, last = (("Cookie", f"{name}={secrets.token_hex(8)}") for name in ("theme", "lang"))
         split = [first, *(("Cookie", pair) for pair in cookie.split("; ")), last]
         answers(api.call("GET", "?limit=1", headers=split), 200)
@@ -192,10 +200,10 @@ def cookies_in_several_fields_are_one_session(cookie: str) -> Check:
     return cookies_in_several_fields_are_one_session
 
 
-# ── With AWS rights: what is recorded is deleted in the end ──────────────────────────────────────────────────────────
+# ── With AWS rights: recorded data is deleted at the end ─────────────────────────────────────────────────────────────
 
 
-def what_is_recorded_is_there_at_once_and_exact(api: Api, visit: Visit) -> None:
+def a_recorded_outcome_is_listed_at_once_and_exact(api: Api, visit: Visit) -> None:
     user, _ = visit.users
     metadata = {"deal": {"id": "é\u2028", "tags": [1, 2.5, None, True]}}
     fields = {"description": "From a smoke test", "metadata": metadata, "agentId": 7}
@@ -208,7 +216,7 @@ def what_is_recorded_is_there_at_once_and_exact(api: Api, visit: Visit) -> None:
     assert (found["metadata"], found["agent_id"], found["user_id"]) == (metadata, 7, user.id), found
 
 
-def a_session_records_for_itself_alone(api: Api, visit: Visit) -> None:
+def a_session_records_only_for_its_user(api: Api, visit: Visit) -> None:
     user, other = visit.users
     body = json.dumps(outcome(other, title="By session"))[:-1] + f', "valueUsd": -{MONEY}}}'
     recorded = answers(api.call("POST", cookie=user.cookie, body=body), 200)
@@ -218,38 +226,33 @@ def a_session_records_for_itself_alone(api: Api, visit: Visit) -> None:
     answers(api.call("GET", cookie=other.cookie), 200, {"outcomes": [], "next_cursor": None})
 
 
-def a_repeat_is_the_first_answer_again(api: Api, visit: Visit) -> None:
-    """The real DynamoDB decides in its transaction whether a key is there, which an emulator may decide otherwise."""
+def a_retry_gets_the_first_answer_again(api: Api, visit: Visit) -> None:
+    """The real DynamoDB checks conditions within its transaction; an emulator may differ."""
     user, _ = visit.users
     before = visit.recorded(user)
     headers = {"Idempotency-Key": visit.new_key(user)}
     first, again = (api.call("POST", key=True, body=outcome(user), headers=headers) for _ in range(2))
     answers(first, 200, {"ok": True})
     answers(again, 200, {"ok": True})
-    assert again.headers["outcome-id"] == first.headers["outcome-id"], "a repeat has another id"
+    assert again.headers["outcome-id"] == first.headers["outcome-id"], "a retry has another id"
     assert (first.headers.get("idempotent-replayed"), again.headers.get("idempotent-replayed")) == (None, "true")
     other = answers(api.call("POST", key=True, body=outcome(user, title="Another"), headers=headers), 422)
     assert other["error"] == "Idempotency key reused", other
     assert visit.recorded(user) == before + 1
 
 
-def rivals_with_one_key_record_once(api: Api, visit: Visit) -> None:
-    """Rivals make transactions conflict, which no emulator does."""
+def concurrent_calls_with_one_key_record_once(api: Api, visit: Visit) -> None:
+    """Concurrent transactions conflict, which no emulator shows."""
     user, _ = visit.users
     before = visit.recorded(user)
     headers = {"Idempotency-Key": visit.new_key(user)}
-    with ThreadPoolExecutor(RIVALS) as pool:
-        responses = list(
-            pool.map(lambda _: api.call("POST", key=True, body=outcome(user), headers=headers), range(RIVALS))
-        )
-    statuses = [response.status_code for response in responses]
-    assert set(statuses) <= {200, 409}, statuses
+    responses = at_once(lambda: api.call("POST", key=True, body=outcome(user), headers=headers))
     ids = {response.headers["outcome-id"] for response in responses if response.status_code == 200}
     assert len(ids) == 1, ids
     assert visit.recorded(user) == before + 1
 
 
-def a_batch_records_each_as_if_alone(api: Api, visit: Visit) -> None:
+def a_batch_records_each_outcome_on_its_own(api: Api, visit: Visit) -> None:
     _, other = visit.users
     key = visit.new_key(other)
     for index in range(4):
@@ -261,7 +264,9 @@ def a_batch_records_each_as_if_alone(api: Api, visit: Visit) -> None:
     assert {name: created[name] for name in expected} == expected, created
     assert [result["status"] for result in replayed["results"]] == ["replayed"] * 3 + ["invalid"], replayed
     assert [each.get("id") for each in replayed["results"]] == [each.get("id") for each in created["results"]]
-    without_keys = answers(api.call("POST", "/batch", key=True, body=body), 200)  # stored by another call of DynamoDB
+    without_keys = answers(
+        api.call("POST", "/batch", key=True, body=body), 200
+    )  # stored by another operation of DynamoDB
     assert {name: without_keys[name] for name in expected} == expected, without_keys
 
 
@@ -278,8 +283,8 @@ def pages_lead_to_the_end(api: Api, visit: Visit) -> None:
     assert len(found) == visit.recorded(other), found
 
 
-def a_cursor_of_somebody_else_s_opens_nothing(api: Api, visit: Visit) -> None:
-    """DynamoDB itself refuses a start key outside of a query's range; ours must never become one."""
+def a_cursor_of_another_user_gives_no_access(api: Api, visit: Visit) -> None:
+    """DynamoDB rejects a start key outside of a query's range; a cursor must never become one."""
     user, other = visit.users
     cursor = answers(api.call("GET", "?limit=1", cookie=other.cookie), 200)["next_cursor"]
     feed = answers(api.call("GET", f"?cursor={cursor}", cookie=user.cookie), 200)
@@ -289,7 +294,7 @@ def a_cursor_of_somebody_else_s_opens_nothing(api: Api, visit: Visit) -> None:
 
 
 def an_export_is_the_list_as_a_file(api: Api, visit: Visit) -> None:
-    """Bodies are binary to API Gateway; a file must come through it as the text that it is, whatever is asked for."""
+    """Bodies are binary to API Gateway; a file must still arrive as text, whatever the Accept header."""
     user, _ = visit.users
     accept = {"Accept": "text/csv, application/octet-stream"}
     csv, lines = (
@@ -305,8 +310,8 @@ def an_export_is_the_list_as_a_file(api: Api, visit: Visit) -> None:
     assert csv.text.count("\r\n") == len(listed) + 1, csv.text[:300]
 
 
-def an_agent_key_records_within_its_bounds_and_ends_at_once(api: Api, visit: Visit) -> None:
-    """AWS alone shows that the authorizer's role lets it note the use of a key, which an emulator lets everybody."""
+def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
+    """Only AWS shows that the authorizer's role may note the use of a key; an emulator allows everything."""
     user, other = visit.users
     bounds = {"name": "Smoke test", "agentId": 7, "outcomeTypes": ["task_complete"], "maxValueUsd": 1}
     made = answers(api.call("POST", KEYS, cookie=user.cookie, body=bounds), 200)
@@ -323,7 +328,9 @@ def an_agent_key_records_within_its_bounds_and_ends_at_once(api: Api, visit: Vis
     assert own.items() <= made.items(), own
     answers(api.call("POST", KEYS, body=bounds, headers=first), 403, {"error": "Forbidden"})
     answers(api.call("GET", headers=first), 401, {"error": "Unauthorized"})
-    answers(api.call("DELETE", f"{KEYS}/{made['id']}", cookie=other.cookie), 200, {"ok": True})  # of nothing of theirs
+    answers(
+        api.call("DELETE", f"{KEYS}/{made['id']}", cookie=other.cookie), 200, {"ok": True}
+    )  # another user's call has no effect
 
     rotated = answers(
         api.call("POST", f"{KEYS}/{made['id']}/rotate", cookie=user.cookie, body={"overlapHours": 0}), 200
@@ -338,8 +345,8 @@ def an_agent_key_records_within_its_bounds_and_ends_at_once(api: Api, visit: Vis
     answers(api.call("GET", KEYS, cookie=user.cookie), 200, {"keys": []})
 
 
-def rivals_correct_once_and_what_is_void_counts_no_more(api: Api, visit: Visit) -> None:
-    """The real DynamoDB lets one of several transactions on an item through; its roles let nothing else move one."""
+def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, visit: Visit) -> None:
+    """The real DynamoDB commits one of several transactions on an item, and enforces the functions' roles."""
     user, other = visit.users
     id_ = api.call("POST", key=True, body=outcome(user)).headers["outcome-id"]
     corrections = f"/{id_}/corrections"
@@ -352,18 +359,13 @@ def rivals_correct_once_and_what_is_void_counts_no_more(api: Api, visit: Visit) 
     assert (summary["count"], summary["confirmed"]["count"]) == (visit.recorded(user), 1), summary
 
     headers = {"Idempotency-Key": visit.new_correction_key(id_)}
-    with ThreadPoolExecutor(RIVALS) as pool:
-        responses = list(
-            pool.map(lambda _: api.call("POST", corrections, key=True, body=void, headers=headers), range(RIVALS))
-        )
-    statuses = [response.status_code for response in responses]
-    assert set(statuses) <= {200, 409}, statuses
+    responses = at_once(lambda: api.call("POST", corrections, key=True, body=void, headers=headers))
     assert len({response.json()["id"] for response in responses if response.status_code == 200}) == 1
     one = answers(api.call("GET", f"/{id_}", cookie=user.cookie), 200)
     assert [each["type"] for each in one["corrections"]] == ["confirm", "void"], one
     answers(api.call("POST", corrections, key=True, body=void), 409)
     feed = answers(api.call("GET", "?limit=50", cookie=user.cookie), 200)["outcomes"]
-    assert id_ not in {each["id"] for each in feed}, "what is void is listed"
+    assert id_ not in {each["id"] for each in feed}, "a void outcome is listed"
     answers(api.call("GET", f"/{id_}", cookie=other.cookie), 404, {"error": "Not found"})
     summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
     assert (summary["count"], summary["voided"]["count"]) == (visit.recorded(user) - 1, 1), summary
@@ -383,29 +385,29 @@ WITHOUT_A_CALLER: list[Check] = [
     nobody_is_unauthorized,
     a_wrong_key_or_cookie_is_unauthorized,
     an_unknown_path_is_not_found,
-    what_is_larger_than_api_gateway_takes_is_refused,
-    headers_past_their_limit_are_refused,
+    a_body_above_10_mib_is_refused,
+    headers_above_their_limit_are_refused,
     headers_below_their_limit_pass,
     a_preflight_names_our_origin_only,
 ]
 WITH_A_KEY: list[Check] = [
     a_key_does_not_read,
-    what_breaks_the_contract_is_refused_by_name,
+    invalid_fields_are_named,
     more_than_128_kib_is_too_large,
-    more_than_lambda_takes_is_too_large,
+    more_than_lambdas_limit_is_too_large,
     a_batch_may_be_1_mib,
 ]
-# In this order: the later ones look at what the earlier ones recorded.
+# In this order: later checks read what earlier ones recorded.
 THAT_RECORD: list[KeptCheck] = [
-    what_is_recorded_is_there_at_once_and_exact,
-    a_session_records_for_itself_alone,
-    a_repeat_is_the_first_answer_again,
-    rivals_with_one_key_record_once,
-    a_batch_records_each_as_if_alone,
+    a_recorded_outcome_is_listed_at_once_and_exact,
+    a_session_records_only_for_its_user,
+    a_retry_gets_the_first_answer_again,
+    concurrent_calls_with_one_key_record_once,
+    a_batch_records_each_outcome_on_its_own,
     pages_lead_to_the_end,
-    a_cursor_of_somebody_else_s_opens_nothing,
+    a_cursor_of_another_user_gives_no_access,
     an_export_is_the_list_as_a_file,
-    an_agent_key_records_within_its_bounds_and_ends_at_once,
+    an_agent_key_is_limited_and_revoked_at_once,
     the_summary_is_exact,
-    rivals_correct_once_and_what_is_void_counts_no_more,
+    concurrent_corrections_apply_once_and_void_outcomes_do_not_count,
 ]

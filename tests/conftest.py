@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -73,6 +75,21 @@ def clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         return last
 
     monkeypatch.setattr(time, "time_ns", later)
+
+
+type RunMain = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunMain:
+    """Run a command's `main` in this process with arguments."""
+
+    def run(main: Callable[[], int], *arguments: str) -> CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["command", *arguments])
+        code = main()
+        return CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

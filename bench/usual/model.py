@@ -1,4 +1,4 @@
-"""The model that both of the usual ways validate, kept in the same table, laid out the same way."""
+"""The model that both usual endpoints validate, stored in the same table with the same layout."""
 
 import json
 import uuid
@@ -42,7 +42,7 @@ class Outcome(BaseModel):
 
 
 class StoredOutcome(BaseModel):
-    """One of a list."""
+    """An outcome of a list."""
 
     id: str
     user_id: int | None

@@ -1,4 +1,4 @@
-"""The endpoint as Powertools' own examples write it: REST resolver with validation, Tracer, Logger, Metrics."""
+"""The endpoint written like Powertools' own examples: REST resolver with validation, Tracer, Logger, Metrics."""
 
 import os
 from decimal import Decimal

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.__main__ import Bar, Report, check
+from bench.__main__ import check
+from bench.report import Bar, Report
 from bench.stub import answer
 
 
@@ -10,7 +11,7 @@ from bench.stub import answer
     ("limit", "measured", "verdict"),
     [(0.35, 0.3, "met"), (0.35, 0.35, "met"), (0.35, 0.351, "**MISSED**"), (0, 0, "met"), (0, 1, "**MISSED**")],
 )
-def test_a_bar_is_met_up_to_itself(limit: float, measured: float, verdict: str) -> None:
+def test_a_bar_is_met_up_to_its_limit(limit: float, measured: float, verdict: str) -> None:
     assert Bar("record", limit, measured).verdict == verdict
 
 
@@ -23,11 +24,11 @@ def test_one_missed_bar_fails_the_bench(measured: float, missed: bool) -> None:
 
 
 @pytest.mark.parametrize("result", [{"statusCode": 500}, {}, {"ResponseMetadata": {"HTTPStatusCode": 400}}])
-def test_a_fast_failure_is_no_result(result: dict[str, object]) -> None:
+def test_a_failed_call_is_not_measured(result: dict[str, object]) -> None:
     with pytest.raises(RuntimeError, match="record failed"):
         check("record", result)
 
 
-def test_an_operation_that_the_stub_does_not_know_is_an_error() -> None:
+def test_the_stub_refuses_an_unknown_operation() -> None:
     with pytest.raises(ValueError, match="Scan is not answered"):
         answer("DynamoDB_20120810.Scan", b"{}")

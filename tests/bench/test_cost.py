@@ -1,6 +1,7 @@
-"""The costs in docs/costs.md are what the script makes of its inputs."""
+"""docs/costs.md has the costs that the script computes."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from bench.storage import item_bytes
 COSTS = Path(__file__).parents[2] / "docs/costs.md"
 
 
-def test_the_page_says_what_the_script_says() -> None:
-    """If this fails, `make cost` was not run after a price, an item or the template of the text changed."""
+def test_the_page_is_current() -> None:
+    """If this fails, run `make cost`."""
     assert cost.rewritten(COSTS.read_text()) == COSTS.read_text()
 
 
-def test_a_price_goes_into_the_sum() -> None:
+def test_a_price_changes_its_service_only() -> None:
     prices, assumed = cost.inputs()
     record, *_ = cost.calls(assumed)
     before = cost.parts(record, prices, assumed)
@@ -31,14 +32,14 @@ def test_a_price_goes_into_the_sum() -> None:
     assert after | {"DynamoDB": 0} == before | {"DynamoDB": 0}
 
 
-def test_what_is_remembered_of_a_key_is_counted_as_it_is_stored(tables: dict[str, str]) -> None:
+def test_the_row_of_an_idempotency_key_has_the_size_of_a_stored_one(tables: dict[str, str]) -> None:
     store = OutcomeStore(tables["OutcomesTable"])
     hash_ = idempotency_hash(Caller(), new_outcome(), "renewal-4711")
     IdempotentWriter(store, tables["IdempotencyTable"]).record(Entry(new_outcome(), hash_, "key"))
     [row] = boto3.client("dynamodb").scan(TableName=tables["IdempotencyTable"])["Items"]
 
     assert row.keys() == remembered().keys()
-    # A number takes as many bytes as it has digits, without zeros at its end; this one is a time.
+    # A number's size depends on its digits; this one is a time.
     now = {"expires_at": row["expires_at"]}
     assert item_bytes(row) == item_bytes(remembered() | now)
 
@@ -49,7 +50,7 @@ def test_an_idempotency_key_costs_four_write_units_instead_of_one() -> None:
     assert (keyed.write_units, unkeyed.write_units, batch.write_units) == (4, 1, 4 * cost.BATCHED)
 
 
-def test_a_summary_pays_once_for_what_it_adds_up() -> None:
+def test_a_next_summary_costs_far_less_than_the_first() -> None:
     prices, assumed = cost.inputs()
     *_, first, next_ = (cost.parts(call, prices, assumed)["DynamoDB"] for call in cost.calls(assumed))
     assert next_ < first / 50
@@ -63,14 +64,14 @@ def test_x_ray_traces_the_first_call_of_each_second_and_one_in_twenty_of_the_oth
     assert cost.traced(a_second, assumed) == pytest.approx(share)
 
 
-def test_access_logs_are_paid_by_every_call() -> None:
+def test_every_call_pays_for_its_access_log() -> None:
     prices, assumed = cost.inputs()
     for call in cost.calls(assumed):
         without = cost.parts(call, prices, assumed | {"log_bytes_of_access": 0})
         assert without["CloudWatch Logs"] < cost.parts(call, prices, assumed)["CloudWatch Logs"], call.name
 
 
-def test_tracing_is_paid_only_where_it_is_asked_for(template: Any) -> None:
+def test_tracing_is_not_part_of_the_sums(template: Any) -> None:
     assert template["Parameters"]["Tracing"]["Default"] == "PassThrough"
     prices, assumed = cost.inputs()
     sums = [cost.parts(call, prices, assumed) for call in cost.calls(assumed)]
@@ -80,43 +81,34 @@ def test_tracing_is_paid_only_where_it_is_asked_for(template: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "part"),
+    ("call", "name", "part"),
     [
-        ("queue_per_million", "SQS"),
-        ("lambda_per_million", "Lambda calls"),
-        ("webhook_ms", "Lambda time"),
-        ("log_bytes_of_metrics", "CloudWatch Logs"),
-        ("handshake_bytes", "Transfer out"),
+        (cost.webhook, "queue_per_million", "SQS"),
+        (cost.webhook, "lambda_per_million", "Lambda calls"),
+        (cost.webhook, "webhook_ms", "Lambda time"),
+        (cost.webhook, "log_bytes_of_metrics", "CloudWatch Logs"),
+        (cost.webhook, "handshake_bytes", "Transfer out"),
+        (cost.event, "event_per_million", "EventBridge"),
+        (cost.event, "lambda_per_million", "Lambda calls"),
+        (cost.event, "event_ms", "Lambda time"),
+        (cost.event, "log_bytes_of_metrics", "CloudWatch Logs"),
     ],
 )
-def test_a_webhook_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
+def test_a_price_or_assumption_of_events_and_webhooks_changes_its_service_only(
+    call: Callable[..., dict[str, float]], name: str, part: str
+) -> None:
     prices, assumed = cost.inputs()
-    with_all, without = cost.webhook(prices, assumed), cost.webhook(prices | {name: 0}, assumed | {name: 0})
+    with_all, without = call(prices, assumed), call(prices | {name: 0}, assumed | {name: 0})
     assert {each for each in with_all if without[each] < with_all[each]} == {part}
 
 
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [
-        ("event_per_million", "EventBridge"),
-        ("lambda_per_million", "Lambda calls"),
-        ("event_ms", "Lambda time"),
-        ("log_bytes_of_metrics", "CloudWatch Logs"),
-    ],
-)
-def test_an_event_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
-    prices, assumed = cost.inputs()
-    with_all, without = cost.event(prices, assumed), cost.event(prices | {name: 0}, assumed | {name: 0})
-    assert {each for each in with_all if without[each] < with_all[each]} == {part}
-
-
-def test_starts_are_paid_by_time_and_memory() -> None:
+def test_starts_cost_time_and_memory() -> None:
     prices, assumed = cost.inputs()
     longer = assumed | {"authorizer_start_ms": 100, "record_start_ms": 200}
     assert cost.started(prices, longer | {"authorizer_memory_gb": 1, "memory_gb": 0.5}) == pytest.approx(2.67, abs=0.01)
 
 
-def test_the_memory_that_is_paid_for_is_the_functions_own(template: Any) -> None:
+def test_the_assumed_memory_is_the_templates(template: Any) -> None:
     _, assumed = cost.inputs()
     usual = template["Globals"]["Function"]["MemorySize"]
     gigabytes = {
@@ -130,13 +122,13 @@ def test_the_memory_that_is_paid_for_is_the_functions_own(template: Any) -> None
     assert set(gigabytes.values()) == {assumed["memory_gb"]}
 
 
-def test_a_text_without_marks_is_left_alone() -> None:
+def test_a_text_without_marks_is_an_error() -> None:
     with pytest.raises(ValueError, match="no marks"):
         cost.rewritten("# Outcomes API")
 
 
 def test_the_page_says_what_alarms_cost(template: Any) -> None:
-    """$0.10 a month for each metric that an alarm looks at: https://aws.amazon.com/cloudwatch/pricing/"""
+    """$0.10 a month for each metric of an alarm: https://aws.amazon.com/cloudwatch/pricing/"""
     metrics: Counter[str] = Counter()
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::CloudWatch::Alarm":

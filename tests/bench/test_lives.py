@@ -1,4 +1,4 @@
-"""A process as Lambda begins it: what it takes until its first event and its answer, and how its faults are told."""
+"""Processes started like Lambda's: their costs until the first event and its answer, and their failures."""
 
 import os
 import ssl
@@ -13,7 +13,7 @@ import pytest
 from bench.measure import stub
 from bench.runtime_api import life
 
-# What a runtime does: ask, answer, ask again.
+# A minimal runtime: get an event, answer it, repeat.
 ECHO = """
 import os
 from urllib.request import Request, urlopen
@@ -33,12 +33,12 @@ def test_a_process_is_measured_until_its_event_and_until_its_answer() -> None:
     assert 1_000_000 < lived.event.peak_bytes <= lived.answered.peak_bytes
 
 
-def test_a_process_that_answers_with_an_error_is_no_result() -> None:
+def test_a_process_that_reports_an_error_is_a_failure() -> None:
     with pytest.raises(RuntimeError, match=r"the measured process failed: \{\}"):
         life([sys.executable, "-c", ECHO.replace("/response", "/error")], dict(os.environ), {})
 
 
-def test_the_stub_speaks_tls_to_who_trusts_the_benchs_authority() -> None:
+def test_the_stubs_certificate_is_trusted_by_the_benchs_authorities() -> None:
     with stub(trusted=Path(botocore.__file__).with_name("cacert.pem")) as running:
         trusting = ssl.create_default_context(cafile=running.tls_variables["AWS_CA_BUNDLE"])
         assert len(trusting.get_ca_certs()) > 100

@@ -1,4 +1,4 @@
-"""The bench's recovery, and its bars."""
+"""The bench of recovery, and its bars."""
 
 from collections import Counter
 from collections.abc import Generator
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from outcomes_client import _steps
 
-from bench.__main__ import Report
 from bench.recovery import BUSY_FROM, BUSY_UNTIL, END, Course, recovery
+from bench.report import Report
 
 WELL = dict.fromkeys(range(END), 100)
 BUSY = dict.fromkeys(range(BUSY_FROM, BUSY_UNTIL), 0)
@@ -24,17 +24,17 @@ BUSY = dict.fromkeys(range(BUSY_FROM, BUSY_UNTIL), 0)
         (dict.fromkeys(range(END), 94), END - BUSY_UNTIL - 4),
     ],
 )
-def test_seconds_are_counted_until_it_is_well_for_good(recorded: dict[int, int], seconds: int) -> None:
+def test_recovery_counts_until_the_rate_is_back_for_good(recorded: dict[int, int], seconds: int) -> None:
     assert Course(Counter(recorded), requests=0, writes=0, lost=0).seconds_until_back(100) == seconds
 
 
-def test_all_is_recorded_soon_after_a_table_was_busy() -> None:
+def test_clients_recover_soon_after_throttling() -> None:
     report = Report()
     recovery(report, clients=5)
     assert not report.is_missed, report.bars
 
 
-def test_clients_that_try_again_at_once_miss_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_without_backoff_miss_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     def at_once(_backoff: Any, *_why: Any, **_how: Any) -> Generator[Any, Any, bool]:
         yield _steps.Wait(0)
         return True

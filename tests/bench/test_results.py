@@ -1,4 +1,4 @@
-"""Every bar of the bench is met in RESULTS.md, which says of which commit it is."""
+"""RESULTS.md names its commit and meets every bar."""
 
 import re
 
@@ -10,7 +10,7 @@ from bench.command import COMMAND_BARS
 TEXT = RESULTS.read_text()
 
 
-def test_the_results_say_of_which_commit_they_are() -> None:
+def test_the_results_name_their_commit() -> None:
     assert re.search(r"^Commit: `[0-9a-f]{7,40}\+?`$", TEXT, re.M)
 
 

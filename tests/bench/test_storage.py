@@ -19,7 +19,7 @@ from bench.storage import item_bytes, read_units, write_units
         ({"N": "42"}, 2),
         ({"N": "-42"}, 3),
         ({"N": "12480.5"}, 4),
-        ({"N": "1000"}, 2),  # zeros at the end are no significant digits
+        ({"N": "1000"}, 2),  # trailing zeros are not significant
         ({"N": "0.0012"}, 2),
         ({"N": "1E+3"}, 2),
         ({"B": b"\0" * 16}, 16),
@@ -30,11 +30,11 @@ from bench.storage import item_bytes, read_units, write_units
         ({"L": [{"S": "ab"}, {"NULL": True}]}, 3 + 3 + 2),
     ],
 )
-def test_a_value_counts(value: dict[str, Any], size: int) -> None:
+def test_the_size_of_a_value(value: dict[str, Any], size: int) -> None:
     assert item_bytes({"name": value}) == len("name") + size
 
 
-def test_a_kind_of_value_that_no_item_has_is_said() -> None:
+def test_an_unknown_type_of_value_is_an_error() -> None:
     with pytest.raises(ValueError, match="type NS"):
         item_bytes({"n": {"NS": ["1"]}})
 
@@ -50,5 +50,5 @@ def test_each_item_written_is_rounded_up(size: int, units: int) -> None:
 
 
 @pytest.mark.parametrize(("sizes", "units"), [([], 1), ([2048, 2048], 1), ([2048, 2049], 2), ([558] * 21, 3)])
-def test_what_a_query_reads_is_rounded_up_together(sizes: list[int], units: int) -> None:
+def test_the_items_of_a_query_are_rounded_up_together(sizes: list[int], units: int) -> None:
     assert read_units(*map(of_bytes, sizes)) == units

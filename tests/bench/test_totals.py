@@ -1,10 +1,10 @@
-"""The bench's looks at totals, and their bars."""
+"""The bench of totals, and its bars."""
 
 from typing import Any
 
 import pytest
 
-from bench.__main__ import Report
+from bench.report import Report
 from bench.totals import MONTH, TOO_FEW, YEAR, Case, Look, looks, totals_bars
 
 CASES = {
@@ -12,14 +12,14 @@ CASES = {
 }
 
 
-def test_a_history_is_read_once_and_so_is_one_more_record() -> None:
+def test_only_the_first_look_reads_the_whole_history() -> None:
     first, next_, one_more = looks(Case(1_000, MONTH, 3))
     assert first.read_units > 10 * next_.read_units
     assert (first.write_units > 0, next_.write_units, one_more.write_units) == (True, 0, 0)
     assert one_more.read_units <= next_.read_units + 1
 
 
-def test_the_day_that_goes_on_is_read_from_ten_minutes_ago() -> None:
+def test_a_next_look_on_the_current_day_reads_only_its_last_ten_minutes() -> None:
     first, next_, _ = looks(Case(1_000, MONTH, 3, hours=18))
     assert first.read_units > 10 * next_.read_units
 
@@ -36,7 +36,7 @@ def test_the_day_that_goes_on_is_read_from_ten_minutes_ago() -> None:
         ((TOO_FEW, YEAR), 0, {"write_units": 1}),
     ],
 )
-def test_a_bar_of_looks_is_missed(case: tuple[int, int] | None, look: int, changed: dict[str, Any]) -> None:
+def test_each_bar_of_looks_can_be_missed(case: tuple[int, int] | None, look: int, changed: dict[str, Any]) -> None:
     found = {
         each: [
             Look(name, 1, 4, units, 0, 0, 0, 0, 0, 0)

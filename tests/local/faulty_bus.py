@@ -1,4 +1,4 @@
-"""python -m tests.local.faulty_bus: the local stack with a bus that takes each other call, and two of three entries."""
+"""python -m tests.local.faulty_bus: the local stack, whose bus fails every second call and every third entry."""
 
 import sys
 from itertools import count
@@ -13,12 +13,12 @@ calls, entries = count(), count()
 
 
 def refuse_some(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Take the events of each other call, but for each third."""
+    """Fail every second call, and every third entry of the others."""
     if next(calls) % 2:
-        raise JsonRESTError("InternalException", "as the test wants it")
+        raise JsonRESTError("InternalException", "injected by the test")
     results: list[dict[str, Any]] = []
     for event in events:
-        refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "as the test wants it"}
+        refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "injected by the test"}
         results += [refused] if next(entries) % 3 == 2 else put_events(self, [event])
     return results
 

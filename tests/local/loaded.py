@@ -1,6 +1,6 @@
-"""All that `python -m local` loads: importing this loads it, for processes that are forked from one that has it.
+"""Loads everything that `python -m local` loads, for processes forked after this import.
 
-Much is read when it is first needed: so a stack is put together once, without its gateway.
+Many modules are only loaded on first use, so this creates a stack's tables and secrets once.
 """
 
 import gc
@@ -13,7 +13,7 @@ from local.environment import forget_real_aws
 ROOT = Path(__file__).parents[2]
 
 gc.disable()
-forget_real_aws()  # before any SDK, which remembers what the environment was
+forget_real_aws()  # before any SDK, which reads the environment once
 sys.path.insert(0, str(ROOT / "layers" / "common"))
 
 import local.seed  # noqa: E402, F401 (see above)

@@ -1,6 +1,6 @@
-"""Local stacks as processes of their own, as `make run` starts them, but forked from one that has loaded all there is.
+"""Runs local stacks as processes, like `make run`, but forked from a process that has loaded everything.
 
-As a pytest plugin (the conftest.py of the project names it) this is the fixture `stack`.
+As a pytest plugin (the project's conftest.py names it) it provides the fixture `stack`.
 """
 
 import json
@@ -26,7 +26,7 @@ from tests.local.forked import Forked
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
 STACK_SECRET = "local"
-"""The session token of all SDKs in tests, so that they may call any stack's AWS. Calls of AWS alone do not need it."""
+"""The session token of all SDKs in tests, so that they may call any stack's AWS services."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 
 
@@ -34,7 +34,7 @@ WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 class Stack:
     """A running stack.
 
-    data: the folder that it keeps; url: of the API; aws_url: of moto; key: that is let in; tables: names by logical id.
+    data: its data folder; url: of the API; aws_url: of moto; key: the platform's; tables: names by logical id.
     """
 
     process: Forked | subprocess.Popen[str]
@@ -49,11 +49,11 @@ class Stack:
 
     @property
     def log(self) -> str:
-        """Read what the stack and its functions have written to standard error."""
+        """Return what the stack and its functions have written to standard error."""
         return self.log_file.read_text()
 
     def cookie(self, user_id: int) -> str:
-        """Make the value of a Cookie header with a session of the user."""
+        """Return the value of a Cookie header with a session of the user."""
         return mint("next-auth", user_id, self.session_secret, int(time.time())).cookie
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -74,9 +74,9 @@ def running(
     module: str = "local",
     is_forked: bool = True,
 ) -> Iterator[Stack]:
-    """Run a stack on a free port, with its files in `folder`, until the block ends; a later one goes on with them.
+    """Run a stack on a free port until the block ends. Its files in `folder` can be used by a later stack.
 
-    is_forked: not for what Python itself does at its start, nor for what depends on when which module is loaded.
+    is_forked: False for tests of Python's own start, or of the order in which modules are loaded.
     """
     data, output_file, log_file = folder / "data", folder / "output", folder / "log"
     command = [module, "--data", str(data), *arguments]
@@ -91,7 +91,7 @@ def running(
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        # What it prints, in one piece, comes right after the file that says where it is.
+        # The stack prints its banner right after it has written its state file.
         while not output_file.stat().st_size:
             assert process.poll() is None, log_file.read_text()
             assert time.monotonic() < deadline, log_file.read_text()
@@ -108,7 +108,7 @@ def running(
             state.session_secret,
             state.tables,
         )
-        # Of a test that fails, its own complaint is the one to hear.
+        # Not in `finally`, where it would hide a test's own failure.
         assert leaks(log_file.read_text(), [state.key, state.session_secret, *MARKS]) == set()
     finally:
         process.send_signal(signal.SIGTERM)
@@ -118,7 +118,7 @@ def running(
 def local(
     data: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m local` with the arguments to its end, on a data folder of its own."""
+    """Run `python -m local` with the arguments to its end, on a data folder."""
     command = ["local", "--data", str(data), *arguments]
     with TemporaryDirectory() as folder:
         files = Path(folder, "output"), Path(folder, "log")
@@ -131,7 +131,7 @@ def local(
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run our own template. Tests share it, so each uses users of its own, and nobody listens to events."""
+    """Run our own template, without events. Tests share it, so each uses users of its own."""
     with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS) as stack:
         yield stack
 

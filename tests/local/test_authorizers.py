@@ -1,4 +1,4 @@
-"""Lambda authorizers: letting in, caching, and the context that a function gets."""
+"""Lambda authorizers: access, caching, and the context passed to functions."""
 
 from typing import Any
 
@@ -17,25 +17,27 @@ def _ticket(client: httpx.Client, who: str, **headers: str) -> Any:
     return client.get("/me", headers={"X-Who": who, **headers}).json()["event"]["requestContext"]["authorizer"]
 
 
-def test_a_function_hears_who_is_calling_as_text(echo: httpx.Client) -> None:
+def test_a_function_gets_the_authorizers_context_as_text(echo: httpx.Client) -> None:
     authorizer = _ticket(echo, "somebody")
     assert authorizer.pop("integrationLatency") >= 0
     assert len(authorizer.pop("ticket")) == 36
     assert authorizer == {"principalId": "somebody", "count": "3", "good": "true"}
 
 
-def test_an_authorizer_is_asked_once_for_each_identity(echo: httpx.Client) -> None:
+def test_an_authorizer_is_called_once_for_each_identity(echo: httpx.Client) -> None:
     first, again, other = _ticket(echo, "anna"), _ticket(echo, "anna", Accept="text/plain"), _ticket(echo, "berta")
     assert first["ticket"] == again["ticket"] != other["ticket"]
     assert again["integrationLatency"] == 0
 
 
-def test_header_names_in_other_case_are_the_same_identity_source(echo: httpx.Client) -> None:
+def test_identity_sources_ignore_the_case_of_header_names(echo: httpx.Client) -> None:
     response = echo.get("/me", headers={"x-who": "carla"})
-    assert response.status_code == 500, "the test's authorizer knows only X-Who, so it must have been asked"
+    assert response.status_code == 500, "the test's authorizer only reads X-Who, so it must have been called"
 
 
-def test_no_identity_is_unauthorized_without_asking(echo_stack: Stack, echo: httpx.Client) -> None:
+def test_a_call_without_identity_is_unauthorized_without_calling_the_authorizer(
+    echo_stack: Stack, echo: httpx.Client
+) -> None:
     for headers in ({}, {"X-Who": ""}):
         before = len(echo_stack.log)
         response = echo.get("/me", headers=headers)
@@ -44,7 +46,7 @@ def test_no_identity_is_unauthorized_without_asking(echo_stack: Stack, echo: htt
         assert "GateFunction" not in echo_stack.log[before:]
 
 
-def test_a_remembered_verdict_covers_only_what_its_policy_says(echo: httpx.Client) -> None:
+def test_a_cached_policy_allows_only_the_methods_that_it_names(echo: httpx.Client) -> None:
     assert echo.get("/me", headers={"X-Who": "reader"}).status_code == 200
     response = echo.post("/me", headers={"X-Who": "reader"})
     assert response.status_code == 418
@@ -65,12 +67,14 @@ def test_a_remembered_verdict_covers_only_what_its_policy_says(echo: httpx.Clien
         ("denied", 418, "AccessDeniedException"),
     ],
 )
-def test_only_a_raised_unauthorized_is_a_401(echo: httpx.Client, who: str, status: int, error_type: str) -> None:
+def test_only_the_exception_unauthorized_becomes_a_401(
+    echo: httpx.Client, who: str, status: int, error_type: str
+) -> None:
     response = echo.get("/me", headers={"X-Who": who})
     assert (response.status_code, response.headers["x-amzn-ErrorType"]) == (status, error_type)
 
 
-def test_a_refusal_is_no_error_in_the_log(echo_stack: Stack, echo: httpx.Client) -> None:
+def test_an_unauthorized_call_is_logged_without_a_traceback(echo_stack: Stack, echo: httpx.Client) -> None:
     before = len(echo_stack.log)
     echo.get("/me", headers={"X-Who": "stranger"})
     assert "Traceback" not in echo_stack.log[before:]
@@ -88,7 +92,7 @@ def test_a_refusal_is_no_error_in_the_log(echo_stack: Stack, echo: httpx.Client)
         {},
     ],
 )
-async def test_a_policy_that_cannot_be_obeyed_lets_nobody_in(policy: dict[str, Any]) -> None:
+async def test_an_invalid_or_unsupported_policy_is_refused(policy: dict[str, Any]) -> None:
     async def invoke(_arn: str, _event: dict[str, Any], _request_id: str) -> Any:
         return {"principalId": "p", "policyDocument": policy}
 
@@ -96,7 +100,7 @@ async def test_a_policy_that_cannot_be_obeyed_lets_nobody_in(policy: dict[str, A
         await _authorize(invoke)
 
 
-async def test_a_call_that_does_not_fit_into_an_event_lets_nobody_in() -> None:
+async def test_a_call_too_large_for_an_event_is_refused() -> None:
     async def invoke(_arn: str, _event: dict[str, Any], _request_id: str) -> Any:
         raise EventTooLarge
 
@@ -104,38 +108,30 @@ async def test_a_call_that_does_not_fit_into_an_event_lets_nobody_in() -> None:
         await _authorize(invoke)
 
 
-async def _authorize(invoke: Invoke) -> Any:
-    """Ask an authorizer without identity sources about a call."""
-    authorizer = Authorizer("Gate", "arn", 0, ())
+API = Api("id", "v1", {}, (), {}, ())
+CALL = Call("GET", "/me", [], [("x-who", "a")], b"", "::1", "HTTP/1.1")
+
+
+async def _authorize(
+    invoke: Invoke, authorizers: Authorizers | None = None, cache_seconds: int = 0, *sources: tuple[str, str]
+) -> None:
+    authorizer = Authorizer("Gate", "arn", cache_seconds, sources)
     route = Route("get", "/me", Proxy("arn", 29), authorizer)
-    call = Call("GET", "/me", [], [], b"", "::1", "HTTP/1.1")
-    return await Authorizers(Api("id", "v1", {}, (), {}, ()), invoke).authorize(authorizer, route, {}, call)
+    await (authorizers or Authorizers(API, invoke)).authorize(authorizer, route, {}, CALL)
 
 
-async def test_a_verdict_is_forgotten_after_its_seconds() -> None:
-    now, asked = [0.0], []
+async def test_a_result_is_cached_for_the_seconds_that_the_template_says() -> None:
+    now, calls = [0.0], []
 
     async def invoke(_arn: str, event: dict[str, Any], _request_id: str) -> Any:
-        asked.append(event["methodArn"])
+        calls.append(event["methodArn"])
         statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
         return {"principalId": "p", "policyDocument": {"Statement": statement}}
 
-    async def tell(cache_seconds: int) -> int:
-        authorizer = Authorizer("Gate", "arn", cache_seconds, (("header", "X-Who"),))
-        route = Route("get", "/me", Proxy("arn", 29), authorizer)
-        await authorizers.authorize(
-            authorizer, route, {}, Call("GET", "/me", [], [("x-who", "a")], b"", "::1", "HTTP/1.1")
-        )
-        return len(asked)
-
-    authorizers = Authorizers(Api("id", "v1", {}, (), {}, ()), invoke, lambda: now[0])
-    assert await tell(60) == 1
-    now[0] = 59.9
-    assert await tell(60) == 1
-    now[0] = 60
-    assert await tell(60) == 2
-    now[0] = 200
-    assert [await tell(0), await tell(0)] == [3, 4]
+    authorizers = Authorizers(API, invoke, lambda: now[0])
+    for now[0], cache_seconds, expected in [(0, 60, 1), (59.9, 60, 1), (60, 60, 2), (200, 0, 3), (200, 0, 4)]:
+        await _authorize(invoke, authorizers, cache_seconds, ("header", "X-Who"))
+        assert len(calls) == expected
 
 
 ARN = "arn:aws:execute-api:us-east-1:123456789012:abc/v1/GET/api/outcomes"
@@ -156,10 +152,7 @@ ARN = "arn:aws:execute-api:us-east-1:123456789012:abc/v1/GET/api/outcomes"
         ([], False),
     ],
 )
-def test_a_policy_is_read_as_iam_reads_it(statements: list[tuple[str, str]], *, allowed: bool) -> None:
+def test_a_policy_is_evaluated_as_iam_does(statements: list[tuple[str, str]], *, allowed: bool) -> None:
     policy = [{"Effect": effect, "Action": "execute-api:Invoke", "Resource": arn} for effect, arn in statements]
     assert Verdict("p", {}, policy).allows(ARN) is allowed
-
-
-def test_a_policy_for_another_action_allows_nothing() -> None:
-    assert not Verdict("p", {}, [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]).allows(ARN)
+    assert not Verdict("p", {}, [each | {"Action": "s3:*"} for each in policy]).allows(ARN)

@@ -1,4 +1,4 @@
-"""The AWS services of a running stack, as an SDK calls them."""
+"""The AWS services of a running stack."""
 
 import http.client
 import json
@@ -15,7 +15,6 @@ SCOPE = "AWS4-HMAC-SHA256 Credential=local/20260401/us-east-1/{}/aws4_request, S
 
 
 def dynamodb(connection: http.client.HTTPConnection, operation: str, body: dict[str, Any]) -> Any:
-    """Call an operation of DynamoDB and return its answer."""
     headers = {
         "Authorization": SCOPE.format("dynamodb"),
         "Content-Type": "application/x-amz-json-1.0",
@@ -33,13 +32,13 @@ def connection(echo_stack: Stack) -> http.client.HTTPConnection:
 
 def test_one_connection_serves_many_calls(connection: http.client.HTTPConnection) -> None:
     connection.connect()
-    connection.auto_open = 0  # or it would connect anew
+    connection.auto_open = 0  # do not reconnect
     for _ in range(3):
         assert dynamodb(connection, "ListTables", {}) == {"TableNames": ["visits-of-all-pages"]}
     connection.close()
 
 
-def test_a_batch_of_several_megabytes_is_taken(connection: http.client.HTTPConnection) -> None:
+def test_a_batch_of_several_megabytes_is_accepted(connection: http.client.HTTPConnection) -> None:
     items = [{"page": {"S": f"large-{number}"}, "text": {"S": "x" * 200_000}} for number in range(20)]
     puts = {"visits-of-all-pages": [{"PutRequest": {"Item": item}} for item in items]}
     assert dynamodb(connection, "BatchWriteItem", {"RequestItems": puts})["UnprocessedItems"] == {}
@@ -50,7 +49,7 @@ def test_a_batch_of_several_megabytes_is_taken(connection: http.client.HTTPConne
     ("headers", "status"),
     [({}, 403), ({"Authorization": "Bearer x"}, 403), ({"Authorization": SCOPE.format("x")}, 404)],
 )
-def test_what_is_for_no_service_is_refused(
+def test_a_request_for_no_known_service_is_refused(
     connection: http.client.HTTPConnection, headers: dict[str, str], status: int
 ) -> None:
     connection.request("POST", "/", "{}", headers | TOKEN)
@@ -60,7 +59,7 @@ def test_what_is_for_no_service_is_refused(
 
 @pytest.mark.parametrize("token", [{}, {"X-Amz-Security-Token": ""}, {"X-Amz-Security-Token": "l\xf6cal"}])
 @pytest.mark.parametrize("target", [{"X-Amz-Target": "DynamoDB_20120810.ListTables"}, {}])
-def test_nobody_is_answered_without_its_secret(
+def test_a_call_without_the_session_token_is_refused(
     connection: http.client.HTTPConnection, token: dict[str, str], target: dict[str, str]
 ) -> None:
     headers = {"Authorization": SCOPE.format("dynamodb"), "Content-Type": "application/x-amz-json-1.0"}
@@ -70,7 +69,7 @@ def test_nobody_is_answered_without_its_secret(
     connection.close()
 
 
-def test_buckets_keep_what_is_put_into_them(echo_stack: Stack) -> None:
+def test_a_bucket_returns_what_was_put(echo_stack: Stack) -> None:
     any_client: Any = boto3.client
     s3 = any_client("s3", "us-east-1", endpoint_url=echo_stack.aws_url)
     s3.create_bucket(Bucket="kept")

@@ -1,4 +1,4 @@
-"""openapi.yaml agrees with the code and with the running stack."""
+"""openapi.yaml agrees with the code and the running stack."""
 
 import json
 import os
@@ -18,24 +18,24 @@ from ops.template import declared_paths
 from tests.local.stacks import ROOT, Stack
 
 HERE = Path(__file__).parent
-# Whom no other test has, nor each other's idempotency keys.
+# Users of this file alone, so that idempotency keys do not collide.
 USER, KEYS_USER = 4_004, 4_005
 
-# The code that reads bodies and queries is the same whoever calls. So each kind of them is tried by one caller, the
-# platform's key where it may call at all; and random ones by a session.
+# All callers share the code that parses bodies and queries. So the systematic cases are tried by one caller (the
+# platform's key where it may call), and random ones by a session.
 EACH_KIND = "--phases=examples,coverage"
 BY_KEY = ["recordOutcome", "recordOutcomes", "createKey", "listKeys", "rotateKey", "revokeKey"]
 
 
-def test_it_is_what_make_openapi_makes() -> None:
+def test_openapi_yaml_is_what_make_openapi_writes() -> None:
     assert openapi.TARGET.read_text() == openapi.text(), "run make openapi"
 
 
-def test_it_is_valid_openapi() -> None:
+def test_openapi_yaml_is_valid() -> None:
     validate(openapi.document())
 
 
-def test_every_route_of_the_template_is_in_it(template: Any) -> None:
+def test_openapi_yaml_has_every_route_of_the_template(template: Any) -> None:
     paths = declared_paths(template["Resources"]["OutcomesApi"]["Properties"])
     assert {(path, method) for path, methods in openapi.document()["paths"].items() for method in methods} == {
         (path, method) for path, methods in paths.items() for method, route in methods.items() if "security" in route
@@ -43,7 +43,7 @@ def test_every_route_of_the_template_is_in_it(template: Any) -> None:
 
 
 def contents(node: Any) -> Iterator[Any]:
-    """Find all nodes that have a schema and examples of it."""
+    """Yield all nodes that have examples."""
     if isinstance(node, dict):
         if "examples" in node:
             yield node
@@ -51,7 +51,7 @@ def contents(node: Any) -> Iterator[Any]:
             yield from contents(value)
 
 
-def test_its_examples_are_what_it_says() -> None:
+def test_examples_match_their_schemas() -> None:
     document = openapi.document()
     found = list(contents(document["paths"]))
     assert len(found) > 30
@@ -62,7 +62,7 @@ def test_its_examples_are_what_it_says() -> None:
 
 
 def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options: str, agent_key: str = "") -> str:
-    """Run schemathesis against the stack, and return its report. auth: its configuration of credentials."""
+    """Run schemathesis against the stack, and return its report. auth: the configuration of its credentials."""
     config = folder / "schemathesis.toml"
     config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{auth}")
     command = [str(Path(sys.executable).parent / "schemathesis"), "--no-color", f"--config-file={config}"]
@@ -72,10 +72,10 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
         env=os.environ
         | {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}", "KEY": stack.key, "AGENT_KEY": agent_key}
         | {"SESSION": stack.cookie(USER).partition("=")[2]}
-        | {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},  # has what takes a second to find out of Unicode
+        | {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},  # has Unicode tables
         capture_output=True,
         text=True,
-        timeout=600,  # a busy machine takes its time
+        timeout=600,  # for a busy machine
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -83,33 +83,33 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
 
 
 def not_each_kind(*operations: str) -> str:
-    """Configure for operations that not each kind of what they take is tried."""
+    """Return the configuration that exempts operations from the phase `coverage`."""
     return f"[[operations]]\ninclude-operation-id = {json.dumps(operations)}\nphases.coverage.enabled = false\n"
 
 
 def tried(report: str) -> int:
-    """Return how many requests schemathesis has made. Raises AssertionError unless all of them passed."""
+    """Return how many requests schemathesis made. Raises AssertionError unless all of them passed."""
     found = re.search(r"(\d+) generated, \1 passed", report)
     assert found, report
     return int(found[1])
 
 
 def users_of_keys(document: Any) -> Iterator[Any]:
-    """Find the query parameters that say whose keys a call is about."""
+    """Yield the query parameters that name the owner of keys."""
     for path, method in (("/api/keys", "get"), ("/api/keys/{id}", "delete")):
         yield from [each for each in document["paths"][path][method]["parameters"] if each["name"] == "userId"]
 
 
 def written(document: Any, folder: Path) -> Path:
-    """Write a document whose examples are of a user of its own: the platform's key may write of any."""
+    """Write the document with a user of its own in examples, because the platform's key may write for any user."""
     file = folder / "openapi.json"
     file.write_text(json.dumps(document).replace('"userId": 42', f'"userId": {KEYS_USER}'))
     return file
 
 
-def test_schemathesis_finds_nothing_when_calling_with_a_key(stack: Stack, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_fault_with_the_platforms_key(stack: Stack, tmp_path: Path) -> None:
     document = openapi.document()
-    # It belongs to no user, so whose keys it is about has to be said.
+    # The platform's key belongs to no user, so calls about keys must name one.
     for schema in ("NewAgentKey", "Rotation"):
         document["components"]["schemas"][schema].setdefault("required", []).append("userId")
     for user in users_of_keys(document):
@@ -126,7 +126,7 @@ def test_schemathesis_finds_nothing_when_calling_with_a_key(stack: Stack, tmp_pa
     assert tried(report) > 200
 
 
-def test_schemathesis_finds_nothing_when_calling_with_an_agent_key(stack: Stack, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_fault_with_an_agent_key(stack: Stack, tmp_path: Path) -> None:
     made = httpx.post(
         f"{stack.url}/api/keys",
         headers={"Authorization": f"Bearer {stack.key}"},
@@ -144,14 +144,14 @@ def test_schemathesis_finds_nothing_when_calling_with_an_agent_key(stack: Stack,
     assert tried(report) > 200
 
 
-def test_schemathesis_finds_nothing_when_calling_with_a_session(stack: Stack, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_fault_with_a_session(stack: Stack, tmp_path: Path) -> None:
     document = openapi.document()
-    # A session says by itself who its user is, so whatever else says so is no fault.
+    # A session implies its user, so any other `userId` is ignored.
     for schema in ("NewOutcome", "NewCorrection", "NewAgentKey", "Rotation"):
         document["components"]["schemas"][schema]["properties"]["userId"] = {}
     for user in users_of_keys(document):
         user["schema"] = {}
-    for path in ("/api/keys/self", "/mcp"):  # nor has it a key
+    for path in ("/api/keys/self", "/mcp"):  # these need a key
         del document["paths"][path]
 
     report = schemathesis(

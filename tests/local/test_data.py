@@ -1,4 +1,4 @@
-"""The folder that outlives the stack."""
+"""The data folder."""
 
 import errno
 import fcntl
@@ -19,7 +19,7 @@ def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_everything_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_data_folder(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "data"
     before = os.umask(0)
     try:
@@ -34,7 +34,7 @@ def test_everything_is_for_its_owner_only(tmp_path: Path) -> None:
     )
 
 
-def test_secrets_are_made_once(tmp_path: Path) -> None:
+def test_secrets_are_created_once(tmp_path: Path) -> None:
     made = kept_secrets(tmp_path)
     assert len({*made, *kept_secrets(tmp_path)}) == len(made)
     assert min(map(len, made)) >= 40
@@ -43,42 +43,38 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"key": "a"}', '{"key": 5, "session_secret": "b"}', '{"key": "a", "session_secret": ""}']
 )
-def test_secrets_that_are_damaged_are_named(tmp_path: Path, text: str) -> None:
+def test_a_damaged_secrets_file_is_named_in_the_error(tmp_path: Path, text: str) -> None:
     (tmp_path / SECRETS).write_text(text)
     with pytest.raises(StackError, match=rf"^{tmp_path / SECRETS} cannot be read; make reset deletes all$"):
         kept_secrets(tmp_path)
 
 
-def test_secrets_may_be_chosen_by_hand(tmp_path: Path) -> None:
+def test_secrets_may_be_edited_by_hand(tmp_path: Path) -> None:
     (tmp_path / SECRETS).write_text(json.dumps({"key": "mine", "session_secret": "ours"}))
     made = kept_secrets(tmp_path)
     assert made == Secrets("mine", "ours", made.erasure_secret, made.aws_secret)
     assert kept_secrets(tmp_path) == made
 
 
-def test_a_folder_has_one_user_at_a_time(tmp_path: Path) -> None:
+def test_only_one_process_at_a_time_uses_a_folder(tmp_path: Path) -> None:
     with exclusive(tmp_path), pytest.raises(StackError, match=f"^a stack is running on {tmp_path}: stop it"):
         exclusive(tmp_path).__enter__()
     with exclusive(tmp_path):
         pass
 
 
-def test_a_folder_in_use_is_not_emptied(tmp_path: Path) -> None:
-    with exclusive(tmp_path):
-        made = kept_secrets(tmp_path)
-        with pytest.raises(StackError, match="is running on"):
-            empty(tmp_path)
-        assert kept_secrets(tmp_path) == made
-
-
-def test_emptied_it_holds_nothing_but_what_is_not_ours(tmp_path: Path) -> None:
-    for name in data.JOURNAL, data.SECRETS, data.SEEDED, data.STACK, f"{data.JOURNAL}.new", "notes.txt":
+def test_reset_removes_only_our_files_and_only_from_a_folder_not_in_use(tmp_path: Path) -> None:
+    names = {data.JOURNAL, data.SECRETS, data.SEEDED, data.STACK, f"{data.JOURNAL}.new", "notes.txt"}
+    for name in names:
         (tmp_path / name).write_text("x")
+    with exclusive(tmp_path), pytest.raises(StackError, match="is running on"):
+        empty(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", *names}
     empty(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"lock", "notes.txt"}
 
 
-def test_what_fails_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operating_system_error_becomes_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(StackError, match=f"^cannot use {file}/data: Not a directory$"), exclusive(file / "data"):
@@ -97,7 +93,7 @@ def test_what_fails_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Monkey
         pass
 
 
-def test_the_environment_wins_over_what_is_kept_and_is_not_kept(
+def test_environment_variables_override_kept_secrets_and_are_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = parser().parse_args(["--data", str(tmp_path)])

@@ -1,4 +1,4 @@
-"""`make erase` and `make export-user` on the running local stack, and on that of a stopped one."""
+"""`make erase` and `make export-user` on a running local stack, and on the data of a stopped one."""
 
 import io
 import itertools
@@ -31,7 +31,7 @@ def run(
     return data_request.main()
 
 
-def test_the_running_stack_gives_and_forgets(
+def test_a_user_of_the_running_stack_is_exported_and_erased(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(data_request, "SETTLE_SECONDS", 0)
@@ -51,10 +51,10 @@ def test_the_running_stack_gives_and_forgets(
     assert file.read_text()
 
 
-def test_what_is_recorded_while_the_stack_forgets_goes_too(
+def test_outcomes_recorded_during_an_erasure_are_erased_too(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By real calls, until the erasure waits for what was on its way."""
+    """Record until the erasure waits for calls in progress."""
     monkeypatch.setattr(data_request, "SETTLE_SECONDS", 1)
     begun, ended = threading.Event(), threading.Event()
 
@@ -85,7 +85,7 @@ def test_what_is_recorded_while_the_stack_forgets_goes_too(
     assert "User 5153 is erased" in capsys.readouterr().out
 
 
-def test_a_stopped_stack_s_files_forget_too(tmp_path: Path) -> None:
+def test_a_user_is_erased_from_the_files_of_a_stopped_stack(tmp_path: Path) -> None:
     key = {"user_id": {"S": "42"}, "created_at": {"S": "2026-04-01T12:00:00.000Z#01KN4EMCF80000000000000001"}}
     item = key | {"title": {"S": "Something of a person"}, "outcome_type": {"S": "task_complete"}}
     other = {**item, "user_id": {"S": "43"}, "title": {"S": "Of another"}}
@@ -113,7 +113,7 @@ def test_a_stopped_stack_s_files_forget_too(tmp_path: Path) -> None:
     assert (tmp_path / SEEDED).read_text() == "43 1775044800000\n"
 
 
-def test_where_nothing_was_kept_is_nothing_to_erase(
+def test_erasing_from_a_missing_data_folder_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "--data", str(tmp_path / "none"), "erase", "--user-id", "42") == 1

@@ -1,4 +1,4 @@
-"""Edits take effect on the next request, and no data is lost by them."""
+"""Edits of code take effect on the next request and lose no data."""
 
 from pathlib import Path
 
@@ -13,10 +13,8 @@ def _edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def test_an_edit_counts_from_the_next_request_on_whether_it_mends_changes_or_breaks(
-    project: Path, tmp_path: Path
-) -> None:
-    """One stack lives through all of it, and its data with it: each visit is counted."""
+def test_an_edit_that_fixes_changes_or_breaks_code_applies_from_the_next_request(project: Path, tmp_path: Path) -> None:
+    """One stack runs through all edits; each visit is counted."""
     function, layer = project / "functions/visits/app.py", project / "layers/common/shared.py"
     layer.write_text("")
     with (
@@ -28,7 +26,7 @@ def test_an_edit_counts_from_the_next_request_on_whether_it_mends_changes_or_bre
         layer.write_text('WORD = "one"')
         assert client.post("/visits").text == "1 one 1"
 
-        # Of the same length, and most likely within the same second.
+        # The same length, and most likely within the same second.
         _edit(function, 'VERSION = "1"', 'VERSION = "2"')
         assert client.post("/visits").text == "2 one 2"
         _edit(layer, "one", "two")

@@ -1,4 +1,4 @@
-"""Event source mappings: which records a function is given, and which again."""
+"""Event source mappings: which records a function gets, and which are retried."""
 
 import asyncio
 import errno
@@ -28,7 +28,7 @@ FINE: Any = {"batchItemFailures": []}
 
 
 class Reader:
-    """A function that answers batch after batch with what it is told to, and from then on that all is fine."""
+    """A function that returns the given answers, then success for all further batches."""
 
     def __init__(self, *answers: Any) -> None:
         self.batches: list[list[int]] = []
@@ -61,7 +61,7 @@ def persistence(tmp_path: Path) -> Iterator[Persistence]:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let nothing be waited for, and list the pauses."""
+    """Skip all pauses, and return their list."""
     pauses: list[float] = []
     sleep = asyncio.sleep
 
@@ -73,7 +73,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-def tell(backlog: Backlog, *pages: str) -> None:
+def add_records(backlog: Backlog, *pages: str) -> None:
     backlog.new += [json.dumps({"dynamodb": {"Keys": {"page": {"S": page}}}}) for page in pages]
     backlog.add_new()
 
@@ -85,9 +85,9 @@ async def until(is_so: Callable[[], object]) -> None:
 
 
 async def batches_of(persistence: Persistence, reader: Reader, records: int = 6) -> list[list[int]]:
-    """Give a reader so many records until all are done with. Returns the numbers of each batch."""
+    """Pass records to a reader until all are done. Returns the numbers of each batch."""
     backlog = cast("Backlog", persistence.stream("Pages"))
-    tell(backlog, *map(str, range(records)))
+    add_records(backlog, *map(str, range(records)))
     task = asyncio.create_task(event_sources.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
     await until(lambda: not len(backlog) or task.done())
     task.cancel()
@@ -95,7 +95,7 @@ async def batches_of(persistence: Persistence, reader: Reader, records: int = 6)
     return reader.batches
 
 
-async def test_records_are_given_in_batches_and_in_order(persistence: Persistence) -> None:
+async def test_records_arrive_in_batches_and_in_order(persistence: Persistence) -> None:
     reader = Reader()
     assert await batches_of(persistence, reader) == [[1, 2, 3, 4], [5, 6]]
     [record, *_] = reader.events[0]["Records"]
@@ -120,33 +120,35 @@ UNREADABLE: list[Any] = [{"batchItemFailures": [{}]}, {"batchItemFailures": [{"i
         ([CRASHED] * 4, [[1, 2, 3, 4], [1, 2], [1], [1], [1], [2, 3, 4, 5], [6]]),
     ],
 )
-async def test_what_fails_is_given_again_with_all_after_it(
+async def test_a_failed_record_is_retried_with_all_later_ones(
     persistence: Persistence, answers: list[Any], batches: list[list[int]]
 ) -> None:
     assert await batches_of(persistence, Reader(*answers)) == batches
 
 
 @pytest.mark.parametrize("answer", UNREADABLE, ids=str)
-async def test_an_answer_that_cannot_be_read_is_a_failure(persistence: Persistence, answer: Any) -> None:
+async def test_a_malformed_answer_counts_as_a_failure(persistence: Persistence, answer: Any) -> None:
     assert await batches_of(persistence, Reader(answer), records=1) == [[1], [1]]
 
 
-async def test_waits_grow_and_begin_anew_after_a_success(persistence: Persistence, no_pause: list[float]) -> None:
+async def test_backoff_grows_and_restarts_after_a_success(persistence: Persistence, no_pause: list[float]) -> None:
     await batches_of(persistence, Reader(*[CRASHED] * 9, FINE, CRASHED), records=5)
     waits = [seconds for seconds in no_pause if seconds]
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10, 0.1]
 
 
-async def test_an_event_is_no_larger_than_lambda_takes(
+async def test_an_event_is_no_larger_than_lambdas_limit(
     persistence: Persistence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 1_600)
     assert await batches_of(persistence, Reader(), records=4) == [[1, 2], [3, 4]]
-    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 0)  # one at least
+    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 0)  # at least one record
     assert await batches_of(persistence, Reader(), records=2) == [[5], [6]]
 
 
-async def test_what_cannot_be_noted_is_given_again(persistence: Persistence, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_records_are_passed_again_when_the_journal_cannot_be_written(
+    persistence: Persistence, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done, times = Persistence.done, iter([OSError(errno.ENOSPC, "No space left on device")])
 
     def full_at_first(self: Persistence, *what: Any) -> None:
@@ -158,12 +160,12 @@ async def test_what_cannot_be_noted_is_given_again(persistence: Persistence, mon
     assert await batches_of(persistence, Reader(), records=1) == [[1], [1]]
 
 
-async def test_a_reader_wakes_up_when_there_is_more(persistence: Persistence) -> None:
+async def test_a_waiting_reader_wakes_up_for_new_records(persistence: Persistence) -> None:
     backlog, reader = cast("Backlog", persistence.stream("Pages")), Reader()
     task = asyncio.create_task(event_sources.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
     for page in "ab":
         await asyncio.sleep(0)
-        await asyncio.to_thread(tell, backlog, page)
+        await asyncio.to_thread(add_records, backlog, page)
         await until(lambda: not len(backlog))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -182,7 +184,7 @@ def template_of(mapping: dict[str, Any]) -> Template:
     return Template({"Resources": resources}, Path(), {})
 
 
-def test_a_source_is_as_the_template_has_it() -> None:
+def test_a_source_has_the_templates_settings() -> None:
     mapping = MAPPING | {"BatchSize": 7, "BisectBatchOnFunctionError": True}
     arn = "arn:aws:lambda:us-east-1:123456789012:function:Reader"
     assert event_sources.sources(template_of(mapping)) == [Source(ARN, "Pages", arn, 7, bisects=True)]
@@ -197,7 +199,7 @@ def test_a_source_is_as_the_template_has_it() -> None:
         {"FunctionResponseTypes": []},
     ],
 )
-def test_a_source_that_the_local_stack_does_not_know_is_named(other: dict[str, Any]) -> None:
+def test_an_unsupported_source_is_named_in_the_error(other: dict[str, Any]) -> None:
     with pytest.raises(StackError, match=r"^Source: the local stack "):
         event_sources.sources(template_of(MAPPING | other))
 
@@ -209,7 +211,7 @@ SIGNED_WITH = "whsec_bWFkZS11cC13ZWJob29rLXNlY3JldC1vZi10ZXN0cw=="
 
 
 class Receiver:
-    """Answers with these statuses, and from then on with 200."""
+    """Answers with the given statuses, then with 200."""
 
     def __init__(self, *statuses: int) -> None:
         self.bodies: list[str] = []
@@ -228,7 +230,7 @@ class Receiver:
 
 
 async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> list[str]:
-    """Tell a receiver until it has taken all. Returns the bodies that it was sent."""
+    """Post events until the receiver has accepted all. Returns the bodies that it got."""
     app = web.Application()
     app.router.add_post("/events", receiver.answer)
     app.router.add_post("/elsewhere", Receiver().answer)
@@ -244,15 +246,15 @@ async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> l
     return receiver.bodies
 
 
-async def test_events_are_posted_as_they_were_written(persistence: Persistence) -> None:
+async def test_events_are_posted_unchanged(persistence: Persistence) -> None:
     receiver = Receiver()
-    texts = ['{"id":"a","data":{"value_usd":0.1000}}', '{"id":"b","data":{"title":"ü"}}', '{"detail":"of others"}']
+    texts = ['{"id":"a","data":{"value_usd":0.1000}}', '{"id":"b","data":{"title":"ü"}}', '{"detail":"without an id"}']
     assert await posted(persistence, receiver, *texts) == texts
     assert receiver.signed == [True, True, False]
     assert receiver.types == {"application/cloudevents+json; charset=UTF-8"}
 
 
 @pytest.mark.parametrize("status", [307, 400, 410, 429, 500])
-async def test_one_that_is_not_taken_is_posted_again_before_all_others(persistence: Persistence, status: int) -> None:
+async def test_a_refused_event_is_posted_again_before_later_ones(persistence: Persistence, status: int) -> None:
     one, two = '{"id":"1"}', '{"id":"2"}'
     assert await posted(persistence, Receiver(status, 200, status), one, two) == [one, one, two, two]

@@ -1,4 +1,4 @@
-"""The events that functions get: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+"""The events of functions: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
 
 import base64
 import re
@@ -12,7 +12,7 @@ import pytest
 from tests.local.stacks import Stack
 
 
-def test_a_function_gets_a_whole_proxy_event(echo_stack: Stack, echo: httpx.Client) -> None:
+def test_a_function_gets_a_complete_proxy_event(echo_stack: Stack, echo: httpx.Client) -> None:
     host = urlsplit(echo_stack.url).netloc
     response = echo.post("/echo?a=1", content='{"ü":1}', headers={"User-Agent": "tests"})
     event = response.json()["event"]
@@ -65,7 +65,7 @@ def test_a_function_gets_a_whole_proxy_event(echo_stack: Stack, echo: httpx.Clie
     }
 
 
-def test_what_is_not_sent_is_null(echo: httpx.Client) -> None:
+def test_an_absent_body_or_query_is_null(echo: httpx.Client) -> None:
     event = echo.get("/echo").json()["event"]
     assert event["body"] is event["queryStringParameters"] is event["multiValueQueryStringParameters"] is None
     assert "authorizer" not in event["requestContext"]
@@ -81,7 +81,7 @@ def test_what_is_not_sent_is_null(echo: httpx.Client) -> None:
         ("", None, None),
     ],
 )
-def test_a_query_comes_decoded_once_and_in_all_values(
+def test_a_query_is_decoded_once_and_keeps_all_values(
     echo: httpx.Client, query: str, single: Any, multiple: Any
 ) -> None:
     event = echo.get(f"/echo?{query}").json()["event"]
@@ -89,7 +89,7 @@ def test_a_query_comes_decoded_once_and_in_all_values(
     assert event["multiValueQueryStringParameters"] == multiple
 
 
-def test_header_names_come_as_sent_and_the_last_value_wins(echo_stack: Stack) -> None:
+def test_header_names_keep_their_case_and_the_last_value_wins(echo_stack: Stack) -> None:
     event = _raw(echo_stack, b"x-LOUD: 1\r\nX-Twice: a\r\nx-twice: b\r\nX-Bytes: \xe4\r\nX-Forwarded-For: 9.9.9.9\r\n")
     assert event["headers"]["x-LOUD"] == "1"
     assert event["headers"]["X-Twice"] == "b"
@@ -110,14 +110,14 @@ def test_a_chunked_body_arrives_whole(echo: httpx.Client) -> None:
         ("application/json", "\ufffd\x00", False),
     ],
 )
-def test_only_binary_media_types_come_as_base64(
+def test_only_binary_media_types_are_passed_as_base64(
     echo: httpx.Client, media_type: str, body: str, *, is_base64: bool
 ) -> None:
     event = echo.post("/echo", content=b"\xff\x00", headers={"Content-Type": media_type}).json()["event"]
     assert (event["body"], event["isBase64Encoded"]) == (body, is_base64)
 
 
-def test_a_compressed_body_is_passed_on_as_it_is(echo: httpx.Client) -> None:
+def test_a_compressed_body_is_passed_on_unchanged(echo: httpx.Client) -> None:
     event = echo.post("/echo", content=b"not gzip", headers={"Content-Encoding": "gzip"}).json()["event"]
     assert event["body"] == "not gzip"
 
@@ -135,22 +135,22 @@ def test_the_most_specific_route_answers(echo: httpx.Client, path: str, resource
     assert (event["resource"], event["path"], event["pathParameters"]) == (resource, path, parameters)
 
 
-def test_a_function_sees_its_own_environment_and_nothing_of_the_machine(echo_stack: Stack, echo: httpx.Client) -> None:
-    said = echo.get("/echo").json()
-    environment, context = said["environment"], said["context"]
+def test_a_function_sees_only_its_own_environment(echo_stack: Stack, echo: httpx.Client) -> None:
+    answer = echo.get("/echo").json()
+    environment, context = answer["environment"], answer["context"]
     assert environment["TABLE"] == "visits-of-all-pages"
     assert environment["AWS_ENDPOINT_URL"] == echo_stack.aws_url
     assert environment["AWS_LAMBDA_FUNCTION_NAME"] == context["function_name"] == "EchoFunction"
     assert "HOME" not in environment
-    assert said["folder"].endswith("functions/echo")
+    assert answer["folder"].endswith("functions/echo")
     assert context["invoked_function_arn"] == "arn:aws:lambda:us-east-1:123456789012:function:EchoFunction"
     assert context["memory_limit_in_mb"] == "128"
-    assert context["aws_request_id"] == said["event"]["requestContext"]["requestId"]
+    assert context["aws_request_id"] == answer["event"]["requestContext"]["requestId"]
     assert 0 < context["remaining"] <= 1000
 
 
 def _raw(stack: Stack, headers: bytes) -> Any:
-    """Send a request whose headers go out byte for byte, and return its event."""
+    """Send a request with exactly these header bytes, and return its event."""
     address = urlsplit(stack.url)
     request = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + b"\r\n"
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:

@@ -1,4 +1,4 @@
-"""Answers of API Gateway itself, and of functions that go wrong."""
+"""Answers of API Gateway itself, and of functions that fail."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ from tests.local.stacks import Stack
 PROJECT = Path(__file__).parent / "project" / "functions"
 
 
-def test_an_unknown_route_is_answered_as_api_gateway_does(echo: httpx.Client) -> None:
+def test_an_unknown_route_gets_api_gateways_answer(echo: httpx.Client) -> None:
     response = echo.get("/nowhere")
     assert response.status_code == 403
     assert response.json() == {"message": "Missing Authentication Token"}
@@ -32,7 +32,7 @@ def test_a_method_without_a_route_is_an_unknown_route(echo: httpx.Client, method
     assert echo.request(method, "/visits").status_code == 403
 
 
-def test_ten_megabytes_are_let_in_and_more_is_refused_as_text_that_no_template_maps(echo: httpx.Client) -> None:
+def test_a_body_above_ten_mebibytes_gets_api_gateways_text(echo: httpx.Client) -> None:
     assert echo.post("/nowhere", content=b"x" * (10 * 2**20)).status_code == 403
     response = echo.post("/nowhere", content=b"x" * (10 * 2**20 + 1))
     assert response.status_code == 413
@@ -41,7 +41,7 @@ def test_ten_megabytes_are_let_in_and_more_is_refused_as_text_that_no_template_m
     assert "x-amzn-RequestId" not in response.headers
 
 
-def test_an_event_larger_than_a_function_takes_is_too_large(echo: httpx.Client) -> None:
+def test_an_event_above_lambdas_limit_is_too_large(echo: httpx.Client) -> None:
     assert echo.post("/visits", content=b"x" * 6_200_000).status_code == 200
     assert echo.post("/visits", content=b"x" * 6_291_556).status_code == 413
 
@@ -70,7 +70,7 @@ def test_headers_over_ten_kilobytes_are_too_large(echo: httpx.Client) -> None:
         ("too-large", "Lambda takes 6291556"),
     ],
 )
-def test_a_function_that_goes_wrong_is_a_502_and_a_line_in_the_log(
+def test_a_failing_function_is_a_502_and_is_logged(
     echo_stack: Stack, echo: httpx.Client, how: str, logged: str
 ) -> None:
     before = len(echo_stack.log)
@@ -82,11 +82,11 @@ def test_a_function_that_goes_wrong_is_a_502_and_a_line_in_the_log(
     assert echo.get("/misbehave?how=print").text == "fine"
 
 
-def test_a_response_just_under_the_limit_arrives(echo: httpx.Client) -> None:
+def test_a_response_just_below_the_limit_arrives(echo: httpx.Client) -> None:
     assert len(echo.get("/misbehave?how=nearly-too-large").content) == 6_200_000
 
 
-def test_what_a_function_prints_goes_to_the_console(echo_stack: Stack, echo: httpx.Client) -> None:
+def test_the_output_of_a_function_is_logged(echo_stack: Stack, echo: httpx.Client) -> None:
     assert echo.get("/misbehave?how=print").text == "fine"
     assert "printed, not answered" in echo_stack.log
 
@@ -103,11 +103,13 @@ def test_the_headers_of_a_function_arrive(echo: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(("accept", "content"), [("image/png", b"\xff"), ("application/json", b"/w==")])
-def test_a_binary_answer_is_decoded_for_who_accepts_its_type(echo: httpx.Client, accept: str, content: bytes) -> None:
+def test_a_binary_answer_is_decoded_if_the_caller_accepts_its_type(
+    echo: httpx.Client, accept: str, content: bytes
+) -> None:
     assert echo.get("/misbehave?how=base64", headers={"Accept": accept}).content == content
 
 
-def test_requests_are_logged_without_what_they_carry(echo_stack: Stack, echo: httpx.Client) -> None:
+def test_requests_are_logged_without_query_and_headers(echo_stack: Stack, echo: httpx.Client) -> None:
     echo.get("/echo?token=hidden-1", headers={"Authorization": "Bearer hidden-2"})
     assert "GET /echo 200 " in echo_stack.log
     assert "hidden" not in echo_stack.log
@@ -129,15 +131,13 @@ def test_requests_are_logged_without_what_they_carry(echo_stack: Stack, echo: ht
         ("", False),
     ],
 )
-def test_a_page_of_another_name_that_leads_here_gets_nothing(
-    echo: httpx.Client, path: str, host: str, is_known: bool
-) -> None:
+def test_requests_for_unknown_hosts_are_refused(echo: httpx.Client, path: str, host: str, is_known: bool) -> None:
     answer = echo.get(path, headers={"Host": host})
     assert (answer.status_code != 421) is is_known
     assert is_known or answer.json() == {"error": "Misdirected request"}
 
 
-def test_two_hosts_are_both_to_be_known(echo_stack: Stack) -> None:
+def test_a_second_unknown_host_is_refused(echo_stack: Stack) -> None:
     address = urlsplit(echo_stack.url)
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
         connection.sendall(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -152,7 +152,7 @@ def test_a_malformed_request_is_not_logged(echo_stack: Stack) -> None:
     assert "hidden" not in echo_stack.log
 
 
-def test_many_requests_at_once_are_all_answered(echo_stack: Stack) -> None:
+def test_concurrent_requests_are_all_answered(echo_stack: Stack) -> None:
     async def visit() -> list[str]:
         limits = httpx.Limits(max_connections=60)
         async with httpx.AsyncClient(base_url=echo_stack.url, timeout=30, limits=limits) as client:
@@ -164,7 +164,7 @@ def test_many_requests_at_once_are_all_answered(echo_stack: Stack) -> None:
     assert counts == list(range(counts[0], counts[0] + 60))
 
 
-async def test_a_slow_function_holds_up_no_other() -> None:
+async def test_a_slow_function_does_not_block_others() -> None:
     slow, quick = _function(PROJECT / "misbehave", timeout=30), _function(PROJECT / "echo")
     routes = (Route("get", "/slow", Proxy("slow", 29), None), Route("get", "/quick", Proxy("quick", 29), None))
     gateway = Gateway(Api("id", "v1", {}, routes, {}, ()), {"slow": slow, "quick": quick})
@@ -179,7 +179,7 @@ async def test_a_slow_function_holds_up_no_other() -> None:
 
 
 async def _called(function: Function) -> None:
-    """Wait until one of a function's processes has an event."""
+    """Wait until a function's process has got an event."""
     while not function._busy:
         await asyncio.sleep(0.01)
 
@@ -190,7 +190,7 @@ def _function(folder: Path, timeout: float = 3) -> Function:
     )
 
 
-async def test_an_answer_that_nobody_waits_for_is_never_that_to_the_next_event() -> None:
+async def test_the_answer_of_a_cancelled_call_is_never_that_of_the_next_call() -> None:
     function = _function(PROJECT / "misbehave")
     hanging = asyncio.create_task(function.invoke({"queryStringParameters": {"how": "hang"}}, "1"))
     await _called(function)
@@ -202,14 +202,14 @@ async def test_an_answer_that_nobody_waits_for_is_never_that_to_the_next_event()
     await function.close()
 
 
-async def test_code_that_takes_too_long_to_import_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_code_that_imports_too_slowly_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.lambdas.INIT_SECONDS", 0.1)
     (tmp_path / "app.py").write_text("import time; time.sleep(60)")
     with pytest.raises(FunctionError, match=r"^no import within 0\.1 seconds$"):
         await _function(tmp_path).invoke({}, "1")
 
 
-async def test_a_link_to_a_folder_above_is_no_reason_not_to_start(tmp_path: Path) -> None:
+async def test_a_link_to_a_parent_folder_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def handler(event, context): return 'fine'")
     (tmp_path / "above").symlink_to(tmp_path)
     function = _function(tmp_path)
@@ -217,7 +217,7 @@ async def test_a_link_to_a_folder_above_is_no_reason_not_to_start(tmp_path: Path
     await function.close()
 
 
-async def test_api_gateway_waits_no_longer_than_its_timeout() -> None:
+async def test_api_gateway_stops_waiting_after_its_timeout() -> None:
     function = _function(PROJECT / "misbehave")
     api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn", 0.1), None),), {}, ())
     async with TestClient(TestServer(Gateway(api, {"arn": function}).app())) as client:
@@ -227,17 +227,22 @@ async def test_api_gateway_waits_no_longer_than_its_timeout() -> None:
     await function.close()
 
 
-def test_a_route_to_a_function_that_is_not_there_is_said_before_it_starts() -> None:
+def test_a_route_to_a_missing_function_is_an_error_at_start() -> None:
     api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn:elsewhere", 29), None),), {}, ())
     with pytest.raises(StackError, match="the template has no function arn:elsewhere"):
         Gateway(api, {})
 
 
-@pytest.mark.parametrize("accept", ["application/json", "*/*", "image/png", "text/html, */*"])
-@pytest.mark.parametrize("media_type", ["application/json", "text/plain", "application/octet-stream"])
-def test_bytes_that_are_no_utf_8_are_no_json_and_every_answer_is_text(
-    stack: Stack, media_type: str, accept: str
-) -> None:
+@pytest.mark.parametrize(
+    ("media_type", "accept"),
+    [
+        ("application/json", "application/json"),
+        ("application/json", "*/*"),
+        ("text/plain", "image/png"),
+        ("application/octet-stream", "text/html, */*"),
+    ],
+)
+def test_invalid_utf_8_is_invalid_json_and_every_answer_is_text(stack: Stack, media_type: str, accept: str) -> None:
     headers = {"Authorization": f"Bearer {stack.key}", "Content-Type": media_type, "Accept": accept}
     body = b'{"outcomeType":"task_complete","title":"caf\xe9","userId":910}'
 

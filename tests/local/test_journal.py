@@ -1,4 +1,4 @@
-"""The journal, and the tables that it restores."""
+"""The journal, and the tables restored from it."""
 
 import errno
 import json
@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -30,7 +31,7 @@ KEYS = {PAGES: ["page"], STEPS: ["page", "step"]}
 
 @contextmanager
 def persistent_tables(journal: Path, *names: str, step_type: str = "N", streams: bool = False) -> Iterator[Persistence]:
-    """Make tables of these names in an otherwise empty account, with what the journal has of them."""
+    """Create tables in an empty account, and restore them from the journal."""
     with mock_aws():
         for name in names:
             types = {"page": "S", "step": step_type}
@@ -64,19 +65,22 @@ def journal(tmp_path: Path) -> Path:
     return tmp_path / "journal.jsonl"
 
 
-def test_a_value_of_every_type_is_restored_as_it_was(journal: Path) -> None:
+def test_a_value_of_every_type_is_restored_unchanged(journal: Path) -> None:
     with persistent_tables(journal, PAGES) as persistence:
         for number, value in enumerate(VALUES):
             put(f"{number}", value=value)
         persistence.write()
         before = items(PAGES)
-    for _ in range(2):  # from lines of requests, then from those of a start
+        assert sorted(before[PAGES], key=lambda item: int(item["page"]["S"])) == [
+            {"page": {"S": f"{number}"}, "value": value} for number, value in enumerate(VALUES)
+        ]
+    for _ in range(2):  # first from lines of requests, then from the compacted file
         with persistent_tables(journal, PAGES):
             assert items(PAGES) == before
 
 
 class Writes:
-    """Every kind of request that writes."""
+    """Every kind of write request."""
 
     def __init__(self) -> None:
         self.client = aws_client("dynamodb")
@@ -91,7 +95,7 @@ class Writes:
     def update(self, page: str, step: str, text: str) -> None:
         self.client.update_item(TableName=STEPS, Key=_step(page, step), **_set(text))
 
-    def count(self, page: str, step: str, text: str) -> None:  # noqa: ARG002 (all are called alike)
+    def count(self, page: str, step: str, text: str) -> None:  # noqa: ARG002 (all have the same parameters)
         add = {"UpdateExpression": "ADD visits :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
         self.client.update_item(TableName=PAGES, Key={"page": {"S": page}}, **add)
 
@@ -148,7 +152,7 @@ REQUESTS = [name for name in vars(Writes) if not name.startswith("_")]
         max_size=12,
     )
 )
-def test_whatever_is_written_is_restored(requests: list[tuple[str, str, str, str]]) -> None:
+def test_any_sequence_of_writes_is_restored(requests: list[tuple[str, str, str, str]]) -> None:
     with TemporaryDirectory() as folder:
         journal = Path(folder) / "journal.jsonl"
         with persistent_tables(journal, PAGES, STEPS) as persistence:
@@ -156,14 +160,14 @@ def test_whatever_is_written_is_restored(requests: list[tuple[str, str, str, str
                 try:
                     getattr(Writes(), name)(*arguments)
                 except aws_client("dynamodb").exceptions.ClientError:
-                    pass  # refused, as DynamoDB would
+                    pass  # a condition failed
                 persistence.write()
             before = items(PAGES, STEPS)
         with persistent_tables(journal, PAGES, STEPS):
             assert items(PAGES, STEPS) == before
 
 
-def test_each_kind_of_request_is_remembered(journal: Path) -> None:
+def test_each_kind_of_write_adds_one_line(journal: Path) -> None:
     written = {}
     for name in REQUESTS:
         with persistent_tables(journal, PAGES, STEPS) as persistence:
@@ -180,7 +184,7 @@ def test_each_kind_of_request_is_remembered(journal: Path) -> None:
     assert written == dict.fromkeys(REQUESTS, 1)
 
 
-def test_a_torn_last_line_is_as_if_never_written(journal: Path) -> None:
+def test_a_torn_last_line_is_ignored(journal: Path) -> None:
     with persistent_tables(journal, PAGES) as persistence:
         put("answered")
         persistence.write()
@@ -215,7 +219,7 @@ def test_a_torn_last_line_is_as_if_never_written(journal: Path) -> None:
         "\udcff",
     ],
 )
-def test_a_damaged_line_is_named(journal: Path, line: str) -> None:
+def test_the_error_names_a_damaged_line_and_how_to_remove_it(journal: Path, line: str) -> None:
     good = '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]'
     journal.write_text(f"{good}\n{line}\n{good}\n", errors="surrogateescape")
     with pytest.raises(StackError) as damaged:
@@ -228,13 +232,13 @@ def test_a_damaged_line_is_named(journal: Path, line: str) -> None:
     assert len(list(Journal(journal).read())) == 2
 
 
-def test_a_journal_that_cannot_be_read_is_named(journal: Path) -> None:
+def test_an_unreadable_journal_is_named(journal: Path) -> None:
     journal.mkdir()
     with pytest.raises(StackError, match=rf"^cannot read {journal}: Is a directory$"):
         list(Journal(journal).read())
 
 
-def test_a_start_makes_the_journal_short(journal: Path) -> None:
+def test_a_start_compacts_the_journal(journal: Path) -> None:
     with persistent_tables(journal, PAGES) as persistence:
         for page in ["a", "b", "a", "a"]:
             put(page)
@@ -246,7 +250,7 @@ def test_a_start_makes_the_journal_short(journal: Path) -> None:
         assert journal.read_text() == '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]\n'
 
 
-def test_a_journal_that_cannot_be_made_short_stays_as_it_is(journal: Path) -> None:
+def test_a_failed_compaction_keeps_the_journal(journal: Path) -> None:
     with persistent_tables(journal, PAGES) as persistence:
         put("a")
         persistence.write()
@@ -260,7 +264,7 @@ def test_a_journal_that_cannot_be_made_short_stays_as_it_is(journal: Path) -> No
     assert journal.read_bytes() == before
 
 
-def test_what_a_full_disk_kept_out_is_written_with_the_next_request(
+def test_a_write_that_failed_on_a_full_disk_is_written_with_the_next_request(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pwrite = os.pwrite
@@ -286,7 +290,7 @@ def test_what_a_full_disk_kept_out_is_written_with_the_next_request(
         assert items(PAGES) == before
 
 
-def test_a_write_that_the_system_takes_in_parts_is_whole(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_write_is_completed(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pwrite = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda descriptor, line, offset: pwrite(descriptor, line[:7], offset))
     with persistent_tables(journal, PAGES) as persistence:
@@ -295,7 +299,7 @@ def test_a_write_that_the_system_takes_in_parts_is_whole(journal: Path, monkeypa
     assert journal.read_text() == '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]\n'
 
 
-def test_tables_that_a_template_no_longer_has_are_kept_for_one_that_has_them_again(journal: Path) -> None:
+def test_items_of_tables_that_the_template_lacks_are_kept(journal: Path) -> None:
     with persistent_tables(journal, PAGES, STEPS) as persistence:
         Writes().put("a", "1", "kept")
         put("a")
@@ -309,7 +313,7 @@ def test_tables_that_a_template_no_longer_has_are_kept_for_one_that_has_them_aga
         assert items(PAGES, STEPS) == before
 
 
-def test_a_table_whose_key_has_changed_is_named(journal: Path) -> None:
+def test_a_table_with_a_changed_key_is_named(journal: Path) -> None:
     with persistent_tables(journal, STEPS) as persistence:
         Writes().put("a", "1", "x")
         persistence.write()
@@ -320,7 +324,7 @@ def test_a_table_whose_key_has_changed_is_named(journal: Path) -> None:
         pass
 
 
-def test_a_stream_tells_of_what_is_written_and_not_of_what_is_restored(journal: Path) -> None:
+def test_a_stream_has_records_of_writes_but_not_of_restored_items(journal: Path) -> None:
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         put("a")
         persistence.write()
@@ -332,7 +336,7 @@ def test_a_stream_tells_of_what_is_written_and_not_of_what_is_restored(journal: 
         assert streamed(persistence) == ["b"]
 
 
-def test_what_a_stream_tells_waits_for_its_reader_until_that_is_done_with_it(journal: Path) -> None:
+def test_stream_records_are_kept_until_their_reader_is_done(journal: Path) -> None:
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         for page in "abc":
             put(page)
@@ -345,13 +349,13 @@ def test_what_a_stream_tells_waits_for_its_reader_until_that_is_done_with_it(jou
         put("d")
         persistence.write()
         assert [number for number, _ in stream(persistence).first(9)] == [2, 3, 4]
-    with persistent_tables(journal, PAGES) as persistence:  # a stream that is turned off is over
+    with persistent_tables(journal, PAGES) as persistence:  # the stream is turned off
         assert persistence.stream(PAGES) is None
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         assert streamed(persistence) == []
 
 
-def test_a_stream_does_not_tell_of_a_transaction_that_was_cancelled(journal: Path) -> None:
+def test_a_cancelled_transaction_makes_no_stream_records(journal: Path) -> None:
     writes = [
         {"Put": {"TableName": PAGES, "Item": {"page": {"S": "b"}}}},
         {
@@ -374,7 +378,7 @@ def test_a_stream_does_not_tell_of_a_transaction_that_was_cancelled(journal: Pat
         assert streamed(persistence) == ["a", "b"]
 
 
-def test_a_stream_does_not_tell_of_a_write_that_changed_nothing(journal: Path) -> None:
+def test_a_write_that_changes_nothing_makes_no_stream_record(journal: Path) -> None:
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         put("a", text={"S": "x"})
         put("a", text={"S": "x"})
@@ -382,23 +386,19 @@ def test_a_stream_does_not_tell_of_a_write_that_changed_nothing(journal: Path) -
         assert streamed(persistence) == ["a"]
 
 
-def test_what_cannot_be_kept_of_a_stream_is_kept_with_the_next_write(
+def test_stream_records_that_could_not_be_written_are_written_with_the_next_request(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         put("a")
         with monkeypatch.context() as full_disk:
-            full_disk.setattr(os, "pwrite", lambda *_: raised(OSError(errno.ENOSPC, "No space left on device")))
+            full_disk.setattr(os, "pwrite", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
             with pytest.raises(OSError, match="No space"):
                 persistence.write()
         assert streamed(persistence) == []
         put("b")
         persistence.write()
         assert streamed(persistence) == ["a", "b"]
-
-
-def raised(error: Exception) -> None:
-    raise error
 
 
 def stream(persistence: Persistence) -> Backlog:
@@ -408,11 +408,11 @@ def stream(persistence: Persistence) -> Backlog:
 
 
 def streamed(persistence: Persistence) -> list[str]:
-    """List of which pages the stream tells."""
+    """Return the pages of the stream's records."""
     return [json.loads(text)["dynamodb"]["Keys"]["page"]["S"] for _, text in stream(persistence).first(9)]
 
 
-def test_a_table_that_was_deleted_is_no_obstacle(journal: Path) -> None:
+def test_a_deleted_table_is_ignored(journal: Path) -> None:
     with persistent_tables(journal, PAGES) as persistence:
         put("a")
         aws_client("dynamodb").delete_table(TableName=PAGES)

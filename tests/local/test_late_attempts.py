@@ -1,4 +1,4 @@
-"""An attempt whose answer is lost, or that lands late, takes back nothing that was answered since."""
+"""An attempt whose answer is lost, or that arrives late, does not undo later corrections."""
 
 import json
 import os
@@ -24,19 +24,19 @@ IMPATIENT = PATIENT._replace(read=1)
 
 
 class Proxy(ThreadingHTTPServer):
-    """A proxy before the tests' DynamoDB, that does to each connection's request what `meet` says."""
+    """A proxy in front of the tests' DynamoDB; `handle` decides what happens to each request."""
 
     daemon_threads = True
 
     def __init__(self, target: str) -> None:
         super().__init__(("127.0.0.1", 0), Passing)
         self.target = urlsplit(target).netloc
-        self.meet: Callable[[Passing, Callable[[], None]], None] = lambda _passing, forward: forward()
+        self.handle: Callable[[Passing, Callable[[], None]], None] = lambda _passing, forward: forward()
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class Passing(BaseHTTPRequestHandler):
-    """A request on its way. answer: DynamoDB's, once it was forwarded; it is not sent on where it was emptied."""
+    """A request. answer: DynamoDB's answer once forwarded; if it is emptied, the connection is closed instead."""
 
     protocol_version = "HTTP/1.1"
     server: Proxy
@@ -51,7 +51,7 @@ class Passing(BaseHTTPRequestHandler):
             self.answer = connection.getresponse().read()
             connection.close()
 
-        self.server.meet(self, forward)
+        self.server.handle(self, forward)
         if not self.answer:
             self.close_connection = True
             return
@@ -62,7 +62,7 @@ class Passing(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        pass
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 @contextmanager
 def recording(stack: Stack, proxy: Proxy, function: str, limits: Limits) -> Iterator[Any]:
-    """Load a function whose DynamoDB is behind the proxy."""
+    """Load a function that calls DynamoDB through the proxy."""
     tables = {f"{name}_TABLE": stack.tables[f"{name.title()}Table"] for name in ("OUTCOMES", "IDEMPOTENCY")}
     with (
         patch.dict(os.environ, {"AWS_ENDPOINT_URL": proxy.url, **tables}),
@@ -99,7 +99,7 @@ def recording(stack: Stack, proxy: Proxy, function: str, limits: Limits) -> Iter
 
 
 class User:
-    """A user, who looks at outcomes by a session, while the platform voids them by its key."""
+    """A user who reads by a session, while the platform voids by its key."""
 
     def __init__(self, stack: Stack, client: httpx.Client, id_: int) -> None:
         self.client, self.id = client, id_
@@ -130,7 +130,7 @@ SENT: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
 
 
 def send(app: Any, body: dict[str, Any], headers: dict[str, str], user: int) -> list[str]:
-    """Record by the platform's key, and return the ids of what was answered to be recorded."""
+    """Record with the platform's key, and return the ids in the answer."""
     items = body.get("outcomes", [body])
     for each in items:
         each["userId"] = user
@@ -141,7 +141,7 @@ def send(app: Any, body: dict[str, Any], headers: dict[str, str], user: int) -> 
 
 
 def expect_void(of: User, ids: list[str]) -> None:
-    """Expect list, history and summary to agree that these are void, and to go on doing so."""
+    """Assert twice that list, history and summary agree that these are void."""
     for _ in range(2):
         assert of.ids() == []
         listed = of.get("?limit=50&status=void&include=ledger")["outcomes"]
@@ -160,10 +160,10 @@ def expect_void(of: User, ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("user", "sent"), list(enumerate(SENT, 6401)))
-def test_an_answer_dropped_on_its_way_undoes_no_correction(
+def test_a_retry_after_a_lost_answer_undoes_no_correction(
     stack: Stack, client: httpx.Client, proxy: Proxy, sent: str, user: int
 ) -> None:
-    """Attempt 1 is done, and its answer lost; what it recorded is voided; then attempt 2 comes."""
+    """Attempt 1 succeeds but its answer is lost; the outcomes are voided; then attempt 2 arrives."""
     of = User(stack, client, user)
     attempts = []
 
@@ -175,7 +175,7 @@ def test_an_answer_dropped_on_its_way_undoes_no_correction(
                 assert of.void(id_).status_code == 200
             passing.answer = b""
 
-    proxy.meet = drop_the_first
+    proxy.handle = drop_the_first
     function, body, headers = SENT[sent]
     with recording(stack, proxy, function, PATIENT) as app:
         ids = send(app, body, headers, user)
@@ -184,10 +184,10 @@ def test_an_answer_dropped_on_its_way_undoes_no_correction(
 
 
 @pytest.mark.parametrize(("user", "sent"), list(enumerate(SENT, 6411)))
-def test_an_attempt_that_lands_after_it_was_given_up_undoes_no_correction(
+def test_an_attempt_that_arrives_after_it_was_given_up_undoes_no_correction(
     stack: Stack, client: httpx.Client, proxy: Proxy, sent: str, user: int
 ) -> None:
-    """Attempt 1 is held up; attempt 2 is answered, and what it recorded is voided; then attempt 1 lands."""
+    """Attempt 1 is delayed; attempt 2 succeeds and its outcomes are voided; then attempt 1 arrives."""
     of = User(stack, client, user)
     attempts = []
     may_land, has_landed = threading.Event(), threading.Event()
@@ -202,7 +202,7 @@ def test_an_attempt_that_lands_after_it_was_given_up_undoes_no_correction(
         else:
             forward()
 
-    proxy.meet = hold_the_first
+    proxy.handle = hold_the_first
     function, body, headers = SENT[sent]
     with recording(stack, proxy, function, IMPATIENT) as app:
         ids = send(app, body, headers, user)

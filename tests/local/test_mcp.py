@@ -1,4 +1,4 @@
-"""The official client speaks with POST /mcp of the running stack, by an agent's key."""
+"""The official MCP client calls POST /mcp of the running stack with an agent key."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ USER = 4_711
 
 @pytest.fixture(scope="module")
 def agent_key(stack: Stack) -> Callable[..., str]:
-    """Make keys of the user, as the user: the platform may make none that reads."""
+    """Create keys as their owner, because the platform may not create keys that read."""
 
     def make(*scopes: str) -> str:
         headers = {"Cookie": stack.cookie(USER)}
@@ -36,7 +36,7 @@ async def used(tools: Client, name: str, **arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
-async def test_a_model_records_corrects_and_reads(stack: Stack, agent_key: Callable[..., str], mode: str) -> None:
+async def test_a_client_records_corrects_and_reads(stack: Stack, agent_key: Callable[..., str], mode: str) -> None:
     headers = {"Authorization": f"Bearer {agent_key('record', 'read', 'correct')}"}
     deal = {"outcome_type": "deal_closed", "title": "Renewed Acme", "value_usd": "12.50"}
     async with (
@@ -62,17 +62,17 @@ async def test_a_model_records_corrects_and_reads(stack: Stack, agent_key: Calla
         assert refused.is_error
 
 
-def test_the_session_in_the_docs_goes_as_they_say(stack: Stack, agent_key: Callable[..., str]) -> None:
+def test_the_documented_session_has_the_documented_answers(stack: Stack, agent_key: Callable[..., str]) -> None:
     headers = {"Authorization": f"Bearer {agent_key('record')}"}
     session = re.findall(r"^→ (.*)\n← (.*)$", (ROOT / "docs/mcp.md").read_text(), re.MULTILINE)
     assert len(session) == 5
-    for sent, said in session:
+    for sent, documented in session:
         answer = httpx.post(f"{stack.url}/mcp", headers=headers, content=sent)
-        told = answer.text or str(answer.status_code)
-        assert re.fullmatch(re.escape(said).replace(re.escape("..."), ".*"), told), told
+        text = answer.text or str(answer.status_code)
+        assert re.fullmatch(re.escape(documented).replace(re.escape("..."), ".*"), text), text
 
 
-async def test_a_key_hears_of_what_it_may_not(stack: Stack, agent_key: Callable[..., str]) -> None:
+async def test_a_key_without_the_scope_is_refused(stack: Stack, agent_key: Callable[..., str]) -> None:
     headers = {"Authorization": f"Bearer {agent_key('record')}"}
     async with (
         httpx2.AsyncClient(headers=headers) as http,
@@ -83,7 +83,7 @@ async def test_a_key_hears_of_what_it_may_not(stack: Stack, agent_key: Callable[
         assert "has no scope `read`" in str(refused.content)
 
 
-def test_whoever_has_no_key_hears_what_to_send(stack: Stack) -> None:
+def test_an_invalid_key_gets_a_challenge_for_a_bearer_key(stack: Stack) -> None:
     answer = httpx.post(f"{stack.url}/mcp", json={}, headers={"Authorization": "Bearer wrong"})
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
@@ -93,6 +93,6 @@ def test_a_session_is_refused(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_no_stream_is_held_and_no_session_ended(stack: Stack, method: str) -> None:
+def test_streams_and_sessions_are_not_supported(stack: Stack, method: str) -> None:
     answer = httpx.request(method, f"{stack.url}/mcp", headers={"Accept": "text/event-stream"})
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")

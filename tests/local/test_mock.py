@@ -1,4 +1,4 @@
-"""Mock integrations treat bodies as API Gateway's do: binary media types and `contentHandling`."""
+"""Mock integrations."""
 
 import dataclasses
 from typing import Any
@@ -18,20 +18,20 @@ def api(*binary_media_types: str) -> Api:
 
 
 def mock(*, request: str | None = "CONVERT_TO_TEXT", response: dict[str, Any] = TEXT) -> Mock:
-    said = {"statusCode": "200", "responseTemplates": {"application/json": "$input.body"}}
-    return Mock({"application/json": '{"statusCode": 200}'}, "never", {"default": said | response}, request)
+    default = {"statusCode": "200", "responseTemplates": {"application/json": "$input.body"}}
+    return Mock({"application/json": '{"statusCode": 200}'}, "never", {"default": default | response}, request)
 
 
 CALL = Call("POST", "/", [], [], b"\xff", "127.0.0.1", "HTTP/1.1")
 
 
-def test_a_template_gets_a_text_as_it_is_and_a_binary_body_as_base64() -> None:
+def test_a_template_gets_text_unchanged_and_a_binary_body_as_base64() -> None:
     assert mock_answer(api(), mock(request=None, response={}), {}, CALL).body == "\ufffd".encode()
     assert mock_answer(api("*/*"), mock(), {}, CALL).body == b"/w=="
 
 
 @pytest.mark.parametrize("unconverted", [mock(request=None), mock(response={})])
-def test_no_template_transforms_a_binary_body_that_is_not_converted(unconverted: Mock) -> None:
+def test_a_binary_body_that_is_not_converted_is_a_configuration_error(unconverted: Mock) -> None:
     with pytest.raises(Refusal, match="API_CONFIGURATION_ERROR"):
         mock_answer(api("*/*"), unconverted, {}, CALL)
 
@@ -53,7 +53,7 @@ def test_only_a_listed_type_is_binary() -> None:
         ("never", {}, None),
     ],
 )
-def test_a_body_without_a_template_of_its_type_passes_through_where_the_template_lets_it(
+def test_a_body_without_a_template_of_its_type_passes_through_if_allowed(
     passthrough: str, templates: dict[str, str], status: int | None
 ) -> None:
     integration = Mock(templates, passthrough, {"2..": {"statusCode": "202"}})
@@ -66,16 +66,16 @@ def test_a_body_without_a_template_of_its_type_passes_through_where_the_template
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"statusCode": "soon"}', b"\xff"])
-def test_a_pretended_backend_that_says_no_status_is_a_500(body: bytes) -> None:
+def test_a_request_template_without_a_status_is_a_500(body: bytes) -> None:
     with pytest.raises(Refusal, match="DEFAULT_5XX") as refused:
         mock_answer(api(), Mock({}, "when_no_match", {}), {}, dataclasses.replace(CALL, body=body))
     assert refused.value.status == 500
 
 
-def test_the_response_is_that_whose_pattern_fits_the_status() -> None:
+def test_the_first_response_whose_pattern_matches_the_status_is_used() -> None:
     responses = {"404": {"statusCode": "404"}, "4..": {"statusCode": "400"}, "default": {"statusCode": "200"}}
-    for said, status in (("404", 404), ("409", 400), ("500", 200)):
-        integration = Mock({"application/json": f'{{"statusCode": {said}}}'}, "never", responses)
+    for chosen, status in (("404", 404), ("409", 400), ("500", 200)):
+        integration = Mock({"application/json": f'{{"statusCode": {chosen}}}'}, "never", responses)
         assert mock_answer(api(), integration, {}, CALL).status == status
 
 
@@ -92,12 +92,12 @@ def test_the_response_is_that_whose_pattern_fits_the_status() -> None:
         },
     ],
 )
-def test_what_leads_nowhere_or_is_not_known_here_is_a_500(responses: dict[str, Any]) -> None:
+def test_a_response_that_cannot_be_made_is_a_configuration_error(responses: dict[str, Any]) -> None:
     with pytest.raises(Refusal, match="API_CONFIGURATION_ERROR"):
         mock_answer(api(), Mock({"application/json": '{"statusCode": 200}'}, "never", responses), {}, CALL)
 
 
-def test_a_template_finds_parameters_by_place_and_by_name() -> None:
+def test_a_template_reads_parameters_by_location_and_by_name() -> None:
     template = """
         $input.params("id") $input.params("q") $input.params("Accept") [$input.params("none")]
         $input.params().path.id $input.params().querystring.get("q") [$input.params().header.get("none")]

@@ -1,4 +1,4 @@
-"""moto as the local stack changes it, and that nobody else touches it."""
+"""moto with the local stack's patches, and that only one module imports it."""
 
 import json
 import re
@@ -14,7 +14,6 @@ from local.moto_backend import DynamoType, Item, MotoTable, StreamShard, Table
 from tests.aws import aws_client
 from tests.conftest import template_tables
 from tests.local.stacks import ROOT
-from tests.local.values import VALUES
 
 OUTCOMES = "OutcomesTable"
 KEYS = {
@@ -25,7 +24,7 @@ COMPARISONS = ["=", "<", "<=", ">", ">=", "BETWEEN", "BEGINS_WITH"]
 
 
 @pytest.fixture
-def client(tables: dict[str, str]) -> Any:  # noqa: ARG001 (they must be there)
+def client(tables: dict[str, str]) -> Any:  # noqa: ARG001 (they must exist)
     return aws_client("dynamodb")
 
 
@@ -41,7 +40,7 @@ def _query(client: Any, **more: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("limit", "pages"), [({}, [3, 3, 1]), ({"Limit": 2}, [2, 2, 2, 1]), ({"Limit": 5}, [3, 3, 1])])
-def test_a_query_ends_its_pages_early_and_goes_on_where_it_ended(
+def test_a_query_is_paginated_and_continues_after_each_page(
     client: Any, monkeypatch: pytest.MonkeyPatch, limit: dict[str, int], pages: list[int]
 ) -> None:
     monkeypatch.setattr(moto_backend, "PAGE_ITEMS", 3)
@@ -51,16 +50,16 @@ def test_a_query_ends_its_pages_early_and_goes_on_where_it_ended(
     assert [item["created_at"]["S"] for items in found for item in items] == [f"{number:03}" for number in range(7)]
 
 
-def test_one_module_touches_moto() -> None:
-    """But for the bench, which starts moto's server, a public entry."""
+def test_only_one_module_imports_moto() -> None:
+    """Besides the bench, which starts moto's server, a public API."""
     folders = ("bench", "clients/python/src", "clients/python/tests", "docs", "local", "ops", "tests")
     files = [file for folder in folders for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
     of_moto = re.compile(r"^\s*(from|import) moto\b", re.MULTILINE)
-    touching = [f"{file.relative_to(ROOT)}" for file in files if of_moto.search(file.read_text())]
-    assert touching == ["bench/growth.py", "local/moto_backend.py"]
+    importing = [f"{file.relative_to(ROOT)}" for file in files if of_moto.search(file.read_text())]
+    assert importing == ["bench/growth.py", "local/moto_backend.py"]
 
 
-def test_a_query_has_moto_sort_nothing(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_does_not_sort_the_whole_table(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(MotoTable, "all_items")
     _put(client, "1", *range(20))
     _put(client, "2", *range(20))
@@ -79,7 +78,7 @@ def test_a_query_has_moto_sort_nothing(client: Any, monkeypatch: pytest.MonkeyPa
         (3, {"ConsistentRead": True, "Limit": 1}, 1),
     ],
 )
-def test_a_query_says_the_units_of_all_that_it_read(
+def test_a_query_returns_the_units_of_all_items_read(
     client: Any, number: int, more: dict[str, Any], units: float
 ) -> None:
     for each in range(number):
@@ -99,7 +98,7 @@ def test_a_transaction_copies_no_table(client: Any, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("how", ["Put", "Delete", "Update"])
 @pytest.mark.parametrize("number", ["001", "new"])
-def test_a_cancelled_transaction_leaves_all_as_it_was(client: Any, how: str, number: str) -> None:
+def test_a_cancelled_transaction_changes_nothing(client: Any, how: str, number: str) -> None:
     _put(client, "1", 1, 2)
     before = client.scan(TableName=OUTCOMES)["Items"]
     key = {"user_id": {"S": "1"}, "created_at": {"S": number}}
@@ -111,7 +110,7 @@ def test_a_cancelled_transaction_leaves_all_as_it_was(client: Any, how: str, num
     assert client.scan(TableName=OUTCOMES)["Items"] == before
 
 
-def test_no_item_is_remembered_that_is_gone(client: Any) -> None:
+def test_moto_keeps_no_old_items(client: Any) -> None:
     for _ in range(3):
         _put(client, "1", 1)
     client.transact_write_items(TransactItems=[{"Put": PUT}])
@@ -121,7 +120,7 @@ def test_no_item_is_remembered_that_is_gone(client: Any) -> None:
 
 @st.composite
 def queries(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw items of two partitions, and a query of one of them."""
+    """Draw items of two partitions, and a query of one partition."""
     kind = draw(st.sampled_from(sorted(KEYS)))
     key = KEYS[kind]
     comparison = draw(st.sampled_from([None, *COMPARISONS[: 7 if kind == "text" else 6]]))
@@ -162,29 +161,8 @@ def _answer(type_: Any, query: dict[str, Any]) -> Any:
 
 @settings(max_examples=300, deadline=None)
 @given(queries())
-def test_a_query_is_answered_as_moto_answers_it(query: dict[str, Any]) -> None:
+def test_a_query_has_the_same_answer_as_in_moto(query: dict[str, Any]) -> None:
     assert _answer(Table, query) == _answer(MotoTable, query)
-
-
-def test_a_cancelled_transaction_takes_back_its_updates(client: Any) -> None:
-    _put(client, "1", 1, 2)
-    key = {"user_id": {"S": "1"}, "created_at": {"S": "001"}}
-    update = {
-        "TableName": OUTCOMES,
-        "Key": key,
-        "UpdateExpression": "SET title = :title",
-        "ExpressionAttributeValues": {":title": {"S": "second"}},
-    }
-    check = {
-        "TableName": OUTCOMES,
-        "Key": key | {"created_at": {"S": "002"}},
-        "ConditionExpression": "attribute_not_exists(user_id)",
-    }
-    with pytest.raises(client.exceptions.TransactionCanceledException):
-        client.transact_write_items(TransactItems=[{"Update": update}, {"ConditionCheck": check}])
-    assert client.get_item(TableName=OUTCOMES, Key=key)["Item"]["title"] == {"S": "first"}
-    client.transact_write_items(TransactItems=[{"Update": update}])
-    assert client.get_item(TableName=OUTCOMES, Key=key)["Item"]["title"] == {"S": "second"}
 
 
 AT: dict[str, Any] = {"TableName": OUTCOMES, "Key": {"user_id": {"S": "1"}, "created_at": {"S": "001"}}}
@@ -219,18 +197,18 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("TransactWriteItems", {"TransactItems": [{"Put": PUT | ABSENT}]}),
     ("UpdateItem", AT | SET | {"ReturnValues": "ALL_NEW"}),
 ]
-"""Calls about items, as they are sent."""
+"""Item operations and their parameters as JSON."""
 
 
 def _sent(operation: str, parameters: dict[str, Any]) -> tuple[int, Any, Any]:
-    """Return status, type and content of the answer to a call, as it is sent."""
+    """Return status, content type and content of the answer to a call."""
     headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{moto_backend.TARGET}{operation}"}
     status, answered, content = moto_backend.answer(headers, json.dumps(parameters).encode())
     return status, answered["Content-Type"], json.loads(content)
 
 
 @pytest.mark.parametrize(("operation", "parameters"), CALLS, ids=lambda of: of if isinstance(of, str) else "")
-def test_a_call_about_items_is_read_and_answered_as_moto_does_it(
+def test_an_item_operation_has_the_same_answer_and_effect_as_in_moto(
     template: Any, monkeypatch: pytest.MonkeyPatch, operation: str, parameters: dict[str, Any]
 ) -> None:
     ends = []
@@ -244,27 +222,20 @@ def test_a_call_about_items_is_read_and_answered_as_moto_does_it(
     assert ends[0] == ends[1]
 
 
-def test_every_call_about_items_is_tried() -> None:
+def test_every_item_operation_is_tried() -> None:
     assert {operation for operation, _ in CALLS} == moto_backend.ABOUT_ITEMS
 
 
-def test_a_value_of_any_type_comes_back_as_it_was(client: Any) -> None:
-    key = {"user_id": {"S": "1"}, "created_at": {"S": "1"}}
-    client.put_item(TableName=OUTCOMES, Item=key | {f"{number}": value for number, value in enumerate(VALUES)})
-    found = client.get_item(TableName=OUTCOMES, Key=key)["Item"]
-    assert [found[f"{number}"] for number in range(len(VALUES))] == VALUES
-
-
-def test_items_are_written_without_a_look_into_them(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_items_are_not_serialized_by_the_services_model(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("moto.core.serialize.ResponseSerializer.serialize")
     _put(client, "1", 1)
     assert [page["Count"] for page in _query(client)] == [1]
 
 
-def test_an_update_makes_pages_smaller_when_it_makes_an_item_larger(client: Any) -> None:
+def test_pages_have_fewer_items_after_an_update_made_items_larger(client: Any) -> None:
     _put(client, "1", *range(3))
     assert [page["Count"] for page in _query(client)] == [3]
-    for number in range(6):  # the last three of which it makes
+    for number in range(6):  # the last three are new
         key = {"user_id": {"S": "1"}, "created_at": {"S": f"{number:03}"}}
         large = {":title": {"S": "x" * 300_000}}
         client.update_item(
@@ -273,7 +244,7 @@ def test_an_update_makes_pages_smaller_when_it_makes_an_item_larger(client: Any)
     assert [page["Count"] for page in _query(client)] == [3, 3]
 
 
-def test_an_insertion_changes_nothing_that_is_there_and_holds_up_no_other(client: Any) -> None:
+def test_an_insert_neither_overwrites_an_item_nor_fails_others(client: Any) -> None:
     _put(client, "1", 1)
     statement = f"INSERT INTO \"{OUTCOMES}\" VALUE {{'user_id':?,'created_at':?,'title':?}}"
     there, new = ([{"S": "1"}, {"S": key}, {"S": "second"}] for key in ("001", "002"))
@@ -296,6 +267,6 @@ def test_an_insertion_changes_nothing_that_is_there_and_holds_up_no_other(client
     ],
     ids=["without its key", "with a key of another type", "not an insertion"],
 )
-def test_a_statement_that_cannot_be_is_told_so(client: Any, statement: str, values: list[Any]) -> None:
+def test_an_invalid_statement_is_a_validation_error(client: Any, statement: str, values: list[Any]) -> None:
     answer = client.batch_execute_statement(Statements=[{"Statement": statement, "Parameters": values}])
     assert [each["Error"]["Code"] for each in answer["Responses"]] == ["ValidationError"]

@@ -1,4 +1,4 @@
-"""CORS preflights, answered by the mock integration of our template."""
+"""CORS preflights, which the template's mock integration answers."""
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ ASKED = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Header
 @pytest.mark.parametrize("accept", ["*/*", "image/png"])
 @pytest.mark.parametrize("name", ["Origin", "origin"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_listed_origin_may_call(stack: Stack, host: str, name: str, accept: str) -> None:
+def test_a_listed_origin_is_allowed(stack: Stack, host: str, name: str, accept: str) -> None:
     origin = stack.url.replace("127.0.0.1", host)
     response = httpx.options(f"{stack.url}/api/outcomes", headers={name: origin, "Accept": accept, **ASKED})
     assert response.status_code == 204
@@ -23,7 +23,7 @@ def test_a_listed_origin_may_call(stack: Stack, host: str, name: str, accept: st
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example.com"}, {"Origin": "null"}, {}])
-def test_any_other_origin_gets_no_leave(stack: Stack, headers: dict[str, str]) -> None:
+def test_any_other_origin_is_not_allowed(stack: Stack, headers: dict[str, str]) -> None:
     response = httpx.options(f"{stack.url}/api/outcomes", headers={**headers, **ASKED})
     assert response.status_code == 204
     assert not [name for name in response.headers if name.lower().startswith("access-control-")]

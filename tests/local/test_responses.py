@@ -1,4 +1,4 @@
-"""Gateway responses are what the template maps, else API Gateway's own."""
+"""Gateway responses: the template's, else API Gateway's own."""
 
 import json
 from typing import Any
@@ -39,19 +39,19 @@ def api(**gateway_responses: Any) -> Api:
         ("context.none", None),
     ],
 )
-def test_a_header_is_mapped_from_what_is_known_of_the_call(source: str, value: str | None) -> None:
+def test_a_header_is_mapped_from_the_call(source: str, value: str | None) -> None:
     mapped = {"responseParameters": {"gatewayresponse.header.X-Mapped": source}}
     answer = gateway_response(api(DEFAULT_4XX=mapped), CALL, Refusal("UNAUTHORIZED"))
     assert (answer.status, dict(answer.headers).get("X-Mapped")) == (401, value)
 
 
-def test_a_mapped_header_takes_the_place_of_api_gateways_own() -> None:
+def test_a_mapped_header_replaces_api_gateways_own() -> None:
     mapped = {"responseParameters": {"gatewayresponse.header.content-type": "'text/html'"}}
     answer = gateway_response(api(UNAUTHORIZED=mapped), CALL, Refusal("UNAUTHORIZED"))
     assert [value for name, value in answer.headers if name.lower() == "content-type"] == ["text/html"]
 
 
-def test_what_is_no_header_of_the_response_is_left_out() -> None:
+def test_a_mapping_to_anything_but_a_header_is_ignored() -> None:
     mapped = {"responseParameters": {"gatewayresponse.path.a": "'b'"}}
     answer = gateway_response(api(UNAUTHORIZED=mapped), CALL, Refusal("UNAUTHORIZED"))
     assert {name for name, _ in answer.headers} == {"Content-Type", "x-amzn-ErrorType"}
@@ -65,7 +65,7 @@ def test_what_is_no_header_of_the_response_is_left_out() -> None:
         ("image/png", "application/json", '{"why":"Unauthorized"}'),
     ],
 )
-def test_the_caller_is_given_the_template_it_accepts(accept: str, media_type: str, body: str) -> None:
+def test_the_template_is_chosen_by_the_accept_header(accept: str, media_type: str, body: str) -> None:
     templates = {
         "text/plain": "${context.error.responseType}: $context.error.message",
         "application/json": '{"why":$context.error.messageString}',
@@ -75,6 +75,6 @@ def test_the_caller_is_given_the_template_it_accepts(accept: str, media_type: st
     assert (dict(answer.headers)["Content-Type"], answer.body.decode()) == (media_type, body)
 
 
-def test_without_a_word_in_the_template_it_is_api_gateways_own() -> None:
+def test_without_a_mapping_the_response_is_api_gateways_own() -> None:
     answer = gateway_response(api(), CALL, Refusal("INTEGRATION_TIMEOUT"))
     assert (answer.status, json.loads(answer.body)) == (504, {"message": "Endpoint request timed out"})

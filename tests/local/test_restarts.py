@@ -1,4 +1,4 @@
-"""Data, key and sessions outlive a stack, however it ends."""
+"""Data, key and sessions survive the end of a stack."""
 
 import resource
 import signal
@@ -25,9 +25,9 @@ ANSWERS = 60
 
 
 class Agents:
-    """Threads that record in every way there is, each call after the answer to the last, until the stack is killed.
+    """Threads that record in every way until the stack is killed; each waits for its answers.
 
-    answered: ids that the stack has answered with. by_key: those of the calls with an idempotency key.
+    answered: ids in answers. by_key: ids by idempotency key.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -70,7 +70,7 @@ class Agents:
 
 
 def feed(stack: Stack, cookie: str) -> list[str]:
-    """Read the ids of all outcomes of a session, over all pages."""
+    """Return the ids of all outcomes of a session, over all pages."""
     ids: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -81,7 +81,7 @@ def feed(stack: Stack, cookie: str) -> list[str]:
     return ids
 
 
-def test_what_was_answered_is_there_after_a_kill_and_an_open_feed_goes_on(tmp_path: Path) -> None:
+def test_answered_outcomes_and_sessions_survive_a_kill(tmp_path: Path) -> None:
     with running(tmp_path) as first:
         page = httpx.get(first.url).headers["Set-Cookie"].partition(";")[0]
         stored = first.command("session", "--kind", "stored").stdout.strip().removeprefix("Cookie: ")
@@ -107,7 +107,7 @@ def test_what_was_answered_is_there_after_a_kill_and_an_open_feed_goes_on(tmp_pa
 
 @contextmanager
 def dynamodb(stack: Stack) -> Iterator[Any]:
-    """Make a client that tries once."""
+    """Yield a client that does not retry."""
     client = boto3.client(
         "dynamodb",
         endpoint_url=stack.aws_url,
@@ -118,7 +118,7 @@ def dynamodb(stack: Stack) -> Iterator[Any]:
     client.close()
 
 
-def test_every_table_of_the_template_is_kept(tmp_path: Path) -> None:
+def test_items_of_every_table_survive_a_kill(tmp_path: Path) -> None:
     items = {}
     with running(tmp_path, *AWS_ALONE) as stack, dynamodb(stack) as client:
         for name in stack.tables.values():
@@ -135,14 +135,14 @@ def test_every_table_of_the_template_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
-def test_what_cannot_be_kept_is_not_answered(tmp_path: Path) -> None:
+def test_a_write_is_not_acknowledged_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
     with running(tmp_path, *AWS_ALONE) as stack, dynamodb(stack) as client:
         table, journal = stack.tables["SessionsTable"], stack.data / JOURNAL
 
         def put(token: str) -> None:
             client.put_item(TableName=table, Item={"token_sha256": {"S": token}, "user_id": {"N": "7"}})
 
-        put("x" * 1_000)  # longer than what the stack will log
+        put("x" * 1_000)  # longer than the line that the stack will log
         limits = resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE, (journal.stat().st_size + 10, limits[1]))
         with pytest.raises(client.exceptions.InternalServerError):
@@ -155,7 +155,7 @@ def test_what_cannot_be_kept_is_not_answered(tmp_path: Path) -> None:
     assert kept == {"x" * 1_000, "refused", "answered"}
 
 
-def test_a_folder_serves_one_stack_until_that_ends_and_a_reset_empties_it(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_refused_and_a_reset_empties_it_afterwards(tmp_path: Path) -> None:
     with running(tmp_path, *AWS_ALONE) as first:
         for arguments in ["--parameter", "AcceptPlainCookies=true"], AWS_ALONE, ["reset"]:
             refused = local(first.data, *arguments, environment={"PORT": "0"})

@@ -1,4 +1,4 @@
-"""The runtime of a worker process answers in frames, whatever the function in it does."""
+"""The runtime of worker processes."""
 
 import json
 import os
@@ -17,7 +17,7 @@ FUNCTIONS = Path(__file__).parent / "project" / "functions"
 
 
 def run(folder: Path, *events: dict[str, Any]) -> tuple[list[Any], str]:
-    """Run the handler of a folder on these events, and return all frames and what went to standard error."""
+    """Run the handler of a folder on these events, and return all frames and standard error."""
     spec = Spec("Tried", "arn:tried", "app.handler", 5, 128, (folder,), {})
     frames = [json.dumps({"id": f"{n}", "timeout": 5, "event": event}).encode() for n, event in enumerate(events)]
     done = subprocess.run(
@@ -40,25 +40,19 @@ def misbehave(*ways: str) -> tuple[list[Any], str]:
     return run(FUNCTIONS / "misbehave", *({"queryStringParameters": {"how": how}} for how in ways))
 
 
-def test_events_are_answered_in_turn_until_there_are_no_more() -> None:
+def test_events_are_answered_in_turn_until_the_input_ends() -> None:
     (ready, *answers), _ = run(FUNCTIONS / "echo", {"first": 1}, {"second": "ü"})
     assert ready == {"ready": True}
-    said = [json.loads(answer["result"]["body"]) for answer in answers]
-    assert [each["event"] for each in said] == [{"first": 1}, {"second": "ü"}]
-    assert [each["context"]["aws_request_id"] for each in said] == ["0", "1"]
-    assert all(0 < each["context"]["remaining"] <= 5_000 for each in said)
+    bodies = [json.loads(answer["result"]["body"]) for answer in answers]
+    assert [each["event"] for each in bodies] == [{"first": 1}, {"second": "ü"}]
+    assert [each["context"]["aws_request_id"] for each in bodies] == ["0", "1"]
+    assert all(0 < each["context"]["remaining"] <= 5_000 for each in bodies)
 
 
-def test_metrics_are_not_among_what_people_read() -> None:
+def test_output_goes_to_standard_error_without_metrics() -> None:
     (_, answer), errors = misbehave("metrics")
     assert answer == {"result": {"statusCode": 200, "body": "fine"}}
     assert errors == 'before\n{"level":"INFO"}\nafter\n'
-
-
-def test_what_is_printed_is_no_part_of_the_answers() -> None:
-    (_, answer), errors = misbehave("print")
-    assert answer == {"result": {"statusCode": 200, "body": "fine"}}
-    assert errors == "printed, not answered\n"
 
 
 @pytest.mark.parametrize(
@@ -69,9 +63,7 @@ def test_what_is_printed_is_no_part_of_the_answers() -> None:
         ("too-large", "Function.ResponseSizeTooLarge", "the response has 6291587 bytes, Lambda takes 6291556"),
     ],
 )
-def test_an_answer_that_is_none_is_an_error_and_the_next_event_is_answered(
-    how: str, error_type: str, message: str
-) -> None:
+def test_a_failed_event_is_an_error_and_the_next_event_is_answered(how: str, error_type: str, message: str) -> None:
     (_, answer, after), _ = misbehave(how, "nothing")
     assert answer["error"] == {"errorType": error_type, "errorMessage": message}
     assert answer["log"].endswith(message)
@@ -87,9 +79,7 @@ def test_an_answer_that_is_none_is_an_error_and_the_next_event_is_answered(
         ("handle = print", "AttributeError", "has no attribute 'handler'"),
     ],
 )
-def test_code_that_cannot_be_imported_is_the_only_answer(
-    tmp_path: Path, code: str, error_type: str, logged: str
-) -> None:
+def test_a_failed_import_is_the_only_answer(tmp_path: Path, code: str, error_type: str, logged: str) -> None:
     (tmp_path / "app.py").write_text(code)
     [answer], _ = run(tmp_path, {})
     assert answer["error"]["errorType"] == error_type

@@ -1,4 +1,4 @@
-"""The outcomes of `make seed`."""
+"""`make seed`."""
 
 import re
 from datetime import datetime
@@ -25,7 +25,7 @@ CORRECTIONS = "/api/outcomes/{id}/corrections"
 
 
 class Api:
-    """The API of the tables, for `client`; it says no more once it has answered `answers` requests."""
+    """The API in this process; it stops answering after `answers` requests."""
 
     def __init__(self) -> None:
         self.answers = 1_000
@@ -56,7 +56,7 @@ class Api:
 
 
 @pytest.fixture
-def api(tables: dict[str, str]) -> Api:  # noqa: ARG001 (they must be there)
+def api(tables: dict[str, str]) -> Api:  # noqa: ARG001 (they must exist)
     return Api()
 
 
@@ -66,10 +66,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def happened(user_id: int) -> list[str]:
-    """List when the user's outcomes happened, in the order in which they were recorded."""
+    """Return when the user's outcomes happened, in the order of recording."""
     entries = Entries(OutcomeStore("OutcomesTable").dynamodb, "OutcomesTable", user_id, lambda: None)
     recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
-    # That of an outcome is that it stands; whatever corrects one has others.
+    # An outcome's only delta has the tally "standing"; corrections have others.
     return [entry.deltas[0].occurred_at for entry in recorded if [one.tally for one in entry.deltas] == ["standing"]]
 
 
@@ -85,7 +85,7 @@ def test_a_user_is_seeded_once(api: Api, file: Path, capsys: pytest.CaptureFixtu
     assert len(happened(42)) == len(list(outcomes(NOW + DAY)))
 
 
-def test_what_happened_first_is_recorded_first(api: Api, file: Path) -> None:
+def test_outcomes_are_recorded_in_the_order_in_which_they_happened(api: Api, file: Path) -> None:
     api.seed(7, file, NOW)
     times = [datetime.fromisoformat(time).timestamp() * 1000 for time in happened(7)]
     assert times == sorted(times)
@@ -107,7 +107,7 @@ def test_the_latest_outcomes_are_corrected_on_any_day_of_the_week(day: int) -> N
     assert all(index >= len(recorded) - 20 for index, _ in made.values())  # on the first page
 
 
-def test_what_was_interrupted_is_completed_on_another_day(
+def test_an_interrupted_seeding_is_completed_on_another_day(
     api: Api, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.answers = 20
@@ -122,7 +122,7 @@ def test_what_was_interrupted_is_completed_on_another_day(
     assert len(happened(7)) == COUNT
 
 
-def test_what_was_interrupted_long_ago_stays_as_it_is(api: Api, file: Path) -> None:
+def test_a_seeding_interrupted_long_ago_is_not_completed(api: Api, file: Path) -> None:
     api.answers = 20
     with pytest.raises(StackError):
         api.seed(7, file, NOW)
@@ -132,18 +132,18 @@ def test_what_was_interrupted_long_ago_stays_as_it_is(api: Api, file: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["7\n", "seven 7\n", "7 1 2\n", "7 soon\n"])
-def test_a_damaged_note_is_named(api: Api, file: Path, text: str) -> None:
+def test_a_damaged_file_is_named(api: Api, file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(StackError, match=rf"^{re.escape(str(file))} is damaged; make reset deletes all$"):
         api.seed(7, file, NOW)
 
 
-def test_a_note_that_cannot_be_made_is_named(api: Api, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_named(api: Api, tmp_path: Path) -> None:
     with pytest.raises(StackError, match=rf"^cannot use {re.escape(str(tmp_path))}: Is a directory$"):
         api.seed(7, tmp_path, NOW)
 
 
-def test_an_api_that_refuses_is_quoted(file: Path) -> None:
+def test_an_error_of_the_api_is_quoted(file: Path) -> None:
     def refuse(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(401, text='{"error":"Unauthorized"}')
 

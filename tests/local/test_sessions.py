@@ -1,4 +1,4 @@
-"""Sessions against the running stack, whose API Gateway caches the authorizer's answer by Cookie header."""
+"""Sessions on the running stack, whose API Gateway caches the authorizer's result by Cookie header."""
 
 import httpx
 
@@ -23,11 +23,11 @@ def test_several_cookie_lines_are_one_header(stack: Stack) -> None:
     _record(stack, 8101, "A deal of 8101")
     cookie = stack.cookie(8101)
     for lines in ([cookie, "lines=1"], ["lines=2", cookie], ["lines=3", cookie, "lines=4"]):
-        for _ in range(2):  # asked, then remembered
+        for _ in range(2):  # from the authorizer, then from the cache
             assert _titles(_get(stack, *lines)) == ["A deal of 8101"]
 
 
-def test_who_sends_some_of_the_cookie_lines_of_a_user_is_not_the_user(stack: Stack) -> None:
+def test_a_part_of_a_users_cookie_lines_is_not_the_users_session(stack: Stack) -> None:
     cookie = stack.cookie(8102)
     for lines in ([cookie, "theme=dark"], ["theme=dark", cookie], ["theme=dark", cookie, "theme=light"]):
         assert _get(stack, *lines).status_code == 200
@@ -35,7 +35,7 @@ def test_who_sends_some_of_the_cookie_lines_of_a_user_is_not_the_user(stack: Sta
             assert _get(stack, *others).status_code == 401
 
 
-def test_users_who_share_a_cookie_line_never_see_each_others_outcomes(stack: Stack) -> None:
+def test_users_who_share_a_cookie_line_do_not_share_outcomes(stack: Stack) -> None:
     _record(stack, 8103, "A deal of 8103")
     _record(stack, 8104, "A deal of 8104")
     assert _titles(_get(stack, stack.cookie(8103), "language=en")) == ["A deal of 8103"]

@@ -1,17 +1,18 @@
-"""The questions of `make deploy`, and where its answers go."""
+"""`make deploy` asks for required parameters and writes the answers to samconfig.toml."""
 
 import shutil
-import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from ops import answers
 from ops.answers import Ask, keep
 from ops.errors import StackError
+from tests.conftest import RunMain
 
 SAMCONFIG = """\
 version = 0.1
@@ -39,7 +40,7 @@ def overrides(samconfig: Path) -> Any:
     return tomllib.loads(samconfig.read_text())["dev"]["deploy"]["parameters"]
 
 
-def test_what_cannot_be_guessed_is_asked_once(samconfig: Path, template: Any) -> None:
+def test_required_parameters_are_asked_for_and_written(samconfig: Path, template: Any) -> None:
     keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", ""))
 
     assert overrides(samconfig) == {
@@ -54,7 +55,7 @@ def test_what_cannot_be_guessed_is_asked_once(samconfig: Path, template: Any) ->
     assert samconfig.read_text().startswith(SAMCONFIG)
 
 
-def test_the_last_answers_are_the_defaults(samconfig: Path, template: Any) -> None:
+def test_earlier_answers_are_the_defaults(samconfig: Path, template: Any) -> None:
     keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", ""))
     before = samconfig.read_text()
     keep(samconfig, "dev", template, {}, answering("", "", "", ""))
@@ -62,33 +63,35 @@ def test_the_last_answers_are_the_defaults(samconfig: Path, template: Any) -> No
     assert samconfig.read_text() == before
 
 
-def test_an_answer_can_be_taken_back(samconfig: Path, template: Any) -> None:
+def test_a_dash_removes_an_answer(samconfig: Path, template: Any) -> None:
     keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", ""))
     keep(samconfig, "dev", template, {}, answering("", "-", "", ""))
 
     assert 'KeyFingerprints=""' in overrides(samconfig)["parameter_overrides"]
 
 
-def test_what_was_put_there_by_hand_stays(samconfig: Path, template: Any) -> None:
+def test_overrides_written_by_hand_stay(samconfig: Path, template: Any) -> None:
     samconfig.write_text(SAMCONFIG + 'parameter_overrides = "Tracing=Active ReadThrottle=\\"5,6\\""\n')
     keep(samconfig, "dev", template, {}, answering("https://app.example.com", "", "", ""))
 
     assert overrides(samconfig)["parameter_overrides"][:2] == ["Tracing=Active", "ReadThrottle=5,6"]
 
 
-def test_what_is_given_is_not_asked(samconfig: Path, template: Any) -> None:
+def test_given_parameters_are_not_asked_for(samconfig: Path, template: Any) -> None:
     given = {"Architecture": "x86_64", "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:oncall"}
     keep(samconfig, "dev", template, given, answering("https://app.example.com", "", ""))
 
     assert overrides(samconfig)["parameter_overrides"][:2] == [f"{name}={value}" for name, value in given.items()]
 
 
-def test_a_wrong_answer_is_asked_again(samconfig: Path, template: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_answer_is_asked_for_again(
+    samconfig: Path, template: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     answers = ["", "app.example.com", "https://app.example.com", "ok_a-key", FINGERPRINT, "", ""]
     keep(samconfig, "dev", template, {}, answering(*answers))
 
     said = capsys.readouterr().out
-    assert "Needed." in said
+    assert "Required." in said
     assert "parameter DashboardOrigins must be origins such as https://app.example.com" in said
     assert "parameter KeyFingerprints must be one or two SHA-256 fingerprints" in said
     assert "DashboardOrigins=https://app.example.com" in overrides(samconfig)["parameter_overrides"]
@@ -101,7 +104,7 @@ def test_a_wrong_answer_is_asked_again(samconfig: Path, template: Any, capsys: p
         ("version = ", "samconfig.toml cannot be used"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_left_as_it_is(samconfig: Path, template: Any, text: str, says: str) -> None:
+def test_a_file_that_cannot_be_used_stays_unchanged(samconfig: Path, template: Any, text: str, says: str) -> None:
     samconfig.write_text(text)
 
     with pytest.raises(StackError, match=says):
@@ -109,49 +112,21 @@ def test_a_file_that_cannot_be_used_is_left_as_it_is(samconfig: Path, template: 
     assert samconfig.read_text() == text
 
 
-def test_who_gives_up_changes_nothing(samconfig: Path, template: Any) -> None:
-    def give_up(_question: str) -> str:
-        raise EOFError
-
-    with pytest.raises(EOFError):
-        keep(samconfig, "dev", template, {}, give_up)
-    assert samconfig.read_text() == SAMCONFIG
-
-
-@pytest.fixture
-def asked(samconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Make what runs the command of `make deploy` beside that file: with arguments, and answers until they end."""
+def test_the_command_changes_the_file_only_when_all_is_answered(
+    samconfig: Path, run_main: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copy(answers.ROOT / "template.yaml", samconfig.parent)
     monkeypatch.setattr(answers, "ROOT", samconfig.parent)
+    typed = ["https://app.example.com", EOFError, "https://app.example.com", FINGERPRINT, "", ""]
+    monkeypatch.setattr("builtins.input", Mock(side_effect=typed))
 
-    def run(arguments: list[str], *given: str) -> int:
-        left = iter(given)
-
-        def answer(_question: str) -> str:
-            if (text := next(left, None)) is None:
-                raise EOFError
-            return text
-
-        monkeypatch.setattr("builtins.input", answer)
-        monkeypatch.setattr(sys, "argv", ["answers", *arguments])
-        return answers.main()
-
-    return run
-
-
-def test_the_command_keeps_what_it_is_told(samconfig: Path, asked: Callable[..., int]) -> None:
-    assert asked(["dev", "Architecture=x86_64"], "https://app.example.com", FINGERPRINT, "", "") == 0
+    wrong = run_main(answers.main, "test")
+    assert (wrong.returncode, wrong.stderr) == (1, "error: samconfig.toml has no [test.deploy.parameters]\n")
+    given_up = run_main(answers.main, "dev")
+    assert (given_up.returncode, given_up.stderr) == (130, "\nNothing was changed.\n")
+    assert samconfig.read_text() == SAMCONFIG
+    assert run_main(answers.main, "dev", "Architecture=x86_64").returncode == 0
     assert overrides(samconfig)["parameter_overrides"][:2] == [
         "Architecture=x86_64",
         "DashboardOrigins=https://app.example.com",
     ]
-
-
-def test_the_command_says_in_one_line_what_is_wrong_or_that_nothing_was_changed(
-    samconfig: Path, asked: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert asked(["test"]) == 1
-    assert capsys.readouterr().err == "error: samconfig.toml has no [test.deploy.parameters]\n"
-    assert asked(["dev"], "https://app.example.com") == 130
-    assert capsys.readouterr().err == "\nNothing was changed.\n"
-    assert samconfig.read_text() == SAMCONFIG

@@ -1,4 +1,4 @@
-"""`make deploy` gives `sam deploy` the parameters of samconfig.toml, and a digest of what all of them will be."""
+"""`make deploy` passes `sam deploy` the parameters of samconfig.toml, and a digest of all parameters."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ parameter_overrides = [
 """
 OVERRIDES = {"DashboardOrigins": "https://app.example.com,https://beta.example.com", "AlarmTopicArn": ""}
 
-type Told = Callable[..., dict[str, str]]
+type Printed = Callable[..., dict[str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def aws() -> Iterator[None]:
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Printed:
     """Run the command of `make deploy` beside that samconfig.toml, and read what it prints."""
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
     monkeypatch.setattr(configuration, "ROOT", tmp_path)
@@ -54,14 +54,14 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
-def test_a_first_deployment_is_told_the_overrides_and_their_digest(told: Told) -> None:
+def test_a_first_deployment_gets_the_overrides_and_a_digest(told: Printed) -> None:
     digest = told()["Configuration"]
 
     assert told() == OVERRIDES | {"Configuration": digest}
     assert len(digest) == 16
 
 
-def test_what_the_stack_has_counts_where_nothing_else_is_said(told: Told) -> None:
+def test_the_digest_covers_the_stacks_parameters_that_are_not_overridden(told: Printed) -> None:
     STACKS[REGION, "outcomes-dev"] = {}
     first = told()
     PARAMETERS[REGION, "outcomes-dev"] = {"LogRetentionDays": "30", "AlarmTopicArn": "is overridden"} | first
@@ -71,18 +71,20 @@ def test_what_the_stack_has_counts_where_nothing_else_is_said(told: Told) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI's own
-def test_sam_deploys_with_exactly_these(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # SAM CLI leaves one of that region
-    parameters = tmp_path / "parameters.yaml"  # by its name SAM tells what it is; all JSON is YAML
+def test_sam_deploys_with_exactly_these_parameters(
+    told: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # SAM CLI sets one for that region
+    parameters = tmp_path / "parameters.yaml"  # SAM chooses the format by the suffix; JSON is YAML
     parameters.write_text(json.dumps(told()))
 
     assert deployed_with(tmp_path, f"--parameter-overrides=file://{parameters}") == told()
-    # Without `make deploy` it is empty, rather than as it was before, and a rule of the template refuses that.
+    # Without `make deploy` it is empty instead of unchanged, which a rule of the template refuses.
     assert deployed_with(tmp_path) == OVERRIDES | {"Configuration": ""}
 
 
 def deployed_with(folder: Path, *options: str) -> Any:
-    """Run `sam deploy` up to where it would deploy."""
+    """Run `sam deploy` without deploying, and return its parameters."""
     with patch.object(command, "do_cli") as deploy:
         done = CliRunner().invoke(
             command.cli, ["--config-file", str(folder / "samconfig.toml"), "--config-env", "dev", *options]
@@ -93,22 +95,22 @@ def deployed_with(folder: Path, *options: str) -> Any:
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
-def test_an_environment_that_is_deployed_past_make_is_refused(environment: str) -> None:
+def test_samconfig_has_no_digest_so_that_deploying_without_make_is_refused(environment: str) -> None:
     settings = configuration.deploy_settings(ROOT / "samconfig.toml", environment)
     assert pairs(settings["parameter_overrides"])["Configuration"] == ""
 
 
-def test_make_deploy_passes_what_the_command_prints() -> None:
+def test_make_deploy_passes_the_printed_parameters() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n\n")[0]
 
     assert "ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'" in recipe
     assert recipe.count("$(sam) deploy") == recipe.count("--parameter-overrides 'file://$(parameters)'") == 1
 
 
-def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_printed_as_one_line(tmp_path: Path, told: Printed, capsys: pytest.CaptureFixture[str]) -> None:
     assert told()
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG + 'profile = "nobody"\n')
 
     assert configuration.main() == 1
-    says = "error: the parameters of outcomes-dev are not known: The config profile (nobody) could not be found\n"
+    says = "error: cannot read the parameters of outcomes-dev: The config profile (nobody) could not be found\n"
     assert capsys.readouterr().err == says

@@ -5,7 +5,9 @@ import json
 import stat
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import boto3
@@ -14,24 +16,20 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from ops import data_request
 from ops.errors import StackError
+from tests.conftest import RunMain
 
 ARNS = {"EraseUserFunctionArn": "arn:erase:live", "ExportUserFunctionArn": "arn:export:live"}
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["data_request", *arguments])
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    return data_request.main()
+ERASE = ("--stack", "outcomes-dev", "erase")
+EXPORT = ("--stack", "outcomes-dev", "export", "--user-id", "42", "--file")
 
 
 class Aws:
-    """CloudFormation with one stack, and Lambda, whose functions answer what they are told to, one after another."""
+    """CloudFormation with one stack, and Lambda, whose functions return the given answers in turn."""
 
     def __init__(self, *answers: Any, outputs: dict[str, str] = ARNS) -> None:
         self.answers = iter(answers)
         self.outputs = outputs
-        self.asked: list[tuple[str, Any]] = []
+        self.invoked: list[tuple[str, Any]] = []
 
     def client(self, _service: str, **_settings: Any) -> Any:
         return self
@@ -43,12 +41,28 @@ class Aws:
         return {"Stacks": [{"Outputs": listed}]}
 
     def invoke(self, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803
-        self.asked.append((FunctionName, json.loads(Payload)))
+        self.invoked.append((FunctionName, json.loads(Payload)))
         answer = next(self.answers)
         if isinstance(answer, Exception):
             raise answer
         failed = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
         return failed | {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+
+type Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command with an account and arguments, without waiting."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+
+    def run(aws: Aws, *arguments: str) -> CompletedProcess[str]:
+        monkeypatch.setattr(boto3, "client", aws.client)
+        return run_main(data_request.main, *arguments)
+
+    return run
 
 
 def progress(
@@ -64,104 +78,87 @@ def progress(
     }
 
 
-def test_erases_portion_after_portion_until_it_is_done(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_erase_calls_the_function_until_it_is_done(run: Run) -> None:
     aws = Aws(
         progress(agent_keys=1, outcomes=10),
         progress(wait=900, step="wait", agent_keys=1, outcomes=20),
         progress(done=True, step="end", agent_keys=1, outcomes=20),
     )
-    monkeypatch.setattr(boto3, "client", aws.client)
+    done = run(aws, *ERASE, "--user-id", "42")
 
-    assert run(monkeypatch, "--stack", "outcomes-dev", "erase", "--user-id", "42") == 0
+    assert done.returncode == 0
+    assert aws.invoked == [("arn:erase:live", {"user_id": 42})] * 3
+    assert done.stdout.splitlines()[-1] == "User 42 is erased: 20 outcomes, 1 agent keys."
 
-    assert aws.asked == [("arn:erase:live", {"user_id": 42})] * 3
-    assert capsys.readouterr().out.splitlines()[-1] == "User 42 is erased: 20 outcomes, 1 agent keys."
 
-
-def test_says_when_somebody_still_records(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_erase_warns_when_new_data_arrives(run: Run) -> None:
     waiting = [progress(wait=900, step="wait", outcomes=number) for number in (1, 2)]
-    monkeypatch.setattr(boto3, "client", Aws(*waiting, progress(done=True, outcomes=2)).client)
+    done = run(Aws(*waiting, progress(done=True, outcomes=2)), *ERASE, "--user-id", "42")
 
-    assert run(monkeypatch, "--stack", "outcomes-dev", "erase", "--user-id", "42") == 0
+    assert done.returncode == 0
+    assert "stop what records for them" in done.stderr
 
-    assert "stop whoever records for them" in capsys.readouterr().err
 
-
-def test_repeats_what_was_erased_before_from_cursor_to_cursor(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_erase_again_follows_the_cursor(run: Run) -> None:
     aws = Aws(progress(cursor="[2, null]", outcomes=3), progress(done=True, outcomes=4))
-    monkeypatch.setattr(boto3, "client", aws.client)
+    done = run(aws, *ERASE, "--again")
 
-    assert run(monkeypatch, "--stack", "outcomes-dev", "erase", "--again") == 0
-
-    assert [event for _, event in aws.asked] == [{"again": True}, {"again": True, "cursor": "[2, null]"}]
-    assert capsys.readouterr().out == "All that was erased before is erased again: 7 outcomes.\n"
+    assert (done.returncode, done.stdout) == (0, "All earlier erased users are erased again: 7 outcomes.\n")
+    assert [event for _, event in aws.invoked] == [{"again": True}, {"again": True, "cursor": "[2, null]"}]
 
 
-def test_writes_what_is_held_into_a_file_for_its_owner_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_export_writes_a_file_that_only_its_owner_can_read(run: Run, tmp_path: Path) -> None:
     lines = ['{"record":"outcome","title":"Ünï"}', '{"record":"session"}']
     aws = Aws({"lines": lines[:1], "cursor": "[1, null]", "wait": 0}, {"lines": lines[1:], "cursor": None, "wait": 0})
-    monkeypatch.setattr(boto3, "client", aws.client)
     file = tmp_path / "held.ndjson"
 
-    assert run(monkeypatch, "--stack", "outcomes-dev", "export", "--user-id", "42", "--file", str(file)) == 0
-
+    assert run(aws, *EXPORT, str(file)).returncode == 0
     assert file.read_text() == "".join(f"{line}\n" for line in lines)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert aws.asked[1] == ("arn:export:live", {"user_id": 42, "cursor": "[1, null]"})
+    assert aws.invoked[1] == ("arn:export:live", {"user_id": 42, "cursor": "[1, null]"})
 
 
 @pytest.mark.parametrize(
     ("aws", "arguments", "says"),
     [
         (Aws(), ["--stack", "outcomes-prod", "erase", "--user-id", "42"], "no such stack"),
-        (Aws(outputs={}), ["--stack", "outcomes-dev", "erase", "--user-id", "42"], "deploy it first"),
+        (Aws(outputs={}), [*ERASE, "--user-id", "42"], "deploy it first"),
         (
             Aws({"errorMessage": "PutItem: attempt 3 failed"}),
-            ["--stack", "outcomes-dev", "erase", "--user-id", "42"],
+            [*ERASE, "--user-id", "42"],
             "PutItem: attempt 3 failed; run the same command to continue",
         ),
         (
             Aws(ReadTimeoutError(endpoint_url="https://lambda")),
-            ["--stack", "outcomes-dev", "erase", "--user-id", "42"],
+            [*ERASE, "--user-id", "42"],
             "run the same command to continue",
         ),
-        (Aws({"error": "Invalid cursor"}), ["--stack", "outcomes-dev", "erase", "--again"], "Invalid cursor"),
-        (Aws(), ["--stack", "outcomes-dev", "erase"], "say either USER_ID=42 or AGAIN=1"),
-        (Aws(), ["--stack", "outcomes-dev", "erase", "--user-id", ""], "say whose, as USER_ID=42"),
-        (Aws(), ["--stack", "outcomes-dev", "erase", "--again", "--user-id", "42"], "say either"),
+        (Aws({"error": "Invalid cursor"}), [*ERASE, "--again"], "Invalid cursor"),
+        (Aws(), ERASE, "give either USER_ID=42 or AGAIN=1"),
+        (Aws(), [*ERASE, "--user-id", ""], "USER_ID is missing, such as USER_ID=42"),
+        (Aws(), [*ERASE, "--again", "--user-id", "42"], "give either"),
         (Aws(), ["--stack", "outcomes-dev", "export", "--user-id", "4x"], "USER_ID must be a whole number"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_fails_is_one_clear_line(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    aws: Aws,
-    arguments: list[str],
-    says: str,
-) -> None:
-    monkeypatch.setattr(boto3, "client", aws.client)
-    assert run(monkeypatch, *arguments) == 1
-    error = capsys.readouterr().err
-    assert says in error
-    assert error.count("\n") == 1
+def test_a_failure_is_one_line(run: Run, aws: Aws, arguments: list[str], says: str) -> None:
+    done = run(aws, *arguments)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
-def test_a_file_that_was_there_stays_when_reading_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(boto3, "client", Aws({"lines": ["{}"], "cursor": "x", "wait": 0}, {"errorMessage": "x"}).client)
+def test_a_failed_export_keeps_an_existing_file(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "held.ndjson"
     file.write_text("of last week")
-    assert run(monkeypatch, "--stack", "outcomes-dev", "export", "--user-id", "42", "--file", str(file)) == 1
+    aws = Aws({"lines": ["{}"], "cursor": "x", "wait": 0}, {"errorMessage": "x"})
+    assert run(aws, *EXPORT, str(file)).returncode == 1
     assert file.read_text() == "of last week"
     assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize(("typed", "deletes"), [("42", True), (" 42 ", True), ("41", False), ("y", False), ("", False)])
-def test_a_person_types_the_id_again(monkeypatch: pytest.MonkeyPatch, typed: str, deletes: bool) -> None:
+def test_on_a_terminal_erase_asks_for_the_id_again(monkeypatch: pytest.MonkeyPatch, typed: str, deletes: bool) -> None:
     asked: list[str] = []
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
 

@@ -1,12 +1,13 @@
-"""`make end-key` against moto's Lambda and CodeDeploy, with the authorizer itself behind `invoke`."""
+"""`make end-key` against moto's Lambda and CodeDeploy; `invoke` runs the authorizer's code."""
 
 import io
 import json
 import re
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
+from subprocess import CompletedProcess
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,6 +19,7 @@ from outcomes.auth.keys import fingerprint
 from local.moto_backend import backend
 from ops import end_key
 from tests.aws import Answer, answering, aws_client, mock_aws
+from tests.conftest import RunMain
 from tests.template.conftest import ROOT, Deployment, deploy
 
 STACK = "outcomes-prod"
@@ -31,18 +33,18 @@ NAMES = {
 LEAKED, OTHER = "ok_the-one-that-leaked", "ok_the-other"
 ASSUMED = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
-type EndKey = Callable[..., int]
+type EndKey = Callable[..., CompletedProcess[str]]
 
 
 def code(text: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), text)  # of no time, so that the same text is the same code
+        archive.writestr(zipfile.ZipInfo("app.py"), text)  # without a time, so that equal texts have equal digests
     return file.getvalue()
 
 
 class Account:
-    """What moto does not know of an account with the stack, and short ways to what it does."""
+    """An AWS account with the stack: what moto lacks, and shortcuts to what it has."""
 
     def __init__(self, template: Deployment, variables: dict[str, str]) -> None:
         self.resources = template.document["Resources"]
@@ -50,10 +52,10 @@ class Account:
         self.codedeploy = aws_client("codedeploy")
         self.statuses = ["UPDATE_COMPLETE"]
         self.meanwhile: list[Callable[[], object]] = []
-        """What happens in the account, one each time that the stack's status is asked for."""
+        """Run one after another, each time the stack's status is read."""
         self.stopped: list[dict[str, Any]] = []
         self.answer: Answer | None = None
-        """What the authorizer says, if not what it would."""
+        """Replaces the authorizer's answer."""
         role = {"Version": "2012-10-17", "Statement": [ASSUMED]}
         made = aws_client("iam").create_role(RoleName="authorizer", AssumeRolePolicyDocument=json.dumps(role))
         layer = self.functions.publish_layer_version(LayerName="CommonLayer", Content={"ZipFile": code("layer 1")})
@@ -76,7 +78,7 @@ class Account:
         )
 
     def release(self) -> str:
-        """Begin a release in steps: a tenth of the calls goes to it."""
+        """Start a release in steps: a tenth of the calls goes to the new version."""
         layer = self.functions.publish_layer_version(LayerName="CommonLayer", Content={"ZipFile": code("layer 2")})
         self.functions.update_function_code(FunctionName=FUNCTION, ZipFile=code("release 2"))
         self.functions.update_function_configuration(
@@ -103,7 +105,7 @@ class Account:
         )
 
     def live(self) -> Any:
-        """Return the configuration of the one version that answers calls."""
+        """Return the configuration of the only live version."""
         alias = self.functions.get_alias(FunctionName=FUNCTION, Name="live")
         assert not alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
         return self.version(alias["FunctionVersion"])
@@ -115,7 +117,7 @@ class Account:
         return len(self.functions.list_versions_by_function(FunctionName=FUNCTION)["Versions"]) - 1
 
     def describe(self, request: AWSPreparedRequest) -> Answer:
-        """Answer as CloudFormation does."""
+        """Answer like CloudFormation."""
         body: Any = request.body
         query = parse_qs(body)
         [action] = query["Action"]
@@ -127,19 +129,21 @@ class Account:
             )
         if action == "DescribeStackResource":
             [name] = query["LogicalResourceId"]
-            assert name in self.resources  # of the template, as SAM makes it
-            told = f"<StackResourceDetail><PhysicalResourceId>{NAMES[name]}</PhysicalResourceId></StackResourceDetail>"
+            assert name in self.resources  # of the transformed template
+            answer = (
+                f"<StackResourceDetail><PhysicalResourceId>{NAMES[name]}</PhysicalResourceId></StackResourceDetail>"
+            )
         else:
             if self.meanwhile:
                 self.meanwhile.pop(0)()
             status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-            told = (
+            answer = (
                 f"<Stacks><member><StackName>{STACK}</StackName><StackStatus>{status}</StackStatus></member></Stacks>"
             )
-        return 200, {}, f"<{action}Response><{action}Result>{told}</{action}Result></{action}Response>"
+        return 200, {}, f"<{action}Response><{action}Result>{answer}</{action}Result></{action}Response>"
 
     def stop(self, request: AWSPreparedRequest) -> Answer:
-        """Stop a deployment as CodeDeploy does."""
+        """Stop a deployment like CodeDeploy."""
         body: Any = request.body
         self.stopped.append(json.loads(body))
         deployments = backend("codedeploy").deployments
@@ -148,7 +152,7 @@ class Account:
         return 200, {}, '{"status":"Succeeded"}'
 
     def invoke(self, request: AWSPreparedRequest) -> Answer:
-        """Call the authorizer with the variables of the version that is live."""
+        """Run the authorizer with the variables of the live version."""
         body: Any = request.body
         if self.answer:
             return self.answer
@@ -162,14 +166,14 @@ class Account:
             spec.loader.exec_module(app)
             try:
                 return 200, {}, json.dumps(app.handler(json.loads(body), None))
-            except Exception as error:  # noqa: BLE001 - as Lambda answers whatever it is
-                told = {"errorMessage": str(error), "errorType": type(error).__name__}
-                return 200, {"X-Amz-Function-Error": "Unhandled"}, json.dumps(told)
+            except Exception as error:  # noqa: BLE001 - as Lambda does
+                answer = {"errorMessage": str(error), "errorType": type(error).__name__}
+                return 200, {"X-Amz-Function-Error": "Unhandled"}, json.dumps(answer)
 
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """Give an account with a stack that is deployed, and whose functions know two keys."""
+    """Return an account with a deployed stack that accepts two keys."""
     template = deploy(KeyFingerprints=f"{fingerprint(LEAKED)},{fingerprint(OTHER)}")
     variables = template.of("AWS::Lambda::Function")["AuthorizerFunction"]["Environment"]["Variables"]
     with mock_aws():
@@ -187,56 +191,50 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 
 @pytest.fixture
-def end(account: Account, monkeypatch: pytest.MonkeyPatch) -> EndKey:
+def end(account: Account, run_main: RunMain) -> EndKey:
     assert account
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["end_key", *arguments])
-        return end_key.main()
-
-    return run
+    return partial(run_main, end_key.main)
 
 
 def known(configuration: Any) -> list[str]:
     return str(configuration["Environment"]["Variables"]["KEY_FINGERPRINTS"]).split(",")
 
 
-@pytest.mark.parametrize(("tried", "said"), [(LEAKED, "refused"), (OTHER, "let in")])
-def test_a_key_is_refused_and_the_other_let_in(
+@pytest.mark.parametrize(("tried", "result"), [(LEAKED, "refused"), (OTHER, "accepted")])
+def test_the_key_is_refused_and_the_other_still_accepted(
     account: Account,
     end: EndKey,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     tried: str,
-    said: str,
+    result: str,
 ) -> None:
     monkeypatch.setenv("INTERNAL_API_KEY", tried)
-    assert end(STACK, fingerprint(LEAKED)) == 0
+    done = end(STACK, fingerprint(LEAKED))
+    assert done.returncode == 0
     assert account.live()["Version"] == "2"
     assert known(account.live()) == [fingerprint(OTHER)]
     assert known(account.version("1")) == [fingerprint(LEAKED), fingerprint(OTHER)]
-    told = capsys.readouterr().out
-    assert f"the key in INTERNAL_API_KEY is {said}." in told
-    assert f"    KeyFingerprints={fingerprint(OTHER)}\n" in told
-    assert "Deployment=AllAtOnce" in told
-    assert tried not in told
+    assert f"the key in INTERNAL_API_KEY is {result}." in done.stdout
+    assert f"    KeyFingerprints={fingerprint(OTHER)}\n" in done.stdout
+    assert "Deployment=AllAtOnce" in done.stdout
+    assert tried not in done.stdout
 
 
-def test_what_else_functions_are_configured_with_stays(account: Account, end: EndKey) -> None:
+def test_the_rest_of_the_configuration_does_not_change(account: Account, end: EndKey) -> None:
     before = account.live()
-    assert end(STACK, fingerprint(LEAKED)) == 0
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
     after = account.live()
     for name in ("CodeSha256", "Handler", "Layers", "MemorySize", "Role", "Runtime", "Timeout"):
         assert after[name] == before[name], name
     changed = after["Environment"]["Variables"].items() - before["Environment"]["Variables"].items()
-    # The second has no part in the template: without it, the deployment that follows would have nothing to publish.
+    # MARK makes the next deployment differ: it is not in the template.
     assert {name for name, _ in changed} == {"KEY_FINGERPRINTS", end_key.MARK}
     assert end_key.MARK not in (ROOT / "template.yaml").read_text()
 
 
-def test_a_release_under_way_is_stopped_and_nothing_of_it_published(account: Account, end: EndKey) -> None:
+def test_a_release_in_progress_is_stopped_and_not_published(account: Account, end: EndKey) -> None:
     deployment = account.release()
-    assert end(STACK, fingerprint(LEAKED)) == 0
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
     assert account.stopped == [{"deploymentId": deployment, "autoRollbackEnabled": False}]
     live, before = account.live(), account.version("1")
     assert live["Version"] == "3"
@@ -245,110 +243,93 @@ def test_a_release_under_way_is_stopped_and_nothing_of_it_published(account: Acc
         assert live[name] == before[name] != account.version("2")[name], name
 
 
-def test_the_stack_s_own_way_back_does_not_bring_the_key_back(
-    account: Account, end: EndKey, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_rollback_of_the_stack_does_not_bring_the_key_back(account: Account, end: EndKey) -> None:
     account.release()
     account.meanwhile = [lambda: account.move("1"), account.deployment, lambda: account.move("1", {"2": 0.1})]
     account.statuses += ["UPDATE_ROLLBACK_COMPLETE"] * 3
-    assert end(STACK, fingerprint(LEAKED)) == 0
+    done = end(STACK, fingerprint(LEAKED))
+    assert done.returncode == 0
     assert known(account.live()) == [fingerprint(OTHER)]
     assert len(account.stopped) == 2
     assert not account.meanwhile
-    assert "The stack is UPDATE_IN_PROGRESS: waiting" in capsys.readouterr().out
+    assert "The stack is UPDATE_IN_PROGRESS: waiting" in done.stdout
 
 
-def test_a_stack_that_never_comes_to_rest_is_told(
-    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stack_that_never_settles_is_an_error(account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(end_key, "PATIENCE_SECONDS", -1)
     account.statuses = ["UPDATE_IN_PROGRESS"]
-    assert end(STACK, fingerprint(LEAKED)) == 1
-    assert "still UPDATE_IN_PROGRESS, and may move the alias. Now it is at version 2." in capsys.readouterr().err
+    done = end(STACK, fingerprint(LEAKED))
+    assert done.returncode == 1
+    assert "still UPDATE_IN_PROGRESS and may move the alias, now at version 2." in done.stderr
     assert known(account.live()) == [fingerprint(OTHER)]
 
 
-def test_a_deployment_that_ends_by_itself_is_no_failure(
+def test_a_deployment_that_ends_by_itself_is_not_a_failure(
     account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.release()
     stop = account.stop
     ended = '{"__type":"DeploymentAlreadyCompletedException","message":""}'
     monkeypatch.setattr(account, "stop", lambda request: (400, {}, ended) if stop(request) else None)
-    assert end(STACK, fingerprint(LEAKED)) == 0
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
 
 
-def test_a_key_that_is_not_let_in_changes_nothing(
-    account: Account, end: EndKey, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert end(STACK, fingerprint("a key of another stack")) == 1
-    assert "does not let that in: nothing was changed" in capsys.readouterr().err
-    assert end(STACK, fingerprint(LEAKED)) == 0
-    assert end(STACK, fingerprint(LEAKED)) == 1
+def test_an_unknown_fingerprint_changes_nothing(account: Account, end: EndKey) -> None:
+    assert "does not accept it: nothing was changed" in end(STACK, fingerprint("a key of another stack")).stderr
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    assert end(STACK, fingerprint(LEAKED)).returncode == 1
     assert account.versions() == 2
 
 
 @pytest.mark.parametrize("text", ["", LEAKED, fingerprint(LEAKED)[1:], fingerprint(LEAKED).upper(), "g" * 64])
-def test_what_is_no_fingerprint_is_refused_and_never_repeated(
-    account: Account, end: EndKey, capsys: pytest.CaptureFixture[str], text: str
-) -> None:
-    assert end(STACK, text) == 1
-    error = capsys.readouterr().err
+def test_a_malformed_fingerprint_is_refused_and_not_printed(account: Account, end: EndKey, text: str) -> None:
+    error = end(STACK, text).stderr
     assert error.startswith("error: FINGERPRINT is what `make key` printed")
     assert not text or text not in error
     assert account.versions() == 1
 
 
-def test_the_last_key_ends_only_where_that_is_said(
-    account: Account, end: EndKey, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert end(STACK, fingerprint(LEAKED)) == 0
-    assert end(STACK, fingerprint(OTHER)) == 1
-    assert "it is the last key" in capsys.readouterr().err
+def test_the_last_key_is_revoked_only_with_yes(account: Account, end: EndKey) -> None:
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    assert "it is the last key" in end(STACK, fingerprint(OTHER)).stderr
     assert known(account.live()) == [fingerprint(OTHER)]
-    assert end(STACK, fingerprint(OTHER), "--yes") == 0
+    done = end(STACK, fingerprint(OTHER), "--yes")
+    assert done.returncode == 0
     assert known(account.live()) == [""]
-    told = capsys.readouterr().out
-    assert "Let in: no key." in told
-    assert '    KeyFingerprints=""\n' in told
+    assert "Accepted: no key." in done.stdout
+    assert '    KeyFingerprints=""\n' in done.stdout
 
 
-def test_a_key_that_is_still_let_in_is_a_failure(
-    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_key_that_is_still_accepted_is_a_failure(
+    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     account.answer = 200, {}, '{"context":{"caller":"key"}}'
-    assert end(STACK, fingerprint(LEAKED)) == 1
-    assert "is still let in" in capsys.readouterr().err
+    assert "is still accepted" in end(STACK, fingerprint(LEAKED)).stderr
     account.answer = 200, {"X-Amz-Function-Error": "Unhandled"}, '{"errorMessage":"Task timed out"}'
     account.move("1")
-    assert end(STACK, fingerprint(LEAKED)) == 1
-    assert "the authorizer fails: Task timed out" in capsys.readouterr().err
+    assert "the authorizer fails: Task timed out" in end(STACK, fingerprint(LEAKED)).stderr
 
 
-def test_the_previous_session_secret_ends(account: Account, end: EndKey, capsys: pytest.CaptureFixture[str]) -> None:
-    assert end(STACK, "--previous-secret") == 0
+def test_the_previous_session_secret_is_revoked_once(account: Account, end: EndKey) -> None:
+    done = end(STACK, "--previous-secret")
+    assert done.returncode == 0
     variables = account.live()["Environment"]["Variables"]
     assert variables["SESSION_SECRET_OVERLAP_DAYS"] == "0"
     assert known(account.live()) == [fingerprint(LEAKED), fingerprint(OTHER)]
-    assert "    SessionSecretOverlapDays=0\n" in capsys.readouterr().out
-    assert end(STACK, "--previous-secret") == 1
+    assert "    SessionSecretOverlapDays=0\n" in done.stdout
+    assert end(STACK, "--previous-secret").returncode == 1
 
 
-def test_a_release_that_knows_no_overlap_is_told(
-    account: Account, end: EndKey, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_release_without_a_previous_secret_is_an_error(account: Account, end: EndKey) -> None:
     variables = account.live()["Environment"]["Variables"]
     del variables["SESSION_SECRET_OVERLAP_DAYS"]
     account.functions.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": variables})
     account.move(account.functions.publish_version(FunctionName=FUNCTION)["Version"])
-    assert end(STACK, "--previous-secret") == 1
-    assert "Deploy a newer one" in capsys.readouterr().err
+    assert "Deploy a newer one" in end(STACK, "--previous-secret").stderr
 
 
-def test_the_runbook_names_the_rights_that_it_takes(
-    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch) -> None:
     called: set[str] = set()
     call: Any = vars(BaseClient)["_make_api_call"]
 
@@ -359,19 +340,16 @@ def test_the_runbook_names_the_rights_that_it_takes(
     account.release()
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    account.functions = None  # what this account does itself is not to be noted
+    account.functions = None  # the account's own calls must not be noted
     account.answer = 200, {}, '{"context":{"caller":"session"}}'
-    assert end(STACK, fingerprint(LEAKED)) == 0
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
     page = (ROOT / "docs/runbook.md").read_text()
     [said] = re.findall(r"Its rights: (.*?)\n\n", page, re.DOTALL)
     named = {name.rpartition(":")[2] for name in re.findall(r"`([A-Za-z:]+)`", said)}
-    # Lambda itself looks whether who configures a function may read its layer.
+    # Lambda checks GetLayerVersion itself.
     assert called == named - {"GetLayerVersion"}
 
 
-@pytest.mark.parametrize(("stack", "said"), [("", "which stack?"), ("another", "no stack")])
-def test_without_its_stack_nothing_is_done(
-    end: EndKey, capsys: pytest.CaptureFixture[str], stack: str, said: str
-) -> None:
-    assert end(stack, fingerprint(LEAKED)) == 1
-    assert said in capsys.readouterr().err
+@pytest.mark.parametrize(("stack", "says"), [("", "STACK is missing"), ("another", "no stack")])
+def test_a_missing_stack_is_an_error(end: EndKey, stack: str, says: str) -> None:
+    assert says in end(stack, fingerprint(LEAKED)).stderr

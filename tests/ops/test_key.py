@@ -1,4 +1,4 @@
-"""The key and fingerprint of `make key`."""
+"""`make key`."""
 
 import re
 
@@ -8,7 +8,7 @@ from outcomes.auth import keys
 from ops import key
 
 
-def test_a_printed_key_is_let_in_by_the_printed_fingerprint(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_printed_fingerprint_accepts_the_printed_key(capsys: pytest.CaptureFixture[str]) -> None:
     key.main()
 
     printed = re.match(r"Key +(ok_[\w-]{43})\nFingerprint +([0-9a-f]{64})\n", capsys.readouterr().out)
@@ -16,7 +16,7 @@ def test_a_printed_key_is_let_in_by_the_printed_fingerprint(capsys: pytest.Captu
     assert keys.is_valid(printed[1], keys.parse_fingerprints(printed[2]))
 
 
-def test_no_key_is_printed_twice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_key_is_new(capsys: pytest.CaptureFixture[str]) -> None:
     key.main()
     key.main()
 

@@ -1,10 +1,9 @@
-"""The smoke test against the local stack: it passes, leaves nothing behind, and names what does not hold."""
+"""The smoke test against the local stack: it passes, leaves nothing behind, and names failed checks."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import boto3
 import pytest
 
 from smoke.__main__ import main
+from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, running
 
 NAME = "outcomes-smoke"
@@ -25,7 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def _describe(stack: Stack) -> None:
-    """Let CloudFormation describe the local stack as it would a deployed one."""
+    """Have CloudFormation describe the local stack like a deployed one."""
     outputs = {
         "ApiUrl": f"{stack.url}/api/outcomes",
         "OutcomesTableName": stack.tables["OutcomesTable"],
@@ -41,35 +41,23 @@ def _describe(stack: Stack) -> None:
     client.create_stack(StackName=NAME, TemplateBody="\n".join(lines), Parameters=origins)
 
 
-@dataclass(frozen=True)
-class Done:
-    """A run that has ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Smoke = Callable[..., Done]
+type Smoke = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def smoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Smoke:
+def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain) -> Smoke:
     """Run `python -m smoke` in this process."""
 
-    def run(*arguments: str, **environment: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["smoke", *arguments])
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        code = main()
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
+        return run_main(main, *arguments)
 
     return run
 
 
 def process(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run it as people do."""
+    """Run `python -m smoke` as a process."""
     return subprocess.run(
         [sys.executable, "-m", "smoke", *arguments],
         cwd=ROOT,
@@ -86,25 +74,25 @@ def everything(stack: Stack) -> dict[str, list[Any]]:
     return {name: client.scan(TableName=name)["Items"] for name in stack.tables.values()}
 
 
-def test_the_whole_contract_holds_and_nothing_is_left_behind(stack: Stack) -> None:
+def test_all_checks_pass_and_nothing_is_left_behind(stack: Stack) -> None:
     done = process("--stack", NAME, AWS_ENDPOINT_URL=stack.aws_url, INTERNAL_API_KEY=stack.key)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout
     assert "skip" not in done.stdout
-    assert "25 held, 0 failed, over HTTP/1.1" in done.stdout
+    assert "25 passed, 0 failed, over HTTP/1.1" in done.stdout
     assert "ok    nothing is left behind" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
 @pytest.mark.parametrize("path", ["", "/", "/api/outcomes", "/api/outcomes/"])
-def test_a_url_alone_stores_nothing_and_says_what_it_did_not_see(stack: Stack, path: str, smoke: Smoke) -> None:
+def test_a_url_alone_stores_nothing_and_names_the_skipped_checks(stack: Stack, path: str, smoke: Smoke) -> None:
     done = smoke("--url", stack.url + path)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "skip  a key's calls: no KEY" in done.stdout
-    assert "skip  whatever records: no STACK, whose tables it could be deleted from" in done.stdout
-    assert "skip  a session's calls: no COOKIE and no STACK" in done.stdout
+    assert "skip  calls with a key: no KEY" in done.stdout
+    assert "skip  calls that record: no STACK to delete from afterwards" in done.stdout
+    assert "skip  calls with a session: no COOKIE and no STACK" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
@@ -112,20 +100,20 @@ def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack, smoke
     done = smoke("--url", f"{stack.url}/api/outcomes", f"--key={stack.key}", f"--cookie={stack.cookie(7)}")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "14 held, 0 failed" in done.stdout
+    assert "14 passed, 0 failed" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
-def test_what_does_not_hold_is_named_and_nothing_is_left_behind_all_the_same(stack: Stack, smoke: Smoke) -> None:
+def test_failed_checks_are_named_and_nothing_is_left_behind(stack: Stack, smoke: Smoke) -> None:
     done = smoke("--stack", NAME, "--key", "not the key", AWS_ENDPOINT_URL=stack.aws_url)
 
     assert done.returncode == 1
-    assert "FAIL  a repeat is the first answer again: AssertionError expected 200, got 401" in done.stdout
+    assert "FAIL  a retry gets the first answer again: AssertionError expected 200, got 401" in done.stdout
     assert "ok    nobody is unauthorized" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
-def test_a_stack_that_is_not_there_is_said_in_one_line(stack: Stack) -> None:
+def test_a_missing_stack_is_one_line(stack: Stack) -> None:
     done = process("--stack", "another", AWS_ENDPOINT_URL=stack.aws_url)
 
     assert done.returncode == 2
@@ -133,18 +121,18 @@ def test_a_stack_that_is_not_there_is_said_in_one_line(stack: Stack) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_an_api_that_is_not_there_fails_every_check(smoke: Smoke) -> None:
+def test_an_unreachable_api_fails_every_check(smoke: Smoke) -> None:
     done = smoke("--url", "http://127.0.0.1:9/api/outcomes")
 
     assert done.returncode == 1
-    assert done.stdout.endswith("0 held, 7 failed, without an answer\n")
+    assert done.stdout.endswith("0 passed, 7 failed, without an answer\n")
 
 
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [("", "--url or --stack is needed"), ("api.example.com/v1", "--url must begin with https:// (or http://)")],
 )
-def test_a_url_that_is_none_is_wrong_usage(
+def test_an_invalid_url_is_a_usage_error(
     url: str, complaint: str, smoke: Smoke, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -155,7 +143,7 @@ def test_a_url_that_is_none_is_wrong_usage(
 @pytest.mark.parametrize(
     "altered",
     [
-        # What the template says, what it says instead, and the check that must fail, with its reason.
+        # A part of the template, its replacement, and the check that must fail.
         [
             (
                 "        MISSING_AUTHENTICATION_TOKEN: &not-found\n          StatusCode: 404",
@@ -170,7 +158,7 @@ def test_a_url_that_is_none_is_wrong_usage(
             (
                 "        REQUEST_TOO_LARGE:\n          StatusCode: 413",
                 "        REQUEST_TOO_LARGE:\n          StatusCode: 400",
-                "more than lambda takes is too large: AssertionError expected 413, got 400",
+                "more than lambdas limit is too large: AssertionError expected 413, got 400",
             ),
             (
                 "#if($allowed.contains($origin))",
@@ -188,13 +176,11 @@ def test_a_url_that_is_none_is_wrong_usage(
     ],
     ids=["statuses and origins", "headers"],
 )
-def test_what_the_template_no_longer_says_is_noticed(
-    tmp_path: Path, altered: list[tuple[str, str, str]], smoke: Smoke
-) -> None:
+def test_a_changed_template_fails_its_checks(tmp_path: Path, altered: list[tuple[str, str, str]], smoke: Smoke) -> None:
     text = (ROOT / "template.yaml").read_text()
-    for said, says, _ in altered:
-        assert said in text
-        text = text.replace(said, says)
+    for old, new, _ in altered:
+        assert old in text
+        text = text.replace(old, new)
     template = tmp_path / "template.yaml"
     template.write_text(text)
     for folder in ("functions", "layers"):
@@ -204,5 +190,5 @@ def test_what_the_template_no_longer_says_is_noticed(
         done = smoke("--url", f"{stack.url}/api/outcomes", f"--key={stack.key}")
 
     assert done.returncode == 1, done.stdout
-    for _, _, noticed in altered:
-        assert f"FAIL  {noticed}" in done.stdout
+    for _, _, failure in altered:
+        assert f"FAIL  {failure}" in done.stdout

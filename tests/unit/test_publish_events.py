@@ -458,7 +458,7 @@ def test_what_is_kept_is_told_with_the_ids_it_always_had_and_then_forgotten(
     assert resend("outcomes-prod") == 0
     assert bus.ids == [id_, corrected["id"], first]
     assert bucket() == {}
-    assert capsys.readouterr().out.endswith("Told 3 events of 2 objects. 0 are left in kept-events.\n")
+    assert capsys.readouterr().out.endswith("Published 3 events of 2 objects. 0 are left in kept-events.\n")
 
 
 @pytest.mark.usefixtures("stack")
@@ -484,7 +484,7 @@ def test_a_bus_that_takes_nothing_keeps_it_all(bus: Bus, bucket: Callable[[], di
     keep_as_lambda_does(records())
     bus.refuse = lambda _event: "ThrottlingException"
 
-    with pytest.raises(StackError, match="the bus default takes no events: ThrottlingException"):
+    with pytest.raises(StackError, match="the bus default accepts no events: ThrottlingException"):
         resend("outcomes-prod")
     assert len(bucket()) == 1
 
@@ -528,7 +528,7 @@ def test_of_who_was_erased_meanwhile_nothing_is_told(bus: Bus, bucket: Callable[
 
 def test_a_stack_without_a_bus_has_nothing_to_send(tables: dict[str, str]) -> None:
     STACKS[REGION, "outcomes-dev"] = {"OutcomesTableName": tables["OutcomesTable"]}
-    with pytest.raises(StackError, match="outcomes-dev tells no bus"):
+    with pytest.raises(StackError, match="outcomes-dev publishes no events"):
         resend("outcomes-dev")
-    with pytest.raises(StackError, match=r"what is kept of outcomes-none is not sent: .* does not exist"):
+    with pytest.raises(StackError, match=r"cannot publish the dead letters of outcomes-none: .* does not exist"):
         resend("outcomes-none")

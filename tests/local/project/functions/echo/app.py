@@ -1,4 +1,4 @@
-"""A function that returns the event that it was given."""
+"""Returns its event, context and environment."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    said = {
+    answer = {
         "event": event,
         "context": {
             "aws_request_id": context.aws_request_id,
@@ -18,4 +18,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "environment": dict(os.environ),
         "folder": os.getcwd(),
     }
-    return {"statusCode": 200, "body": json.dumps(said)}
+    return {"statusCode": 200, "body": json.dumps(answer)}

@@ -1,4 +1,4 @@
-"""An authorizer that obeys a header, and gives a new ticket each time."""
+"""An authorizer whose result depends on the header X-Who. Each call makes a new ticket."""
 
 import uuid
 from typing import Any
@@ -18,16 +18,16 @@ def handler(event: dict[str, Any], _context: object) -> Any:
         case "without-principal":
             return {"policyDocument": _policy("Allow", event["methodArn"])}
         case "deep-context":
-            return {**_let_in(who, _policy("Allow", "*")), "context": {"a": {"b": 1}}}
+            return {**_allowed(who, _policy("Allow", "*")), "context": {"a": {"b": 1}}}
         case "denied":
-            return _let_in(who, _policy("Deny", "*"))
+            return _allowed(who, _policy("Deny", "*"))
         case "reader":
-            return _let_in(who, _policy("Allow", event["methodArn"]))
+            return _allowed(who, _policy("Allow", event["methodArn"]))
         case _:
-            return _let_in(who, _policy("Allow", event["methodArn"].split("/")[0] + "/*"))
+            return _allowed(who, _policy("Allow", event["methodArn"].split("/")[0] + "/*"))
 
 
-def _let_in(who: str, policy: dict[str, Any]) -> dict[str, Any]:
+def _allowed(who: str, policy: dict[str, Any]) -> dict[str, Any]:
     context = {"ticket": str(uuid.uuid4()), "count": 3, "good": True, "nothing": None}
     return {"principalId": who, "policyDocument": policy, "context": context}
 

@@ -1,4 +1,4 @@
-"""A function that fails in each way that a function can."""
+"""Fails in every way that a function can fail."""
 
 import os
 import time

@@ -1,10 +1,10 @@
-"""A function that counts its calls in DynamoDB."""
+"""Counts its calls in DynamoDB."""
 
 import os
 from typing import Any
 
 import boto3
-from shared import WORD  # type: ignore[import-not-found]  # of the layer, which only a worker has on its path
+from shared import WORD  # type: ignore[import-not-found]  # from the layer, which only a worker has on its path
 
 VERSION = "1"
 
