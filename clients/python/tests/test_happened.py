@@ -51,34 +51,19 @@ def write(path: Path, *lines: dict[str, Any]) -> str:
 async def test_an_outcome_counts_when_it_happened(
     api: Api, client: OutcomesClient, moment: Any, happened: datetime
 ) -> None:
-    first = client.record(
-        "deal_closed", "Acme", user_id=api.user, value_usd=5, occurred_at=moment, idempotency_key="pi"
-    )
-    new = NewOutcome(
-        outcome_type="deal_closed",
-        title="Acme",
-        user_id=api.user,
-        value_usd=5,
-        occurred_at=moment,
-        idempotency_key="pi",
-    )
-    assert [one.status for one in client.record_many([new])] == ["replayed"]
+    outcome: dict[str, Any] = {"outcome_type": "deal_closed", "title": "Acme", "user_id": api.user, "value_usd": 5}
+    outcome |= {"occurred_at": moment, "idempotency_key": "pi"}
+    first = client.record(**outcome)
+    assert [one.status for one in client.record_many([NewOutcome(**outcome)])] == ["replayed"]
     async with AsyncOutcomesClient(**api.settings) as awaiting:
-        again = await awaiting.record(
-            "deal_closed", "Acme", user_id=api.user, value_usd=5, occurred_at=moment, idempotency_key="pi"
-        )
+        again = await awaiting.record(**outcome)
         assert (again.id, again.replayed) == (first.id, True)
         assert [one.id async for one in awaiting.iterate(status="recorded", ledger=True)] == [first.id]
         page = await awaiting.list(ledger=True, status=[OutcomeStatus.RECORDED, "void"])
     assert page == client.list(ledger=True, status=[OutcomeStatus.RECORDED, "void"])
-    [outcome] = page.outcomes
-    assert (outcome.occurred_at, outcome.status, outcome.recorded_by, outcome.version) == (
-        happened,
-        "recorded",
-        "key",
-        0,
-    )
-    [day] = [one for one in client.summary(start="2026-03-01", end="2026-04-01").by_day if one.count]
+    [one] = page.outcomes
+    assert (one.occurred_at, one.status, one.recorded_by, one.version) == (happened, "recorded", "key", 0)
+    [day] = [each for each in client.summary(start="2026-03-01", end="2026-04-01").by_day if each.count]
     assert (day.date, day.count, day.value_usd) == (date(2026, 3, 14), 1, Decimal(5))
 
 

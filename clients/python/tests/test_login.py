@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -57,25 +55,6 @@ def test_only_its_owner_can_read_the_login_file(outcomes: Outcomes, file: Path) 
     assert list(file.parent.iterdir()) == [file]
     assert KEY not in run.out + run.err
     assert COOKIE not in run.out + run.err
-
-
-def test_login_prompts_for_missing_values_without_echo(
-    outcomes: Outcomes, api: Api, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name)
-    answers: Iterator[tuple[str, bool]] = iter([(api.url, False), (KEY, True), ("", True)])
-
-    def answer(_: str, **how: Any) -> str:
-        text, unseen = next(answers)
-        assert how.get("hide_input", False) == unseen
-        return text
-
-    monkeypatch.setattr(typer, "prompt", answer)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    assert outcomes("login").code == 0
-    assert file.exists()
-    assert outcomes(*RECORD).code == 0
 
 
 def test_a_url_alone_is_not_enough(outcomes: Outcomes, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

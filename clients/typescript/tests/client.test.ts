@@ -58,25 +58,20 @@ test("a wait has full jitter", async () => {
   assert.deepEqual(world.waits, [1, 2]);
 });
 
-test("a signal ends a wait", async () => {
-  const stop = new AbortController();
-  const world = new World([{ name: "lost" }]);
-  await world.live({}, async () => {
-    const client = world.client({ url, cookie: "a=b", retry: { first: 3 } });
-    setImmediate(() => setImmediate(() => stop.abort(new Error("enough"))));
-    await assert.rejects(client.list({ signal: stop.signal }), { message: "enough" });
+for (const [what, name, retry] of [
+  ["a wait", "lost", { first: 3 }],
+  ["a request, even if there is no time for another", "endless", { deadline: 1 }],
+] as const) {
+  test(`a signal ends ${what}`, async () => {
+    const stop = new AbortController();
+    const world = new World([{ name }]);
+    await world.live({}, async () => {
+      const client = world.client({ url, cookie: "a=b", retry });
+      setImmediate(() => setImmediate(() => stop.abort(new Error("enough"))));
+      await assert.rejects(client.list({ signal: stop.signal }), { message: "enough" });
+    });
   });
-});
-
-test("a signal ends a request, even if there is no time for another", async () => {
-  const stop = new AbortController();
-  const world = new World([{ name: "endless" }]);
-  await world.live({}, async () => {
-    const client = world.client({ url, cookie: "a=b", retry: { deadline: 1 } });
-    setImmediate(() => setImmediate(() => stop.abort(new Error("enough"))));
-    await assert.rejects(client.list({ signal: stop.signal }), { message: "enough" });
-  });
-});
+}
 
 test("an id beyond the safe integers is a broken answer", async () => {
   const outcome = {

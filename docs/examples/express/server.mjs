@@ -7,11 +7,11 @@ if (!api) throw new Error("Set OUTCOMES_URL to the API's URL, with its stage: Ap
 
 const app = express();
 
-// Before express.json(), which would read the body that is to be handed on.
+// Must come before express.json(), which would consume the body.
 app.use(
   createProxyMiddleware({
     target: api,
-    changeOrigin: true, // API Gateway knows the API by its own Host
+    changeOrigin: true, // API Gateway routes by the Host header
     pathFilter: (path) => /^\/api\/(outcomes|keys)(\/|$)/.test(path),
     proxyTimeout: 30_000, // API Gateway answers within 29 s
     on: {
@@ -23,7 +23,7 @@ app.use(
   }),
 );
 
-// Your pages; here those of dashboard/public, with both elements.
+// Replace by your own pages; these are dashboard/public, with both elements.
 app.use(express.static(fileURLToPath(new URL("../../../dashboard/public", import.meta.url))));
 
 app.listen(Number(process.env.PORT ?? 3001), "127.0.0.1");

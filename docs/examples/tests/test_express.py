@@ -1,4 +1,4 @@
-"""The example of Express, served by Express itself, with a local stack behind its proxy."""
+"""Serve the Express example, with a local stack behind its proxy."""
 
 import itertools
 import os
@@ -23,7 +23,7 @@ users = itertools.count(90_000)
 
 @contextmanager
 def served(api_url: str, port: int, said: Path) -> Iterator[str]:
-    """Run the example before an API, until the block ends, and yield its URL."""
+    """Context manager: run the example in front of an API, and yield its URL."""
     folder, url = installed("express"), f"http://127.0.0.1:{port}"
     environment = os.environ | {"OUTCOMES_URL": api_url, "PORT": str(port)}
     with said.open("w") as output:
@@ -71,7 +71,7 @@ def site(api: Relay, site_port: int, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def signed_in(stack: Stack, site: str) -> dict[str, str]:
-    """Make the headers of a page's request of a user."""
+    """Return the headers that a page of a new user sends."""
     return {"Cookie": stack.cookie(next(users)), "Origin": site}
 
 
@@ -102,9 +102,7 @@ def test_the_site_answers_as_the_api(
     ).items()
 
 
-def test_what_a_page_records_by_it_is_in_the_feed_it_shows(
-    site: str, signed_in: dict[str, str], browser: Browser
-) -> None:
+def test_an_outcome_recorded_by_a_page_is_in_its_feed(site: str, signed_in: dict[str, str], browser: Browser) -> None:
     body = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 12500.5}
     first, again = (
         httpx.post(f"{site}/api/outcomes", json=body, headers=signed_in | {"Idempotency-Key": "acme"}) for _ in range(2)

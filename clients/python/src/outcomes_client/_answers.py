@@ -1,4 +1,4 @@
-"""Parse answers of the API strictly: what the contract does not allow is an error."""
+"""Parse answers of the API strictly. Each function raises BrokenAnswerError if an answer breaks the contract."""
 
 from __future__ import annotations
 
@@ -49,11 +49,7 @@ _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 def recorded(reply: Reply, key: str) -> Recorded:
-    """Read the answer to a recording.
-
-    Raises:
-        BrokenAnswerError: it does not say what was recorded.
-    """
+    """Read the answer to a recording."""
     # Parse the body although the header is enough for a key's caller: a proxy's page may also be a 200.
     body = json_object(reply)
     outcome_id = reply.headers.get("Outcome-Id") or body.get("id")
@@ -63,11 +59,7 @@ def recorded(reply: Reply, key: str) -> Recorded:
 
 
 def corrected(reply: Reply, key: str) -> Corrected:
-    """Read the answer to a correction.
-
-    Raises:
-        BrokenAnswerError: it does not say what was corrected.
-    """
+    """Read the answer to a correction."""
     body = json_object(reply)
     if body.get("ok") is not True:
         raise BrokenAnswerError("200, but not ok", status=200)
@@ -84,11 +76,7 @@ def _corrected(body: dict[str, Any], reply: Reply, key: str) -> Corrected:
 
 
 def history(reply: Reply) -> History:
-    """Read an outcome with its corrections.
-
-    Raises:
-        BrokenAnswerError: the answer is malformed.
-    """
+    """Read an outcome with its corrections."""
     body = json_object(reply)
     return shaped(lambda: History(_outcome(body["outcome"]), [_correction(item) for item in body["corrections"]]))
 
@@ -112,11 +100,7 @@ def _change(name: str, change: dict[str, Any]) -> dict[str, Any]:
 
 
 def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
-    """Read one result for each item; `keys` are the items' idempotency keys.
-
-    Raises:
-        BrokenAnswerError: the number of results is wrong, or one is malformed.
-    """
+    """Read one result for each item; `keys` are the items' idempotency keys."""
     items = reply.hide(json_object(reply).get("results"))
     if not isinstance(items, list) or len(items) != len(keys):
         raise BrokenAnswerError("200, but not one result for each item", status=200)
@@ -136,11 +120,7 @@ def _result(item: dict[str, Any], key: str, reply: Reply) -> Result:
 
 
 def page(reply: Reply) -> Page:
-    """Read a page of outcomes.
-
-    Raises:
-        BrokenAnswerError: the answer is malformed.
-    """
+    """Read a page of outcomes."""
     body = json_object(reply)
     outcomes, cursor = body.get("outcomes"), body.get("next_cursor")
     if not isinstance(outcomes, list) or not isinstance(cursor, str | None):
@@ -149,11 +129,7 @@ def page(reply: Reply) -> Page:
 
 
 def export_part(reply: Reply, media_type: str) -> ExportPart:
-    """Read a part of an export.
-
-    Raises:
-        BrokenAnswerError: it is of another media type, or ends within a line.
-    """
+    """Read a part of an export."""
     said = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     lines = shaped(reply.body.decode)
     if said != media_type or not (lines or "\n").endswith("\n"):
@@ -162,11 +138,7 @@ def export_part(reply: Reply, media_type: str) -> ExportPart:
 
 
 def exported(line: str) -> dict[str, Any]:
-    """Read a line of an NDJSON export: instants as datetime, `value_usd` as Decimal, `metadata` as its JSON text.
-
-    Raises:
-        BrokenAnswerError: the line is malformed.
-    """
+    """Read a line of an NDJSON export: instants as datetime, `value_usd` as Decimal, `metadata` as its JSON text."""
     return shaped(lambda: _row(_json.decode(line.encode())))
 
 
@@ -207,7 +179,6 @@ def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> Summary:
     """Read the totals that `query` asked for.
 
     Raises:
-        BrokenAnswerError: the answer is malformed.
         UnexpectedAnswerError: the API is too old to know a parameter of the query, and returned other totals.
     """
     totals = shaped(_totals, json_object(reply))
@@ -261,30 +232,18 @@ def _totals(body: dict[str, Any]) -> Summary:
 
 
 def key(reply: Reply) -> AgentKey:
-    """Read the description of an agent key.
-
-    Raises:
-        BrokenAnswerError: the answer is malformed.
-    """
+    """Read the description of an agent key."""
     return AgentKey(**shaped(_bounds, json_object(reply)))
 
 
 def new_key(reply: Reply) -> NewAgentKey:
-    """Read a new key with its secret.
-
-    Raises:
-        BrokenAnswerError: the answer is malformed; a key may exist that nobody has.
-    """
+    """Read a new key with its secret."""
     body = json_object(reply)
     return NewAgentKey(**shaped(_bounds, body), key=shaped(text, body.get("key")))
 
 
 def keys(reply: Reply) -> list[AgentKey]:
-    """Read a list of keys.
-
-    Raises:
-        BrokenAnswerError: the answer is malformed.
-    """
+    """Read a list of keys."""
     items = json_object(reply).get("keys")
     if not isinstance(items, list):
         raise BrokenAnswerError("200, but no list of keys", status=200)
@@ -292,11 +251,7 @@ def keys(reply: Reply) -> list[AgentKey]:
 
 
 def revoked(reply: Reply) -> None:
-    """Check that a key was revoked.
-
-    Raises:
-        BrokenAnswerError: the answer does not say so.
-    """
+    """Check that a key was revoked."""
     if json_object(reply).get("ok") is not True:
         raise BrokenAnswerError("200, but not ok", status=200)
 
