@@ -1,7 +1,7 @@
 """make openapi: merge openapi.base.yaml, template.yaml and the models into openapi.yaml, the contract for machines.
 
-Routes, who may call them and what API Gateway answers by itself come from the template; what an outcome is, and limits,
-from the contract; the rest is said in the base.
+Routes, who may call them and API Gateway's own answers come from the template; the fields of an outcome and all limits
+from the contract; everything else from the base.
 """
 
 import json
@@ -91,13 +91,13 @@ def _from_models() -> dict[str, str]:
         if attribute != "occurred_at"
     }
     fields["occurredAt"]["description"] += (
-        f". When it happened, unless that is now: up to {limits.MAX_DAYS_LATE} days ago, or {limits.MAX_MINUTES_EARLY}"
+        f". When it happened, if not now: up to {limits.MAX_DAYS_LATE} days ago, or {limits.MAX_MINUTES_EARLY}"
         " minutes ahead; INTERNAL_API_KEY and agent keys with the scope backfill from 2000-01-01 on"
     )
-    fields["userId"]["description"] += ". Whose outcome it is, when called with a key; a session says it itself"
+    fields["userId"]["description"] += ". The owner, in a call with a key; a session has its own user"
     fields["title"]["description"] += (
-        ". Visible is what Unicode assigns and counts neither as a separator, control or format nor as for private use,"
-        " but none of U+2800, U+3164, U+115F, U+1160 and U+FFA0"
+        ". Visible: assigned by Unicode, and no separator, control, format or private-use character, and none of"
+        " U+2800, U+3164, U+115F, U+1160 and U+FFA0"
     )
     return {
         "FIELDS": _flow(fields),
@@ -122,8 +122,8 @@ def _without_pattern(schema: Json) -> Json:
 def _from_corrections() -> dict[str, str]:
     """Describe what is sent to correct an outcome; lists without their brackets."""
     fields: Json = HEAD.json_schema()["properties"]
-    fields["userId"]["description"] += ". Whose outcome it is, when called with the platform's key"
-    fields["reason"]["description"] += ". Only a confirm does without"
+    fields["userId"]["description"] += ". The owner, in a call with the platform's key"
+    fields["reason"]["description"] += ". Optional for a confirm only"
     changes: Json = CHANGES.json_schema()["properties"]
     return {
         "CORRECTION_FIELDS": _flow(fields),
@@ -145,7 +145,7 @@ def _from_agent_keys() -> dict[str, str]:
         "INVALID_OVERLAP": {"field": "overlapHours", "message": rotation["overlapHours"]["description"]},
     }
     for fields in (key, rotation):
-        fields["userId"]["description"] += ". Needed when called with the platform's key; a session says it itself"
+        fields["userId"]["description"] += ". Required with the platform's key; a session has its own user"
     return {name: _flow(fault) for name, fault in faults.items()} | {
         "KEY_FIELDS": _flow(key),
         "ROTATION_FIELDS": _flow(rotation),

@@ -89,6 +89,13 @@ def test_how_to_deploy_names_every_parameter() -> None:
     assert named == parameters - for_laptops - as_argument
 
 
+def test_the_page_of_limits_has_the_template_s_rates() -> None:
+    parameters = parse_yaml((ROOT / "template.yaml").read_text())["Parameters"]
+    rates = {name: one["Default"].replace(",", ", ") for name, one in parameters.items() if name.endswith("Throttle")}
+    rows = re.findall(r"\| ([\d, ]+) \| `(\w+Throttle)` \|$", (ROOT / "docs/limits.md").read_text(), re.MULTILINE)
+    assert {name: rate for rate, name in rows} == rates
+
+
 def test_the_page_of_errors_names_each_status_and_error_of_the_contract() -> None:
     contract = parse_yaml((ROOT / "openapi.yaml").read_text())
     errors = {
