@@ -85,10 +85,11 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
-    if getattr(request, "param", "ledger") == "ledger":
+    behind = getattr(request, "param", "ledger")
+    if behind == "ledger":
         yield from _ledger()
     else:
-        yield from _of_stack(request.getfixturevalue("stack"))
+        yield from _of_stack(request.getfixturevalue(behind))
 
 
 def _ledger() -> Iterator[Api]:
@@ -117,7 +118,7 @@ def _of_stack(stack: Stack) -> Iterator[Api]:
             end_to_end = {name: value for name, value in headers.items() if name.lower() not in hop_by_hop}
             answer = http.request(method, target, headers=end_to_end, content=body)
             kept = {"outcome-id", "idempotent-replayed", "unassigned", "retry-after", "ignored-fields", "next-cursor"}
-            kept.add("content-type")
+            kept |= {"content-type", "capabilities", "no-such-route"}
             return answer.status_code, {n.title(): v for n, v in answer.headers.items() if n in kept}, answer.content
 
         def recorded() -> list[dict[str, Any]]:

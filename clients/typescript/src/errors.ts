@@ -10,6 +10,7 @@
 //     ├── UnauthorizedError        401: the key or the session is not valid
 //     ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
 //     ├── NotFoundError            404: no such key or outcome
+//     ├── CapabilityOffError       404 with No-Such-Route: this deployment lacks a capability, which the text names
 //     ├── ConflictError            409: not possible in the present state
 //     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
 //     ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
@@ -93,6 +94,10 @@ export type ForbiddenError = InstanceType<typeof ForbiddenError>;
 /** 404: this user has no such key or outcome. */
 export const NotFoundError = kind("NotFoundError", ApiError);
 export type NotFoundError = InstanceType<typeof NotFoundError>;
+
+/** 404 with `No-Such-Route`: this deployment lacks a capability. The text names it by the template's parameter. */
+export const CapabilityOffError = /* @__PURE__ */ kind("CapabilityOffError", ApiError);
+export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 
 /** 409 that retrying does not help: the user has the most keys allowed, or the outcome's status excludes this. */
 export const ConflictError = kind("ConflictError", ApiError);

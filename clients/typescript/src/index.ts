@@ -1,6 +1,7 @@
 // Record the valuable work that an agent finishes, exactly once, and read it back.
 
-export { type ClientOptions, OutcomesClient, type Retry } from "./client.js";
+export { OutcomesClient } from "./capabilities.js";
+export type { ClientOptions, Retry } from "./client.js";
 export * from "./errors.js";
 export { Decimal } from "./json.js";
 export type * from "./models.js";

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import _json
-from ._errors import BrokenAnswerError, ForbiddenError, UnexpectedAnswerError
+from ._errors import BrokenAnswerError, CapabilityOffError, ForbiddenError, UnexpectedAnswerError
 from ._http import Reply, Request
 from ._models import (
     AgentKey,
@@ -279,6 +279,7 @@ def relayed(reply: Reply, request: Request) -> bytes | None:
 
     Raises:
         UnexpectedAnswerError: the API has no `/mcp`.
+        CapabilityOffError: ModelTools is off.
         BrokenAnswerError: it is not an MCP message.
     """
     if reply.status == 202:
@@ -293,6 +294,8 @@ def relayed(reply: Reply, request: Request) -> bytes | None:
     if reply.status == 200:
         raise BrokenAnswerError("200, but not a message of the Model Context Protocol", status=200)
     failure = refusal(reply, request)
+    if isinstance(failure, CapabilityOffError):
+        raise failure
     if reply.status == 404 or (reply.status == 403 and not isinstance(failure, ForbiddenError)):
         none = (
             f"there is no {request.path} at this URL (OUTCOMES_URL): the API is older than this client; deploy it anew"

@@ -16,6 +16,7 @@ from ._display import money
 from ._errors import BrokenAnswerError
 from ._http import AGENT_KEY, KEY, OWN_KEY_PATH, PATH, SESSION, NoReply, Reply, Request, http_date
 from ._models import AgentKey
+from ._refusals import capability_off, switched_off
 from ._steps import Send
 
 _TRY = 10.0
@@ -93,20 +94,28 @@ def _credentials(client: OutcomesClient) -> Iterator[Finding]:
     if address.cookie:
         answer = client._send(Send(Request("GET", PATH, [("limit", "1")]), _TRY))
         yield _judged(answer, 200, "the session is valid", SESSION)
+        if isinstance(answer, Reply) and (off := switched_off(answer)):
+            yield Finding(True, f"Off in this deployment: {', '.join(off)}")
     else:
         yield Finding(bool(address.api_key), "no session (OUTCOMES_COOKIE): list, summary and export will not work")
     if records:
-        answer = client._send(Send(Request("POST", f"{PATH}/batch", body=b'{"outcomes":[]}'), _TRY))
-        if isinstance(answer, Reply) and answer.status in (403, 404, 405):
+        request = Request("POST", f"{PATH}/batch", body=b'{"outcomes":[]}')
+        answer = client._send(Send(request, _TRY))
+        if isinstance(answer, Reply) and capability_off(answer, request):
+            yield Finding(True, "Batch is Off in this deployment: record_many and import will not work")
+        elif isinstance(answer, Reply) and answer.status in (403, 404, 405):
             yield Finding(False, "the API is older than this client: it takes no batches; deploy the current one")
         elif not (isinstance(answer, Reply) and answer.status == 401):
             yield _judged(answer, 400, "the API is as new as this client", "")
 
 
 def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | None]:
-    answer = client._send(Send(Request("GET", OWN_KEY_PATH), _TRY))
+    request = Request("GET", OWN_KEY_PATH)
+    answer = client._send(Send(request, _TRY))
     if not isinstance(answer, Reply) or answer.status != 200:
-        if isinstance(answer, Reply) and answer.status in (403, 404):
+        if isinstance(answer, Reply) and capability_off(answer, request):
+            yield Finding(False, f"AgentKeys is Off in this deployment: {AGENT_KEY} is refused")
+        elif isinstance(answer, Reply) and answer.status in (403, 404):
             yield Finding(False, "the API is older than this client: it knows no agent keys; deploy the current one")
         else:
             yield _judged(answer, 200, "", AGENT_KEY)

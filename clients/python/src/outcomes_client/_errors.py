@@ -10,6 +10,7 @@ OutcomesError
     ├── UnauthorizedError        401: the key or the session is not valid
     ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
     ├── NotFoundError            404: no such key or outcome
+    ├── CapabilityOffError       404 with No-Such-Route: this deployment lacks a capability, which the text names
     ├── ConflictError            409: not possible in the present state
     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
     ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
@@ -106,6 +107,10 @@ class ForbiddenError(ApiError):
 
 class NotFoundError(ApiError):
     """404: this user has no such key or outcome."""
+
+
+class CapabilityOffError(ApiError):
+    """404 with `No-Such-Route`: this deployment lacks a capability. The text names it by the template's parameter."""
 
 
 class ConflictError(ApiError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from . import _json
 from ._errors import (
     ApiError,
     BusyError,
+    CapabilityOffError,
     ConflictError,
     ForbiddenError,
     InvalidOutcomeError,
@@ -20,7 +22,7 @@ from ._errors import (
     UnauthorizedError,
     UnexpectedAnswerError,
 )
-from ._http import Reply, Request, retry_after
+from ._http import KEYS_PATH, MCP_PATH, PATH, Reply, Request, retry_after
 from ._parsing import details_of, ignored_of, text_or_none
 
 _REFUSALS: dict[int, type[ApiError]] = {
@@ -31,6 +33,28 @@ _REFUSALS: dict[int, type[ApiError]] = {
     422: KeyReusedError,
     429: BusyError,
 }
+_CAPABILITIES = {
+    f"{PATH}/batch": "Batch",
+    f"{PATH}/summary": "Totals",
+    f"{PATH}/export": "Export",
+    rf"{PATH}/[0-9A-Z]{{26}}(/corrections)?": "Corrections",
+    f"{KEYS_PATH}(/.*)?": "AgentKeys",
+    MCP_PATH: "ModelTools",
+}
+"""Patterns of paths, by which parameter of the template their routes are switched."""
+
+
+def capability_off(reply: Reply, request: Request) -> str | None:
+    """Return the capability, by its parameter, that the deployment would need for a request; None if it has it."""
+    if reply.status != 404 or "No-Such-Route" not in reply.headers:
+        return None
+    return next((name for path, name in _CAPABILITIES.items() if re.fullmatch(path, request.path)), None)
+
+
+def switched_off(reply: Reply) -> list[str]:
+    """Return the capabilities, by their parameters, that an answer to a list says are off. An older API has all."""
+    on = reply.headers.get("Capabilities")
+    return [] if on is None else [name for name in _CAPABILITIES.values() if name.lower() not in on.split(", ")]
 
 
 def refusal(reply: Reply, request: Request) -> OutcomesError:
@@ -41,7 +65,8 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
         body = None
     body = reply.hide(body) if isinstance(body, dict) else {}
     error, details = text_or_none(body.get("error")), details_of(body, reply)
-    kind = _kind(reply, request, error)
+    off = capability_off(reply, request)
+    kind = CapabilityOffError if off else _kind(reply, request, error)
     if kind is None:
         message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
         return UnexpectedAnswerError(message, status=reply.status, error=error, details=details)
@@ -52,6 +77,8 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
         said += f": {reply.credential} may not do this; run `outcomes doctor`"
     elif kind is StillAddingUpError:
         said += ": the API saves its progress and continues from there"
+    elif off:
+        said += f": {off} is Off in this deployment"
     elif kind is NotFoundError:
         said += f": this user has no such {request.names}"
     ignored = ignored_of(reply)
