@@ -277,5 +277,5 @@ bench: install .bench/installed ## what starting, calling and storing costs, bes
 	    .bench/python/bin/python -m compileall -q --invalidation-mode unchecked-hash .bench/$$group || exit 1; done
 	@touch $@
 
-cost: install ## the table of costs in docs/costs.md, from bench/prices.toml
-	@$(offline) PYTHONPATH=layers/common $(bin)/python -m bench.cost docs/costs.md
+cost: install ## the costs in docs/costs.md and README.md, from bench/prices.toml
+	@$(offline) PYTHONPATH=layers/common $(bin)/python -m bench.month docs/costs.md README.md

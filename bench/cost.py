@@ -1,10 +1,5 @@
-"""python -m bench.cost FILE: compute the cost of a million calls, and write the table between the two marks in FILE.
+"""Compute the cost of a million calls, from prices.toml and the sizes of `bench.outcome`."""
 
-Uses the prices and assumptions of prices.toml and the sizes of `bench.outcome`.
-"""
-
-import re
-import sys
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -19,7 +14,6 @@ from bench.outcome import answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units
 from bench.totals import YEAR, Case, average_bytes, looks
 
-MARKS = "<!-- made by `make cost` -->", "<!-- end of what `make cost` makes -->"
 LISTED = 20
 BATCHED = 100
 BUSY = 20
@@ -157,6 +151,13 @@ def started(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
     return _lambda_time(authorizer_gb_ms + assumed["record_start_ms"] * assumed["memory_gb"], prices)
 
 
+def authorized(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
+    """Compute the US dollars for a million calls of the authorizer."""
+    log_dollars = 1_000_000 * assumed["log_bytes_per_invocation"] / GB * prices["logs_per_gb"]
+    gb_ms = assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
+    return float(prices["lambda_per_million"] + _lambda_time(gb_ms, prices) + log_dollars)
+
+
 def _lambda_time(gb_ms: float, prices: dict[str, Any]) -> float:
     """Return the US dollars for a million times this many GB-milliseconds."""
     return float(1_000_000 * gb_ms / 1000 * prices["lambda_per_gb_second"])
@@ -210,10 +211,8 @@ def table() -> str:
         f"${busy:.2f} at {BUSY}.",
     ]
     month = [
-        f"By the month, whatever the traffic: ${prices['secret_month']:.2f} for each secret (two, with",
-        "webhooks three),",
-        f"${prices['metric_month']:.2f} for each CloudWatch metric that got a value, and for each GB of outcomes kept",
-        f"({kept:.1f} million of them) ${prices['kept_gb_month']:.2f}, with",
+        f"By the month, whatever the traffic: for each GB of outcomes kept ({kept:.1f} million of them)",
+        f"${prices['kept_gb_month']:.2f}, with",
         f"${prices['restorable_gb_month']:.2f} more for restore to any point in time.",
     ]
     told = event(prices, assumed)
@@ -237,17 +236,3 @@ def table() -> str:
     ]
     paragraphs = [fill(" ".join(each), 120) for each in (text, month, events, webhooks)]
     return "\n\n".join([paragraphs[0], "\n".join(lines), *paragraphs[1:]])
-
-
-def rewritten(text: str) -> str:
-    """Replace the part of a text between the marks. Raises ValueError when it has no marks."""
-    first, last = MARKS
-    found = re.compile(f"{re.escape(first)}\n.*?\n{re.escape(last)}", re.DOTALL)
-    if not found.search(text):
-        raise ValueError("no marks")
-    return found.sub(lambda _: f"{first}\n\n{table()}\n\n{last}", text)
-
-
-if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    path.write_text(rewritten(path.read_text()))

@@ -1,6 +1,5 @@
 """docs/costs.md has the costs that the script computes."""
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,18 @@ from outcomes.contract.caller import Caller
 from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter, idempotency_hash
 from outcomes.ledger.store import OutcomeStore
 
-from bench import cost
+from bench import cost, month
 from bench.outcome import new_outcome, remembered
 from bench.storage import item_bytes
 
-COSTS = Path(__file__).parents[2] / "docs/costs.md"
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_page_is_current() -> None:
+@pytest.mark.parametrize("page", ["docs/costs.md", "README.md"])
+def test_the_page_is_current(page: str) -> None:
     """If this fails, run `make cost`."""
-    assert cost.rewritten(COSTS.read_text()) == COSTS.read_text()
+    text = (ROOT / page).read_text()
+    assert month.rewritten(text) == text
 
 
 def test_a_price_changes_its_service_only() -> None:
@@ -77,7 +78,7 @@ def test_tracing_is_not_part_of_the_sums(template: Any) -> None:
     sums = [cost.parts(call, prices, assumed) for call in cost.calls(assumed)]
     for parts in (*sums, cost.event(prices, assumed), cost.webhook(prices, assumed)):
         assert "X-Ray" not in parts
-    assert "With `Tracing=Active`, X-Ray" in " ".join(COSTS.read_text().split())
+    assert "With `Tracing=Active`, X-Ray" in " ".join((ROOT / "docs/costs.md").read_text().split())
 
 
 @pytest.mark.parametrize(
@@ -124,20 +125,49 @@ def test_the_assumed_memory_is_the_templates(template: Any) -> None:
 
 def test_a_text_without_marks_is_an_error() -> None:
     with pytest.raises(ValueError, match="no marks"):
-        cost.rewritten("# Outcomes API")
+        month.rewritten("# Outcomes API")
 
 
-def test_the_page_says_what_alarms_cost(template: Any) -> None:
-    """$0.10 a month for each metric of an alarm: https://aws.amazon.com/cloudwatch/pricing/"""
-    metrics: Counter[str] = Counter()
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::CloudWatch::Alarm":
-            looked_at = [each for each in resource["Properties"].get("Metrics", []) if "MetricStat" in each]
-            metrics[resource.get("Condition", "")] += len(looked_at) or 1
-    plain = metrics[""] + metrics["HasModelTools"] + metrics["HasDataRequests"]
-    assert plain + metrics["PublishesEvents"] + metrics["SendsWebhooks"] == metrics.total()
-    told = plain + metrics["PublishesEvents"]
-    posted = told + metrics["SendsWebhooks"]
-    page = " ".join(COSTS.read_text().split())
-    said = f"alarms ${plain / 10:.2f}, with an `EventBusName` ${told / 10:.2f}, with a `WebhookUrl` ${posted / 10:.2f}."
-    assert said in page
+# ── By the month ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_core_costs_at_most_half_a_dollar_when_idle() -> None:
+    prices, _ = cost.inputs()
+    assert month.idle_dollars(month.deployed("core"), prices) <= 0.50
+
+
+@pytest.mark.parametrize(
+    ("parameters", "kinds"),
+    [
+        ({}, {"secret": 1}),
+        ({"DataRequests": "On"}, {"secret": 2}),
+        ({"Monitoring": "Essential"}, {"secret": 1, "alarm metric": 4}),
+        ({"Monitoring": "Full"}, {"secret": 1, "alarm metric": 8, "dashboard": 1}),
+        ({"FirewallRequests": "1000"}, {"secret": 1, "firewall": 1, "firewall rule": 3}),
+        ({"EventBusName": "default", "WebhookUrl": "https://hooks.example.com/"}, {"secret": 2}),
+    ],
+)
+def test_what_is_switched_on_is_paid_for_when_idle(parameters: dict[str, str], kinds: dict[str, int]) -> None:
+    prices, _ = cost.inputs()
+    counted = month.idle(month.deployed("core", **parameters), prices)
+    assert {kind: number for kind, (number, _) in counted.items()} == kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("gateway_per_million", "to record"),
+        ("transfer_per_gb", "the feed"),
+        ("kept_gb_month", "kept rows"),
+        ("metric_month", "custom metrics"),
+        ("alarm_metric_month", "idle"),
+    ],
+)
+def test_a_month_is_paid_by_each_of_its_parts(name: str, part: str) -> None:
+    prices, assumed = cost.inputs()
+    before, after = (month.used("prod", 10_000, each, assumed) for each in (prices, prices | {name: 2 * prices[name]}))
+    assert after[part] > before[part]
+
+
+def test_without_monitoring_no_custom_metric_is_paid_for() -> None:
+    assert month.used("core", 10_000, *cost.inputs())["custom metrics"] == 0

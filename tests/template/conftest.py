@@ -12,6 +12,8 @@ from ops.errors import StackError
 from ops.template import declared_paths
 
 ROOT = Path(__file__).parents[2]
+FUNCTION = "AWS::Lambda::Function"
+STACK = "outcomes-local"
 ORIGINS = "https://app.example.com,https://beta.example.com"
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"  # as the service would name it
 WEBHOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebhookSecret-d4e5f6"
@@ -25,7 +27,9 @@ EVERYTHING = {
     "DomainName": "api.example.com",
     "EventBusName": "platform",
     "FirewallRequests": "2000",
+    "HostDashboard": "true",
     "HostedZoneId": "Z0123456789",
+    "Monitoring": "Full",
     "ReadConcurrency": "50",
     "Tracing": "Active",
     "WebhookUrl": "https://hooks.example.com/outcomes",
@@ -71,7 +75,8 @@ class Deployment(Template):
         try:
             return super()._get_att(argument)
         except StackError:
-            return argument if isinstance(argument, str) else ".".join(argument)
+            logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+            return f"{self.name(logical_id)}.{attribute}"
 
 
 @lru_cache(maxsize=4)
@@ -86,12 +91,6 @@ def deploy(**parameters: str) -> Deployment:
 def deployed() -> Deployment:
     """Make a deployment with the defaults."""
     return deploy()
-
-
-@pytest.fixture(scope="session")
-def listening() -> Deployment:
-    """Make a deployment with the defaults and a bus."""
-    return deploy(EventBusName="platform")
 
 
 @pytest.fixture(scope="session")

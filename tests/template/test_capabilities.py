@@ -1,13 +1,17 @@
-"""What each capability switches on: nothing of one that is off is deployed."""
+"""What switches switch: nothing of a capability that is off is deployed, in whatever combination."""
 
+import json
+import re
+import tomllib
+from itertools import combinations
 from typing import Any
 
 import pytest
 
-from ops.template import declared_paths
+from ops.answers import pairs
 
-from .conftest import Deployment, deploy
-from .test_functions import BY_RIGHTS_ONLY, functions
+from .conftest import EVERYTHING, ROOT, Deployment, deploy
+from .test_functions import BY_RIGHTS_ONLY, TOTALS, functions, statements
 
 CAPABILITIES = {
     "Batch": {"RecordBatchFunction"},
@@ -19,42 +23,213 @@ CAPABILITIES = {
     "ModelTools": {"McpFunction"},
 }
 """Functions of each capability, in the order of the parameters."""
-ALL_OFF = dict.fromkeys(CAPABILITIES, "Off")
+
+# Every switch, and by what its resources, routes, rights and outputs are known.
+SWITCHES = {
+    "Batch": "RecordBatch|outcomes(/|~1)batch",
+    "Totals": "Summarize|outcomes/summary",
+    "AgentKeys": "ManageKeys|/api/keys",
+    "Corrections": "CorrectOutcome|GetOutcome|outcomes/{id}",
+    "Export": "ExportOutcomes|outcomes(/|~1)export",
+    "DataRequests": "EraseUser|ExportUser|ErasureSecret|ErasureAlarm",
+    "ModelTools": "Mcp|(/|~1)mcp|Tools",
+    "EventBusName": "PublishEvents|KeptEvents|EventsLate|events:PutEvents|StreamViewType",
+    "WebhookUrl": "Webhook",
+    "HostDashboard": "Feed|CloudFront",
+    "FirewallRequests": "WAFv2",
+    "DomainName": "ApiGateway::DomainName|api.example.com",
+    "HostedZoneId": "Route53",
+    "Tracing": "xray:",
+    "Monitoring": "CloudWatch::|Logs::MetricFilter",
+}
+NEEDS = {"WebhookUrl": "EventBusName", "HostedZoneId": "DomainName"}
+OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard": "false", "FirewallRequests": "0"}
+
+
+def positions() -> list[set[str]]:
+    """List the switches that are on, a row each, so that any two of them are in all four pairs of positions.
+
+    Each switch is on in three of seven rows: the first, and two that no other switch has both. So any two switches are
+    both on in the first row, each is on in a row where the other is off, and both are off in at least two rows.
+    """
+    rows: list[set[str]] = [set() for _ in range(7)]
+    for switch, (one, other) in zip(SWITCHES, combinations(range(1, 7), 2), strict=True):
+        for row in (0, one, other):
+            rows[row].add(switch)
+    return rows
+
+
+def switched(complete: Deployment, on: set[str]) -> Deployment:
+    """Make a deployment of which just these switches are on."""
+    off = {switch: OFF.get(switch, "") for switch in SWITCHES.keys() - on}
+    off |= {"Tracing": "PassThrough"} if "Tracing" in off else {}
+    return complete.with_parameters(**off)
+
+
+def resolved(template: Deployment) -> Any:
+    """Resolve each resource and output that exists. Raises StackError for a reference to one that does not."""
+    document = template.document
+    existing = {name: part for name, part in document["Resources"].items() if template._exists(part)}
+    for name, resource in existing.items():
+        wanted = resource.get("DependsOn", [])
+        assert {wanted} if isinstance(wanted, str) else set(wanted) <= existing.keys(), name
+    outputs = {name: part["Value"] for name, part in document["Outputs"].items() if template._exists(part)}
+    return template.resolve(
+        {
+            name: {key: part for key, part in resource.items() if key in ("Type", "Properties", "UpdatePolicy")}
+            for name, resource in existing.items()
+        }
+    ), template.resolve(outputs)
+
+
+def test_each_two_switches_are_seen_in_each_pair_of_positions() -> None:
+    rows = positions()
+    for pair in combinations(SWITCHES, 2):
+        assert len({tuple(switch in on for switch in pair) for on in rows}) == 4, pair
+
+
+@pytest.mark.parametrize("monitoring", ["Essential", "Full"])
+@pytest.mark.parametrize("row", range(7))
+def test_nothing_of_a_switch_that_is_off_is_left_and_nothing_dangles(
+    complete: Deployment, row: int, monitoring: str
+) -> None:
+    on = positions()[row]
+    template = switched(complete.with_parameters(Monitoring=monitoring), on)
+    text = re.sub(r'"[A-Za-z]*Description": "[^"]*"', "", json.dumps(resolved(template)))
+
+    left = {switch for switch, known_by in SWITCHES.items() if re.search(known_by, text)}
+    assert left == {switch for switch in on if NEEDS.get(switch, switch) in on}
+
+
+@pytest.mark.parametrize("off", CAPABILITIES)
+def test_a_capability_that_is_off_has_no_function(deployed: Deployment, off: str) -> None:
+    template = deployed.with_parameters(**{off: "Off"})
+    names = ", ".join(name.lower() for name in CAPABILITIES if name != off)
+
+    assert functions(deployed).keys() - functions(template).keys() == CAPABILITIES[off]
+    assert variable(template, "ListOutcomesFunction", "CAPABILITIES") == names
+    if off != "ModelTools":
+        assert variable(template, "McpFunction", "CAPABILITIES") == names
 
 
 def variable(template: Deployment, function: str, name: str) -> Any:
     return functions(template)[function]["Environment"]["Variables"][name]
 
 
-@pytest.mark.parametrize("off", CAPABILITIES)
-def test_a_capability_that_is_off_has_no_function(deployed: Deployment, off: str) -> None:
-    template = deployed.with_parameters(**{off: "Off"})
-
-    assert functions(deployed).keys() - functions(template).keys() == CAPABILITIES[off]
+# ── The core ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("off", CAPABILITIES)
-def test_list_and_tools_know_what_is_on(deployed: Deployment, off: str) -> None:
-    template = deployed.with_parameters(**{off: "Off"})
-    names = ", ".join(name.lower() for name in CAPABILITIES if name != off)
-
-    assert variable(template, "ListOutcomesFunction", "CAPABILITIES") == names
-    if off != "ModelTools":
-        assert variable(template, "McpFunction", "CAPABILITIES") == names
+@pytest.fixture(scope="module")
+def core() -> Deployment:
+    """Make the deployment of `make deploy ENV=core`, transformed with its own parameters."""
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text())["core"]["deploy"]["parameters"]
+    return deploy(**{name: value for name, value in pairs(settings["parameter_overrides"]).items() if value})
 
 
-def test_the_core_has_three_functions_one_path_and_every_table(template: Any, deployed: Deployment) -> None:
-    core = deployed.with_parameters(**ALL_OFF)
-
+def test_the_core_has_three_functions_one_path_and_every_table(
+    template: Any, core: Deployment, deployed: Deployment
+) -> None:
     assert functions(core).keys() == {"AuthorizerFunction", "ListOutcomesFunction", "RecordOutcomeFunction"}
     assert variable(core, "ListOutcomesFunction", "CAPABILITIES") == ""
     assert core.one("AWS::ApiGateway::RestApi")["Body"]["paths"].keys() == {"/api/outcomes"}
     assert core.resources("AWS::DynamoDB::Table").keys() == deployed.resources("AWS::DynamoDB::Table").keys()
-    assert len(declared_paths(template["Resources"]["OutcomesApi"]["Properties"])) > 1
+    assert sum(core._exists(resource) for resource in template["Resources"].values()) <= 24
+    assert resolved(core)
 
 
-def test_without_agent_keys_the_authorizer_knows_no_table_of_them() -> None:
-    core = deploy(AgentKeys="Off")
+def test_the_core_keeps_one_secret(core: Deployment) -> None:
+    assert core.resources("AWS::SecretsManager::Secret").keys() == {"SessionSecret"}
 
-    assert variable(core, "AuthorizerFunction", "KEYS_TABLE") == ""
-    assert "KeysTable" not in str(core.of("AWS::IAM::Role")["AuthorizerFunctionRole"])
+
+# ── Rights ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_agent_keys_the_authorizer_may_not_read_them(deployed: Deployment) -> None:
+    template = deployed.with_parameters(AgentKeys="Off")
+
+    assert variable(template, "AuthorizerFunction", "KEYS_TABLE") == ""
+    assert not [each for each in statements(template, "AuthorizerFunction") if "KeysTable" in each["Resource"]]
+
+
+def test_tools_may_do_only_what_is_on(deployed: Deployment) -> None:
+    without_totals = deployed.with_parameters(Totals="Off")
+    without_corrections = deployed.with_parameters(Corrections="Off")
+
+    assert TOTALS not in {each["Resource"] for each in statements(without_totals, "McpFunction")}
+    assert {
+        each["Action"] for each in statements(without_corrections, "McpFunction") if "Outcomes" in each["Resource"]
+    } == {
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+    }
+
+
+# ── Combinations that make no sense ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("answers", "refused"),
+    [
+        ({}, []),
+        ({"Monitoring": "Off"}, []),
+        ({"Deployment": EVERYTHING["Deployment"]}, []),
+        (
+            {"Deployment": EVERYTHING["Deployment"], "Monitoring": "Off"},
+            ["A gradual Deployment needs Monitoring, whose alarms roll a bad release back"],
+        ),
+        (
+            {"AlarmTopicArn": EVERYTHING["AlarmTopicArn"], "Monitoring": "Off"},
+            ["An AlarmTopicArn needs Monitoring, without which there is no alarm"],
+        ),
+        ({"DomainName": "api.example.com", "CertificateArn": EVERYTHING["CertificateArn"]}, []),
+        ({"DomainName": "api.example.com"}, ["A DomainName needs a CertificateArn"]),
+        ({"CertificateArn": EVERYTHING["CertificateArn"]}, ["A CertificateArn and a HostedZoneId need a DomainName"]),
+        ({"HostedZoneId": "Z0123456789"}, ["A CertificateArn and a HostedZoneId need a DomainName"]),
+        ({"DashboardHost": "value.example.com"}, ["A DashboardHost needs a DashboardCertificateArn"]),
+        (
+            {"WebhookUrl": EVERYTHING["WebhookUrl"]},
+            ["A WebhookUrl needs an EventBusName, whose events are what is posted"],
+        ),
+        ({"WebhookUrl": EVERYTHING["WebhookUrl"], "EventBusName": "default"}, []),
+        (
+            {"Configuration": ""},
+            ["Deploy by `make deploy`, which tells functions by Configuration that a parameter changed"],
+        ),
+    ],
+)
+def test_a_combination_without_sense_is_refused_with_a_sentence(
+    deployed: Deployment, answers: dict[str, str], refused: list[str]
+) -> None:
+    template = deployed.with_parameters(**answers)
+    assert [
+        assertion["AssertDescription"]
+        for rule in template.document["Rules"].values()
+        if template.resolve(rule.get("RuleCondition", True))
+        for assertion in rule["Assertions"]
+        if not template.resolve(assertion["Assert"])
+    ] == refused
+
+
+# ── Roles and TLS ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_role_has_the_path_and_the_boundary_that_an_account_demands(complete: Deployment) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/boundary"
+    bounded = complete.with_parameters(PermissionsBoundary=boundary, RolePath="/applications/")
+    roles = bounded.of("AWS::IAM::Role")
+
+    assert "CodeDeployServiceRole" not in roles  # SAM's own, which takes neither
+    assert {(role["Path"], role["PermissionsBoundary"]) for role in roles.values()} == {("/applications/", boundary)}
+    assert {(role["Path"], role.get("PermissionsBoundary")) for role in complete.of("AWS::IAM::Role").values()} == {
+        ("/", None)
+    }
+    for name, group in bounded.of("AWS::CodeDeploy::DeploymentGroup").items():
+        assert group["ServiceRoleArn"] == "ReleaseRole.Arn", name
+
+
+@pytest.mark.parametrize(("policy", "mode"), [("SecurityPolicy_TLS13_1_3_2025_09", "STRICT"), ("TLS_1_2", None)])
+def test_the_policy_of_tls_is_a_parameter(complete: Deployment, policy: str, mode: str | None) -> None:
+    template = complete.with_parameters(TlsPolicy=policy)
+    for type_ in ("AWS::ApiGateway::RestApi", "AWS::ApiGateway::DomainName"):
+        properties = template.one(type_)
+        assert (properties["SecurityPolicy"], properties.get("EndpointAccessMode")) == (policy, mode), type_

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from local.responses import Refusal
+from ops.errors import StackError
 
 from . import test_api, test_data, test_events, test_functions, test_webhooks
+from . import test_capabilities as capabilities
+from . import test_monitoring as monitoring
 from . import test_production as production
 from .conftest import Deployment
-from .faults import RIGHTS, Plant, Promise, always, instead, keep, may, planted_in, plus, the, without
+from .faults import RIGHTS, Plant, Promise, always, instead, keep, may, planted_in, plus, the
 
 OPTIONS = "OutcomesApi/Body/paths/*/options/x-amazon-apigateway-integration"
 SAYS = f"{OPTIONS}/responses/default/responseTemplates/application~1json/Fn::Join/1/2"
@@ -271,73 +274,103 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "the API is traced unasked": the("OutcomesApiStage/TracingEnabled", True),
         "a function is traced unasked": the("ListOutcomesFunction/TracingConfig/Mode", "Active"),
     },
-    production.test_a_stack_s_metrics_do_not_mix_with_another_s: {
+    monitoring.test_functions_count_for_this_stack_alone: {
         "stacks mix their metrics": the(
             "RecordOutcomeFunction/Environment/Variables/POWERTOOLS_METRICS_NAMESPACE", "Outcomes"
         ),
     },
-    production.test_failures_of_the_authorizer_are_counted_and_not_its_401s: {
+    monitoring.test_log_lines_are_counted_for_this_stack_alone: {
         "401s count as failures": the("AuthorizerFailures/FilterPattern", '{ $.refusal = "UNAUTHORIZED" }'),
+        "Busy takes releases back": the("ServerErrors/FilterPattern", '{ $.status = "5*" }'),
+        "failed tools are no server errors": the("ToolsFailed/MetricTransformations/0/MetricName", "ToolsFailed"),
+        "no value for minutes without Busy": the("BusyAnswers/MetricTransformations/0/DefaultValue"),
+        "another stack's log": the("TooManyRequests/LogGroupName", "another"),
+        "late webhooks are not counted": the("WebhooksLate/FilterPattern", '{ $.message = "Late" }'),
+        "kept events are not counted": the("EventsKept/FilterPattern", '{ $.message = "Kept" }'),
     },
-    production.test_answers_that_are_busy_are_no_server_errors: {
-        fault: the("ServerErrorsAlarm/Metrics/0/Expression", answer)
-        for fault, answer in {
-            "Busy takes releases back": "IF(errors >= 3, 100 * errors / requests, 0)",
-            "Busy hides other errors": "IF(FILL(busy, 0) == 0, 100 * errors / requests, 0)",
-        }.items()
+    monitoring.test_three_server_errors_in_a_minute_count_by_their_share: {
+        "one error rolls a release back": the("ServerErrorsAlarm/Metrics/0/Expression", "100 * errors / requests"),
     },
-    production.test_answers_that_are_busy_or_still_adding_up_are_no_slow_requests: {
+    monitoring.test_busy_answers_are_no_slow_requests: {
         fault: the("SlowRequestsAlarm/Metrics/0/Expression", answer)
         for fault, answer in {
-            "totals that are still added up take releases back": "latency",
-            "Busy hides that others are slow": "IF(FILL(busy, 0) > 0, 0, latency)",
+            "answers that are busy are slow ones": "latency",
+            "Busy hides that others are slow": "IF(busy > 0, 0, latency)",
         }.items()
     },
-    production.test_busy_is_what_the_functions_count_themselves: {
-        "Busy is a metric that nothing writes": the("ServerErrorsAlarm/Metrics/2/MetricStat/Metric/Dimensions", []),
-        "Busy is another stack's": the("SlowRequestsAlarm/Metrics/2/MetricStat/Metric/Namespace", "Outcomes/other"),
-    },
-    production.test_there_is_an_alarm_for_each_kind_of_trouble: {
-        **{f"no {name}": the(name) for name in production.ALARMS},
+    monitoring.test_full_monitoring_has_an_alarm_for_each_kind_of_trouble: {
+        **{f"no {name}": the(name) for name in monitoring.FULL},
         **{
-            f"{name} goes off below": the(f"{name}/ComparisonOperator", "LessThanThreshold")
-            for name in production.ALARMS
+            f"{name} goes off below": the(f"{name}/ComparisonOperator", "LessThanThreshold") for name in monitoring.FULL
         },
-        "a failed tool is not noticed (failed)": the("ToolsFailedAlarm/Metrics", without("failed")),
-        "a failed tool is not noticed (throttled)": the("ToolsFailedAlarm/Metrics", without("throttled")),
         "the mean instead of p99": the("SlowRequestsAlarm/Metrics/1/MetricStat/Stat", "p50"),
+        "a set-aside webhook is noticed late": the("WebhooksSetAsideAlarm/EvaluationPeriods", 60),
     },
-    production.test_an_alarm_is_silent_when_there_is_no_traffic: {
-        f"{name} when idle": the(f"{name}/TreatMissingData", "breaching") for name in production.ALARMS
+    monitoring.test_essential_monitoring_has_at_most_ten_alarm_metrics_and_no_dashboard: {
+        "an alarm more by default": the("UserExportAlarm/Condition", "HasDataRequestAlarms"),
+        "a dashboard by default": the("Dashboard/Condition"),
     },
-    production.test_an_alarm_tells_somebody_when_there_is_a_topic: {
-        f"{name} tells nobody": the(f"{name}/AlarmActions", []) for name in production.ALARMS
+    monitoring.test_without_monitoring_nothing_is_counted_and_no_alarm_goes_off: {
+        "an alarm that nobody asked for": the("ThrottledAlarm/Condition"),
+        "lines are counted for nobody": the("TooManyRequests/Condition"),
     },
-    production.test_an_alarm_looks_at_what_is_this_stack_s: {
+    monitoring.test_no_alarm_gets_stuck_when_its_metric_has_no_data: {
+        **{f"{name} when idle": the(f"{name}/TreatMissingData", "breaching") for name in monitoring.FULL},
+        "FILL of what never was": the("SlowRequestsAlarm/Metrics/0/Expression", "IF(FILL(busy, 0) > 0, 0, latency)"),
+        "an alarm on DynamoDB": the("BusyAlarm/Namespace", "AWS/DynamoDB"),
+    },
+    monitoring.test_an_alarm_notifies_the_topic_if_there_is_one: {
+        f"{name} notifies nobody": the(f"{name}/AlarmActions", []) for name in monitoring.FULL
+    },
+    monitoring.test_an_alarm_looks_at_a_metric_of_this_stack: {
         "an alarm on another API": the("SlowRequestsAlarm/Metrics/1/MetricStat/Metric/Dimensions/0/Value", "another"),
         "an alarm on what nobody counts": the("AuthorizerFailuresAlarm/MetricName", "Failures"),
+        "an alarm on another stack's metric": the("ThrottledAlarm/Namespace", "Outcomes/other"),
+        "an alarm on another queue": the("WebhooksSetAsideAlarm/Dimensions/0/Value", "another"),
     },
-    production.test_no_function_and_no_call_of_a_table_is_overlooked: {
-        "a new GetItem is overlooked": may("ListOutcomes", "dynamodb:GetItem"),
-        "a new UpdateItem is overlooked": may("RecordOutcome", "dynamodb:UpdateItem"),
+    monitoring.test_an_alarm_computes_with_all_its_metrics: {
+        "a metric is not computed with": the("SlowRequestsAlarm/Metrics/0/Expression", "latency"),
+    },
+    monitoring.test_the_dashboard_shows_all_alarms_and_what_is_on: {"no dashboard": the("Dashboard")},
+    capabilities.test_nothing_of_a_switch_that_is_off_is_left_and_nothing_dangles: {
         **{
-            f"{id_} is overlooked": the(f"{alarm}/Metrics", without(id_))
-            for alarm, ids in {
-                "TableErrorsAlarm": ["sessionsGet"],
-                "KeysTableErrorsAlarm": [
-                    *("keysGet", "keysBatchGet", "keysUpdate", "keysTransaction"),
-                    *("totalsQuery", "totalsPut", "totalsUpdate"),
-                ],
-                "TablesThrottledAlarm": ["sessionsReads"],
-                "ErasureAlarm": ["eraseErrors", "exportErrors", "eraseThrottles", "exportThrottles"],
-            }.items()
-            for id_ in ids
+            f"{resource} whatever is off": the(f"{resource}/Condition")
+            for resource in (
+                *("RecordBatchFunction", "SummarizeOutcomesFunctionRole", "ManageKeysFunctionAliaslive"),
+                *(
+                    "GetOutcomeFunctionVersion*",
+                    "ErasureSecret",
+                    "McpFunction",
+                    "WebhookRule",
+                    "FeedBucket",
+                    "Firewall",
+                ),
+            )
         },
+        "a route of what is off": the("OutcomesApi/Body/paths/~1api~1keys", lambda route: route["Fn::If"][1]),
+        "a throttle of what is off": the(f"{SETTINGS}/3", lambda setting: setting["Fn::If"][1]),
+        "a right to what is off": may("ListOutcomes", "dynamodb:Query", {"Fn::GetAtt": ["ErasureSecret", "Arn"]}),
+        "a stream for nobody": the("KeysTable/StreamSpecification", KEYS_ONLY),
     },
-    production.test_an_alarm_adds_up_all_that_it_looks_at: {
-        "a metric is not added": the("TablesThrottledAlarm/Metrics/0/Expression", "FILL(outcomesWrites, 0)"),
+    capabilities.test_without_agent_keys_the_authorizer_may_not_read_them: {
+        "keys that are off may be read": the(
+            f"AuthorizerFunctionRole/{RIGHTS}/2", lambda statement: statement["Fn::If"][1]
+        ),
     },
-    production.test_one_dashboard_shows_it_all: {"no dashboard": the("Dashboard")},
+    capabilities.test_tools_may_do_only_what_is_on: {
+        f"a tool keeps a right to {what} that are off": the(
+            f"McpFunctionRole/Policies/{policy}", lambda policy: policy["Fn::If"][1]
+        )
+        for policy, what in ((1, "corrections"), (2, "totals"))
+    },
+    capabilities.test_every_role_has_the_path_and_the_boundary_that_an_account_demands: {
+        **{
+            f"{role} without {setting}": the(f"{role}/{setting}")
+            for role in ("McpFunctionRole", "ReleaseRole", "ApiGatewayLogWriter")
+            for setting in ("Path", "PermissionsBoundary")
+        },
+        "a release by another role": the(f"{RELEASE}/ServiceRoleArn", "CodeDeployServiceRole"),
+    },
     # 5. Releases
     production.test_a_change_of_any_parameter_is_a_new_version_of_every_function: {
         "a key's rotation changes no version": the("AuthorizerFunctionVersion*/Description", "the same"),
@@ -373,7 +406,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
     production.test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases: {
         "a canary that looks at nothing": the(f"{RELEASE}/AlarmConfiguration", {"Enabled": False, "Alarms": []}),
         "a user's hot partition takes a release back": the(
-            f"{RELEASE}/AlarmConfiguration/Fn::If/1/Alarms", plus({"Name": {"Ref": "TablesThrottledAlarm"}})
+            f"{RELEASE}/AlarmConfiguration/Fn::If/1/Alarms", plus({"Name": {"Ref": "BusyAlarm"}})
         ),
         "a canary all at once": the(f"{RELEASE}/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
         "no rollback": the(f"{RELEASE}/AutoRollbackConfiguration/Events", []),
@@ -394,14 +427,6 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a name that leads elsewhere": the("DomainRecord/Name", "www.example.com"),
     },
     # 7. Events
-    test_events.test_without_a_bus_there_is_nothing_of_events: {
-        "StreamSpecification without a bus": the("OutcomesTable/StreamSpecification", KEYS_ONLY),
-        **{
-            f"{resource} without a bus": the(f"{resource}/Condition")
-            for resource in ("PublishEventsFunction", "PublishEventsFunctionOutcomes", "KeptEvents")
-        },
-    },
-    test_events.test_it_keeps_the_promises_of_all: {f"no {name}": the(name) for name in production.EVENT_ALARMS},
     test_events.test_what_happens_to_outcomes_and_keys_is_streamed_and_nothing_else: {
         f"{table} streams keys alone": the(f"{table}/StreamSpecification", KEYS_ONLY)
         for table in ("OutcomesTable", "KeysTable", "SessionsTable")
@@ -425,13 +450,6 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             ("DestinationConfig", None),
         )
     },
-    test_events.test_what_is_kept_or_lost_is_told_at_once: {
-        **{f"{source}: MetricsConfig None": the(f"{source}/MetricsConfig") for source in test_events.STREAMS},
-        **{
-            f"{id_} is overlooked": the("EventsKeptAlarm/Metrics", without(id_))
-            for id_ in ("outcomesKept", "outcomesDropped", "keysKept", "keysDropped")
-        },
-    },
     test_events.test_what_is_kept_is_for_nobody_else_and_not_for_ever: {
         **{
             f"kept: {setting}": the(f"KeptEvents/{setting}", value)
@@ -444,9 +462,6 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             )
         },
         "kept, and read in the clear": the("KeptEventsPolicy"),
-    },
-    test_events.test_what_cannot_be_told_is_counted_by_the_line_that_says_so: {
-        "what cannot be told is not counted": the("EventsKept/FilterPattern", '{ $.message = "Kept" }'),
     },
     test_events.test_the_function_has_time_for_its_last_call: {
         "too little time": the("PublishEventsFunction/Timeout", 12),
@@ -492,20 +507,12 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a secret that everybody knows": the("WebhookSecret/SecretString", "whsec_x"),
         "a secret that is no Base64": the("WebhookSecret/GenerateSecretString/ExcludePunctuation", False),
     },
-    test_webhooks.test_an_event_that_is_late_and_one_that_is_set_aside_go_off: {
-        "late, and nobody knows": the("WebhooksLate/FilterPattern", '{ $.message = "Late" }'),
-        "never tried, and nobody knows": the("WebhooksLateAlarm/Metrics/0/Expression", "FILL(late, 0)"),
-        "set aside, and nobody knows": the("WebhooksSetAsideAlarm/Threshold", 10),
-        "another queue is looked at": the(
-            "WebhooksSetAsideAlarm/Dimensions/0/Value", {"Fn::GetAtt": ["WebhooksQueue", "QueueName"]}
-        ),
-    },
 }
 
 
 @pytest.fixture(scope="session")
-def templates(template: Any, complete: Deployment, listening: Deployment, deployed: Deployment) -> dict[str, Any]:
-    return {"complete": complete, "listening": listening, "template": template, "deployed": deployed}
+def templates(template: Any, complete: Deployment, deployed: Deployment) -> dict[str, Any]:
+    return {"complete": complete, "template": template, "deployed": deployed}
 
 
 @pytest.fixture(scope="session")
@@ -531,7 +538,7 @@ def test_a_fault_is_noticed(
     if not is_kept(promise):
         pytest.skip("its test fails without the fault, and says why")
     planted = planted_in(promise, templates, plant)
-    with pytest.raises((AssertionError, KeyError, ValueError, Refusal, pytest.fail.Exception)):
+    with pytest.raises((AssertionError, KeyError, ValueError, Refusal, StackError, pytest.fail.Exception)):
         keep(promise, planted)
 
 

@@ -48,17 +48,6 @@ def api(distribution: Any) -> Any:
     return behavior
 
 
-@pytest.mark.parametrize("type_", TYPES)
-def test_nothing_is_hosted_unless_asked_for(deployed: Template, hosted: Template, type_: str) -> None:
-    assert not deployed.resources(type_)
-    assert len(hosted.resources(type_)) == 1
-
-
-def test_the_outputs_are_there_when_it_is_hosted(template: Any) -> None:
-    told = [name for name, output in template["Outputs"].items() if output.get("Condition") == "HostsDashboard"]
-    assert told == ["FeedUrl", "FeedTarget", "FeedBucketName"]
-
-
 # ── The bucket ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

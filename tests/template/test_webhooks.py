@@ -1,8 +1,5 @@
 """Webhooks: what there is of them when a receiver is named, who may do what, and that nothing is lost."""
 
-import json
-import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,35 +11,10 @@ from outcomes.events.webhooks.signing import signing_key
 from ops.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE
 
-from .conftest import EVERYTHING, ROOT, Deployment, deploy
-from .test_events import AS_ALL_OTHERS
-from .test_production import FUNCTION, answer, metrics
+from .conftest import EVERYTHING, FUNCTION, Deployment, deploy
 
 QUEUE = "AWS::SQS::Queue"
 BUS = EVERYTHING["EventBusName"]
-NAMES = re.compile("Webhook")
-
-
-def test_without_a_receiver_there_is_nothing_of_webhooks() -> None:
-    template = deploy(**EVERYTHING | {"WebhookUrl": ""})
-    there = [name for name, each in template.document["Resources"].items() if template._exists(each)]
-
-    assert [name for name in there if NAMES.search(name)] == []
-
-
-def test_a_receiver_needs_a_bus(deployed: Deployment) -> None:
-    def said(**answers: str) -> list[str]:
-        template = deployed.with_parameters(**answers)
-        return [
-            assertion["AssertDescription"]
-            for rule in template.document["Rules"].values()
-            if template.resolve(rule.get("RuleCondition", True))
-            for assertion in rule["Assertions"]
-            if not template.resolve(assertion["Assert"])
-        ]
-
-    assert said(WebhookUrl=FINE[0], EventBusName="default") == said(EventBusName="default") == said() == []
-    assert said(WebhookUrl=FINE[0]) == ["A WebhookUrl needs an EventBusName, whose events are what is posted"]
 
 
 @pytest.mark.parametrize("url", FINE)
@@ -153,70 +125,3 @@ def test_the_secret_is_made_by_aws_and_one_of_standard_webhooks(complete: Deploy
     made = secret["GenerateSecretString"]
     assert made == {"PasswordLength": 64, "ExcludePunctuation": True}
     assert len(signing_key("aB3" * 21 + "x")) == 48
-
-
-def test_an_event_that_is_late_and_one_that_is_set_aside_go_off(complete: Deployment) -> None:
-    alarms = complete.of("AWS::CloudWatch::Alarm")
-    late, aside = alarms["WebhooksLateAlarm"], alarms["WebhooksSetAsideAlarm"]
-
-    assert complete.of("AWS::Logs::MetricFilter")["WebhooksLate"] == {
-        "LogGroupName": "FunctionLogs",
-        "FilterPattern": '{ $.message = "Webhook not delivered" && $.attempt >= 4 }',
-        "MetricTransformations": [
-            {"MetricNamespace": "Outcomes/outcomes-local", "MetricName": "WebhooksLate", "MetricValue": "1"}
-        ],
-    }
-    assert list(metrics(late)) == [
-        ("Outcomes/outcomes-local", "WebhooksLate", {}),
-        ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "WebhooksQueue.QueueName"}),
-    ]
-    assert [answer(late, late=late_, age=age) for late_, age in ((None, None), (0, 900), (0, 901), (2, None))] == [
-        0,
-        0,
-        1,
-        2,
-    ]
-    assert list(metrics(aside)) == [
-        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "DeadWebhooksQueue.QueueName"})
-    ]
-    assert aside["Statistic"] == "Maximum"
-    for alarm in (late, aside):
-        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
-        assert alarm["TreatMissingData"] == "notBreaching"
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [EVERYTHING["AlarmTopicArn"]]
-    # The fourth attempt is half an hour after the first.
-    assert sum(delivery.WAITS[:3]) == pytest.approx(35 * 60, abs=5)
-
-
-def test_the_words_that_are_counted_are_the_function_s() -> None:
-    text = (ROOT / "functions/deliver_webhook/app.py").read_text()
-    assert '"Webhook not delivered"' in text
-    assert '"attempt": delivery.number' in text
-
-
-def test_the_dashboard_shows_webhooks_where_there_are_any(complete: Deployment) -> None:
-    widgets = json.loads(complete.one("AWS::CloudWatch::Dashboard")["DashboardBody"])["widgets"]
-
-    of_webhooks = widgets[13:]
-    assert [widget["properties"]["title"] for widget in of_webhooks] == [
-        "Webhooks by result",
-        "Webhooks that wait for an attempt",
-        "Webhooks set aside",
-    ]
-    assert [(widget["x"], widget["y"], widget["width"]) for widget in of_webhooks] == [
-        (0, 26, 8),
-        (8, 26, 8),
-        (16, 26, 8),
-    ]
-    assert '"Webhooks' not in deploy(EventBusName=BUS).one("AWS::CloudWatch::Dashboard")["DashboardBody"]
-
-
-@pytest.fixture(scope="module")
-def sending() -> Deployment:
-    """Make a deployment with the defaults, a bus and a receiver."""
-    return deploy(EventBusName=BUS, WebhookUrl=FINE[0])
-
-
-@pytest.mark.parametrize("promise", AS_ALL_OTHERS, ids=lambda promise: promise.__name__)
-def test_it_keeps_the_promises_of_all(sending: Deployment, promise: Callable[[Deployment], None]) -> None:
-    promise(sending)

@@ -66,6 +66,16 @@ def test_what_is_refused_is_the_line_that_powertools_would_write(capsys: pytest.
     assert ours == lines(capsys)
 
 
+def test_without_a_namespace_nothing_is_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is with Monitoring=Off: CloudWatch charges for each metric."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "")
+    observability.count_busy()
+
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_line_is_of_now(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.contract.instants.now", lambda: 1_795_521_600_000)
     observability.count_unauthorized("bad_key")

@@ -57,7 +57,7 @@ def count_refused(reasons: Iterable[str]) -> None:
 
 
 def count_busy() -> None:
-    """Write Busy: an answer of 503, which alarms subtract from the server errors."""
+    """Write Busy: an answer of 503."""
     _write("status", "503", {"Busy": ("Count", [1.0])}, otherwise="Refused, but not counted")
 
 
@@ -78,14 +78,19 @@ def count_published(types: Iterable[str]) -> None:
 
 
 def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]], *, otherwise: str) -> None:
-    """Write one line of metrics. metrics: by name, unit and values. otherwise: the message to log if that fails.
+    """Write one line of metrics, or none without a namespace (Monitoring=Off).
+
+    metrics: by name, unit and values. otherwise: the message to log if that fails.
 
     A failure is not raised: the counted work is done, and a caller who saw an error would send it again.
     """
     try:
         # Powertools' Logger reads both variables, too.
+        namespace = os.environ["POWERTOOLS_METRICS_NAMESPACE"]  # noqa: TID251
+        if not namespace:
+            return
         directive = {
-            "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],  # noqa: TID251
+            "Namespace": namespace,
             "Dimensions": [[dimension, "service"]],
             "Metrics": [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()],
         }

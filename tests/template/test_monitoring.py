@@ -1,0 +1,262 @@
+"""Alarms, what they count, and the dashboard: none, the essential ones or all, by Monitoring."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import pytest
+from outcomes.edge.observability import count_busy
+
+from .conftest import EVERYTHING, FUNCTION, ROOT, STACK, Deployment
+
+ALARM, COUNTED, DASHBOARD = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::CloudWatch::Dashboard"
+
+# Every alarm, the threshold above which it goes off, and its metrics.
+ESSENTIAL: dict[str, tuple[Any, set[str]]] = {
+    "ServerErrorsAlarm": (1, {"ServerErrors", "Count"}),
+    "ThrottledAlarm": (0, {"TooManyRequests"}),
+    "AuthorizerFailuresAlarm": (0, {"AuthorizerFailures"}),
+    "EventsLateAlarm": (900_000, {"IteratorAge"}),
+    "EventsKeptAlarm": (0, {"EventsKept"}),
+    "ErasureAlarm": (0, {"Errors"}),
+    "WebhooksLateAlarm": (0, {"WebhooksLate"}),
+    "WebhooksStalledAlarm": (900, {"ApproximateAgeOfOldestMessage"}),
+    "WebhooksSetAsideAlarm": (0, {"ApproximateNumberOfMessagesVisible"}),
+}
+FULL = ESSENTIAL | {
+    "SlowRequestsAlarm": ("3000", {"Latency", "BusyAnswers", "Count"}),
+    "BusyAlarm": (0, {"BusyAnswers"}),
+    "EventsLostAlarm": (0, {"DestinationDeliveryFailures"}),
+    "UserExportAlarm": (0, {"Errors"}),
+}
+AT_ONCE = {"EventsKeptAlarm", "EventsLostAlarm", "WebhooksSetAsideAlarm"}
+ROLLS_BACK = {"ServerErrorsAlarm", "ThrottledAlarm", "AuthorizerFailuresAlarm"}
+
+
+def metrics(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """List namespace, name and dimensions of each metric of an alarm."""
+    parts = [metric["MetricStat"]["Metric"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric]
+    for part in parts or [alarm]:
+        dimensions = {each["Name"]: each["Value"] for each in part.get("Dimensions", [])}
+        yield part["Namespace"], part["MetricName"], dimensions
+
+
+def test_full_monitoring_has_an_alarm_for_each_kind_of_trouble(complete: Deployment) -> None:
+    alarms = complete.of(ALARM)
+
+    assert {
+        name: (alarm["Threshold"], {metric for _, metric, _ in metrics(alarm)}) for name, alarm in alarms.items()
+    } == FULL
+    assert all(alarm["ComparisonOperator"] == "GreaterThanThreshold" for alarm in alarms.values())
+    assert {name for name, alarm in alarms.items() if alarm["EvaluationPeriods"] == 1} == AT_ONCE
+    [slow] = [each["MetricStat"] for each in alarms["SlowRequestsAlarm"]["Metrics"] if each["Id"] == "latency"]
+    assert slow["Stat"] == "p99"
+
+
+def test_essential_monitoring_has_at_most_ten_alarm_metrics_and_no_dashboard(complete: Deployment) -> None:
+    essential = complete.with_parameters(Monitoring="Essential")
+    alarms = essential.of(ALARM)
+
+    assert alarms == {name: alarm for name, alarm in complete.of(ALARM).items() if name in ESSENTIAL}
+    assert sum(len(list(metrics(alarm))) for alarm in alarms.values()) <= 10
+    assert not essential.resources("AWS::CloudWatch::CompositeAlarm")
+    assert not essential.resources(DASHBOARD)
+
+
+def test_essential_is_the_default(deployed: Deployment) -> None:
+    assert deployed.of(ALARM).keys() == {"ErasureAlarm"} | ROLLS_BACK
+
+
+def test_without_monitoring_nothing_is_counted_and_no_alarm_goes_off(complete: Deployment) -> None:
+    silent = complete.with_parameters(Monitoring="Off")
+    for type_ in (ALARM, COUNTED, DASHBOARD):
+        assert not silent.resources(type_), type_
+
+
+def test_no_alarm_gets_stuck_when_its_metric_has_no_data(complete: Deployment) -> None:
+    """FILL gives no value for a metric that never had one, and alarms on DynamoDB's metrics keep their state.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
+    for name, alarm in complete.of(ALARM).items():
+        assert alarm["TreatMissingData"] == "notBreaching", name
+        assert "FILL" not in json.dumps(alarm), name
+        assert "AWS/DynamoDB" not in {namespace for namespace, _, _ in metrics(alarm)}, name
+
+
+def answer(alarm: dict[str, Any], **metrics: int) -> float:
+    """Compute the value that an alarm compares, by CloudWatch's metric math."""
+    [answer] = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
+    known = {"IF": lambda is_so, then, otherwise: then if is_so else otherwise}
+    return float(eval(answer, known, metrics))  # noqa: S307 - the template's own
+
+
+@pytest.mark.parametrize(("errors", "percent"), [(0, 0), (2, 0), (3, 3), (50, 50)])
+def test_three_server_errors_in_a_minute_count_by_their_share(
+    complete: Deployment, errors: int, percent: float
+) -> None:
+    assert answer(complete.of(ALARM)["ServerErrorsAlarm"], errors=errors, requests=100) == percent
+
+
+@pytest.mark.parametrize(
+    ("latency", "busy", "requests", "milliseconds"),
+    [
+        (5000, 0, 100, 5000),
+        (5000, 1, 101, 5000),  # the slow one in a hundred is another
+        (10_000, 1, 100, 0),
+        (10_000, 1, 1, 0),
+    ],
+)
+def test_busy_answers_are_no_slow_requests(
+    complete: Deployment, latency: int, busy: int, requests: int, milliseconds: float
+) -> None:
+    """Such an answer takes ten seconds and more; after a new format of stored totals, any first look may get one."""
+    alarm = complete.of(ALARM)["SlowRequestsAlarm"]
+
+    assert answer(alarm, latency=latency, busy=busy, requests=requests) == milliseconds
+
+
+# The log group, the lines that count, and the metric where it is not called as the filter.
+FILTERS = {
+    "ServerErrors": ("AccessLogs", '{ $.status = "5*" && ($.status != "503" || $.refusal != "-") }', "ServerErrors"),
+    "ToolsFailed": ("FunctionLogs", '{ $.message = "Tool failed" }', "ServerErrors"),
+    "AuthorizerFailures": (
+        "AccessLogs",
+        '{ $.refusal = "AUTHORIZER_FAILURE" || $.refusal = "AUTHORIZER_CONFIGURATION_ERROR" }',
+        "AuthorizerFailures",
+    ),
+    "TooManyRequests": ("AccessLogs", '{ $.status = "429" }', "TooManyRequests"),
+    "BusyAnswers": ("AccessLogs", '{ $.status = "503" && $.refusal = "-" }', "BusyAnswers"),
+    "EventsKept": ("FunctionLogs", '{ $.message = "Kept an event that cannot be published" }', "EventsKept"),
+    "WebhooksLate": ("FunctionLogs", '{ $.message = "Webhook not delivered" && $.attempt >= 4 }', "WebhooksLate"),
+}
+
+
+def test_log_lines_are_counted_for_this_stack_alone(complete: Deployment) -> None:
+    counted = complete.of(COUNTED)
+
+    assert counted.keys() == FILTERS.keys()
+    for name, (group, pattern, metric) in FILTERS.items():
+        [transformation] = counted[name]["MetricTransformations"]
+        assert (counted[name]["LogGroupName"], counted[name]["FilterPattern"]) == (group, pattern), name
+        assert (
+            transformation.items()
+            >= {
+                "MetricNamespace": f"Outcomes/{STACK}",
+                "MetricName": metric,
+                "MetricValue": "1",
+            }.items()
+        )
+        # An alarm that computes with it needs a 0 for minutes without any.
+        assert transformation.get("DefaultValue") == (0 if name == "BusyAnswers" else None), name
+
+
+@pytest.mark.parametrize(
+    ("message", "file"),
+    [
+        ("Tool failed", "layers/common/outcomes/edge/mcp.py"),
+        ("Kept an event that cannot be published", "functions/publish_events/app.py"),
+        ("Webhook not delivered", "functions/deliver_webhook/app.py"),
+    ],
+)
+def test_the_lines_that_count_are_those_that_functions_write(message: str, file: str) -> None:
+    assert f'"{message}"' in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize(("monitoring", "namespace"), [("Full", f"Outcomes/{STACK}"), ("Off", "")])
+def test_functions_count_for_this_stack_alone(complete: Deployment, monitoring: str, namespace: str) -> None:
+    for name, function in complete.with_parameters(Monitoring=monitoring).of(FUNCTION).items():
+        assert function["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == namespace, name
+
+
+def test_an_alarm_looks_at_a_metric_of_this_stack(complete: Deployment) -> None:
+    """On a metric that nothing writes it would never go off."""
+    functions, queues = complete.resources(FUNCTION), complete.resources("AWS::SQS::Queue")
+    counted = {(f"Outcomes/{STACK}", metric) for _, _, metric in FILTERS.values()}
+    title = complete.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]
+    for name, alarm in complete.of(ALARM).items():
+        for namespace, metric, dimensions in metrics(alarm):
+            match namespace:
+                case "AWS/ApiGateway":
+                    assert dimensions == {"ApiName": title, "Stage": "v1"}, name
+                case "AWS/Lambda":
+                    assert dimensions.keys() == {"FunctionName"}, name
+                    assert dimensions["FunctionName"] in functions, name
+                case "AWS/SQS":
+                    assert dimensions["QueueName"].removesuffix(".QueueName") in queues, name
+                case _:
+                    assert (namespace, metric) in counted, name
+                    assert dimensions == {}, name
+
+
+def test_an_alarm_computes_with_all_its_metrics(complete: Deployment) -> None:
+    for name, alarm in complete.of(ALARM).items():
+        if "Metrics" in alarm:
+            [answer, *parts] = alarm["Metrics"]
+            assert {part["Id"] for part in parts} <= set(re.findall(r"\w+", answer["Expression"])), name
+            assert all(part["ReturnData"] is False for part in parts), name
+
+
+def test_an_alarm_notifies_the_topic_if_there_is_one(complete: Deployment, deployed: Deployment) -> None:
+    for name, alarm in complete.of(ALARM).items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [EVERYTHING["AlarmTopicArn"]], name
+    for name, alarm in deployed.of(ALARM).items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [], name
+
+
+def test_the_dashboard_shows_all_alarms_and_what_is_on(complete: Deployment) -> None:
+    dashboard = complete.one(DASHBOARD)
+    widgets = json.loads(dashboard["DashboardBody"])["widgets"]
+
+    assert dashboard["DashboardName"] == STACK
+    assert [widget["properties"]["title"] for widget in widgets] == [
+        *("Alarms", "Requests", "Requests by status", "Latency, milliseconds"),
+        *("Value recorded, USD", "Outcomes recorded", "Refusals by reason", "Throttled", "Cold starts", "Failures"),
+        *("Events published", "Age of the oldest unpublished event, milliseconds", "Events kept or lost"),
+        *("Webhooks by result", "Webhooks that wait for an attempt", "Webhooks set aside"),
+    ]
+    assert sorted(widgets[0]["properties"]["alarms"]) == sorted(f"{name}.Arn" for name in FULL)
+    assert [metric[-1]["stat"] for metric in widgets[3]["properties"]["metrics"]] == ["p50", "p95", "p99"]
+    places = [(widget["y"], widget["x"]) for widget in widgets]
+    assert sorted(set(places)) == places
+    assert all(widget["x"] + widget["width"] <= 24 for widget in widgets)
+    for value in re.findall(r"SOURCE '(\w+)'", dashboard["DashboardBody"]):
+        assert value in complete.resources("AWS::Logs::LogGroup")
+
+
+@pytest.mark.parametrize(
+    ("off", "word"),
+    [({"EventBusName": ""}, "Events "), ({"WebhookUrl": ""}, "Webhook"), ({"DataRequests": "Off"}, "Erase")],
+)
+def test_the_dashboard_shows_nothing_of_what_is_off(complete: Deployment, off: dict[str, str], word: str) -> None:
+    assert word in complete.one(DASHBOARD)["DashboardBody"]
+    assert word not in complete.with_parameters(**off).one(DASHBOARD)["DashboardBody"]
+
+
+def test_the_dashboard_shows_the_busy_answers_that_functions_count(
+    complete: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = complete.of(FUNCTION)["RecordOutcomeFunction"]["Environment"]["Variables"]
+    for name in ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"):
+        monkeypatch.setenv(name, variables[name])
+    with redirect_stdout(StringIO()) as written:
+        count_busy()
+    line = json.loads(written.getvalue())
+    [metric] = line["_aws"]["CloudWatchMetrics"]
+    [dimensions] = metric["Dimensions"]
+    named = [part for name in dimensions for part in (name, line[name])]
+
+    widgets = json.loads(complete.one(DASHBOARD)["DashboardBody"])["widgets"]
+    [throttled] = [widget["properties"] for widget in widgets if widget["properties"]["title"] == "Throttled"]
+    assert [metric["Namespace"], "Busy", *named] in [row[:-1] for row in throttled["metrics"]]
+
+
+def test_the_runbook_says_of_each_alarm_what_it_means_and_what_to_do() -> None:
+    sections = re.split(r"^## ", (ROOT / "docs/runbook.md").read_text(), flags=re.MULTILINE)
+    named = {section.partition("\n")[0]: section for section in sections}
+    for alarm in FULL:
+        section = named[alarm.removesuffix("Alarm")]
+        assert all(part in section for part in ("**You see**", "**It means**", "**Do**", "**Over when**")), alarm
