@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.waited_out = not self.server.closing.wait(30)
             case "drip after the write":
                 self._answer(status, ours, b"", announced=10_000)
-                for _ in range(600):  # 30 s: a client that waits fails its test, which does not hang
+                for _ in range(600):  # 30 s: a client that waits fails its test instead of hanging
                     if self.server.closing.wait(0.05):
                         break
                     self.wfile.write(b" ")

@@ -182,7 +182,7 @@ async def test_a_prompt_without_an_id_needs_an_idempotency_key(api: Api, caplog:
 
     async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
         await run(stop, options(client))
-        assert "This version of Claude Code sends no id of the prompt" in caplog.text
+        assert "Claude Code did not send the prompt's id" in caplog.text
         assert not api.recorded()
         await run(stop, options(client, outcome=named))
     assert keys(api) == [SESSION]

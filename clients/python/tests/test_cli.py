@@ -724,7 +724,7 @@ def test_an_import_that_is_interrupted_can_be_run_again(api: Api, tmp_path: Path
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that runs the tests in the background makes them ignore it.
+        # A shell that runs the tests in the background makes them ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while api.door.seen.total() < 4:

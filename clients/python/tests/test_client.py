@@ -1,4 +1,4 @@
-"""Both clients against a real HTTP server, with faults: what is recorded, read, and counted once."""
+"""Run both clients against a real HTTP server that also fails on demand."""
 
 from __future__ import annotations
 

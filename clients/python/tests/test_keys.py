@@ -337,7 +337,7 @@ def test_a_command_whose_answer_was_lost_says_what_to_check(api: Api, outcomes: 
     api.fail("500 after the write")
     run = outcomes("keys", "rotate", key_id, "--user", "42")
     assert run.code == 1
-    assert "Rotating it again would end the secret that agents use" in run.err
+    assert "Rotating it again would invalidate the secret in use" in run.err
     assert outcomes("keys", "rotate", "0" * 16, "--user", "42").err == (
         "outcomes: 404 Not found: this user has no such key\n"
     )

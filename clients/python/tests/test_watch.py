@@ -144,7 +144,7 @@ def test_a_pipe_gets_each_line_at_once_and_ctrl_c_ends_the_watch(api: Api, recor
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **api.environment},
-        # A shell that runs the tests in the background makes them ignore it.
+        # A shell that runs the tests in the background makes them ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         assert run.stdout is not None

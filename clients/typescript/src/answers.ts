@@ -127,7 +127,7 @@ type Shaped<F> = { [N in keyof F as Camel<N>]: F[N] extends Read<infer T> ? T : 
 const camel = (name: string): string =>
   ({ from: "start", to: "end" })[name] ?? name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
-/** Reads an object field by field, `value_usd` as `valueUsd`, without any other fields. */
+/** Reads an object field by field, `value_usd` as `valueUsd`; drops other fields. */
 const shape =
   <F extends Record<string, Read<unknown>>>(fields: F): Read<Shaped<F>> =>
   (value) => {

@@ -82,7 +82,7 @@ const KEYS_PATH = "/api/keys";
 const BATCH_ITEMS = 100;
 const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // counts a comma for each item; the last one is not sent
 const LONGEST_TIMER = 2e9; // milliseconds; a timer of 2 ** 31 or more fires at once
-const LONGEST_ANSWER = 2 ** 24; // bytes; the API's answers end at Lambda's 6 MB
+const LONGEST_ANSWER = 2 ** 24; // bytes; the API's answers have at most 6 MB, by Lambda's limit
 /** URLs with TLS, or of this machine. */
 const SAFE = /^https:|^http:\/\/(([a-z\d.-]+\.)?localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?(\/|$)/i;
 const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // no server can have received the request
@@ -134,7 +134,7 @@ export class OutcomesClient {
       throw new ConfigurationError("OUTCOMES_URL must be https, or OUTCOMES_ALLOW_HTTP 1");
     }
     this.#secrets = secrets
-      .flatMap((secret) => [secret, ...secret.split(/(?:^|; )[^=]*=/)]) // the values of a cookie, too
+      .flatMap((secret) => [secret, ...secret.split(/(?:^|; )[^=]*=/)]) // also each value of a cookie
       .filter((secret) => secret.length > 5) // shorter ones occur in any text
       .map(plain);
     this.#agentId = number("agentId", "OUTCOMES_AGENT_ID");
@@ -360,7 +360,7 @@ export class OutcomesClient {
   /**
    * Replaces a key's secret; the old one stays valid for `overlapHours`.
    *
-   * If an answer is lost, the key may be rotated, and rotating it again would end the secret that agents use, so the call is not
+   * If an answer is lost, the key may be rotated, and rotating it again would invalidate the secret in use, so the call is not
    * retried. Create a new key, or wait until the overlap is over.
    */
   async rotateKey(keyId: string, options: models.RotateKeyOptions = {}): Promise<models.NewAgentKey> {
@@ -403,7 +403,7 @@ export class OutcomesClient {
     return this.#exchange({ path, query: queryOf(options), by: "session", ...how }, options.signal, read);
   }
 
-  /** Posts a body with an idempotency key, which an error then has, too. */
+  /** Posts a body with an idempotency key, which is also set on errors. */
   async #keyed<T>(
     body: Body,
     read: (reply: answers.Reply, key: string) => T,
@@ -465,7 +465,7 @@ export class OutcomesClient {
   /**
    * Sends until an answer can be read, a retry cannot help, or the deadline is near.
    *
-   * `repeatable`: sending twice has the same effect as once. If false, retries only if certainly nothing was done.
+   * `repeatable`: sending twice has the same effect as once. If false, retries only if it is certain that nothing was done.
    */
   async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
     const { deadline, timeout, first, longest, addingUp } = this.#retry;
@@ -485,7 +485,7 @@ export class OutcomesClient {
           const response = await (this.#options.fetch ?? fetch)(this.#url + path + query, {
             headers: {
               Accept: "application/json",
-              // Never both: with a mistyped key, the API would silently record for the session's user.
+              // Never send both: if the key is mistyped, the API would silently record for the session's user.
               ...(byKey ? { Authorization: `Bearer ${secret}` } : secret !== true && { Cookie: secret }),
               ...(rest.body && { "Content-Type": "application/json" }),
               ...headers,

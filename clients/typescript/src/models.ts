@@ -252,7 +252,7 @@ export interface Summary extends PeriodTotal {
   disputed: Total;
   voided: Total;
   byType: TypeTotal[];
-  /** Up to 100 agents, among them no agent (null). */
+  /** Up to 100 agents; null is the total without an agent. */
   byAgent: AgentTotal[];
   /** The total of all other agents, if there are any. */
   otherAgents: OtherAgents | null;

@@ -7,7 +7,7 @@ export interface Answer {
   status?: number;
   headers?: Record<string, string>;
   body?: string;
-  /** Seconds until it comes. */
+  /** Seconds until the answer comes. */
   seconds?: number;
 }
 

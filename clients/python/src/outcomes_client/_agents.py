@@ -91,7 +91,7 @@ async def arecord_finished(
     run_id: Callable[[], str],
     on_error: OnError | None,
 ) -> None:
-    """Do the same as `record_finished`, async."""
+    """Async version of `record_finished`."""
     try:
         result = outcome_of()
         outcome = await result if inspect.isawaitable(result) else result
@@ -122,7 +122,7 @@ async def arecord_work(
     run_id: Callable[[], str],
     on_error: OnError | None,
 ) -> str:
-    """Do the same as `record_work`, async."""
+    """Async version of `record_work`."""
     work = _work(arguments)
     try:
         return _answer(await client.record(**_work_arguments(work, run_id)))

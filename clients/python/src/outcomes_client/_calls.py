@@ -319,7 +319,8 @@ class Calls:
     ) -> Call[T]:
         """Send until an answer can be read, a retry cannot help, or the deadline is near; then return or raise.
 
-        repeatable: sending twice has the same effect as once. If false, retry only if certainly nothing was done.
+        repeatable: sending twice has the same effect as once. If false, retry only if it is certain that nothing was
+        done.
         """
         while True:
             answer = yield Send(request, backoff.timeout)

@@ -92,7 +92,7 @@ def record(
         Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars.")
     ] = None,
     agent: Annotated[int | None, typer.Option(min=1, help="The agent that did it.")] = None,
-    user: Annotated[int | None, typer.Option(min=1, help="The user it belongs to; ignored without a key.")] = None,
+    user: Annotated[int | None, typer.Option(min=1, help="The outcome's user; ignored without a key.")] = None,
     description: Annotated[str | None, typer.Option(help="Details, up to 1000 characters.")] = None,
     metadata: Annotated[
         dict[str, Any] | None, typer.Option(parser=json_object, metavar="JSON", help="Any JSON object.")
@@ -219,7 +219,7 @@ def watch(
                         type_ = f"{printable(one.outcome_type):<{LONGEST_TYPE}}"
                         about = f"{type_} {agent_text:>5} {money(one.value_usd) or '-':>14}"
                         print(f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {about}  {printable(one.title)}")
-                sys.stdout.flush()  # a pipe would be buffered
+                sys.stdout.flush()  # output to a pipe is buffered
                 time.sleep(interval)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None  # 128 + SIGINT, as in a shell

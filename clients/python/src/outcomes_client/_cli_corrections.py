@@ -33,10 +33,10 @@ from ._terminal import (
 app = typer.Typer()
 
 OutcomeId = Annotated[str, typer.Argument(metavar="ID", help="The outcome's id, as `outcomes list` shows it.")]
-Reason = Annotated[str, typer.Option(help="Why, for the owner to read; 1 to 500 characters.")]
+Reason = Annotated[str, typer.Option(help="The reason, which the owner sees; 1 to 500 characters.")]
 User = Annotated[
     int | None,
-    typer.Option(min=1, help="The outcome's user, for the platform's key; default OUTCOMES_USER_ID, else none."),
+    typer.Option(min=1, help="The outcome's user; only with the platform's key. Default OUTCOMES_USER_ID, else none."),
 ]
 Key = Annotated[str | None, typer.Option(help="A name for this correction; repeated calls with it count once.")]
 
@@ -151,7 +151,7 @@ def void(
 @app.command()
 def confirm(
     outcome_id: OutcomeId,
-    reason: Annotated[str | None, typer.Option(help="Why, in 1 to 500 characters.")] = None,
+    reason: Annotated[str | None, typer.Option(help="The reason, in 1 to 500 characters.")] = None,
     idempotency_key: Key = None,
     url: Url = None,
     cookie: Cookie = None,

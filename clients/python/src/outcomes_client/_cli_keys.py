@@ -34,9 +34,7 @@ app = typer.Typer(
 
 User = Annotated[
     int | None,
-    typer.Option(
-        min=1, help="The keys' user, for the platform's key; default OUTCOMES_USER_ID. A session has its own."
-    ),
+    typer.Option(min=1, help="The user whose keys to manage; only with the platform's key. Default OUTCOMES_USER_ID."),
 ]
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `outcomes keys list` shows it.")]
 
@@ -145,7 +143,7 @@ def rotate(
         except OutcomesError as failure:
             if _may_be_done(failure):
                 print(
-                    "The key may have been rotated. Rotating it again would end the secret that agents use: create a "
+                    "The key may have been rotated. Rotating it again would invalidate the secret in use: create a "
                     "new key, or wait until the overlap is over.",
                     file=sys.stderr,
                 )

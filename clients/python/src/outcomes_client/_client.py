@@ -31,7 +31,7 @@ from ._sending import LOG, Keys, Results, Statuses, Types, arguments, no_cookies
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
 
-_LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; the API's answers end at Lambda's 6 MB
+_LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; the API's answers have at most 6 MB, by Lambda's limit
 
 
 class OutcomesClient:
@@ -289,7 +289,7 @@ class OutcomesClient:
     def rotate_key(self, key_id: str, *, user_id: int | None = None, overlap_hours: int | None = None) -> NewAgentKey:
         """Replace a key's secret; the old one stays valid for `overlap_hours` (0 to 168, default 24).
 
-        If an answer is lost, the key may be rotated, and rotating it again would end the secret that agents use, so the
+        If an answer is lost, the key may be rotated, and rotating it again would invalidate the secret in use, so the
         call is not retried. Create a new key, or wait until the overlap is over.
         """
         return self._run(self._calls.rotate_key(key_id, user_id, overlap_hours))

@@ -46,7 +46,7 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(repr=False)  # case-insensitive, as httpx.Headers
     body: bytes = field(repr=False)
-    credential: str = "the credential"  # of the request, in words
+    credential: str = "the credential"  # the credential of the request, in words
     hide: Callable[[Any], Any] = field(
         default=lambda said: said, repr=False
     )  # replaces text that echoes secrets by ***
@@ -68,7 +68,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     at = http_date(text)
     if at is None:
         return None
-    # By the server's clock, if it sends a Date: ours may be wrong.
+    # Compare with the server's Date header, if there is one: our clock may be wrong.
     now = http_date(headers.get("Date", "")) or datetime.now(UTC)
     return min(LONGEST_WAIT, max(0.0, (at - now).total_seconds()))
 
@@ -158,12 +158,12 @@ class Address:
         return (AGENT_KEY if self.has_agent_key else KEY) if by_key else SESSION
 
     def headers_for(self, request: Request) -> dict[str, str]:
-        """Return the headers of a request, with one credential.
+        """Return the headers of a request, with the key or the session.
 
-        Never both: with a mistyped key, the API would silently record for the session's user.
+        Never send both: if the key is mistyped, the API would silently record for the session's user.
 
         Raises:
-            ConfigurationError: the credential is missing, or the user whose keys are managed.
+            ConfigurationError: the credential is missing, or no user is named whose keys to manage.
         """
         credential = self.credential_for(request)
         missing = self._missing(request, credential)

@@ -25,7 +25,7 @@ class OutcomeType(StrEnum):
 
 
 Division = Literal["day", "week", "month"]
-"""Groups of a summary."""
+"""The periods by which a summary groups its totals."""
 
 
 class OutcomeStatus(StrEnum):

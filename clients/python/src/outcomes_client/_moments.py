@@ -23,7 +23,7 @@ def of_query(moment: Moment | None) -> str | None:
 
 
 def of_body(moment: Moment | None) -> str | None:
-    """Format a moment for a body. The API refuses a datetime without time zone, in a batch only that item."""
+    """Format a moment for a body. Keep a datetime without time zone: the API refuses it, in a batch only that item."""
     if isinstance(moment, datetime):
         return moment.isoformat() if moment.utcoffset() is None else text(moment)
     return f"{moment}T00:00:00Z" if isinstance(moment, date) else moment

@@ -110,7 +110,7 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
 
 
 def sentence(error: str, details: Sequence[Mapping[str, Any]], of_key: bool = False) -> str:
-    """Return an error with the rule of each faulty field, or with the limits `of_key` that were exceeded."""
+    """Return an error text with each faulty field and its rule. of_key: the details are limits of the agent key."""
     form = "{message} ({field})" if of_key else "{field} {message}"
     faults = "; ".join(form.format(field=one.get("field"), message=one.get("message")) for one in details)
     return f"{error}: {faults}" if faults else error

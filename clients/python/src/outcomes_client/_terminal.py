@@ -14,7 +14,7 @@ import typer
 from ._display import printable
 from ._models import OutcomeType
 
-# httpx, rich and other slow modules are imported where they are used: --help and --version do without.
+# httpx, rich and other slow modules are imported where they are used: --help and --version do not need them.
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Column, Table

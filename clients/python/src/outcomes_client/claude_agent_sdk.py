@@ -104,6 +104,6 @@ def _prompt_id(stopped: HookInput) -> str:
     prompt_id = stopped.get("prompt_id")
     if not prompt_id:
         raise ConfigurationError(
-            "This version of Claude Code sends no id of the prompt: update it, or give the outcome an idempotency_key"
+            "Claude Code did not send the prompt's id: update Claude Code, or give the outcome an idempotency_key"
         )
     return prompt_id
