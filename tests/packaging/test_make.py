@@ -109,6 +109,27 @@ def test_run_hands_over_what_is_switched_off_and_other_parameters(clone: Path) -
     assert done.stdout.splitlines() == given
 
 
+@pytest.mark.parametrize(
+    ("programs", "says"),
+    [({}, []), ({"npm": "exit 1"}, ["npm could not install the viewer: /docs says where openapi.yaml is."])],
+)
+def test_the_stack_runs_without_the_viewer_of_the_reference(
+    clone: Path, programs: dict[str, str], says: list[str]
+) -> None:
+    version = re.search(r"^UV_VERSION := (\S+)$", (clone / "Makefile").read_text(), re.MULTILINE)
+    assert version
+    installed = (f".tools/uv-{version[1]}.dist-info/METADATA", ".venv/installed", "local/viewer/package-lock.json")
+    for file in (*installed, ".venv/bin/python"):
+        (clone / file).parent.mkdir(parents=True, exist_ok=True)
+        (clone / file).touch(0o755)
+    (clone / ".venv/bin/python").write_text('#!/bin/sh\necho "runs $2"\n')
+
+    done = make(clone, "run", **programs)
+
+    assert (done.returncode, done.stdout) == (0, "runs local\n")
+    assert own_lines(done.stderr) == says
+
+
 @pytest.mark.parametrize(("settings", "fails"), [([], False), (["CI=true"], True)])
 @pytest.mark.parametrize(
     ("target", "folder", "says"),
