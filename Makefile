@@ -194,7 +194,7 @@ aws: install ## DynamoDB and Secrets Manager for `sam local start-api`, without 
 parameters := $(BUILD_DIR)/parameters.yaml
 
 # A person is asked, with the answers of the last time as defaults; a pipeline takes the answers that samconfig.toml keeps.
-deploy: build ## build, then deploy to your AWS account (ENV=dev or prod)
+deploy: build ## build, then deploy to your AWS account (ENV=core, dev or prod)
 	@if [ -t 0 ]; then $(bin)/python -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
 	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
 	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \

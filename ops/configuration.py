@@ -30,11 +30,23 @@ def main() -> int:
 
 
 def print_configured(environment: str, template: Path) -> None:
-    """Print the parameters as JSON. Raises StackError."""
+    """Print the parameters as JSON. Raises StackError, also for what would lose the secret of erasures."""
     settings = deploy_settings(ROOT / "samconfig.toml", environment)
     overrides = pairs(settings.get("parameter_overrides", []))
     declared = parse_yaml(template.read_text())["Parameters"]
-    print(json.dumps(configured(declared, overrides, _present(settings))))
+    name = settings["stack_name"]
+    try:
+        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
+        stack = _stack(session, name)
+        present = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+        if new_values(declared, overrides, present)["DataRequests"] == "Off" and _has_erasures(session, stack):
+            raise StackError(
+                f"{name} has erased users, and keeps records of it that only DataRequests=On can read: "
+                f"set DataRequests=On in [{environment}.deploy.parameters] of samconfig.toml"
+            )
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"cannot read the parameters of {name}: {one_line(error)}") from error
+    print(json.dumps(configured(declared, overrides, present)))
 
 
 def deploy_settings(samconfig: Path, environment: str) -> Any:
@@ -48,30 +60,42 @@ def deploy_settings(samconfig: Path, environment: str) -> Any:
 
 
 def configured(declared: Any, overrides: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
-    """Add Configuration to the overrides.
-
-    `sam deploy` keeps the stack's value of a parameter that is not overridden, even if the template's default changed.
-    """
-    values = {
-        name: overrides.get(name, present.get(name, str(parameter.get("Default", ""))))
-        for name, parameter in declared.items()
-        if name != "Configuration"
-    }
+    """Add Configuration to the overrides."""
+    values = new_values(declared, overrides, present)
     digest = sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     return {**overrides, "Configuration": digest[:16]}
 
 
-def _present(settings: Any) -> dict[str, str]:
-    """Return the stack's parameters, none for a stack that does not exist yet. Raises StackError."""
-    name = settings["stack_name"]
+def new_values(declared: Any, overrides: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that all parameters but Configuration will have.
+
+    `sam deploy` keeps the stack's value of a parameter that is not overridden, even if the template's default changed.
+    """
+    return {
+        name: overrides.get(name, present.get(name, str(parameter.get("Default", ""))))
+        for name, parameter in declared.items()
+        if name != "Configuration"
+    }
+
+
+def _stack(session: boto3.Session, name: str) -> Any:
+    """Describe a stack; return nothing for one that does not exist yet. Raises BotoCoreError and ClientError."""
     try:
-        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
         [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
         if f"{name} does not exist" in str(error):
             return {}
-        raise StackError(f"cannot read the parameters of {name}: {one_line(error)}") from error
-    return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])}
+        raise
+    return stack
+
+
+def _has_erasures(session: boto3.Session, stack: Any) -> bool:
+    """Tell whether a stack's ErasuresTable has any row. Raises BotoCoreError and ClientError."""
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    if "ErasuresTableName" not in outputs:
+        return False
+    page = session.client("dynamodb").scan(TableName=outputs["ErasuresTableName"], Limit=1, ConsistentRead=True)
+    return bool(page["Items"])
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def deployed(options: argparse.Namespace) -> Iterator[Holder]:
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         name = f"{FUNCTIONS[options.name]}Arn"
         if name not in outputs:
-            raise StackError(f"{options.stack} has no {name}: deploy it first")
+            raise StackError(f"{options.stack} has no {name}: deploy it with DataRequests=On")
         # Longer than the function's timeout. botocore repeats a lost call, which is idempotent.
         client = boto3.client("lambda", config=Config(read_timeout=70))
     except (BotoCoreError, ClientError) as error:

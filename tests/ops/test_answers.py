@@ -36,6 +36,13 @@ def answering(*answers: str) -> Ask:
     return lambda _question: next(given)
 
 
+def test_without_monitoring_no_topic_of_alarms_is_asked_for(samconfig: Path, template: Any) -> None:
+    samconfig.write_text(f'{SAMCONFIG}parameter_overrides = ["Monitoring=Off"]\n')
+    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, ""))
+
+    assert not [override for override in overrides(samconfig) if override.startswith("AlarmTopicArn")]
+
+
 def overrides(samconfig: Path) -> Any:
     return tomllib.loads(samconfig.read_text())["dev"]["deploy"]["parameters"]
 

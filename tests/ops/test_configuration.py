@@ -94,7 +94,7 @@ def deployed_with(folder: Path, *options: str) -> Any:
     return parameters
 
 
-@pytest.mark.parametrize("environment", ["dev", "prod"])
+@pytest.mark.parametrize("environment", ["core", "dev", "prod"])
 def test_samconfig_has_no_digest_so_that_deploying_without_make_is_refused(environment: str) -> None:
     settings = configuration.deploy_settings(ROOT / "samconfig.toml", environment)
     assert pairs(settings["parameter_overrides"])["Configuration"] == ""
@@ -105,6 +105,48 @@ def test_make_deploy_passes_the_printed_parameters() -> None:
 
     assert "ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'" in recipe
     assert recipe.count("$(sam) deploy") == recipe.count("--parameter-overrides 'file://$(parameters)'") == 1
+
+
+@pytest.fixture
+def erasures() -> str:
+    """Create the ErasuresTable of a deployed outcomes-dev, and return its name."""
+    boto3.client("dynamodb", REGION).create_table(
+        TableName="erasures",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "user", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "user", "KeyType": "HASH"}],
+    )
+    STACKS[REGION, "outcomes-dev"] = {"ErasuresTableName": "erasures"}
+    return "erasures"
+
+
+def test_data_requests_may_be_switched_off_before_anybody_was_erased(
+    told: Printed, tmp_path: Path, erasures: str
+) -> None:
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG.replace('    "Alarm', '    "DataRequests=Off",\n    "Alarm'))
+
+    assert told()["DataRequests"] == "Off"
+    assert boto3.client("dynamodb", REGION).scan(TableName=erasures)["Count"] == 0
+
+
+@pytest.mark.parametrize("is_in_stack", [False, True])
+def test_data_requests_stay_on_once_somebody_was_erased(
+    told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str], erasures: str, is_in_stack: bool
+) -> None:
+    """Records of erasures are keyed by an HMAC of ErasureSecret; a new one would not find them."""
+    boto3.client("dynamodb", REGION).put_item(TableName=erasures, Item={"user": {"S": "a hash"}})
+    assert told()
+    if is_in_stack:
+        PARAMETERS[REGION, "outcomes-dev"] = {"DataRequests": "Off"}
+    else:
+        (tmp_path / "samconfig.toml").write_text(SAMCONFIG.replace('    "Alarm', '    "DataRequests=Off",\n    "Alarm'))
+
+    assert configuration.main() == 1
+    assert capsys.readouterr() == (
+        "",
+        "error: outcomes-dev has erased users, and keeps records of it that only DataRequests=On can read: "
+        "set DataRequests=On in [dev.deploy.parameters] of samconfig.toml\n",
+    )
 
 
 def test_an_error_is_printed_as_one_line(tmp_path: Path, told: Printed, capsys: pytest.CaptureFixture[str]) -> None:

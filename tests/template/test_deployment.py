@@ -85,11 +85,11 @@ def test_sam_local_can_lead_the_functions_to_another_aws() -> None:
         assert function.environment["Variables"]["AWS_ENDPOINT_URL"] == endpoint
 
 
-def test_there_is_a_dev_and_a_prod_environment(samconfig: dict[str, Any]) -> None:
-    dev, prod = (samconfig[name]["deploy"]["parameters"] for name in ("dev", "prod"))
+def test_each_environment_has_a_stack_of_its_own(samconfig: dict[str, Any]) -> None:
+    environments = [samconfig[name]["deploy"]["parameters"] for name in ("core", "dev", "prod")]
 
-    assert dev["stack_name"] != prod["stack_name"]
-    for environment in (dev, prod):
+    assert len({environment["stack_name"] for environment in environments}) == 3
+    for environment in environments:
         assert environment["confirm_changeset"]
         assert environment["capabilities"] == "CAPABILITY_IAM"  # no more: nothing of IAM has a name of its own
 
