@@ -19,7 +19,7 @@ from yaml import YAMLError
 
 from local.environment import ACCOUNT, REGION
 from ops.errors import StackError, one_line
-from ops.template import as_text, parameter_value, parse_yaml
+from ops.template import as_text, capability_names, parameter_value, parse_yaml
 
 STACK_NAME = "outcomes-local"
 
@@ -101,7 +101,8 @@ class Template:
     @property
     def switched_off(self) -> list[str]:
         """List the capabilities that are Off."""
-        return [name for name in _capabilities(self._document.get("Parameters", {})) if self._parameters[name] == "Off"]
+        names = capability_names(self._document.get("Parameters", {}))
+        return [name for name in names if self._parameters[name] == "Off"]
 
     def name(self, logical_id: str) -> str:
         """Return a resource's name: its name property, else its logical id. Raises StackError."""
@@ -200,11 +201,7 @@ class Template:
 
 def capabilities(path: Path) -> list[str]:
     """List the parameters of a template that switch a capability "On" or "Off". Raises StackError, as `load` does."""
-    return _capabilities(_read(path).get("Parameters", {}))
-
-
-def _capabilities(declared: dict[str, Any]) -> list[str]:
-    return [name for name, parameter in declared.items() if parameter.get("AllowedValues") == ["On", "Off"]]
+    return capability_names(_read(path).get("Parameters", {}))
 
 
 def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> Template:

@@ -37,6 +37,11 @@ def declared_paths(api: dict[str, Any]) -> dict[str, Any]:
     return {path: methods["Fn::If"][1] if "Fn::If" in methods else methods for path, methods in paths.items()}
 
 
+def capability_names(parameters: dict[str, Any]) -> list[str]:
+    """List the parameters that switch a capability "On" or "Off"."""
+    return [name for name, declared in parameters.items() if declared.get("AllowedValues") == ["On", "Off"]]
+
+
 def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:
     """Parse a parameter's value. Raises StackError when its declaration forbids it."""
     pattern = parameter.get("AllowedPattern", ".*")

@@ -8,7 +8,7 @@ users with all their data. Log lines and counts in metrics stay; the values add 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +38,9 @@ def main() -> int:
             origin = options.origin or (stack.origin if stack else None)
             url = url.rstrip("/").removesuffix(PATH) + PATH
             api = checks.Api(url, client, options.key or None, origin)
-            return run(api, options.cookie or None, stack)
+            cookie = options.cookie or None
+            api.off = stack.off if stack else checks.switched_off(api, cookie)
+            return run(api, cookie, stack)
     except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
@@ -57,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
     """Run the checks that these options allow, and report the others as skipped."""
-    report = Report()
+    report = Report(api.off)
     report.all(partial(check, api) for check in checks.WITHOUT_A_CALLER)
     if api.key:
         report.all(partial(check, api) for check in checks.WITH_A_KEY)
@@ -91,12 +93,18 @@ def with_session(cookie: str) -> Iterator[checks.Check]:
 class Report:
     """Prints one line for each check, and counts passed and failed ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, off: Collection[str]) -> None:
         self.passed = self.failed = 0
+        self._off = off
 
     def all(self, runs: "Iterator[partial[None]]") -> None:
         for check in runs:
-            self._one(check.func.__name__.replace("_", " ").replace(" s ", "'s "), check)
+            name = check.func.__name__.replace("_", " ").replace(" s ", "'s ")
+            needed = checks.NEEDED.get(check.func.__name__)
+            if needed in self._off:
+                self.skipped(name, f"{needed} is Off")
+            else:
+                self._one(name, check)
 
     def _one(self, name: str, check: Callable[[], None]) -> None:
         try:

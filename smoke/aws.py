@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,9 +21,12 @@ from outcomes.keys.agent_keys import user_row_id
 from outcomes.ledger.corrections import correction_hash
 from outcomes.ledger.idempotent_writes import idempotency_hash
 
+from ops.template import capability_names, parse_yaml
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+CAPABILITIES = capability_names(parse_yaml((Path(__file__).parents[1] / "template.yaml").read_text())["Parameters"])
 SESSION_SECONDS = 900
 # Ids of real users count up from 1 and do not reach these.
 FIRST_ID, LAST_ID = 2**52, MAX_ID
@@ -34,13 +38,14 @@ class LeftBehind(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: the API's URL, names of tables, and the dashboard's origin."""
+    """A deployed stack: the API's URL, names of tables, capabilities that are off, and the dashboard's origin."""
 
     url: str
     outcomes: str
     idempotency: str
     sessions: str
     keys: str
+    off: frozenset[str] = frozenset()
     origin: str | None = None
 
     @classmethod
@@ -55,6 +60,7 @@ class Stack:
             idempotency=outputs["IdempotencyTableName"],
             sessions=outputs["SessionsTableName"],
             keys=outputs["KeysTableName"],
+            off=frozenset(name for name in CAPABILITIES if answers.get(name) == "Off"),
             origin=answers["DashboardOrigins"].split(",")[0],
         )
 

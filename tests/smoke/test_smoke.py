@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from smoke.__main__ import main
+from smoke.aws import CAPABILITIES
 from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, running
 
@@ -24,7 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-def _describe(stack: Stack) -> None:
+def _describe(stack: Stack, **parameters: str) -> None:
     """Have CloudFormation describe the local stack like a deployed one."""
     outputs = {
         "ApiUrl": f"{stack.url}/api/outcomes",
@@ -33,12 +34,14 @@ def _describe(stack: Stack) -> None:
         "SessionsTableName": stack.tables["SessionsTable"],
         "KeysTableName": stack.tables["KeysTable"],
     }
-    lines = ["Parameters: {DashboardOrigins: {Type: String}}", "Conditions: {Never: !Equals [a, b]}", "Resources:"]
+    parameters["DashboardOrigins"] = f"{stack.url},https://beta.example.com"
+    lines = ["Parameters:", *(f"  {name}: {{Type: String}}" for name in parameters)]
+    lines += ["Conditions: {Never: !Equals [a, b]}", "Resources:"]
     lines += ["  Nothing: {Type: AWS::SNS::Topic, Condition: Never}", "Outputs:"]
     lines += [f"  {name}: {{Value: '{value}'}}" for name, value in outputs.items()]
     client: Any = boto3.client("cloudformation", endpoint_url=stack.aws_url)
-    origins = [{"ParameterKey": "DashboardOrigins", "ParameterValue": f"{stack.url},https://beta.example.com"}]
-    client.create_stack(StackName=NAME, TemplateBody="\n".join(lines), Parameters=origins)
+    given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    client.create_stack(StackName=NAME, TemplateBody="\n".join(lines), Parameters=given)
 
 
 type Smoke = Callable[..., subprocess.CompletedProcess[str]]
@@ -83,6 +86,33 @@ def test_all_checks_pass_and_nothing_is_left_behind(stack: Stack) -> None:
     assert "25 passed, 0 failed, over HTTP/1.1" in done.stdout
     assert "ok    nothing is left behind" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
+
+
+def test_the_core_passes_without_the_checks_of_what_is_off(tmp_path: Path, smoke: Smoke) -> None:
+    with running(tmp_path, "--core") as core:
+        _describe(core, **dict.fromkeys(CAPABILITIES, "Off"))
+        done = smoke("--stack", NAME, AWS_ENDPOINT_URL=core.aws_url, INTERNAL_API_KEY=core.key)
+        by_session = smoke("--url", core.url, f"--key={core.key}", f"--cookie={core.cookie(7)}")
+        by_key = smoke("--url", core.url, f"--key={core.key}")
+        assert everything(core) == {name: [] for name in core.tables.values()}
+
+    assert (done.returncode, by_session.returncode, by_key.returncode) == (0, 0, 0), done.stdout
+    assert "19 passed, 0 failed" in done.stdout
+    assert {line.rpartition(": ")[2] for line in done.stdout.splitlines() if line.startswith("skip")} == {
+        f"{name} is Off" for name in ("Batch", "Export", "AgentKeys", "Totals", "Corrections")
+    }
+    for each in (by_session, by_key):
+        assert "skip  a batch may be 1 mib: Batch is Off" in each.stdout
+
+
+def test_a_deployment_that_lacks_what_its_parameters_switch_on_fails(tmp_path: Path, smoke: Smoke) -> None:
+    with running(tmp_path, "--off", "Totals") as stack:
+        _describe(stack)
+        done = smoke("--stack", NAME, AWS_ENDPOINT_URL=stack.aws_url, INTERNAL_API_KEY=stack.key)
+
+    assert done.returncode == 1
+    assert "FAIL  a session reads" in done.stdout
+    assert "FAIL  the summary is exact: AssertionError expected 200, got 404" in done.stdout
 
 
 @pytest.mark.parametrize("path", ["", "/", "/api/outcomes", "/api/outcomes/"])
