@@ -224,9 +224,7 @@ def test_an_api_without_mcp_is_reported(
 ) -> None:
     api.door.upstream = lambda *_: answer
     bridge = bridging(retry=ONE_TRY)
-    says = (
-        f"{answer[0]}: there is no /mcp at this URL (OUTCOMES_URL): the API is older than this client; deploy it anew"
-    )
+    says = f"{answer[0]}: there is no /mcp at this URL (OUTCOMES_URL): the API is older than this client"
     refused = answered(bridge, asking("initialize", {"protocolVersion": LATEST}))["error"]
     assert refused["message"].startswith(says)
     assert says in refusal(bridge, "list_outcomes", {})

@@ -1,9 +1,9 @@
-// Says which capability a deployment lacks. Pages do without it, as it is more than their 6.5 kB hold.
+// The client with errors that name the capability a deployment lacks. Pages load page.ts without it, to stay below 6.5 kB.
 
 import { type ClientOptions, OutcomesClient as PageClient } from "./client.js";
 import { CapabilityOffError } from "./errors.js";
 
-/** The ends of paths, by the parameter of the template that switches their routes. */
+/** Patterns of paths, by the template's parameter that switches their routes on or off. */
 const CAPABILITIES = {
   Batch: /\/outcomes\/batch$/,
   Totals: /\/outcomes\/summary$/,
@@ -12,7 +12,7 @@ const CAPABILITIES = {
   AgentKeys: /\/api\/keys(\/.*)?$/,
 };
 
-/** Records outcomes and reads them back, as `PageClient` does; rejects with a CapabilityOffError what a deployment lacks. */
+/** Records outcomes and reads them back, as `PageClient`; rejects with a CapabilityOffError if a capability is off. */
 export class OutcomesClient extends PageClient {
   constructor(options: ClientOptions = {}) {
     super({

@@ -1,4 +1,4 @@
-// The client as a page loads it: all of index.ts but the names of capabilities that a deployment lacks.
+// The client for pages: the same as index.ts, without errors that name the capability a deployment lacks.
 
 export { type ClientOptions, OutcomesClient, type Retry } from "./client.js";
 export * from "./errors.js";

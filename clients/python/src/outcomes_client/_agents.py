@@ -66,8 +66,8 @@ def check_owner(client: OutcomesClient | AsyncOutcomesClient) -> None:
     Raises:
         ConfigurationError: it does not know. A model never chooses the user.
     """
-    told = client._calls.defaults
-    if told.owner == "body" and told.user_id is None:
+    defaults = client._calls.defaults
+    if defaults.owner == "body" and defaults.user_id is None:
         raise ConfigurationError(
             "The tool needs a user to record for: give the client an agent key, or a user_id (OUTCOMES_USER_ID)"
         )

@@ -297,8 +297,7 @@ def relayed(reply: Reply, request: Request) -> bytes | None:
     if isinstance(failure, CapabilityOffError):
         raise failure
     if reply.status == 404 or (reply.status == 403 and not isinstance(failure, ForbiddenError)):
-        none = (
-            f"there is no {request.path} at this URL (OUTCOMES_URL): the API is older than this client; deploy it anew"
-        )
-        raise UnexpectedAnswerError(f"{reply.status}: {none}", status=reply.status)
+        message = f"{reply.status}: there is no {request.path} at this URL (OUTCOMES_URL)"
+        message += ": the API is older than this client; deploy the current one"
+        raise UnexpectedAnswerError(message, status=reply.status)
     raise failure

@@ -70,10 +70,10 @@ def _clock(headers: httpx.Headers) -> Iterator[Finding]:
 
 
 def _user(client: OutcomesClient) -> Iterator[Finding]:
-    told = client._calls.defaults
-    if told.owner == "session" and told.user_id is not None:
+    defaults = client._calls.defaults
+    if defaults.owner == "session" and defaults.user_id is not None:
         yield Finding(True, "OUTCOMES_USER_ID is not used: without a key, outcomes are for the session's user")
-    elif told.owner == "body" and client._address.api_key and told.user_id is None:
+    elif defaults.owner == "body" and client._address.api_key and defaults.user_id is None:
         yield Finding(True, "no user (OUTCOMES_USER_ID): outcomes that name none are in nobody's feed")
 
 
@@ -146,10 +146,10 @@ def _may(key: AgentKey, hide: Callable[[str], str]) -> str:
 
 def _contradictions(client: OutcomesClient, key: AgentKey) -> Iterator[Finding]:
     """Find variables that make the API refuse every recording."""
-    told = client._calls.defaults
+    defaults = client._calls.defaults
     for variable, said, own in (
-        ("OUTCOMES_USER_ID", told.user_id, key.user_id),
-        ("OUTCOMES_AGENT_ID", told.agent_id, key.agent_id),
+        ("OUTCOMES_USER_ID", defaults.user_id, key.user_id),
+        ("OUTCOMES_AGENT_ID", defaults.agent_id, key.agent_id),
     ):
         if None not in (said, own) and said != own:
             yield Finding(False, f"{variable} is {said}, but the key records for {own} only: unset it")

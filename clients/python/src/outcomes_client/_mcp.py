@@ -35,8 +35,8 @@ class Bridge:
 
     def __init__(self, client: OutcomesClient) -> None:
         self._client = client
-        told = client._calls.defaults
-        self._own = {name: id_ for name, id_ in (("user_id", told.user_id), ("agent_id", told.agent_id)) if id_}
+        defaults = client._calls.defaults
+        self._own = {name: id_ for name, id_ in (("user_id", defaults.user_id), ("agent_id", defaults.agent_id)) if id_}
         self._agreed = ""
 
     def answer(self, line: bytes) -> bytes | None:
@@ -46,8 +46,8 @@ class Bridge:
         except ValueError:
             said = None  # the API reports that
         if self._own and isinstance(said, list) and said:  # check each call of a batch
-            told = [text for each in said if (text := self._answer(each)) is not None]
-            return b"[%s]" % b",".join(told) if told else None
+            answers = [text for each in said if (text := self._answer(each)) is not None]
+            return b"[%s]" % b",".join(answers) if answers else None
         return self._answer(said, line)
 
     def _answer(self, said: Any, line: bytes = b"") -> bytes | None:
@@ -119,10 +119,12 @@ def _refused(message: Json, why: str) -> bytes | None:
     if message.get("id") is None:
         return None
     if message.get("method") == "tools/call":
-        told: Json = {"result": {"resultType": "complete", "content": [{"type": "text", "text": why}], "isError": True}}
+        outcome: Json = {
+            "result": {"resultType": "complete", "content": [{"type": "text", "text": why}], "isError": True}
+        }
     else:
-        told = {"error": {"code": _INTERNAL_ERROR, "message": why}}
-    return _json.encode({"jsonrpc": "2.0", "id": message["id"], **told})
+        outcome = {"error": {"code": _INTERNAL_ERROR, "message": why}}
+    return _json.encode({"jsonrpc": "2.0", "id": message["id"], **outcome})
 
 
 def serve(client: OutcomesClient) -> None:

@@ -41,18 +41,18 @@ _CAPABILITIES = {
     f"{KEYS_PATH}(/.*)?": "AgentKeys",
     MCP_PATH: "ModelTools",
 }
-"""Patterns of paths, by which parameter of the template their routes are switched."""
+"""Patterns of paths, with the template's parameter that switches their routes on or off."""
 
 
 def capability_off(reply: Reply, request: Request) -> str | None:
-    """Return the capability, by its parameter, that the deployment would need for a request; None if it has it."""
+    """Return the parameter of the capability that a request needs and that is off; None for any other answer."""
     if reply.status != 404 or "No-Such-Route" not in reply.headers:
         return None
     return next((name for path, name in _CAPABILITIES.items() if re.fullmatch(path, request.path)), None)
 
 
 def switched_off(reply: Reply) -> list[str]:
-    """Return the capabilities, by their parameters, that an answer to a list says are off. An older API has all."""
+    """Return the parameters of the capabilities that are off, by the answer to a list. An older API has them all."""
     on = reply.headers.get("Capabilities")
     return [] if on is None else [name for name in _CAPABILITIES.values() if name.lower() not in on.split(", ")]
 
