@@ -122,7 +122,7 @@ def test_export_writes_a_file_that_only_its_owner_can_read(run: Run, tmp_path: P
     ("aws", "arguments", "says"),
     [
         (Aws(), ["--stack", "outcomes-prod", "erase", "--user-id", "42"], "no such stack"),
-        (Aws(outputs={}), [*ERASE, "--user-id", "42"], "deploy it first"),
+        (Aws(outputs={}), [*ERASE, "--user-id", "42"], "deploy it with DataRequests=On"),
         (
             Aws({"errorMessage": "PutItem: attempt 3 failed"}),
             [*ERASE, "--user-id", "42"],
