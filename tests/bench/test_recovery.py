@@ -28,7 +28,8 @@ def test_recovery_counts_until_the_rate_is_back_for_good(recorded: dict[int, int
     assert Course(Counter(recorded), requests=0, writes=0, lost=0).seconds_until_back(100) == seconds
 
 
-def test_clients_recover_soon_after_throttling() -> None:
+def test_clients_recover_soon_after_throttling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.recovery.END", 80)
     report = Report()
     recovery(report, clients=5)
     assert not report.is_missed, report.bars
@@ -40,6 +41,8 @@ def test_clients_without_backoff_miss_a_bar(monkeypatch: pytest.MonkeyPatch) -> 
         return True
 
     monkeypatch.setattr(_steps.Backoff, "wait", at_once)
+    monkeypatch.setattr("bench.recovery.BUSY_UNTIL", BUSY_FROM + 5)
+    monkeypatch.setattr("bench.recovery.END", 60)
     report = Report()
     recovery(report, clients=1)
     assert any(bar.measured > bar.limit for bar in report.bars if "over those" in bar.name)

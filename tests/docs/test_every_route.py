@@ -1,4 +1,4 @@
-"""A route is in each place where one has to be. docs/extending.md is the list of them, for who adds one."""
+"""Each route is in every required place. docs/extending.md lists these places."""
 
 import re
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ METHODS = {
     "revokeKey": "revoke_key",
     "callTools": None,  # for clients of MCP
 }
-"""The method of both clients that calls each operation; None has none."""
+"""The clients' method for each operation, None if there is none."""
 
 
 def routes() -> Iterator[tuple[str, str, str]]:
-    """List method, path and operation of each route of the template that somebody may call."""
+    """Yield method, path and operation of each public route of the template."""
     for path, methods in RESOURCES["OutcomesApi"]["Properties"]["DefinitionBody"]["paths"].items():
         for method, route in methods.items():
             if "security" in route:
@@ -40,7 +40,7 @@ def routes() -> Iterator[tuple[str, str, str]]:
 
 
 def handler(method: str, path: str) -> str:
-    """Name the file of the function that the template has answer a route."""
+    """Return the file of the function that answers a route."""
     for resource in RESOURCES.values():
         properties = resource["Properties"]
         for event in (properties.get("Events") or {}).values():
@@ -50,13 +50,13 @@ def handler(method: str, path: str) -> str:
 
 
 def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
-    """Say of each place where a route is not what to add there."""
+    """Yield what to add in each place where the route is missing."""
     if not (ROOT / handler(method, path)).is_file():
         yield f"Add {handler(method, path)}, which answers it."
     if f"\n  {operation}:\n" not in (ROOT / "docs/openapi.base.yaml").read_text():
         yield f"Describe {operation} under x-operations of docs/openapi.base.yaml, then run make openapi."
     if f"`{method} {path}" not in (ROOT / "docs/outcomes.md").read_text():
-        yield f"Tell of `{method} {path}` in docs/outcomes.md."
+        yield f"Describe `{method} {path}` in docs/outcomes.md."
     if operation not in METHODS:
         yield f"Name the clients' method for {operation} in METHODS of {Path(__file__).relative_to(ROOT)}, or None."
     elif name := METHODS[operation]:
@@ -74,4 +74,4 @@ def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
 @pytest.mark.parametrize(("method", "path", "operation"), [*routes()])
 def test_a_route_is_in_all_its_places(method: str, path: str, operation: str) -> None:
     if missing := list(missing_of(method, path, operation)):
-        pytest.fail("\n".join([f"{method} {path} is not everywhere, see docs/extending.md:", *missing]), pytrace=False)
+        pytest.fail("\n".join([f"{method} {path} is incomplete, see docs/extending.md:", *missing]), pytrace=False)

@@ -1,4 +1,4 @@
-"""The kinds of outcome are the same wherever they are named: who adds one is told where."""
+"""All places name the same outcome types; the failure lists where to add a new one."""
 
 import re
 from collections.abc import Iterable
@@ -14,19 +14,19 @@ ROOT = Path(__file__).parents[2]
 
 
 def of_page(path: str) -> set[str]:
-    """Collect the names of the list in a page, such as `one`, `two` or `three`, that names the first kind."""
+    """Return the names in a page's list of outcome types, such as `one`, `two` or `three`."""
     lists = re.findall(r"`\w+`(?:(?:,| or)\s+`\w+`)+", (ROOT / path).read_text())
     [names] = [names for each in lists if min(OutcomeType) in (names := set(re.findall(r"\w+", each)) - {"or"})]
     return names
 
 
 def between(path: str, begin: str, end: str, name: str = r'"(\w+)"') -> set[str]:
-    """Collect the names that a file has between two texts."""
+    """Return the names between two texts of a file."""
     text = (ROOT / path).read_text().partition(begin)[2].partition(end)[0]
     return set(re.findall(name, text))
 
 
-def test_each_place_that_names_the_kinds_of_outcome_names_those_that_the_api_records() -> None:
+def test_each_place_names_the_outcome_types_of_the_api() -> None:
     of_table = ("TYPES = new Map([", "\n]);", r'\[\s*"(\w+)",')
     schemas = parse_yaml((ROOT / "openapi.yaml").read_text())["components"]["schemas"]
     places: dict[str, Iterable[str]] = {

@@ -16,17 +16,17 @@ PAGES = sorted(chain.from_iterable((ROOT / folder).glob("*.md") for folder in FO
 
 
 def prose(page: Path) -> str:
-    """Read a page without its blocks of code."""
+    """Return a page without its blocks of code."""
     return re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def links(page: Path) -> list[str]:
-    """List the targets of a page's links and pictures that are not other sites."""
+    """Return the targets of a page's links and pictures, without other sites."""
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not target.startswith("https://")]
 
 
 def anchors(page: Path) -> set[str]:
-    """List the fragments that GitHub makes of a page's headings."""
+    """Return the fragments that GitHub derives from a page's headings."""
     return set(map(anchor, re.findall(r"^#+ (.*)$", prose(page), flags=re.MULTILINE)))
 
 
@@ -39,7 +39,7 @@ def name(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for link in links(page):
         path, _, fragment = link.partition("#")
         target = (page.parent / path).resolve() if path else page
@@ -48,7 +48,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert target.exists(), link
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
+def test_every_page_can_be_reached_from_the_readme() -> None:
     reached = set[Path]()
     waiting = [ROOT / "README.md"]
     while waiting:
@@ -62,7 +62,7 @@ def test_every_page_is_reached_from_the_readme() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_make_command_has_a_target(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    # At the beginning of a command or of code within a sentence, after variables.
+    # At the start of a command or of inline code, after variables.
     commands = re.findall(r"(?:^|[`(;] ?)(?:[A-Z_]+=\S+ )*make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)
     assert set(commands) <= targets
 
@@ -73,7 +73,7 @@ def test_every_block_of_json_is_json(page: Path) -> None:
         json.loads(block)
 
 
-def test_the_readme_s_map_names_every_function_and_every_kind_of_test() -> None:
+def test_the_readmes_map_names_every_function_and_every_folder_of_tests() -> None:
     on_map = dict(re.findall(r"^(\S+) {2,}(.*)$", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
     functions = {app.parent.name for app in ROOT.glob("functions/*/app.py")}
     kinds = {test.parent.name for test in ROOT.glob("tests/*/test_*.py")}
@@ -81,7 +81,7 @@ def test_the_readme_s_map_names_every_function_and_every_kind_of_test() -> None:
     assert set(on_map["tests/"].split(", ")) == kinds, "name each kind of test in README's map"
 
 
-def test_how_to_deploy_names_every_parameter() -> None:
+def test_deploy_md_names_every_parameter() -> None:
     parameters = set(parse_yaml((ROOT / "template.yaml").read_text())["Parameters"])
     for_laptops = {"AwsEndpointUrl"}
     as_argument = {"Architecture"}  # make deploy ARCH=...
@@ -89,14 +89,14 @@ def test_how_to_deploy_names_every_parameter() -> None:
     assert named == parameters - for_laptops - as_argument
 
 
-def test_the_page_of_limits_has_the_template_s_rates() -> None:
+def test_limits_md_has_the_templates_rates() -> None:
     parameters = parse_yaml((ROOT / "template.yaml").read_text())["Parameters"]
     rates = {name: one["Default"].replace(",", ", ") for name, one in parameters.items() if name.endswith("Throttle")}
     rows = re.findall(r"\| ([\d, ]+) \| `(\w+Throttle)` \|$", (ROOT / "docs/limits.md").read_text(), re.MULTILINE)
     assert {name: rate for rate, name in rows} == rates
 
 
-def test_the_page_of_errors_names_each_status_and_error_of_the_contract() -> None:
+def test_errors_md_names_each_status_and_error_of_the_contract() -> None:
     contract = parse_yaml((ROOT / "openapi.yaml").read_text())
     errors = {
         (status, error)
@@ -121,14 +121,14 @@ def test_the_page_of_errors_names_each_status_and_error_of_the_contract() -> Non
 
 
 def errors_of(response: Any) -> list[str]:
-    """List the texts that `error` may have in a response of openapi.yaml."""
+    """Return the possible texts of `error` in a response of openapi.yaml."""
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     error = schema.get("properties", {}).get("error", {})
     texts: list[str] = error.get("enum", [error["const"]] if "const" in error else [])
     return texts
 
 
-def test_the_page_of_errors_says_what_api_gateway_answers_by_itself() -> None:
+def test_errors_md_has_api_gateways_own_answers() -> None:
     api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
     usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
     given = {
@@ -139,7 +139,7 @@ def test_the_page_of_errors_says_what_api_gateway_answers_by_itself() -> None:
     assert set(re.findall(r'`\d{3} {"error":"[^`]*"}`', section)) == given
 
 
-def test_the_architecture_shows_every_function_table_and_module() -> None:
+def test_architecture_md_shows_every_function_table_and_module() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     resources = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]
     functions = {app.parent.name for app in ROOT.glob("functions/*/app.py")}
@@ -151,7 +151,7 @@ def test_the_architecture_shows_every_function_table_and_module() -> None:
     assert not missing, f"Show {', '.join(missing)} in docs/architecture.md."
 
 
-def test_the_index_of_decisions_lists_each_once_by_its_title() -> None:
+def test_the_index_of_decisions_lists_each_by_its_title() -> None:
     folder = ROOT / "docs/decisions"
     files = sorted(folder.glob("[0-9][0-9][0-9]-*.md"))
     titled = [f"- [{file.read_text().partition('\n')[0].removeprefix('# ')}]({file.name})" for file in files]
@@ -167,7 +167,7 @@ def test_a_decision_says_context_decision_refused_and_cost(page: Path) -> None:
     assert leads == ["Context", "Decision", "Refused", "Cost"]
 
 
-def test_no_line_of_the_changelog_is_cut() -> None:
+def test_each_entry_of_the_changelog_ends_with_a_full_stop() -> None:
     told = [
         " ".join(line.split())
         for line in re.findall(r"^- ((?:.|\n(?!\n|-|#))*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
@@ -178,7 +178,7 @@ def test_no_line_of_the_changelog_is_cut() -> None:
 NEXTJS = ROOT / "docs/examples/nextjs"
 
 
-def test_what_docs_print_of_an_example_is_the_whole_file_that_make_examples_runs() -> None:
+def test_docs_print_examples_exactly_as_make_examples_runs_them() -> None:
     page = (ROOT / "docs/nextjs.md").read_text()
     printed = re.findall(r"\]\((examples/\S+\.(?:tsx?|mjs))\):\n\n```(?:tsx?|js)\n(.*?)```", page, re.DOTALL)
 
@@ -188,7 +188,7 @@ def test_what_docs_print_of_an_example_is_the_whole_file_that_make_examples_runs
 
 
 @pytest.mark.parametrize("module", json.loads((ROOT / "dashboard/custom-elements.json").read_text())["modules"])
-def test_types_of_next_js_know_each_element_and_its_attributes(module: Any) -> None:
+def test_the_types_for_next_js_have_each_element_and_attribute(module: Any) -> None:
     [element] = module["declarations"]
     types = (NEXTJS / "types.d.ts").read_text()
     [name] = re.findall(rf'"{element["tagName"]}": (\w+);', types)

@@ -1,4 +1,4 @@
-"""Recipes of docs/events.md, tried with the examples of events as far as there is no AWS here."""
+"""The recipes of docs/events.md, tried with the example events, as far as possible without AWS."""
 
 import json
 import re
@@ -22,7 +22,7 @@ EVENTS = {file.stem: json.loads(file.read_text()) for file in (ROOT / "tests/uni
 
 
 def on_the_bus(event: Any, source: str = GIVEN["Stack"]) -> Any:
-    """Make what a rule sees of a CloudEvent."""
+    """Return a CloudEvent as EventBridge's rules see it."""
     return {"version": "0", "detail-type": event["type"], "source": source, "account": "123456789012", "detail": event}
 
 
@@ -39,31 +39,21 @@ def pattern(recipe: str) -> EventPattern:
     return EventPattern.load(text)
 
 
-def test_cfn_lint_takes_each_recipe(tmp_path: Path) -> None:
-    files = []
-    for title, text in RECIPES.items():
-        files.append(tmp_path / f"{title.split()[-1]}.yaml")
-        files[-1].write_text(text)
-    lint = [
-        str(Path(sys.executable).with_name("cfn-lint")),
-        "--regions",
-        "us-east-1",
-        "--include-checks",
-        "I",
-        "--",
-        *map(str, files),
-    ]
-    said = subprocess.run(lint, capture_output=True, text=True, check=False)
+def test_cfn_lint_accepts_each_recipe(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.yaml" for number in range(4)]
+    for file, text in zip(files, RECIPES.values(), strict=True):
+        file.write_text(text)
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", "us-east-1", "--include-checks", "I", "--"]
+    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
 
-    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
-    assert len(files) == 4
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 DISPUTED = EVENTS["outcome.disputed"]
 LARGE = DISPUTED | {"data": DISPUTED["data"] | {"value_usd": 1000.01}}
 SMALL = DISPUTED | {"data": DISPUTED["data"] | {"value_usd": 1000}}
 OUTCOMES = {type_ for type_ in EVENTS if type_.startswith("outcome.")}
-HEARD = {
+PASSED = {
     "A queue": OUTCOMES,
     "A function": {"outcome.disputed"},
     "Slack, or any webhook": {"outcome.recorded", "outcome.disputed"},
@@ -72,20 +62,20 @@ HEARD = {
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_rule_lets_through_what_the_page_says_of_this_stack_alone(recipe: str) -> None:
-    heard = {type_ for type_, event in EVENTS.items() if pattern(recipe).matches_event(on_the_bus(event))}
+def test_a_rule_passes_the_documented_events_of_this_stack_only(recipe: str) -> None:
+    passed = {type_ for type_, event in EVENTS.items() if pattern(recipe).matches_event(on_the_bus(event))}
 
-    assert heard == HEARD[recipe]
+    assert passed == PASSED[recipe]
     assert not [each for each in EVENTS.values() if pattern(recipe).matches_event(on_the_bus(each, "outcomes-dev"))]
 
 
-def test_a_function_is_called_for_what_is_worth_it() -> None:
+def test_the_function_is_called_only_above_the_documented_value() -> None:
     assert pattern("A function").matches_event(on_the_bus(LARGE))
     assert not pattern("A function").matches_event(on_the_bus(SMALL))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_what_a_target_does_not_take_is_kept(recipe: str) -> None:
+def test_events_that_a_target_refuses_go_to_a_dead_letter_queue(recipe: str) -> None:
     [target] = rule(recipe)["Targets"]
     queues = {name for name, each in resources(recipe).items() if each["Type"] == "AWS::SQS::Queue"}
     policy = resources(recipe)["MayPut"]["Properties"]
@@ -125,7 +115,7 @@ def filled_in(template: str, paths: dict[str, str], event: Any) -> str:
 
 
 @pytest.mark.parametrize("title", ['Renewed "Acme" \\ für ein Jahr', "<value>", "*bold* <!channel>"])
-def test_slack_gets_a_message_whatever_the_title_is(title: str) -> None:
+def test_slack_gets_a_valid_message_for_any_title(title: str) -> None:
     [target] = rule("Slack, or any webhook")["Targets"]
     transformer = target["InputTransformer"]
     event = DISPUTED | {"data": DISPUTED["data"] | {"title": title}}
@@ -139,11 +129,13 @@ def test_slack_gets_a_message_whatever_the_title_is(title: str) -> None:
         "USD 12000",
         event["subject"],
     ]
-    # Slack reads no markup in plain text: no title calls a channel.
+    # Slack ignores markup in plain text, so no title can notify a channel.
     assert {section["text"]["type"], *(element["type"] for element in context["elements"])} == {"plain_text"}
 
 
-def test_a_function_does_nothing_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_function_handles_each_event_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe = resources("A function")
     with mock_aws():
         table = recipe["Seen"]["Properties"]
@@ -151,14 +143,14 @@ def test_a_function_does_nothing_twice(monkeypatch: pytest.MonkeyPatch, capsys: 
         aws_client("dynamodb").create_table(TableName="seen", **{name: table[name] for name in names})
         monkeypatch.setenv("SEEN", "seen")
         module: dict[str, Any] = {}
-        exec(recipe["Function"]["Properties"]["Code"]["ZipFile"], module)  # noqa: S102 - of our own page
+        exec(recipe["Function"]["Properties"]["Code"]["ZipFile"], module)  # noqa: S102 - from our own page
         for event in (DISPUTED, DISPUTED, DISPUTED | {"id": "another"}):
             module["handler"](event, None)
 
     assert capsys.readouterr().out.splitlines() == [f"outcome.disputed {DISPUTED['subject']} Not mine"] * 2
 
 
-def test_a_queue_gets_what_the_stack_tells() -> None:
+def test_the_queue_gets_the_stacks_events() -> None:
     from outcomes.contract import events
 
     sent = [(type_, json.dumps(event)) for type_, event in sorted(EVENTS.items())]
@@ -174,13 +166,13 @@ def test_a_queue_gets_what_the_stack_tells() -> None:
             bus.put_events(Entries=[entry])
         heard = aws_client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
 
-    # moto knows no InputPath: EventBridge's own event is around it.
+    # moto ignores InputPath, so messages have EventBridge's envelope.
     assert [json.loads(message["Body"])["detail"] for message in heard] == [
         event for type_, event in sorted(EVENTS.items()) if type_ in OUTCOMES
     ]
 
 
-def test_an_export_is_asked_for_as_dynamodb_takes_it() -> None:
+def test_the_export_command_has_the_options_of_dynamodb() -> None:
     commands = re.findall(r"aws dynamodb ([a-z-]+) |(--[a-z0-9-]+)", SECTIONS["A warehouse"])
     options = {option.removeprefix("--").replace("-", "") for _, option in commands if option}
     operation = aws_client("dynamodb").meta.service_model.operation_model("ExportTableToPointInTime")

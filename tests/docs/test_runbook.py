@@ -1,4 +1,4 @@
-"""Commands of docs/runbook.md, tried as far as there is no AWS here."""
+"""The commands of docs/runbook.md, tried as far as possible without AWS."""
 
 import json
 import re
@@ -20,7 +20,7 @@ BEFORE, SINCE = LEAKED - 1, LEAKED
 
 
 def options(command: str) -> dict[str, str]:
-    """Read the options of a command of the AWS CLI that stands on the page once."""
+    """Return the options of an AWS CLI command that is once on the page."""
     [found] = re.findall(rf"^{command} (.*?[^\\])$", PAGE, re.MULTILINE | re.DOTALL)
     words = shlex.split(found.replace("\\\n", " "))
     return {name: value for name, value in pairwise(words) if name.startswith("--")}
@@ -33,13 +33,13 @@ def options(command: str) -> dict[str, str]:
         ("platform", SINCE, [], True),
         ("platform", BEFORE, [(BEFORE, "platform")], False),
         ("platform", BEFORE, [(SINCE, "platform")], True),
-        # The secret that it made works on for as long as the overlap lasts.
+        # The platform's secret still works during the overlap.
         ("platform", BEFORE, [(SINCE, "platform"), (SINCE, "session")], True),
         ("session", SINCE, [(SINCE, "session")], False),
     ],
 )
 @pytest.mark.usefixtures("tables")
-def test_what_a_leaked_platform_key_made_or_rotated_since_is_found(
+def test_agent_keys_created_or_rotated_by_a_leaked_platform_key_are_found(
     monkeypatch: pytest.MonkeyPatch, made_by: str, made_at: int, rotations: list[tuple[int, str]], is_found: bool
 ) -> None:
     keys = AgentKeys("KeysTable")
@@ -83,7 +83,7 @@ def test_aws_has_each_command_and_its_options(line: str) -> None:
     assert given <= taken
 
 
-def test_functions_log_each_message_that_is_looked_for() -> None:
+def test_functions_log_each_message_that_the_runbook_searches_for() -> None:
     root = Path(__file__).parents[2]
     code = "".join(
         file.read_text() for folder in ("functions", "layers/common") for file in (root / folder).rglob("*.py")
@@ -94,7 +94,7 @@ def test_functions_log_each_message_that_is_looked_for() -> None:
     assert [message for message in messages if f'"{message}"' not in code] == []
 
 
-def test_the_shell_reads_each_block() -> None:
+def test_each_block_is_valid_shell() -> None:
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
         script = re.sub(r"<[\w -]+>", "VALUE", block)
         read = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""Runs `make build` once per run and architecture."""
+"""Runs `make build` once for each test run and architecture."""
 
 import fcntl
 import os
@@ -26,12 +26,12 @@ class Build:
 
     @property
     def layer(self) -> Path:
-        """Return the folder that Lambda unpacks into /opt."""
+        """Return the folder that becomes /opt on Lambda."""
         return self.folder / "CommonLayer"
 
 
 def build(architecture: str, folder: Path) -> Build:
-    # A make that runs the tests must not hand its own options on.
+    # Do not inherit the options of a make that runs the tests.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         ["make", "build", f"ARCH={architecture}", f"BUILD_DIR={folder}"],
@@ -46,7 +46,7 @@ def build(architecture: str, folder: Path) -> Build:
 
 
 def build_once(architecture: str, factory: pytest.TempPathFactory) -> Build:
-    """Build for all processes that run tests now; those that come later wait, and take what the first has built."""
+    """Build once for all test processes; the others wait and use the first one's build."""
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

@@ -1,4 +1,4 @@
-"""Each built function imports as it does in Lambda: its own folder, the layer, and what the runtime provides."""
+"""Each built function imports with only its own folder, the layer and Lambda's packages."""
 
 import importlib.util
 import json
@@ -20,11 +20,11 @@ FUNCTIONS = [
     if resource["Type"] == "AWS::Serverless::Function"
 ]
 
-# What Lambda's Python runtimes bring along: boto3 and what it needs.
+# The packages of Lambda's Python runtimes: boto3 and its dependencies.
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
 PROVIDED = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"]
 
-# Run by a Python that sees no site-packages: import the handler as Lambda does, or what a function may import later.
+# Run by a Python without site-packages: import a handler like Lambda, or all modules of the layer.
 IMPORT = """
 import importlib, json, pkgutil, sys
 *sys.path[:0], handler = sys.argv[1:]
@@ -50,7 +50,7 @@ def native(request: pytest.FixtureRequest) -> Build:
 
 @pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder with only what Lambda provides, as /var/runtime is."""
+    """Return a folder with only Lambda's packages, like /var/runtime."""
     folder = tmp_path_factory.mktemp("runtime")
     for name in PROVIDED:
         spec = importlib.util.find_spec(name)
@@ -62,12 +62,12 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# What is empty by default, but not where the function that reads it is deployed.
+# Empty by default, but set where the function that reads it is deployed.
 WHERE_DEPLOYED = {"WebhookUrl": "https://hooks.example.com/outcomes"}
 
 
 def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str, str]:
-    """Return the function's variables; parameters are as by default, what only a deployment knows is empty."""
+    """Return the function's variables, with parameters' defaults; what only a deployment knows is empty."""
     variables = template["Globals"]["Function"]["Environment"]["Variables"] | (
         function["Properties"].get("Environment", {}).get("Variables", {})
     )
@@ -81,7 +81,7 @@ def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str,
 
 
 def imported(*path: Path, handler: str, variables: dict[str, str]) -> dict[str, str]:
-    """Import with nothing else in reach, and return the files of all modules that are then loaded."""
+    """Import with only these folders on the path, and return the files of all loaded modules."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", IMPORT, *map(str, path), handler],
         env=variables,
@@ -95,7 +95,9 @@ def imported(*path: Path, handler: str, variables: dict[str, str]) -> dict[str, 
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_imports_with_only_its_folder_the_layer_and_the_runtime(native: Build, runtime: Path, function: str) -> None:
+def test_a_function_imports_with_only_its_folder_the_layer_and_the_runtime(
+    native: Build, runtime: Path, function: str
+) -> None:
     template = native.template
     folder = native.folder / template["Resources"][function]["Properties"]["CodeUri"]
 
@@ -111,7 +113,6 @@ def test_imports_with_only_its_folder_the_layer_and_the_runtime(native: Build, r
 
 
 def test_every_module_of_the_layer_imports_with_only_the_layer_and_the_runtime(native: Build, runtime: Path) -> None:
-    """Whatever a function imports later."""
     files = imported(native.layer / "python", runtime, handler="", variables={"AWS_DEFAULT_REGION": "us-east-1"})
 
     modules = {path.stem for path in (ROOT / "layers/common/outcomes").rglob("*.py")} - {"__init__"}

@@ -1,4 +1,4 @@
-"""The layer as it is uploaded: compiled, lean, for one processor, and only of what is pinned."""
+"""The built layer: compiled, small, for one architecture, and only pinned packages."""
 
 import importlib.util
 import re
@@ -31,7 +31,7 @@ def test_every_requirement_is_pinned_with_hashes() -> None:
         assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+", entry), entry
 
 
-def test_what_is_only_needed_on_a_laptop_is_not_deployed() -> None:
+def test_development_packages_are_not_deployed() -> None:
     assert not pins().keys() & {"boto3", "botocore", "moto", "pytest", "aws-sam-cli"}
 
 
@@ -59,7 +59,7 @@ def test_every_module_is_compiled_for_the_runtime(built: Build) -> None:
         ("RecordOutcomeFunction/app.py", "/var/task/app.py"),
     ],
 )
-def test_tracebacks_name_files_where_lambda_has_them(built: Build, source: str, on_lambda: str) -> None:
+def test_tracebacks_name_the_files_paths_on_lambda(built: Build, source: str, on_lambda: str) -> None:
     folder, _, name = source.rpartition("/")
     compiled = built.folder / folder / "__pycache__" / name.replace(".py", ".cpython-313.pyc")
     code = SourcelessFileLoader("module", str(compiled)).get_code("module")
@@ -68,7 +68,7 @@ def test_tracebacks_name_files_where_lambda_has_them(built: Build, source: str, 
     assert code.co_filename == on_lambda
 
 
-def test_binaries_are_for_the_architecture_that_was_asked_for(built: Build) -> None:
+def test_binaries_are_for_the_requested_architecture(built: Build) -> None:
     libraries = sorted(built.layer.rglob("*.so"))
 
     assert {library.name.split(".")[0] for library in libraries} >= {"_pydantic_core", "_rust"}
@@ -114,12 +114,12 @@ def test_exactly_the_pinned_packages_are_shipped(built: Build) -> None:
         "requirements.txt",
     ],
 )
-def test_dead_weight_stays_home(built: Build, pattern: str) -> None:
+def test_the_layer_has_no_unneeded_files(built: Build, pattern: str) -> None:
     assert not list(built.layer.rglob(pattern))
 
 
-def test_the_layer_leaves_room(built: Build) -> None:
-    """Lambda takes 250 MB unzipped, layers and function together; every cold start pays for each of them.
+def test_the_layer_is_small(built: Build) -> None:
+    """Lambda's limit is 250 MB unzipped, for layers and function together, and every cold start loads them.
 
     https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
     """
@@ -133,8 +133,8 @@ def test_a_build_can_only_be_deployed_for_its_architecture(built: Build) -> None
     assert parameter["AllowedValues"] == [built.architecture]
 
 
-def test_what_is_deployed_has_neither_anchors_nor_merge_keys(built: Build) -> None:
-    """CloudFormation takes none: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html"""
+def test_the_built_template_has_neither_anchors_nor_merge_keys(built: Build) -> None:
+    """CloudFormation accepts none: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html"""
     tokens = list(yaml.scan((built.folder / "template.yaml").read_text(), yaml.CSafeLoader))
 
     assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]
@@ -144,7 +144,7 @@ def test_what_is_deployed_has_neither_anchors_nor_merge_keys(built: Build) -> No
 def test_equal_input_gives_equal_bytes(arm64: Build, x86_64: Build) -> None:
     """Otherwise each deployment would upload the layer again and start every function cold.
 
-    Two builds differ in the template and in the binaries only, which come as they are out of wheels with pinned hashes.
+    Two builds differ only in the template and in binaries, which are copied from wheels with pinned hashes.
     """
 
     def contents(build: Build) -> dict[str, bytes]:
@@ -159,8 +159,8 @@ def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
         build("mips", tmp_path)
 
 
-def test_a_machine_without_uv_is_told_so(tmp_path: Path) -> None:
-    """This happens when someone runs a `sam build` of their own, in a fresh clone."""
+def test_building_the_layer_without_uv_prints_what_to_do(tmp_path: Path) -> None:
+    """For example by `sam build` in a fresh clone."""
     layer = shutil.copytree(ROOT / "layers/common", tmp_path / "layers/common")
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -179,7 +179,7 @@ def test_a_machine_without_uv_is_told_so(tmp_path: Path) -> None:
     assert done.stderr.startswith("uv is needed to build the layer: run make build, or install uv.\n")
 
 
-def test_every_time_zone_is_in_it(built: Build) -> None:
+def test_the_layer_has_every_time_zone(built: Build) -> None:
     """Lambda's runtime has none."""
     zones = built.layer / "python/tzdata"
     names = (zones / "zones").read_text().split()
