@@ -26,7 +26,7 @@ class Recorded:
     """Answers for the outcomes of one viewer, newest first.
 
     corrections: by the outcome's id. asked: the calls. sums: what else a summary says, `confirmed` and `disputed`.
-    has_ledger: whether the server knows of corrections at all.
+    has_ledger: whether the server knows of corrections at all. capabilities: the header of lists, none unless said.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)
@@ -34,6 +34,7 @@ class Recorded:
     asked: list[Request] = field(default_factory=list)
     sums: dict[str, Any] = field(default_factory=dict)
     has_ledger: bool = True
+    capabilities: str | None = None
     _instead: list[tuple[str, re.Pattern[str], Answer]] = field(default_factory=list)
     _page: Page = field(init=False, repr=False)
 
@@ -130,7 +131,8 @@ class Recorded:
             [outcome] = [one for one in self.outcomes if one["id"] == id_]
             route.fulfill(json={"outcome": outcome, "corrections": self.corrections[id_]})
         else:
-            route.fulfill(json={"outcomes": self.outcomes, "next_cursor": None})
+            headers = {} if self.capabilities is None else {"Capabilities": self.capabilities}
+            route.fulfill(json={"outcomes": self.outcomes, "next_cursor": None}, headers=headers)
 
     def _answer(self, route: Route) -> None:
         request = route.request
