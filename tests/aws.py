@@ -1,4 +1,4 @@
-"""moto's AWS account: clients of it, and the one place where what our caller sends gets there."""
+"""moto's AWS account: clients of it, and the one place that passes our caller's requests to moto."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.session import get_session
 from outcomes.aws.connection import Connection, Reply
 
-# Before any client is made: into those that are older moto does not get.
+# Imported before any client is made: moto cannot patch older clients.
 from local import moto_backend
 from local.moto_backend import BotocoreStubber
 
 STACKS: dict[tuple[str, str], dict[str, str]] = {}
-"""Outputs of the stacks that CloudFormation knows, by region and name."""
+"""Outputs of CloudFormation stacks, by region and name."""
 
 PARAMETERS: dict[tuple[str, str], dict[str, str]] = {}
 """Their parameters."""
@@ -35,18 +35,24 @@ NO_STACK = """<ErrorResponse><Error>
 type Answer = tuple[int, dict[str, str], str]
 """Status, headers and body."""
 
-_session = cache(get_session)  # each reads anew which regions there are
+_session = cache(get_session)  # each new session would read the list of regions
 
 
 @cache
 def aws_client(service: str) -> Any:
-    """One client for all tests: to make it takes longer than most tests do."""
+    """Return one client for all tests: making one takes longer than most tests."""
     return _session().create_client(service)
+
+
+def scan(table: str = "OutcomesTable") -> list[Any]:
+    """List the items of a table of the test."""
+    items: list[Any] = aws_client("dynamodb").scan(TableName=table)["Items"]
+    return items
 
 
 @contextmanager
 def mock_aws() -> Iterator[None]:
-    """Put an empty AWS account of moto's behind all clients, and behind the connections of our caller."""
+    """Put an empty moto account behind all SDK clients and behind our caller's connections."""
     STACKS.clear()
     PARAMETERS.clear()
     with (
@@ -67,7 +73,7 @@ class _Raw(BytesIO):
 
 @contextmanager
 def answering(event: str, answer: Callable[[AWSPreparedRequest], Answer]) -> Iterator[None]:
-    """Answer an operation of a service, or all of them, in place of moto. event: such as lambda.Invoke."""
+    """Answer an operation of a service, or all its operations, in place of moto. event: such as lambda.Invoke."""
     with patch.dict(IN_PLACE_OF_MOTO, {event: answer}):
         yield
 
@@ -75,7 +81,7 @@ def answering(event: str, answer: Callable[[AWSPreparedRequest], Answer]) -> Ite
 def _answered(
     stubber: BotocoreStubber, event_name: str, request: AWSPreparedRequest, **more: Any
 ) -> AWSResponse | None:
-    """Answer an SDK's client before it would send a request: as moto does, but for what is answered in its place."""
+    """Answer an SDK client's request by IN_PLACE_OF_MOTO, else by moto."""
     for event, answer in IN_PLACE_OF_MOTO.items():
         if event_name.startswith(f"before-send.{event}"):
             status, headers, text = answer(request)
@@ -93,7 +99,7 @@ IN_PLACE_OF_MOTO: dict[str, Callable[[AWSPreparedRequest], Answer]] = {"cloudfor
 
 
 def _described(region: str, query: Mapping[str, list[str]]) -> Answer:
-    """Describe one of STACKS. moto takes a second to load, for all that CloudFormation can make."""
+    """Describe one of STACKS. Loading moto's CloudFormation takes a second."""
     assert query["Action"] == ["DescribeStacks"]
     [name] = query["StackName"]
     if (region, name) not in STACKS:

@@ -1,4 +1,4 @@
-"""All that is held of a person is written out, and nothing that opens anything."""
+"""The export of all data that is stored about a user: complete, and without secrets."""
 
 import json
 from decimal import Decimal
@@ -13,33 +13,20 @@ from functions.export_user import app
 from tests.aws import aws_client
 from tests.corrections import get, ledger
 from tests.faults import THROTTLED, error, faulty
-from tests.people import live, moto_tables, record, restore, rows_of, snapshot
+from tests.people import moto_tables, rows_of
 
-pytestmark = pytest.mark.usefixtures("person", "no_waiting")
+pytestmark = pytest.mark.usefixtures("person", "dynamodb", "no_waiting")
 
 SECRETS = ("secret_sha256", "previous_sha256", "token_sha256", "key_sha256", "fingerprint")
 
 
-@pytest.fixture(scope="module")
-def lives(template: Any) -> dict[str, Any]:
-    from tests.conftest import template_tables
-
-    with template_tables(template):
-        live(42)
-        live(43)
-        record(None)
-        return snapshot()
-
-
 @pytest.fixture
-def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
-    assert tables.keys() == lives.keys()
-    restore(lives)
-    app.access.dynamodb = DynamoDB(data_sources.LIMITS)
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.access, "dynamodb", DynamoDB(data_sources.LIMITS))
 
 
 def pages(user_id: int = 42) -> list[dict[str, Any]]:
-    """Ask for all pages, each as Lambda gives it: what goes in and comes out is JSON."""
+    """Ask for all pages, as JSON like Lambda."""
     answers: list[dict[str, Any]] = []
     event: dict[str, Any] = {"user_id": user_id}
     for _ in range(100):
@@ -56,7 +43,7 @@ def lines(user_id: int = 42) -> list[dict[str, Any]]:
 
 
 def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
-    """Read the lines of one kind, without saying so."""
+    """Read the lines of one kind, without `record`."""
     return [
         {name: value for name, value in line.items() if name != "record"}
         for line in lines(user_id)
@@ -64,23 +51,23 @@ def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_row_is_a_line_but_that_which_lists_keys() -> None:
-    rows = sum(map(len, rows_of(42).values()))
-    assert len(lines()) == rows - 1
+def test_every_row_of_a_user_is_a_line_except_the_index_of_keys() -> None:
+    assert len(lines()) == sum(map(len, rows_of(42).values())) - 1
     assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
+    assert lines(44) == []
 
 
-def test_outcomes_are_as_a_list_of_the_ledger_has_them() -> None:
+def test_outcomes_are_those_of_a_list_with_the_ledger() -> None:
     assert sorted(of("outcome"), key=lambda each: each["id"], reverse=True) == ledger()
 
 
-def test_corrections_are_as_a_history_has_them() -> None:
+def test_corrections_are_those_of_the_history() -> None:
     found = of("correction")
     [id_] = {each.pop("outcome_id") for each in found}
     assert found == get(id_)[1]["corrections"]
 
 
-def test_agent_keys_are_as_their_user_sees_them_also_those_that_have_expired() -> None:
+def test_agent_keys_are_exported_with_their_provenance_even_when_expired() -> None:
     [old, *_] = sorted(of("agent_key"), key=lambda each: each["created_at"])
     assert [each["name"] for each in of("agent_key")].count("Nightly import") == 1
     assert (old["name"], old["expires_at"]) == ("Old", "2026-02-01T12:00:00.000Z")
@@ -88,11 +75,11 @@ def test_agent_keys_are_as_their_user_sees_them_also_those_that_have_expired() -
     assert provenance >= {("Nightly import", "platform", None, None)}
 
 
-def test_a_session_is_all_that_the_platform_wrote_but_its_token() -> None:
+def test_a_session_is_exported_without_its_token() -> None:
     assert of("session") == [{"user_id": 42, "expires_at": 4_000_000_000, "browser": "Firefox"}]
 
 
-def test_attributes_of_any_type_are_written() -> None:
+def test_attributes_of_any_dynamodb_type_are_exported() -> None:
     row = {
         "token_sha256": {"S": "0"},
         "user_id": {"N": "44"},
@@ -110,7 +97,7 @@ def test_attributes_of_any_type_are_written() -> None:
     }
 
 
-def test_kept_sums_are_written_as_what_they_come_to() -> None:
+def test_materialized_totals_are_exported_decoded() -> None:
     nothing = {"count": 0, "value_usd": 0}
     assert of("kept_sum") == [
         {
@@ -136,7 +123,7 @@ def test_kept_sums_are_written_as_what_they_come_to() -> None:
 @pytest.mark.parametrize(
     ("attribute", "value"), [("rules", {"S": "0 2026a 1"}), ("sums", {"B": b"\0\0\0\0\xff"}), ("sums", {"B": b""})]
 )
-def test_sums_that_cannot_be_read_are_none(attribute: str, value: Any) -> None:
+def test_unreadable_totals_are_exported_as_null(attribute: str, value: Any) -> None:
     aws_client("dynamodb").update_item(
         TableName="TotalsTable",
         Key={"user_id": {"S": "42"}, "stretch": {"S": "Europe/Berlin#1775080800000"}},
@@ -147,7 +134,7 @@ def test_sums_that_cannot_be_read_are_none(attribute: str, value: Any) -> None:
     assert [each["sums"] for each in of("kept_sum")] == [None]
 
 
-def test_idempotency_keys_say_what_they_stand_for() -> None:
+def test_idempotency_keys_name_their_outcome_or_correction() -> None:
     ids = {each["id"] for each in of("outcome")}
     corrections = {each["id"] for each in of("correction")}
     found = of("idempotency_key")
@@ -155,7 +142,7 @@ def test_idempotency_keys_say_what_they_stand_for() -> None:
     assert {each["correction_id"] for each in found} == corrections | {None}
 
 
-def test_nothing_that_opens_anything_is_in_it() -> None:
+def test_no_secret_or_digest_is_exported() -> None:
     text = "".join(line for page in pages() for line in page["lines"])
     for rows in rows_of(42).values():
         for row in rows:
@@ -165,14 +152,14 @@ def test_nothing_that_opens_anything_is_in_it() -> None:
                     assert row[name]["S"] not in text
 
 
-def test_it_reads_on_where_a_response_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_response_ends_a_page_and_the_cursor_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lines()
     monkeypatch.setattr("outcomes.privacy.access.MAX_RESPONSE_BYTES", 1000)
     assert len(pages()) > 3
     assert [{**each, "sums": None} for each in lines()] == [{**each, "sums": None} for each in whole]
 
 
-def test_it_reads_on_where_a_portion_has_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_portion_out_of_time_ends_a_page_and_the_cursor_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lines()
     ticks = iter(range(0, 10**9, 16))  # there is time for one call
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
@@ -180,31 +167,23 @@ def test_it_reads_on_where_a_portion_has_no_more_time(monkeypatch: pytest.Monkey
     assert lines() == whole
 
 
-def test_a_table_that_is_too_busy_is_waited_for() -> None:
+def test_a_throttled_table_asks_to_wait() -> None:
     with faulty(app.access.dynamodb, "Query", error(THROTTLED)):
         answer = app.handler({"user_id": 42}, None)
     assert answer["wait"] == 1
     assert answer["cursor"]
 
 
-def test_of_somebody_unknown_there_is_nothing() -> None:
-    assert lines(44) == []
-
-
 @pytest.mark.parametrize(
     "event",
     [
-        {},
-        {"user_id": "42"},
-        {"user_id": True},
-        {"user_id": 0},
-        {"user_id": 2**53},
-        {"user_id": 42, "cursor": 7},
-        {"user_id": 42, "cursor": "nonsense"},
-        {"user_id": 42, "cursor": "[5, null]"},
-        {"user_id": 42, "limit": 7},
+        *({}, {"user_id": "42"}, {"user_id": True}, {"user_id": 0}, {"user_id": 2**53}),
+        *(
+            {"user_id": 42} | more
+            for more in ({"cursor": 7}, {"cursor": "nonsense"}, {"cursor": "[5, null]"}, {"limit": 7})
+        ),
     ],
     ids=str,
 )
-def test_what_asks_for_nothing_is_told_so(event: dict[str, Any]) -> None:
+def test_an_invalid_event_is_answered_with_an_error(event: dict[str, Any]) -> None:
     assert app.handler(event, None).keys() == {"error"}

@@ -1,4 +1,4 @@
-"""`make check` fails when a module imports what it must not, or reads the environment, and says why."""
+"""`make check` reports forbidden imports and reads of the environment, with the rule."""
 
 import os
 import re
@@ -25,7 +25,7 @@ ENVIRONMENT = "Environment variables are read in a function's app.py: hand the v
 
 ENGINE = {"pydantic_core", "typing_extensions"}
 
-# Where, what is added there, and the rule that it breaks.
+# File, the line appended to it, and the rule that it breaks.
 BREACHES = [
     ("functions/record_outcome/app.py", "import boto3", AWS),
     ("functions/list_outcomes/app.py", "from functions.summarize_outcomes import app", FUNCTIONS),
@@ -49,14 +49,14 @@ BREACHES = [
 
 
 def commands_of_check() -> list[str]:
-    """Read from the Makefile which commands of `make check` look at imports."""
+    """Read from the Makefile which commands of `make check` check imports."""
     listed = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if re.search(r"bin/(ruff check|lint-imports)\b", line)]
 
 
 @pytest.fixture(scope="module")
 def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Collect what the commands say, by rule, of a copy in which all breaches are made."""
+    """Run the commands on a copy with all breaches, and return their complaints by rule."""
     copy = tmp_path_factory.mktemp("breaches")
     for folder in ("functions", LAYER, "local", "ops"):
         shutil.copytree(ROOT / folder, copy / folder)
@@ -77,22 +77,22 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         )
         assert done.returncode == 1, done.stdout + done.stderr
         said += done.stdout
-    # import-linter underlines each rule that is broken, and then tells by what.
+    # import-linter underlines each broken rule, and lists the imports below it.
     _, *sections = re.split(r"\n(.+)\n-{20,}\n", said)
     rules = dict(zip(sections[::2], sections[1::2], strict=True))
     return rules | {ENVIRONMENT: "\n".join(line for line in said.splitlines() if line.endswith(ENVIRONMENT))}
 
 
 @pytest.mark.parametrize(("file", "rule"), [(file, rule) for file, _, rule in BREACHES])
-def test_a_breach_is_told_by_its_rule_and_place(complaints: dict[str, str], file: str, rule: str) -> None:
+def test_a_breach_is_reported_with_its_rule_and_line(complaints: dict[str, str], file: str, rule: str) -> None:
     module = file.removeprefix("layers/common/").removesuffix(".py").replace("/", ".")
     number = len((ROOT / file).read_text().splitlines()) + 1
     place = rf"^{file}:{number}:" if rule == ENVIRONMENT else rf"{module} -> \S+ \(l\.{number}\)"
     assert re.search(place, complaints[rule], re.MULTILINE), complaints[rule]
 
 
-def test_whatever_is_deployed_beside_pydantic_s_engine_is_out_of_the_contract_s_reach() -> None:
-    """A new requirement of the layer is also one to decide on."""
+def test_the_contract_may_import_no_deployed_package_but_pydantic_s_engine() -> None:
+    """A new requirement of the layer must be added to the rule, or here."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [forbidden] = [contract["forbidden_modules"] for contract in contracts if contract["name"] == CONTRACT]
     requirements = (ROOT / "layers/common/requirements.txt").read_text()

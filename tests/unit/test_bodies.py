@@ -1,25 +1,17 @@
-"""Bodies, of any kind: what the engine accepts, what a caller hears, and what openapi.yaml says are the same rules."""
+"""Reading request bodies: the engine, the error details and openapi.yaml follow the same rules."""
 
-import json
 import subprocess
 import sys
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
-from unicodedata import category
 
 import pytest
-from hypothesis import given, settings
-from openapi_schema_validator import OAS31Validator
-from outcomes.contract import json_text
 from outcomes.contract.bodies import Body
-from outcomes.contract.models import NEW_OUTCOME
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.rules import one_of, or_null, text, text_or_null, whole_number
 from outcomes.errors import BadRequest
 
 from tests.conftest import ROOT
-from tests.unit.test_record_outcome import bodies
 
 
 class Colour(StrEnum):
@@ -46,7 +38,7 @@ def faults(body: dict[str, Any]) -> list[tuple[str, str]]:
     return [(fault["field"], fault["message"]) for fault in refused.value.details]
 
 
-def test_a_body_is_read_by_its_names_in_a_request() -> None:
+def test_fields_are_read_by_their_camel_case_names() -> None:
     read = PENCIL.read({"colour": "red", "madeBy": "Faber", "smallPrint": "", "ownerId": Decimal("3.0")})
     assert read == Pencil(Colour.RED, "Faber", None, 3)
     assert read.colour is Colour.RED
@@ -72,7 +64,7 @@ def test_a_refusal_names_the_fields_that_were_not_read() -> None:
     assert refused.value.ignored == ["made_by", "owner_id"]
 
 
-def test_the_description_has_each_rule_in_words_and_as_json_schema() -> None:
+def test_openapi_has_each_rule_in_words_and_as_json_schema() -> None:
     assert PENCIL.json_schema() == {
         "type": "object",
         "required": ["colour", "madeBy"],
@@ -97,30 +89,6 @@ def test_the_description_has_each_rule_in_words_and_as_json_schema() -> None:
     }
 
 
-SCHEMA = OAS31Validator(
-    NEW_OUTCOME.json_schema() | {"components": {"schemas": {"OutcomeType": {"enum": list(OutcomeType)}}}}
-)
-
-
-def can_be_said(body: dict[str, Any]) -> bool:
-    """Check that a title has no formats, and no characters that are private or not assigned, in it."""
-    title = body["title"]
-    return not isinstance(title, str) or all(category(char) not in {"Cf", "Co", "Cn"} for char in title)
-
-
-@settings(max_examples=500, deadline=None)
-@given(body=bodies.filter(can_be_said))
-def test_the_description_and_the_engine_refuse_the_same_fields(body: dict[str, Any]) -> None:
-    """None of these bodies has in it what JSON Schema cannot say, such as 38 digits or 64 KiB."""
-    described = {error.absolute_path[0] for error in SCHEMA.iter_errors(body)}
-    try:
-        NEW_OUTCOME.read(json_text.read(json.dumps(body)))
-        refused = set()
-    except BadRequest as exc:
-        refused = {fault["field"] for fault in exc.details}
-    assert refused == described
-
-
 def run(code: str, *options: str) -> str:
     done = subprocess.run(
         [sys.executable, *options, "-W", "error", "-c", code],
@@ -131,8 +99,8 @@ def run(code: str, *options: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_engine_is_the_one_that_pydantic_has() -> None:
-    """Loaded alone, and all the same where pydantic is loaded before or after."""
+def test_our_engine_is_pydantic_s_own() -> None:
+    """Load pydantic's engine without pydantic, also before or after pydantic itself."""
     ours = "from outcomes.contract.engine import SchemaValidator as ours, ValidationError; import sys;"
     theirs = "import pydantic, pydantic_core;"
     same = "assert pydantic_core.SchemaValidator is ours; assert pydantic_core.ValidationError is ValidationError;"
@@ -142,8 +110,8 @@ def test_the_engine_is_the_one_that_pydantic_has() -> None:
     assert run(theirs + ours + same + works) == ""
 
 
-def test_a_missing_engine_is_said_by_name() -> None:
-    """-S: without the packages that are installed here."""
+def test_a_missing_engine_is_named_in_the_error() -> None:
+    """-S: without installed packages."""
     assert "ModuleNotFoundError: No module named 'pydantic_core._pydantic_core'" in run(
         "import outcomes.contract.engine", "-S"
     )

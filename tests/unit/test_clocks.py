@@ -1,4 +1,4 @@
-"""A host whose clock is wrong records by DynamoDB's, from its first call on."""
+"""A host whose clock is wrong uses DynamoDB's time from its first call on."""
 
 import json
 import time
@@ -18,7 +18,8 @@ from functions.manage_keys import app as manage_keys
 from functions.mcp import app as mcp
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
-from tests.aws import aws_client
+from tests.aws import scan
+from tests.corrections import BODIES, correct
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import THROTTLED, Fault, cancelled, error, faulty, fine, vanished
 
@@ -32,7 +33,7 @@ type SetClock = Callable[[float], None]
 
 @pytest.fixture(autouse=True)
 def set_clock(tables: dict[str, str], no_waiting: None, monkeypatch: pytest.MonkeyPatch) -> SetClock:  # noqa: ARG001
-    """Let DynamoDB compare each signature with its own clock, and the host's clock be wrong by so many seconds."""
+    """Let DynamoDB check each signature by its clock; return a function that sets the host's clock ahead."""
     clock, post = time.time_ns, Connection.post
 
     def judged(connection: Connection, headers: Any, body: bytes, until: float) -> Reply:
@@ -51,11 +52,6 @@ def set_clock(tables: dict[str, str], no_waiting: None, monkeypatch: pytest.Monk
     monkeypatch.setattr(Connection, "post", judged)
     set_(0)
     return set_
-
-
-def rows(table: str = "OutcomesTable") -> list[Any]:
-    items: list[Any] = aws_client("dynamodb").scan(TableName=table)["Items"]
-    return items
 
 
 def is_now(text: str) -> bool:
@@ -87,41 +83,37 @@ RECORDING: dict[str, tuple[Callable[[], Any], int]] = {
     "a batch of both": (lambda: record_many(OUTCOME, OUTCOME | {"idempotencyKey": "k"}, OUTCOME), 3),
     "a batch that looks for a key first": (lambda: record_many(EARLY | {"idempotencyKey": "e"}, OUTCOME), 1),
     "a tool": (lambda: call_tool("record_outcome", KEYED), 1),
-    "a tool, several": (
-        lambda: call_tool("record_outcomes", {"outcomes": [KEYED, KEYED | {"idempotency_key": "l"}]}),
-        2,
-    ),
 }
 
 
 @pytest.mark.parametrize("wrong", [HOUR, -HOUR, 36 * DAY, -36 * DAY])
 @pytest.mark.parametrize(("recording", "count"), RECORDING.values(), ids=RECORDING.keys())
-def test_what_is_recorded_first_is_of_the_right_time_and_there_once(
+def test_the_first_recording_has_the_right_time_and_happens_once(
     set_clock: SetClock, recording: Callable[[], Any], count: int, wrong: float
 ) -> None:
     set_clock(wrong)
     recording()
-    created = [row["created_at"]["S"].partition("#") for row in rows()]
+    created = [row["created_at"]["S"].partition("#") for row in scan()]
     assert len(created) == count
     for instant, _, id_ in created:
         assert is_now(instant)
         assert instants.text(ulid.milliseconds(id_)) == instant
-    for row in rows("IdempotencyTable"):
+    for row in scan("IdempotencyTable"):
         assert is_now(instants.text((int(row["expires_at"]["N"]) - 35 * DAY) * 1000))
 
 
 @pytest.mark.parametrize("wrong", [36 * DAY, HOUR, -HOUR])
-def test_a_key_is_remembered_by_the_right_clock(set_clock: SetClock, wrong: float) -> None:
+def test_an_idempotency_key_is_remembered_by_the_right_clock(set_clock: SetClock, wrong: float) -> None:
     _, first = record(key="k")
     set_clock(wrong)
     status, again = record(key="k")
     assert (status, again["Outcome-Id"], again["Idempotent-Replayed"]) == (200, first["Outcome-Id"], "true")
     assert record_many(OUTCOME | {"idempotencyKey": "k"}) == ["replayed"]
-    assert len(rows()) == 1
+    assert len(scan()) == 1
 
 
-def test_a_key_is_looked_up_by_the_right_clock(set_clock: SetClock) -> None:
-    """For an instant that could be taken once, and cannot any more, the row is read at first."""
+def test_an_idempotency_key_is_looked_up_by_the_right_clock(set_clock: SetClock) -> None:
+    """The row is read first for an instant that was inside of the window once, and is not any more."""
     late = OUTCOME | {"occurredAt": (datetime.now(UTC) - timedelta(days=33)).isoformat()}
     assert record(late, key="k")[0] == 200
     set_clock(36 * DAY)
@@ -129,18 +121,18 @@ def test_a_key_is_looked_up_by_the_right_clock(set_clock: SetClock) -> None:
     assert (status, headers["Idempotent-Replayed"]) == (200, "true")
 
 
-def test_an_instant_is_judged_by_the_right_clock(set_clock: SetClock) -> None:
+def test_occurred_at_is_checked_by_the_right_clock(set_clock: SetClock) -> None:
     set_clock(HOUR)
     in_half_an_hour = (datetime.now(UTC) + timedelta(minutes=30)).isoformat()
     assert record(OUTCOME | {"occurredAt": in_half_an_hour})[0] == 400
-    assert rows() == []
+    assert scan() == []
 
 
 @pytest.mark.parametrize("skew", [-280, 280])
-def test_what_dynamodb_lets_pass_is_left_as_it_is(set_clock: SetClock, skew: float) -> None:
+def test_a_clock_that_dynamodb_accepts_is_not_corrected(set_clock: SetClock, skew: float) -> None:
     set_clock(skew)
     status, _ = record()
-    [row] = rows()
+    [row] = scan()
     assert status == 200
     written = datetime.fromisoformat(row["created_at"]["S"].partition("#")[0])
     assert abs(written - datetime.now(UTC) - timedelta(seconds=skew)) < timedelta(seconds=30)
@@ -157,18 +149,18 @@ def test_what_dynamodb_lets_pass_is_left_as_it_is(set_clock: SetClock, skew: flo
     ],
 )
 @pytest.mark.parametrize("before", [vanished, error("InternalServerError", status=500)])
-def test_nothing_is_made_anew_after_an_attempt_that_may_have_happened(
+def test_nothing_is_repeated_after_an_attempt_that_may_have_landed(
     set_clock: SetClock, app: Any, recording: Callable[[], Any], operation: str, before: Fault, wrong: float
 ) -> None:
     set_clock(wrong)
     with faulty(app.ledger.store.dynamodb, operation, before, fine):
         answer = recording()
     assert answer in [["failed", "failed"]] or answer[0] == 500
-    assert rows() == []
+    assert scan() == []
 
 
-def test_nothing_is_made_anew_where_some_of_a_batch_is_stored(set_clock: SetClock) -> None:
-    """The clock is set while a batch is recorded."""
+def test_nothing_is_repeated_where_some_of_a_batch_is_stored(set_clock: SetClock) -> None:
+    """Set the clock while a batch is recorded."""
 
     def meanwhile(_request: Any, send: Any) -> Reply:
         reply: Reply = send()
@@ -178,7 +170,7 @@ def test_nothing_is_made_anew_where_some_of_a_batch_is_stored(set_clock: SetCloc
     with faulty(record_batch.ledger.store.dynamodb, "BatchExecuteStatement", meanwhile, fine):
         statuses = record_many(*[OUTCOME] * 30)
     assert statuses == ["created"] * 25 + ["failed"] * 5
-    assert len(rows()) == 25
+    assert len(scan()) == 25
 
 
 @pytest.mark.parametrize("wrong", [HOUR, -HOUR, 36 * DAY])
@@ -197,19 +189,8 @@ def test_a_correction_is_of_the_right_time_whenever_the_clock_is_found_to_be_wro
         if found is fine:
             set_clock(wrong)
         with faulty(dynamodb, "BatchGetItem", found, fine):
-            response = correct_outcome.handler(
-                proxy_event(
-                    "POST",
-                    "/api/outcomes/{id}/corrections",
-                    authorizer=KEY,
-                    body={"type": "void", "reason": "No", "userId": 42},
-                    headers={"Idempotency-Key": "k"},
-                    parameters={"id": id_},
-                ),
-                None,
-            )
-        assert response["statusCode"] == 200
-    entries = [row["created_at"]["S"].removeprefix("~").partition("#")[0] for row in rows() if "outcome" in row]
+            assert correct(id_, KEY, BODIES["void"], key="k")[0] == 200
+    entries = [row["created_at"]["S"].removeprefix("~").partition("#")[0] for row in scan() if "outcome" in row]
     assert len(entries) == 2
     assert all(map(is_now, entries))
 
@@ -218,14 +199,7 @@ def test_a_correction_comes_after_an_outcome_of_a_host_whose_clock_is_ahead(set_
     set_clock(290)
     id_ = record()[1]["Outcome-Id"]
     set_clock(-290)
-    event = proxy_event(
-        "POST",
-        "/api/outcomes/{id}/corrections",
-        authorizer=KEY,
-        body={"type": "void", "reason": "No", "userId": 42},
-        parameters={"id": id_},
-    )
-    assert correct_outcome.handler(event, None)["statusCode"] == 200
+    assert correct(id_, KEY, BODIES["void"])[0] == 200
 
 
 @pytest.mark.parametrize("wrong", [HOUR, -HOUR])
@@ -234,31 +208,31 @@ def test_an_agent_key_is_made_and_rotated_by_the_right_clock(set_clock: SetClock
     made = manage_keys.handler(proxy_event("POST", "/api/keys", authorizer=session(42), body={"name": "a"}), None)
     assert made["statusCode"] == 200
     id_ = json.loads(made["body"])["id"]
-    [key] = [row for row in rows("KeysTable") if row["id"]["S"] == id_]
+    [key] = [row for row in scan("KeysTable") if row["id"]["S"] == id_]
     assert is_now(key["created_at"]["S"])
     set_clock(wrong)
     rotated = proxy_event(
         "POST", "/api/keys/{id}/rotate", authorizer=session(42), body={"overlapHours": 1}, parameters={"id": id_}
     )
     assert manage_keys.handler(rotated, None)["statusCode"] == 200
-    [key] = [row for row in rows("KeysTable") if row["id"]["S"] == id_]
+    [key] = [row for row in scan("KeysTable") if row["id"]["S"] == id_]
     until = datetime.fromisoformat(key["previous_until"]["S"]) - timedelta(hours=1)
     assert abs(datetime.now(UTC) - until) < timedelta(minutes=1)
 
 
-def test_a_clock_that_is_found_wrong_late_leaves_no_time_to_begin_anew(
+def test_a_wrong_clock_found_late_is_a_500_without_a_retry(
     set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outcomes.edge.api.AGAIN_SECONDS", -1)
     set_clock(HOUR)
     assert record()[0] == 500
-    assert rows() == []
+    assert scan() == []
     assert record()[0] == 200
-    [row] = rows()
+    [row] = scan()
     assert is_now(row["created_at"]["S"].partition("#")[0])
 
 
-def test_a_refusal_for_a_moment_is_busy_also_where_the_clock_was_wrong(set_clock: SetClock) -> None:
+def test_throttling_after_a_wrong_clock_is_a_503(set_clock: SetClock) -> None:
     set_clock(HOUR)
     with faulty(record_outcome.store.dynamodb, "PutItem", fine, error(THROTTLED)):
         assert record()[0] == 503
@@ -266,7 +240,7 @@ def test_a_refusal_for_a_moment_is_busy_also_where_the_clock_was_wrong(set_clock
         assert record(key="k")[0] == 200
 
 
-def test_a_summary_ends_with_today_by_the_right_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_summary_ends_with_the_present_day_by_the_right_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instants, "_correction", -36 * DAY * 1000)
     summary, _ = Summary.from_query(lambda _: None, lambda _: [])
     assert summary.period.until - DAY * 1000 <= instants.now() < summary.period.until

@@ -1,4 +1,4 @@
-"""Copies of one process, as a fork makes them, draw different random numbers."""
+"""Forked processes draw different random numbers."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from outcomes.ledger import ulid
 
 
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """List the seconds that an environment would wait between attempts."""
+    """List the seconds between five attempts."""
     slept: list[float] = []
     monkeypatch.setattr("outcomes.aws.backoff.time.sleep", slept.append)
     backoff = Backoff()
@@ -22,7 +22,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize(
     "drawn", [waits, lambda _: ulid.new(0), lambda _: jitter(1)], ids=["the ledger's waits", "ids", "a call's pauses"]
 )
-def test_what_is_drawn_is_not_what_a_copy_of_the_memory_draws(
+def test_a_copy_of_the_memory_draws_other_numbers(
     drawn: Callable[[pytest.MonkeyPatch], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = random.getstate()

@@ -1,4 +1,4 @@
-"""Posting with a user's session: pages of the dashboard and callers that are no browser may, other pages may not."""
+"""Protection of sessions against cross-site requests (CSRF)."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from outcomes.edge.api import endpoint, ok
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
-from tests.aws import aws_client
+from tests.aws import scan
 from tests.events import KEY, proxy_event, session
 
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
@@ -19,10 +19,6 @@ pytestmark = pytest.mark.usefixtures("tables")
 def post(headers: dict[str, str], authorizer: dict[str, Any]) -> tuple[int, str]:
     response = app.handler(proxy_event("POST", authorizer=authorizer, body=VALID, headers=headers), None)
     return response["statusCode"], response["body"]
-
-
-def stored() -> int:
-    return int(aws_client("dynamodb").scan(TableName="OutcomesTable", ConsistentRead=True)["Count"])
 
 
 @pytest.mark.parametrize(
@@ -45,27 +41,19 @@ def test_a_dashboard_page_and_a_server_may_post(headers: dict[str, str]) -> None
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Origin": "https://evil.example"},
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
-        {"Origin": "null"},
-        {"Origin": ""},
-        {"Origin": f"{OURS}/"},
-        {"Origin": f"{OURS}:443"},
-        {"Origin": OURS.replace("https", "http")},
-        {"Origin": f"{OURS},https://beta.example.com"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Sec-Fetch-Site": ""},
-        {"Sec-Fetch-Site": "nonsense"},
+        *({"Origin": origin} for origin in ("https://evil.example", "null", "", OURS.replace("https", "http"))),
+        *({"Origin": f"{OURS}{more}"} for more in ("/", ":443", ",https://beta.example.com")),
+        *({"Sec-Fetch-Site": site} for site in ("cross-site", "same-site", "", "nonsense")),
     ],
 )
 def test_any_other_page_is_forbidden_to_post(headers: dict[str, str]) -> None:
     assert post(headers, session(42)) == (403, '{"error":"Forbidden"}')
-    assert stored() == 0
+    assert scan() == []
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_what_is_no_get_is_guarded_like_a_post(method: str) -> None:
+def test_other_methods_than_get_are_guarded_like_post(method: str) -> None:
     event = proxy_event(method, authorizer=session(42), body=VALID, headers={"Origin": "https://evil.example"})
     assert app.handler(event, None)["statusCode"] == 403
 
@@ -80,27 +68,30 @@ def test_a_delete_has_no_body_to_declare(origin: str | None) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp", "text/json"],
+    [
+        None,
+        "text/plain",
+        "",
+        *(f"application/{kind}" for kind in ("x-www-form-urlencoded", "jsonp")),
+        "multipart/form-data",
+    ],
 )
-def test_a_session_must_declare_json(content_type: str) -> None:
-    assert post({"Content-Type": content_type}, session(42)) == (415, '{"error":"Unsupported media type"}')
-    assert stored() == 0
-
-
-def test_a_missing_content_type_is_no_json_either() -> None:
+def test_a_session_must_declare_json(content_type: str | None) -> None:
     event = proxy_event("POST", authorizer=session(42), body=VALID)
-    event["headers"] = {}
-    assert app.handler(event, None)["statusCode"] == 415
+    event["headers"] = {} if content_type is None else {"Content-Type": content_type}
+    response = app.handler(event, None)
+    assert (response["statusCode"], response["body"]) == (415, '{"error":"Unsupported media type"}')
+    assert scan() == []
 
 
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Content-Type": "text/plain"}]
 )
-def test_a_key_is_not_asked_where_it_comes_from(headers: dict[str, str]) -> None:
+def test_a_key_may_come_from_any_page(headers: dict[str, str]) -> None:
     assert post(headers, KEY) == (200, '{"ok":true}')
 
 
-def test_reading_needs_no_leave_for_the_browser_guards_the_answer() -> None:
+def test_reading_is_not_refused_but_the_browser_withholds_the_answer() -> None:
     event = proxy_event("GET", authorizer=session(42), headers={"Origin": "https://evil.example"})
     response = list_outcomes.handler(event, None)
     assert response["statusCode"] == 200

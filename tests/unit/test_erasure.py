@@ -1,4 +1,4 @@
-"""All that is held of a person goes, whatever comes in meanwhile and wherever the erasure is interrupted."""
+"""Erasure of a user: complete whatever is written meanwhile and wherever it is interrupted."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,6 @@ from tests.events import proxy_event, session
 from tests.faults import THROTTLED, error, faulty, fine, lost
 from tests.people import (
     keep_sums,
-    live,
     make_key,
     moto_tables,
     record,
@@ -29,20 +28,24 @@ from tests.people import (
     restore,
     rows_of,
     sign_in,
-    snapshot,
 )
 from tests.streams import records as records_of_stream
 from tests.streams import turn_on
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 SETTLE = 900
+ERASED = {
+    **{"agent_keys": 3, "sessions": 1, "outcomes": 4},
+    **{"corrections": 2, "kept_sums": 2, "idempotency_keys": 4},
+}
+"""What there is of user 42."""
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 
-pytestmark = pytest.mark.usefixtures("person", "no_waiting")
+pytestmark = pytest.mark.usefixtures("person", "secret", "no_waiting")
 
 
 class Clock:
-    """DynamoDB's clock, moved by hand: milliseconds since 1970."""
+    """DynamoDB's clock, set by the test: milliseconds since 1970."""
 
     now = NOON
 
@@ -54,35 +57,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-@pytest.fixture(scope="module")
-def lives(template: Any) -> dict[str, Any]:
-    """Make the tables with the rows of users 42 and 43, and of nobody, once: it takes longer than most tests do."""
-    from tests.conftest import template_tables
-
-    with template_tables(template):
-        live(42)
-        live(43)
-        record(None, key="deal-4711")
-        return snapshot()
-
-
 @pytest.fixture
-def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
-    assert tables.keys() == lives.keys()
-    restore(lives)
+def secret(tables: dict[str, str]) -> None:
+    assert tables
     aws_client("secretsmanager").create_secret(Name="ErasureSecret", SecretString="a secret of the stack")
     app.erasures._secret = b""
 
 
 def invoke(**event: Any) -> dict[str, Any]:
-    """Invoke the function as Lambda does: what goes in and comes out is JSON."""
+    """Invoke the function with JSON in and out, as Lambda does."""
     answer: dict[str, Any] = json.loads(json.dumps(app.handler(json.loads(json.dumps(event)), None)))
     assert "error" not in answer, answer
     return answer
 
 
 def erase(clock: Clock, user_id: int = 42, portions: int = 50) -> dict[str, Any]:
-    """Go on with an erasure until it is done, waiting as it says."""
+    """Invoke the function until the erasure is done, and wait as it says."""
     for _ in range(portions):
         answer = invoke(user_id=user_id)
         if answer["done"]:
@@ -95,6 +85,22 @@ def records() -> list[Any]:
     return rows_of(None).get("ErasuresTable", [])
 
 
+def assert_erased(course: Any) -> None:
+    """Check that nothing of user 42 is left, and that no erasure is running."""
+    assert rows_of(42) == {}, course
+    assert "running" not in [row["erasure"]["S"] for row in records()], course
+
+
+def record_done(user_id: int) -> str:
+    """Write that a user was erased until now, and return once it is later."""
+    done_at = instants.text(instants.now())
+    row = {"user": {"S": app.erasures.hashed(str(user_id))}, "erasure": {"S": "2026"}, "begun_at": {"S": "2026"}}
+    aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=row | {"done_at": {"S": done_at}})
+    while instants.text(instants.now()) <= done_at:
+        pass
+    return done_at
+
+
 def without_records() -> dict[str, list[Any]]:
     return {table: rows for table, rows in rows_of(None).items() if table != "ErasuresTable"}
 
@@ -104,7 +110,7 @@ class Killed(BaseException):
 
 
 def watching(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, str, Any], None]) -> None:
-    """Call `before` before each call of the erasure's that reaches DynamoDB, with its number, operation and body."""
+    """Call `before` with number, operation and body of each call of the erasure, before it reaches DynamoDB."""
     connection = app.erasures.dynamodb.connection
     post = type(connection).post
     number = 0
@@ -119,8 +125,8 @@ def watching(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, str, Any], 
 
 
 class TestAnErasure:
-    def test_leaves_nothing_of_the_user_in_any_table_and_all_of_others(self, clock: Clock) -> None:
-        # A table that is new has to get rows of a person in tests/people.py, or say here that it holds none.
+    def test_deletes_every_row_of_the_user_and_no_other(self, clock: Clock) -> None:
+        # A new table needs rows of a user in tests/people.py, or an exception here.
         assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
         others = {
             table: [row for row in rows if row not in rows_of(42)[table]] for table, rows in rows_of(None).items()
@@ -130,18 +136,9 @@ class TestAnErasure:
 
         assert rows_of(42) == {}
         assert without_records() == others
-        assert answer["erased"] == {
-            "agent_keys": 3,
-            "sessions": 1,
-            "outcomes": 4,
-            "corrections": 2,
-            "kept_sums": 2,
-            "idempotency_keys": 4,
-        }
+        assert answer["erased"] == ERASED
 
-    def test_revokes_agent_keys_before_anything_else_goes_and_records_it_first(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_is_recorded_first_then_revokes_agent_keys(self, monkeypatch: pytest.MonkeyPatch) -> None:
         key = make_key(42)
         written: list[str] = []
 
@@ -163,7 +160,7 @@ class TestAnErasure:
         assert (answer["done"], answer["wait"], answer["step"]) == (False, SETTLE, "wait")
         assert AgentKeys("KeysTable").authenticate(key) is None
 
-    def test_waits_until_all_has_landed_that_was_on_its_way(self, clock: Clock) -> None:
+    def test_waits_until_late_writes_have_landed(self, clock: Clock) -> None:
         assert invoke(user_id=42)["wait"] == SETTLE
         clock.now += 100_000
         assert invoke(user_id=42)["wait"] == SETTLE - 100
@@ -173,7 +170,7 @@ class TestAnErasure:
         assert invoke(user_id=42)["done"]
         assert rows_of(42) == {}
 
-    def test_of_somebody_who_left_nothing_is_recorded_all_the_same(self, clock: Clock) -> None:
+    def test_of_an_unknown_user_is_recorded_too(self, clock: Clock) -> None:
         assert set(erase(clock, user_id=44)["erased"].values()) == {0}
         [row] = records()
         assert row["done_at"] == {"S": instants.text(clock.now)}
@@ -188,7 +185,7 @@ class TestAnErasure:
 
 
 class TestTheRecord:
-    def test_names_nobody(self, clock: Clock) -> None:
+    def test_does_not_name_the_user(self, clock: Clock) -> None:
         begun = clock.now
         erase(clock)
         [row] = records()
@@ -197,12 +194,7 @@ class TestTheRecord:
             "erasure": {"S": instants.text(begun)},
             "begun_at": {"S": instants.text(begun)},
             "done_at": {"S": instants.text(clock.now)},
-            "agent_keys": {"N": "3"},
-            "sessions": {"N": "1"},
-            "outcomes": {"N": "4"},
-            "corrections": {"N": "2"},
-            "kept_sums": {"N": "2"},
-            "idempotency_keys": {"N": "4"},
+            **{kind: {"N": str(number)} for kind, number in ERASED.items()},
         }
         assert row["user"]["S"] not in {"42", sha256(b"42").hexdigest()}
 
@@ -213,28 +205,19 @@ class TestTheRecord:
         assert app.erasures.hashed("42") != records()[0]["user"]["S"]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_it_ends_well_wherever_it_is_killed(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any], after: bool
+def test_an_erasure_that_is_killed_before_any_write_is_finished_by_the_next(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """At each write, before it takes effect or after."""
-    connection = app.erasures.dynamodb.connection
-    post = type(connection).post
+    """Killed after a write is the same: it leaves what being killed before the next one leaves."""
     writes, fatal = 0, 0
 
-    def meet(headers: Any, body: bytes, until: float) -> Reply:
+    def kill(_number: int, operation: str, _body: Any) -> None:
         nonlocal writes
-        is_write = headers["x-amz-target"].rpartition(".")[2] in WRITES
-        writes += is_write
-        is_fatal = is_write and writes == fatal
-        if is_fatal and not after:
+        writes += operation in WRITES
+        if writes == fatal and operation in WRITES:
             raise Killed
-        reply = post(connection, headers, body, until)
-        if is_fatal:
-            raise Killed
-        return reply
 
-    monkeypatch.setattr(connection, "post", meet)
+    watching(monkeypatch, kill)
     while writes >= fatal:
         fatal += 1
         writes = 0
@@ -243,15 +226,14 @@ def test_it_ends_well_wherever_it_is_killed(
             erase(clock)
         if not any("done_at" in row for row in records()):
             erase(clock)
-        assert rows_of(42) == {}, fatal
-        assert [row["erasure"]["S"] for row in records() if row["erasure"]["S"] == "running"] == [], fatal
+        assert_erased(fatal)
     assert fatal > 15
 
 
-def test_what_comes_in_between_any_two_calls_goes_too(
+def test_rows_written_between_any_two_calls_are_erased_too(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """Until it ends, which is when it looks for the last time: for keys, kept sums, outcomes, in this order."""
+    """The last three calls look for keys, kept sums and outcomes for the last time."""
     moment, calls = 0, 0
 
     def write(_number: int, _operation: str, _body: Any) -> None:
@@ -276,7 +258,7 @@ def test_what_comes_in_between_any_two_calls_goes_too(
     assert moment > 20
 
 
-def test_it_is_not_done_as_long_as_somebody_records(clock: Clock) -> None:
+def test_an_erasure_is_not_done_while_the_user_still_records(clock: Clock) -> None:
     for number in range(5):
         record(42, key=f"another-{number}")
         answer = invoke(user_id=42)
@@ -287,10 +269,10 @@ def test_it_is_not_done_as_long_as_somebody_records(clock: Clock) -> None:
     assert rows_of(42) == {}
 
 
-def test_two_at_once_miss_nothing_that_one_of_them_deletes(
+def test_two_erasures_at_once_leave_nothing(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """Between any two calls of the one, the other finds and deletes what has just come in."""
+    """Between any two calls of one erasure, the other deletes what has just been recorded."""
     other = erasure.Erasures(
         "ErasuresTable",
         data_sources.Tables("KeysTable", "SessionsTable", "OutcomesTable", "TotalsTable", "IdempotencyTable"),
@@ -313,12 +295,11 @@ def test_two_at_once_miss_nothing_that_one_of_them_deletes(
         calls = 0
         restore(lives)
         erase(clock)
-        assert rows_of(42) == {}, moment
-        assert [row["erasure"]["S"] for row in records() if row["erasure"]["S"] == "running"] == [], moment
+        assert_erased(moment)
     assert moment > 20
 
 
-def test_a_table_that_is_too_busy_is_waited_for(clock: Clock) -> None:
+def test_a_throttled_table_asks_to_wait(clock: Clock) -> None:
     with faulty(app.erasures.dynamodb, "BatchWriteItem", error(THROTTLED)):
         answer = invoke(user_id=42)
     assert (answer["done"], answer["wait"]) == (False, 1)
@@ -327,7 +308,7 @@ def test_a_table_that_is_too_busy_is_waited_for(clock: Clock) -> None:
     assert rows_of(42) == {}
 
 
-def test_a_portion_ends_when_its_time_is_up(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_portion_out_of_time_is_continued_by_the_next(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter(range(0, 10**9, 2))  # for a dozen calls there is time
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert invoke(user_id=42)["wait"] == 0
@@ -335,30 +316,28 @@ def test_a_portion_ends_when_its_time_is_up(clock: Clock, monkeypatch: pytest.Mo
     assert rows_of(42) == {}
 
 
-@pytest.mark.parametrize("calls", [11, 14, 17])
-def test_whatever_ends_a_portion_all_that_it_deleted_is_counted(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, calls: int
-) -> None:
-    """Its time, between any two calls, also those that delete a page."""
+@pytest.fixture
+def sixty_more() -> dict[str, int]:
+    """Record sixty more outcomes, and return what there is to be erased."""
     for number in range(60):
         record(42, key=f"another-{number}")
+    return ERASED | {"outcomes": 64, "idempotency_keys": 64}
+
+
+@pytest.mark.parametrize("calls", [11, 14, 17])
+def test_a_portion_out_of_time_counts_all_that_it_deleted(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, calls: int, sixty_more: dict[str, int]
+) -> None:
+    """Let the time run out between any two calls, also those that delete a page."""
     monkeypatch.setattr(data_sources, "PORTION_SECONDS", calls)
     ticks = iter(range(10**9))
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
-    answer = erase(clock, portions=200)
-    assert answer["erased"] == {
-        "agent_keys": 3,
-        "sessions": 1,
-        "outcomes": 64,
-        "corrections": 2,
-        "kept_sums": 2,
-        "idempotency_keys": 64,
-    }
+    assert erase(clock, portions=200)["erased"] == sixty_more
 
 
-def test_what_was_deleted_until_a_table_was_too_busy_is_counted(clock: Clock) -> None:
-    for number in range(60):
-        record(42, key=f"another-{number}")
+def test_a_portion_that_met_a_busy_table_counts_all_that_it_deleted(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, sixty_more: dict[str, int]
+) -> None:
     deletions = 0
 
     def busy(_number: int, operation: str, body: Any) -> None:
@@ -368,15 +347,13 @@ def test_what_was_deleted_until_a_table_was_too_busy_is_counted(clock: Clock) ->
             if deletions == 2:
                 raise Busy
 
-    with pytest.MonkeyPatch.context() as patch:
+    with monkeypatch.context() as patch:
         watching(patch, busy)
         assert invoke(user_id=42)["wait"] == 1
-    assert erase(clock)["erased"]["outcomes"] == 64
+    assert erase(clock)["erased"] == sixty_more
 
 
-def test_nothing_is_counted_twice_whichever_answer_of_the_record_s_table_is_lost(
-    clock: Clock, lives: dict[str, Any]
-) -> None:
+def test_nothing_is_counted_twice_when_an_answer_is_lost(clock: Clock, lives: dict[str, Any]) -> None:
     calls: list[Any] = []
     number = 0
     while number <= len(calls):
@@ -391,29 +368,22 @@ def test_nothing_is_counted_twice_whichever_answer_of_the_record_s_table_is_lost
 @pytest.mark.parametrize(
     "event",
     [
-        {},
-        {"user_id": "42"},
-        {"user_id": 0},
-        {"user_id": True},
-        {"user_id": 42.0},
-        {"user_id": 2**53},
-        {"user_id": None},
-        {"user_id": 42, "again": True},
-        {"user_id": 42, "cursor": "[0, null]"},
-        {"again": False},
-        {"again": 1},
-        {"again": True, "cursor": 7},
-        {"again": True, "cursor": "nonsense"},
-        {"again": True, "cursor": "[9, null]"},
-        {"again": True, "cursor": '[0, "id"]'},
-        {"again": True, "cursor": '[0, {"id": 5}]'},
-        {"again": True, "cursor": '[2, {"id": {"S": "42"}}]'},
-        {"again": True, "cursor": "[true, null]"},
-        {"again": True, "cursor": "[" * 100_000},
+        *(
+            {},
+            {"user_id": "42"},
+            {"user_id": 0},
+            {"user_id": True},
+            {"user_id": 42.0},
+            {"user_id": 2**53},
+            {"user_id": None},
+        ),
+        *({"user_id": 42, "again": True}, {"user_id": 42, "cursor": "[0, null]"}, {"again": False}, {"again": 1}),
+        *({"again": True, "cursor": cursor} for cursor in (7, "nonsense", "[9, null]", "[true, null]", "[" * 100_000)),
+        *({"again": True, "cursor": f"[{at}]"} for at in ('0, "id"', '0, {"id": 5}', '2, {"id": {"S": "42"}}')),
     ],
     ids=lambda event: str(event)[:60],
 )
-def test_what_asks_for_nothing_is_told_so_and_deletes_nothing(event: dict[str, Any]) -> None:
+def test_an_invalid_event_is_answered_with_an_error_and_deletes_nothing(event: dict[str, Any]) -> None:
     before = rows_of(None)
     assert app.handler(event, None).keys() == {"error"}
     assert rows_of(None) == before
@@ -421,7 +391,7 @@ def test_what_asks_for_nothing_is_told_so_and_deletes_nothing(event: dict[str, A
 
 class TestAfterARestore:
     def repeat(self) -> dict[str, int]:
-        """Repeat until it is done, and count what was deleted."""
+        """Repeat all erasures until done, and return the numbers of deleted rows."""
         deleted: dict[str, int] = {}
         event: dict[str, Any] = {}
         for _ in range(50):
@@ -433,7 +403,7 @@ class TestAfterARestore:
             event = {"cursor": answer["cursor"]}
         raise AssertionError(answer)
 
-    def test_all_that_was_erased_goes_again(self, clock: Clock, lives: dict[str, Any]) -> None:
+    def test_restored_rows_are_erased_again(self, clock: Clock, lives: dict[str, Any]) -> None:
         clock.now = instants.now()  # the rows were written now
         erase(clock)
         gone = rows_of(None)
@@ -447,7 +417,7 @@ class TestAfterARestore:
         assert deleted["idempotency_keys"] == 4
         assert deleted["agent_keys"] == 3
 
-    def test_what_an_erased_user_has_recorded_since_stays(self, clock: Clock) -> None:
+    def test_rows_written_after_the_erasure_stay(self, clock: Clock) -> None:
         clock.now = instants.now() - SETTLE * 1000
         erase(clock)
         clock.now = instants.now() // 1000 * 1000 - 60_000
@@ -463,15 +433,9 @@ class TestAfterARestore:
         assert rows_of(42) == since
         assert AgentKeys("KeysTable").authenticate(key)
 
-    def test_a_restored_key_goes_and_one_made_since_stays(self, clock: Clock) -> None:
-        clock.now = instants.now()
+    def test_a_restored_key_goes_and_one_made_since_stays(self) -> None:
         restored = make_key(42)
-        row = {"user": {"S": app.erasures.hashed("42")}, "erasure": {"S": "2026"}, "begun_at": {"S": "2026"}}
-        aws_client("dynamodb").put_item(
-            TableName="ErasuresTable", Item=row | {"done_at": {"S": instants.text(instants.now())}}
-        )
-        while instants.text(instants.now()) <= instants.text(clock.now + 5):
-            pass
+        record_done(42)
         since = make_key(42)
 
         self.repeat()
@@ -481,14 +445,14 @@ class TestAfterARestore:
         assert keys.authenticate(since)
         assert len(keys.of_user(42)) == 1
 
-    def test_of_whoever_is_being_erased_all_goes(self) -> None:
+    def test_all_rows_go_of_a_user_whose_erasure_is_running(self) -> None:
         invoke(user_id=42)
         record(42)
         self.repeat()
         assert rows_of(42) == {}
 
     @pytest.mark.parametrize("created_at", [{"N": "1775044800"}, {"S": "~ tomorrow"}], ids=["number", "text"])
-    def test_a_session_goes_whatever_the_platform_wrote_into_it(self, clock: Clock, created_at: Any) -> None:
+    def test_a_session_goes_whatever_its_created_at_is(self, clock: Clock, created_at: Any) -> None:
         erase(clock)
         sign_in(42, "a token")
         [row] = rows_of(42)["SessionsTable"]
@@ -496,7 +460,7 @@ class TestAfterARestore:
         assert self.repeat()["sessions"] == 1
         assert rows_of(42) == {}
 
-    def test_it_goes_on_where_a_portion_ended(self, clock: Clock, lives: dict[str, Any]) -> None:
+    def test_a_portion_out_of_time_goes_on_from_its_cursor(self, clock: Clock, lives: dict[str, Any]) -> None:
         clock.now = instants.now()
         erase(clock)
         gone = rows_of(None)
@@ -509,45 +473,29 @@ class TestAfterARestore:
 
 
 def told() -> list[Any]:
-    """Read what the streams of outcomes and keys tell of."""
+    """Convert the records of both streams to events, None for those without."""
     return [event_of(each, {}) for table in ("OutcomesTable", "KeysTable") for each in records_of_stream(table)]
 
 
-def test_no_event_tells_of_it(clock: Clock) -> None:
+def test_an_erasure_publishes_no_event(clock: Clock) -> None:
     turn_on("OutcomesTable", "KeysTable")
     erase(clock)
     assert len(told()) > 9
     assert set(told()) == {None}
 
 
-def test_no_event_tells_of_keys_that_a_restore_brought_back() -> None:
-    row = {"user": {"S": app.erasures.hashed("42")}, "erasure": {"S": "2026"}, "begun_at": {"S": "2026"}}
-    done = row | {"done_at": {"S": instants.text(instants.now())}}
-    aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=done)
-    while instants.text(instants.now()) <= done["done_at"]["S"]:
-        pass
-    make_key(42, "Since")
+@pytest.mark.parametrize("user_id", [42, 44], ids=["of many keys", "of a single key"])
+def test_erasing_restored_keys_publishes_no_event(user_id: int) -> None:
+    make_key(user_id, "Restored")
+    record_done(user_id)
+    make_key(user_id, "Since")
     turn_on("OutcomesTable", "KeysTable")
     invoke(again=True)
-    assert [key.name for key in AgentKeys("KeysTable").of_user(42)] == ["Since"]
+    assert [key.name for key in AgentKeys("KeysTable").of_user(user_id)] == ["Since"]
     assert set(told()) == {None}
 
 
-def test_no_event_tells_of_a_single_key_that_a_restore_brought_back() -> None:
-    make_key(44, "Restored")
-    row = {"user": {"S": app.erasures.hashed("44")}, "erasure": {"S": "2026"}, "begun_at": {"S": "2026"}}
-    done = row | {"done_at": {"S": instants.text(instants.now())}}
-    aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=done)
-    while instants.text(instants.now()) <= done["done_at"]["S"]:
-        pass
-    make_key(44, "Since")
-    turn_on("OutcomesTable", "KeysTable")
-    invoke(again=True)
-    assert [key.name for key in AgentKeys("KeysTable").of_user(44)] == ["Since"]
-    assert set(told()) == {None}
-
-
-def test_a_look_keeps_nothing_of_whoever_is_erased(clock: Clock) -> None:
+def test_a_summary_after_an_erasure_stores_nothing(clock: Clock) -> None:
     erase(clock)
     event = proxy_event("GET", "/api/outcomes/summary", authorizer=session(42))
     assert json.loads(summarize_outcomes.handler(event, None)["body"])["count"] == 0

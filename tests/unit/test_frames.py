@@ -1,15 +1,18 @@
-"""The way from a handler to DynamoDB is short: each function on it does something."""
+"""The call path from a handler to DynamoDB is short."""
 
 import traceback
 from typing import Any
 
 import pytest
 
+from functions.correct_outcome import app as correct_outcome
 from functions.export_outcomes import app as export_outcomes
+from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
+from tests.corrections import given
 from tests.events import KEY, proxy_event, session
 from tests.faults import Request, Send, faulty
 
@@ -18,8 +21,16 @@ ROOMS = ("/functions/", "/layers/common/outcomes/")
 CALLER_OF_AWS = "/aws/caller.py"
 
 
+ONE = proxy_event("GET", "/api/outcomes/{id}", authorizer=session(42), parameters={"id": "an id"})
+CORRECTION = proxy_event(
+    "POST",
+    "/api/outcomes/{id}/corrections",
+    authorizer=session(42),
+    body={"type": "confirm"},
+    parameters={"id": "an id"},
+)
 SUMMARY = ["aggregate", "run", "_aggregate_entries", "recorded_since", "_outcomes", "_pages"]
-"""To the last call, which reads what is not kept."""
+"""Of the last query, which reads entries that are in no materialized total."""
 
 
 @pytest.mark.usefixtures("tables")
@@ -41,18 +52,13 @@ SUMMARY = ["aggregate", "run", "_aggregate_entries", "recorded_since", "_outcome
         ),
         (list_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["page"]),
         (export_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["export", "page_by_size"]),
-        (
-            summarize_outcomes,
-            proxy_event("GET", authorizer=session(42)),
-            "Query",
-            SUMMARY,
-        ),
+        (summarize_outcomes, proxy_event("GET", authorizer=session(42)), "Query", SUMMARY),
+        (correct_outcome, CORRECTION, "TransactWriteItems", ["correct", "_correct_now"]),
+        (get_outcome, ONE, "BatchGetItem", ["read_history", "read_outcome", "read_items"]),
     ],
-    ids=["record", "record with an idempotency key", "batch", "list", "export", "summary"],
+    ids=["record", "record with an idempotency key", "batch", "list", "export", "summary", "correct", "get"],
 )
-def test_a_call_goes_by_these_functions_of_ours(
-    app: Any, event: dict[str, Any], operation: str, way: list[str]
-) -> None:
+def test_a_call_passes_these_functions_only(app: Any, event: dict[str, Any], operation: str, way: list[str]) -> None:
     ours: list[str] = []
 
     def note_frames(_request: Request, send: Send) -> Any:
@@ -64,7 +70,10 @@ def test_a_call_goes_by_these_functions_of_ours(
         ]
         return send()
 
-    store = app.ledger.store if app is record_batch else app.store
+    if event["pathParameters"]:
+        event = event | {"pathParameters": {"id": given()}}
+    holders = {record_batch: "ledger", correct_outcome: "corrections"}
+    store = getattr(app, holders[app]).store if app in holders else app.store
     with faulty(store.dynamodb, operation, note_frames):
         response = app.handler(event, None)
 

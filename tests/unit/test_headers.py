@@ -1,4 +1,4 @@
-"""The fingerprint of Cookie headers, by which a handler knows the request that the authorizer let in."""
+"""The fingerprint of Cookie headers, by which a handler recognizes the request that was authorized."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_other_cookie_headers_have_another() -> None:
 @pytest.mark.parametrize(
     ("cookies", "status"), [(["session=a", "theme=dark"], 200), (["theme=dark"], 401), (["session=a"], 401), ([], 401)]
 )
-def test_what_was_said_of_other_cookies_is_not_believed(app: Any, method: str, cookies: list[str], status: int) -> None:
+def test_an_authorization_for_other_cookies_is_a_401(app: Any, method: str, cookies: list[str], status: int) -> None:
     said = session(42) | {"cookies": cookies_fingerprint(request("session=a", "theme=dark"))}
     event = proxy_event(method, authorizer=said, body=OUTCOME)
     event["multiValueHeaders"] |= {"Cookie": cookies} if cookies else {}

@@ -5,31 +5,31 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from openapi_schema_validator import OAS31Validator
 from outcomes.contract import json_text
 from outcomes.contract.limits import MAX_ID
-from outcomes.contract.models import NewOutcome
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import BadRequest
 
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
+SCHEMA = OAS31Validator(
+    NEW_OUTCOME.json_schema() | {"components": {"schemas": {"OutcomeType": {"enum": list(OutcomeType)}}}}
+)
 
-
-INVISIBLE = [
-    "\u00a0",  # a space
-    "\u00ad",  # a format
-    "\u200b",
-    "\ufeff",
-    "\u2029",  # a separator
-    "\ue000",  # for private use
-    "\u0378",  # not assigned
-    *"\u2800\u3164\u115f\u1160\uffa0",  # printable, says Unicode
-]
+BLANKS = "\u00a0\u00ad\u200b\ufeff\u2029\ue000\u2800\u3164\u115f\u1160\uffa0"
+"""Spaces, formats, a separator, one for private use, and printable characters that show nothing."""
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"]
 
 
 def parse(session_user: int | None = None, **fields: Any) -> NewOutcome:
     text = json.dumps(VALID | fields)
     return NewOutcome.parse(json_text.read(text), session_user=session_user)
+
+
+def faults_by_schema(**fields: Any) -> set[Any]:
+    """Return the fields that the JSON Schema in openapi.yaml refuses."""
+    return {error.absolute_path[0] for error in SCHEMA.iter_errors(VALID | fields)}
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def nested(levels: int) -> dict[str, Any]:
 @pytest.mark.parametrize("outcome_type", list(OutcomeType))
 def test_every_listed_type_is_an_outcome_type(outcome_type: str) -> None:
     assert parse(outcomeType=outcome_type).outcome_type == outcome_type
+    assert not faults_by_schema(outcomeType=outcome_type)
 
 
 @pytest.mark.parametrize("outcome_type", [None, "", "Deal_closed", "deal_closed ", "sale", 1, True, [], {}])
@@ -46,6 +47,7 @@ def test_any_other_type_is_refused_without_details(outcome_type: object) -> None
     with pytest.raises(BadRequest) as refused:
         parse(outcomeType=outcome_type)
     assert (refused.value.error, refused.value.details) == ("Invalid outcome_type", [])
+    assert faults_by_schema(outcomeType=outcome_type) == {"outcomeType"}
 
 
 def test_a_missing_type_wins_over_other_faults() -> None:
@@ -96,57 +98,39 @@ def test_a_valid_field_is_kept(field: str, value: Any, stored: object) -> None:
     name = {"valueUsd": "value_usd", "agentId": "agent_id", "userId": "user_id"}.get(field, field)
     kept = getattr(parse(**{field: value}), name)
     assert (str(kept) if isinstance(kept, Decimal) else kept) == stored
+    assert not faults_by_schema(**{field: value})
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("title", None),
-        ("title", ""),
-        ("title", " \n\u2003"),
-        ("title", "x" * 201),
-        *(("title", f" {invisible}\n") for invisible in INVISIBLE),
-        *(("title", f"x{control}") for control in CONTROLS),
-        *(("description", f"{control}x") for control in CONTROLS),
-        ("title", "half \ud800"),
-        ("title", 1),
-        ("title", True),
-        ("title", ["x"]),
-        ("description", "x" * 1001),
-        ("description", "half \udfff"),
-        ("description", 0),
-        ("description", False),
-        ("valueUsd", "1"),
-        ("valueUsd", ""),
-        ("valueUsd", True),
-        ("valueUsd", []),
-        ("valueUsd", 10**15),
-        ("valueUsd", -(10**15)),
-        ("valueUsd", 1e-131),
-        ("agentId", 0),
-        ("agentId", -1),
-        ("agentId", 1.5),
-        ("agentId", MAX_ID + 1),
-        ("agentId", True),
-        ("agentId", "7"),
-        ("userId", 0),
-        ("userId", "42"),
-        ("userId", {}),
-        ("metadata", []),
-        ("metadata", "{}"),
-        ("metadata", 1),
-        ("metadata", {"a": "x" * (65536 - len('{"a":""}') + 1)}),
-        ("metadata", {"a": "é" * 32768}),
-        ("metadata", nested(33)),
+INVALID: dict[str, list[Any]] = {
+    "title": [
+        *(None, "", " \n\u2003", "x" * 201, 1, True, ["x"]),
+        *(f"x{control}" for control in CONTROLS),
+        *(f" {blank}\n" for blank in BLANKS),
     ],
-)
-def test_an_invalid_field_is_refused_by_name_and_rule(field: str, value: Any) -> None:
-    with pytest.raises(BadRequest) as refused:
-        parse(**{field: value})
-    assert refused.value.error == f"Invalid {field}"
-    [detail] = refused.value.details
-    assert detail["field"] == field
-    assert detail["message"].startswith("must be ")
+    "description": ["x" * 1001, 0, False, *(f"{control}x" for control in CONTROLS)],
+    "valueUsd": ["1", "", True, [], 10**15, -(10**15), 1e-131],
+    "agentId": [0, -1, 1.5, MAX_ID + 1, True, "7"],
+    "userId": [0, "42", {}],
+    "metadata": [[], "{}", 1],
+}
+INVALID_BEYOND_JSON_SCHEMA: dict[str, list[Any]] = {
+    "title": ["half \ud800", " \u0378\n"],
+    "description": ["half \udfff"],
+    "metadata": [{"a": "x" * (65536 - len('{"a":""}') + 1)}, {"a": "é" * 32768}, nested(33)],
+}
+
+
+@pytest.mark.parametrize("field", INVALID)
+def test_an_invalid_field_is_refused_by_name_and_rule(field: str) -> None:
+    beyond_schema = INVALID_BEYOND_JSON_SCHEMA.get(field, [])
+    for value in INVALID[field] + beyond_schema:
+        with pytest.raises(BadRequest) as refused:
+            parse(**{field: value})
+        assert refused.value.error == f"Invalid {field}"
+        [detail] = refused.value.details
+        assert detail["field"] == field
+        assert detail["message"].startswith("must be ")
+        assert faults_by_schema(**{field: value}) == (set() if value in beyond_schema else {field}), value
 
 
 def test_metadata_may_be_32_levels_deep() -> None:

@@ -1,0 +1,25 @@
+"""Tables with rows of users in every one of them."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import template_tables
+from tests.people import live, record, restore, snapshot
+
+
+@pytest.fixture(scope="session")
+def lives(template: Any) -> dict[str, Any]:
+    """Make the tables with rows of users 42 and 43, and of no user, once: it takes longer than most tests."""
+    with template_tables(template):
+        live(42)
+        live(43)
+        record(None, key="deal-4711")
+        return snapshot()
+
+
+@pytest.fixture
+def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
+    """Fill the tables with those rows."""
+    assert tables.keys() == lives.keys()
+    restore(lives)
