@@ -1,6 +1,5 @@
-"""Outcomes are recorded once, whatever happens on the way."""
+"""Idempotent writes: an outcome is recorded once, whatever fails."""
 
-import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +24,7 @@ from outcomes.ledger.idempotent_writes import (
 )
 from outcomes.ledger.store import OutcomeStore
 
-from tests.aws import aws_client
+from tests.aws import aws_client, scan
 from tests.faults import (
     DAMAGED,
     DENIED,
@@ -57,23 +56,8 @@ def outcome(**fields: Any) -> NewOutcome:
     return NewOutcome.parse(body, session_user=None)
 
 
-def stored(ledger: IdempotentWriter) -> Any:
-    return aws_client("dynamodb").scan(TableName=ledger.store.table, ConsistentRead=True)["Items"]
-
-
-def remembered(ledger: IdempotentWriter) -> Any:
-    return aws_client("dynamodb").scan(TableName=ledger.table, ConsistentRead=True)["Items"]
-
-
 KEY = idempotency_hash(Caller(), outcome(), "order-1")
 WRITES = {"BatchExecuteStatement", "TransactWriteItems"}
-
-
-def test_the_same_key_and_fields_give_the_first_answer_again(ledger: IdempotentWriter) -> None:
-    first = ledger.record(Entry(outcome(), KEY, "key"))
-    assert first == Recorded(first.id, replayed=False)
-    assert ledger.record(Entry(outcome(), KEY, "key")) == Recorded(first.id, replayed=True)
-    assert len(stored(ledger)) == 1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +73,7 @@ def test_the_same_key_and_fields_give_the_first_answer_again(ledger: IdempotentW
         ({"ignored": "a"}, {"ignored": "b"}),
     ],
 )
-def test_notation_and_order_make_no_other_outcome(ledger: IdempotentWriter, first: Any, second: Any) -> None:
+def test_a_retry_in_another_notation_is_a_replay(ledger: IdempotentWriter, first: Any, second: Any) -> None:
     recorded = ledger.record(Entry(outcome(**first), KEY, "key"))
     assert ledger.record(Entry(outcome(**second), KEY, "key")) == Recorded(recorded.id, replayed=True)
 
@@ -113,14 +97,14 @@ def test_the_same_key_for_another_outcome_is_refused_by_the_fields_that_differ(
     with pytest.raises(IdempotencyKeyReused) as refused:
         ledger.record(Entry(outcome(**fields), KEY, "key"))
     assert [detail["field"] for detail in refused.value.details] == differing
-    assert len(stored(ledger)) == 1
+    assert len(scan()) == 1
 
 
 def by_key(id_: str) -> Caller:
     return Caller(agent_key=Bounds(id_, 42, None, None, None, {"record"}))
 
 
-def test_keys_of_others_do_not_meet(ledger: IdempotentWriter) -> None:
+def test_idempotency_keys_of_different_owners_do_not_collide(ledger: IdempotentWriter) -> None:
     user, agent = outcome(userId=Decimal(4)), outcome(userId=Decimal(42), agentId=Decimal(4))
     nobody, nobodys_agent = outcome(userId=None), outcome(userId=None, agentId=Decimal(42))
     hashes = {
@@ -130,7 +114,7 @@ def test_keys_of_others_do_not_meet(ledger: IdempotentWriter) -> None:
             for key in ("k", "2\nk", "\nk")
         ),
         *(idempotency_hash(Caller(session), user, key) for session in (4, 42) for key in ("k", "2\nk")),
-        # An id of a key may be all digits, as the user's is who has as many of them.
+        # The id of an agent key may be all digits, like that of a user.
         *(
             idempotency_hash(by_key(id_), of, key)
             for id_ in ("4000000000000000", "4200000000000000")
@@ -145,10 +129,10 @@ def test_keys_of_others_do_not_meet(ledger: IdempotentWriter) -> None:
     assert len(hashes) == 26
     for hash_ in hashes:
         assert not ledger.record(Entry(outcome(), hash_, "key")).replayed
-    assert len(stored(ledger)) == len(hashes)
+    assert len(scan()) == len(hashes)
 
 
-def test_a_key_is_forgotten_after_35_days_by_the_clock_not_by_the_deletion(
+def test_a_key_is_forgotten_after_35_days_even_before_its_row_is_deleted(
     ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = instants.now
@@ -158,8 +142,8 @@ def test_a_key_is_forgotten_after_35_days_by_the_clock_not_by_the_deletion(
     monkeypatch.setattr(instants, "now", lambda: now() + (REMEMBERED_SECONDS + 2) * 1000)
     again = ledger.record(Entry(outcome(title="other"), KEY, "key"))
     assert again.id != first.id
-    assert len(stored(ledger)) == 2
-    [row] = remembered(ledger)
+    assert len(scan()) == 2
+    [row] = scan("IdempotencyTable")
     assert row["created_at"]["S"].endswith(again.id)
 
 
@@ -188,12 +172,12 @@ PASSING: dict[str, list[Fault]] = {
 
 
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING.keys())
-def test_passing_trouble_still_makes_one_outcome_and_an_answer(ledger: IdempotentWriter, trouble: list[Fault]) -> None:
+def test_passing_trouble_makes_one_outcome(ledger: IdempotentWriter, trouble: list[Fault]) -> None:
     with faulty(ledger.store.dynamodb, "TransactWriteItems", *trouble, fine):
         recorded = ledger.record(Entry(outcome(), KEY, "key"))
     assert not recorded.replayed
     assert ledger.record(Entry(outcome(), KEY, "key")) == Recorded(recorded.id, replayed=True)
-    assert len(stored(ledger)) == len(remembered(ledger)) == 1
+    assert len(scan()) == len(scan("IdempotencyTable")) == 1
 
 
 LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
@@ -211,22 +195,15 @@ LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
 
 
 @pytest.mark.parametrize(("trouble", "raised", "written"), LASTING.values(), ids=LASTING.keys())
-def test_lasting_trouble_is_never_ok_and_a_later_retry_makes_one_outcome(
+def test_lasting_trouble_raises_and_a_retry_makes_one_outcome(
     ledger: IdempotentWriter, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", trouble), pytest.raises(raised):
         ledger.record(Entry(outcome(), KEY, "key"))
-    assert len(stored(ledger)) == len(remembered(ledger)) == written
+    assert len(scan()) == len(scan("IdempotencyTable")) == written
     assert ledger.record(Entry(outcome(), KEY, "key")).replayed == bool(written)
-    assert len(stored(ledger)) == len(remembered(ledger)) == 1
-
-
-def test_a_failure_is_not_remembered(ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
-    with faulty(ledger.store.dynamodb, "TransactWriteItems", error(DENIED)), pytest.raises(ServiceError):
-        ledger.record(Entry(outcome(), KEY, "key"))
-    assert not ledger.record(Entry(outcome(title="mended"), KEY, "key")).replayed
+    assert len(scan()) == len(scan("IdempotencyTable")) == 1
 
 
 def entries(count: int, prefix: str | None = None) -> list[Entry]:
@@ -252,10 +229,10 @@ def test_a_batch_takes_few_calls(
         results = ledger.record_all(batch)
     assert (calls.count("BatchExecuteStatement"), calls.count("TransactWriteItems")) == (writes, transactions)
     ids = [result.id for result in results if isinstance(result, Recorded) and not result.replayed]
-    assert len(set(ids)) == plain + keyed == len(stored(ledger))
+    assert len(set(ids)) == plain + keyed == len(scan())
 
 
-def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: IdempotentWriter) -> None:
+def test_a_replayed_entry_does_not_fail_the_others_of_its_batch(ledger: IdempotentWriter) -> None:
     batch = entries(10, "k")
     first, _ = ledger.record_all(batch[3:5])
     results = ledger.record_all([*batch[:4], Entry(outcome(title="other"), batch[4].hash, "key"), *batch[5:]])
@@ -264,7 +241,7 @@ def test_one_entry_that_was_there_before_does_not_sink_the_others(ledger: Idempo
     assert isinstance(results[4], IdempotencyKeyReused)
     others = [result for index, result in enumerate(results) if index not in {3, 4}]
     assert all(isinstance(result, Recorded) and not result.replayed for result in others)
-    assert len(stored(ledger)) == 10
+    assert len(scan()) == 10
 
 
 def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: IdempotentWriter) -> None:
@@ -275,30 +252,10 @@ def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: IdempotentW
     assert isinstance(second, IdempotencyKeyReused)
     assert third == Recorded(first.id, replayed=True)
     assert isinstance(fourth, Recorded)
-    assert len(stored(ledger)) == 2
+    assert len(scan()) == 2
 
 
-def test_what_one_outcome_conflicts_with_holds_up_no_other(
-    ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.3)
-    batch = entries(4, "k")
-
-    def second_conflicts(request: Any, send: Any) -> Any:
-        sent = [int(put["Put"]["Item"]["title"]["S"]) for put in request.body["TransactItems"][::2]]
-        if 1 in sent:
-            codes = itertools.chain.from_iterable(("None", "TransactionConflict" if i == 1 else "None") for i in sent)
-            return cancelled(*codes)(request, send)
-        return send()
-
-    with faulty(ledger.store.dynamodb, "TransactWriteItems", second_conflicts):
-        results = ledger.record_all(batch)
-    assert isinstance(results[1], Contended)
-    assert all(isinstance(results[index], Recorded) for index in (0, 2, 3))
-    assert len(stored(ledger)) == 3
-
-
-def test_what_conflicts_to_the_end_leaves_all_others_their_time(
+def test_a_lasting_conflict_does_not_delay_the_other_entries(
     ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.3)
@@ -316,7 +273,7 @@ def test_what_conflicts_to_the_end_leaves_all_others_their_time(
 
 
 def leaving(count: int, code: str = "ThrottlingError") -> Fault:
-    """Take all but the last `count` outcomes of a batch."""
+    """Store all but the last `count` outcomes of a batch."""
 
     def fault(request: Request, _send: Send) -> Reply:
         statements = request.body["Statements"]
@@ -330,24 +287,24 @@ def leaving(count: int, code: str = "ThrottlingError") -> Fault:
     return fault
 
 
-def test_what_the_table_leaves_unprocessed_is_sent_again_as_long_as_it_takes_some(ledger: IdempotentWriter) -> None:
+def test_unprocessed_statements_are_sent_again_while_some_succeed(ledger: IdempotentWriter) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(5), leaving(2), fine) as calls:
         results = ledger.record_all(entries(7))
     assert len(calls) == 3
     assert all(isinstance(result, Recorded) for result in results)
-    assert len(stored(ledger)) == 7
+    assert len(scan()) == 7
 
 
-def test_what_the_table_leaves_unprocessed_twice_is_busy(ledger: IdempotentWriter) -> None:
+def test_statements_left_unprocessed_twice_are_busy(ledger: IdempotentWriter) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(3)) as calls:
         *taken, one, two, three = ledger.record_all(entries(7))
     assert len(calls) == 2
     assert all(isinstance(result, Recorded) for result in taken)
     assert all(isinstance(result, Busy) for result in (one, two, three))
-    assert len(stored(ledger)) == 4
+    assert len(scan()) == 4
 
 
-def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time(
+def test_statements_left_unprocessed_at_the_deadline_time_out(
     ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outcomes.aws.backoff.Backoff.wait", lambda backoff: setattr(backoff, "at", -1))
@@ -358,10 +315,8 @@ def test_what_the_table_leaves_unprocessed_when_time_is_up_was_not_taken_in_time
 
 
 @pytest.mark.parametrize("prefix", [None, "k"])
-def test_an_attempt_that_comes_once_more_puts_nothing_over_a_correction(
-    ledger: IdempotentWriter, prefix: str | None
-) -> None:
-    """Of the attempts that were lost, one comes after what it recorded was voided."""
+def test_a_delayed_attempt_does_not_overwrite_a_correction(ledger: IdempotentWriter, prefix: str | None) -> None:
+    """A delayed attempt lands after its outcome was voided."""
     late: list[Send] = []
 
     def hold(_request: Request, send: Send) -> Reply:
@@ -370,11 +325,11 @@ def test_an_attempt_that_comes_once_more_puts_nothing_over_a_correction(
 
     with faulty(ledger.store.dynamodb, WRITES, hold, fine):
         assert all(isinstance(result, Recorded) for result in ledger.record_all(entries(3, prefix)))
-    voided = [item | {"standing": {"S": "void"}, "version": {"N": "1"}} for item in stored(ledger)]
+    voided = [item | {"standing": {"S": "void"}, "version": {"N": "1"}} for item in scan()]
     for item in voided:
         aws_client("dynamodb").put_item(TableName=ledger.store.table, Item=item)
     late[0]()
-    assert stored(ledger) == voided
+    assert scan() == voided
 
 
 def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWriter) -> None:
@@ -388,7 +343,7 @@ def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWri
     [batched] = ledger.record_all([Entry(full, None, "key")])
     assert isinstance(batched, Recorded)
     alone = ledger.store.add(full, "key")
-    of_batch, of_one = sorted(stored(ledger), key=lambda item: item["created_at"]["S"].endswith(alone))
+    of_batch, of_one = sorted(scan(), key=lambda item: item["created_at"]["S"].endswith(alone))
     assert of_batch == of_one | {"created_at": of_batch["created_at"]}
     assert of_batch["created_at"]["S"].endswith(batched.id)
 
@@ -400,7 +355,7 @@ def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWri
         ("ThrottlingError", Busy),
         ("ProvisionedThroughputExceeded", Busy),
         ("RequestLimitExceeded", Busy),
-        # It may be there: only on what is there somebody else's transaction can be.
+        # It may be stored: a transaction of others can only conflict with a stored item.
         ("TransactionConflict", CallFailed),
         ("InternalServerError", CallFailed),
         ("ValidationError", CallFailed),
@@ -408,9 +363,7 @@ def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWri
         ("Unheard", CallFailed),
     ],
 )
-def test_what_becomes_of_a_statement_is_the_end_of_its_outcome_alone(
-    ledger: IdempotentWriter, code: str, expected: Any
-) -> None:
+def test_a_failed_statement_fails_its_outcome_only(ledger: IdempotentWriter, code: str, expected: Any) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1, code)):
         first, last = ledger.record_all(entries(2))
     assert isinstance(first, Recorded)
@@ -418,29 +371,27 @@ def test_what_becomes_of_a_statement_is_the_end_of_its_outcome_alone(
 
 
 @pytest.mark.parametrize("code", ["ThrottlingError", "TransactionConflict", "InternalServerError"])
-def test_a_statement_that_failed_for_a_moment_is_sent_again(ledger: IdempotentWriter, code: str) -> None:
+def test_a_statement_that_failed_once_is_retried(ledger: IdempotentWriter, code: str) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", leaving(1, code), fine) as calls:
         results = ledger.record_all(entries(2))
     assert len(calls) == 2
     assert all(isinstance(result, Recorded) for result in results)
-    assert len(stored(ledger)) == 2
+    assert len(scan()) == 2
 
 
 THROTTLING = ["ThrottlingError", "ProvisionedThroughputExceeded"]
 
 
 @pytest.mark.parametrize("codes", [(code, "None") for code in THROTTLING] + [("None", code) for code in THROTTLING])
-def test_what_is_throttled_within_a_transaction_is_busy_after_a_second_one(
-    ledger: IdempotentWriter, codes: tuple[str, str]
-) -> None:
+def test_a_transaction_throttled_twice_is_busy(ledger: IdempotentWriter, codes: tuple[str, str]) -> None:
     with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*codes)) as calls, pytest.raises(Busy):
         ledger.record(Entry(outcome(), KEY, "key"))
     assert len(calls) == 2
-    assert stored(ledger) == remembered(ledger) == []
+    assert scan() == scan("IdempotencyTable") == []
 
 
-def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: IdempotentWriter) -> None:
-    """The first outcome of the user is told to be throttled, the others have the same partition."""
+def test_a_hot_partition_does_not_delay_others_and_is_tried_twice(ledger: IdempotentWriter) -> None:
+    """Throttling names the first outcome of a partition only."""
     batch = [
         Entry(outcome(userId=Decimal(user)), idempotency_hash(Caller(), outcome(), f"{user} {number}"), "key")
         for number in range(10)
@@ -459,7 +410,7 @@ def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Idempotent
     with faulty(ledger.store.dynamodb, "TransactWriteItems", hot) as calls:
         results = ledger.record_all(batch)
     assert [isinstance(result, Busy) for result in results] == [False, True, False] * 10
-    assert sum(isinstance(result, Recorded) for result in results) == len(stored(ledger)) == 20
+    assert sum(isinstance(result, Recorded) for result in results) == len(scan()) == 20
     assert len(calls) == 3
 
 
@@ -475,7 +426,7 @@ def test_a_hot_partition_holds_up_no_other_and_is_asked_twice(ledger: Idempotent
         ("BatchExecuteStatement", [vanished, leaving(1), error(THROTTLED)]),
     ],
 )
-def test_what_may_have_been_stored_is_not_refused(
+def test_an_attempt_that_may_have_landed_is_not_reported_as_refused(
     ledger: IdempotentWriter, operation: str, trouble: list[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
@@ -487,13 +438,13 @@ def test_what_may_have_been_stored_is_not_refused(
 
 
 @pytest.mark.parametrize("trouble", [lost, unreachable, error(DENIED), error(THROTTLED)])
-def test_a_batch_that_the_table_does_not_take_fails_item_by_item(ledger: IdempotentWriter, trouble: Fault) -> None:
+def test_a_failing_table_fails_each_item_of_a_batch(ledger: IdempotentWriter, trouble: Fault) -> None:
     with faulty(ledger.store.dynamodb, WRITES, trouble):
         results = ledger.record_all(entries(2) + entries(2, "k"))
     assert all(isinstance(result, ServiceError | Unavailable | Busy) for result in results)
 
 
-def test_no_call_begins_when_the_time_is_up(ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_call_begins_after_the_deadline(ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", -1.0)
     with faulty(ledger.store.dynamodb, WRITES, fine) as calls:
         results = ledger.record_all(entries(1) + entries(1, "k"))
@@ -501,7 +452,7 @@ def test_no_call_begins_when_the_time_is_up(ledger: IdempotentWriter, monkeypatc
     assert calls == []
 
 
-def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
+def test_a_conflict_at_the_deadline_is_reported_as_a_conflict(
     ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait_too_long(deadline: Any) -> bool:
@@ -513,28 +464,17 @@ def test_a_conflict_is_still_one_when_no_time_is_left_to_try_again(
         ledger.record(Entry(outcome(), KEY, "key"))
 
 
-def damaged(_request: Any, _send: Any) -> Any:
-    """Answer 200 with half of a body, as a connection that closes early leaves it."""
-    return answered(200, b'{"UnprocessedIt')
-
-
-def shapeless(body: bytes) -> Fault:
-    """Answer an error whose body is JSON, but no object."""
-    return lambda _request, _send: answered(400, body)
-
-
-WHATEVER_GOES_WRONG: dict[str, Fault] = {
-    "half of an answer": damaged,
-    "an error that is a list": shapeless(b"[]"),
-    "an error that is a text": shapeless(b'"no"'),
-    "an error that is nothing": shapeless(b"null"),
+NO_OBJECTS = (b"[]", b'"no"', b"null")
+STRANGE: dict[str, Fault] = {
+    "half of an answer": lambda _request, _send: answered(200, b'{"UnprocessedIt'),
     "reasons that are no list": error("TransactionCanceledException", CancellationReasons="no"),
     "reasons that are no objects": error("TransactionCanceledException", CancellationReasons=["no", 1]),
+    **{f"an error that is {body!r}": lambda _request, _send, body=body: answered(400, body) for body in NO_OBJECTS},
 }
 
 
-@pytest.mark.parametrize("trouble", WHATEVER_GOES_WRONG.values(), ids=WHATEVER_GOES_WRONG.keys())
-def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
+@pytest.mark.parametrize("trouble", STRANGE.values(), ids=STRANGE)
+def test_a_strange_answer_fails_the_outcomes_of_its_call_only(
     ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch, trouble: Fault
 ) -> None:
     monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
@@ -549,7 +489,7 @@ def test_whatever_goes_wrong_with_a_call_is_the_result_of_its_outcomes_alone(
 
 
 @pytest.mark.parametrize("answer", [{}, {"Responses": []}, {"Responses": [None]}, {"Responses": [{"Error": {}}]}])
-def test_what_says_nothing_of_an_outcome_does_not_say_that_it_is_stored(ledger: IdempotentWriter, answer: Any) -> None:
+def test_an_answer_without_a_result_is_a_failure(ledger: IdempotentWriter, answer: Any) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", lambda _request, _send: answered(200, answer)):
         [result] = ledger.record_all(entries(1))
     assert isinstance(result, Exception)
@@ -557,14 +497,14 @@ def test_what_says_nothing_of_an_outcome_does_not_say_that_it_is_stored(ledger: 
 
 
 @pytest.mark.parametrize("lacking", ["fingerprint", "user_id", "created_at"])
-def test_a_remembered_row_that_cannot_be_read_fails_its_outcome_alone(ledger: IdempotentWriter, lacking: str) -> None:
+def test_an_unreadable_idempotency_row_fails_its_outcome_only(ledger: IdempotentWriter, lacking: str) -> None:
     first, second = entries(2, "k")
     ledger.record_all([first])
-    [row] = remembered(ledger)
+    [row] = scan("IdempotencyTable")
     del row[lacking]
     aws_client("dynamodb").put_item(TableName=ledger.table, Item=row)
     failed, recorded = ledger.record_all([first, second])
     assert isinstance(failed, Exception)
     assert not isinstance(failed, IdempotencyKeyReused)
     assert isinstance(recorded, Recorded)
-    assert len(stored(ledger)) == 2
+    assert len(scan()) == 2
