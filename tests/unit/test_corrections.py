@@ -357,6 +357,7 @@ ALL_FAULTY = {
     **{"occurredAt": "yesterday", "metadata": [], "agentId": 0, "valueUsd": "1"},
     **{"description": 1, "title": "", "outcomeType": "sale"},
 }
+NO_CHANGES: list[Any] = [None, [], {}, {"userId": 7, "value": 1}]
 CHANGED = ("outcomeType", "title", "description", "valueUsd", "agentId", "metadata", "occurredAt")
 
 
@@ -375,7 +376,7 @@ CHANGED = ("outcomeType", "title", "description", "valueUsd", "agentId", "metada
         *(
             ({"type": "amend", "reason": "x", "changes": changes}, fields)
             for changes, fields in (
-                *((nothing, "changes") for nothing in (None, [], {}, {"userId": 7, "value": 1})),
+                *((nothing, "changes") for nothing in NO_CHANGES),
                 ({"title": None, "outcomeType": None}, "changes.outcomeType changes.title"),
                 (ALL_FAULTY, " ".join(f"changes.{name}" for name in CHANGED)),
             )
