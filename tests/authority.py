@@ -1,4 +1,4 @@
-"""A certificate authority for servers of the tests."""
+"""A certificate authority for test servers."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 
 class Authority(NamedTuple):
-    """A certificate authority, in a file, and a server that it vouches for, by its name."""
+    """A certificate authority's file, and the TLS context of a server that it certifies."""
 
     file: Path
     server: ssl.SSLContext
 
 
 def make_authority(folder: Path, host: str) -> Authority:
-    """Write what is needed into `folder`."""
+    """Make an authority and a server certificate for `host` in `folder`."""
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     names = [x509.Name.from_rfc4514_string(f"CN={name}") for name in ("authority", host)]
     now = datetime.now(UTC)

@@ -22,10 +22,9 @@ FLAGS = (
 
 @contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
-    """Run a headless browser until the block ends. The test is skipped where there is none; CHROMIUM names another one.
+    """Context manager: run a headless browser; skip the test if none is installed. CHROMIUM names another one.
 
-    Keep it no longer than for a folder without asynchronous tests: Playwright's sync API keeps an event loop running,
-    which those must not meet.
+    Not for folders with asynchronous tests: Playwright's sync API keeps an event loop running.
     """
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     executable = os.environ.get("CHROMIUM", found)
@@ -38,7 +37,7 @@ def chromium(*flags: str) -> Iterator[Browser]:
 
 
 def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    """Let the page go on until something is so, for five seconds at most: who asks for this checks it.
+    """Let the page run until `is_so`, for five seconds at most; the caller checks the result.
 
     Playwright's wait_for_function needs eval, which pages of tests forbid.
     """

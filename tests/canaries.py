@@ -1,22 +1,21 @@
-"""Finds credentials where they must not be: in the functions' logs and metrics, and in answers.
+"""Finds leaked credentials in logs, metrics and answers.
 
-As a pytest plugin (the conftest.py of the project names it) this watches all that a test run prints.
+As a pytest plugin, named in the project's conftest.py, it checks all output of tests.
 """
 
 from collections.abc import Generator, Iterable
 
 import pytest
 
-# How the credentials of the tests can be told: keys and secrets begin with the one, encrypted sessions with the other,
-# {"alg":"dir in base64url.
+# Prefixes of the tests' credentials: of keys and secrets, and of encrypted sessions, {"alg":"dir in base64url.
 MARKS = ("made-up-", "eyJhbGciOiJkaXIi")
 
-# A part of a credential that is this long counts as the credential.
+# The length of a part that counts as the credential.
 TELLING_LENGTH = 12
 
 
 def leaks(text: str, credentials: Iterable[str]) -> set[str]:
-    """List the credentials that the text has a part of."""
+    """Return the credentials of which the text has a part."""
     return {
         credential
         for credential in credentials
@@ -29,10 +28,10 @@ def leaks(text: str, credentials: Iterable[str]) -> set[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test when a credential is in what it printed or logged."""
+    """Fail a test that printed or logged a credential."""
     report = yield
     leaking = [title for title, text in report.sections if any(mark in text for mark in MARKS)]
-    if leaking and report.when == "teardown":  # the last one, which has everything
+    if leaking and report.when == "teardown":  # the last report has all output
         report.outcome = "failed"
         report.longrepr = f"A credential is in: {', '.join(leaking)}"
     return report

@@ -62,10 +62,7 @@ def template() -> Any:
 
 @pytest.fixture(autouse=True)
 def clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each look at the clock be at least a millisecond after the one before: what comes later is later.
-
-    A clock that is set back by a minute or more is believed.
-    """
+    """Advance the clock by at least a millisecond with each look, unless a test sets it back by a minute or more."""
     clock, last = time.time_ns, 0
 
     def later() -> int:
@@ -94,7 +91,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let calls be attempted again at once."""
+    """Retry without waiting."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
         monkeypatch.setattr(f"outcomes.aws.caller.{pause}", 0)
@@ -102,20 +99,20 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Yield a function that lists the lines that the functions have logged in this test."""
+    """Yield a function that returns the log lines of this test."""
     from outcomes.edge.observability import logger
 
     stream = io.StringIO()
     monkeypatch.setattr(logger().handlers[0], "stream", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    print(stream.getvalue())  # to where credentials are looked for
+    print(stream.getvalue())  # tests.canaries looks for credentials there
 
 
 @contextmanager
 def template_tables(template: Any) -> Iterator[dict[str, str]]:
-    """Create the template's tables in an otherwise empty AWS account: logical id to physical name.
+    """Create the template's tables in an empty AWS account: physical names by logical id.
 
-    Only the first time they are asked for from moto, which takes longer than most tests do; then they are copied.
+    moto makes them once, which takes longer than most tests; later they are copied.
     """
     declared = {name: item for name, item in template["Resources"].items() if item["Type"] == "AWS::DynamoDB::Table"}
     with mock_aws():

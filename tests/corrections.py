@@ -1,4 +1,4 @@
-"""Corrections as callers make them, and the tables of who may make which, and from where."""
+"""Helpers for corrections, and tables of permissions and status changes."""
 
 import json
 from decimal import Decimal
@@ -29,12 +29,12 @@ TALLIES = {
     "disputed": ["disputed"],
     "void": ["voided"],
 }
-"""What an outcome counts in, by where it stands."""
+"""The tallies in which an outcome counts, by status."""
 STATUSES = [*TALLIES]
 
 
 def given(recorded_by: str | None = "key", status: str = "recorded", user_id: int | None = 42, **fields: Any) -> str:
-    """Store an outcome that stands where it is said to, and return its id."""
+    """Store an outcome with this status, and return its id."""
     body = PLAIN | {"valueUsd": Decimal(10), "userId": None if user_id is None else Decimal(user_id)} | fields
     id_, item = new_item(NewOutcome.parse(body, session_user=None), recorded_by or "")
     if recorded_by is None:
@@ -46,7 +46,7 @@ def given(recorded_by: str | None = "key", status: str = "recorded", user_id: in
 
 
 def correct(id_: str, caller: dict[str, Any], body: Any, key: str | None = None) -> tuple[int, Any, dict[str, str]]:
-    """Correct, as a caller by INTERNAL_API_KEY of user 42's outcomes."""
+    """Correct an outcome; the platform names user 42."""
     if caller is KEY and isinstance(body, dict):
         body = {"userId": 42} | body
     event = proxy_event(
@@ -95,7 +95,7 @@ def stored() -> list[Any]:
 
 
 def forget_counts(id_: str) -> None:
-    """Leave an outcome as it was stored before its corrections were counted by kind."""
+    """Remove the counts of corrections by caller, as in items of earlier releases."""
     [item] = [each for each in stored() if each["created_at"]["S"].endswith(f"Z#{id_}")]
     key = {name: item[name] for name in ("user_id", "created_at")}
     request = {"TableName": "OutcomesTable", "Key": key, "UpdateExpression": "REMOVE corrected_by"}
@@ -113,7 +113,7 @@ CALLERS = {
 KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
 RECORDERS = [*KEYS, "session", None]
 
-# To each type, who may correct what whom has recorded; everything else is forbidden.
+# By type and caller: whose outcomes may be corrected; all others are forbidden.
 _TAKE_BACK: dict[str, list[Any]] = {
     "the platform": RECORDERS,
     "an agent": KEYS,
@@ -128,7 +128,7 @@ ALLOWED: dict[str, dict[str, list[Any]]] = {
     "uphold": {"the platform": RECORDERS},
 }
 
-# To each type, from where to where it moves an outcome.
+# By type: the status after a correction, by the status before.
 MOVES = {
     "amend": {"recorded": "recorded", "confirmed": "recorded", "disputed": "recorded"},
     "void": {"recorded": "void", "confirmed": "void", "disputed": "void"},

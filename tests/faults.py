@@ -1,4 +1,4 @@
-"""Faults of AWS's services, put between our caller and moto."""
+"""Faults of AWS services, injected between our caller and moto."""
 
 import json
 from binascii import crc32
@@ -8,19 +8,14 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from outcomes.aws.connection import NotSent, Reply
-from outcomes.aws.services import (
-    SQS,
-    DynamoDB,
-    EventBridge,
-    SecretsManager,
-)
+from outcomes.aws.services import SQS, DynamoDB, EventBridge, SecretsManager
 
 THROTTLED = "ProvisionedThroughputExceededException"
 DENIED = "AccessDeniedException"
 
 
 class Request(NamedTuple):
-    """A request as it is sent. operation: such as `PutItem`. body: its JSON."""
+    """A sent request. operation: such as `PutItem`. body: its JSON."""
 
     operation: str
     body: Any
@@ -28,7 +23,7 @@ class Request(NamedTuple):
 
 type Send = Callable[[], Reply]
 type Fault = Callable[[Request, Send], Reply]
-"""Gets the request and what sends it on to moto; answers, or raises as a broken connection does."""
+"""Gets a request and a function that sends it to moto; answers, or raises like a broken connection."""
 
 
 def answered(status: int, body: dict[str, Any] | bytes) -> Reply:
@@ -43,34 +38,34 @@ def error(code: str, *, status: int = 400, **extra: object) -> Fault:
 
 
 def html(status: int) -> Fault:
-    """Answer as something does that stands before the service."""
+    """Answer like a proxy in front of the service."""
     return lambda _request, _send: answered(status, b"<html><body>Http/1.1 Service Unavailable</body></html>")
 
 
 def cancelled(*codes: str | None) -> Fault:
-    """Cancel a transaction, for one reason for each action; `cancelled(None)` tells none."""
+    """Cancel a transaction with one reason per action; `cancelled(None)` gives no reasons."""
     reasons: Any = {} if codes == (None,) else {"CancellationReasons": [{"Code": code} for code in codes]}
     return error("TransactionCanceledException", **reasons)
 
 
 def unreachable(_request: Request, _send: Send) -> Reply:
-    """Fail as if nobody answers."""
+    """Fail to connect."""
     raise NotSent("no connection")
 
 
 def lost(_request: Request, send: Send) -> Reply:
-    """Let the call take effect, and lose its answer on the way back."""
+    """Let the call take effect, and lose its answer."""
     send()
     raise TimeoutError("timed out")
 
 
 def vanished(_request: Request, _send: Send) -> Reply:
-    """Lose the request on its way, which looks like a lost answer."""
+    """Lose the request, which looks like a lost answer."""
     raise TimeoutError("timed out")
 
 
 def damaged(change: Callable[[bytes], bytes]) -> Fault:
-    """Let the call take effect, and change its answer on the way back, but not the checksum."""
+    """Let the call take effect, and change its answer, but not the checksum."""
 
     def fault(_request: Request, send: Send) -> Reply:
         reply = send()

@@ -1,7 +1,4 @@
-"""What a list, an export and a summary should show of outcomes, by the plainest reading of the contract.
-
-Outcomes are as a list with the ledger has them.
-"""
+"""An oracle for lists, exports and summaries, from outcomes of a list with the ledger."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -17,8 +14,7 @@ _add = Context(prec=400).add
 
 
 class Choice(NamedTuple):
-    """Filters of a request; None and nothing named take all. since, until: instants as text, from the one on, before
-    the other."""
+    """Filters of a request; None and empty ones match all. since <= instant < until, as text."""
 
     types: tuple[str, ...] = ()
     agent: int | None = None
@@ -27,7 +23,7 @@ class Choice(NamedTuple):
     until: str | None = None
 
     def takes(self, outcome: Outcome, at: str) -> bool:
-        """Tell whether an outcome is chosen, by this of its times."""
+        """Tell whether an outcome matches; at: the name of its time."""
         return (
             (not self.types or outcome["outcome_type"] in self.types)
             and (self.agent is None or outcome["agent_id"] == self.agent)
@@ -38,14 +34,14 @@ class Choice(NamedTuple):
 
 
 def shown(outcomes: Iterable[Outcome], choice: Choice, *, with_void: bool) -> list[Outcome]:
-    """List what is chosen, newest first; void ones only where they are asked for."""
+    """List matching outcomes, newest first; void ones only if asked for."""
     chosen = [each for each in outcomes if choice.takes(each, "created_at")]
     newest_first = sorted(chosen, key=lambda each: (each["created_at"], each["id"]), reverse=True)
     return [each for each in newest_first if with_void or each["status"] != "void"]
 
 
 def added_up(outcomes: Iterable[Outcome], choice: Choice, zone: str, by: str = "day") -> dict[str, Any]:
-    """Add up what happened within the choice as a summary does, with sums by name, of which none is of nothing."""
+    """Add up matching outcomes like a summary, without empty groups."""
     chosen = [each for each in outcomes if choice.takes(each, "occurred_at")]
     assert choice.since
     first = _local(choice.since, zone)
@@ -72,7 +68,7 @@ def added_up(outcomes: Iterable[Outcome], choice: Choice, zone: str, by: str = "
 
 
 def said(summary: dict[str, Any], by: str = "day") -> dict[str, Any]:
-    """Read the answer of a summary in the form of `added_up`."""
+    """Convert the answer of a summary to the form of `added_up`."""
 
     def sum_of(entry: dict[str, Any]) -> tuple[int, Decimal]:
         return entry["count"], entry["value_usd"]

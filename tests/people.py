@@ -1,4 +1,4 @@
-"""Rows of a person in every table, written as they come to be there, and what is left of them."""
+"""Rows of a user in every table: writing them, and finding those left."""
 
 import json
 from copy import deepcopy
@@ -20,7 +20,7 @@ from tests.events import KEY, proxy_event
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "valueUsd": 12.5, "agentId": 7, "metadata": {"a": 1}}
 LATER = 4_000_000_000
-"""Seconds since 1970: what expires then has not expired."""
+"""Seconds since 1970, in the future."""
 
 
 def moto_tables() -> Any:
@@ -29,12 +29,12 @@ def moto_tables() -> Any:
 
 
 def snapshot(*names: str) -> dict[str, Any]:
-    """Copy tables as they are, all unless some are named."""
+    """Copy tables, all unless some are named."""
     return {name: deepcopy(table) for name, table in moto_tables().items() if not names or name in names}
 
 
 def restore(tables: dict[str, Any]) -> None:
-    """Put copies of tables in the place of those of their names."""
+    """Replace tables by copies of these."""
     moto_tables().update(deepcopy(tables))
 
 
@@ -55,19 +55,19 @@ def record_many(user_id: int, *keys: str | None) -> None:
 
 
 def make_key(user_id: int, name: str = "Nightly import") -> str:
-    """Make an agent key of a user, and return its text."""
+    """Create an agent key of a user, and return its text."""
     wanted = NewAgentKey(name, user_id, agent_id=7, max_value_usd=Decimal("500.5"))
     return AgentKeys("KeysTable").create(wanted, "platform")[0]
 
 
 def sign_in(user_id: int, token: str) -> None:
-    """Write a stored session, as the platform does, with a word of its own."""
+    """Write a stored session with an attribute of the platform's."""
     row = {"token_sha256": {"S": token_sha256(token)}, "user_id": {"N": str(user_id)}, "expires_at": {"N": str(LATER)}}
     aws_client("dynamodb").put_item(TableName="SessionsTable", Item=row | {"browser": {"S": "Firefox"}})
 
 
 def keep_sums(user_id: int) -> None:
-    """Write sums as a summary keeps them, and the zones that it began."""
+    """Write materialized totals and their zones, as a summary does."""
     sums = Sums()
     sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
     rows: list[dict[str, Any]] = [
@@ -84,7 +84,7 @@ def keep_sums(user_id: int) -> None:
 
 
 def live(user_id: int) -> None:
-    """Leave rows of a user in every table that has any."""
+    """Write rows of a user into every table."""
     record(user_id)
     id_ = record(user_id, key="deal-4711")
     record_many(user_id, "deal-4712", None)
@@ -96,7 +96,7 @@ def live(user_id: int) -> None:
         assert status == 200, answer
     make_key(user_id)
     make_key(user_id, "Another")
-    # What has expired is in no user's row, once another is made.
+    # An expired key is in no user's row.
     expired = {"id": {"S": f"expired{user_id:09}"}, "user_id": {"N": str(user_id)}, "name": {"S": "Old"}}
     expired |= {"scopes": {"S": "record"}, "created_at": {"S": "2026-01-01T12:00:00.000Z"}}
     expired |= {"secret_sha256": {"S": "0" * 64}, "expires_at": {"S": "2026-02-01T12:00:00.000Z"}}
@@ -106,7 +106,7 @@ def live(user_id: int) -> None:
 
 
 def rows_of(user_id: int | None) -> dict[str, list[Any]]:
-    """Find the rows that name a user in every table there is, or, for None, all rows. By table; none without any."""
+    """Find the rows of a user, or all rows for None, by table; without empty tables."""
     found: dict[str, list[Any]] = {}
     for table in moto_tables():
         rows = [item.to_json()["Attributes"] for item in moto_tables()[table].all_items()]
@@ -117,5 +117,5 @@ def rows_of(user_id: int | None) -> dict[str, list[Any]]:
 
 
 def names(row: Any, user_id: int) -> bool:
-    """Tell whether a row says whose it is, and that is this user."""
+    """Tell whether a row names this user."""
     return row.get("user_id") in ({"S": str(user_id)}, {"N": str(user_id)}) or row.get("id") == {"S": f"user#{user_id}"}

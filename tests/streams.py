@@ -1,4 +1,4 @@
-"""Streams of moto's tables, and their records as Lambda gives them to a function."""
+"""Streams of moto's tables, and their records in Lambda's form."""
 
 from typing import Any, override
 
@@ -8,10 +8,7 @@ from tests.aws import aws_client
 
 
 class _Shard(StreamShard):
-    """A stream that tells of nothing that did not happen: of no canceled transaction, and of no write without a change.
-
-    DynamoDB's does so, moto's does not.
-    """
+    """A stream without records of canceled transactions and of writes that change nothing, unlike moto's."""
 
     @override
     def add(self, old: Item | None, new: Item | None) -> None:
@@ -19,14 +16,14 @@ class _Shard(StreamShard):
             super().add(old, new)
 
     def __copy__(self) -> "_Shard":
-        """Return the stream as it is now, for moto to go back to when a transaction is canceled."""
+        """Copy the stream: moto restores it when a transaction is canceled."""
         twin = _Shard(self.account_id, self.table)
         twin.items = list(self.items)
         return twin
 
 
 def turn_on(*tables: str) -> None:
-    """Let tables that are there have a stream from now on, as the template's condition does."""
+    """Turn on the streams of tables, as the template's condition does."""
     for name in tables:
         table = backend("dynamodb").tables[name]
         table.stream_specification = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -35,7 +32,7 @@ def turn_on(*tables: str) -> None:
 
 
 def records(table: str) -> list[dict[str, Any]]:
-    """Read all that the stream of a table has, oldest first."""
+    """Read all records of a table's stream, oldest first."""
     streams = aws_client("dynamodbstreams")
     [stream] = streams.list_streams(TableName=table)["Streams"]
     arn = stream["StreamArn"]

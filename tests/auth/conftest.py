@@ -1,4 +1,4 @@
-"""A deployment's keys and sessions, and a time that stands still."""
+"""Keys and sessions of a deployment, and a clock set by the test."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ CURRENT_KEY, PREVIOUS_KEY = "made-up-current-key", "made-up-previous-key"
 
 
 class Clock:
-    """Seconds since the epoch, moved by hand."""
+    """Seconds since the epoch, set by the test."""
 
     def __init__(self) -> None:
         self.now: float = NOON
@@ -53,18 +53,18 @@ def session_secret(secrets_manager: Any) -> str:
 
 @pytest.fixture
 def rotate(secrets_manager: Any) -> Callable[[str], None]:
-    """Put a new session secret in place; the current one becomes the previous."""
+    """Return a function that rotates the session secret."""
     return lambda secret: secrets_manager.put_secret_value(SecretId="session-secret", SecretString=secret)
 
 
 @pytest.fixture
 def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
-    """Write a row into the sessions table, as the platform does."""
+    """Return a function that writes a row of the sessions table, as the platform does."""
     return lambda row: aws_client("dynamodb").put_item(TableName=tables["SessionsTable"], Item=row)
 
 
 class SecretAtHand(SessionSecrets):
-    """A session secret that is never rotated, and read without Secrets Manager."""
+    """A session secret in memory, never rotated."""
 
     def _read(self, stage: str, _until: float) -> Version | None:
         return Version(SECRET, self._clock(), self._clock()) if stage == "AWSCURRENT" else None
@@ -72,7 +72,7 @@ class SecretAtHand(SessionSecrets):
 
 @pytest.fixture
 def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock) -> Sessions:
-    """Make the sessions as the authorizer does, except that plain cookies count too."""
+    """Make the sessions as the authorizer does, but accept plain cookies too."""
     return Sessions(
         SessionSecrets(session_secret, 30, clock),
         StoredSessions(tables["SessionsTable"], clock),
@@ -83,13 +83,13 @@ def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock)
 
 @pytest.fixture
 def sessions(clock: Clock) -> Sessions:
-    """Make the sessions of a deployment whose secret is at hand and whose table is out of reach."""
+    """Make sessions with the secret in memory and a table that does not exist."""
     return Sessions(SecretAtHand("", 30, clock), StoredSessions("out-of-reach", clock), accept_plain=True, clock=clock)
 
 
 @pytest.fixture
 def deploy(session_secret: str, tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
-    """Start the authorizer as Lambda does: the variables of the deployment first, then the file."""
+    """Return a function that loads the authorizer with environment variables, as Lambda does."""
 
     def start(**variables: str) -> ModuleType:
         environment = {

@@ -1,4 +1,4 @@
-"""No credential is in a log line, a metric, a header or a body, whatever is asked or goes wrong."""
+"""No credential leaks into logs, metrics, headers or bodies."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def tokens(cookie: str) -> list[str]:
-    """List the values of a Cookie header: of an encrypted one its parts without the JWE header, which is no secret."""
+    """List the values of a Cookie header; of a JWE its parts without the header, which is no secret."""
     values = [pair.partition("=")[2] for pair in cookie.split("; ")]
     return [part for value in values for part in (value.split(".")[2:] if "." in value else [value])]
 
@@ -89,7 +89,7 @@ class Scenario:
             self.ask("GET", status=200, Cookie=cookie)
 
     def agent_key_requests(self) -> None:
-        """Make an agent key, use it well and badly, rotate and revoke it. Answers that hold a key are not collected."""
+        """Make, use, misuse, rotate and revoke an agent key. Answers with a key are not collected."""
         body = '{"name":"Nightly import","userId":42,"maxValueUsd":1}'
         id_ = self._make("/api/keys", body)
         self._make(f"/api/keys/{id_}/rotate", '{"userId":42}')
@@ -144,7 +144,7 @@ class Scenario:
             self.ask("OPTIONS", status=204, Cookie=cookie, Authorization=f"Bearer {KEY}", Origin=KEY)
 
     def requests_in_trouble(self, stack: Stack) -> None:
-        """Send the requests while the tables and the secret are gone."""
+        """Send requests after the tables were deleted."""
         with closing(boto3.client("dynamodb", endpoint_url=stack.aws_url)) as dynamodb:
             dynamodb.delete_table(TableName=stack.tables["OutcomesTable"])
             self.ask("POST", status=500, body=OUTCOME, Authorization=f"Bearer {KEY}")
@@ -165,7 +165,7 @@ def _encoded(*texts: bytes) -> Iterator[str]:
         yield text.hex()
 
 
-def test_a_stack_gives_no_credential_away(tmp_path: Path) -> None:
+def test_a_stack_leaks_no_credential(tmp_path: Path) -> None:
     with running(tmp_path, environment={"INTERNAL_API_KEY": KEY, "SESSION_SECRET": SECRET_OF_STACK}) as stack:
         scenario = Scenario(stack)
         scenario.good_requests()
@@ -173,13 +173,8 @@ def test_a_stack_gives_no_credential_away(tmp_path: Path) -> None:
         scenario.bad_requests()
         scenario.requests_in_trouble(stack)
     assert scenario.statuses == {200, 204, 400, 401, 403, 404, 413, 415, 500}
-    for line in (
-        "Invalid outcome_type",
-        "Sessions table: ",
-        "Keys table: ",
-        "POST /api/outcomes 500",
-    ):
-        assert line in stack.log, "The log must have what this looks into"
+    for line in ("Invalid outcome_type", "Sessions table: ", "Keys table: ", "POST /api/outcomes 500"):
+        assert line in stack.log, "the log lacks what this test searches"
     assert leaks(stack.log, scenario.credentials) == set()
     assert leaks("\n".join(scenario.answers), scenario.credentials) == set()
 
@@ -189,11 +184,8 @@ TROUBLES = {"throttled": error(THROTTLED), "denied": error(DENIED), "broken": er
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("trouble", [*TROUBLES.values(), unreachable], ids=[*TROUBLES, "unreachable"])
-def test_a_function_in_trouble_gives_no_credential_away(
-    authorizer: ModuleType,
-    capfd: pytest.CaptureFixture[str],
-    log: Callable[[], list[dict[str, Any]]],
-    trouble: Fault,
+def test_a_failing_function_leaks_no_credential(
+    authorizer: ModuleType, capfd: pytest.CaptureFixture[str], log: Callable[[], list[dict[str, Any]]], trouble: Fault
 ) -> None:
     said: list[str] = []
     stored = "stored-session-Er2Bn6Mt8Ux"
@@ -226,7 +218,7 @@ def test_a_function_in_trouble_gives_no_credential_away(
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("trouble", [*TROUBLES.values(), unreachable], ids=[*TROUBLES, "unreachable"])
-def test_trouble_with_the_keys_table_gives_no_agent_key_away(
+def test_a_failing_keys_table_leaks_no_agent_key(
     authorizer: ModuleType,
     capfd: pytest.CaptureFixture[str],
     log: Callable[[], list[dict[str, Any]]],

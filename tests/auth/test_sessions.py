@@ -62,11 +62,11 @@ class TestRealCookies:
     @pytest.mark.parametrize(
         "made", REAL_COOKIES["made"], ids=lambda made: f"{next(iter(made['cookies']))} {made['what']}"
     )
-    def test_belong_to_their_user(self, sessions: Sessions, made: dict[str, Any]) -> None:
+    def test_authenticate_their_user(self, sessions: Sessions, made: dict[str, Any]) -> None:
         assert sessions.user_id([header(**made["cookies"])]) == made["user_id"]
 
     @pytest.mark.parametrize("kind", FAMILIES)
-    def test_in_chunks_are_joined_in_numeric_order_however_they_come(self, sessions: Sessions, kind: str) -> None:
+    def test_in_chunks_are_joined_in_numeric_order(self, sessions: Sessions, kind: str) -> None:
         for cookies in self.made(family=kind, what="large"):
             assert len(cookies) > 1
             backwards = dict(reversed(cookies.items()))
@@ -74,14 +74,14 @@ class TestRealCookies:
             assert sessions.user_id([f"{name}={chunk}" for name, chunk in backwards.items()]) == 42
 
     @pytest.mark.parametrize("kind", FAMILIES)
-    def test_with_a_chunk_missing_are_nobodys(self, sessions: Sessions, kind: str) -> None:
+    def test_with_a_missing_chunk_are_refused(self, sessions: Sessions, kind: str) -> None:
         for cookies in self.made(family=kind, what="large"):
             for missing in cookies:
                 rest = {name: chunk for name, chunk in cookies.items() if name != missing}
                 assert refusal(sessions, header(**rest)) in ("no_session", "malformed_session", "unknown_session")
 
     @pytest.mark.parametrize("kind", FAMILIES)
-    def test_do_not_count_under_another_name(self, sessions: Sessions, kind: str) -> None:
+    def test_under_another_name_are_refused(self, sessions: Sessions, kind: str) -> None:
         [plain] = self.made(family=kind, what="user id", secure=False)
         [secure] = self.made(family=kind, what="user id", secure=True)
         other = {"next-auth": AUTHJS, "authjs": NEXT_AUTH}[kind]
@@ -115,12 +115,12 @@ def test_the_laptops_own_sessions_are_valid_for_thirty_days(
     assert refusal(deployed_sessions, minted.cookie) == "expired_session"
 
 
-def test_another_kind_of_session_is_an_error() -> None:
+def test_an_unknown_kind_of_session_is_an_error() -> None:
     with pytest.raises(ValueError, match="A session is one of next-auth, authjs, stored"):
         mint("basic", 7, SECRET, NOON)
 
 
-# Forgeries: each takes the family and its true key, and returns a token that must be nobody's session.
+# Forgeries: each takes the family and its true key, and returns a token that must be refused.
 
 
 def _json(value: object) -> str:
@@ -205,13 +205,13 @@ MALFORMED: dict[str, Forge] = {
 
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
-def test_a_forged_token_is_nobodys_session(sessions: Sessions, family: EncryptedCookie, forge: Forge) -> None:
+def test_a_forged_token_is_refused(sessions: Sessions, family: EncryptedCookie, forge: Forge) -> None:
     token = forge(family, encryption_key(family, family.name, SECRET))
     assert refusal(sessions, f"{family.name}={token}") in ("unknown_session", "malformed_session")
 
 
 @pytest.mark.parametrize("forge", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_token_is_refused_before_anything_is_decrypted_or_inflated(
+def test_a_malformed_token_is_refused_before_decryption(
     sessions: Sessions, family: EncryptedCookie, forge: Forge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def untouched(_decrypted: object) -> bytes | None:
@@ -222,11 +222,11 @@ def test_a_malformed_token_is_refused_before_anything_is_decrypted_or_inflated(
     assert refusal(sessions, f"{family.name}={token}") == "malformed_session"
 
 
-def test_a_token_made_with_another_secret_is_nobodys_session(sessions: Sessions, family: EncryptedCookie) -> None:
+def test_a_token_of_another_secret_is_refused(sessions: Sessions, family: EncryptedCookie) -> None:
     assert refusal(sessions, encrypted_cookie(family, family.name, CLAIMS, SECRET + "!")) == "unknown_session"
 
 
-def test_a_token_made_with_another_salt_is_nobodys_session(sessions: Sessions) -> None:
+def test_a_token_of_another_salt_is_refused(sessions: Sessions) -> None:
     token = token_of(encrypted_cookie(AUTHJS, "my.session-token", CLAIMS, SECRET))
     assert refusal(sessions, f"{AUTHJS.name}={token}") == "unknown_session"
 
@@ -280,7 +280,7 @@ WRONG_TIMES: list[Any] = [None, str(NOON + 60), True, NOON + 0.5, [], {}]
     ],
     ids=lambda value: _json(value)[:60],
 )
-def test_wrong_claims_are_nobodys_session(
+def test_wrong_claims_are_refused(
     sessions: Sessions, family: EncryptedCookie, claims: dict[str, Any], reason: str
 ) -> None:
     assert refusal(sessions, encrypted_cookie(family, family.name, ONLY_EXPIRY | claims, SECRET)) == reason
@@ -304,14 +304,12 @@ def test_wrong_claims_are_nobodys_session(
     ],
     ids=lambda text: text[:30],
 )
-def test_claims_that_are_no_object_with_an_expiry_are_nobodys_session(
-    sessions: Sessions, family: EncryptedCookie, plaintext: str
-) -> None:
+def test_claims_without_an_expiry_are_refused(sessions: Sessions, family: EncryptedCookie, plaintext: str) -> None:
     token = _jwe(family, encryption_key(family, family.name, SECRET), plaintext)
     assert refusal(sessions, f"{family.name}={token}") == "malformed_session"
 
 
-def test_claims_that_are_not_utf_8_are_nobodys_session(sessions: Sessions, family: EncryptedCookie) -> None:
+def test_claims_that_are_not_utf_8_are_refused(sessions: Sessions, family: EncryptedCookie) -> None:
     key = OctKey.import_key(encryption_key(family, family.name, SECRET))
     protected = {"alg": "dir", "enc": family.encryption}
     token = jwe.encrypt_compact(protected, _json(CLAIMS).encode("utf-16"), key, algorithms=["dir", family.encryption])
@@ -332,19 +330,19 @@ class TestCookieHeaders:
         return encrypted_cookie(family, family.name, CLAIMS, SECRET)
 
     @pytest.mark.parametrize("neighbour", ODD_NEIGHBOURS)
-    def test_odd_neighbours_spoil_nothing(self, sessions: Sessions, cookie: str, neighbour: str) -> None:
+    def test_odd_neighbours_are_ignored(self, sessions: Sessions, cookie: str, neighbour: str) -> None:
         for odd in (f"{neighbour}; {cookie}", f"{cookie}; {neighbour}", f"{neighbour};{cookie};{neighbour};"):
             assert sessions.user_id([odd]) == 42
 
-    def test_several_header_lines_are_one(self, sessions: Sessions, cookie: str) -> None:
+    def test_several_header_lines_are_joined(self, sessions: Sessions, cookie: str) -> None:
         assert sessions.user_id(["theme=dark", cookie, ""]) == 42
 
-    def test_blanks_and_quotes_around_a_value_do_not_count(self, sessions: Sessions, cookie: str) -> None:
+    def test_blanks_and_quotes_around_a_value_are_ignored(self, sessions: Sessions, cookie: str) -> None:
         name, _, token = cookie.partition("=")
         assert sessions.user_id([f' \t{name} =\t"{token}" ;']) == 42
         assert refusal(sessions, f'{name}="{token}') in ("malformed_session", "unknown_session")
 
-    def test_equal_duplicates_are_one(self, sessions: Sessions, cookie: str) -> None:
+    def test_equal_duplicates_are_accepted(self, sessions: Sessions, cookie: str) -> None:
         name, _, token = cookie.partition("=")
         assert sessions.user_id([f'{cookie}; {name}="{token}"', cookie]) == 42
 
@@ -365,19 +363,17 @@ class TestCookieHeaders:
     @pytest.mark.parametrize(
         "change", ["{}x", "{}.x", "{}.00", "{}.-1", "{}.\u0660", "x{}", "__Host-{}", "__secure-{}", "{}.0.0", "{}-0"]
     )
-    def test_a_name_that_is_only_like_a_session_cookies_is_ignored(
-        self, sessions: Sessions, cookie: str, change: str
-    ) -> None:
+    def test_a_similar_name_is_ignored(self, sessions: Sessions, cookie: str, change: str) -> None:
         name, _, token = cookie.partition("=")
         similar = change.format(name)
         assert refusal(sessions, f"{similar}={token}") == "no_session"
         assert sessions.user_id([f"{similar}=x; {cookie}; {similar}=y"]) == 42
 
-    def test_names_count_in_their_own_case_only(self, sessions: Sessions, cookie: str) -> None:
+    def test_names_are_case_sensitive(self, sessions: Sessions, cookie: str) -> None:
         name, _, token = cookie.partition("=")
         assert refusal(sessions, f"{name.upper()}={token}") == "no_session"
 
-    def test_a_cleared_cookie_is_none(self, sessions: Sessions, family: EncryptedCookie) -> None:
+    def test_a_cleared_cookie_is_no_session(self, sessions: Sessions, family: EncryptedCookie) -> None:
         assert refusal(sessions, f"{family.name}=") == "no_session"
         assert refusal(sessions, f"{family.name}.0=; {family.name}.1=x") == "no_session"
 
@@ -393,7 +389,7 @@ class TestPlainNames:
         assert refusal(sessions, f"{name}.0={token}") == "no_session"
         assert refusal(sessions, f"{cookie}; {name}=x") == "no_session"
 
-    def test_stand_beside_secure_ones_of_the_same_user_only(self, sessions: Sessions, family: EncryptedCookie) -> None:
+    def test_beside_secure_ones_must_be_of_the_same_user(self, sessions: Sessions, family: EncryptedCookie) -> None:
         plain = encrypted_cookie(family, family.name, CLAIMS | {"userId": 1}, SECRET)
         mine, anothers = (
             encrypted_cookie(family, f"__Secure-{family.name}", CLAIMS | {"userId": user}, SECRET) for user in (1, 2)
@@ -403,7 +399,7 @@ class TestPlainNames:
 
 
 class TestSeveralSessions:
-    """Any host of the domain can add a cookie to a request: all valid sessions must be the same user's."""
+    """Any host of the domain can add cookies: all valid sessions must be of one user."""
 
     @pytest.fixture
     def cookies_of(self, put_session: PutSession) -> Callable[[int], list[str]]:
@@ -423,14 +419,14 @@ class TestSeveralSessions:
 
     @pytest.mark.parametrize("victims", [0, 1, 2])
     @pytest.mark.parametrize("tossed", [0, 1, 2])
-    def test_of_which_one_was_tossed_in_by_an_attacker_are_nobodys(
+    def test_of_which_one_is_an_attacker_s_are_refused(
         self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]], victims: int, tossed: int
     ) -> None:
         cookies = [cookies_of(42)[victims], cookies_of(666)[tossed]]
         assert refusal(deployed_sessions, "; ".join(cookies)) == "ambiguous_session"
         assert refusal(deployed_sessions, *reversed(cookies)) == "ambiguous_session"
 
-    def test_a_whole_cookie_tossed_in_beside_the_victims_chunks_is_nobodys(
+    def test_a_whole_cookie_beside_chunks_of_another_user_is_refused(
         self, deployed_sessions: Sessions, family: EncryptedCookie
     ) -> None:
         victims = token_of(encrypted_cookie(family, family.name, CLAIMS, SECRET))
@@ -440,7 +436,7 @@ class TestSeveralSessions:
             assert refusal(deployed_sessions, whole, chunks) == "ambiguous_session"
         assert deployed_sessions.user_id([f"{family.name}=; {chunks}"]) == 42
 
-    def test_that_are_invalid_are_passed_over(
+    def test_that_are_invalid_are_ignored(
         self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]]
     ) -> None:
         stale = encrypted_cookie(NEXT_AUTH, f"__Secure-{NEXT_AUTH.name}", CLAIMS | {"exp": 1}, SECRET)
@@ -448,7 +444,7 @@ class TestSeveralSessions:
             assert deployed_sessions.user_id([f"{stale}; {NEXT_AUTH.name}=x; {cookie}; __Secure-session=gone"]) == 42
 
     @pytest.mark.parametrize("name", [NEXT_AUTH.name, AUTHJS.name, "session"])
-    def test_two_values_under_one_name_spoil_the_valid_ones_beside_them(
+    def test_two_values_under_one_name_refuse_the_valid_ones_too(
         self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]], name: str
     ) -> None:
         beside = [cookie for cookie in cookies_of(42) if not cookie.startswith(name)]
@@ -456,24 +452,21 @@ class TestSeveralSessions:
             assert refusal(deployed_sessions, f"{cookie}; {name}=x; {name}=y") == "ambiguous_session"
 
     @pytest.mark.usefixtures("no_waiting")
-    def test_of_which_one_cannot_be_looked_up_are_unknown(
+    def test_of_which_one_cannot_be_looked_up_are_unavailable(
         self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]]
     ) -> None:
-        with (
-            faulty(deployed_sessions.stored.dynamodb, "GetItem", error(THROTTLED)),
-            pytest.raises(SessionsUnavailable),
-        ):
+        with faulty(deployed_sessions.stored.dynamodb, "GetItem", error(THROTTLED)), pytest.raises(SessionsUnavailable):
             deployed_sessions.user_id(cookies_of(42))
 
 
 def fits(secrets: SessionSecrets, made_with: str) -> bool:
-    """Try the secrets on a token that was made with this one."""
+    """Tell whether one of the secrets is `made_with`."""
     return secrets.try_each(lambda secret: b"{}" if secret == made_with else None) is not None
 
 
 @contextmanager
 def reading(secrets: SessionSecrets, *faults: Fault) -> Iterator[list[str]]:
-    """Let reads of the secret meet faults, the last for ever. Yields the stages that were asked for."""
+    """Let reads of the secret meet faults, the last for ever. Yields the stages read."""
     stages: list[str] = []
 
     def noting(fault: Fault) -> Fault:
@@ -488,7 +481,7 @@ def reading(secrets: SessionSecrets, *faults: Fault) -> Iterator[list[str]]:
 
 
 def created(at: float) -> Fault:
-    """Let the service say that a version was created then, which moto takes from the clock."""
+    """Answer with this time of creation; moto uses the clock."""
 
     def fault(_request: Request, send: Send) -> Reply:
         reply = send()
@@ -518,7 +511,7 @@ class TestSecrets:
         assert fits(secrets, "new")
         assert not fits(secrets, SECRET)
 
-    def test_show_a_rotation_at_once(self, secrets: SessionSecrets, rotate: Rotate) -> None:
+    def test_are_read_again_after_a_rotation(self, secrets: SessionSecrets, rotate: Rotate) -> None:
         assert fits(secrets, SECRET)
         rotate("new")
         assert fits(secrets, "new")
@@ -575,7 +568,7 @@ class TestSecrets:
             (0, -60, False),  # the service's clock is ahead
         ],
     )
-    def test_count_when_previous_for_so_many_days_after_the_current_was_created(
+    def test_count_when_previous_for_the_days_of_overlap(
         self, sessions_of: SessionsOf, family: EncryptedCookie, rotate: Rotate, days: int, age: int, counts: bool
     ) -> None:
         rotate("new")
@@ -589,9 +582,7 @@ class TestSecrets:
                 assert refusal(sessions, of_previous) == "unknown_session"
         assert stages == ["AWSCURRENT", "AWSCURRENT", "AWSPREVIOUS"][: 2 + counts]
 
-    def test_cease_to_count_when_previous_while_they_are_kept(
-        self, secrets: SessionSecrets, rotate: Rotate, clock: Clock
-    ) -> None:
+    def test_expire_when_previous_while_cached(self, secrets: SessionSecrets, rotate: Rotate, clock: Clock) -> None:
         rotate("new")
         with reading(secrets, created(NOON - 30 * DAY + 100)):
             clock.now = NOON + 99
@@ -599,7 +590,7 @@ class TestSecrets:
             clock.now = NOON + 100
             assert not fits(secrets, SECRET)
 
-    def test_go_by_the_corrected_clock(
+    def test_use_the_corrected_clock(
         self, session_secret: str, rotate: Rotate, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rotate("new")
@@ -607,7 +598,7 @@ class TestSecrets:
         monkeypatch.setattr(instants, "_correction", 31 * DAY * 1000)
         assert not fits(SessionSecrets(session_secret, 30), SECRET)
 
-    def test_are_read_again_for_strange_tokens_once_in_thirty_seconds(
+    def test_are_read_again_for_unknown_tokens_every_thirty_seconds(
         self, secrets: SessionSecrets, clock: Clock
     ) -> None:
         assert fits(secrets, SECRET)
@@ -619,12 +610,12 @@ class TestSecrets:
             assert not fits(secrets, "strange")
             assert len(stages) == 4
 
-    def test_are_not_read_twice_for_a_strange_token_that_comes_first(self, secrets: SessionSecrets) -> None:
+    def test_are_read_once_for_an_unknown_first_token(self, secrets: SessionSecrets) -> None:
         with reading(secrets) as stages:
             assert not fits(secrets, "strange")
         assert stages == ["AWSCURRENT", "AWSPREVIOUS"]
 
-    def test_of_which_the_previous_is_over_its_time_are_one_call_for_a_strange_token(
+    def test_of_which_the_previous_expired_are_one_call_for_an_unknown_token(
         self, secrets: SessionSecrets, rotate: Rotate, clock: Clock
     ) -> None:
         rotate("new")
@@ -634,9 +625,7 @@ class TestSecrets:
         assert stages == ["AWSCURRENT"]
 
     @pytest.mark.usefixtures("no_waiting")
-    def test_that_cannot_be_read_again_leave_only_strange_tokens_unknown(
-        self, secrets: SessionSecrets, clock: Clock
-    ) -> None:
+    def test_that_cannot_be_read_again_fail_unknown_tokens_only(self, secrets: SessionSecrets, clock: Clock) -> None:
         assert fits(secrets, SECRET)
         with faulty(secrets.secrets_manager, "GetSecretValue", error(THROTTLED)) as calls:
             for clock.now in range(NOON + 100, NOON + 130):
@@ -660,7 +649,7 @@ class TestSecrets:
 
     @pytest.mark.usefixtures("no_waiting")
     @pytest.mark.parametrize("trouble", [error(THROTTLED), error(DENIED), unreachable])
-    def test_of_which_the_previous_cannot_be_read_leave_only_strange_tokens_unknown(
+    def test_of_which_the_previous_cannot_be_read_fail_unknown_tokens_only(
         self, secrets: SessionSecrets, trouble: Fault
     ) -> None:
         with reading(secrets, fine, trouble) as stages:
@@ -716,18 +705,20 @@ class TestStoredSessions:
     @pytest.mark.parametrize(
         "token", ["t" * (MAX_TOKEN_LENGTH + 1), "t\u00e9", "\ud800"], ids=["long", "accent", "half"]
     )
-    def test_are_refused_unseen_when_malformed(self, stored: StoredSessions, token: str) -> None:
+    def test_are_refused_without_a_read_when_malformed(self, stored: StoredSessions, token: str) -> None:
         with faulty(stored.dynamodb, "GetItem", fine) as calls:
             assert self.refusal(stored, token) == "malformed_session"
         assert not calls
 
-    def test_are_refused_when_the_row_has_no_proper_user(self, stored: StoredSessions, put_session: PutSession) -> None:
+    def test_are_refused_when_the_row_has_an_invalid_user(
+        self, stored: StoredSessions, put_session: PutSession
+    ) -> None:
         numbers = [{"N": number} for number in ("0", "-1", "1.5", "9007199254740992")]
         for user_id in (*numbers, {"S": "42"}, {"NULL": True}, {"BOOL": True}, {"L": [{"N": "42"}]}):
             put_session(stored_row("token", 42, NOON + 60) | {"user_id": user_id})
             assert self.refusal(stored, "token") == "no_user"
 
-    def test_are_refused_when_the_row_has_no_proper_expiry(
+    def test_are_refused_when_the_row_has_an_invalid_expiry(
         self, stored: StoredSessions, put_session: PutSession
     ) -> None:
         for expires_at in ({"N": "-1"}, {"N": str(NOON + 60.5)}, {"S": str(NOON + 60)}, {"BOOL": True}):
@@ -735,7 +726,7 @@ class TestStoredSessions:
             assert self.refusal(stored, "token") == "expired_session"
 
     @pytest.mark.parametrize(("missing", "reason"), [("user_id", "no_user"), ("expires_at", "expired_session")])
-    def test_are_refused_when_the_row_is_not_whole(
+    def test_are_refused_when_the_row_is_incomplete(
         self, stored: StoredSessions, put_session: PutSession, missing: str, reason: str
     ) -> None:
         row = stored_row("token", 42, NOON + 60)
@@ -755,7 +746,7 @@ class TestStoredSessions:
         assert refusal(sessions, "session.0=to; session.1=ken") == "no_session"
 
     @pytest.mark.usefixtures("no_waiting")
-    def test_are_not_known_when_the_table_cannot_be_read(self, stored: StoredSessions) -> None:
+    def test_are_unavailable_when_the_table_cannot_be_read(self, stored: StoredSessions) -> None:
         with (
             faulty(stored.dynamodb, "GetItem", error(THROTTLED)) as calls,
             pytest.raises(SessionsUnavailable, match="Sessions table: "),

@@ -1,4 +1,4 @@
-"""Headers on their way from a client to a handler, through the events and the cache of the local API Gateway."""
+"""Any request headers, through the events and the cache of the local API Gateway."""
 
 import asyncio
 from collections.abc import Callable
@@ -85,14 +85,12 @@ def _has_credentials(method: str, headers: Pairs) -> bool:
 WHOLE = "; ".join(f"{name}={value}" for name, value in SESSIONS[0].items())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=st.lists(st.tuples(st.sampled_from(["GET", "POST"]), st.lists(st.tuples(names, values), max_size=4))))
 @example(requests=[("GET", [("Cookie", WHOLE), ("Cookie", "theme=dark")]), ("GET", [("Cookie", "theme=dark")])])
 @example(requests=[("GET", [("cookie", WHOLE)]), ("GET", [("COOKIE", WHOLE), ("Cookie", "__Secure-session=token")])])
 @example(requests=[("POST", [("Cookie", "\xff=\xfe"), ("Authorization", "Bearer \xe9")])])
-def test_only_yes_or_401_comes_out_and_yes_only_to_who_sent_credentials(
-    ask: Ask, requests: list[tuple[str, Pairs]]
-) -> None:
+def test_any_headers_are_a_401_unless_they_hold_credentials(ask: Ask, requests: list[tuple[str, Pairs]]) -> None:
     for method, headers in requests:
         status = ask(method, headers)
         event(f"{method} {status}")

@@ -1,1 +1,1 @@
-"""Callers that are let on in an order drawn from a seed, with faults and late writes where they call AWS."""
+"""Concurrent callers in an order drawn from a seed, with faults and late writes at their calls of AWS."""

@@ -1,4 +1,4 @@
-"""What callers do, drawn from the seed of a schedule, and what they were told of it."""
+"""Simulated callers: their actions, drawn from a seed, and the answers they got."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,9 +36,9 @@ TYPES = ("deal_closed", "task_complete")
 AGENTS = (None, 7, 8)
 CORRECTIONS = ("amend", "amend", "amend", "amend", "confirm", "dispute", "dispute", "uphold", "void")
 TOGETHER = (BEGIN, BEGIN + 400, BEGIN + 1100)
-"""When callers do something: for the last time, what they did first is long over."""
+"""When callers act; at the last time, the first actions have settled."""
 THINKING = (0, 0.3, 1, 2, 400, 700)
-"""Seconds between what others do."""
+"""Pauses of the other callers, in seconds."""
 
 ZONES = ("UTC", "America/New_York")
 DAY = 24 * 60 * 60
@@ -56,7 +56,7 @@ PLACES: list[Any] = [
     erase_user.erasures,
     publish_events.bus,
 ]
-"""Where functions keep the connections of theirs."""
+"""Objects of the functions that hold connections."""
 
 
 def instant(seconds: float) -> str:
@@ -65,15 +65,15 @@ def instant(seconds: float) -> str:
 
 PERIODS = (
     (instant(BEGIN - 7 * DAY), instant(BEGIN + DAY)),
-    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # days are asked for in part
+    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # with parts of days
 )
 
 
 @dataclass
 class Sent:
-    """What was sent, once or again and again, to be there at most once: the title of an outcome, or a reason.
+    """Something sent, maybe repeatedly, to be stored at most once: the title of an outcome, or a reason.
 
-    stored: the ids that were told, each with when. is_doubtful: whether some answer says neither yes nor no.
+    stored: the answered ids with their times. is_doubtful: whether some answer left the result open.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Sent:
     again: Callable[[], "Answer"] | None = None
 
     def was_stored_after(self, at: float) -> bool:
-        """Tell whether it was said to be stored after this time."""
+        """Tell whether it was answered as stored after this time."""
         return any(told_at > at for _, told_at in self.stored)
 
 
@@ -99,7 +99,7 @@ class Answer:
 
 @dataclass
 class AgentKey:
-    """An agent key. text: as it was last told. is_sure: whether that is all that was asked for since it was made."""
+    """An agent key. text: as last answered. is_sure: whether no later change is open."""
 
     id: str
     text: str
@@ -108,7 +108,7 @@ class AgentKey:
 
 
 class Callers:
-    """All who call in a schedule, and what they know together."""
+    """All callers of a schedule, and their common knowledge."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -129,7 +129,7 @@ class Callers:
         ]
 
     def caller(self) -> None:
-        """Do something whenever the others do, so that they get in each other's way."""
+        """Act at the same times as the other callers, so that they interfere."""
         for begin in TOGETHER:
             self.schedule.stop(max(0, begin - self.schedule.now) + self.random.random())
             for _ in range(self.random.randint(1, 3)):
@@ -138,7 +138,7 @@ class Callers:
 
     @contextmanager
     def hosts(self) -> Iterator[None]:
-        """Let all functions begin anew, on hosts of this time, with their quotas of attempts whole."""
+        """Restart all functions on hosts with the simulated clock and full retry quotas."""
         times: Any = {"clock": lambda: self.schedule.now, "sleep": self.schedule.stop}
         with ExitStack() as stack:
             for place in PLACES:
@@ -176,7 +176,7 @@ class Callers:
         return answer
 
     def batch(self) -> None:
-        """Record some together. Those with a key may be sent again alone."""
+        """Record a batch. Items with a key may be sent again alone."""
         by = self.somebody()
         if not by:
             return
@@ -208,7 +208,7 @@ class Callers:
         known = self.outcomes_there()
         if not known:
             return
-        # Most often the newest, or one of which whoever records it does not know yet.
+        # Most often the newest, or one whose recording is not answered yet.
         untold = [id_ for id_ in known if id_ not in self.stored_so_far()]
         id_ = self.random.choice([known[-1], *known[-3:], *untold, *untold])
         type_ = self.random.choice(CORRECTIONS)
@@ -237,7 +237,7 @@ class Callers:
         return self.call(correct_outcome.handler, event)
 
     def send(self, sent: Sent, post: Callable[[], Answer], *, is_once: bool) -> None:
-        """Send, and take note of what is told. is_once: whether it may be sent again."""
+        """Send, and note the answer. is_once: whether it may be sent again."""
         if is_once:
             sent.again = post
         self.note(f"sends {sent.name}{', with a key' if is_once else ''}")
@@ -251,7 +251,7 @@ class Callers:
             assert answer.status != 422, answer.body
 
     def again(self) -> None:
-        """Send something with a key once more, whatever became of it."""
+        """Send something with a key again, whatever its answer was."""
         since = self.erasures[-1][0] if self.erasures else 0
         keyed = [each for each in self.sent.values() if each.again and each.began_at > since]
         if keyed:
@@ -262,7 +262,7 @@ class Callers:
     # Reading
 
     def look(self) -> None:
-        """List, and find all that was answered before; less only where somebody is erased."""
+        """List, and check that everything answered before is listed, unless it was erased."""
         known = self.stored_so_far()
         event = proxy_event("GET", authorizer=OWNER, query={"limit": "50", "include": "ledger"})
         answer = self.call(list_outcomes.handler, event)
@@ -285,7 +285,7 @@ class Callers:
             assert answer.body["outcome"]["version"] == len(answer.body["corrections"])
 
     def summarize(self) -> None:
-        """Add up, so that sums are kept, and see that no count can be wrong by what was told before."""
+        """Summarize, so that totals are stored, and check the counts against earlier answers."""
         least = len(self.stored_so_far())
         answer = self.summary(*self.random.choice(PERIODS))
         self.note(f"adds up = {answer.status or 'none'}")
@@ -304,19 +304,19 @@ class Callers:
     # Agent keys
 
     def make_key(self) -> None:
-        """Make a key without which there is nobody to call by one."""
+        """Create an agent key."""
         body = {"name": "Nightly", "agentId": AGENT, "scopes": SCOPES.split()}
         answer = self.call(manage_keys.handler, proxy_event("POST", "/api/keys", authorizer=OWNER, body=body))
         self.keys.append(AgentKey(answer.body["id"], answer.body["key"]))
 
     def somebody(self) -> dict[str, Any] | None:
-        """Choose who calls. Nobody where an agent's key is refused."""
+        """Choose a caller; None when the agent key is refused."""
         if not self.keys or self.random.random() < 0.6:
             return self.random.choice([KEY, OWNER])
         return self.by_agent_key(self.keys[0])
 
     def by_agent_key(self, key: AgentKey) -> dict[str, Any] | None:
-        """Let the authorizer look at a key: it is let in until it is revoked, and refused once that was answered."""
+        """Authorize a key: it must work until its revocation, and be refused after the answer to that."""
         began_at, was_sure, text = self.schedule.now, key.is_sure, key.text
         try:
             found = self.within(5, lambda: self.authorizer.authenticate(text))
@@ -330,7 +330,7 @@ class Callers:
         return agent(SCOPES, keyId=key.id, agentId=str(AGENT)) if found else None
 
     def end_key(self) -> None:
-        """Rotate the key now and then, and revoke it in the end."""
+        """Rotate the key sometimes, and finally revoke it."""
         for _ in range(self.random.randint(0, 2)):
             self.schedule.stop(self.random.choice(THINKING))
             self.rotate(self.keys[0])
@@ -383,7 +383,7 @@ class Callers:
             self.schedule.stop(progress["wait"])
 
     def publish(self) -> None:
-        """Tell what has happened, now and then, as Lambda has the stream read."""
+        """Publish stream records sometimes, as Lambda does."""
         for _ in range(4):
             self.schedule.stop(self.random.choice(THINKING))
             self.tell()
@@ -403,7 +403,7 @@ class Callers:
         self.told += numbers.index(first_left) if first_left else len(records)
 
     def records(self) -> list[dict[str, Any]]:
-        """Read the stream of OutcomesTable as Lambda gives it, without what a client of it takes."""
+        """Read the stream of OutcomesTable in Lambda's form."""
         return [
             record | {"dynamodb": record["dynamodb"] | {"ApproximateCreationDateTime": BEGIN}}
             for record in (item.to_json() for item in moto_tables()["OutcomesTable"].stream_shard.items)
@@ -412,13 +412,13 @@ class Callers:
     # All of it
 
     def outcomes_there(self) -> list[str]:
-        """Name the outcomes that are there, oldest first: somebody may have seen each in a list."""
+        """List the ids of stored outcomes, oldest first."""
         partition = moto_tables()["OutcomesTable"].items.get(PARTITION, {})
         keys = sorted(key.value for key in partition)
         return [key.partition("#")[2] for key in keys if not key.startswith("~")]
 
     def call(self, handler: Callable[[Any, None], Any], event: Any) -> Answer:
-        """Call a function; no answer where it is killed, or takes longer than it may."""
+        """Call a function; without an answer when it is killed or times out."""
         caller = self.schedule.running
         trouble = caller.trouble if caller else 0
         try:
@@ -432,7 +432,7 @@ class Callers:
         return Answer(response["statusCode"], json_text.read(response["body"]), response["headers"])
 
     def within[T](self, seconds: float, run: Callable[[], T]) -> T:
-        """Run for as long as Lambda lets a function run."""
+        """Run with the timeout of a function."""
         caller = self.schedule.running
         if not caller:
             return run()
@@ -456,5 +456,5 @@ def header(key: str | None) -> dict[str, str]:
 
 
 def keep(_bucket: str, record: dict[str, Any]) -> None:
-    """Stand in the place of what keeps records that tell nothing that can be understood: none should."""
+    """Replace the storing of dead letters: there should be none."""
     raise AssertionError(f"a record that cannot be told: {record['eventName']} of {record['dynamodb']['Keys']}")

@@ -1,4 +1,4 @@
-"""What must hold when all is quiet, whatever the order was."""
+"""Invariants that must hold at the end of any schedule."""
 
 from collections import Counter, defaultdict
 from decimal import Decimal
@@ -27,7 +27,7 @@ _FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 
 
 class Checks:
-    """The tables as they are now, beside what callers were told."""
+    """The tables, compared with the answers that callers got."""
 
     def __init__(self, callers: Callers, seam: Seam) -> None:
         self.callers = callers
@@ -38,20 +38,20 @@ class Checks:
         self.listed = self._listed()
 
     def all(self) -> None:
-        """Check all of it. Raises AssertionError."""
-        self.every_outcome_is_what_its_entries_make_of_it()
+        """Check all invariants. Raises AssertionError."""
+        self.every_outcome_equals_its_entries()
         self.every_answer_was_true()
         self.lists_histories_and_exports_agree()
         self.summaries_agree()
-        self.keys_are_remembered_of_what_is_there()
+        self.idempotency_keys_name_stored_entries()
         self.an_erasure_left_nothing()
-        self.nothing_was_recorded_in_another_time()
+        self.timestamps_are_close_to_the_time_of_writing()
         self.every_entry_is_an_event_in_order()
-        self.the_bus_heard_of_it_in_order()
-        self.what_has_a_key_is_there_once_however_often_it_is_sent()
+        self.the_bus_got_events_in_order()
+        self.a_retry_with_a_key_is_a_replay()
         self.revoked_keys_are_refused()
 
-    def every_outcome_is_what_its_entries_make_of_it(self) -> None:
+    def every_outcome_equals_its_entries(self) -> None:
         of: defaultdict[str, list[Any]] = defaultdict(list)
         for entry in self.entries.values():
             of[entry["outcome"]["S"]].append(entry)
@@ -75,7 +75,7 @@ class Checks:
             )
 
     def every_answer_was_true(self) -> None:
-        """Find what was said to be stored once, what was refused nowhere, and what is in doubt once at most."""
+        """Check that answered things are stored once, refused ones never, and open ones at most once."""
         titles = Counter(item["title"]["S"] for item in self.items.values())
         reasons = Counter(entry["reason"]["S"] for entry in self.entries.values())
         for sent in self.callers.sent.values():
@@ -113,7 +113,7 @@ class Checks:
             expected = added_up(self.listed, Choice(since=since, until=until), self.callers.zone)
             assert said(answer.body) == expected, f"the summary from {since}"
 
-    def keys_are_remembered_of_what_is_there(self) -> None:
+    def idempotency_keys_name_stored_entries(self) -> None:
         for row in rows_of(USER).get("IdempotencyTable", []):
             assert id_of(row) in self.items, "a key is remembered of what is not there"
             assert "correction" not in row or row["correction"]["S"] in self.entries
@@ -134,14 +134,14 @@ class Checks:
                 for key in self.callers.keys
             )
 
-    def nothing_was_recorded_in_another_time(self) -> None:
-        """See that what was written says that it was within those seconds around, on which kept sums rely."""
+    def timestamps_are_close_to_the_time_of_writing(self) -> None:
+        """Check that timestamps are as close to the time of writing as materialized totals assume."""
         for key, at in self.seam.arrived.items():
             late = at - instants.read(key.removeprefix("~").partition("#")[0]) / 1000
             assert -MOST_SKEW <= late <= MOST_SKEW + MAX_AGE + 1, f"{key} was written {late:.0f} s later"
 
     def every_entry_is_an_event_in_order(self) -> None:
-        """Read the stream as events: each entry is one, and those of an outcome come in the order of its versions."""
+        """Check that each entry is an event, in the order of an outcome's versions."""
         if self.callers.erasures:
             return
         told: defaultdict[str, list[str]] = defaultdict(list)
@@ -150,8 +150,8 @@ class Checks:
                 told[event.subject.rpartition("/")[2]].append(event.id)
         assert told == {id_: [id_, *corrections_of(item)] for id_, item in self.items.items()}, "events of the stream"
 
-    def the_bus_heard_of_it_in_order(self) -> None:
-        """Go through what the bus took: whoever leaves out what it had before has each event once, in order."""
+    def the_bus_got_events_in_order(self) -> None:
+        """Check that the bus got each event, in order apart from duplicates."""
         heard: defaultdict[str, dict[str, None]] = defaultdict(dict)
         for event in self.seam.heard:
             heard[event["subject"].rpartition("/")[2]].setdefault(event["id"])
@@ -160,7 +160,7 @@ class Checks:
                 in_order = [id_, *corrections_of(self.items[id_])]
                 assert [*events] == in_order[: len(events)], f"what the bus heard of {id_}"
 
-    def what_has_a_key_is_there_once_however_often_it_is_sent(self) -> None:
+    def a_retry_with_a_key_is_a_replay(self) -> None:
         for sent in self.callers.sent.values():
             if sent.again and not self.callers.erasures:
                 there = {
@@ -206,7 +206,7 @@ def status_of(item: Any) -> str:
 
 
 def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
-    """Read what is added up: type, agent, value and time."""
+    """Return type, agent, value and time of an item."""
     recorded_at = recorded_at or item["created_at"]["S"].partition("#")[0]
     return (
         item["outcome_type"]["S"],
@@ -217,7 +217,7 @@ def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
 
 
 def net_of(item: Any, entries: list[Any]) -> set[Any]:
-    """Add up what was recorded and all effects: what is left is where the outcome stands."""
+    """Add up the recorded outcome and all deltas: the result is its status."""
     recorded_at = item["created_at"]["S"].partition("#")[0]
     fact = item["as_recorded"]["M"] if "as_recorded" in item else item
     net = Counter({("standing", fact_of(fact, recorded_at)): 1})

@@ -1,4 +1,4 @@
-"""Faults that the code has not: writes whose conditions hold whatever is there."""
+"""Planted faults: writes whose conditions always hold."""
 
 from collections.abc import Callable
 from re import Match
@@ -8,11 +8,11 @@ from local import moto_backend
 from tests.faults import Request
 
 type Planted = Callable[[Request], Request]
-"""Changes requests on their way, as if the code had made them so."""
+"""Changes a request before it is sent."""
 
 
 def without_condition(table: str, key: str, *operations: str) -> Planted:
-    """Let the condition of these writes to a table always hold. key: an attribute of its key."""
+    """Make the condition of these writes to a table always true. key: an attribute of its key."""
 
     def planted(request: Request) -> Request:
         alone = [(request.operation, request.body)]
@@ -27,7 +27,7 @@ def without_condition(table: str, key: str, *operations: str) -> Planted:
 
 
 def insert_over(handler: moto_backend.Handler, insert: Match[str], values: list[Any]) -> dict[str, Any]:
-    """Insert as `moto_backend.Handler._inserted` does, over what is there."""
+    """Insert like `moto_backend.Handler._inserted`, but overwrite."""
     name, attributes = insert.groups()
     item = dict(zip(moto_backend._PLACE.findall(attributes), values, strict=True))
     handler.dynamodb_backend.get_table(name).put_item(item)

@@ -1,4 +1,4 @@
-"""The whole of what happens of a seed, and what must hold after it."""
+"""Run the schedule of a seed, and check the invariants."""
 
 import logging
 from contextlib import ExitStack, redirect_stdout
@@ -18,14 +18,14 @@ from tests.interleaving.schedule import Schedule
 from tests.interleaving.seam import Seam
 
 AHEAD = (0, 0, 0, 0, 200, -200, 3600, -3600)
-"""Seconds by which the clock of a host may be ahead."""
+"""Skews of host clocks, in seconds."""
 
 QUIET_SECONDS = 3600
-"""Seconds after which all that there was is over."""
+"""Seconds until everything has settled."""
 
 
 def run(seed: int, template: Any, planted: Planted | None = None) -> None:
-    """Let callers go on as a seed says. Raises what fails, with the course of things as a note."""
+    """Run a seed. Raises the failure, with the course of events as a note."""
     schedule = Schedule(seed)
     draw = schedule.random
     with ExitStack() as stack:
@@ -34,7 +34,11 @@ def run(seed: int, template: Any, planted: Planted | None = None) -> None:
         stack.enter_context(redirect_stdout(StringIO()))  # metrics
         logging.disable()
         stack.callback(logging.disable, logging.NOTSET)
-        for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):  # sums are kept at each look
+        for name, value in (
+            ("SAVED_PER_COST", 0),
+            ("FILLED", 0.05),
+            ("ZONES_A_DAY", 3),
+        ):  # store totals at each summary
             stack.enter_context(patch.object(settled_intervals, name, value))
         stack.enter_context(patch.object(codec, "PART_CHARACTERS", 40))
         seam = Seam(schedule, Connection.post, planted)

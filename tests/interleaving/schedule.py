@@ -1,8 +1,7 @@
-"""One order in which callers go on: each is stopped before every call of AWS, and a seed says who goes on next.
+"""A deterministic scheduler: callers stop before every call of AWS, and a seed chooses which continues.
 
-A caller is a thread, but never does anything while another does. Time is the schedule's own: it passes when somebody
-goes on, and where all wait it leaps to when the first of them has waited long enough. So minutes cost nothing, and one
-seed is one course of things, to the last digit of an id.
+Each caller is a thread, and only one runs at a time. Time is simulated: it advances with each step, and jumps to the
+next wake-up when all callers wait. So minutes cost nothing, and a seed always gives the same run, down to the ids.
 """
 
 import os
@@ -16,16 +15,16 @@ from unittest.mock import patch
 
 from outcomes.contract import instants
 
-BEGIN = 1_773_186_600.0  # 2026-03-10T23:50:00Z: days end in every schedule, and clocks changed in New York two days ago
+BEGIN = 1_773_186_600.0  # 2026-03-10T23:50:00Z: a day ends in every schedule, and New York changed clocks two days ago
 NEVER = float("inf")
 
 
 class Killed(BaseException):
-    """The process of a caller ends."""
+    """The process of a caller ended."""
 
 
 class Caller:
-    """A host that calls, with a clock of its own. ahead: seconds by which that is before the service's."""
+    """A calling host. ahead: seconds by which its clock is ahead of the service's."""
 
     def __init__(self, name: str, ahead: float) -> None:
         self.name = name
@@ -41,7 +40,7 @@ class Caller:
 
 
 class Late(NamedTuple):
-    """A request that arrives when who sent it has given up."""
+    """A request that arrives after its sender gave up."""
 
     at: float
     what: str
@@ -49,7 +48,7 @@ class Late(NamedTuple):
 
 
 class Schedule:
-    """What happens of one seed. random: draws all that is not said, by callers and at the seam, too."""
+    """The run of one seed. random: also used by callers and the seam."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -64,13 +63,13 @@ class Schedule:
         self._stopped.acquire()
 
     def add(self, name: str, script: Callable[[], None], ahead: float = 0) -> None:
-        """Let one more caller follow a script, from the beginning of the run on."""
+        """Add a caller that runs a script."""
         caller = Caller(name, ahead)
         self.callers.append(caller)
         Thread(target=self._follow, args=(caller, script), name=name, daemon=True).start()
 
     def run(self) -> None:
-        """Let all callers act, and all that is late arrive. Raises the first failure of a caller."""
+        """Run all callers and late requests to the end. Raises the first failure of a caller."""
         try:
             while waiting := self._waiting():
                 times = [each.at if isinstance(each, Late) else each.wake for each in waiting]
@@ -79,7 +78,7 @@ class Schedule:
                 self._let_on(self.random.choice(ready))
                 self.now += self.random.uniform(0.001, 0.02)
         finally:
-            self.is_over = True  # whoever is let on now is killed
+            self.is_over = True  # resumed callers are killed from now on
             for caller in self.callers:
                 if not caller.is_done:
                     self._resume(caller)
@@ -118,9 +117,9 @@ class Schedule:
         self._stopped.release()
 
     def stop(self, seconds: float = 0) -> None:
-        """Stop whoever runs, for so many seconds at least, until the seed lets it on. Raises Killed at its end."""
+        """Stop the running caller for at least so many seconds. Raises Killed after its timeout."""
         caller = self.running
-        if caller is None:  # who checks, before or after the run, waits for nobody
+        if caller is None:  # outside of a run
             self.now += seconds
             return
         caller.wake = self.now + seconds
@@ -130,17 +129,17 @@ class Schedule:
             raise Killed
 
     def note(self, what: str) -> None:
-        """Add a line to the course of things."""
+        """Add a line to the course of events."""
         name = self.running.name if self.running else ""
         self.course.append(f"{self.now - BEGIN:10.3f} s  {name:8}  {what}")
 
     def host_time(self) -> float:
-        """Read the clock of the host that runs."""
+        """Read the clock of the running host."""
         return self.now + (self.running.ahead if self.running else 0)
 
     @contextmanager
     def clocks(self) -> Iterator[None]:
-        """Let all of the process live in this time, and draw its random bytes from this seed."""
+        """Patch clocks and random bytes of the process by this schedule."""
         drawn = Random(self.seed)  # noqa: S311 - to be drawn again
         with (
             patch.object(time, "time", self.host_time),

@@ -1,4 +1,4 @@
-"""What calls of AWS meet on their way, drawn from the seed of a schedule: faults, waits, and arriving late."""
+"""Faults, pauses and late arrivals of calls of AWS, drawn from the seed of a schedule."""
 
 import json
 from calendar import timegm
@@ -33,34 +33,34 @@ MOST_SKEW = 300
 """Seconds between a signature and the service's clock beyond which the service refuses."""
 
 TOKEN_SECONDS = 600
-"""Seconds for which a transaction that was done is not done again under its token:
+"""Seconds for which a transaction is not repeated under its token:
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
 TROUBLED_SECONDS = 1800
-"""Seconds after which all goes well, so that everything comes to an end."""
+"""Seconds after which no more faults are drawn, so that the run ends."""
 
 PAGE_ITEMS = 4
-"""Items on a page of a query, so that others go on between pages."""
+"""Items on a page of a query, so that callers interleave between pages."""
 
 LATE = (0.2, 1.9, 2.5, 8, 40, 150, 299)
-"""Seconds after which a request arrives whose sender waits for two at most."""
+"""Seconds after which a late request arrives; its sender waits for two at most."""
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "BatchExecuteStatement"}
 STATEMENT_ERRORS = ("ThrottlingError", "InternalServerError", "TransactionConflict")
 BATCHES = {"BatchGetItem": "UnprocessedKeys", "BatchWriteItem": "UnprocessedItems"}
 
 PARTITION = DynamoType({"S": "42"})
-"""Of the user whose outcomes all is about."""
+"""The partition of the schedule's user."""
 
 
 class Seam:
-    """What stands between callers and AWS. post: AWS itself. planted: a fault that the code has not."""
+    """Stands between callers and AWS. post: sends to AWS. planted: a planted fault."""
 
     def __init__(self, schedule: Schedule, post: Callable[..., Reply], planted: Planted | None = None) -> None:
         self.schedule = schedule
         self.real_post = post
         self.planted = planted
-        # Few kinds of trouble, often: what it takes two of would hardly be met where all kinds come as they like.
+        # Few kinds of faults per schedule, but often: some failures need the same fault twice.
         self.trouble = schedule.random.choice((0.1, 0.25, 0.5))
         draw = schedule.random
         several = draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4))
@@ -70,7 +70,7 @@ class Seam:
         self.heard: list[Any] = []  # events that the bus took
 
     def post(self, connection: Connection, headers: Mapping[str, str], body: bytes, until: float) -> Reply:
-        """Stand in the place of `Connection.post`."""
+        """Replace `Connection.post`."""
         request = Request(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
         if self.planted:
             request = self.planted(request)
@@ -99,7 +99,7 @@ class Seam:
             raise
 
     def serve(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
-        """Answer as AWS does, with its clock: what arrives too long after it was signed is refused."""
+        """Answer as AWS does; refuse old signatures by its clock."""
         now = self.schedule.now
         signed_at = timegm(strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
         if connection.host.startswith("events."):
@@ -112,7 +112,7 @@ class Seam:
         return reply._replace(headers={**reply.headers, "date": formatdate(now, usegmt=True)})
 
     def _once(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
-        """Do a transaction once under its token, which moto does not know."""
+        """Do a transaction once under its token; moto ignores tokens."""
         token = request.body.get("ClientRequestToken", "") if request.operation == "TransactWriteItems" else ""
         at, reply = self.done.get(token, (0.0, None))
         if reply and self.schedule.now - at < TOKEN_SECONDS:
@@ -126,7 +126,7 @@ class Seam:
         return reply
 
     def _possible(self, operation: str) -> list[str]:
-        """List the kinds of trouble of this schedule that a call can meet."""
+        """List the faults of this schedule that an operation can meet."""
         may_be = {*ANY}
         if operation in WRITES:
             may_be |= {*WRITTEN}
@@ -148,7 +148,7 @@ class Seam:
         return reply
 
     def late(self, request: Request, send: Send) -> Reply:
-        """Let a request arrive some time after its sender has given up."""
+        """Let a request arrive after its sender gave up."""
         at = self.schedule.now + self.schedule.random.choice(LATE)
         sender = self.schedule.running
         assert sender
@@ -167,7 +167,7 @@ class Seam:
         return self.cancelled_by_one("ThrottlingError", request, send)
 
     def _in_part(self, request: Request, serve: Callable[[Request], Reply]) -> Reply:
-        """Do some of a batch, and leave the rest."""
+        """Do a part of a batch, and return the rest as unprocessed."""
         [(table, asked)] = request.body["RequestItems"].items()
         is_read = request.operation == "BatchGetItem"
         each = asked["Keys"] if is_read else asked
@@ -184,7 +184,7 @@ class Seam:
         return answered(reply.status, body)._replace(headers=reply.headers)
 
     def _some_statements(self, request: Request, serve: Callable[[Request], Reply]) -> Reply:
-        """Execute some statements, or all, and answer some with an error; of a failure it may have been executed."""
+        """Execute some statements, and answer some with an error; a failed one may have been executed."""
         draw = self.schedule.random
         codes = [draw.choice((None, *STATEMENT_ERRORS)) for _ in request.body["Statements"]]
         takes_effect = [code is None or (code == "InternalServerError" and draw.random() < 0.5) for code in codes]
@@ -230,5 +230,5 @@ FAULTS: dict[str, Fault] = {
 ANY = ("slowly_there", "slowly_back", "vanished", "unreachable", "throttled", "failed", "cut", "killed_before")
 WRITTEN = ("late", "lost", "failed_after", "killed_after")
 RACING = ["late", "conflict_within", "throttled_within"]
-"""What has a write refused, while an attempt at it is still on its way."""
+"""Faults that refuse a write while an earlier attempt is still on its way."""
 TRANSACTED = ("conflict_within", "throttled_within", "in_progress")

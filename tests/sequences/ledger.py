@@ -1,4 +1,4 @@
-"""The outcomes of a user as they should stand: what a correction should end in, and what it makes of an outcome."""
+"""A model of a user's ledger: the expected result of each correction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ BOUNDED: dict[str, dict[str, set[Any]]] = {
         "value_usd": {None, 0, 1, Decimal("0.1"), Decimal("1e-130")},
     },
 }
-"""To each agent's key with bounds, what of an outcome must be which of the values tried for the key to correct it."""
+"""For each bounded agent key, the values of a field that an outcome must have for the key to correct it."""
 BY_NAME = CALLERS | {"an agent of small tasks": agent("correct read", outcomeTypes="task_complete", maxValueUsd="1")}
 
 BUDGETS = {"agent": 2, "owner": 2, "platform": 3}
-"""Corrections of each kind of caller: few, that they are used up."""
+"""Limits of corrections for each kind of caller: low, so that they are reached."""
 WITHOUT_NUMBER = {("void", "the platform"), ("uphold", "the platform"), ("dispute", "the owner")}
 
 NAMES = {
@@ -41,12 +41,12 @@ TODAY = datetime.now(UTC).date()
 
 
 def day(ago: int) -> str:
-    """Name an instant so many days ago, at a quarter past noon."""
+    """Return an instant `ago` days ago, at 12:15."""
     return (TODAY - timedelta(days=ago)).isoformat() + "T12:15:00.000Z"
 
 
 class Sent(NamedTuple):
-    """A correction as it is sent. by: one of BY_NAME."""
+    """A correction request. by: one of BY_NAME."""
 
     id_: str
     by: str
@@ -59,7 +59,7 @@ class Sent(NamedTuple):
 
     @property
     def recorder(self) -> str:
-        """The caller's name in entries: keys are remembered by it, too."""
+        """The caller's name in entries and idempotency keys."""
         caller = BY_NAME[self.by]
         return f"key:{caller['keyId']}" if "keyId" in caller else "key" if caller is KEY else "session"
 
@@ -73,7 +73,7 @@ class Sent(NamedTuple):
 
 
 class End(NamedTuple):
-    """How a correction should end. replayed: the id of the one that was made before, under the same key."""
+    """The expected result of a correction. replayed: the id of the correction that is replayed."""
 
     status: int
     replayed: str | None = None
@@ -81,14 +81,14 @@ class End(NamedTuple):
 
 @dataclass
 class Ledger:
-    """remembered: to outcome, caller and idempotency key, the id of the correction and its body."""
+    """remembered: correction id and body by outcome, caller and idempotency key."""
 
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     remembered: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
 
     def expected(self, sent: Sent) -> End:
-        """Say how a correction should end if it is made now."""
+        """Return the expected result of a correction made now."""
         if not self._is_allowed(sent):
             return End(403)
         if sent.key and (sent.id_, sent.recorder, sent.key) in self.remembered:
@@ -115,7 +115,7 @@ class Ledger:
         return sent.type == "amend" and self._after(sent) == self.outcomes[sent.id_]
 
     def _after(self, sent: Sent) -> dict[str, Any]:
-        """Tell what an outcome says once it is corrected."""
+        """Return the outcome as it should be after the correction."""
         outcome = dict(self.outcomes[sent.id_])
         for name, value in sent.body.get("changes", {}).items():
             shown: Any = exact(value) if name == "valueUsd" else value
@@ -123,13 +123,13 @@ class Ledger:
         return outcome
 
     def made(self, sent: Sent, id_: str) -> None:
-        """Correct the outcome. id_: of the correction."""
+        """Apply the correction with this id."""
         if sent.key:
             self.remembered[sent.id_, sent.recorder, sent.key] = (id_, sent.body)
         if self.is_unchanged(sent):
             return
         before, after = self.outcomes[sent.id_], self._after(sent)
-        # The word of its owner stands when an agent amends.
+        # An agent's amend leaves the owner's dispute standing.
         if (sent.type, before["status"], sent.kind) != ("amend", "disputed", "agent"):
             after["status"] = MOVES[sent.type][before["status"]]
         after["version"] += 1
@@ -141,12 +141,12 @@ class Ledger:
         self.history[sent.id_].append(entry)
 
     def counted(self, tally: str, where: Callable[[Any], bool] = lambda _: True) -> tuple[int, Decimal]:
-        """Count and add up what a sum is of."""
+        """Return count and value of a tally."""
         counted = [each for each in self.outcomes.values() if tally in TALLIES[each["status"]] and where(each)]
         return len(counted), add(each["value_usd"] for each in counted)
 
     def groups(self, by: str) -> dict[Any, tuple[int, Decimal]]:
-        """Count and add up what stands, by type, agent or day."""
+        """Return count and value of standing outcomes by type, agent or day."""
         of = GROUPS[by][1]
         found = {of(each) for each in self.outcomes.values() if "standing" in TALLIES[each["status"]]}
 
@@ -156,7 +156,7 @@ class Ledger:
         return {group: self.counted("standing", is_of(group)) for group in found}
 
     def facts(self) -> list[tuple[Any, int, Decimal]]:
-        """List what stands in each sum, as instant, type and agent, with how many and their value."""
+        """List tally, instant, type and agent with count and value, for each outcome."""
         return [
             ((tally, each["occurred_at"], each["outcome_type"], each["agent_id"]), 1, each["value_usd"] or Decimal(0))
             for each in self.outcomes.values()
@@ -173,7 +173,7 @@ def exact(value: float | None) -> Decimal | None:
 
 
 def add(values: Any) -> Decimal:
-    """Add up without losing a digit."""
+    """Add exactly."""
     total = Decimal(0)
     for value in values:
         total = Context(prec=300).add(total, value or Decimal(0))

@@ -1,4 +1,4 @@
-"""Whatever filters are combined: lists, exports and summaries show what the plainest reading of the contract does."""
+"""Any combination of filters: lists, exports and summaries equal a simple oracle."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ BECOMES: dict[str, list[str]] = {
 
 @pytest.fixture(scope="module")
 def ledger(template: Any) -> Iterator[list[Outcome]]:
-    """Record some outcomes within four days, of every type, agent and status, and list them all."""
+    """Record outcomes of every type, agent and status within four days, and list them all."""
     draw = Random(20)  # noqa: S311 - the same ones each time
     with ExitStack() as stack:
         stack.enter_context(template_tables(template))
@@ -71,7 +71,7 @@ def ledger(template: Any) -> Iterator[list[Outcome]]:
 
 
 class Asked(NamedTuple):
-    """Everything that can be asked for at once."""
+    """All parameters of a request."""
 
     choice: Choice
     ledger: bool
@@ -81,7 +81,7 @@ class Asked(NamedTuple):
 
 
 def asked(outcomes: list[Outcome]) -> st.SearchStrategy[Asked]:
-    """Ask for anything, most of all from and until instants that something was recorded or happened at."""
+    """Draw parameters, most often with bounds at or next to instants of outcomes."""
     told = [instants.read(each[name]) for each in outcomes for name in ("created_at", "occurred_at")]
     midnights = [BEGIN + day * DAY - hours * HOUR for day in range(5) for hours in (0, 1, 2)]
     moments = st.builds(int.__add__, st.sampled_from([*told, *midnights]), st.sampled_from([-1, 0, 1]))
@@ -108,7 +108,7 @@ def asked(outcomes: list[Outcome]) -> st.SearchStrategy[Asked]:
     )
 
 
-def test_lists_exports_and_summaries_show_what_was_chosen(ledger: list[Outcome]) -> None:
+def test_lists_exports_and_summaries_equal_the_oracle_for_any_filters(ledger: list[Outcome]) -> None:
     assert {(each["status"], each["agent_id"]) for each in ledger} == {(s, a) for s in STATUSES for a in AGENTS}
 
     @settings(max_examples=90)
@@ -139,7 +139,7 @@ def test_lists_exports_and_summaries_show_what_was_chosen(ledger: list[Outcome])
 
 
 def listed(query: dict[str, Any], limit: int) -> list[Outcome]:
-    """List all that is asked for, so many on a page."""
+    """List all pages of `limit` outcomes."""
     found: list[Outcome] = []
     cursor: dict[str, Any] = {}
     while True:

@@ -1,4 +1,4 @@
-"""Any sequence of records and corrections, by whomever, in whatever trouble, ends where a plain model says."""
+"""Any sequence of recordings and corrections, by any caller and with faults, equals a model."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ TYPES = st.sampled_from(["deal_closed", "task_complete"])
 VALUES = st.sampled_from([None, 0, 1, 2.5, -4, 0.1, 1e-130, 999_999_999_999_999])
 AGENTS = st.sampled_from([None, 7, 8])
 DAYS = st.integers(1, 30)
-# Amends by the platform are always allowed, and what follows on them is worth trying most.
+# Mostly amends by the platform: they are always allowed.
 MADE = st.sampled_from(["amend", "amend", *BODIES])
 BY = st.sampled_from(["the platform", "the platform", "the owner", *BY_NAME])
 IDEMPOTENCY_KEYS = st.sampled_from([None, "a", "b"])
@@ -43,12 +43,12 @@ def body(type_: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 BODIES_SENT = st.builds(body, MADE, CHANGES)
 type How = tuple[str, dict[str, Any], str | None]
-"""By whom a correction is made, its body, and its idempotency key."""
+"""Caller, body and idempotency key of a correction."""
 HOW: st.SearchStrategy[How] = st.tuples(BY, BODIES_SENT, IDEMPOTENCY_KEYS)
 
 
 class Killed(BaseException):
-    """The function's process ends."""
+    """The process of the function ended."""
 
 
 def killed_before(_request: Any, _send: Any) -> Any:
@@ -61,7 +61,7 @@ def killed_after(_request: Any, send: Any) -> Any:
 
 
 CONFLICT = cancelled("TransactionConflict", "None")
-# What a call meets, and whether its answer tells how it ended.
+# Faults by name, and whether the answer still tells the result.
 TROUBLE: dict[str, tuple[list[Fault], bool]] = {
     "none": ([fine], True),
     "an answer lost": ([lost, fine], True),
@@ -76,18 +76,18 @@ TROUBLE: dict[str, tuple[list[Fault], bool]] = {
 
 
 class AnyCorrection(OnTables):
-    """The ledger of a user, beside the outcomes as they should stand."""
+    """The ledger of a user, compared with the model."""
 
     ids = Bundle("ids")
 
     def __init__(self) -> None:
         super().__init__()
         self.patches.enter_context(patch.dict(MAX_CORRECTIONS, BUDGETS))
-        # A caller stops to try again when it has done so too often; each sequence begins anew.
+        # A new caller has a full quota of retries.
         correct_outcome.corrections.store.dynamodb = DynamoDB(LIMITS)
         self.model = Ledger()
 
-    # Few, that each is corrected often.
+    # Few outcomes, so that each is corrected often.
     @precondition(lambda self: len(self.model.outcomes) < 4)
     @rule(target=ids, by=st.sampled_from(list(RECORDERS)), type_=TYPES, value=VALUES, of=AGENTS, ago=st.none() | DAYS)
     def record(self, by: str, type_: str, value: float | None, of: int | None, ago: int | None) -> str:
@@ -105,7 +105,7 @@ class AnyCorrection(OnTables):
         self.model.history[id_] = []
         return id_
 
-    # ids stand alone, as rules wait for values only of bundles that are arguments themselves.
+    # An argument of its own: rules wait for values of bundles only there.
     @rule(
         id_=ids,
         how=HOW,
@@ -130,7 +130,7 @@ class AnyCorrection(OnTables):
 
     @rule(id_=ids, how=HOW, by=BY, second=BODIES_SENT)
     def race(self, id_: str, how: How, by: str, second: dict[str, Any]) -> None:
-        """Make two corrections at once, with one key: the second is made while the first is about to be."""
+        """Make two corrections at once with one key: the second before the first writes."""
         first = Sent(id_, *how)
         others = [first._replace(by=by, body=second)]
 
@@ -145,11 +145,11 @@ class AnyCorrection(OnTables):
         self.check(first, *answer)
 
     @rule(id_=ids)
-    def counts_are_of_before_there_were_any(self, id_: str) -> None:
+    def forget_the_counts_of_corrections(self, id_: str) -> None:
         forget_counts(id_)
 
     def check(self, sent: Sent, status: int, answer: Any, headers: dict[str, str]) -> None:
-        """Check what is answered by what should be, and correct the model."""
+        """Check an answer against the model, and update the model."""
         expected = self.model.expected(sent)
         assert status == expected.status, answer
         if status != 200:
@@ -159,16 +159,16 @@ class AnyCorrection(OnTables):
             assert answer["id"] == expected.replayed
         else:
             self.model.made(sent, answer["id"])
-        # How the outcome stands is told to each, and what it says to who may read.
+        # Callers that may read get the outcome, the others status and version.
         outcome = self.model.outcomes[sent.id_]
         standing = {name: outcome[name] for name in ("status", "version")}
         told = {name: value for name, value in answer.items() if name not in {"ok", "id"}}
         assert told == ({"outcome": outcome} if sent.may_read else standing)
 
     def find_out(self, sent: Sent) -> None:
-        """Look whether what nobody was told of has happened, as whole as ever."""
+        """Find out whether a correction without a certain answer was made, and update the model."""
         if sent.key and self.model.expected(sent) == (200, None) and self.model.is_unchanged(sent):
-            # Whether it was remembered the first time or is now.
+            # Remembered by the first attempt or by this one.
             status, answer, _ = send(sent)
             assert status == 200
             self.model.made(sent, answer["id"])
@@ -181,7 +181,7 @@ class AnyCorrection(OnTables):
             self.check(sent, *send(sent))
 
     @invariant()
-    def lists_are_the_model(self) -> None:
+    def lists_equal_the_model(self) -> None:
         found = list(pages())
         assert {each["id"]: each for each in found} == self.model.outcomes
         by_time = sorted(found, key=lambda each: (each["created_at"], each["id"]), reverse=True)
@@ -190,7 +190,7 @@ class AnyCorrection(OnTables):
         assert [each["id"] for each in listed(limit="50")] == shown
 
     @invariant()
-    def histories_are_the_model(self) -> None:
+    def histories_equal_the_model(self) -> None:
         for id_ in self.model.outcomes:
             status, answer = get(id_)
             assert (status, answer["outcome"]) == (200, self.model.outcomes[id_])
@@ -199,7 +199,7 @@ class AnyCorrection(OnTables):
             assert answer["corrections"] == self.model.history[id_]
 
     @invariant()
-    def the_summary_is_the_model(self) -> None:
+    def the_summary_equals_the_model(self) -> None:
         event = proxy_event("GET", authorizer=OWNER, query={"from": day(40)[:10]})
         answer = read(summarize_outcomes.handler(event, None)["body"])
         for name in ("standing", "confirmed", "disputed", "voided"):
@@ -210,13 +210,13 @@ class AnyCorrection(OnTables):
             assert groups == self.model.groups(by)
 
     @invariant()
-    def the_sum_over_entries_is_the_sum_over_what_stands(self) -> None:
-        """Add up what was recorded and what each correction says that it changes, by instant, type and agent."""
+    def the_sum_over_entries_is_the_sum_over_outcomes(self) -> None:
+        """Add up recorded outcomes and the deltas of corrections by instant, type and agent."""
         assert added_up(entries()) == added_up(self.model.facts())
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_any_sequence_of_records_and_corrections_is_as_a_plain_model_has_it(template: Any) -> None:
+def test_any_sequence_of_recordings_and_corrections_equals_the_model(template: Any) -> None:
     run(AnyCorrection, template, examples=30, steps=20)
 
 
@@ -234,11 +234,11 @@ def pages() -> Iterator[Any]:
 
 
 type Counted = tuple[Any, int, Decimal]
-"""A sum with an instant, type and agent, how many it is changed by, and their value."""
+"""Tally, instant, type and agent, with the change of count and the value."""
 
 
 def entries() -> Iterator[Counted]:
-    """Read what each item of the ledger changes."""
+    """Yield the changes of each item of the ledger."""
     for item in stored():
         if item["created_at"]["S"].startswith("~"):
             for effect in item["effects"]["L"]:
@@ -256,7 +256,7 @@ def counted(fact: Any, tally: str, sign: int) -> Counted:
 
 
 def added_up(changes: Iterable[Counted]) -> dict[Any, tuple[int, Decimal]]:
-    """Add up, and leave out what comes to nothing."""
+    """Add up, without zeros."""
     counts: Counter[Any] = Counter()
     values: defaultdict[Any, Decimal] = defaultdict(Decimal)
     for group, sign, value in changes:

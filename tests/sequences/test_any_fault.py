@@ -1,4 +1,4 @@
-"""Whatever is recorded and whatever fails: nothing acknowledged is lost, nothing is doubled, no Busy was stored."""
+"""Recording under any faults: nothing acknowledged is lost, nothing is doubled, nothing answered Busy is stored."""
 
 import itertools
 import json
@@ -49,7 +49,7 @@ type Value = Decimal | None
 
 
 def cancels(code: str) -> Fault:
-    """Cancel a transaction because of its first outcome, and throttle any other call."""
+    """Cancel a transaction because of its first action, and throttle other calls."""
 
     def fault(request: Request, send: Send) -> Reply:
         if request.operation != "TransactWriteItems":
@@ -75,10 +75,10 @@ FAULTS: dict[str, Fault] = {
     **DAMAGED,
     "a digit off": damaged(lambda body: body.replace(b'"N": "', b'"N": "7')),
 }
-# Most often what is hard to tell apart: nothing stored, stored, not known, and read wrongly.
+# Most often the faults that are hard to tell apart.
 TROUBLES = st.sampled_from([*FAULTS, *("conflict", "lost", "throttled", "throttled within", "a digit off") * 4])
 PASSING: list[list[str]] = [[], ["fine"], ["conflict"], ["lost"], ["lost", "lost"], ["unreachable"]]
-"""Trouble that a call gets over: its answer tells how it ended."""
+"""Faults that retries overcome: the answer tells the result."""
 TROUBLE = (
     st.sampled_from(PASSING)
     | st.lists(TROUBLES, max_size=5)
@@ -89,21 +89,21 @@ VALUES = st.sampled_from([None, *map(Decimal, ("0", "1", "2.5", "-4", "0.1"))])
 
 
 class Said(NamedTuple):
-    """How recording ended: `created`, `replayed`, `conflict`; `busy`, where nothing was stored; `unknown`."""
+    """The result of recording: `created`, `replayed`, `conflict`, `busy` (nothing stored) or `unknown`."""
 
     status: str
     id: str | None = None
 
 
 class Feed:
-    """What a user's feed should hold, by the answers alone: to each id its value, to each idempotency key its id."""
+    """A model of a user's feed: values by id, ids by idempotency key."""
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {}
         self.ids: dict[str, str] = {}
 
     def expected(self, key: str | None, value: Value) -> Said:
-        """Say how recording ends where nothing fails; of what is new, nobody knows the id."""
+        """Return the expected result without faults; a new outcome's id is unknown."""
         if key is None or key not in self.ids:
             return Said("created")
         id_ = self.ids[key]
@@ -116,12 +116,12 @@ class Feed:
 
 
 class AnyFault(OnTables):
-    """A user's feed, beside what it should hold."""
+    """A user's feed, compared with the model."""
 
     def __init__(self) -> None:
         super().__init__()
         for store in STORES:
-            store.dynamodb = DynamoDB(LIMITS)  # whose quota of attempts is whole
+            store.dynamodb = DynamoDB(LIMITS)  # with a full quota of retries
         self.model = Feed()
 
     @rule(value=VALUES, key=KEYS, trouble=TROUBLE)
@@ -149,7 +149,7 @@ class AnyFault(OnTables):
             self.model.stored(str(said.id), value, key)
 
     def find_out(self, unknown: list[tuple[str | None, Value]]) -> None:
-        """Look which of these are stored, and that nothing else is; with a key, asking again tells."""
+        """Find out which of these are stored, and check that nothing else is. A retry with a key tells."""
         new = feed().keys() - self.model.values.keys()
         for key, value in unknown:
             if key is not None and key not in self.model.ids:
@@ -172,7 +172,7 @@ class AnyFault(OnTables):
             assert (summary["count"], summary["value_usd"]) == (len(values), sum(value or 0 for value in values))
 
     def answer(self, app: Any, trouble: list[str]) -> Any:
-        """Read what a function answers, or None if it says that it cannot."""
+        """Return a function's answer, None for a 503 or 500."""
         with meeting(trouble):
             response = app.handler(proxy_event("GET", authorizer=USER, query={"limit": "50"}), None)
         answer = json_text.read(response["body"])
@@ -197,7 +197,7 @@ def test_nothing_is_lost_or_doubled(template: Any, monkeypatch: pytest.MonkeyPat
 
 @contextmanager
 def meeting(trouble: list[str]) -> Iterator[None]:
-    """Let the attempts of all calls meet this trouble, each in turn, and then none."""
+    """Let the attempts of all calls meet these faults in turn, then none."""
     with ExitStack() as stack:
         for store in STORES:
             stack.enter_context(faulty(store.dynamodb, EVERY_CALL, *(FAULTS[name] for name in trouble), fine))
@@ -242,7 +242,7 @@ def recorded_all(items: list[tuple[str | None, Value]]) -> list[Said]:
 
 
 def feed(limit: int = 50) -> dict[str, Value]:
-    """Read all outcomes, page by page, as id to value."""
+    """Read all pages, as values by id."""
     values: dict[str, Value] = {}
     query: dict[str, Any] = {"limit": str(limit)}
     while query.get("cursor", "") is not None:

@@ -1,4 +1,4 @@
-"""Whatever is done with agent keys, in whatever order and trouble: exactly those work that should."""
+"""Any sequence of operations on agent keys with faults: exactly the expected keys work."""
 
 from dataclasses import dataclass
 from math import inf
@@ -31,12 +31,12 @@ HOURS = st.sampled_from([0, 1, 2, 168])
 BY = st.sampled_from(["session", "platform"])
 
 type Provenance = tuple[str, str | None, str | None]
-"""Who made a key, who rotated it last, and when."""
+"""Creator of a key, last rotator, and time of the rotation."""
 
 
 @dataclass
 class Key:
-    """A key as it should be. present, previous: its texts; until: when the previous one stops working."""
+    """An expected key. present, previous: its texts; until: the end of the previous one."""
 
     user_id: int
     expires_at: float
@@ -47,7 +47,7 @@ class Key:
 
 
 class Keys:
-    """The keys that there should be, by id, and texts that no longer work whatever the time is."""
+    """The expected keys by id, and the texts that have ended."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Key] = {}
@@ -69,7 +69,7 @@ class Keys:
         self.ended += [text for text in (key.present, key.previous) if text]
 
     def works(self, now: int) -> dict[str, tuple[str, int] | None]:
-        """Say to each text of which key and user it should be at this moment, None for one that should not work."""
+        """Return the expected key and user of each text now, None for one that must be refused."""
         texts: dict[str, tuple[str, int] | None] = dict.fromkeys(self.ended)
         for id_, key in self.by_id.items():
             for text, until in ((key.present, inf), (key.previous, key.until)):
@@ -79,7 +79,7 @@ class Keys:
 
 
 class AnyKeys(OnTables):
-    """The table of keys, beside the keys that it should hold."""
+    """The table of keys, compared with the model."""
 
     def __init__(self) -> None:
         super().__init__()

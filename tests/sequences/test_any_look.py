@@ -123,11 +123,11 @@ LOOKS = st.builds(
 
 
 class Killed(BaseException):
-    """The reader's process ends."""
+    """The process of the reader ended."""
 
 
 class Service:
-    """DynamoDB as the reader meets it: in small pages, with a clock of its own; one call may meet something."""
+    """DynamoDB with small pages and a clock of its own; one call may meet a fault."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
@@ -148,7 +148,7 @@ class Service:
         return meet(request, send) if meet else send()
 
     def after(self, calls: int, then: Callable[[Request, Send], Any]) -> None:
-        """Let the call after so many meet something."""
+        """Let the call after so many meet a fault."""
 
         def count(request: Request, send: Send) -> Any:
             if not calls:
@@ -160,7 +160,7 @@ class Service:
 
 
 class AnyLook(OnTables):
-    """A user's ledger, in a time of its own, beside the outcomes as a list has them."""
+    """A user's ledger with a simulated clock, compared with its outcomes."""
 
     ids = Bundle("ids")
 
@@ -221,13 +221,13 @@ class AnyLook(OnTables):
 
     @rule(rules=st.sampled_from(["1", "22"]))
     def rules_change(self, rules: str) -> None:
-        """Deploy another format, in which the text of this one says something else."""
+        """Deploy another format, whose bytes mean something else."""
         codec._WORDS = codec._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
         app.totals.rules = rules
 
     @rule(which=st.integers(0, 50), length=st.integers(4, 24), garbage=st.sampled_from([b"", b"\0"]))
     def a_row_is_damaged(self, which: int, length: int, garbage: bytes) -> None:
-        """Cut off what a row says, and have it go on with something else."""
+        """Truncate the bytes of a row, and append garbage."""
         rows = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
         if kept := [row for row in rows if "sums" in row]:
             row = kept[which % len(kept)]
@@ -281,7 +281,7 @@ class AnyLook(OnTables):
         return response["statusCode"], read(response["body"])
 
     def check(self, look: Look, summary: Any) -> None:
-        """Hold a summary to what adding up all outcomes gives."""
+        """Check a summary against the sum of all outcomes."""
         outcomes = self.outcomes.values()
         chosen = look.choice(look.period(self.now))
         assert said(summary, look.by) == added_up(outcomes, chosen, look.zone, look.by)
@@ -293,5 +293,5 @@ class AnyLook(OnTables):
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_any_look_shows_what_adding_up_every_entry_gives(template: Any) -> None:
+def test_any_summary_equals_adding_up_every_outcome(template: Any) -> None:
     run(AnyLook, template, examples=100, steps=40)

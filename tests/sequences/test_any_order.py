@@ -1,6 +1,6 @@
-"""Whatever the order in which callers get on, whatever is lost or late: what was answered is there once, and true.
+"""Concurrent callers in any order, with faults and late writes: every answer is true, and nothing is doubled.
 
-SEEDS=5000 tries so many orders (`make soak`), SEED=4711 that one alone, which the message of a failure asks for.
+SEEDS=5000 tries so many orders (`make soak`), SEED=4711 only that one, which a failure names.
 """
 
 import os
@@ -14,13 +14,13 @@ from tests.interleaving.planted import insert_over, without_condition
 from tests.interleaving.run import run
 
 SEEDS = int(os.environ.get("SEEDS") or 125)
-"""As many as take some eight seconds of a processor, with those of planted faults."""
+"""They take eight seconds of processor time, with the planted faults."""
 ONE = os.environ.get("SEED")
 TOGETHER = 25
 
 
 @pytest.mark.parametrize("first", [int(ONE)] if ONE else range(0, SEEDS, TOGETHER))
-def test_what_was_answered_is_there_once_and_true_in_any_order(template: Any, first: int) -> None:
+def test_every_answer_is_true_in_any_order(template: Any, first: int) -> None:
     for seed in range(first, first + 1 if ONE else min(first + TOGETHER, SEEDS)):
         run(seed, template)
 
@@ -32,11 +32,11 @@ PLANTED = {
     "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 23),
     "an outcome is inserted over one that is": (None, 156),
 }
-"""Faults that the code has not, each with a seed that showed it lately: that one is tried first."""
+"""Planted faults, each with a seed that has found it: tried first."""
 
 
 @pytest.mark.parametrize("fault", PLANTED)
-def test_a_fault_that_is_planted_is_found(template: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_fault_is_found(template: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     planted, lately = PLANTED[fault]
     if fault == "sums are kept at once":
         monkeypatch.setattr(settled_intervals, "SETTLED_SECONDS", 0)

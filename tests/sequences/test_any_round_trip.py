@@ -1,4 +1,4 @@
-"""Whatever one installation exports, another imports: no recorded fact is lost, and none is doubled."""
+"""Any export can be imported by another installation: nothing is lost or doubled."""
 
 import json
 from collections import Counter
@@ -40,7 +40,7 @@ OUTCOMES = st.fixed_dictionaries(
     },
 )
 CORRECTIONS = st.sampled_from([None, "amend", "void", "dispute"])
-# Of few, some are equal: they are told apart, too.
+# With some equal outcomes, which must stay distinct.
 LEDGERS = st.lists(st.tuples(OUTCOMES, CORRECTIONS), max_size=4).map(lambda some: some + some[:2])
 
 
@@ -68,9 +68,7 @@ def facts(lines: str) -> Counter[str]:
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LEDGERS)
-def test_what_is_exported_here_is_imported_there_once(
-    template: Any, ledger: list[tuple[dict[str, Any], str | None]]
-) -> None:
+def test_an_export_is_imported_once(template: Any, ledger: list[tuple[dict[str, Any], str | None]]) -> None:
     with template_tables(template):
         for result, (_, correction) in zip(record([one | {"userId": 42} for one, _ in ledger]), ledger, strict=True):
             if correction:

@@ -76,10 +76,7 @@ def test_beyond_its_bounds_an_agent_key_gets_a_403_that_names_them(
     assert post(PLAIN | fields, agent(**bounds)) == (403, forbidden)
     status, answer = post_batch([PLAIN | fields, "nonsense"], agent(**bounds))
     assert status == 200
-    assert answer["results"] == [
-        {"status": "forbidden"} | forbidden,
-        {"status": "invalid", "error": "Invalid outcome"},
-    ]
+    assert answer["results"] == [{"status": "forbidden"} | forbidden, {"status": "invalid", "error": "Invalid outcome"}]
     assert (listed(42), listed(7), listed(9)) == ([], [], [])
 
 

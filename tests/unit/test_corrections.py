@@ -1173,9 +1173,5 @@ def test_an_entry_stores_its_deltas_to_the_totals() -> None:
         ]
         for entry in sorted(entries, key=lambda entry: entry["version"]["N"])
     ]
-    assert effects == [
-        ["confirmed 1 10-01"],
-        ["standing -1 -10-01", "confirmed -1 -10-01", "standing 1 4-02"],
-        [],
-    ]
+    assert effects == [["confirmed 1 10-01"], ["standing -1 -10-01", "confirmed -1 -10-01", "standing 1 4-02"], []]
     assert all(each["M"]["agent_id"] == {"N": "7"} for entry in entries for each in entry["effects"]["L"])

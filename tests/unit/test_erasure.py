@@ -19,16 +19,7 @@ from functions.summarize_outcomes import app as summarize_outcomes
 from tests.aws import aws_client
 from tests.events import proxy_event, session
 from tests.faults import THROTTLED, error, faulty, fine, lost
-from tests.people import (
-    keep_sums,
-    make_key,
-    moto_tables,
-    record,
-    record_many,
-    restore,
-    rows_of,
-    sign_in,
-)
+from tests.people import keep_sums, make_key, moto_tables, record, record_many, restore, rows_of, sign_in
 from tests.streams import records as records_of_stream
 from tests.streams import turn_on
 

@@ -1,4 +1,4 @@
-"""Events: what is told of which change to a table, and how."""
+"""Events: which changes of tables become events, and their format."""
 
 import json
 from itertools import count
@@ -15,7 +15,7 @@ from functions.manage_keys import app as manage_keys
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from tests import streams
-from tests.aws import aws_client
+from tests.aws import aws_client, scan
 from tests.corrections import OWNER, correct, get, ledger, read
 from tests.events import KEY, proxy_event
 
@@ -34,7 +34,7 @@ OUTCOME = {
 
 @pytest.fixture(autouse=True)
 def ledger_with_streams(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let both tables have a stream, a second pass each time somebody looks, and ids be foreseeable."""
+    """Turn on both streams, advance the clock by a second with each look, and make ids predictable."""
     streams.turn_on(tables["OutcomesTable"], tables["KeysTable"])
     seconds, ids = count(NOON, 1000), count(1)
     monkeypatch.setattr(instants, "now", lambda: next(seconds))
@@ -62,7 +62,7 @@ def entries_of(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def told(table: str = "OutcomesTable") -> list[Event]:
-    """List what the stream of a table has told, in its order."""
+    """List the events of a table's stream, in order."""
     records = streams.records(table)
     for number, each in enumerate(records):
         each["eventID"] = f"{number:032x}"
@@ -79,7 +79,7 @@ def data(event: Event) -> Any:
     return read(event.data)
 
 
-# ── How it is told: examples of each type ────────────────────────────────────────────────────────────────────────────
+# ── Format ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def outcomes_of_all_kinds() -> None:
@@ -101,28 +101,19 @@ def keys_of_all_kinds() -> None:
     ask_keys("DELETE", "/api/keys/{id}", id=key["id"])
 
 
-def test_each_type_of_event_is_told_as_its_example() -> None:
+def test_each_type_of_event_is_published_as_its_example() -> None:
     outcomes_of_all_kinds()
     keys_of_all_kinds()
     happened = [*told(), *told("KeysTable")]
 
     examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
     assert {event.type: read(events.cloud_event(event, "outcomes-prod")) for event in happened} == examples
-    assert [event.type for event in happened] == [
-        "outcome.recorded",
-        "outcome.amended",
-        "outcome.disputed",
-        "outcome.upheld",
-        "outcome.confirmed",
-        "outcome.voided",
-        "key.created",
-        "key.rotated",
-        "key.revoked",
-    ]
+    outcome_types = [f"outcome.{what}" for what in ("recorded", "amended", "disputed", "upheld", "confirmed", "voided")]
+    assert [event.type for event in happened] == [*outcome_types, "key.created", "key.rotated", "key.revoked"]
     assert examples.keys() == set(events.TYPES)
 
 
-def test_an_event_is_told_to_a_bus_by_its_type() -> None:
+def test_an_entry_for_the_bus_has_the_event_s_type() -> None:
     event = Event("an-id", "outcome.recorded", "2026-04-01T12:00:00.000Z", "outcomes/an-id", '{"id":"an-id"}')
 
     assert events.entry(event, "outcomes-prod", "a-bus") == {
@@ -133,10 +124,10 @@ def test_an_event_is_told_to_a_bus_by_its_type() -> None:
     }
 
 
-# ── What is told ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Which changes are events ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_data_is_the_outcome_as_a_list_with_the_ledger_had_it_and_the_correction_as_its_history_has_it() -> None:
+def test_data_is_the_outcome_of_a_list_with_the_ledger_and_the_correction_of_its_history() -> None:
     id_ = record(OUTCOME | {"description": "Ünï \t 🎉", "valueUsd": 0.1})
     lists = [ledger()[0]]
     for body in ({"type": "confirm"}, {"type": "dispute", "reason": "Not mine"}):
@@ -144,12 +135,13 @@ def test_data_is_the_outcome_as_a_list_with_the_ledger_had_it_and_the_correction
         lists += ledger()
     history = get(id_)[1]["corrections"]
 
+    assert [event.id for event in told()] == [id_, *(each["id"] for each in history)]
     said = [data(event) for event in told()]
     assert [each.pop("correction", None) for each in said] == [None, *history]
     assert said == lists
 
 
-def test_an_outcome_of_nobody_is_told_with_nobody_s_subject() -> None:
+def test_an_outcome_without_a_user_has_a_subject_and_no_user_id() -> None:
     id_ = record({"outcomeType": "deal_closed", "title": "Closed"})
 
     [event] = told()
@@ -157,14 +149,7 @@ def test_an_outcome_of_nobody_is_told_with_nobody_s_subject() -> None:
     assert data(event)["user_id"] is None
 
 
-def test_an_event_has_the_id_of_what_was_appended_to_the_ledger() -> None:
-    outcome = record()
-    _, answer, _ = correct(outcome, OWNER, {"type": "confirm"})
-
-    assert [event.id for event in told()] == [outcome, answer["id"]]
-
-
-def test_of_a_batch_each_outcome_is_told() -> None:
+def test_each_outcome_of_a_batch_is_an_event() -> None:
     items = [OUTCOME | {"title": f"No. {number}", "idempotencyKey": f"key-{number}"} for number in range(3)]
     record_batch.handler(proxy_event("POST", "/api/outcomes/batch", authorizer=KEY, body={"outcomes": items}), None)
 
@@ -179,24 +164,19 @@ def put(table: str, item: dict[str, Any]) -> None:
     aws_client("dynamodb").put_item(TableName=table, Item=item)
 
 
-def items(table: str) -> list[Any]:
-    found: list[Any] = aws_client("dynamodb").scan(TableName=table)["Items"]
-    return found
-
-
-def test_of_the_entries_of_corrections_none_is_told_twice() -> None:
+def test_a_correction_is_one_event() -> None:
     correct(record(), OWNER, {"type": "confirm"})
 
     assert types() == ["outcome.recorded", "outcome.confirmed"]
     assert len(streams.records("OutcomesTable")) == 3
 
 
-def test_what_is_erased_is_not_told() -> None:
+def test_erasures_are_no_events() -> None:
     correct(record(), OWNER, {"type": "confirm"})
     key = ask_keys("POST", "/api/keys", {"name": "Nightly import"})
-    for item in items("OutcomesTable"):
+    for item in scan("OutcomesTable"):
         erase("OutcomesTable", {name: item[name] for name in ("user_id", "created_at")})
-    for item in items("KeysTable"):
+    for item in scan("KeysTable"):
         erase("KeysTable", {"id": item["id"]})
 
     # Nor is a correction told whose entry is gone.
@@ -205,16 +185,16 @@ def test_what_is_erased_is_not_told() -> None:
     assert key["id"] in told("KeysTable")[0].subject
 
 
-def test_an_outcome_whose_item_changed_but_not_its_version_is_not_told_again() -> None:
+def test_a_change_without_a_new_version_is_no_event() -> None:
     record()
-    [item] = items("OutcomesTable")
+    [item] = scan("OutcomesTable")
     put("OutcomesTable", item | {"kept_by_the_way": {"BOOL": True}})
 
     assert types() == ["outcome.recorded"]
 
 
 @pytest.mark.parametrize("created_at", ["~~", "!erased", "erased#2026-04-01T12:00:00.000Z", "a0"])
-def test_rows_of_other_kinds_beside_outcomes_are_not_told(created_at: str) -> None:
+def test_rows_of_other_kinds_are_no_events(created_at: str) -> None:
     row = {"user_id": {"S": "42"}, "created_at": {"S": created_at}}
     put("OutcomesTable", row)
     put("OutcomesTable", row | {"more": {"S": "more"}})
@@ -223,7 +203,7 @@ def test_rows_of_other_kinds_beside_outcomes_are_not_told(created_at: str) -> No
     assert types() == []
 
 
-def test_that_a_key_was_used_is_not_told() -> None:
+def test_the_use_of_a_key_is_no_event() -> None:
     ask_keys("POST", "/api/keys", {"name": "Nightly import"})
     key = manage_keys.agent_keys.of_user(42)[0]
     manage_keys.agent_keys.mark_used(key)
@@ -231,8 +211,8 @@ def test_that_a_key_was_used_is_not_told() -> None:
     assert types("KeysTable") == ["key.created"]
 
 
-def test_that_a_key_expired_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DynamoDB deletes it some time, and the next key that is made takes it out of its user's row."""
+def test_the_expiry_of_a_key_is_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB deletes it later, and the next creation removes it from the user's row."""
     old = ask_keys("POST", "/api/keys", {"name": "For an hour", "expiresAt": "2026-04-01T13:00:00Z"})
     erase("KeysTable", {"id": {"S": old["id"]}})
     later = count(NOON + 3_600_000, 1000)
@@ -245,7 +225,7 @@ def test_that_a_key_expired_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None
     ]
 
 
-def test_no_event_of_a_key_has_its_secret_or_what_is_kept_of_that() -> None:
+def test_no_event_has_a_key_s_secret_or_digest() -> None:
     created = ask_keys("POST", "/api/keys", {"name": "Nightly import"})
     rotated = ask_keys("POST", "/api/keys/{id}/rotate", {}, id=created["id"])
     ask_keys("DELETE", "/api/keys/{id}", id=created["id"])

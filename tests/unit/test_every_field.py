@@ -1,6 +1,6 @@
-"""Whatever an outcome may say comes back: no field is lost on the way into the store or out of it, or in a client.
+"""No field of an outcome is lost in the store, in an answer, or in a client.
 
-docs/extending.md is the list of these places, for who adds a field.
+docs/extending.md lists these places for adding a field.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""The bytes of kept sums are a format: what a deployed table holds is read by the next release, or not believed."""
+"""The byte format of materialized totals: later releases read it, or ignore it."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ GOLDEN = (
 
 
 def golden() -> Sums:
-    """Add up some of all that sums can be."""
+    """Make sums of every shape."""
     sums = Sums()
     for day, type_, agent, tally, count, value in (
         ("2026-04-01", "deal_closed", None, 0, 3, "3000.5"),
@@ -35,18 +35,18 @@ def plain(sums: Sums) -> object:
     return cells, sums.days
 
 
-def test_what_was_written_by_these_rules_is_read() -> None:
+def test_bytes_of_these_rules_are_decoded() -> None:
     read = Sums()
     codec.read(bytes.fromhex(GOLDEN[1]), read)
     assert plain(read) == plain(golden())
 
 
-def test_the_same_sums_are_the_same_bytes_as_long_as_the_rules_are_the_same() -> None:
+def test_equal_sums_are_equal_bytes_under_equal_rules() -> None:
     [part] = codec.write(golden())
     assert (codec.rules(), part.hex()) == GOLDEN
 
 
-def test_each_bit_counts() -> None:
+def test_any_flipped_bit_is_detected_or_harmless() -> None:
     [part] = codec.write(golden())
     for bit in range(len(part) * 8):
         damaged = bytearray(part)
@@ -60,14 +60,14 @@ def test_each_bit_counts() -> None:
             assert plain(read) == plain(golden()), f"bit {bit}"
 
 
-def test_what_is_cut_off_anywhere_is_damaged() -> None:
+def test_truncated_bytes_are_damaged() -> None:
     [part] = codec.write(golden())
     for length in range(len(part)):
         with pytest.raises(codec.Damaged):
             codec.read(part[:length], Sums())
 
 
-def test_what_another_dictionary_compressed_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_of_another_dictionary_are_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     [part] = codec.write(golden())
     monkeypatch.setattr(codec, "_WORDS", codec._WORDS.replace(b"\ndeal_closed", b"\ninvoice_paid,\ndeal_closed"))
     with pytest.raises(codec.Damaged):

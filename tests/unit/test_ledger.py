@@ -5,23 +5,12 @@ from typing import Any
 
 import pytest
 from outcomes.aws.connection import Reply
-from outcomes.aws.errors import (
-    CallFailed,
-    ServiceError,
-    TransactionCanceled,
-    Unavailable,
-)
+from outcomes.aws.errors import CallFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.contract import instants
 from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy, Contended, IdempotencyKeyReused
-from outcomes.ledger.idempotent_writes import (
-    REMEMBERED_SECONDS,
-    Entry,
-    IdempotentWriter,
-    Recorded,
-    idempotency_hash,
-)
+from outcomes.ledger.idempotent_writes import REMEMBERED_SECONDS, Entry, IdempotentWriter, Recorded, idempotency_hash
 from outcomes.ledger.store import OutcomeStore
 
 from tests.aws import aws_client, scan
@@ -464,12 +453,16 @@ def test_a_conflict_at_the_deadline_is_reported_as_a_conflict(
         ledger.record(Entry(outcome(), KEY, "key"))
 
 
+def refusing(body: bytes) -> Fault:
+    return lambda _request, _send: answered(400, body)
+
+
 NO_OBJECTS = (b"[]", b'"no"', b"null")
 STRANGE: dict[str, Fault] = {
     "half of an answer": lambda _request, _send: answered(200, b'{"UnprocessedIt'),
     "reasons that are no list": error("TransactionCanceledException", CancellationReasons="no"),
     "reasons that are no objects": error("TransactionCanceledException", CancellationReasons=["no", 1]),
-    **{f"an error that is {body!r}": lambda _request, _send, body=body: answered(400, body) for body in NO_OBJECTS},
+    **{f"an error that is {body!r}": refusing(body) for body in NO_OBJECTS},
 }
 
 

@@ -235,12 +235,7 @@ def test_the_platform_rotates_only_keys_that_it_made_and_revokes_any() -> None:
 
 READS = {
     "error": "Forbidden",
-    "details": [
-        {
-            "field": "scopes",
-            "message": "the scope read needs the user's session, as PlatformMayRead is false",
-        }
-    ],
+    "details": [{"field": "scopes", "message": "the scope read needs the user's session, as PlatformMayRead is false"}],
 }
 
 

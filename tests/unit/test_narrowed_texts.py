@@ -1,4 +1,4 @@
-"""Texts that were taken before they had to be legible: what is remembered of them, and what stands in the table."""
+"""Texts accepted before invisible ones were refused: their retries, and what is stored of them."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 def recorded_before(key: str = "k") -> str:
-    """Record OLD as it was taken before."""
+    """Record OLD as earlier releases did."""
     outcome = NewOutcome(OutcomeType.DEAL_CLOSED, "\u200b", "an\x1b[31m escape", user_id=42)
     table = IdempotentWriter(OutcomeStore("OutcomesTable"), "IdempotencyTable")
     return table.record(Entry(outcome, idempotency_hash(Caller(), outcome, key), "key")).id
@@ -59,7 +59,7 @@ def call_tool(name: str, **arguments: Any) -> Any:
     return json.loads(mcp.handler(proxy_event("POST", "/mcp", authorizer=KEY, body=message), None)["body"])["result"]
 
 
-def test_a_retry_of_what_was_recorded_before_is_a_replay() -> None:
+def test_a_retry_of_an_old_recording_is_a_replay() -> None:
     id_ = recorded_before()
     status, _, headers = post(OLD)
     assert (status, headers["Outcome-Id"], headers["Idempotent-Replayed"]) == (200, id_, "true")
@@ -69,7 +69,7 @@ def test_a_retry_of_what_was_recorded_before_is_a_replay() -> None:
     assert told["structuredContent"] == {"id": id_, "replayed": True, "idempotency_key": "k"}
 
 
-def test_what_is_not_remembered_is_refused_and_all_its_faults_are_named() -> None:
+def test_without_a_remembered_key_old_texts_are_refused() -> None:
     recorded_before()
     for caller, key in ((KEY, None), (KEY, "another"), (session(42), "k"), (agent(), "k")):
         status, answer, _ = post(OLD, caller, key)
@@ -91,7 +91,7 @@ def test_what_is_not_remembered_is_refused_and_all_its_faults_are_named() -> Non
     )
 
 
-def test_other_fields_of_what_was_recorded_before_are_amended() -> None:
+def test_other_fields_of_an_old_outcome_can_be_amended() -> None:
     id_ = recorded_before()
     assert correct(id_, KEY, BODIES["amend"] | {"changes": {"valueUsd": 5}})[0] == 200
     [outcome] = ledger()
@@ -101,7 +101,7 @@ def test_other_fields_of_what_was_recorded_before_are_amended() -> None:
     assert answer["details"] == [{"field": "changes.title", "message": TITLE}]
 
 
-def test_a_retry_of_a_correction_that_was_made_before_is_a_replay() -> None:
+def test_a_retry_of_an_old_correction_is_a_replay() -> None:
     void, amend = given(), given()
     made = corrected_before(void, CorrectionType.VOID, "never\0 happened")
     status, answer, headers = correct(void, KEY, {"type": "void", "reason": "never\0 happened"}, key="k")
@@ -116,7 +116,7 @@ def test_a_retry_of_a_correction_that_was_made_before_is_a_replay() -> None:
 
 
 @pytest.mark.parametrize("key", [None, "another"])
-def test_a_correction_that_is_not_remembered_is_refused_before_all_else(key: str | None) -> None:
+def test_without_a_remembered_key_old_reasons_are_refused_first(key: str | None) -> None:
     id_ = given()
     corrected_before(id_, CorrectionType.AMEND, "never\0 happened", title="x")
     body = {"type": "dispute", "reason": "never\0 happened"}

@@ -73,7 +73,7 @@ def test_pages_of_any_size_give_each_outcome_once_even_within_one_millisecond() 
         assert flat(walk(limit=str(limit))) == newest_first(ids)
 
 
-def test_what_is_recorded_meanwhile_neither_moves_nor_repeats_a_page() -> None:
+def test_new_outcomes_neither_move_nor_repeat_a_page() -> None:
     ids = [add(NOON + index) for index in range(6)]
     first, cursor = page(limit="2")
     new = add(NOON + 100)
@@ -82,7 +82,7 @@ def test_what_is_recorded_meanwhile_neither_moves_nor_repeats_a_page() -> None:
     assert page(limit="1")[0] == [new]
 
 
-def test_a_cursor_tells_no_user_and_opens_no_other_partition() -> None:
+def test_a_cursor_reveals_no_user_and_reads_only_its_reader_s_outcomes() -> None:
     theirs = [add(NOON + index, user=7) for index in range(3)]
     mine = [add(NOON + index) for index in range(3)]
     _, cursor = page(limit="1")
@@ -95,25 +95,15 @@ def test_a_cursor_tells_no_user_and_opens_no_other_partition() -> None:
 @pytest.mark.parametrize(
     "cursor",
     [
-        "",
-        "x",
-        "null",
-        "A" * 21,
-        "A" * 23,
-        "A" * 21 + "B",
-        "é" * 22,
-        "A" * 21 + "=",
-        "A" * 20 + "==",
-        " " * 22,
-        "A" * 9999,
-        "+" * 22,
+        *("", "x", "null", "A" * 21, "A" * 23, "A" * 21 + "B", "A" * 21 + "=", "A" * 20 + "=="),
+        *("é" * 22, " " * 22, "+" * 22, "A" * 9999),
     ],
 )
 def test_a_malformed_cursor_is_refused(cursor: str) -> None:
     assert get(cursor=cursor) == (400, {"error": "Invalid cursor"})
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(min_size=16, max_size=16))
 def test_whatever_is_shaped_like_a_cursor_is_a_position(position: bytes) -> None:
     cursor = base64.urlsafe_b64encode(position).decode().rstrip("=")
@@ -152,15 +142,9 @@ def test_an_agent_is_filtered() -> None:
         ("0001-01-01", "9999-12-31T23:59:59-23:59", [0, 1, 2]),
     ],
 )
-def test_time_is_a_range_with_from_in_and_to_out(from_: str | None, to: str | None, found: list[int]) -> None:
+def test_from_is_inclusive_and_to_exclusive(from_: str | None, to: str | None, found: list[int]) -> None:
     ids = [add(NOON + milliseconds) for milliseconds in range(3)]
     assert page(from_=from_, to=to)[0] == [ids[index] for index in reversed(found)]
-
-
-def test_time_filters_and_pages_go_together() -> None:
-    ids = [add(NOON + index, agentId=Decimal(index % 3 + 1)) for index in range(30)]
-    pages = walk(limit="2", agentId="1", from_="2026-04-01T12:00:00.003Z", to="2026-04-01T12:00:00.021Z")
-    assert flat(pages) == newest_first(ids[3:21:3])
 
 
 def test_a_cursor_of_one_range_may_be_used_with_another() -> None:
@@ -171,7 +155,7 @@ def test_a_cursor_of_one_range_may_be_used_with_another() -> None:
     assert page(cursor=cursor, to="2020-01-01") == ([], None)
 
 
-def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
+def test_rare_matches_are_searched_in_few_queries() -> None:
     # Five reads for a page of two, each four times as far as the one before: 3 + 12 + 48 + 192 + 768.
     between = 1_100
     wanted = [add(NOON, agentId=Decimal(7)), add(NOON + between, agentId=Decimal(7))]
@@ -189,7 +173,7 @@ def test_matches_that_are_rare_are_looked_for_in_few_bounded_reads() -> None:
     assert flat(walk(agentId="7", limit="2")) == wanted[::-1]
 
 
-def test_reads_that_take_long_end_the_page_early_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_queries_end_a_page_early_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [add(NOON + index, agentId=Decimal(7 if index % 4 == 0 else 8)) for index in range(12)]
     monkeypatch.setattr("outcomes.ledger.store.PAGE_SECONDS", -1)
     with faulty(app.store.dynamodb, "Query", fine) as calls:
@@ -211,12 +195,12 @@ def test_reads_that_take_long_end_the_page_early_and_lose_nothing(monkeypatch: p
             for value in (
                 "",
                 "x",
+                "now",
                 "2026-02-30",
                 "2026-04-01T12:00",
+                "2026-04-01T25:00:00Z",
                 "1775044800",
                 "٢026-04-01",
-                "2026-04-01T25:00:00Z",
-                "now",
             )
         ],
     ],

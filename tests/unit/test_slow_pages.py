@@ -1,4 +1,4 @@
-"""A page that takes too long to fill is returned as it is."""
+"""A page that takes too long to fill is returned partly filled."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from outcomes.ledger.store import PAGE_SECONDS, Filters, OutcomeStore
 
 
 class SlowTable:
-    """A table whose queries find nothing, and never get to the end."""
+    """A table whose queries find nothing and never end."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

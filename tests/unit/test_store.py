@@ -1,4 +1,4 @@
-"""Outcomes in the template's own table."""
+"""Outcomes in the table, as the template declares it."""
 
 import re
 from decimal import Decimal
@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 from outcomes.aws.connection import Reply
 from outcomes.aws.errors import CallFailed
-from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy
-from outcomes.ledger import ulid
 from outcomes.ledger.store import OutcomeStore
 
-from tests.aws import aws_client
+from tests.aws import aws_client, scan
 from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, lost, unreachable, vanished
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
@@ -30,17 +28,13 @@ def outcome(**fields: Any) -> NewOutcome:
     )
 
 
-def stored(store: OutcomeStore) -> Any:
-    return aws_client("dynamodb").scan(TableName=store.table, ConsistentRead=True)["Items"]
-
-
-def test_an_outcome_is_stored_as_the_design_draws_it(store: OutcomeStore) -> None:
+def test_an_outcome_is_stored_with_these_attributes(store: OutcomeStore) -> None:
     id_ = store.add(
         outcome(description="d", valueUsd=Decimal("12.50"), agentId=Decimal(7), metadata={"k": [Decimal("1.0"), None]}),
         "key",
         milliseconds=NOON,
     )
-    assert stored(store) == [
+    assert scan() == [
         {
             "user_id": {"S": "42"},
             "created_at": {"S": f"2026-04-01T12:00:00.000Z#{id_}"},
@@ -57,20 +51,20 @@ def test_an_outcome_is_stored_as_the_design_draws_it(store: OutcomeStore) -> Non
 
 def test_null_fields_are_absent_from_the_item(store: OutcomeStore) -> None:
     store.add(outcome(description=""), "key")
-    [item] = stored(store)
+    [item] = scan()
     assert set(item) == {"user_id", "created_at", "outcome_type", "title", "recorded_by"}
 
 
 def test_equal_instants_neither_collide_nor_overwrite(store: OutcomeStore) -> None:
     ids = {store.add(outcome(), "key", milliseconds=NOON) for _ in range(20)}
-    assert len(ids) == len(stored(store)) == 20
+    assert len(ids) == len(scan()) == 20
 
 
 def test_outcomes_of_no_user_spread_over_sixteen_partitions(store: OutcomeStore) -> None:
-    for _ in range(200):
+    for _ in range(60):
         store.add(outcome(userId=None), "key")
-    partitions = {item["user_id"]["S"] for item in stored(store)}
-    assert len(partitions) > 8
+    partitions = {item["user_id"]["S"] for item in scan()}
+    assert len(partitions) > 8  # by chance fewer, once in 10^14 times
     assert all(re.fullmatch(r"unassigned#(\d|1[0-5])", partition) for partition in partitions)
 
 
@@ -90,14 +84,6 @@ def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
     assert len(calls) > 1
 
 
-def test_a_list_of_few_small_outcomes_is_one_query(store: OutcomeStore) -> None:
-    for _ in range(20):
-        store.add(outcome(), "key")
-    with faulty(store.dynamodb, "Query", fine) as calls:
-        store.page(42, 20)
-    assert len(calls) == 1
-
-
 def test_a_user_without_outcomes_has_an_empty_list(store: OutcomeStore) -> None:
     assert store.page(42, 20) == ([], None)
 
@@ -106,18 +92,18 @@ def test_a_user_without_outcomes_has_an_empty_list(store: OutcomeStore) -> None:
 @pytest.mark.parametrize(
     "trouble", [error(THROTTLED), error(DENIED), error("InternalServerError", status=500), unreachable]
 )
-def test_trouble_passes_through_and_nothing_is_stored(store: OutcomeStore, trouble: Any) -> None:
+def test_a_failure_raises_and_stores_nothing(store: OutcomeStore, trouble: Any) -> None:
     with faulty(store.dynamodb, "PutItem", trouble), pytest.raises((Busy, CallFailed)):
         store.add(outcome(), "key")
-    assert stored(store) == []
+    assert scan() == []
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_passing_fault_is_tried_again_with_the_same_item(store: OutcomeStore) -> None:
+def test_passing_trouble_is_retried_with_the_same_item(store: OutcomeStore) -> None:
     with faulty(store.dynamodb, "PutItem", error(THROTTLED), unreachable, fine) as calls:
         id_ = store.add(outcome(), "key")
     assert len(calls) == 3
-    [item] = stored(store)
+    [item] = scan()
     assert item["created_at"]["S"].endswith(id_)
 
 
@@ -125,15 +111,15 @@ def test_a_passing_fault_is_tried_again_with_the_same_item(store: OutcomeStore) 
 @pytest.mark.parametrize(
     "attempts", [[lost], [lost, lost], [vanished, lost], [error("InternalServerError", status=500)]]
 )
-def test_an_outcome_that_an_earlier_attempt_put_is_recorded(store: OutcomeStore, attempts: Any) -> None:
+def test_an_outcome_that_an_earlier_attempt_stored_is_recorded(store: OutcomeStore, attempts: Any) -> None:
     with faulty(store.dynamodb, "PutItem", *attempts, fine):
         id_ = store.add(outcome(), "key")
-    [item] = stored(store)
+    [item] = scan()
     assert item["created_at"]["S"].endswith(id_)
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_an_attempt_that_comes_late_puts_nothing_over_a_correction(store: OutcomeStore) -> None:
+def test_a_delayed_attempt_does_not_overwrite_a_correction(store: OutcomeStore) -> None:
     late: list[Send] = []
 
     def hold(_request: Request, send: Send) -> Reply:
@@ -142,26 +128,8 @@ def test_an_attempt_that_comes_late_puts_nothing_over_a_correction(store: Outcom
 
     with faulty(store.dynamodb, "PutItem", hold, fine):
         store.add(outcome(), "key")
-    [item] = stored(store)
+    [item] = scan()
     voided = item | {"standing": {"S": "void"}, "version": {"N": "1"}}
     aws_client("dynamodb").put_item(TableName=store.table, Item=voided)
     late[0]()
-    assert stored(store) == [voided]
-
-
-def test_an_id_is_a_ulid_of_its_millisecond() -> None:
-    # The instant of the example in the ULID specification.
-    assert re.fullmatch("01ARYZ6S41[0-9A-HJKMNP-TV-Z]{16}", ulid.new(1469918176385))
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [
-        (NOON, "2026-04-01T12:00:00.000Z"),
-        (NOON + 7, "2026-04-01T12:00:00.007Z"),
-        (NOON + 999, "2026-04-01T12:00:00.999Z"),
-        (0, "1970-01-01T00:00:00.000Z"),
-    ],
-)
-def test_times_have_one_width(milliseconds: int, text: str) -> None:
-    assert instants.text(milliseconds) == text
+    assert scan() == [voided]

@@ -1,17 +1,17 @@
-"""The tool that the Python client gives to agents' frameworks, and that of POST /mcp."""
+"""The Python client's tool for agent frameworks equals that of POST /mcp."""
 
 from outcomes.contract.tools import TOOLS
 from outcomes_client._tools import SAME_KEY, WHEN, Work
 
 
-def test_the_tool_for_frameworks_says_of_work_what_the_api_s_does() -> None:
+def test_the_tool_for_frameworks_describes_outcomes_as_the_api_does() -> None:
     api = TOOLS["record_outcome"]
     own = Work.model_json_schema()
     assert own["properties"].keys() == api.properties.keys() - {"agent_id", "user_id"}
     assert own["required"] == list(api.required)
     assert f"{WHEN} {SAME_KEY}" == api.description
     for name, schema in own["properties"].items():
-        # pydantic names each field, and says of an object what is so unless said.
+        # pydantic adds titles, and the default of additionalProperties.
         said = {key: value for key, value in schema.items() if key != "title"}
         if name == "metadata":
             del said["anyOf"][0]["additionalProperties"]

@@ -1,4 +1,4 @@
-"""Sums are kept: when, how, by whose clock; and looks are answered whatever is missing of them."""
+"""Materialized totals: what is stored and when, damage, deadlines, and that summaries stay exact."""
 
 import json
 from binascii import a2b_base64, b2a_base64
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import tzdata
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcomes.aws import caller
 from outcomes.aws.connection import Reply
@@ -32,12 +32,18 @@ from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, 
 HOUR = 60 * 60 * 1000
 DAY = 24 * HOUR
 LARGE = {"metadata": {"a": "x" * 60_000}}
-"""What makes five outcomes worth to be kept: 300 KB are 75 read units, where one sum takes one write unit."""
+"""Makes totals of five outcomes worth storing: 300 KB are 75 read units, a total is one write unit."""
 
 
 def add(ago: int, **fields: Any) -> None:
     """Record an outcome so many milliseconds ago."""
     add_at(instants.now() - ago, **fields)
+
+
+def add_five() -> None:
+    """Record five large outcomes a day ago, which are worth to be materialized."""
+    for hours in range(5):
+        add(DAY + hours, **LARGE)
 
 
 def add_at(milliseconds: int, **fields: Any) -> None:
@@ -64,7 +70,7 @@ def kept() -> list[Any]:
 
 @contextmanager
 def asked() -> Iterator[list[str]]:
-    """Yield where reading of outcomes begins, for each query."""
+    """Yield the first sort key of each query of outcomes."""
     begins: list[str] = []
 
     def note(request: Request, send: Send) -> Reply:
@@ -77,13 +83,13 @@ def asked() -> Iterator[list[str]]:
 
 
 class Clock:
-    """The service's time, by which all is over, and that of our hosts, both in milliseconds since 1970."""
+    """The time of DynamoDB and that of our hosts, in milliseconds since 1970."""
 
     def __init__(self) -> None:
         self.service = self.host = 0
 
     def at(self, day: int, hour: float = 0) -> None:
-        """Let all clocks show an hour of a day of April 2026, in UTC."""
+        """Set both to an hour of a day of April 2026, in UTC."""
         self.service = self.host = april(day, hour)
 
 
@@ -93,7 +99,7 @@ def april(day: int, hour: float = 0) -> int:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Let what is over be kept, however little it saves, at a time that is told."""
+    """Set the clocks by hand, and store totals however little they save."""
     clock = Clock()
     post = app.store.dynamodb.connection.post
 
@@ -120,7 +126,7 @@ def between(since: int, until: int, zone: str = "UTC") -> Any:
 
 
 def in_april(since: float = 1, until: float = 31) -> int:
-    """Count what happened from the beginning of a day on, before that of another."""
+    """Count outcomes with since <= occurred_at < until, in days of April."""
     count: int = between(april(0, since * 24), april(0, until * 24))["count"]
     return count
 
@@ -133,7 +139,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 class TestKeeping:
-    def test_a_look_reads_only_what_came_since_the_one_before(self) -> None:
+    def test_a_summary_reads_only_what_came_since_the_one_before(self) -> None:
         for hours in range(5, 0, -1):
             add(hours * 60 * 60 * 1000, **LARGE)
         assert counted() == 5
@@ -144,7 +150,7 @@ class TestKeeping:
         add(0)
         assert counted() == 6
 
-    def test_what_is_kept_of_a_day_goes_on_with_it(self) -> None:
+    def test_a_stored_total_is_reused_unchanged(self) -> None:
         yesterday = instants.now() // DAY * DAY - DAY
         for seconds in range(5):
             add_at(yesterday + seconds * 1000, **LARGE)
@@ -153,13 +159,13 @@ class TestKeeping:
         assert counted() == 5
         assert kept() == before
 
-    def test_what_was_recorded_within_ten_minutes_is_not_kept(self) -> None:
+    def test_outcomes_of_the_last_ten_minutes_are_not_materialized(self) -> None:
         for seconds in range(5):
             add(seconds * 1000, **LARGE)
         assert counted() == 5
         assert kept() == []
 
-    def test_a_reader_whose_clock_is_ahead_keeps_no_more(self, clock: Clock) -> None:
+    def test_a_reader_whose_clock_is_ahead_materializes_no_more(self, clock: Clock) -> None:
         clock.at(2)
         record()
         clock.host += HOUR
@@ -169,21 +175,20 @@ class TestKeeping:
         record()
         assert in_april() == 2
 
-    def test_what_is_cheap_to_read_again_is_not_kept(self) -> None:
+    def test_totals_that_are_cheap_to_compute_are_not_stored(self) -> None:
         add(DAY)
         assert counted() == 1
         assert kept() == []
 
     @pytest.mark.parametrize(("outcomes", "rows"), [(2, 0), (3, 1)])
-    def test_the_row_of_a_new_zone_is_paid_for_too(self, outcomes: int, rows: int) -> None:
+    def test_the_row_of_a_new_zone_counts_as_a_cost(self, outcomes: int, rows: int) -> None:
         for hours in range(outcomes):
             add(DAY + hours, **LARGE)
         assert counted() == outcomes
         assert len(kept()) == rows
 
-    def test_a_service_that_does_not_tell_the_time_has_nothing_kept(self) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
+    def test_without_a_date_header_nothing_is_materialized(self) -> None:
+        add_five()
 
         def timeless(_request: Request, send: Send) -> Reply:
             reply = send()
@@ -196,30 +201,26 @@ class TestKeeping:
     @pytest.mark.usefixtures("no_waiting")
     @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
     @pytest.mark.parametrize("trouble", [error(THROTTLED), unreachable])
-    def test_what_cannot_be_kept_is_answered_all_the_same(self, operation: str, trouble: Any) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
+    def test_a_failed_write_does_not_fail_the_summary(self, operation: str, trouble: Any) -> None:
+        add_five()
         with faulty(app.store.dynamodb, operation, trouble):
             assert counted() == 5
         assert kept() == []
 
-    def test_a_role_that_may_not_keep_is_no_secret(self) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
+    def test_a_denied_write_is_a_500(self) -> None:
+        add_five()
         with faulty(app.store.dynamodb, "PutItem", error(DENIED)):
             assert look()[0] == 500
 
-    def test_it_is_kept_in_four_new_zones_a_day(self) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
+    def test_totals_are_stored_for_four_new_zones_a_day(self) -> None:
+        add_five()
         zones = ["UTC", "Europe/Berlin", "Asia/Tokyo", "Asia/Kathmandu", "America/New_York"]
         assert [counted(zone) for zone in [*zones, *zones]] == [5] * 10
         assert {row["stretch"]["S"].partition("#")[0] for row in kept()} == set(zones[:4])
 
-    def test_a_zone_that_a_reader_began_who_died_then_is_kept_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_zone_whose_first_reader_died_is_continued(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(settled_intervals, "ZONES_A_DAY", 1)
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
+        add_five()
         with faulty(app.store.dynamodb, "PutItem", die), pytest.raises(KeyboardInterrupt):
             counted()
         assert counted() == 5
@@ -229,7 +230,7 @@ class TestKeeping:
         "changed",
         [(codec, "FORMAT", 99), (codec, "_WORDS", b"\ninvoice_paid"), (tzdata, "IANA_VERSION", "2099a"), None],
     )
-    def test_rules_name_all_that_sums_go_by(
+    def test_rules_name_all_that_totals_depend_on(
         self, changed: tuple[Any, str, Any] | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = Totals(app.store, "TotalsTable", "1").rules
@@ -237,9 +238,8 @@ class TestKeeping:
             monkeypatch.setattr(*changed)
         assert Totals(app.store, "TotalsTable", "1" if changed else "2").rules != before
 
-    def test_another_edition_does_not_believe_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
+    def test_totals_of_another_edition_are_ignored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        add_five()
         counted()
         [row] = kept()
         monkeypatch.setattr(app.totals, "rules", "another")
@@ -248,7 +248,7 @@ class TestKeeping:
         assert {each["rules"]["S"] for each in kept()} == {"another"}
         assert row["rules"]["S"] != "another"
 
-    def test_a_look_by_parts_of_days_reads_the_stretches_that_touch_them(self) -> None:
+    def test_a_range_within_days_reads_the_intervals_that_touch_it(self) -> None:
         noon = instants.now() // DAY * DAY - 3 * DAY + DAY // 2
         for minutes in (-90, -30, 30, 90):
             add_at(noon + minutes * 60_000, **LARGE)
@@ -262,9 +262,9 @@ class TestKeeping:
 
 
 class TestExact:
-    """A look shows what adding up every entry gives, whatever of it is kept."""
+    """A summary equals the sum of all entries, whatever is materialized."""
 
-    def test_what_is_recorded_when_all_before_is_over_counts_once(self, clock: Clock) -> None:
+    def test_an_outcome_at_the_end_of_an_interval_counts_once(self, clock: Clock) -> None:
         clock.at(1, 1)
         record()
         clock.at(1, 2)
@@ -273,7 +273,7 @@ class TestExact:
         assert [in_april(), in_april()] == [2, 2]
         assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
 
-    def test_a_stretch_that_goes_on_counts_once(self, clock: Clock) -> None:
+    def test_a_continued_interval_counts_once(self, clock: Clock) -> None:
         for hour in (1, 3, 5):
             clock.at(1, hour)
             record()
@@ -281,32 +281,29 @@ class TestExact:
             assert in_april() == (hour + 1) / 2
         assert in_april() == 3
         ends = [int(row["end"]["N"]) + settled_intervals.SETTLED_SECONDS * 1000 for row in kept()]
-        assert ends == [
-            april(1, 2),
-            april(1, 6),
-        ]  # the first began on the day before, when a range may begin that begins here
+        assert ends == [april(1, 2), april(1, 6)]  # the first interval began on the day before
 
-    def test_what_is_before_a_kept_stretch_is_read(self, clock: Clock) -> None:
+    def test_entries_before_an_interval_are_read(self, clock: Clock) -> None:
         for day in (1, 10):
             clock.at(day)
             record()
         clock.at(11)
         assert [in_april(5), in_april(1), in_april(1)] == [1, 2, 2]
 
-    def test_stretches_that_overlap_count_once(self, clock: Clock) -> None:
+    def test_overlapping_intervals_count_once(self, clock: Clock) -> None:
         for day in (2, 3):
             clock.at(day, 12)
             record()
         clock.at(4)
         assert [in_april(3), in_april(2), in_april(1), in_april(3)] == [1, 2, 2, 1]
 
-    def test_what_says_it_happened_a_little_later_is_of_that_day(self, clock: Clock) -> None:
+    def test_an_outcome_dated_slightly_ahead_counts_on_that_day(self, clock: Clock) -> None:
         clock.at(1, 23.95)
         record(occurredAt=instants.text(april(2)))
         clock.at(4)
         assert [in_april(2), in_april(1, 2), in_april(2)] == [1, 0, 1]
 
-    def test_a_range_has_its_begin_and_not_its_end(self, clock: Clock) -> None:
+    def test_a_range_includes_its_begin_and_excludes_its_end(self, clock: Clock) -> None:
         for hour in (8, 9, 10):
             clock.at(2, hour)
             record()
@@ -322,7 +319,7 @@ class TestExact:
         by_day = between(april(1, 18.25), april(3, 18.25), "Asia/Kathmandu")["by_day"]
         assert [day["count"] for day in by_day] == [2, 1]
 
-    def test_what_is_amended_within_a_day_moves_over_the_edge_of_a_range(self, clock: Clock) -> None:
+    def test_an_amended_occurred_at_moves_an_outcome_into_another_range(self, clock: Clock) -> None:
         clock.at(2, 11)
         id_ = record()
         clock.at(5)
@@ -335,7 +332,7 @@ class TestExact:
 
     @pytest.mark.parametrize("looked", [False, True])
     @pytest.mark.parametrize("steps", [["confirm"], ["confirm", "void"], ["dispute", "void"], ["dispute", "uphold"]])
-    def test_a_correction_moves_what_counts(self, steps: list[str], looked: bool, clock: Clock) -> None:
+    def test_a_correction_changes_what_counts(self, steps: list[str], looked: bool, clock: Clock) -> None:
         clock.at(2)
         id_ = record()
         clock.at(3)
@@ -364,7 +361,7 @@ class TestExact:
             assert body["by_agent"] == [{"agent_id": 8, "count": 1, "value_usd": 3}]
 
     @pytest.mark.parametrize("is_longer", [False, True])
-    def test_a_reader_that_dies_half_way_leaves_nothing_that_counts(
+    def test_a_reader_that_dies_half_way_leaves_no_wrong_total(
         self, is_longer: bool, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(codec, "PART_CHARACTERS", 1)
@@ -388,7 +385,7 @@ class TestExact:
         expected = 5 if is_longer else 3
         assert [in_april(), in_april()] == [expected, expected]
 
-    def test_a_shorter_stretch_replaces_no_longer_one(self, clock: Clock) -> None:
+    def test_a_shorter_interval_does_not_replace_a_longer_one(self, clock: Clock) -> None:
         for hour in (1, 3):
             clock.at(2, hour)
             record()
@@ -406,9 +403,9 @@ class TestExact:
 
 
 class TestCoarse:
-    """Many days are kept together, where they are small."""
+    """Many small days are stored in one row."""
 
-    def test_days_are_kept_together_until_they_fill_what_a_write_pays_for(self, clock: Clock) -> None:
+    def test_small_days_share_a_row(self, clock: Clock) -> None:
         for day in range(1, 31):
             clock.at(day)
             record()
@@ -416,7 +413,7 @@ class TestCoarse:
         assert in_april(until=32) == 30
         assert len(kept()) == 1
 
-    def test_a_part_of_a_day_is_read_where_that_day_was_recorded(self, clock: Clock) -> None:
+    def test_a_part_of_a_day_is_read_from_when_that_day_was_recorded(self, clock: Clock) -> None:
         for day in range(1, 11):
             clock.at(day, 12)
             record()
@@ -431,7 +428,7 @@ class TestCoarse:
 
 
 def replace(row: Item, sums: bytes | None) -> None:
-    """Put other bytes in a row's place, or none at all."""
+    """Replace the bytes of a row, or remove them."""
     changed = {name: value for name, value in row.items() if name != "sums"}
     changed |= {"sums": {"B": b2a_base64(sums, newline=False).decode()}} if sums is not None else {}
     app.store.dynamodb.call("PutItem", {"TableName": "TotalsTable", "Item": changed})
@@ -449,12 +446,11 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 
 
 class TestDamage:
-    """A row that cannot be read to its end counts as not kept."""
+    """An unreadable row is ignored."""
 
     @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-    def test_it_is_added_up_anew_and_kept_again(self, damage: Callable[[bytes], bytes | None]) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
+    def test_it_is_computed_and_stored_again(self, damage: Callable[[bytes], bytes | None]) -> None:
+        add_five()
         assert counted() == 5
         [row] = kept()
         replace(row, damage(a2b_base64(row["sums"]["B"])))
@@ -464,7 +460,7 @@ class TestDamage:
             assert counted() == 5
         assert min(begin.lstrip("~") for begin in begins) > instants.text(instants.now() - DAY)
 
-    def test_one_of_several_parts_is_enough(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_damaged_part_is_enough(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(codec, "PART_CHARACTERS", 1)
         clock.at(2)
         record()
@@ -477,16 +473,7 @@ class TestDamage:
         assert in_april() == 2
         assert kept() == rows
 
-    def test_a_stretch_of_another_compression_dictionary_is_not_believed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for hours in range(5):
-            add(DAY + hours, **LARGE)
-        counted()
-        monkeypatch.setattr(codec, "_WORDS", codec._WORDS + b"\ninvoice_paid,")
-        assert counted() == 5
-
-    def test_a_look_without_time_gets_farther_although_what_it_keeps_is_shorter(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_summaries_without_time_progress_to_an_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
             add(days * DAY, **LARGE)
         assert counted() == 5
@@ -500,9 +487,9 @@ class TestDamage:
 
 
 class TestTime:
-    """It is over before all is added up."""
+    """The deadline passes before all is added up."""
 
-    def test_it_goes_on_with_the_next_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_next_summary_continues(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
             add(days * DAY)
         monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -1)
@@ -517,7 +504,9 @@ class TestTime:
         assert len(seen) == 2
         assert set(map(str, seen)) == {str((503, {"error": "Still adding up"}, "1"))}
 
-    def test_ten_years_and_the_ten_before_take_some_looks_and_never_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_ten_years_with_the_previous_ten_are_answered_after_some_503s(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for month in range(1, 20 * 12, 12):
             add(month * 30 * DAY, agentId=Decimal(7))
         monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -1)
@@ -534,7 +523,7 @@ class TestTime:
         assert sum(month["count"] for month in body["by_month"]) == 10
         assert {month["count"] for month in body["by_month"]} == {0, 1}
 
-    def test_it_goes_on_in_any_zone_for_none_could_be_answered_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_continues_in_any_zone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
             add(days * DAY, **LARGE)
         monkeypatch.setattr(settled_intervals, "ZONES_A_DAY", 1)
@@ -543,7 +532,7 @@ class TestTime:
         monkeypatch.setattr(materialized, "GRACE_SECONDS", 100)
         assert [look("Asia/Tokyo")[0] for _ in range(5)][-1] == 200
 
-    def test_no_page_is_asked_for_when_it_is_long_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_page_is_read_long_after_the_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -100)
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             assert look()[:2] == (503, {"error": "Still adding up"})
@@ -551,7 +540,7 @@ class TestTime:
 
 
 class TestOrder:
-    def test_no_correction_is_seen_without_what_it_corrects(self) -> None:
+    def test_a_correction_is_not_counted_without_its_outcome(self) -> None:
         def meanwhile(request: Request, send: Send) -> Reply:
             reply = send()
             if request.body["TableName"] == "OutcomesTable":
@@ -578,9 +567,9 @@ class TestOrder:
 
 
 class TestClocks:
-    """The service takes no signature older than five minutes, and nothing is sent that is older than its signature."""
+    """DynamoDB refuses signatures older than five minutes, and nothing is sent later than it was signed."""
 
-    def test_what_settles_is_longer_than_a_write_can_take(self) -> None:
+    def test_the_settling_time_exceeds_the_longest_write(self) -> None:
         assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < settled_intervals.SETTLED_SECONDS / 1.5
 
 
@@ -609,8 +598,9 @@ def plain(sums: Sums) -> Any:
 
 
 @pytest.mark.parametrize("most", [codec.PART_CHARACTERS, 40])
+@settings(max_examples=40)
 @given(entries=SUMS)
-def test_sums_are_read_as_they_were_written_whoever_wrote_them(most: int, entries: Any) -> None:
+def test_sums_are_decoded_as_they_were_encoded(most: int, entries: Any) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(codec, "PART_CHARACTERS", most)
         parts = codec.write(sums_of(entries))
@@ -629,7 +619,3 @@ def test_ten_thousand_agents_of_a_day_fit_into_items() -> None:
     parts = codec.write(sums)
     assert len(parts) > 1
     assert all(len(part) < 390_000 for part in parts)
-    read = Sums()
-    for part in parts:
-        codec.read(part, read)
-    assert plain(read) == plain(sums)

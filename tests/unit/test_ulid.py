@@ -1,6 +1,7 @@
 """Ids: of their millisecond, and in the order in which a process makes them."""
 
 import json
+import re
 import time
 from itertools import pairwise
 
@@ -13,6 +14,11 @@ from outcomes.ledger.store import OutcomeStore
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 
 
+def test_an_id_is_a_ulid_of_its_millisecond() -> None:
+    # The instant of the example in the ULID specification.
+    assert re.fullmatch("01ARYZ6S41[0-9A-HJKMNP-TV-Z]{16}", ulid.new(1469918176385))
+
+
 def test_ids_of_one_millisecond_rise() -> None:
     ids = [ulid.new(NOON) for _ in range(1000)]
     assert all(first < second for first, second in pairwise(ids))
@@ -20,7 +26,7 @@ def test_ids_of_one_millisecond_rise() -> None:
 
 
 def test_ids_of_one_millisecond_rise_though_one_of_another_comes_between() -> None:
-    """As a correction's does, which is of the millisecond after what it corrects."""
+    """As that of a correction, one millisecond after its outcome."""
     first, _, second = (ulid.new(instant) for instant in (NOON, NOON + 1, NOON))
     assert first < second
 

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this machine, which has the name and the certificate of one on the internet."""
+"""A webhook receiver on this machine, with a public name and its certificate."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ HOST = "hooks.example.com"
 
 
 class Call(NamedTuple):
-    """A request that came. headers: by name, in lower case."""
+    """A received request. headers: by lower-case name."""
 
     target: str
     headers: dict[str, str]
@@ -25,7 +25,7 @@ class Call(NamedTuple):
 
 
 class ReceivingServer(HTTPServer):
-    """Receives, and gives the next of `answers`: a status, a status with headers, or what talks to the connection."""
+    """Receives requests and returns the next of `answers`: a status, with headers, or a function that writes."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -38,7 +38,7 @@ class ReceivingServer(HTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that does not wait for the end."""
+        """Ignore clients that close early."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""No address is called that is not the public internet's."""
+"""Only public addresses are called."""
 
 import socket
 import threading
@@ -19,16 +19,8 @@ NOT_PUBLIC = {
     "of documents and benchmarks": ["192.0.2.1", "198.51.100.1", "203.0.113.1", "198.18.0.1", "2001:db8::1", "3fff::1"],
     "of protocols": ["192.0.0.9", "192.88.99.1", "2001:1::1", "2001:20::1"],
     "an IPv4 address within": [
-        "::ffff:127.0.0.1",
-        "::ffff:169.254.169.254",
-        "::ffff:8.8.8.8",
-        "::127.0.0.1",
-        "64:ff9b::7f00:1",
-        "64:ff9b::a9fe:a9fe",
-        "64:ff9b:1::a00:1",
-        "2002:7f00:1::",
-        "2002:a9fe:a9fe::1",
-        "2001:0:7f00:1::1",
+        *("::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:8.8.8.8", "::127.0.0.1", "64:ff9b::7f00:1"),
+        *("64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:0:7f00:1::1"),
     ],
 }
 
@@ -41,7 +33,7 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 @pytest.mark.parametrize(
     "address", [pytest.param(each, id=f"{kind}: {each}") for kind, of_kind in NOT_PUBLIC.items() for each in of_kind]
 )
-def test_any_other_is_not(address: str) -> None:
+def test_another_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
@@ -63,7 +55,7 @@ def test_a_name_of_public_addresses_is_resolved(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("also", ["10.0.0.5", "::1", "169.254.169.254"])
-def test_a_name_with_one_other_address_is_not(monkeypatch: pytest.MonkeyPatch, also: str) -> None:
+def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch, also: str) -> None:
     monkeypatch.setattr("socket.getaddrinfo", found("8.8.8.8", also))
 
     with pytest.raises(NotPublic, match=also):
@@ -73,14 +65,14 @@ def test_a_name_with_one_other_address_is_not(monkeypatch: pytest.MonkeyPatch, a
 @pytest.mark.parametrize(
     "spelled", [b"127.1", b"2130706433", b"0x7f000001", b"0177.0.0.1", b"0", b"localhost", b"::1", b"::ffff:127.0.0.1"]
 )
-def test_however_this_host_is_spelled_it_is_found_out(spelled: bytes) -> None:
-    """The operating system takes all of these."""
+def test_every_spelling_of_this_host_is_refused(spelled: bytes) -> None:
+    """The operating system resolves all of these."""
     with pytest.raises(NotPublic):
         public_addresses(spelled, 443, 5)
 
 
 @pytest.mark.parametrize("failure", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")])
-def test_a_name_that_is_nobody_s_is_no_connection(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+def test_an_unknown_name_is_an_error(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise failure
 
@@ -89,7 +81,7 @@ def test_a_name_that_is_nobody_s_is_no_connection(monkeypatch: pytest.MonkeyPatc
         public_addresses(b"hooks.example.com", 443, 5)
 
 
-def test_a_name_that_nobody_answers_for_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resolving_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: over.wait())
     with pytest.raises(TimeoutError):

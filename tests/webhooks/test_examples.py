@@ -1,4 +1,4 @@
-"""The receivers that docs/webhooks.md shows, with the official libraries, take what we sign and nothing else."""
+"""The example receivers of docs/webhooks.md accept our signatures and nothing else."""
 
 import json
 import os
@@ -28,7 +28,7 @@ OUTCOME = json.loads((EVENTS / "outcome.recorded.json").read_text())
 
 
 class Running:
-    """A receiver that runs. output: what it says, of which the first line is where it is."""
+    """A running receiver. output: what it prints, its URL first."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout
@@ -55,7 +55,7 @@ def receiver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         shutil.copy(EXAMPLES / "receiver.mjs", folder)
         (folder / "node_modules").symlink_to(PACKAGES)
         command = ["node", str(folder / "receiver.mjs")]
-    # As it is shown to receivers, with the prefix that AWS cannot make.
+    # With the prefix that receivers see.
     environment = os.environ | {"WEBHOOK_SECRET": f"whsec_{SECRET}", "PORT": "0"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
@@ -69,7 +69,7 @@ def signing(body: bytes, *secrets: str, id_: str = "event:1", ago: int = 0) -> d
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in EVENTS.glob("*.json")))
-def test_an_event_of_each_type_is_taken_once(receiver: Running, file: str) -> None:
+def test_an_event_of_each_type_is_accepted_once(receiver: Running, file: str) -> None:
     text = (EVENTS / file).read_text()
     detail = json.loads(text)
     body = json.dumps(detail, ensure_ascii=False).encode()
@@ -97,19 +97,19 @@ def test_either_signature_of_a_rotation_is_enough(receiver: Running) -> None:
         pytest.param({"webhook-signature": ""}, SECRET, 0, id="an empty signature"),
     ],
 )
-def test_anything_else_is_refused(receiver: Running, change: dict[str, str], secret: str, ago: int) -> None:
+def test_an_invalid_signature_is_refused(receiver: Running, change: dict[str, str], secret: str, ago: int) -> None:
     body = json.dumps(OUTCOME).encode()
     assert receiver.post(body, signing(body, secret, ago=ago) | change) == 401
 
 
-def test_what_was_changed_is_refused(receiver: Running) -> None:
+def test_a_changed_body_is_refused(receiver: Running) -> None:
     body = json.dumps(OUTCOME).encode()
     assert receiver.post(body + b" ", signing(body, SECRET)) == 401
     assert receiver.post(body, {}) == 401
 
 
 @pytest.mark.parametrize("length", ["-1", "-300001", "+5", "1e3", "", "9" * 5000, None])
-def test_a_length_that_is_none_is_refused_at_once(receiver: Running, length: str | None) -> None:
+def test_an_invalid_length_is_refused_at_once(receiver: Running, length: str | None) -> None:
     url = urlsplit(receiver.url)
     with create_connection((str(url.hostname), url.port or 0), timeout=10) as connection:
         declared = "" if length is None else f"Content-Length: {length}\r\n"
@@ -117,6 +117,6 @@ def test_a_length_that_is_none_is_refused_at_once(receiver: Running, length: str
         assert connection.recv(12)[9:10] == b"4"
 
 
-def test_more_than_an_event_has_is_not_read(receiver: Running) -> None:
+def test_a_body_too_large_is_not_read(receiver: Running) -> None:
     body = b" " * 300_001
     assert receiver.post(body, signing(body, SECRET)) == 413

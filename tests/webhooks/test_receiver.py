@@ -1,4 +1,4 @@
-"""One attempt: to whom, over what, for how long, and what comes of it."""
+"""One attempt of a webhook: the URL, TLS, deadlines and results."""
 
 import itertools
 import socket
@@ -18,16 +18,12 @@ URL = f"https://{HOST}/hooks?of=outcomes"
 BODY = b'{"id":"event:1"}'
 HEADERS = signed("event:1", 1_775_044_800, BODY, [b"made-up-key-of-twenty-four-bytes"])
 
-# Whatever is no public name at one of two ports. What a name leads to, test_addresses.py says.
+# Everything but a public name and one of two ports. test_addresses.py tests what names resolve to.
 HOSTILE = {
     "no TLS": ["http://hooks.example.com/", "ftp://hooks.example.com/", "file:///etc/passwd", "//hooks.example.com/"],
     "an address": ["https://127.0.0.1/", "https://93.184.215.14/", "https://[::1]/", "https://[::ffff:127.0.0.1]/"],
     "an address in disguise": [
-        "https://2130706433/",
-        "https://0x7f000001/",
-        "https://0177.0.0.1/",
-        "https://127.1/",
-        "https://0x7f.0.0.0x1/",
+        *(f"https://{spelled}/" for spelled in ("2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.0.0.0x1")),
         "https://169.254.169.254/latest/meta-data/",
     ],
     "a name of this network": ["https://localhost/", "https://metadata/", "https://instance-data/"],
@@ -39,22 +35,11 @@ HOSTILE = {
         "https://127.0.0.1\\@hooks.example.com/",
         "https://hooks.example.com\\@127.0.0.1/",
     ],
-    "another port": [
-        "https://hooks.example.com:22/",
-        "https://hooks.example.com:80/",
-        "https://hooks.example.com:6379/",
-        "https://hooks.example.com:0443/",
-        "https://hooks.example.com:/",
-        "https://hooks.example.com:443:80/",
-    ],
+    "another port": [f"https://hooks.example.com:{port}/" for port in ("22", "80", "6379", "0443", "", "443:80")],
     "another script": ["https://hooks.exämple.com/", "https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ.com/", "https://127。0。0。1/"],
     "half a name": ["https://.example.com/", "https://hooks..com/", "https://-a.example.com/", "https://hooks.com./"],
-    "what is no path": [
-        "https://hooks.example.com/#fragment",
-        "https://hooks.example.com/a b",
-        "https://hooks.example.com/\r\nHost: x",
-        "https://hooks.example.com/ü",
-        "https://hooks.example.com?of=outcomes",
+    "no path": [
+        *(f"https://hooks.example.com{path}" for path in ("/#fragment", "/a b", "/\r\nHost: x", "/ü", "?of=outcomes"))
     ],
     "nothing": ["", "https://", "https:///hooks", f"https://hooks.example.com/{'x' * 200}"],
 }
@@ -68,19 +53,19 @@ FINE = [
 
 
 @pytest.mark.parametrize("url", FINE)
-def test_a_public_name_may_receive(url: str) -> None:
+def test_a_url_of_a_public_name_is_accepted(url: str) -> None:
     assert Receiver(url).host in url
 
 
 @pytest.mark.parametrize("url", [pytest.param(url, id=f"{kind}: {url}") for kind in HOSTILE for url in HOSTILE[kind]])
-def test_nothing_else_may(url: str) -> None:
+def test_any_other_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"^not a URL that webhooks are sent to$"):
         Receiver(url)
 
 
 @pytest.fixture
 def hand(server: ReceivingServer, authorities: Path) -> Callable[..., Attempt]:
-    """Make an attempt, with the receiver's name leading to this machine."""
+    """Make an attempt, with the receiver's name resolved to this machine."""
 
     def attempt(url: str = URL, **how: Any) -> Attempt:
         given: dict[str, Any] = {"resolve": server.resolve, "authorities": str(authorities)} | how
@@ -89,7 +74,7 @@ def hand(server: ReceivingServer, authorities: Path) -> Callable[..., Attempt]:
     return attempt
 
 
-def test_what_is_posted_is_a_signed_cloudevent(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
+def test_a_signed_cloudevent_is_posted(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
     assert hand() == Attempt("", 204)
     [call] = server.calls
     assert call.target == "/hooks?of=outcomes"
@@ -118,19 +103,17 @@ def test_a_port_is_part_of_the_host(server: ReceivingServer, hand: Callable[...,
         *((status, "status_5xx") for status in (500, 502, 503, 504)),
     ],
 )
-def test_two_hundreds_are_a_success_and_nothing_else(
-    server: ReceivingServer, hand: Callable[..., Attempt], status: int, reason: str
-) -> None:
+def test_only_2xx_is_a_success(server: ReceivingServer, hand: Callable[..., Attempt], status: int, reason: str) -> None:
     server.answers = [status]
     assert hand() == Attempt(reason, status)
 
 
-def test_a_receiver_can_say_that_it_is_gone(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
+def test_a_410_means_the_receiver_is_gone(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
     server.answers = [410, 404]
     assert [hand().is_gone, hand().is_gone] == [True, False]
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [301, 307])
 @pytest.mark.parametrize("to", ["http://169.254.169.254/latest/meta-data/", f"https://{HOST}/elsewhere"])
 def test_a_redirect_is_not_followed(
     server: ReceivingServer, hand: Callable[..., Attempt], status: int, to: str
@@ -143,27 +126,19 @@ def test_a_redirect_is_not_followed(
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("120", 120),
-        (" 7 ", 7),
-        ("0", 0),
-        ("9" * 40, 999_999_999),
-        ("-5", 0),
-        ("1.5", 0),
-        ("soon", 0),
-        ("", 0),
-        ("٣", 0),
-        (formatdate(0, usegmt=True), 0),
+        *(("120", 120), (" 7 ", 7), ("0", 0), ("9" * 40, 999_999_999)),
+        *((unusable, 0) for unusable in ("-5", "1.5", "soon", "", "٣", formatdate(0, usegmt=True))),
         ("Fri, 31 Dec 99999 23:59:59 GMT", 0),
     ],
 )
-def test_a_receiver_can_ask_for_a_pause(
+def test_retry_after_sets_the_pause(
     server: ReceivingServer, hand: Callable[..., Attempt], value: str, seconds: float
 ) -> None:
     server.answers = [(503, {"Retry-After": value.encode().decode("latin-1")})]
     assert hand().pause == pytest.approx(seconds, abs=60)
 
 
-def test_a_receiver_can_name_the_end_of_a_pause(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
+def test_retry_after_may_be_a_date(server: ReceivingServer, hand: Callable[..., Attempt]) -> None:
     server.answers = [(503, {"Retry-After": formatdate(time.time() + 3600, usegmt=True)})]
     assert hand().pause == pytest.approx(3600, abs=60)
 
@@ -178,7 +153,7 @@ def test_a_long_answer_is_not_read(server: ReceivingServer, hand: Callable[..., 
 
 
 def ticking() -> Callable[[], float]:
-    """Make a clock on which a second passes whenever somebody looks."""
+    """Make a clock that advances by a second with each look."""
     seconds = itertools.count()
     return lambda: float(next(seconds))
 
@@ -189,7 +164,7 @@ def ticking() -> Callable[[], float]:
 def test_a_receiver_that_drips_is_cut_off_after_ten_seconds_in_all(
     server: ReceivingServer, hand: Callable[..., Attempt], drops: bytes
 ) -> None:
-    """A socket's own timeout would begin anew with each byte."""
+    """A socket's own timeout restarts with each byte."""
     sent = 0
 
     def answer(out: Any) -> None:
@@ -214,7 +189,7 @@ def test_a_receiver_that_is_silent_is_cut_off(
     assert hand() == Attempt("timeout", cause="TimeoutError")
 
 
-def test_ten_seconds_are_for_looking_up_and_connecting_too(server: ReceivingServer) -> None:
+def test_the_deadline_includes_resolving_and_connecting(server: ReceivingServer) -> None:
     assert SECONDS == 10
     asked: list[float] = []
 
@@ -229,7 +204,7 @@ def test_ten_seconds_are_for_looking_up_and_connecting_too(server: ReceivingServ
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 made-up-secret\r\n\r\n", b"SSH-2.0-x\r\n"])
-def test_an_answer_that_is_no_http_is_a_failure_and_not_quoted(
+def test_an_invalid_http_answer_fails_and_is_not_quoted(
     server: ReceivingServer, hand: Callable[..., Attempt], answer: bytes
 ) -> None:
     server.answers = [lambda out: out.write(answer)]
@@ -247,7 +222,7 @@ def test_a_certificate_of_another_name_or_authority_is_refused(
     assert server.calls == []
 
 
-def test_nothing_of_a_url_but_its_host_is_in_a_cause() -> None:
+def test_a_cause_quotes_nothing_of_the_url_but_its_host() -> None:
     def nobody(*_: object) -> Any:
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -256,7 +231,7 @@ def test_nothing_of_a_url_but_its_host_is_in_a_cause() -> None:
 
 
 class TestRebinding:
-    """A name may be answered otherwise the next time: it is asked for once, and what was looked at is called."""
+    """DNS rebinding: a name is resolved once, and the checked address is the one that is called."""
 
     @pytest.fixture
     def connected(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -276,20 +251,14 @@ class TestRebinding:
             lambda _host, port, **_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(rest), port))],
         )
 
-    def test_what_was_looked_at_is_called(self, monkeypatch: pytest.MonkeyPatch, connected: list[Any]) -> None:
+    def test_the_checked_address_is_called(self, monkeypatch: pytest.MonkeyPatch, connected: list[Any]) -> None:
         self.answer(monkeypatch, "8.8.8.8", "127.0.0.1")
         receiver = Receiver(URL)
         assert receiver.hand(HEADERS, BODY).reason == "no_connection"
         assert connected == [("8.8.8.8", 443)]
 
-    def test_the_next_call_looks_again(self, monkeypatch: pytest.MonkeyPatch, connected: list[Any]) -> None:
+    def test_the_next_call_resolves_again(self, monkeypatch: pytest.MonkeyPatch, connected: list[Any]) -> None:
         self.answer(monkeypatch, "8.8.8.8", "169.254.169.254")
         receiver = Receiver(URL)
         assert [receiver.hand(HEADERS, BODY).reason for _ in range(2)] == ["no_connection", "not_public"]
         assert connected == [("8.8.8.8", 443)]
-
-    def test_a_metadata_name_is_not_called(self, monkeypatch: pytest.MonkeyPatch, connected: list[Any]) -> None:
-        self.answer(monkeypatch, "169.254.169.254")
-        attempt = Receiver("https://metadata.google.internal/computeMetadata/v1/").hand(HEADERS, BODY)
-        assert attempt.reason == "not_public"
-        assert connected == []

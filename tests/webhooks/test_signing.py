@@ -1,4 +1,4 @@
-"""Signatures, as the official library sees them."""
+"""Signatures are verified by the official library."""
 
 import time
 from base64 import b64decode, b64encode
@@ -15,7 +15,7 @@ BODY = '{"id":"01M881HMN5BK0R53WV7N3P1R3Q","data":{"title":"Grüße","value_usd"
 
 @pytest.fixture
 def now() -> int:
-    """Return the seconds since 1970. Five minutes after tests were read, the library would take it for too old."""
+    """Return the seconds since 1970: the library refuses older signatures."""
     return int(time.time())
 
 
@@ -59,7 +59,7 @@ def test_a_signature_is_the_specification_s() -> None:
         pytest.param(SECRET, "event:1", 1, BODY, id="another time"),
     ],
 )
-def test_whatever_is_changed_is_refused(now: int, secret: str, id_: str, later: int, body: bytes) -> None:
+def test_any_change_is_refused(now: int, secret: str, id_: str, later: int, body: bytes) -> None:
     headers = signed("event:1", now, BODY, [signing_key(SECRET)])
     headers |= {"webhook-id": id_, "webhook-timestamp": str(now + later)}
 
@@ -67,40 +67,33 @@ def test_whatever_is_changed_is_refused(now: int, secret: str, id_: str, later: 
         Webhook(secret).verify(body, headers)
 
 
-def test_what_was_signed_long_ago_is_refused(now: int) -> None:
+def test_an_old_signature_is_refused(now: int) -> None:
     headers = signed("event:1", now - 301, BODY, [signing_key(SECRET)])
 
     with pytest.raises(WebhookVerificationError, match="too old"):
         Webhook(SECRET).verify(BODY, headers)
 
 
-def test_a_key_is_the_bytes_in_a_secret() -> None:
+def test_a_key_is_the_decoded_secret() -> None:
     assert signing_key(SECRET) == signing_key(f"whsec_{SECRET}") == signing_key(f"{SECRET}\n") == b64decode(SECRET)
     assert len(signing_key(SECRET)) == 48
 
 
 @pytest.mark.parametrize(
     "secret",
-    [
-        "",
-        "whsec_",
-        "not base64, but a pass phrase",
-        "made-up-" * 6,
-        b64encode(b"x" * 23).decode(),
-        b64encode(b"x" * 65).decode(),
-    ],
+    ["", "whsec_", "not base64, but a pass phrase", "made-up-" * 6, *(b64encode(b"x" * n).decode() for n in (23, 65))],
 )
-def test_what_is_no_secret_is_not_told(secret: str) -> None:
+def test_an_invalid_secret_is_not_quoted(secret: str) -> None:
     with pytest.raises(ValueError, match=r"^not Base64 of 24 to 64 bytes$"):
         signing_key(secret)
 
 
 @pytest.mark.parametrize("value", ["01M881HMN5BK0R53WV7N3P1R3Q", "01M881HMN5BK0R53WV7N3P1R3Q:2", "a/b#c_d-e"])
-def test_an_id_may_be(value: str) -> None:
+def test_these_ids_are_valid(value: str) -> None:
     assert is_id(value)
 
 
 @pytest.mark.parametrize("value", ["", "a.b", "a b", "a\r\nx: y", "é", "x" * 257, None, 7])
-def test_an_id_may_not_be(value: object) -> None:
-    """A full stop would let the end of an id be taken for a timestamp."""
+def test_these_ids_are_invalid(value: object) -> None:
+    """With a full stop, the end of an id could pass for a timestamp."""
     assert not is_id(value)

@@ -1,4 +1,4 @@
-"""Our caller of DynamoDB and botocore's, each on a network of its own."""
+"""Our caller of AWS and a botocore client, each on a fake network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ botocore_session = Session()
 
 
 def new_botocore_session() -> Session:
-    """Make a session that asks the environment anew, but reads no file of botocore's again."""
+    """Make a session that reads the environment, with the data files already loaded."""
     session = Session()
     session.register_component("data_loader", botocore_session.get_component("data_loader"))
     return session
@@ -29,7 +29,7 @@ def new_botocore_session() -> Session:
 
 @contextmanager
 def our_client(network: Network, service: Any = DynamoDB, **how: Any) -> Iterator[Any]:
-    """Our caller, for whom time passes only on the network."""
+    """Yield our caller, whose clock is the network's."""
     how = {"limits": LIMITS, "clock": network.clock, "sleep": network.sleep, "jitter": lambda seconds: seconds} | how
     with patch("outcomes.aws.connection.socket", network):
         client = service(**how)
@@ -39,13 +39,13 @@ def our_client(network: Network, service: Any = DynamoDB, **how: Any) -> Iterato
 
 @contextmanager
 def botocores_client(network: Network) -> Iterator[Any]:
-    """botocore's, with the limits of ours."""
+    """Yield botocore's client, with the same limits."""
     config = Config(
         connect_timeout=LIMITS.connect,
         read_timeout=LIMITS.read,
         retries={"mode": "standard", "total_max_attempts": LIMITS.attempts},
         parameter_validation=False,
-        signature_version=UNSIGNED,  # which is test_signature.py's, and a fifth of a call
+        signature_version=UNSIGNED,  # test_signature.py tests it, and it is a fifth of a call's time
     )
     with patch("urllib3.util.connection.socket", network), patch("botocore.endpoint.time.sleep", network.sleep):
         client = botocore_session.create_client("dynamodb", endpoint_url=ENDPOINT, config=config)

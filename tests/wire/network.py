@@ -1,7 +1,6 @@
-"""A network that breaks as it is told, with a DynamoDB behind it, and no time but its own.
+"""A fake network with planned faults, a DynamoDB behind it, and a clock of its own.
 
-It stands in for the module `socket`, so that our caller and botocore's can be led through the same troubles, and a
-timeout takes no time.
+It replaces the module `socket`: our caller and botocore's meet the same faults, and timeouts take no time.
 """
 
 import errno
@@ -13,13 +12,13 @@ from collections import deque
 from typing import Any, NamedTuple
 
 type Chunk = bytes | float | type[OSError]
-"""What comes next: bytes; nothing for so many seconds; or this error. The end of the stream is `b""`."""
+"""What is read next: bytes, a pause in seconds, or an error. The end of the stream is `b""`."""
 
 NEVER = float("inf")
 
 
 class Trouble(NamedTuple):
-    """Trouble that a request meets: an error when connecting, one when sending, or what comes back."""
+    """A fault of one request: when connecting, when sending, or in the answer."""
 
     name: str
     connecting: OSError | float | None = None
@@ -38,7 +37,7 @@ def http(
     sent: bytes | None = None,
     crc: bool = True,
 ) -> bytes:
-    """Write an answer as DynamoDB sends it; with `sent` in the place of the body that its checksum was made of."""
+    """Make an answer of DynamoDB. sent: replaces the body, but not in the checksum."""
     whole = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = whole if sent is None else sent
     also = {
@@ -53,23 +52,23 @@ def http(
 
 
 def fine(body: dict[str, Any] | None = None) -> Trouble:
-    """No trouble."""
+    """Answer without a fault."""
     return Trouble("fine", answer=(http(200, body or {}),))
 
 
 def error(code: str, status: int = 400, headers: dict[str, str] | None = None) -> Trouble:
-    """An error of the service."""
+    """Answer with an error of the service."""
     said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "told"}
     return Trouble(f"{status} {code}", answer=(http(status, said, headers),))
 
 
 def drops(answer: bytes, count: int, seconds: float) -> tuple[Chunk, ...]:
-    """The first `count` bytes of an answer one by one, each so many seconds after the last, and then the rest."""
+    """Send the first `count` bytes of an answer one by one, with pauses of `seconds`, then the rest."""
     return (*(chunk for byte in answer[:count] for chunk in (seconds, bytes([byte]))), answer[count:])
 
 
 class Received(NamedTuple):
-    """A request that came whole. headers: by name, in lower case."""
+    """A received request. headers: by lower-case name."""
 
     headers: dict[str, str]
     body: bytes
@@ -80,7 +79,7 @@ class Received(NamedTuple):
 
 
 class Network:
-    """In place of the module `socket`. Each request meets the next of `troubles`; when none is left, none."""
+    """Replaces the module `socket`. Each request meets the next of `troubles`, if any is left."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -111,17 +110,17 @@ class Network:
         return self.sockets[-1]
 
     def meet(self, *troubles: Trouble) -> None:
-        """Let the next requests meet these. One that cannot connect finds the idle connection dropped before."""
+        """Plan faults of the next requests. Before a fault of connecting, the idle connection is dropped."""
         self.troubles = deque(troubles)
         self._drop_if_needed()
 
     def drop_idle(self) -> None:
-        """Close the service's connections, as it does when nobody calls for a while."""
+        """Close idle connections, as the service does."""
         for socket in self.sockets:
             socket.drop()
 
     def close(self) -> None:
-        """Close whatever was opened in the test."""
+        """Close all sockets."""
         for socket in self.sockets:
             socket.close()
 
@@ -142,7 +141,7 @@ class Network:
         return self._take().answer
 
     def fail_sending(self) -> None:
-        """Raise what meets a request that is sent to another end which is gone, although nothing told so."""
+        """Raise the planned error of sending on a half-open connection."""
         sending = self._next().sending
         if sending:
             self._take()
@@ -163,7 +162,7 @@ class Network:
 
 
 class Socket:
-    """The client's end of a connection. Its file number is a real one, to be polled."""
+    """The client's end of a connection, with a real file number for polling."""
 
     def __init__(self, network: Network) -> None:
         self.network = network

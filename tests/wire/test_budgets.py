@@ -1,4 +1,4 @@
-"""No function outlives its timeout, whatever its services do to its calls, and however long they ask it to wait."""
+"""Functions answer before their timeout, whatever their services do."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ from tests.wire.conftest import ENDPOINT
 from tests.wire.network import NEVER, Chunk, Network, Received, Trouble, drops, error, http
 
 SECONDS_LEFT = 0.25
-"""For what is not waiting."""
+"""Reserved for computing."""
 
 USER = session(42)
 NOW = 1_775_044_800_000  # 2026-04-01T12:00:00Z
@@ -42,12 +42,12 @@ def always(trouble: Trouble) -> Callable[[], Meets]:
 
 
 def going_on(seconds: float) -> Callable[[], Meets]:
-    """Answer after so many seconds with what asks for another call."""
+    """Answer after `seconds`, so that another call is needed."""
     return lambda: lambda request: Trouble("going on", answer=(seconds, unfinished(request)))
 
 
 def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Callable[[], Meets]:
-    """Fail every call, but for the last attempt, which takes so many seconds and asks for another call."""
+    """Fail each call until its last attempt, which takes `seconds` and needs another call."""
 
     def begin() -> Meets:
         attempts = itertools.count(1)
@@ -58,7 +58,7 @@ def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Call
 
 
 def going_on_by_another_clock() -> Meets:
-    """Refuse the first signature after almost a second, as the clock is an hour behind, and then be late."""
+    """Refuse the first signature late, for the clock, and then answer late."""
     attempts = itertools.count()
     date = {"Date": formatdate(instants.now() / 1000 + 3600, usegmt=True)}
     refused = Trouble("clock", answer=(0.9, http(400, {"__type": "a#InvalidSignatureException"}, date)))
@@ -70,7 +70,7 @@ pages = itertools.count()
 
 
 def unfinished(request: Received) -> bytes:
-    """Answer such that whoever asked has to ask again."""
+    """Answer so that another call is needed."""
     body = json.loads(request.body)
     match request.operation:
         case "Query":
@@ -129,7 +129,7 @@ HOLD_UPS: dict[str, Callable[[], Meets]] = {
 
 
 class Service(Network):
-    """Network on which every request meets what `meets` says of it."""
+    """Network where `meets` returns the fault of each request."""
 
     def __init__(self, meets: Meets) -> None:
         super().__init__()
@@ -145,8 +145,7 @@ class Service(Network):
         return self.meets(request).answer
 
 
-def key_of_an_agent() -> str:
-    return key_text.new_key(key_text.new_id())
+AGENT_KEY = key_text.new_key(key_text.new_id())
 
 
 def cookies() -> str:
@@ -169,7 +168,14 @@ BATCH = [
     *[OUTCOME] * 30,
     *(EARLY | {"idempotencyKey": f"early {number}"} for number in range(10)),
 ]
-CORRECTION = {"type": "dispute", "reason": "No."}
+CORRECTION = proxy_event(
+    "POST",
+    "/api/outcomes/{id}/corrections",
+    authorizer=USER,
+    body={"type": "dispute", "reason": "No."},
+    headers={"Idempotency-Key": "k"},
+    parameters={"id": ID},
+)
 OVERLAP = {"overlapHours": 1}
 MESSAGE = {
     "messageId": "1",
@@ -188,7 +194,7 @@ def recorded(number: int) -> dict[str, Any]:
 
 
 def corrected(number: int) -> dict[str, Any]:
-    """Make a stream's record of an outcome's correction, whose entry is to be read."""
+    """Make a stream's record of a correction."""
     before = recorded(number)
     outcome = before["dynamodb"]["NewImage"]
     after = outcome | {"version": {"N": "1"}, "corrections": {"L": [{"S": ulid.new(NOW + number)}]}}
@@ -211,12 +217,9 @@ def tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 SUM_UP = tool_call("value_summary", {})
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
-    "authorizer, agent key": ("authorizer", authorizer_event(Authorization=f"Bearer {key_of_an_agent()}")),
+    "authorizer, agent key": ("authorizer", authorizer_event(Authorization=f"Bearer {AGENT_KEY}")),
     "authorizer, sessions": ("authorizer", authorizer_event(Cookie=cookies())),
-    "authorizer, both": (
-        "authorizer",
-        authorizer_event(Authorization=f"Bearer {key_of_an_agent()}", Cookie=cookies()),
-    ),
+    "authorizer, both": ("authorizer", authorizer_event(Authorization=f"Bearer {AGENT_KEY}", Cookie=cookies())),
     "record": ("record_outcome", proxy_event("POST", authorizer=KEY, body=OUTCOME)),
     "record once": ("record_outcome", keyed(OUTCOME)),
     "record once, too late": ("record_outcome", keyed(EARLY)),
@@ -226,17 +229,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "export": ("export_outcomes", proxy_event("GET", "/api/outcomes/export", authorizer=USER)),
     "summary": ("summarize_outcomes", proxy_event("GET", authorizer=USER)),
     "one": ("get_outcome", proxy_event("GET", "/api/outcomes/{id}", authorizer=USER, parameters={"id": ID})),
-    "correct": (
-        "correct_outcome",
-        proxy_event(
-            "POST",
-            "/api/outcomes/{id}/corrections",
-            authorizer=USER,
-            body=CORRECTION,
-            headers={"Idempotency-Key": "k"},
-            parameters={"id": ID},
-        ),
-    ),
+    "correct": ("correct_outcome", CORRECTION),
     "tool, record": ("mcp", tool("record_outcome", KEYED)),
     "tool, record several": ("mcp", tool("record_outcomes", {"outcomes": [KEYED, KEYED | {"idempotency_key": "l"}]})),
     "tool, void": ("mcp", tool("void_outcome", {"outcome_id": ID, "reason": "Twice", "idempotency_key": "k"})),
@@ -260,26 +253,20 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "write out": ("export_user", {"user_id": 42}),
     "tell of outcomes": ("publish_events", {"Records": [recorded(number) for number in range(100)]}),
     "tell of corrections": ("publish_events", {"Records": [corrected(number) for number in range(100)]}),
-    # What the receiver may do beside, tests/webhooks says.
+    # tests/webhooks tests what the receiver may do.
     "deliver": ("deliver_webhook", {"Records": [MESSAGE]}),
 }
 
 RAISE = {"authorizer", "erase_user", "export_user", "publish_events"}
-"""Functions that raise what they cannot do: the authorizer to say that somebody is unknown, or cannot be known; what
-tells events to be given all of them again."""
+"""Functions that raise on failure: the authorizer for a 401 or 500, the others to be retried."""
 
 
 @contextmanager
 def started(function: str, service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Start a function for which time passes only on the network."""
+    """Start a function whose clock is the network's."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
-    for name, value in {
-        "KEY_FINGERPRINTS": "",
-        "SESSION_SECRET_ARN": "arn",
-        "SESSION_SECRET_OVERLAP_DAYS": "30",
-        "SESSIONS_TABLE": "SessionsTable",
-        "ACCEPT_PLAIN_COOKIES": "false",
-    }.items():
+    of_sessions = {"SESSION_SECRET_ARN": "arn", "SESSION_SECRET_OVERLAP_DAYS": "30", "SESSIONS_TABLE": "SessionsTable"}
+    for name, value in (of_sessions | {"KEY_FINGERPRINTS": "", "ACCEPT_PLAIN_COOKIES": "false"}).items():
         monkeypatch.setenv(name, value)
     defaults = DynamoDB.__init__.__kwdefaults__
     with ExitStack() as stack:
@@ -327,7 +314,7 @@ def test_a_function_answers_in_time_though_its_service(
         assert service.received
 
 
-def test_every_function_is_looked_at() -> None:
+def test_every_function_is_tested() -> None:
     assert {function for function, _ in CALLS.values()} == {
         path.parent.name for path in ROOT.glob("functions/*/app.py")
     }

@@ -9,12 +9,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-from outcomes.aws.connection import (
-    Connection,
-    NotSent,
-    Reply,
-    addresses,
-)
+from outcomes.aws.connection import Connection, NotSent, Reply, addresses
 
 from tests.authority import Authority, make_authority
 from tests.wire.network import http
@@ -25,9 +20,9 @@ LATER = 60.0
 
 
 class Server:
-    """Accepts as many connections as there are lists of answers, gives those, one to a request, and closes it.
+    """Accepts a connection per list of answers, answers each request with the next, and closes.
 
-    received: the requests. accepted: how many connections were made. closed: is set when the first was closed.
+    received: the requests. accepted: the number of connections. closed: set when the first was closed.
     """
 
     def __init__(self, *connections: list[bytes], tls: ssl.SSLContext | None = None) -> None:
@@ -75,7 +70,7 @@ type Start = Callable[..., tuple[Connection, Server]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """A server, and a connection to it that is not made yet."""
+    """Yield a function that starts a server and makes an unopened connection to it."""
     with ExitStack() as stack:
 
         def started(
@@ -99,7 +94,7 @@ def post(connection: Connection, body: bytes = b"the end") -> Reply:
     return connection.post({"host": connection.host, "x-amz-target": "T"}, body, LATER)
 
 
-def test_a_request_is_one_of_http(start: Start) -> None:
+def test_a_request_is_valid_http(start: Start) -> None:
     connection, server = start([ANSWER])
     reply = post(connection, b"{} the end")
     assert reply.status == 200
@@ -111,7 +106,7 @@ def test_a_request_is_one_of_http(start: Start) -> None:
     ]
 
 
-def test_a_connection_is_kept(start: Start) -> None:
+def test_a_connection_is_kept_alive(start: Start) -> None:
     connection, server = start([ANSWER] * 20)
     assert [post(connection).body for _ in range(20)] == [BODY] * 20
     assert server.accepted == 1
@@ -144,14 +139,14 @@ def test_after_a_broken_answer_comes_a_new_connection(start: Start, broken: byte
 
 @pytest.mark.parametrize("broken", [b"HTTP/1.1 200 O", ANSWER[:60]])
 def test_an_answer_that_ends_in_its_headers_has_no_body(start: Start, broken: bytes) -> None:
-    """So http.client sees it; the caller does not take it for a success."""
+    """As http.client reads it; the caller does not take it for a success."""
     connection, server = start([broken], [ANSWER])
     assert post(connection).body == b""
     assert post(connection).body == BODY
     assert server.accepted == 2
 
 
-def test_a_body_that_is_not_wanted_is_not_waited_for(start: Start) -> None:
+def test_an_unwanted_body_is_not_read(start: Start) -> None:
     unending = ANSWER.replace(b"Content-Length: 8", b"Content-Length: 8000000")
     connection, server = start([unending], [ANSWER])
     reply = connection.post({}, b"the end", LATER, target="/hook?a=b", whole=False)
@@ -169,20 +164,20 @@ def test_an_answer_in_chunks_is_put_together(start: Start) -> None:
     assert server.accepted == 1
 
 
-def test_megabytes_go_and_come(start: Start) -> None:
+def test_megabytes_are_sent_and_received(start: Start) -> None:
     large = b"x" * 3_000_000
     connection, server = start([http(200, large)])
     assert post(connection, large + b"the end").body == large
     assert server.received[0].endswith(large + b"the end")
 
 
-def test_silence_ends(start: Start) -> None:
+def test_silence_times_out(start: Start) -> None:
     connection, _ = start([ANSWER], seconds=0.01)
     with pytest.raises(TimeoutError):
         post(connection, b"what the server waits for the rest of")
 
 
-def test_no_connection_is_made_when_no_time_is_left(start: Start) -> None:
+def test_no_connection_is_made_after_the_deadline(start: Start) -> None:
     connection, server = start([ANSWER])
     with pytest.raises(NotSent) as raised:
         connection.post({}, b"the end", until=0)
@@ -190,7 +185,7 @@ def test_no_connection_is_made_when_no_time_is_left(start: Start) -> None:
     assert server.accepted == 0
 
 
-def test_where_nobody_listens_nothing_is_sent(start: Start) -> None:
+def test_a_refused_connection_sends_nothing(start: Start) -> None:
     connection, server = start([ANSWER])
     server.close()
     with pytest.raises(NotSent, match=f"no connection to 127.0.0.1:{server.port}: .*refused") as raised:
@@ -198,7 +193,7 @@ def test_where_nobody_listens_nothing_is_sent(start: Start) -> None:
     assert isinstance(raised.value.__cause__, ConnectionRefusedError)
 
 
-def test_a_host_that_is_not_known_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -229,7 +224,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 class TestTls:
-    def test_is_spoken_with_whom_a_named_authority_vouches_for(
+    def test_trusts_the_named_authority(
         self, start: Start, authority: Authority, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connection, server = start(
@@ -241,19 +236,19 @@ class TestTls:
         assert post(connection).body == BODY
         assert server.accepted == 2
 
-    def test_is_spoken_with_nobody_else(self, start: Start, authority: Authority) -> None:
+    def test_trusts_no_other_authority(self, start: Start, authority: Authority) -> None:
         connection, server = start([ANSWER], url="https://localhost", tls=authority.server)
         with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
             post(connection)
         assert server.received == []
 
-    def test_is_not_spoken_with_another_host(self, start: Start, authority: Authority) -> None:
+    def test_refuses_another_host_s_certificate(self, start: Start, authority: Authority) -> None:
         connection, server = start([ANSWER], url="https://127.0.0.1", tls=authority.server, authorities=authority.file)
         with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
             post(connection)
         assert server.received == []
 
-    def test_is_not_begun_when_no_time_is_left(self, start: Start, authority: Authority) -> None:
+    def test_is_not_begun_after_the_deadline(self, start: Start, authority: Authority) -> None:
         """Connecting may have taken all of it."""
         connection, _ = start([], url="https://localhost", tls=authority.server, authorities=authority.file)
         clock = iter([0, 0, 10])  # when the name is looked up, when connecting begins, and the handshake
@@ -262,7 +257,7 @@ class TestTls:
         with pytest.raises(NotSent, match="no time left"):
             connection.post({}, b"the end", until=5)
 
-    def test_is_expected_where_it_was_asked_for(self, start: Start) -> None:
+    def test_is_required_for_https(self, start: Start) -> None:
         connection, server = start([ANSWER], url="https://localhost", seconds=0.01)
         with pytest.raises(NotSent):
             post(connection)

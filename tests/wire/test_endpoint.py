@@ -1,4 +1,4 @@
-"""A call goes where botocore would send it."""
+"""Endpoints equal those of botocore."""
 
 import json
 import ssl
@@ -8,38 +8,20 @@ from typing import Any
 
 import pytest
 from outcomes.aws.caller import Limits
-from outcomes.aws.services import (
-    SQS,
-    DynamoDB,
-    EventBridge,
-    SecretsManager,
-)
+from outcomes.aws.services import SQS, DynamoDB, EventBridge, SecretsManager
 
 from tests.wire.conftest import LIMITS, botocore_session, new_botocore_session
 
-CLIENTS: dict[str, Any] = {
-    "dynamodb": DynamoDB,
-    "events": EventBridge,
-    "secretsmanager": SecretsManager,
-    "sqs": SQS,
-}
+CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB, "events": EventBridge, "secretsmanager": SecretsManager, "sqs": SQS}
 
 
 def regions() -> Iterator[str]:
-    """Every region of every partition, and one of each that does not exist yet."""
+    """Yield every region of every partition, and one of each partition that does not exist yet."""
     loader = botocore_session.get_component("data_loader")
     for partition in loader.load_data("partitions")["partitions"]:
         yield from (region for region in partition["regions"] if not region.endswith("-global"))
-    yield from (
-        "eu-made-9",
-        "us-gov-up-3",
-        "cn-made-4",
-        "us-iso-up-5",
-        "us-isob-up-6",
-        "eu-isoe-made-7",
-        "us-isof-up-8",
-    )
-    yield "eusc-de-up-9"
+    yield from ("eu-made-9", "us-gov-up-3", "cn-made-4", "us-iso-up-5", "us-isob-up-6", "eu-isoe-made-7")
+    yield from ("us-isof-up-8", "eusc-de-up-9")
 
 
 def ours(service: str, region: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -55,13 +37,13 @@ def botocores(service: str, region: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _one_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading the certificate authorities anew for each region takes its time."""
+    """Read the certificate authorities once: it takes long."""
     context = ssl.create_default_context()
     monkeypatch.setattr("ssl.create_default_context", lambda **_: context)
 
 
 @pytest.mark.parametrize("service", CLIENTS)
-def test_it_is_botocores_in_every_region(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_endpoint_is_botocore_s_in_every_region(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known = list(regions())
     assert len(known) > 50
     for region in known:
@@ -87,7 +69,7 @@ VARIABLES: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("service", CLIENTS)
 @pytest.mark.parametrize("variables", VARIABLES, ids=json.dumps)
-def test_the_variables_that_sdks_know_say_so_to_both(
+def test_environment_variables_choose_the_same_endpoint_as_for_botocore(
     service: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
@@ -98,9 +80,7 @@ def test_the_variables_that_sdks_know_say_so_to_both(
 
 
 @pytest.mark.parametrize("kind", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
-def test_a_kind_of_endpoint_that_we_do_not_know_is_refused_unless_it_is_named(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fips_and_dualstack_need_an_explicit_endpoint(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(kind, "true")
     with pytest.raises(ValueError, match=f"{kind} is not supported: set AWS_ENDPOINT_URL_DYNAMODB to that endpoint"):
         DynamoDB(LIMITS)
@@ -108,7 +88,7 @@ def test_a_kind_of_endpoint_that_we_do_not_know_is_refused_unless_it_is_named(
     assert DynamoDB(LIMITS).connection.host == "dynamodb-fips.us-east-1.amazonaws.com"
 
 
-def test_the_region_is_lambdas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_comes_from_lambda_s_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert DynamoDB(LIMITS).region == "us-east-1"  # AWS_DEFAULT_REGION, as for botocore
     monkeypatch.delenv("AWS_DEFAULT_REGION")
@@ -118,7 +98,7 @@ def test_the_region_is_lambdas(monkeypatch: pytest.MonkeyPatch) -> None:
         DynamoDB(LIMITS)
 
 
-def test_the_bundle_of_authorities_that_sdks_know_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_ca_bundle_names_the_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr("ssl.create_default_context", lambda cafile: asked.append(cafile))
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
@@ -129,7 +109,7 @@ def test_the_bundle_of_authorities_that_sdks_know_is_the_one(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:8000", "ftp://x", "http://", "http://x/path", "https://x?query"])
-def test_what_is_no_endpoint_is_refused(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_endpoint_is_refused(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(ValueError, match="not an endpoint"):
         DynamoDB(Limits(1, 1, 1, 1))

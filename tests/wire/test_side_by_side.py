@@ -1,4 +1,4 @@
-"""We try again what botocore tries again, and give up on what it gives up on."""
+"""Our caller retries and gives up as botocore does."""
 
 import json
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ HTML = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
 
 
 def broken_connections(answer: bytes) -> list[Trouble]:
-    """A connection that is not made, or breaks anywhere in the answer."""
+    """List connections that fail, or break anywhere in the answer."""
     head = answer.index(b"\r\n\r\n") + 4
     places = {"at once": 0, "in the status": 5, "in the headers": head - 20, "before the body": head, "in it": head + 1}
     return [
@@ -77,7 +77,7 @@ def broken_connections(answer: bytes) -> list[Trouble]:
 
 
 def damages(answer: bytes, body: bytes) -> list[Trouble]:
-    """An answer that is not what its checksum was made of. botocore hands it on when no attempt is left."""
+    """List answers that do not fit their checksum. botocore returns them after the last attempt."""
     head = answer.index(b"\r\n\r\n") + 4
     flipped = body.replace(b"{", b"[", 1) if len(body) == 2 else body.replace(b"2026", b"2O26").replace(b"U", b"V", 1)
     return [
@@ -90,7 +90,7 @@ def damages(answer: bytes, body: bytes) -> list[Trouble]:
 
 
 def errors(operation: str) -> list[Trouble]:
-    """Every error that DynamoDB documents, with every status, and answers of whatever else stands in between."""
+    """List every documented error of DynamoDB with every status, and answers of proxies."""
     modeled = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
     codes = sorted(DOCUMENTED - wire.THROTTLED - ({"ReplicatedWriteConflictException"} - modeled))
     return [
@@ -104,7 +104,7 @@ def errors(operation: str) -> list[Trouble]:
 
 
 def slow(answer: bytes) -> list[Trouble]:
-    """Answers that come whole, in time, in many pieces."""
+    """List whole answers that come late or in pieces."""
     return [
         Trouble("late", answer=(1.9, answer)),
         Trouble("dripping", answer=drops(answer, 60, 0.01)),
@@ -128,7 +128,7 @@ TROUBLES = {operation: troubles(operation) for operation in OPERATIONS}
 
 
 class Pair:
-    """Our client and botocore's, each with a service of its own that does the same to it."""
+    """Our client and botocore's, whose networks have the same faults."""
 
     def __init__(self, quota: int = wire.QUOTA) -> None:
         self.stack = ExitStack()
@@ -140,7 +140,7 @@ class Pair:
         self.botocores = self.stack.enter_context(botocores_client(self.networks[1]))
 
     def call(self, operation: str, *met: Trouble) -> tuple[Any, Any]:
-        """Call an operation by both, in the same trouble, and return what each makes of it; None for a failure."""
+        """Call an operation by both under the same faults, and return both results; None for a failure."""
         method, request, _ = OPERATIONS[operation]
         for network in self.networks:
             network.meet(*met)
@@ -157,7 +157,7 @@ class Pair:
 
     @property
     def attempts(self) -> tuple[int, int]:
-        """Count the attempts of each."""
+        """Return the numbers of attempts of both."""
         return self.networks[0].met, self.networks[1].met
 
 
@@ -169,7 +169,7 @@ def pair() -> Iterator[Pair]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_trouble_alone(pair: Pair, operation: str) -> None:
+def test_each_fault_once_has_the_same_result_and_attempts(pair: Pair, operation: str) -> None:
     for kind, which in TROUBLES[operation].items():
         for trouble in which:
             ours, theirs = pair.call(operation, trouble)
@@ -178,7 +178,7 @@ def test_each_trouble_alone(pair: Pair, operation: str) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_trouble_for_ever(operation: str) -> None:
+def test_each_lasting_fault_has_the_same_result_and_attempts(operation: str) -> None:
     for kind, which in TROUBLES[operation].items():
         for some in batched(which, 40, strict=False):
             pair = Pair()  # before the quota of either is used up
@@ -191,8 +191,8 @@ def test_each_trouble_for_ever(operation: str) -> None:
 
 @pytest.mark.parametrize("code", sorted(wire.THROTTLED))
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_throttled_call_is_tried_again_by_both_but_given_up_sooner_by_us(pair: Pair, code: str, status: int) -> None:
-    """See `TestThrottling`: the one way in which we differ, on purpose."""
+def test_a_throttled_call_is_retried_by_both_but_sooner_given_up_by_us(pair: Pair, code: str, status: int) -> None:
+    """The one intended difference: see `TestThrottling`."""
     throttled = error(code, status)
     for operation in OPERATIONS:
         before = pair.attempts
@@ -207,7 +207,7 @@ def test_a_throttled_call_is_tried_again_by_both_but_given_up_sooner_by_us(pair:
 @pytest.mark.parametrize(
     "trouble", ["silent at once", "no connection in time", "reset at once", "500 InternalServerError"]
 )
-def test_the_quota_is_spent_and_given_back_alike(pair: Pair, trouble: str) -> None:
+def test_the_retry_quota_is_spent_and_refilled_alike(pair: Pair, trouble: str) -> None:
     which = [each for kind in TROUBLES["PutItem"].values() for each in kind if each.name == trouble]
     pattern = [*[3] * 60, *([*[0] * 10, *[1] * 5] * 3), *[2, 0, 0, 0, 3] * 20]
     for times in pattern:
@@ -215,9 +215,9 @@ def test_the_quota_is_spent_and_given_back_alike(pair: Pair, trouble: str) -> No
         assert pair.attempts[0] == pair.attempts[1]
 
 
-def test_any_sequence_of_troubles() -> None:
+def test_any_sequence_of_faults_has_the_same_results() -> None:
     class Sequence(RuleBasedStateMachine):
-        """Calls of both, one after the other, on connections and quotas that earlier ones have left as they are."""
+        """Calls of both in sequence, on the connections and quotas left by earlier ones."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -229,7 +229,7 @@ def test_any_sequence_of_troubles() -> None:
 
         @rule(data=st.data(), operation=st.sampled_from(sorted(OPERATIONS)))
         def call(self, data: st.DataObject, operation: str) -> None:
-            # What botocore makes of a damaged answer to the last attempt is another test's.
+            # Another test has damaged answers to the last attempt.
             whole = sorted(TROUBLES[operation].keys() - {"damage"})
             kinds = whole if self.has_failed_for_long else sorted(TROUBLES[operation])
             met = [data.draw(st.sampled_from(kinds)) for _ in range(data.draw(st.integers(0, 2)))]

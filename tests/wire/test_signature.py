@@ -34,7 +34,7 @@ REGIONS = [
 def botocores_authorization(
     credentials: Credentials, region: str, service: str, headers: dict[str, str], body: bytes
 ) -> str:
-    """Have botocore sign a request with these headers, at the time that they say."""
+    """Let botocore sign a request with these headers, at their time."""
     of_its_own = {"x-amz-date", "x-amz-security-token"}
     others = {name: value for name, value in headers.items() if name not in of_its_own}
     request = AWSRequest("POST", f"https://{headers['host']}/", others, body)
@@ -54,10 +54,10 @@ def botocores_authorization(
     body=st.binary(max_size=2000) | st.text(max_size=500).map(str.encode),
     chance=st.randoms(use_true_random=False),
 )
-def test_a_signature_is_botocores(
+def test_a_signature_equals_botocore_s(
     credentials: Credentials, region: str, service: str, host: str, target: str, body: bytes, chance: Random
 ) -> None:
-    for _ in range(8):  # much cheaper than to draw all of it anew
+    for _ in range(8):  # cheaper than drawing everything again
         now = chance.randrange(946_684_800, 32_503_680_000)  # in the years 2000 to 2999
         body += chance.randbytes(chance.randrange(100))
         headers = {
@@ -74,7 +74,7 @@ def test_a_signature_is_botocores(
 
 @pytest.mark.parametrize("token", [None, "a token"])
 @pytest.mark.parametrize(("endpoint", "host"), [(ENDPOINT, "dynamodb.test:8000"), ("http://[::1]:8000/", "[::1]:8000")])
-def test_what_is_sent_is_what_was_signed(
+def test_the_signed_headers_are_sent(
     network: Network, monkeypatch: pytest.MonkeyPatch, token: str | None, endpoint: str, host: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
@@ -95,7 +95,7 @@ def test_what_is_sent_is_what_was_signed(
 
 
 class TestCredentials:
-    """The places that they come from."""
+    """Where they come from."""
 
     @pytest.fixture(autouse=True)
     def _nothing_kept(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -105,27 +105,23 @@ class TestCredentials:
         monkeypatch.delenv("AWS_SESSION_TOKEN")
         monkeypatch.setattr(signature, "_botocore_credentials", signature._botocore_credentials.__wrapped__)
 
-    def test_are_those_of_lambdas_variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_come_from_lambda_s_variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert signature.credentials() == ("testing", "testing", None)
         monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
         assert signature.credentials() == ("testing", "testing", "token")
 
-    def test_are_those_of_a_profile_where_there_are_no_variables(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
+    def test_come_from_a_profile_without_variables(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "credentials").write_text("[work]\naws_access_key_id = profiles\naws_secret_access_key = own\n")
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.setenv("AWS_PROFILE", "work")
         assert signature.credentials() == ("profiles", "own", None)
 
-    def test_that_expire_are_left_to_botocore_which_asks_for_new_ones(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_expire_are_refreshed_by_botocore(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2001-01-01T00:00:00Z")
         with pytest.raises(RuntimeError, match="still expired"):
             signature.credentials()
 
-    def test_of_a_container_are_fetched_and_fetched_again_when_they_are_old(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_of_a_container_are_fetched_and_refreshed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"""
         fetched: list[str] = []
 
@@ -147,9 +143,7 @@ class TestCredentials:
         found = [signature.credentials().key_id for _ in range(3)]
         assert (found, fetched) == (["key 2", "key 2", "key 2"], ["restored", "restored"])
 
-    def test_that_are_missing_fail_the_call_before_anything_is_sent(
-        self, network: Network, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_missing_fail_the_call_unsent(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
         with our_client(network) as client, pytest.raises(Unavailable, match="PutItem: no credentials") as raised:
