@@ -116,7 +116,7 @@ def test_the_laptops_own_sessions_are_valid_for_thirty_days(
 
 
 def test_an_unknown_kind_of_session_is_an_error() -> None:
-    with pytest.raises(ValueError, match="A session is one of next-auth, authjs, stored"):
+    with pytest.raises(ValueError, match="kind must be one of next-auth, authjs, stored"):
         mint("basic", 7, SECRET, NOON)
 
 
