@@ -1,4 +1,4 @@
-"""Computes the cost of a month, idle and in use, and writes it and the cost of calls: python -m bench.month PAGE...
+"""python -m bench.month PAGE...: compute and write the cost of a month, idle and in use, and the cost of calls.
 
 A section of a page begins with a mark such as `<!-- made by `make cost`: idle -->`, and ends with
 `<!-- end of what `make cost` makes -->`.
@@ -26,7 +26,7 @@ OPEN_HOURS = 2
 """Hours a day that a feed is open."""
 DAYS = 30
 LOOK_UP_SECONDS = 60
-"""For so long an authorizer's answer is remembered."""
+"""How long API Gateway caches an authorizer's result."""
 
 
 def deployed(environment: str, **parameters: str) -> Template:
@@ -37,13 +37,13 @@ def deployed(environment: str, **parameters: str) -> Template:
 
 
 def alarm_metrics(template: Template) -> int:
-    """Count the metrics that alarms look at, each of which is paid for."""
+    """Return the number of metrics of all alarms, each of which is billed."""
     alarms = template.resources("AWS::CloudWatch::Alarm").values()
     return sum(len([each for each in alarm.get("Metrics", []) if "MetricStat" in each]) or 1 for alarm in alarms)
 
 
 def idle(template: Template, prices: dict[str, Any]) -> dict[str, tuple[int, float]]:
-    """Return number and US dollars a month of everything that costs without a call, by kind."""
+    """Return number and US dollars a month of everything that costs without traffic, by kind."""
     rules = [len(acl["Rules"]) for acl in template.resources("AWS::WAFv2::WebACL").values()]
     counted = {
         "secret": (len(template.resources("AWS::SecretsManager::Secret")), prices["secret_month"]),
@@ -56,24 +56,24 @@ def idle(template: Template, prices: dict[str, Any]) -> dict[str, tuple[int, flo
 
 
 def idle_dollars(template: Template, prices: dict[str, Any]) -> float:
-    """Compute the US dollars a month without any call."""
+    """Return the US dollars a month without traffic."""
     return sum(dollars for _, dollars in idle(template, prices).values())
 
 
 def idle_line(environment: str, prices: dict[str, Any]) -> str:
-    """Say in one line what an idle deployment costs a month, and for what."""
+    """Return one line with the cost of an idle month and its parts."""
     template = deployed(environment)
     parts = [f"{number} {kind}{'s' if number > 1 else ''}" for kind, (number, _) in idle(template, prices).items()]
     return f"- `{environment}`: **${idle_dollars(template, prices):.2f}** a month when idle ({', '.join(parts)})"
 
 
 def custom_metrics(assumed: dict[str, Any]) -> int:
-    """Count our own metrics in a month with every type of outcome, with values, and the usual refusals."""
+    """Return the number of our own metrics in a month with every type of outcome, with values, and usual refusals."""
     return 2 * len(OutcomeType) + int(assumed["refusal_reasons"])
 
 
 def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Compute the US dollars of a month with so many outcomes and one open feed, by what they are for.
+    """Return the US dollars of a month with so many outcomes and one open feed, by service.
 
     Outcomes come evenly over the day. One that comes while the feed is open makes it read the summary again, at most
     once a poll.
@@ -101,7 +101,7 @@ def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[
 
 
 def idle_lines() -> str:
-    """Write what idle deployments cost: a line an environment, then the firewall and metrics of our own."""
+    """Return the cost of idle deployments: a line for each environment, then the firewall and our own metrics."""
     prices, assumed = cost.inputs()
     firewall = idle_dollars(deployed("core", FirewallRequests="1000"), prices) - idle_dollars(deployed("core"), prices)
     metrics = custom_metrics(assumed)
@@ -117,7 +117,7 @@ def idle_lines() -> str:
 
 
 def month_table() -> str:
-    """Write the table of months in use: a row an environment and volume."""
+    """Return the table of months in use: a row for each environment and volume."""
     prices, assumed = cost.inputs()
     rows = {
         (environment, outcomes): used(environment, outcomes, prices, assumed)
@@ -139,7 +139,7 @@ def month_table() -> str:
 
 
 def rewritten(text: str) -> str:
-    """Replace each section between marks. Raises ValueError when there is none."""
+    """Replace each section between marks. Raises ValueError when a text has none."""
     sections = {"calls": cost.table, "idle": idle_lines, "month": month_table}
     marked = re.compile(
         r"(<!-- made by `make cost`: (\w+) -->\n).*?(\n<!-- end of what `make cost` makes -->)", re.DOTALL

@@ -23,7 +23,7 @@ FILES = {
     "/docs/swagger-ui-bundle.js": (PACKAGE / "swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
     "/docs/swagger-ui.css": (PACKAGE / "swagger-ui.css", "text/css; charset=utf-8"),
 }
-"""Path to file and content type."""
+"""File and content type by URL path."""
 
 HEADERS = demo.HEADERS | {
     "Cache-Control": "no-store",

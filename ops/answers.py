@@ -47,7 +47,7 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
         raise StackError(f"{samconfig.name} has no [{environment}.deploy.parameters]") from error
     answers = pairs(settings.get("parameter_overrides", [])) | given
     [first, *_] = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    silent = answers.get("Monitoring") == "Off"  # which has no alarm that a topic could be notified of
+    silent = answers.get("Monitoring") == "Off"  # no alarms, so no topic for them
     for name in [
         name for name in first["Parameters"] if name not in given and not (silent and name == "AlarmTopicArn")
     ]:

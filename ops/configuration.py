@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def print_configured(environment: str, template: Path) -> None:
-    """Print the parameters as JSON. Raises StackError, also for what would lose the secret of erasures."""
+    """Print the parameters as JSON. Raises StackError, also when DataRequests=Off would lose the erasure secret."""
     settings = deploy_settings(ROOT / "samconfig.toml", environment)
     overrides = pairs(settings.get("parameter_overrides", []))
     declared = parse_yaml(template.read_text())["Parameters"]
@@ -67,7 +67,7 @@ def configured(declared: Any, overrides: Mapping[str, str], present: Mapping[str
 
 
 def new_values(declared: Any, overrides: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that all parameters but Configuration will have.
+    """Return the future values of all parameters but Configuration.
 
     `sam deploy` keeps the stack's value of a parameter that is not overridden, even if the template's default changed.
     """
@@ -79,7 +79,7 @@ def new_values(declared: Any, overrides: Mapping[str, str], present: Mapping[str
 
 
 def _stack(session: boto3.Session, name: str) -> Any:
-    """Describe a stack; return nothing for one that does not exist yet. Raises BotoCoreError and ClientError."""
+    """Describe a stack; return {} for one that does not exist yet. Raises BotoCoreError and ClientError."""
     try:
         [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -90,7 +90,7 @@ def _stack(session: boto3.Session, name: str) -> Any:
 
 
 def _has_erasures(session: boto3.Session, stack: Any) -> bool:
-    """Tell whether a stack's ErasuresTable has any row. Raises BotoCoreError and ClientError."""
+    """Whether a stack's ErasuresTable has any row. Raises BotoCoreError and ClientError."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     if "ErasuresTableName" not in outputs:
         return False

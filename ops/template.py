@@ -38,7 +38,7 @@ def declared_paths(api: dict[str, Any]) -> dict[str, Any]:
 
 
 def capability_names(parameters: dict[str, Any]) -> list[str]:
-    """List the parameters that switch a capability "On" or "Off"."""
+    """Return the parameters that switch a capability "On" or "Off"."""
     return [name for name, declared in parameters.items() if declared.get("AllowedValues") == ["On", "Off"]]
 
 

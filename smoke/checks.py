@@ -77,7 +77,7 @@ def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
 
 
 def is_no_route(response: httpx.Response) -> bool:
-    """Check that an answer says that this deployment has no such route."""
+    """Whether the answer means that this deployment has no such route."""
     return bool(response.headers.get("no-such-route") == "true")
 
 
@@ -90,12 +90,12 @@ def is_unauthorized_or_off(response: httpx.Response) -> None:
 
 
 def switched_off(api: Api, cookie: str | None) -> frozenset[str]:
-    """Ask an API which capabilities are off. Without a session it tells only of Batch."""
+    """Return the capabilities that are off. Without a session only Batch can be found out."""
     try:
         if cookie is None:
             return frozenset(["Batch"] if is_no_route(api.call("POST", "/batch", body={})) else [])
         headers = api.call("GET", "?limit=1", cookie=cookie).headers
-    except httpx.HTTPError:  # which every check will report
+    except httpx.HTTPError:  # every check will report it
         return frozenset()
     on = headers.get("capabilities", ", ".join(CAPABILITIES).lower()).split(", ")
     return frozenset(name for name in CAPABILITIES if name.lower() not in on)
@@ -426,7 +426,7 @@ NEEDED = {
     "the_summary_is_exact": "Totals",
     "concurrent_corrections_apply_once_and_void_outcomes_do_not_count": "Corrections",
 }
-"""The capability that a check tries, by the check's name."""
+"""The capability that a check needs, by the check's name."""
 WITHOUT_A_CALLER: list[Check] = [
     nobody_is_unauthorized,
     a_wrong_key_or_cookie_is_unauthorized,

@@ -147,7 +147,7 @@ def test_the_core_costs_at_most_half_a_dollar_when_idle() -> None:
         ({"EventBusName": "default", "WebhookUrl": "https://hooks.example.com/"}, {"secret": 2}),
     ],
 )
-def test_what_is_switched_on_is_paid_for_when_idle(parameters: dict[str, str], kinds: dict[str, int]) -> None:
+def test_an_idle_month_pays_for_capabilities_that_are_on(parameters: dict[str, str], kinds: dict[str, int]) -> None:
     prices, _ = cost.inputs()
     counted = month.idle(month.deployed("core", **parameters), prices)
     assert {kind: number for kind, (number, _) in counted.items()} == kinds

@@ -162,7 +162,7 @@ def test_the_index_of_decisions_lists_each_by_its_title() -> None:
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs/decisions").glob("[0-9]*.md")), ids=name)
-def test_a_decision_says_context_decision_refused_and_cost(page: Path) -> None:
+def test_a_decision_has_context_decision_refused_and_cost(page: Path) -> None:
     leads = re.findall(r"^\*\*(\w+)\.\*\* \S", page.read_text(), flags=re.MULTILINE)
     assert leads == ["Context", "Decision", "Refused", "Cost"]
 

@@ -1,4 +1,4 @@
-"""A local stack serves what is on, nothing else, and the core keeps the whole contract of recording and listing."""
+"""A local stack serves only the capabilities that are on; the core keeps the contract of recording and listing."""
 
 import sys
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ NEEDED = {
     "exportOutcomes": "Export",
     "callTools": "ModelTools",
 }
-"""The capability of each operation that is not of the core."""
+"""The capability of each operation outside the core."""
 FUNCTIONS = {
     "AgentKeys": {"manage_keys"},
     "Batch": {"record_batch"},
@@ -47,22 +47,22 @@ CAPABILITIES = capabilities(TEMPLATE)
 OUTCOME = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 0.1, "userId": 7}
 NOT_FOUND = '{"error":"Not found"}'
 
-# An orthogonal array: for each pair of capabilities, both are on, both off, and each alone on, equally often. The first
-# has all on. https://en.wikipedia.org/wiki/Orthogonal_array
+# An orthogonal array: each pair of capabilities has each combination of on and off equally often. In the first row all
+# are on. https://en.wikipedia.org/wiki/Orthogonal_array
 PAIRWISE = [
     frozenset(name for number, name in enumerate(CAPABILITIES, start=1) if (row & number).bit_count() % 2)
     for row in range(8)
 ]
 
 
-def test_the_combinations_have_each_pair_of_capabilities_in_each_pair_of_positions() -> None:
+def test_each_pair_of_capabilities_has_each_combination_of_on_and_off() -> None:
     assert set(CAPABILITIES) == set(FUNCTIONS)
     for pair in combinations(CAPABILITIES, 2):
         assert {tuple(name in off for name in pair) for off in PAIRWISE} == set(product([True, False], repeat=2))
 
 
 @pytest.mark.parametrize("off", [*PAIRWISE, frozenset(CAPABILITIES)], ids=lambda off: " ".join(sorted(off)) or "none")
-def test_the_routes_and_functions_are_those_of_what_is_on(off: frozenset[str]) -> None:
+def test_only_capabilities_that_are_on_have_routes_and_functions(off: frozenset[str]) -> None:
     settings = Settings(TEMPLATE, Path(), 0, key="", session_secret="", aws_secret="", off=off)
     template = load(TEMPLATE, local_parameters(settings, 1), {})
     template.arns = dict.fromkeys(template.resources("AWS::SecretsManager::Secret"), "arn:aws:secretsmanager:1")
@@ -144,7 +144,7 @@ REFUSALS: list[tuple[Any, int, str]] = [
 
 
 @pytest.mark.parametrize(("body", "status", "says"), REFUSALS)
-def test_what_breaks_the_contract_is_refused_as_with_everything_on(
+def test_the_core_refuses_invalid_requests_like_the_whole_stack(
     core: httpx.Client, core_stack: Stack, stack: Stack, body: Any, status: int, says: str
 ) -> None:
     refused = core.post("/api/outcomes", json=body, headers=by_key(core_stack))
@@ -154,7 +154,7 @@ def test_what_breaks_the_contract_is_refused_as_with_everything_on(
     assert (refused.status_code, refused.content) == (elsewhere.status_code, elsewhere.content)
 
 
-def test_who_may_not_is_told_so(core: httpx.Client, core_stack: Stack) -> None:
+def test_the_core_refuses_callers_without_credentials(core: httpx.Client, core_stack: Stack) -> None:
     agents = {"Authorization": "Bearer oc_0123456789abcdef_000000000000000000000000000000002HE1O8"}
     unauthorized = [
         core.get("/api/outcomes"),
@@ -170,7 +170,7 @@ def test_who_may_not_is_told_so(core: httpx.Client, core_stack: Stack) -> None:
     assert (elsewhere.status_code, elsewhere.text) == (403, '{"error":"Forbidden"}')
 
 
-def test_a_route_that_is_off_is_an_unknown_one_to_everybody(core: httpx.Client, core_stack: Stack) -> None:
+def test_a_route_that_is_off_is_not_found_for_any_caller(core: httpx.Client, core_stack: Stack) -> None:
     routes = [OPERATIONS[operation] for operation in NEEDED] + [("GET", "/nowhere"), ("PUT", "/api/outcomes")]
     session = {"Cookie": core_stack.cookie(42)}
     for method, path in routes:
@@ -181,7 +181,7 @@ def test_a_route_that_is_off_is_an_unknown_one_to_everybody(core: httpx.Client, 
             assert "No-Such-Route, Capabilities" in answer.headers["Access-Control-Expose-Headers"]
 
 
-def test_seeds_are_recorded_where_nothing_can_be_corrected(core: httpx.Client, core_stack: Stack) -> None:
+def test_seed_works_without_corrections(core: httpx.Client, core_stack: Stack) -> None:
     seeded = core_stack.command("seed", "--user-id", "41")
     assert seeded.returncode == 0, seeded.stderr
     listed = core.get("/api/outcomes?limit=50&include=ledger", headers={"Cookie": core_stack.cookie(41)})
@@ -191,10 +191,10 @@ def test_seeds_are_recorded_where_nothing_can_be_corrected(core: httpx.Client, c
 # ---- some capabilities
 
 
-def test_a_name_is_no_outcome_where_its_capability_is_off(
+def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Totals is off and Corrections on, so that the path of a summary is that of an outcome."""
+    """Totals is off and Corrections on, so the path of a summary matches that of an outcome."""
     with running(tmp_path, "--off", "Totals, DataRequests", "--parameters", "EventBusName= AgentKeys=Off") as stack:
         session = {"Cookie": stack.cookie(42)}
         listed = httpx.get(f"{stack.url}/api/outcomes", headers=session, timeout=30)
@@ -230,7 +230,7 @@ def test_a_name_is_no_outcome_where_its_capability_is_off(
         (["--parameters", "Totals=on"], "parameter Totals must be one of On, Off"),
     ],
 )
-def test_an_unknown_name_is_refused_with_those_that_there_are(
+def test_an_unknown_capability_is_refused_with_a_list_of_the_known_ones(
     tmp_path: Path, arguments: list[str], complaint: str
 ) -> None:
     done = local(tmp_path / "data", *arguments, environment={"PORT": "0"})

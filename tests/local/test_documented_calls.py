@@ -1,4 +1,4 @@
-"""The calls that README and docs print, run as they stand there: each answers what stands below it."""
+"""The calls printed in README and docs have the answers printed below them."""
 
 import itertools
 import re
@@ -16,13 +16,13 @@ users = itertools.count(60_000)
 
 
 def calls(page: Path) -> Iterator[tuple[str, str]]:
-    """List each command of a page that calls the API, and the answer printed below it, `...` standing for anything."""
+    """Return each command of a page that calls the API with its printed answer, in which `...` matches anything."""
     for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
         yield from re.findall(r"^(curl (?:.|\\\n|\n(?=    ))*)\n# (\{.*\})", block, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_call_answers_as_its_page_says(stack: Stack, page: str) -> None:
+def test_a_documented_call_has_the_documented_answer(stack: Stack, page: str) -> None:
     user = next(users)
     bearer = {"Authorization": f"Bearer {stack.key}"}
     deal = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 12500.5, "userId": user}

@@ -94,7 +94,7 @@ def test_an_intrinsic_is_resolved(document: Template, value: Any, expected: Any)
         ),
     ],
 )
-def test_what_cannot_be_resolved_is_named(document: Template, value: Any, complaint: str) -> None:
+def test_an_unresolvable_value_is_named(document: Template, value: Any, complaint: str) -> None:
     with pytest.raises(StackError) as caught:
         document.resolve(value)
     assert str(caught.value) == complaint
@@ -138,7 +138,7 @@ def _loaded(folder: Path, resources: dict[str, Any], **parameters: str) -> Templ
     return load(template, {}, parameters)
 
 
-def test_capabilities_are_what_is_on_or_off(tmp_path: Path) -> None:
+def test_capabilities_are_the_parameters_that_are_on_or_off(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     switch = {"Type": "String", "Default": "On", "AllowedValues": ["On", "Off"]}
     declared = {"Sums": switch, "Files": switch, "Speed": switch | {"AllowedValues": ["On", "Off", "Full"]}}

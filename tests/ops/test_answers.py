@@ -36,7 +36,7 @@ def answering(*answers: str) -> Ask:
     return lambda _question: next(given)
 
 
-def test_without_monitoring_no_topic_of_alarms_is_asked_for(samconfig: Path, template: Any) -> None:
+def test_without_monitoring_the_alarm_topic_is_not_asked_for(samconfig: Path, template: Any) -> None:
     samconfig.write_text(f'{SAMCONFIG}parameter_overrides = ["Monitoring=Off"]\n')
     keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, ""))
 

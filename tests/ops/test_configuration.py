@@ -42,7 +42,7 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Printed:
-    """Run the command of `make deploy` beside that samconfig.toml, and read what it prints."""
+    """Run the command of `make deploy` on that samconfig.toml, and return its output."""
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
     monkeypatch.setattr(configuration, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["configuration", "dev", str(ROOT / "template.yaml")])
@@ -120,7 +120,7 @@ def erasures() -> str:
     return "erasures"
 
 
-def test_data_requests_may_be_switched_off_before_anybody_was_erased(
+def test_data_requests_can_be_switched_off_before_the_first_erasure(
     told: Printed, tmp_path: Path, erasures: str
 ) -> None:
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG.replace('    "Alarm', '    "DataRequests=Off",\n    "Alarm'))
@@ -130,7 +130,7 @@ def test_data_requests_may_be_switched_off_before_anybody_was_erased(
 
 
 @pytest.mark.parametrize("is_in_stack", [False, True])
-def test_data_requests_stay_on_once_somebody_was_erased(
+def test_data_requests_cannot_be_switched_off_after_an_erasure(
     told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str], erasures: str, is_in_stack: bool
 ) -> None:
     """Records of erasures are keyed by an HMAC of ErasureSecret; a new one would not find them."""

@@ -88,7 +88,7 @@ def test_all_checks_pass_and_nothing_is_left_behind(stack: Stack) -> None:
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
-def test_the_core_passes_without_the_checks_of_what_is_off(tmp_path: Path, smoke: Smoke) -> None:
+def test_the_core_passes_and_skips_checks_of_capabilities_that_are_off(tmp_path: Path, smoke: Smoke) -> None:
     with running(tmp_path, "--core") as core:
         _describe(core, **dict.fromkeys(CAPABILITIES, "Off"))
         done = smoke("--stack", NAME, AWS_ENDPOINT_URL=core.aws_url, INTERNAL_API_KEY=core.key)
@@ -105,7 +105,7 @@ def test_the_core_passes_without_the_checks_of_what_is_off(tmp_path: Path, smoke
         assert "skip  a batch may be 1 mib: Batch is Off" in each.stdout
 
 
-def test_a_deployment_that_lacks_what_its_parameters_switch_on_fails(tmp_path: Path, smoke: Smoke) -> None:
+def test_a_deployment_without_a_capability_that_is_on_fails(tmp_path: Path, smoke: Smoke) -> None:
     with running(tmp_path, "--off", "Totals") as stack:
         _describe(stack)
         done = smoke("--stack", NAME, AWS_ENDPOINT_URL=stack.aws_url, INTERNAL_API_KEY=stack.key)
