@@ -188,12 +188,12 @@ def test_tools_may_do_only_what_is_on(deployed: Deployment) -> None:
         ({"DashboardHost": "value.example.com"}, ["A DashboardHost needs a DashboardCertificateArn"]),
         (
             {"WebhookUrl": EVERYTHING["WebhookUrl"]},
-            ["A WebhookUrl needs an EventBusName, whose events are what is posted"],
+            ["A WebhookUrl needs an EventBusName"],
         ),
         ({"WebhookUrl": EVERYTHING["WebhookUrl"], "EventBusName": "default"}, []),
         (
             {"Configuration": ""},
-            ["Deploy by `make deploy`, which tells functions by Configuration that a parameter changed"],
+            ["Deploy with `make deploy`, which computes Configuration"],
         ),
     ],
 )
