@@ -1,4 +1,4 @@
-// Receives webhooks, verified: npm install standardwebhooks, then WEBHOOK_SECRET=whsec_... node receiver.mjs
+// Receive and verify webhooks: npm install standardwebhooks, then WEBHOOK_SECRET=whsec_... node receiver.mjs
 
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";

@@ -1,4 +1,4 @@
-"""Receives webhooks, verified: pip install standardwebhooks, then WEBHOOK_SECRET=whsec_... python receiver.py"""
+"""Receive and verify webhooks: pip install standardwebhooks, then WEBHOOK_SECRET=whsec_... python receiver.py"""
 
 import json
 import os

@@ -36,7 +36,7 @@ def keys(api: Api) -> list[str]:
 
 @asynccontextmanager
 async def client_of_this_loop() -> AsyncIterator[tuple[AsyncOutcomesClient, Ledger]]:
-    """Yield a client of an API that runs on this event loop, so that blocking the loop fails; and its ledger."""
+    """Yield a client and its API, which runs on this event loop: a call that blocks the loop times out."""
     ledger = Ledger()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -166,6 +166,25 @@ async def test_a_model_learns_what_to_do_about_a_failure(api: Api, caplog: pytes
     assert len(api.recorded()) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "advice"),
+    [
+        (400, "Invalid title", "Change what is named and call again; the idempotency_key may stay."),
+        (401, "Unauthorized", "You cannot fix this: tell the person who runs this agent."),
+        (403, "Forbidden", "That is beyond what this agent's key may record."),
+        (429, "Too Many Requests", "Call again later with the same idempotency_key and fields."),
+    ],
+)
+async def test_each_error_has_advice_for_the_model(api: Api, status: int, error: str, advice: str) -> None:
+    api.door.upstream = lambda *_: (status, {"Retry-After": "60"}, json.dumps({"error": error}).encode())
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+        hooks = OutcomesHooks(client, lambda *_: None, run_id="run-1")
+        model = await run(hooks, WORK, "Done", tools=[record_outcome_tool(client, run_id="run-1")])
+    said = str(model.calls[1].input[-1])
+    assert f"{status} {error}" in said
+    assert advice in said.replace("\\'", "'")
+
+
 async def test_a_model_learns_which_fields_were_ignored(api: Api) -> None:
     current = api.door.upstream
 

@@ -285,7 +285,7 @@ class Calls:
         return (yield from self._new_key(f"{KEYS_PATH}/{quote(key_id, safe='')}/rotate", wanted))
 
     def _new_key(self, path: str, wanted: Mapping[str, Any]) -> Call[NewAgentKey]:
-        """Request a new secret. Do not retry unless nothing was done: after a lost answer, the key may exist."""
+        """Request a new secret. Retry only if certainly nothing was done: after a lost answer, the key may exist."""
         body = encode({name: value for name, value in wanted.items() if value is not None})
         request = Request("POST", path, body=body, names="key", user_id=wanted["userId"])
         return (yield from self._exchange(request, _answers.new_key, self._backoff(), repeatable=False))

@@ -35,7 +35,7 @@ class Request:
     by: By = ""  # the only credential that it works with
     does: str = ""  # for errors, if it neither reads nor records
     names: str = ""  # what the id in the path is of, for a 404
-    user_id: int | None = None  # of the keys that it is about, if not the session's user
+    user_id: int | None = None  # whose keys to manage, if not the session's user's
     any_status: bool = False  # answers of any status are parsed
 
 
