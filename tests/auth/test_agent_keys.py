@@ -278,7 +278,7 @@ except Exception as answer:
     [(UNKNOWN[:-1], "table", True), (UNKNOWN, "", False)],
     ids=["junk", "AgentKeys is off"],
 )
-def test_what_is_no_agent_key_does_not_even_load_what_looks_keys_up(text: str, keys_table: str, reads_id: bool) -> None:
+def test_other_texts_than_agent_keys_do_not_load_the_look_up(text: str, keys_table: str, reads_id: bool) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOADED],
         input=json.dumps(bearing(text)),

@@ -289,10 +289,7 @@ def test_wrong_claims_are_refused(
 @pytest.mark.parametrize(
     "plaintext",
     [
-        "",
-        "null",
-        '"sub=42"',
-        "42",
+        *("", "null", '"sub=42"', "42"),
         f'[["userId",42],["exp",{NOON + 60}]]',
         '{"userId":42}',
         f'{{"userId":42,"exp":{NOON + 60}',

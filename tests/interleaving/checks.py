@@ -11,18 +11,13 @@ from outcomes.events.stream import event_of
 from functions.export_outcomes import app as export_outcomes
 from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
+from tests.corrections import TALLIES
 from tests.events import proxy_event
 from tests.interleaving.callers import OWNER, PERIODS, USER, Callers
 from tests.interleaving.seam import MOST_SKEW, Seam
 from tests.oracle import Choice, added_up, said, shown
 from tests.people import rows_of
 
-TOTALS = {
-    "recorded": {"standing"},
-    "confirmed": {"standing", "confirmed"},
-    "disputed": {"disputed"},
-    "void": {"voided"},
-}
 _FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 
 
@@ -70,7 +65,7 @@ class Checks:
                     assert content.get(name, change["M"]["before"]) == change["M"]["before"], f"{name} of {id_}"
                     content[name] = change["M"]["after"]
             assert content == {name: item.get(name, {"NULL": True}) for name in content}, f"contents of {id_}"
-            assert net_of(item, entries) == {(tally, fact_of(item)) for tally in TOTALS[status_of(item)]}, (
+            assert net_of(item, entries) == {(tally, fact_of(item)) for tally in TALLIES[status_of(item)]}, (
                 f"effects on {id_}"
             )
 

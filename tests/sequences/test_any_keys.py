@@ -114,7 +114,7 @@ class AnyKeys(OnTables):
         id_ = self.at(place)
         is_live = id_ in self.model.live(user_id, self.now)
         try:
-            # A hot partition is told of by the call itself, where it is no transaction.
+            # Only transactions report a hot partition as a reason of cancellation.
             with faulty(self.keys.dynamodb, WRITES, *([fine] if HOT in trouble else trouble)):
                 text, _ = self.keys.rotate(user_id, id_, hours, by)
         except NotFound:

@@ -32,7 +32,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 BEGIN = 1_773_144_000_000  # 2026-03-10T12:00:00Z; clocks change in New York before, in Berlin after that
-# Mostly two that are far apart, that what is kept for them is used.
+# Mostly two that are far apart, so that stored totals are used.
 ZONES = [*["UTC", "Asia/Kathmandu"] * 2, "Europe/Berlin", "America/New_York"]
 LATEST = 300 + 60 + 12
 """Seconds that an entry may be written after the time that it says: a slow clock, a long call."""

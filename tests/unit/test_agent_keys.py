@@ -407,7 +407,7 @@ class TestTrouble:
         assert works(keys, text)
 
     @pytest.mark.parametrize("trouble", [error(THROTTLED), error("X", status=500), unreachable])
-    def test_with_a_read_raises_and_refuses_nobody(self, keys: AgentKeys, trouble: Fault) -> None:
+    def test_with_a_read_raises(self, keys: AgentKeys, trouble: Fault) -> None:
         text, _ = keys.create(WANTED, "session")
         with faulty(keys.dynamodb, "GetItem", trouble), pytest.raises((Busy, CallFailed)):
             keys.authenticate(text)

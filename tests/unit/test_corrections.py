@@ -230,7 +230,7 @@ def test_each_kind_of_caller_has_a_limit_of_its_own() -> None:
     assert (outcome["version"], outcome["title"], len(corrections)) == (11, "6", 11)
     titles = [each["changes"]["title"]["after"] for each in corrections if each["type"] == "amend"]
     assert titles == [f"{number}" for number in range(7)]
-    # Disputes have no limit, nor has the platform's taking back of what is disputed.
+    # Disputes have no limit, nor have the platform's corrections of a disputed outcome.
     assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
     assert correct(id_, KEY, BODIES["uphold"])[0] == 200
     assert correct(id_, KEY, BODIES["void"])[1] | {"id": ""} == {"ok": True, "id": "", "status": "void", "version": 14}
@@ -391,7 +391,7 @@ def test_bad_input_names_every_fault_in_the_order_of_the_fields(body: dict[str, 
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{", "null", '{"type":NaN}'])
-def test_what_is_no_json_object_is_refused(body: str) -> None:
+def test_a_body_other_than_a_json_object_is_refused(body: str) -> None:
     assert correct(given(), KEY, body)[:2] == (400, {"error": "Invalid JSON"})
 
 
@@ -688,7 +688,7 @@ def test_a_retry_is_a_replay_when_it_is_not_possible_any_more() -> None:
         ({"changes": {"valueUsd": 1}}, ["changes.title", "changes.valueUsd"]),
     ],
 )
-def test_a_key_stands_for_one_correction(other: dict[str, Any], fields: list[str]) -> None:
+def test_a_key_reused_for_another_correction_is_a_422(other: dict[str, Any], fields: list[str]) -> None:
     id_ = given()
     correct(id_, KEY, BODIES["amend"], key="k")
     status, answer, _ = correct(id_, KEY, BODIES["amend"] | other, key="k")
@@ -859,7 +859,7 @@ class TestRaces:
         assert answer["version"] == ledger()[0]["version"] == 1
 
     @pytest.mark.parametrize("faults", [[lost, fine], [lost, CONFLICT, fine], [CONFLICT, fine]])
-    def test_an_amend_that_changes_nothing_is_remembered_once_whatever_fails(self, faults: list[Fault]) -> None:
+    def test_an_amend_that_changes_nothing_is_remembered_once_under_faults(self, faults: list[Fault]) -> None:
         id_, same = given(), '{"title":"Closed a deal"}'
         with writes_meet(*faults):
             status, first, headers = amend(id_, AGENT, same, key="k")
@@ -1020,7 +1020,7 @@ class TestRaces:
             assert get(id_) == (503, {"error": "Busy"})
 
 
-def test_an_entry_is_newer_than_what_it_corrects(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_is_newer_than_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even on a host whose clock is slow."""
     id_ = given()
     correct(id_, KEY, BODIES["amend"])

@@ -141,13 +141,8 @@ class TestAnErasure:
         watching(monkeypatch, note)
         answer = invoke(user_id=42)
 
-        assert list(dict.fromkeys(written)) == [
-            "ErasuresTable",
-            "KeysTable",
-            "SessionsTable",
-            "TotalsTable",
-            "OutcomesTable",
-        ]
+        tables = [f"{name}Table" for name in ("Erasures", "Keys", "Sessions", "Totals", "Outcomes")]
+        assert list(dict.fromkeys(written)) == tables
         assert (answer["done"], answer["wait"], answer["step"]) == (False, SETTLE, "wait")
         assert AgentKeys("KeysTable").authenticate(key) is None
 

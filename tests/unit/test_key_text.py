@@ -21,7 +21,7 @@ def test_a_key_is_read_by_its_id() -> None:
     assert key_text.read_id(KEY) == ID
 
 
-def test_what_is_made_is_read_again() -> None:
+def test_a_new_key_is_valid() -> None:
     id_ = key_text.new_id()
     key = key_text.new_key(id_)
     assert key_text.read_id(key) == id_

@@ -173,18 +173,12 @@ def test_all_faults_are_named_at_once_in_the_order_of_the_contract() -> None:
     with pytest.raises(BadRequest) as refused:
         parse(metadata=[], userId=0, agentId=0, valueUsd="", description=1, title="")
     assert refused.value.error == "Invalid title"
-    assert [detail["field"] for detail in refused.value.details] == [
-        "title",
-        "description",
-        "valueUsd",
-        "agentId",
-        "userId",
-        "metadata",
-    ]
+    fields = ["title", "description", "valueUsd", "agentId", "userId", "metadata"]
+    assert [detail["field"] for detail in refused.value.details] == fields
 
 
 @pytest.mark.parametrize("claimed", [7, 0, "nonsense", None])
-def test_a_session_owns_the_outcome_whatever_the_body_says(claimed: object) -> None:
+def test_a_session_ignores_the_body_s_user(claimed: object) -> None:
     assert parse(session_user=42, userId=claimed).user_id == 42
 
 

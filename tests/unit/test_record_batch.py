@@ -102,7 +102,7 @@ def test_a_list_that_is_missing_empty_or_too_long_is_refused(body: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [None, "[]", "nonsense", '{"outcomes":[NaN]}'])
-def test_what_is_no_json_object_is_refused(body: str | None) -> None:
+def test_a_body_other_than_a_json_object_is_refused(body: str | None) -> None:
     assert post(body) == (400, {"error": "Invalid JSON"})
 
 

@@ -104,7 +104,7 @@ def test_an_outcome_comes_back_exactly_as_it_was_sent() -> None:
         *('{"a":' * 20_000, "[" * 100_000),
     ],
 )
-def test_what_is_no_json_object_is_refused(body: str | None) -> None:
+def test_a_body_other_than_a_json_object_is_refused(body: str | None) -> None:
     assert record(body) == (400, '{"error":"Invalid JSON"}')
     assert scan() == []
 
@@ -286,7 +286,7 @@ def test_recorded_outcomes_are_counted_by_type_with_their_value(capsys: pytest.C
         (None, (400, '{"error":"Invalid JSON"}'), ["Refused", "Refused, but not counted"]),
     ],
 )
-def test_an_answer_stands_when_its_metrics_cannot_be_written(
+def test_an_answer_is_sent_when_its_metrics_cannot_be_written(
     body: Any, answer: tuple[int, str], logged: list[str], monkeypatch: pytest.MonkeyPatch, log: Log
 ) -> None:
     def fail(_line: str) -> None:

@@ -510,14 +510,9 @@ class TestTheSums:
             fact_of(at, "0", 8, "broadcast_complete"),
         ]
         response = json.loads(summary_of(outcomes, asked()))
-        assert [entry["outcome_type"] for entry in response["by_type"]] == [
-            "deal_closed",
-            "content_published",
-            "amplification_complete",
-            "negotiation_complete",
-            "broadcast_complete",
-            "task_complete",
-        ]
+        first = ["deal_closed", "content_published", "amplification_complete", "negotiation_complete"]
+        types = [entry["outcome_type"] for entry in response["by_type"]]
+        assert types == [*first, "broadcast_complete", "task_complete"]
         assert [entry["agent_id"] for entry in response["by_agent"]] == [2, 3, 1, 10, 8, None, 9]
 
     @pytest.mark.parametrize(

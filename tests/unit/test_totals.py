@@ -551,9 +551,7 @@ class TestOrder:
             _, body, _ = look()
         assert (body["count"], body["voided"]["count"]) in {(0, 0), (1, 0), (0, 1)}
 
-    def test_a_correction_comes_after_the_one_before_whatever_the_clock_says(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_corrections_stay_in_order_on_a_slow_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         id_ = recorded()
         yesterday = instants.now() - DAY
         monkeypatch.setattr(instants, "now", lambda: yesterday)

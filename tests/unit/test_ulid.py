@@ -32,7 +32,7 @@ def test_ids_of_one_millisecond_rise_though_one_of_another_comes_between() -> No
 
 
 @pytest.mark.parametrize("drawn", [b"\0", b"\xff"])
-def test_ids_rise_and_stay_of_their_millisecond_whatever_is_drawn(
+def test_ids_rise_within_their_millisecond_for_extreme_random_bytes(
     drawn: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ulid, "_last", None)
@@ -57,7 +57,7 @@ def test_outcomes_of_one_millisecond_are_listed_newest_first(
     assert {each["created_at"] for each in listed} == {"2026-04-01T12:00:00.000Z"}
 
 
-def test_two_processes_that_go_on_from_one_memory_make_other_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_copies_of_a_process_make_different_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     ulid.new(NOON)
     last = ulid._last
     first = ulid.new(NOON)

@@ -230,7 +230,7 @@ class TestTime:
         ],
     )
     @pytest.mark.parametrize("limits", [LIMITS, wire.Limits(attempts=2, connect=0.5, read=1, total=4)])
-    def test_whatever_happens(
+    def test_stays_within_the_limits_under_any_fault(
         self, network: Network, monkeypatch: pytest.MonkeyPatch, trouble: Trouble, limits: wire.Limits
     ) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
