@@ -8,7 +8,7 @@ from typing import Any
 from outcomes.contract import json_text, key_text
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NewOutcome
-from outcomes.ledger.idempotent_writes import REMEMBERED_SECONDS, idempotency_hash
+from outcomes.ledger.idempotency_keys import REMEMBERED_SECONDS, idempotency_hash
 from outcomes.ledger.items import new_item
 
 from local.session_cookies import mint

@@ -19,7 +19,7 @@ from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
 from outcomes.keys.agent_keys import user_row_id
 from outcomes.ledger.corrections import correction_hash
-from outcomes.ledger.idempotent_writes import idempotency_hash
+from outcomes.ledger.idempotency_keys import idempotency_hash
 
 from ops.template import capability_names, parse_yaml
 

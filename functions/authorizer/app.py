@@ -151,9 +151,9 @@ def _allow(resource: str, principal: str, caller: dict[str, str]) -> "Policy":
 
 
 def _unauthorized(reason: str) -> Exception:
-    from outcomes.edge.observability import count_unauthorized
+    from outcomes.edge.observability import count
 
-    count_unauthorized(reason)
+    count("AuthRefused", "reason", [reason])
     return Exception("Unauthorized")  # API Gateway answers 401 for exactly this text
 
 

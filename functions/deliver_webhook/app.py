@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from outcomes.aws.errors import CallFailed
-from outcomes.edge.observability import count_webhook, logger
+from outcomes.edge.observability import count, logger
 from outcomes.errors import Busy
 from outcomes.events.webhooks.delivery import Queue, SigningKeys, deliver
 from outcomes.events.webhooks.receiver import Receiver
@@ -31,7 +31,7 @@ def _deliver(message: dict[str, Any]) -> bool:
         logger().error("SQS did not answer: the queue retries the webhook", exc_info=failure)
         return False
     attempt = delivery.attempt
-    count_webhook(attempt.reason or "delivered")
+    count("WebhookAttempts", "result", [attempt.reason or "delivered"])
     if not attempt.reason:
         return True
     logger().warning(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from outcomes.contract import json_text, key_text, queries
-from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, read_new_key, read_rotation
+from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, read_body
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import (
@@ -58,7 +58,7 @@ def _own_key(caller: Caller) -> Response:
 def _create(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
-    wanted = read_new_key(body, session_user=caller.session_user)
+    wanted = read_body(NEW_AGENT_KEY, body, session_user=caller.session_user)
     _require_readable(caller, wanted.scopes)
     text, key = agent_keys.create(wanted, _by(caller))
     return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
@@ -71,7 +71,7 @@ def _list(event: Event, caller: Caller) -> Response:
 def _rotate(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
-    user_id, overlap_hours = read_rotation(body, session_user=caller.session_user)
+    user_id, overlap_hours = read_body(ROTATION, body, session_user=caller.session_user)
     id_ = _id(event)
     if caller.session_user is None and (known := agent_keys.find(id_)) and known.user_id == user_id:
         # made_by and scopes of a key never change, so checking them before the write is enough.

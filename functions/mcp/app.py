@@ -13,7 +13,7 @@ from outcomes.edge.api import Event, Response, endpoint, log_failures
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import Forbidden
 from outcomes.ledger import ulid
-from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter
+from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import Filters, OutcomeStore
 
 ORIGINS = os.environ["DASHBOARD_ORIGINS"]
@@ -41,7 +41,7 @@ def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) ->
         case "amend_outcome":
             return _correct(caller, arguments, tool_calls.amendment(arguments))
         case "void_outcome":
-            return _correct(caller, arguments, tool_calls.taking_back(arguments))
+            return _correct(caller, arguments, tool_calls.voiding(arguments))
         case "list_outcomes":
             return _list(caller, tool_calls.parameters(arguments))
     return _summarize(caller, tool_calls.parameters(arguments))
@@ -49,17 +49,17 @@ def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) ->
 
 def _record(caller: Caller, arguments: dict[str, Any]) -> str:
     key = arguments["idempotency_key"]
-    entry = recording.entry(tool_calls.outcome(arguments), caller, key)
-    recorded = ledger.record(entry)
+    request = recording.read_outcome(tool_calls.outcome(arguments), caller, key)
+    recorded = ledger.record(request)
     if not recorded.replayed:
-        count_recorded([entry.outcome])
+        count_recorded([request.outcome])
     return compact({"id": recorded.id, "replayed": recorded.replayed, "idempotency_key": key})
 
 
 def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str:
     items = tool_calls.outcomes(arguments, caller)
-    read = [recording.item(item, caller) for item in items]
-    results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, Entry)]))
+    read = [recording.read_item(item, caller) for item in items]
+    results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
     log_failures(event, "Tool failed", results.failures)
     count_recorded(results.created)
     told = [tool_calls.result(item, answer) for item, answer in zip(items, results.answers, strict=True)]

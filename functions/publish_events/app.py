@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from outcomes.edge.observability import count_published, logger
+from outcomes.edge.observability import count, logger
 from outcomes.events.bus import Bus
 from outcomes.events.dead_letters import keep
 
@@ -19,7 +19,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     If anything is raised, Lambda retries the whole batch.
     """
     published = bus.publish(event["Records"])
-    count_published(published.types)
+    count("EventsTold", "type", published.types)
     for record, why in published.unknown:
         keep(KEPT_EVENTS_BUCKET, record)
         logger().error("Kept an event that cannot be published", extra={"record": record["eventID"], "cause": why})

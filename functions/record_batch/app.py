@@ -21,7 +21,7 @@ from outcomes.edge.api import (
 )
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import BadRequest, Fault
-from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter
+from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import OutcomeStore
 
 BATCH_FIELDS = {"outcomes"}
@@ -35,8 +35,8 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     body = json_body(event, MAX_BATCH_BYTES)
     items = _items(body)
-    read = [recording.item(item, caller, key and f"{key}#{index}") for index, item in enumerate(items)]
-    results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, Entry)]))
+    read = [recording.read_item(item, caller, key and f"{key}#{index}") for index, item in enumerate(items)]
+    results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
     log_failures(event, recording.FAILURE, results.failures)
     count_recorded(results.created)
     answers = [answer | _ignored(item) for item, answer in zip(items, results.answers, strict=True)]

@@ -21,18 +21,18 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     body = json_body(event)
     ignored = ignored_fields(body, NEW_OUTCOME.rules)
-    entry = recording.entry(body, caller, key, ignored)
+    request = recording.read_outcome(body, caller, key, ignored)
     if key is None:
-        if entry.refusal:
-            raise entry.refusal
-        recorded = Recorded(store.add(entry.outcome, entry.recorded_by), replayed=False)
+        if request.refusal:
+            raise request.refusal
+        recorded = Recorded(store.add(request.outcome, request.recorded_by), replayed=False)
     else:
-        recorded = ledger.record(entry)
+        recorded = ledger.record(request)
     headers = {"Outcome-Id": recorded.id} | ignored_header(ignored)
-    if entry.outcome.user_id is None:
+    if request.outcome.user_id is None:
         headers["Unassigned"] = "true"
     if recorded.replayed:
         headers["Idempotent-Replayed"] = "true"
     else:
-        count_recorded([entry.outcome])
+        count_recorded([request.outcome])
     return ok('{"ok":true}' if caller.session_user is None else f'{{"ok":true,"id":"{recorded.id}"}}', headers)

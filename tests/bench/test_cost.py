@@ -7,7 +7,8 @@ from typing import Any
 import boto3
 import pytest
 from outcomes.contract.caller import Caller
-from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter, idempotency_hash
+from outcomes.ledger.idempotency_keys import idempotency_hash
+from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import OutcomeStore
 
 from bench import cost, month
@@ -36,7 +37,7 @@ def test_a_price_changes_its_service_only() -> None:
 def test_the_row_of_an_idempotency_key_has_the_size_of_a_stored_one(tables: dict[str, str]) -> None:
     store = OutcomeStore(tables["OutcomesTable"])
     hash_ = idempotency_hash(Caller(), new_outcome(), "renewal-4711")
-    IdempotentWriter(store, tables["IdempotencyTable"]).record(Entry(new_outcome(), hash_, "key"))
+    IdempotentWriter(store, tables["IdempotencyTable"]).record(WriteRequest(new_outcome(), hash_, "key"))
     [row] = boto3.client("dynamodb").scan(TableName=tables["IdempotencyTable"])["Items"]
 
     assert row.keys() == remembered().keys()

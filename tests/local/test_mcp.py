@@ -80,7 +80,7 @@ async def test_a_key_without_the_scope_is_refused(stack: Stack, agent_key: Calla
     ):
         refused = await tools.call_tool("list_outcomes", {})
         assert refused.is_error
-        assert "has no scope `read`" in str(refused.content)
+        assert "lacks the scope `read`" in str(refused.content)
 
 
 def test_an_invalid_key_gets_a_challenge_for_a_bearer_key(stack: Stack) -> None:

@@ -13,8 +13,7 @@ from outcomes.contract.agent_keys import (
     NewAgentKey,
     Rotation,
     Scope,
-    read_new_key,
-    read_rotation,
+    read_body,
 )
 from outcomes.contract.limits import MAX_ID
 from outcomes.contract.outcome_type import OutcomeType
@@ -44,7 +43,7 @@ def as_sent(body: dict[str, Any]) -> Any:
 
 
 def read(body: dict[str, Any], session_user: int | None = 42) -> NewAgentKey:
-    return read_new_key(as_sent(LEAST | body), session_user=session_user)
+    return read_body(NEW_AGENT_KEY, as_sent(LEAST | body), session_user=session_user)
 
 
 def test_a_name_is_enough_and_the_key_may_record() -> None:
@@ -134,13 +133,13 @@ def test_an_invalid_field_is_refused_with_its_rule(field: str, values: list[Any]
 
 def test_a_session_ignores_the_body_s_user() -> None:
     assert read({"userId": 7}).user_id == 42
-    assert read_rotation({"userId": Decimal(7)}, session_user=42).user_id == 42
+    assert read_body(ROTATION, {"userId": Decimal(7)}, session_user=42).user_id == 42
 
 
 @pytest.mark.parametrize("body", [{}, {"userId": None}, {"userId": 0}, {"userId": "42"}])
 def test_the_platform_must_name_the_key_s_user(body: dict[str, Any]) -> None:
     assert read({"userId": 7}, session_user=None).user_id == 7
-    for refuse in (lambda: read(body, session_user=None), lambda: read_rotation(body, session_user=None)):
+    for refuse in (lambda: read(body, session_user=None), lambda: read_body(ROTATION, body, session_user=None)):
         with pytest.raises(BadRequest, match=r"^Invalid userId$"):
             refuse()
 
@@ -150,7 +149,7 @@ def test_the_platform_must_name_the_key_s_user(body: dict[str, Any]) -> None:
     [({}, 24), ({"overlapHours": None}, 24)] + [({"overlapHours": Decimal(hours)}, hours) for hours in (0, 1, 168)],
 )
 def test_the_overlap_is_24_hours_by_default(sent: dict[str, Any], hours: int) -> None:
-    assert read_rotation(sent, session_user=42) == Rotation(42, hours)
+    assert read_body(ROTATION, sent, session_user=42) == Rotation(42, hours)
     for value in (hours, None):
         assert ROTATION_SCHEMA.is_valid({"userId": 42, "overlapHours": value})
 
@@ -158,7 +157,7 @@ def test_the_overlap_is_24_hours_by_default(sent: dict[str, Any], hours: int) ->
 @pytest.mark.parametrize("hours", [-1, 169, 0.5, "24", True])
 def test_an_overlap_is_a_week_at_most(hours: Any) -> None:
     with pytest.raises(BadRequest) as refused:
-        read_rotation(as_sent({"overlapHours": hours}), session_user=42)
+        read_body(ROTATION, as_sent({"overlapHours": hours}), session_user=42)
     assert refused.value.details == [
         {"field": "overlapHours", "message": "must be a whole number from 0 to 168, or null"}
     ]

@@ -54,7 +54,7 @@ SUMMARY = ["aggregate", "run", "_aggregate_entries", "recorded_since", "_outcome
         (export_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["export", "page_by_size"]),
         (summarize_outcomes, proxy_event("GET", authorizer=session(42)), "Query", SUMMARY),
         (correct_outcome, CORRECTION, "TransactWriteItems", ["correct", "_correct_now"]),
-        (get_outcome, ONE, "BatchGetItem", ["read_history", "read_outcome", "read_items"]),
+        (get_outcome, ONE, "BatchGetItem", ["read_history", "read_outcome", "read_items", "read_pages"]),
     ],
     ids=["record", "record with an idempotency key", "batch", "list", "export", "summary", "correct", "get"],
 )

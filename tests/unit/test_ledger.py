@@ -10,7 +10,8 @@ from outcomes.contract import instants
 from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy, Contended, IdempotencyKeyReused
-from outcomes.ledger.idempotent_writes import REMEMBERED_SECONDS, Entry, IdempotentWriter, Recorded, idempotency_hash
+from outcomes.ledger.idempotency_keys import REMEMBERED_SECONDS, idempotency_hash
+from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded, WriteRequest
 from outcomes.ledger.store import OutcomeStore
 
 from tests.aws import aws_client, scan
@@ -63,8 +64,8 @@ WRITES = {"BatchExecuteStatement", "TransactWriteItems"}
     ],
 )
 def test_a_retry_in_another_notation_is_a_replay(ledger: IdempotentWriter, first: Any, second: Any) -> None:
-    recorded = ledger.record(Entry(outcome(**first), KEY, "key"))
-    assert ledger.record(Entry(outcome(**second), KEY, "key")) == Recorded(recorded.id, replayed=True)
+    recorded = ledger.record(WriteRequest(outcome(**first), KEY, "key"))
+    assert ledger.record(WriteRequest(outcome(**second), KEY, "key")) == Recorded(recorded.id, replayed=True)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +83,9 @@ def test_a_retry_in_another_notation_is_a_replay(ledger: IdempotentWriter, first
 def test_the_same_key_for_another_outcome_is_refused_by_the_fields_that_differ(
     ledger: IdempotentWriter, fields: dict[str, Any], differing: list[str]
 ) -> None:
-    ledger.record(Entry(outcome(), KEY, "key"))
+    ledger.record(WriteRequest(outcome(), KEY, "key"))
     with pytest.raises(IdempotencyKeyReused) as refused:
-        ledger.record(Entry(outcome(**fields), KEY, "key"))
+        ledger.record(WriteRequest(outcome(**fields), KEY, "key"))
     assert [detail["field"] for detail in refused.value.details] == differing
     assert len(scan()) == 1
 
@@ -117,7 +118,7 @@ def test_idempotency_keys_of_different_owners_do_not_collide(ledger: IdempotentW
     }
     assert len(hashes) == 26
     for hash_ in hashes:
-        assert not ledger.record(Entry(outcome(), hash_, "key")).replayed
+        assert not ledger.record(WriteRequest(outcome(), hash_, "key")).replayed
     assert len(scan()) == len(hashes)
 
 
@@ -125,11 +126,11 @@ def test_a_key_is_forgotten_after_35_days_even_before_its_row_is_deleted(
     ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = instants.now
-    first = ledger.record(Entry(outcome(), KEY, "key"))
+    first = ledger.record(WriteRequest(outcome(), KEY, "key"))
     monkeypatch.setattr(instants, "now", lambda: now() + (REMEMBERED_SECONDS - 2) * 1000)
-    assert ledger.record(Entry(outcome(), KEY, "key")).replayed
+    assert ledger.record(WriteRequest(outcome(), KEY, "key")).replayed
     monkeypatch.setattr(instants, "now", lambda: now() + (REMEMBERED_SECONDS + 2) * 1000)
-    again = ledger.record(Entry(outcome(title="other"), KEY, "key"))
+    again = ledger.record(WriteRequest(outcome(title="other"), KEY, "key"))
     assert again.id != first.id
     assert len(scan()) == 2
     [row] = scan("IdempotencyTable")
@@ -163,9 +164,9 @@ PASSING: dict[str, list[Fault]] = {
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING.keys())
 def test_passing_trouble_makes_one_outcome(ledger: IdempotentWriter, trouble: list[Fault]) -> None:
     with faulty(ledger.store.dynamodb, "TransactWriteItems", *trouble, fine):
-        recorded = ledger.record(Entry(outcome(), KEY, "key"))
+        recorded = ledger.record(WriteRequest(outcome(), KEY, "key"))
     assert not recorded.replayed
-    assert ledger.record(Entry(outcome(), KEY, "key")) == Recorded(recorded.id, replayed=True)
+    assert ledger.record(WriteRequest(outcome(), KEY, "key")) == Recorded(recorded.id, replayed=True)
     assert len(scan()) == len(scan("IdempotencyTable")) == 1
 
 
@@ -189,15 +190,15 @@ def test_lasting_trouble_raises_and_a_retry_makes_one_outcome(
 ) -> None:
     monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", trouble), pytest.raises(raised):
-        ledger.record(Entry(outcome(), KEY, "key"))
+        ledger.record(WriteRequest(outcome(), KEY, "key"))
     assert len(scan()) == len(scan("IdempotencyTable")) == written
-    assert ledger.record(Entry(outcome(), KEY, "key")).replayed == bool(written)
+    assert ledger.record(WriteRequest(outcome(), KEY, "key")).replayed == bool(written)
     assert len(scan()) == len(scan("IdempotencyTable")) == 1
 
 
-def entries(count: int, prefix: str | None = None) -> list[Entry]:
+def entries(count: int, prefix: str | None = None) -> list[WriteRequest]:
     return [
-        Entry(
+        WriteRequest(
             outcome(title=f"{index}"),
             None if prefix is None else idempotency_hash(Caller(), outcome(), f"{prefix}{index}"),
             "key",
@@ -224,7 +225,7 @@ def test_a_batch_takes_few_calls(
 def test_a_replayed_entry_does_not_fail_the_others_of_its_batch(ledger: IdempotentWriter) -> None:
     batch = entries(10, "k")
     first, _ = ledger.record_all(batch[3:5])
-    results = ledger.record_all([*batch[:4], Entry(outcome(title="other"), batch[4].hash, "key"), *batch[5:]])
+    results = ledger.record_all([*batch[:4], WriteRequest(outcome(title="other"), batch[4].hash, "key"), *batch[5:]])
     assert isinstance(first, Recorded)
     assert results[3] == Recorded(first.id, replayed=True)
     assert isinstance(results[4], IdempotencyKeyReused)
@@ -234,8 +235,8 @@ def test_a_replayed_entry_does_not_fail_the_others_of_its_batch(ledger: Idempote
 
 
 def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: IdempotentWriter) -> None:
-    same, other = Entry(outcome(), KEY, "key"), Entry(outcome(title="other"), KEY, "key")
-    first, second, third, fourth = ledger.record_all([same, other, same, Entry(outcome(), None, "key")])
+    same, other = WriteRequest(outcome(), KEY, "key"), WriteRequest(outcome(title="other"), KEY, "key")
+    first, second, third, fourth = ledger.record_all([same, other, same, WriteRequest(outcome(), None, "key")])
     assert isinstance(first, Recorded)
     assert not first.replayed
     assert isinstance(second, IdempotencyKeyReused)
@@ -329,7 +330,7 @@ def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWri
         metadata={"key'": ["'", Decimal("1.0")]},
         occurredAt="2026-01-01T00:00:00Z",
     )
-    [batched] = ledger.record_all([Entry(full, None, "key")])
+    [batched] = ledger.record_all([WriteRequest(full, None, "key")])
     assert isinstance(batched, Recorded)
     alone = ledger.store.add(full, "key")
     of_batch, of_one = sorted(scan(), key=lambda item: item["created_at"]["S"].endswith(alone))
@@ -374,7 +375,7 @@ THROTTLING = ["ThrottlingError", "ProvisionedThroughputExceeded"]
 @pytest.mark.parametrize("codes", [(code, "None") for code in THROTTLING] + [("None", code) for code in THROTTLING])
 def test_a_transaction_throttled_twice_is_busy(ledger: IdempotentWriter, codes: tuple[str, str]) -> None:
     with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*codes)) as calls, pytest.raises(Busy):
-        ledger.record(Entry(outcome(), KEY, "key"))
+        ledger.record(WriteRequest(outcome(), KEY, "key"))
     assert len(calls) == 2
     assert scan() == scan("IdempotencyTable") == []
 
@@ -382,7 +383,7 @@ def test_a_transaction_throttled_twice_is_busy(ledger: IdempotentWriter, codes: 
 def test_a_hot_partition_does_not_delay_others_and_is_tried_twice(ledger: IdempotentWriter) -> None:
     """Throttling names the first outcome of a partition only."""
     batch = [
-        Entry(outcome(userId=Decimal(user)), idempotency_hash(Caller(), outcome(), f"{user} {number}"), "key")
+        WriteRequest(outcome(userId=Decimal(user)), idempotency_hash(Caller(), outcome(), f"{user} {number}"), "key")
         for number in range(10)
         for user in (42, 43, 44)
     ]
@@ -450,7 +451,7 @@ def test_a_conflict_at_the_deadline_is_reported_as_a_conflict(
 
     monkeypatch.setattr("outcomes.aws.backoff.Backoff.wait", wait_too_long)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", cancelled(*CONFLICT)), pytest.raises(Contended):
-        ledger.record(Entry(outcome(), KEY, "key"))
+        ledger.record(WriteRequest(outcome(), KEY, "key"))
 
 
 def refusing(body: bytes) -> Fault:

@@ -308,11 +308,11 @@ def test_every_key_lists_every_tool_with_its_own_bounds() -> None:
     bound, of_all, platform = (said[json.dumps(who)] for who in (BOUND, ALL, KEY))
     assert "user 42 and agent 7 only" in bound["record_outcome"]
     assert "deal_closed, task_complete" in bound["record_outcome"]
-    assert "500 US dollars at most" in bound["record_outcome"]
-    assert "has no scope `read`" in bound["list_outcomes"]
-    assert "reads what is user 42's" in of_all["list_outcomes"]
-    assert "say with user_id" in platform["void_outcome"]
-    assert "takes an agent key with the scope `read`" in platform["value_summary"]
+    assert "at most 500 US dollars" in bound["record_outcome"]
+    assert "lacks the scope `read`" in bound["list_outcomes"]
+    assert "reads the outcomes of user 42" in of_all["list_outcomes"]
+    assert "user_id must name" in platform["void_outcome"]
+    assert "an agent key with the scope `read` is needed" in platform["value_summary"]
 
 
 @pytest.mark.parametrize(
@@ -340,12 +340,12 @@ def test_a_tool_of_a_capability_that_is_off_is_not_listed_and_says_why_it_does_n
 @pytest.mark.parametrize(
     ("name", "who", "says"),
     [
-        ("record_outcome", agent("read"), "has no scope `record`"),
-        ("record_outcomes", agent("read"), "has no scope `record`"),
-        ("amend_outcome", agent("record"), "has no scope `correct`"),
-        ("void_outcome", agent("record"), "has no scope `correct`"),
-        ("list_outcomes", agent("record"), "has no scope `read`"),
-        ("value_summary", agent("record"), "has no scope `read`"),
+        ("record_outcome", agent("read"), "lacks the scope `record`"),
+        ("record_outcomes", agent("read"), "lacks the scope `record`"),
+        ("amend_outcome", agent("record"), "lacks the scope `correct`"),
+        ("void_outcome", agent("record"), "lacks the scope `correct`"),
+        ("list_outcomes", agent("record"), "lacks the scope `read`"),
+        ("value_summary", agent("record"), "lacks the scope `read`"),
         ("list_outcomes", KEY, "cannot read"),
         ("value_summary", KEY, "cannot read"),
     ],
@@ -389,10 +389,10 @@ def test_an_outcome_is_amended_and_voided() -> None:
     assert (amended["outcome"]["value_usd"], amended["outcome"]["description"]) == (7.5, None)
     assert done("amend_outcome", about | {"value_usd": "7.5", "clear": ["description"]})["replayed"]
     again = refused("amend_outcome", about | {"value_usd": "7.50", "idempotency_key": "b"})
-    assert again == "Invalid changes: changes: would change nothing. The outcome says so already: do nothing."
+    assert again == "Invalid changes: changes: would change nothing. The outcome already has these values: do nothing."
     voided = done("void_outcome", about | {"idempotency_key": "b"})
     assert (voided["status"], voided["outcome"]["status"]) == ("void", "void")
-    assert "What is void stays void" in refused("void_outcome", about | {"idempotency_key": "c"})
+    assert "A void outcome stays void" in refused("void_outcome", about | {"idempotency_key": "c"})
 
 
 def test_the_platform_records_and_corrects_for_the_user_it_names() -> None:
@@ -433,10 +433,10 @@ TYPES = ", ".join(OutcomeType)
         (
             "record_outcome",
             DEAL | {"valueUsd": 5},
-            "No such argument: valueUsd. Call again with no others than outcome_type",
+            "Unknown argument: valueUsd. Call again with only outcome_type",
         ),
-        ("record_outcome", DEAL | {"\ud800": 5}, "No such argument: %"),
-        ("record_outcome", {"title": "A"}, "outcome_type, idempotency_key must be given"),
+        ("record_outcome", DEAL | {"\ud800": 5}, "Unknown argument: %"),
+        ("record_outcome", {"title": "A"}, "Missing argument: outcome_type, idempotency_key"),
         ("record_outcome", DEAL | {"idempotency_key": "two words"}, "idempotency_key must be"),
         ("record_outcome", DEAL | {"idempotency_key": 7}, "idempotency_key must be"),
         (
@@ -452,7 +452,7 @@ TYPES = ", ".join(OutcomeType)
         ("record_outcomes", {"outcomes": []}, "a list of 1 to 100"),
         ("record_outcomes", {"outcomes": {"a": 1}}, "a list of 1 to 100"),
         ("record_outcomes", {"outcomes": [7]}, "must be an object"),
-        ("record_outcomes", {"outcomes": [DEAL | {"valueUsd": 5}]}, "No such argument: valueUsd"),
+        ("record_outcomes", {"outcomes": [DEAL | {"valueUsd": 5}]}, "Unknown argument: valueUsd"),
         ("amend_outcome", {"outcome_id": 7, "reason": "A", "idempotency_key": "a", "title": "B"}, "Find the id"),
         ("amend_outcome", {"outcome_id": "x", "reason": "A", "idempotency_key": "a"}, "changes: must be"),
         ("amend_outcome", {"outcome_id": "x", "reason": 1, "idempotency_key": "a", "title": "B"}, "reason: must be"),
@@ -468,11 +468,11 @@ TYPES = ", ".join(OutcomeType)
         ),
         ("void_outcome", {"outcome_id": "\ud800", "reason": "A", "idempotency_key": "a"}, "Find the id"),
         ("list_outcomes", {"limit": 0}, "Invalid limit"),
-        ("list_outcomes", {"limit": True}, "limit is not of its type"),
+        ("list_outcomes", {"limit": True}, "limit has the wrong type"),
         ("list_outcomes", {"cursor": "\ud800"}, "Invalid cursor"),
         ("list_outcomes", {"start": "yesterday"}, "from is start here"),
-        ("list_outcomes", {"outcome_types": [{}]}, "outcome_types is not of its type"),
-        ("list_outcomes", {"agent": 7}, "No such argument: agent"),
+        ("list_outcomes", {"outcome_types": [{}]}, "outcome_types has the wrong type"),
+        ("list_outcomes", {"agent": 7}, "Unknown argument: agent"),
         ("value_summary", {"timezone": "\ud800"}, "Invalid timezone"),
         ("value_summary", {"timezone": "../zones"}, "Invalid timezone"),
         ("value_summary", {"by": "hour"}, "Invalid by"),

@@ -55,8 +55,8 @@ def test_recorded_outcomes_are_counted_as_by_powertools(
 
 
 def test_refusals_are_counted_as_by_powertools(capsys: pytest.CaptureFixture[str]) -> None:
-    observability.count_refused(["Invalid title", "Conflict", "Invalid title"])
-    observability.count_unauthorized("bad_key")
+    observability.count("RequestsRefused", "reason", ["Invalid title", "Conflict", "Invalid title"])
+    observability.count("AuthRefused", "reason", ["bad_key"])
     observability.count_busy()
     ours = lines(capsys)
     by_powertools("reason", "Invalid title", [("RequestsRefused", MetricUnit.Count, 2)])
@@ -78,7 +78,7 @@ def test_without_a_namespace_nothing_is_written(
 
 def test_a_line_has_the_present_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outcomes.contract.instants.now", lambda: 1_795_521_600_000)
-    observability.count_unauthorized("bad_key")
+    observability.count("AuthRefused", "reason", ["bad_key"])
     assert json.loads(capsys.readouterr().out)["_aws"]["Timestamp"] == 1_795_521_600_000
 
 
@@ -95,6 +95,6 @@ def test_metrics_without_a_name_are_logged(
     variable: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, log: Log
 ) -> None:
     monkeypatch.delenv(variable)
-    observability.count_unauthorized("bad_key")
+    observability.count("AuthRefused", "reason", ["bad_key"])
     assert not lines(capsys)
-    assert [line["message"] for line in log()] == ["Refused, but not counted"]
+    assert [line["message"] for line in log()] == ["Metrics were not written"]

@@ -8,7 +8,8 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.corrections import Correction, CorrectionType
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_type import OutcomeType
-from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter, idempotency_hash
+from outcomes.ledger.idempotency_keys import idempotency_hash
+from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import OutcomeStore
 
 from functions.correct_outcome import app as correct_outcome
@@ -35,7 +36,7 @@ def recorded_before(key: str = "k") -> str:
     """Record OLD as earlier releases did."""
     outcome = NewOutcome(OutcomeType.DEAL_CLOSED, "\u200b", "an\x1b[31m escape", user_id=42)
     table = IdempotentWriter(OutcomeStore("OutcomesTable"), "IdempotencyTable")
-    return table.record(Entry(outcome, idempotency_hash(Caller(), outcome, key), "key")).id
+    return table.record(WriteRequest(outcome, idempotency_hash(Caller(), outcome, key), "key")).id
 
 
 def corrected_before(id_: str, type_: CorrectionType, reason: str, **changes: Any) -> str:

@@ -282,8 +282,8 @@ def test_recorded_outcomes_are_counted_by_type_with_their_value(capsys: pytest.C
 @pytest.mark.parametrize(
     ("body", "answer", "logged"),
     [
-        (VALID, (200, '{"ok":true}'), ["Recorded, but not counted"]),
-        (None, (400, '{"error":"Invalid JSON"}'), ["Refused", "Refused, but not counted"]),
+        (VALID, (200, '{"ok":true}'), ["Metrics were not written"]),
+        (None, (400, '{"error":"Invalid JSON"}'), ["Refused", "Metrics were not written"]),
     ],
 )
 def test_an_answer_is_sent_when_its_metrics_cannot_be_written(

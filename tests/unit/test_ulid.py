@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import ulid
-from outcomes.ledger.idempotent_writes import Entry, IdempotentWriter, Recorded
+from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded, WriteRequest
 from outcomes.ledger.store import OutcomeStore
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
@@ -50,7 +50,7 @@ def test_outcomes_of_one_millisecond_are_listed_newest_first(
     ledger = IdempotentWriter(store, tables["IdempotencyTable"])
     outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"}, session_user=42)
     alone = [store.add(outcome, "session") for _ in range(10)]
-    batched = ledger.record_all([Entry(outcome, hash_, "session") for hash_ in (None, "a", None, "b", None)])
+    batched = ledger.record_all([WriteRequest(outcome, hash_, "session") for hash_ in (None, "a", None, "b", None)])
     ids = [*alone, *(each.id for each in batched if isinstance(each, Recorded))]
     listed = [json.loads(each) for each in store.page(42, 50).outcomes]
     assert [each["id"] for each in listed] == ids[::-1]

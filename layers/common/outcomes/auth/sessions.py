@@ -41,12 +41,7 @@ class Sessions:
     """
 
     def __init__(
-        self,
-        secrets: SessionSecrets,
-        stored: StoredSessions,
-        *,
-        accept_plain: bool,
-        clock: Callable[[], float] = now,
+        self, secrets: SessionSecrets, stored: StoredSessions, *, accept_plain: bool, clock: Callable[[], float] = now
     ) -> None:
         self.secrets = secrets
         self.stored = stored

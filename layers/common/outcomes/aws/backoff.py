@@ -1,6 +1,7 @@
 """Exponential backoff with full jitter for retries within one request, and batch reads that use it."""
 
 import time
+from collections.abc import Iterator
 
 from outcomes.aws.caller import jitter
 from outcomes.aws.services import DynamoDB, Item
@@ -14,8 +15,7 @@ THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
 """Codes of cancelled transactions: another write came first or at the same time, or a partition is throttled.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
 
-KEYS_PER_CALL = 100
-"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+KEYS_PER_CALL = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
 class Backoff:
@@ -38,21 +38,26 @@ class Backoff:
 
 
 def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff) -> list[Item]:
-    """Read items by their keys, 100 a call, consistently. They come in any order; missing ones are left out.
+    """Read items by their keys, consistently, in any order; missing ones are left out. Raises as `read_pages`."""
+    return [item for items, _ in read_pages(dynamodb, table, keys, backoff) for item in items]
+
+
+def read_pages(
+    dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff
+) -> Iterator[tuple[list[Item], list[Item]]]:
+    """Read items by their keys, 100 a call. Yield the items of each call, and the keys that are still to be read.
 
     Raises Busy if DynamoDB processes no key of a call, TimeoutError if keys remain when the time is up.
     """
-    found: list[Item] = []
     while keys:
         backoff.check()
         now, later = keys[:KEYS_PER_CALL], keys[KEYS_PER_CALL:]
         request = {"RequestItems": {table: {"Keys": now, "ConsistentRead": True}}}
         answer = dynamodb.call("BatchGetItem", request)
-        found += answer["Responses"].get(table, [])
         left = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
         if len(left) == len(now):
             raise Busy
         keys = left + later
+        yield answer["Responses"].get(table, []), keys
         if left:
             backoff.wait()
-    return found

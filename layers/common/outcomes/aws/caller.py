@@ -44,14 +44,11 @@ class Limits(NamedTuple):
     total: float
 
 
-NEVER = float("inf")
-"""No deadline."""
+NEVER = float("inf")  # no deadline
 
-PAUSE = 0.025
-"""Maximum seconds before the second attempt; doubled before each further one."""
+PAUSE = 0.025  # maximum seconds before the second attempt; doubled before each further one
 
-MAX_ASKED_PAUSE = 5
-"""Maximum seconds by which the service may prolong a pause."""
+MAX_ASKED_PAUSE = 5  # maximum seconds by which the service may prolong a pause
 
 THROTTLED_ATTEMPTS = 2
 THROTTLED_PAUSE = 0.05
@@ -61,8 +58,7 @@ QUOTA = 500
 COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
 """Retry quota: retries take from it, successes refill it. If a service fails for long, calls are attempted once."""
 
-MAX_SKEW = 240
-"""Clock skew in seconds that cannot explain a refused signature: AWS accepts 300."""
+MAX_SKEW = 240  # clock skew in seconds that cannot explain a refused signature: AWS accepts 300
 
 MAX_AGE = 60
 """Maximum seconds between the timestamp that a call writes and its signature. As the service checks the signature

@@ -20,8 +20,7 @@ type Found = tuple[int, int, int, str, tuple[Any, ...]]
 type Resolve = Callable[[bytes, int, float], list[Found]]
 """Resolves a host and port within so many seconds. Raises OSError."""
 
-NO_LIMIT = float("inf")
-"""Seconds."""
+NO_LIMIT = float("inf")  # seconds
 
 
 class NotSent(Exception):

@@ -10,7 +10,7 @@ type Item = dict[str, dict[str, Any]]
 
 
 class DynamoDB(Service):
-    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/. Binary values (B) are Base64 text."""
+    """The DynamoDB API: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/. Binary values are Base64."""
 
     name = "dynamodb"
     target = "DynamoDB_20120810"
@@ -19,7 +19,7 @@ class DynamoDB(Service):
 
 
 class SecretsManager(Service):
-    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/"""
+    """The Secrets Manager API: https://docs.aws.amazon.com/secretsmanager/latest/apireference/"""
 
     name = "secretsmanager"
     target = "secretsmanager"
@@ -42,7 +42,7 @@ class SecretsManager(Service):
 
 
 class SQS(Service):
-    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/"""
+    """The SQS API: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/"""
 
     name = "sqs"
     target = "AmazonSQS"
@@ -51,7 +51,7 @@ class SQS(Service):
 
 
 class EventBridge(Service):
-    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/"""
+    """The EventBridge API: https://docs.aws.amazon.com/eventbridge/latest/APIReference/"""
 
     name = "events"
     target = "AWSEvents"

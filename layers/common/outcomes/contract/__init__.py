@@ -1,1 +1,1 @@
-"""The contract: fields and rules of requests, and the text of answers. Knows no AWS and no HTTP."""
+"""The contract: fields and rules of requests, and texts of answers. Imports neither AWS nor HTTP."""

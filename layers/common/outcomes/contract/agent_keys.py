@@ -1,4 +1,4 @@
-"""Models of the bodies that make an agent key, or rotate one: each field with its rule."""
+"""Models of the bodies that create or rotate an agent key."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -11,8 +11,6 @@ from outcomes.contract.rules import future_instant, magnitude, or_default, or_nu
 
 
 class Scope(StrEnum):
-    """A right that an agent key can have."""
-
     RECORD = "record"
     READ = "read"
     CORRECT = "correct"
@@ -20,9 +18,9 @@ class Scope(StrEnum):
 
 
 class NewAgentKey(NamedTuple):
-    """A key as its user wants it, valid. What is None is no bound.
+    """A valid request for an agent key. None means no limit.
 
-    max_value_usd: the greatest magnitude of one outcome's value. expires_at: milliseconds since 1970.
+    max_value_usd: the greatest absolute value of one outcome. expires_at: milliseconds since 1970.
     """
 
     name: Annotated[str, text(MAX_KEY_NAME)]
@@ -35,7 +33,7 @@ class NewAgentKey(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """A rotation as asked for. overlap_hours: for which the present secret works beside the new one."""
+    """A valid request to rotate an agent key. overlap_hours: how long the present secret stays valid."""
 
     user_id: Annotated[int, whole_number()]
     overlap_hours: Annotated[int, or_default(whole_number(0, MAX_OVERLAP_HOURS), DEFAULT_OVERLAP_HOURS)] = (
@@ -47,21 +45,9 @@ NEW_AGENT_KEY = Body(NewAgentKey)
 ROTATION = Body(Rotation)
 
 
-def read_new_key(body: dict[str, Any], *, session_user: int | None) -> NewAgentKey:
-    """Read the key that `body` asks for, a JSON object whose numbers are `Decimal`.
+def read_body[T](kind: Body[T], body: dict[str, Any], *, session_user: int | None) -> T:
+    """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest.
 
-    session_user: the user who is calling by session, and whose key it then is, whatever the body says; None for the
-    platform, whose body says it.
-
-    Raises BadRequest, naming every fault.
+    session_user: overrides the body's `userId`; None if the platform is calling.
     """
-    return NEW_AGENT_KEY.read(_of(session_user, body))
-
-
-def read_rotation(body: dict[str, Any], *, session_user: int | None) -> Rotation:
-    """Read how a key is to be rotated, as `read_new_key` does."""
-    return ROTATION.read(_of(session_user, body))
-
-
-def _of(session_user: int | None, body: dict[str, Any]) -> dict[str, Any]:
-    return body if session_user is None else body | {"userId": Decimal(session_user)}
+    return kind.read(body if session_user is None else body | {"userId": Decimal(session_user)})

@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON objects to NamedTuples, whose fields are annotated with their rules.
+"""Parse bodies of requests, JSON objects, to NamedTuples whose fields are annotated with their rules.
 
     class NewKey(NamedTuple):
         name: Annotated[str, rules.text(80)]
@@ -7,7 +7,7 @@
     NEW_KEY = Body(NewKey)
     NEW_KEY.read({"name": "Nightly import", "agentId": Decimal(7)})  # gives NewKey("Nightly import", 7)
 
-A field that is called `agent_id` here is called `agentId` in a request.
+The field `agent_id` of a model is `agentId` in a request.
 """
 
 from collections.abc import Callable, Container, Iterable
@@ -21,17 +21,16 @@ from outcomes.errors import BadRequest, Fault, Refused
 
 
 class Body[T]:
-    """A kind of body, made once.
+    """A parser for one kind of body.
 
-    names: to the name of each field of the model, that in a request.
-    rules: the rule of each field, by its name in a request.
-    required: the names in a request of the fields that must be there, as they have no default.
+    names: field names in a request, by those of the model. rules: by the name in a request.
+    required: names in a request of fields without default.
     """
 
     def __init__(self, model: type[T], parts: Iterable[str] | None = None) -> None:
-        """Take the rules from the annotations of `model`, a NamedTuple.
+        """Read the rules from the annotations of `model`, a NamedTuple.
 
-        parts: names of fields. The body may have any of these, need have none, and is read by `given` alone.
+        parts: use only these fields of it, all optional. Such a body is parsed with `given`, not with `read`.
         """
         self._model = model
         named_tuple: Any = model
@@ -44,16 +43,16 @@ class Body[T]:
         self._validator = self._made({name: rule.engine for name, rule in self.rules.items()})
 
     def read(self, body: dict[str, Any], *, as_before: bool = False) -> T:
-        """Read a JSON object whose numbers are `Decimal`. as_before: see `given`.
+        """Parse a JSON object whose numbers are `Decimal`. as_before: see `given`.
 
-        Raises BadRequest, naming the faults of all fields in the order of the model, and the fields that were not read.
+        Raises BadRequest with the faults of all fields, in the order of the model, and the unknown fields.
         """
         return self._model(**self.given(body, as_before=as_before))
 
     def given(self, body: dict[str, Any], *, as_before: bool = False) -> dict[str, Any]:
-        """Read the fields that `body` has, as `read` does, by the names of the model's.
+        """Parse the fields that `body` has, like `read`. Return them by the model's names.
 
-        as_before: by the rules before some of them became narrower, see `read_or_refuse`.
+        as_before: use the older, wider rules where there are any, see `read_or_refuse`.
         """
         try:
             fields: dict[str, Any] = (self._before if as_before else self._validator).validate_python(body)
@@ -61,7 +60,7 @@ class Body[T]:
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_context=False, include_input=False)
             faulty = {error["loc"][0] for error in errors}
-        # Raised out here: the original error quotes the input, which is not ours to log.
+        # Raised outside of `except`: the original error quotes the input, which must not be logged.
         details = [Fault(field=name, message=rule.words) for name, rule in self.rules.items() if name in faulty]
         raise BadRequest(f"Invalid {details[0]['field']}", details, ignored_fields(body, self.rules))
 
@@ -82,17 +81,16 @@ class Body[T]:
         return SchemaValidator({"type": "typed-dict", "fields": fields, "extra_behavior": "ignore"})
 
     def json_schema(self) -> dict[str, Any]:
-        """Describe the body for openapi.yaml, each field with its rule in words."""
+        """Return the schema of the body for openapi.yaml."""
         properties = {name: rule.json_schema | {"description": rule.words} for name, rule in self.rules.items()}
         return {"type": "object", "required": self.required, "properties": properties}
 
 
 def read_or_refuse[T](read: Callable[[bool], T], key: str | None) -> tuple[T, BadRequest | None]:
-    """Read a body by the rules there are; with an idempotency key, else by those of before, beside its refusal.
+    """Parse a body by the current rules or, if they refuse it and it has an idempotency key, by the older, wider ones.
 
-    What was recorded before a rule became narrower is still known by its key. read: as `Body.given`, given `as_before`.
-
-    Raises BadRequest.
+    A retry of what was recorded under older rules can so be recognized by its key. Return the result and, in the second
+    case, the refusal. read: takes `as_before` of `Body.given`. Raises BadRequest.
     """
     try:
         return read(False), None
@@ -107,17 +105,16 @@ def read_or_refuse[T](read: Callable[[bool], T], key: str | None) -> tuple[T, Ba
 
 
 def ignored_fields(body: Iterable[str], read: Container[str]) -> list[str]:
-    """Name the fields of a body that are not among those `read`.
+    """Return the names of a body's fields that are not in `read`, for a header.
 
-    Each name in visible ASCII without commas, all else percent-encoded (RFC 3986, 2.1); of names that are too long or
-    too many, the beginning and `...`.
+    Commas and all but visible ASCII are percent-encoded (RFC 3986, 2.1). Long names and long lists end with `...`.
     """
     names = [_visible(name) for name in body if name not in read]
     return names if len(names) <= MAX_IGNORED_FIELDS else [*names[:MAX_IGNORED_FIELDS], "..."]
 
 
 def request_name(name: str) -> str:
-    """Write a field's name as requests have it: `agent_id` is `agentId`."""
+    """Convert a field's name to that in requests: `agent_id` to `agentId`."""
     first, *more = name.split("_")
     return first + "".join(map(str.capitalize, more))
 

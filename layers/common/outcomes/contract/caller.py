@@ -1,4 +1,4 @@
-"""The caller of a request, and bounds on what a caller may record."""
+"""The caller of a request, and the bounds of an agent key."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,10 +10,9 @@ if TYPE_CHECKING:
 
 
 class Bounds(NamedTuple):
-    """Limits of an agent key; None is no limit.
+    """Bounds of an agent key; None is no bound.
 
-    user_id, agent_id: whose outcomes it records, also where a body does not say so.
-    max_value_usd: the greatest magnitude of one outcome's value.
+    user_id, agent_id: of the outcomes it may record; also their defaults. max_value_usd: the greatest absolute value.
     """
 
     key_id: str
@@ -24,14 +23,14 @@ class Bounds(NamedTuple):
     scopes: "Set[str]"
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Fill in the user and the agent of the key where `body` names none."""
+        """Return `body` with the key's user and agent where it has none."""
         own = {"userId": self.user_id, "agentId": self.agent_id}
         return body | {name: Decimal(id_) for name, id_ in own.items() if id_ is not None and body.get(name) is None}
 
     def check(self, fields: "Mapping[str, Any]", within: str = "") -> None:
-        """Raise Forbidden, naming each field of those given that is out of bounds.
+        """Raise Forbidden with each field that is out of bounds.
 
-        fields: of an outcome, by the names of NewOutcome's. within: what their names in the request begin with.
+        fields: of an outcome, by NewOutcome's names. within: the prefix of their names in the request.
         """
         broken = {}
         if "user_id" in fields and fields["user_id"] != self.user_id:
@@ -49,14 +48,14 @@ class Bounds(NamedTuple):
 
 
 def kind_of(recorded_by: str) -> str:
-    """Name the kind of the caller that records or corrects under this name, as `Caller.kind` does."""
+    """Return the `Caller.kind` of a stored `Caller.recorded_by`."""
     return {"key": "platform", "session": "owner"}.get(recorded_by, "agent")
 
 
 class Caller(NamedTuple):
-    """A user by session, an agent by a key of its own, or, with neither, the platform by its key.
+    """The owner by a session, an agent by an agent key, or, with neither, the platform by its key.
 
-    platform_may_read: whether the deployment lets the platform see what outcomes say.
+    platform_may_read: whether the deployment allows the platform to read outcomes.
     """
 
     session_user: int | None = None
@@ -65,29 +64,29 @@ class Caller(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Name the caller's kind: `platform`, `agent` or `owner`."""
+        """Return `platform`, `agent` or `owner`."""
         return "agent" if self.agent_key else "platform" if self.session_user is None else "owner"
 
     @property
     def recorded_by(self) -> str:
-        """Name what records: `session`, `key:<id>` of an agent key, or `key`, the platform's."""
+        """Return `session`, `key:<id>` of an agent key, or `key` for the platform's."""
         if self.agent_key:
             return f"key:{self.agent_key.key_id}"
         return "key" if self.session_user is None else "session"
 
     @property
     def may_read(self) -> bool:
-        """Say whether answers may show what outcomes say."""
+        """Check whether answers may contain outcomes."""
         if self.agent_key:
             return "read" in self.agent_key.scopes
         return self.session_user is not None or self.platform_may_read
 
     @property
     def may_backfill(self) -> bool:
-        """Say whether outcomes may be recorded however long ago they happened."""
+        """Check whether the caller may record outcomes older than MAX_DAYS_LATE."""
         return "backfill" in self.agent_key.scopes if self.agent_key else self.session_user is None
 
     def require(self, scope: str) -> None:
-        """Raise Forbidden when an agent key without `scope` is calling."""
+        """Raise Forbidden if the caller is an agent key without `scope`."""
         if self.agent_key and scope not in self.agent_key.scopes:
             raise Forbidden

@@ -1,4 +1,4 @@
-"""Corrections of an outcome: what may be sent, who may make which, and what each moves and changes."""
+"""Corrections of an outcome: body, permissions, status transitions and changes of sums."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -28,8 +28,6 @@ class CorrectionType(StrEnum):
 
 
 class Transition(NamedTuple):
-    """The statuses from which a correction is possible, and the one after it."""
-
     origins: frozenset[str]
     to: str
 
@@ -52,25 +50,15 @@ CORRECTION_PERMISSIONS: dict[CorrectionType, dict[str, frozenset[str | None]]] =
     CorrectionType.DISPUTE: {"owner": _ANY},
     CorrectionType.UPHOLD: {"platform": _ANY},
 }
-"""Callers who may: to each kind, what must have recorded the outcome: a key, a session, or None, which is not known.
+"""For each correction, the kinds of callers who may make it, each with who must have recorded the outcome: a key, a
+session, or None if unknown. Nobody may confirm an outcome of their own, so none that a session may have recorded."""
 
-Who records never confirms, and so nobody confirms what a session may have recorded.
-"""
-
-
-_WITHOUT_NUMBER = {
-    (CorrectionType.VOID, "platform"),
-    (CorrectionType.UPHOLD, "platform"),
-    (CorrectionType.DISPUTE, "owner"),
-}
-"""Corrections that are never refused for being too many, by the kind of caller: the last word is not used up."""
+_UNLIMITED = {(CorrectionType.VOID, "platform"), (CorrectionType.UPHOLD, "platform"), (CorrectionType.DISPUTE, "owner")}
+"""Corrections and callers to which MAX_CORRECTIONS does not apply, so that nobody can exhaust them."""
 
 
-class Recorded(NamedTuple):
-    """The part of an outcome that decides on its corrections.
-
-    recorded_by: as `Caller.recorded_by` says, or None where that was not kept. version: how often it was corrected.
-    """
+class OutcomeState(NamedTuple):
+    """What decides whether an outcome may be corrected. recorded_by: None if unknown. version: its corrections."""
 
     recorded_by: str | None
     fields: CountedFields
@@ -91,12 +79,10 @@ SOME_CHANGE = f"must be an object with at least one of {', '.join(CHANGES.rules)
 
 
 class Correction(NamedTuple):
-    """A correction as it is sent, valid.
+    """A valid request for a correction.
 
-    user_id: whose outcome it is about; None is nobody's.
-    changes: of an amend, what is to be, by the names of NewOutcome's fields.
-    ignored: the fields of the body that were not read.
-    refusal: why it may not be made any more, see `read_or_refuse`. If its key is remembered, it was made when it might.
+    user_id: of the outcome; None for no user. changes: of an amend, the new values by NewOutcome's names.
+    ignored: unknown fields of the body. refusal: see `read_or_refuse`; it only counts if the key has no row.
     """
 
     type: CorrectionType
@@ -108,24 +94,15 @@ class Correction(NamedTuple):
 
     @staticmethod
     def parse(body: dict[str, Any], caller: Caller, recorded_at: int | None, key: str | None) -> "Correction":
-        """Read the correction in `body`, a JSON object whose numbers are `Decimal`, that `caller` wants made.
+        """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest with every fault.
 
-        recorded_at: when the outcome was recorded, in milliseconds since 1970; None if there is no such outcome.
-        key: its idempotency key, if it has one.
-
-        Raises BadRequest, naming every fault.
+        recorded_at: of the outcome, in milliseconds since 1970; None if its id is invalid. key: the idempotency key.
         """
-        read = partial(Correction._read, body, caller, recorded_at)
-        correction, refusal = read_or_refuse(read, key)
+        correction, refusal = read_or_refuse(partial(Correction._read, body, caller, recorded_at), key)
         return correction._replace(refusal=refusal)
 
     @staticmethod
-    def _read(
-        body: dict[str, Any],
-        caller: Caller,
-        recorded_at: int | None,
-        as_before: bool,
-    ) -> "Correction":
+    def _read(body: dict[str, Any], caller: Caller, recorded_at: int | None, as_before: bool) -> "Correction":
         if caller.session_user is not None:
             body = body | {"userId": Decimal(caller.session_user)}
         elif caller.agent_key and body.get("userId") is None:
@@ -147,8 +124,8 @@ class Correction(NamedTuple):
             raise BadRequest(f"Invalid {faults[0]['field'].partition('.')[0]}", faults, ignored)
         return Correction(head["type"], head.get("reason"), head.get("user_id"), changes, ignored)
 
-    def require_allowed(self, caller: Caller, recorded: Recorded) -> None:
-        """Raise Forbidden when `caller` may not make this correction, wherever the outcome stands."""
+    def require_allowed(self, caller: Caller, recorded: OutcomeState) -> None:
+        """Raise Forbidden if `caller` may not make this correction of the outcome, whatever its status."""
         kind = None if recorded.recorded_by is None else recorded.recorded_by.partition(":")[0]
         if kind not in CORRECTION_PERMISSIONS[self.type].get(caller.kind, frozenset()):
             raise Forbidden
@@ -160,15 +137,14 @@ class Correction(NamedTuple):
             except Forbidden:
                 if caller.may_read:
                     raise
-                raise Forbidden from None  # which bound it breaks would tell of what is there
+                raise Forbidden from None  # the broken bound would reveal the outcome's content
             key.check(self.changes, within="changes.")
 
-    def next_status(self, caller: Caller, recorded: Recorded, corrected_by: "Mapping[str, int]") -> str:
-        """Find the status that the correction gives an outcome.
+    def next_status(self, caller: Caller, recorded: OutcomeState, corrected_by: "Mapping[str, int]") -> str:
+        """Return the outcome's status after the correction.
 
-        corrected_by: to each kind of caller, how often it has corrected it.
-
-        Raises NotPossible when it cannot from there, or was corrected too often.
+        corrected_by: its corrections so far, by kind of caller. Raises NotPossible if its status does not allow the
+        correction, or if there are too many.
         """
         transition = TRANSITIONS[self.type]
         status = recorded.fields.status
@@ -176,26 +152,26 @@ class Correction(NamedTuple):
             message = f"cannot {self.type} an outcome that is {status}"
             raise NotPossible(details=[Fault(field="type", message=message)])
         kind = caller.kind
-        if corrected_by.get(kind, 0) >= MAX_CORRECTIONS[kind] and (self.type, kind) not in _WITHOUT_NUMBER:
+        if corrected_by.get(kind, 0) >= MAX_CORRECTIONS[kind] and (self.type, kind) not in _UNLIMITED:
             raise NotPossible
-        # The word of its owner stands until the owner or the platform has seen what the agent made of it.
+        # An agent cannot end a dispute by amending: the owner or the platform decides on the amended outcome.
         if self.type == CorrectionType.AMEND and status == DISPUTED and caller.agent_key:
             return DISPUTED
         return transition.to
 
     def refuse_unchanged(self, caller: Caller) -> None:
-        """Raise BadRequest for an amend that changes nothing, unless that tells an agent's key what it may not read."""
+        """Raise BadRequest for an amend without effect, unless that would reveal values to a key that may not read."""
         if caller.may_read or not caller.agent_key:
             raise BadRequest("Invalid changes", [Fault(field="changes", message=NO_CHANGE)], self.ignored)
 
     def fingerprint(self) -> dict[str, bytes]:
-        """Digest each field that is given, by its name in a request, equal for equal values."""
+        """Digest each sent field, by its name in a request. Equal values have equal digests."""
         fields: dict[str, Any] = {"type": self.type, "reason": self.reason}
         digests = {name: digest(name, value) for name, value in fields.items() if value is not None}
         for name, in_request in CHANGES.names.items():
             if name in self.changes:
                 value = self.changes[name]
-                # Cleared is something else than left alone.
+                # A field that is cleared differs from one that was not sent.
                 digests[f"changes.{in_request}"] = (
                     sha256().digest()[:16] if value is None else digest(in_request, value)
                 )
@@ -203,9 +179,9 @@ class Correction(NamedTuple):
 
 
 def deltas(before: CountedFields, after: CountedFields) -> list[Delta]:
-    """List how a correction changes what counts, such that any sum is the sum of what was recorded and of effects.
+    """Return the changes of sums by a correction. Sums are those of outcomes as recorded plus all deltas.
 
-    What goes and what comes are two effects, for the difference of two values may have more digits than can be kept.
+    The old and the new value are separate deltas, as their difference may have more digits than DynamoDB stores.
     """
     gone, come = TALLIES_BY_STATUS[before.status], TALLIES_BY_STATUS[after.status]
     unchanged = set(gone) & set(come) if before[:-1] == after[:-1] else set()
@@ -223,7 +199,7 @@ def _delta(tally: str, fields: CountedFields, sign: int) -> Delta:
 def _given(
     kind: Body[Any], body: dict[str, Any], as_before: bool, within: str = ""
 ) -> tuple[dict[str, Any], list[Fault]]:
-    """Read the fields that are given, or name the faulty ones."""
+    """Parse the sent fields. Return them, or the faults."""
     try:
         return kind.given(body, as_before=as_before), []
     except BadRequest as refused:

@@ -1,9 +1,8 @@
-"""pydantic's engine, without the packages around it.
+"""Load pydantic's engine without the Python packages around it.
 
-pydantic makes the engine's schemas from models, which takes longer than all else that starting a function does; here,
-the rules of a body say them directly (see `rules`). The engine's own package, pydantic_core, loads typing_extensions
-and a type for each kind of schema, which takes ten times as long as the engine itself. So its extension module is
-loaded alone, under its own name: whoever imports the package later, as tests do, gets the same one.
+Importing pydantic takes longer than the rest of a function's start, so `rules` writes the engine's schemas directly.
+Importing pydantic_core takes ten times as long as its extension module, so only that is loaded. It is registered under
+its own name: a later import of the package, as in tests, uses the same module.
 """
 
 import sys

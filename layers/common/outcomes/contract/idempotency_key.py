@@ -1,4 +1,4 @@
-"""The rule for an idempotency key, wherever it is sent."""
+"""The rule for idempotency keys in headers, items and tool arguments."""
 
 from outcomes.contract.limits import MAX_IDEMPOTENCY_KEY
 
@@ -6,7 +6,6 @@ WORDS = f"must be a string of 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII character
 
 
 def is_idempotency_key(value: object) -> bool:
-    """Check that `value` is 1 to 255 visible ASCII characters."""
     return (
         isinstance(value, str) and 1 <= len(value) <= MAX_IDEMPOTENCY_KEY and all("!" <= char <= "~" for char in value)
     )

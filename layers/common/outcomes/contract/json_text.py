@@ -1,4 +1,4 @@
-"""JSON in and out without losing a digit: every number that is read is a Decimal, and is written as it was read."""
+"""Parse and write JSON without losing digits: numbers become `Decimal`, and are written as they were read."""
 
 import json
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
@@ -11,26 +11,22 @@ _NO_ROUNDING = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def read(text: str | bytes) -> Any:
-    """Read JSON by RFC 8259: no NaN, no Infinity, UTF-8 only.
-
-    Raises ValueError for anything else, RecursionError when it is nested past reason.
-    """
+    """Parse JSON by RFC 8259: UTF-8, no NaN or Infinity. Raises ValueError, and RecursionError if nested too deeply."""
     if isinstance(text, bytes):
         text = text.decode()
     return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_not_json)
 
 
 def compact(value: object) -> str:
-    """Write JSON without blanks. Takes no Decimal: see `exact`."""
+    """Write JSON without spaces. Does not support Decimal: see `exact`."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def exact(value: Any, levels: int, *, canonical: bool = False) -> str:
-    """Write what `read` gives as JSON without blanks, with every number as it was sent, which `json.dumps` cannot do.
+    """Write a result of `read` as JSON without spaces, with every number as it was sent, which `json.dumps` cannot do.
 
-    canonical: give equal values equal texts, whatever the order of names and the notation of numbers.
-
-    Raises ValueError when objects and lists are nested more than `levels` deep.
+    canonical: sort names and normalize numbers, so that equal values have equal texts.
+    Raises ValueError if objects and lists are nested more than `levels` deep.
     """
     if isinstance(value, str):
         return string(value)
@@ -61,5 +57,5 @@ def _not_json(constant: str) -> NoReturn:
 
 
 def response_bytes(text: str) -> int:
-    """Count the bytes of text in Lambda's response, as the runtime escapes it there."""
+    """Return the size of text in Lambda's response, where the runtime escapes it."""
     return len(string(text).encode()) - len('""')

@@ -1,6 +1,6 @@
-"""Local days of a time zone: which of them an instant belongs to, and where they begin and end.
+"""Local days of a time zone: find the day of an instant, and its begin and end.
 
-A day is all from its first midnight to that of the next. Instants are text, as `instants.text` has it.
+A day lasts from its first midnight to that of the next day. Instants are texts of `instants.text`.
 """
 
 from datetime import date, datetime, timedelta, tzinfo
@@ -12,7 +12,7 @@ _HOUR = len("2026-04-01T12")
 
 
 class LocalDay(NamedTuple):
-    """From `begin` on, before `end`. date: `2026-04-01`."""
+    """A half-open interval [begin, end). date: `2026-04-01`."""
 
     date: str
     begin: str
@@ -20,14 +20,13 @@ class LocalDay(NamedTuple):
 
 
 class LocalDays:
-    """The days of one time zone. Most hours lie within one day, which is remembered for each of them."""
+    """The days of one time zone, cached by hour, as most hours lie within one day."""
 
     def __init__(self, zone: tzinfo) -> None:
         self.zone = zone
         self._by_hour: dict[str, LocalDay] = {}
 
     def of(self, instant: str) -> LocalDay:
-        """Find the day of an instant."""
         day = self._by_hour.get(instant[:_HOUR])
         if day is None or not day.begin <= instant < day.end:
             day = self._by_hour[instant[:_HOUR]] = self._find(instant)
@@ -35,7 +34,7 @@ class LocalDays:
 
     def _find(self, instant: str) -> LocalDay:
         today = datetime.fromisoformat(instant).astimezone(self.zone).date()
-        # Where clocks go back over midnight, what comes after the first midnight has the date before once more.
+        # If clocks go back across midnight, instants after the first midnight have the previous date once more.
         for days in (0, 1, -1):
             day = self.named(today + timedelta(days=days))
             if day.begin <= instant < day.end:
@@ -43,7 +42,6 @@ class LocalDays:
         raise ValueError(f"no day of {self.zone} has {instant}")
 
     def named(self, this: date) -> LocalDay:
-        """Find where the day of a date begins and ends."""
         begin, end = (
             instants.text(instants.milliseconds(instants.first_instant(each, self.zone)))
             for each in (this, this + timedelta(days=1))

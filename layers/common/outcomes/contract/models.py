@@ -1,6 +1,6 @@
-"""Models of the bodies of requests: the shared validation layer.
+"""The model of an outcome: each field with its rule, and its description for tools of the Model Context Protocol.
 
-Each field stands here with its rule and what a model is told of it, once. docs/extending.md says how one is added.
+docs/extending.md tells how to add a field.
 """
 
 from decimal import Decimal
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 
 class NewOutcome(NamedTuple):
-    """An outcome as an agent reports it, valid.
-
-    metadata: its JSON text. occurred_at: when it happened, in milliseconds since 1970; None is when it is recorded.
-    """
+    """A valid outcome to record. metadata: JSON text. occurred_at: milliseconds since 1970; None for now."""
 
     outcome_type: Annotated[OutcomeType, one_of(OutcomeType)]
     title: Annotated[str, title(MAX_TITLE), "What was achieved, in one line a person understands."]
@@ -47,12 +44,9 @@ class NewOutcome(NamedTuple):
 
     @staticmethod
     def parse(body: dict[str, Any], *, session_user: int | None, as_before: bool = False) -> "NewOutcome":
-        """Read the outcome in `body`, a JSON object whose numbers are `Decimal`.
+        """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest with every fault.
 
-        session_user: the user who is calling by session, and whose outcome it then is, whatever the body says; None for
-        a caller by key, whose body says it. as_before: see `Body.given`.
-
-        Raises BadRequest, naming every fault.
+        session_user: overrides the body's `userId`; None for a caller with a key. as_before: see `Body.given`.
         """
         if session_user is not None:
             body = body | {"userId": Decimal(session_user)}
@@ -66,10 +60,7 @@ class NewOutcome(NamedTuple):
 
     @staticmethod
     def of_caller(body: dict[str, Any], caller: "Caller", *, as_before: bool = False) -> "NewOutcome":
-        """Read the outcome in `body` that `caller` wants recorded. as_before: see `Body.given`.
-
-        Raises BadRequest when it is not valid, Forbidden when it is out of the bounds of the caller's key.
-        """
+        """Parse a body of `caller`, like `parse`. Raises Forbidden if it exceeds the bounds of the caller's key."""
         if not caller.agent_key:
             return NewOutcome.parse(body, session_user=caller.session_user, as_before=as_before)
         outcome = NewOutcome.parse(caller.agent_key.complete(body), session_user=None, as_before=as_before)
@@ -77,16 +68,16 @@ class NewOutcome(NamedTuple):
         return outcome
 
     def fingerprint(self) -> dict[str, bytes]:
-        """Digest each field to 16 bytes, by its name in a request, equal for equal values.
+        """Digest each field to 16 bytes, by its name in a request. Equal values have equal digests.
 
-        What is null is left out, so that a field that is added one day does not change what was there before.
+        Null fields are left out, so that adding a field to the model does not change existing fingerprints.
         """
         fields = zip(NEW_OUTCOME.rules, self, strict=True)
         return {name: digest(name, value) for name, value in fields if value is not None}
 
 
 def digest(name: str, value: object) -> bytes:
-    """Digest the value of a field of this name, which is not null."""
+    """Digest a field's value, which is not null, to 16 bytes."""
     if name == "metadata":
         value = json_text.exact(json_text.read(str(value)), MAX_METADATA_LEVELS, canonical=True)
     return sha256(str(value).encode(errors="surrogatepass")).digest()[:16]

@@ -1,4 +1,4 @@
-"""Bounds on when an outcome may have happened, as seen from when it is recorded."""
+"""The rule for `occurredAt`: how early or late an outcome may be recorded."""
 
 from typing import TYPE_CHECKING
 
@@ -11,27 +11,20 @@ if TYPE_CHECKING:
 
     from outcomes.contract.caller import Caller
 
-BACKFILL_FROM = 946_684_800_000
-"""2000-01-01T00:00:00Z: the earliest instant that is taken at all."""
+BACKFILL_FROM = 946_684_800_000  # 2000-01-01T00:00:00Z: the earliest accepted instant
 
 MOST_EARLY = MAX_MINUTES_EARLY * 60 * 1000
 _MOST_LATE = MAX_DAYS_LATE * 24 * 60 * 60 * 1000
 
 
 def refusal(occurred_at: int | None, caller: "Caller", ignored: "Sequence[str]" = ()) -> BadRequest | None:
-    """Refuse the instant that `caller` gives for what is to be recorded now, or return None.
-
-    ignored: the fields of the request that were not read.
-    """
+    """Return the error if `caller` may not record such an outcome now, else None. ignored: unknown fields."""
     broken = fault(occurred_at, instants.now(), caller)
     return BadRequest("Invalid occurredAt", [broken], ignored) if broken else None
 
 
 def fault(occurred_at: int | None, recorded_at: int, caller: "Caller", field: str = "occurredAt") -> Fault | None:
-    """Say what is wrong with the instant that `caller` gives, or None. All instants are milliseconds since 1970.
-
-    field: its name in the request.
-    """
+    """Check when an outcome happened. Return the fault, or None if valid. Instants are milliseconds since 1970."""
     if occurred_at is None:
         return None
     earliest = BACKFILL_FROM if caller.may_backfill else recorded_at - _MOST_LATE

@@ -1,16 +1,15 @@
-"""The fields of an outcome by name, for who stores, lists, exports or corrects one. What each may say is in `models`.
+"""The fields of an outcome, for code that stores, lists, exports or corrects it.
 
-Apart from that, as who only reads loads no rules of bodies.
+Their rules are in `models`, so that code that only reads need not load them.
 """
 
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """A kind of value: how it is stored, and what is to be done before it is shown.
+    """The kind of a field's value. DynamoDB stores numbers as N, all others as S.
 
-    Numbers are stored as N, all others as S: texts, which anybody may have written; names, which are among those of the
-    contract; JSON as its text; instants as `instants.text` has them.
+    TEXT: free text. NAME: one of the contract's names. JSON: JSON text. INSTANT: in the format of `instants.text`.
     """
 
     NUMBER = "number"
@@ -29,10 +28,10 @@ KINDS = {
     "metadata": Kind.JSON,
     "occurred_at": Kind.INSTANT,
 }
-"""All that an outcome says, but whose it is. A field that is added comes last."""
+"""All fields but `user_id`. Append new ones."""
 
 LISTED = ("agent_id", "outcome_type", "title", "description", "value_usd", "metadata")
-"""Those that every list has had from the beginning, and to which none is added."""
+"""The fields of every list. Never add one."""
 
 LATER = tuple(name for name in KINDS if name not in LISTED)
-"""Those that are told together with where an outcome stands. Null unless given, but for the first, `occurred_at`."""
+"""The fields that only lists with `include=ledger` have. Null if not set, except for the first, `occurred_at`."""

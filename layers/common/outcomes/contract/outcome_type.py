@@ -1,11 +1,9 @@
-"""The kinds of valuable work, for those who need no model."""
+"""The types of outcomes, in a module that loads fast."""
 
 from enum import StrEnum
 
 
 class OutcomeType(StrEnum):
-    """A kind of work that an agent can have finished."""
-
     NEGOTIATION_COMPLETE = "negotiation_complete"
     AMPLIFICATION_COMPLETE = "amplification_complete"
     DEAL_CLOSED = "deal_closed"

@@ -1,4 +1,4 @@
-"""The time that a summary is about, and its local days, weeks or months."""
+"""The period of a summary, and its buckets: local days, weeks or months."""
 
 import os
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -15,9 +15,9 @@ from outcomes.errors import BadRequest
 
 
 class Bucket(NamedTuple):
-    """A local day, week or month, or the part of it that is asked for.
+    """A local day, week or month, or the part of it within the period.
 
-    date: its first day that is asked for, `2026-04-01`. end: what comes after, as `instants.text` has it.
+    date: its first day within the period, `2026-04-01`. end: exclusive, in the format of `instants.text`.
     """
 
     date: str
@@ -25,9 +25,9 @@ class Bucket(NamedTuple):
 
 
 class Period(NamedTuple):
-    """From `since` on, before `until`, both in milliseconds since 1970.
+    """A half-open interval [since, until), in milliseconds since 1970.
 
-    by: `day`, `week` or `month`, which buckets are; the oldest comes first.
+    by: the length of buckets, `day`, `week` or `month`. buckets: oldest first.
     """
 
     since: int
@@ -44,16 +44,13 @@ class Period(NamedTuple):
     def from_query(
         cls, since: str | None, until: str | None, timezone: str | None, by: str | None = None, *, now: datetime
     ) -> Self:
-        """Read the parameters `from`, `to`, `timezone` and `by`: unless said, 30 local days that end with today.
-
-        Raises BadRequest, naming the parameter.
-        """
+        """Read the parameters `from`, `to`, `timezone` and `by`. Default: the last 30 local days. Raises BadRequest."""
         zone = _zone("UTC" if timezone is None else timezone)
         end = queries.instant(until, "to", zone)
         begin = queries.instant(since, "from", zone)
         length = queries.bucket(by)
         try:
-            if end is None:  # not `now`: what is recorded a moment later belongs to it as well
+            if end is None:  # the end of the day, so that outcomes recorded a moment later are included
                 tomorrow = now.astimezone(zone).date() + timedelta(days=1)
                 end = instants.milliseconds(instants.first_instant(tomorrow, zone))
             if begin is None:
@@ -66,9 +63,9 @@ class Period(NamedTuple):
             raise BadRequest("Invalid to") from exc
 
     def previous(self) -> Self:
-        """Find the same length of time before: as many local days, if it is of whole ones, else as many milliseconds.
+        """Return the preceding period of the same length: in local days if this one has whole days, else in time.
 
-        Before 1970 there is nothing: it is shorter then, or empty. It has no buckets, for it is told in total.
+        It does not begin before 1970, so it may be shorter or empty. It has no buckets.
         """
         days, begin, end = LocalDays(self.zone), instants.text(self.since), instants.text(self.until)
         first, last = days.of(begin), days.of(instants.text(self.until - 1))
@@ -85,9 +82,9 @@ class Period(NamedTuple):
 
 @cache
 def _zone(name: str) -> ZoneInfo:
-    """Find an IANA time zone. Raises BadRequest when tzdata has none of that name."""
-    # ZoneInfo alone would take whatever file the machine has, such as `localtime`, and read tzdata's by
-    # importlib.resources, which takes longer to load than all else here.
+    """Load an IANA time zone from tzdata. Raises BadRequest for an unknown name."""
+    # ZoneInfo(name) would also accept files of the machine, such as `localtime`, and load importlib.resources, which
+    # takes longer than the rest.
     folder = os.path.dirname(tzdata.__file__)
     with open(os.path.join(folder, "zones")) as names:
         if name not in names.read().split():
@@ -97,7 +94,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _buckets(begin: int, end: int, by: str, zone: tzinfo) -> list[Bucket]:
-    """Divide a time. Raises BadRequest when it has too many days, weeks or months."""
+    """Divide a period into buckets. Raises BadRequest if there are too many."""
     buckets: list[Bucket] = []
     local_days = LocalDays(zone)
     at, until = instants.text(begin), instants.text(end)
@@ -113,24 +110,23 @@ def _buckets(begin: int, end: int, by: str, zone: tzinfo) -> list[Bucket]:
 
 
 def _first_day_after(day: str, by: str) -> date:
-    """Find where the week, from Monday on, or the month ends that has this day."""
+    """Return the first day after the week (Monday to Sunday) or month of a day."""
     this = date.fromisoformat(day)
     try:
         if by == "week":
             return this + timedelta(days=7 - this.weekday())
         return (this.replace(day=1) + timedelta(days=31)).replace(day=1)
     except OverflowError:
-        return date.max  # no period reaches into that day
+        return date.max  # no period reaches this day
 
 
 def _days(first: date, after: date, zone: tzinfo) -> int:
-    """Count the local days from a date on, before another, without dates that clocks skipped."""
+    """Count the local days in [first, after), without dates that the zone skipped."""
     dates = map(date.fromordinal, range(first.toordinal(), after.toordinal() + 1))
     return len({instants.first_instant(each, zone).astimezone(UTC) for each in dates}) - 1
 
 
 def _years_later(milliseconds: int, years: int, zone: tzinfo) -> tuple[int, datetime]:
-    """Find the year so many years later, and what clocks in `zone` show then but for the year, which is one with a leap
-    day: a day there has 24 hours, also when clocks change."""
+    """Return what to compare: the local year plus `years`, and the local time in the leap year 2000."""
     moment = instants.local(milliseconds, zone)
     return moment.year + years, moment.replace(year=2000, tzinfo=None)

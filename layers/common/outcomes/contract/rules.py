@@ -1,7 +1,7 @@
-"""Rules for the fields of a request's body, each said once.
+"""Rules for the fields of a request's body.
 
-Numbers reach a rule as `Decimal` (see `json_text.read`), so booleans and numeric strings are never numbers, `1.0` is
-the whole number 1, and money never passes through a float.
+Rules get numbers as `Decimal` (see `json_text.read`): booleans and numeric strings are never numbers, `1.0` is the
+whole number 1, and money never passes through a float.
 """
 
 import re
@@ -15,32 +15,28 @@ from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
 
 _MONEY_LIMIT = Decimal("1e15")
-# DynamoDB keeps 38 digits and nothing nearer to zero than 1e-130:
+# DynamoDB stores 38 digits, and nothing closer to zero than 1e-130:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
 
-_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
-"""All but tab, line feed and carriage return."""
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # all but tab, line feed and carriage return
 _WITHOUT_CONTROLS = "without control characters other than tab, line feed and carriage return"
-
 _CONTROL = re.compile(f"[{_CONTROLS}]")
+# Printable by Unicode, but invisible: the space, the Braille blank, Hangul fillers.
 _BLANKS = " \u2800\u3164\u115f\u1160\uffa0"
-"""Printable, says Unicode, and nothing to see: the space, Braille's blank, fillers of Hangul."""
-
+# For patterns, besides `\s`: the most frequent invisible characters. JSON Schema cannot express all of them.
 _UNSEEN = r"\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufeff\uffa0"
-"""For patterns, besides `\\s`: the most usual of what cannot be seen. All of it no pattern of JSON Schema can say."""
-
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Rule(NamedTuple):
-    """The same rule for its three readers.
+    """A rule in three forms.
 
-    words: for a caller who breaks it, after the field's name
-    engine: for pydantic's engine, which applies it: https://docs.pydantic.dev/latest/api/pydantic_core_schema/
-    json_schema: for openapi.yaml, as far as JSON Schema can say it: https://json-schema.org/draft/2020-12/schema
-    before: of a rule that was wider once, the engine's schema of then: retries of what was taken are still known
+    words: the `message` of a fault, without the field's name
+    engine: the schema for pydantic's engine: https://docs.pydantic.dev/latest/api/pydantic_core_schema/
+    json_schema: for openapi.yaml, as far as it can express the rule: https://json-schema.org/draft/2020-12/schema
+    before: the engine's schema of an older, wider rule, by which retries are recognized, see `bodies.read_or_refuse`
     """
 
     words: str
@@ -50,7 +46,7 @@ class Rule(NamedTuple):
 
 
 def title(max_length: int) -> Rule:
-    """Take a string as `text` does, one of whose characters can be seen."""
+    """Accept a string like `text`, with at least one visible character."""
     plain = text(max_length)
     return Rule(
         f"must be a string of 1 to {max_length} characters, at least one of them visible, {_WITHOUT_CONTROLS}",
@@ -61,7 +57,7 @@ def title(max_length: int) -> Rule:
 
 
 def text(max_length: int) -> Rule:
-    """Take a string of 1 to `max_length` code points that is not blank, and legible."""
+    """Accept a string of 1 to `max_length` code points that is not blank and has no control characters."""
     before = _then(_not_blank, _string(1, max_length))
     return Rule(
         f"must be a string of 1 to {max_length} characters, not blank, {_WITHOUT_CONTROLS}",
@@ -72,7 +68,7 @@ def text(max_length: int) -> Rule:
 
 
 def text_or_null(max_length: int) -> Rule:
-    """Take a legible string of at most `max_length` code points, of which the empty one is None."""
+    """Accept a string of at most `max_length` code points without control characters. The empty one becomes None."""
     before = _then(lambda text: text or None, _string(0, max_length))
     return or_null(
         Rule(
@@ -85,7 +81,7 @@ def text_or_null(max_length: int) -> Rule:
 
 
 def one_of(names: type[StrEnum]) -> Rule:
-    """Take one of `names`, which openapi.yaml knows as the schema of that class's name."""
+    """Accept one of `names`, which openapi.yaml has as a schema with the name of the class."""
     return Rule(
         f"must be one of {', '.join(names)}",
         {"type": "enum", "cls": names, "members": list(names), "sub_type": "str"},
@@ -94,7 +90,7 @@ def one_of(names: type[StrEnum]) -> Rule:
 
 
 def some_of(names: type[StrEnum]) -> Rule:
-    """Take a list of at least one of `names`, as a tuple in their order, each once."""
+    """Accept a non-empty list of `names`. It becomes a tuple in their order, without duplicates."""
     return Rule(
         f"must be a list of one or more of {', '.join(names)}",
         _made_by(partial(_some, names)),
@@ -103,7 +99,7 @@ def some_of(names: type[StrEnum]) -> Rule:
 
 
 def whole_number(least: int = 1, greatest: int = MAX_ID) -> Rule:
-    """Take a whole number as int: unless said, one that can be an id."""
+    """Accept a whole number, by default one that can be an id. It becomes an int."""
     return Rule(
         f"must be a whole number from {least} to {greatest}",
         _made_by(partial(_whole, least, greatest)),
@@ -112,16 +108,12 @@ def whole_number(least: int = 1, greatest: int = MAX_ID) -> Rule:
 
 
 def money() -> Rule:
-    """Take a number that DynamoDB keeps exactly, as Decimal in its plainest form: 90 rather than 9E+1 or 90.0."""
+    """Accept a number that DynamoDB stores exactly. It becomes a Decimal such as 90, not 9E+1 or 90.0."""
     return Rule(
         "must be a number of magnitude below 1e15 (and at least 1e-130, or 0) with at most 38 significant digits",
         _made_by(_money),
         {
-            "anyOf": [
-                {"maximum": -float(_SMALLEST_MONEY)},
-                {"const": 0},
-                {"minimum": float(_SMALLEST_MONEY)},
-            ],
+            "anyOf": [{"maximum": -float(_SMALLEST_MONEY)}, {"const": 0}, {"minimum": float(_SMALLEST_MONEY)}],
             "exclusiveMaximum": float(_MONEY_LIMIT),
             "exclusiveMinimum": -float(_MONEY_LIMIT),
             "type": "number",
@@ -130,7 +122,7 @@ def money() -> Rule:
 
 
 def magnitude() -> Rule:
-    """Take a number as `money` does, but none below 0."""
+    """Accept a number like `money`, but not below 0."""
     return Rule(
         "must be a number from 0, below 1e15 (and at least 1e-130, or 0) with at most 38 significant digits",
         _made_by(_magnitude),
@@ -143,7 +135,7 @@ def magnitude() -> Rule:
 
 
 def future_instant() -> Rule:
-    """Take an RFC 3339 date-time that is yet to come, as milliseconds since 1970."""
+    """Accept a future RFC 3339 date-time. It becomes milliseconds since 1970."""
     return Rule(
         "must be a date-time with an offset, such as 2030-01-31T12:00:00Z, in the future",
         _made_by(_future),
@@ -152,7 +144,7 @@ def future_instant() -> Rule:
 
 
 def json_object() -> Rule:
-    """Take an object, as its JSON text."""
+    """Accept an object. It becomes its JSON text."""
     return Rule(
         f"must be an object of at most {MAX_METADATA_BYTES} bytes of JSON and at most {MAX_METADATA_LEVELS} levels",
         _made_by(_json_text),
@@ -161,7 +153,7 @@ def json_object() -> Rule:
 
 
 def instant() -> Rule:
-    """Take an RFC 3339 date-time, as milliseconds since 1970: which of them, is for others to say."""
+    """Accept an RFC 3339 date-time. It becomes milliseconds since 1970. `occurrence` checks the range."""
     return Rule(
         "must be a date-time with an offset, such as 2026-04-01T12:00:00Z",
         _made_by(_instant),
@@ -170,7 +162,7 @@ def instant() -> Rule:
 
 
 def or_null(rule: Rule) -> Rule:
-    """Take null as well."""
+    """Accept null as well."""
     return Rule(
         f"{rule.words}, or null",
         {"type": "nullable", "schema": rule.engine},
@@ -180,23 +172,23 @@ def or_null(rule: Rule) -> Rule:
 
 
 def or_default(rule: Rule, default: object) -> Rule:
-    """Take null as well, for which `default` stands."""
+    """Accept null as well. It becomes `default`."""
     nullable = or_null(rule)
     return nullable._replace(engine=_then(lambda value: default if value is None else value, nullable.engine))
 
 
 def _string(min_length: int, max_length: int) -> dict[str, Any]:
-    # A length makes the engine look into the text, and so refuse half of a surrogate pair, which DynamoDB cannot take.
+    # With a length, the engine also refuses lone surrogates, which DynamoDB does not accept.
     return {"type": "str", "strict": True, "min_length": min_length, "max_length": max_length}
 
 
 def _then(function: Callable[[Any], object], schema: dict[str, Any]) -> dict[str, Any]:
-    """Have the engine apply `schema`, and then `function`, which raises ValueError to refuse."""
+    """Return an engine's schema that applies `schema`, then `function`, which raises ValueError to refuse."""
     return {"type": "function-after", "function": {"type": "no-info", "function": function}, "schema": schema}
 
 
 def _made_by(function: Callable[[object], object]) -> dict[str, Any]:
-    """Have the engine apply `function` alone, which raises ValueError to refuse."""
+    """Return an engine's schema that applies only `function`, which raises ValueError to refuse."""
     return {"type": "function-plain", "function": {"type": "no-info", "function": function}}
 
 
@@ -219,7 +211,7 @@ def _visible(text: str) -> str:
 
 
 def _legible(one: str = "") -> str:
-    """Make the pattern of texts without controls that have a character of the class `one`."""
+    """Return the pattern of texts without control characters, with at least one character of the class `one`."""
     return f"^[^{_CONTROLS}]*{one and f'{one}[^{_CONTROLS}]*'}$"
 
 
@@ -231,7 +223,7 @@ def _some(names: type[StrEnum], listed: object) -> tuple[StrEnum, ...]:
 
 
 def _whole(least: int, greatest: int, number: object) -> int:
-    # Compared before converted: int(Decimal("1e999999")) would fill the memory.
+    # Compared before conversion: int(Decimal("1e999999")) would exhaust the memory.
     if not isinstance(number, Decimal) or not least <= number <= greatest or number != int(number):
         raise ValueError("not a whole number in range")
     return int(number)
@@ -249,7 +241,7 @@ def _money(number: object) -> Decimal:
         raise ValueError("too many digits") from exc
     if not exact:
         return Decimal(0)  # zero has no sign
-    # 90 rather than 9E+1: below 1e15, that is at most 15 digits.
+    # 90 instead of 9E+1; below 1e15, that is at most 15 digits.
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
 
 
@@ -277,7 +269,7 @@ def _json_text(metadata: object) -> str:
     if not isinstance(metadata, dict):
         raise ValueError("not an object")
     text = json_text.exact(metadata, MAX_METADATA_LEVELS)
-    # JSON allows half of a surrogate pair as an escape, and UTF-8 does not allow it at all.
+    # JSON allows lone surrogates as escapes, but UTF-8 cannot encode them.
     text = _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
     if len(text.encode()) > MAX_METADATA_BYTES:
         raise ValueError("too large")

@@ -1,4 +1,4 @@
-"""The status of an outcome, as it was recorded or after its last correction, and the sums that it counts in."""
+"""The status of an outcome, and the tallies that it counts in."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,11 +13,10 @@ TALLIES_BY_STATUS = {
     DISPUTED: ("disputed",),
     VOID: ("voided",),
 }
-"""The sums that an outcome of a status counts in."""
 
 
 class CountedFields(NamedTuple):
-    """The fields that sums are made of. occurred_at: as `instants.text` has it. status: one of STATUSES."""
+    """The fields of an outcome that sums depend on. occurred_at: in the format of `instants.text`."""
 
     occurred_at: str
     outcome_type: str

@@ -1,6 +1,6 @@
-"""Calls of tools: from their arguments to the bodies and parameters of routes, and from refusals to what a model does.
+"""Map tool calls of the Model Context Protocol to bodies and parameters of routes, and refusals to advice for a model.
 
-What a route refuses comes back in the arguments' names, with words that say what to do next.
+Advice names the tool's arguments instead of the route's fields, and says what to do next.
 """
 
 import re
@@ -31,30 +31,27 @@ from outcomes.errors import (
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
 
-TELL = "You cannot mend this: tell the person who runs you."
-UNKNOWN = "It may or may not have been done. Call again later with the same idempotency_key and fields."
-READING_FAILED = "Nothing could be read. Call again later."
+TELL = "You cannot fix this: tell the person who runs you."
+UNKNOWN = "It is unknown whether this was done. Call again later with the same idempotency_key and fields."
+READING_FAILED = "Reading failed. Call again later."
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,59})(\.[0-9]{1,150})?([eE][+-]?[0-9]{1,3})?")
 _PARAMETERS = {"start": "from", "end": "to", "outcome_types": "outcomeType"}
-"""What routes call otherwise than by the rule."""
+"""Parameters whose names differ from the converted argument's name."""
 
 
 class Mistake(Exception):
-    """A call that is not carried out. Its text says to a model what to do."""
+    """An invalid call. Its text tells a model what to do."""
 
 
 def check(name: str, arguments: Json, caller: "Caller") -> None:
-    """Check that `caller` may call a tool, and that it has all these arguments and gets all that it needs.
-
-    Raises Mistake.
-    """
+    """Raise Mistake if `caller` may not call a tool, or if arguments are unknown or missing."""
     tool = TOOLS[name]
     key = caller.agent_key
     if not key and tool.scope == "read":
-        raise Mistake("This key cannot read outcomes. It takes an agent key with the scope `read`. " + TELL)
+        raise Mistake("This key cannot read outcomes. An agent key with the scope `read` is needed. " + TELL)
     if key and tool.scope not in key.scopes:
-        raise Mistake(f"This key has no scope `{tool.scope}`, which {name} takes. {TELL}")
+        raise Mistake(f"This key lacks the scope `{tool.scope}`, which {name} needs. {TELL}")
     _check_names(arguments, tool.properties, tool.required)
     if "user_id" in tool.properties:
         _check_user(arguments, caller)
@@ -62,9 +59,9 @@ def check(name: str, arguments: Json, caller: "Caller") -> None:
 
 def _check_names(arguments: Json, known: Json, required: Iterable[str]) -> None:
     if unknown := ignored_fields(arguments, known):
-        raise Mistake(f"No such argument: {', '.join(unknown)}. Call again with no others than {', '.join(known)}.")
+        raise Mistake(f"Unknown argument: {', '.join(unknown)}. Call again with only {', '.join(known)}.")
     if missing := [name for name in required if arguments.get(name) is None]:
-        raise Mistake(f"{', '.join(missing)} must be given. Call again.")
+        raise Mistake(f"Missing argument: {', '.join(missing)}. Call again with it.")
     if "idempotency_key" in required and not is_idempotency_key(arguments["idempotency_key"]):
         raise Mistake(f"idempotency_key {WORDS}. Call again.")
 
@@ -75,15 +72,12 @@ def _check_user(arguments: Json, caller: "Caller") -> None:
 
 
 def outcome(arguments: Json) -> Json:
-    """Make the body that records an outcome, without its idempotency key."""
+    """Return the body that records an outcome, without its idempotency key."""
     return {request_name(name): _value(name, value) for name, value in arguments.items() if name != "idempotency_key"}
 
 
 def outcomes(arguments: Json, caller: "Caller") -> list[Json]:
-    """Make the items of a batch, each with its idempotency key.
-
-    Raises Mistake.
-    """
+    """Return the items of a batch, each with its idempotency key. Raises Mistake."""
     sent = arguments["outcomes"]
     if not isinstance(sent, list) or not 1 <= len(sent) <= MAX_BATCH_OUTCOMES:
         raise Mistake(f"outcomes must be a list of 1 to {MAX_BATCH_OUTCOMES}. Call again.")
@@ -96,7 +90,7 @@ def outcomes(arguments: Json, caller: "Caller") -> list[Json]:
 
 
 def result(sent: Json, answer: Json) -> Json:
-    """Tell how an item of a batch ended, from the item and its answer."""
+    """Return the result of a batch's item. sent: the item. answer: its answer."""
     return {
         "status": answer["status"],
         "idempotency_key": sent["idempotencyKey"],
@@ -111,31 +105,25 @@ def result(sent: Json, answer: Json) -> Json:
 
 
 def amendment(arguments: Json) -> Json:
-    """Make the body of a correction that amends.
-
-    Raises Mistake.
-    """
+    """Return the body of an amend. Raises Mistake."""
     clear = arguments.get("clear") or []
     if not isinstance(clear, list) or not all(isinstance(name, str) and name in CLEARABLE for name in clear):
         raise Mistake(f"clear must be a list of some of {', '.join(CLEARABLE)}. Call again.")
     about = ("outcome_id", "reason", "idempotency_key", "clear", "user_id")
     changes = {name: value for name, value in arguments.items() if name not in about and value is not None}
     if twice := sorted(changes.keys() & set(clear)):
-        raise Mistake(f"{', '.join(twice)} cannot be changed and cleared. Choose one and call again.")
+        raise Mistake(f"{', '.join(twice)} cannot be both changed and cleared. Choose one and call again.")
     body = outcome(changes) | {request_name(name): None for name in clear}
     return {"type": "amend", "reason": arguments["reason"], "userId": arguments.get("user_id"), "changes": body}
 
 
-def taking_back(arguments: Json) -> Json:
-    """Make the body of a correction that voids."""
+def voiding(arguments: Json) -> Json:
+    """Return the body of a void."""
     return {"type": "void", "reason": arguments["reason"], "userId": arguments.get("user_id")}
 
 
 def parameters(arguments: Json) -> dict[str, list[str]]:
-    """Make the query parameters of a list or a summary.
-
-    Raises Mistake.
-    """
+    """Return the query parameters of a list or a summary. Raises Mistake."""
     found = {}
     for name, value in arguments.items():
         if value is not None:
@@ -149,30 +137,30 @@ def _text(name: str, value: object) -> str:
         return str(value).removesuffix(".0")
     if isinstance(value, str):
         return value
-    raise Mistake(f"{name} is not of its type. Call again.")
+    raise Mistake(f"{name} has the wrong type. Call again.")
 
 
 def advice(refused: Refused, name: str) -> str:
-    """Say what was refused, and what a model is to do next."""
+    """Return the text that tells a model what was refused and what to do next."""
     details = _details(refused.error, refused.details)
     faults = [f"{_argument(fault['field'])}: {fault['message']}" for fault in details]
     what = refused.error if not faults else f"{refused.error}: {'; '.join(faults)}"
     match refused:
         case BadRequest() if TOOLS[name].scope == "read":
-            next_ = "Change what is named and call again: from is start here, and to is end."
+            next_ = "Correct the named arguments and call again: from is start here, and to is end."
         case BadRequest() if any(fault["message"] == NO_CHANGE for fault in details):
-            next_ = "The outcome says so already: do nothing."
+            next_ = "The outcome already has these values: do nothing."
         case BadRequest() | PayloadTooLarge():
-            next_ = "Change what is named and call again; the idempotency_key may stay."
+            next_ = "Correct the named arguments and call again; you may keep the idempotency_key."
         case IdempotencyKeyReused():
             next_ = (
-                "This idempotency_key stands for something else. If it is the same work, it is already recorded: do "
+                "This idempotency_key was used with other fields. If it is the same work, it is already recorded: do "
                 "nothing. If it is other work, call again with a new idempotency_key."
             )
         case NotFound():
             next_ = "Find the id with list_outcomes and call again."
         case NotPossible():
-            next_ = "Do not call again: look with list_outcomes where the outcome stands. What is void stays void."
+            next_ = "Do not call again: look up its status with list_outcomes. A void outcome stays void."
         case Forbidden() if TOOLS[name].scope == "correct":
             next_ = (
                 "Your key may correct what a key recorded for its user and agent, within its bounds. "
@@ -180,11 +168,11 @@ def advice(refused: Refused, name: str) -> str:
             )
         case Forbidden():
             next_ = (
-                "That is beyond what your key may record. Leave out user_id and agent_id; for anything else do not "
-                "bend the facts to fit, but tell the person who runs you."
+                "Your key may not record this. Leave out user_id and agent_id. Do not change other facts to make it "
+                "pass: tell the person who runs you."
             )
         case StillAddingUp():
-            next_ = "Call again: it goes on from there."
+            next_ = "Call again: it continues from there."
         case Busy() | Contended():
             next_ = "Call again later, with the same fields."
         case _:
@@ -193,17 +181,17 @@ def advice(refused: Refused, name: str) -> str:
 
 
 def _details(error: str | None, details: list[Fault]) -> list[Fault]:
-    """Name the types that there are, too, which HTTP does in a header."""
+    """Add the valid outcome types, which HTTP answers have in a header."""
     if error == "Invalid outcome_type":
         return [Fault(field="outcomeType", message=f"must be one of {', '.join(OutcomeType)}")]
     return details
 
 
 def _value(name: str, value: Any) -> Any:
-    # A string keeps every digit where a client's numbers do not.
+    # A model may send a string, which keeps every digit where a client's numbers do not.
     return Decimal(value) if name == "value_usd" and isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 def _argument(field: str) -> str:
-    """Name the argument that became a field of a body."""
+    """Convert the name of a body's field to that of its argument."""
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", field.removeprefix("changes."))

@@ -1,6 +1,6 @@
-"""Tools for a model, by the Model Context Protocol: what there is to call. What becomes of a call is in `tool_calls`.
+"""Definitions of the tools of the Model Context Protocol. `tool_calls` maps their calls to routes.
 
-Arguments are fields of bodies and parameters of routes, `value_usd` for `valueUsd`: of an outcome, those of its model.
+Arguments are derived from the fields and parameters of routes: `value_usd` is `valueUsd`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -44,7 +44,7 @@ DATA = (
 
 
 class Tool(NamedTuple):
-    """scope: what an agent key needs for it. properties: its arguments, as JSON Schema. result: that of its answer."""
+    """scope: needed by an agent key. properties: JSON Schemas of the arguments. result: JSON Schema of the answer."""
 
     title: str
     description: str
@@ -83,7 +83,7 @@ _OUTCOME_ID: Json = {
     "type": "string",
     "minLength": 1,
     "pattern": "^[0-9A-Za-z]+$",
-    "description": "Its id, as it was recorded or is listed.",
+    "description": "Its id, from recording or listing it.",
 }
 _REASON: Json = {
     "type": "string",
@@ -94,14 +94,14 @@ _REASON: Json = {
 
 
 def _rule(name: str) -> Json:
-    """Read what a field must be, null aside, without what a client need not look at before it asks."""
+    """Return a field's JSON Schema, without null, pattern and format, which clients need not check themselves."""
     schema = NewOutcome.__annotations__[name].__metadata__[0].json_schema
     schema = schema["anyOf"][0] if name in NewOutcome._field_defaults else schema
     return {key: value for key, value in schema.items() if key not in ("pattern", "format")}
 
 
 def _field(name: str) -> Json:
-    """Describe a field of an outcome as an argument, by its rule and what the model says of it."""
+    """Return the JSON Schema of an outcome's field as an argument."""
     words = " ".join(NewOutcome.__annotations__[name].__metadata__[1:])
     if name == "value_usd":
         words += " A string keeps every digit."
@@ -113,7 +113,7 @@ def _field(name: str) -> Json:
 
 
 def _told(name: str) -> Json:
-    """Describe a field of an outcome as it is told."""
+    """Return the JSON Schema of an outcome's field in an answer."""
     type_ = _rule(name).get("type", "string")
     is_always_there = name == "occurred_at" or name not in NewOutcome._field_defaults
     schema = {"type": type_ if is_always_there else [type_, "null"]}
@@ -184,7 +184,7 @@ _SUMMARY: Json = _object(
     ["from", "to", "timezone", "count", "value_usd", "confirmed", "disputed", "voided", "by_type", "by_agent"],
 )
 
-# Idempotent because the key is required: the same call again has no further effect.
+# Idempotent, as the idempotency key is required.
 _RECORDS: Json = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
 _CORRECTS: Json = _RECORDS | {"destructiveHint": True}
 _READS: Json = {"readOnlyHint": True, "openWorldHint": False}
@@ -201,9 +201,9 @@ TOOLS: dict[str, Tool] = {
     ),
     "record_outcomes": Tool(
         "Record several outcomes",
-        f"Record up to {MAX_BATCH_OUTCOMES} outcomes at once. {WHEN} A faulty item does not stop the others: mend what "
-        "is `invalid`, give what is in `conflict` a new key if it is other work, leave what is `forbidden`, repeat "
-        f"what `failed`. {SAME_KEY}",
+        f"Record up to {MAX_BATCH_OUTCOMES} outcomes at once. {WHEN} A faulty item does not stop the others: fix items "
+        "that are `invalid`, give those in `conflict` a new key if they are other work, leave those that are "
+        f"`forbidden`, repeat those that `failed`. {SAME_KEY}",
         "record",
         {
             "outcomes": {
@@ -237,17 +237,17 @@ TOOLS: dict[str, Tool] = {
     ),
     "amend_outcome": Tool(
         "Correct an outcome",
-        "Put right what you recorded wrongly: a value, a title, a type, a time. Give only what is to change; what it "
-        f"was stays in the history. {MISTAKE} {SAME_KEY}",
+        "Correct what you recorded wrongly: a value, a title, a type, a time. Send only the fields to change; the "
+        f"history keeps the earlier values. {MISTAKE} {SAME_KEY}",
         "correct",
         {
             "outcome_id": _OUTCOME_ID,
             "reason": _REASON,
             "idempotency_key": _KEY,
-            "outcome_type": _or_null(_TYPE, "What it was, if recorded as something else."),
+            "outcome_type": _or_null(_TYPE, "The correct type, if it was recorded with a wrong one."),
             "title": _or_null(_TYPE_AND_TITLE["title"], "What was achieved, in one line a person understands."),
             **_DETAILS,
-            "clear": _or_null({"type": "array", "items": {"enum": list(CLEARABLE)}}, "Fields to take away."),
+            "clear": _or_null({"type": "array", "items": {"enum": list(CLEARABLE)}}, "Fields to set to null."),
             **_USER,
         },
         ("outcome_id", "reason", "idempotency_key"),
@@ -256,8 +256,8 @@ TOOLS: dict[str, Tool] = {
     ),
     "void_outcome": Tool(
         "Take an outcome back",
-        "Take back what you should not have recorded: it did not happen, or it is recorded twice. It counts no longer, "
-        f"and cannot be brought back: to change it, use amend_outcome. {MISTAKE} {SAME_KEY}",
+        "Take back what you should not have recorded: it did not happen, or it is recorded twice. It no longer counts, "
+        f"and this cannot be undone: to change it, use amend_outcome. {MISTAKE} {SAME_KEY}",
         "correct",
         {"outcome_id": _OUTCOME_ID, "reason": _REASON, "idempotency_key": _KEY, **_USER},
         ("outcome_id", "reason", "idempotency_key"),
@@ -266,13 +266,13 @@ TOOLS: dict[str, Tool] = {
     ),
     "list_outcomes": Tool(
         "List outcomes",
-        "The user's recorded outcomes, newest first. Use it to see whether something is recorded already. What is "
-        "`void` was taken back and what is `disputed` is doubted by its owner: neither counts. To go on, call again "
-        f"with `cursor` set to the `next_cursor` of the page before, until that is null. {DATA}",
+        "The user's recorded outcomes, newest first. Use it to see whether something is already recorded. `void` "
+        "outcomes were taken back and `disputed` ones are contested by their owner: neither counts. For the next page, "
+        f"call again with `cursor` set to `next_cursor`, until that is null. {DATA}",
         "read",
         {
             "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE},
-            "cursor": _or_null(_STRING, "The next_cursor of the page before."),
+            "cursor": _or_null(_STRING, "The next_cursor of the previous page."),
             "outcome_types": _TYPES,
             "agent_id": _ONLY_AGENT,
             "start": _FROM,
@@ -284,23 +284,23 @@ TOOLS: dict[str, Tool] = {
     ),
     "value_summary": Tool(
         "Sum up the value",
-        "Count and exact value in US dollars of the user's outcomes: in total, by type, by agent and by day, week or "
-        "month, by when they happened. What is disputed or voided is summed up apart and not in the rest. Of more than "
-        f"{MAX_AGENTS} agents, `other_agents` is what the others come to. The last 30 days unless `start` and `end` "
-        "say otherwise; at most 366 days, or weeks or months within ten years.",
+        "Count and exact value in US dollars of the user's outcomes, by when they happened: in total, by type, by "
+        "agent and by day, week or month. Disputed and voided ones are summed up separately. With more than "
+        f"{MAX_AGENTS} agents, `other_agents` is the sum of the others. Default: the last 30 days. At most 366 days, "
+        "or weeks or months within ten years.",
         "read",
         {
             "start": _FROM,
             "end": _TO,
-            "timezone": _or_null(_STRING, "IANA name, for where days begin; default UTC."),
+            "timezone": _or_null(_STRING, "IANA name of the time zone in which days begin; default UTC."),
             "outcome_types": _TYPES,
             "agent_id": _ONLY_AGENT,
             "by": {
                 "enum": ["day", "week", "month"],
                 "default": "day",
-                "description": "Fills by_day, by_week (from Monday on) or by_month.",
+                "description": "The answer has by_day, by_week (from Monday on) or by_month.",
             },
-            "compare": _or_null({"const": "previous"}, "`previous`: also what the same length of time before came to."),
+            "compare": _or_null({"const": "previous"}, "`previous`: also sum up the preceding period of equal length."),
         },
         (),
         _SUMMARY,
@@ -315,16 +315,16 @@ NEEDED = {
     "list_outcomes": ["AgentKeys"],
     "value_summary": ["Totals", "AgentKeys"],
 }
-"""Capabilities that a tool works with, by the names of their parameters. Only agent keys can read."""
+"""Capabilities that a tool needs, by their parameters. AgentKeys, as only agent keys can read."""
 
 
 def missing(name: str, capabilities: Collection[str]) -> list[str]:
-    """List the capabilities, by their parameters, without which a tool does not work. `capabilities` are those on."""
+    """Return the parameters of capabilities that a tool needs and that are off. capabilities: those that are on."""
     return [needed for needed in NEEDED.get(name, []) if needed.lower() not in capabilities]
 
 
 def described(caller: "Caller", capabilities: Collection[str]) -> list[Json]:
-    """Describe every tool that works as the protocol has it, with what `caller` may do by it."""
+    """Return every available tool in the protocol's format, with the bounds of `caller`'s key in its description."""
     return [
         {
             "name": name,
@@ -340,7 +340,7 @@ def described(caller: "Caller", capabilities: Collection[str]) -> list[Json]:
 
 
 def instructions(caller: "Caller") -> str:
-    """Say what the tools are for, and for whom `caller` records."""
+    """Return the server's instructions: what the tools are for, and the bounds of `caller`'s key."""
     return " ".join([WHEN, SAME_KEY, DATA, *_bounds(TOOLS["record_outcome"], caller)])
 
 
@@ -348,16 +348,16 @@ def _bounds(tool: Tool, caller: "Caller") -> list[str]:
     key = caller.agent_key
     if not key:
         if tool.scope == "read":
-            return ["Your key cannot do this: it takes an agent key with the scope `read`."]
-        return ["Your key is the platform's: say with user_id for which user."]
+            return ["Your key cannot do this: an agent key with the scope `read` is needed."]
+        return ["Your key is the platform's: user_id must name the user."]
     if tool.scope not in key.scopes:
-        return [f"Your key cannot do this: it has no scope `{tool.scope}`."]
+        return [f"Your key cannot do this: it lacks the scope `{tool.scope}`."]
     if tool.scope == "read":
-        return [f"Your key reads what is user {key.user_id}'s."]
+        return [f"Your key reads the outcomes of user {key.user_id}."]
     owners = f"user {key.user_id}" + (f" and agent {key.agent_id}" if key.agent_id is not None else "")
     said = [f"Your key records for {owners} only: leave user_id out."]
     if key.outcome_types is not None:
-        said.append(f"Of these types only: {', '.join(sorted(key.outcome_types))}.")
+        said.append(f"Only these types: {', '.join(sorted(key.outcome_types))}.")
     if key.max_value_usd is not None:
-        said.append(f"Of a value of {key.max_value_usd} US dollars at most.")
+        said.append(f"Values of at most {key.max_value_usd} US dollars.")
     return said

@@ -243,11 +243,11 @@ def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
 def note_refused(event: Event, refused: Refused) -> None:
     """Log and count a refusal."""
     # Imported on first use: a successful list needs neither log nor metrics.
-    from outcomes.edge.observability import count_refused, logger
+    from outcomes.edge.observability import count, logger
 
     logger().set_correlation_id(_request_id(event))
     logger().info("Refused", extra={"reason": refused.error, "details": refused.details})
-    count_refused([refused.error])
+    count("RequestsRefused", "reason", [refused.error])
 
 
 def _refused(event: Event, refused: Refused) -> Response:
@@ -276,9 +276,9 @@ def log_failure(event: Event, message: str, failure: Exception) -> None:
 
 def log_failures(event: Event, message: str, failures: Sequence[Exception]) -> None:
     """Count refusals, and log every other failure once: outcomes written by one call share one exception."""
-    from outcomes.edge.observability import count_refused
+    from outcomes.edge.observability import count
 
-    count_refused([failure.error for failure in failures if isinstance(failure, Refused)])
+    count("RequestsRefused", "reason", [failure.error for failure in failures if isinstance(failure, Refused)])
     for failure in {id(each): each for each in failures if not isinstance(each, Refused)}.values():
         log_failure(event, message, failure)
 

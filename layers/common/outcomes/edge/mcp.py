@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from outcomes.contract import json_text, tool_calls, tools
 from outcomes.contract.caller import Caller
-from outcomes.contract.json_text import compact
+from outcomes.contract.json_text import compact, response_bytes
 from outcomes.contract.limits import MAX_BATCH_OUTCOMES, MAX_BULK_CALLS, MAX_RESPONSE_BYTES
 from outcomes.edge import headers
 from outcomes.edge.api import Event, Response, header, json_value, log_failure, note_refused, ok, respond
@@ -22,8 +22,7 @@ from outcomes.errors import BadRequest, Forbidden, Mistimed, Refused
 
 MODERN = "2026-07-28"
 WITH_INITIALIZE = ("2025-11-25", "2025-06-18", "2025-03-26")
-WITH_BATCHES = "2025-03-26"
-"""Also the default for clients that send no version."""
+WITH_BATCHES = "2025-03-26"  # also the default for clients that send no version
 VERSIONS = (MODERN, *WITH_INITIALIZE)
 
 PARSE_ERROR = -32700
@@ -33,12 +32,10 @@ INVALID_PARAMS = -32602
 HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022
 
-_STATUS = {METHOD_NOT_FOUND: 404}
-"""HTTP statuses of errors in the stateless revision; all others are 400."""
+_STATUS = {METHOD_NOT_FOUND: 404}  # HTTP statuses of errors in the stateless revision; all others are 400
 
 MAX_BATCH = 50
-MAX_ID = 255
-"""Characters."""
+MAX_ID = 255  # characters
 BATCH_SECONDS = 1.0
 """No call of a batch begins later than this: the slowest takes almost as long as the function's timeout."""
 _ROOM = MAX_RESPONSE_BYTES // 2
@@ -86,7 +83,7 @@ class _Request(NamedTuple):
         try:
             message = json_value(self.event)
         except BadRequest:
-            return self._error(400, "null", RpcError(PARSE_ERROR, "The body is not JSON"))
+            return respond(400, _error_text("null", RpcError(PARSE_ERROR, "The body is not JSON")))
         id_ = _id(message.get("id")) if isinstance(message, dict) else None
         try:
             version = self._version(message)
@@ -97,11 +94,8 @@ class _Request(NamedTuple):
             text = self._one(message)
         except RpcError as error:
             status = _STATUS.get(error.code, 400) if self._declared() == {MODERN} else 400
-            return self._error(status, id_ or "null", error)
+            return respond(status, _error_text(id_ or "null", error))
         return respond(202, "") if text is None else ok(text)
-
-    def _error(self, status: int, id_: str, error: RpcError) -> Response:
-        return respond(status, _error_text(id_, error))
 
     def _declared(self) -> set[str]:
         return set(headers.values(self.event, "mcp-protocol-version"))
@@ -160,7 +154,7 @@ class _Request(NamedTuple):
         for message in messages:
             id_ = (_id(message.get("id")) if isinstance(message, dict) else None) or "null"
             try:
-                is_late = time.monotonic() > until or _bytes("".join(texts)) > _ROOM
+                is_late = time.monotonic() > until or response_bytes("".join(texts)) > _ROOM
                 text = self._one(message, in_batch=True, is_late=is_late)
             except RpcError as error:
                 text = _error_text(id_, error)
@@ -242,7 +236,7 @@ class _Request(NamedTuple):
         more = compact(about)[1:-1]
         result = f'{{"content":{content},"structuredContent":{structured},"isError":false{"," if more else ""}{more}}}'
         # Only tools that read can return this much.
-        if _bytes(result) > _ROOM:
+        if response_bytes(result) > _ROOM:
             return _failed("The answer is too large. Call again with a smaller limit or a shorter period.", about)
         return result
 
@@ -316,8 +310,3 @@ def _result_text(id_: str, result: str) -> str:
 def _error_text(id_: str, error: RpcError) -> str:
     told = {"code": error.code, "message": str(error)} | ({"data": error.data} if error.data else {})
     return f'{{"jsonrpc":"2.0","id":{id_},"error":{compact(told)}}}'
-
-
-def _bytes(text: str) -> int:
-    """Count the bytes of text in Lambda's response, where the runtime escapes it."""
-    return len(json_text.string(text).encode())

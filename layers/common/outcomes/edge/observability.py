@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from outcomes.contract.models import NewOutcome
 
-_VALUES_PER_METRIC = 100
-"""CloudWatch's maximum per line."""
+_VALUES_PER_METRIC = 100  # CloudWatch's maximum per line
 
 
 @cache
@@ -46,41 +45,22 @@ def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
             values = [float(outcome.value_usd) for outcome in recorded if outcome.value_usd is not None]
             if values:
                 metrics["ValueRecorded"] = ("None", values)
-            _write("outcome_type", outcome_type, metrics, otherwise="Recorded, but not counted")
+            _write("outcome_type", outcome_type, metrics)
 
 
-def count_refused(reasons: Iterable[str]) -> None:
-    """Write RequestsRefused by reason, one line a reason. Reasons are a fixed set of texts."""
-    for reason, times in Counter(reasons).items():
-        metrics = {"RequestsRefused": ("Count", [float(times)])}
-        _write("reason", reason, metrics, otherwise="Refused, but not counted")
+def count(metric: str, dimension: str, values: Iterable[str]) -> None:
+    """Write how often each value of a dimension occurs, one line a value. The values must be of a fixed set."""
+    for value, times in Counter(values).items():
+        _write(dimension, value, {metric: ("Count", [float(times)])})
 
 
 def count_busy() -> None:
     """Write Busy: an answer of 503."""
-    _write("status", "503", {"Busy": ("Count", [1.0])}, otherwise="Refused, but not counted")
+    count("Busy", "status", ["503"])
 
 
-def count_unauthorized(reason: str) -> None:
-    """Write AuthRefused by reason. Reasons are a fixed set of words."""
-    _write("reason", reason, {"AuthRefused": ("Count", [1.0])}, otherwise="Refused, but not counted")
-
-
-def count_webhook(result: str) -> None:
-    """Write WebhookAttempts by result. Results are a fixed set of words."""
-    _write("result", result, {"WebhookAttempts": ("Count", [1.0])}, otherwise="Attempted, but not counted")
-
-
-def count_published(types: Iterable[str]) -> None:
-    """Write EventsTold by type of event."""
-    for type_, times in Counter(types).items():
-        _write("type", type_, {"EventsTold": ("Count", [float(times)])}, otherwise="Published, but not counted")
-
-
-def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]], *, otherwise: str) -> None:
-    """Write one line of metrics, or none without a namespace (Monitoring=Off).
-
-    metrics: by name, unit and values. otherwise: the message to log if that fails.
+def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]]) -> None:
+    """Write one line of metrics, or none without a namespace (Monitoring=Off). metrics: by name, unit and values.
 
     A failure is not raised: the counted work is done, and a caller who saw an error would send it again.
     """
@@ -101,4 +81,4 @@ def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]
         } | {name: values for name, (_, values) in metrics.items()}
         print(compact(line))
     except Exception:  # noqa: BLE001 - any failure is logged
-        logger().exception(otherwise)
+        logger().exception("Metrics were not written")

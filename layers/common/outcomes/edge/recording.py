@@ -9,13 +9,14 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.errors import BadRequest, Busy, Fault, Forbidden, IdempotencyKeyReused
-from outcomes.ledger.idempotent_writes import Entry, Recorded, idempotency_hash
+from outcomes.ledger.idempotency_keys import idempotency_hash
+from outcomes.ledger.idempotent_writes import Recorded, WriteRequest
 
 FAILURE = "Failed to record outcome"
 ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
 
 
-def entry(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequence[str] = ()) -> Entry:
+def read_outcome(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequence[str] = ()) -> WriteRequest:
     """Read the outcome that `caller` wants to record.
 
     body: a JSON object whose numbers are `Decimal`. key: its idempotency key, if any. ignored: unknown fields.
@@ -25,10 +26,10 @@ def entry(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequen
     outcome, refusal = read_or_refuse(lambda before: NewOutcome.of_caller(body, caller, as_before=before), key)
     hash_ = None if key is None else idempotency_hash(caller, outcome, key)
     refusal = refusal or occurrence.refusal(outcome.occurred_at, caller, ignored)
-    return Entry(outcome, hash_, caller.recorded_by, refusal)
+    return WriteRequest(outcome, hash_, caller.recorded_by, refusal)
 
 
-def item(sent: object, caller: Caller, default_key: str | None = None) -> Entry | BadRequest | Forbidden:
+def read_item(sent: object, caller: Caller, default_key: str | None = None) -> WriteRequest | BadRequest | Forbidden:
     """Read one of several outcomes, each with an optional `idempotencyKey`. Return the error if it is refused.
 
     default_key: used without one; not checked, as we made it and it may be longer than 255 characters.
@@ -39,7 +40,7 @@ def item(sent: object, caller: Caller, default_key: str | None = None) -> Entry 
     is_valid = key is None or is_idempotency_key(key)
     try:
         # Read even if the key is invalid: other faults of the outcome are reported first.
-        read = entry(sent, caller, (default_key if key is None else key) if is_valid else None)
+        read = read_outcome(sent, caller, (default_key if key is None else key) if is_valid else None)
     except (BadRequest, Forbidden) as refused:
         return refused
     if not is_valid:
@@ -59,25 +60,25 @@ class Results(NamedTuple):
     failures: list[Exception]
 
 
-def results(read: Sequence[Entry | BadRequest | Forbidden], recorded: Sequence[Recorded | Exception]) -> Results:
-    """Combine what `item` read with the ledger's results for the entries among it."""
+def results(read: Sequence[WriteRequest | BadRequest | Forbidden], recorded: Sequence[Recorded | Exception]) -> Results:
+    """Combine what `read_item` read with the ledger's results for the outcomes among it."""
     made = iter(recorded)
-    ended = [next(made) if isinstance(each, Entry) else each for each in read]
+    ended = [(each, next(made) if isinstance(each, WriteRequest) else each) for each in read]
     return Results(
-        [_answer(each, result) for each, result in zip(read, ended, strict=True)],
+        [_answer(each, result) for each, result in ended],
         [
             each.outcome
-            for each, result in zip(read, ended, strict=True)
-            if isinstance(each, Entry) and isinstance(result, Recorded) and not result.replayed
+            for each, result in ended
+            if isinstance(each, WriteRequest) and isinstance(result, Recorded) and not result.replayed
         ],
-        [result for result in ended if isinstance(result, Exception)],
+        [result for _, result in ended if isinstance(result, Exception)],
     )
 
 
-def _answer(read: Entry | BadRequest | Forbidden, result: Recorded | Exception) -> dict[str, Any]:
+def _answer(read: WriteRequest | BadRequest | Forbidden, result: Recorded | Exception) -> dict[str, Any]:
     match result:
         case Recorded(id_, replayed):
-            is_unassigned = isinstance(read, Entry) and read.outcome.user_id is None
+            is_unassigned = isinstance(read, WriteRequest) and read.outcome.user_id is None
             recorded = {"status": "replayed" if replayed else "created", "id": id_}
             return recorded | ({"unassigned": True} if is_unassigned else {})
         case BadRequest():

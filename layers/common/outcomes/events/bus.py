@@ -1,4 +1,4 @@
-"""Publishes the events of stream records to an EventBridge bus, in order."""
+"""Publish the events of stream records to an EventBridge bus, in order."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -6,27 +6,26 @@ from typing import NamedTuple
 from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.caller import Limits
 from outcomes.aws.errors import CallFailed, ServiceError
-from outcomes.aws.services import DynamoDB, EventBridge, Item
+from outcomes.aws.services import DynamoDB, EventBridge
 from outcomes.contract.events import MAX_ENTRY_BYTES, Event, entry, entry_bytes
 from outcomes.errors import Busy
 from outcomes.events.stream import Record, entry_key_of, event_of
+from outcomes.ledger.correction_entries import id_of
 
 LIMITS = Limits(attempts=3, connect=1, read=3, total=6)
-"""Limits of a call, in seconds. The last begins `backoff.RETRY_SECONDS` after the first at the latest."""
+"""Limits of a call. No call begins later than `backoff.RETRY_SECONDS` after the first."""
 
-MAX_ENTRIES = 10
-"""All that PutEvents takes in a call."""
+MAX_ENTRIES = 10  # PutEvents' limit
 
 INVALID = "ValidationException"
-NEVER_TAKEN = {"InvalidArgument", "MalformedDetail", INVALID}
-"""Codes of entries that EventBridge will not take, however often they are sent."""
+PERMANENT = {"InvalidArgument", "MalformedDetail", INVALID}  # codes of entries that EventBridge never accepts
 
 
 class PublishResult(NamedTuple):
-    """What was published of some records.
+    """The result of publishing some records.
 
-    types: of the events that the bus took. unknown: records that cannot be understood or are never taken, and why.
-    first_left: the first record that is still to be published, None when there is none; why: what it is for.
+    types: of the published events. unknown: records that cannot be parsed or are never accepted, with the reason.
+    first_left: the first record that is not published yet, None if there is none. why: the reason.
     """
 
     types: list[str]
@@ -42,7 +41,7 @@ class _Pending(NamedTuple):
 
 
 class Bus:
-    """A bus. table: of outcomes. source: the stack, by whose name events are known."""
+    """A bus. table: of outcomes. source: the stack, which is the `source` of its events."""
 
     def __init__(self, table: str, name: str, source: str) -> None:
         self.table = table
@@ -52,9 +51,9 @@ class Bus:
         self.eventbridge = EventBridge(LIMITS)
 
     def publish(self, records: list[Record]) -> PublishResult:
-        """Publish the events of at most 100 records, up to the first that the bus does not take for now.
+        """Publish the events of at most 100 records, up to the first that the bus does not accept now.
 
-        Raises what `read_items` does, before anything was published.
+        Raises as `read_items`, before anything was published.
         """
         backoff = Backoff()
         pending, unknown = self._read(records, backoff)
@@ -78,10 +77,10 @@ class Bus:
         return PublishResult(types, unknown)
 
     def _read(self, records: list[Record], backoff: Backoff) -> tuple[list[_Pending], list[tuple[Record, str]]]:
-        """Read the events of records, and set aside what is damaged: that must not keep others from being published."""
+        """Read the events of records. Set damaged records aside, so that they do not block the others."""
         keys, unknown = _each(records, entry_key_of)
         wanted = [key for _, key in keys if key]
-        entries = {_id_of(item): item for item in read_items(self.dynamodb, self.table, wanted, backoff)}
+        entries = {id_of(item): item for item in read_items(self.dynamodb, self.table, wanted, backoff)}
 
         def pending(record: Record) -> _Pending | None:
             event = event_of(record, entries)
@@ -94,9 +93,9 @@ class Bus:
         return _Pending(record, event, entry(event, self.source, self.name))
 
     def _calls(self, pending: list[_Pending]) -> Iterator[list[_Pending]]:
-        """Divide into calls: as much as EventBridge takes in one, and nothing twice about the same.
+        """Divide entries into calls, within EventBridge's limits and with one event per subject at most.
 
-        Of a call it may take the later and not the earlier.
+        EventBridge may accept a later entry of a call and not an earlier one, which would reorder a subject's events.
         """
         call: list[_Pending] = []
         room = MAX_ENTRY_BYTES
@@ -112,17 +111,16 @@ class Bus:
             yield call
 
     def _put(self, call: list[_Pending]) -> tuple[list[_Pending], list[tuple[Record, str]], str]:
-        """Put events on the bus. Returns those to try again, those that are never taken, and a code of the former.
+        """Put events on the bus. Return those to retry, those that are never accepted, and an error code of the former.
 
-        Nobody says what EventBridge makes of every JSON that is a customer's: what it does not take is tried without
-        metadata.
+        EventBridge may reject unusual JSON in metadata, so a rejected event is retried without metadata.
         """
         left, refused, why = [], [], ""
         for each, result in zip(call, self._results(call), strict=True):
             code = result.get("ErrorCode", "")
-            if code in NEVER_TAKEN and each.event.brief is not None:
+            if code in PERMANENT and each.event.brief is not None:
                 left.append(self._pending(each.record, each.event._replace(data=each.event.brief, brief=None)))
-            elif code in NEVER_TAKEN:
+            elif code in PERMANENT:
                 refused.append((each.record, code))  # without the message, which may quote the entry
             elif code:
                 left.append(each)
@@ -130,35 +128,29 @@ class Bus:
         return left, refused, why
 
     def _results(self, call: list[_Pending]) -> list[dict[str, str]]:
-        """Read what became of each entry of a call. Where one makes the whole call invalid, each has one of its own."""
+        """Return the result of each entry. If one entry makes the call invalid, send each in a call of its own."""
         try:
-            results: list[dict[str, str]] = self.eventbridge.call(
-                "PutEvents", {"Entries": [each.entry for each in call]}
-            )["Entries"]
+            answer = self.eventbridge.call("PutEvents", {"Entries": [each.entry for each in call]})
         except ServiceError as failure:
             if failure.code != INVALID:
                 raise
             if len(call) == 1:
                 return [{"ErrorCode": INVALID}]
             return [result for each in call for result in self._results([each])]
+        results: list[dict[str, str]] = answer["Entries"]
         return results
 
 
 def _each[T](
     records: list[Record], read: Callable[[Record], T]
 ) -> tuple[list[tuple[Record, T]], list[tuple[Record, str]]]:
-    """Read something of each record, and tell why not of those of which that fails."""
+    """Apply `read` to each record. Return the results, and the reasons of failures."""
     done: list[tuple[Record, T]] = []
     failed: list[tuple[Record, str]] = []
     for record in records:
         try:
             done.append((record, read(record)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it would be so each time
-            # Other texts may quote what is in the record.
+        except Exception as error:  # noqa: BLE001 - any failure would repeat with each retry
+            # Texts of other errors may quote the record.
             failed.append((record, repr(error) if isinstance(error, KeyError) else type(error).__name__))
     return done, failed
-
-
-def _id_of(entry: Item) -> str:
-    id_: str = entry["created_at"]["S"].rpartition("#")[2]
-    return id_

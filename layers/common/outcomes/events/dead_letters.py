@@ -1,8 +1,8 @@
-"""Dead letters: records of streams that were not published, kept whole in a bucket until somebody sends them again.
+"""Dead letters: stream records that were not published, stored in a bucket until an operator resends them.
 
-Lambda puts those there that nobody took for too long, a batch in an object `aws/lambda/...`, and names it by its own
-rules: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
-Those that cannot be published as they are come there at once, in objects of the same form, `unknown/...`.
+Lambda stores batches that failed for too long as `aws/lambda/...`:
+https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+`keep` stores single records that can never be published as `unknown/...`, in the same format.
 """
 
 import json
@@ -12,16 +12,15 @@ from outcomes.events.stream import Record
 
 
 def keep(bucket: str, record: Record) -> None:
-    """Keep a record. Raises what boto3 does."""
-    # Loaded when first needed, which is hardly ever.
-    import boto3
+    """Store a record. Raises boto3's errors."""
+    import boto3  # loaded on first use, which is rare
 
     body = json.dumps({"payload": json.dumps({"Records": [record]})})
     boto3.client("s3").put_object(Bucket=bucket, Key=f"unknown/{record['eventID']}.json", Body=body.encode())
 
 
 def records_of(body: bytes) -> list[Record]:
-    """Read the records that an object keeps. Raises KeyError, TypeError or ValueError for an object of another form."""
+    """Read the records in an object. Raises KeyError, TypeError or ValueError if it has another format."""
     payload: Any = json.loads(body)["payload"]
     batch = json.loads(payload) if isinstance(payload, str) else payload
     records: list[Record] = batch["Records"]

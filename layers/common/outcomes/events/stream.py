@@ -1,12 +1,10 @@
-"""Records of the streams of OutcomesTable and KeysTable, as the events that they tell of. Most tell of none.
+"""Convert stream records of OutcomesTable and KeysTable to domain events. Most records yield none.
 
-An outcome's own item tells of all that happens to it, in that order, as it then was: its INSERT that it was recorded, a
-MODIFY that raises its version that it was corrected. The entry of a correction is read beside it: entries never change.
+The INSERT of an outcome's item is `outcome.recorded`; a MODIFY that appends a correction is that correction's event,
+with the correction's entry read from the table. A key's item yields `key.created` and `key.rotated`. `key.revoked`
+comes from the user's row, which then loses the key: items of keys are also deleted by expiry and erasure.
 
-A key's item tells that it was made and rotated. That a key was revoked, the row of its user's keys tells, which then
-loses one: keys are also deleted where they have expired, and where all of a person is erased, which is no event.
-
-Records are as Lambda gives them: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
 
 from typing import Any
@@ -23,15 +21,15 @@ type Record = dict[str, Any]
 
 
 def entry_key_of(record: Record) -> Item | None:
-    """Make the key of the entry that a record's event says as well; None where there is no such."""
+    """Return the item key of the correction that a record's event needs; None if it needs none."""
     outcome = _corrected(record)
     return entry_key(outcome, corrections_of(outcome)[-1]) if outcome else None
 
 
 def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
-    """Read what happened, if anybody wants to hear of it. entries: those of corrections, by id.
+    """Return the event of a record, if there is one. entries: of corrections, by id.
 
-    None also where an entry is not there: only who is erased loses those.
+    None also if the entry is missing, which means that the user was erased.
     """
     change = record["dynamodb"]
     if "created_at" in change["Keys"]:
@@ -63,13 +61,13 @@ def _of_outcome(record: Record, entries: dict[str, Item]) -> Event | None:
 
 
 def _is_outcome(record: Record) -> bool:
-    """Check that a record is of an outcome: the keys of all other items begin with another character."""
+    """Check that a record is of an outcome: sort keys of other items do not begin with a digit."""
     created_at: str = record["dynamodb"]["Keys"]["created_at"]["S"]
     return created_at[:1].isdigit()
 
 
 def _corrected(record: Record) -> Item | None:
-    """Read the outcome that a record says was corrected, as it was then."""
+    """Return the outcome after a correction; None if the record is of anything else."""
     if record["eventName"] != "MODIFY" or "created_at" not in record["dynamodb"]["Keys"] or not _is_outcome(record):
         return None
     before, after = (corrections_of(record["dynamodb"][image]) for image in ("OldImage", "NewImage"))
@@ -78,7 +76,7 @@ def _corrected(record: Record) -> Item | None:
 
 
 def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = True) -> str:
-    """Write an outcome as a list with the ledger has it, and beside that the correction as its history has it."""
+    """Return the JSON of an outcome as in a list with `include=ledger`, with the correction as in its history."""
     shown = outcome if with_metadata else {name: value for name, value in outcome.items() if name != "metadata"}
     also = f',"correction":{entry_json(entry, outcome, with_metadata=with_metadata)}' if entry else ""
     omitted = "" if with_metadata else ',"metadata_omitted":true'
@@ -92,7 +90,7 @@ def _of_key(id_: str, record: Record) -> Event | None:
     key = agent_key(new)
     if not old:
         return Event(f"{id_}-created", KEY_CREATED, key.created_at, _subject(key.user_id, id_), _key_data(key))
-    if new["secret_sha256"] == old["secret_sha256"]:  # only that it was used
+    if new["secret_sha256"] == old["secret_sha256"]:  # only last_used_at changed
         return None
     event_id = f"{id_}-rotated-{record['eventID']}"
     return Event(event_id, KEY_ROTATED, _time(record), _subject(key.user_id, id_), _key_data(key))
@@ -103,8 +101,10 @@ def _key_data(key: AgentKey) -> str:
 
 
 def _of_users_keys(record: Record) -> Event | None:
-    """Read which key a user's row has lost. Where one comes, those that go have expired; where the row counts an
-    erasure, they were erased."""
+    """Return the event of a key that a user's row lost by revocation.
+
+    If a key is added by the same write, the removed ones had expired. If `erasures` increased, they were erased.
+    """
     before, after = (record["dynamodb"].get(image, {}) for image in ("OldImage", "NewImage"))
     old, new = (set(filter(key_text.is_id, row)) for row in (before, after))
     is_erasure = before.get("erasures") != after.get("erasures")

@@ -1,1 +1,1 @@
-"""Agent keys: made, rotated, revoked and checked in a table of their own."""
+"""Agent keys: create, rotate, revoke and authenticate them."""

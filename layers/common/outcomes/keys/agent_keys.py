@@ -1,22 +1,22 @@
-"""Agent keys in DynamoDB: make, list, rotate, revoke and recognize them. The only place that knows their attributes.
+"""Agent keys in DynamoDB: create, list, rotate, revoke and authenticate them.
 
 id (HASH, S)    of a key, 16 letters and digits; of a user's row, `user#42`
 
 A key:
-user_id N, name S, created_at S, scopes S (names, separated by blanks)
-agent_id N, outcome_types S (as scopes), max_value_usd N, expires_at S, last_used_at S: absent when null
-made_by, rotated_by S, rotated_at S     who made it and rotated it last, `session` or `platform`; absent when null
+user_id N, name S, created_at S, scopes S (names, separated by spaces)
+agent_id N, outcome_types S (as scopes), max_value_usd N, expires_at S, last_used_at S: absent if null
+made_by, rotated_by S, rotated_at S     who created it and rotated it last, `session` or `platform`; absent if null
 secret_sha256 S                         `key_text.digest` of the whole key
-previous_sha256 S, previous_until S     the same of the key before it, and when that stops working
-forget_at N                             seconds since 1970, when DynamoDB may delete what has expired
+previous_sha256 S, previous_until S     digest of the key before the rotation, and when that stops working
+forget_at N                             TTL, seconds since 1970, after it has expired
 
-A user's row, which bounds how many there are and tells which, without an index that comes after:
-<id of a key> S     for each that is live, when it expires; empty for never
-changes N           how often keys were added or removed, for optimistic locking
-erasures N          how often some of them were erased, and others stayed; absent for never
+A user's row lists the live keys consistently, which an index would not, and limits their number:
+<id of a key> S     when it expires; empty for never
+changes N           incremented whenever keys are added or removed, for optimistic locking
+erasures N          incremented when an erasure removes some keys and leaves newer ones; absent if never
 
-Instants are as `instants.text` has them, so that they compare as text. A revoked key is deleted, and one that has
-expired counts no more, whether it is still there or not.
+Instants have the format of `instants.text`, so that they compare as text. A revoked key is deleted. An expired one is
+invalid, even while its item still exists.
 """
 
 import time
@@ -26,12 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.caller import NEVER, Limits
-from outcomes.aws.errors import (
-    CallFailed,
-    ConditionFailed,
-    ServiceError,
-    TransactionCanceled,
-)
+from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants, key_text
 from outcomes.contract.limits import MAX_KEYS
@@ -41,13 +36,13 @@ if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
-"""Limits of a call of DynamoDB that manages keys, in seconds: after `backoff.RETRY_SECONDS`, there is time for two."""
+"""Limits of a call that manages keys. After `backoff.RETRY_SECONDS`, there is time for two more."""
 
 AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
-"""Limits of the call that reads a key, in seconds, if the authorizer has as many left."""
+"""Limits of the call that reads a key, if the authorizer's deadline is not earlier."""
 
 MARK_SECONDS = 1.0
-"""Seconds of the call that notes its use. A key is valid also where that takes longer."""
+"""Maximum seconds to update last_used_at. A key is valid even if that fails."""
 
 _LOST_RACES = {"ConditionalCheckFailedException", "TransactionConflictException"}
 
@@ -55,7 +50,7 @@ _LIVE = "(attribute_not_exists(expires_at) OR expires_at > :now)"
 
 
 class AgentKey(NamedTuple):
-    """A key as it is stored, but for its secret. max_value_usd: a number's text."""
+    """A stored key without its secret. max_value_usd: the text of a number."""
 
     id: str
     user_id: int
@@ -72,8 +67,8 @@ class AgentKey(NamedTuple):
     rotated_at: str | None
 
     def public(self) -> dict[str, Any]:
-        """Describe a key to whoever may see it; numbers as `Decimal`."""
-        from decimal import Decimal  # which the authorizer does without
+        """Return the contract's fields of a key; numbers as `Decimal`."""
+        from decimal import Decimal  # imported here, as the authorizer does not need it
 
         return self._asdict() | {
             "user_id": Decimal(self.user_id),
@@ -83,16 +78,16 @@ class AgentKey(NamedTuple):
 
 
 class AgentKeys:
-    """The table of agent keys. Whatever a call raises passes through: nothing was done, or it cannot be known."""
+    """The table of agent keys. Calls may raise; it may then be unknown whether a write took effect."""
 
     def __init__(self, table: str, limits: Limits = LIMITS) -> None:
         self.table = table
         self.dynamodb = DynamoDB(limits)
 
     def create(self, wanted: "NewAgentKey", by: str) -> tuple[str, AgentKey]:
-        """Make a key, and return its text, which is not stored, with what is. by: as `made_by` is stored.
+        """Create a key. Return its text, which is not stored, and what is stored. by: the value of `made_by`.
 
-        Raises TooManyKeys when its user has MAX_KEYS, Contended when others kept changing that user's keys.
+        Raises TooManyKeys if its user has MAX_KEYS, Contended if other requests kept changing that user's keys.
         """
         id_ = key_text.new_id()
         text = key_text.new_key(id_)
@@ -101,7 +96,7 @@ class AgentKeys:
 
         def put() -> None:
             row = self._get(user_row_id(wanted.user_id))
-            if id_ in row:  # an earlier attempt, whose answer was lost
+            if id_ in row:  # an earlier attempt took effect, and its answer was lost
                 return
             live = _live(row, instants.text(now))
             if len(live) >= MAX_KEYS:
@@ -109,30 +104,33 @@ class AgentKeys:
             put_key = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}
             self._transact({"Put": put_key}, {"Update": self._added(item, row, live)}, made_at=now)
 
-        _until_nobody_interferes(put)
+        _retry_conflicts(put)
         return text, agent_key(item)
 
     def of_user(self, user_id: int) -> list[AgentKey]:
-        """Read the live keys of a user, newest first: all that were made, to the last. Raises Busy."""
-        row = self._get(user_row_id(user_id))
-        keys = [agent_key(item) for item in self._get_all(_live(row, instants.text(instants.now())))]
-        return sorted(keys, key=lambda key: (key.created_at, key.id), reverse=True)
+        """Read the live keys of a user, newest first, consistently. Raises Busy."""
+        ids = _live(self._get(user_row_id(user_id)), instants.text(instants.now()))
+        try:
+            items = read_items(self.dynamodb, self.table, [{"id": {"S": id_}} for id_ in ids], Backoff())
+        except TimeoutError as exc:
+            raise Busy from exc
+        return sorted(map(agent_key, items), key=lambda key: (key.created_at, key.id), reverse=True)
 
     def rotate(self, user_id: int, id_: str, overlap_hours: int, by: str) -> tuple[str, AgentKey]:
-        """Give a key a new secret, and return its new text with what is stored. The present one works on for a while,
-        the one before that no longer. by: as `rotated_by` is stored.
+        """Give a key a new secret. Return the new text and what is stored.
 
-        Raises NotFound when there is no live key of this user's with this id, Contended.
+        The present secret stays valid for `overlap_hours`; the one before it stops working. by: the value of
+        `rotated_by`. Raises NotFound if the user has no live key with this id, and Contended.
         """
-        tried: dict[str, str] = {}  # digest to text: each try has its own, so that no secret ever comes back
+        tried: dict[str, str] = {}  # digest to text; each attempt has its own secret, so that none is ever reused
 
         def put() -> tuple[str, AgentKey]:
             now = instants.now()
             before = self._get(id_)
-            if not _is_live_of(user_id, before, now):
+            if before.get("user_id") != {"N": str(user_id)} or not _is_live(before, instants.text(now)):
                 raise NotFound
             present = before["secret_sha256"]["S"]
-            if present in tried:  # an attempt took effect whose answer was lost
+            if present in tried:  # an earlier attempt took effect, and its answer was lost
                 return tried[present], agent_key(before)
             text = key_text.new_key(id_)
             digest = key_text.digest(text)
@@ -142,7 +140,7 @@ class AgentKeys:
                 "Key": {"id": {"S": id_}},
                 "UpdateExpression": "SET previous_sha256 = secret_sha256, previous_until = :until,"
                 " secret_sha256 = :new, rotated_by = :by, rotated_at = :now",
-                # Optimistic locking: an attempt that lands late, after another rotation, must not undo that one.
+                # Optimistic locking: an attempt that takes effect late must not undo a newer rotation.
                 "ConditionExpression": f"user_id = :user AND secret_sha256 = :present AND {_LIVE}",
                 "ExpressionAttributeValues": {
                     ":user": {"N": str(user_id)},
@@ -156,13 +154,10 @@ class AgentKeys:
             }
             return text, agent_key(self.dynamodb.call("UpdateItem", update, recorded_at=now)["Attributes"])
 
-        return _until_nobody_interferes(put)
+        return _retry_conflicts(put)
 
     def revoke(self, user_id: int, id_: str) -> None:
-        """Delete a key of this user's, if it is there.
-
-        Raises NotFound when it is another user's, Contended.
-        """
+        """Delete a key of this user, if it exists. Raises NotFound if it is another user's, and Contended."""
         key_of_user = {
             "TableName": self.table,
             "Key": {"id": {"S": id_}},
@@ -189,7 +184,7 @@ class AgentKeys:
                         return
                 raise
 
-        _until_nobody_interferes(delete)
+        _retry_conflicts(delete)
 
     def find(self, id_: str) -> AgentKey | None:
         """Read a live key."""
@@ -197,7 +192,7 @@ class AgentKeys:
         return agent_key(item) if item and _is_live(item, instants.text(instants.now())) else None
 
     def authenticate(self, text: str, until: float = NEVER) -> AgentKey | None:
-        """Find the key that `text` is: live, and with a secret that works at this moment. until: as of `call`."""
+        """Return the live key with this text, if its secret is valid now. until: the deadline, as for `call`."""
         id_ = key_text.read_id(text)
         item = self._get(id_, until) if id_ else {}
         if not item:
@@ -211,7 +206,7 @@ class AgentKeys:
         return agent_key(item) if _is_live(item, now) else None
 
     def mark_used(self, key: AgentKey, until: float = NEVER) -> None:
-        """Note that a key that was just read is in use in this hour, unless that is noted already."""
+        """Set last_used_at of a key that was just read to this hour, if it is older."""
         hour = f"{instants.text(instants.now())[:13]}:00:00.000Z"
         if key.last_used_at is not None and key.last_used_at >= hour:
             return
@@ -219,7 +214,7 @@ class AgentKeys:
             "TableName": self.table,
             "Key": {"id": {"S": key.id}},
             "UpdateExpression": "SET last_used_at = :hour",
-            # A key that was revoked a moment ago must not come back as a row of its use.
+            # Do not create an item for a key that was just revoked.
             "ConditionExpression": "attribute_exists(id)"
             " AND (attribute_not_exists(last_used_at) OR last_used_at < :hour)",
             "ExpressionAttributeValues": {":hour": {"S": hour}},
@@ -228,25 +223,18 @@ class AgentKeys:
             until = min(until, time.monotonic() + MARK_SECONDS)
             self.dynamodb.call("UpdateItem", update, attempts=1, until=until)
         except ConditionFailed:
-            return  # another call has noted it, or it is gone
+            return  # already set by another call, or revoked
 
     def _get(self, id_: str, until: float = NEVER) -> Item:
         request = {"TableName": self.table, "Key": {"id": {"S": id_}}, "ConsistentRead": True}
         item: Item = self.dynamodb.call("GetItem", request, until=until).get("Item", {})
         return item
 
-    def _get_all(self, ids: list[str]) -> list[Item]:
-        """Read up to MAX_KEYS keys, without those that are gone. Raises Busy when some could not be read in time."""
-        try:
-            return read_items(self.dynamodb, self.table, [{"id": {"S": id_}} for id_ in ids], Backoff())
-        except TimeoutError as exc:
-            raise Busy from exc
-
     def _transact(self, *actions: dict[str, Any], made_at: int | None = None) -> None:
         self.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=made_at)
 
     def _added(self, item: Item, row: Item, live: list[str]) -> dict[str, Any]:
-        """Update a user's row, if it is still as it was read: a key comes, those that have expired go."""
+        """Return the update that adds a key to a user's row and removes expired ones, if nobody has changed the row."""
         expired = [name for name in row if key_text.is_id(name) and name not in live]
         names = {f"#expired{index}": name for index, name in enumerate(expired)}
         remove = f" REMOVE {', '.join(names)}" if names else ""
@@ -262,23 +250,16 @@ class AgentKeys:
 
 
 def user_row_id(user_id: int) -> str:
-    """Name the row of a user's live keys."""
     return f"user#{user_id}"
 
 
 def _live(row: Item, now: str) -> list[str]:
-    """List the keys of a user's row that have not expired."""
+    """Return the ids of the live keys in a user's row."""
     return [name for name, expires in row.items() if key_text.is_id(name) and (not expires["S"] or now < expires["S"])]
 
 
 def _is_live(item: Item, now: str) -> bool:
-    """Check that a key has not expired."""
     return "expires_at" not in item or now < item["expires_at"]["S"]
-
-
-def _is_live_of(user_id: int, item: Item, now: int) -> bool:
-    """Check that a key is this user's and has not expired."""
-    return item.get("user_id") == {"N": str(user_id)} and _is_live(item, instants.text(now))
 
 
 def _new_item(id_: str, digest: str, wanted: "NewAgentKey", by: str, now: int) -> Item:
@@ -304,7 +285,6 @@ def _new_item(id_: str, digest: str, wanted: "NewAgentKey", by: str, now: int) -
 
 
 def agent_key(item: Item) -> AgentKey:
-    """Read what is stored of a key, but for its secret."""
     return AgentKey(
         id=item["id"]["S"],
         user_id=int(item["user_id"]["N"]),
@@ -326,11 +306,8 @@ def _text(item: Item, name: str) -> str | None:
     return item[name]["S"] if name in item else None
 
 
-def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
-    """Write, and again while others write the same at the same moment, and once more where a partition is too hot.
-
-    Raises Contended when they keep doing so, and Busy.
-    """
+def _retry_conflicts[T](write: Callable[[], T]) -> T:
+    """Retry `write` while concurrent writes interfere, and once if it is throttled. Raises Contended and Busy."""
     backoff, was_throttled, is_doubtful = Backoff(), False, False
     while True:
         try:
@@ -341,7 +318,7 @@ def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
             raise
         except ServiceError as failure:
             is_doubtful = is_doubtful or failure.maybe_applied
-            codes = _codes(failure)
+            codes = set(failure.codes) - {"None"} if isinstance(failure, TransactionCanceled) else set()
             is_throttled = not codes.isdisjoint(THROTTLED)
             is_race = failure.code in _LOST_RACES or (bool(codes) and codes <= CONFLICTS)
             if not is_throttled and not is_race:
@@ -355,7 +332,3 @@ def _until_nobody_interferes[T](write: Callable[[], T]) -> T:
                     raise
                 raise Contended from failure
             was_throttled = was_throttled or is_throttled
-
-
-def _codes(failure: ServiceError) -> set[str]:
-    return set(failure.codes) - {"None"} if isinstance(failure, TransactionCanceled) else set()

@@ -1,12 +1,12 @@
-"""Entries of corrections, which are only ever appended: their items in the table of outcomes, and their JSON.
+"""Append-only entries of corrections: their items in the table of outcomes, and their JSON.
 
-user_id (HASH, S)       of the outcome
-created_at (RANGE, S)   `~2026-04-01T12:00:00.000Z#<id>`: after all outcomes of the user, in the order of time
+user_id (HASH, S)       the outcome's
+created_at (RANGE, S)   `~2026-04-01T12:00:00.000Z#<id>`: sorts after all outcomes of the user, by time
 outcome                 S, the id of the outcome
-version                 N, of the outcome, once it was corrected
-type, reason            S, of the correction; no reason when none was given
+version                 N, the outcome's version after the correction
+type, reason            S; reason is absent if none was given
 recorded_by             S, `Caller.recorded_by`
-changes                 M, of an amend: to each attribute that was to change, M of `before` and `after`, NULL for none
+changes                 M, of an amend: for each sent attribute, M of `before` and `after`, NULL if not set
 effects                 L of M, each a `Delta`: tally, occurred_at, outcome_type S, agent_id, sign, value_usd N
 """
 
@@ -33,7 +33,7 @@ _NULL = {"NULL": True}
 
 
 class CorrectionDraft(NamedTuple):
-    """A correction as it will be stored, and the outcome before and after it. made_at: its id may be of later."""
+    """A correction to store. before, after: the outcome's item. made_at: now; the id may have a later instant."""
 
     id: str
     made_at: int
@@ -45,10 +45,10 @@ class CorrectionDraft(NamedTuple):
     def of(
         cls, before: Item, correction: "Correction", to: str, caller: "Caller", corrected_by: "Mapping[str, int]"
     ) -> "CorrectionDraft":
-        """Make the correction of an outcome, as of now. to: where it moves the outcome. corrected_by: until now."""
+        """Create the correction of an outcome. to: the outcome's new status. corrected_by: the counts before it."""
         ids = corrections_of(before)
         made_at = instants.now()
-        # After what it corrects, whatever the clocks of hosts say.
+        # Ids must sort after those of the outcome and earlier corrections, even if clocks of hosts differ.
         id_ = ulid.new(max(made_at, *(ulid.milliseconds(each) + 1 for each in (id_of(before), *ids))))
         changes = {
             name: _NULL if value is None else attribute(name, value) for name, value in correction.changes.items()
@@ -85,7 +85,7 @@ class CorrectionDraft(NamedTuple):
 
     @property
     def changes_nothing(self) -> bool:
-        """Tell whether an amend leaves what the outcome says as it is, however that is written."""
+        """Check whether all values of an amend equal the present ones, in whatever notation."""
         changes = self.entry.get("changes", {"M": {}})["M"]
         texts = [
             [_canonical(name, each["M"][when], self.before) for when in ("before", "after")]
@@ -94,9 +94,9 @@ class CorrectionDraft(NamedTuple):
         return bool(texts) and all(before == after for before, after in texts)
 
     def actions(self, table: str) -> list[dict[str, Any]]:
-        """Make the actions that append the entry and move the outcome, unless somebody else has moved that.
+        """Return the transaction's actions: append the entry and update the outcome, on condition of its version.
 
-        Of an outcome that stays as it is, only that is checked.
+        If the outcome does not change, only check its version.
         """
         place = {"TableName": table, "Key": {name: self.before[name] for name in ("user_id", "created_at")}}
         if "version" in self.before:
@@ -132,17 +132,16 @@ def id_of(item: Item) -> str:
 
 
 def version_of(item: Item) -> int:
-    """Read how often an outcome was corrected."""
     return int(item["version"]["N"]) if "version" in item else 0
 
 
 def corrections_of(item: Item) -> list[str]:
-    """Read the ids of an outcome's newest corrections, oldest first."""
+    """Return the ids of an outcome's newest corrections, oldest first."""
     return [each["S"] for each in item["corrections"]["L"]] if "corrections" in item else []
 
 
 def entry_key(outcome: Item, id_: str) -> Item:
-    """Make the key of the entry of a correction."""
+    """Return the item key of the correction with this id."""
     created_at = instants.text(ulid.milliseconds(id_))
     return {"user_id": outcome["user_id"], "created_at": {"S": f"~{created_at}#{id_}"}}
 
@@ -162,7 +161,7 @@ def _delta(delta: "Delta") -> Item:
 
 
 def entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
-    """Write the contract's JSON of a correction; metadata that it leaves out, it says to be."""
+    """Return the contract's JSON of a correction. with_metadata: if not, changed metadata is `{"omitted":true}`."""
     created_at, _, id_ = entry["created_at"]["S"].removeprefix("~").partition("#")
     reason = json_text.string(entry["reason"]["S"]) if "reason" in entry else "null"
     changes = [
@@ -185,5 +184,5 @@ def _change_json(name: str, change: Item, outcome: Item) -> str:
 
 
 def _canonical(name: str, value: dict[str, Any], outcome: Item) -> str:
-    """Write a value such that equal values have equal texts."""
+    """Return a canonical JSON text: equal values have equal texts."""
     return json_text.exact(json_text.read(value_json(name, value, outcome)), MAX_METADATA_LEVELS, canonical=True)

@@ -1,7 +1,7 @@
-"""Corrections of outcomes, by optimistic locking, and the idempotency key that each is remembered under.
+"""Write corrections of outcomes, with optimistic locking and idempotency keys.
 
-One transaction appends the entry, changes the outcome (if it still has the version that was read) and remembers the
-key: all or nothing. If somebody else was faster, the outcome is read again.
+One transaction appends the correction's entry, updates the outcome if it still has the version that was read, and
+stores the idempotency key. If another write came first, the outcome is read again.
 """
 
 from collections import Counter
@@ -12,11 +12,11 @@ from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.errors import CallFailed, TransactionCanceled
 from outcomes.aws.services import Item
 from outcomes.contract.caller import kind_of
-from outcomes.contract.corrections import Recorded
+from outcomes.contract.corrections import OutcomeState
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, Refused
 from outcomes.ledger.correction_entries import CorrectionDraft, corrections_of, version_of
 from outcomes.ledger.history import read_entries, read_outcome
-from outcomes.ledger.idempotent_writes import Row, base64, is_remembered, remember, reused, row_of
+from outcomes.ledger.idempotency_keys import KeyRow, base64, live_rows
 from outcomes.ledger.items import counted_fields, outcome_json, status_of
 from outcomes.ledger.store import OutcomeStore
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Corrected(NamedTuple):
-    """A correction that is stored. outcome: as it stands now. replayed: it was stored before."""
+    """A stored correction. outcome: the item after the correction. replayed: an earlier request has stored it."""
 
     id: str
     outcome: Item
@@ -36,19 +36,19 @@ class Corrected(NamedTuple):
 
     @property
     def status_json(self) -> str:
-        """Its status, and how often it was corrected, as members of a JSON object."""
+        """The outcome's status and version, as members of a JSON object."""
         return f'"status":"{status_of(self.outcome)}","version":{version_of(self.outcome)}'
 
     def shown(self, caller: "Caller") -> str | None:
-        """Write the outcome as JSON text, to a caller who may see what it says."""
+        """Return the outcome as JSON text, None if the caller may not read it."""
         return outcome_json(self.outcome, include_ledger=True) if caller.may_read else None
 
 
 class _Attempts:
-    """The transactions of one call.
+    """The attempted transactions of one request.
 
-    ids: of their corrections. doubtful: the versions that those expect of which it is not known how they ended. One
-    takes effect as long as the outcome has the version that it expects: versions only rise.
+    ids: of their corrections. doubtful: the versions expected by transactions of unknown result. Such a transaction can
+    still take effect only while the outcome has that version, as versions only rise.
     """
 
     def __init__(self) -> None:
@@ -57,27 +57,27 @@ class _Attempts:
 
 
 def correction_hash(caller: "Caller", id_: str, key: str) -> str:
-    """Hash an idempotency key of a correction together with its scope: the outcome with this id, and who corrects."""
+    """Hash the idempotency key of a correction together with its scope: the outcome's id and the caller."""
     return sha256(f"correction:{caller.recorded_by}:{id_}\n{key}".encode()).hexdigest()
 
 
 class Corrections:
-    """The table of outcomes, and the table of idempotency keys."""
+    """Writes to the table of outcomes and the table of idempotency keys."""
 
     def __init__(self, store: OutcomeStore, table: str) -> None:
         self.store = store
         self.table = table
 
     def correct(self, id_: str, correction: "Correction", caller: "Caller", key: str | None) -> Corrected:
-        """Correct the outcome with this id, unless the idempotency key is remembered of one of its corrections.
+        """Correct the outcome with this id, or return the correction that is stored under the idempotency key.
 
-        Raises NotFound, Forbidden, NotPossible, IdempotencyKeyReused, and Contended when others kept writing it.
-        Whatever else is raised: nothing was stored, or it cannot be known.
+        Raises NotFound, Forbidden, NotPossible, IdempotencyKeyReused, and Contended if other requests kept writing it.
+        After any other exception it is unknown whether the correction is stored.
         """
         backoff = Backoff()
         tried = _Attempts()
         try:
-            if correction.refusal and not (key and self._remembered(correction_hash(caller, id_, key), backoff)):
+            if correction.refusal and not (key and self._row(correction_hash(caller, id_, key), backoff)):
                 raise correction.refusal
             while True:
                 corrected = self._correct_now(id_, correction, caller, key, tried, backoff)
@@ -85,37 +85,38 @@ class Corrections:
                     return corrected
                 if not backoff.wait():
                     raise Contended
-        except NotFound:  # erased meanwhile, with whatever was stored
+        except NotFound:  # erased meanwhile, with all its corrections
             raise
         except (Refused, Mistimed, TimeoutError) as exc:
             if tried.doubtful:
                 raise CallFailed(f"{exc}, after an attempt that may have taken effect") from exc
-            if tried.ids and isinstance(exc, TimeoutError):  # and lost
+            if tried.ids and isinstance(exc, TimeoutError):  # other writes came first each time
                 raise Contended from exc
             raise
 
     def _correct_now(
         self, id_: str, correction: "Correction", caller: "Caller", key: str | None, tried: _Attempts, backoff: Backoff
     ) -> Corrected | None:
-        """Correct the outcome as it stands now, or return None when it has been moved meanwhile."""
+        """Attempt one transaction. Return None if another write changed the outcome meanwhile."""
         user_id = caller.agent_key.user_id if caller.agent_key else correction.user_id
         before = read_outcome(self.store, user_id, id_, backoff)
-        # An answer got lost, and the transaction was attempted again.
+        # An earlier attempt took effect, and its answer was lost.
         for made in tried.ids.intersection(corrections_of(before)):
             return Corrected(made, before, replayed=False)
-        recorded = _recorded(before)
+        recorded = _state(before)
         tried.doubtful &= {recorded.version}
         correction.require_allowed(caller, recorded)
         hash_ = None if key is None else correction_hash(caller, id_, key)
         fingerprint = base64(correction.fingerprint())
-        row = self._remembered(hash_, backoff)
+        # Read after the outcome, so that it is never older than that.
+        row = self._row(hash_, backoff) if hash_ else None
         if row and row.fingerprint != fingerprint:
-            raise reused(fingerprint, row.fingerprint)
+            raise row.reused(fingerprint)
         if row:
             made = row.correction or ""
-            # Read before the outcome was moved, it would not be the outcome as it stands.
-            is_there = row.version <= recorded.version
-            return Corrected(made, before, replayed=made not in tried.ids) if is_there else None
+            # If the outcome was read before that correction, read it again.
+            is_current = row.version <= recorded.version
+            return Corrected(made, before, replayed=made not in tried.ids) if is_current else None
         corrected_by = self._corrected_by(before, backoff)
         to = correction.next_status(caller, recorded, corrected_by)
         draft = CorrectionDraft.of(before, correction, to, caller, corrected_by)
@@ -127,8 +128,8 @@ class Corrections:
         actions = draft.actions(self.store.table)
         if hash_:
             user_id, created_at = before["user_id"]["S"], before["created_at"]["S"]
-            row = Row(user_id, created_at, fingerprint, draft.id, version_of(draft.after))
-            actions.append(remember(self.table, hash_, row))
+            row = KeyRow(user_id, created_at, fingerprint, draft.id, version_of(draft.after))
+            actions.append(row.put(self.table, hash_))
         backoff.check()
         tried.ids.add(draft.id)
         try:
@@ -146,24 +147,21 @@ class Corrections:
             raise
         return Corrected(draft.id, draft.after, replayed=False)
 
+    def _row(self, hash_: str, backoff: Backoff) -> KeyRow | None:
+        """Read the row of an idempotency key that has not expired."""
+        key: Item = {"key_sha256": {"S": hash_}}
+        return live_rows(read_items(self.store.dynamodb, self.table, [key], backoff)).get(hash_)
+
     def _corrected_by(self, outcome: Item, backoff: Backoff) -> "Mapping[str, int]":
-        """Read how often each kind of caller has corrected an outcome: from the entries, where it was not counted."""
+        """Return how often each kind of caller corrected an outcome. Older items lack the counts: count the entries."""
         if "corrected_by" in outcome:
             return {kind: int(count["N"]) for kind, count in outcome["corrected_by"]["M"].items()}
         entries = read_entries(self.store, outcome, backoff)
         return Counter(kind_of(entry["recorded_by"]["S"]) for entry in entries)
 
-    def _remembered(self, hash_: str | None, backoff: Backoff) -> Row | None:
-        """Read the row of an idempotency key, if it is remembered: after the outcome, which it is never older than."""
-        keys = [] if hash_ is None else [{"key_sha256": {"S": hash_}}]
-        for item in read_items(self.store.dynamodb, self.table, keys, backoff):
-            if is_remembered(item):
-                return row_of(item)
-        return None
 
-
-def _recorded(item: Item) -> Recorded:
-    return Recorded(
+def _state(item: Item) -> OutcomeState:
+    return OutcomeState(
         recorded_by=item["recorded_by"]["S"] if "recorded_by" in item else None,
         fields=counted_fields(item),
         version=version_of(item),

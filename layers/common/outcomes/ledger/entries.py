@@ -1,6 +1,7 @@
-"""Entries of a user's append-only ledger, as what each adds to sums: outcomes as they were recorded, and corrections.
+"""Read the entries of a user's append-only ledger, outcomes as recorded and corrections, as changes of sums.
 
-Both stand in the table of outcomes, and never change: what an outcome has become stands beside what was recorded.
+Both are items of the table of outcomes. What an entry recorded never changes: an amended outcome keeps it in
+`as_recorded`.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ _AFTER_CORRECTIONS = "~~"
 
 
 class Entry(NamedTuple):
-    """An entry. recorded_at: as `instants.text` has it. read_units: what reading it took, about."""
+    """An entry. recorded_at: in the format of `instants.text`. read_units: its approximate share of the read."""
 
     recorded_at: str
     read_units: float
@@ -27,10 +28,7 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """The entries of one user. Each page of 1 MB is asked for when it is needed.
-
-    check_time: called before each page; what it raises passes through.
-    """
+    """The entries of one user, read in pages of 1 MB on demand. check_time: called before each page, may raise."""
 
     def __init__(self, dynamodb: DynamoDB, table: str, user_id: int, check_time: Callable[[], None]) -> None:
         self.dynamodb = dynamodb
@@ -39,21 +37,21 @@ class Entries:
         self.check_time = check_time
 
     def recorded(self, begin: str, end: str) -> Iterator[Entry]:
-        """Read what was recorded from `begin` on, before `end`, in this order: instants of which all is over."""
+        """Yield the entries recorded in [begin, end), oldest first. The interval must be settled."""
         return merge(self._outcomes(begin, end), self._corrections(begin, end), key=itemgetter(0))
 
     def recorded_since(self, begin: str, settled: str) -> Iterator[Entry]:
-        """Read what was recorded from `begin` on, in this order, while more may be written from `settled` on.
+        """Yield the entries recorded since `begin`, oldest first, while others write; nothing changes before `settled`.
 
-        Of what is written meanwhile no correction is seen without what it corrects: newer ones are read before older
-        ones, and all of them before outcomes.
+        A correction is never yielded without what it corrects, even if both are written meanwhile: corrections are read
+        before outcomes, and newer ones before older ones.
         """
-        pages = self._pages(self._query(_CORRECTION + begin, _AFTER_CORRECTIONS, newest_first=True))
+        pages = self._corrections_since(begin)
         newest = next(pages)
-        if begin < settled and next(pages, None) is not None:  # more than need be held
+        if begin < settled and next(pages, None) is not None:  # more than a page: hold only the unsettled ones
             yield from self.recorded(begin, settled)
             begin = settled
-            pages = self._pages(self._query(_CORRECTION + begin, _AFTER_CORRECTIONS, newest_first=True))
+            pages = self._corrections_since(begin)
             newest = next(pages)
         for page in pages:
             newest += page
@@ -70,6 +68,9 @@ class Entries:
             for item, units in page:
                 yield _correction(item, units)
 
+    def _corrections_since(self, begin: str) -> Iterator[list[tuple[Item, float]]]:
+        return self._pages(self._query(_CORRECTION + begin, _AFTER_CORRECTIONS, newest_first=True))
+
     def _query(self, first: str, after: str, *, newest_first: bool = False) -> dict[str, Any]:
         return {
             "TableName": self.table,
@@ -78,7 +79,7 @@ class Entries:
             "ExpressionAttributeValues": {
                 ":user": {"S": self.user_id},
                 ":first": {"S": first},
-                # All keys have an id after the instant: none is equal to `after`.
+                # BETWEEN is inclusive, but no key equals `after`: keys have an id after the instant.
                 ":last": {"S": after},
             },
             "ProjectionExpression": "created_at, occurred_at, outcome_type, agent_id, value_usd, as_recorded, effects",

@@ -1,9 +1,10 @@
-"""Outcomes as lines of a file: CSV (RFC 4180) or NDJSON. Parts, one after the other, are the file.
+"""Export outcomes as CSV (RFC 4180) or NDJSON, in parts that are concatenated to one file.
 
-Columns are those of a list, and all that the ledger adds but `version`.
+Columns are the fields of a list with `include=ledger`, without `version`.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from outcomes.aws.services import Item
@@ -11,23 +12,22 @@ from outcomes.contract.outcome_fields import KINDS, LATER, LISTED, Kind
 from outcomes.ledger.items import later_json, occurred_at_of, outcome_json, recorded_by_json, status_of
 from outcomes.ledger.store import Filters, OutcomeStore
 
-# One that is added comes last, for who counts them.
+# New columns come last, for readers that access them by position.
 CSV_COLUMNS = ("id", "user_id", *LISTED, "created_at", "occurred_at", "status", "recorded_by", *LATER[1:])
-_WRITTEN = frozenset(name for name, kind in KINDS.items() if kind in {Kind.TEXT, Kind.JSON})
 CSV_HEADING = f"{','.join(CSV_COLUMNS)}\r\n"
 
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
-"""Text that begins so, some spreadsheets run: https://owasp.org/www-community/attacks/CSV_Injection. The latter four
-are as wide as Chinese characters."""
+"""Characters with which a formula begins in some spreadsheets: https://owasp.org/www-community/attacks/CSV_Injection.
+The latter four are their full-width forms."""
 _SEPARATOR = re.compile("([;\t\r\n])")
-"""Between cells or lines, where a spreadsheet does not separate by commas: then no quote within a cell protects it."""
+"""Cell or line separators of spreadsheets that do not separate by commas, and so ignore the quotes around a cell."""
 
-# JSON has them nowhere but in strings, and escapes all others itself.
+# Line ends to some readers. In JSON they occur unescaped in strings only.
 _LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 class Part(NamedTuple):
-    """A part of an export: whole lines, each with its end. next_cursor: where the next part begins, None at the end."""
+    """A part of an export: complete lines. next_cursor: of the next part, None at the end."""
 
     text: str
     media_type: str
@@ -35,24 +35,22 @@ class Part(NamedTuple):
 
 
 def export(store: OutcomeStore, user_id: int, format_: str, cursor: str | None, filters: Filters) -> Part:
-    """Write as many of a user's outcomes that come after `cursor` as a response holds, newest first; none is void.
+    """Write as many of a user's outcomes after `cursor` as fit into a response, newest first, without void ones.
 
-    format_: one of `queries.EXPORT_FORMATS`.
-
-    Raises BadRequest for a cursor that no page gave.
+    format_: one of `queries.EXPORT_FORMATS`. Raises BadRequest for an invalid cursor.
     """
     if format_ == "ndjson":
         page = store.page_by_size(user_id, ndjson_line, cursor, filters)
         return Part("".join(page.outcomes), "application/x-ndjson", page.next_cursor)
     page = store.page_by_size(user_id, csv_line, cursor, filters)
-    # The heading is that of the whole file, and `header` says of the part whether it is there (RFC 4180, section 3).
+    # Only the first part has the heading; the parameter `header` tells (RFC 4180, section 3).
     heading, presence = (CSV_HEADING, "present") if cursor is None else ("", "absent")
     text = heading + "".join(page.outcomes)
     return Part(text, f"text/csv; charset=utf-8; header={presence}", page.next_cursor)
 
 
 def ndjson_line(item: Item) -> str:
-    """Write an outcome as a line of JSON, also to readers that take more characters than LF for the end of a line."""
+    """Write an outcome as a line of JSON, with all characters escaped that some reader takes for a line end."""
     also = f'{later_json(item)},"status":"{status_of(item)}","recorded_by":{recorded_by_json(item)}'
     line = f"{outcome_json(item, include_ledger=False)[:-1]},{also}}}\n"
     for char, escape in _LINE_ENDS.items():
@@ -61,30 +59,42 @@ def ndjson_line(item: Item) -> str:
 
 
 def csv_line(item: Item) -> str:
-    """Write an outcome as a line of CSV. What is null is empty, a number is one to spreadsheets, also below zero."""
+    """Write an outcome as a line of CSV. Null is empty; numbers are unquoted, also negative ones."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     cells = [
         id_,
         item["user_id"]["S"],
-        *[_cell(name, item) for name in LISTED],
+        *_cells(item, _LISTED),
         instant,
         occurred_at_of(item),
         status_of(item),
         item["recorded_by"]["S"] if "recorded_by" in item else "",
-        *[_cell(name, item) for name in LATER[1:]],
+        *_cells(item, _LATER),
     ]
     return f"{','.join(cells)}\r\n"
 
 
-def _cell(name: str, item: Item) -> str:
-    if name not in item:
-        return ""
-    value: str = item[name].get("N") or item[name]["S"]
-    return _text_cell(value) if name in _WRITTEN else value
+def _columns(names: Sequence[str]) -> list[tuple[str, str, bool]]:
+    """Return, for each field, its name, its type in DynamoDB, and whether its cell is quoted."""
+    kinds = [KINDS[name] for name in names]
+    return [
+        (name, "N" if kind is Kind.NUMBER else "S", kind in _QUOTED) for name, kind in zip(names, kinds, strict=True)
+    ]
+
+
+_QUOTED = {Kind.TEXT, Kind.JSON}
+_LISTED, _LATER = _columns(LISTED), _columns(LATER[1:])
+
+
+def _cells(item: Item, columns: list[tuple[str, str, bool]]) -> list[str]:
+    return [
+        "" if name not in item else _text_cell(item[name][type_]) if is_quoted else item[name][type_]
+        for name, type_, is_quoted in columns
+    ]
 
 
 def _text_cell(text: str) -> str:
-    """Quote text that somebody wrote, with an apostrophe before what a spreadsheet would take for a formula."""
+    """Quote text, with an apostrophe before what a spreadsheet would take for a formula."""
     first, *more = _SEPARATOR.split(text)
     is_formula = _begins_formula(first) or (not first and text[0] != ";")
     cells = [f"'{each}" if _begins_formula(each.replace('"', "")) else each for each in more]
@@ -93,4 +103,7 @@ def _text_cell(text: str) -> str:
 
 
 def _begins_formula(text: str) -> bool:
-    return next((char for char in text if char.isprintable() and not char.isspace()), "") in _FORMULA
+    for char in text:
+        if char.isprintable() and not char.isspace():
+            return char in _FORMULA
+    return False

@@ -1,4 +1,4 @@
-"""The history of an outcome: as it is now, with its corrections."""
+"""Read an outcome with its corrections."""
 
 from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.services import Item
@@ -12,11 +12,9 @@ from outcomes.ledger.store import OutcomeStore
 
 
 def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
-    """Read an outcome of a user with its newest corrections, oldest first, as the JSON text of the contract.
+    """Return the contract's JSON of a user's outcome and its newest corrections, oldest first. Raises NotFound.
 
-    Metadata is left out of the oldest corrections, and said to be, where all together would not fit into a response.
-
-    Raises NotFound.
+    If the response would be too large, metadata of the oldest corrections is replaced by `{"omitted":true}`.
     """
     backoff = Backoff()
     item = read_outcome(store, user_id, id_, backoff)
@@ -34,7 +32,7 @@ def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
 
 
 def read_outcome(store: OutcomeStore, user_id: int | None, id_: str, backoff: Backoff) -> Item:
-    """Read the outcome of a user, or of nobody. Raises NotFound."""
+    """Read the outcome of a user, or, for None, of no user. Raises NotFound."""
     found = read_items(store.dynamodb, store.table, [item_key(user_id, id_)], backoff) if ulid.is_valid(id_) else []
     if not found:
         raise NotFound

@@ -1,20 +1,19 @@
-"""Items of outcomes in DynamoDB: their keys and attributes, and the JSON that they are answered as.
+"""Items of outcomes in DynamoDB: their keys, attributes and JSON.
 
-user_id (HASH, S)       `42`; of no user `unassigned#<0-15>`, so that they never share one hot partition
-created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`, so that equal instants neither collide nor overwrite
-the rest                agent_id N, outcome_type S, title S, description S, value_usd N, metadata S (JSON text);
-                        absent when null
-recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in outcomes of before there were any
-occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent when that is when it was recorded
+user_id (HASH, S)       `42`; without a user `unassigned#<0-15>`, sharded to avoid a hot partition
+created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`; the id keeps outcomes of one millisecond apart
+fields                  agent_id N, outcome_type S, title S, description S, value_usd N, metadata S (JSON text);
+                        absent if null
+recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in the oldest outcomes
+occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent if that is when it was recorded
 
-An outcome that was corrected has its present content in these attributes (what was there before stands in the
-corrections, see `corrections`), and beside them:
+A correction updates these attributes (its entry keeps the earlier values, see `correction_entries`) and sets:
 
-standing                S, one of `confirmed`, `disputed`, `void`; absent when it stands as recorded
-version                 N, how often it was corrected
+standing                S, the status: `confirmed`, `disputed` or `void`; absent for `recorded`
+version                 N, the number of corrections
 corrections             L, the ids of its newest corrections, oldest first
-corrected_by            M, to each kind of caller (`Caller.kind`), N, how often it has corrected it
-as_recorded             M, of an amended one: outcome_type, agent_id, value_usd and occurred_at, as they were recorded
+corrected_by            M, the number of corrections (N) by each kind of caller (`Caller.kind`)
+as_recorded             M, once amended: outcome_type, agent_id, value_usd and occurred_at as recorded
 """
 
 from decimal import Decimal
@@ -34,14 +33,11 @@ _STORED_AS_JSON = frozenset(name for name, kind in KINDS.items() if kind in {Kin
 
 
 def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
-    """Make a new id, and the item under it, as of now or of `milliseconds` since 1970."""
+    """Create an id and the item, as of now or of `milliseconds` since 1970."""
     if milliseconds is None:
         milliseconds = instants.now()
     id_ = ulid.new(milliseconds)
-    item: Item = {
-        **item_key(outcome.user_id, id_),
-        "recorded_by": {"S": recorded_by},
-    }
+    item: Item = {**item_key(outcome.user_id, id_), "recorded_by": {"S": recorded_by}}
     for name, value in zip(outcome._fields, outcome, strict=True):
         if name != "user_id" and value is not None:
             item[name] = attribute(name, value)
@@ -49,12 +45,11 @@ def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None =
 
 
 def item_key(user_id: int | None, id_: str) -> Item:
-    """Make the key of an outcome's item."""
     return {"user_id": {"S": _partition(user_id, id_)}, "created_at": {"S": sort_key(id_)}}
 
 
 def attribute(name: str, value: Any) -> dict[str, Any]:
-    """Make the attribute that stores a field of an outcome, which is not null."""
+    """Return the attribute that stores a field's value, which is not null."""
     kind = KINDS[name]
     if kind is Kind.INSTANT:
         return {"S": instants.text(value)}
@@ -62,19 +57,17 @@ def attribute(name: str, value: Any) -> dict[str, Any]:
 
 
 def value_json(name: str, value: dict[str, Any] | None, item: Item) -> str:
-    """Write what a field of an outcome says, or said.
+    """Return the JSON of an outcome's field, now or earlier.
 
-    value: its attribute; none, or NULL, where it says nothing. item: the outcome.
+    value: its attribute; None or NULL if it is not set. item: the outcome.
     """
     if value is None or "NULL" in value:
-        # What says nothing happened when it was recorded.
         return f'"{_recorded_at(item)}"' if name == "occurred_at" else "null"
     text: str = value.get("N") or value["S"]
     return text if name in _STORED_AS_JSON else json_text.string(text)
 
 
 def counted_fields(item: Item) -> CountedFields:
-    """Read what is added up of an outcome."""
     return CountedFields(
         occurred_at_of(item),
         item["outcome_type"]["S"],
@@ -85,7 +78,6 @@ def counted_fields(item: Item) -> CountedFields:
 
 
 def status_of(item: Item) -> str:
-    """Read where an outcome stands."""
     status: str = item["standing"]["S"] if "standing" in item else RECORDED
     return status
 
@@ -99,7 +91,7 @@ def sort_key(id_: str) -> str:
 
 
 def occurred_at_of(item: Item) -> str:
-    """Read when an outcome happened, as `instants.text` has it."""
+    """Return when an outcome happened, in the format of `instants.text`."""
     occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else _recorded_at(item)
     return occurred_at
 
@@ -110,8 +102,7 @@ def _recorded_at(item: Item) -> str:
 
 
 def outcome_json(item: Item, include_ledger: bool) -> str:
-    """Write the contract's JSON. Money and metadata are stored as their own JSON text and go out as it, through no
-    float and no second parser."""
+    """Return the contract's JSON of an outcome. Numbers and metadata are stored as JSON text and copied."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     user_id = item["user_id"]["S"]
     return (
@@ -136,7 +127,7 @@ def _ledger_json(item: Item) -> str:
 
 
 def later_json(item: Item) -> str:
-    """Write the fields that not every list has, as members of a JSON object."""
+    """Return the fields that only lists with `include=ledger` have, as members of a JSON object."""
     return ",".join([f'"{name}":{value_json(name, item.get(name), item)}' for name in LATER])
 
 

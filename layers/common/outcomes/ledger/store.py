@@ -1,4 +1,4 @@
-"""Reads and writes outcomes in DynamoDB: add one, list many with pagination, newest first."""
+"""Read and write outcomes in DynamoDB: add one, list many with pagination, newest first."""
 
 import time
 from collections.abc import Callable
@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 from outcomes.contract.json_text import response_bytes
 from outcomes.ledger.items import new_item, outcome_json, sort_key, status_of
 
-LIMITS = Limits(attempts=3, connect=1, read=2, total=12)
-"""Limits of a call of DynamoDB, in seconds."""
+LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # limits of a call to DynamoDB
 
 PAGE_SECONDS = 6.0
-"""No call for a page begins later than this; with the 12 s of a call, that is below the function's timeout."""
+"""No call for a page begins later than this. Plus the 12 s of a call, it is below the function's timeout."""
 
 NOT_THERE = "attribute_not_exists(user_id)"
-"""The condition of each write of a new outcome. An attempt whose answer was lost, or that lands minutes after another
-was answered, would else put what was recorded over what was corrected meanwhile."""
+"""Condition of each write of a new outcome. Without it, a late or repeated attempt could overwrite a correction."""
 
 _IN_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
 _LAST = "~"
@@ -36,11 +34,9 @@ _MAX_QUERIES = 5
 
 
 class Filters(NamedTuple):
-    """A choice among the outcomes of a user: unless said, all that are not void.
+    """Filters of a list. By default it has all outcomes that are not void.
 
-    statuses: where they stand.
-
-    since: from this instant on; until: before this instant; both in milliseconds since 1970.
+    since (inclusive), until (exclusive): when they were recorded, in milliseconds since 1970.
     """
 
     outcome_types: "tuple[OutcomeType, ...]" = ()
@@ -53,11 +49,11 @@ class Filters(NamedTuple):
     def from_query(
         cls, one: "Callable[[str], str | None]", several: "Callable[[str], list[str]]", *, with_status: bool = True
     ) -> "Filters":
-        """Read the parameters of a list, by the name of each, or those of an export, which has no `status`.
+        """Read the query parameters of a list, or of an export, which has no `status`. Raises BadRequest.
 
-        Raises BadRequest, naming the parameter.
+        one: returns the value of a parameter, by its name. several: returns all values.
         """
-        from outcomes.contract import queries  # who records needs none
+        from outcomes.contract import queries  # imported here, as recording does not need it
 
         return cls(
             outcome_types=queries.outcome_types(several("outcomeType")),
@@ -69,32 +65,32 @@ class Filters(NamedTuple):
 
 
 class Page(NamedTuple):
-    """outcomes: each as the JSON text of the contract. next_cursor: where the next page begins, None at the end."""
+    """A page of a list. outcomes: texts, such as the contract's JSON. next_cursor: None at the end."""
 
     outcomes: list[str]
     next_cursor: str | None
 
 
 class OutcomeStore:
-    """The table of outcomes. Whatever a call raises passes through: nothing was stored, or it cannot be known."""
+    """The table of outcomes. Calls may raise; it may then be unknown whether a write is stored."""
 
     def __init__(self, table: str) -> None:
         self.table = table
         self.dynamodb = DynamoDB(LIMITS)
 
     def add(self, outcome: "NewOutcome", recorded_by: str, *, milliseconds: int | None = None) -> str:
-        """Store `outcome` as of now, or of `milliseconds` since 1970, and return its id.
+        """Store an outcome as of now, or of `milliseconds` since 1970. Return its id.
 
         recorded_by: `Caller.recorded_by`.
         """
-        # Fixed before the call: its further attempts put the same item.
+        # Created before the call, so that all attempts put the same item.
         id_, item = new_item(outcome, recorded_by, milliseconds)
         recorded_at = ulid.milliseconds(id_) if milliseconds is None else None
         put = {"TableName": self.table, "Item": item, "ConditionExpression": NOT_THERE}
-        try:  # noqa: SIM105 (to load contextlib takes a millisecond of each start)
+        try:  # noqa: SIM105 (loading contextlib takes a millisecond of each start)
             self.dynamodb.call("PutItem", put, recorded_at=recorded_at)
         except ConditionFailed:
-            pass  # The id is random, and this call's alone: what is there was put by an attempt of it.
+            pass  # As the id is random, an earlier attempt of this call has put the item.
         return id_
 
     def page(
@@ -106,19 +102,20 @@ class OutcomeStore:
         *,
         include_ledger: bool = False,
     ) -> Page:
-        """Read the newest `limit` outcomes of a user that come after `cursor`, newest first.
+        """Read up to `limit` outcomes of a user after `cursor`, newest first.
 
-        include_ledger: whether each also says what the ledger knows of it, and void ones are among them.
+        include_ledger: whether to include void outcomes, and the fields `status`, `occurred_at`, `recorded_by` and
+        `version`.
 
-        The page is shorter when what is asked for comes so rarely that it would take too many reads, when reads take
-        too long, and when it would not fit into a response; it then has a `next_cursor` all the same.
+        The page may have fewer and still a `next_cursor`: if matches are so rare that it takes too many reads, if reads
+        take too long, or if the response would be too large.
 
-        Raises BadRequest for a cursor that no page gave.
+        Raises BadRequest for an invalid cursor.
         """
         query = self._newest_first(user_id, cursor, filters or Filters())
         bounds = query["ExpressionAttributeValues"]
         found: list[Item] = []
-        examined = limit + 1  # one more than asked for, to know whether there is a next page
+        examined = limit + 1  # one more than the limit, to know whether there is a next page
         deadline = time.monotonic() + PAGE_SECONDS
         for _ in range(_MAX_QUERIES):
             if _is_empty(bounds):
@@ -134,7 +131,7 @@ class OutcomeStore:
             if len(found) > limit or time.monotonic() > deadline:
                 break
             bounds[":newest"] = {"S": _just_before(last)}
-            # What matches rarely is looked for ever farther, in few calls; else the page ended at 1 MB, or nearly full.
+            # If matches are rare, read more items with each call. Otherwise the page ended at 1 MB, or almost full.
             rare = "FilterExpression" in query or len(shown) * 2 < len(answer["Items"])
             examined = examined * 4 if rare else limit + 1 - len(found)
         return _page(found, limit, last, include_ledger)
@@ -142,13 +139,12 @@ class OutcomeStore:
     def page_by_size(
         self, user_id: int, write: Callable[[Item], str], cursor: str | None = None, filters: Filters | None = None
     ) -> Page:
-        """Read the newest outcomes of a user that come after `cursor` and are not void, newest first, as many as a
-        response holds, each as the text that `write` makes of its item.
+        """Read as many outcomes of a user after `cursor` as fit into a response, newest first, without void ones.
 
-        There are fewer, and a `next_cursor` all the same, when reads take too long, or when the table takes no more of
-        them at this moment.
+        write: returns the text of an item. The page may have fewer and still a `next_cursor` if reads take too long, or
+        if the table is throttled.
 
-        Raises BadRequest for a cursor that no page gave.
+        Raises BadRequest for an invalid cursor.
         """
         query = self._newest_first(user_id, cursor, filters or Filters())
         texts: list[str] = []
@@ -179,7 +175,7 @@ class OutcomeStore:
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _newest_first(self, user_id: int, cursor: str | None, filters: Filters) -> dict[str, Any]:
-        # A key condition rather than a start key: DynamoDB refuses a start key outside of the range.
+        # A key condition instead of ExclusiveStartKey, which DynamoDB refuses outside of the range.
         newest = _LAST if filters.until is None else instants.text(filters.until)
         if cursor is not None:
             newest = min(newest, _just_before(sort_key(cursors.read(cursor))))
@@ -192,17 +188,17 @@ class OutcomeStore:
         return query | {
             "TableName": self.table,
             "ScanIndexForward": False,
-            "ConsistentRead": True,  # an outcome just recorded is there at once
+            "ConsistentRead": True,  # an outcome must be listed as soon as it is recorded
         }
 
 
 def _is_empty(bounds: Item) -> bool:
-    """Tell whether no key can be between two bounds, which DynamoDB would refuse."""
+    """Check whether the range is empty, which DynamoDB would refuse."""
     return bool(bounds[":oldest"]["S"] > bounds[":newest"]["S"])
 
 
 def _just_before(key: str) -> str:
-    """Find the greatest text less than `key` and no longer, as BETWEEN, the only range with two ends, includes both."""
+    """Return an upper bound for BETWEEN, which is inclusive, that excludes `key`."""
     return key[:-1] + chr(ord(key[-1]) - 1)
 
 
@@ -223,10 +219,7 @@ def _filtered(filters: Filters) -> dict[str, Any]:
     if filters.agent_id is not None:
         conditions.append("agent_id = :agent")
         values[":agent"] = {"N": str(filters.agent_id)}
-    query: dict[str, Any] = {
-        "KeyConditionExpression": _IN_RANGE,
-        "ExpressionAttributeValues": values,
-    }
+    query: dict[str, Any] = {"KeyConditionExpression": _IN_RANGE, "ExpressionAttributeValues": values}
     if conditions:
         query["FilterExpression"] = " AND ".join(conditions)
     return query

@@ -6,16 +6,15 @@ from outcomes.contract import instants
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-
 _last: int | None = None
-"""The random part of the id that this process made last."""
+"""The random part of this process's last id."""
 
 
 def new(milliseconds: int) -> str:
-    """Make an id of this instant: of one millisecond, those of one process rise.
+    """Create an id of this instant. A process's ids of the same millisecond increase.
 
-    Its random part begins anywhere in the lower half of 80 bits, and rises by random steps: so neither does it end, nor
-    do two processes that were forked from one make the same id.
+    The 80 random bits begin in the lower half, so they do not overflow. They increase by random steps, so processes
+    forked from one do not create equal ids.
     """
     global _last
     if _last is None:
@@ -26,12 +25,12 @@ def new(milliseconds: int) -> str:
 
 
 def from_number(number: int) -> str:
-    """Write 128 bits as an id."""
+    """Encode 128 bits as an id."""
     return "".join([_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)])
 
 
 def number(ulid: str) -> int:
-    """Read an id as its 128 bits. Raises ValueError for a character that no id has."""
+    """Decode an id to its 128 bits. Raises ValueError for an invalid character."""
     bits = 0
     for digit in ulid:
         bits = bits << 5 | _CROCKFORD.index(digit)
@@ -39,17 +38,17 @@ def number(ulid: str) -> int:
 
 
 def milliseconds(ulid: str) -> int:
-    """Read the instant that an id was made of, in milliseconds since 1970."""
+    """Return the instant in an id, in milliseconds since 1970."""
     return number(ulid[:10])
 
 
 def shard(ulid: str, shards: int) -> int:
-    """Choose one of at most 32 shards by the last, random, character."""
+    """Choose one of at most 32 shards by the last character, which is random."""
     return _CROCKFORD.index(ulid[-1]) % shards
 
 
 def is_valid(text: str) -> bool:
-    """Tell whether `text` is an id, of a time that `instants.text` can write."""
+    """Check that `text` is an id, of an instant that `instants.text` can format."""
     return (
         len(text) == 26
         and text.isascii()

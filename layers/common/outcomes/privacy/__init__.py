@@ -1,1 +1,1 @@
-"""Data requests of a person: erase what is stored of a user, or export it."""
+"""Data requests: erase or export all stored data of a user."""

@@ -1,17 +1,17 @@
-"""Access to all that is held of one person, as lines of JSON: GDPR, articles 15 and 20.
+"""Export all stored data of a user as lines of JSON (GDPR, articles 15 and 20).
 
-Each line says what it is, as `record`:
+Each line has its kind as `record`:
 
-outcome             as a list with `include=ledger` has it
-correction          as `GET /api/outcomes/{id}` has it, with `outcome_id`
+outcome             as in a list with `include=ledger`
+correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
 kept_sum            timezone, from, to, and sums of some of the outcomes above by day, type and agent; sums are null
-                    where they are damaged, of a format that is read no more, or too many for a line
+                    if they are damaged, of an older format, or too long for a line
 kept_zones          day, and the time zones in which sums began to be kept on it
-agent_key           as `GET /api/keys` has it
-session             whatever the platform wrote into the row
-idempotency_key     outcome_id and correction_id that it stands for, forgotten_at
+agent_key           as in `GET /api/keys`
+session             all attributes that the platform wrote into the row
+idempotency_key     outcome_id, correction_id, forgotten_at
 
-No line has what opens something: neither secret or digest of a key, nor that of a session's token.
+No line has a credential: neither secrets or digests of keys, nor digests of session tokens.
 """
 
 from binascii import a2b_base64
@@ -44,7 +44,7 @@ from outcomes.totals import codec
 
 
 class Lines(NamedTuple):
-    """Some lines, and with which cursor the next are asked for, None at the end. wait: seconds until then."""
+    """Some lines. cursor: for the next call, None at the end. wait: seconds until that call."""
 
     lines: list[str]
     cursor: str | None
@@ -52,7 +52,7 @@ class Lines(NamedTuple):
 
 
 class Access:
-    """The tables that hold anything of a person."""
+    """Reads the tables that hold data of users."""
 
     def __init__(self, tables: Tables, bounds: Bounds) -> None:
         self.user_data_sources = list(user_data_sources(tables).values())
@@ -60,10 +60,7 @@ class Access:
         self.dynamodb = DynamoDB(LIMITS)
 
     def read(self, user_id: int, cursor: str | None) -> Lines:
-        """Read as many lines as a response holds, or a portion has time for.
-
-        Raises BadRequest for a cursor that no response gave. Whatever a call raises passes through.
-        """
+        """Read as many lines as fit into a response, or the time of a portion. Raises BadRequest for a bad cursor."""
         place, start = read_cursor(cursor, [source.key for source in self.user_data_sources])
         portion = Portion(self.dynamodb, self.bounds)
         lines: list[str] = []
@@ -89,7 +86,7 @@ class Access:
 
 
 def _line(row: Item) -> str | None:
-    """Write a row; None for one that only lists others. Tables are told apart by the attributes of their keys."""
+    """Return the line of a row, None for a user's row of keys. The key's attributes tell which table it is from."""
     if "stretch" in row:
         return _kept(row)
     if "key_sha256" in row:
@@ -147,7 +144,7 @@ def _sums(row: Item) -> list[dict[str, Any]] | None:
 
 
 def _value(typed: dict[str, Any]) -> Any:
-    """Read an attribute, whatever its type, numbers as `Decimal`; bytes are Base64."""
+    """Convert an attribute of any type. Numbers become `Decimal`, bytes stay Base64."""
     [(type_, value)] = typed.items()
     match type_:
         case "N":

@@ -1,8 +1,7 @@
-"""Rows of one person, wherever they are: each table that has any, and how they are found there.
+"""The tables that hold data of a user, and how to find, read and delete a user's rows there, at a limited rate.
 
-Outcomes and kept sums are found by the user's id, which is their key. Agent keys, stored sessions and remembered
-idempotency keys are not: their tables are read from one end to the other, for an index would cost each call that
-writes them, and is asked for once in a person's life.
+Outcomes and kept sums have the user's id as partition key. The tables of agent keys, stored sessions and idempotency
+keys are scanned: data requests are rare, and an index would add cost to every write.
 """
 
 import json
@@ -16,18 +15,17 @@ from outcomes.contract import key_text
 from outcomes.errors import BadRequest
 
 LIMITS = Limits(attempts=3, connect=1, read=5, total=12)
-"""Limits of a call of DynamoDB, in seconds. A page of a table takes longer than one item."""
+"""Limits of a call to DynamoDB. `read` is longer than elsewhere, as pages are large."""
 
 PORTION_SECONDS = 30.0
-"""Seconds after which a portion ends; with the 12 s of a call, that is below the functions' timeout, which is not above
-the 60 s that AWS's CLI waits for an answer."""
+"""Time of a portion. Plus the 12 s of a call, it is below the functions' timeout, which must not exceed the 60 s that
+AWS's CLI waits for an answer."""
 
-SHARE = 0.25
-"""Part of the units a second that a table takes at most; the rest is for those who record and read meanwhile."""
+SHARE = 0.25  # of a table's maximum throughput; the rest is for normal requests
 
 
 class Tables(NamedTuple):
-    """Names of the tables that hold rows of users."""
+    """Names of the tables that hold data of users."""
 
     keys: str
     sessions: str
@@ -37,47 +35,30 @@ class Tables(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """Units a second that a table takes at most."""
+    """The maximum throughput of a table, in units a second."""
 
     read_units: float
     write_units: float
 
 
 class UserDataSource(NamedTuple):
-    """A table, the attributes of its key, and the type of `user_id`. by_user: whether that is the key's first."""
+    """A table. key: its key's attributes. user: the type of `user_id`. by_user: whether that is the partition key."""
 
     table: str
     key: tuple[str, ...]
     user: str
     by_user: bool
 
-    def request(self, user_id: int | None) -> dict[str, Any]:
-        """Make the request for all rows of a user, or, for None, for all rows of the table."""
-        request: dict[str, Any] = {
-            "TableName": self.table,
-            "ConsistentRead": True,
-            "ReturnConsumedCapacity": "TOTAL",
-        }
-        if user_id is not None:
-            request["KeyConditionExpression" if self.by_user else "FilterExpression"] = "user_id = :user"
-            request["ExpressionAttributeValues"] = {":user": {self.user: str(user_id)}}
-        return request
-
-    def operation(self, user_id: int | None) -> str:
-        """Name the operation that the request is for."""
-        return "Query" if self.by_user and user_id is not None else "Scan"
-
     def key_of(self, item: Item) -> Item:
-        """Read the key of a row."""
         return {name: item[name] for name in self.key}
 
 
 class OutOfTime(Exception):
-    """The portion ends here; the next one goes on."""
+    """The time of this portion is up. The next call continues."""
 
 
 class Portion:
-    """The time of a portion, and its pace: no table gives more than its SHARE."""
+    """Calls of one portion, limited in time and in throughput: at most SHARE of each table's."""
 
     def __init__(self, dynamodb: DynamoDB, bounds: Bounds) -> None:
         self.dynamodb = dynamodb
@@ -86,27 +67,26 @@ class Portion:
         self.date = ""
 
     def check(self) -> None:
-        """Raise OutOfTime when no further call may begin."""
+        """Raise OutOfTime if no further call may begin."""
         if time.monotonic() > self.end:
             raise OutOfTime
 
     def call(self, operation: str, request: dict[str, Any]) -> Answer:
-        """Make a call. Raises OutOfTime, and what a call raises."""
         self.check()
         return self.dynamodb.call(operation, request)
 
     def pages(
         self, source: UserDataSource, user_id: int | None, start: Item | None = None, **more: Any
     ) -> Iterator[tuple[list[Item], Item | None]]:
-        """Read the rows of a user, or of all, a page each, with the key after which the next begins.
-
-        Raises OutOfTime.
-        """
-        request = source.request(user_id) | more
+        """Yield pages of the rows of a user, or of all, each with the start key of the next. Raises OutOfTime."""
+        request = {"TableName": source.table, "ConsistentRead": True, "ReturnConsumedCapacity": "TOTAL"} | more
+        if user_id is not None:
+            request["KeyConditionExpression" if source.by_user else "FilterExpression"] = "user_id = :user"
+            request["ExpressionAttributeValues"] = {":user": {source.user: str(user_id)}}
         while True:
             if start:
                 request["ExclusiveStartKey"] = start
-            page = self.call(source.operation(user_id), request)
+            page = self.call("Query" if "KeyConditionExpression" in request else "Scan", request)
             self.date = page.date
             start = page.get("LastEvaluatedKey")
             yield page["Items"], start
@@ -115,13 +95,13 @@ class Portion:
             self.rest(page.get("ConsumedCapacity", {}), self.bounds.read_units)
 
     def delete(self, table: str, keys: list[Item]) -> Iterator[list[Item]]:
-        """Delete rows by their keys, whether they are there or not, and tell which are gone, call by call.
+        """Delete rows by their keys, whether they exist or not. Yield the deleted keys after each call.
 
-        Raises OutOfTime, and what a call raises, with some deleted: those that were told.
+        Raises OutOfTime and the errors of calls, after some were deleted: those that were yielded.
         """
         waiting = [{"DeleteRequest": {"Key": key}} for key in keys]
         while waiting:
-            some, waiting = waiting[:25], waiting[25:]  # all that a call takes
+            some, waiting = waiting[:25], waiting[25:]  # BatchWriteItem's limit
             request = {"RequestItems": {table: some}, "ReturnConsumedCapacity": "TOTAL"}
             answer = self.call("BatchWriteItem", request)
             left = answer["UnprocessedItems"].get(table, [])
@@ -134,12 +114,12 @@ class Portion:
                 self.rest(consumed, self.bounds.write_units)
 
     def rest(self, consumed: dict[str, Any], units_a_second: float) -> None:
-        """Wait for as long as it takes a table's share to become what was consumed."""
+        """Wait until the consumed units are within a table's share, at most a second."""
         time.sleep(min(consumed.get("CapacityUnits", 0) / (SHARE * units_a_second), 1))
 
 
 def user_data_sources(tables: Tables) -> dict[str, UserDataSource]:
-    """List the tables by what they hold: what lets somebody in comes first, what remembers outcomes after those."""
+    """Return the tables in the order of erasure: credentials first, idempotency keys after outcomes."""
     return {
         "agent_keys": UserDataSource(tables.keys, ("id",), "N", by_user=False),
         "sessions": UserDataSource(tables.sessions, ("token_sha256",), "N", by_user=False),
@@ -150,22 +130,20 @@ def user_data_sources(tables: Tables) -> dict[str, UserDataSource]:
 
 
 def is_correction(item: Item) -> bool:
-    """Tell a correction from an outcome, in the table of both."""
     return bool(item["created_at"]["S"].startswith("~"))
 
 
 def is_agent_key(item: Item) -> bool:
-    """Tell an agent key from the row that lists a user's."""
     return key_text.is_id(item["id"]["S"])
 
 
 def cursor_at(place: int, start: Item | None) -> str:
-    """Write a place among the tables, and the key after which to go on there."""
+    """Return the cursor of a position: the table's index, and the key after which to continue."""
     return json.dumps([place, start])
 
 
 def read_cursor(cursor: str | None, keys: list[tuple[str, ...]]) -> tuple[int, Item | None]:
-    """Read what `cursor_at` wrote. keys: of the tables, the attributes of each. Raises BadRequest for anything else."""
+    """Parse a cursor of `cursor_at`. keys: the key attributes of each table. Raises BadRequest if it is invalid."""
     try:
         match json.loads(cursor) if cursor else [0, None]:
             case [int(place), None] if type(place) is int and 0 <= place < len(keys):

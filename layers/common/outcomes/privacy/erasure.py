@@ -1,25 +1,25 @@
-"""Erasure of all that is held of one person, in portions: whoever asks again goes on where the last one ended.
+"""Erase all stored data of a user, in portions: each call continues where the last one ended.
 
-The record of it is there before anything is deleted, in a table of its own, which no restore of another table changes:
+The record of an erasure is written before anything is deleted. It has a table of its own, so that restoring another
+table does not change it:
 
-user (HASH, S)          HMAC-SHA256 of the user's id, by a secret of the stack: the id itself would be what was erased,
-                        and a plain digest of it a riddle of a second, as ids are small numbers
-erasure (RANGE, S)      `running`; once it is done, when it began
+user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the stack; a plain hash could be reversed, as
+                        ids are small numbers
+erasure (RANGE, S)      `running`; once it is done, the instant when it began
 begun_at, done_at       S, by DynamoDB's clock
-agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys    N, how many were deleted; absent for none
+agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys    N, deleted rows; absent for none
 
 While it is running:
 
-found_at                S, when something was last found that is by the user's id
-step                    N, the place in STEPS
-position                S, the key, as JSON, after which the table of that step is read on
-changes                 N, how often this row was written
+found_at                S, when rows with the user's id as key were last found
+step                    N, the index in STEPS
+position                S, the key, as JSON, after which to continue the scan of that step
+changes                 N, incremented by each write, for optimistic locking
 
-What comes in meanwhile goes too. Agent keys go first, so nothing is recorded with one from the next call on. Whatever
-was on its way then has landed when nothing new was found for `settle_seconds`, and only then the tables are read in
-which rows have no order of users: an idempotency key is remembered in one transaction with an outcome or a correction,
-so if none of those has come in until the end of that reading, neither has one of these behind it. If one has, the wait
-begins anew.
+Rows that are written meanwhile are deleted, too. Agent keys are deleted first, so no new call can use one. Calls in
+flight have ended once nothing new is found for `settle_seconds`. Only then the tables without a user's partition are
+scanned. An idempotency key is written in one transaction with an outcome or correction: if none of those appears until
+the scan's end, no key was written behind it. If one appears, the wait starts again.
 """
 
 import hmac
@@ -36,35 +36,26 @@ from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.contract import instants, key_text
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import user_row_id
-from outcomes.privacy.data_sources import (
-    LIMITS,
-    Bounds,
-    OutOfTime,
-    Portion,
-    Tables,
-    is_correction,
-    user_data_sources,
-)
+from outcomes.privacy.data_sources import LIMITS, Bounds, OutOfTime, Portion, Tables, is_correction, user_data_sources
 
 RUNNING = "running"
 
 STEPS = ("sessions", "wait", "agent_keys", "sessions", "idempotency_keys", "end")
-"""Steps of an erasure. `wait` is where it goes back to when something new comes in. Sessions are looked for at once, so
-that they end, and again for those that were on their way."""
+"""Steps of an erasure. New rows set it back to `wait`. Sessions are deleted at once, to log the user out, and again for
+those created meanwhile."""
 WAIT = STEPS.index("wait")
 
 COUNTED = ("agent_keys", "sessions", "outcomes", "corrections", "kept_sums", "idempotency_keys")
 
-EVER = "~"
-"""A time after all instants."""
+EVER = "~"  # sorts after all instants
 
 
 class Progress(NamedTuple):
-    """done: whether all is gone. wait: seconds until going on makes sense. step: where it is, of STEPS.
+    """The progress of an erasure, or of repeating all (`erase_again`).
 
-    begun_at: None for one that could not begin yet, and for one that repeats many.
-    erased: how many of each were deleted, by one erasure as a whole, or by this portion of one that repeats many.
-    cursor: with which one that repeats many goes on.
+    done: whether it is complete. wait: seconds until the next call. step: of STEPS, or the table that is repeated.
+    begun_at: None if it could not begin yet, and when repeating.
+    erased: deleted rows by kind, in all; when repeating, in this portion. cursor: for the next call when repeating.
     """
 
     done: bool
@@ -76,10 +67,9 @@ class Progress(NamedTuple):
 
 
 class Erasures:
-    """The table of erasures, and the tables that are erased from.
+    """The table of erasures, and the tables to erase from.
 
-    secret_arn: of the secret by which users are known in the records. settle_seconds: after which nothing that was
-    begun before can be written any more.
+    secret_arn: of the secret that keys the users' HMAC. settle_seconds: after which all calls in flight have ended.
     """
 
     def __init__(self, table: str, tables: Tables, secret_arn: str, settle_seconds: int, bounds: Bounds) -> None:
@@ -93,21 +83,18 @@ class Erasures:
         self._secret = b""
 
     def erase(self, user_id: int) -> Progress:
-        """Erase a portion of what is held of a user. Whatever a call raises passes through: asking again goes on."""
+        """Erase a portion of a user's data. Calls may raise; calling again continues."""
         return _Erasure(self, user_id).go_on()
 
     def hashed(self, user_id: str) -> str:
-        """Compute by what a user is known in the records. Raises Busy and CallFailed."""
+        """Compute the HMAC of a user's id. Raises Busy and CallFailed."""
         if not self._secret:
             answer = self.secrets_manager.call("GetSecretValue", {"SecretId": self.secret_arn})
             self._secret = answer["SecretString"].encode()
         return hmac.new(self._secret, user_id.encode(), sha256).hexdigest()
 
     def revoke(self, portion: Portion, user_id: int, until: str = EVER) -> Iterator[str]:
-        """Delete the agent keys that a user's row lists, which are all that live, and tell their ids as they go.
-
-        until: those that were made later stay.
-        """
+        """Delete the live agent keys of a user, except those created after `until`. Yield their ids after each call."""
         keys = self.user_data_sources["agent_keys"]
         row_key = {"id": {"S": user_row_id(user_id)}}
         while True:
@@ -119,7 +106,7 @@ class Erasures:
             portion.check()
             found = read_items(self.dynamodb, keys.table, [{"id": {"S": name}} for name in names], Backoff())
             old = [keys.key_of(key) for key in found if key["created_at"]["S"] <= until]
-            for deleted in portion.delete(keys.table, old):  # before the row: a key that no row lists would still open
+            for deleted in portion.delete(keys.table, old):  # before the row: an unlisted key would still be valid
                 yield from (key["id"]["S"] for key in deleted)
             stay = {key["id"]["S"] for key in found if key["created_at"]["S"] > until}
             gone = {f"#gone{index}": name for index, name in enumerate(set(names) - stay)}
@@ -138,7 +125,7 @@ class Erasures:
             try:
                 portion.call("UpdateItem" if stay else "DeleteItem", change)
             except ConditionFailed:
-                continue  # a key has come or gone meanwhile
+                continue  # keys were added or removed meanwhile
             return
 
 
@@ -161,7 +148,7 @@ class _Erasure:
                 if not has_looked or STEPS[self.step] in {"wait", "end"}:
                     has_looked = True
                     self._revoke()
-                    if self.step:  # sessions end before the rest goes
+                    if self.step:  # sessions are deleted before the rest
                         self._delete_by_id()
                 match STEPS[self.step]:
                     case "wait":
@@ -188,7 +175,7 @@ class _Erasure:
         return int(self.row["step"]["N"]) if self.row else 0
 
     def _begin(self) -> None:
-        """Read the record of a running erasure, or write that one begins."""
+        """Read the record of a running erasure, or create it."""
         get = {"TableName": self.erasures.table, "Key": self.key, "ConsistentRead": True}
         answer = self.portion.call("GetItem", get)
         if "Item" not in answer:
@@ -199,61 +186,57 @@ class _Erasure:
             try:
                 self.portion.call("PutItem", put)
                 return
-            except ConditionFailed:  # somebody else has begun, or an attempt whose answer was lost
+            except ConditionFailed:  # created by another call, or by an earlier attempt
                 answer = self.portion.call("GetItem", get)
         self.row = answer["Item"]
 
     def _write(self, update: str, values: Item) -> None:
-        """Write the record, with what was deleted since it was written last.
+        """Update the record, and add the rows deleted since the last write to its counts.
 
-        Raises OutOfTime when somebody else has written it: whoever asks again goes on from there.
+        Raises OutOfTime if another call has written it: calling again continues from there.
         """
-        counted = {name: number for name, number in self.deleted.items() if number}
-        added = ", ".join(["changes :one", *(f"#{name} :{name}" for name in counted)])
-        names = {f"#{name}": name for name in ("step", "position") if f"#{name}" in update}
-        change = {
-            "TableName": self.erasures.table,
-            "Key": self.key,
-            "UpdateExpression": f"{update} ADD {added}",
-            "ConditionExpression": "changes = :seen AND begun_at = :begun_at",
-            "ExpressionAttributeNames": names | {f"#{name}": name for name in counted},
-            "ExpressionAttributeValues": values
-            | {f":{name}": {"N": str(number)} for name, number in counted.items()}
-            | {":one": {"N": "1"}, ":seen": self.row["changes"], ":begun_at": self.row["begun_at"]},
-            "ReturnValues": "ALL_NEW",
-        }
+        change = self._change(
+            update, "changes = :seen AND begun_at = :begun_at", values | {":seen": self.row["changes"]}
+        )
         try:
             self.row = self.portion.call("UpdateItem", change)["Attributes"]
         except ConditionFailed as exc:
-            if exc.maybe_applied:  # it may be counted already, by an attempt whose answer was lost
+            if exc.maybe_applied:  # an earlier attempt may have counted them
                 self.deleted = dict.fromkeys(COUNTED, 0)
             raise OutOfTime from exc
         self.deleted = dict.fromkeys(COUNTED, 0)
 
     def _count(self) -> None:
-        """Add what was deleted since the record was written last, whoever has written it meanwhile.
+        """Add the rows deleted since the last write to the record's counts, even if another call has written it.
 
-        After the portion's time, too: what is gone is found by no other portion.
+        This ignores the portion's deadline, as no other portion finds these rows again.
         """
+        if any(self.deleted.values()):
+            # Ignored: another call has ended the erasure, or the counts are too low, as after a crash.
+            with suppress(ConditionFailed, Busy):
+                # One attempt, so that nothing is counted twice.
+                change = self._change("", "begun_at = :begun_at", {})
+                self.row = self.portion.dynamodb.call("UpdateItem", change, attempts=1)["Attributes"]
+
+    def _change(self, update: str, condition: str, values: Item) -> dict[str, Any]:
+        """Return an update of the record that also adds the deleted rows to its counts."""
         counted = {name: number for name, number in self.deleted.items() if number}
-        if not counted:
-            return
+        added = ", ".join(["changes :one", *(f"#{name} :{name}" for name in counted)])
+        names = [name for name in ("step", "position") if f"#{name}" in update]
         change = {
             "TableName": self.erasures.table,
             "Key": self.key,
-            "UpdateExpression": "ADD changes :one, " + ", ".join(f"#{name} :{name}" for name in counted),
-            "ConditionExpression": "begun_at = :begun_at",
-            "ExpressionAttributeNames": {f"#{name}": name for name in counted},
-            "ExpressionAttributeValues": {f":{name}": {"N": str(number)} for name, number in counted.items()}
+            "UpdateExpression": f"{update} ADD {added}".lstrip(),
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": values
+            | {f":{name}": {"N": str(number)} for name, number in counted.items()}
             | {":one": {"N": "1"}, ":begun_at": self.row["begun_at"]},
             "ReturnValues": "ALL_NEW",
         }
-        with suppress(ConditionFailed, Busy):  # somebody else has ended it; or it is as with one that was killed
-            # Once only: this may not be counted twice.
-            self.row = self.portion.dynamodb.call("UpdateItem", change, attempts=1)["Attributes"]
+        return change | {"ExpressionAttributeNames": {f"#{name}": name for name in (*names, *counted)}}
 
     def _note_found(self, date: str) -> None:
-        """Write that something by the user's id was found, before it is deleted: so nobody ends without knowing."""
+        """Write found_at before deleting what was found, so that no concurrent call ends the erasure."""
         step = min(self.step, WAIT)
         self._write(
             f"SET found_at = :now, #step = :step{' REMOVE #position' if step == WAIT else ''}",
@@ -261,7 +244,6 @@ class _Erasure:
         )
 
     def _revoke(self) -> None:
-        """Delete the user's live agent keys."""
         keys = self.erasures.user_data_sources["agent_keys"]
         get = {"TableName": keys.table, "Key": {"id": {"S": user_row_id(self.user_id)}}, "ConsistentRead": True}
         answer = self.portion.call("GetItem", get)
@@ -273,7 +255,7 @@ class _Erasure:
 
     def _delete_by_id(self) -> None:
         """Delete outcomes, corrections and kept sums."""
-        for kind in ("kept_sums", "outcomes"):  # outcomes last: with them, idempotency keys come
+        for kind in ("kept_sums", "outcomes"):  # outcomes last, as idempotency keys are written with them
             source = self.erasures.user_data_sources[kind]
             for rows, _ in self.portion.pages(source, self.user_id, ProjectionExpression=", ".join(source.key)):
                 if rows:
@@ -284,7 +266,7 @@ class _Erasure:
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _read_through(self, kind: str) -> None:
-        """Delete what is the user's in a table that is read from one end to the other, and go to the next step."""
+        """Scan a table, delete the user's rows, and go to the next step."""
         source = self.erasures.user_data_sources[kind]
         start = json.loads(self.row["position"]["S"]) if "position" in self.row else None
         next_step = {"N": str(self.step + 1)}
@@ -297,15 +279,12 @@ class _Erasure:
                 self._write("SET #step = :step REMOVE #position", {":step": next_step})
 
     def _left_to_wait(self) -> int:
-        """Count the seconds until whatever was on its way, when something was last found, has landed."""
+        """Return the seconds until calls that were in flight at `found_at` have ended."""
         settled = instants.read(self.row["found_at"]["S"]) + self.erasures.settle_seconds * 1000
         return max(0, -(-(settled - instants.read(_instant(self.portion.date))) // 1000))
 
     def _end(self) -> None:
-        """Put the record of what is done in the place of the running one.
-
-        Raises OutOfTime when somebody has written that since.
-        """
+        """Replace the running record by the finished one. Raises OutOfTime if another call has written it."""
         table = self.erasures.table
         done = {name: self.row[name] for name in ("user", "begun_at", *COUNTED) if name in self.row}
         done |= {"erasure": self.row["begun_at"], "done_at": {"S": _instant(self.portion.date)}}
@@ -325,14 +304,14 @@ class _Erasure:
 
 
 def count_rows(deleted: dict[str, int], kind: str, keys: list[Item]) -> None:
-    """Count rows that are gone, by their keys."""
+    """Add deleted rows, given by their keys, to the counts."""
     corrections = sum(map(is_correction, keys)) if kind == "outcomes" else 0
     deleted["corrections"] += corrections
     deleted[kind] += len(keys) - corrections
 
 
 def _instant(date: str) -> str:
-    """Write the date of an answer, DynamoDB's clock, as an instant; ours, where it did not tell the time."""
+    """Convert the Date header of an answer, DynamoDB's clock, to an instant; without one, use ours."""
     try:
         return instants.text(int(parsedate_to_datetime(date).timestamp()) * 1000)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Deletes again what was erased before and is there again, since a table was restored to an earlier time."""
+"""Repeat all erasures after a table was restored to an earlier time, which brought erased rows back."""
 
 from typing import Any
 
@@ -11,19 +11,15 @@ INSTANT = len("2026-04-01T12:00:00.000Z")
 
 
 def erase_again(erasures: Erasures, cursor: str | None) -> Progress:
-    """Delete a portion of it, in every table. Whatever a call raises passes through: asking again goes on.
+    """Delete a portion of the restored rows, in all tables. Calls may raise; calling again continues.
 
-    What an erased user has recorded since stays. Sessions and kept sums do not say when they were written, so they go:
-    who has one signs in again, and sums are added up again.
-
-    Raises BadRequest for a cursor that no portion gave.
+    What an erased user has recorded since the erasure stays. Sessions and kept sums have no creation time, so all are
+    deleted: the user signs in again, and sums are added up again. Raises BadRequest for an invalid cursor.
     """
     return _RepeatedErasure(erasures, cursor).go_on()
 
 
 class _RepeatedErasure:
-    """A portion of deleting again what was erased, in every table."""
-
     def __init__(self, erasures: Erasures, cursor: str | None) -> None:
         self.erasures = erasures
         self.kinds = list(erasures.user_data_sources)
@@ -50,7 +46,7 @@ class _RepeatedErasure:
         return Progress(done, wait, step, None, self.deleted, cursor)
 
     def _read_records(self) -> None:
-        """Read until when what each user held was erased: of one whose erasure is running, for ever."""
+        """Read when each user's last erasure was done; EVER for a running one."""
         request: dict[str, Any] = {"TableName": self.erasures.table, "ConsistentRead": True}
         while True:
             page = self.portion.call("Scan", request)
@@ -72,7 +68,7 @@ class _RepeatedErasure:
             self.start = after
 
     def _revoke(self, rows: list[Item]) -> set[str]:
-        """Delete the live keys of users whose rows are among these, and return their ids."""
+        """Delete the live keys of erased users whose rows are among these. Return their ids."""
         revoked: set[str] = set()
         for row in rows:
             user_id = row["id"]["S"].partition("#")[2]
@@ -83,15 +79,15 @@ class _RepeatedErasure:
         return revoked
 
     def _is_back(self, kind: str, row: Item) -> bool:
-        """Tell whether a row is one that was erased, as far as it says when it was written."""
+        """Check whether a row was written before its user's erasure."""
         end = self._end_of(str(*row["user_id"].values())) if "user_id" in row else ""
-        # Sessions say whatever the platform wrote, sums nothing.
+        # These have no creation time that we know.
         if not end or kind in {"sessions", "kept_sums"}:
             return bool(end)
         return bool(row["created_at"]["S"].removeprefix("~")[:INSTANT] <= end)
 
     def _end_of(self, user_id: str) -> str:
-        """Find until when what a user held was erased; an empty text for who was not."""
+        """Return when the user's erasure was done; an empty text if there is none."""
         if user_id not in self.known:
             self.known[user_id] = self.ends.get(self.erasures.hashed(user_id), "") if user_id.isdigit() else ""
         return self.known[user_id]

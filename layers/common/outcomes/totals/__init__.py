@@ -1,1 +1,1 @@
-"""Materialized totals: sums of settled intervals that are kept, and the summary made from them."""
+"""Materialized totals: stored sums of settled intervals, and summaries made from them."""

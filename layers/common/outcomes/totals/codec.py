@@ -1,21 +1,22 @@
-"""Sums as they are kept: compact text, compressed.
+"""Encode sums for storage: compact text, compressed. For example, a block:
 
     2026-04-01 1 1~3 2
     deal_closed,7:82/310712:3000.50/001234500900,4:1:99;1:99
     task_complete,:1
 
-is a block. Its first line names local days: the first, and for each further one how many days later it is; after `~`,
-how many days after it something of it was last recorded, where that was not on the same. A line for each type follows,
-with its agents (the first is the id, of further ones the difference to the one before; nothing for no agent, which
-comes first). Of each agent there are the counts and the values of what stands on these days, and after semicolons those
-of what is confirmed, disputed and voided, without those at the end that are nothing; values that are 0 are left out.
+First line: the local days. The first is a date, each further one the number of days after the previous. `~3`: an
+outcome of that day was recorded up to 3 days later (`Sums.days`).
 
-The numbers of all days are written together: the least of them, and after a slash by how much each is above that, in as
-many digits for each day, of which the last stands where the last digit of the least one does. Without separators,
-digits take half the space. Where most agents did nothing on most days, each day is a block of its own.
+Other lines: a type and its agents. The first agent is its id, each further one the difference to the previous; "no
+agent" is empty and comes first. After the agent follow its tallies, separated by `;`, without trailing empty ones. A
+tally is `counts:values`, or `counts` alone if all values are 0.
 
-Equal sums are equal bytes, whoever writes them. A part is the CRC-32 of its text, four bytes, and then the text in raw
-DEFLATE (RFC 1951), which begins as if _WORDS came before it. FORMAT changes with anything that is said here.
+Counts or values of all days: the minimum, then after `/` each day's excess over it, as integers of equal width in units
+of the minimum's last digit. Fixed width needs no separators, which halves the size. If most agents have nothing on most
+days, each day is a block of its own.
+
+Equal sums have equal bytes. A part is the CRC-32 of its text (4 bytes), then the text in raw DEFLATE (RFC 1951) with
+_WORDS as preset dictionary. Increment FORMAT with any change of this format.
 """
 
 import zlib
@@ -31,8 +32,8 @@ from outcomes.contract.sums import EXACT, Cell, Sum, Sums, Tallies
 FORMAT = 3
 
 PART_CHARACTERS = 300_000
-"""Characters of text after which an item ends. With one more agent, of at most 8 numbers of 200 digits on each day of a
-block, it is below DynamoDB's 400 KB also where it does not compress.
+"""Characters of text after which a part ends. With one more agent (at most 8 numbers of 200 digits on each day of a
+block), even uncompressed text is below DynamoDB's limit of 400 KB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 BLOCK_DAYS = 31
@@ -41,27 +42,26 @@ _WORDS = (
     b"0123456789\nnegotiation_complete,\namplification_complete,\ncontent_published,\nbroadcast_complete,\ntask_complete,"
     b"\ndeal_closed,1:0/:0.00/,1:1/:0/00,1:1,1:1:1.5,1: 1 1~1 1 1 1 1 1\n2026-"
 )
-"""Text that the beginning of another is likely to repeat, the likeliest last: RFC 1950 has such dictionaries."""
+"""The preset dictionary: frequent text, the most frequent last (RFC 1950)."""
 _RAW = -15
 _CRC_BYTES = 4
 
 _NOTHING: Tallies = (Sum(), Sum(), Sum(), Sum())
 
-type _Row = tuple[str, int | None]
-"""A type and an agent."""
+type _Row = tuple[str, int | None]  # a type and an agent
 
 
 class Damaged(Exception):
-    """A part is not as it was written, or was compressed with other _WORDS."""
+    """A part is corrupt, or was compressed with another dictionary."""
 
 
 def rules() -> str:
-    """Name all that the bytes of a part go by: parts of other rules cannot be read."""
+    """Return the version of the format: parts of another version cannot be read."""
     return f"{FORMAT} {crc32(_WORDS):08x}"
 
 
 def write(sums: Sums) -> list[bytes]:
-    """Write sums as parts, each of which can be read alone; at least one."""
+    """Encode sums to one or more parts, each of which can be decoded alone."""
     parts: list[bytes] = []
     text: list[str] = []
     length = 0
@@ -86,7 +86,7 @@ def write(sums: Sums) -> list[bytes]:
 
 
 def read(part: bytes, sums: Sums) -> None:
-    """Add what a part says to `sums`. Raises Damaged, before anything is added."""
+    """Decode a part and add it to `sums`. Raises Damaged, before anything is added."""
     days: list[str] = []
     for line in _decompress(part).splitlines():
         name, *agents = line.split(",")
@@ -106,7 +106,7 @@ def read(part: bytes, sums: Sums) -> None:
 
 
 def _blocks(sums: Sums) -> Iterator[tuple[Sequence[str], list[tuple[_Row, list[Tallies]]]]]:
-    """Choose the days of each block, and list its rows with what they have on each day."""
+    """Yield blocks: days, and rows with their tallies on each of the days."""
     by_day: defaultdict[str, dict[_Row, Tallies]] = defaultdict(dict)
     cells = sums.sorted()
     for cell, tallies in cells:
@@ -163,7 +163,7 @@ def _apart(text: str, many: int) -> list[Decimal]:
 
 
 def _exponent(number: Decimal) -> int:
-    return int(number.as_tuple().exponent)  # which would be a letter only of what is no number
+    return int(number.as_tuple().exponent)  # `int` for mypy: it is a letter only for NaN and infinity
 
 
 def _compress(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Materialized totals of a user: kept sums of settled intervals, and what was recorded between and since."""
+"""Add up a user's totals: stored sums of settled intervals, and entries recorded between and after them."""
 
 import time
 from collections.abc import Container
@@ -17,19 +17,15 @@ from outcomes.totals.settled_intervals import OpenInterval, SettledInterval, Set
 from outcomes.totals.summary import Summary
 
 AGGREGATION_SECONDS = 10.0
-"""Seconds of an aggregation: what was added up until then is kept, and it is over; with the 12 s of a call, that is
-below the function's timeout."""
-GRACE_SECONDS = 4.0
-"""No page is asked for later than this after that."""
+"""Seconds after which an aggregation stores what it has added up, and ends. Plus the 12 s of a call, that is below the
+function's timeout."""
+GRACE_SECONDS = 4.0  # after that, no page is read
 
 _ORDER = {name: index for index, name in enumerate(TALLIES)}
 
 
 class Totals:
-    """The table of outcomes, whose entries are added up, and that of the sums that are kept.
-
-    edition: what is kept under another edition does not count.
-    """
+    """The table of outcomes and the table of stored sums. edition: sums stored with another edition are ignored."""
 
     def __init__(self, store: OutcomeStore, table: str, edition: str) -> None:
         self.store = store
@@ -37,36 +33,34 @@ class Totals:
         self.rules = f"{codec.rules()} {tzdata.IANA_VERSION} {edition}"
 
     def aggregate(self, user_id: int, summaries: list[Summary]) -> None:
-        """Add to each summary what happened to a user within its period. All of them are of one zone.
+        """Add a user's sums to each summary. All summaries are of the same time zone.
 
-        Raises StillAddingUp when there is more than can be read in time: what could be is kept, and the next call
-        goes on from there, for summaries that are empty again.
+        Raises StillAddingUp if there is more than can be read in time. The sums so far are stored, and the next call,
+        with new summaries, continues from there.
         """
         _Aggregation(self, user_id, summaries).run()
 
 
 class _PeriodSums:
-    """Days of a summary's period, all or part of each of them, as an aggregation adds them to it."""
+    """Filters sums by the days of a summary's period."""
 
     def __init__(self, summary: Summary, days: LocalDays) -> None:
         self.summary = summary
         self.begin, self.end = instants.text(summary.period.since), instants.text(summary.period.until)
         first, last = days.of(self.begin), days.of(instants.text(summary.period.until - 1))
         self.first, self.last = first.date, last.date
-        # What happened on a day that is asked for in part is added up entry by entry.
+        # Days that are partly within the period are added up entry by entry.
         self.partial_days = {day.date for day in (first, last) if day.begin < self.begin or self.end < day.end}
         self.of_partial_days = Sums()
 
     def add(self, sums: Sums) -> None:
-        """Add what happened on days that are asked for as a whole."""
+        """Add the sums of days that are wholly within the period."""
         for cell, tallies in sums.by_cell.items():
             if self.first <= cell.date <= self.last and cell.date not in self.partial_days:
                 self.summary.add(cell, tallies)
 
 
 class _Aggregation:
-    """One aggregation of a user's totals, for summaries of one zone."""
-
     def __init__(self, totals: Totals, user_id: int, summaries: list[Summary]) -> None:
         self.deadline = time.monotonic() + AGGREGATION_SECONDS
         dynamodb = totals.store.dynamodb
@@ -76,7 +70,7 @@ class _Aggregation:
         self.days = LocalDays(periods[0].zone)
         self.parts = [_PeriodSums(each, self.days) for each in summaries if each.period.since < each.period.until]
         self.partial_days = {day for part in self.parts for day in part.partial_days}
-        # It may have been recorded at any time later, but hardly earlier.
+        # Outcomes of the period may have been recorded at any time later, but at most MOST_EARLY before.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
         self.kept = SettledIntervals(dynamodb, totals.table, totals.rules, user_id, zone, self.days, self._check_time)
 
@@ -96,7 +90,7 @@ class _Aggregation:
                 part.summary.add(cell, tallies)
 
     def _recorded(self, interval: SettledInterval, day: str) -> tuple[str, str]:
-        """Find from when on, and before when, an interval has what happened on a local day."""
+        """Return the part of an interval, [begin, end), in which outcomes of a local day were recorded."""
         early = instants.read(self.days.named(date.fromisoformat(day)).begin) - occurrence.MOST_EARLY
         end = self.days.named(date.fromisoformat(interval.sums.days[day])).end
         return max(interval.begin, instants.text(max(0, early))), min(interval.end, end)
@@ -106,17 +100,17 @@ class _Aggregation:
             part.add(sums)
 
     def _aggregate_entries(self, begin: str, end: str | None, last: SettledInterval | None) -> None:
-        """Add what was recorded from `begin` on, before `end` or until now, and keep what is worth it.
+        """Add the entries recorded in [begin, end), or until now, and store sums that are worth it.
 
-        last: the interval before.
+        last: the preceding interval.
         """
         settled = self.kept.settled
-        over = min(settled, end) if end else settled  # of what was recorded later, nothing is kept
+        over = min(settled, end) if end else settled  # no sums of later entries are stored
         current = OpenInterval(begin, last)
         at = begin
         for entry in self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled):
-            if entry.recorded_at > at:  # so all that was recorded before is in the interval
-                is_late = at > begin and time.monotonic() > self.deadline  # or it would get no farther
+            if entry.recorded_at > at:  # all earlier entries are in the interval, so it may end here
+                is_late = at > begin and time.monotonic() > self.deadline  # `at > begin`: some progress was made
                 midnight = self.days.of(entry.recorded_at).begin
                 if at < over <= entry.recorded_at:
                     self._close(current, over, is_last=True, is_late=is_late)
@@ -139,7 +133,7 @@ class _Aggregation:
         self._add(current.sums)
 
     def _add_partial_days(self, entry: Entry, days: Container[str]) -> None:
-        """Add what an entry says of days that are asked for in part."""
+        """Add an entry's deltas on days that are partly within a period."""
         for delta in entry.deltas if self.partial_days else ():
             day = self.days.of(delta.occurred_at).date
             for part in self.parts:
@@ -148,11 +142,11 @@ class _Aggregation:
                     part.of_partial_days.of(cell)[_ORDER[delta.tally]].add(delta.sign, delta.value_usd)
 
     def _close(self, current: OpenInterval, end: str, *, is_last: bool = False, is_late: bool = False) -> None:
-        """End an interval, if it is worth being kept; what was kept of it is added up."""
+        """Store an interval if it is worth it, and add its sums."""
         if sums := self.kept.close(current, end, is_last=is_last, is_late=is_late):
             self._add(sums)
 
     def _check_time(self) -> None:
-        """Raise StillAddingUp when no further page may be asked for."""
+        """Raise StillAddingUp if no further page may be read."""
         if time.monotonic() > self.deadline + GRACE_SECONDS:
             raise StillAddingUp

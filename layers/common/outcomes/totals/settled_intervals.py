@@ -1,18 +1,17 @@
-"""Sums of a user's settled intervals, in a table of their own: when one is worth being kept, and reading it again.
+"""Store and read sums of a user's settled intervals, and decide which are worth storing.
 
 user_id (HASH, S)       `42`
-stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the zone of its days, and when the interval begins, in
-                        milliseconds since 1970; of what does not fit into an item, the second part has `#1` after that
-end                     N, when the interval ends, which is no longer in it
-rules                   S, by which rules it was added up: `codec`'s, tzdata's version, the deployment's edition
-parts                   N, how many; absent when it is one
+stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the zone of the days, and the interval's begin in milliseconds
+                        since 1970; if the sums need several items, `#1` etc. follows from the second on
+end                     N, the interval's end, exclusive
+rules                   S, versions of the codec, of tzdata and of the deployment's edition
+parts                   N, the number of items; absent if it is one
 sums                    B, see `codec`
 
-A settled interval never changes, for the ledger is append-only: what arrives late, and each correction, is an entry of
-a later interval. So what is kept is never wrong; if it is missing, damaged, or of other rules, it is added up anew.
+A settled interval never changes, as the ledger is append-only: late outcomes and corrections are entries of a later
+interval. So stored sums are never stale. If they are missing, damaged or of other rules, they are added up again.
 
-The zones in which a user's sums were first asked for on a day are remembered under `zones#2026-04-01`: `zones` SS,
-`expires_at` N.
+The zones in which sums of a user began to be stored on a day are in `zones#2026-04-01`: `zones` SS, `expires_at` N.
 """
 
 import time
@@ -32,31 +31,25 @@ from outcomes.errors import Busy
 from outcomes.totals import codec
 
 SETTLED_SECONDS = 600
-"""Seconds after an instant, by DynamoDB's clock, when nothing that says it was recorded then can be written any more:
-DynamoDB takes no signature older than 300 s, ours are made within `caller.MAX_AGE` (60 s) of the instant, and a call
-takes 12 s. The rest is for DynamoDB's own clocks, and for what it does after it was asked."""
-KEEP_SECONDS = 4.0
-"""Seconds of a call that keeps something: of one attempt, for it costs little when it fails."""
+"""Seconds, by DynamoDB's clock, after which no entry of an instant can be written any more. DynamoDB refuses signatures
+older than 300 s, ours are made within `caller.MAX_AGE` (60 s) of the instant, and a call takes 12 s. The rest is a
+margin for DynamoDB's own clocks and processing."""
+KEEP_SECONDS = 4.0  # of a call that stores sums, which has one attempt
 
+# Prices: https://aws.amazon.com/dynamodb/pricing/on-demand/
 READ_UNITS_PER_WRITE_UNIT = 5
-"""Price of a write unit: https://aws.amazon.com/dynamodb/pricing/on-demand/"""
-
 SAVED_PER_COST = 4
-"""An interval is kept when reading its entries once more would cost this many times what keeping it costs."""
+"""An interval is stored if reading its entries again would cost this many times as much as storing it."""
 
 WRITE_UNIT_BYTES = 1024
-
 ROW_BYTES = 2 * WRITE_UNIT_BYTES
 FILLED = 0.9
-"""Days are kept together until they fill this part of a multiple of ROW_BYTES: a write unit that is begun is paid for,
-and numbers of many days together take less than those of each."""
-
-TRIED_AGAIN = 1.25
-"""An interval that is not worth being kept is tried again when it is by so much longer, not at each midnight."""
+"""Days are stored together once they fill this fraction of a multiple of ROW_BYTES: a started write unit costs a whole
+one, and many days together take less space."""
+TRIED_AGAIN = 1.25  # an interval that is not worth storing is tried again once it is longer by this factor
 
 ZONES_A_DAY = 4
-"""Zones in which sums of a user may begin to be kept within a day; in further ones they are added up each time, if
-there is time enough for that."""
+"""Time zones in which sums of a user may begin to be stored within a day. In others, they are added up each time."""
 ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
 
 
@@ -69,9 +62,9 @@ class SettledInterval(NamedTuple):
 
 
 class OpenInterval:
-    """An interval that goes on, from `begin`: entries are being added up. last: the one before.
+    """An interval to which entries are being added. last: the preceding one.
 
-    units: what reading them took. enough: how much of that may be worth being kept.
+    units: read units of its entries. enough: read units from which on storing is considered again.
     """
 
     def __init__(self, begin: str, last: SettledInterval | None) -> None:
@@ -83,12 +76,10 @@ class OpenInterval:
 
 
 class SettledIntervals:
-    """The kept intervals of one user, with the days of one zone.
+    """The stored intervals of one user, with the days of one zone.
 
-    rules: what was kept by others does not count. check_time: called before each further page is read; what it raises
-    passes through.
-
-    settled: the instant before which nothing can be recorded any more, once `read` has begun.
+    rules: intervals of other rules are ignored. check_time: called before each further page, may raise.
+    settled: the instant before which nothing can be recorded any more; set once `read` has begun.
     """
 
     def __init__(
@@ -110,12 +101,12 @@ class SettledIntervals:
         self.check_time = check_time
         self.settled = ""
         self.is_zone_kept = False
-        self.unreadable: set[str] = set()  # begins of kept intervals that do not count, and are replaced
+        self.unreadable: set[str] = set()  # begins of stored intervals to replace
         self.may_keep = True
-        self.surplus = 0.0  # read units that the intervals kept by this one save beyond what they have to
+        self.surplus = 0.0  # read units that stored intervals save beyond their cost
 
     def read(self, first: str) -> Iterator[SettledInterval]:
-        """Read the intervals that are kept, from the first instant on, in their order; none overlaps another."""
+        """Yield the stored intervals that end after `first`, in order and without overlaps."""
         last_end = ""
         for begin, items in groupby(self._pages(first), _begin):
             interval = self._read(begin, {_part(item): item for item in items})
@@ -126,7 +117,7 @@ class SettledIntervals:
                 last_end = interval.end
 
     def _pages(self, first: str) -> Iterator[Item]:
-        """Read the items of kept intervals, each page of 1 MB when it is needed."""
+        """Yield the items of stored intervals, reading pages of 1 MB on demand."""
         name = f"{self.zone}#"
         before = self._query(name, f"{name}{_number(first)}~", ScanIndexForward=False, Limit=1)
         self.settled = _settled(before) or first
@@ -146,7 +137,7 @@ class SettledIntervals:
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _read(self, begin: str, items: dict[int, Item]) -> SettledInterval | None:
-        """Read an interval of parts kept together by our rules; None if one is missing, foreign or damaged."""
+        """Decode an interval from its items; None if one is missing, damaged or of other rules."""
         first = items.get(0, {})
         if "end" not in first:
             return None
@@ -177,10 +168,10 @@ class SettledIntervals:
         )
 
     def close(self, current: OpenInterval, end: str, *, is_last: bool = False, is_late: bool = False) -> Sums | None:
-        """End an interval and keep it, if it is worth that; it is then begun anew. Returns the sums that were kept.
+        """Store an interval if it is worth it, and begin a new one. Return the sums since the last call that stored.
 
-        is_last: there are no more entries to wait for, so what earlier ones save beyond what they have to counts, too.
-        is_late: what was read is kept whatever it saves, or the next aggregation could get no farther.
+        is_last: no entries follow, so the surplus of earlier intervals counts as well.
+        is_late: store it in any case, so that the next aggregation can continue from here.
         """
         saved = current.units + (max(self.surplus, 0) if is_last else 0)
         least = SAVED_PER_COST * READ_UNITS_PER_WRITE_UNIT
@@ -191,7 +182,7 @@ class SettledIntervals:
             return None
         begin, sums = current.begin, current.sums
         if current.last and current.last.end == begin and end <= self.days.of(current.last.begin).end:
-            begin, sums = current.last.begin, Sums()  # the same interval, longer
+            begin, sums = current.last.begin, Sums()  # extend the preceding interval
             sums.add(current.last.sums)
             sums.add(current.sums)
         items = self._items(begin, end, sums)
@@ -230,7 +221,7 @@ class SettledIntervals:
         ]
 
     def _put(self, items: list[Item], *, is_late: bool) -> bool:
-        """Keep an interval, and tell whether it is kept. What others keep at the same time is the same."""
+        """Store an interval. Return whether it is stored. Concurrent readers store equal sums."""
         try:
             if not self.is_zone_kept and not self._begin_zone() and not is_late:
                 self.may_keep = False
@@ -245,13 +236,13 @@ class SettledIntervals:
                     }
                 self.dynamodb.call("PutItem", put, attempts=1, until=time.monotonic() + KEEP_SECONDS)
         except ConditionFailed:
-            pass  # another reader kept one that begins there and is longer
+            pass  # another reader stored a longer one with this begin
         except (Busy, Unavailable):
-            self.may_keep = False  # what cannot be kept is answered all the same
+            self.may_keep = False  # the answer does not depend on it
         return self.may_keep
 
     def _begin_zone(self) -> bool:
-        """Remember that sums are kept in one more zone, and tell whether they may be."""
+        """Add the zone to those of the day. Return False if there are too many."""
         now = instants.now()
         update = {
             "TableName": self.table,
@@ -274,7 +265,7 @@ class SettledIntervals:
 
 
 def _number(instant: str) -> str:
-    """Write an instant as milliseconds since 1970, in as many digits from 2001 to 2286."""
+    """Format an instant as milliseconds since 1970, with 13 digits, which sort correctly until 2286."""
     return f"{instants.read(instant):013d}"
 
 
@@ -291,7 +282,7 @@ def _part(item: Item) -> int:
 
 
 def _settled(answer: Answer) -> str | None:
-    """Find until when all is over, by the clock of the service that answered; None if it did not tell the time."""
+    """Return the instant before which all is settled, by the answer's Date header; None without one."""
     try:
         seconds = parsedate_to_datetime(answer.date).timestamp()
     except ValueError:
@@ -304,7 +295,7 @@ def _rounded_up(size: int, multiple: int) -> int:
 
 
 def _item_bytes(item: Item) -> int:
-    """Count the bytes of an item as DynamoDB does, about: a number takes less than its digits."""
+    """Estimate the size of an item by DynamoDB's rules; it counts numbers as smaller."""
     return sum(
         len(name) + (len(value) * 3 // 4 if kind == "B" else len(value))
         for name, typed in item.items()

@@ -14,10 +14,7 @@ from outcomes.contract.sums import TALLIES, Cell, Sum, Tallies
 
 
 class Summary:
-    """Sums of what happened within a period.
-
-    outcome_types: of which; none means all. agent_id: by which; None means all.
-    """
+    """Sums of outcomes that happened within a period. outcome_types, agent_id: filters; empty or None means all."""
 
     def __init__(
         self, period: Period, outcome_types: tuple[OutcomeType, ...] = (), agent_id: int | None = None
@@ -26,7 +23,7 @@ class Summary:
         self.outcome_types = outcome_types
         self.agent_id = agent_id
         self.totals: Tallies = (Sum(), Sum(), Sum(), Sum())
-        # Of what stands; never by all of them at once, which would not fit into memory for many agents.
+        # Sums of `standing`, by one dimension each: by all at once, many agents would exhaust the memory.
         self.by_type: defaultdict[str, Sum] = defaultdict(Sum)
         self.by_agent: defaultdict[int | None, Sum] = defaultdict(Sum)
         self.by_date: defaultdict[str, Sum] = defaultdict(Sum)
@@ -35,9 +32,9 @@ class Summary:
     def from_query(
         cls, one: Callable[[str], str | None], several: Callable[[str], list[str]]
     ) -> "tuple[Summary, Summary | None]":
-        """Begin the summary that parameters ask for, and that of the time before if it is to be compared.
+        """Create the summary of query parameters and, with `compare`, that of the previous period. Raises BadRequest.
 
-        Raises BadRequest, naming the parameter.
+        one: returns the value of a parameter, by its name. several: returns all values.
         """
         period = Period.from_query(
             one("from"), one("to"), one("timezone"), one("by"), now=instants.local(instants.now(), UTC)
@@ -47,11 +44,10 @@ class Summary:
         return summary, summary.previous() if queries.compare(one("compare")) else None
 
     def previous(self) -> "Summary":
-        """Begin the same summary of the time before."""
         return Summary(self.period.previous(), self.outcome_types, self.agent_id)
 
     def add(self, cell: Cell, tallies: Tallies) -> None:
-        """Add what happened on a day of the period, if it is of a type and by an agent that are asked for."""
+        """Add sums of a day of the period, if they pass the filters."""
         if self.outcome_types and cell.outcome_type not in self.outcome_types:
             return
         if self.agent_id is not None and cell.agent_id != self.agent_id:
@@ -64,8 +60,7 @@ class Summary:
                 sum_.add(counting.count, counting.value)
 
     def response(self, previous: "Summary | None" = None) -> str:
-        """Write the response of the contract, as JSON text, compared with `previous`."""
-        # What was taken back altogether is not there.
+        """Return the contract's JSON. previous: the summary to compare with."""
         types = sorted(_present(self.by_type), key=lambda entry: (*entry[1].rank, entry[0]))
         agents, others = self._agents()
         counting, *apart = zip(TALLIES, self.totals, strict=True)
@@ -82,7 +77,7 @@ class Summary:
         return response + "}"
 
     def _agents(self) -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
-        """Choose the agents that are told apart, no agent always among them, and all others."""
+        """Return the agents that are listed, always including "no agent", and all others."""
         agents = sorted(_present(self.by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
         told, others = agents[:MAX_AGENTS], agents[MAX_AGENTS:]
         for entry in others:
@@ -106,17 +101,14 @@ def _present[Key](sums: dict[Key, Sum]) -> list[tuple[Key, Sum]]:
 
 
 def _range(period: Period) -> str:
-    """Write members of a JSON object."""
     return f'"from":"{instants.text(period.since)}","to":"{instants.text(period.until)}"'
 
 
 def _members(sum_: Sum) -> str:
-    """Write members of a JSON object."""
     return f'"count":{sum_.count},"value_usd":{sum_.exact:f}'
 
 
 def _others(agents: list[tuple[int | None, Sum]]) -> str:
-    """Write a member of a JSON object, if there are any."""
     together = Sum()
     for _, sum_ in agents:
         together.add(sum_.count, sum_.value)

@@ -1,1 +1,1 @@
-"""Webhooks: one signed POST an event, by Standard Webhooks, with backoff and a dead-letter queue."""
+"""Webhooks by the Standard Webhooks specification: signed POSTs, with backoff and a dead-letter queue."""

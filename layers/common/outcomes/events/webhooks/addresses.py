@@ -1,7 +1,7 @@
-"""The addresses that a receiver's name stands for, if all of them are the public internet's.
+"""Resolve a receiver's name to public addresses only, against server-side request forgery (SSRF).
 
-A name may lead anywhere: to this host, to the network it is in, to the metadata of whoever runs it. So whatever is
-found is looked at before anything is sent, and what was looked at is what is connected to: no name is asked for twice.
+A name may resolve to this host, its network or a metadata service. All addresses are checked before anything is sent,
+and the connection is made to a checked address without resolving again.
 """
 
 import socket
@@ -11,10 +11,10 @@ from threading import Thread
 
 from outcomes.aws.connection import Found, addresses
 
-# https://www.iana.org/assignments/ipv6-unicast-address-assignments: whatever was ever given to anybody. So nothing that
-# wraps an IPv4 address (::/96, ::ffff:0:0/96, 64:ff9b::/96) is part of it, nor what is one site's (fec0::/10).
+# All addresses that IANA assigns: https://www.iana.org/assignments/ipv6-unicast-address-assignments
+# It excludes embedded IPv4 addresses (::/96, ::ffff:0:0/96, 64:ff9b::/96) and site-local ones (fec0::/10).
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Of protocols and documents, whatever Python's tables say of parts of them: some are answered by the nearest relay.
+# Reserved for protocols and documentation. Python's tables count parts of them as global, such as anycast relays.
 _SPECIAL: tuple[IPv4Network | IPv6Network, ...] = (
     *map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")),
     *map(IPv6Network, ("2001::/23", "2002::/16", "3fff::/20")),
@@ -22,11 +22,11 @@ _SPECIAL: tuple[IPv4Network | IPv6Network, ...] = (
 
 
 class NotPublic(OSError):
-    """A receiver's name stands for an address that is not the public internet's."""
+    """A receiver's name resolves to an address that is not public."""
 
 
 def is_public(address: str) -> bool:
-    """Check that an address is one of the public internet's, by IANA's registries, and for one host.
+    """Check that an address is a public unicast address by IANA's registries.
 
     https://www.iana.org/assignments/iana-ipv4-special-registry, .../iana-ipv6-special-registry
     """
@@ -37,11 +37,7 @@ def is_public(address: str) -> bool:
 
 
 def public_addresses(host: bytes, port: int, seconds: float) -> list[Found]:
-    """Find the addresses of a host.
-
-    Raises NotPublic when one of them is not public, TimeoutError when they are not found within `seconds`, and OSError
-    when there are none.
-    """
+    """Resolve a host. Raises NotPublic if any address is not public, TimeoutError after `seconds`, and OSError."""
     found = _within(host, port, seconds)
     refused = sorted({str(address[4][0]) for address in found if not is_public(str(address[4][0]))})
     if refused:
@@ -50,7 +46,7 @@ def public_addresses(host: bytes, port: int, seconds: float) -> list[Found]:
 
 
 def _within(host: bytes, port: int, seconds: float) -> list[Found]:
-    """Look a name up in a thread of its own: the operating system gives up when it likes."""
+    """Resolve in a thread of its own, as the operating system's resolver has no timeout."""
     answers: SimpleQueue[list[Found] | OSError] = SimpleQueue()
 
     def look_up() -> None:
@@ -58,7 +54,7 @@ def _within(host: bytes, port: int, seconds: float) -> list[Found]:
             answers.put(addresses(host, port, seconds))
         except OSError as failure:
             answers.put(failure)
-        except UnicodeError:  # an odd name, to some operating systems
+        except UnicodeError:  # raised for invalid names by some operating systems
             answers.put(socket.gaierror("not a name"))
 
     Thread(target=look_up, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The one who receives webhooks: where, and what came of an attempt to hand it one."""
+"""Send a webhook to its receiver, and report the result."""
 
 import re
 import time
@@ -7,23 +7,15 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import NamedTuple
 
-from outcomes.aws.connection import (
-    Connection,
-    NotSent,
-    Reply,
-    Resolve,
-)
+from outcomes.aws.connection import Connection, NotSent, Reply, Resolve
 from outcomes.contract import instants
 from outcomes.events.webhooks.addresses import NotPublic, public_addresses
 
-SECONDS = 10
-"""For an attempt as a whole: looking up the name, connecting, sending, and the answer's headers."""
+SECONDS = 10  # for a whole attempt: DNS, connecting, sending, and the answer's headers
+CONNECT_SECONDS = 4  # for one address, so that there is time for another
 
-CONNECT_SECONDS = 4
-"""For one address, so that there is time for another."""
-
-# The template has the same, in the pattern of WebhookUrl. A name with a dot, no address, in lower case; the two ports
-# that webhooks are received at; no user, password or fragment.
+# Same as the pattern of WebhookUrl in template.yaml: a lower-case name with a dot, not an address; port 443 or 8443; no
+# user, password or fragment.
 _URL = re.compile(
     r"(?P<origin>https://([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?(:(443|8443))?)"
     r"(?P<target>/[!$-;=?-Z_a-z~]*)?",
@@ -33,10 +25,10 @@ MAX_URL = 200
 
 
 class Attempt(NamedTuple):
-    """Result of an attempt.
+    """The result of an attempt.
 
-    reason: why it failed, one of few words; empty when it succeeded. status: of the answer, None without one.
-    cause: for the log; nothing that the receiver wrote. pause: seconds that it asked for.
+    reason: of the failure, one of a fixed set of words; empty on success. status: of the answer, None without one.
+    cause: for the log, without text from the receiver. pause: seconds that the receiver asked for.
     """
 
     reason: str
@@ -46,12 +38,12 @@ class Attempt(NamedTuple):
 
     @property
     def is_gone(self) -> bool:
-        """Check whether the receiver wants no more webhooks, by its own word."""
+        """Check whether the receiver refuses all further webhooks (410 Gone)."""
         return self.status == 410
 
 
 class Receiver:
-    """A receiver, named by its URL. Raises ValueError, which does not quote it, for one that may not be called."""
+    """A receiver of webhooks. Raises ValueError for a URL that is not allowed, without quoting it."""
 
     def __init__(
         self,
@@ -70,11 +62,10 @@ class Receiver:
 
     @property
     def host(self) -> str:
-        """Name the host, with its port where that is not the usual one."""
         return self._connection.host
 
     def hand(self, headers: Mapping[str, str], body: bytes) -> Attempt:
-        """Post a webhook, once, and read no more of the answer than its headers. No redirect is followed."""
+        """Post a webhook once. Read only the headers of the answer, and follow no redirect."""
         headers = {
             "host": self.host,
             "content-type": "application/cloudevents+json; charset=utf-8",
@@ -89,7 +80,7 @@ class Receiver:
             reason = "not_public" if isinstance(failure.__cause__, NotPublic) else "no_connection"
             return Attempt(reason, cause=str(failure))
         except (OSError, HTTPException) as failure:
-            # Not its text, which may quote what the receiver wrote.
+            # Without its text, which may quote the receiver's answer.
             return Attempt("timeout" if isinstance(failure, TimeoutError) else "broken", cause=type(failure).__name__)
         if 200 <= reply.status < 300:
             return Attempt("", reply.status)
@@ -97,7 +88,7 @@ class Receiver:
 
 
 def _asked_pause(reply: Reply) -> float:
-    """Read Retry-After (RFC 9110, 10.2.3) as seconds from now; 0 where there is none that makes sense."""
+    """Parse Retry-After (RFC 9110, 10.2.3) to seconds from now; 0 if it is missing or invalid."""
     value = reply.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])

@@ -1,0 +1,107 @@
+"""Rows of idempotency keys: what is stored under a key, for 35 days.
+
+key_sha256 (HASH, S)    SHA-256 of the key and its scope, such as `idempotency_hash`
+user_id, created_at     S, the key of the outcome's item
+fingerprint             M, a digest (B) of each field of the outcome, or of the correction, that is not null
+correction              S, the id of the correction stored under the key; absent for an outcome
+version                 N, the outcome's version after that correction
+expires_at              N, seconds since 1970, when the key is forgotten
+"""
+
+from binascii import b2a_base64
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outcomes.aws.services import Item
+from outcomes.contract import instants
+from outcomes.errors import Fault, IdempotencyKeyReused
+
+if TYPE_CHECKING:
+    from outcomes.contract.caller import Caller
+    from outcomes.contract.models import NewOutcome
+
+REMEMBERED_SECONDS = 35 * 24 * 60 * 60
+
+
+def idempotency_hash(caller: "Caller", outcome: "NewOutcome", key: str) -> str:
+    """Hash the idempotency key of an outcome together with its scope.
+
+    The scope is the session's user, or the calling key and the agent that the outcome is of: agents that share a key do
+    not share idempotency keys, and an agent key cannot use up those of other callers.
+    """
+    if caller.agent_key:
+        scope = f"agent:{caller.agent_key.key_id}:{outcome.agent_id or ''}"
+    elif caller.session_user is not None:
+        scope = f"user:{caller.session_user}"
+    else:
+        scope = f"key:{outcome.user_id or ''}:{outcome.agent_id or ''}"
+    return sha256(f"{scope}\n{key}".encode()).hexdigest()
+
+
+class KeyRow(NamedTuple):
+    """The row of an idempotency key. See above; digests are Base64."""
+
+    user_id: str
+    created_at: str
+    fingerprint: dict[str, str]
+    correction: str | None = None
+    version: int = 0
+
+    @classmethod
+    def of(cls, item: Item) -> "KeyRow":
+        """Read an item. Raises KeyError, TypeError or ValueError if it has another format."""
+        return cls(
+            item["user_id"]["S"],
+            item["created_at"]["S"],
+            {name: digest["B"] for name, digest in item["fingerprint"]["M"].items()},
+            item["correction"]["S"] if "correction" in item else None,
+            int(item["version"]["N"]) if "version" in item else 0,
+        )
+
+    @property
+    def id(self) -> str:
+        return self.created_at.partition("#")[2]
+
+    def put(self, table: str, key: str) -> dict[str, Any]:
+        """Make the transaction's action that stores the row, unless the key has one that has not expired.
+
+        If it has, DynamoDB cancels the transaction and returns that row.
+        """
+        now = instants.now() // 1000
+        item: Item = {
+            "key_sha256": {"S": key},
+            "user_id": {"S": self.user_id},
+            "created_at": {"S": self.created_at},
+            "fingerprint": {"M": {name: {"B": digest} for name, digest in self.fingerprint.items()}},
+            "expires_at": {"N": str(now + REMEMBERED_SECONDS)},
+        }
+        if self.correction is not None:
+            item |= {"correction": {"S": self.correction}, "version": {"N": str(self.version)}}
+        return {
+            "Put": {
+                "TableName": table,
+                "Item": item,
+                # DynamoDB deletes expired rows within days, not at once.
+                "ConditionExpression": "attribute_not_exists(key_sha256) OR expires_at <= :now",
+                "ExpressionAttributeValues": {":now": {"N": str(now)}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def reused(self, sent: dict[str, str]) -> IdempotencyKeyReused:
+        """Return the error for a request with this key whose fingerprint is another, with the fields that differ."""
+        stored = self.fingerprint
+        differing = sorted(name for name in sent.keys() | stored.keys() if sent.get(name) != stored.get(name))
+        message = "differs from what was recorded under this key"
+        return IdempotencyKeyReused(details=[Fault(field=name, message=message) for name in differing])
+
+
+def live_rows(items: list[Item]) -> dict[str, KeyRow]:
+    """Return the rows that have not expired, by key. Raises as `KeyRow.of`."""
+    now = instants.now()
+    return {item["key_sha256"]["S"]: KeyRow.of(item) for item in items if int(item["expires_at"]["N"]) * 1000 > now}
+
+
+def base64(digests: dict[str, bytes]) -> dict[str, str]:
+    """Write digests as in DynamoDB's JSON."""
+    return {name: b2a_base64(digest, newline=False).decode() for name, digest in digests.items()}
