@@ -2,8 +2,7 @@
 
 import pytest
 
-from ops.errors import StackError
-from tests.template.conftest import Deployment, deploy
+from tests.template.conftest import Deployment
 
 from . import test_functions
 from .test_functions import KEPT_EVENTS
@@ -30,19 +29,13 @@ def test_a_bus_changes_nothing_else(deployed: Deployment) -> None:
 
 
 @pytest.mark.parametrize("name", ["default", "platform-events", "aws.partner/example.com/a_b", "x" * 256])
-def test_a_bus_is_known_by_its_name(name: str) -> None:
+def test_a_bus_is_known_by_its_name(complete: Deployment, name: str) -> None:
     [statement] = [
         each
-        for each in test_functions.statements(deploy(EventBusName=name), FUNCTION)
+        for each in test_functions.statements(complete.with_parameters(EventBusName=name), FUNCTION)
         if each["Action"] == "events:PutEvents"
     ]
     assert statement["Resource"] == f"arn:aws:events:us-east-1:123456789012:event-bus/{name}"
-
-
-@pytest.mark.parametrize("name", ["a bus", "*", "x" * 257, "arn:aws:events:us-east-1:123456789012:event-bus/platform"])
-def test_what_is_no_name_of_a_bus_is_refused(name: str) -> None:
-    with pytest.raises(StackError, match="EventBusName"):
-        deploy(EventBusName=name)
 
 
 # ── Nothing is lost ──────────────────────────────────────────────────────────────────────────────────────────────────

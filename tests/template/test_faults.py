@@ -211,13 +211,9 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
     production.test_a_throttled_method_is_one_of_the_api_s: {
         "a throttle of nothing": the(f"{SETTINGS}/1/ResourcePath", "/~1api~1outcome"),
     },
-    production.test_nothing_is_reserved_unless_asked_for: {
+    production.test_concurrency_is_reserved_if_asked_for_but_for_the_authorizer: {
         "a reservation by default": the("ListOutcomesFunction/ReservedConcurrentExecutions", 5),
-    },
-    production.test_a_function_that_answers_calls_can_be_limited: {
         "a writer without limit": the("RecordBatchFunction/ReservedConcurrentExecutions"),
-    },
-    production.test_the_authorizer_is_never_the_narrower: {
         "the authorizer is the narrower": the("AuthorizerFunction/ReservedConcurrentExecutions", 5),
     },
     production.test_a_call_gives_up_before_the_function_and_that_before_api_gateway: {

@@ -265,12 +265,6 @@ def sources(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
 
 
-@pytest.mark.parametrize("function", sorted(MAY.keys() - BY_RIGHTS_ONLY))
-def test_a_function_gives_up_before_api_gateway_does(complete: Deployment, function: str) -> None:
-    """https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
-    assert functions(complete)[function]["Timeout"] < API_GATEWAY_GIVES_UP_SECONDS
-
-
 @pytest.mark.parametrize("function", MAY)
 def test_no_secret_is_an_environment_variable(complete: Deployment, function: str) -> None:
     variables = functions(complete)[function]["Environment"]["Variables"]

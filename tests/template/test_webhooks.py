@@ -11,7 +11,7 @@ from outcomes.events.webhooks.signing import signing_key
 from ops.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE
 
-from .conftest import EVERYTHING, FUNCTION, Deployment, deploy
+from .conftest import EVERYTHING, FUNCTION, Deployment
 
 QUEUE = "AWS::SQS::Queue"
 BUS = EVERYTHING["EventBusName"]
@@ -23,16 +23,16 @@ def test_the_template_takes_what_the_function_takes(deployed: Deployment, url: s
 
 
 @pytest.mark.parametrize("url", [url for urls in HOSTILE.values() for url in urls if url and len(url) < 200])
-def test_the_template_refuses_what_the_function_refuses(url: str) -> None:
+def test_the_template_refuses_what_the_function_refuses(deployed: Deployment, url: str) -> None:
     with pytest.raises(StackError, match="WebhookUrl"):
-        deploy(WebhookUrl=url)
+        deployed.with_parameters(WebhookUrl=url)
 
 
-def test_a_url_is_no_longer_than_the_function_takes(template: Any) -> None:
+def test_a_url_is_no_longer_than_the_function_takes(template: Any, complete: Deployment) -> None:
     assert template["Parameters"]["WebhookUrl"]["MaxLength"] == receiver.MAX_URL
     longest = f"https://{'a' * 60}.example.com/".ljust(receiver.MAX_URL, "x")
     assert Receiver(longest)
-    function = deploy(**EVERYTHING | {"WebhookUrl": longest}).of(FUNCTION)["DeliverWebhookFunction"]
+    function = complete.with_parameters(WebhookUrl=longest).of(FUNCTION)["DeliverWebhookFunction"]
     assert function["Environment"]["Variables"]["WEBHOOK_URL"] == longest
 
 
