@@ -1,4 +1,4 @@
-"""The template as CloudFormation gets it: transformed by SAM, with the parameters of a first deployment."""
+"""Fixtures: template.yaml transformed by SAM, with the parameters of a deployment."""
 
 import json
 from functools import lru_cache
@@ -19,7 +19,7 @@ SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret
 WEBHOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebhookSecret-d4e5f6"
 ERASURE_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ErasureSecret-b2c3d4"
 
-# Every answer that turns something on.
+# Every parameter that switches something on.
 EVERYTHING = {
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:oncall",
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/api",
@@ -38,7 +38,7 @@ EVERYTHING = {
 
 
 class Deployment(Template):
-    """A deployment to look at. Resources that the local stack does not run are named by logical id."""
+    """A template with parameters. Resources that the local stack does not run are named by their logical ids."""
 
     def __init__(self, document: dict[str, Any], folder: Path, parameters: dict[str, str]) -> None:
         super().__init__(document, folder, parameters)
@@ -48,7 +48,7 @@ class Deployment(Template):
         self.arns["WebhookSecret"] = WEBHOOK_SECRET_ARN
 
     def with_parameters(self, **parameters: str) -> "Deployment":
-        """Make a deployment of the same text, without SAM's transform of it, by other parameters where given."""
+        """Copy the deployment with other parameters, without running SAM's transform again."""
         return Deployment(self.document, self.folder, self.parameters | parameters)
 
     def with_resources(self, resources: dict[str, Any]) -> "Deployment":
@@ -89,13 +89,13 @@ def deploy(**parameters: str) -> Deployment:
 
 @pytest.fixture(scope="session")
 def deployed() -> Deployment:
-    """Make a deployment with the defaults."""
+    """Deploy with the default parameters."""
     return deploy()
 
 
 @pytest.fixture(scope="session")
 def complete() -> Deployment:
-    """Make a deployment with everything on that can be."""
+    """Deploy with everything switched on."""
     return deploy(**EVERYTHING)
 
 
@@ -106,7 +106,7 @@ def api(deployed: Deployment) -> Any:
 
 
 def half_routes(template: Any) -> list[str]:
-    """Say of each route that is missing in one of its two places what to add where."""
+    """List the routes that lack a path or an event, each with what to add."""
     resources = template["Resources"]
     events = {
         (event["Properties"]["Method"], event["Properties"]["Path"], name)
@@ -134,6 +134,6 @@ def half_routes(template: Any) -> list[str]:
 
 @pytest.fixture
 def whole_routes(template: Any) -> None:
-    """Leave it to one test to say that a route is missing in one of its places."""
+    """Skip the test if a route lacks a path or an event, which another test reports."""
     if missing := half_routes(template):
         pytest.skip(" ".join(missing))

@@ -1,4 +1,4 @@
-"""How faults are planted in a template, and tests run on it."""
+"""Plant faults in a template, and run tests on it."""
 
 import inspect
 import itertools
@@ -76,7 +76,7 @@ def may(function: str, action: str, resource: Any = OUTCOMES) -> Plant:
 
 
 def always(function: str, statement: int, condition: str = "Condition") -> Plant:
-    """Allow what a function may do by a statement whatever its condition."""
+    """Delete the condition of a statement."""
     return the(f"{function}FunctionRole/{RIGHTS}/{statement}/{condition}")
 
 
@@ -107,7 +107,7 @@ def keep(promise: Promise, templates: Mapping[str, Any]) -> None:
 
 
 def cases(promise: Promise) -> Iterator[dict[str, Any]]:
-    """List the arguments by which a test is parametrized."""
+    """List the arguments of a parametrized test."""
     marks = [mark.args for mark in getattr(promise, "pytestmark", []) if mark.name == "parametrize"]
     for values in itertools.product(*(values for _, values in marks)):
         case: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""API Gateway's configuration: who may call what, and its own answers."""
+"""API Gateway's configuration: authorizers, preflights and gateway responses."""
 
 import json
 import re
@@ -53,11 +53,11 @@ def operations(api: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def is_mock(operation: Any) -> bool:
-    """Tell whether API Gateway answers by itself, without any Lambda."""
+    """Tell whether API Gateway answers without a Lambda."""
     return bool(operation[EXTENSION("integration")]["type"] == "mock")
 
 
-def test_every_method_says_what_it_answers(api: Any) -> None:
+def test_every_method_describes_its_responses(api: Any) -> None:
     """OpenAPI 3.0 requires it: https://spec.openapis.org/oas/v3.0.3#operation-object."""
     for path, method, operation in operations(api):
         assert operation["responses"], (path, method)
@@ -70,8 +70,8 @@ def authorizer(api: Any, name: str) -> Any:
     return api["components"]["securitySchemes"][name][EXTENSION("authorizer")]
 
 
-def test_a_route_is_in_both_its_places(template: Any) -> None:
-    """Callers see the paths of the API; it may call a function by an event of it."""
+def test_a_route_has_a_path_in_the_api_and_an_event_of_its_function(template: Any) -> None:
+    """The path makes the route; the event permits API Gateway to call the function."""
     if missing := half_routes(template):
         pytest.fail(" ".join(missing), pytrace=False)
 
@@ -90,7 +90,7 @@ def test_the_contract_s_routes_are_there(api: Any) -> None:
     }
 
 
-def test_a_browser_s_preflight_needs_no_credentials(api: Any) -> None:
+def test_preflights_need_no_credentials(api: Any) -> None:
     for path, method, operation in operations(api):
         if method == "options":
             assert "security" not in operation, path
@@ -106,7 +106,7 @@ def test_every_path_has_the_same_preflight(api: Any) -> None:
 
 
 def preflight(template: Template, *headers: tuple[str, str]) -> dict[str, str]:
-    """Answer a preflight with the template's own words; gives the headers that CORS is about."""
+    """Answer a preflight by the template, and return its CORS headers."""
     api = openapi.api(template)
     route, parameters = api.match("OPTIONS", "/api/outcomes") or pytest.fail("no such route")
     assert isinstance(route.integration, openapi.Mock)
@@ -118,14 +118,14 @@ def preflight(template: Template, *headers: tuple[str, str]) -> dict[str, str]:
 
 @pytest.fixture(params=["", None], ids=["an empty text", "null"])
 def missing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a header that was not sent be `""` or null in a mapping template: AWS does not document which it is."""
+    """Make a missing header `""` or null in mapping templates: AWS does not document which."""
     monkeypatch.setattr(Parameters, "get", lambda self, name: dict.get(self, name, request.param))
 
 
 @pytest.mark.parametrize("name", ["Origin", "origin"])
 @pytest.mark.parametrize("origin", ORIGINS.split(","))
 @pytest.mark.usefixtures("missing")
-def test_a_preflight_names_a_listed_origin_however_its_header_is_spelled(
+def test_a_preflight_allows_a_listed_origin_in_either_spelling_of_the_header(
     deployed: Template, name: str, origin: str
 ) -> None:
     """Browsers send `Origin` by HTTP/1.1 and `origin` by HTTP/2."""
@@ -143,12 +143,12 @@ def test_a_preflight_names_a_listed_origin_however_its_header_is_spelled(
     "origin", ["https://evil.example.com", "null", "", "https://app.example.com.evil.example.com", None]
 )
 @pytest.mark.usefixtures("missing")
-def test_a_preflight_names_no_other_origin(deployed: Template, name: str, origin: str | None) -> None:
+def test_a_preflight_allows_no_other_origin(deployed: Template, name: str, origin: str | None) -> None:
     assert preflight(deployed, *([] if origin is None else [(name, origin)])) == {}
 
 
-def test_a_preflight_s_template_asks_of_nothing_whether_it_is_there(api: Any) -> None:
-    """An empty text is true to Velocity, and false to the interpreter that these tests have."""
+def test_a_preflight_template_never_tests_a_value_for_truth(api: Any) -> None:
+    """Velocity takes an empty string for true, the interpreter of these tests for false."""
     answer = api["paths"]["/api/outcomes"]["options"][EXTENSION("integration")]["responses"]["default"]
     [template] = answer["responseTemplates"].values()
     conditions = re.findall(r"#(?:else)?if(.*)", template)
@@ -156,15 +156,15 @@ def test_a_preflight_s_template_asks_of_nothing_whether_it_is_there(api: Any) ->
     assert all(re.fullmatch(r"\(!?\$allowed\.contains\(\$origin\)\)", each) for each in conditions)
 
 
-def test_functions_get_every_byte_of_a_body(api: Any) -> None:
-    """They get it as Base64. Of a body of another media type, API Gateway replaces what is no UTF-8."""
+def test_functions_get_bodies_unchanged(api: Any) -> None:
+    """They get Base64. In other media types, API Gateway replaces invalid UTF-8."""
     assert api[EXTENSION("binary-media-types")] == ["*/*"]
     integration = api["paths"]["/api/outcomes"]["options"][EXTENSION("integration")]
     assert integration["contentHandling"] == "CONVERT_TO_TEXT"
     assert integration["responses"]["default"]["contentHandling"] == "CONVERT_TO_TEXT"
 
 
-def test_every_other_method_asks_exactly_one_authorizer(api: Any) -> None:
+def test_every_other_method_has_exactly_one_authorizer(api: Any) -> None:
     assert "security" not in api
     for path, method, operation in operations(api):
         if not is_mock(operation):
@@ -174,7 +174,7 @@ def test_every_other_method_asks_exactly_one_authorizer(api: Any) -> None:
 
 
 def test_only_reading_outcomes_uses_the_cached_authorizer(api: Any) -> None:
-    """Its answer is remembered by Cookie alone: a method that also takes a key must not use it."""
+    """It is cached by Cookie alone, so a method that also takes a key must not use it."""
     for path, method, operation in operations(api):
         if not is_mock(operation):
             [name] = operation["security"][0]
@@ -182,21 +182,21 @@ def test_only_reading_outcomes_uses_the_cached_authorizer(api: Any) -> None:
             assert name == ("Session" if is_cached else "KeyOrSession"), (path, method)
 
 
-def test_nothing_but_preflights_and_refused_methods_is_answered_without_an_authorizer(api: Any) -> None:
+def test_only_preflights_and_405s_have_no_authorizer(api: Any) -> None:
     mocks = {(path, method) for path, method, operation in operations(api) if is_mock(operation)}
 
     assert {(path, method) for path, method in mocks if method != "options"} == {("/mcp", openapi.ANY)}
 
 
-def test_who_speaks_mcp_hears_in_the_401_what_to_send(api: Any) -> None:
-    """It stands in API Gateway's own answer: that of a function would be renamed."""
+def test_a_401_tells_mcp_clients_to_send_a_bearer_token(api: Any) -> None:
+    """The header is in the gateway response, as API Gateway renames a function's."""
     headers = api[EXTENSION("gateway-responses")]["UNAUTHORIZED"]["responseParameters"]
 
     assert headers["gatewayresponse.header.WWW-Authenticate"] == "'Bearer'"
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD"])
-def test_mcp_takes_no_other_method(deployed: Template, method: str) -> None:
+def test_mcp_answers_405_to_other_methods(deployed: Template, method: str) -> None:
     api = openapi.api(deployed)
     route, parameters = api.match(method, "/mcp") or pytest.fail("no such route")
     assert isinstance(route.integration, openapi.Mock)
@@ -207,14 +207,14 @@ def test_mcp_takes_no_other_method(deployed: Template, method: str) -> None:
     assert ("Allow", "POST, OPTIONS") in answer.headers
 
 
-def test_key_or_session_is_asked_every_time_and_needs_no_header(api: Any) -> None:
+def test_key_or_session_is_not_cached_and_needs_no_header(api: Any) -> None:
     key_or_session = authorizer(api, "KeyOrSession")
 
     assert int(key_or_session["authorizerResultTtlInSeconds"]) == 0
     assert "identitySource" not in key_or_session
 
 
-def test_a_session_is_remembered_by_its_cookie_for_a_minute(api: Any) -> None:
+def test_a_session_is_cached_by_its_cookie_for_a_minute(api: Any) -> None:
     session = authorizer(api, "Session")
 
     assert int(session["authorizerResultTtlInSeconds"]) == 60
@@ -222,7 +222,7 @@ def test_a_session_is_remembered_by_its_cookie_for_a_minute(api: Any) -> None:
 
 
 @pytest.mark.parametrize("seconds", ["0", "3600"])
-def test_how_long_a_session_is_remembered_is_a_parameter(seconds: str) -> None:
+def test_the_seconds_a_session_is_cached_are_a_parameter(seconds: str) -> None:
     template = deploy(SessionCacheSeconds=seconds)
     [rest_api] = template.resources("AWS::ApiGateway::RestApi").values()
 
@@ -231,12 +231,12 @@ def test_how_long_a_session_is_remembered_is_a_parameter(seconds: str) -> None:
     )
 
 
-def test_every_answer_of_api_gateway_itself_is_ours(api: Any) -> None:
+def test_every_gateway_response_is_customized(api: Any) -> None:
     assert api[EXTENSION("gateway-responses")].keys() == GATEWAY_RESPONSES.keys()
 
 
 @pytest.mark.parametrize("type_", GATEWAY_RESPONSES)
-def test_answers_of_api_gateway_have_our_shape(api: Any, type_: str) -> None:
+def test_gateway_responses_have_our_shape(api: Any, type_: str) -> None:
     status, error = GATEWAY_RESPONSES[type_]
     response = api[EXTENSION("gateway-responses")][type_]
 
@@ -245,7 +245,7 @@ def test_answers_of_api_gateway_have_our_shape(api: Any, type_: str) -> None:
 
 
 @pytest.mark.parametrize("type_", GATEWAY_RESPONSES)
-def test_answers_of_api_gateway_have_our_headers(api: Any, type_: str) -> None:
+def test_gateway_responses_have_our_headers(api: Any, type_: str) -> None:
     parameters = api[EXTENSION("gateway-responses")][type_]["responseParameters"]
     headers = {name.removeprefix("gatewayresponse.header."): value for name, value in parameters.items()}
 
@@ -261,7 +261,7 @@ def test_answers_of_api_gateway_have_our_headers(api: Any, type_: str) -> None:
     assert headers.get("No-Such-Route") == ("'true'" if is_missing_route else None)
 
 
-def test_pages_may_read_the_same_headers_whoever_answers(api: Any) -> None:
+def test_pages_may_read_the_same_headers_of_functions_and_api_gateway(api: Any) -> None:
     handler = endpoint(failure="", origins="https://app.example.com")(lambda _event, _caller: ok("{}"))
     ours = handler(proxy_event("GET", authorizer=session(42), headers={"Origin": "https://app.example.com"}), None)
 
@@ -270,7 +270,7 @@ def test_pages_may_read_the_same_headers_whoever_answers(api: Any) -> None:
         assert exposed == f"'{ours['headers']['Access-Control-Expose-Headers']}'", type_
 
 
-def test_a_changed_parameter_reaches_the_stage(template: Any) -> None:
+def test_a_changed_parameter_redeploys_the_stage(template: Any) -> None:
     """SAM makes a new deployment when the API's text changes; an origin is not in the text."""
     assert template["Resources"]["OutcomesApi"]["Properties"]["AlwaysDeploy"]
 

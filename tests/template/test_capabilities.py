@@ -1,4 +1,4 @@
-"""What switches switch: nothing of a capability that is off is deployed, in whatever combination."""
+"""Switches: a capability that is off deploys nothing, in any combination."""
 
 import json
 import re
@@ -60,7 +60,7 @@ def positions() -> list[set[str]]:
 
 
 def switched(complete: Deployment, on: set[str]) -> Deployment:
-    """Make a deployment of which just these switches are on."""
+    """Switch on exactly these."""
     off = {switch: OFF.get(switch, "") for switch in SWITCHES.keys() - on}
     off |= {"Tracing": "PassThrough"} if "Tracing" in off else {}
     return complete.with_parameters(**off)
@@ -82,7 +82,7 @@ def resolved(template: Deployment) -> Any:
     ), template.resolve(outputs)
 
 
-def test_each_two_switches_are_seen_in_each_pair_of_positions() -> None:
+def test_each_pair_of_switches_is_tried_in_each_pair_of_positions() -> None:
     rows = positions()
     for pair in combinations(SWITCHES, 2):
         assert len({tuple(switch in on for switch in pair) for on in rows}) == 4, pair
@@ -90,7 +90,7 @@ def test_each_two_switches_are_seen_in_each_pair_of_positions() -> None:
 
 @pytest.mark.parametrize("monitoring", ["Essential", "Full"])
 @pytest.mark.parametrize("row", range(7))
-def test_nothing_of_a_switch_that_is_off_is_left_and_nothing_dangles(
+def test_a_switch_that_is_off_leaves_nothing_and_no_reference_dangles(
     complete: Deployment, row: int, monitoring: str
 ) -> None:
     on = positions()[row]
@@ -121,7 +121,7 @@ def variable(template: Deployment, function: str, name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def core() -> Deployment:
-    """Make the deployment of `make deploy ENV=core`, transformed with its own parameters."""
+    """Deploy `core` of samconfig.toml, transformed with its parameters."""
     settings = tomllib.loads((ROOT / "samconfig.toml").read_text())["core"]["deploy"]["parameters"]
     return deploy(**{name: value for name, value in pairs(settings["parameter_overrides"]).items() if value})
 
@@ -151,7 +151,7 @@ def test_without_agent_keys_the_authorizer_may_not_read_them(deployed: Deploymen
     assert not [each for each in statements(template, "AuthorizerFunction") if "KeysTable" in each["Resource"]]
 
 
-def test_tools_may_do_only_what_is_on(deployed: Deployment) -> None:
+def test_tools_have_rights_only_for_what_is_on(deployed: Deployment) -> None:
     without_totals = deployed.with_parameters(Totals="Off")
     without_corrections = deployed.with_parameters(Corrections="Off")
 
@@ -197,7 +197,7 @@ def test_tools_may_do_only_what_is_on(deployed: Deployment) -> None:
         ),
     ],
 )
-def test_a_combination_without_sense_is_refused_with_a_sentence(
+def test_a_senseless_combination_is_refused_with_a_sentence(
     deployed: Deployment, answers: dict[str, str], refused: list[str]
 ) -> None:
     template = deployed.with_parameters(**answers)
@@ -213,7 +213,7 @@ def test_a_combination_without_sense_is_refused_with_a_sentence(
 # ── Roles and TLS ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_role_has_the_path_and_the_boundary_that_an_account_demands(complete: Deployment) -> None:
+def test_every_role_has_the_path_and_boundary_of_the_parameters(complete: Deployment) -> None:
     boundary = "arn:aws:iam::123456789012:policy/boundary"
     bounded = complete.with_parameters(PermissionsBoundary=boundary, RolePath="/applications/")
     roles = bounded.of("AWS::IAM::Role")

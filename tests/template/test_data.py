@@ -1,4 +1,4 @@
-"""The tables and the secret: keyed as designed, kept when the stack goes."""
+"""Tables and secrets: keys, retention and expiry."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ EXPIRY = {
 
 
 @pytest.mark.parametrize("table", EXPIRY)
-def test_what_has_expired_is_deleted(deployed: Template, table: str) -> None:
+def test_expired_rows_are_deleted(deployed: Template, table: str) -> None:
     properties = deployed.resources("AWS::DynamoDB::Table")[table]
 
     assert properties["TimeToLiveSpecification"] == {"AttributeName": EXPIRY[table], "Enabled": True}
@@ -67,7 +67,7 @@ KEPT = {
 }
 
 
-def test_what_holds_data_outlives_the_stack(template: Any) -> None:
+def test_resources_with_data_are_retained(template: Any) -> None:
     kept = {name: each for name, each in template["Resources"].items() if each["Type"] in KEPT}
 
     assert {each["Type"] for each in kept.values()} == KEPT.keys()
@@ -76,7 +76,7 @@ def test_what_holds_data_outlives_the_stack(template: Any) -> None:
         assert resource["UpdateReplacePolicy"] == "Retain", name
 
 
-def test_secrets_are_made_by_aws_and_are_long(deployed: Template) -> None:
+def test_secrets_are_generated_and_long(deployed: Template) -> None:
     secrets = deployed.resources("AWS::SecretsManager::Secret")
 
     assert secrets.keys() >= {"SessionSecret", "ErasureSecret"}
@@ -85,6 +85,6 @@ def test_secrets_are_made_by_aws_and_are_long(deployed: Template) -> None:
         assert secret["GenerateSecretString"]["PasswordLength"] >= 32, name
 
 
-def test_nobody_becomes_unknown_in_the_records_of_erasures(deployed: Template) -> None:
-    """By another secret, whoever was erased would no longer be found again after a restore."""
+def test_the_secret_of_erasures_is_never_rotated(deployed: Template) -> None:
+    """With another secret, erased users could not be found after a restore."""
     assert not deployed.resources("AWS::SecretsManager::RotationSchedule")

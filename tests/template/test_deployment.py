@@ -1,4 +1,4 @@
-"""Parameters, outputs and the repository's settings, for a person who deploys."""
+"""Parameters, outputs and samconfig.toml."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def test_every_parameter_says_what_it_is_for(template: Any) -> None:
         assert parameter["Description"], name
 
 
-def test_only_the_dashboard_s_origins_must_be_answered(template: Any) -> None:
+def test_only_the_dashboards_origins_have_no_default(template: Any) -> None:
     assert [name for name, parameter in template["Parameters"].items() if "Default" not in parameter] == [
         "DashboardOrigins"
     ]
@@ -80,12 +80,12 @@ def test_only_the_dashboard_s_origins_must_be_answered(template: Any) -> None:
         ("TlsPolicy", "TLS_1_0"),
     ],
 )
-def test_a_wrong_answer_is_refused_before_anything_is_made(deployed: Deployment, parameter: str, value: str) -> None:
+def test_an_invalid_parameter_is_refused(deployed: Deployment, parameter: str, value: str) -> None:
     with pytest.raises(StackError, match=parameter):
         deployed.with_parameters(**{parameter: value})
 
 
-def test_the_api_s_url_is_told_first(template: Any, deployed: Deployment) -> None:
+def test_the_first_output_is_the_url_of_the_api(template: Any, deployed: Deployment) -> None:
     [name, *_] = template["Outputs"]
 
     assert name == "ApiUrl"
@@ -93,8 +93,8 @@ def test_the_api_s_url_is_told_first(template: Any, deployed: Deployment) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI's own, of packages it is built on
-def test_sam_local_can_lead_the_functions_to_another_aws() -> None:
-    """SAM CLI resolves the template by itself, and sets only variables that it can resolve."""
+def test_sam_local_can_set_the_aws_endpoint_of_functions() -> None:
+    """SAM CLI sets only variables that it can resolve."""
     endpoint = "http://host.docker.internal:5001"
     overrides = {"AwsEndpointUrl": endpoint, "DashboardOrigins": "http://127.0.0.1:3000"}
     stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"), parameter_overrides=overrides)
@@ -133,6 +133,6 @@ def test_no_secret_is_in_the_repository(file: str) -> None:
     assert not SECRETS.findall(text)
 
 
-def test_the_shapes_of_secrets_are_known() -> None:
+def test_the_pattern_of_secrets_finds_secrets() -> None:
     for secret in ("ok_OrhIKLpXFpb8puH7EEbV6pSgBhryj1Ji1YG5jIVDBnM", "AKIA" + "A1B2" * 4, "0123456789abcdef" * 2):
         assert SECRETS.search(f"value: {secret}\n")

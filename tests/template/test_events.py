@@ -1,4 +1,4 @@
-"""Events: what there is of them when a bus is named, and that there is nothing when none is."""
+"""The stream's reader and the bucket of events that were not published."""
 
 import pytest
 
@@ -18,7 +18,7 @@ HALF_A_DAY = 12 * 60 * 60
 
 
 def test_a_bus_changes_nothing_else(deployed: Deployment) -> None:
-    """Whoever turns events on or off replaces no table and no function."""
+    """Switching events on or off replaces no table and no function."""
     listening = deployed.with_parameters(EventBusName="platform")
     for name, resource in deployed.document["Resources"].items():
         if resource["Type"] != TABLE and deployed._exists(resource):
@@ -29,7 +29,7 @@ def test_a_bus_changes_nothing_else(deployed: Deployment) -> None:
 
 
 @pytest.mark.parametrize("name", ["default", "platform-events", "aws.partner/example.com/a_b", "x" * 256])
-def test_a_bus_is_known_by_its_name(complete: Deployment, name: str) -> None:
+def test_events_go_to_the_bus_of_that_name(complete: Deployment, name: str) -> None:
     [statement] = [
         each
         for each in test_functions.statements(complete.with_parameters(EventBusName=name), FUNCTION)
@@ -41,7 +41,7 @@ def test_a_bus_is_known_by_its_name(complete: Deployment, name: str) -> None:
 # ── Nothing is lost ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_happens_to_outcomes_and_keys_is_streamed_and_nothing_else(complete: Deployment) -> None:
+def test_only_the_tables_of_outcomes_and_keys_have_streams(complete: Deployment) -> None:
     streams = {name: table.get("StreamSpecification") for name, table in complete.of(TABLE).items()}
 
     assert {name for name, stream in streams.items() if stream} == set(STREAMS.values())
@@ -50,7 +50,7 @@ def test_what_happens_to_outcomes_and_keys_is_streamed_and_nothing_else(complete
         assert streams[name] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}, name
 
 
-def test_each_stream_has_the_function_for_its_reader_from_its_beginning(complete: Deployment) -> None:
+def test_the_function_reads_each_stream_from_its_beginning(complete: Deployment) -> None:
     sources = {name: source for name, source in complete.of(SOURCE).items() if name.startswith(FUNCTION)}
 
     assert {name: source["EventSourceArn"] for name, source in sources.items()} == {
@@ -63,7 +63,7 @@ def test_each_stream_has_the_function_for_its_reader_from_its_beginning(complete
         assert source["BatchSize"] <= 100  # of which one BatchGetItem reads the entries
 
 
-def test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole(complete: Deployment) -> None:
+def test_failed_records_are_retried_for_12_hours_then_written_to_the_bucket(complete: Deployment) -> None:
     for name in STREAMS:
         source = complete.of(SOURCE)[name]
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
@@ -74,7 +74,7 @@ def test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole(complete: 
         assert source.get("ParallelizationFactor", 1) == 1, name
 
 
-def test_what_is_kept_is_for_nobody_else_and_not_for_ever(complete: Deployment) -> None:
+def test_the_bucket_of_events_is_private_and_expires(complete: Deployment) -> None:
     bucket = complete.of("AWS::S3::Bucket")["KeptEvents"]
     [rule] = bucket["LifecycleConfiguration"]["Rules"]
     [policy] = [
@@ -94,7 +94,7 @@ def test_what_is_kept_is_for_nobody_else_and_not_for_ever(complete: Deployment) 
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_the_function_has_time_for_its_last_call(complete: Deployment) -> None:
+def test_the_function_of_events_has_time_for_its_last_call(complete: Deployment) -> None:
     from outcomes.aws import backoff
     from outcomes.events import bus
 

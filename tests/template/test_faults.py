@@ -31,7 +31,7 @@ KEYS_ONLY = {"StreamViewType": "KEYS_ONLY"}
 
 FAULTS: dict[Promise, dict[str, Plant]] = {
     # 1. Routes, and who may call what
-    test_api.test_a_route_is_in_both_its_places: {
+    test_api.test_a_route_has_a_path_in_the_api_and_an_event_of_its_function: {
         "a route without its event": the("ManageKeysFunction/Events/RotateKey"),
         "an event without its route": the("OutcomesApi/DefinitionBody/paths/~1api~1keys~1{id}/delete"),
     },
@@ -84,19 +84,19 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             "DeliverWebhook", "secretsmanager:GetSecretValue", {"Ref": "SessionSecret"}
         ),
     },
-    test_functions.test_beside_that_a_function_only_writes_its_log_and_trace: {
+    test_functions.test_a_function_may_besides_only_write_its_log_and_trace: {
         f"AWS's own policy for {name}": the(f"{name}Role/ManagedPolicyArns/0", "arn:aws:iam::aws:policy/x")
         for name in test_functions.MAY
     },
-    test_functions.test_what_all_may_do_is_to_write_their_log: {
+    test_functions.test_every_function_may_write_its_log: {
         "every log is open": the("LogAndTrace/PolicyDocument/Statement/0/Resource", "*"),
     },
-    production.test_only_a_function_of_ours_may_be_a_function_s_role: {
+    production.test_only_lambda_may_assume_a_functions_role: {
         "anybody may be the function": the(
             "ListOutcomesFunctionRole/AssumeRolePolicyDocument/Statement/0/Principal", {"AWS": "*"}
         ),
     },
-    production.test_nothing_leads_to_erasure_and_access_but_rights_in_the_account: {
+    production.test_nothing_invokes_erasure_and_access_but_callers_with_rights: {
         **{
             f"{name} has {type_}": the(
                 "Added", {"Type": f"AWS::Lambda::{type_}", "Properties": {argument: {"Ref": name}}}
@@ -113,7 +113,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             INVOKES.format("EraseUserFunction"),
         ),
     },
-    production.test_the_api_may_call_exactly_what_it_calls: {
+    production.test_the_api_may_call_exactly_its_integrations: {
         "every API may call, by alias": the("ListOutcomesFunctionListOutcomesPermissionStage/SourceArn", "*"),
         "a call past the alias is allowed": the(
             "ListOutcomesFunctionListOutcomesPermissionStage/FunctionName", {"Ref": "ListOutcomesFunction"}
@@ -123,7 +123,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             {"Fn::Sub": INVOKES.format("${AuthorizerFunction.Arn}")},
         ),
     },
-    production.test_what_may_be_called_is_there_before_it_is_allowed: {
+    production.test_an_alias_exists_before_its_permission: {
         "a permission before its alias": the("OutcomesApi/DependsOn"),
     },
     test_api.test_only_this_api_may_call_the_functions: {
@@ -135,28 +135,28 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             "OutcomesApi/Body/paths/~1mcp/post/security", [{"Session": []}]
         ),
     },
-    test_api.test_who_speaks_mcp_hears_in_the_401_what_to_send: {
+    test_api.test_a_401_tells_mcp_clients_to_send_a_bearer_token: {
         "a 401 does not say what to send": the(
             "OutcomesApi/Body/x-amazon-apigateway-gateway-responses/UNAUTHORIZED/responseParameters/"
             "gatewayresponse.header.WWW-Authenticate",
             "'Basic'",
         ),
     },
-    test_api.test_a_preflight_names_a_listed_origin_however_its_header_is_spelled: {
+    test_api.test_a_preflight_allows_a_listed_origin_in_either_spelling_of_the_header: {
         "Origin is not looked for": the(SAYS, instead('header.get("Origin")', 'header.get("ORIGIN")')),
         "origin is not looked for": the(SAYS, instead('header.get("origin")', 'header.get("ORIGIN")')),
         "requests of preflights are binary": the(f"{OPTIONS}/contentHandling"),
         "responses of preflights are binary": the(f"{OPTIONS}/responses/default/contentHandling"),
     },
-    test_api.test_a_preflight_names_no_other_origin: {
+    test_api.test_a_preflight_allows_no_other_origin: {
         "every origin is named": the(SAYS, instead("#if($allowed.contains($origin))", "#if(true)")),
     },
-    test_api.test_a_preflight_s_template_asks_of_nothing_whether_it_is_there: {
+    test_api.test_a_preflight_template_never_tests_a_value_for_truth: {
         "a header that is there is taken for an origin": the(
             SAYS, instead("#if(!$allowed.contains($origin))", "#if(!$origin)")
         ),
     },
-    test_api.test_functions_get_every_byte_of_a_body: {
+    test_api.test_functions_get_bodies_unchanged: {
         "bodies are text": the("OutcomesApi/Body/x-amazon-apigateway-binary-media-types", ["image/png"]),
     },
     # 2. Data safety
@@ -169,7 +169,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             ("paid when idle", "BillingMode", "PROVISIONED"),
         )
     },
-    production.test_a_table_is_not_deleted_by_accident_nor_costs_without_bound: {
+    production.test_tables_are_protected_from_deletion_and_bounded_in_cost: {
         f"{table}: {fault}": the(f"{table}/{setting}", value)
         for table in test_data.KEYS
         for fault, setting, value in (
@@ -177,12 +177,12 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             ("no bound", "OnDemandThroughput", None),
         )
     },
-    test_data.test_what_holds_data_outlives_the_stack: {
+    test_data.test_resources_with_data_are_retained: {
         f"{policy} of {resource}": the(f"{resource}/{policy}", "Delete")
         for policy in ("DeletionPolicy", "UpdateReplacePolicy")
         for resource in (*test_data.KEYS, "SessionSecret", "WebhookSecret", "ErasureSecret", "FeedBucket")
     },
-    test_data.test_what_has_expired_is_deleted: {
+    test_data.test_expired_rows_are_deleted: {
         "sessions stay": the("SessionsTable/TimeToLiveSpecification/Enabled", False),
         "keys stay": the("IdempotencyTable/TimeToLiveSpecification/Enabled", False),
         "agent keys stay": the("KeysTable/TimeToLiveSpecification/Enabled", False),
@@ -195,10 +195,10 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             "ErasuresTable/TimeToLiveSpecification", EXPIRES | {"AttributeName": "done_at"}
         ),
     },
-    test_data.test_secrets_are_made_by_aws_and_are_long: {
+    test_data.test_secrets_are_generated_and_long: {
         "a short secret": the("ErasureSecret/GenerateSecretString/PasswordLength", 16),
     },
-    production.test_an_erasure_waits_until_whatever_was_let_in_before_has_been_written: {
+    production.test_an_erasure_waits_for_the_writes_of_earlier_calls: {
         "an erasure that does not wait": the("EraseUserFunction/Environment/Variables/SETTLE_SECONDS", "600"),
     },
     # 3. Limits
@@ -208,15 +208,15 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "no throttle of exports": the(f"{SETTINGS}/3"),
         "no throttle of tools": the(f"{SETTINGS}/4"),
     },
-    production.test_a_throttled_method_is_one_of_the_api_s: {
+    production.test_a_throttled_method_exists: {
         "a throttle of nothing": the(f"{SETTINGS}/1/ResourcePath", "/~1api~1outcome"),
     },
-    production.test_concurrency_is_reserved_if_asked_for_but_for_the_authorizer: {
+    production.test_only_the_authorizer_has_no_reserved_concurrency: {
         "a reservation by default": the("ListOutcomesFunction/ReservedConcurrentExecutions", 5),
         "a writer without limit": the("RecordBatchFunction/ReservedConcurrentExecutions"),
         "the authorizer is the narrower": the("AuthorizerFunction/ReservedConcurrentExecutions", 5),
     },
-    production.test_a_call_gives_up_before_the_function_and_that_before_api_gateway: {
+    production.test_calls_end_before_the_function_and_functions_before_api_gateway: {
         "a portion that is cut off": the("EraseUserFunction/Timeout", 40),
         **{
             f"{name.removesuffix('Function')} {fault}": the(f"{name}/Timeout", seconds)
@@ -225,14 +225,14 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             for fault, seconds in (("outlives its caller", 30), ("ends before its SDK", 4))
         },
     },
-    production.test_the_firewall_stands_before_the_stage: {
+    production.test_the_firewall_protects_the_stage: {
         "a firewall before nothing": the("FirewallAssociation/ResourceArn", "x"),
     },
-    production.test_the_firewall_bounds_what_one_address_may_ask: {
+    production.test_the_firewall_limits_the_rate_of_an_address: {
         "no rate": the("Firewall/Rules/2"),
         "all addresses together": the("Firewall/Rules/2/Statement/RateBasedStatement/AggregateKeyType", "CONSTANT"),
     },
-    production.test_the_firewall_refuses_no_size_that_the_contract_takes: {
+    production.test_the_firewall_refuses_no_valid_size: {
         fault: the(f"Firewall/Rules/{rule}/RegexMatchStatement/RegexString", sizes)
         for fault, rule, sizes in (
             ("a size below our cap", "0/Statement/AndStatement/Statements/1", "^[0-9]{6,}$"),
@@ -240,7 +240,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             ("no size", "0/Statement/AndStatement/Statements/1", "^x$"),
         )
     },
-    production.test_the_firewall_keeps_no_sample_of_what_callers_send: {
+    production.test_the_firewall_samples_no_requests: {
         "samples of headers": the("Firewall/Rules/0/VisibilityConfig/SampledRequestsEnabled", True),
     },
     production.test_the_firewall_answers_in_our_shape: {
@@ -254,19 +254,19 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "keys in the log": the(FORMAT, instead('"caller"', '"more": "$context.identity.apiKey", "caller"')),
         "addresses in the log": the(FORMAT, instead('"caller"', '"more": "$context.identity.sourceIp", "caller"')),
     },
-    production.test_every_function_logs_where_lines_are_not_kept_for_ever: {
+    production.test_every_log_has_a_retention: {
         "a log for ever": the("AccessLogs/RetentionInDays"),
         "a function's log for ever": the("FunctionLogs/RetentionInDays"),
         "a function logs elsewhere": the("RecordBatchFunction/LoggingConfig", {"LogGroup": "x"}),
     },
-    production.test_insights_knows_the_fields_of_functions_logs: {
+    production.test_insights_discovers_the_fields_of_function_logs: {
         "logs that Insights does not know": the("FunctionLogs/LogGroupName"),
     },
-    production.test_api_gateway_can_write_its_log_before_there_is_a_stage: {
+    production.test_api_gateway_can_log_before_the_stage_exists: {
         "API Gateway may not log": the("ApiGatewayAccount/CloudWatchRoleArn", ""),
         "other APIs' logs end with the stack": the("ApiGatewayLogWriter/DeletionPolicy"),
     },
-    production.test_nothing_is_traced_unless_asked_for: {
+    production.test_tracing_is_off_by_default: {
         "the API is traced unasked": the("OutcomesApiStage/TracingEnabled", True),
         "a function is traced unasked": the("ListOutcomesFunction/TracingConfig/Mode", "Active"),
     },
@@ -328,7 +328,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a metric is not computed with": the("SlowRequestsAlarm/Metrics/0/Expression", "latency"),
     },
     monitoring.test_the_dashboard_shows_all_alarms_and_what_is_on: {"no dashboard": the("Dashboard")},
-    capabilities.test_nothing_of_a_switch_that_is_off_is_left_and_nothing_dangles: {
+    capabilities.test_a_switch_that_is_off_leaves_nothing_and_no_reference_dangles: {
         **{
             f"{resource} whatever is off": the(f"{resource}/Condition")
             for resource in (
@@ -353,13 +353,13 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             f"AuthorizerFunctionRole/{RIGHTS}/2", lambda statement: statement["Fn::If"][1]
         ),
     },
-    capabilities.test_tools_may_do_only_what_is_on: {
+    capabilities.test_tools_have_rights_only_for_what_is_on: {
         f"a tool keeps a right to {what} that are off": the(
             f"McpFunctionRole/Policies/{policy}", lambda policy: policy["Fn::If"][1]
         )
         for policy, what in ((1, "corrections"), (2, "totals"))
     },
-    capabilities.test_every_role_has_the_path_and_the_boundary_that_an_account_demands: {
+    capabilities.test_every_role_has_the_path_and_boundary_of_the_parameters: {
         **{
             f"{role} without {setting}": the(f"{role}/{setting}")
             for role in ("McpFunctionRole", "ReleaseRole", "ApiGatewayLogWriter")
@@ -374,11 +374,11 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             "SummarizeOutcomesFunction/Environment/Variables/CONFIGURATION", "the same"
         ),
     },
-    production.test_nothing_makes_a_version_of_what_did_not_change: {
+    production.test_an_unchanged_function_gets_no_version: {
         "a tag makes a version that is the old one": the("RecordOutcomeFunction/Tags", [{"Key": "team", "Value": "x"}]),
         "concurrency makes a version that is the old one": the("RecordOutcomeFunction/ReservedConcurrentExecutions", 5),
     },
-    production.test_a_changed_layer_reaches_the_callers: {
+    production.test_a_changed_layer_makes_new_versions: {
         f"a layer that reaches nobody: {resource}": the(f"{resource}/{setting}", False)
         for resource, setting in {
             "AuthorizerFunction": "AutoPublishAliasAllProperties",
@@ -393,13 +393,13 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             {"DeploymentGroupName": {"Ref": "x"}},
         ),
     },
-    production.test_a_dev_stack_deploys_at_once_whatever_its_alarms_say: {
+    production.test_a_dev_stack_deploys_at_once_and_ignores_alarms: {
         "a dev stack waits": the(
             "ListOutcomesFunctionDeploymentGroup/DeploymentConfigName",
             "CodeDeployDefault.LambdaCanary10Percent30Minutes",
         ),
     },
-    production.test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases: {
+    production.test_a_gradual_release_rolls_back_on_an_alarm: {
         "a canary that looks at nothing": the(f"{RELEASE}/AlarmConfiguration", {"Enabled": False, "Alarms": []}),
         "a user's hot partition takes a release back": the(
             f"{RELEASE}/AlarmConfiguration/Fn::If/1/Alarms", plus({"Name": {"Ref": "BusyAlarm"}})
@@ -408,26 +408,26 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "no rollback": the(f"{RELEASE}/AutoRollbackConfiguration/Events", []),
     },
     # 6. Address
-    production.test_tls_is_modern_by_whatever_name_the_api_is_called: {
+    production.test_tls_is_modern_for_both_hosts_of_the_api: {
         "old TLS of the API": the("OutcomesApi/SecurityPolicy", "TLS_1_0"),
         "a name that TLS was not opened for": the("OutcomesApi/EndpointAccessMode", "BASIC"),
     },
-    production.test_with_a_domain_the_api_is_there_and_nowhere_else: {
+    production.test_with_a_domain_the_api_answers_nowhere_else: {
         "old TLS": the("Domain/SecurityPolicy", "TLS_1_0"),
         "a way around the domain": the(
             "OutcomesApi/Body/servers/0/x-amazon-apigateway-endpoint-configuration/disableExecuteApiEndpoint", False
         ),
         "a domain of nothing": the("DomainMapping/Stage", "v2"),
     },
-    production.test_the_domain_is_entered_into_a_hosted_zone: {
+    production.test_the_domain_gets_a_record_in_the_hosted_zone: {
         "a name that leads elsewhere": the("DomainRecord/Name", "www.example.com"),
     },
     # 7. Events
-    test_events.test_what_happens_to_outcomes_and_keys_is_streamed_and_nothing_else: {
+    test_events.test_only_the_tables_of_outcomes_and_keys_have_streams: {
         f"{table} streams keys alone": the(f"{table}/StreamSpecification", KEYS_ONLY)
         for table in ("OutcomesTable", "KeysTable", "SessionsTable")
     },
-    test_events.test_each_stream_has_the_function_for_its_reader_from_its_beginning: {
+    test_events.test_the_function_reads_each_stream_from_its_beginning: {
         f"{source} {fault}": the(f"{source}/{setting}", value)
         for source in test_events.STREAMS
         for fault, setting, value in (
@@ -435,7 +435,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             ("calls past the alias", "FunctionName", {"Ref": "PublishEventsFunction"}),
         )
     },
-    test_events.test_what_fails_is_given_again_for_half_a_day_and_then_kept_whole: {
+    test_events.test_failed_records_are_retried_for_12_hours_then_written_to_the_bucket: {
         f"{source}: {setting} {value}": the(f"{source}/{setting}", value)
         for source in test_events.STREAMS
         for setting, value in (
@@ -446,7 +446,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             ("DestinationConfig", None),
         )
     },
-    test_events.test_what_is_kept_is_for_nobody_else_and_not_for_ever: {
+    test_events.test_the_bucket_of_events_is_private_and_expires: {
         **{
             f"kept: {setting}": the(f"KeptEvents/{setting}", value)
             for setting, value in (
@@ -459,17 +459,17 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         },
         "kept, and read in the clear": the("KeptEventsPolicy"),
     },
-    test_events.test_the_function_has_time_for_its_last_call: {
+    test_events.test_the_function_of_events_has_time_for_its_last_call: {
         "too little time": the("PublishEventsFunction/Timeout", 12),
     },
     # 8. Webhooks
-    test_webhooks.test_the_rule_hears_what_this_stack_tells: {
+    test_webhooks.test_the_rule_matches_this_stacks_events_alone: {
         "events of other accounts": the("WebhookRule/EventPattern/account"),
         "events of others": the("WebhookRule/EventPattern/source"),
         "another bus": the("WebhookRule/EventBusName", "default"),
         "an event may be lost": the("WebhookRule/Targets/0/DeadLetterConfig"),
     },
-    test_webhooks.test_only_the_rule_may_put_what_is_signed_into_the_queue: {
+    test_webhooks.test_only_the_rule_may_send_to_the_queues: {
         "every rule is signed": the("WebhookQueuesPolicy/PolicyDocument/Statement/0/Condition"),
         "without TLS": the("WebhookQueuesPolicy/PolicyDocument/Statement/1"),
         "anybody is signed": the(
@@ -481,25 +481,25 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         f"{queue}: not encrypted": the(f"{queue}/SqsManagedSseEnabled", False)
         for queue in ("WebhooksQueue", "DeadWebhooksQueue")
     },
-    test_webhooks.test_queues_take_the_largest_event_and_what_eventbridge_writes_around_it: {
+    test_webhooks.test_queues_take_the_largest_event_in_its_envelope: {
         "a large event is too large": the("WebhooksQueue/MaximumMessageSize", 262_144),
     },
-    test_webhooks.test_a_message_outlives_its_attempts_and_is_then_set_aside: {
+    test_webhooks.test_a_message_outlives_its_attempts_then_goes_to_the_dead_letter_queue: {
         "nothing is set aside": the("WebhooksQueue/RedrivePolicy"),
         "set aside too soon": the("WebhooksQueue/RedrivePolicy/maxReceiveCount", 3),
         "lost while it waits": the("WebhooksQueue/MessageRetentionPeriod", 345_600),
         "lost when set aside": the("DeadWebhooksQueue/MessageRetentionPeriod", 345_600),
     },
-    test_webhooks.test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was: {
+    test_webhooks.test_each_message_is_delivered_and_reported_alone: {
         "one holds up others": the("DeliverWebhookFunctionWebhooks/BatchSize", 10),
         "what failed is deleted": the("DeliverWebhookFunctionWebhooks/FunctionResponseTypes"),
         "a thousand at once": the("DeliverWebhookFunctionWebhooks/ScalingConfig"),
     },
-    test_webhooks.test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer: {
+    test_webhooks.test_a_message_is_hidden_longer_than_an_attempt_takes: {
         "cut off by Lambda": the("DeliverWebhookFunction/Timeout", 15),
         "delivered twice at once": the("WebhooksQueue/VisibilityTimeout", 30),
     },
-    test_webhooks.test_the_secret_is_made_by_aws_and_one_of_standard_webhooks: {
+    test_webhooks.test_the_generated_secret_fits_standard_webhooks: {
         "a secret that everybody knows": the("WebhookSecret/SecretString", "whsec_x"),
         "a secret that is no Base64": the("WebhookSecret/GenerateSecretString/ExcludePunctuation", False),
     },
@@ -538,7 +538,7 @@ def test_a_fault_is_noticed(
         keep(promise, planted)
 
 
-def test_a_template_that_a_fault_is_planted_in_is_left_as_it_was(complete: Deployment) -> None:
+def test_planting_a_fault_leaves_the_template_unchanged(complete: Deployment) -> None:
     resources = complete.document["Resources"]
     before = json.dumps(resources)
     the("Dashboard")(resources)

@@ -1,4 +1,4 @@
-"""The hosted dashboard: off unless asked for; then one host for page and API, and a bucket that only it can read."""
+"""The hosted dashboard: one host for page and API, and a bucket that only CloudFront can read."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def test_the_bucket_is_reached_by_a_signing_origin_access_control(hosted: Templa
 # ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_page_is_cached_and_comes_by_tls(distribution: Any, page: Any) -> None:
+def test_the_page_is_cached_and_served_by_tls(distribution: Any, page: Any) -> None:
     assert distribution["DefaultRootObject"] == "index.html"
     assert page["TargetOriginId"] == "page"
     assert page["ViewerProtocolPolicy"] == "redirect-to-https"
@@ -111,7 +111,7 @@ def test_the_page_has_the_headers_it_is_tested_with(hosted: Template, page: Any)
 # ── The API ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_api_is_under_the_same_host_uncached_and_gets_all_that_was_sent(api: Any) -> None:
+def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(api: Any) -> None:
     assert (api["PathPattern"], api["TargetOriginId"]) == ("/api/*", "api")
     assert api["CachePolicyId"] == CACHING_DISABLED
     # Cookies, Authorization and queries; but not Host, by which API Gateway knows its APIs.
@@ -132,7 +132,7 @@ def test_the_api_is_under_the_same_host_uncached_and_gets_all_that_was_sent(api:
         ),
     ],
 )
-def test_the_api_s_origin_is_where_it_answers_and_by_tls(answers: dict[str, str], host: str, path: str) -> None:
+def test_the_origin_of_the_api_is_its_host_by_tls(answers: dict[str, str], host: str, path: str) -> None:
     hosted = deploy(HostDashboard="true", **answers)
     distribution = one(hosted, DISTRIBUTION)["DistributionConfig"]
     origin = next(origin for origin in distribution["Origins"] if origin["Id"] == "api")
@@ -141,8 +141,8 @@ def test_the_api_s_origin_is_where_it_answers_and_by_tls(answers: dict[str, str]
     assert hosted.resolve(origin["OriginPath"]) == path
 
 
-def test_no_error_is_kept_for_others_nor_replaced(distribution: Any) -> None:
-    """By itself CloudFront keeps errors for ten seconds, even where nothing is cached, whatever Cache-Control says.
+def test_errors_are_neither_cached_nor_replaced(distribution: Any) -> None:
+    """CloudFront caches errors for ten seconds by default, whatever Cache-Control says.
 
     What an error says is replaced only where a page is named:
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
@@ -155,12 +155,12 @@ def test_no_error_is_kept_for_others_nor_replaced(distribution: Any) -> None:
 # ── Its host ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_without_a_host_of_its_own_it_has_cloudfront_s(hosted: Template, distribution: Any) -> None:
+def test_without_a_host_the_page_has_cloudfronts(hosted: Template, distribution: Any) -> None:
     settled = hosted.resolve({name: distribution[name] for name in ("Aliases", "ViewerCertificate")})
     assert settled == {"ViewerCertificate": {"CloudFrontDefaultCertificate": True}}
 
 
-def test_a_host_of_its_own_takes_modern_tls_only(template: Any) -> None:
+def test_a_custom_host_takes_modern_tls_only(template: Any) -> None:
     own = deploy(HostDashboard="true", DashboardHost="value.example.com", DashboardCertificateArn=CERTIFICATE)
     config = one(own, DISTRIBUTION)["DistributionConfig"]
     assert own.resolve(config["Aliases"]) == ["value.example.com"]

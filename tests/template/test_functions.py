@@ -1,4 +1,4 @@
-"""The functions' settings, and the few rights of each."""
+"""The functions' settings and rights."""
 
 import re
 from collections.abc import Iterator
@@ -127,7 +127,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
 }
 BY_RIGHTS_ONLY = {"EraseUserFunction", "ExportUserFunction"}
-"""Functions that no route leads to: they are invoked by who has the right to, in the AWS account."""
+"""Functions without a route, invoked by callers with the right to in the AWS account."""
 API_GATEWAY_GIVES_UP_SECONDS = 29
 
 
@@ -145,7 +145,7 @@ def statements(template: Template, function: str) -> Iterator[Any]:
 
 
 def enclosing_operations(statement: Any) -> list[str]:
-    """Return the operations that a statement limits its action to, such as a transaction.
+    """Return the enclosing operations that a statement requires, such as a transaction.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """
@@ -157,7 +157,7 @@ def enclosing_operations(statement: Any) -> list[str]:
 
 
 def named_attributes(statement: Any) -> list[str]:
-    """Return the attributes that a statement limits a write to, of which it may return none.
+    """Return the attributes that a statement limits a write to; it may return no values.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
@@ -194,13 +194,13 @@ def test_a_function_may_do_only_what_it_needs(complete: Deployment, function: st
 
 
 @pytest.mark.parametrize("function", MAY)
-def test_beside_that_a_function_only_writes_its_log_and_trace(complete: Deployment, function: str) -> None:
+def test_a_function_may_besides_only_write_its_log_and_trace(complete: Deployment, function: str) -> None:
     assert complete.resources("AWS::Lambda::Function")[function]["Role"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}
     role = complete.resources("AWS::IAM::Role")[f"{function}Role"]
     assert complete.resolve(role["ManagedPolicyArns"]) == ["LogAndTrace"]
 
 
-def test_what_all_may_do_is_to_write_their_log(deployed: Deployment) -> None:
+def test_every_function_may_write_its_log(deployed: Deployment) -> None:
     [log] = deployed.one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
 
     assert log == {
@@ -210,7 +210,7 @@ def test_what_all_may_do_is_to_write_their_log(deployed: Deployment) -> None:
     }
 
 
-def test_where_traces_are_asked_for_they_may_be_written_too(complete: Deployment) -> None:
+def test_with_tracing_functions_may_write_traces(complete: Deployment) -> None:
     _, trace = complete.one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
 
     # X-Ray knows no resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
@@ -221,7 +221,7 @@ def test_where_traces_are_asked_for_they_may_be_written_too(complete: Deployment
     }
 
 
-def test_a_secret_of_the_platform_s_own_is_the_only_one_that_is_read() -> None:
+def test_a_given_session_secret_is_the_only_one_read() -> None:
     given = "arn:aws:secretsmanager:us-east-1:123456789012:secret:dashboard-d4e5f6"
     template = deploy(SessionSecretArn=given)
 
@@ -276,9 +276,9 @@ def test_no_secret_is_an_environment_variable(complete: Deployment, function: st
         assert isinstance(value, str), name
 
 
-def test_without_a_fingerprint_no_key_is_let_in(deployed: Template) -> None:
+def test_without_a_fingerprint_no_key_is_valid(deployed: Template) -> None:
     assert functions(deployed)["AuthorizerFunction"]["Environment"]["Variables"]["KEY_FINGERPRINTS"] == ""
 
 
-def test_a_deployed_stage_takes_only_cookies_with_the_secure_prefix(deployed: Template) -> None:
+def test_a_deployed_stage_accepts_only_secure_cookies(deployed: Template) -> None:
     assert functions(deployed)["AuthorizerFunction"]["Environment"]["Variables"]["ACCEPT_PLAIN_COOKIES"] == "false"

@@ -1,4 +1,4 @@
-"""Alarms, what they count, and the dashboard: none, the essential ones or all, by Monitoring."""
+"""Alarms, metric filters and the dashboard, by Monitoring."""
 
 import json
 import re
@@ -77,7 +77,7 @@ def test_without_monitoring_nothing_is_counted_and_no_alarm_goes_off(complete: D
 
 
 def test_no_alarm_gets_stuck_when_its_metric_has_no_data(complete: Deployment) -> None:
-    """FILL gives no value for a metric that never had one, and alarms on DynamoDB's metrics keep their state.
+    """FILL has no result for a metric without any data, and alarms on DynamoDB's metrics keep their state.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
@@ -88,7 +88,7 @@ def test_no_alarm_gets_stuck_when_its_metric_has_no_data(complete: Deployment) -
 
 
 def answer(alarm: dict[str, Any], **metrics: int) -> float:
-    """Compute the value that an alarm compares, by CloudWatch's metric math."""
+    """Compute the value that an alarm compares with its threshold."""
     [answer] = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
     known = {"IF": lambda is_so, then, otherwise: then if is_so else otherwise}
     return float(eval(answer, known, metrics))  # noqa: S307 - the template's own
@@ -162,7 +162,7 @@ def test_log_lines_are_counted_for_this_stack_alone(complete: Deployment) -> Non
         ("Webhook not delivered", "functions/deliver_webhook/app.py"),
     ],
 )
-def test_the_lines_that_count_are_those_that_functions_write(message: str, file: str) -> None:
+def test_functions_write_the_lines_that_are_counted(message: str, file: str) -> None:
     assert f'"{message}"' in (ROOT / file).read_text()
 
 
@@ -173,7 +173,7 @@ def test_functions_count_for_this_stack_alone(complete: Deployment, monitoring: 
 
 
 def test_an_alarm_looks_at_a_metric_of_this_stack(complete: Deployment) -> None:
-    """On a metric that nothing writes it would never go off."""
+    """An alarm on another metric would never start."""
     functions, queues = complete.resources(FUNCTION), complete.resources("AWS::SQS::Queue")
     counted = {(f"Outcomes/{STACK}", metric) for _, _, metric in FILTERS.values()}
     title = complete.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]

@@ -1,4 +1,4 @@
-"""The template is hardened as it is: rights, limits, logs, alarms and releases.
+"""Hardening: permissions, limits, logs and releases.
 
 test_faults.py takes each of these properties away and sees that it is missed here.
 """
@@ -31,7 +31,7 @@ STAGE = "AWS::ApiGateway::Stage"
 # ── Least privilege ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_only_a_function_of_ours_may_be_a_function_s_role(complete: Deployment) -> None:
+def test_only_lambda_may_assume_a_functions_role(complete: Deployment) -> None:
     roles = complete.of("AWS::IAM::Role")
     for function in complete.resources(FUNCTION):
         [statement] = roles[f"{function}Role"]["AssumeRolePolicyDocument"]["Statement"]
@@ -39,8 +39,8 @@ def test_only_a_function_of_ours_may_be_a_function_s_role(complete: Deployment) 
 
 
 @pytest.mark.usefixtures("whole_routes")
-def test_the_api_may_call_exactly_what_it_calls(deployed: Deployment) -> None:
-    """By its alias: a version that no release has moved it to is out of reach."""
+def test_the_api_may_call_exactly_its_integrations(deployed: Deployment) -> None:
+    """By the alias: only a released version is reachable."""
     permissions = list(deployed.of("AWS::Lambda::Permission").values())
     called = set(re.findall(r"functions/(arn:[^/]+)/invocations", json.dumps(deployed.one("AWS::ApiGateway::RestApi"))))
 
@@ -51,8 +51,8 @@ def test_the_api_may_call_exactly_what_it_calls(deployed: Deployment) -> None:
         assert f":{deployed.name('OutcomesApi')}/" in permission["SourceArn"]
 
 
-def test_nothing_leads_to_erasure_and_access_but_rights_in_the_account(deployed: Deployment) -> None:
-    """No route, no URL, no event and no other service may invoke them; who may, IAM says."""
+def test_nothing_invokes_erasure_and_access_but_callers_with_rights(deployed: Deployment) -> None:
+    """No route, URL, event or service invokes them. IAM decides who may."""
     for type_ in ("AWS::Lambda::Permission", "AWS::Lambda::Url", "AWS::Lambda::EventSourceMapping"):
         for name, properties in deployed.of(type_).items():
             assert not any(function in str(properties) for function in BY_RIGHTS_ONLY), name
@@ -63,8 +63,8 @@ def test_nothing_leads_to_erasure_and_access_but_rights_in_the_account(deployed:
         assert deployed.resolve(outputs[f"{name}FunctionArn"]["Value"]).endswith(f":{name}Function:live")
 
 
-def test_what_may_be_called_is_there_before_it_is_allowed(deployed: Deployment) -> None:
-    """The permission to call the authorizer's alias does not name the alias as a resource. It waits for the API."""
+def test_an_alias_exists_before_its_permission(deployed: Deployment) -> None:
+    """The permission for the authorizer's alias does not reference it; it depends on the API."""
     assert deployed.document["Resources"]["OutcomesApi"]["DependsOn"] == "AuthorizerFunctionAliaslive"
     assert "AuthorizerFunctionAliaslive" in deployed.resources("AWS::Lambda::Alias")
 
@@ -72,7 +72,7 @@ def test_what_may_be_called_is_there_before_it_is_allowed(deployed: Deployment) 
 # ── Data safety ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_table_is_not_deleted_by_accident_nor_costs_without_bound(complete: Deployment) -> None:
+def test_tables_are_protected_from_deletion_and_bounded_in_cost(complete: Deployment) -> None:
     for name, table in complete.of("AWS::DynamoDB::Table").items():
         assert table["DeletionProtectionEnabled"] == "true", name
         limits = table["OnDemandThroughput"]
@@ -102,14 +102,12 @@ def test_each_method_is_throttled(deployed: Deployment) -> None:
     }
 
 
-def test_a_throttled_method_is_one_of_the_api_s(deployed: Deployment, api: Any) -> None:
+def test_a_throttled_method_exists(deployed: Deployment, api: Any) -> None:
     for method, path in throttles(deployed).keys() - {("*", "/*")}:
         assert method.lower() in api["paths"][path]
 
 
-def test_concurrency_is_reserved_if_asked_for_but_for_the_authorizer(
-    complete: Deployment, deployed: Deployment
-) -> None:
+def test_only_the_authorizer_has_no_reserved_concurrency(complete: Deployment, deployed: Deployment) -> None:
     """Every call goes through the authorizer. Streams, queues and rights in the account bound the others."""
     reads, writes = EVERYTHING["ReadConcurrency"], EVERYTHING["WriteConcurrency"]
 
@@ -124,7 +122,7 @@ def test_concurrency_is_reserved_if_asked_for_but_for_the_authorizer(
     assert not [name for name, each in deployed.of(FUNCTION).items() if "ReservedConcurrentExecutions" in each]
 
 
-def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deployed: Deployment) -> None:
+def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed: Deployment) -> None:
     timeout = {name: int(function["Timeout"]) for name, function in deployed.of(FUNCTION).items()}
     call = store.LIMITS.total
 
@@ -155,8 +153,8 @@ def test_a_call_gives_up_before_the_function_and_that_before_api_gateway(deploye
     assert max(timeout.values()) < API_GATEWAY_GIVES_UP_SECONDS
 
 
-def test_an_erasure_waits_until_whatever_was_let_in_before_has_been_written(deployed: Deployment) -> None:
-    """A call is authorized, waits for its function, which runs to its end, and then is signed by a clock that is ahead.
+def test_an_erasure_waits_for_the_writes_of_earlier_calls(deployed: Deployment) -> None:
+    """An authorized call waits for its function, which runs to its end and signs with a clock that is ahead.
 
     DynamoDB takes no signature that is more than 300 s older or newer than its own time.
     """
@@ -173,7 +171,7 @@ def rules(template: Deployment) -> dict[str, Any]:
     return {rule["Name"]: rule for rule in template.one("AWS::WAFv2::WebACL")["Rules"]}
 
 
-def test_the_firewall_stands_before_the_stage(complete: Deployment) -> None:
+def test_the_firewall_protects_the_stage(complete: Deployment) -> None:
     association = complete.one("AWS::WAFv2::WebACLAssociation")
 
     assert association["ResourceArn"] == (
@@ -182,7 +180,7 @@ def test_the_firewall_stands_before_the_stage(complete: Deployment) -> None:
     assert association["WebACLArn"] == "Firewall.Arn"
 
 
-def test_the_firewall_bounds_what_one_address_may_ask(complete: Deployment) -> None:
+def test_the_firewall_limits_the_rate_of_an_address(complete: Deployment) -> None:
     rate = rules(complete)["Rate"]
 
     assert rate["Statement"]["RateBasedStatement"] == {
@@ -198,7 +196,7 @@ def refused_size(statement: Any) -> re.Pattern[str]:
     return re.compile(statement["RegexMatchStatement"]["RegexString"])
 
 
-def test_the_firewall_refuses_no_size_that_the_contract_takes(complete: Deployment) -> None:
+def test_the_firewall_refuses_no_valid_size(complete: Deployment) -> None:
     not_batch, single = rules(complete)["DeclaredSize"]["Statement"]["AndStatement"]["Statements"]
     batch = rules(complete)["DeclaredBatchSize"]["Statement"]
 
@@ -226,7 +224,7 @@ def test_the_firewall_answers_in_our_shape(complete: Deployment, name: str) -> N
     }
 
 
-def test_the_firewall_keeps_no_sample_of_what_callers_send(complete: Deployment) -> None:
+def test_the_firewall_samples_no_requests(complete: Deployment) -> None:
     acl = complete.one("AWS::WAFv2::WebACL")
     for part in [acl, *acl["Rules"]]:
         assert part["VisibilityConfig"]["SampledRequestsEnabled"] is False
@@ -264,15 +262,15 @@ def test_every_call_is_logged_as_json_and_without_a_credential(deployed: Deploym
     assert json.loads(setting["Format"]) == LOGGED
 
 
-def test_every_function_logs_where_lines_are_not_kept_for_ever(complete: Deployment) -> None:
+def test_every_log_has_a_retention(complete: Deployment) -> None:
     for name, function in complete.of(FUNCTION).items():
         assert function["LoggingConfig"] == {"LogGroup": "FunctionLogs"}, name
     for name, group in complete.of("AWS::Logs::LogGroup").items():
         assert group["RetentionInDays"] == "30", name
 
 
-def test_insights_knows_the_fields_of_functions_logs(deployed: Deployment) -> None:
-    """It takes a group for Lambda's by its name, and only then finds @duration, @initDuration and the like.
+def test_insights_discovers_the_fields_of_function_logs(deployed: Deployment) -> None:
+    """It recognizes Lambda's groups by name, and only then finds @duration, @initDuration and the like.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
     """
@@ -282,34 +280,34 @@ def test_insights_knows_the_fields_of_functions_logs(deployed: Deployment) -> No
     assert "LogGroupName" not in groups["AccessLogs"]
 
 
-def test_api_gateway_can_write_its_log_before_there_is_a_stage(deployed: Deployment) -> None:
+def test_api_gateway_can_log_before_the_stage_exists(deployed: Deployment) -> None:
     assert deployed.one("AWS::ApiGateway::Account") == {"CloudWatchRoleArn": "ApiGatewayLogWriter.Arn"}
     assert {"Key": "LogsThrough", "Value": "ApiGatewayAccount"} in deployed.one(STAGE)["Tags"]
     for name in ("ApiGatewayAccount", "ApiGatewayLogWriter"):
         assert deployed.document["Resources"][name]["DeletionPolicy"] == "Retain"
 
 
-def test_an_account_s_own_log_role_can_be_left_alone(deployed: Deployment) -> None:
+def test_the_accounts_log_role_can_be_kept(deployed: Deployment) -> None:
     template = deployed.with_parameters(ApiGatewayLogRole="existing")
 
     assert not template.resources("AWS::ApiGateway::Account")
     assert "ApiGatewayLogWriter" not in template.resources("AWS::IAM::Role")
 
 
-def test_nothing_is_traced_unless_asked_for(deployed: Deployment) -> None:
+def test_tracing_is_off_by_default(deployed: Deployment) -> None:
     """A trace costs more than any other part of a call, and shows none of DynamoDB's."""
     assert deployed.one(STAGE)["TracingEnabled"] is False
     for name, function in deployed.of(FUNCTION).items():
         assert function["TracingConfig"] == {"Mode": "PassThrough"}, name
 
 
-def test_the_services_trace_where_asked_for(complete: Deployment) -> None:
+def test_tracing_covers_the_stage_and_every_function(complete: Deployment) -> None:
     assert complete.one(STAGE)["TracingEnabled"] is True
     for name, function in complete.of(FUNCTION).items():
         assert function["TracingConfig"] == {"Mode": "Active"}, name
 
 
-def test_the_runbook_asks_for_fields_that_are_logged() -> None:
+def test_the_runbook_queries_only_logged_fields() -> None:
     queries = re.findall(r"ask AccessLogs '(.*?)'", (ROOT / "docs/runbook.md").read_text(), re.DOTALL)
     asked = {name for query in queries for name in re.findall(r"(?<![@\w])[a-z]+[A-Z]\w*", query)}
 
@@ -321,7 +319,7 @@ def test_the_runbook_asks_for_fields_that_are_logged() -> None:
 
 
 def descriptions(template: Deployment) -> dict[str, str]:
-    """Return the description of each function's version, which CloudFormation replaces when it changes."""
+    """Return the description of each function's version. A changed one makes a new version."""
     versions = template.of("AWS::Lambda::Version").values()
     texts = {version["FunctionName"]: str(version["Description"]) for version in versions}
     assert len(texts) == len(versions)
@@ -364,7 +362,7 @@ def another(name: str, parameter: Any, present: str) -> str:
 
 
 def versions(template: Deployment) -> dict[str, tuple[str, Any]]:
-    """Return what each function's version is described with and made of."""
+    """Return description and properties of each function."""
     made_of = template.of(FUNCTION)
     return {function: (text, made_of[function]) for function, text in descriptions(template).items()}
 
@@ -402,12 +400,11 @@ def test_the_same_parameters_make_no_new_version(template: Any) -> None:
     assert configured(declared, overrides, defaults | first | {"StageName": "v7"}) != first
 
 
-def test_nothing_makes_a_version_of_what_did_not_change(deployed: Deployment) -> None:
-    """Keep what is no part of a version out of the text by which SAM asks for one: Lambda publishes no version twice.
+def test_an_unchanged_function_gets_no_version(deployed: Deployment) -> None:
+    """SAM must not ask for a version when only tags or concurrency change: Lambda publishes none, and the release fails.
 
-    A release that changed only tags or concurrency would fail
-    (https://github.com/aws/serverless-application-model/issues/3281). So a function has no tags but SAM's own (those of
-    the stack, in samconfig.toml, reach it all the same), and its concurrency is the value of a parameter.
+    https://github.com/aws/serverless-application-model/issues/3281. So functions have no tags but SAM's own (they get
+    the stack's from samconfig.toml), and concurrency is a parameter.
     """
     versions = deployed.resources("AWS::Lambda::Version").keys()
     for parameter in ("WriteConcurrency", "ReadConcurrency"):
@@ -418,8 +415,8 @@ def test_nothing_makes_a_version_of_what_did_not_change(deployed: Deployment) ->
         assert isinstance(reserved, dict), name
 
 
-def test_a_changed_layer_reaches_the_callers(template: Any) -> None:
-    """SAM makes a new version of a function for its layer only when both ask for it."""
+def test_a_changed_layer_makes_new_versions(template: Any) -> None:
+    """SAM makes new versions for a changed layer only if function and layer have these settings."""
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             assert resource["Properties"]["AutoPublishAliasAllProperties"] is True, name
@@ -437,13 +434,13 @@ def test_every_function_is_called_by_an_alias_that_a_release_moves(complete: Dep
         assert update["DeploymentGroupName"]["Ref"] in complete.resources("AWS::CodeDeploy::DeploymentGroup"), name
 
 
-def test_a_dev_stack_deploys_at_once_whatever_its_alarms_say(deployed: Deployment) -> None:
+def test_a_dev_stack_deploys_at_once_and_ignores_alarms(deployed: Deployment) -> None:
     for name, group in deployed.of("AWS::CodeDeploy::DeploymentGroup").items():
         assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaAllAtOnce", name
         assert group["AlarmConfiguration"] == {}, name
 
 
-def test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_releases(complete: Deployment) -> None:
+def test_a_gradual_release_rolls_back_on_an_alarm(complete: Deployment) -> None:
     for name, group in complete.of("AWS::CodeDeploy::DeploymentGroup").items():
         assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes", name
         assert group["AlarmConfiguration"]["Enabled"] is True, name
@@ -451,7 +448,7 @@ def test_a_release_in_steps_is_taken_back_when_an_alarm_goes_off_that_tells_of_r
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], name
 
 
-def test_no_version_keeps_a_snapshot_that_is_paid_for_by_the_hour(complete: Deployment) -> None:
+def test_no_function_uses_snapstart(complete: Deployment) -> None:
     assert "SnapStart" not in complete.document["Parameters"]
     for name, function in complete.of(FUNCTION).items():
         assert "SnapStart" not in function, name
@@ -460,7 +457,7 @@ def test_no_version_keeps_a_snapshot_that_is_paid_for_by_the_hour(complete: Depl
 # ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_happens_to_the_session_secret_takes_effect_within_five_minutes(template: Any) -> None:
+def test_a_changed_session_secret_takes_effect_within_five_minutes(template: Any) -> None:
     remembered = template["Parameters"]["SessionCacheSeconds"]["Default"]  # by API Gateway
     assert session_secrets.SECRET_CACHE_SECONDS + remembered <= 300
 
@@ -485,7 +482,7 @@ def test_without_a_domain_the_api_is_where_api_gateway_puts_it(deployed: Deploym
     assert url(deployed) == f"https://{host}/v1/api/outcomes"
 
 
-def test_with_a_domain_the_api_is_there_and_nowhere_else(complete: Deployment) -> None:
+def test_with_a_domain_the_api_answers_nowhere_else(complete: Deployment) -> None:
     domain = complete.one("AWS::ApiGateway::DomainName")
 
     assert endpoint_disabled(complete) is True
@@ -509,7 +506,7 @@ def test_with_a_domain_the_api_is_there_and_nowhere_else(complete: Deployment) -
 MODERN_TLS = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
 
 
-def test_tls_is_modern_by_whatever_name_the_api_is_called(complete: Deployment) -> None:
+def test_tls_is_modern_for_both_hosts_of_the_api(complete: Deployment) -> None:
     """A call by a custom name is held to the API's own policy, too.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-custom-domain-tls-version.html
@@ -519,7 +516,7 @@ def test_tls_is_modern_by_whatever_name_the_api_is_called(complete: Deployment) 
         assert (properties["SecurityPolicy"], properties["EndpointAccessMode"]) == (MODERN_TLS, "STRICT"), type_
 
 
-def test_the_domain_is_entered_into_a_hosted_zone(complete: Deployment) -> None:
+def test_the_domain_gets_a_record_in_the_hosted_zone(complete: Deployment) -> None:
     record = complete.one("AWS::Route53::RecordSet")
 
     assert (record["HostedZoneId"], record["Name"], record["Type"]) == ("Z0123456789", "api.example.com", "A")
@@ -540,7 +537,7 @@ def test_the_domain_is_entered_into_a_hosted_zone(complete: Deployment) -> None:
         ("McpThrottle", "7,8", STAGE, "MethodSettings/4/ThrottlingRateLimit"),
     ],
 )
-def test_a_parameter_reaches_every_resource_that_it_is_about(
+def test_a_parameter_sets_every_resource_of_its_kind(
     deployed: Deployment, parameter: str, value: str, type_: str, path: str
 ) -> None:
     for name, setting in deployed.with_parameters(**{parameter: value}).of(type_).items():
@@ -550,7 +547,7 @@ def test_a_parameter_reaches_every_resource_that_it_is_about(
 
 
 @pytest.mark.parametrize("days", ["30", "0", "365"])
-def test_the_authorizer_is_told_how_long_the_previous_session_secret_counts(deployed: Deployment, days: str) -> None:
+def test_the_authorizer_knows_the_overlap_of_session_secrets(deployed: Deployment, days: str) -> None:
     template = deployed if days == "30" else deployed.with_parameters(SessionSecretOverlapDays=days)
     variables = template.of(FUNCTION)["AuthorizerFunction"]["Environment"]["Variables"]
     assert variables["SESSION_SECRET_OVERLAP_DAYS"] == days
@@ -571,8 +568,8 @@ def test_every_parameter_is_in_one_group(template: Any) -> None:
 
 @pytest.mark.usefixtures("whole_routes")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI of its libraries
-def test_sam_local_asks_the_authorizers_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SAM CLI leaves out an authorizer whose function it does not understand, and lets everybody in."""
+def test_sam_local_uses_the_authorizers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SAM CLI skips an authorizer whose function it cannot resolve, and lets everybody in."""
     from samcli.lib.providers.api_provider import ApiProvider
     from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 

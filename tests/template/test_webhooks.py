@@ -1,4 +1,4 @@
-"""Webhooks: what there is of them when a receiver is named, who may do what, and that nothing is lost."""
+"""Webhooks: URL, rule, queues and secret."""
 
 from typing import Any
 
@@ -18,17 +18,17 @@ BUS = EVERYTHING["EventBusName"]
 
 
 @pytest.mark.parametrize("url", FINE)
-def test_the_template_takes_what_the_function_takes(deployed: Deployment, url: str) -> None:
+def test_the_template_accepts_every_url_that_the_function_accepts(deployed: Deployment, url: str) -> None:
     assert deployed.with_parameters(WebhookUrl=url)
 
 
 @pytest.mark.parametrize("url", [url for urls in HOSTILE.values() for url in urls if url and len(url) < 200])
-def test_the_template_refuses_what_the_function_refuses(deployed: Deployment, url: str) -> None:
+def test_the_template_refuses_every_url_that_the_function_refuses(deployed: Deployment, url: str) -> None:
     with pytest.raises(StackError, match="WebhookUrl"):
         deployed.with_parameters(WebhookUrl=url)
 
 
-def test_a_url_is_no_longer_than_the_function_takes(template: Any, complete: Deployment) -> None:
+def test_the_template_and_the_function_limit_urls_alike(template: Any, complete: Deployment) -> None:
     assert template["Parameters"]["WebhookUrl"]["MaxLength"] == receiver.MAX_URL
     longest = f"https://{'a' * 60}.example.com/".ljust(receiver.MAX_URL, "x")
     assert Receiver(longest)
@@ -36,7 +36,7 @@ def test_a_url_is_no_longer_than_the_function_takes(template: Any, complete: Dep
     assert function["Environment"]["Variables"]["WEBHOOK_URL"] == longest
 
 
-def test_the_rule_hears_what_this_stack_tells(complete: Deployment) -> None:
+def test_the_rule_matches_this_stacks_events_alone(complete: Deployment) -> None:
     rule = complete.one("AWS::Events::Rule")
 
     assert rule["EventBusName"] == BUS
@@ -50,7 +50,7 @@ def test_the_rule_hears_what_this_stack_tells(complete: Deployment) -> None:
     }
 
 
-def test_only_the_rule_may_put_what_is_signed_into_the_queue(complete: Deployment) -> None:
+def test_only_the_rule_may_send_to_the_queues(complete: Deployment) -> None:
     policy = complete.one("AWS::SQS::QueuePolicy")
     queues = ["WebhooksQueue", "DeadWebhooksQueue"]
 
@@ -81,12 +81,12 @@ def test_queues_are_encrypted(complete: Deployment) -> None:
         assert queue["SqsManagedSseEnabled"] is True, name
 
 
-def test_queues_take_the_largest_event_and_what_eventbridge_writes_around_it(complete: Deployment) -> None:
+def test_queues_take_the_largest_event_in_its_envelope(complete: Deployment) -> None:
     for name, queue in complete.of(QUEUE).items():
         assert queue["MaximumMessageSize"] >= 2 * events.MAX_ENTRY_BYTES, name
 
 
-def test_a_message_outlives_its_attempts_and_is_then_set_aside(complete: Deployment) -> None:
+def test_a_message_outlives_its_attempts_then_goes_to_the_dead_letter_queue(complete: Deployment) -> None:
     queues = complete.of(QUEUE)
     retention = queues["WebhooksQueue"]["MessageRetentionPeriod"]
     longest = len(delivery.WAITS) * delivery.LONGEST * (1 + delivery.SPREAD)
@@ -100,7 +100,7 @@ def test_a_message_outlives_its_attempts_and_is_then_set_aside(complete: Deploym
     assert queues["DeadWebhooksQueue"]["MessageRetentionPeriod"] == 14 * 24 * delivery.HOUR >= 2 * retention
 
 
-def test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was(complete: Deployment) -> None:
+def test_each_message_is_delivered_and_reported_alone(complete: Deployment) -> None:
     mapping = complete.of("AWS::Lambda::EventSourceMapping")["DeliverWebhookFunctionWebhooks"]
 
     assert mapping["EventSourceArn"] == "WebhooksQueue.Arn"
@@ -110,7 +110,7 @@ def test_each_message_is_delivered_by_itself_and_says_itself_whether_it_was(comp
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 10}
 
 
-def test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer(complete: Deployment) -> None:
+def test_a_message_is_hidden_longer_than_an_attempt_takes(complete: Deployment) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six times as long."""
     timeout = int(complete.of(FUNCTION)["DeliverWebhookFunction"]["Timeout"])
 
@@ -118,7 +118,7 @@ def test_a_function_outlives_an_attempt_and_a_message_is_hidden_for_longer(compl
     assert 6 * timeout <= complete.of(QUEUE)["WebhooksQueue"]["VisibilityTimeout"]
 
 
-def test_the_secret_is_made_by_aws_and_one_of_standard_webhooks(complete: Deployment) -> None:
+def test_the_generated_secret_fits_standard_webhooks(complete: Deployment) -> None:
     secret = complete.of("AWS::SecretsManager::Secret")["WebhookSecret"]
 
     assert secret.keys() == {"Description", "GenerateSecretString"}

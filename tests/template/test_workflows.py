@@ -1,4 +1,4 @@
-"""GitHub's workflows run the commands that people do, by pinned actions, and without a stored AWS key."""
+"""GitHub's workflows run the same commands as people, by pinned actions, without a stored AWS key."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def steps(file: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_an_action_is_pinned_by_its_commit_and_says_which_version_that_is(file: Path) -> None:
+def test_an_action_is_pinned_by_commit_with_its_version_named(file: Path) -> None:
     used = re.findall(r"uses: (.*)", file.read_text())
 
     assert used
@@ -30,7 +30,7 @@ def test_an_action_is_pinned_by_its_commit_and_says_which_version_that_is(file: 
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_a_job_may_no_more_than_it_needs(file: Path) -> None:
+def test_a_job_has_only_the_rights_it_needs(file: Path) -> None:
     assert parse_yaml(file.read_text())["permissions"] == {"contents": "read"}
     for name, job in jobs(file).items():
         allowed = {"contents": "read", "id-token": "write"} if name == "deploy" else {"contents": "read"}
@@ -47,7 +47,7 @@ def test_a_pull_request_runs_what_people_run() -> None:
     assert "run: make check audit examples coverage build" in text
 
 
-def test_a_deployment_is_checked_first_and_smoke_tested_after() -> None:
+def test_a_deployment_is_checked_before_and_smoke_tested_after() -> None:
     [file] = [file for file in WORKFLOWS if file.name == "deploy.yml"]
     deploy = jobs(file)["deploy"]
 
@@ -57,7 +57,7 @@ def test_a_deployment_is_checked_first_and_smoke_tested_after() -> None:
     assert [command.split()[:2] for command in commands] == [["make", "deploy"], ["make", "smoke"]]
 
 
-def test_aws_is_reached_without_a_key() -> None:
+def test_workflows_use_aws_without_a_stored_key() -> None:
     for file in WORKFLOWS:
         assert "aws-access-key-id" not in file.read_text()
     [credentials] = [step for file in WORKFLOWS for step in steps(file) if "configure-aws" in step.get("uses", "")]
@@ -65,8 +65,8 @@ def test_aws_is_reached_without_a_key() -> None:
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_nothing_from_outside_is_put_into_a_command(file: Path) -> None:
-    """An input belongs into a variable, where it cannot become part of the script."""
+def test_no_outside_input_becomes_part_of_a_command(file: Path) -> None:
+    """Inputs go into variables, where they cannot become part of a script."""
     for step in steps(file):
         assert "${{" not in step.get("run", "")
 
