@@ -401,7 +401,7 @@ def test_the_same_parameters_make_no_new_version(template: Any) -> None:
 
 
 def test_an_unchanged_function_gets_no_version(deployed: Deployment) -> None:
-    """SAM must not ask for a version when only tags or concurrency change: Lambda publishes none, and the release fails.
+    """SAM must not ask for a version when only tags or concurrency change: Lambda publishes none and the release fails.
 
     https://github.com/aws/serverless-application-model/issues/3281. So functions have no tags but SAM's own (they get
     the stack's from samconfig.toml), and concurrency is a parameter.
