@@ -143,8 +143,8 @@ def test_failed_checks_are_named_and_nothing_is_left_behind(stack: Stack, smoke:
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
-def test_a_missing_stack_is_one_line(stack: Stack) -> None:
-    done = process("--stack", "another", AWS_ENDPOINT_URL=stack.aws_url)
+def test_a_missing_stack_is_one_line(stack: Stack, smoke: Smoke) -> None:
+    done = smoke("--stack", "another", AWS_ENDPOINT_URL=stack.aws_url)
 
     assert done.returncode == 2
     assert done.stderr.startswith("error: ClientError: ")
