@@ -75,19 +75,6 @@ def test_the_newest_come_first_and_only_of_that_user(store: OutcomeStore) -> Non
     assert [line[7:33] for line in store.page(42, 3).outcomes] == ids[:1:-1]
 
 
-def test_a_list_goes_on_past_pages_of_one_megabyte(store: OutcomeStore) -> None:
-    large = {"a": "x" * 65000}
-    for _ in range(40):
-        store.add(outcome(metadata=large), "key")
-    with faulty(store.dynamodb, "Query", fine) as calls:
-        assert len(store.page(42, 40).outcomes) == 40
-    assert len(calls) > 1
-
-
-def test_a_user_without_outcomes_has_an_empty_list(store: OutcomeStore) -> None:
-    assert store.page(42, 20) == ([], None)
-
-
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(
     "trouble", [error(THROTTLED), error(DENIED), error("InternalServerError", status=500), unreachable]
