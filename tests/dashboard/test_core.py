@@ -25,7 +25,7 @@ def test_the_page_of_the_core_is_a_list(
     page.goto(core_stack.url)  # which signs in
     expect(rows(page)).to_have_count(20)
     keys = page.locator("outcome-keys")
-    expect(keys.locator(".notice")).to_have_text("No keys here AgentKeys is Off, or endpoint is wrong.")
+    expect(keys.locator(".notice")).to_have_text("No keys here AgentKeys is Off, or the endpoint is wrong.")
     for part in (SUMMARY, PERIODS, DOWNLOAD):
         expect(page.locator(part)).to_be_hidden()
     row = unfold(page)

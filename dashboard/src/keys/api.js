@@ -29,7 +29,7 @@ export async function call(method, url, signal, body) {
   }
   if (!problem) return answer;
   explain(problem, answer);
-  if (problem.isOff) Object.assign(problem, { kind: "unset", message: "AgentKeys is Off, or endpoint is wrong." });
+  if (problem.isOff) Object.assign(problem, { kind: "unset", message: "AgentKeys is Off, or the endpoint is wrong." });
   else if (problem.reason) problem.message = `The server answered ${problem.status}: ${problem.reason}.`;
   throw problem;
 }
