@@ -100,7 +100,10 @@ def test_sam_local_can_set_the_aws_endpoint_of_functions() -> None:
     stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"), parameter_overrides=overrides)
 
     for function in SamFunctionProvider(stacks).get_all():
-        assert function.environment["Variables"]["AWS_ENDPOINT_URL"] == endpoint
+        variables = function.environment["Variables"]
+        assert variables["AWS_ENDPOINT_URL"] == endpoint
+        unresolved = [name for name, value in variables.items() if isinstance(value, dict)]
+        assert not unresolved, function.name
 
 
 def test_each_environment_has_a_stack_of_its_own(samconfig: dict[str, Any]) -> None:
