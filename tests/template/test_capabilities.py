@@ -137,6 +137,16 @@ def test_the_core_has_three_functions_one_path_and_every_table(
     assert resolved(core)
 
 
+def test_sams_transform_does_not_depend_on_switches(core: Deployment, complete: Deployment) -> None:
+    """So one transformed template shows every combination: CloudFormation decides the conditions."""
+
+    def conditions(template: Deployment) -> set[tuple[str, str | None]]:
+        resources = template.document["Resources"].items()
+        return {(re.sub("[0-9a-f]{10}$", "", name), each.get("Condition")) for name, each in resources}
+
+    assert conditions(core) == conditions(complete)
+
+
 def test_the_core_keeps_one_secret(core: Deployment) -> None:
     assert core.resources("AWS::SecretsManager::Secret").keys() == {"SessionSecret"}
 
