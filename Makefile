@@ -38,7 +38,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock openapi awaiting terminal key session seed deploy smoke resend end-key bench cost erase export-user
+.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock version openapi awaiting terminal key session seed deploy smoke resend end-key bench cost erase export-user
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -100,7 +100,7 @@ check: install check-dashboard check-typescript .tools/$(CHECKOV) ## check forma
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
-	$(bin)/mypy functions layers/common/outcomes local ops smoke bench docs tests clients/python conftest.py
+	$(bin)/mypy functions layers/common/outcomes local ops release smoke bench docs tests clients/python conftest.py
 	$(bin)/mypy --python-version 3.12 clients/python/src
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
@@ -153,6 +153,9 @@ build: install ## build what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 lock: $(uv_installed) ## pin the packages of pyproject.toml, for the laptop and for the layer
 	$(uv) lock
 	$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
+
+version: install ## write the version of pyproject.toml into clients, lock files, MCP server and openapi.yaml
+	@$(bin)/python -m release.version
 
 openapi: install ## generate openapi.yaml from template.yaml and the models
 	@PYTHONPATH=layers/common $(bin)/python -m docs.openapi

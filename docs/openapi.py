@@ -25,6 +25,7 @@ from outcomes.edge.mcp import VERSIONS
 from outcomes.ledger.export import CSV_COLUMNS
 
 from ops.template import declared_paths, parse_yaml
+from release.version import project_version
 
 ROOT = Path(__file__).parents[1]
 BASE = Path(__file__).with_name("openapi.base.yaml")
@@ -70,6 +71,7 @@ def _filled(base: str) -> str:
     """Replace each <NAME> of the base by YAML. Raises KeyError for a name that stands for nothing."""
     cookies = {"NEXT_AUTH_COOKIE": NEXT_AUTH.name, "AUTHJS_COOKIE": AUTHJS.name, "STORED_COOKIE": STORED_COOKIE}
     formats = {"EXPORT_FORMATS": ", ".join(EXPORT_FORMATS), "EXPORT_FORMAT": EXPORT_FORMATS[0]}
+    formats["VERSION"] = project_version()
     formats["MCP_VERSIONS"] = ", ".join(f'"{version}"' for version in VERSIONS)
     values = formats | _numbers() | _from_models() | _from_corrections() | _from_agent_keys() | cookies
     return re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], base)

@@ -42,7 +42,7 @@ _ROOM = MAX_RESPONSE_BYTES // 2
 """Maximum bytes of one answer, and of all answers of a batch before the next call begins."""
 
 _META = "io.modelcontextprotocol/"
-_SERVER = {"name": "outcomes", "title": "Outcomes", "version": "1.0.0"}
+_SERVER = {"name": "outcomes", "title": "Outcomes", "version": "1.0.0.dev0"}
 _CAPABILITIES: dict[str, Any] = {"tools": {}}
 _ENCODED = ("=?base64?", "?=")
 

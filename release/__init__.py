@@ -1,0 +1,1 @@
+"""Commands of `make version` and `make release-check`."""
