@@ -1,8 +1,8 @@
-// Joins the modules of each element into the one file that pages load: node build.mjs [folder]
+// Bundle each element's modules into the one file that pages load: node build.mjs [folder]
 import { readFile } from "node:fs/promises";
 import { build, transform } from "esbuild";
 
-/** @type {import("esbuild").Plugin} CSS is imported as text, minified */
+/** @type {import("esbuild").Plugin} Imports CSS as minified text */
 const cssAsText = {
   name: "css",
   setup({ onLoad }) {

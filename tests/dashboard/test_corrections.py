@@ -13,7 +13,7 @@ from tests.dashboard.recorded import NOW, Recorded, instant
 pytestmark = pytest.mark.at_noon
 
 AGENT_KEY = "key:7Fq2LmXw9KdR4sTb"
-UNREACHED = "It may not have been saved. The server could not be reached. Trying again counts once."
+UNREACHED = "It may not have been saved. The server could not be reached. You can safely try again: it counts once."
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_metadata_that_was_too_long_to_be_told_is_said_to_have_changed(
     amended = {"type": "amend", "reason": "Mended", "changes": {"metadata": {"omitted": True}}}
     recorded.has("Work", corrections=[amended])
     open_feed()
-    expect(history(unfold(page)).locator("dl > div")).to_have_text("metadatachanged; too long to be listed here")
+    expect(history(unfold(page)).locator("dl > div")).to_have_text("metadatachanged (too long to show)")
 
 
 def test_a_history_is_read_when_its_row_is_unfolded_and_each_time_anew(
@@ -146,13 +146,13 @@ def test_a_history_that_is_awaited_or_fails_says_so_and_can_be_tried_again(
     expect(row.locator(".past")).to_have_text("HistoryLoading…")
     faults: list[tuple[dict[str, Any], str]] = [
         ({"status": 500, "json": {"error": "Failed to get outcome"}}, "The server answered 500."),
-        ({"status": 404, "json": {"error": "Not found"}}, "This outcome is not there any more, or is not yours."),
+        ({"status": 404, "json": {"error": "Not found"}}, "This outcome no longer exists or is not yours."),
         ({"status": 200, "json": {"outcome": {}}}, "The server\u2019s answer could not be understood."),
         ({"status": 200, "body": "Wi-Fi"}, "The server\u2019s answer could not be read."),
     ]
     for fault, words in faults:
         first(page, held).fulfill(**fault)
-        expect(row.locator(".past .fault")).to_have_text(f"It could not be read. {words}")
+        expect(row.locator(".past .fault")).to_have_text(f"The history could not be loaded. {words}")
         held = recorded.hold("GET", id_)
         row.locator(".past button").press("Enter")
         expect(row.locator(".past")).to_have_text("HistoryLoading…")
@@ -246,11 +246,11 @@ def test_text_of_corrections_is_only_ever_text(open_feed: Open, page: Page, reco
 OFFERS: list[tuple[dict[str, Any], tuple[bool, bool], str]] = [
     ({"recorded_by": "key"}, (True, True), ""),
     ({"recorded_by": AGENT_KEY}, (True, True), ""),
-    ({"recorded_by": "session"}, (False, True), "You recorded this yourself, so it is not yours to confirm."),
-    ({"recorded_by": None}, (False, True), "It is not known what recorded this, so it cannot be confirmed."),
-    ({"status": "confirmed"}, (True, True), "You said that this is right."),
-    ({"status": "disputed"}, (True, True), "You said that this is not right. It does not count while that stands."),
-    ({"status": "void"}, (False, False), "It was declared void, for good, and does not count."),
+    ({"recorded_by": "session"}, (False, True), "You recorded this yourself, so you cannot confirm it."),
+    ({"recorded_by": None}, (False, True), "It is unknown who recorded this, so you cannot confirm it."),
+    ({"status": "confirmed"}, (True, True), "You confirmed this."),
+    ({"status": "disputed"}, (True, True), "You disputed this. It does not count while the dispute is open."),
+    ({"status": "void"}, (False, False), "This outcome is void. It does not count, and this cannot be undone."),
 ]
 
 
@@ -278,11 +278,11 @@ def test_a_disputed_outcome_that_was_amended_since_says_so(open_feed: Open, page
     unfold(page)  # folds it
     unfold(page)
     expect(row.locator(".word .help")).to_have_text(
-        "It was amended since you said that this is not right. It does not count until you say that it is."
+        "It was amended after you disputed it. It does not count until you confirm it."
     )
     expect(row.locator("summary")).to_contain_text("Disputed · ")
     right(row).click()
-    expect(row.locator(".word .help")).to_have_text("You said that this is right.")
+    expect(row.locator(".word .help")).to_have_text("You confirmed this.")
 
 
 def test_a_word_is_shown_at_once_and_kept_when_it_is_taken(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -301,7 +301,7 @@ def test_a_word_is_shown_at_once_and_kept_when_it_is_taken(open_feed: Open, page
 
     recorded.sums = {"confirmed": {"count": 1, "value_usd": 1200.5}}
     recorded.answer(first(page, held))
-    expect(row.locator(".word .help")).to_have_text("You said that this is right.")
+    expect(row.locator(".word .help")).to_have_text("You confirmed this.")
     expect(history(row)).to_have_text([re.compile("^Recorded"), "Confirmed by you · now"])
     expect(page.locator(".standing")).to_have_text("$1,200.50 confirmed")  # the totals are read again
     assert [said | {"key": ""} for said in recorded.sent(1)] == [{"type": "confirm", "key": ""}]
@@ -320,19 +320,20 @@ FAILURES: list[tuple[dict[str, Any], str, bool]] = [
     ({}, UNREACHED, True),
     (
         {"status": 500, "json": {"error": "Failed to correct outcome"}},
-        "It may not have been saved. The server answered 500. Trying again counts once.",
+        "It may not have been saved. The server answered 500. You can safely try again: it counts once.",
         True,
     ),
     (
         {"status": 200, "json": {"ok": True}},
-        "It may not have been saved. The server\u2019s answer could not be understood. Trying again counts once.",
+        "It may not have been saved. The server\u2019s answer could not be understood."
+        " You can safely try again: it counts once.",
         True,
     ),
     ({"status": 503, "json": {"error": "Busy"}}, "Not saved. The server answered 503.", True),
     ({"status": 429, "json": {"error": "Too many requests"}}, "Not saved. The server answered 429.", True),
     (
         {"status": 409, "json": {"error": "Conflict"}},
-        "Not saved. Others are correcting it at this very moment.",
+        "Not saved. Someone else is correcting it right now.",
         True,
     ),
     (
@@ -348,17 +349,17 @@ FAILURES: list[tuple[dict[str, Any], str, bool]] = [
     ),
     (
         {"status": 409, "json": {"error": "Not possible"}},
-        "Not saved. Not possible: this outcome cannot be corrected any more.",
+        "Not saved. Not possible: this outcome can no longer be corrected.",
         False,
     ),
     (
         {"status": 404, "json": {"error": "Not found"}},
-        "Not saved. This outcome is not there any more, or is not yours.",
+        "Not saved. This outcome no longer exists or is not yours.",
         False,
     ),
     (
         {"status": 403, "json": {"error": "Forbidden"}},
-        "Not saved. Not allowed: whoever recorded an outcome cannot confirm it.",
+        "Not saved. Not allowed: you cannot confirm an outcome that you recorded.",
         False,
     ),
 ]
@@ -503,7 +504,7 @@ def test_offline_is_called_so_and_a_word_can_be_said_again_later(
     recorded.instead("POST", "/corrections")
     right(row).click()
     expect(row.get_by_role("alert")).to_have_text(
-        "It may not have been saved. You are offline. Trying again counts once."
+        "It may not have been saved. You are offline. You can safely try again: it counts once."
     )
     context.set_offline(False)
     row.locator(".word").get_by_role("button", name="Try again").click()

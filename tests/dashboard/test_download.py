@@ -113,7 +113,7 @@ def test_no_file_has_outcomes_of_two_accounts(feed: Page) -> None:
     answers = [(HEADING + line(31), "next-one"), (line(20, user_id=43), None)]
     feed.route(EXPORT, lambda route: part(route, *answers.pop(0)))
     button(feed).click()
-    expect(feed.locator(".download .fault")).to_have_text("Not downloaded. Somebody else has signed in meanwhile.")
+    expect(feed.locator(".download .fault")).to_have_text("Not downloaded. Another user has signed in.")
 
 
 @pytest.mark.parametrize("ends", ["by its button", "with the page's element", "with the session"])

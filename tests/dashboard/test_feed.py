@@ -88,10 +88,10 @@ def test_a_range_of_days_can_be_chosen_and_what_was_recorded_in_it_is_listed(
     expect(first).to_have_value("2026-03-17")  # what is shown
     expect(last).to_have_value("2026-04-15")
     for begin, end, words in (
-        ("2026-03-01", "", "Give the first and the last day."),
+        ("2026-03-01", "", "Enter the first and the last day."),
         ("2026-03-01", "2026-02-28", "The last day is before the first."),
-        ("2016-03-31", "2026-03-31", "At most ten years."),
-        ("2016-02-29", "2026-02-28", "At most ten years."),
+        ("2016-03-31", "2026-03-31", "A range can be at most ten years."),
+        ("2016-02-29", "2026-02-28", "A range can be at most ten years."),
         ("2026-03-01", "2026-03-31", ""),
     ):
         first.fill(begin)
@@ -112,7 +112,7 @@ def test_a_range_of_days_can_be_chosen_and_what_was_recorded_in_it_is_listed(
     first.fill("2026-02-01")
     last.fill("2026-02-02")
     page.get_by_role("button", name="Show").click()
-    expect(page.get_by_text("Nothing was recorded in this time.")).to_be_visible()
+    expect(page.get_by_text("Nothing was recorded in this period.")).to_be_visible()
     page.get_by_role("button", name="30 days").click()
     expect(page.locator(".rows strong").first).to_have_text("Today")
 
@@ -189,7 +189,7 @@ def test_the_chart_has_a_bar_a_day_and_says_what_it_shows(open_feed: Open, ledge
         choose(page, str(period))
         expect(page.locator(".plot rect")).to_have_count(period)
         expect(page.locator(".plot rect:not(.zero)")).to_have_count(2)
-        words = f"Value per day over the last {period} days. The most was $1,234.56 on Apr 12."
+        words = f"Value per day over the last {period} days. The highest was $1,234.56 on Apr 12."
         expect(page.get_by_role("img", name=words)).to_be_visible()
     best, bad = (page.locator(".plot rect:not(.zero)").nth(index).bounding_box() for index in (0, 1))
     assert best is not None

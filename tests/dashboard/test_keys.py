@@ -165,12 +165,12 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
     (unset, "No keys here"),
     (ready, "for agent 7 only"),
     (out_of_date, "This may be out of date"),
-    (making, "What you will know the key by"),
+    (making, "How you recognize the key"),
     (refused, f"Name {NAME_RULE}."),
-    (made, "It is shown this once"),
+    (made, "It is shown only once"),
     (rotating, "A new secret for Sales agent"),
     (revoking, "Revoke Assistant?"),
-    (failing, "The key may have been revoked all the same."),
+    (failing, "The key may have been revoked anyway."),
 ]
 
 
@@ -380,7 +380,7 @@ def test_where_a_page_may_not_copy_the_secret_is_marked(open_keys: Open, page: P
     new_key(page)
     button(page, "Make key").click()
     button(page, "Copy").click()
-    expect(page.get_by_text("The key is marked: copy it by keyboard or menu.")).to_be_visible()
+    expect(page.get_by_text("The key is selected: copy it by keyboard or menu.")).to_be_visible()
     secret = page.get_by_role("textbox", name="The key of Nightly import")
     assert secret.evaluate("text => text.value.slice(text.selectionStart, text.selectionEnd)") == secret.input_value()
 
@@ -453,7 +453,7 @@ def test_a_key_gets_a_new_secret_while_the_old_one_goes_on(
     key = keys.has("Nightly import", max_value_usd=500)
     open_keys()
     button(page, "Rotate Nightly import").click()
-    overlap = page.get_by_label("How long the present secret goes on working")
+    overlap = page.get_by_label("How long the current secret keeps working")
     expect(overlap).to_be_focused()
     if choose:
         overlap.select_option(choose)
@@ -518,7 +518,7 @@ def test_what_the_api_refuses_is_told_beside_each_field(open_keys: Open, page: P
 
 REFUSALS: list[tuple[int, dict[str, Any], str]] = [
     (400, {"error": "Invalid wish", "details": [{"field": "wish", "message": "no"}]}, "answered 400: Invalid wish."),
-    (409, {"error": "Too many keys"}, "The server answered 409: Too many keys. Revoke one that is not used any more."),
+    (409, {"error": "Too many keys"}, "The server answered 409: Too many keys. Revoke one that is no longer used."),
     (403, {"error": "Forbidden"}, "The server answered 403: Forbidden."),
     (429, {"error": "Too Many Requests"}, "The server answered 429: Too Many Requests."),
 ]
@@ -555,8 +555,8 @@ def test_a_key_that_may_have_been_made_is_looked_for(
     keys.instead("POST", **answer)
     button(page, "Make key").click()
     expect(page.get_by_role("alert")).to_have_text(
-        f"{words}The key may have been made all the same. Nobody has its secret then: revoke it if it is in the list"
-        " below, and make another."
+        f"{words}The key may have been made anyway, but its secret is lost. If it is in the list below, revoke it"
+        " and make another."
     )
     expect(rows(page).locator("strong")).to_have_text(["Nightly import"])
     expect(page.get_by_label("Name")).to_have_value("Nightly import")
@@ -568,9 +568,7 @@ def test_a_rotation_of_which_nothing_is_known_warns_of_another(open_keys: Open, 
     button(page, "Rotate Nightly import").click()
     keys.instead("POST")
     button(page, "Rotate").click()
-    expect(page.get_by_role("alert")).to_contain_text(
-        "Rotating once more would then end the secret that your agent has"
-    )
+    expect(page.get_by_role("alert")).to_contain_text("Rotating again would then end the secret that your agent uses")
 
 
 def test_a_key_that_is_gone_leaves_the_list(open_keys: Open, page: Page, keys: AgentKeys) -> None:

@@ -67,7 +67,7 @@ def test_a_rotated_key_has_two_secrets_at_most_and_a_revoked_one_none(keys: Page
     works = [[200, 200], [401, 200, 200], [401, 401, 401, 200]]
     for overlap, expected in zip(("One day", "One day", "Not at all: it stops at once"), works, strict=True):
         button(keys, "Rotate Sales agent").click()
-        keys.get_by_label("How long the present secret goes on working").select_option(overlap)
+        keys.get_by_label("How long the current secret keeps working").select_option(overlap)
         button(keys, "Rotate").click()
         secrets.append(take(keys, "Sales agent"))
         assert [record(ledger, secret)[0] for secret in secrets] == expected
@@ -97,6 +97,6 @@ def test_a_key_that_was_revoked_elsewhere_is_told_to_be_gone(keys: Page) -> None
     revoked = f"fetch('/api/keys/{id_}', {{ method: 'DELETE' }}).then(({{ status }}) => status)"
     assert keys.evaluate(revoked) == 200
     button(keys, "Rotate").click()
-    expect(keys.get_by_text("Sales agent is gone: it has ended or was revoked elsewhere.")).to_be_visible()
+    expect(keys.get_by_text("Sales agent no longer exists: it expired or was revoked elsewhere.")).to_be_visible()
     expect(keys.get_by_text("No keys yet")).to_be_visible()
     expect(keys.get_by_role("heading", name="Agent keys")).to_be_focused()

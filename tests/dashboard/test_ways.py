@@ -190,7 +190,7 @@ def open_linked(open_feed: Open, page: Page, id_: str) -> None:
 
 
 SOME_ID = "01M8ACQW01PJ4EYCKZDPA329TG"
-NOT_THERE = "This outcome is not there, or is not yours."
+NOT_THERE = "This outcome does not exist or is not yours."
 
 
 def test_a_link_to_what_is_not_there_says_so_in_view(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -281,7 +281,7 @@ def test_another_account_does_not_see_the_linked_outcome_of_the_first(
     expect(page.locator(".link strong")).to_have_text(["Private work"])
     page.get_by_label("Search what is loaded").fill("private")
     ledger.sign_in(context, ledger.stranger)
-    expect(page.locator(".link .caption")).to_have_text("This outcome is not there, or is not yours.")
+    expect(page.locator(".link .caption")).to_have_text("This outcome does not exist or is not yours.")
     expect(page.locator(".feed > .rows strong")).to_have_text(["Of another"])
     expect(page.get_by_label("Search what is loaded")).to_have_value("")
     assert not page.locator("value-delivered").evaluate("feed => /private/i.test(feed.shadowRoot.textContent)")
@@ -307,9 +307,9 @@ def test_what_is_loaded_can_be_searched(open_feed: Open, page: Page, recorded: R
     ):
         search.fill(words)
         expect(shown).to_have_text(expected)
-        said = page.get_by_role("status").filter(has_text=f"{len(expected)} of 3 outcomes that are loaded")
+        said = page.get_by_role("status").filter(has_text=f"{len(expected)} of 3 loaded match")
         expect(said).to_have_count(1 if words.strip() else 0)
-        expect(page.get_by_text("Nothing that is loaded says so.")).to_be_visible(visible=not expected)
+        expect(page.get_by_text("No match among the loaded outcomes.")).to_be_visible(visible=not expected)
     search.fill("acme")
     recorded.has("Another of Acme", hours=0.1)
     recorded.has("Another of Borealis", hours=0.2)

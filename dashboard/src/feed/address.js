@@ -1,7 +1,7 @@
-/** @typedef {Record<string, string | null>} State what is kept in a fragment, by name */
+/** @typedef {Record<string, string | null>} State parameters of a URL fragment */
 
 /**
- * An address with this in its fragment, beside whatever else is there. What is empty is taken out.
+ * Return an address with these parameters in its fragment. Empty ones are removed; others there stay.
  * @param {string} href
  * @param {State} state
  */
@@ -17,7 +17,7 @@ export function withState(href, state) {
 }
 
 /**
- * A URL with this in its query. What is empty is left out.
+ * Add parameters to the query of a URL. Empty ones are left out.
  * @param {URL} url
  * @param {Record<string, string | number | null>} query
  */

@@ -1,4 +1,4 @@
-/** What agents are called: by a function of the page, else by its attribute, else by their number. */
+/** Names of agents: by the page's function, else by the attribute agent-names, else "Agent 7". */
 export class AgentNames {
   /** @type {((id: number) => string | null | undefined) | null} */
   named = null;

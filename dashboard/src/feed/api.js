@@ -5,11 +5,11 @@ import { withQuery } from "./address.js";
 /** @import {Exact} from "../shared/numbers.js" */
 
 /**
- * What the API answers. Numbers are read by parseExactly.
+ * Responses of the API. parseExactly reads their numbers.
  * @typedef {{id: string, agent_id: number | null, outcome_type: string, title: string, description: string | null,
  *   value_usd: Exact | null, metadata: Record<string, unknown> | null, created_at: string,
  *   status?: string, occurred_at?: string, recorded_by?: string | null, version?: number}} Outcome
- *   the last four since there are corrections
+ *   older servers lack the last four
  * @typedef {{before: unknown, after: unknown} | {omitted: true}} Change
  * @typedef {{id: string, type: string, reason: string | null, by: string | null, created_at: string,
  *   changes?: Record<string, Change>}} Correction
@@ -21,28 +21,28 @@ import { withQuery } from "./address.js";
  * @typedef {Sum & {agent_id: number | null}} AgentSum
  * @typedef {Sum & {agents: number}} OtherAgents
  * @typedef {Sum & {by_day?: Day[], by_week?: Day[], by_month?: Day[], by_type: TypeSum[], by_agent?: AgentSum[],
- *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, previous?: Sum}} Summary previous: of the same length of time before
+ *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, previous?: Sum}} Summary previous: the equally long period before
  */
 
 /**
- * What the page's own cost-endpoint answers.
+ * A response of the page's own cost-endpoint.
  * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[]}} Cost
  */
 
-/** @typedef {{body: Record<string, unknown>, key: string}} Post key: by which a retry is known */
+/** @typedef {{body: Record<string, unknown>, key: string}} Post key: the idempotency key */
 
 /**
- * Gets JSON, or posts some, and raises a Problem when none is answered; whatever fetch raises when `signal` is aborted.
+ * Get or post JSON. Throws a Problem unless the response is successful JSON, and what fetch throws when `signal` is aborted.
  * @param {URL} url
  * @param {AbortSignal} [signal]
  * @param {Post} [post]
  */
 export const ask = async (url, signal, post) => (await answer(url, signal, post)).body;
 
-/** As `ask`, with the headers. @param {URL} url @param {AbortSignal} [signal] @param {Post} [post] */
+/** As `ask`, with the response's headers. @param {URL} url @param {AbortSignal} [signal] @param {Post} [post] */
 async function answer(url, signal, post) {
-  const how = post && { method: "POST", body: post.body, headers: { "idempotency-key": post.key } };
-  const { text, problem, headers } = await request(url, signal, how);
+  const options = post && { method: "POST", body: post.body, headers: { "idempotency-key": post.key } };
+  const { text, problem, headers } = await request(url, signal, options);
   let body;
   try {
     body = parseExactly(text);
@@ -61,30 +61,30 @@ export const isOutcome = (one) =>
   Date.parse(one.created_at) &&
   (one.status === undefined || Date.parse(one.occurred_at ?? ""));
 
-/** Whether it may be otherwise the next time. @param {Problem} problem */
+/** Whether a retry may succeed. @param {Problem} problem */
 export const isRetryable = ({ status, reason }) => status < 400 || status >= 429 || reason === "Conflict";
 
 const PAGE = 20;
 const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have a cursor
 
-/** The API below an endpoint, which is asked for with each call. */
+/** The API below an endpoint. */
 export class Api {
-  /** @param {() => string} endpoint as an absolute URL */
+  /** @param {() => string} endpoint an absolute URL, read with each call: it may change */
   constructor(endpoint) {
     this.#endpoint = endpoint;
   }
   #endpoint;
-  /** @type {string | null} what is on, as lists say; a server that does not say has everything */
+  /** @type {string | null} header of the last list; servers without it have everything */
   #capabilities = null;
 
-  /** Whether a capability is on, as far as is known. @param {"totals" | "corrections" | "export"} capability */
+  /** Whether a capability is on, or may be. @param {"totals" | "corrections" | "export"} capability */
   has(capability) {
     return this.#capabilities?.includes(capability) ?? true;
   }
 
   /**
    * @param {string} path below the endpoint
-   * @param {Record<string, string | number | null>} query what is null or empty is left out
+   * @param {Record<string, string | number | null>} query null and empty values are left out
    */
   url(path, query = {}) {
     const url = new URL(this.#endpoint());
@@ -103,7 +103,7 @@ export class Api {
   }
 
   /**
-   * Pages from a cursor on, until one brings something, the end, or SPARSE_PAGES.
+   * Return the first page after a cursor that has outcomes, the last one, or that after SPARSE_PAGES requests.
    * @param {Record<string, string | number | null>} filter
    * @param {string | null} start
    * @param {AbortSignal} signal
@@ -120,7 +120,7 @@ export class Api {
   /** @param {Record<string, string | null>} query @param {AbortSignal} signal @returns {Promise<Summary>} */
   summary(query, signal) {
     return ask(this.url("/summary", query), signal).catch((problem) => {
-      // A browser may know a time zone that the server's list does not.
+      // A browser may know a time zone that the server does not.
       if (problem.reason !== "Invalid timezone") throw problem;
       return ask(this.url("/summary", { ...query, timezone: "UTC" }), signal);
     });

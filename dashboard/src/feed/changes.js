@@ -33,8 +33,8 @@ export const time = (instant, words, attributes = {}) =>
 export const timeAgo = (instant) =>
   time(instant, ago(instant), { class: "ago", "data-day": localDay.format(new Date(instant)) });
 
-/** Brings every timeAgo up to date. @param {Element} within */
-export function tellTime(within) {
+/** Update every "3 minutes ago". @param {Element} within */
+export function refreshTimes(within) {
   for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (within.querySelectorAll("time.ago")))
     time.textContent = ago(time.dateTime);
 }
@@ -44,7 +44,7 @@ export const fact = (term, ...description) =>
   html("div", {}, html("dt", { dir: "auto" }, term), html("dd", { dir: "auto" }, ...description));
 
 /**
- * What an amendment changed, each as a term and its value before and after. Of metadata, the entries that differ.
+ * Render what an amendment changed: a term for each field, with its value before and after. Of metadata, each entry that differs.
  * @param {Record<string, Change>} changes
  * @param {(id: number | null) => string} agentName
  */
@@ -57,7 +57,7 @@ export function changed(changes, agentName) {
     const [label, usual] = FIELDS.get(name) ?? [name, readable];
     /** @type {(value: any) => string} */
     const words = name === "agent_id" ? agentName : usual;
-    if ("omitted" in change) found.push([label, null, "changed; too long to be listed here"]);
+    if ("omitted" in change) found.push([label, null, "changed (too long to show)"]);
     else if (name === "metadata") {
       const [before, after] = [change.before, change.after].map((one) => new Map(Object.entries(one ?? {})));
       for (const key of new Set([...before.keys(), ...after.keys()])) {
@@ -80,7 +80,7 @@ export function changed(changes, agentName) {
   );
 }
 
-/** Text, or JSON, with links where a whole text of it is the address of a page. @param {string} text */
+/** Turn a text, or each string of a JSON text, into a link if all of it is an http(s) URL. @param {string} text */
 export const linked = (text) =>
   text
     .split(/((?<=^|")https?:\/\/[^\s"\\]+(?=$|"))/i)
@@ -90,7 +90,7 @@ export const linked = (text) =>
         : part,
     );
 
-/** JSON: in one line what fits into one. @param {unknown} value */
+/** Return JSON, indented unless it fits on a line. @param {unknown} value */
 export function readable(value) {
   const line = JSON.stringify(value);
   return line.length > 60 ? JSON.stringify(value, null, 2) : line;

@@ -5,8 +5,8 @@ import { amount, cents, compact, dayAndMonth, fullDay, monthAndYear, outcomes, w
 /** @import {Day, Summary} from "./api.js" */
 
 /**
- * Ticks of an axis that reaches from `lowest` (at most 0) to `highest` (at least 0) and little further: at most six, highest
- * first, 0 among them, evenly 1, 2, 2.5 or 5 times a power of ten apart.
+ * Return the ticks of an axis from just below `lowest` (at most 0) to just above `highest` (at least 0): at most six, highest
+ * first, 0 included, spaced by 1, 2, 2.5 or 5 times a power of ten.
  * @param {number} lowest
  * @param {number} highest
  */
@@ -14,7 +14,7 @@ export function axisTicks(lowest, highest) {
   const power = 10 ** Math.floor(Math.log10((highest - lowest) / 5));
   for (const factor of [1, 2, 2.5, 5, 10, 20]) {
     const step = factor * power;
-    // A little less, for 0.3 / 0.1 is three.
+    // Subtract a little: 0.3 / 0.1 is slightly more than 3.
     const [above, below] = [highest, -lowest].map((value) => Math.ceil(value / step - 1e-9));
     if (above + below <= 5) return Array.from({ length: above + below + 1 }, (_, index) => (above - index) * step);
   }
@@ -22,26 +22,25 @@ export function axisTicks(lowest, highest) {
 }
 
 /** @param {Day} day */
-export const dayOf = (day) => Date.parse(day.date);
+const dayOf = (day) => Date.parse(day.date);
 
 /**
- * What the bars and rows of a summary are.
+ * The time span of a bar. of: prefix of its first day. short: formats that day on the axis. long: in the table.
  * @typedef {{name: string, title: string, figures: string, of: string, short: Intl.DateTimeFormat,
  *   long: Intl.DateTimeFormat}} Unit
- * of: what stands before its first day. short: that day on the axis. long: in the table
  */
 /** @type {Record<"day" | "week" | "month", Unit>} */
-export const UNITS = {
+const UNITS = {
   day: { name: "day", title: "Day", figures: "Daily figures", of: "", short: dayAndMonth, long: fullDay },
   week: { name: "week", title: "Week", figures: "Weekly figures", of: "week of ", short: dayAndMonth, long: fullDay },
   month: { name: "month", title: "Month", figures: "Monthly figures", of: "", short: monthAndYear, long: monthAndYear },
 };
 
 /**
- * A bar a day, week or month. Pixels may be doubles; every figure a person can read is exact.
+ * Draw a bar for each day, week or month. Only pixels are doubles; every printed figure is exact.
  * @param {Day[]} byDay
  * @param {Unit} unit
- * @param {string} period its name
+ * @param {string} period name of the period
  */
 export function chart(byDay, unit, period) {
   const values = byDay.map((day) => Number(decimal(day.value_usd)));
@@ -55,7 +54,7 @@ export function chart(byDay, unit, period) {
   /** @param {Day} day */
   const label = (day) => unit.of + unit.short.format(dayOf(day));
   const best = values.indexOf(Math.max(...values));
-  const most = `The most was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}. `;
+  const most = `The highest was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}. `;
 
   const bars = values.map((value, index) => {
     const height = Math.abs(y(value) - y(0));
@@ -97,7 +96,7 @@ export function chart(byDay, unit, period) {
       "svg",
       {
         role: "img",
-        "aria-label": `Value per ${unit.name} over ${period}. ${values[best] > 0 ? most : ""}All figures are in the table that follows.`,
+        "aria-label": `Value per ${unit.name} over ${period}. ${values[best] > 0 ? most : ""}The table below has all figures.`,
       },
       ...ticks.map((value) =>
         svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` }),
@@ -157,7 +156,7 @@ export function figures(byDay, unit) {
   );
 }
 
-/** The days, weeks or months of a summary. @param {Summary} summary @returns {[Unit, Day[]]} */
+/** Return the bars of a summary and their unit. @param {Summary} summary @returns {[Unit, Day[]]} */
 export function buckets({ by_day, by_week, by_month }) {
   if (by_month) return [UNITS.month, by_month];
   return by_week ? [UNITS.week, by_week] : [UNITS.day, /** @type {Day[]} */ (by_day)];

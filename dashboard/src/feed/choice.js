@@ -3,21 +3,21 @@ import { TYPES, typeName } from "../shared/types.js";
 import { isoDay } from "./format.js";
 import { midnight, PERIODS, span } from "./period.js";
 
-const USUAL = "30";
+const DEFAULT_PERIOD = "30";
 
 /** @param {string} value @param {string} text */
 const option = (value, text) => html("option", { value }, text);
 
-/** Chooses an option, or the first when there is none of this value. @param {HTMLSelectElement} from @param {string} value */
-function select(from, value) {
-  from.value = value;
-  from.selectedIndex = Math.max(0, from.selectedIndex);
+/** Select an option, or the first if no option has this value. @param {HTMLSelectElement} list @param {string} value */
+function select(list, value) {
+  list.value = value;
+  list.selectedIndex = Math.max(0, list.selectedIndex);
 }
 
-/** What is chosen of a feed: a period, a type and an agent, and the controls that choose them. */
+/** The selection of period, type and agent, with its controls. */
 export class Choice {
-  #period = USUAL;
-  #usual = USUAL; // the period that the page chose
+  #period = DEFAULT_PERIOD;
+  #pagePeriod = DEFAULT_PERIOD; // the element's attribute
   #presets = [...PERIODS].map(([period, words]) => button(words, () => this.#choose(period), { value: period }));
   #custom = button("Custom", () => this.#askRange(), { "aria-expanded": "false" });
   #periods = html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...this.#presets, this.#custom);
@@ -59,44 +59,43 @@ export class Choice {
   #changed;
   #agentName;
 
-  /** What is shown of time. */
   get span() {
     return /** @type {NonNullable<ReturnType<typeof span>>} */ (span(this.#period));
   }
 
-  /** Which outcomes are summed up. */
+  /** Query parameters of the filters. */
   get query() {
     return { outcomeType: this.#type.value, agentId: this.#agent.value };
   }
 
-  /** Which outcomes are listed: of a period that is over, only what was recorded in it. */
+  /** Which outcomes are listed. "The last 30 days" do not limit the list; a range of days does. */
   get filter() {
     const { from, to, isLast } = this.span;
     const [first, end] = isLast ? ["", ""] : [from, to].map((instant) => instant.toISOString());
     return { ...this.query, from: first, to: end };
   }
 
-  /** What figures have to be of: the period, the viewer's day, and the filter. */
+  /** Identifies the figures to show: by period, filters and the viewer's current day. */
   get scope() {
     return `${this.#period} ${midnight(0).toISOString()} ${this.#type.value} ${this.#agent.value}`;
   }
 
-  /** What is chosen of types and agents, in words. */
+  /** The selected type and agent, for the caption. */
   get words() {
     return [this.#type, this.#agent].flatMap((select) => (select.value ? [select.selectedOptions[0].text] : []));
   }
 
-  /** What the page's address may keep. */
+  /** The selection as parameters of the page's address. */
   get state() {
-    const period = this.#period === this.#usual ? "" : this.#period;
+    const period = this.#period === this.#pagePeriod ? "" : this.#period;
     return { period, type: this.#type.value, agent: this.#agent.value };
   }
 
-  /** @param {URLSearchParams} state @returns whether it is another */
+  /** @param {URLSearchParams} state @returns whether the selection changed */
   restore(state) {
     const before = this.scope;
     const period = state.get("period") ?? "";
-    this.#period = span(period) ? period : this.#usual;
+    this.#period = span(period) ? period : this.#pagePeriod;
     select(this.#type, state.get("type") ?? "");
     const id = Number(state.get("agent"));
     if (Number.isSafeInteger(id) && id > 0) this.offerAgent(id);
@@ -104,10 +103,10 @@ export class Choice {
     return before !== this.scope;
   }
 
-  /** @param {string | null} period the page's choice */
+  /** @param {string | null} period the element's attribute */
   set period(period) {
-    this.#usual = period && span(period) ? period : USUAL;
-    this.#period = this.#usual;
+    this.#pagePeriod = period && span(period) ? period : DEFAULT_PERIOD;
+    this.#period = this.#pagePeriod;
   }
 
   /** @param {number | null} id */
@@ -119,12 +118,12 @@ export class Choice {
     this.#agent.insertBefore(option(String(id), this.#agentName(id)), next ?? null);
   }
 
-  /** Shows agents anew, for they may have other names. */
+  /** Render agents again after they were renamed. */
   redraw() {
     for (const one of this.#agents) one.text = this.#agentName(Number(one.value));
   }
 
-  /** Forgets agents, but for the one that is chosen. */
+  /** Remove all agents except the selected one. */
   forget() {
     for (const one of this.#agents) if (!one.selected) one.remove();
   }
@@ -133,7 +132,7 @@ export class Choice {
     return [...this.#agent.options].slice(1);
   }
 
-  /** @param {boolean} hasPeriods whether there is more of a period than the list, which begins with the latest */
+  /** @param {boolean} hasPeriods whether a period selects more than the list, which starts with the latest anyway */
   render(hasPeriods) {
     this.#periods.hidden = !hasPeriods && this.span.isLast;
     for (const one of this.#presets) one.ariaPressed = String(one.value === this.#period);
@@ -148,7 +147,7 @@ export class Choice {
     this.#changed(!isSameList);
   }
 
-  /** Asks for the first and the last day, at first those that are shown. */
+  /** Open the form for a range of days, with the current period filled in. */
   #askRange() {
     if (!this.#range.hidden) return this.#closeRange();
     const { from, to } = this.span;
@@ -174,9 +173,9 @@ export class Choice {
     const [first, last] = [this.#first.value, this.#last.value];
     const period = `${first}..${last}`;
     let fault = "";
-    if (!first || !last) fault = "Give the first and the last day.";
+    if (!first || !last) fault = "Enter the first and the last day.";
     else if (first > last) fault = "The last day is before the first.";
-    else if (!span(period)) fault = "At most ten years.";
+    else if (!span(period)) fault = "A range can be at most ten years.";
     this.#fault.textContent = fault;
     if (!fault) this.#choose(period);
   }

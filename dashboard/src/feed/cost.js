@@ -4,9 +4,9 @@ import { ask } from "./api.js";
 
 /** @import {Cost} from "./api.js" */
 
-const LATEST_MS = 60_000; // how long a cost is taken for the latest
+const MAX_AGE_MS = 60_000;
 
-/** What the page's own server says that the agents cost. What cannot be known is null; with the next poll it is tried again. */
+/** Reads what the agents cost from the page's own server. An unknown cost is null; a failed read is retried with the next poll. */
 export class CostSource {
   /** @type {Cost | null} */
   cost = null;
@@ -14,16 +14,16 @@ export class CostSource {
   #askedAt = 0;
 
   /**
-   * Reads it, unless it is known well enough.
+   * Read the cost, unless it was read within MAX_AGE_MS.
    * @param {string | null} endpoint
-   * @param {string} scope what it has to be of
-   * @param {Record<string, string> | null} query null where no cost can be told
+   * @param {string} scope identifies period and filters
+   * @param {Record<string, string> | null} query null: the scope has no cost
    * @param {AbortSignal} signal
-   * @returns whether there is something else to show
+   * @returns whether the cost has to be rendered again
    */
   async read(endpoint, scope, query, signal) {
     const asked = `${endpoint} ${scope}`;
-    if (asked === this.#asked && Date.now() - this.#askedAt < LATEST_MS) return false;
+    if (asked === this.#asked && Date.now() - this.#askedAt < MAX_AGE_MS) return false;
     if (asked !== this.#asked) this.cost = null;
     this.#asked = asked;
     this.#askedAt = Date.now();

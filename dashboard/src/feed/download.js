@@ -7,7 +7,7 @@ import { midnight } from "./period.js";
 /** @import {Api} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
 
-const PART_TIMEOUT_MS = 120_000; // of some megabytes
+const PART_TIMEOUT_MS = 120_000; // a part has some megabytes
 const PART_TRIES = 4;
 
 /** @param {number} seconds @param {AbortSignal} signal */
@@ -20,7 +20,7 @@ const pause = (seconds, signal) =>
     });
   });
 
-/** Reads a period's outcomes as one file, part by part, shows how far that is, and can be ended. */
+/** Downloads a period's outcomes as one CSV file, part by part, with a progress bar and a Cancel button. */
 export class Download {
   #button = button("Download", (/** @type {MouseEvent} */ event) => this.#press(event));
   #bar = html("progress", { hidden: true, "aria-label": "Downloaded" });
@@ -49,19 +49,18 @@ export class Download {
   render() {
     this.element.hidden = !this.#api.has("export");
     const { isLast, name } = this.#choice.span;
-    this.#button.title = `What was recorded${isLast ? " in" : ""} ${name}, as CSV`;
+    this.#button.title = `Outcomes recorded${isLast ? " in" : ""} ${name}, as CSV`;
   }
 
   /** @param {MouseEvent} event */
   #press(event) {
-    if (event.detail > 1) return; // of a double click
+    if (event.detail > 1) return; // the second click of a double click
     if (this.#running) this.forget();
     else void this.#run();
   }
 
   async #run() {
     const running = new AbortController();
-    // All that was recorded in the period, not only what is listed already.
     const { from, to, isLast } = this.#choice.span;
     const query = { format: "csv", ...this.#choice.query, from: from.toISOString() };
     const url = this.#api.url("/export", { ...query, to: isLast ? null : to.toISOString() });
@@ -73,7 +72,7 @@ export class Download {
     this.#fault.textContent = "";
     this.#button.textContent = "Cancel";
     /** @type {BlobPart[]} */
-    const parts = ["\ufeff"]; // by which spreadsheets know UTF-8
+    const parts = ["\ufeff"]; // the BOM makes spreadsheets read UTF-8
     let owner;
     try {
       /** @type {string | null} */
@@ -81,18 +80,18 @@ export class Download {
       do {
         if (cursor) url.searchParams.set("cursor", cursor);
         const part = await this.#read(url, running.signal);
-        const id = /^\w+,(\d+),/m.exec(part.text)?.[1]; // none in a part that is empty
+        const id = /^\w+,(\d+),/m.exec(part.text)?.[1]; // undefined for an empty part
         owner ??= id;
-        if (id && id !== owner) throw new Problem("error", "Somebody else has signed in meanwhile.");
+        if (id && id !== owner) throw new Problem("error", "Another user has signed in.");
         parts.push(new Blob([part.text]));
         cursor = part.headers.get("next-cursor");
-        // The newest come first, so the last line says how far it is.
+        // Newest first, so the last line tells the progress.
         const reached = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(part.text.slice(-300))?.[1] ?? "");
         if (reached) this.#bar.value = (until - reached) / (until - from.getTime());
       } while (cursor);
       const file = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
       html("a", { href: file, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(file), 60_000); // no event says when it was read
+      setTimeout(() => URL.revokeObjectURL(file), 60_000); // no event tells when it has been read
     } catch (error) {
       if (running.signal.aborted) return;
       const problem = asProblem(error);

@@ -1,19 +1,19 @@
 /**
- * <value-delivered endpoint="/api/outcomes">: what a user's agents have delivered, as a live feed.
- * Its attributes and looks: dashboard/custom-elements.json and README.md.
+ * <value-delivered endpoint="/api/outcomes">: a live feed of the outcomes of a user's agents.
+ * custom-elements.json and README.md describe its attributes and theme.
  */
 
 import BASE from "../shared/styles.css";
 import STYLES from "./styles.css";
-// Styles go first: gzip looks back for 32 kB, and scripts have more in common with each other.
+// Styles come first: gzip looks back 32 kB only, and scripts share more with each other than with styles.
 
-import { html, styleSheet, unseen } from "../shared/dom.js";
+import { attachShadow, define, html, styleSheet, unseen } from "../shared/dom.js";
 import { Notice } from "../shared/notice.js";
 import { Problem } from "../shared/request.js";
 import { withState } from "./address.js";
 import { AgentNames } from "./agents.js";
 import { Api } from "./api.js";
-import { tellTime } from "./changes.js";
+import { refreshTimes } from "./changes.js";
 import { Choice } from "./choice.js";
 import { Download } from "./download.js";
 import { whole } from "./format.js";
@@ -27,7 +27,7 @@ import { DELIVERED, WORDS } from "./words.js";
 /** @import {Outcome} from "./api.js" */
 /** @import {RowContext} from "./row.js" */
 
-const TIME_MS = 30_000; // from one "3 minutes ago" to the next
+const REFRESH_TIMES_MS = 30_000;
 
 const SHEET = styleSheet(BASE + STYLES);
 
@@ -50,11 +50,11 @@ class ValueDelivered extends HTMLElement {
   #context = {
     url: (path) => this.#api.url(path),
     agent: (id) => this.#agents.name(id),
-    isCorrected: () => this.#api.has("corrections"),
+    canCorrect: () => this.#api.has("corrections"),
     link: (id) =>
-      this.hasAttribute("url-state") && this.#context.isCorrected() ? withState(location.href, { outcome: id }) : null,
-    moved: (outcome) => {
-      // It may be in two places.
+      this.hasAttribute("url-state") && this.#context.canCorrect() ? withState(location.href, { outcome: id }) : null,
+    changed: (outcome) => {
+      // It may be both in the list and linked.
       this.#rows.update(outcome);
       this.#linked.update(outcome);
       this.#watcher.markSeen(outcome);
@@ -73,7 +73,7 @@ class ValueDelivered extends HTMLElement {
     this.#writeAddress();
     void this.#watcher.poll();
   }, this.#context.agent);
-  // The feed is watched without its filters, so that totals also follow outcomes they hide.
+  // The watcher ignores filters, so that totals also notice outcomes that the list hides.
   #watcher = new Watcher(this.#api, {
     isHidden: () => document.hidden,
     interval: () => Math.max(1, Number(this.getAttribute("refresh")) || 15),
@@ -107,7 +107,7 @@ class ValueDelivered extends HTMLElement {
       this.#totals.element,
       html(
         "section",
-        { class: "feed", "aria-labelledby": "latest", keydown: (event) => this.#rows.walk(event) },
+        { class: "feed", "aria-labelledby": "latest", keydown: (event) => this.#rows.moveFocus(event) },
         this.#linked.element,
         html("div", { class: "top" }, this.#latest, this.#rows.search, this.#download.element),
         ...this.#rows.elements,
@@ -115,27 +115,21 @@ class ValueDelivered extends HTMLElement {
     ),
     this.#live,
   );
-  #root = this.attachShadow({ mode: "open" });
-
-  constructor() {
-    super();
-    this.#root.adoptedStyleSheets = [SHEET];
-    this.#root.append(this.#card);
-  }
+  #root = attachShadow(this, SHEET, this.#card);
 
   connectedCallback() {
     this.#life = new AbortController();
     const { signal } = this.#life;
     const poll = () => void this.#watcher.poll();
-    const comeOrGo = () => (document.hidden ? this.#watcher.pause() : poll());
-    document.addEventListener("visibilitychange", comeOrGo, { signal });
+    const pauseOrPoll = () => (document.hidden ? this.#watcher.pause() : poll());
+    document.addEventListener("visibilitychange", pauseOrPoll, { signal });
     addEventListener("online", poll, { signal });
     addEventListener("offline", poll, { signal });
     addEventListener("hashchange", () => this.#readAddress() && poll(), { signal });
-    const clock = setInterval(() => document.hidden || tellTime(this.#card), TIME_MS);
+    const clock = setInterval(() => document.hidden || refreshTimes(this.#card), REFRESH_TIMES_MS);
     signal.addEventListener("abort", () => clearInterval(clock));
     this.#readAddress();
-    // Set before the browser knew this element, it hides what is behind it.
+    // A property that was set before the element was defined shadows the setter.
     if (Object.hasOwn(this, "agentName")) {
       const named = this.agentName;
       Reflect.deleteProperty(this, "agentName");
@@ -166,7 +160,7 @@ class ValueDelivered extends HTMLElement {
   // ---- reading
 
   /**
-   * Reads rows and totals; what arrives is shown even when the other fails, which is then raised.
+   * Read rows and totals. If one of them fails, the other is still shown; the error is thrown afterwards.
    * @param {AbortSignal} signal
    */
   async #readAll(signal) {
@@ -176,19 +170,19 @@ class ValueDelivered extends HTMLElement {
     /** @param {unknown} failure */
     const failed = (failure) => void failures.push(failure);
     const feed = this.#readRows(signal).then(() => this.#render(), failed);
-    // The totals do not say whose they are. Those that go with the first rows are read after them: should the account
-    // change in between, the next poll finds the rows to be another's, and reads both afresh.
-    const early = this.#watcher.isWatching;
-    if (early) await this.#totals.read(signal).catch(failed);
+    // Totals do not say whose they are. At first they are read after the rows: if another user signs in between, the
+    // next poll notices by the rows and reads both again.
+    const isParallel = this.#watcher.isWatching;
+    if (isParallel) await this.#totals.read(signal).catch(failed);
     await feed;
-    const isAnswered = failures.length || (early && this.#totals.retryAfter);
+    const isDone = failures.length || (isParallel && this.#totals.retryAfter);
     const link = this.#linked.isDue && !failures.length ? this.#follow(signal).catch(failed) : null;
-    if (this.#watcher.isWatching && !isAnswered) await this.#totals.read(signal).catch(failed);
+    if (this.#watcher.isWatching && !isDone) await this.#totals.read(signal).catch(failed);
     await link;
-    // It stands below the totals, which move it when they come later.
-    const place = this.#root.activeElement;
-    if (link && this.#linked.element.contains(place)) place?.scrollIntoView({ block: "nearest" });
-    // Also after a failure, for it is another server's. What is wrong there is no matter of the feed's.
+    // Totals that arrive later push the linked outcome down.
+    const focused = this.#root.activeElement;
+    if (link && this.#linked.element.contains(focused)) focused?.scrollIntoView({ block: "nearest" });
+    // Also after a failure: the cost comes from another server, and its errors do not concern the feed.
     if (this.#watcher.isWatching && this.#life) void this.#totals.readCost(this.#life.signal);
     if (failures.length) throw failures[0];
   }
@@ -213,13 +207,13 @@ class ValueDelivered extends HTMLElement {
     if (added) this.#live.textContent = `${whole.format(added)} ${added === 1 ? "new outcome" : "new outcomes"}`;
   }
 
-  /** Everything about whoever was signed in. */
+  /** Forget everything about the user who was signed in. */
   #forget() {
     for (const part of [this.#download, this.#watcher, this.#rows, this.#totals, this.#linked, this.#choice])
       part.forget();
   }
 
-  // ---- the page's address, if it may be used
+  // ---- the page's address, with url-state
 
   #writeAddress() {
     if (!this.hasAttribute("url-state")) return;
@@ -227,7 +221,7 @@ class ValueDelivered extends HTMLElement {
     if (address !== location.href) history.replaceState(history.state, "", address);
   }
 
-  /** @returns whether it says something else than what is chosen */
+  /** @returns whether the address selects something else than is shown */
   #readAddress() {
     if (!this.hasAttribute("url-state")) return false;
     const kept = new URLSearchParams(location.hash.slice(1));
@@ -251,7 +245,7 @@ class ValueDelivered extends HTMLElement {
     for (const part of [this.#choice, this.#rows, this.#linked, this.#totals]) part.redraw();
   }
 
-  // ---- showing
+  // ---- rendering
 
   /** @returns {ViewState | "ready"} */
   get #state() {
@@ -264,9 +258,9 @@ class ValueDelivered extends HTMLElement {
   #render() {
     const { problem, isPolling } = this.#watcher;
     const state = this.#state;
-    // Beside a feed that could be read before, what is wrong now is a banner.
+    // Keep showing a feed that was loaded before; show the error as a banner.
     const banner = state === "ready" || state === "empty" ? problem?.kind : undefined;
-    const told = banner ?? (state === "ready" ? null : state);
+    const noticed = banner ?? (state === "ready" ? null : state);
     this.#card.dataset.state = state;
     this.#card.dataset.banner = banner ?? "";
     this.#card.ariaBusy = String(state === "loading");
@@ -277,13 +271,13 @@ class ValueDelivered extends HTMLElement {
     this.#choice.render(this.#api.has("totals") || this.#api.has("export"));
     this.#totals.render(isPolling);
     this.#rows.render();
-    tellTime(this.#card);
+    refreshTimes(this.#card);
 
-    let [title, text] = WORDS[told ?? "loading"];
+    let [title, text] = WORDS[noticed ?? "loading"];
     if (problem?.message) text = `${problem.message} ${text}`;
     if (banner === "error") title = "This may be out of date";
-    this.#notice.show(told, [title, text], this.getAttribute("sign-in-url"));
+    this.#notice.show(noticed, [title, text], this.getAttribute("sign-in-url"));
   }
 }
 
-if (!customElements.get("value-delivered")) customElements.define("value-delivered", ValueDelivered);
+define("value-delivered", ValueDelivered);

@@ -12,7 +12,7 @@ export const whole = new Intl.NumberFormat();
 export const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
 export const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 export const monthAndYear = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
-export const isoDay = new Intl.DateTimeFormat("sv-SE"); // as date inputs have it
+export const isoDay = new Intl.DateTimeFormat("sv-SE"); // yyyy-mm-dd, as date inputs need
 export const asOf = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 export const times = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 export const percent = new Intl.NumberFormat(undefined, { style: "percent", signDisplay: "exceptZero" });
@@ -21,10 +21,10 @@ export const percent = new Intl.NumberFormat(undefined, { style: "percent", sign
 export const outcomes = (count) => `${whole.format(count)} ${count === 1 ? "outcome" : "outcomes"}`;
 
 /**
- * How a figure that is shown to the cent is read by machines and, when there is more to it than cents, on hover.
+ * Return the attributes of a figure: its exact value for scripts and, if it has more digits than cents, on hover.
  * @param {Exact} value
  */
-export function figure(value) {
+function figure(value) {
   const text = decimal(value);
   const exact = everyDigit.format(text);
   const attributes = { value: text, title: exact === cents.format(text) ? null : exact };
@@ -39,7 +39,7 @@ export function amount(value) {
   return html("data", { class: "amount", ...attributes }, cents.format(text));
 }
 
-/** The headline: the same figure, its cents set smaller. @param {Exact} value */
+/** An amount with its cents set smaller. @param {Exact} value */
 export function headline(value) {
   const { text, attributes } = figure(value);
   const parts = cents

@@ -21,11 +21,11 @@ const TYPES = new Map([
 /** @param {Correction} one */
 const isCorrection = (one) => typeof one.type === "string" && Date.parse(one.created_at);
 
-/** The corrections of a row's outcome, read anew each time that it is unfolded. */
+/** The corrections of a row's outcome, read each time the row is unfolded. */
 export class History {
   /** @type {Correction[] | null} */
   #corrections = null;
-  /** @type {Problem | null} why it could not be read */
+  /** @type {Problem | null} of the last read */
   #problem = null;
   /** @type {AbortController | null} */
   #reading = null;
@@ -42,12 +42,12 @@ export class History {
     return past.slice(past.findLastIndex(({ type }) => type === "dispute") + 1).some(({ type }) => type === "amend");
   }
 
-  /** Adds what was said here, unless it is there or nothing is. @param {Correction} correction */
+  /** Append a correction that was made here, if the history is loaded and lacks it. @param {Correction} correction */
   add(correction) {
     if (!this.#corrections?.some(({ id }) => id === correction.id)) this.#corrections?.push(correction);
   }
 
-  /** Reads it, and with it how the outcome stands. */
+  /** Read the history and the outcome's current version. */
   async read() {
     this.#reading?.abort();
     const reading = new AbortController();
@@ -61,7 +61,7 @@ export class History {
       if (outcome.id !== known.id || !isOutcome(outcome) || !corrections.every(isCorrection)) throw invalidResponse();
       this.#corrections = corrections;
       this.#row.outcome = outcome;
-      if (outcome.version !== known.version) context.moved(outcome);
+      if (outcome.version !== known.version) context.changed(outcome);
     } catch (error) {
       if (reading.signal.aborted) return;
       this.#problem = asProblem(error);
@@ -83,7 +83,7 @@ export class History {
     if (this.#problem) {
       const { kind, status, message } = this.#problem;
       const why = kind === "offline" || status === 404 ? refusal(this.#problem) : message;
-      const fault = html("p", { class: "fault", role: "alert" }, `It could not be read. ${why}`);
+      const fault = html("p", { class: "fault", role: "alert" }, `The history could not be loaded. ${why}`);
       parts.push(
         html(
           "div",

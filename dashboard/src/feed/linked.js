@@ -5,13 +5,13 @@ import { Row } from "./row.js";
 /** @import {Api, History, Outcome} from "./api.js" */
 /** @import {RowContext} from "./row.js" */
 
-const ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/; // a ULID; all else below the endpoint is another route
+const ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/; // a ULID; anything else below the endpoint is another route
 
-/** The outcome that the page's address leads to, whether it is among the latest or not. */
+/** The outcome that the page's address links to, shown above the list. */
 export class LinkedOutcome {
   /** @type {string | null} */
   id = null;
-  isDue = false; // it is to be read
+  isDue = false; // it has to be read
   /** @type {Row | null} */
   #row = null;
   #list = html("ol", { class: "rows", role: "list" });
@@ -33,7 +33,7 @@ export class LinkedOutcome {
   #api;
   #context;
 
-  /** @param {URLSearchParams} state @returns whether it is to be read */
+  /** @param {URLSearchParams} state @returns whether it has to be read */
   restore(state) {
     const id = state.get("outcome") || null;
     if (id !== this.id) this.isDue = true;
@@ -41,7 +41,7 @@ export class LinkedOutcome {
     return this.isDue;
   }
 
-  /** Reads it, and shows it or that it is not there. @param {AbortSignal} signal @returns whether it is still wanted */
+  /** Read and show it, or show that it does not exist. @param {AbortSignal} signal @returns false if another one is linked meanwhile */
   async read(signal) {
     this.#clear();
     if (!this.#api.has("corrections")) this.id = null;
@@ -53,7 +53,7 @@ export class LinkedOutcome {
       if (outcome?.id === id && isOutcome(outcome)) {
         this.#row = new Row(outcome, this.#context);
         this.#list.append(this.#row.element);
-      } else this.#missing.textContent = "This outcome is not there, or is not yours.";
+      } else this.#missing.textContent = "This outcome does not exist or is not yours.";
     }
     this.isDue = false;
     return true;
@@ -72,13 +72,13 @@ export class LinkedOutcome {
     }
   }
 
-  /** Goes there. */
+  /** Unfold it and move the focus there. */
   open() {
     if (this.#row) this.#row.open();
     else this.#missing.focus();
   }
 
-  /** Shows what is known of an outcome, if it is this one. @param {Outcome} outcome */
+  /** @param {Outcome} outcome */
   update(outcome) {
     if (outcome.id === this.id) this.#row?.update(outcome);
   }

@@ -1,17 +1,17 @@
 /** @import {Outcome} from "./api.js" */
-/** @typedef {{outcomeType: string, agentId: string, from: string, to: string}} Filter what is empty lets everything pass */
+/** @typedef {{outcomeType: string, agentId: string, from: string, to: string}} Filter an empty field matches everything */
 
-/** The order of the API: by time, then id. @param {Outcome} outcome */
+/** Return the sort key of the API's order: time, then id. @param {Outcome} outcome */
 export const orderOf = ({ created_at, id }) => `${created_at}#${id}`;
 
-/** Where an outcome belongs among others, newest first. @param {string} order @param {string[]} others their orders */
+/** Return the index at which a sort key belongs among others, newest first. @param {string} order @param {string[]} others */
 export function placeOf(order, others) {
   const place = others.findIndex((other) => other < order);
   return place < 0 ? others.length : place;
 }
 
 /**
- * What is new among outcomes: those never seen, and whether any was seen in another version.
+ * Return the outcomes never seen before, and whether one of the outcomes, or its version, is new.
  * @param {Outcome[]} found
  * @param {Map<string, number | undefined>} seen version by id
  */
@@ -20,7 +20,7 @@ export const compare = (found, seen) => ({
   isNews: found.some(({ id, version }) => !seen.has(id) || seen.get(id) !== version),
 });
 
-/** Whether an outcome is one of those that are listed. @param {Outcome} outcome @param {Filter} filter */
+/** @param {Outcome} outcome @param {Filter} filter */
 export const passes = ({ outcome_type, agent_id, created_at }, { outcomeType, agentId, from, to }) =>
   (!outcomeType || outcome_type === outcomeType) &&
   (!agentId || agent_id === Number(agentId)) &&

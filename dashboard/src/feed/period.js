@@ -1,22 +1,21 @@
 import { localDay } from "../shared/time.js";
 
-/** The last so many days, by what their button says. */
+/** Texts of the buttons, by the number of last days. */
 export const PERIODS = new Map([
   ["7", "7 days"],
   ["30", "30 days"],
   ["90", "90 days"],
   ["365", "Year"],
 ]);
-export const LONGEST_PERIOD_YEARS = 10; // what the API sums up at once
+const LONGEST_PERIOD_YEARS = 10; // as in the API
 
-/** Local midnight, `offset` days from `day`: days are the viewer's, also where clocks change. @param {number} offset */
+/** Return local midnight, `offset` days after `day`, also across clock changes. @param {number} offset */
 export const midnight = (offset, day = new Date()) =>
   new Date(day.getFullYear(), day.getMonth(), day.getDate() + offset);
 
 /**
- * The local days of a period, and how it is called: "the last 30 days", and what was before it "the 30 days before".
- * Null when it is no period.
- * @param {string} period "30" for the last days, or "2026-04-01..2026-04-30" for all from one to the other
+ * Return the local days of a period, its name ("the last 30 days") and that of the one before ("the 30 days before"). Null if invalid.
+ * @param {string} period "30" for the last days, or "2026-04-01..2026-04-30", both days included
  */
 export function span(period) {
   const [first, last] = period.split("..");

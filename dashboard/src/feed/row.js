@@ -10,10 +10,10 @@ import { Verdict } from "./verdict.js";
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Outcome} from "./api.js" */
 /**
- * What a row has of the feed that it is in. agent: the name of one. link: an address of the page that shows an outcome,
- * if there may be any. isCorrected: whether anything can be. moved: it stands elsewhere, or says something else, than was known.
+ * What a row needs from its feed. url: of a path below the endpoint. agent: returns a name. link: returns the address of an
+ * outcome, with url-state. canCorrect: whether Corrections is on. changed: called with a newer version of an outcome.
  * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, link: (id: string) => string | null,
- *   isCorrected: () => boolean, moved: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
+ *   canCorrect: () => boolean, changed: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
  */
 
 /** @type {Map<string, string>} */
@@ -23,24 +23,23 @@ const STATUSES = new Map([
   ["void", "Void"],
 ]);
 
-/** An outcome, which unfolds to its details, its history and what its owner says of it. */
+/** An outcome in the list, which unfolds to its details, the owner's verdict and its history. */
 export class Row {
   element = html("li");
   summary = html("summary");
   #facts = html("div");
   #details;
   #shownSummary = ""; // version and status that the summary shows
-  #shownVersion = -1; // version of what is told below the summary
+  #shownVersion = -1; // version that the details show
   #hasLedger;
 
   /** @param {Outcome} outcome @param {RowContext} context */
   constructor(outcome, context) {
-    /** As the server had it last */
     this.outcome = outcome;
     this.context = context;
     this.verdict = new Verdict(this);
     this.history = new History(this);
-    this.#hasLedger = outcome.status !== undefined && context.isCorrected();
+    this.#hasLedger = outcome.status !== undefined && context.canCorrect();
     const ledger = this.#hasLedger ? [this.verdict.element, this.history.element] : [];
     const below = html("div", { class: "details" }, this.#facts, ...ledger);
     const unfolded = () => {
@@ -56,14 +55,14 @@ export class Row {
     return this.#details.open;
   }
 
-  /** Where it stands; what its owner says is taken for granted while it is on its way. */
+  /** The outcome's status; while a verdict is being sent, the status that it leads to. */
   get status() {
     const { pending } = this.verdict;
     if (pending) return pending.type === "confirm" ? "confirmed" : "disputed";
     return this.outcome.status;
   }
 
-  /** Shows what the server says of the outcome, unless something newer is known. @param {Outcome} outcome */
+  /** Show a newer version of the outcome; ignore an older one. @param {Outcome} outcome */
   update(outcome) {
     if ((outcome.version ?? 0) <= (this.outcome.version ?? 0)) return;
     this.outcome = outcome;
@@ -75,13 +74,13 @@ export class Row {
     if (this.isOpen && this.#hasLedger) void this.history.read();
   }
 
-  /** Unfolds it, and goes there. */
+  /** Unfold it and move the focus there. */
   open() {
     this.#details.open = true;
     this.summary.focus();
   }
 
-  /** Whether it says each of these words, in lower case, anywhere. @param {string[]} words */
+  /** Whether the outcome contains each of the words. @param {string[]} words in lower case */
   matchesAll(words) {
     const { id, outcome_type, title, agent_id, description, metadata } = this.outcome;
     const agent = this.context.agent(agent_id);
@@ -90,7 +89,7 @@ export class Row {
     return words.every((word) => text.includes(word));
   }
 
-  /** Shows it anew, for agents may have other names. */
+  /** Render again after agents were renamed. */
   redraw() {
     this.#shownSummary = "";
     this.render();
@@ -98,11 +97,11 @@ export class Row {
 
   render() {
     this.element.dataset.standing = this.status ?? "";
-    // What is shown already stays: somebody may be marking it with the mouse.
+    // An unchanged summary is not rebuilt: the viewer may be selecting its text.
     const shown = `${this.outcome.version} ${this.status}`;
     if (this.#shownSummary !== shown) this.#drawSummary();
     this.#shownSummary = shown;
-    // Only once unfolded: metadata may be 64 KiB a row.
+    // Details are built when the row is unfolded: metadata may be 64 KiB a row.
     if (!this.isOpen) return;
     this.verdict.render();
     this.history.render();
@@ -111,7 +110,7 @@ export class Row {
     this.#shownVersion = version;
   }
 
-  /** When it happened, if that is another time than when it was recorded. */
+  /** When it happened, if that differs from when it was recorded. */
   get #happened() {
     const { occurred_at, created_at } = this.outcome;
     return occurred_at && occurred_at !== created_at ? occurred_at : null;
@@ -128,7 +127,7 @@ export class Row {
       html("span", { dir: "auto" }, typeName(outcome_type)),
       html("span", { dir: "auto", title: agent_id && `Agent ${agent_id}` }, this.context.agent(agent_id)),
       timeAgo(created_at),
-      // What differs by less than a day is told where every time is exact.
+      // A difference within a day shows in the details only.
       happened && happenedOn !== recordedOn ? html("span", {}, "happened on ", time(happened, happenedOn)) : null,
     ].filter((piece) => piece !== null);
     this.summary.replaceChildren(

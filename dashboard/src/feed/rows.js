@@ -1,5 +1,5 @@
 import { button, html } from "../shared/dom.js";
-import { outcomes, whole } from "./format.js";
+import { whole } from "./format.js";
 import { orderOf, passes, placeOf } from "./merge.js";
 import { Row } from "./row.js";
 
@@ -8,13 +8,13 @@ import { Row } from "./row.js";
 /** @import {RowContext} from "./row.js" */
 /** @import {Watcher} from "./watcher.js" */
 
-/** The outcomes that are listed: page by page, searched, walked through by keyboard. */
+/** The list of outcomes, with pagination, search and arrow keys. */
 export class Rows {
   /** @type {Map<string, Row>} by id */
   #rows = new Map();
-  /** @type {string[]} of the rows, as they are shown */
+  /** @type {string[]} sort keys of the rows, in their order */
   #orders = [];
-  isDue = true; // other outcomes are to be listed
+  isDue = true; // the list has to be read again
   /** @type {string | null} */
   #cursor = null;
   /** @type {AbortController | null} */
@@ -57,8 +57,8 @@ export class Rows {
   #changed;
 
   /**
-   * Lists what is chosen, if that is due.
-   * @param {OutcomePage | null} latest of all outcomes, if it was read already
+   * Read the list again, if that is due.
+   * @param {OutcomePage | null} latest unfiltered first page, if it was just read
    * @param {AbortSignal} signal
    */
   async read(latest, signal) {
@@ -75,7 +75,7 @@ export class Rows {
     return this.#api.page(this.#choice.filter, cursor, signal);
   }
 
-  /** Has other outcomes to be listed, and shows what there is until they are there. */
+  /** Have the list read again with the next poll; the old rows stay until then. */
   invalidate() {
     this.cancel();
     this.isDue = true;
@@ -95,18 +95,17 @@ export class Rows {
     this.#cursor = null;
   }
 
-  /** Ends what is loaded just now. */
   cancel() {
     this.#loading?.abort();
     this.#loading = null;
   }
 
-  /** Shows what is known of an outcome, if it is listed. @param {Outcome} outcome */
+  /** @param {Outcome} outcome */
   update(outcome) {
     this.#rows.get(outcome.id)?.update(outcome);
   }
 
-  /** Lists what is new and passes the filter. @param {Outcome[]} fresh @returns how many */
+  /** Add those of the new outcomes that pass the filter. @param {Outcome[]} fresh @returns how many */
   addNew(fresh) {
     if (this.isDue) return 0;
     const { filter } = this.#choice;
@@ -122,9 +121,9 @@ export class Rows {
   }
 
   /**
-   * Puts outcomes that are not listed yet in their places, newest first.
+   * Insert outcomes that are not listed yet, newest first.
    * @param {Outcome[]} found
-   * @returns their rows
+   * @returns the new rows
    */
   #add(found) {
     /** @type {Row[]} */
@@ -153,7 +152,7 @@ export class Rows {
     try {
       const added = this.#addPage(await this.#readPage(signal, this.#cursor));
       this.#watcher.problem = null;
-      // The button goes away with the last page: the keyboard's place moves on to what it brought.
+      // The button disappears with the last page: move the focus to the first new row.
       if (!this.#cursor && this.#more.matches(":focus")) added[0]?.summary.focus();
     } catch (error) {
       if (signal.aborted) return;
@@ -163,7 +162,7 @@ export class Rows {
     this.#changed();
   }
 
-  /** Hides rows that do not say what is searched for. */
+  /** Hide rows that do not match the search. */
   filter() {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -171,18 +170,19 @@ export class Rows {
       row.element.hidden = words.length > 0 && !row.matchesAll(words);
       if (!row.element.hidden) shown += 1;
     }
+    const { size } = this.#rows;
     this.#found.textContent =
-      words.length && this.#rows.size ? `${whole.format(shown)} of ${outcomes(this.#rows.size)} that are loaded` : "";
+      words.length && size ? `${whole.format(shown)} of ${whole.format(size)} loaded match` : "";
   }
 
-  /** Shows all anew, for agents may have other names. */
+  /** Render all rows again after agents were renamed. */
   redraw() {
     for (const row of this.#rows.values()) row.redraw();
     this.filter();
   }
 
-  /** Goes from row to row by the arrows, Home and End. @param {KeyboardEvent} event */
-  walk(event) {
+  /** Move the focus between rows by arrow keys, Home and End. @param {KeyboardEvent} event */
+  moveFocus(event) {
     const rows = [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility());
     const at = rows.indexOf(/** @type {HTMLElement} */ (event.target));
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
@@ -196,12 +196,12 @@ export class Rows {
     this.list.ariaBusy = String(this.isDue);
     this.#none.hidden = [...this.#rows.values()].some(({ element }) => !element.hidden);
     let none = "No outcome matches this filter.";
-    if (this.#found.textContent) none = "Nothing that is loaded says so.";
-    else if (this.isDue) none = this.#watcher.isPolling ? "Looking…" : "Not loaded yet.";
+    if (this.#found.textContent) none = "No match among the loaded outcomes.";
+    else if (this.isDue) none = this.#watcher.isPolling ? "Loading…" : "Not loaded yet.";
     else if (this.#cursor) none = "No match among the latest outcomes.";
-    else if (from && !outcomeType && !agentId) none = "Nothing was recorded in this time.";
+    else if (from && !outcomeType && !agentId) none = "Nothing was recorded in this period.";
     this.#none.textContent = none;
-    this.#listed.textContent = this.#cursor ? "There are more than those that are listed." : "";
+    this.#listed.textContent = this.#cursor ? "More outcomes exist than are listed here." : "";
     this.#more.hidden = !this.#cursor;
     this.#more.textContent = this.#rows.size ? "Load more" : "Look further back";
     if (this.#loading) this.#more.textContent = "Loading…";

@@ -8,13 +8,13 @@ import { amount, outcomes, percent } from "./format.js";
 const MOST_AGENTS = 6;
 
 /**
- * The agents of most value, and what all others come to together.
- * @param {AgentSum[]} agents
- * @param {OtherAgents} [others] that the API does not tell apart
+ * Return the first agents, and the sum of all others as one.
+ * @param {AgentSum[]} agents most value first
+ * @param {OtherAgents} [others] those that the API has already added up
  * @returns {(AgentSum | OtherAgents)[]}
  */
 export function mostAgents(agents, others) {
-  // One more is shown as well as said.
+  // "1 other agent" would take the space of that agent.
   if (!others && agents.length <= MOST_AGENTS + 1) return agents;
   const together = { ...(others ?? { agents: 0, count: 0, value_usd: /** @type {Exact} */ (0) }) };
   for (const { count, value_usd } of agents.slice(MOST_AGENTS)) {
@@ -26,7 +26,7 @@ export function mostAgents(agents, others) {
 }
 
 /**
- * The share of each type or agent: of the value, or of the count when nothing had a value. Largest first, all other agents last.
+ * Render the share of each type or agent: of the value, or of the count if nothing has a value. Largest first, other agents last.
  * @template {Sum} Part
  * @param {Part[]} parts
  * @param {(part: Part) => [name: string, icon: string, more?: string]} words
@@ -57,7 +57,7 @@ export function split(parts, words) {
 }
 
 /**
- * How a sum compares with what was before it; nothing where that is not known, or no share can be told.
+ * Compare a sum with that of the period before, in percent if that was positive; empty if it is unknown or both are 0.
  * @param {Summary} summary
  * @param {string} before
  * @returns {(string | Element)[]}
@@ -70,7 +70,7 @@ export function change({ value_usd, previous }, before) {
 }
 
 /**
- * What of the value its owner has spoken about; nothing where there is none, or a server of before.
+ * Return the confirmed and the disputed value; empty if there are none or the server is older than corrections.
  * @param {Summary} summary
  */
 export function statusSums({ confirmed, disputed }) {

@@ -13,17 +13,17 @@ import { change, mostAgents, split, statusSums } from "./shares.js";
 /** @import {Api, Summary} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
 
-const MOST_DAYS = 92; // above, a bar is a week
-const MOST_WEEKS_DAYS = 732; // above, a bar is a month
+const MOST_DAYS = 92; // for longer periods a bar is a week
+const MOST_WEEKS_DAYS = 732; // for longer ones a month
 
-/** What is chosen, summed up: the total, how it compares, the chart, the shares of types and agents, and what it cost. */
+/** The totals of the selection: headline, comparison, chart, shares of types and agents, and cost. */
 export class Totals {
-  retryAfter = 0; // seconds until they are asked for again, while the server says that it still adds up
-  #news = 0; // grows with whatever makes the totals shown no longer true
+  retryAfter = 0; // seconds until the next read, while the server answers "Still adding up"
+  #news = 0; // counts changes that make the totals outdated
   /** @type {Summary | null} */
   #summary = null;
-  #summarized = ""; // the scope that it is of
-  #summed = ""; // the #sum that is shown
+  #summaryScope = ""; // scope of #summary
+  #shownKey = ""; // #key of the totals that are shown
   #costs = new CostSource();
 
   #total = html("p", { class: "total" });
@@ -82,7 +82,7 @@ export class Totals {
   #agentName;
   #costEndpoint;
 
-  /** Has the totals read again with the next poll. */
+  /** Have the totals read again with the next poll. */
   invalidate() {
     this.#news += 1;
   }
@@ -90,9 +90,9 @@ export class Totals {
   forget() {
     this.invalidate();
     this.retryAfter = 0;
-    this.#summed = "";
+    this.#shownKey = "";
     this.#summary = null;
-    this.#summarized = "";
+    this.#summaryScope = "";
     this.#costs.forget();
     for (const element of [
       this.#total,
@@ -113,8 +113,8 @@ export class Totals {
     return this.#api.has("totals");
   }
 
-  /** What the totals have to be of: what is chosen, and the outcomes known. */
-  get #sum() {
+  /** Changes whenever the totals have to be read again. */
+  get #key() {
     return `${this.#choice.scope} ${this.#news}`;
   }
 
@@ -124,12 +124,12 @@ export class Totals {
     return { from: from.toISOString(), to: to.toISOString(), timezone: timeZone };
   }
 
-  /** Reads the totals, unless what is shown is still true. @param {AbortSignal} signal */
+  /** Read the totals, unless those shown are up to date. @param {AbortSignal} signal */
   async read(signal) {
     if (!this.#isOn) return;
-    const sum = this.#sum;
-    if (sum === this.#summed) {
-      this.retryAfter = 0; // of others, which nobody wants any more
+    const key = this.#key;
+    if (key === this.#shownKey) {
+      this.retryAfter = 0; // it belongs to a selection that was left
       return;
     }
     const { days } = this.#choice.span;
@@ -144,25 +144,25 @@ export class Totals {
     if (!summary) return;
     this.retryAfter = 0;
     if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw invalidResponse();
-    if (sum !== this.#sum) return; // of an account, a day or a filter that is no longer shown
+    if (key !== this.#key) return; // the user, day or filter has changed meanwhile
     this.#summary = summary;
-    this.#summarized = this.#choice.scope;
+    this.#summaryScope = this.#choice.scope;
     this.#show(summary);
-    this.#summed = sum;
+    this.#shownKey = key;
   }
 
   /** @param {AbortSignal} signal */
   async readCost(signal) {
     if (!this.#isOn) return;
-    // An agent's cost is not of one type of outcome.
+    // Cost has no outcome type.
     const { outcomeType, agentId } = this.#choice.query;
     const query = outcomeType ? null : { ...this.#query, agentId };
     if (await this.#costs.read(this.#costEndpoint(), this.#choice.scope, query, signal)) this.#showCost();
   }
 
-  /** Shows them anew, for agents may have other names. */
+  /** Render again after agents were renamed. */
   redraw() {
-    if (this.#summary && this.#summed === this.#sum) this.#show(this.#summary);
+    if (this.#summary && this.#shownKey === this.#key) this.#show(this.#summary);
   }
 
   /** @param {Summary} summary */
@@ -189,9 +189,9 @@ export class Totals {
     this.#showCost();
   }
 
-  /** Shows what it cost, also by agent, beside what was delivered. */
+  /** Render cost, net and ratio, and the shares of agents with their costs. */
   #showCost() {
-    const summary = this.#summarized === this.#choice.scope ? this.#summary : null;
+    const summary = this.#summaryScope === this.#choice.scope ? this.#summary : null;
     const { cost } = this.#costs;
     const spent = cost?.cost_usd ?? null;
     this.#balance.hidden = this.#costEndpoint() === null;
@@ -216,7 +216,7 @@ export class Totals {
   /** @param {boolean} isPolling */
   render(isPolling) {
     this.element.hidden = !this.#isOn;
-    if (!this.#summed) {
+    if (!this.#shownKey) {
       this.#total.replaceChildren("–");
       const caption = isPolling ? "Adding up…" : "Totals are not available right now.";
       this.#caption.textContent = this.retryAfter ? "" : caption;
@@ -226,6 +226,6 @@ export class Totals {
       this.#showCost();
     }
     announce(this.#adding, this.retryAfter ? "Still adding up…" : "");
-    this.#chart.classList.toggle("awaited", !this.#summed && (isPolling || this.retryAfter > 0));
+    this.#chart.classList.toggle("awaited", !this.#shownKey && (isPolling || this.retryAfter > 0));
   }
 }

@@ -5,34 +5,34 @@ import { whole } from "./format.js";
 
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Row} from "./row.js" */
-/** @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Correction what the owner says */
+/** @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Correction key: the idempotency key */
 
 const LONGEST_REASON = 500;
 
-/** Why a correction was not taken, for the owner. @param {Problem} problem */
+/** Return why a correction failed, in words for the owner. @param {Problem} problem */
 export function refusal(problem) {
   const { status, reason, details } = problem;
   if (problem.kind === "offline") return "You are offline.";
-  if (status === 404) return "This outcome is not there any more, or is not yours.";
-  if (reason === "Conflict") return "Others are correcting it at this very moment.";
+  if (status === 404) return "This outcome no longer exists or is not yours.";
+  if (reason === "Conflict") return "Someone else is correcting it right now.";
   if (reason === "Not possible")
-    return `Not possible: ${details[0]?.message ?? "this outcome cannot be corrected any more"}.`;
-  if (status === 403) return "Not allowed: whoever recorded an outcome cannot confirm it.";
+    return `Not possible: ${details[0]?.message ?? "this outcome can no longer be corrected"}.`;
+  if (status === 403) return "Not allowed: you cannot confirm an outcome that you recorded.";
   if (status === 400 && details[0]) return `The ${details[0].field} ${details[0].message}.`;
   return problem.message;
 }
 
-/** Whether it may have been saved all the same. @param {Problem} problem */
+/** Whether the correction may have been saved despite the error. @param {Problem} problem */
 const isAmbiguous = ({ status }) => status < 400 || (status >= 500 && status !== 503);
 
-/** A key that nobody chose before. crypto.randomUUID is for secure contexts only. */
+/** Return a new idempotency key. crypto.randomUUID needs a secure context. */
 const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
-/** What the owner of a row's outcome says of it: two buttons and a form. */
+/** The owner's verdict on a row's outcome: buttons to confirm and dispute it, and a form for the reason. */
 export class Verdict {
-  /** @type {Correction | null} shown as if it were taken already */
+  /** @type {Correction | null} being sent, and shown as if it had succeeded */
   pending = null;
-  /** @type {{correction: Correction, problem: Problem} | null} what was not taken, and why */
+  /** @type {{correction: Correction, problem: Problem} | null} */
   #rejected = null;
   #says = html("p", { class: "help", role: "status" });
   #fault = html("p", { class: "fault", role: "alert" });
@@ -114,8 +114,8 @@ export class Verdict {
   }
 
   /**
-   * Shows the correction as taken, sends it, and takes it back when it was not.
-   * @param {Correction} correction sent again with its key, which counts once
+   * Show the correction as done, send it, and revert it if that fails.
+   * @param {Correction} correction a retry has the same idempotency key, so it counts once
    */
   async #send(correction) {
     const { type, reason, key } = correction;
@@ -132,7 +132,7 @@ export class Verdict {
       row.history.add({ id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() });
       if (type === "dispute") this.#reason.value = "";
       this.pending = null;
-      row.context.moved(outcome);
+      row.context.changed(outcome);
     } catch (error) {
       const problem = asProblem(error);
       this.pending = null;
@@ -140,7 +140,7 @@ export class Verdict {
       this.#rejected = { correction, problem };
     }
     row.render();
-    // What was not possible was so for something that is not shown yet.
+    // A 403 or 409 means that our copy is stale: reload the history.
     const status = this.#rejected?.problem.status ?? 200;
     if (row.isOpen && [200, 403, 409].includes(status)) void row.history.read();
   }
@@ -152,13 +152,13 @@ export class Verdict {
     const isVoid = status === "void";
     let words = "";
     if (this.pending) words = "Saving…";
-    else if (isVoid) words = "It was declared void, for good, and does not count.";
+    else if (isVoid) words = "This outcome is void. It does not count, and this cannot be undone.";
     else if (status === "disputed" && this.#row.history.isAmendedSinceDispute)
-      words = "It was amended since you said that this is not right. It does not count until you say that it is.";
-    else if (status === "disputed") words = "You said that this is not right. It does not count while that stands.";
-    else if (status === "confirmed") words = "You said that this is right.";
-    else if (by === "session") words = "You recorded this yourself, so it is not yours to confirm.";
-    else if (!mayConfirm) words = "It is not known what recorded this, so it cannot be confirmed.";
+      words = "It was amended after you disputed it. It does not count until you confirm it.";
+    else if (status === "disputed") words = "You disputed this. It does not count while the dispute is open.";
+    else if (status === "confirmed") words = "You confirmed this.";
+    else if (by === "session") words = "You recorded this yourself, so you cannot confirm it.";
+    else if (!mayConfirm) words = "It is unknown who recorded this, so you cannot confirm it.";
     announce(this.#says, words);
     if (isVoid) this.#closeForm();
     this.#right.hidden = isVoid || !mayConfirm;
@@ -170,7 +170,7 @@ export class Verdict {
     const problem = this.#rejected?.problem;
     let fault = problem ? `Not saved. ${refusal(problem)}` : "";
     if (problem && isAmbiguous(problem))
-      fault = `It may not have been saved. ${refusal(problem)} Trying again counts once.`;
+      fault = `It may not have been saved. ${refusal(problem)} You can safely try again: it counts once.`;
     announce(this.#fault, fault);
     this.#again.hidden = !problem || !isRetryable(problem);
   }

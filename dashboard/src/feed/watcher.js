@@ -5,16 +5,16 @@ import { compare } from "./merge.js";
 /** @import {Api, Outcome, OutcomePage} from "./api.js" */
 
 const PAGE = 50; // the most the API returns at once
-const MOST_PAGES = 4; // further behind than this, starting over is cheaper than catching up
-// An outcome's time is fixed before it is written, so one may become visible a little after a younger one:
-// each poll goes back this far beyond the newest known outcome.
+const MOST_PAGES = 4; // if more is new, reloading is cheaper than catching up
+// An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one.
+// Each poll therefore starts this long before the newest known outcome.
 const OVERLAP_MS = 60_000;
 const LONGEST_BACKOFF_S = 300;
-// A timer's delay is a signed 32-bit number; browsers take a longer one for none at all (HTML, "Timers").
+// A timer's delay is a signed 32-bit number; browsers treat a longer one as 0 (HTML, "Timers").
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Seconds to wait: twice as long with each failure, give or take a quarter, up to five minutes, and as long as the server asks.
+ * Return the seconds until the next poll: exponential backoff with 25 % jitter, at most five minutes, at least Retry-After.
  * @param {number} every seconds without a failure
  * @param {number} failures in a row
  * @param {number} retryAfter seconds
@@ -25,22 +25,22 @@ export function backoff(every, failures, retryAfter) {
 }
 
 /**
- * What the watcher asks of whom it watches for. interval: seconds from one poll to the next. retryAfter: seconds until
- * then as the server has it, 0 when it does not say. read: all that a poll is for, catchUp included. render: a poll began, or ended.
- * found: outcomes, and those of them that were never seen; isNews: or a version of one was not. forget: these are another account's.
+ * The element that a watcher works for. interval: seconds between polls. retryAfter: the same as the server asks for, or 0.
+ * read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found: gets outcomes and, as
+ * fresh, those never seen before; isNews: one of them, or its version, is new. forget: the outcomes of another user follow.
  * @typedef {{isHidden: () => boolean, interval: () => number, retryAfter: () => number, read: (signal: AbortSignal) => Promise<void>,
  *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isNews: boolean) => void, forget: () => void}} Host
  */
 
-/** Polls for outcomes again and again, less often after failures, and knows which of them are new. Without filters or DOM. */
+/** Polls for outcomes, with backoff after failures, and tells which are new. Knows no filters and no DOM. */
 export class Watcher {
   /** @type {Problem | null} of the last poll */
   problem = null;
   isPolling = false;
-  isWatching = false; // the first page is known
-  /** @type {Outcome | null} the youngest outcome seen */
+  isWatching = false; // the first page is loaded
+  /** @type {Outcome | null} */
   newest = null;
-  #floor = ""; // created_at of the oldest outcome seen at first: catching up never goes below it
+  #floor = ""; // created_at of the oldest outcome of the first page: catching up stops there
   /** @type {Map<string, number | undefined>} version by id */
   #seen = new Map();
   #failures = 0;
@@ -50,7 +50,7 @@ export class Watcher {
   #polling = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #began = 0; // when the last poll did, by performance.now()
+  #startedAt = 0; // of the last poll, by performance.now()
 
   /** @param {Api} api @param {Host} host */
   constructor(api, host) {
@@ -60,21 +60,21 @@ export class Watcher {
   #api;
   #host;
 
-  /** Polls from now on. @param {AbortSignal} life until it is aborted */
+  /** Start polling. @param {AbortSignal} life ends it */
   start(life) {
     this.#life = life;
     life.addEventListener("abort", () => this.pause());
     void this.poll();
   }
 
-  /** Polls now, and then after a while. */
+  /** Poll now and schedule the next poll. */
   async poll() {
     this.pause();
     if (!this.#life || this.#life.aborted) return;
     this.#polling = new AbortController();
     const { signal } = this.#polling;
     this.isPolling = true;
-    this.#began = performance.now();
+    this.#startedAt = performance.now();
     this.#host.render();
     try {
       await this.#host.read(signal);
@@ -91,7 +91,7 @@ export class Watcher {
     this.#schedule();
   }
 
-  /** Ends a poll that is under way, and has none to come. */
+  /** Abort a running poll and cancel the scheduled one. */
   pause() {
     clearTimeout(this.#timer);
     this.#polling?.abort();
@@ -104,7 +104,6 @@ export class Watcher {
     if (this.problem.kind === "signed-out") this.#host.forget();
   }
 
-  /** Knows nothing any more. */
   forget() {
     this.isWatching = false;
     this.newest = null;
@@ -112,25 +111,25 @@ export class Watcher {
     this.#seen.clear();
   }
 
-  /** Takes a version for seen. @param {Outcome} outcome */
+  /** @param {Outcome} outcome */
   markSeen({ id, version }) {
     this.#seen.set(id, version);
   }
 
   #schedule() {
-    // A hidden tab polls when it is shown again; so does a signed-out one, which may return from signing in elsewhere.
+    // A hidden tab polls when it is shown again. So does a signed-out one: the viewer may have signed in elsewhere.
     if (this.#host.isHidden() || this.problem?.kind === "signed-out" || this.problem?.kind === "unset") return;
     const retryAfter = this.#host.retryAfter();
     const seconds = backoff(retryAfter || this.#host.interval(), this.#failures, this.problem?.retryAfter ?? 0);
-    // From one poll to the next, not from the end of one; but a server that is slow has half of that time in peace.
-    const took = this.problem || retryAfter ? 0 : Math.min(performance.now() - this.#began, seconds * 500);
+    // The interval counts from start to start; but a slow server always gets half of it as a pause.
+    const took = this.problem || retryAfter ? 0 : Math.min(performance.now() - this.#startedAt, seconds * 500);
     this.#timer = setTimeout(() => void this.poll(), Math.min(seconds * 1000 - took, LONGEST_TIMER_MS));
   }
 
   /**
-   * Reads what is new; all that is latest when nothing is known, or what is known cannot be joined to it.
+   * Read what is new. At first, or if there is a gap to what is known, read the latest page instead.
    * @param {AbortSignal} signal
-   * @returns {Promise<OutcomePage | null>} the latest page, if it was read
+   * @returns {Promise<OutcomePage | null>} the latest page, or null
    */
   async catchUp(signal) {
     if (this.isWatching && (await this.#readNew(signal))) return null;
@@ -144,9 +143,8 @@ export class Watcher {
   }
 
   /**
-   * Reads what was recorded since the newest known outcome, and a little before it.
-   * @returns false when that cannot be joined to what is known: too much is new, or the newest known outcome is not
-   * there, so these are another account's outcomes.
+   * Read what was recorded since the newest known outcome, with an overlap.
+   * @returns false for a gap: too much is new, or the newest known outcome is missing because another user signed in
    * @param {AbortSignal} signal
    */
   async #readNew(signal) {

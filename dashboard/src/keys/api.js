@@ -5,7 +5,6 @@ import { explain, invalidResponse, request } from "../shared/request.js";
 /** @import {Problem} from "../shared/request.js" */
 
 /**
- * What the API answers.
  * @typedef {{id: string, user_id: number, name: string, agent_id: number | null, outcome_types: string[] | null,
  *   max_value_usd: Exact | null, scopes: string[], created_at: string, expires_at: string | null,
  *   last_used_at: string | null, made_by?: string | null, rotated_by?: string | null, rotated_at?: string | null}} Key
@@ -13,7 +12,7 @@ import { explain, invalidResponse, request } from "../shared/request.js";
  */
 
 /**
- * Asks the API, and raises a Problem when it does not answer as asked; whatever fetch raises when `signal` is aborted.
+ * Call the API. Throws a Problem unless the response is successful JSON, and what fetch throws when `signal` is aborted.
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {URL} url
  * @param {AbortSignal} signal
@@ -34,7 +33,7 @@ export async function call(method, url, signal, body) {
   throw problem;
 }
 
-/** Whether what was asked for may have happened all the same. @param {Problem} problem */
+/** Whether the call may have taken effect despite the error. @param {Problem} problem */
 export const isAmbiguous = ({ status }) => status < 400 || status >= 500;
 
 /** @param {any} key */
@@ -43,9 +42,9 @@ export function isKey(key) {
   return texts && Array.isArray(key.scopes) && Date.parse(key.created_at) > 0;
 }
 
-/** Checks that an answer is a key with its secret. @param {Promise<any>} answer @returns {Promise<NewKey>} */
-export async function secretOf(answer) {
-  const key = await answer;
+/** Check that a response is a key with its secret. @param {Promise<any>} response @returns {Promise<NewKey>} */
+export async function secretOf(response) {
+  const key = await response;
   if (typeof key.key !== "string" || !isKey(key)) throw invalidResponse();
   return key;
 }

@@ -1,13 +1,13 @@
 /**
- * <outcome-keys endpoint="/api/keys">: the keys by which a user's agents record outcomes: make, rotate, revoke. A secret is
- * shown once, when a key is made or rotated, and forgotten with the press of a button.
+ * <outcome-keys endpoint="/api/keys">: make, rotate and revoke the keys of a user's agents. A secret is shown once, when a
+ * key is made or rotated, and forgotten when the viewer is done.
  */
 
 import BASE from "../shared/styles.css";
 import STYLES from "./styles.css";
-// Styles go first: gzip looks back for 32 kB, and scripts have more in common with each other.
+// Styles come first: gzip looks back 32 kB only, and scripts share more with each other than with styles.
 
-import { button, html, styleSheet } from "../shared/dom.js";
+import { attachShadow, button, define, html, styleSheet } from "../shared/dom.js";
 import { Notice } from "../shared/notice.js";
 import { asProblem, invalidResponse, Problem } from "../shared/request.js";
 import { call, isAmbiguous, isKey, secretOf } from "./api.js";
@@ -27,16 +27,13 @@ const SHEET = styleSheet(BASE + STYLES);
 class OutcomeKeys extends HTMLElement {
   static observedAttributes = ["endpoint", "sign-in-url"];
 
-  // What is known.
-  #known = false;
+  #known = false; // the list is loaded
   /** @type {Map<string, KeyRow>} by id */
   #rows = new Map();
-  #changes = 0; // grows with each key made, rotated or revoked here
-  #made = ""; // id of the key that was made here and whose secret is still shown
+  #changes = 0; // counts keys made, rotated or revoked here
+  #made = ""; // id of the new key whose secret is still shown
   /** @type {Problem | null} */
   #problem = null;
-
-  // What is going on.
   /** @type {AbortController | null} aborted when the element leaves the page */
   #life = null;
   /** @type {AbortController | null} */
@@ -57,19 +54,13 @@ class OutcomeKeys extends HTMLElement {
     this.#notice.element,
     this.#list,
   );
-  #root = this.attachShadow({ mode: "open" });
-
-  constructor() {
-    super();
-    this.#root.adoptedStyleSheets = [SHEET];
-    this.#root.append(this.#card);
-  }
+  #root = attachShadow(this, SHEET, this.#card);
 
   connectedCallback() {
     this.#life = new AbortController();
     const { signal } = this.#life;
     const load = () => void this.#load();
-    // Whoever comes back to the tab may have used a key meanwhile, or be signed in as somebody else.
+    // Meanwhile a key may have been used, or another user may have signed in.
     document.addEventListener("visibilitychange", () => document.hidden || load(), { signal });
     addEventListener("online", load, { signal });
     load();
@@ -90,9 +81,9 @@ class OutcomeKeys extends HTMLElement {
     if (this.#life) void this.#load();
   }
 
-  // ---- looking
+  // ---- loading
 
-  /** Reads the keys: at first, on return to the tab, on retry, and when it is not known what came of a change. */
+  /** Read the keys: at first, on return to the tab, on retry, and when a change may or may not have taken effect. */
   async #load() {
     this.#loading?.abort();
     if (!this.#life || this.#problem?.kind === "unset") return;
@@ -112,7 +103,7 @@ class OutcomeKeys extends HTMLElement {
     this.#render();
   }
 
-  /** Lists the keys as they are, whatever is changed meanwhile. @param {AbortSignal} signal */
+  /** Read the keys, again if one was changed here meanwhile. @param {AbortSignal} signal */
   async #read(signal) {
     for (;;) {
       const changes = this.#changes;
@@ -136,9 +127,9 @@ class OutcomeKeys extends HTMLElement {
     if (problem.kind === "signed-out") this.#forget();
   }
 
-  // ---- keeping
+  // ---- the list
 
-  /** Everything about whoever was signed in, a secret that is still shown included. */
+  /** Forget everything about the user who was signed in, including a secret that is still shown. */
   #forget() {
     this.#known = false;
     this.#rows.clear();
@@ -146,7 +137,7 @@ class OutcomeKeys extends HTMLElement {
     this.#making.close();
   }
 
-  /** @param {Key[]} keys all there are, newest first */
+  /** @param {Key[]} keys newest first */
   #show(keys) {
     this.#known = true;
     const ids = new Set(keys.map(({ id }) => id));
@@ -155,7 +146,7 @@ class OutcomeKeys extends HTMLElement {
     for (const key of keys) {
       const row = this.#rows.get(key.id);
       row?.show(key);
-      // What stands in its place already is not moved, so that the keyboard's place stays where it is.
+      // A row that is in its place already is not moved, so it keeps the focus.
       if (row && row.element === before) before = before.nextElementSibling;
       else this.#list.insertBefore((row ?? this.#add(key)).element, before);
     }
@@ -177,19 +168,19 @@ class OutcomeKeys extends HTMLElement {
     const row = this.#rows.get(id);
     if (row?.element.contains(this.#root.activeElement)) {
       this.#heading.focus();
-      this.#live.textContent = `${row.key.name} is gone: it has ended or was revoked elsewhere.`;
+      this.#live.textContent = `${row.key.name} no longer exists: it expired or was revoked elsewhere.`;
     }
     row?.element.remove();
     this.#rows.delete(id);
     if (this.#made === id) this.#making.close();
   }
 
-  // ---- asking
+  // ---- changes
 
   /**
-   * Opens a form that changes something.
+   * Open a form and make the change when it is submitted.
    * @param {Place} place
-   * @param {HTMLElement} back the button that led here
+   * @param {HTMLElement} back gets the focus when the form is closed
    * @param {Question} question
    * @param {(body: Record<string, unknown>, signal: AbortSignal) => Promise<void>} change
    */
@@ -202,15 +193,15 @@ class OutcomeKeys extends HTMLElement {
         this.#changes += 1;
         return null;
       } catch (error) {
-        return signal.aborted ? null : this.#unchanged(asProblem(error));
+        return signal.aborted ? null : this.#changeFailed(asProblem(error));
       }
     };
     this.#live.textContent = "";
     place.open(form(question, send, () => place.close(back)));
   }
 
-  /** @param {Problem} problem @returns what the form has to explain */
-  #unchanged(problem) {
+  /** @param {Problem} problem @returns the problem if the form has to explain it */
+  #changeFailed(problem) {
     if (problem.kind === "signed-out") {
       this.#failed(problem);
       this.#render();
@@ -255,9 +246,9 @@ class OutcomeKeys extends HTMLElement {
   }
 
   /**
-   * Shows a secret until the viewer is done with it.
+   * Show a secret until the viewer is done with it.
    * @param {Place} place
-   * @param {HTMLElement} back where the keyboard's place is then
+   * @param {HTMLElement} back gets the focus then
    * @param {NewKey} key
    */
   #reveal(place, back, key) {
@@ -265,25 +256,25 @@ class OutcomeKeys extends HTMLElement {
     place.open(secret(key, () => place.close(back)));
   }
 
-  // ---- showing
+  // ---- rendering
 
   #render() {
     const problem = this.#problem;
     /** @type {ViewState | null} */
-    let told = problem?.kind ?? null;
-    if (!told && !this.#known) told = "loading";
-    if (!told && !this.#rows.size) told = "empty";
-    this.#card.dataset.state = this.#known ? "ready" : (told ?? "");
+    let noticed = problem?.kind ?? null;
+    if (!noticed && !this.#known) noticed = "loading";
+    if (!noticed && !this.#rows.size) noticed = "empty";
+    this.#card.dataset.state = this.#known ? "ready" : (noticed ?? "");
     this.#card.dataset.banner = this.#known && problem ? problem.kind : "";
-    this.#card.ariaBusy = String(told === "loading");
+    this.#card.ariaBusy = String(noticed === "loading");
     this.#make.hidden = !this.#known;
 
-    const [usual, words] = WORDS[told ?? "loading"];
-    const title = told === "error" && this.#known ? "This may be out of date" : usual;
-    const text = problem?.message || words;
-    this.#notice.show(told, [title, text], this.getAttribute("sign-in-url"));
-    this.#notice.element.hidden = !told;
+    let [title, text] = WORDS[noticed ?? "loading"];
+    if (noticed === "error" && this.#known) title = "This may be out of date";
+    if (problem?.message) text = problem.message;
+    this.#notice.show(noticed, [title, text], this.getAttribute("sign-in-url"));
+    this.#notice.element.hidden = !noticed;
   }
 }
 
-if (!customElements.get("outcome-keys")) customElements.define("outcome-keys", OutcomeKeys);
+define("outcome-keys", OutcomeKeys);

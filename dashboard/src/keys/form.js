@@ -7,23 +7,22 @@ import { showFault } from "./fields.js";
 /** @import {Field} from "./fields.js" */
 
 /**
- * What a form asks. body: the answers, as the API has them. unsure: what else there is to say when nobody knows whether
- * it was done.
+ * The content of a form. body: returns the request body. unsure: added to an error after which the change may have been made.
  * @typedef {{title: Child[], text: string, send: string, sending: string, danger?: boolean, unsure: string,
  *   fields: Field[], body: () => Record<string, unknown>}} Question
  */
 
 /**
- * A form that asks, sends, and tells what was wrong with what.
+ * A form that validates, sends, and shows the errors of its fields.
  * @param {Question} question
  * @param {(body: Record<string, unknown>) => Promise<Problem | null>} send
- * @param {() => void} leave
+ * @param {() => void} close
  */
-export function form({ title, text, fields, body, danger, unsure, ...words }, send, leave) {
+export function form({ title, text, fields, body, danger, unsure, ...words }, send, close) {
   const alert = html("p", { class: "fault", role: "alert" });
   const submit = html("button", { class: danger ? "main danger" : "main" }, words.send);
   let isSending = false;
-  const cancel = () => isSending || leave();
+  const cancel = () => isSending || close();
 
   /** @param {Map<Field, string>} faults */
   const refuse = (faults) => {
@@ -42,7 +41,7 @@ export function form({ title, text, fields, body, danger, unsure, ...words }, se
     }
     refuse(faults);
     if (faults.size) return;
-    const more = isAmbiguous(problem) ? unsure : problem.status === 409 && "Revoke one that is not used any more.";
+    const more = isAmbiguous(problem) ? unsure : problem.status === 409 && "Revoke one that is no longer used.";
     const message = problem.message || "You are offline.";
     alert.textContent = more ? `${message} ${more}` : message;
   };
@@ -51,7 +50,7 @@ export function form({ title, text, fields, body, danger, unsure, ...words }, se
     event.preventDefault();
     if (isSending) return;
     alert.textContent = "";
-    // Here for its words in the viewer's language, and so that what is no number is not taken for "no bound".
+    // The browser's validation has messages in the viewer's language, and keeps "5e" from counting as "no limit".
     const invalid = fields.flatMap((one) => {
       const control = one.controls.find(({ validity }) => !validity.valid);
       return control ? [/** @type {[Field, string]} */ ([one, control.validationMessage])] : [];

@@ -1,6 +1,6 @@
 import { html } from "../shared/dom.js";
 
-/** A place for a panel: a form, or a secret to copy. While there is one, the buttons that lead to it are away. */
+/** Buttons that are replaced by a panel while it is open: a form, or a secret to copy. */
 export class Place {
   panel = html("div", { class: "panel", hidden: true });
 
@@ -9,7 +9,7 @@ export class Place {
     this.buttons = html("div", { class: "buttons" }, ...buttons);
   }
 
-  /** Shows it, and goes to its first question, or its title. @param {HTMLElement} content */
+  /** Open the panel and focus its first field, or its title. @param {HTMLElement} content */
   open(content) {
     this.panel.replaceChildren(content);
     this.panel.hidden = false;
@@ -18,7 +18,7 @@ export class Place {
     /** @type {HTMLElement} */ (first).focus();
   }
 
-  /** @param {HTMLElement} [next] where the keyboard's place is then */
+  /** @param {HTMLElement} [next] gets the focus */
   close(next) {
     this.panel.replaceChildren();
     this.panel.hidden = true;

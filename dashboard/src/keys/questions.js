@@ -10,7 +10,7 @@ import { SCOPES } from "./words.js";
 
 const LONGEST_NAME = 80;
 
-/** Hours for which a secret outlives its successor. */
+/** Hours for which the old secret works beside the new one. */
 const OVERLAPS = new Map([
   ["0", "Not at all: it stops at once"],
   ["1", "One hour"],
@@ -25,37 +25,37 @@ export function toMake() {
   const name = field(
     "name",
     "Name",
-    "What you will know the key by, for example “Nightly import”.",
+    "How you recognize the key, for example “Nightly import”.",
     input({ required: true, maxlength: LONGEST_NAME }),
   );
   const agent = field(
     "agentId",
     "Agent number",
-    "The key records for this agent only. Without a number, for any of your agents.",
+    "The key records for this agent only. Leave it empty for any of your agents.",
     input({ type: "number", min: 1, step: 1 }),
   );
   const most = field(
     "maxValueUsd",
     "Largest value of one outcome, in US dollars",
-    "An outcome of more is refused, gain or loss: an agent that is talked into something can claim this much and no more. Without an amount, any value is taken.",
+    "Larger outcomes are refused, whether gain or loss. This limits what a manipulated agent can claim. Leave it empty for no limit.",
     input({ type: "number", min: 0, step: "any" }),
   );
   const last = field(
     "expiresAt",
     "Last day",
-    "The key stops working at the end of this day. Without one, it works until you revoke it.",
+    "The key stops working at the end of this day. Leave it empty for a key that works until you revoke it.",
     input({ type: "date", min: today(), max: "9999-12-30" }),
   );
   const types = choice(
     "outcomeTypes",
     "Types of outcome",
-    "Only those ticked are taken. With none ticked, all are.",
+    "The key records only the types that you tick. With none ticked, it records all.",
     [...TYPES].map(([type, words]) => [type, words, false]),
   );
   const scopes = choice(
     "scopes",
     "What the key may do",
-    "As little as the agent needs: whoever gets hold of the key may do the same.",
+    "Tick only what the agent needs: anyone who gets the key can do the same.",
     [...SCOPES].map(([scope, [, words]]) => [scope, words, scope === "record"]),
   );
   const one = () => scopes.controls[0].setCustomValidity(ticked(scopes).length ? "" : "Tick at least one.");
@@ -73,11 +73,11 @@ export function toMake() {
   };
   return {
     title: ["New key"],
-    text: "It is yours alone: whatever is recorded with it is recorded for you, within these bounds, which cannot be changed later.",
+    text: "Outcomes recorded with this key are yours. Its limits cannot be changed later.",
     send: "Make key",
     sending: "Making…",
     unsure:
-      "The key may have been made all the same. Nobody has its secret then: revoke it if it is in the list below, and make another.",
+      "The key may have been made anyway, but its secret is lost. If it is in the list below, revoke it and make another.",
     fields: [name, agent, most, last, types, scopes],
     body,
   };
@@ -88,17 +88,17 @@ export function toRotate({ name }) {
   const options = [...OVERLAPS].map(([value, words]) => html("option", { value, selected: value === "24" }, words));
   const overlap = field(
     "overlapHours",
-    "How long the present secret goes on working",
-    "Long enough to hand the agent the new one. A secret that may have leaked should stop at once.",
+    "How long the current secret keeps working",
+    "Long enough to give the agent the new one. A secret that may have leaked should stop at once.",
     html("select", {}, ...options),
   );
   return {
     title: ["A new secret for ", html("bdi", {}, name)],
-    text: "The name and the bounds stay. At most two secrets work at a time: one that is left from an earlier rotation stops now.",
+    text: "The name and the limits stay the same. At most two secrets work at a time: one left from an earlier rotation stops now.",
     send: "Rotate",
     sending: "Rotating…",
     unsure:
-      "It may have been rotated all the same. Rotating once more would then end the secret that your agent has: wait for the end of the overlap, or hand it another key first.",
+      "The key may have been rotated anyway. Rotating again would then end the secret that your agent uses: wait until the overlap is over, or give the agent another key first.",
     fields: [overlap],
     body: () => ({ overlapHours: Number(overlap.controls[0].value) }),
   };
@@ -107,11 +107,11 @@ export function toRotate({ name }) {
 /** @param {Key} key @returns {Question} */
 export const toRevoke = ({ name }) => ({
   title: ["Revoke ", html("bdi", {}, name), "?"],
-  text: "Whoever uses it is refused from the next call on. This cannot be undone; what was recorded with it stays.",
+  text: "Every further call with this key is refused. This cannot be undone. Outcomes recorded with it stay.",
   send: "Revoke for good",
   sending: "Revoking…",
   danger: true,
-  unsure: "The key may have been revoked all the same. To be sure, revoke it again.",
+  unsure: "The key may have been revoked anyway. To be sure, revoke it again.",
   fields: [],
   body: () => ({}),
 });

@@ -10,7 +10,7 @@ const time = (instant, words) => html("time", { datetime: instant, title: exactT
 /** @param {string} instant */
 const day = (instant) => time(instant, localDay.format(new Date(instant)));
 
-/** A key in the list, with what can be done with it. */
+/** A key in the list, with buttons to rotate and revoke it. */
 export class KeyRow {
   #text = html("div", { class: "what" });
 
@@ -25,7 +25,7 @@ export class KeyRow {
     this.show(key);
   }
 
-  /** @param {Key} key as it is now */
+  /** @param {Key} key */
   show(key) {
     this.key = key;
     const { created_at: made, rotated_at: rotated, last_used_at: used, expires_at: end } = key;

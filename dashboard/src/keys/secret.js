@@ -2,7 +2,7 @@ import { button, html } from "../shared/dom.js";
 
 /** @import {NewKey} from "./api.js" */
 
-/** A secret, to be copied while it is shown. @param {NewKey} key @param {() => void} done */
+/** A new secret, with a button to copy it. @param {NewKey} key @param {() => void} done */
 export function secret({ key, name }, done) {
   const label = `The key of ${name}`;
   const text = html("textarea", { readonly: true, rows: 1, spellcheck: "false", "aria-label": label });
@@ -14,7 +14,7 @@ export function secret({ key, name }, done) {
       await navigator.clipboard.writeText(key);
       copied.textContent = "Copied.";
     } catch {
-      copied.textContent = "Your browser does not let this page copy. The key is marked: copy it by keyboard or menu.";
+      copied.textContent = "This page may not use the clipboard. The key is selected: copy it by keyboard or menu.";
     }
   };
   return html(
@@ -24,7 +24,7 @@ export function secret({ key, name }, done) {
     html(
       "p",
       {},
-      "It is shown this once and can never be looked up again. Hand it to that agent alone, and treat it as a password.",
+      "It is shown only once and cannot be retrieved later. Give it to this agent only, and treat it like a password.",
     ),
     text,
     html("div", { class: "buttons" }, button("Copy", copy, { class: "main" }), button("Done", done), copied),

@@ -5,14 +5,14 @@ import { typeName } from "../shared/types.js";
 /** @import {ViewState} from "../shared/request.js" */
 /** @import {Key} from "./api.js" */
 
-/** A Map, for a name that came over the wire may be one that every object has. @type {Map<string, [verb: string, meaning: string]>} */
+/** A Map: a scope of a newer server may be called like a property of every object. @type {Map<string, [verb: string, meaning: string]>} */
 export const SCOPES = new Map([
   ["record", ["record", "Record outcomes as they happen."]],
   ["read", ["read", "Read your outcomes and totals, for an assistant."]],
-  ["correct", ["correct", "Correct outcomes that were recorded before."]],
-  ["backfill", ["backfill", "Record outcomes late, as of an earlier day."]],
+  ["correct", ["correct", "Correct outcomes that are already recorded."]],
+  ["backfill", ["backfill", "Record outcomes of earlier days."]],
 ]);
-/** Whoever manages keys, in words. */
+/** Who made or rotated a key, in words. */
 export const BY = new Map([
   ["session", " by you"],
   ["platform", " by the platform"],
@@ -24,12 +24,12 @@ const dollars = new Intl.NumberFormat(undefined, {
   maximumFractionDigits: 20,
 });
 
-const all = new Intl.ListFormat("en", { type: "conjunction" }); // like the words around it
+const all = new Intl.ListFormat("en", { type: "conjunction" }); // English, like the words around it
 
 /** @param {Key} key */
 export const hasExpired = (key) => key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
 
-/** What a key may do, each bound in words. @param {Key} key */
+/** Describe the limits of a key. @param {Key} key */
 export function bounds(key) {
   const verbs = key.scopes.map((scope) => SCOPES.get(scope)?.[0] ?? scope);
   const types = key.outcome_types?.map(typeName);
@@ -41,7 +41,7 @@ export function bounds(key) {
   ].join(" · ");
 }
 
-/** When a key was last used, which is known to the hour. @param {string} instant */
+/** Describe when a key was last used, which the API knows to the hour. @param {string} instant */
 export const lastUsed = (instant) => ago(instant, SPANS.slice(0, -1), "within the hour");
 
 /** @type {Record<ViewState, [title: string, text: string]>} */
@@ -49,11 +49,11 @@ export const WORDS = {
   loading: ["Loading your agents’ keys", "One moment."],
   empty: [
     "No keys yet",
-    "Make one for each agent. It can then record what you allow and nothing else, and you can take it back without stopping the others.",
+    "Make one for each agent. A key records only what you allow, and you can revoke it without affecting the others.",
   ],
   "signed-out": ["You are signed out", "Sign in to see your agents’ keys."],
-  offline: ["You are offline", "Your keys are shown as soon as you are connected again."],
+  offline: ["You are offline", "Your keys appear when you are connected again."],
   error: ["The keys could not be loaded", ""],
-  unset: ["No keys here", 'Give this element its attribute endpoint, for example endpoint="/api/keys".'],
+  unset: ["No keys here", 'Set the attribute endpoint of this element, for example endpoint="/api/keys".'],
 };
 export const KEY = "M12.5 15.5a4 4 0 1 1-8 0 4 4 0 0 1 8 0zM11.3 12.7L20 4M16 8l3 3";

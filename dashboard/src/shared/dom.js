@@ -1,12 +1,11 @@
-// Data only ever becomes text nodes and attributes.
+// Builds DOM nodes. Data becomes text nodes and attributes only, never markup.
 
 /**
- * @typedef {Record<string, string | number | boolean | null | ((event: any) => void)>} Attributes functions are listeners
+ * @typedef {Record<string, string | number | boolean | null | ((event: any) => void)>} Attributes functions are event listeners
  * @typedef {Element | string | null} Child
  */
 
 /**
-
  * @template {Element} E
  * @param {E} element
  * @param {Attributes} attributes
@@ -53,7 +52,7 @@ export const button = (words, click, attributes = {}) =>
 /** @param {string} text @param {Attributes} attributes */
 export const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
 
-/** Says something once: what is said already is not announced again. @param {Element} status @param {string} words */
+/** Sets the text of a live region, unless it has that text already: screen readers announce it once. @param {Element} status @param {string} words */
 export function announce(status, words) {
   if (status.textContent !== words) status.textContent = words;
 }
@@ -63,4 +62,17 @@ export function styleSheet(css) {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
   return sheet;
+}
+
+/** Attach a shadow root. @param {HTMLElement} host @param {CSSStyleSheet} sheet @param {Element} content */
+export function attachShadow(host, sheet, content) {
+  const root = host.attachShadow({ mode: "open" });
+  root.adoptedStyleSheets = [sheet];
+  root.append(content);
+  return root;
+}
+
+/** Define an element, unless the page loaded its script before. @param {string} name @param {CustomElementConstructor} element */
+export function define(name, element) {
+  if (!customElements.get(name)) customElements.define(name, element);
 }

@@ -11,14 +11,14 @@ const ICONS = {
   unset: WARNING,
 };
 
-/** Says why there is nothing to show, or what is wrong with it, and offers what can be done. */
+/** A message about the state of an element, with what the viewer can do: sign in or try again. */
 export class Notice {
   #text = html("p", { role: "status" });
   element = html("div", { class: "notice" }, this.#text);
 
   /**
    * @param {string} emptyIcon
-   * @param {HTMLElement} heading where the keyboard's place is when there is nothing to press any more
+   * @param {HTMLElement} heading takes the focus when the focused button goes away
    * @param {() => void} retry
    */
   constructor(emptyIcon, heading, retry) {
@@ -31,25 +31,25 @@ export class Notice {
   #retry;
 
   /**
-   * Rewritten only when there is something else to say, so that it is announced once and keeps the keyboard's place.
-   * @param {ViewState | null} lack
+   * Show a message. An unchanged one is not rewritten: it is announced once and keeps the focus.
+   * @param {ViewState | null} state null: nothing to say
    * @param {[title: string, text: string]} words
    * @param {string | null} signInUrl
    */
-  show(lack, [title, text], signInUrl) {
+  show(state, [title, text], signInUrl) {
     const { element } = this;
-    const signIn = lack === "signed-out" && signInUrl;
-    const key = `${lack} ${title} ${text} ${signIn}`;
+    const signIn = state === "signed-out" && signInUrl;
+    const key = `${state} ${title} ${text} ${signIn}`;
     if (element.dataset.key === key) return;
     element.dataset.key = key;
     const hadFocus = element.matches(":focus-within");
-    const ways = [];
-    if (signIn) ways.push(html("a", { href: signIn }, "Sign in"));
-    if (lack === "signed-out" || lack === "offline" || lack === "error")
-      ways.push(button(signIn ? "Check again" : "Try again", this.#retry));
-    this.#text.replaceChildren(...(lack ? [html("strong", {}, title), " ", html("span", {}, text)] : []));
-    const path = lack && this.#icons[lack];
-    element.replaceChildren(...(path ? [icon(path)] : []), this.#text, ...ways);
-    if (hadFocus) (ways[0] ?? this.#heading).focus();
+    const actions = [];
+    if (signIn) actions.push(html("a", { href: signIn }, "Sign in"));
+    if (state === "signed-out" || state === "offline" || state === "error")
+      actions.push(button(signIn ? "Check again" : "Try again", this.#retry));
+    this.#text.replaceChildren(...(state ? [html("strong", {}, title), " ", html("span", {}, text)] : []));
+    const path = state && this.#icons[state];
+    element.replaceChildren(...(path ? [icon(path)] : []), this.#text, ...actions);
+    if (hadFocus) (actions[0] ?? this.#heading).focus();
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Numbers that keep all their digits, from the text of an answer to what is shown. Money is never a double in between.
+ * Numbers that keep all their digits, from the JSON of a response to the screen. Money never becomes a double.
  * @typedef {number | {rawJSON: string}} Exact
  */
 
-// Newer than the types that the type checker brings.
+// The type checker does not know JSON.rawJSON yet.
 const { rawJSON } = /** @type {{rawJSON?: (text: string) => {rawJSON: string}}} */ (JSON);
 
 /**
- * Numbers that a double cannot hold keep their own text (`value_usd` has up to 38 digits), where the engine gives a
- * reviver the source (ECMAScript "JSON.parse source text access"); elsewhere they are the nearest double.
+ * Parse JSON. A number that a double cannot hold (`value_usd` has up to 38 digits) keeps its source text if the engine
+ * passes that to a reviver (ECMAScript "JSON.parse source text access"); else it is the nearest double.
  * @param {string} text
  */
 export function parseExactly(text) {
@@ -20,10 +20,10 @@ export function parseExactly(text) {
   return JSON.parse(text, exactly);
 }
 
-/** A number as it was written, for JSON. @param {string} text of a number input */
+/** Return a number that JSON.stringify writes as it was typed. @param {string} text of a number input */
 export const exactNumber = (text) => (rawJSON && /^(0|[1-9]\d*)(\.\d+)?$/.test(text) ? rawJSON(text) : Number(text));
 
-/** The decimal text of a number, as Intl formats it without loss. @param {Exact} number */
+/** Return the decimal text of a number, which Intl formats without loss. @param {Exact} number */
 export const decimal = (number) =>
   /** @type {Intl.StringNumericLiteral} */ (typeof number === "number" ? String(number) : number.rawJSON);
 
@@ -31,7 +31,7 @@ export const decimal = (number) =>
 export const isNumber = (value) =>
   typeof value === "number" || (typeof value === "object" && value !== null && Object.hasOwn(value, "rawJSON"));
 
-/** The difference of two numbers, exactly. @param {Exact} from @param {Exact} less @returns {Exact} */
+/** Return the exact difference of two numbers. @param {Exact} from @param {Exact} less @returns {Exact} */
 export function minus(from, less) {
   const [a, b] = [from, less].map((number) => {
     const [digits, exponent = "0"] = decimal(number).toLowerCase().split("e");

@@ -2,15 +2,15 @@ const TIMEOUT_MS = 20_000;
 
 /** @typedef {"loading" | "empty" | "signed-out" | "offline" | "error" | "unset"} ViewState why there is nothing to show */
 
-/** Why nothing could be read or changed; the message is for the viewer. */
+/** A request failed. The message is for the viewer. */
 export class Problem extends Error {
-  /** HTTP, 0 without an answer */
+  /** HTTP status, 0 without a response */
   status = 0;
-  /** `error` of the API's answer */
+  /** `error` of the API's response */
   reason = "";
-  /** Whether this deployment has no such route, as a capability is off */
+  /** Whether this deployment lacks the route, because a capability is off */
   isOff = false;
-  /** @type {{field: string, message: string}[]} what is wrong with which field */
+  /** @type {{field: string, message: string}[]} `details` of the API's response */
   details = [];
 
   /** @param {ViewState} kind @param {number} retryAfter seconds */
@@ -27,11 +27,11 @@ export const invalidResponse = () => new Problem("error", "The server’s answer
 export const asProblem = (error) => (error instanceof Problem ? error : invalidResponse());
 
 /**
- * Makes one request and reads the text of its answer. It raises a Problem without an answer or a session, and whatever
- * fetch raises when `signal` is aborted; problem: of an answer that is no success.
+ * Send a request and read the text of its response. An unsuccessful response comes with a `problem`. Throws a Problem
+ * without a response or a session, and what fetch throws when `signal` is aborted.
  * @param {URL} url
  * @param {AbortSignal} [signal]
- * @param {{method?: string, body?: unknown, headers?: Record<string, string>, timeout?: number}} [how] body: sent as JSON
+ * @param {{method?: string, body?: unknown, headers?: Record<string, string>, timeout?: number}} [options] body: sent as JSON
  */
 export async function request(url, signal, { method = "GET", body, headers: more, timeout = TIMEOUT_MS } = {}) {
   /** @type {Response} */
@@ -62,7 +62,7 @@ export async function request(url, signal, { method = "GET", body, headers: more
   return { text, problem, headers };
 }
 
-/** Adds to a Problem what the API's answer says of it. @param {Problem} problem @param {any} body */
+/** Add `error` and `details` of an API response to a Problem. @param {Problem} problem @param {any} body */
 export function explain(problem, body) {
   if (typeof body?.error === "string") problem.reason = body.error;
   if (Array.isArray(body?.details)) problem.details = body.details;

@@ -14,9 +14,9 @@ export const SPANS = [
 ];
 
 /**
- * How long ago something was, in whole units. A time to come is now: it is this clock that is slow.
+ * Return how long ago something was, in whole units. A future time counts as now: this clock is slow.
  * @param {string} instant
- * @param {string} least what is said of less than the shortest unit
+ * @param {string} least the words for less than the shortest unit
  */
 export function ago(instant, units = SPANS, least = now) {
   const seconds = (Date.now() - Date.parse(instant)) / 1000;

@@ -1,4 +1,4 @@
-/** The words for each type. A Map, for a name that came over the wire may be one that every object has. */
+/** A Map: a type of a newer server may be called like a property of every object. */
 export const TYPES = new Map([
   ["deal_closed", "Deal closed"],
   ["negotiation_complete", "Negotiation complete"],
@@ -8,5 +8,5 @@ export const TYPES = new Map([
   ["content_published", "Content published"],
 ]);
 
-/** The words for a type; one this file does not know yet is shown by its own name. @param {string} type */
+/** Return the label of a type; an unknown one is shown by its own name. @param {string} type */
 export const typeName = (type) => TYPES.get(type) ?? type.replaceAll("_", " ");

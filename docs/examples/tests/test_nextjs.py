@@ -294,7 +294,7 @@ def test_without_the_api_next_answers_500_and_the_feed_retries(page: Page, site:
         answer = site.call("GET", "/api/outcomes")
         assert (answer.status_code, answer.text) == (500, "Internal Server Error")
         page.goto(site.url)
-        expect(page.locator("value-delivered")).to_contain_text("It is tried again by itself.")
+        expect(page.locator("value-delivered")).to_contain_text("Retrying automatically.")
     finally:
         site.api.down = False
     expect(page.locator("value-delivered")).to_contain_text("Nothing delivered yet")
