@@ -1,6 +1,6 @@
 # All commands of the project. `make` alone lists them. Each first installs what it needs, into this folder.
 
-UV_VERSION := 0.13.9
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' .ci/uv.txt)
 uv := .tools/bin/uv
 uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
 # Tools whose dependencies conflict with uv.lock are installed apart from it; the date pins their dependencies.
@@ -16,12 +16,15 @@ USER_ID := 42
 KIND := next-auth
 CORE :=
 OFF :=
+BUILT :=
 PARAMETERS :=
 DATA := .local
 BUILD_DIR := .aws-sam/build
 npm := dashboard/node_modules/.package-lock.json
 npm_client := clients/typescript/node_modules/.package-lock.json
 npm_viewer := local/viewer/node_modules/.package-lock.json
+npm_locks := $(wildcard dashboard/package-lock.json clients/typescript/package-lock.json local/viewer/package-lock.json) \
+    $(wildcard docs/examples/*/package-lock.json)
 
 # uv and npm use this machine's certificate authorities, like git and pip, so that a company's own authority works.
 export UV_SYSTEM_CERTS := true
@@ -107,8 +110,7 @@ check: install check-dashboard check-typescript .tools/$(CHECKOV) ## check forma
 	$(offline) $(sam) validate --lint
 	$(offline) $(bin)/cfn-lint --include-checks I -- template.yaml
 	.tools/bin/checkov --config-file .checkov.yaml
-	@if $(bin)/python -c 'from urllib.request import urlopen; urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=10)' 2>/dev/null; \
-	    then $(MAKE) audit; else echo 'NOT AUDITED: this machine does not reach PyPI. Run make audit where it does.' >&2; fi
+	@$(MAKE) audit-where-possible
 
 # The bundles are committed, so that only changing their sources needs npm; a test compares both.
 .PHONY: dashboard
@@ -125,11 +127,28 @@ check-typescript: $(npm_client)
 	@if $(has_npm_client); then npm run --prefix clients/typescript --silent check; \
 	    else echo 'NOT CHECKED: the TypeScript client, because npm is missing.' >&2; test -z "$$CI"; fi
 
+audit: audit-python audit-npm ## look up known vulnerabilities of all packages in uv.lock and package-lock.json
+
+# Whether the advisories can be read: those of a package that has none, and any report at all.
+reaches_python_audit = echo six==1.17.0 | $(pip_audit) --no-deps --requirement /dev/stdin >/dev/null 2>&1
+reaches_npm_audit = npm audit --prefix dashboard --package-lock-only --json 2>/dev/null | grep -q auditReportVersion
+
+.PHONY: audit-where-possible audit-python audit-npm
+audit-where-possible: .tools/$(PIP_AUDIT)
+	@if $(reaches_python_audit); then $(MAKE) audit-python; \
+	    else echo 'NOT AUDITED: Python packages, because this machine cannot look them up. Run make audit where it can.' >&2; fi
+	@if $(reaches_npm_audit); then $(MAKE) audit-npm; \
+	    else echo 'NOT AUDITED: npm packages, because this machine cannot look them up. Run make audit where it can.' >&2; fi
+
 # Strict: a package that PyPI knows nothing about is a failure.
-audit: $(uv_installed) .tools/$(PIP_AUDIT) ## look up known vulnerabilities of all packages in uv.lock (asks PyPI)
-	@$(uv) export --quiet --locked --all-groups --format requirements.txt --no-header --no-annotate \
+pip_audit := .tools/bin/pip-audit --strict --progress-spinner off --disable-pip
+audit-python: $(uv_installed) .tools/$(PIP_AUDIT)
+	@$(uv) export --quiet --locked --all-groups --no-emit-local --format requirements.txt --no-header --no-annotate \
 	    --output-file .tools/audited.txt >/dev/null
-	.tools/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes --requirement .tools/audited.txt
+	$(pip_audit) --require-hashes --requirement .tools/audited.txt
+
+audit-npm:
+	@for lock in $(npm_locks); do echo "npm audit of $$lock"; npm audit --prefix "$${lock%/*}" --package-lock-only || exit 1; done
 
 format: install $(npm) $(npm_client) ## format the code and apply the fixes of ruff and Biome
 	$(bin)/ruff check --fix .
@@ -196,8 +215,9 @@ aws: install ## serve DynamoDB and Secrets Manager for `sam local start-api`, wi
 
 parameters := $(BUILD_DIR)/parameters.yaml
 
-# On a terminal it asks, with the last answers as defaults; a pipeline uses the answers in samconfig.toml.
-deploy: build ## build, then deploy to your AWS account (ENV=core, dev or prod)
+# On a terminal it asks, with the last answers as defaults; a pipeline uses the answers in samconfig.toml, and builds before
+# it has any rights (BUILT=1).
+deploy: $(if $(BUILT),install,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
 	@if [ -t 0 ]; then $(bin)/python -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
 	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
 	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \
@@ -227,7 +247,7 @@ $(npm_viewer): local/viewer/package-lock.json
 
 .tools/$(CHECKOV) .tools/$(PIP_AUDIT): $(uv_installed)
 	@echo 'Installing $(@F) into .tools.' >&2
-	@UV_TOOL_DIR=.tools/tools UV_TOOL_BIN_DIR=.tools/bin $(uv) tool install --quiet --python 3.13 --exclude-newer $(TOOLS_AS_OF) \
+	@UV_TOOL_DIR=.tools/tools UV_TOOL_BIN_DIR=.tools/bin $(uv) tool install --quiet --force --python 3.13 --exclude-newer $(TOOLS_AS_OF) \
 	    $(shell echo '$(@F)' | sed 's/-\([0-9]\)/==\1/')
 	@touch $@
 
@@ -262,7 +282,7 @@ $(uv_installed):
 	    || { echo 'pip is needed (python3 -m pip): install it, then run make again.' >&2; exit 1; }
 	@echo 'Installing uv $(UV_VERSION) into .tools.' >&2
 	@PIP_USER=0 PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
-	    --no-input --upgrade --target .tools uv==$(UV_VERSION) \
+	    --no-input --upgrade --target .tools --require-hashes --requirement .ci/uv.txt \
 	    || { echo 'pip could not install uv: see above. Can this machine reach PyPI?' >&2; exit 1; }
 
 # The bench measures a build for this machine, with only Lambda's own packages beside it.

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.machinery import SourcelessFileLoader
 from pathlib import Path
 
@@ -23,12 +24,23 @@ def pins() -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", REQUIREMENTS.read_text(), re.MULTILINE))
 
 
-def test_every_requirement_is_pinned_with_hashes() -> None:
-    entries = REQUIREMENTS.read_text().replace("\\\n", " ").splitlines()
+@pytest.mark.parametrize("file", [REQUIREMENTS, ROOT / ".ci/uv.txt"], ids=lambda file: file.name)
+def test_every_requirement_is_pinned_with_hashes(file: Path) -> None:
+    lines = file.read_text().replace("\\\n", " ").splitlines()
+    entries = [line for line in lines if not line.startswith("#")]
 
     assert entries
     for entry in entries:
         assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+", entry), entry
+
+
+def test_what_builds_a_package_is_pinned_with_hashes() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]
+
+    assert settings["require-build-hashes"] is True
+    for pin in settings["build-constraint-dependencies"]:
+        assert re.fullmatch(r"[a-z-]+==[\d.]+", pin["requirement"])
+        assert pin["hashes"]
 
 
 def test_development_packages_are_not_deployed() -> None:

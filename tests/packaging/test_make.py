@@ -20,14 +20,15 @@ def clone(tmp_path: Path) -> Path:
     """Return a fresh clone in a folder with a blank in its name; nothing is installed."""
     folder = tmp_path / "my clone"
     folder.mkdir()
-    for name in ("Makefile", "pyproject.toml", "uv.lock", ".python-version"):
-        shutil.copy(ROOT / name, folder)
+    (folder / ".ci").mkdir()
+    for name in ("Makefile", "pyproject.toml", "uv.lock", ".python-version", ".ci/uv.txt"):
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
 def touch(clone: Path, *files: str, uv: bool = True) -> None:
     """Create empty files, after that of an installed uv unless told otherwise."""
-    [version] = re.findall(r"^UV_VERSION := (\S+)$", (clone / "Makefile").read_text(), re.MULTILINE)
+    [version] = re.findall(r"^uv==(\S+)", (clone / ".ci/uv.txt").read_text(), re.MULTILINE)
     for file in ([f".tools/uv-{version}.dist-info/METADATA"] if uv else []) + list(files):
         (clone / file).parent.mkdir(parents=True, exist_ok=True)
         (clone / file).touch()
@@ -55,6 +56,12 @@ def make(clone: Path, target: str, *settings: str, **programs: str) -> subproces
         capture_output=True,
         text=True,
     )
+
+
+def make_dry(clone: Path, target: str, *settings: str) -> str:
+    """Return what make would run."""
+    dry = ["make", "--dry-run", target, *settings]
+    return subprocess.run(dry, cwd=clone, capture_output=True, text=True, check=True).stdout
 
 
 def own_lines(stderr: str) -> list[str]:
@@ -149,6 +156,39 @@ def test_examples_without_npm_are_skipped_and_fail_in_ci(clone: Path, settings: 
 
     assert (done.returncode != 0) is fails
     assert own_lines(done.stderr)[-1] == "NOT TRIED: the examples, because npm or their packages are missing."
+
+
+def test_the_makefile_names_no_registry() -> None:
+    assert not re.search(r"pypi\.org|pythonhosted|npmjs", (ROOT / "Makefile").read_text())
+
+
+@pytest.mark.parametrize(("reached", "says"), [("", []), ("exit 1", ["Python packages", "npm packages"])])
+def test_vulnerabilities_are_looked_up_where_the_registries_answer(clone: Path, reached: str, says: list[str]) -> None:
+    shutil.copytree(ROOT / "dashboard", clone / "dashboard", ignore=lambda _, names: {*names} - {"package-lock.json"})
+    program(clone / ".tools/bin/uv", "true")
+    program(clone / ".tools/bin/pip-audit", reached or 'echo "pip-audit $*"')
+    pip_audit = re.findall(r"^PIP_AUDIT := (\S+)$", (clone / "Makefile").read_text(), re.MULTILINE)
+    touch(clone, *(f".tools/{name}" for name in pip_audit))
+
+    npm = reached or 'case "$*" in *--json*) echo auditReportVersion;; *) echo "npm $*";; esac'
+    done = make(clone, "audit-where-possible", npm=npm, grep=f'exec {shutil.which("grep")} "$@"')
+
+    assert done.returncode == 0, done.stderr
+    assert own_lines(done.stderr) == [
+        f"NOT AUDITED: {kind}, because this machine cannot look them up. Run make audit where it can." for kind in says
+    ]
+    for audited in ("npm audit --prefix dashboard", ".tools/audited.txt"):
+        assert (audited in done.stdout) is (not says)
+
+
+def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path) -> None:
+    """Building runs code of many packages, which must not have the rights to deploy."""
+    touch(clone, ".venv/installed")
+
+    built, unbuilt = (make_dry(clone, "deploy", *settings) for settings in (["BUILT=1"], []))
+
+    assert "sam build" not in built
+    assert "sam build" in unbuilt
 
 
 @pytest.mark.parametrize(

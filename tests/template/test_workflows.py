@@ -54,7 +54,19 @@ def test_a_deployment_is_checked_before_and_smoke_tested_after() -> None:
     assert deploy["needs"] == "check"
     assert deploy["environment"] == "${{ inputs.environment }}"
     commands = [step["run"] for step in deploy["steps"] if "run" in step]
-    assert [command.split()[:2] for command in commands] == [["make", "deploy"], ["make", "smoke"]]
+    assert [command.split()[:2] for command in commands] == [["make", "build"], ["make", "deploy"], ["make", "smoke"]]
+
+
+def test_everything_is_built_before_the_role_is_assumed() -> None:
+    [file] = [file for file in WORKFLOWS if file.name == "deploy.yml"]
+    told = [step.get("run", step.get("uses", "")) for step in jobs(file)["deploy"]["steps"]]
+    [assumed] = [place for place, text in enumerate(told) if "configure-aws-credentials" in text]
+
+    assert "make build" in told[:assumed]
+    assert [text.split()[:3] for text in told[assumed + 1 :]] == [
+        ["make", "deploy", "BUILT=1"],
+        ["make", "smoke", 'STACK="outcomes-$ENVIRONMENT"'],
+    ]
 
 
 def test_workflows_use_aws_without_a_stored_key() -> None:
