@@ -41,7 +41,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock version openapi awaiting terminal key session seed deploy smoke resend end-key bench cost erase export-user
+.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock version openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -181,6 +181,9 @@ openapi: install ## generate openapi.yaml from template.yaml and the models
 
 awaiting: install ## generate the awaiting Python client from the blocking one
 	@$(bin)/python -m clients.python.awaiting
+
+golden: install ## renew what tests/upgrade keeps of this version (until its release)
+	@PYTHONPATH=layers/common $(bin)/python -m tests.upgrade.make
 
 terminal: install ## draw the picture of the command in the client's README (first run, then seed)
 	@PYTHONPATH=layers/common $(bin)/python -m docs.terminal --data '$(DATA)'

@@ -1,0 +1,61 @@
+"""Planted changes of stored formats, each with the promise that it breaks."""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.upgrade.make import LAYER
+
+
+class Plant(NamedTuple):
+    """Changes of texts in the code, (old, new). promise: the one they break."""
+
+    promise: str
+    changes: list[tuple[str, str]]
+
+
+PLANTS = {
+    "a hash of idempotency keys": Plant("once", [(r'{scope}\n{key}"', r'{scope} {key}"')]),
+    "a hash of corrections": Plant("once", [("correction:{caller.recorded_by}:", "correction:{caller.kind}:")]),
+    "a digest of fields": Plant("once", [('"surrogatepass")).digest()[:16]', '"surrogatepass")).digest()[16:]')]),
+    "a codec": Plant(
+        "sums",
+        [('";".join', '"|".join'), ('.rstrip(";")', '.rstrip("|")'), ('tallies.split(";")', 'tallies.split("|")')],
+    ),
+    "a codec's version": Plant("sums", [("FORMAT = 3", "FORMAT = 4")]),
+    "a codec's dictionary": Plant("sums", [(r"\ndeal_closed,1:0/", r"\ndeal_closed,2:0/")]),
+    "a key of kept sums": Plant("sums", [('name = f"{self.zone}#"', 'name = f"{self.zone}/"')]),
+    "a cursor": Plant("cursors", [(".to_bytes(16)", ".to_bytes(17)")]),
+    "a data request's cursor": Plant("cursors", [("[int(place), dict(start)]", "[dict(start), int(place)]")]),
+    "a sort key of corrections": Plant("lists", [('f"~{created_at}#{id_}"', 'f"~{id_}"')]),
+    "a format of agent keys": Plant("keys", [('PREFIX = "oc_"', 'PREFIX = "o2_"')]),
+    "a digest of agent keys": Plant(
+        "keys", [("sha256(key.encode()).hexdigest()", "sha256(key[3:].encode()).hexdigest()")]
+    ),
+    "a digest of sessions": Plant("sessions", [("sha256(token.encode())", "sha256(token[1:].encode())")]),
+    "a column of exports": Plant("exports", [('("id", "user_id", *LISTED,', '("user_id", "id", *LISTED,')]),
+    "a signature of webhooks": Plant("events", [("{webhook_id}.{timestamp}.", "{timestamp}.{webhook_id}.")]),
+    "a hash of erased users": Plant("erasure", [("user_id.encode(), sha256", "user_id[1:].encode(), sha256")]),
+}
+
+NEWER_CURSOR = Plant(
+    "cursors",
+    [
+        ("return base64.urlsafe_b64encode(", 'return "2." + base64.urlsafe_b64encode('),
+        ('b64decode(f"{cursor}=="', 'b64decode(f"{cursor.removeprefix("2.")}=="'),
+        ("if cursor == after(id_)", 'if cursor.removeprefix("2.") == after(id_)[2:]'),
+    ],
+)
+"""Reads older cursors, but writes what older code refuses."""
+
+
+def planted(plant: Plant, to: Path) -> Path:
+    """Copy the package with its compiled files, and change the copy. Each text must be in one or more files."""
+    shutil.copytree(LAYER / "outcomes", to / "outcomes")
+    files = list((to / "outcomes").rglob("*.py"))
+    for old, new in plant.changes:
+        having = [file for file in files if old in file.read_text()]
+        assert having, f"no file has {old}: plant it where it is now"
+        for file in having:
+            file.write_text(file.read_text().replace(old, new))
+    return to
