@@ -1,5 +1,6 @@
 """Upgrades, canaries and rollbacks: versions of the code read, replay, correct and erase what others wrote."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,37 @@ def test_a_format_that_older_code_cannot_read_breaks_the_promise_of_a_rollback(
     keep(stack, code, released, "cursors", is_newer=True)
     with pytest.raises(BrokenPromise, match=PROMISES["cursors"]):
         keep(stack, old, tell(stack, code), "cursors")
+
+
+def test_rows_of_keys_in_a_later_format_are_not_misread_and_nothing_counts_twice(
+    stack: Stack, new: Code, released: Story
+) -> None:
+    restore(released.tables)
+    stack.fill({"IdempotencyTable": [row | {"format": {"N": "2"}} for row in stack.rows("IdempotencyTable")]})
+    before = stack.rows("OutcomesTable")
+    for call in released.of("once"):
+        answer = stack.run(new, call).answer
+        results = json.loads(answer["body"]).get("results", [])
+        assert answer["status"] == 500 or {result["status"] for result in results} == {"failed"}, call.name
+    assert stack.rows("OutcomesTable") == before
+
+
+def test_cursors_and_agent_keys_of_a_later_format_are_refused(stack: Stack, new: Code, released: Story) -> None:
+    restore(released.tables)
+    for call in released.of("cursors"):
+        if "event" in call.request:
+            event = call.request["event"] | {"cursor": '{"version":2}'}
+            assert stack.run(new, call._replace(request={"event": event})).answer == {"error": "Invalid cursor"}
+        else:
+            query = call.request["query"] | {"cursor": f"2.{call.request['query']['cursor']}"}
+            answer = stack.run(new, call._replace(request=call.request | {"query": query})).answer
+            assert (answer["status"], answer["body"]) == (400, '{"error":"Invalid cursor"}')
+    for call in released.of("keys"):
+        sent = call.request.get("headers", {}).get("Authorization", "")
+        if "oc_" in sent:
+            headers = {"Authorization": sent.replace("oc_", "oc2_")}
+            answer = stack.run(new, call._replace(request=call.request | {"headers": headers})).answer
+            assert answer == "Exception: Unauthorized"
 
 
 def test_what_is_kept_is_what_this_version_writes(stack: Stack, told_by_new: Story) -> None:

@@ -5,6 +5,8 @@ for leaked keys have few false positives. Their regular expression:
 
     \\boc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}\\b
 
+This is version 1. A later one begins with its number, `oc2_`. Stored digests are named by their algorithm.
+
 The authorizer imports this module for every call with such a key, so it imports nothing that loads slowly.
 """
 

@@ -1,4 +1,7 @@
-"""Pagination cursors: Base64 of the 16 bytes of the last outcome's id. They do not contain the user."""
+"""Pagination cursors: Base64 of the 16 bytes of the last outcome's id. They do not contain the user.
+
+This is version 1. A later one begins with its number and a full stop, `2.`, which version 1 refuses.
+"""
 
 import base64
 import binascii

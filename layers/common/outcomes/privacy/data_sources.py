@@ -138,7 +138,10 @@ def is_agent_key(item: Item) -> bool:
 
 
 def cursor_at(place: int, start: Item | None) -> str:
-    """Return the cursor of a position: the table's index, and the key after which to continue."""
+    """Return the cursor of a position: the table's index, and the key after which to continue.
+
+    This is version 1, a list. A later one is an object with its number as `version`, which version 1 refuses.
+    """
     return json.dumps([place, start])
 
 
