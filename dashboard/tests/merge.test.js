@@ -16,7 +16,7 @@ test("outcomes are merged by time, then id, newest first", () => {
   assert.equal(placeOf("first of all", []), 0);
 });
 
-test("what was never seen is fresh, and another version is news", () => {
+test("an outcome never seen is fresh, and a new version of a known one is news", () => {
   const found = [outcome("B", "2026", { version: 2 }), outcome("A", "2026", { version: 1 })];
   const compared = (seen) => {
     const { fresh, isNews } = compare(found, new Map(seen));
@@ -29,13 +29,13 @@ test("what was never seen is fresh, and another version is news", () => {
   assert.deepEqual(compared([...old, ["B", 2]]), [[], false]);
 });
 
-test("a server of before has no versions: what is seen once is no news again", () => {
+test("an outcome of an older server, which has no versions, is news only once", () => {
   const found = [outcome("A", "2026")];
   assert.equal(compare(found, new Map()).isNews, true);
   assert.equal(compare(found, new Map([["A", undefined]])).isNews, false);
 });
 
-test("a filter lets pass what is of its type, its agent and its period, which begins in and ends out", () => {
+test("a filter passes its type, its agent, and its period from the start up to before the end", () => {
   const one = { ...outcome("A", "2026-04-02"), outcome_type: "deal_closed", agent_id: 7 };
   const filter = { outcomeType: "", agentId: "", from: "", to: "" };
   for (const [more, isIn] of [
@@ -50,7 +50,7 @@ test("a filter lets pass what is of its type, its agent and its period, which be
     assert.equal(passes(one, { ...filter, ...more }), isIn, JSON.stringify(more));
 });
 
-test("an address keeps what others have in its fragment, and nothing that is empty", () => {
+test("an address keeps the page's own parameters in its fragment and drops empty ones", () => {
   const page = "https://app.example.com/spending?tab=1#kept=a&period=90";
   assert.equal(withState(page, { period: "", agent: "7" }), "https://app.example.com/spending?tab=1#kept=a&agent=7");
   assert.equal(withState("https://app.example.com/#period=7", { period: null }), "https://app.example.com/");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-// Node 20 has what browsers have (JSON.rawJSON) behind a flag, which only a new realm sees.
+// Node 20 has JSON.rawJSON behind a flag, which takes effect in a new realm only.
 if (!("rawJSON" in JSON)) {
   setFlagsFromString("--harmony-json-parse-with-source");
   globalThis.JSON = runInNewContext("JSON");
@@ -12,21 +12,21 @@ const { decimal, exactNumber, isNumber, minus, parseExactly } = await import("..
 
 const DIGITS = "12345678901234567890123456789012345.678";
 
-test("an amount keeps every digit that was sent", () => {
+test("an amount keeps every digit", () => {
   for (const sent of [DIGITS, `-${DIGITS}`, "0.1", "1e3", "-0.30", "9007199254740993"])
     assert.equal(Number(decimal(parseExactly(`{"value_usd": ${sent}}`).value_usd)), Number(sent));
   assert.equal(decimal(parseExactly(DIGITS)), DIGITS);
   assert.equal(decimal(parseExactly("-0.30")), "-0.30");
 });
 
-test("what a double holds is a double, and other values are what they are", () => {
+test("a number that a double can hold is a number, and other values stay unchanged", () => {
   assert.equal(parseExactly("12500.5"), 12500.5);
   assert.equal(parseExactly('"7"'), "7");
   assert.deepEqual([7, parseExactly(DIGITS)].map(isNumber), [true, true]);
   assert.deepEqual([null, "7", undefined, {}].map(isNumber), [false, false, false, false]);
 });
 
-test("a difference is exact, whatever the places, exponents and signs", () => {
+test("a difference is exact for all decimal places, exponents and signs", () => {
   for (const [from, less, difference] of [
     ["0.3", "0.1", "0.2"],
     [DIGITS, "0.001", "12345678901234567890123456789012345.677"],
@@ -42,7 +42,7 @@ test("a difference is exact, whatever the places, exponents and signs", () => {
     assert.equal(decimal(minus({ rawJSON: from }, { rawJSON: less })), difference, `${from} - ${less}`);
 });
 
-test("what is typed is sent as it was typed, where it is a number of JSON", () => {
+test("a typed number is sent as typed if JSON allows it", () => {
   assert.equal(JSON.stringify(exactNumber(DIGITS)), DIGITS);
   assert.equal(JSON.stringify(exactNumber("12.50")), "12.50");
   assert.equal(exactNumber(".5"), 0.5);

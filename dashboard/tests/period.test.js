@@ -13,30 +13,30 @@ const of = (period) => {
   return [from.toISOString(), to.toISOString(), days];
 };
 
-test("the last days end with today, wherever clocks changed meanwhile", () => {
+test("the last days end with today, also across clock changes", () => {
   assert.deepEqual(of("7"), ["2026-11-19T05:00:00.000Z", "2026-11-26T05:00:00.000Z", 7]);
   assert.deepEqual(of("30"), ["2026-10-27T04:00:00.000Z", "2026-11-26T05:00:00.000Z", 30]);
   assert.equal(midnight(-25).toISOString(), "2026-10-31T04:00:00.000Z");
 });
 
-test("a range is from its first day to its last", () => {
+test("a range includes its first and its last day", () => {
   assert.deepEqual(of("2026-03-08..2026-03-08"), ["2026-03-08T05:00:00.000Z", "2026-03-09T04:00:00.000Z", 1]);
   assert.deepEqual(of("2026-04-01..2026-04-30"), ["2026-04-01T04:00:00.000Z", "2026-05-01T04:00:00.000Z", 30]);
 });
 
-test("what is no period is none", () => {
+test("an invalid period is null", () => {
   for (const period of ["", "8", "2026-04-01", "2026-04-02..2026-04-01", "2026-02-31..x", "2026-4-1..2026-4-2"])
     assert.equal(span(period), null, period);
 });
 
-test("ten years are summed up at once, and not a day more", () => {
+test("a range has at most ten years", () => {
   assert.equal(span("2016-01-01..2025-12-31").days, 3653);
   assert.equal(span("2016-01-01..2026-01-01"), null);
   assert.equal(span("2016-02-29..2026-02-27").days, 3652);
   assert.equal(span("2016-02-29..2026-02-28"), null);
 });
 
-test("a period is called what people call it", () => {
+test("a period has a name, and so has the one before", () => {
   const names = ["7", "365", "2026-04-01..2026-04-01", "2026-04-01..2026-04-30"].map(span);
   assert.deepEqual(
     names.map(({ name, before, isLast }) => [isLast && name, before]),

@@ -7,9 +7,9 @@ Object.defineProperty(globalThis, "navigator", { value: { onLine: true }, config
 
 const NOON = Date.parse("2026-04-01T12:00:00Z");
 const SECOND = 1000;
-const LOOK_S = 15;
+const INTERVAL_S = 15;
 
-/** A fake server: outcomes, newest first, by the API's own rules; `answer` makes it fail. */
+/** A fake server with outcomes, newest first. `answer` replaces its response. */
 class Server {
   outcomes = [];
   asked = [];
@@ -31,11 +31,11 @@ class Server {
   };
 }
 
-/** What a feed is told. */
+/** Records what a watcher reports. */
 class Feed {
   told = [];
   hidden = false;
-  interval = LOOK_S;
+  interval = INTERVAL_S;
   retryAfter = 0;
   life = new AbortController();
 
@@ -59,18 +59,18 @@ let server;
 let feed;
 let waits;
 
-/** Lets all that is under way come to its end, but for timers. */
+/** Let everything that is pending finish, except timers. */
 async function settle() {
   for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Starts to watch, and waits for the first look. */
+/** Start the watcher and wait for the first poll. */
 async function start() {
   feed.watcher.start(feed.life.signal);
   await settle();
 }
 
-/** Lets the timer go off that is set. */
+/** Let the current timer fire, or some seconds pass. */
 async function pass(seconds = waits.at(-1) / SECOND) {
   mock.timers.tick(seconds * SECOND);
   await settle();
@@ -91,7 +91,7 @@ beforeEach(() => {
     return setTimeout(callback, wait);
   });
   mock.method(globalThis, "fetch", server.fetch);
-  mock.method(Math, "random", () => 0.5); // the middle of what a wait may be
+  mock.method(Math, "random", () => 0.5); // no jitter
   mock.method(performance, "now", () => 0);
 });
 afterEach(() => {
@@ -100,7 +100,7 @@ afterEach(() => {
   mock.timers.reset();
 });
 
-test("it looks at once, and again after a while, a minute back from the newest it knows", async () => {
+test("it polls at once and then every interval, from a minute before the newest known outcome", async () => {
   server.record("A", -3600);
   server.record("B", 0);
   await start();
@@ -120,7 +120,7 @@ test("it looks at once, and again after a while, a minute back from the newest i
   assert.deepEqual(waits, [15_000, 15_000, 15_000]);
 });
 
-test("an outcome that becomes visible after a younger one is found, and told once", async () => {
+test("an outcome that becomes visible after a newer one is reported once", async () => {
   server.record("B", 0);
   await start();
   server.outcomes.push({ ...server.outcomes[0], id: "A", created_at: at(-30) });
@@ -132,7 +132,7 @@ test("an outcome that becomes visible after a younger one is found, and told onc
   ]);
 });
 
-test("another version of a known outcome is news, but what the feed saw itself is not", async () => {
+test("a new version of a known outcome is news, unless it was marked as seen", async () => {
   server.record("A", 0, { version: 0, status: "recorded", occurred_at: at(0) });
   await start();
   server.outcomes[0].version = 1;
@@ -146,7 +146,7 @@ test("another version of a known outcome is news, but what the feed saw itself i
   ]);
 });
 
-test("the first outcome ever is found", async () => {
+test("the first outcome ever is reported", async () => {
   await start();
   assert.equal(feed.watcher.newest, null);
   server.record("A", 0);
@@ -154,7 +154,7 @@ test("the first outcome ever is found", async () => {
   assert.deepEqual(feed.told, [[["A"], true]]);
 });
 
-test("it never goes back beyond what it saw at first", async () => {
+test("outcomes older than the first page are not reported as new", async () => {
   for (let number = 0; number < 30; number += 1) server.record(`A${number}`, number);
   await start(); // 20 of them
   await pass();
@@ -162,7 +162,7 @@ test("it never goes back beyond what it saw at first", async () => {
   assert.deepEqual(feed.told, [[[], false]]);
 });
 
-test("where the newest is gone it is another account: all is forgotten and read afresh", async () => {
+test("if the newest outcome is missing, another user has signed in: it forgets everything and reads again", async () => {
   server.record("A", 0);
   await start();
   server.outcomes = [];
@@ -173,7 +173,7 @@ test("where the newest is gone it is another account: all is forgotten and read 
   assert.deepEqual(asked().at(-1), [null, null]);
 });
 
-test("what is too far ahead is not caught up with, but read afresh", async () => {
+test("it catches up with four pages of new outcomes; with more, it reads the latest page again", async () => {
   server.record("A", 0);
   await start();
   for (let number = 0; number < 199; number += 1) server.record(`B${number}`, 1);
@@ -190,7 +190,7 @@ test("what is too far ahead is not caught up with, but read afresh", async () =>
   );
 });
 
-test("each failure doubles the wait, up to five minutes, and a success ends that", async () => {
+test("each failure doubles the wait, up to five minutes, until a success", async () => {
   server.record("A", 0);
   await start();
   server.answer = () => status(500);
@@ -206,30 +206,39 @@ test("each failure doubles the wait, up to five minutes, and a success ends that
   assert.deepEqual(feed.told, [[[], false]]);
 });
 
-test("a wait differs by a quarter, so that many tabs do not come back at once", () => {
+test("a wait has 25 % jitter, so that many tabs do not return at once", () => {
   Math.random.mock.restore();
   const all = Array.from({ length: 200 }, () => backoff(10, 2, 0));
   assert.ok(Math.min(...all) >= 30 && Math.min(...all) < 35);
   assert.ok(Math.max(...all) <= 50 && Math.max(...all) > 45);
-  assert.equal(backoff(600, 3, 0), 600); // who asks for ten minutes has them
+  assert.equal(backoff(600, 3, 0), 600); // a longer interval is kept
   assert.equal(backoff(15, 0, 0), 15);
 });
 
-test("it waits for as long as the server asks, however long that is", async () => {
-  server.answer = () => status(429, { "retry-after": "900" });
-  await start();
-  server.answer = () => status(503, { "retry-after": "9999999" });
-  await pass();
-  assert.deepEqual(waits, [900_000, 2 ** 31 - 1]);
+test("it waits as long as the server asks, and never longer than a timer can hold", async () => {
+  for (const [code, retryAfter] of [
+    [429, "900"],
+    [503, "2147484"], // 2^31 ms, one more than a timer can hold
+    [503, "9".repeat(400)],
+  ]) {
+    server.answer = () => status(code, { "retry-after": retryAfter });
+    await (waits.length ? pass() : start());
+  }
+  server.answer = null;
+  for (const interval of [1e308, Number.POSITIVE_INFINITY]) {
+    feed.interval = interval;
+    await pass();
+  }
+  assert.deepEqual(waits, [900_000, ...Array(4).fill(2 ** 31 - 1)]);
 });
 
-test("while the server still adds up, it says when to look", async () => {
+test("while totals are still being added up, the server sets the interval", async () => {
   feed.retryAfter = 2;
   await start();
   assert.deepEqual(waits, [2000]);
 });
 
-test("looks are from one to the next, and a slow server has half of the time in peace", async () => {
+test("the interval counts from start to start, and a slow server gets half of it as a pause", async () => {
   let now = 0;
   performance.now.mock.mockImplementation(() => now);
   const slow = (milliseconds) => async () => {
@@ -243,7 +252,7 @@ test("looks are from one to the next, and a slow server has half of the time in 
   assert.deepEqual(waits, [11_000, 7500]);
 });
 
-test("whoever is signed out is forgotten, and looks no more", async () => {
+test("when the viewer is signed out, it forgets everything and stops polling", async () => {
   server.record("A", 0);
   await start();
   server.answer = () => status(401);
@@ -253,7 +262,7 @@ test("whoever is signed out is forgotten, and looks no more", async () => {
   assert.equal(waits.length, 1);
 });
 
-test("a hidden tab does not look until it is seen", async () => {
+test("a hidden tab does not poll until it is shown", async () => {
   feed.hidden = true;
   await start();
   assert.deepEqual([server.asked.length, waits.length], [1, 0]);
@@ -262,7 +271,7 @@ test("a hidden tab does not look until it is seen", async () => {
   assert.deepEqual([server.asked.length, waits.length], [2, 1]);
 });
 
-test("a look ends the one before it, whose answer is not taken", async () => {
+test("a poll aborts the one before, whose response is ignored", async () => {
   const signals = [];
   server.answer = (signal) => {
     signals.push(signal);
@@ -275,7 +284,7 @@ test("a look ends the one before it, whose answer is not taken", async () => {
   assert.deepEqual([feed.watcher.problem, feed.watcher.isWatching, waits.length], [null, true, 1]);
 });
 
-test("at the end of its life it lets go of its timer and its request, and looks no more", async () => {
+test("at the end of its life it aborts its request and timer and stops polling", async () => {
   await start();
   let signal;
   server.answer = (of) => {

@@ -1,24 +1,18 @@
-"""Agent keys between the browser and the network, as the API answers for them."""
+"""A fake of the agent keys API, which answers between the browser and the network."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from outcomes.contract.key_text import new_id, new_key
 from playwright.sync_api import Page, Request, Route
 
-from tests.dashboard.recorded import NOW, instant
-
-Answer = Callable[[Route], None]
+from tests.dashboard.recorded import NOW, Answer, instant, reply
 
 
 @dataclass
 class AgentKeys:
-    """Answers for the keys of one viewer, newest first.
-
-    asked: what was asked for. answers: by method, what is answered instead, once each.
-    """
+    """The keys of one viewer, newest first. asked: the calls. answers: by method, answers to the next calls."""
 
     kept: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
@@ -29,16 +23,11 @@ class AgentKeys:
         page.route("**/api/keys**", self._answer)
 
     def instead(self, method: str, status: int = 0, **answer: Any) -> None:
-        """Let the next call by `method` answer so; it gets no answer at all when no status is given."""
-        reply: Answer = (
-            (lambda route: route.fulfill(status=status, **answer))
-            if status
-            else (lambda route: route.abort("connectionreset"))
-        )
-        self.answers.setdefault(method, []).append(reply)
+        """Answer the next call by `method` like this; without a status, reset the connection."""
+        self.answers.setdefault(method, []).append(reply(status, **answer))
 
     def has(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Keep a key that was made before."""
+        """Add a key."""
         key = {
             "id": new_id(),
             "user_id": self.user_id,
@@ -58,7 +47,7 @@ class AgentKeys:
         return key
 
     def sent(self, method: str) -> list[Any]:
-        """List the bodies of the calls by `method`, numbers as the text that they were."""
+        """Return the bodies of the calls by `method`, with fractions as text."""
         bodies = [request.post_data or "null" for request in self.asked if request.method == method]
         return [json.loads(body, parse_float=str) for body in bodies]
 

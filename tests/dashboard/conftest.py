@@ -1,8 +1,9 @@
-"""A signed-in page in a browser, the running stack behind it, and a viewer's outcomes there."""
+"""Browser pages with a signed-in viewer, in front of the running stack or of prepared answers."""
 
 import itertools
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
@@ -16,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browsers import chromium, wait_until
 from tests.dashboard.ledger import Ledger
-from tests.dashboard.recorded import NOW
+from tests.dashboard.recorded import NOW, Recorded
 from tests.local.stacks import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +30,15 @@ Faults = list[tuple[str, list[str]]]
 FindFaults = Callable[..., Faults]
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
-# Of what axe looks at, themes change only the colors.
+# A theme changes only colors: in dark, check only these. Empty: all rules.
 AXE_RULES: dict[Theme, tuple[str, ...]] = {"light": (), "dark": ("color-contrast",)}
-# All that axe finds is some hundred kilobytes, whose way here would take four times as long as finding it.
-LOOK = """async ([names, options]) => {
+
+API = "**/api/outcomes**"
+LIST = re.compile(r"/api/outcomes(\?|$)")
+SUMMARY = "**/api/outcomes/summary**"
+
+# Picks from axe's result in the page: transferring all of it takes four times as long as computing it.
+RUN_AXE = """async ([names, options]) => {
     const { violations, passes } = await axe.run(options)
     const places = passes.flatMap(({ nodes }) => nodes.flatMap(({ target }) => target.flat()))
     return [
@@ -41,7 +47,7 @@ LOOK = """async ([names, options]) => {
     ]
 }"""
 
-# Reading a page anew takes as long as ten clicks, so a test goes on in the document of the one before.
+# Loading a page takes as long as ten clicks, so tests reuse the document of the one before.
 CLEAR = """() => {
     document.body.replaceChildren()
     scrollTo(0, 0)
@@ -51,35 +57,40 @@ CLEAR = """() => {
     history.replaceState(null, "", location.pathname)
     for (const storage of [localStorage, sessionStorage]) storage.clear()
 }"""
-PLACE = """([name, attributes]) => {
+INSERT = """([name, attributes]) => {
     const [main, heading, element] = ["main", "h1", name].map((name) => document.createElement(name))
     heading.textContent = "Spending"
     for (const attribute of Object.entries(attributes)) element.setAttribute(...attribute)
     main.append(heading, element)
     document.body.replaceChildren(main)
 }"""
-# Long waits are written down and cut short.
-HASTE = """() => {
+# Records long timers in `waits` and shortens them.
+SHORTEN_TIMERS = """() => {
     const patient = window.setTimeout
     window.waits = []
     window.setTimeout = (callback, milliseconds, ...rest) =>
         patient(callback, milliseconds < 400 ? milliseconds : (window.waits.push(milliseconds), 20), ...rest)
     window.setTimeout.patient = patient
 }"""
-# A headless tab is never hidden.
-LEAVE = """(hidden) => {
+# A headless tab is never hidden by itself.
+SET_HIDDEN = """(hidden) => {
     Object.defineProperty(document, "hidden", { value: hidden, configurable: true })
     document.dispatchEvent(new Event("visibilitychange"))
 }"""
 
-viewers = itertools.count(70_000, 2)  # and a stranger each
+# Lists the buttons with a line break in their text.
+WRAPPED_BUTTONS = """element => [...element.shadowRoot.querySelectorAll("button")].filter((button) => {
+    const range = document.createRange()
+    range.selectNodeContents(button)
+    return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
+}).map(({ textContent }) => textContent)"""
+
+viewers = itertools.count(70_000, 2)  # each with a stranger
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "at_noon: the clock of the viewer's browser stands at NOW")
-    config.addinivalue_line(
-        "markers", "viewer(**settings): what the viewer's browser is like, as for Playwright's new_context"
-    )
+    config.addinivalue_line("markers", "at_noon: stop the browser's clock at NOW")
+    config.addinivalue_line("markers", "viewer(**settings): use a browser context of its own, with these settings")
 
 
 @pytest.fixture(scope="package")
@@ -90,7 +101,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def store(stack: Stack) -> Iterator[OutcomeStore]:
-    """Open the stack's own table."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL", stack.aws_url)
         store = OutcomeStore(stack.tables["OutcomesTable"])
@@ -104,19 +114,19 @@ def ledger(stack: Stack, store: OutcomeStore) -> Ledger:
 
 
 def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
-    """Open an empty page for a viewer in New York, or whom the settings say, with a clock that goes or stands."""
+    """Open an empty page for a viewer in New York, unless settings say otherwise; at_noon: stop its clock at NOW."""
     viewer = {"locale": "en-US", "timezone_id": "America/New_York", "reduced_motion": "reduce"}
     context = browser.new_context(**viewer | settings)
     context.set_default_timeout(10_000)
     page = context.new_page()
     if at_noon:
-        page.clock.set_fixed_time(NOW)  # timers go on
+        page.clock.set_fixed_time(NOW)  # timers still run
     return page
 
 
 @pytest.fixture(scope="package")
 def tabs(browser: Browser) -> Callable[[bool], Page]:
-    """Give the page that tests share, at noon or of the present: a new one each takes longer than most of them do."""
+    """Return the page that tests share, at noon or at the present: opening one takes longer than most tests."""
     return cache(lambda at_noon: new_tab(browser, at_noon=at_noon))
 
 
@@ -124,36 +134,36 @@ def tabs(browser: Browser) -> Callable[[bool], Page]:
 def page(
     browser: Browser, tabs: Callable[[bool], Page], ledger: Ledger, request: pytest.FixtureRequest
 ) -> Iterator[Page]:
-    """Sign in a viewer at a page with nothing in it, and fail the test with whatever the page itself complains of.
+    """Return an empty page with a signed-in viewer. Errors in the page fail the test.
 
-    With @pytest.mark.at_noon its clock stands at NOW. A test with @pytest.mark.viewer(locale=..., ...) has a browser's
-    context of its own, as one needs that sets the clock. What others do to the page that they share is undone.
+    Tests share the page, and their changes are undone; @pytest.mark.viewer(locale=..., ...) gets a browser context of
+    its own, for example to set the clock. @pytest.mark.at_noon stops the clock at NOW.
     """
     at_noon = request.node.get_closest_marker("at_noon") is not None
     marker = request.node.get_closest_marker("viewer")
     page = new_tab(browser, at_noon=at_noon, **marker.kwargs) if marker else tabs(at_noon)
     ledger.sign_in(page.context)
-    complaints: list[str] = []
+    errors: list[str] = []
     on = page.on
-    with ExitStack() as hearers, pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as listeners, pytest.MonkeyPatch.context() as patch:
 
-        def hear(event: Any, hearer: Any) -> None:
-            on(event, hearer)
-            hearers.callback(page.remove_listener, event, hearer)
+        def listen(event: Any, listener: Any) -> None:
+            on(event, listener)
+            listeners.callback(page.remove_listener, event, listener)
 
-        patch.setattr(page, "on", hear)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+        patch.setattr(page, "on", listen)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda entry: errors.append(entry.text) if "Content Security" in entry.text else None)
         yield page
         if marker:
             page.context.close()
         else:
             clear(page)
-    assert complaints == []
+    assert errors == []
 
 
 def clear(page: Page) -> None:
-    """Undo what a test may have done to the page, its context and its storage; the document stays, without elements."""
+    """Undo what a test may have done to the page, its context and its storage; the document stays, but empty."""
     page.evaluate(CLEAR)
     page.unroute_all()
     page.mouse.move(0, 0)
@@ -171,14 +181,22 @@ def context(page: Page) -> BrowserContext:
 
 @pytest.fixture
 def open_feed(page: Page, ledger: Ledger) -> Open:
-    """Open a page that embeds the feed, with the attributes given (its endpoint too, unless that comes later)."""
+    """Open a page with the feed, which gets the given attributes."""
     return partial(embed, page, f"{ledger.url}/feed", "value-delivered", "/api/outcomes")
 
 
 @pytest.fixture
 def open_keys(page: Page, ledger: Ledger) -> Open:
-    """Open a page that embeds the agents' keys, as open_feed does the feed."""
+    """Open a page with <outcome-keys>, which gets the given attributes."""
     return partial(embed, page, f"{ledger.url}/keys", "outcome-keys", "/api/keys")
+
+
+@pytest.fixture
+def recorded(page: Page) -> Recorded:
+    """Answer the page's calls in place of the API."""
+    recorded = Recorded()
+    recorded.serve(page)
+    return recorded
 
 
 def embed(
@@ -188,57 +206,66 @@ def embed(
     endpoint: str,
     *,
     endpoint_later: bool = False,
-    in_haste: bool = False,
-    anew: bool = False,
+    fast_timers: bool = False,
+    reload: bool = False,
     **attributes: object,
 ) -> Page:
-    """Open a page, unless it is open, and put one element of ours in it, which asks `endpoint`.
+    """Open a page, unless it is open, and insert the element.
 
-    in_haste: its timers go off at once, and `waits` lists them. anew: the page is read in any case, has the element
-    from the start, and can be read again; only then, and at first, what it asks for goes through Playwright.
+    fast_timers: shorten long timers, which waits() lists. reload: load the page in any case, with the element in its
+    markup, so that the test can load it again.
     """
     attributes |= {} if endpoint_later else {"endpoint": endpoint}
     given = {name.replace("_", "-"): str(value) for name, value in attributes.items()}
-    if anew or page.url.partition("#")[0] != url:
+    if reload or page.url.partition("#")[0] != url:
         in_tag = "".join(f' {name}="{escape(value)}"' for name, value in given.items())
         main = f"<main><h1>Spending</h1><{element}{in_tag}></{element}></main>"
         body = f"""<!doctype html><html lang="en"><head><title>Dashboard</title>
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
             <script type="module" src="/{element}.js"></script></head>
-            <body>{main if anew else ""}</body></html>"""
-        # The strictest policy a page may have: no inline code or style, no markup made from strings.
+            <body>{main if reload else ""}</body></html>"""
+        # The strictest policy: no inline code or style, no markup from strings.
         policy = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
         headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
         page.route(url, lambda route: route.fulfill(body=body, headers=headers))
         page.goto(url)
-    if in_haste:
-        page.evaluate(HASTE)
-    if not anew:
-        page.evaluate(PLACE, [element, given])
+    if fast_timers:
+        page.evaluate(SHORTEN_TIMERS)
+    if not reload:
+        page.evaluate(INSERT, [element, given])
     return page
 
 
 def waits(page: Page, number: int) -> list[int]:
-    """List the first `number` waits, in milliseconds, rounded up to seconds: what a look took is no part of them."""
+    """Return the first waits in milliseconds, rounded up to seconds: they are shorter by the time a poll took."""
     wait_until(page, lambda: page.evaluate("waits.length") >= number)
     found: list[float] = page.evaluate(f"waits.slice(0, {number})")
     return [math.ceil(wait / 1000) * 1000 for wait in found]
 
 
-def leave(page: Page) -> None:
-    """Let the tab be hidden."""
-    page.evaluate(LEAVE, True)
+def hide_tab(page: Page) -> None:
+    page.evaluate(SET_HIDDEN, True)
 
 
-def come_back(page: Page) -> None:
-    """Let the tab be seen again."""
-    page.evaluate(LEAVE, False)
+def show_tab(page: Page) -> None:
+    page.evaluate(SET_HIDDEN, False)
+
+
+def next_poll(page: Page) -> None:
+    """Wait until the feed has read what is new."""
+    page.wait_for_event("requestfinished", lambda request: "from=" in request.url and "summary" not in request.url)
+
+
+def assert_fits(page: Page, element: str) -> None:
+    """Check that the page does not scroll sideways and no button's text wraps."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(element).evaluate(WRAPPED_BUTTONS) == []
 
 
 @pytest.fixture
 def take_picture(page: Page) -> TakePicture:
-    """Give a function that keeps a picture of the page in .artefacts, if PICTURES is set: each takes as long as axe."""
+    """Return a function that saves a screenshot in .artefacts if PICTURES is set: each takes as long as axe."""
     if "PICTURES" not in os.environ:
         return lambda _name, **_options: None
     ARTEFACTS.mkdir(exist_ok=True)
@@ -259,16 +286,16 @@ def axe() -> str:
 
 @pytest.fixture
 def find_faults(page: Page, axe: str) -> FindFaults:
-    """Give a function that lists what axe finds wrong with a page: of each rule that is broken, the elements.
+    """Return a function that lists axe's violations: each broken rule with its elements.
 
-    It fails where axe did not look into the elements of these names. `rules` are the only ones that are gone by.
+    It fails if axe did not look into the named custom elements. rules: check only these.
     """
 
     def find(*names: str, rules: Sequence[str] = ()) -> Faults:
         if not page.evaluate("'axe' in window"):
             page.evaluate(f"{axe}; 0")
         faults: Faults
-        looked_into, faults = page.evaluate(LOOK, [names, {"runOnly": rules} if rules else {}])
+        looked_into, faults = page.evaluate(RUN_AXE, [names, {"runOnly": rules} if rules else {}])
         assert looked_into == [*names]
         return faults
 

@@ -1,4 +1,4 @@
-"""Outcomes of one viewer of the running stack."""
+"""The outcomes of one viewer in the running stack."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,9 +15,9 @@ from tests.local.stacks import Stack
 
 
 class Ledger:
-    """Records for a `viewer` of its own, so that tests may share the stack, and for a `stranger`, who is another user.
+    """Records outcomes for a new `viewer`, so that tests may share the stack, and for another user, the `stranger`.
 
-    `url` is where the stack serves its API and the component, `key` the platform's.
+    url: of the stack, which serves the API and the elements. key: the platform's.
     """
 
     def __init__(self, stack: Stack, store: OutcomeStore, viewer: int) -> None:
@@ -28,12 +28,12 @@ class Ledger:
         self._store = store
 
     def sign_in(self, context: BrowserContext, user_id: int | None = None) -> None:
-        """Give the browser a session of the viewer, or of another user."""
+        """Set the session cookie of the viewer, or of another user."""
         name, _, value = self._stack.cookie(user_id or self.viewer).partition("=")
         context.add_cookies([{"name": name, "value": value, "url": self.url, "sameSite": "Lax", "httpOnly": True}])
 
-    def work(self, now: datetime) -> None:
-        """Record the outcomes of `make seed` in the last weeks before `now`."""
+    def seed(self, now: datetime) -> None:
+        """Record the last 60 outcomes of `make seed` before `now`."""
         for milliseconds, fields in list(outcomes(round(now.timestamp() * 1000)))[-60:]:
             self._put(fields | {"userId": self.viewer}, milliseconds)
 
@@ -49,7 +49,7 @@ class Ledger:
         description: str | None = None,
         metadata: dict[str, object] | None = None,
     ) -> None:
-        """Record through the API, as agents do; or, as of a time of the test's own, straight into the table."""
+        """Record through the API; with created_at, directly into the table."""
         fields = {
             "outcomeType": outcome_type,
             "title": title,

@@ -1,4 +1,4 @@
-"""Outcomes and their corrections between the browser and the network, as the API answers for them."""
+"""A fake of the outcomes API, which answers between the browser and the network."""
 
 import json
 import re
@@ -14,19 +14,26 @@ from tests.browsers import wait_until
 NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
 
 Answer = Callable[[Route], None]
-MOVES = {"confirm": "confirmed", "dispute": "disputed"}
+STATUS_AFTER = {"confirm": "confirmed", "dispute": "disputed", "void": "void"}
 
 
 def instant(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def reply(status: int, **answer: Any) -> Answer:
+    """Return a function that answers a call; status 0 resets the connection."""
+    if status:
+        return lambda route: route.fulfill(status=status, **answer)
+    return lambda route: route.abort("connectionreset")
+
+
 @dataclass
 class Recorded:
-    """Answers for the outcomes of one viewer, newest first.
+    """The outcomes of one viewer, newest first.
 
-    corrections: by the outcome's id. asked: the calls. sums: what else a summary says, `confirmed` and `disputed`.
-    has_ledger: whether the server knows of corrections at all. capabilities: the header of lists, none unless said.
+    corrections: by the outcome's id. asked: the calls. sums: overrides in the summary. has_ledger: whether the server
+    knows corrections. capabilities: the header of lists.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)
@@ -45,7 +52,7 @@ class Recorded:
     def has(
         self, title: str, *, hours: float = 1, corrections: list[dict[str, Any]] | None = None, **fields: Any
     ) -> str:
-        """Keep an outcome that was recorded `hours` ago; give its id."""
+        """Add an outcome that was recorded `hours` ago, and return its id."""
         id_ = f"outcome-{len(self.outcomes)}"
         created_at = instant(NOW - timedelta(hours=hours))
         outcome = {
@@ -71,25 +78,17 @@ class Recorded:
         return id_
 
     def instead(self, method: str, path: str, status: int = 0, **answer: Any) -> None:
-        """Let the next call by `method` to a path like this answer so; no answer at all when no status is given."""
-        reply: Answer = (
-            (lambda route: route.fulfill(status=status, **answer))
-            if status
-            else (lambda route: route.abort("connectionreset"))
-        )
-        self._instead.append((method, re.compile(path), reply))
+        """Answer the next call to a path that matches like this; without a status, reset the connection."""
+        self._instead.append((method, re.compile(path), reply(status, **answer)))
 
     def hold(self, method: str, path: str) -> list[Route]:
-        """Leave the next call by `method` to a path like this unanswered, until a test answers it."""
+        """Hold the next call to a path that matches, until the test answers it."""
         held: list[Route] = []
         self._instead.append((method, re.compile(path), held.append))
         return held
 
     def sent(self, count: int) -> list[dict[str, Any]]:
-        """List what was said of outcomes: the bodies of corrections, and the keys that they were sent with.
-
-        count: how many to wait for, as an element shows what is said before it is sent.
-        """
+        """Return the bodies of corrections with their idempotency keys, once at least `count` have been sent."""
 
         def posts() -> list[Request]:
             return [request for request in self.asked if request.method == "POST"]
@@ -101,7 +100,7 @@ class Recorded:
         return sum(request.method == "GET" and request.url.endswith(f"/{id_}") for request in self.asked)
 
     def correct(self, id_: str, **correction: Any) -> dict[str, Any]:
-        """Append a correction, and answer as the API does."""
+        """Append a correction, and return the API's response."""
         [outcome] = [one for one in self.outcomes if one["id"] == id_]
         entries = self.corrections[id_]
         made = {
@@ -112,7 +111,7 @@ class Recorded:
         } | correction
         entries.append(made)
         if (made["type"], outcome["status"]) != ("amend", "disputed") or not made["by"].startswith("key:"):
-            outcome["status"] = MOVES.get(made["type"], "void" if made["type"] == "void" else "recorded")
+            outcome["status"] = STATUS_AFTER.get(made["type"], "recorded")
         outcome["version"] = len(entries)
         return {"ok": True, "id": made["id"], "outcome": outcome}
 
@@ -139,10 +138,10 @@ class Recorded:
         self.asked.append(request)
         path = request.url.partition("/api/outcomes")[2].partition("?")[0]
         for one in self._instead:
-            method, pattern, reply = one
+            method, pattern, answer = one
             if method == request.method and pattern.search(path):
                 self._instead.remove(one)
-                reply(route)
+                answer(route)
                 return
         self.answer(route)
 

@@ -1,4 +1,4 @@
-"""The feed and the keys where a deployment lacks capabilities: what is off is left out, without errors or requests."""
+"""The elements in a deployment without some capabilities: they leave out what is off, without errors or requests."""
 
 import re
 from urllib.parse import urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.dashboard.conftest import FindFaults, Open, TakePicture, come_back, leave
+from tests.dashboard.conftest import FindFaults, Open, TakePicture, hide_tab, show_tab
 from tests.dashboard.recorded import Recorded
 from tests.dashboard.test_corrections import rows, unfold
 from tests.local.stacks import Stack
@@ -15,7 +15,7 @@ ALL = "batch, totals, agentkeys, corrections, export, datarequests, modeltools"
 SUMMARY, PERIODS, DOWNLOAD = ".summary", ".periods", ".download"
 
 
-def test_the_page_of_the_core_is_a_list(
+def test_the_feed_of_a_core_deployment_is_a_list(
     page: Page, core_stack: Stack, take_picture: TakePicture, find_faults: FindFaults
 ) -> None:
     assert core_stack.command("seed").returncode == 0
@@ -36,20 +36,13 @@ def test_the_page_of_the_core_is_a_list(
     expect(rows(page).first).to_contain_text("Deal closed")
     take_picture("core")
     assert find_faults("value-delivered", "outcome-keys") == []
-    leave(page)
+    hide_tab(page)
     with page.expect_response(re.compile("/api/outcomes[?]")):
-        come_back(page)
+        show_tab(page)
     expect(page.locator("value-delivered .card")).to_have_attribute("data-banner", "")
     paths = [urlsplit(request.url).path for request in asked]
     assert set(paths) == {"/", "/value-delivered.js", "/outcome-keys.js", "/api/outcomes", "/api/keys"}
     assert paths.count("/api/keys") == 1
-
-
-@pytest.fixture
-def recorded(page: Page) -> Recorded:
-    recorded = Recorded()
-    recorded.serve(page)
-    return recorded
 
 
 @pytest.mark.at_noon
@@ -64,7 +57,7 @@ def recorded(page: Page) -> Recorded:
         ("", set()),
     ],
 )
-def test_what_is_off_is_left_out_and_not_asked_for(
+def test_what_is_off_is_neither_shown_nor_requested(
     open_feed: Open, page: Page, recorded: Recorded, capabilities: str | None, shown: set[str]
 ) -> None:
     recorded.has("Closed Acme")
@@ -82,9 +75,7 @@ def test_what_is_off_is_left_out_and_not_asked_for(
 
 
 @pytest.mark.at_noon
-def test_a_link_to_an_outcome_leads_to_the_list_where_none_can_be_read(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_link_to_an_outcome_is_ignored_without_corrections(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Closed Acme")
     recorded.capabilities = "totals"
     open_feed(url_state="", refresh=1)
@@ -95,9 +86,7 @@ def test_a_link_to_an_outcome_leads_to_the_list_where_none_can_be_read(
 
 
 @pytest.mark.at_noon
-def test_a_period_of_the_address_can_be_left_where_none_can_be_chosen(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_period_of_the_address_can_be_left_without_totals(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Closed Acme")
     recorded.capabilities = ""
     open_feed(url_state="", refresh=1)

@@ -1,4 +1,4 @@
-"""What elements are made of that needs no browser: exact numbers, periods, merging, and the watcher with its waits."""
+"""The parts of the elements that need no browser, tested in Node: numbers, periods, merging, charts and the watcher."""
 
 import os
 import re
@@ -13,7 +13,7 @@ DASHBOARD = ROOT / "dashboard"
 
 
 @pytest.mark.skipif(shutil.which("node") is None and "CI" not in os.environ, reason="node is not installed")
-def test_what_needs_no_browser_does_what_its_own_tests_say() -> None:
+def test_the_node_tests_pass() -> None:
     tests = sorted((DASHBOARD / "tests").glob("*.test.js"))
     english = {"PATH": os.environ["PATH"], "LC_ALL": "en_US.UTF-8"}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Ways into the feed and out of it: cost beside value, links to outcomes and from them, search, keys, paper."""
+"""Cost, links, search, arrow keys and print of the feed."""
 
 import json
 from datetime import UTC, datetime
@@ -16,13 +16,6 @@ from tests.dashboard.recorded import Recorded
 pytestmark = pytest.mark.at_noon
 
 COSTS = "**/costs**"
-
-
-@pytest.fixture
-def recorded(page: Page) -> Recorded:
-    recorded = Recorded()
-    recorded.serve(page)
-    return recorded
 
 
 # ---- cost
@@ -48,10 +41,10 @@ COST_CASES: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
-def test_cost_stands_beside_value_as_far_as_it_is_known(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     open_feed(refresh=60)
-    expect(page.locator(".balance")).to_be_hidden()  # nothing is said of it without an endpoint
+    expect(page.locator(".balance")).to_be_hidden()  # without an endpoint
     feed = page.locator("value-delivered")
     for number, (value, cost, shown) in enumerate(COST_CASES):
         text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace('"VALUE"', value)
@@ -62,10 +55,12 @@ def test_cost_stands_beside_value_as_far_as_it_is_known(open_feed: Open, page: P
         with page.expect_response(f"**/costs/{number}**"):
             feed.evaluate("(feed, url) => feed.setAttribute('cost-endpoint', url)", f"/costs/{number}")
         expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
-        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # it is no matter of the feed's
+        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # not the feed's problem
 
 
-def test_cost_is_asked_for_what_the_totals_are_of(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
     recorded.has("Work", agent_id=7)
     recorded.sums["by_agent"] = [{"agent_id": 7, "count": 1, "value_usd": 5}]
     asked: list[str] = []
@@ -83,7 +78,7 @@ def test_cost_is_asked_for_what_the_totals_are_of(open_feed: Open, page: Page, r
     expect(cost).to_have_text("$2.00")
     page.get_by_label("Filter by agent").select_option("Agent 7")
     expect(cost).to_have_text("$3.00")
-    # What an agent costs is not of one type of outcome.
+    # Cost has no outcome type.
     page.get_by_label("Filter by type").select_option("Deal closed")
     expect(page.locator(".balance dd")).to_have_text(["\u2013no value"] * 3)
     zone = "timezone=America%2FNew_York"
@@ -91,14 +86,12 @@ def test_cost_is_asked_for_what_the_totals_are_of(open_feed: Open, page: Page, r
     assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
 
 
-@pytest.mark.viewer  # for it sets the time
-def test_cost_that_failed_is_asked_for_again_and_what_is_known_a_minute_later(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+@pytest.mark.viewer  # it sets the clock
+def test_cost_is_requested_again_after_a_failure_or_a_minute(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     answers: list[dict[str, Any]] = [{"status": 500}, {"json": {"cost_usd": 1}}, {"json": {"cost_usd": 2}}]
     page.route(COSTS, lambda route: route.fulfill(**answers.pop(0)))
-    open_feed(in_haste=True, cost_endpoint="/costs", refresh=10)
+    open_feed(fast_timers=True, cost_endpoint="/costs", refresh=10)
     cost = page.locator(".balance dd").first
     expect(cost).to_have_text("$1.00")
     waits(page, 5)
@@ -107,7 +100,7 @@ def test_cost_that_failed_is_asked_for_again_and_what_is_known_a_minute_later(
     expect(cost).to_have_text("$2.00")
 
 
-def test_agents_that_the_api_does_not_tell_apart_are_the_last_row(open_feed: Open, recorded: Recorded) -> None:
+def test_agents_that_the_api_adds_up_are_the_last_row(open_feed: Open, recorded: Recorded) -> None:
     recorded.has("Work", agent_id=7)
     recorded.sums["by_agent"] = [{"agent_id": n + 1, "count": 1, "value_usd": 200 - n} for n in range(100)]
     recorded.sums["other_agents"] = {"agents": 1900, "count": 2500, "value_usd": 0.125}
@@ -136,7 +129,7 @@ TEXTS: list[tuple[str, str | None]] = [
 ]
 
 
-def test_only_addresses_of_pages_are_links(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_only_urls_of_pages_are_links(open_feed: Open, page: Page, recorded: Recorded) -> None:
     for number, (text, _) in enumerate(TEXTS):
         recorded.has(f"Work {number}", hours=number + 1, metadata={"where": text, "deep": {"a": [text, 1]}})
     open_feed()
@@ -156,7 +149,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     ledger.record("Long ago", created_at=datetime(2026, 4, 1, tzinfo=UTC), value_usd=7)
     for number in range(25):
         ledger.record(f"Recent {number}", created_at=datetime(2026, 4, 14, number % 24, tzinfo=UTC))
-    open_feed(anew=True, url_state="", period=7)
+    open_feed(reload=True, url_state="", period=7)
     page.get_by_role("button", name="Load more").click()
     expect(page.locator(".rows li")).to_have_count(26)
     page.locator(".rows summary").last.click()
@@ -173,7 +166,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     linked.get_by_role("button", name="This is right").click()
     expect(linked.locator(".tag")).to_have_text("Confirmed")
     page.get_by_role("button", name="Load more").click()
-    expect(page.locator(".feed > .rows .tag")).to_have_text("Confirmed")  # where it also is
+    expect(page.locator(".feed > .rows .tag")).to_have_text("Confirmed")  # in the list too
 
     linked.get_by_role("button", name="Close").click()
     expect(linked).to_be_hidden()
@@ -193,9 +186,9 @@ SOME_ID = "01M8ACQW01PJ4EYCKZDPA329TG"
 NOT_THERE = "This outcome does not exist or is not yours."
 
 
-def test_a_link_to_what_is_not_there_says_so_in_view(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    ledger.work(datetime(2026, 4, 14, tzinfo=UTC))
-    open_feed(anew=True, url_state="")
+def test_a_link_to_a_missing_outcome_shows_a_message_in_view(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.seed(datetime(2026, 4, 14, tzinfo=UTC))
+    open_feed(reload=True, url_state="")
     expect(page.locator(".rows li")).to_have_count(20)
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     with page.expect_response(f"**/{SOME_ID}"):
@@ -220,10 +213,8 @@ NO_IDS = [
 
 
 @pytest.mark.parametrize("id_", NO_IDS)
-def test_a_link_to_what_is_no_outcome_says_so_and_asks_for_nothing(
-    open_feed: Open, page: Page, recorded: Recorded, id_: str
-) -> None:
-    """One to `export` emptied the feed, and downloaded all outcomes with each look."""
+def test_a_link_to_another_route_is_not_requested(open_feed: Open, page: Page, recorded: Recorded, id_: str) -> None:
+    """A link to `export` emptied the feed and downloaded all outcomes with each poll."""
     recorded.has("Work")
     open_linked(open_feed, page, id_)
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
@@ -233,18 +224,16 @@ def test_a_link_to_what_is_no_outcome_says_so_and_asks_for_nothing(
     assert paths == {"/api/outcomes", "/api/outcomes/summary"}
 
 
-def test_a_link_is_told_of_to_who_has_no_outcomes(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_a_link_works_in_an_empty_feed(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.instead("GET", f"/{SOME_ID}$", 404, json={"error": "Not found"})
     open_linked(open_feed, page, SOME_ID)
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
     expect(page.locator(".link .caption")).to_be_in_viewport()
 
 
-def test_a_linked_outcome_is_in_view_also_once_the_totals_are_there(
-    open_feed: Open, page: Page, ledger: Ledger
-) -> None:
-    ledger.work(datetime(2026, 4, 14, tzinfo=UTC))
-    open_feed(anew=True, url_state="")
+def test_a_linked_outcome_stays_in_view_when_totals_arrive(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.seed(datetime(2026, 4, 14, tzinfo=UTC))
+    open_feed(reload=True, url_state="")
     page.locator(".rows summary").last.click()
     href = page.get_by_role("link", name="To this outcome").get_attribute("href")
     assert href is not None
@@ -259,9 +248,7 @@ def test_a_linked_outcome_is_in_view_also_once_the_totals_are_there(
     expect(linked).to_be_in_viewport()
 
 
-def test_what_is_linked_but_cannot_be_read_keeps_no_rows_from_being_shown(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_rows_are_shown_if_the_linked_outcome_fails(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     recorded.instead("GET", f"/{SOME_ID}$", 500, json={"error": "Failed to read outcome"})
     open_linked(open_feed, page, SOME_ID)
@@ -269,7 +256,7 @@ def test_what_is_linked_but_cannot_be_read_keeps_no_rows_from_being_shown(
     expect(page.locator(".feed > .rows strong")).to_have_text(["Work"])
 
 
-def test_another_account_does_not_see_the_linked_outcome_of_the_first(
+def test_another_user_does_not_see_the_linked_outcome_of_the_first(
     open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
 ) -> None:
     moment = datetime(2026, 4, 15, 15, 55, tzinfo=UTC)
@@ -281,7 +268,7 @@ def test_another_account_does_not_see_the_linked_outcome_of_the_first(
     expect(page.locator(".link strong")).to_have_text(["Private work"])
     page.get_by_label("Search what is loaded").fill("private")
     ledger.sign_in(context, ledger.stranger)
-    expect(page.locator(".link .caption")).to_have_text("This outcome does not exist or is not yours.")
+    expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
     expect(page.locator(".feed > .rows strong")).to_have_text(["Of another"])
     expect(page.get_by_label("Search what is loaded")).to_have_value("")
     assert not page.locator("value-delivered").evaluate("feed => /private/i.test(feed.shadowRoot.textContent)")
@@ -290,7 +277,7 @@ def test_another_account_does_not_see_the_linked_outcome_of_the_first(
 # ---- search and keys
 
 
-def test_what_is_loaded_can_be_searched(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_loaded_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Renewed Acme", hours=1, agent_id=7, metadata={"crm": "Deal-4711"})
     recorded.has("Answered tickets", hours=2, outcome_type="task_complete", description="All of Acme\u2019s")
     recorded.has("Renewed Borealis", hours=3, agent_id=9)
@@ -311,12 +298,13 @@ def test_what_is_loaded_can_be_searched(open_feed: Open, page: Page, recorded: R
         expect(said).to_have_count(1 if words.strip() else 0)
         expect(page.get_by_text("No match among the loaded outcomes.")).to_be_visible(visible=not expected)
     search.fill("acme")
-    recorded.has("Another of Acme", hours=0.1)
-    recorded.has("Another of Borealis", hours=0.2)
-    expect(shown).to_have_text(["Another of Acme", "Renewed Acme", "Answered tickets"])
+    recorded.has("New of Acme", hours=0.1)
+    recorded.has("Late of Acme", hours=1.5)
+    recorded.has("New of Borealis", hours=0.2)
+    expect(shown).to_have_text(["New of Acme", "Renewed Acme", "Late of Acme", "Answered tickets"])
 
 
-def test_arrows_go_from_row_to_row(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_arrow_keys_move_between_rows(open_feed: Open, page: Page, recorded: Recorded) -> None:
     for number in range(4):
         recorded.has(f"{number} {'even' if number % 2 == 0 else 'odd'}", hours=number + 1)
     open_feed()
@@ -337,14 +325,14 @@ def test_arrows_go_from_row_to_row(open_feed: Open, page: Page, recorded: Record
     page.get_by_label("Search what is loaded").fill("odd")
     rows.nth(1).focus()
     page.keyboard.press("ArrowDown")
-    expect(rows.nth(3)).to_be_focused()  # hidden ones are passed over
+    expect(rows.nth(3)).to_be_focused()  # hidden rows are skipped
 
 
-# ---- paper
+# ---- print
 
 
 @pytest.mark.viewer(color_scheme="dark")
-def test_on_paper_it_is_a_statement(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     open_feed(refresh=60)
     expect(page.locator(".rows li")).to_have_count(1)

@@ -1,3 +1,10 @@
+import { minus } from "../shared/numbers.js";
+
+/** @import {Exact} from "../shared/numbers.js" */
+/** @import {AgentSum, OtherAgents} from "./api.js" */
+
+const MOST_AGENTS = 6;
+
 /** Names of agents: by the page's function, else by the attribute agent-names, else "Agent 7". */
 export class AgentNames {
   /** @type {((id: number) => string | null | undefined) | null} */
@@ -18,4 +25,22 @@ export class AgentNames {
   name(id) {
     return id === null ? "No agent" : String(this.named?.(id) || this.#names[id] || `Agent ${id}`);
   }
+}
+
+/**
+ * Return the first agents, and the sum of all others as one.
+ * @param {AgentSum[]} agents most value first
+ * @param {OtherAgents} [others] those that the API has already added up
+ * @returns {(AgentSum | OtherAgents)[]}
+ */
+export function mostAgents(agents, others) {
+  // "1 other agent" would take the space of that agent.
+  if (!others && agents.length <= MOST_AGENTS + 1) return agents;
+  const together = { ...(others ?? { agents: 0, count: 0, value_usd: /** @type {Exact} */ (0) }) };
+  for (const { count, value_usd } of agents.slice(MOST_AGENTS)) {
+    together.agents += 1;
+    together.count += count;
+    together.value_usd = minus(together.value_usd, minus(0, value_usd));
+  }
+  return [...agents.slice(0, MOST_AGENTS), together];
 }

@@ -1,25 +1,9 @@
 import { html, svg } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
+import { axisTicks } from "./axis.js";
 import { amount, cents, compact, dayAndMonth, fullDay, monthAndYear, outcomes, whole } from "./format.js";
 
 /** @import {Day, Summary} from "./api.js" */
-
-/**
- * Return the ticks of an axis from just below `lowest` (at most 0) to just above `highest` (at least 0): at most six, highest
- * first, 0 included, spaced by 1, 2, 2.5 or 5 times a power of ten.
- * @param {number} lowest
- * @param {number} highest
- */
-export function axisTicks(lowest, highest) {
-  const power = 10 ** Math.floor(Math.log10((highest - lowest) / 5));
-  for (const factor of [1, 2, 2.5, 5, 10, 20]) {
-    const step = factor * power;
-    // Subtract a little: 0.3 / 0.1 is slightly more than 3.
-    const [above, below] = [highest, -lowest].map((value) => Math.ceil(value / step - 1e-9));
-    if (above + below <= 5) return Array.from({ length: above + below + 1 }, (_, index) => (above - index) * step);
-  }
-  return [0];
-}
 
 /** @param {Day} day */
 const dayOf = (day) => Date.parse(day.date);

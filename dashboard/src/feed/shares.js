@@ -1,29 +1,8 @@
 import { html, icon } from "../shared/dom.js";
-import { decimal, minus } from "../shared/numbers.js";
+import { decimal } from "../shared/numbers.js";
 import { amount, outcomes, percent } from "./format.js";
 
-/** @import {Exact} from "../shared/numbers.js" */
-/** @import {AgentSum, OtherAgents, Sum, Summary} from "./api.js" */
-
-const MOST_AGENTS = 6;
-
-/**
- * Return the first agents, and the sum of all others as one.
- * @param {AgentSum[]} agents most value first
- * @param {OtherAgents} [others] those that the API has already added up
- * @returns {(AgentSum | OtherAgents)[]}
- */
-export function mostAgents(agents, others) {
-  // "1 other agent" would take the space of that agent.
-  if (!others && agents.length <= MOST_AGENTS + 1) return agents;
-  const together = { ...(others ?? { agents: 0, count: 0, value_usd: /** @type {Exact} */ (0) }) };
-  for (const { count, value_usd } of agents.slice(MOST_AGENTS)) {
-    together.agents += 1;
-    together.count += count;
-    together.value_usd = minus(together.value_usd, minus(0, value_usd));
-  }
-  return [...agents.slice(0, MOST_AGENTS), together];
-}
+/** @import {Sum, Summary} from "./api.js" */
 
 /**
  * Render the share of each type or agent: of the value, or of the count if nothing has a value. Largest first, other agents last.

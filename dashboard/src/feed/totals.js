@@ -3,12 +3,13 @@ import { decimal, isNumber, minus } from "../shared/numbers.js";
 import { invalidResponse } from "../shared/request.js";
 import { localDay } from "../shared/time.js";
 import { typeName } from "../shared/types.js";
+import { mostAgents } from "./agents.js";
 import { buckets, chart, figures } from "./chart.js";
 import { CostSource } from "./cost.js";
 import { amount, asOf, cents, headline, outcomes, times, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
 import { midnight } from "./period.js";
-import { change, mostAgents, split, statusSums } from "./shares.js";
+import { change, split, statusSums } from "./shares.js";
 
 /** @import {Api, Summary} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
