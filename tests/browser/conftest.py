@@ -1,8 +1,8 @@
-"""The platform in a browser: dashboards, strangers and the API, each a host of its own.
+"""Pages of several hosts in a browser, and the API on a host of its own.
 
-The hosts are those of a real deployment: `app` and `api` of one domain are of one site, so that the session cookie of
-the domain goes along, and of two origins, so that only CORS lets a page of `app` read. A host that is not on the list
-is either a sibling in the same domain, to whose requests the cookie is added too, or of another site altogether.
+As in a real deployment, `app` and `api` share a domain: they are same-site, so the session cookie is sent, but not
+same-origin, so a page of `app` needs CORS to read. A host that is not allowed is either a sibling in the domain, whose
+requests carry the cookie too, or on another site.
 """
 
 import re
@@ -25,7 +25,7 @@ PAGE = b"<!doctype html><html lang=en><title>A page</title>"
 
 
 class PageHandler(BaseHTTPRequestHandler):
-    """Serves the same page whatever is asked for."""
+    """Serves the same page for every path."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -35,12 +35,12 @@ class PageHandler(BaseHTTPRequestHandler):
         self.wfile.write(PAGE)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A running stack, called `api_url` by pages, whose hosts are all on `page_port`; dynamodb: a client of it."""
+    """A running stack. Pages call it by `api_url`; their hosts share `page_port`. dynamodb: a client of the stack."""
 
     stack: Stack
     page_port: int
@@ -59,10 +59,7 @@ class Platform:
 
     @contextmanager
     def arriving(self, count: int = 1) -> Iterator[list[str]]:
-        """Yield a list that has, after the block, the requests that came to the API's routes: `POST 415`.
-
-        Waits until there are `count` of them, if need be. What a browser asks of each host, an icon, is not there.
-        """
+        """Yield a list that has the requests to the API, like `POST 415`, after the block: at least `count`."""
         arrived: list[str] = []
         before = len(self.stack.log)
         yield arrived
@@ -73,7 +70,7 @@ class Platform:
             arrived[:] = map(" ".join, re.findall(r"^([A-Z]+) /api/\S+ (\d+) ", self.stack.log[before:], re.MULTILINE))
 
     def titles(self, user_id: int) -> list[str]:
-        """List the titles of all outcomes that the table has of a user."""
+        """Return the titles of a user's outcomes, read from the table."""
         found = self.dynamodb.query(
             TableName=self.stack.tables["OutcomesTable"],
             KeyConditionExpression="user_id = :user_id",
@@ -112,7 +109,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Visitor:
-    """A user of the platform at the browser."""
+    """A user of the platform in the browser."""
 
     def __init__(self, platform: Platform, context: BrowserContext, tabs: dict[str, Page], user_id: int) -> None:
         self.platform = platform
@@ -121,7 +118,7 @@ class Visitor:
         self.user_id = user_id
 
     def sign_in(self) -> None:
-        """Get the platform's session cookie, which is of the whole domain."""
+        """Set the platform's session cookie, which is valid for the whole domain."""
         name, _, value = self.platform.stack.cookie(self.user_id).partition("=")
         self.set_cookie(name, value)
 
@@ -131,23 +128,23 @@ class Visitor:
         )
 
     def open(self, host: str) -> Page:
-        """Open a page of a host, in the tab that is kept for that host, and only read anew if it is elsewhere."""
+        """Return the tab of a host, which loads its page only if it shows another."""
         if host not in self.tabs:
             self.tabs[host] = self.context.new_page()
         page = self.tabs[host]
-        page.bring_to_front()  # those behind are drawn once a second
-        if page.url != self.platform.page_url(host):  # as long as ten requests take
+        page.bring_to_front()  # background tabs are drawn once a second
+        if page.url != self.platform.page_url(host):  # loading takes as long as ten requests
             page.goto(self.platform.page_url(host))
         return page
 
     def leave(self) -> None:
-        """Take out of all pages what was put into them, and forget the session."""
+        """Empty all pages and delete the session."""
         for page in self.tabs.values():
             page.evaluate("document.body.replaceChildren()")
         self.context.clear_cookies()
 
     def fetch(self, page: Page, url: str, **init: Any) -> Any:
-        """Return all that a script of the page learns of a request: status, body and headers, or `blocked`."""
+        """Return what a script of the page can read of a request: status, body and headers, or `blocked`."""
         return page.evaluate(
             """async ([url, init]) => {
                 try {
@@ -176,7 +173,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="package")
 def tabs() -> dict[str, Page]:
-    """Remember the pages that visitors share, by their hosts: a new one each takes longer than most tests do."""
+    """Return the tabs that visitors share, by host: opening one takes longer than most tests."""
     return {}
 
 
@@ -184,7 +181,7 @@ def tabs() -> dict[str, Page]:
 def visitor(
     platform: Platform, context: BrowserContext, tabs: dict[str, Page], request: pytest.FixtureRequest
 ) -> Iterator[Visitor]:
-    """Sign in a visitor, in each test another user, with nothing left of the one before."""
+    """Sign in a visitor, another user in each test."""
     visitor = Visitor(platform, context, tabs, 1 + request.session.items.index(request.node))
     visitor.sign_in()
     yield visitor

@@ -22,7 +22,7 @@ STRANGERS = [SIBLING, ANOTHER_SITE]
 OUTCOME = json.dumps({"outcomeType": "deal_closed", "title": "Closed in a browser", "valueUsd": 12.5})
 JSON = {"Content-Type": "application/json"}
 
-# How the API answers a POST that declares no JSON, as far as it gets: a 401 is one that came without the cookie.
+# Responses to a POST without a JSON content type: a request without the cookie gets 401.
 WITH_SESSION, WITHOUT_SESSION = "POST 415", "POST 401"
 
 
@@ -40,7 +40,7 @@ def test_a_dashboard_records_and_lists(platform: Platform, visitor: Visitor, hos
 
 
 @pytest.mark.parametrize("host", DASHBOARDS)
-def test_a_dashboard_reads_what_is_wrong_with_its_requests(platform: Platform, visitor: Visitor, host: str) -> None:
+def test_a_dashboard_reads_errors_of_its_requests(platform: Platform, visitor: Visitor, host: str) -> None:
     page = visitor.open(host)
     refused = visitor.fetch(page, platform.api_url, method="POST", headers=JSON, body='{"outcomeType":"deal_closed"}')
     assert refused["status"] == 400
@@ -53,7 +53,7 @@ def test_a_dashboard_reads_what_is_wrong_with_its_requests(platform: Platform, v
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("cookie", ["none", "stale"])
-def test_the_first_dashboard_reads_that_nobody_is_signed_in(
+def test_the_first_dashboard_reads_that_the_viewer_is_signed_out(
     platform: Platform, visitor: Visitor, method: str, cookie: str
 ) -> None:
     visitor.context.clear_cookies()
@@ -66,9 +66,7 @@ def test_the_first_dashboard_reads_that_nobody_is_signed_in(
 
 
 @pytest.mark.parametrize("host", DASHBOARDS)
-def test_a_dashboard_lets_its_users_make_rotate_and_revoke_keys(
-    platform: Platform, visitor: Visitor, host: str
-) -> None:
+def test_users_of_a_dashboard_make_rotate_and_revoke_keys(platform: Platform, visitor: Visitor, host: str) -> None:
     page = visitor.open(host)
     _embed(page, KEYS, platform.keys_url)
     page.get_by_role("button", name="New key").click()
@@ -85,7 +83,7 @@ def test_a_dashboard_lets_its_users_make_rotate_and_revoke_keys(
 
 
 @pytest.mark.parametrize("host", DASHBOARDS)
-def test_a_dashboard_lets_its_users_say_what_is_right(platform: Platform, visitor: Visitor, host: str) -> None:
+def test_users_of_a_dashboard_confirm_and_dispute_outcomes(platform: Platform, visitor: Visitor, host: str) -> None:
     body = {"outcomeType": "deal_closed", "title": "Closed", "valueUsd": 12.5, "userId": visitor.user_id}
     headers = {"Authorization": f"Bearer {platform.stack.key}"}
     httpx.post(f"{platform.stack.url}/api/outcomes", json=body, headers=headers).raise_for_status()
@@ -102,14 +100,14 @@ def test_a_dashboard_lets_its_users_say_what_is_right(platform: Platform, visito
     expect(page.locator(".past li")).to_have_count(3)
 
 
-def test_the_first_dashboard_reads_that_there_is_no_such_route(platform: Platform, visitor: Visitor) -> None:
+def test_the_first_dashboard_reads_that_a_route_does_not_exist(platform: Platform, visitor: Visitor) -> None:
     refused = visitor.fetch(visitor.open(FIRST_DASHBOARD), platform.api_url.replace("outcomes", "nothing"))
     assert (refused["status"], refused["body"]) == (404, '{"error":"Not found"}')
 
 
 @pytest.mark.parametrize("host", STRANGERS)
 class TestAStranger:
-    def test_cannot_read_what_a_dashboard_recorded(self, platform: Platform, visitor: Visitor, host: str) -> None:
+    def test_cannot_read_outcomes(self, platform: Platform, visitor: Visitor, host: str) -> None:
         visitor.fetch(visitor.open(FIRST_DASHBOARD), platform.api_url, method="POST", headers=JSON, body=OUTCOME)
         assert len(platform.titles(visitor.user_id)) == 1
         page = visitor.open(host)
@@ -117,7 +115,7 @@ class TestAStranger:
         unseen = visitor.fetch(page, platform.api_url, mode="no-cors")
         assert unseen == {"status": 0, "body": "", "headers": {}, "type": "opaque"}
 
-    def test_cannot_even_read_a_refusal(self, platform: Platform, visitor: Visitor, host: str) -> None:
+    def test_cannot_read_an_error(self, platform: Platform, visitor: Visitor, host: str) -> None:
         page = visitor.open(host)
         for url in (f"{platform.api_url}?limit=x", platform.api_url.replace("outcomes", "nothing")):
             assert visitor.fetch(page, url) == {"blocked": "TypeError"}
@@ -175,7 +173,7 @@ class TestAStranger:
         assert event == "error"
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-    def test_gets_no_leave_to_send_json(self, platform: Platform, visitor: Visitor, host: str, method: str) -> None:
+    def test_may_not_send_json(self, platform: Platform, visitor: Visitor, host: str, method: str) -> None:
         page = visitor.open(host)
         with platform.arriving() as arrived:
             blocked = visitor.fetch(page, platform.api_url, method=method, headers=JSON, body=OUTCOME)
@@ -225,13 +223,13 @@ class TestAStranger:
         page = visitor.open(host)
         with platform.arriving() as arrived, page.expect_navigation(url=platform.api_url):
             _submit_form(page, platform.api_url, enctype)
-        # To another site too: a young cookie without SameSite goes along when a form is posted.
+        # From another site too: browsers send a new cookie without SameSite when a form is posted.
         assert arrived == [WITH_SESSION]
         assert platform.titles(visitor.user_id) == []
 
 
 def _embed(page: Page, module: Path, endpoint: str) -> None:
-    """Put the element of a module, of the same name but for its ending, into a page."""
+    """Insert the element of a script, which has the script's name, into a page."""
     if not page.evaluate("name => Boolean(customElements.get(name))", module.stem):
         page.add_script_tag(path=module, type="module")
     page.evaluate(
@@ -245,7 +243,7 @@ def _embed(page: Page, module: Path, endpoint: str) -> None:
 
 
 def _submit_form(page: Page, url: str, enctype: str) -> None:
-    """Post a field whose name and value are, with the = between them, an outcome in JSON."""
+    """Post a form whose body, name=value, is an outcome in JSON."""
     name, value = OUTCOME[:-1] + ',"description":"', '"}'
     page.evaluate(
         """([url, enctype, name, value]) => {

@@ -8,11 +8,10 @@ from playwright.sync_api import Browser, expect
 from local.reference import PACKAGE
 from tests.browser.conftest import Platform
 
-SECONDS = 30
-"""To render 1.7 MB of script on a machine that is busy."""
+SECONDS = 30  # to render 1.7 MB of script on a busy machine
 
 
-def test_a_newcomer_reads_of_each_call_and_tries_one(browser: Browser, platform: Platform) -> None:
+def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform: Platform) -> None:
     if not PACKAGE.is_dir() and "CI" not in os.environ:
         pytest.skip("npm has not installed the viewer; make run does, where there is a registry")
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
@@ -20,7 +19,7 @@ def test_a_newcomer_reads_of_each_call_and_tries_one(browser: Browser, platform:
     page = context.new_page()
     complaints: list[str] = []
     asked: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))  # where a broken policy is told
+    page.on("console", lambda message: complaints.append(message.text))  # violations of the policy, too
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{platform.stack.url}/docs")

@@ -257,6 +257,13 @@ def next_poll(page: Page) -> None:
     page.wait_for_event("requestfinished", lambda request: "from=" in request.url and "summary" not in request.url)
 
 
+def set_theme(page: Page, element: str, **properties: str) -> None:
+    """Set custom properties of an element, as a page does."""
+    for name, value in properties.items():
+        script = "(element, [name, value]) => element.style.setProperty(name, value)"
+        page.locator(element).evaluate(script, [f"--value-delivered-{name}", value])
+
+
 def assert_fits(page: Page, element: str) -> None:
     """Check that the page does not scroll sideways and no button's text wraps."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

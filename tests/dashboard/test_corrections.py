@@ -1,4 +1,4 @@
-"""The history of an outcome in its row, and the buttons for its owner's word."""
+"""Corrections in the feed with a fake API: an outcome's history, and its owner's verdict."""
 
 import re
 from datetime import timedelta
@@ -14,13 +14,6 @@ pytestmark = pytest.mark.at_noon
 
 AGENT_KEY = "key:7Fq2LmXw9KdR4sTb"
 UNREACHED = "It may not have been saved. The server could not be reached. You can safely try again: it counts once."
-
-
-@pytest.fixture
-def recorded(page: Page) -> Recorded:
-    recorded = Recorded()
-    recorded.serve(page)
-    return recorded
 
 
 def rows(page: Page) -> Locator:
@@ -52,7 +45,7 @@ def history(row: Locator) -> Locator:
 
 
 def first(page: Page, held: list[Route]) -> Route:
-    """Wait for the call that is held."""
+    """Wait for a held call."""
     while not held:
         page.wait_for_timeout(10)
     return held[0]
@@ -81,6 +74,7 @@ def test_a_row_unfolds_to_its_history(open_feed: Open, page: Page, recorded: Rec
             {"type": "dispute", "by": "session", "reason": "We never signed", "created_at": hours[1]},
             {"type": "uphold", "by": "key", "reason": "Signed on April 1", "created_at": hours[2]},
             {"type": "confirm", "by": "session", "created_at": hours[3]},
+            {"type": "amend", "reason": "Mended", "changes": {"metadata": {"omitted": True}}, "created_at": hours[3]},
         ],
     )
     open_feed()
@@ -93,6 +87,7 @@ def test_a_row_unfolds_to_its_history(open_feed: Open, page: Page, recorded: Rec
             "Disputed by you · 3 hours agoWe never signed",
             "Dispute dismissed by the platform · 2 hours agoSigned on April 1",
             "Confirmed by you · 1 hour ago",
+            "Amended by the platform · 1 hour agoMendedmetadatachanged (too long to show)",
         ]
     )
     expect(entries.nth(1).locator("dl > div")).to_have_text(
@@ -109,18 +104,7 @@ def test_a_row_unfolds_to_its_history(open_feed: Open, page: Page, recorded: Rec
     )
 
 
-def test_metadata_that_was_too_long_to_be_told_is_said_to_have_changed(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
-    amended = {"type": "amend", "reason": "Mended", "changes": {"metadata": {"omitted": True}}}
-    recorded.has("Work", corrections=[amended])
-    open_feed()
-    expect(history(unfold(page)).locator("dl > div")).to_have_text("metadatachanged (too long to show)")
-
-
-def test_a_history_is_read_when_its_row_is_unfolded_and_each_time_anew(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_history_is_read_each_time_its_row_is_unfolded(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
     recorded.has("Other", hours=2)
     open_feed()
@@ -136,9 +120,7 @@ def test_a_history_is_read_when_its_row_is_unfolded_and_each_time_anew(
     assert recorded.reads(id_) == 2
 
 
-def test_a_history_that_is_awaited_or_fails_says_so_and_can_be_tried_again(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_history_that_fails_has_a_message_and_a_retry(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
     open_feed()
     held = recorded.hold("GET", id_)
@@ -162,7 +144,7 @@ def test_a_history_that_is_awaited_or_fails_says_so_and_can_be_tried_again(
     expect(row.locator("summary")).to_be_focused()
 
 
-def test_a_server_of_before_is_shown_as_before(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_an_older_server_has_no_history_and_buttons(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has_ledger = False
     id_ = recorded.has("Work", description="As ever")
     open_feed()
@@ -174,26 +156,22 @@ def test_a_server_of_before_is_shown_as_before(open_feed: Open, page: Page, reco
     assert recorded.reads(id_) == 0
 
 
-# ---- how it looks
+# ---- status
 
 
-def test_where_an_outcome_stands_is_told_in_its_row(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_a_row_shows_its_status(open_feed: Open, page: Page, recorded: Recorded) -> None:
     for hours, status in enumerate(("recorded", "confirmed", "disputed", "void", "questioned"), start=1):
         recorded.has("Work", hours=hours, status=status)
     open_feed()
-    told = ["", "Confirmed · ", "Disputed · ", "Void · ", "questioned · "]
-    expect(rows(page).locator(".meta")).to_have_text(
-        [re.compile(f"^{standing}Deal closed · Agent 7 · ") for standing in told]
-    )
+    tags = ["", "Confirmed · ", "Disputed · ", "Void · ", "questioned · "]
+    expect(rows(page).locator(".meta")).to_have_text([re.compile(f"^{tag}Deal closed · Agent 7 · ") for tag in tags])
     for at, lines in enumerate(("none", "none", "none", "line-through", "none")):
         for part in (".amount", "strong"):
             line = rows(page).nth(at).locator(f"summary {part}")
             expect(line).to_have_css("text-decoration-line", lines)
 
 
-def test_totals_tell_what_is_confirmed_and_disputed_when_there_is_any(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_totals_show_the_confirmed_and_disputed_value(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     none, some = {"count": 0, "value_usd": 0}, {"count": 2, "value_usd": 1234.5}
     for confirmed, disputed, words in (
@@ -208,9 +186,7 @@ def test_totals_tell_what_is_confirmed_and_disputed_when_there_is_any(
         expect(page.locator(".standing")).to_have_text(words)
 
 
-def test_when_it_happened_is_told_where_that_is_not_when_it_was_recorded(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_row_shows_when_it_happened_if_not_when_recorded(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Backfilled", hours=1, occurred_at="2026-03-03T17:00:00.000Z")
     recorded.has("A minute before", hours=2, occurred_at=instant(NOW - timedelta(hours=2, minutes=1)))
     recorded.has("At once", hours=3)
@@ -227,7 +203,7 @@ def test_when_it_happened_is_told_where_that_is_not_when_it_was_recorded(
     expect(rows(page).nth(0).locator("dd").nth(0)).to_have_text(re.compile("Tuesday, March 3, 2026 at 12:00:00"))
 
 
-def test_text_of_corrections_is_only_ever_text(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_text_of_corrections_is_never_markup(open_feed: Open, page: Page, recorded: Recorded) -> None:
     text = "<img src=x onerror='window.harmed = 1'>"
     changes = {"title": {"before": text, "after": text + "!"}, "metadata": {"before": {}, "after": {text: text}}}
     entry: dict[str, Any] = {"type": text, "by": "key:" + text, "reason": text, "changes": changes}
@@ -240,7 +216,7 @@ def test_text_of_corrections_is_only_ever_text(open_feed: Open, page: Page, reco
     assert page.evaluate("window.harmed") is None
 
 
-# ---- the owner's word
+# ---- the owner's verdict
 
 
 OFFERS: list[tuple[dict[str, Any], tuple[bool, bool], str]] = [
@@ -254,7 +230,7 @@ OFFERS: list[tuple[dict[str, Any], tuple[bool, bool], str]] = [
 ]
 
 
-def test_an_owner_is_offered_what_is_possible(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_an_owner_is_offered_only_possible_verdicts(open_feed: Open, page: Page, recorded: Recorded) -> None:
     for hours, (fields, _, _) in enumerate(OFFERS, start=1):
         recorded.has("Work", hours=hours, **fields)
     open_feed()
@@ -266,7 +242,7 @@ def test_an_owner_is_offered_what_is_possible(open_feed: Open, page: Page, recor
         expect(row.locator(".word .help")).to_have_text(words)
 
 
-def test_a_disputed_outcome_that_was_amended_since_says_so(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_an_amendment_after_a_dispute_asks_for_a_new_verdict(open_feed: Open, page: Page, recorded: Recorded) -> None:
     amended = {"type": "amend", "by": AGENT_KEY, "reason": "You are right"}
     disputed = {"type": "dispute", "by": "session", "reason": "We never signed"}
     id_ = recorded.has("Work", status="disputed", corrections=[amended, disputed])
@@ -285,7 +261,7 @@ def test_a_disputed_outcome_that_was_amended_since_says_so(open_feed: Open, page
     expect(row.locator(".word .help")).to_have_text("You confirmed this.")
 
 
-def test_a_word_is_shown_at_once_and_kept_when_it_is_taken(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
     open_feed()
     row = unfold(page)
@@ -295,7 +271,7 @@ def test_a_word_is_shown_at_once_and_kept_when_it_is_taken(open_feed: Open, page
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
     expect(right(row)).to_have_attribute("aria-pressed", "true")
     expect(row.get_by_text("Saving…")).to_be_visible()
-    right(row).press("Enter")  # nothing is said twice
+    right(row).press("Enter")  # ignored while saving
     wrong(row).press("Enter")
     expect(row.get_by_label("What is not right?")).to_be_hidden()
 
@@ -358,6 +334,14 @@ FAILURES: list[tuple[dict[str, Any], str, bool]] = [
         False,
     ),
     (
+        {
+            "status": 400,
+            "json": {"error": "Invalid reason", "details": [{"field": "reason", "message": "must be a string"}]},
+        },
+        "Not saved. The reason must be a string.",
+        False,
+    ),
+    (
         {"status": 403, "json": {"error": "Forbidden"}},
         "Not saved. Not allowed: you cannot confirm an outcome that you recorded.",
         False,
@@ -365,9 +349,7 @@ FAILURES: list[tuple[dict[str, Any], str, bool]] = [
 ]
 
 
-def test_a_word_that_was_not_taken_is_taken_back_with_the_reason(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Page, recorded: Recorded) -> None:
     for hours in range(1, len(FAILURES) + 1):
         recorded.has("Work", hours=hours)
     open_feed()
@@ -388,12 +370,10 @@ def test_a_word_that_was_not_taken_is_taken_back_with_the_reason(
             expect(row.locator("summary")).to_contain_text("Confirmed · ")
             expect(row.get_by_role("alert")).to_have_text("")
             first, second = recorded.sent(before + 2)[before:]
-            assert first == second, words  # its key too, so that it counts once
+            assert first == second, words  # with the same idempotency key
 
 
-def test_a_dispute_that_failed_is_sent_again_with_its_reason_and_key(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_failed_dispute_is_retried_with_its_reason_and_key(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work", recorded_by="session")
     open_feed()
     row = unfold(page)
@@ -412,25 +392,7 @@ def test_a_dispute_that_failed_is_sent_again_with_its_reason_and_key(
     assert first["reason"] == "Twice"
 
 
-def test_an_outcome_that_was_corrected_meanwhile_is_shown_as_it_stands(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
-    id_ = recorded.has("Work")
-    open_feed()
-    row = unfold(page)
-    expect(history(row)).to_have_count(1)
-    recorded.correct(id_, type="void", reason="Twice")
-    details = [{"field": "type", "message": "cannot confirm an outcome that is void"}]
-    recorded.instead("POST", "/corrections", 409, json={"error": "Not possible", "details": details})
-    right(row).click()
-    expect(row.locator("summary")).to_contain_text("Void · ")
-    expect(right(row)).to_be_hidden()
-    expect(row.get_by_role("alert")).to_have_text("Not saved. Not possible: cannot confirm an outcome that is void.")
-
-
-def test_a_correction_of_others_reaches_a_row_that_is_looked_at_again(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_correction_made_elsewhere_reaches_an_unfolded_row(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
     open_feed(refresh=1)
     row = unfold(page)
@@ -466,20 +428,8 @@ def test_a_reason_has_1_to_500_characters(open_feed: Open, page: Page, recorded:
             expect(row.locator("summary")).to_contain_text("Disputed · ")
 
 
-def test_what_the_api_refuses_of_a_reason_is_told(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    open_feed()
-    row = unfold(page)
-    details = [{"field": "reason", "message": "must be a string of 1 to 500 characters"}]
-    recorded.instead("POST", "/corrections", 400, json={"error": "Invalid reason", "details": details})
-    dispute(row, "\u200b")
-    expect(row.get_by_role("alert")).to_have_text("Not saved. The reason must be a string of 1 to 500 characters.")
-
-
 @pytest.mark.parametrize("call", ["GET", "POST"])
-def test_a_viewer_who_was_signed_out_sees_nothing_any_more(
-    open_feed: Open, page: Page, recorded: Recorded, call: str
-) -> None:
+def test_a_signed_out_viewer_sees_nothing(open_feed: Open, page: Page, recorded: Recorded, call: str) -> None:
     id_ = recorded.has("Private work")
     open_feed()
     expect(rows(page)).to_have_count(1)
@@ -493,7 +443,7 @@ def test_a_viewer_who_was_signed_out_sees_nothing_any_more(
     expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
 
 
-def test_offline_is_called_so_and_a_word_can_be_said_again_later(
+def test_an_offline_verdict_can_be_retried(
     open_feed: Open, page: Page, context: BrowserContext, recorded: Recorded
 ) -> None:
     recorded.has("Work")
@@ -511,7 +461,7 @@ def test_offline_is_called_so_and_a_word_can_be_said_again_later(
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
 
 
-def test_an_owner_says_it_by_keyboard(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_a_verdict_is_given_by_keyboard(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     open_feed()
     row = unfold(page)
@@ -535,7 +485,7 @@ def test_an_owner_says_it_by_keyboard(open_feed: Open, page: Page, recorded: Rec
 
 
 @pytest.mark.parametrize("width", [1100, 390, 320])
-def test_axe_finds_no_violation_in_any_standing(
+def test_axe_finds_no_violation_in_any_status(
     open_feed: Open, page: Page, recorded: Recorded, take_picture: TakePicture, find_faults: FindFaults, width: int
 ) -> None:
     amended = {"type": "amend", "reason": "Two fewer", "changes": {"value_usd": {"before": 5, "after": 4}}}

@@ -1,4 +1,4 @@
-"""An owner's word on outcomes of the running stack, and what of it the API then tells."""
+"""An owner's verdicts with the real API."""
 
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from tests.dashboard.test_corrections import dispute, history, right, rows, unfo
 
 @pytest.fixture
 def feed(open_feed: Open, ledger: Ledger) -> Page:
-    """Open the feed of a viewer with one outcome, of $12.50."""
+    """Open the feed of a viewer with one outcome of $12.50."""
     ledger.record("Renewed Acme", value_usd=Decimal("12.50"))
     page = open_feed(refresh=1)
     expect(rows(page)).to_have_count(1)
@@ -21,7 +21,7 @@ def feed(open_feed: Open, ledger: Ledger) -> Page:
 
 
 def correct(ledger: Ledger, page: Page, **correction: object) -> None:
-    """Correct the only outcome by the platform's key."""
+    """Correct the only outcome with the platform's key."""
     found = page.evaluate("fetch('/api/outcomes?include=ledger').then(answer => answer.json())")["outcomes"]
     [id_] = [outcome["id"] for outcome in found]
     httpx.post(
@@ -31,7 +31,7 @@ def correct(ledger: Ledger, page: Page, **correction: object) -> None:
     ).raise_for_status()
 
 
-def test_an_owner_disputes_is_heard_and_confirms(feed: Page, ledger: Ledger) -> None:
+def test_an_owner_disputes_and_confirms_after_an_amendment(feed: Page, ledger: Ledger) -> None:
     row = unfold(feed)
     expect(history(row)).to_have_text(["Recorded by the platform · now"])
     dispute(row, "It was $12")
@@ -56,7 +56,7 @@ def test_an_owner_disputes_is_heard_and_confirms(feed: Page, ledger: Ledger) -> 
     )
 
 
-def test_what_was_declared_void_stays_in_the_feed_and_out_of_the_totals(feed: Page, ledger: Ledger) -> None:
+def test_a_void_outcome_stays_in_the_feed_but_not_in_the_totals(feed: Page, ledger: Ledger) -> None:
     correct(ledger, feed, type="void", reason="Recorded twice")
     row = rows(feed).first
     expect(row.locator("summary")).to_contain_text("Void · ")
@@ -68,7 +68,7 @@ def test_what_was_declared_void_stays_in_the_feed_and_out_of_the_totals(feed: Pa
     expect(wrong(row)).to_be_hidden()
 
 
-def test_a_word_whose_answer_was_lost_counts_once(feed: Page) -> None:
+def test_a_verdict_whose_response_was_lost_counts_once(feed: Page) -> None:
     row = unfold(feed)
     expect(history(row)).to_have_count(1)
 
@@ -86,7 +86,7 @@ def test_a_word_whose_answer_was_lost_counts_once(feed: Page) -> None:
     expect(history(row)).to_have_text(["Recorded by the platform · now", "Confirmed by you · now"])
 
 
-def test_what_became_impossible_meanwhile_is_told_and_shown(feed: Page, ledger: Ledger) -> None:
+def test_a_verdict_that_became_impossible_is_refused_and_the_row_updated(feed: Page, ledger: Ledger) -> None:
     row = unfold(feed)
     expect(history(row)).to_have_count(1)
 
@@ -98,9 +98,10 @@ def test_what_became_impossible_meanwhile_is_told_and_shown(feed: Page, ledger: 
     right(row).click()
     expect(row.get_by_role("alert")).to_have_text("Not saved. Not possible: cannot confirm an outcome that is void.")
     expect(row.locator("summary")).to_contain_text("Void · ")
+    expect(right(row)).to_be_hidden()
 
 
-def test_an_owner_cannot_confirm_what_they_recorded_but_dispute_it(open_feed: Open, page: Page) -> None:
+def test_an_owner_can_dispute_but_not_confirm_their_own_record(open_feed: Open, page: Page) -> None:
     open_feed(refresh=1)
     body = '{"outcomeType": "task_complete", "title": "By hand", "valueUsd": 5}'
     headers = "{'Content-Type': 'application/json'}"

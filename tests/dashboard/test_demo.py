@@ -1,4 +1,4 @@
-"""The page that `make run` opens on, as `make seed` fills it: live, exact, and fit to be shown around."""
+"""The demo page of `make run` with the outcomes of `make seed`."""
 
 import re
 from decimal import Decimal
@@ -28,13 +28,13 @@ def seeded(stack: Stack) -> Stack:
 
 
 @pytest.mark.viewer(device_scale_factor=2)
-def test_the_page_shows_a_believable_feed(
+def test_the_page_shows_the_seeded_feed(
     page: Page, seeded: Stack, take_picture: TakePicture, find_faults: FindFaults
 ) -> None:
-    """A picture of it, of a desktop in light, is docs/value-delivered.png."""
+    """docs/value-delivered.png is its screenshot: desktop, light."""
     page.context.clear_cookies()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text))
     for screen, size in SCREENS.items():
         page.set_viewport_size(size)
         page.goto(seeded.url)
@@ -46,10 +46,10 @@ def test_the_page_shows_a_believable_feed(
             page.emulate_media(color_scheme=theme)
             take_picture(f"value-delivered-{screen}-{theme}")
             assert find_faults("value-delivered", "outcome-keys", rules=AXE_RULES[theme]) == [], (screen, theme)
-            assert complaints == [], (screen, theme)
+            assert errors == [], (screen, theme)
 
 
-def test_the_totals_are_those_of_the_feed(page: Page, seeded: Stack) -> None:
+def test_the_totals_are_the_sum_of_the_list(page: Page, seeded: Stack) -> None:
     page.context.clear_cookies()
     page.goto(seeded.url)  # which signs in
     expect(page.locator("value-delivered .rows li")).to_have_count(20)
@@ -67,7 +67,7 @@ def test_the_totals_are_those_of_the_feed(page: Page, seeded: Stack) -> None:
     assert [sum(values)] == [Decimal(value) for value in page.locator(".total data").evaluate_all(of)]
 
 
-def test_what_an_agent_records_appears_while_the_page_is_open(page: Page, stack: Stack) -> None:
+def test_a_new_outcome_appears_on_the_open_page(page: Page, stack: Stack) -> None:
     page.context.clear_cookies()
     page.goto(stack.url)
     expect(page.locator("value-delivered .card")).to_have_attribute("data-state", re.compile("ready|empty"))
@@ -76,7 +76,7 @@ def test_what_an_agent_records_appears_while_the_page_is_open(page: Page, stack:
     httpx.post(f"{stack.url}/api/outcomes", content=body, headers=headers).raise_for_status()
     expect(page.locator("value-delivered .rows strong").first).to_have_text(
         "Just now", timeout=20_000
-    )  # it looks each five seconds
+    )  # it polls every five seconds
     expect(page.locator("value-delivered .rows .amount").first).to_have_attribute("value", str(VALUE))
     [cookie] = page.context.cookies()
     read = {"Cookie": f"{cookie['name']}={cookie['value']}"}
@@ -84,14 +84,14 @@ def test_what_an_agent_records_appears_while_the_page_is_open(page: Page, stack:
     assert simplejson.loads(answer.content, use_decimal=True)["outcomes"][0]["value_usd"] == VALUE
 
 
-def test_a_new_outcome_joins_those_that_are_shown(open_feed: Open, ledger: Ledger) -> None:
+def test_a_new_outcome_is_added_and_announced(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Old", value_usd=1, metadata={"k": "v"})
     page = open_feed(refresh=1)
     page.locator(".rows summary").click()
     ledger.record("New", value_usd=2)
     expect(page.locator(".rows strong")).to_have_text(["New", "Old"])
     expect(page.locator(".total")).to_have_text("$3.00")
-    expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")  # what was unfolded stays so
+    expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")  # stays unfolded
     expect(page.get_by_role("status").filter(has_text="1 new outcome")).to_have_count(1)
 
 

@@ -1,4 +1,4 @@
-"""The file of a period's outcomes: whole, part by part, and ended by the viewer or the network."""
+"""Download of a period's outcomes: complete, in parts, canceled, and after errors."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ HEADING = "id,user_id,created_at,occurred_at,status,recorded_by\r\n"
 
 @pytest.fixture
 def feed(open_feed: Open, ledger: Ledger) -> Page:
-    """Open a feed that shows an outcome."""
+    """Open a feed with an outcome."""
     ledger.record("Work", created_at=NOW - timedelta(days=1), value_usd=1)
     page = open_feed()
     expect(page.locator(".rows li")).to_have_count(1)
@@ -43,7 +43,7 @@ def line(day: int, user_id: int = 42) -> str:
 
 
 class Held(list[Route]):
-    """Keeps requests unanswered, until a test answers them."""
+    """Requests for parts, which the test answers."""
 
     def __init__(self, page: Page) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def part(route: Route, body: str, cursor: str | None = None) -> None:
     route.fulfill(body=body, headers=headers)
 
 
-def test_all_that_was_recorded_in_the_period_is_in_the_file(open_feed: Open, page: Page, ledger: Ledger) -> None:
+def test_the_file_has_every_outcome_of_the_period(open_feed: Open, page: Page, ledger: Ledger) -> None:
     for days in range(25):  # more than are listed
         ledger.record(f"ü {days}", created_at=NOW - timedelta(days=days, hours=1), agent_id=7, value_usd=-5)
     ledger.record("Too long ago", created_at=NOW - timedelta(days=40), agent_id=7)
@@ -79,7 +79,7 @@ def test_all_that_was_recorded_in_the_period_is_in_the_file(open_feed: Open, pag
     expect(button(page)).to_be_visible()
 
 
-def test_of_a_period_that_is_over_the_file_ends_with_it(open_feed: Open, page: Page, ledger: Ledger) -> None:
+def test_the_file_of_a_range_ends_with_its_last_day(open_feed: Open, page: Page, ledger: Ledger) -> None:
     for day in (1, 2, 3):
         ledger.record(f"No. {day}", created_at=datetime(2026, 3, day, 5, tzinfo=UTC))
     open_feed(period="2026-03-02..2026-03-02")
@@ -89,7 +89,7 @@ def test_of_a_period_that_is_over_the_file_ends_with_it(open_feed: Open, page: P
     assert [row["title"] for row in csv.DictReader(io.StringIO(text(got.value), newline=""))] == ["No. 2"]
 
 
-def test_parts_are_put_together_and_a_bar_shows_how_far_they_reach(feed: Page) -> None:
+def test_parts_are_joined_and_a_bar_shows_the_progress(feed: Page) -> None:
     held = Held(feed)
     button(feed).click()
     bar = feed.get_by_role("progressbar", name="Downloaded")
@@ -109,7 +109,7 @@ def test_parts_are_put_together_and_a_bar_shows_how_far_they_reach(feed: Page) -
     expect(bar).to_be_hidden()
 
 
-def test_no_file_has_outcomes_of_two_accounts(feed: Page) -> None:
+def test_no_file_has_outcomes_of_two_users(feed: Page) -> None:
     answers = [(HEADING + line(31), "next-one"), (line(20, user_id=43), None)]
     feed.route(EXPORT, lambda route: part(route, *answers.pop(0)))
     button(feed).click()
@@ -117,7 +117,7 @@ def test_no_file_has_outcomes_of_two_accounts(feed: Page) -> None:
 
 
 @pytest.mark.parametrize("ends", ["by its button", "with the page's element", "with the session"])
-def test_a_download_that_is_ended_leaves_no_file(feed: Page, ends: str) -> None:
+def test_a_canceled_download_leaves_no_file(feed: Page, ends: str) -> None:
     downloads: list[Download] = []
     feed.on("download", lambda download: downloads.append(download))
     held = Held(feed)
@@ -139,7 +139,7 @@ def test_a_download_that_is_ended_leaves_no_file(feed: Page, ends: str) -> None:
     assert len(held) == 1
 
 
-def test_a_double_click_starts_one_and_does_not_end_it(feed: Page) -> None:
+def test_a_double_click_starts_one_download(feed: Page) -> None:
     held = Held(feed)
     button(feed).dblclick()
     expect(button(feed, "Cancel")).to_be_visible()
@@ -149,7 +149,7 @@ def test_a_double_click_starts_one_and_does_not_end_it(feed: Page) -> None:
     assert len(held) == 1
 
 
-def test_a_part_that_did_not_come_is_asked_for_again(feed: Page) -> None:
+def test_a_part_that_failed_is_retried(feed: Page) -> None:
     answers: list[Callable[[Route], None]] = [
         lambda route: route.fulfill(status=503, headers={"Retry-After": "0"}, json={"error": "Busy"}),
         lambda route: route.abort("connectionreset"),
@@ -163,7 +163,7 @@ def test_a_part_that_did_not_come_is_asked_for_again(feed: Page) -> None:
 
 
 @pytest.mark.parametrize(("status", "state"), [(404, "ready"), (401, "signed-out")])
-def test_what_is_refused_is_said_and_not_asked_for_again(feed: Page, status: int, state: str) -> None:
+def test_a_refusal_has_a_message_and_is_not_retried(feed: Page, status: int, state: str) -> None:
     asked: list[Route] = []
 
     def refuse(route: Route) -> None:

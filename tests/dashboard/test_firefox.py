@@ -1,6 +1,6 @@
-"""The demo page in Firefox, driven by WebDriver BiDi, which Firefox speaks by itself.
+"""The demo page in Firefox, driven by WebDriver BiDi.
 
-Playwright drives only a Firefox of its own. https://www.w3.org/TR/webdriver-bidi/
+Playwright supports only its own build of Firefox. https://www.w3.org/TR/webdriver-bidi/
 """
 
 import asyncio
@@ -27,7 +27,7 @@ RECORD = f"""fetch('/api/outcomes', {{
     body: '{{"outcomeType": "deal_closed", "title": "Seen in Firefox", "valueUsd": {DIGITS}}}',
 }}).then(({{ ok }}) => ok)"""
 
-# Nothing is asked of Mozilla's servers, and one process shows the one page: to start others takes longer than the test.
+# No calls to Mozilla's servers, and one process: starting others takes longer than the test.
 QUIET = {
     "app.normandy.enabled": "false",
     "browser.aboutwelcome.enabled": "false",
@@ -46,7 +46,7 @@ QUIET = {
 
 
 class Firefox:
-    """A tab of a headless Firefox. complaints: what its console had to say, from warnings on."""
+    """A tab of a headless Firefox. complaints: warnings and errors of its console."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -57,7 +57,7 @@ class Firefox:
     @classmethod
     @asynccontextmanager
     async def running(cls, profile: Path) -> AsyncIterator[Self]:
-        """Start it, until the block ends. The test is skipped where there is none."""
+        """Context manager: run Firefox; skip the test if it is not installed."""
         executable = shutil.which("firefox-esr") or shutil.which("firefox")
         if executable is None:
             pytest.skip("no Firefox: install the system's (apt-get install firefox-esr)")
@@ -65,7 +65,7 @@ class Firefox:
         command = [executable, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
         process = subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            address = profile / "WebDriverBiDiServer.json"  # it says there where it listens
+            address = profile / "WebDriverBiDiServer.json"  # Firefox writes its port there
             for _ in range(600):
                 if address.exists() and address.stat().st_size:
                     break
@@ -86,7 +86,7 @@ class Firefox:
         await self._send("browsingContext.navigate", context=self._tab, url=url, wait="complete")
 
     async def run(self, script: str) -> Any:
-        """Evaluate a script, wait for what it promises, and return that: a text, a number or a truth value."""
+        """Evaluate a script, await its promise, and return the result: a string, number or boolean."""
         target = {"context": self._tab}
         answer = await self._send(
             "script.evaluate", expression=script, target=target, awaitPromise=True, resultOwnership="none"
@@ -95,12 +95,12 @@ class Firefox:
         return answer["result"].get("value")
 
     async def until(self, script: str) -> None:
-        """Evaluate a script until it is true. Raises AssertionError after ten seconds."""
+        """Evaluate a script until it is true. Raise AssertionError after ten seconds."""
         for _ in range(200):
             if await self.run(script):
                 return
             await asyncio.sleep(0.05)
-        raise AssertionError(f"never so: {script}")
+        raise AssertionError(f"never true: {script}")
 
     async def _send(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._ids)
@@ -114,7 +114,7 @@ class Firefox:
                 return dict(message["result"])
 
 
-def test_it_shows_what_is_recorded_in_firefox_too(stack: Stack, tmp_path: Path, axe: str) -> None:
+def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> None:
     async def look() -> None:
         async with Firefox.running(tmp_path) as firefox:
             await firefox.open(stack.url)  # which signs in
@@ -133,6 +133,6 @@ def test_it_shows_what_is_recorded_in_firefox_too(stack: Stack, tmp_path: Path, 
             assert json.loads(await firefox.run("axe.run().then(({ violations }) => JSON.stringify(violations))")) == []
             assert firefox.complaints == []
 
-    # In a thread of its own: in this one Playwright keeps an event loop running.
+    # In a thread: Playwright keeps an event loop running in this one.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, look()).result()

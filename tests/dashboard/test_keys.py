@@ -1,8 +1,9 @@
-"""The agents' keys of a signed-in viewer: made, rotated and revoked, and honest about what went wrong.
+"""<outcome-keys> with a fake API: making, rotating and revoking keys, and errors.
 
-What the API answers is arranged between the browser and the network; test_keys_for_real.py asks the API itself.
+test_keys_for_real.py uses the real API.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,16 @@ from outcomes.contract.outcome_type import OutcomeType
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.dashboard.agent_keys import AgentKeys
-from tests.dashboard.conftest import THEMES, FindFaults, Open, TakePicture, come_back, leave
+from tests.dashboard.conftest import (
+    THEMES,
+    FindFaults,
+    Open,
+    TakePicture,
+    assert_fits,
+    hide_tab,
+    set_theme,
+    show_tab,
+)
 from tests.dashboard.recorded import NOW, instant
 
 pytestmark = pytest.mark.at_noon
@@ -26,7 +36,7 @@ SECRET = re.compile(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}")
 
 @pytest.fixture
 def keys(page: Page) -> AgentKeys:
-    """Answer for a viewer who has no key yet."""
+    """Answer the page's calls in place of the API. There is no key yet."""
     keys = AgentKeys()
     keys.serve(page)
     return keys
@@ -41,13 +51,13 @@ def rows(page: Page) -> Locator:
 
 
 def new_key(page: Page, name: str = "Nightly import") -> None:
-    """Open the form for a new key, and give it a name."""
+    """Open the form for a new key and fill in its name."""
     button(page, "New key").click()
     page.get_by_label("Name").fill(name)
 
 
-def told(page: Page) -> str:
-    """Read all there is in the element."""
+def all_text(page: Page) -> str:
+    """Return all text of the element, including that of text areas."""
     text: str = page.locator("outcome-keys").evaluate(
         "({ shadowRoot: root }) =>"
         " [root.textContent, ...[...root.querySelectorAll('textarea')].map(({ value }) => value)].join()"
@@ -55,7 +65,7 @@ def told(page: Page) -> str:
     return text
 
 
-# ---- ways into each state; each is used for its words and for axe
+# ---- the states
 
 
 @dataclass
@@ -122,15 +132,12 @@ def making(scene: Scene) -> None:
     scene.page.get_by_label("Largest value").fill("500")
 
 
-NAME_RULE = NEW_AGENT_KEY.rules["name"].words
+SCOPES_RULE = NEW_AGENT_KEY.rules["scopes"].words
 
 
 def refused(scene: Scene) -> None:
     making(scene)
-    faults = [
-        {"field": "name", "message": NAME_RULE},
-        {"field": "scopes", "message": "must be a list of one or more of record, read, correct, backfill, or null"},
-    ]
+    faults = [{"field": name, "message": NEW_AGENT_KEY.rules[name].words} for name in ("name", "scopes")]
     scene.keys.instead("POST", 400, json={"error": "Invalid name", "details": faults})
     button(scene.page, "Make key").click()
 
@@ -166,7 +173,7 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
     (ready, "for agent 7 only"),
     (out_of_date, "This may be out of date"),
     (making, "How you recognize the key"),
-    (refused, f"Name {NAME_RULE}."),
+    (refused, f"What the key may do {SCOPES_RULE}."),
     (made, "It is shown only once"),
     (rotating, "A new secret for Sales agent"),
     (revoking, "Revoke Assistant?"),
@@ -188,15 +195,15 @@ def test_each_state_has_its_own_words_and_axe_finds_no_violation(
     for width, theme in zip((1000, 390), THEMES, strict=True):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert_fits(page, "outcome-keys")
         take_picture(f"keys-{arrange.__name__}-{width}-{theme}", full_page=True)
         assert find_faults("outcome-keys") == [], theme
 
 
-# ---- what is shown of a key
+# ---- the list
 
 
-def test_keys_are_listed_as_the_api_orders_them(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_keys_are_listed_in_the_order_of_the_api(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     for name in ("Old", "Middle", "New"):
         keys.has(name)
     open_keys()
@@ -215,7 +222,7 @@ MAY: list[tuple[dict[str, Any], str]] = [
         },
         "May record and correct · for agent 7 only · only Deal closed and Task complete · up to $500.00 each",
     ),
-    # What only a newer server knows, under names that every JavaScript object knows something under.
+    # Types and scopes of a newer server, called like properties of every JavaScript object.
     (
         {"outcome_types": ["constructor"], "scopes": ["record", "read", "toString"], "max_value_usd": 0.001},
         "May record, read, and toString · for any agent · only constructor · up to $0.001 each",
@@ -223,7 +230,7 @@ MAY: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_what_a_key_may_do_is_said_in_words(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_the_limits_of_a_key_are_shown_in_words(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     for fields, _ in reversed(MAY):
         keys.has("Key", **fields)
     open_keys()
@@ -233,13 +240,9 @@ def test_what_a_key_may_do_is_said_in_words(open_keys: Open, page: Page, keys: A
 
 
 def test_a_largest_value_keeps_its_digits(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Key", max_value_usd="0")
-    body = {"keys": keys.kept}
-    keys.instead(
-        "GET",
-        200,
-        body=str(body).replace("'0'", "123456789012345.12345678901234567890").replace("'", '"').replace("None", "null"),
-    )
+    keys.has("Key", max_value_usd="VALUE")
+    body = json.dumps({"keys": keys.kept}).replace('"VALUE"', "123456789012345.12345678901234567890")
+    keys.instead("GET", 200, body=body)
     open_keys()
     expect(rows(page)).to_contain_text("up to $123,456,789,012,345.1234567890123456789 each")
 
@@ -265,7 +268,7 @@ USED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_who_made_a_key_when_it_was_used_and_ends_is_told(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_maker_use_and_end_of_a_key_are_shown(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     for fields, _ in reversed(USED):
         keys.has("Key", **fields)
     open_keys()
@@ -275,14 +278,14 @@ def test_who_made_a_key_when_it_was_used_and_ends_is_told(open_keys: Open, page:
 
 
 @pytest.mark.viewer(locale="de-DE", timezone_id="Europe/Berlin")
-def test_figures_and_dates_are_written_as_the_viewer_writes_them(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_figures_and_dates_follow_the_viewers_locale(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Key", max_value_usd=1234.5, last_used_at=instant(NOW - timedelta(hours=3)))
     open_keys()
     expect(rows(page)).to_contain_text("up to 1.234,50 $ each")
     expect(rows(page)).to_contain_text("Made 15.04.2026 by you · Last used vor 3 Stunden")
 
 
-def test_text_is_only_ever_text(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_text_is_never_markup(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     texts = [
         "<img src=x onerror='window.harmed = 1'>",
         "\u202egnirts desrever a",
@@ -303,7 +306,7 @@ def test_text_is_only_ever_text(open_keys: Open, page: Page, keys: AgentKeys) ->
 # ---- a new key
 
 
-def test_a_key_with_nothing_but_a_name_is_for_recording(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_a_key_with_only_a_name_may_record(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     new_key(page)
     button(page, "Make key").click()
@@ -314,7 +317,7 @@ def test_a_key_with_nothing_but_a_name_is_for_recording(open_keys: Open, page: P
     ]
 
 
-def test_each_bound_is_sent_as_it_was_written(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_each_limit_is_sent_as_typed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     new_key(page)
     page.get_by_label("Agent number").fill("7")
@@ -338,9 +341,7 @@ def test_each_bound_is_sent_as_it_was_written(open_keys: Open, page: Page, keys:
     ]
 
 
-def test_every_type_and_scope_and_overlap_of_the_api_can_be_chosen(
-    open_keys: Open, page: Page, keys: AgentKeys
-) -> None:
+def test_every_type_scope_and_overlap_of_the_api_can_be_chosen(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Key")
     open_keys()
     new_key(page)
@@ -365,16 +366,16 @@ def test_a_secret_is_copied_and_then_forgotten(
     button(page, "Copy").click()
     expect(page.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == secret
-    assert secret in told(page)
+    assert secret in all_text(page)
     button(page, "Done").click()
-    assert secret.rpartition("_")[2] not in told(page)
+    assert secret.rpartition("_")[2] not in all_text(page)
     expect(button(page, "New key")).to_be_focused()
     expect(rows(page).locator("strong")).to_have_text(["Nightly import", "Older"])
 
 
 @pytest.mark.viewer
 @pytest.mark.usefixtures("keys")
-def test_where_a_page_may_not_copy_the_secret_is_marked(open_keys: Open, page: Page) -> None:
+def test_the_secret_is_selected_if_the_page_may_not_copy(open_keys: Open, page: Page) -> None:
     open_keys()
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as without TLS
     new_key(page)
@@ -385,7 +386,7 @@ def test_where_a_page_may_not_copy_the_secret_is_marked(open_keys: Open, page: P
     assert secret.evaluate("text => text.value.slice(text.selectionStart, text.selectionEnd)") == secret.input_value()
 
 
-def test_what_is_no_number_is_not_taken_for_no_bound(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_an_invalid_number_does_not_count_as_no_limit(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     for label, text in (("Largest value", "5e"), ("Largest value", "-1"), ("Agent number", "1.5"), ("Name", "")):
         new_key(page)
@@ -401,7 +402,7 @@ def test_what_is_no_number_is_not_taken_for_no_bound(open_keys: Open, page: Page
     assert keys.sent("POST") == []
 
 
-def test_a_key_that_may_do_nothing_is_not_asked_for(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_a_key_needs_a_scope(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     new_key(page)
     page.get_by_label("Record outcomes as they happen").uncheck()
@@ -414,7 +415,7 @@ def test_a_key_that_may_do_nothing_is_not_asked_for(open_keys: Open, page: Page,
 
 
 @pytest.mark.usefixtures("keys")
-def test_a_day_that_is_over_is_no_last_day(open_keys: Open, page: Page) -> None:
+def test_a_past_day_cannot_be_the_last_day(open_keys: Open, page: Page) -> None:
     open_keys()
     new_key(page)
     page.get_by_label("Last day").fill("2026-04-14")
@@ -445,29 +446,25 @@ def test_pressing_twice_makes_one_key(open_keys: Open, page: Page, keys: AgentKe
 # ---- rotating and revoking
 
 
-@pytest.mark.parametrize(("choose", "hours"), [(None, 24), ("Not at all: it stops at once", 0), ("One week", 168)])
-def test_a_key_gets_a_new_secret_while_the_old_one_goes_on(
-    open_keys: Open, page: Page, keys: AgentKeys, choose: str | None, hours: int
+def test_a_key_gets_a_new_secret_while_the_old_one_works_for_a_day(
+    open_keys: Open, page: Page, keys: AgentKeys
 ) -> None:
     keys.has("Other")
     key = keys.has("Nightly import", max_value_usd=500)
     open_keys()
     button(page, "Rotate Nightly import").click()
-    overlap = page.get_by_label("How long the current secret keeps working")
-    expect(overlap).to_be_focused()
-    if choose:
-        overlap.select_option(choose)
+    expect(page.get_by_label("How long the current secret keeps working")).to_be_focused()
     button(page, "Rotate").click()
     secret = page.get_by_role("textbox", name="The key of Nightly import")
     expect(secret).to_have_value(re.compile(f"oc_{key['id']}_"))
-    assert (keys.paths("POST"), keys.sent("POST")) == ([f"/{key['id']}/rotate"], [{"overlapHours": hours}])
+    assert (keys.paths("POST"), keys.sent("POST")) == ([f"/{key['id']}/rotate"], [{"overlapHours": 24}])
     button(page, "Done").click()
     expect(secret).to_have_count(0)
     expect(button(page, "Rotate Nightly import")).to_be_focused()
     expect(rows(page)).to_have_count(2)
 
 
-def test_a_key_is_revoked_only_when_that_is_confirmed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_a_key_is_revoked_only_after_confirmation(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Other")
     key = keys.has("Nightly import")
     open_keys()
@@ -485,35 +482,7 @@ def test_a_key_is_revoked_only_when_that_is_confirmed(open_keys: Open, page: Pag
     assert keys.paths("DELETE") == [f"/{key['id']}"]
 
 
-def test_the_last_key_that_is_revoked_leaves_the_empty_state(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Only")
-    open_keys()
-    expect(page.get_by_text("No keys yet")).to_be_hidden()
-    button(page, "Revoke Only").click()
-    button(page, "Revoke for good").click()
-    expect(page.get_by_text("No keys yet")).to_be_visible()
-
-
-# ---- what goes wrong
-
-
-def test_what_the_api_refuses_is_told_beside_each_field(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    open_keys()
-    new_key(page)
-    faults = [
-        {"field": "scopes", "message": "must be a list of something"},
-        {"field": "agentId", "message": "must be a number that exists"},
-    ]
-    keys.instead("POST", 400, json={"error": "Invalid agentId", "details": faults})
-    button(page, "Make key").click()
-    agent = page.get_by_label("Agent number")
-    expect(page.get_by_text("Agent number must be a number that exists.")).to_be_visible()
-    expect(page.get_by_text("What the key may do must be a list of something.")).to_be_visible()
-    expect(agent).to_have_attribute("aria-invalid", "true")
-    expect(agent).to_be_focused()
-    expect(page.get_by_label("Name")).to_have_value("Nightly import")  # nothing is lost
-    button(page, "Make key").click()
-    expect(rows(page)).to_have_count(1)
+# ---- errors
 
 
 REFUSALS: list[tuple[int, dict[str, Any], str]] = [
@@ -524,7 +493,7 @@ REFUSALS: list[tuple[int, dict[str, Any], str]] = [
 ]
 
 
-def test_a_refusal_is_told_and_can_be_tried_again(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_a_refusal_has_a_message_and_can_be_retried(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     new_key(page)
     for status, answer, words in REFUSALS:
@@ -546,12 +515,12 @@ UNSURE: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("answer", "words"), UNSURE, ids=["none", "500", "502", "no JSON", "no key"])
-def test_a_key_that_may_have_been_made_is_looked_for(
+def test_the_list_is_read_again_if_a_key_may_have_been_made(
     open_keys: Open, page: Page, keys: AgentKeys, answer: dict[str, Any], words: str
 ) -> None:
     open_keys()
     new_key(page)
-    keys.has("Nightly import")  # for it was
+    keys.has("Nightly import")  # it was made
     keys.instead("POST", **answer)
     button(page, "Make key").click()
     expect(page.get_by_role("alert")).to_have_text(
@@ -562,7 +531,7 @@ def test_a_key_that_may_have_been_made_is_looked_for(
     expect(page.get_by_label("Name")).to_have_value("Nightly import")
 
 
-def test_a_rotation_of_which_nothing_is_known_warns_of_another(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_an_ambiguous_rotation_warns_against_another(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Nightly import")
     open_keys()
     button(page, "Rotate Nightly import").click()
@@ -571,48 +540,35 @@ def test_a_rotation_of_which_nothing_is_known_warns_of_another(open_keys: Open, 
     expect(page.get_by_role("alert")).to_contain_text("Rotating again would then end the secret that your agent uses")
 
 
-def test_a_key_that_is_gone_leaves_the_list(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Other")
-    keys.has("Nightly import")
-    open_keys()
-    button(page, "Rotate Nightly import").click()
-    del keys.kept[0]  # in another tab
-    button(page, "Rotate").click()
-    expect(rows(page).locator("strong")).to_have_text(["Other"])
-    expect(page.get_by_role("heading", name="Agent keys")).to_be_focused()
-
-
-def test_signed_out_shows_nothing_of_what_was_there_and_leads_to_signing_in(
-    open_keys: Open, page: Page, keys: AgentKeys
-) -> None:
+def test_a_signed_out_viewer_sees_no_keys_and_can_sign_in(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Private")
     open_keys(sign_in_url="/login?next=/")
     button(page, "Rotate Private").click()
     button(page, "Rotate").click()
     expect(page.get_by_role("textbox", name="The key of Private")).to_be_visible()
     new_key(page)
-    assert SECRET.search(told(page))
+    assert SECRET.search(all_text(page))
     keys.instead("POST", 401, json={"error": "Unauthorized"})
     button(page, "Make key").click()
     expect(page.get_by_text("You are signed out")).to_be_visible()
-    assert not re.search("oc_|Private", told(page))
+    assert not re.search("oc_|Private", all_text(page))
     expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "/login?next=/")
     expect(button(page, "New key")).to_have_count(0)
     button(page, "Check again").press("Enter")
     expect(rows(page).locator("strong")).to_have_text(["Private"])
 
 
-def test_another_account_never_sees_the_keys_of_the_first(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_another_user_never_sees_the_keys_of_the_first(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     new_key(page, "Of the first")
     button(page, "Make key").click()
     expect(rows(page)).to_have_count(1)
     keys.kept.clear()
     keys.has("Of another")
-    leave(page)
-    come_back(page)
+    hide_tab(page)
+    show_tab(page)
     expect(rows(page).locator("strong")).to_have_text(["Of another"])
-    assert not SECRET.search(told(page))
+    assert not SECRET.search(all_text(page))
 
 
 FAULTS: list[tuple[dict[str, Any], str]] = [
@@ -623,7 +579,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_an_error_says_what_happened_and_can_be_tried_again(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_an_error_has_a_message_and_a_retry(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Key")
     for answer, words in FAULTS:
         keys.instead("GET", **answer)
@@ -635,7 +591,7 @@ def test_an_error_says_what_happened_and_can_be_tried_again(open_keys: Open, pag
         expect(page.get_by_text(words)).to_have_count(0)
 
 
-def test_offline_keeps_what_was_loaded_and_comes_back_by_itself(
+def test_offline_keys_stay_and_can_be_changed_later(
     open_keys: Open, page: Page, context: BrowserContext, keys: AgentKeys
 ) -> None:
     keys.has("Key")
@@ -654,34 +610,32 @@ def test_offline_keeps_what_was_loaded_and_comes_back_by_itself(
     expect(page.get_by_role("textbox", name="The key of Key")).to_be_visible()
 
 
-# ---- while it is open
+# ---- updates
 
 
-def test_coming_back_to_the_tab_shows_what_changed_and_disturbs_nothing(
+def test_returning_to_the_tab_shows_changes_and_keeps_input_and_focus(
     open_keys: Open, page: Page, keys: AgentKeys
 ) -> None:
     keys.has("Key")
     open_keys()
     new_key(page, "Half a na")
-    leave(page)
+    hide_tab(page)
     keys.has("From elsewhere")
     keys.kept[1] |= {"last_used_at": instant(NOW)}
-    come_back(page)
+    show_tab(page)
     expect(rows(page).locator("strong")).to_have_text(["From elsewhere", "Key"])
     expect(rows(page).nth(1)).to_contain_text("Last used within the hour")
     expect(page.get_by_label("Name")).to_have_value("Half a na")
     expect(page.get_by_label("Name")).to_be_focused()
     button(page, "Revoke Key").focus()
-    leave(page)
+    hide_tab(page)
     keys.has("Another one")
-    come_back(page)
+    show_tab(page)
     expect(rows(page)).to_have_count(3)
     expect(button(page, "Revoke Key")).to_be_focused()
 
 
-def test_a_list_that_was_read_before_a_key_was_made_does_not_lose_it(
-    open_keys: Open, page: Page, keys: AgentKeys
-) -> None:
+def test_an_old_list_does_not_remove_a_new_key(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     new_key(page)
     held: list[Route] = []
@@ -695,7 +649,7 @@ def test_a_list_that_was_read_before_a_key_was_made_does_not_lose_it(
     expect(rows(page)).to_have_count(1)
 
 
-def test_an_element_taken_off_the_page_asks_no_more(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_a_removed_element_sends_nothing(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Key")
     open_keys()
     expect(rows(page)).to_have_count(1)
@@ -717,10 +671,10 @@ def test_another_endpoint_has_other_keys(open_keys: Open, page: Page, keys: Agen
     expect(page.get_by_text("No keys yet")).to_be_visible()
 
 
-# ---- for everybody
+# ---- accessibility
 
 
-def test_the_whole_of_it_is_used_by_keyboard(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_the_keys_are_managed_by_keyboard(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Older")
     open_keys()
     expect(rows(page)).to_have_count(1)
@@ -760,31 +714,22 @@ def test_the_whole_of_it_is_used_by_keyboard(open_keys: Open, page: Page, keys: 
     assert keys.sent("POST")[-1] == {"overlapHours": 1}
 
 
-@pytest.mark.parametrize("width", [390, 320])
-def test_no_button_breaks_its_words_on_a_phone(open_keys: Open, page: Page, keys: AgentKeys, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
-    keys.has("One")
-    keys.has("Another")
+def test_the_keys_fit_on_a_phone(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+    for name in ("One", "Another", "Third"):
+        keys.has(name)
     open_keys()
     button(page, "Rotate One").click()
     button(page, "Revoke Another").click()
     button(page, "New key").click()
-    lines = """button => {
-        const range = document.createRange()
-        range.selectNodeContents(button)
-        return new Set([...range.getClientRects()].map(({ top }) => top)).size
-    }"""
-    found = {button.inner_text(): button.evaluate(lines) for button in page.get_by_role("button").all()}
-    assert found == {"Make key": 1, "Rotate": 1, "Revoke for good": 1, "Cancel": 1}
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for width in (390, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert_fits(page, "outcome-keys")
 
 
-def test_a_page_themes_it_as_the_feed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_a_page_themes_the_keys_like_the_feed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Key")
     open_keys()
-    for name, value in (("accent", "rgb(1, 2, 3)"), ("surface", "rgb(4, 5, 6)"), ("danger", "rgb(7, 8, 9)")):
-        property_ = [f"--value-delivered-{name}", value]
-        page.locator("outcome-keys").evaluate("(keys, it) => keys.style.setProperty(...it)", property_)
+    set_theme(page, "outcome-keys", accent="rgb(1, 2, 3)", surface="rgb(4, 5, 6)", danger="rgb(7, 8, 9)")
     expect(button(page, "New key")).to_have_css("background-color", "rgb(1, 2, 3)")
     expect(page.locator(".card")).to_have_css("background-color", "rgb(4, 5, 6)")
     button(page, "Revoke Key").click()

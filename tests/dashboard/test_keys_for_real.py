@@ -1,4 +1,4 @@
-"""Keys that a viewer makes in the page, used against the API itself."""
+"""<outcome-keys> with the real API, and calls with the keys that it makes."""
 
 import re
 
@@ -14,14 +14,14 @@ from tests.dashboard.test_keys import button, new_key, rows
 
 @pytest.fixture
 def keys(open_keys: Open) -> Page:
-    """Open the page of a viewer who has no key yet."""
+    """Open <outcome-keys> for a viewer without keys."""
     page = open_keys()
     expect(page.get_by_text("No keys yet")).to_be_visible()
     return page
 
 
 def take(page: Page, name: str) -> str:
-    """Read the secret that is shown, and be done with it."""
+    """Return the secret that is shown, and close it."""
     shown = page.get_by_role("textbox", name=f"The key of {name}")
     expect(shown).to_be_visible()
     key = shown.input_value()
@@ -31,14 +31,14 @@ def take(page: Page, name: str) -> str:
 
 
 def record(ledger: Ledger, key: str, **fields: object) -> tuple[int, list[str]]:
-    """Record a deal as an agent does; give the status, and the fields that were refused."""
+    """Record a deal with a key; return the status and the refused fields."""
     headers = {"Authorization": f"Bearer {key}"}
     body = {"outcomeType": "deal_closed", "title": "By its own key", **fields}
     answer = httpx.post(f"{ledger.url}/api/outcomes", json=body, headers=headers)
     return answer.status_code, [fault["field"] for fault in answer.json().get("details", [])]
 
 
-def test_a_key_records_within_its_bounds_and_the_list_tells_that_it_was_used(keys: Page, ledger: Ledger) -> None:
+def test_a_key_records_within_its_limits_and_the_list_shows_its_use(keys: Page, ledger: Ledger) -> None:
     new_key(keys, "Sales agent")
     keys.get_by_label("Agent number").fill("7")
     keys.get_by_label("Largest value").fill("500.50")
@@ -60,7 +60,7 @@ def test_a_key_records_within_its_bounds_and_the_list_tells_that_it_was_used(key
     expect(rows(keys).locator(".meta").first).to_have_text(words)
 
 
-def test_a_rotated_key_has_two_secrets_at_most_and_a_revoked_one_none(keys: Page, ledger: Ledger) -> None:
+def test_a_rotated_key_has_at_most_two_secrets_and_a_revoked_one_none(keys: Page, ledger: Ledger) -> None:
     new_key(keys, "Sales agent")
     button(keys, "Make key").click()
     secrets = [take(keys, "Sales agent")]
@@ -79,16 +79,26 @@ def test_a_rotated_key_has_two_secrets_at_most_and_a_revoked_one_none(keys: Page
     assert {record(ledger, secret)[0] for secret in secrets} == {401}
 
 
-def test_what_the_api_refuses_is_told_beside_the_field(keys: Page) -> None:
+def test_errors_of_the_api_are_shown_beside_each_field(keys: Page) -> None:
     new_key(keys, "   ")
     keys.get_by_label("Agent number").fill("9007199254740992")
     button(keys, "Make key").click()
     expect(keys.get_by_text("Name must be a string of 1 to 80 characters, not blank, ")).to_be_visible()
     expect(keys.get_by_text("Agent number must be a whole number from 1 to 9007199254740991, or null.")).to_be_visible()
     expect(keys.get_by_label("Name")).to_be_focused()
+    for field in ("Name", "Agent number"):
+        expect(keys.get_by_label(field)).to_have_attribute("aria-invalid", "true")
+    keys.get_by_label("Name").fill("Sales agent")
+    button(keys, "Make key").click()
+    agent = keys.get_by_label("Agent number")
+    expect(agent).to_be_focused()
+    expect(keys.get_by_label("Name")).not_to_have_attribute("aria-invalid", "true")
+    agent.fill("7")
+    button(keys, "Make key").click()
+    expect(rows(keys)).to_have_count(1)
 
 
-def test_a_key_that_was_revoked_elsewhere_is_told_to_be_gone(keys: Page) -> None:
+def test_a_key_that_was_revoked_elsewhere_leaves_the_list(keys: Page) -> None:
     new_key(keys, "Sales agent")
     button(keys, "Make key").click()
     take(keys, "Sales agent")

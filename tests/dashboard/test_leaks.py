@@ -1,4 +1,4 @@
-"""An element that is taken off the page leaves nothing there: no listener, timer, request or node, nor itself."""
+"""A removed element leaves nothing behind: no listener, timer, request or node, nor itself."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 
 TIMES = 10
-# Keeps account of what outlives an element that forgets it.
+# Records listeners, timers and requests that are not cleaned up.
 WATCH = """() => {
     const left = window.left = { listeners: new Set(), timers: new Map(), requests: new Set() }
     for (const target of [window, document]) {
@@ -51,7 +51,7 @@ WATCH = """() => {
     }
     window.elements = []
 }"""
-# Every second one goes before anything has been answered.
+# Every second element is removed before its first response.
 COME_AND_GO = """async ([name, endpoint, times]) => {
     const turn = () => new Promise(requestAnimationFrame)
     for (let number = 0; number < times; number += 1) {
@@ -76,7 +76,7 @@ LEFT = """() => [
 
 @pytest.mark.viewer
 @pytest.mark.parametrize("name", ["value-delivered", "outcome-keys"])
-def test_an_element_that_came_and_went_ten_times_leaves_nothing(
+def test_an_element_added_and_removed_ten_times_leaves_nothing(
     name: str, page: Page, open_feed: Open, open_keys: Open, ledger: Ledger
 ) -> None:
     ledger.record("Work", value_usd=1)

@@ -1,4 +1,4 @@
-"""value-delivered.js and outcome-keys.js, each the one file that a page loads, joined from modules that people read."""
+"""value-delivered.js and outcome-keys.js: the files that a page loads, their manifest, theme and size."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import ROOT, Open
+from tests.dashboard.conftest import ROOT, Open, set_theme
 from tests.dashboard.ledger import Ledger
 
 SOURCES = ROOT / "dashboard"
@@ -27,34 +27,34 @@ ELEMENTS = {
 
 
 @pytest.mark.parametrize(("name", "limit"), [(NAMES[0], 20_000), (NAMES[1], 9_000)], ids=NAMES)
-def test_what_is_served_is_small(name: str, limit: int) -> None:
+def test_a_bundle_is_small(name: str, limit: int) -> None:
     assert len(gzip.compress((SERVED / name).read_bytes(), 9)) <= limit
 
 
-def test_what_is_served_is_made_from_what_people_read(tmp_path: Path) -> None:
+def test_the_bundles_are_up_to_date(tmp_path: Path) -> None:
     if not (SOURCES / "node_modules/esbuild").is_dir() and "CI" not in os.environ:
         pytest.skip("esbuild is not installed: make test installs it where there is npm")
     minify = ["npm", "run", "--prefix", str(SOURCES), "--silent", "minify", "--", str(tmp_path)]
     subprocess.run(minify, check=True)
     for name in NAMES:
         made = (tmp_path / name).read_text()
-        assert made == (SERVED / name).read_text(), f"{name} is not what the modules say: run make dashboard"
+        assert made == (SERVED / name).read_text(), f"{name} is out of date: run make dashboard"
 
 
-def test_a_module_is_read_in_one_go() -> None:
+def test_a_module_has_at_most_300_lines() -> None:
     lines = {str(module.relative_to(SOURCES)): len(module.read_text().splitlines()) for module in MODULES}
     assert len(lines) > 30
     assert {name: number for name, number in lines.items() if number > MOST_LINES} == {}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_needs_no_other_file_and_makes_no_markup_of_strings(name: str) -> None:
+def test_a_bundle_loads_nothing_else_and_makes_no_markup_from_strings(name: str) -> None:
     foreign = r"(?:^|;)import\b|\bimport\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org)"
     assert re.findall(foreign, (SERVED / name).read_text(), re.MULTILINE) == []
 
 
 @pytest.mark.parametrize("tag", ELEMENTS)
-def test_the_manifest_says_what_an_element_is(tag: str, page: Page, open_feed: Open, open_keys: Open) -> None:
+def test_the_manifest_describes_each_element(tag: str, page: Page, open_feed: Open, open_keys: Open) -> None:
     element = ELEMENTS[tag]
     {"value-delivered": open_feed, "outcome-keys": open_keys}[tag]()
     look = """tag => {
@@ -71,12 +71,12 @@ def test_the_manifest_says_what_an_element_is(tag: str, page: Page, open_feed: O
     assert {property_["name"]: property_["default"] for property_ in element["cssProperties"]} == dict(
         re.findall(r"var\((--value-delivered-\w+), (.*)\);", looks)
     )
-    # It has no events, parts or slots of its own: whoever adds one adds it there too.
+    # The elements have no events, parts or slots: if you add one, add it to the manifest and here.
     assert re.findall(r'dispatchEvent|\bpart: "|::part|\bslot\b', "".join(map(Path.read_text, MODULES))) == []
     assert element.keys().isdisjoint({"events", "cssParts", "slots"})
 
 
-def test_the_manifest_is_found_and_names_what_pages_load() -> None:
+def test_the_manifest_names_the_files_that_pages_load() -> None:
     package = json.loads((SOURCES / "package.json").read_text())
     assert package["customElements"] == MANIFEST.name
     for module in json.loads(MANIFEST.read_text())["modules"]:
@@ -93,17 +93,15 @@ def test_every_custom_property_and_attribute_is_documented(tag: str) -> None:
         assert {one["name"] for one in ELEMENTS[tag][kind] if f"`{one['name']}`" not in manual} == set()
 
 
-def test_a_page_themes_it_with_custom_properties(open_feed: Open, ledger: Ledger) -> None:
+def test_a_page_themes_the_feed_by_custom_properties(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Work", value_usd=1)
     page = open_feed()
-    for name, value in (("accent", "rgb(1, 2, 3)"), ("surface", "rgb(4, 5, 6)")):
-        property_ = [f"--value-delivered-{name}", value]
-        page.locator("value-delivered").evaluate("(feed, it) => feed.style.setProperty(...it)", property_)
+    set_theme(page, "value-delivered", accent="rgb(1, 2, 3)", surface="rgb(4, 5, 6)")
     expect(page.locator(".plot .bar").last).to_have_css("fill", "rgb(1, 2, 3)")
     expect(page.locator(".card")).to_have_css("background-color", "rgb(4, 5, 6)")
 
 
-def test_it_moves_nothing_for_those_who_prefer_so(open_feed: Open, ledger: Ledger) -> None:
+def test_nothing_moves_with_reduced_motion(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Work", value_usd=1)
     page = open_feed()
     expect(page.locator(".rows li")).to_have_count(1)
@@ -114,7 +112,7 @@ def test_it_moves_nothing_for_those_who_prefer_so(open_feed: Open, ledger: Ledge
     assert page.evaluate(moving) == 1
 
 
-def test_a_page_may_load_it_twice_and_show_it_twice(open_feed: Open, ledger: Ledger) -> None:
+def test_a_page_may_load_and_show_the_feed_twice(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Work", value_usd=1)
     page = open_feed()
     page.evaluate("import('/value-delivered.js?again')")
