@@ -38,6 +38,7 @@ from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request,
 from bench.recovery import recovery
 from bench.report import Report
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
+from bench.stub import ITEMS
 from bench.totals import totals_growth
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -95,7 +96,6 @@ def main() -> int:
         dynamodb_calls(report, service)
         batch_growth(report, service, rounds=3 if short else 15)
     list_growth(report, sizes=[100, 1000] if short else [100, 1000, 10_000])
-    summary_growth(report, short)
     totals_growth(report, short)
     recovery(report, clients=10 if short else 200)
     laptop_growth(report, short)
@@ -215,6 +215,7 @@ def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
         "list of 20": (ours("List", service), handled(LIST)),
         "list of 20, FastAPI + Mangum": (usual, handled(LIST, "fastapi_app")),
         "list of 20, Powertools resolver, validation, Tracer": (usual, handled(LIST, "resolver_app")),
+        f"summary of {len(ITEMS)}": (ours("Summary", service), handled(SUMMARY)),
         "authorizer, key path": (ours("Authorizer", service), handled(asked_with_a_key())),
         "authorizer, agent key": (ours("Authorizer", service), handled(asked_with_a_key(AGENT_KEY))),
     }
@@ -277,11 +278,6 @@ def batch_growth(report: Report, service: Stub, rounds: int) -> None:
         "invocation and the authorizer, so a batch saves more."
     )
     report.table(["", "ms an outcome", "outcomes a second", "times one by one"], rows)
-
-
-def summary_growth(report: Report, short: bool) -> None:
-    report.text("## Growth of a summary")
-    report.text(printed("bench.summary", *(["--short"] if short else [])))
 
 
 def feed_delay(report: Report, short: bool) -> None:

@@ -21,7 +21,7 @@ from outcomes.auth.keys import fingerprint
 
 from bench import certificates
 from bench.outcome import API_KEY
-from bench.runtime_api import Moment, life, peak_bytes
+from bench.runtime_api import Moment, life
 from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -277,9 +277,6 @@ class Worker:
         if not answer:
             raise RuntimeError("the measured process failed")
         return json.loads(answer)
-
-    def peak_bytes(self) -> int:
-        return peak_bytes(self.process.pid)
 
     def close(self) -> None:
         assert self.process.stdin

@@ -10,7 +10,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import formatdate
 from multiprocessing import get_context
-from resource import RUSAGE_SELF, getrusage
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -26,6 +25,7 @@ from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
 from bench.report import Report
+from bench.runtime_api import peak_bytes
 from bench.storage import READ_UNIT_BYTES, item_bytes, write_units
 from local.seed import outcomes
 
@@ -208,11 +208,6 @@ def look(name: str, totals: Totals, history: History, period: Period) -> Look:
         max(sizes),
         peak_bytes(),
     )
-
-
-def peak_bytes() -> int:
-    """Return the peak memory of this process."""
-    return getrusage(RUSAGE_SELF).ru_maxrss * 1024
 
 
 def looks(case: Case) -> list[Look]:

@@ -50,13 +50,18 @@ def scan(table: str = "OutcomesTable") -> list[Any]:
     return items
 
 
+_moto = moto_backend.mock_aws(config={"core": {"mock_credentials": False, "reset_boto3_session": False}})
+_start_moto = cache(_moto.start)  # once, for all tests: it takes longer than many of them
+
+
 @contextmanager
 def mock_aws() -> Iterator[None]:
     """Put an empty moto account behind all SDK clients and behind our caller's connections."""
     STACKS.clear()
     PARAMETERS.clear()
+    _start_moto()
+    _moto.reset()
     with (
-        moto_backend.mock_aws(config={"core": {"mock_credentials": False, "reset_boto3_session": False}}),
         patch.object(BotocoreStubber, "__call__", _answered),
         patch.object(Connection, "post", _answered_by_moto),
     ):
