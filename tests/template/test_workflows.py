@@ -10,6 +10,16 @@ from ops.template import parse_yaml
 from tests.template.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+SETUP = ROOT / ".github/actions/setup/action.yml"
+READ = {"contents": "read"}
+MAY = {
+    "deploy.yml/deploy": READ | {"id-token": "write"},
+    "release.yml/pypi": READ | {"id-token": "write"},
+    "release.yml/npm": READ | {"id-token": "write"},
+    "release.yml/github": {"contents": "write"},
+    "upgrade.yml/propose": {"contents": "write", "pull-requests": "write"},
+}
+"""What a job may do. Every other may only read the repository: a new line here is a decision."""
 
 
 def jobs(file: Path) -> Any:
@@ -20,36 +30,39 @@ def steps(file: Path) -> list[Any]:
     return [step for job in jobs(file).values() for step in job.get("steps", [])]
 
 
-@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def workflow(name: str) -> Path:
+    return ROOT / ".github/workflows" / name
+
+
+@pytest.mark.parametrize("file", [*WORKFLOWS, SETUP], ids=lambda file: file.name)
 def test_an_action_is_pinned_by_commit_with_its_version_named(file: Path) -> None:
     used = re.findall(r"uses: (.*)", file.read_text())
 
     assert used
     for action in used:
-        assert re.fullmatch(r"\./\.github/workflows/check\.yml|[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+        assert re.fullmatch(
+            r"\./\.github/(workflows/check\.yml|actions/setup)|[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action
+        )
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_a_job_has_only_the_rights_it_needs(file: Path) -> None:
-    assert parse_yaml(file.read_text())["permissions"] == {"contents": "read"}
+    assert parse_yaml(file.read_text())["permissions"] == READ
     for name, job in jobs(file).items():
-        allowed = {"contents": "read", "id-token": "write"} if name == "deploy" else {"contents": "read"}
-        assert job.get("permissions", {"contents": "read"}) == allowed
+        assert job.get("permissions", READ) == MAY.get(f"{file.name}/{name}", READ)
         assert "timeout-minutes" in job or "uses" in job
 
 
 def test_a_pull_request_runs_what_people_run() -> None:
-    [file] = [file for file in WORKFLOWS if file.name == "check.yml"]
-    text = file.read_text()
+    text = workflow("check.yml").read_text()
 
     assert "pull_request:" in text
     assert "pull_request_target" not in text
-    assert "run: make check audit examples coverage build" in text
+    assert "run: make check audit examples coverage build release-check" in text
 
 
 def test_a_deployment_is_checked_before_and_smoke_tested_after() -> None:
-    [file] = [file for file in WORKFLOWS if file.name == "deploy.yml"]
-    deploy = jobs(file)["deploy"]
+    deploy = jobs(workflow("deploy.yml"))["deploy"]
 
     assert deploy["needs"] == "check"
     assert deploy["environment"] == "${{ inputs.environment }}"
@@ -58,8 +71,7 @@ def test_a_deployment_is_checked_before_and_smoke_tested_after() -> None:
 
 
 def test_everything_is_built_before_the_role_is_assumed() -> None:
-    [file] = [file for file in WORKFLOWS if file.name == "deploy.yml"]
-    told = [step.get("run", step.get("uses", "")) for step in jobs(file)["deploy"]["steps"]]
+    told = [step.get("run", step.get("uses", "")) for step in jobs(workflow("deploy.yml"))["deploy"]["steps"]]
     [assumed] = [place for place, text in enumerate(told) if "configure-aws-credentials" in text]
 
     assert "make build" in told[:assumed]
@@ -89,3 +101,41 @@ def test_every_check_that_is_skipped_says_why() -> None:
 
     assert checks
     assert all(re.fullmatch(r"  - CKV2?_AWS_\d+ # .{4,}", line) for line in checks)
+
+
+def test_node_and_python_are_pinned_in_one_place() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", (ROOT / ".node-version").read_text())
+    for file in [*WORKFLOWS, SETUP]:
+        assert not re.search(r"(node|python)-version:", file.read_text())
+
+
+def test_a_release_publishes_what_was_checked_and_tried() -> None:
+    release = jobs(workflow("release.yml"))
+
+    needs = {name: job.get("needs") for name, job in release.items()}
+    assert needs == {"check": None, "build": "check", "pypi": "build", "npm": "build", "github": ["pypi", "npm"]}
+    assert 'make release-check TAG="$GITHUB_REF_NAME"' in [step.get("run") for step in release["build"]["steps"]]
+    for name in ("pypi", "npm"):
+        assert release[name]["environment"] == name
+        assert "sha256sum --check --strict SHA256SUMS" in [step.get("run") for step in release[name]["steps"]]
+
+
+def test_a_release_is_built_without_the_caches_of_other_runs() -> None:
+    [setup] = [step for step in jobs(workflow("release.yml"))["build"]["steps"] if "setup" in step.get("uses", "")]
+
+    assert setup["with"] == {"caches": "false"}
+
+
+def test_no_workflow_has_a_token_of_a_registry() -> None:
+    secrets = {secret for file in WORKFLOWS for secret in re.findall(r"secrets\.(\w+)", file.read_text())}
+
+    assert secrets == {"INTERNAL_API_KEY"}
+
+
+def test_upgrades_are_tested_by_a_job_that_may_not_write() -> None:
+    upgrade = jobs(workflow("upgrade.yml"))
+
+    tested = [step.get("run") for step in upgrade["test"]["steps"]]
+    assert "make check audit test examples soak release-check" in tested
+    assert upgrade["propose"]["needs"] == "test"
+    assert not [step for step in upgrade["propose"]["steps"] if "make" in step.get("run", "").split()]

@@ -1,0 +1,18 @@
+"""The notes of a release."""
+
+import re
+
+from release.version import ROOT
+
+
+def notes(version: str, changelog: str | None = None) -> str:
+    """Return the changelog's entry of a version; of one in development, what is unreleased.
+
+    Raises ValueError if there is none.
+    """
+    heading = "Unreleased" if ".dev" in version else version
+    text = (ROOT / "CHANGELOG.md").read_text() if changelog is None else changelog
+    found = re.search(rf"^## {re.escape(heading)}\b.*\n((?:(?!## ).*\n?)*)", text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"CHANGELOG.md has no heading `## {heading}`")
+    return found[1].strip() + "\n"
