@@ -48,6 +48,17 @@ NEWER_CURSOR = Plant(
 )
 """Reads older cursors, but writes what older code refuses."""
 
+ADDITIONS = Plant(
+    "",
+    [
+        ("item[name] = attribute(name, value)", 'item[name], item["note"] = attribute(name, value), {"S": "new"}'),
+        (',"created_at":"{instant}"\'', ',"created_at":"{instant}","note":"new"\''),
+        ('"recorded_by", *LATER[1:])', '"recorded_by", *LATER[1:], "note")'),
+        ("*_cells(item, _LATER),", '*_cells(item, _LATER), "new",'),
+    ],
+)
+"""An attribute, a response key, and a last column of CSV."""
+
 
 def planted(plant: Plant, to: Path) -> Path:
     """Copy the package with its compiled files, and change the copy. Each text must be in one or more files."""

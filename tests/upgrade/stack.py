@@ -98,8 +98,8 @@ class Stack:
         with template_tables(template):
             stack = cls()
             yield stack
-            for code in stack._codes:
-                code.close()
+            for code in [*stack._codes]:
+                stack.stop(code)
             stack._server.shutdown()
             stack._server.server_close()
 
@@ -107,6 +107,10 @@ class Stack:
         code = Code(outcomes, functions, self.endpoint, salt)
         self._codes.append(code)
         return code
+
+    def stop(self, code: Code) -> None:
+        self._codes.remove(code)
+        code.close()
 
     def clear(self) -> None:
         """Delete all rows."""

@@ -83,10 +83,12 @@ def tell(stack: Stack, *codes: Code) -> Story:
     teller = _Teller(stack, codes)
     agent_key, other_key = _make_keys(teller)
     deal = _record(teller, agent_key)
-    stream = [_insertion(stack, deal)]
+    [*_, key] = stack.rows("KeysTable")
     before = _outcome(stack, deal)
+    stream = [_change("INSERT", key), _change("INSERT", before)]
     _correct(teller, deal, other_key)
-    stream.append(_modification(before, _outcome(stack, deal)))
+    stream.append(_change("MODIFY", _outcome(stack, deal), before))
+    _call_tools(teller, deal, other_key)
     teller.now = NOON + HOUR  # all of it is settled
     teller.http("", "sums begin to be kept", "summarize_outcomes", "GET", "/api/outcomes/summary",
                 authorizer=OWNER, query=PERIOD)  # fmt: skip
@@ -134,6 +136,19 @@ def _record(teller: _Teller, agent_key: dict[str, str]) -> str:
         request: Any = {"authorizer": KEY, "body": {"outcomes": batch[: 4 if key else 1]}, "key": key}
         teller.http("once" if key else "", f"a batch {key}", "record_batch", "POST", "/api/outcomes/batch", **request)
     return deal
+
+
+def _call_tools(teller: _Teller, deal: str, agent_key: dict[str, str]) -> None:
+    """Record and correct as a model does."""
+    calls: dict[str, Any] = {
+        "record_outcome": {"outcome_type": "deal_closed", "title": "Won Umbrella", "idempotency_key": "tool-1"},
+        "amend_outcome": {"outcome_id": deal, "reason": "A typo", "title": "Acme", "idempotency_key": "tool-2"},
+    }
+    for name, arguments in calls.items():
+        params = {"name": name, "arguments": arguments}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        request: Any = {"authorizer": agent_key, "body": body}
+        assert not teller.http("once", f"the tool {name}", "mcp", "POST", "/mcp", **request)["result"]["isError"]
 
 
 def _correct(teller: _Teller, deal: str, agent_key: dict[str, str]) -> None:
@@ -207,19 +222,12 @@ def _outcome(stack: Stack, id_: str) -> Any:
     return row
 
 
-def _insertion(stack: Stack, id_: str) -> Any:
-    return _record_of("INSERT", {}, _outcome(stack, id_))
-
-
-def _modification(before: Any, after: Any) -> Any:
-    return _record_of("MODIFY", {"OldImage": before}, after)
-
-
-def _record_of(name: str, old: Any, new: Any) -> Any:
-    keys = {attribute: new[attribute] for attribute in ("user_id", "created_at")}
-    change = {"Keys": keys, "NewImage": new, "SequenceNumber": "1", "ApproximateCreationDateTime": NOON / 1000} | old
-    return {"eventID": name, "eventName": name, "eventSourceARN": "arn:aws:dynamodb:::table/OutcomesTable/stream/1",
-            "dynamodb": change}  # fmt: skip
+def _change(name: str, new: Any, old: Any = None) -> Any:
+    """Make the record that a table's stream has of a row."""
+    keys = {attribute: new[attribute] for attribute in (("id",) if "id" in new else ("user_id", "created_at"))}
+    images = {"NewImage": new} | ({"OldImage": old} if old else {})
+    change = {"Keys": keys, "SequenceNumber": "1", "ApproximateCreationDateTime": NOON / 1000} | images
+    return {"eventID": name, "eventName": name, "dynamodb": change}
 
 
 def _token(user_id: int) -> str:
