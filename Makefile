@@ -27,7 +27,7 @@ npm := dashboard/node_modules/.package-lock.json
 npm_client := clients/typescript/node_modules/.package-lock.json
 npm_viewer := local/viewer/node_modules/.package-lock.json
 npm_locks := $(wildcard dashboard/package-lock.json clients/typescript/package-lock.json local/viewer/package-lock.json) \
-    $(wildcard docs/examples/*/package-lock.json)
+    $(wildcard tests/auth/package-lock.json docs/examples/*/package-lock.json)
 
 # uv and npm use this machine's certificate authorities, like git and pip, so that a company's own authority works.
 export UV_SYSTEM_CERTS := true

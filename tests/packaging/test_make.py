@@ -213,7 +213,13 @@ def test_what_is_deployed_is_upgraded_apart_from_the_tools(clone: Path, part: st
 
 @pytest.mark.parametrize(
     "folder",
-    ["dashboard", "clients/typescript", "local/viewer", *(str(path.parent.relative_to(ROOT)) for path in EXAMPLES)],
+    [
+        "dashboard",
+        "clients/typescript",
+        "local/viewer",
+        "tests/auth",
+        *(str(path.parent.relative_to(ROOT)) for path in EXAMPLES),
+    ],
 )
 def test_npm_packages_are_pinned_and_name_no_registry(folder: str) -> None:
     locked = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]

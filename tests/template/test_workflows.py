@@ -1,6 +1,8 @@
 """GitHub's workflows run the same commands as people, by pinned actions, without a stored AWS key."""
 
 import re
+import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from tests.template.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 SETUP = ROOT / ".github/actions/setup/action.yml"
+DEPENDABOT = parse_yaml((ROOT / ".github/dependabot.yml").read_text())
 READ = {"contents": "read"}
 MAY = {
     "deploy.yml/deploy": READ | {"id-token": "write"},
@@ -139,3 +142,33 @@ def test_upgrades_are_tested_by_a_job_that_may_not_write() -> None:
     assert "make check audit test examples soak release-check" in tested
     assert upgrade["propose"]["needs"] == "test"
     assert not [step for step in upgrade["propose"]["steps"] if "make" in step.get("run", "").split()]
+
+
+def test_dependabot_watches_every_folder_of_packages_and_of_actions() -> None:
+    watched = {
+        (update["package-ecosystem"], folder)
+        for update in DEPENDABOT["updates"]
+        for folder in update.get("directories", [update.get("directory")])
+    }
+
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    npm = {("npm", f"/{file.removesuffix('/package.json')}") for file in tracked if file.endswith("/package.json")}
+    actions = {("github-actions", "/"), ("github-actions", "/.github/actions/setup")}
+    assert watched == npm | actions | {("uv", "/"), ("pip", "/.ci")}
+
+
+def test_dependabot_leaves_newer_versions_of_what_is_deployed_to_the_weekly_upgrade() -> None:
+    [uv] = [update for update in DEPENDABOT["updates"] if update["package-ecosystem"] == "uv"]
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+
+    ignored = {one["dependency-name"]: set(one["update-types"]) for one in uv["ignore"]}
+    updates = {f"version-update:semver-{kind}" for kind in ("major", "minor", "patch")}
+    assert ignored == {re.split("[><=]", each)[0]: updates for each in dependencies}
+
+
+def test_every_lock_file_of_npm_is_audited_and_upgraded() -> None:
+    printed = subprocess.run(["make", "--dry-run", "audit-npm"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+    [looped] = re.findall(r"for lock in (.*?);", printed.stdout)
+    assert set(looped.split()) == {file for file in tracked if file.endswith("package-lock.json")}
