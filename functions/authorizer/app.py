@@ -1,8 +1,8 @@
 """Lambda authorizer: identify the caller by a key or a session, or answer 401.
 
-It is attached twice. Methods that write, and all that manage agent keys, call it each time and accept a key or a
-session. For every other GET its answer is cached by the Cookie header, so there it accepts only a session and reads
-nothing else of the request.
+API Gateway uses it in two ways. For methods that write, and for all methods that manage agent keys, it is called each
+time and accepts a key or a session. For every other GET, its answer is cached by the Cookie header: there it accepts
+only a session and reads nothing else from the request.
 
 The platform's key is the most frequent credential: only its imports are at the top. Agent keys, sessions, logs and
 metrics load slowly and are imported on first use.
@@ -15,7 +15,7 @@ from functools import cache
 from outcomes.auth import keys
 from outcomes.edge import headers
 
-TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING, which takes time to load
+TYPE_CHECKING = False  # type checkers treat it like typing.TYPE_CHECKING, but `typing` loads slowly
 if TYPE_CHECKING:
     from typing import Any
 
@@ -30,7 +30,7 @@ FINGERPRINTS = keys.parse_fingerprints(os.environ["KEY_FINGERPRINTS"])
 SESSION_SECRET_ARN = os.environ["SESSION_SECRET_ARN"]
 SESSION_SECRET_OVERLAP_DAYS = int(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
-KEYS_TABLE = os.environ["KEYS_TABLE"]  # empty where AgentKeys is off
+KEYS_TABLE = os.environ["KEYS_TABLE"]  # empty if AgentKeys is off
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 
 LOOK_UP_SECONDS = 4.5
@@ -44,8 +44,8 @@ def handler(event: "Event", _context: object) -> "Policy":
     With several Cookie headers, a session's context also has `cookies`, their fingerprint.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
-    Raises Exception("Unauthorized") without a valid key or session: API Gateway answers 401. Any other exception means
-    that the caller could not be identified: API Gateway answers 500.
+    Raises Exception("Unauthorized") if there is no valid key or session: API Gateway answers 401. Any other exception
+    means that the caller could not be identified: API Gateway answers 500.
     """
     is_cached = event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith("/api/keys/")
     authorization = [] if is_cached else headers.values(event, "authorization")
@@ -90,7 +90,7 @@ def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
 
 
 def _bounds(key: "AgentKey") -> dict[str, str]:
-    """Return the bounds of an agent key as authorizer context: all values are strings, missing bounds are left out."""
+    """Return an agent key's bounds as authorizer context: all values are strings, and missing bounds are left out."""
     bounds = {
         "agentId": None if key.agent_id is None else str(key.agent_id),
         "outcomeTypes": None if key.outcome_types is None else " ".join(key.outcome_types),
@@ -123,7 +123,7 @@ def _session_user(event: "Event", cookies: list[str], until: float) -> int:
 
 @cache
 def _sessions() -> "Sessions":
-    """Create `Sessions` on first use, and keep it to reuse its secret and connections."""
+    """Create `Sessions` on first use, and keep it to reuse its cached secret and connections."""
     from outcomes.auth.session_secrets import SessionSecrets
     from outcomes.auth.sessions import Sessions
     from outcomes.auth.stored_sessions import StoredSessions
@@ -136,7 +136,7 @@ def _sessions() -> "Sessions":
 
 
 def _every_get(method_arn: str) -> str:
-    """Return the ARN of all GET methods of the stage: a cached policy must cover each of them."""
+    """Return an ARN that matches all GET methods of the stage: a cached policy must cover each of them."""
     api, stage, _ = method_arn.split("/", 2)
     return f"{api}/{stage}/GET/*"
 
@@ -154,7 +154,7 @@ def _unauthorized(reason: str) -> Exception:
     from outcomes.edge.observability import count
 
     count("AuthRefused", "reason", [reason])
-    return Exception("Unauthorized")  # API Gateway answers 401 for exactly this text
+    return Exception("Unauthorized")  # API Gateway answers 401 only for exactly this text
 
 
 def _failure(event: "Event", cause: str) -> Exception:
@@ -164,7 +164,7 @@ def _failure(event: "Event", cause: str) -> Exception:
 
 
 def _place(error: Exception) -> str:
-    """Return the type and place of an exception, without its text, which may quote a secret."""
+    """Return an exception's type and location, but not its text, which may quote a secret."""
     from traceback import extract_tb
 
     place = extract_tb(error.__traceback__)[-1]

@@ -15,7 +15,7 @@ queue = Queue(os.environ["WEBHOOKS_QUEUE_URL"], os.environ["DEAD_WEBHOOKS_QUEUE_
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Deliver each message of a batch, and return those that must stay in the queue as `batchItemFailures`.
+    """Deliver each message of a batch. Return as `batchItemFailures` the messages that must stay in the queue.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _deliver(message: dict[str, Any]) -> bool:
-    """Deliver a message. Return whether it may leave the queue."""
+    """Deliver a message. Return whether it can be deleted from the queue."""
     try:
         delivery = deliver(message, receiver, keys, queue)
     except (Busy, CallFailed) as failure:

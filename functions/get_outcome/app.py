@@ -17,6 +17,6 @@ def handler(event: Event, caller: Caller) -> Response:
     if caller.session_user is None:
         raise Unauthorized
     id_ = path_parameter(event, "id")
-    if not ulid.is_valid(id_):  # such as `summary`, where Totals is off
+    if not ulid.is_valid(id_):  # such as `summary`, if Totals is off
         raise NoSuchRoute
     return ok(read_history(store, caller.session_user, id_))

@@ -74,7 +74,7 @@ def _rotate(event: Event, caller: Caller) -> Response:
     user_id, overlap_hours = read_body(ROTATION, body, session_user=caller.session_user)
     id_ = _id(event)
     if caller.session_user is None and (known := agent_keys.find(id_)) and known.user_id == user_id:
-        # made_by and scopes of a key never change, so checking them before the write is enough.
+        # A key's made_by and scopes never change, so checking them before the write is enough.
         if known.made_by != _by(caller):
             raise Forbidden
         _require_readable(caller, known.scopes)
@@ -89,7 +89,7 @@ def _revoke(event: Event, caller: Caller) -> Response:
     except NotFound:
         if caller.session_user is None:
             raise
-        # Another user's key: a session must not learn that it exists.
+        # Another user's key: a session must not find out that it exists.
     return ok('{"ok":true}')
 
 
@@ -99,7 +99,7 @@ def _by(caller: Caller) -> str:
 
 
 def _require_readable(caller: Caller, scopes: Sequence[str]) -> None:
-    """Raise Forbidden if a caller that may not read asks for a key that may: it would receive the key's text."""
+    """Raise Forbidden if a caller that may not read asks for a key that may read: it would receive the key's text."""
     if "read" in scopes and not caller.may_read:
         message = "the scope read needs the user's session, as PlatformMayRead is false"
         raise Forbidden(details=[Fault(field="scopes", message=message)])
@@ -111,7 +111,7 @@ def _user(event: Event, caller: Caller) -> int:
 
 
 def _id(event: Event) -> str:
-    """Read the key id in the path. Raises NotFound if it cannot be one, as the table has rows with other ids."""
+    """Return the key id in the path. Raises NotFound if it is malformed, as the table also has rows with other ids."""
     id_ = path_parameter(event, "id")
     if not key_text.is_id(id_):
         raise NotFound

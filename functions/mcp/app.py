@@ -1,4 +1,4 @@
-"""POST /mcp: the routes of outcomes as tools of the Model Context Protocol."""
+"""POST /mcp: the outcome routes as Model Context Protocol tools."""
 
 import os
 from functools import partial
@@ -68,7 +68,7 @@ def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str
 
 
 def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) -> str:
-    from outcomes.contract.corrections import Correction  # Corrections may be off
+    from outcomes.contract.corrections import Correction  # imported here, as Corrections may be off
     from outcomes.ledger.corrections import Corrections
 
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
@@ -80,7 +80,7 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
 
 
 def _list(caller: Caller, sent: dict[str, list[str]]) -> str:
-    from outcomes.contract import queries  # imported here, as recording needs neither lists nor sums
+    from outcomes.contract import queries  # imported here, as recording does not need it
 
     one, several = _parameters(sent)
     limit, filters = queries.limit(one("limit")), Filters.from_query(one, several)
@@ -104,6 +104,6 @@ def _parameters(sent: dict[str, list[str]]) -> tuple[Any, Any]:
 
 
 def _reader(caller: Caller) -> int:
-    if caller.agent_key is None:  # refused earlier by tool_calls.check
+    if caller.agent_key is None:  # cannot happen: tool_calls.check already refused it
         raise Forbidden
     return caller.agent_key.user_id

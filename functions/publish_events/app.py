@@ -12,7 +12,7 @@ KEPT_EVENTS_BUCKET = os.environ["KEPT_EVENTS_BUCKET"]
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Publish a batch of DynamoDB stream records, and return the first that Lambda must retry, with all after it.
+    """Publish a batch of DynamoDB stream records. Return the first unpublished record: Lambda retries from there.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 

@@ -18,7 +18,7 @@
 
     Mistimed
 
-Any other exception is a failure of ours or of AWS. `edge.api` maps each error to its HTTP status.
+Any other exception is a bug in this code or an AWS failure. `edge.api` maps each error to its HTTP status.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from typing import Any, TypedDict
 
 
 class Fault(TypedDict):
-    """An invalid field: its name in the request, and the rule that it breaks."""
+    """An invalid field: the field's name in the request, and the rule that its value breaks."""
 
     field: str
     message: str
@@ -64,13 +64,13 @@ class Forbidden(Refused):
 
 
 class NotFound(Refused):
-    """The resource does not exist, or belongs to another user, which the answer does not reveal."""
+    """The resource does not exist or belongs to another user. The answer does not reveal which."""
 
     error = "Not found"
 
 
 class NoSuchRoute(NotFound):
-    """The path could be a route of this API, but is none in this deployment."""
+    """The API has no such route, or this deployment has it switched off."""
 
 
 class BadRequest(Refused):
@@ -85,7 +85,7 @@ class BadRequest(Refused):
 
 
 class InvalidOutcomeType(BadRequest):
-    """The outcome's type is missing or unknown. types: the valid ones."""
+    """The outcome's type is missing or unknown. types: the valid types."""
 
     def __init__(self, types: Sequence[str], ignored: Sequence[str] = ()) -> None:
         super().__init__("Invalid outcome_type", ignored=ignored)
@@ -141,4 +141,4 @@ class StillAddingUp(Refused):
 
 
 class Mistimed(Exception):
-    """Nothing was stored, as this host's clock was wrong. The clock is corrected: process the request again."""
+    """Nothing was stored because this host's clock was wrong. The clock is now corrected: process the request again."""

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from outcomes.auth.tokens import NoSession, is_plausible, whole_number
 from outcomes.contract.limits import MAX_ID
 
-CLOCK_LEEWAY_SECONDS = 15  # as in next-auth and Auth.js
+CLOCK_LEEWAY_SECONDS = 15  # same as in next-auth and Auth.js
 
 
 class EncryptedCookie(NamedTuple):
     """A kind of encrypted session cookie.
 
-    name: without prefix. encryption: the only content encryption it uses (RFC 7518, 5.1). key_length: in bytes.
-    label, salted_by_name: the inputs of key derivation.
+    name: the cookie's name without prefix. encryption: the only content encryption it uses (RFC 7518, 5.1).
+    key_length: in bytes. label, salted_by_name: inputs for the key derivation.
     """
 
     name: str
@@ -27,7 +27,7 @@ class EncryptedCookie(NamedTuple):
     salted_by_name: bool
 
 
-# As in next-auth 4 (jwt/index) and @auth/core (jwt); https://authjs.dev/reference/core/jwt
+# Values from next-auth 4 (jwt/index) and @auth/core (jwt); https://authjs.dev/reference/core/jwt
 NEXT_AUTH = EncryptedCookie("next-auth.session-token", "A256GCM", 32, "NextAuth.js Generated Encryption Key", False)
 AUTHJS = EncryptedCookie("authjs.session-token", "A256CBC-HS512", 64, "Auth.js Generated Encryption Key", True)
 
@@ -35,7 +35,7 @@ AUTHJS = EncryptedCookie("authjs.session-token", "A256CBC-HS512", 64, "Auth.js G
 def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> bytes:
     """Derive the key of an encrypted cookie: HKDF-SHA256 (RFC 5869) of the session secret.
 
-    cookie_name: the full name, with prefix and without a chunk's number.
+    cookie_name: the full name, with its prefix but without a chunk number.
     """
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -50,7 +50,7 @@ def is_token_of(family: EncryptedCookie, token: str) -> bool:
     if not is_plausible(token):
         return False
     header_part, *other_parts = token.split(".")
-    if len(other_parts) != 4 or other_parts[0]:  # direct encryption has an empty encrypted key
+    if len(other_parts) != 4 or other_parts[0]:  # with direct encryption, the encrypted key is empty
         return False
     header = _json_object(_base64url_decoded(header_part))
     # A compressed token (zip) could be a decompression bomb; neither family compresses.
@@ -71,12 +71,12 @@ def decrypt(token: str, key: bytes, encryption: str) -> bytes | None:
 def user_of_claims(plaintext: bytes, now: float) -> int:
     claims = _json_object(plaintext)
     expires_at, not_before = claims.get("exp"), claims.get("nbf", 0)
-    if type(expires_at) is not int or type(not_before) is not int:  # `type`, as isinstance would accept a bool
+    if type(expires_at) is not int or type(not_before) is not int:  # not isinstance, which would accept a bool
         raise NoSession("malformed_session")
     if expires_at <= now - CLOCK_LEEWAY_SECONDS or not_before > now + CLOCK_LEEWAY_SECONDS:
         raise NoSession("expired_session")
     user_id = claims.get("userId")
-    if user_id is None:  # fall back to the subject: a string by RFC 7519, or a number
+    if user_id is None:  # use the subject: a string (RFC 7519) or a number
         subject = claims.get("sub")
         user_id = whole_number(subject) if isinstance(subject, str) else subject
     if type(user_id) is not int or not 1 <= user_id <= MAX_ID:

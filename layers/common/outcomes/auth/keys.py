@@ -7,7 +7,7 @@ imports this module for every call with a key, so it imports nothing that loads 
 from hashlib import sha256
 from hmac import compare_digest
 
-# Far longer than any key that `make key` prints; longer text is refused without hashing it.
+# Far more than `make key` prints. Longer text is refused without hashing it.
 MAX_KEY_LENGTH = 512
 
 
@@ -19,8 +19,8 @@ def fingerprint(key: str) -> str:
 def parse_fingerprints(text: str) -> tuple[bytes, ...]:
     """Parse comma-separated fingerprints, current and previous. Spaces and empty entries are ignored.
 
-    Raises ValueError for an invalid one. The message has its position and not its text, which could be a key that was
-    put there by mistake.
+    Raises ValueError for an invalid fingerprint. The message contains its position but not its text, which could be a
+    key that someone entered by mistake.
     """
     digests = []
     for place, entry in enumerate(text.split(","), start=1):
@@ -51,6 +51,6 @@ def is_valid(key: str, fingerprints: tuple[bytes, ...]) -> bool:
     """Check that the key matches one of the fingerprints. Without fingerprints, no key is valid."""
     digest = sha256(key.encode()).digest()
     valid = False
-    for known in fingerprints:  # all of them, so that the timing does not reveal which one matched
+    for known in fingerprints:  # compare all, so that the timing does not reveal which one matched
         valid |= compare_digest(digest, known)
     return valid

@@ -1,4 +1,4 @@
-"""The session secret in Secrets Manager, from which keys of encrypted cookies derive, and its rotation."""
+"""Read the session secret from Secrets Manager, also during rotation. The keys of encrypted cookies derive from it."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -23,10 +23,10 @@ class Version(NamedTuple):
 
 
 class SessionSecrets:
-    """The current version of a secret and, for `overlap_days` after that was created, the previous one.
+    """The current version of a secret and, for `overlap_days` after its creation, the previous version.
 
-    Versions are cached for four minutes. API Gateway caches sessions for one more, so a rotation takes effect within
-    five.
+    Versions are cached for four minutes. API Gateway caches sessions for one more minute, so a rotation takes effect
+    within five minutes.
     """
 
     def __init__(self, arn: str, overlap_days: int, clock: Callable[[], float] = now) -> None:
@@ -39,13 +39,14 @@ class SessionSecrets:
         self._look_failed = False
 
     def try_each(self, decrypted: Callable[[str], bytes | None], until: float = NEVER) -> bytes | None:
-        """Return the first result of `decrypted` over the versions that is not None; None if there is none.
+        """Call `decrypted` with each version. Return the first result that is not None, or None if all are.
 
-        If no cached version fits, the token may need the previous version or a brand-new one. Both are read again, at
-        most every 30 seconds, so that many invalid tokens cause few reads.
+        If no cached version can decrypt the token, it may need the previous or a brand-new version. Both are read
+        again,
+        at most every 30 seconds, so that many invalid tokens cause few reads.
 
-        Raises SessionsUnavailable if they cannot be read before `until`, and for the next 30 seconds if no cached
-        version fits.
+        Raises SessionsUnavailable if the versions cannot be read before `until`. For the next 30 seconds, it is also
+        raised for every token that no cached version can decrypt.
         """
         known = self._current
         if known is None or not self._is_within(SECRET_CACHE_SECONDS, known.read_at):
@@ -77,7 +78,7 @@ class SessionSecrets:
         return self._clock() < current.created_at + self._overlap_seconds
 
     def _is_within(self, seconds: float, since: float) -> bool:
-        """Check that at most `seconds` passed. False if the clock was set back."""
+        """Check that at most `seconds` passed since `since`. Return False if the clock was set back."""
         return 0 <= self._clock() - since < seconds
 
     @cached_property

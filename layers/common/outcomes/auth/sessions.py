@@ -8,9 +8,9 @@ Three kinds are supported:
 
 Names without the `__Secure-` prefix are accepted only if `accept_plain` is set.
 
-Any host of the domain can set cookies for this one, and so add an attacker's valid session to a victim's request.
-Therefore no session takes precedence: all valid ones must belong to the same user. Two different values of one name, or
-a whole cookie beside its chunks, are refused.
+Any host of the domain can set cookies for this host, and so add an attacker's valid session to a victim's request.
+Therefore no session takes precedence: all valid sessions must belong to the same user. Two different values of one
+cookie name, or a whole cookie together with its chunks, are refused.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +34,10 @@ STORED_COOKIE = "session"
 
 
 class Sessions:
-    """The sessions of one deployment.
+    """Verifies the sessions of one deployment.
 
-    secrets: of encrypted cookies. accept_plain: whether to accept names without the `__Secure-` prefix.
-    clock: seconds since the epoch.
+    secrets: the secrets of encrypted cookies. accept_plain: whether to accept names without the `__Secure-` prefix.
+    clock: returns the time in seconds since the epoch.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Sessions:
 
         until: the deadline, on `time.monotonic`.
 
-        Raises NoSession if there is no valid session, or if there are several users'; SessionsUnavailable if the secret
-        or the table cannot be read.
+        Raises NoSession if there is no valid session, or if valid sessions belong to several users. Raises
+        SessionsUnavailable if the secret or the table cannot be read.
         """
         refusal = NoSession("no_session")
         users = set()
@@ -109,7 +109,7 @@ def _cookies(headers: Sequence[str]) -> dict[str, set[str]]:
 def _value(cookies: dict[str, set[str]], name: str) -> str:
     values = cookies.get(name, {""})
     if len(values) > 1:
-        # Another host of the domain may have set one of them: neither can be trusted.
+        # Another host of the domain may have set one of the values: neither can be trusted.
         raise NoSession("ambiguous_session")
     return next(iter(values))
 
@@ -121,6 +121,6 @@ def _whole_or_chunks(cookies: dict[str, set[str]], name: str) -> str:
     while chunk := _value(cookies, f"{name}.{len(chunks)}"):
         chunks.append(chunk)
     if whole and chunks:
-        # The libraries never leave both: another host of the domain has set one of them.
+        # The libraries never set both: one comes from another host of the domain.
         raise NoSession("ambiguous_session")
     return whole or "".join(chunks)

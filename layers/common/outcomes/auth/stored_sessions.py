@@ -17,7 +17,7 @@ def token_sha256(token: str) -> str:
 
 
 class StoredSessions:
-    """The table of stored sessions: `token_sha256` (HASH, S), `user_id` (N) and `expires_at` (N, epoch seconds)."""
+    """The table of stored sessions: `token_sha256` (HASH, S), `user_id` (N), `expires_at` (N, seconds since 1970)."""
 
     def __init__(self, table: str, clock: Callable[[], float] = now) -> None:
         self._table = table
@@ -28,11 +28,11 @@ class StoredSessions:
         return DynamoDB(LIMITS)
 
     def user_id(self, token: str, until: float = NEVER) -> int:
-        """Return the id of the user of the session with this token. Raises NoSession and SessionsUnavailable."""
+        """Return the id of the user whose session has this token. Raises NoSession and SessionsUnavailable."""
         if not is_plausible(token):
             raise NoSession("malformed_session")
         key = {"token_sha256": {"S": token_sha256(token)}}
-        # Consistent, so that a session deleted at logout is not found again.
+        # Read consistently, so that a session deleted at logout is not found again.
         request = {"TableName": self._table, "Key": key, "ConsistentRead": True}
         try:
             row = self.dynamodb.call("GetItem", request, until=until).get("Item")
@@ -40,7 +40,7 @@ class StoredSessions:
             raise SessionsUnavailable(f"Sessions table: {error}") from error
         if row is None:
             raise NoSession("unknown_session")
-        # DynamoDB may delete an expired row days later.
+        # Checked here, as DynamoDB may delete an expired row days later.
         expires_at = whole_number(row.get("expires_at", {}).get("N"))
         if expires_at is None or expires_at <= self._clock():
             raise NoSession("expired_session")

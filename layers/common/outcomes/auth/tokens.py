@@ -1,4 +1,4 @@
-"""Limits and errors that all kinds of sessions share."""
+"""Limits and errors shared by all kinds of sessions."""
 
 import re
 
@@ -14,7 +14,7 @@ DECIMAL = re.compile(r"[1-9][0-9]{0,15}")  # int() alone would accept " 20 ", "2
 
 
 def now() -> float:
-    """Return the corrected time in seconds since the epoch."""
+    """Return the time in seconds since the epoch, by the corrected clock."""
     return instants.now() / 1000
 
 
@@ -27,7 +27,7 @@ class NoSession(Exception):
 
 
 class SessionsUnavailable(Exception):
-    """The session could not be verified, as the secret or the table could not be read."""
+    """The session could not be verified because the secret or the table could not be read."""
 
 
 def is_plausible(token: str) -> bool:

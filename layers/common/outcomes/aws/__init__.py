@@ -1,1 +1,1 @@
-"""The client of AWS services: sign, send, check the answer, retry with backoff. Knows no table."""
+"""A client for AWS services: sign, send, check the answer, retry with backoff. It does not depend on any table."""

@@ -1,4 +1,4 @@
-"""Exponential backoff with full jitter for retries within one request, and batch reads that use it."""
+"""Exponential backoff with full jitter for retries within one request, and batch reads with backoff."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ KEYS_PER_CALL = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIRefe
 
 
 class Backoff:
-    """Waits between attempts, and the deadline of the last one."""
+    """The pauses between attempts, and a deadline after which no attempt may begin."""
 
     def __init__(self) -> None:
         self.at = time.monotonic() + RETRY_SECONDS
@@ -31,23 +31,23 @@ class Backoff:
             raise TimeoutError("no time left for another call")
 
     def wait(self) -> bool:
-        """Wait. Return whether there is time for another attempt."""
+        """Pause. Return whether there is time for another attempt."""
         time.sleep(jitter(self.pause))
         self.pause = min(self.pause * 2, 1)
         return time.monotonic() < self.at
 
 
 def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff) -> list[Item]:
-    """Read items by their keys, consistently, in any order; missing ones are left out. Raises as `read_pages`."""
+    """Read items by their keys, consistently and in any order. Missing items are left out. Raises like `read_pages`."""
     return [item for items, _ in read_pages(dynamodb, table, keys, backoff) for item in items]
 
 
 def read_pages(
     dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff
 ) -> Iterator[tuple[list[Item], list[Item]]]:
-    """Read items by their keys, 100 a call. Yield the items of each call, and the keys that are still to be read.
+    """Read items by their keys, 100 per call. Yield the items of each call and the keys that are still to be read.
 
-    Raises Busy if DynamoDB processes no key of a call, TimeoutError if keys remain when the time is up.
+    Raises Busy if DynamoDB processes no key of a call, and TimeoutError if keys remain when the time is up.
     """
     while keys:
         backoff.check()

@@ -1,6 +1,6 @@
-"""Call a service of AWS without an SDK: sign, send, check the answer, retry with backoff and jitter.
+"""Call an AWS service without an SDK: sign, send, check the answer, retry with backoff and jitter.
 
-Retries follow the SDKs' standard mode, except that throttled calls are retried once only:
+Retries follow the SDKs' standard mode, except that throttled calls are retried only once:
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 """
 
@@ -24,7 +24,7 @@ from outcomes.errors import Busy, Mistimed
 class Answer(dict[str, Any]):
     """The JSON of a successful answer.
 
-    maybe_applied: whether an earlier attempt may have taken effect, too. date: the Date header, the service's clock.
+    maybe_applied: whether an earlier attempt may have taken effect, too. date: the Date header, by the service's clock.
     """
 
     maybe_applied = False
@@ -34,8 +34,8 @@ class Answer(dict[str, Any]):
 class Limits(NamedTuple):
     """Limits of a call.
 
-    attempts: at most. connect, read: seconds to connect, and for each send or receive. total: seconds for all attempts.
-    DNS lookups are the only wait that these do not bound.
+    attempts: the maximum number. connect, read: seconds to connect, and for each send or receive. total: seconds for
+    all attempts. Only DNS lookups can wait longer.
     """
 
     attempts: int
@@ -46,7 +46,7 @@ class Limits(NamedTuple):
 
 NEVER = float("inf")  # no deadline
 
-PAUSE = 0.025  # maximum seconds before the second attempt; doubled before each further one
+PAUSE = 0.025  # maximum seconds before the second attempt; doubled for each further attempt
 
 MAX_ASKED_PAUSE = 5  # maximum seconds by which the service may prolong a pause
 
@@ -58,7 +58,7 @@ QUOTA = 500
 COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
 """Retry quota: retries take from it, successes refill it. If a service fails for long, calls are attempted once."""
 
-MAX_SKEW = 240  # clock skew in seconds that cannot explain a refused signature: AWS accepts 300
+MAX_SKEW = 240  # maximum seconds of clock skew that cannot be why a signature was refused: AWS accepts 300
 
 MAX_AGE = 60
 """Maximum seconds between the timestamp that a call writes and its signature. As the service checks the signature
@@ -97,7 +97,7 @@ SKEWED = {
 }
 ERRORS = {"ConditionalCheckFailedException": ConditionFailed, "TransactionCanceledException": TransactionCanceled}
 
-# By prefix of the region; all others belong to the public partition or AWS GovCloud.
+# By region prefix. All other regions belong to the public partition or AWS GovCloud.
 DOMAINS = {
     "cn-": "amazonaws.com.cn",
     "eu-isoe-": "cloud.adc-e.uk",
@@ -113,7 +113,7 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 def jitter(seconds: float) -> float:
     """Return a random pause from 0 to `seconds`, so that competing callers do not retry at the same time.
 
-    It uses os.urandom: `random` loads slowly, and copies of a process would draw the same numbers.
+    It uses os.urandom because `random` loads slowly, and copies of a process would draw the same numbers from it.
     """
     return seconds * int.from_bytes(os.urandom(4)) / 2**32
 
@@ -128,9 +128,9 @@ class _Failure(NamedTuple):
 
 
 class Service:
-    """A service of the AWS JSON protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
+    """A client for a service with the AWS JSON protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 
-    It uses one kept-alive connection and is not thread-safe. clock, sleep, jitter: replaced by tests.
+    It uses one kept-alive connection and is not thread-safe. Tests replace clock, sleep and jitter.
     """
 
     name: ClassVar[str]
@@ -165,15 +165,15 @@ class Service:
     ) -> Answer:
         """Make a call, with retries, and return the JSON of its answer.
 
-        attempts: overrides the limits' number. until: an earlier deadline than the limits', on `time.monotonic`.
+        attempts: overrides the number in `limits`. until: a deadline before that of `limits`, on `time.monotonic`.
         recorded_at: the timestamp that the call writes, in milliseconds since 1970. If it is more than MAX_AGE away
-        from now, because the clock was corrected since, nothing is sent.
+        from now because the clock has been corrected, nothing is sent.
 
         Raises Busy, Mistimed, ServiceError and Unavailable.
         """
         until = min(until, self._clock() + self.limits.total)
         allowed = attempts or self.limits.attempts
-        if operation == "TransactWriteItems":  # the token makes all attempts one transaction
+        if operation == "TransactWriteItems":  # with the token, DynamoDB applies the transaction only once
             request = {"ClientRequestToken": os.urandom(16).hex(), **request}
         body = _json(request).encode()
         try:
@@ -256,7 +256,7 @@ class Service:
             "authorization": signature.authorization(credentials, self.region, self.name, signed, body),
             "user-agent": "outcomes-api",
         }
-        # The trace id of the invocation, so that the call is part of its trace:
+        # The invocation's trace id, so that the call is part of the same trace:
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         trace = os.environ.get("_X_AMZN_TRACE_ID")
         if trace and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
@@ -270,7 +270,7 @@ class Service:
         return max(pause, min(failure.pause, pause + MAX_ASKED_PAUSE))
 
     def _is_skewed(self, reply: Reply) -> bool:
-        """Compare our clock with the service's, and correct ours for the whole process if it is off by MAX_SKEW."""
+        """Check whether our clock is off by more than MAX_SKEW, and if so correct it for the whole process."""
         try:
             skew = parsedate_to_datetime(reply.headers.get("date", "")).timestamp() - instants.now() / 1000
         except (ValueError, OverflowError):
@@ -310,7 +310,7 @@ def _json_object(text: bytes) -> dict[str, Any] | None:
 
 
 def _error_code(status: int, body: dict[str, Any]) -> str:
-    """Read the error's name from `com.amazonaws.dynamodb.v20120810#ThrottlingException` or the like."""
+    """Return the error's name from `com.amazonaws.dynamodb.v20120810#ThrottlingException` or the like."""
     kind = body.get("__type")
     return kind.partition(":")[0].rpartition("#")[2] if isinstance(kind, str) else str(status)
 

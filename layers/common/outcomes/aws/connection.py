@@ -24,7 +24,7 @@ NO_LIMIT = float("inf")  # seconds
 
 
 class NotSent(Exception):
-    """The connection could not be made, so nothing was sent. `__cause__` is the reason."""
+    """The connection could not be opened, so nothing was sent. `__cause__` is the reason."""
 
 
 class Reply(NamedTuple):
@@ -36,7 +36,7 @@ class Reply(NamedTuple):
 
 
 def addresses(host: bytes, port: int, _seconds: float) -> list[Found]:
-    """Resolve by the operating system, which ignores `_seconds`."""
+    """Resolve a host with the operating system's resolver, which has no timeout: `_seconds` is ignored."""
     return cast("list[Found]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
@@ -44,9 +44,9 @@ class Connection:
     """A connection to one endpoint, opened on first use and reopened after it was dropped. Not thread-safe.
 
     connect, read: maximum seconds to connect, and for each send or receive.
-    authorities: a file of trusted certificate authorities; None for the system's.
-    clock: in seconds, for `post`'s deadline.
-    resolve: returns the only addresses that a connection may be made to.
+    authorities: a file of trusted certificate authorities; None for the system's authorities.
+    clock: returns seconds; `post`'s deadline is on this clock.
+    resolve: returns the only addresses that the connection may use.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Connection:
         if url.scheme not in {"http", "https"} or not url.hostname or url.path not in {"", "/"} or url.query:
             raise ValueError(f"not an endpoint: {endpoint}")
         self.host = url.netloc.rpartition("@")[2]
-        # As bytes: for a str, Python would load its IDNA codec, which takes longer than the call itself.
+        # As bytes: for a str, Python would load its IDNA codec, and that takes longer than the call itself.
         self._address = url.hostname.encode("ascii"), url.port or (443 if url.scheme == "https" else 80)
         self._connect_seconds, self._read_seconds, self._clock, self._resolve = connect, read, clock, resolve
         self._tls = None
@@ -77,8 +77,8 @@ class Connection:
 
         whole: whether to read the answer's body; if not, the connection is closed.
 
-        Raises NotSent; and OSError (such as TimeoutError) or http.client.HTTPException if a part or all of the request
-        was sent and no complete answer came back.
+        Raises NotSent if nothing was sent. Raises OSError (such as TimeoutError) or http.client.HTTPException if at
+        least a part of the request was sent and no complete answer came back.
         """
         try:
             sock = self._connected(until)
@@ -97,20 +97,20 @@ class Connection:
                 named = {name.lower(): value for name, value in answer.getheaders()}
                 reply = Reply(answer.status, named, answer.read() if whole else b"")
         except BaseException:
-            self.close()  # the rest of this answer must not be read as the next answer
+            self.close()  # otherwise the rest of this answer would be read as the next answer
             raise
         if answer.will_close or not whole:
             self.close()
         return reply
 
     def close(self) -> None:
-        """Drop the connection; the next request makes a new one."""
+        """Close the connection. The next request opens a new one."""
         if self._socket:
             self._socket.close()
             self._socket = None
 
     def _wait(self, seconds: float, until: float) -> float:
-        """Return the maximum seconds to wait. Raises TimeoutError after the deadline."""
+        """Return `seconds`, or the time until the deadline if that is less. Raises TimeoutError after the deadline."""
         left = min(seconds, until - self._clock())
         if left <= 0:
             raise TimeoutError("no time left")
@@ -133,7 +133,7 @@ class Connection:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if not self._tls:
                     return sock
-                sock.settimeout(self._wait(self._connect_seconds, until))  # for the whole handshake
+                sock.settimeout(self._wait(self._connect_seconds, until))  # one timeout for the whole handshake
                 return self._tls.wrap_socket(sock, server_hostname=self._address[0])
             except OSError as exc:
                 sock.close()
@@ -142,7 +142,7 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """A socket for `HTTPResponse` to read, with the timeout set anew before each read."""
+    """A socket for `HTTPResponse` to read. The timeout is set again before each read."""
 
     def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
         self._sock, self._wait = sock, wait

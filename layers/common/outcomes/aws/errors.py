@@ -1,13 +1,13 @@
 """Errors of calls to AWS.
 
     CallFailed
-    ├── ServiceError              an error that is not worth a retry
+    ├── ServiceError              an error that a retry would not fix
     │   ├── ConditionFailed
     │   └── TransactionCanceled
-    └── Unavailable               no answer, or errors that a retry may pass
+    └── Unavailable               no answer, or errors that a retry may fix
 
-Two more are of `outcomes.errors`, and mean that nothing was done: `Busy`, every attempt was throttled; `Mistimed`, this
-host's clock was wrong.
+Calls also raise two errors of `outcomes.errors` if nothing was done: `Busy` if every attempt was throttled, and
+`Mistimed` if this host's clock was wrong.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from outcomes.aws.connection import Reply
 
 
 class CallFailed(Exception):
-    """A call failed. maybe_applied: whether an attempt may have taken effect all the same."""
+    """A call failed. maybe_applied: whether an attempt may have taken effect nevertheless."""
 
     maybe_applied = False
 
@@ -24,8 +24,8 @@ class CallFailed(Exception):
 class ServiceError(CallFailed):
     """The service answered with an error.
 
-    code: such as `ValidationException`; the HTTP status if the answer has no code.
-    body: the answer's JSON; empty if that is not an object.
+    code: for example `ValidationException`; the HTTP status if the answer has no code.
+    body: the answer's JSON object; empty if the answer is anything else.
     """
 
     def __init__(self, operation: str, code: str, reply: Reply, body: dict[str, Any]) -> None:
@@ -38,19 +38,19 @@ class ServiceError(CallFailed):
 
 
 class ConditionFailed(ServiceError):
-    """The condition of a write did not hold. `body` has the existing item as `Item` if the write asked for it."""
+    """The condition of a write was false. `body` contains the existing item as `Item` if the write asked for it."""
 
 
 class TransactionCanceled(ServiceError):
-    """A transaction was cancelled as a whole. `body` has its `CancellationReasons`, one for each action."""
+    """The whole transaction was cancelled. `body` contains its `CancellationReasons`, one per action."""
 
     @property
     def codes(self) -> list[str]:
-        """Return the cancellation code of each action; "None" for actions that did not cause it."""
+        """Return the cancellation code of each action: "None" for an action that did not cause the cancellation."""
         reasons = self.body.get("CancellationReasons")
         listed = reasons if isinstance(reasons, list) else []
         return [str(reason.get("Code", "None")) if isinstance(reason, dict) else "None" for reason in listed]
 
 
 class Unavailable(CallFailed):
-    """No attempts or no time left. `__cause__` is the failure of the last attempt."""
+    """No attempts are left, or no time. `__cause__` is the error of the last attempt."""

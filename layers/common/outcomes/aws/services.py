@@ -27,12 +27,12 @@ class SecretsManager(Service):
     endpoint_variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
     def versions(self, secret: str, until: float = NEVER) -> list[Answer]:
-        """Read the current version of a secret and, if it was ever rotated, the previous one. Raises as `call`."""
+        """Read the current version of a secret and, if it was ever rotated, the previous one. Raises like `call`."""
         found = [self.version(secret, stage, until) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
         return [version for version in found if version is not None]
 
     def version(self, secret: str, stage: str, until: float = NEVER) -> Answer | None:
-        """Read a version of a secret: AWSCURRENT or AWSPREVIOUS (None before the first rotation). Raises as `call`."""
+        """Read version AWSCURRENT or AWSPREVIOUS of a secret; None before its first rotation. Raises like `call`."""
         try:
             return self.call("GetSecretValue", {"SecretId": secret, "VersionStage": stage}, until=until)
         except ServiceError as error:

@@ -24,11 +24,11 @@ class Credentials(NamedTuple):
 def credentials() -> Credentials:
     """Return the current credentials.
 
-    Lambda passes the role's credentials in environment variables, valid for longer than the process lives. If they are
-    missing or have an expiry (on a laptop), botocore's chain finds and refreshes them:
+    Lambda passes the role's credentials in environment variables; they stay valid longer than the process runs. If they
+    are missing or expire (on a laptop), botocore's chain finds and refreshes them:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 
-    Raises LookupError if there are none, and botocore's errors if they cannot be fetched.
+    Raises LookupError if there are no credentials, and botocore's errors if they cannot be fetched.
     """
     key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if key_id and secret and "AWS_CREDENTIAL_EXPIRATION" not in os.environ:
@@ -63,7 +63,7 @@ def authorization(by: Credentials, region: str, service: str, headers: Mapping[s
     return f"{ALGORITHM} Credential={by.key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
 
 
-@lru_cache(maxsize=2)  # the key is the same all day for a service, and a function calls at most two services
+@lru_cache(maxsize=2)  # a service's key is the same all day, and a function calls at most two services
 def _signing_key(secret: str, scope: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):

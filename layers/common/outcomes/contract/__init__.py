@@ -1,1 +1,1 @@
-"""The contract: fields and rules of requests, and texts of answers. Imports neither AWS nor HTTP."""
+"""The contract: the fields and rules of requests, and the JSON of answers. It imports neither AWS nor HTTP code."""

@@ -1,4 +1,4 @@
-"""Models of the bodies that create or rotate an agent key."""
+"""Models of the request bodies that create or rotate an agent key."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -18,9 +18,9 @@ class Scope(StrEnum):
 
 
 class NewAgentKey(NamedTuple):
-    """A valid request for an agent key. None means no limit.
+    """A valid request to create an agent key. None means no limit.
 
-    max_value_usd: the greatest absolute value of one outcome. expires_at: milliseconds since 1970.
+    max_value_usd: the maximum absolute value of one outcome. expires_at: milliseconds since 1970.
     """
 
     name: Annotated[str, text(MAX_KEY_NAME)]
@@ -33,7 +33,7 @@ class NewAgentKey(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """A valid request to rotate an agent key. overlap_hours: how long the present secret stays valid."""
+    """A valid request to rotate an agent key. overlap_hours: how long the current secret stays valid."""
 
     user_id: Annotated[int, whole_number()]
     overlap_hours: Annotated[int, or_default(whole_number(0, MAX_OVERLAP_HOURS), DEFAULT_OVERLAP_HOURS)] = (

@@ -1,11 +1,11 @@
-"""Parse bodies of requests, JSON objects, to NamedTuples whose fields are annotated with their rules.
+"""Parse request bodies (JSON objects) to NamedTuples whose fields are annotated with their rules.
 
     class NewKey(NamedTuple):
         name: Annotated[str, rules.text(80)]
         agent_id: Annotated[int | None, rules.or_null(rules.whole_number())] = None
 
     NEW_KEY = Body(NewKey)
-    NEW_KEY.read({"name": "Nightly import", "agentId": Decimal(7)})  # gives NewKey("Nightly import", 7)
+    NEW_KEY.read({"name": "Nightly import", "agentId": Decimal(7)})  # returns NewKey("Nightly import", 7)
 
 The field `agent_id` of a model is `agentId` in a request.
 """
@@ -23,14 +23,14 @@ from outcomes.errors import BadRequest, Fault, Refused
 class Body[T]:
     """A parser for one kind of body.
 
-    names: field names in a request, by those of the model. rules: by the name in a request.
-    required: names in a request of fields without default.
+    names: maps the model's field names to those in a request. rules: by field name in a request.
+    required: names in a request of the fields that have no default.
     """
 
     def __init__(self, model: type[T], parts: Iterable[str] | None = None) -> None:
         """Read the rules from the annotations of `model`, a NamedTuple.
 
-        parts: use only these fields of it, all optional. Such a body is parsed with `given`, not with `read`.
+        parts: use only these fields, all optional. Such a body is parsed with `given`, not with `read`.
         """
         self._model = model
         named_tuple: Any = model
@@ -45,14 +45,14 @@ class Body[T]:
     def read(self, body: dict[str, Any], *, as_before: bool = False) -> T:
         """Parse a JSON object whose numbers are `Decimal`. as_before: see `given`.
 
-        Raises BadRequest with the faults of all fields, in the order of the model, and the unknown fields.
+        Raises BadRequest with the faults of all fields, in the model's order, and the names of unknown fields.
         """
         return self._model(**self.given(body, as_before=as_before))
 
     def given(self, body: dict[str, Any], *, as_before: bool = False) -> dict[str, Any]:
-        """Parse the fields that `body` has, like `read`. Return them by the model's names.
+        """Parse only the fields that `body` has, like `read`. Return their values by the model's field names.
 
-        as_before: use the older, wider rules where there are any, see `read_or_refuse`.
+        as_before: use the older, wider rule of each field that has one, see `read_or_refuse`.
         """
         try:
             fields: dict[str, Any] = (self._before if as_before else self._validator).validate_python(body)
@@ -60,7 +60,7 @@ class Body[T]:
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_context=False, include_input=False)
             faulty = {error["loc"][0] for error in errors}
-        # Raised outside of `except`: the original error quotes the input, which must not be logged.
+        # Raised outside `except`: the original error quotes the input, which must not be logged.
         details = [Fault(field=name, message=rule.words) for name, rule in self.rules.items() if name in faulty]
         raise BadRequest(f"Invalid {details[0]['field']}", details, ignored_fields(body, self.rules))
 
@@ -87,10 +87,11 @@ class Body[T]:
 
 
 def read_or_refuse[T](read: Callable[[bool], T], key: str | None) -> tuple[T, BadRequest | None]:
-    """Parse a body by the current rules or, if they refuse it and it has an idempotency key, by the older, wider ones.
+    """Parse a body by the current rules or, if they refuse it and it has an idempotency key, by the older, wider rules.
 
-    A retry of what was recorded under older rules can so be recognized by its key. Return the result and, in the second
-    case, the refusal. read: takes `as_before` of `Body.given`. Raises BadRequest.
+    So the retry of a request that was recorded under older rules can be recognized by its key. Return the parsed body
+    and, if only the older rules accept it, the error of the current ones. read: called with `as_before` of
+    `Body.given`. Raises BadRequest.
     """
     try:
         return read(False), None
@@ -114,7 +115,7 @@ def ignored_fields(body: Iterable[str], read: Container[str]) -> list[str]:
 
 
 def request_name(name: str) -> str:
-    """Convert a field's name to that in requests: `agent_id` to `agentId`."""
+    """Convert a field's name to its name in requests: `agent_id` to `agentId`."""
     first, *more = name.split("_")
     return first + "".join(map(str.capitalize, more))
 

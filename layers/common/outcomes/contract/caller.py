@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 
 class Bounds(NamedTuple):
-    """Bounds of an agent key; None is no bound.
+    """The bounds of an agent key; None means no bound.
 
-    user_id, agent_id: of the outcomes it may record; also their defaults. max_value_usd: the greatest absolute value.
+    user_id, agent_id: the only ones that its outcomes may have, and their defaults. max_value_usd: the maximum absolute
+    value.
     """
 
     key_id: str
@@ -23,14 +24,14 @@ class Bounds(NamedTuple):
     scopes: "Set[str]"
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return `body` with the key's user and agent where it has none."""
+        """Return `body` with the key's user and agent added if it has none."""
         own = {"userId": self.user_id, "agentId": self.agent_id}
         return body | {name: Decimal(id_) for name, id_ in own.items() if id_ is not None and body.get(name) is None}
 
     def check(self, fields: "Mapping[str, Any]", within: str = "") -> None:
         """Raise Forbidden with each field that is out of bounds.
 
-        fields: of an outcome, by NewOutcome's names. within: the prefix of their names in the request.
+        fields: an outcome's fields, by NewOutcome's names. within: the prefix of their names in the request.
         """
         broken = {}
         if "user_id" in fields and fields["user_id"] != self.user_id:
@@ -53,7 +54,7 @@ def kind_of(recorded_by: str) -> str:
 
 
 class Caller(NamedTuple):
-    """The owner by a session, an agent by an agent key, or, with neither, the platform by its key.
+    """The caller: the owner with a session, an agent with an agent key, or the platform with its own key.
 
     platform_may_read: whether the deployment allows the platform to read outcomes.
     """

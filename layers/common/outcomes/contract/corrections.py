@@ -58,7 +58,10 @@ _UNLIMITED = {(CorrectionType.VOID, "platform"), (CorrectionType.UPHOLD, "platfo
 
 
 class OutcomeState(NamedTuple):
-    """What decides whether an outcome may be corrected. recorded_by: None if unknown. version: its corrections."""
+    """The state that decides whether an outcome may be corrected.
+
+    recorded_by: None if unknown. version: the number of corrections.
+    """
 
     recorded_by: str | None
     fields: CountedFields
@@ -81,8 +84,8 @@ SOME_CHANGE = f"must be an object with at least one of {', '.join(CHANGES.rules)
 class Correction(NamedTuple):
     """A valid request for a correction.
 
-    user_id: of the outcome; None for no user. changes: of an amend, the new values by NewOutcome's names.
-    ignored: unknown fields of the body. refusal: see `read_or_refuse`; it only counts if the key has no row.
+    user_id: the outcome's user, or None. changes: an amend's new values, by NewOutcome's names.
+    ignored: unknown fields of the body. refusal: see `read_or_refuse`; raised only if the idempotency key has no row.
     """
 
     type: CorrectionType
@@ -96,7 +99,8 @@ class Correction(NamedTuple):
     def parse(body: dict[str, Any], caller: Caller, recorded_at: int | None, key: str | None) -> "Correction":
         """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest with every fault.
 
-        recorded_at: of the outcome, in milliseconds since 1970; None if its id is invalid. key: the idempotency key.
+        recorded_at: when the outcome was recorded, in milliseconds since 1970; None if its id is invalid. key: the
+        idempotency key.
         """
         correction, refusal = read_or_refuse(partial(Correction._read, body, caller, recorded_at), key)
         return correction._replace(refusal=refusal)
@@ -137,14 +141,14 @@ class Correction(NamedTuple):
             except Forbidden:
                 if caller.may_read:
                     raise
-                raise Forbidden from None  # the broken bound would reveal the outcome's content
+                raise Forbidden from None  # the violated bound would reveal the outcome's content
             key.check(self.changes, within="changes.")
 
     def next_status(self, caller: Caller, recorded: OutcomeState, corrected_by: "Mapping[str, int]") -> str:
         """Return the outcome's status after the correction.
 
-        corrected_by: its corrections so far, by kind of caller. Raises NotPossible if its status does not allow the
-        correction, or if there are too many.
+        corrected_by: the number of earlier corrections, by kind of caller. Raises NotPossible if the status does not
+        allow the correction, or if there are too many corrections.
         """
         transition = TRANSITIONS[self.type]
         status = recorded.fields.status
@@ -160,7 +164,7 @@ class Correction(NamedTuple):
         return transition.to
 
     def refuse_unchanged(self, caller: Caller) -> None:
-        """Raise BadRequest for an amend without effect, unless that would reveal values to a key that may not read."""
+        """Raise BadRequest if an amend changes nothing, unless that reveals values to a key that may not read."""
         if caller.may_read or not caller.agent_key:
             raise BadRequest("Invalid changes", [Fault(field="changes", message=NO_CHANGE)], self.ignored)
 
@@ -171,7 +175,7 @@ class Correction(NamedTuple):
         for name, in_request in CHANGES.names.items():
             if name in self.changes:
                 value = self.changes[name]
-                # A field that is cleared differs from one that was not sent.
+                # A field that is set to null differs from a field that was not sent.
                 digests[f"changes.{in_request}"] = (
                     sha256().digest()[:16] if value is None else digest(in_request, value)
                 )
@@ -179,7 +183,7 @@ class Correction(NamedTuple):
 
 
 def deltas(before: CountedFields, after: CountedFields) -> list[Delta]:
-    """Return the changes of sums by a correction. Sums are those of outcomes as recorded plus all deltas.
+    """Return how a correction changes sums. A total is the sum of the outcomes as recorded plus all deltas.
 
     The old and the new value are separate deltas, as their difference may have more digits than DynamoDB stores.
     """
@@ -199,7 +203,7 @@ def _delta(tally: str, fields: CountedFields, sign: int) -> Delta:
 def _given(
     kind: Body[Any], body: dict[str, Any], as_before: bool, within: str = ""
 ) -> tuple[dict[str, Any], list[Fault]]:
-    """Parse the sent fields. Return them, or the faults."""
+    """Parse the sent fields. Return the values and the faults."""
     try:
         return kind.given(body, as_before=as_before), []
     except BadRequest as refused:

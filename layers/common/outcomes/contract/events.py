@@ -29,8 +29,8 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html"""
 class Event(NamedTuple):
     """A domain event.
 
-    id: unique, and the same if the event is published again. time: in the format of `instants.text`.
-    data: JSON text. brief: the same with metadata left out, None if there is no metadata.
+    id: unique; the same if the event is published again. time: in the format of `instants.text`.
+    data: JSON text. brief: `data` without metadata; None if there is no metadata.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Event(NamedTuple):
 
 
 def cloud_event(event: Event, source: str) -> str:
-    """Return an event as JSON text. source: the stack."""
+    """Return an event as JSON text. source: the name of the stack."""
     return (
         f'{{"specversion":"1.0","id":{json_text.string(event.id)},"source":{json_text.string(source)}'
         f',"type":"{event.type}","time":"{event.time}","subject":{json_text.string(event.subject)}'
@@ -51,7 +51,7 @@ def cloud_event(event: Event, source: str) -> str:
 
 
 def entry(event: Event, source: str, bus: str) -> dict[str, str]:
-    """Return the PutEvents entry of an event, without metadata if it would be too large.
+    """Return the PutEvents entry of an event, without metadata if the entry would be too large.
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
     """

@@ -22,7 +22,7 @@ def now() -> int:
 
 
 def correct_by(seconds: float) -> None:
-    """Correct this process's clock, which is this much behind AWS's (negative: ahead)."""
+    """Correct this process's clock. seconds: how far it is behind AWS's clock (negative: ahead)."""
     global _correction
     _correction += round(seconds * 1000)
 
@@ -34,14 +34,15 @@ def text(milliseconds: int) -> str:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Convert, rounding up and clamping to 1970..9999. Raises OverflowError if the year in UTC is not 1 to 9999."""
+    """Convert, rounded up and clamped to years 1970..9999. Raises OverflowError unless the UTC year is 1 to 9999."""
     return min(max(0, -(-(moment - _EPOCH) // timedelta(milliseconds=1))), LAST_MILLISECOND)
 
 
 def read(text: str) -> int:
     """Parse an RFC 3339 date-time with offset to milliseconds since 1970. Raises ValueError for anything else.
 
-    Instants before 1970 are 0. Fractions are cut to milliseconds. A leap second is the last millisecond before it.
+    Instants before 1970 become 0. Fractions are cut to milliseconds. A leap second becomes the last millisecond before
+    it.
     """
     parts = _RFC_3339.fullmatch(text.upper())
     if not parts:
@@ -59,10 +60,10 @@ def read(text: str) -> int:
 
 
 def local(milliseconds: int, zone: tzinfo) -> datetime:
-    """Convert to a datetime in `zone`. Raises OverflowError after the year 9999 there."""
+    """Convert to a datetime in `zone`. Raises OverflowError if it is after the year 9999 there."""
     return (_EPOCH + timedelta(milliseconds=milliseconds)).astimezone(zone)
 
 
 def first_instant(day: date, zone: tzinfo) -> datetime:
-    """Return the first instant of a day in `zone`: midnight, or the next one if clocks skip that."""
+    """Return the first instant of a day in `zone`: midnight, or the first instant after it if clocks skip midnight."""
     return datetime.combine(day, time.min, zone)

@@ -1,4 +1,4 @@
-"""Parse and write JSON without losing digits: numbers become `Decimal`, and are written as they were read."""
+"""Parse and write JSON without losing digits: numbers become `Decimal` and are written as they were read."""
 
 import json
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
@@ -11,7 +11,7 @@ _NO_ROUNDING = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def read(text: str | bytes) -> Any:
-    """Parse JSON by RFC 8259: UTF-8, no NaN or Infinity. Raises ValueError, and RecursionError if nested too deeply."""
+    """Parse JSON by RFC 8259: UTF-8, no NaN or Infinity. Raises ValueError, or RecursionError if nested too deeply."""
     if isinstance(text, bytes):
         text = text.decode()
     return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_not_json)
@@ -23,7 +23,7 @@ def compact(value: object) -> str:
 
 
 def exact(value: Any, levels: int, *, canonical: bool = False) -> str:
-    """Write a result of `read` as JSON without spaces, with every number as it was sent, which `json.dumps` cannot do.
+    """Write a result of `read` as JSON without spaces. Unlike `json.dumps`, write every number as it was sent.
 
     canonical: sort names and normalize numbers, so that equal values have equal texts.
     Raises ValueError if objects and lists are nested more than `levels` deep.
@@ -57,5 +57,5 @@ def _not_json(constant: str) -> NoReturn:
 
 
 def response_bytes(text: str) -> int:
-    """Return the size of text in Lambda's response, where the runtime escapes it."""
+    """Return the size of text in Lambda's response, after the runtime escaped it."""
     return len(string(text).encode()) - len('""')

@@ -1,6 +1,7 @@
 """The text of an agent key: `oc_<id>_<secret>`, 16 and 38 characters 0-9, A-Z, a-z.
 
-The last six are the CRC-32 of the rest, in base62. A mistyped or made-up key is refused without a look-up, and scanners
+The last six characters are the CRC-32 of the rest, in base62. A mistyped or made-up key is refused without a look-up,
+and scanners
 for leaked keys have few false positives. Their regular expression:
 
     \\boc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}\\b
@@ -35,7 +36,7 @@ def new_key(id_: str) -> str:
 
 
 def read_id(key: str) -> str | None:
-    """Return the id in a key, None if it is malformed. The secret is not verified."""
+    """Return the id in a key, or None if the key is malformed. The secret is not verified."""
     if len(key) != LENGTH or not key.startswith(PREFIX) or not key.isascii():
         return None
     id_, separator, secret = key[len(PREFIX) :].partition("_")
@@ -54,7 +55,7 @@ def digest(key: str) -> str:
 
 
 def _random(length: int) -> str:
-    # 40 bytes are 129 bits more than 32 digits need, so the bias of the modulo is negligible.
+    # 40 bytes have 129 bits more than 32 digits need, so the modulo's bias is negligible.
     return _base62(int.from_bytes(os.urandom(40)), length)
 
 

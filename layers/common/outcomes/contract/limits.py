@@ -1,4 +1,4 @@
-"""Limits of the contract, and those of AWS that they depend on. Imports nothing, so that any module may import it."""
+"""Limits of the contract, and the AWS limits that they depend on. Imports nothing, so that any module may import it."""
 
 # The largest whole number that every JSON reader keeps exact (RFC 8259, section 6).
 MAX_ID = 2**53 - 1
@@ -21,13 +21,13 @@ for disputes that are upheld again and again."""
 
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
-MAX_BATCH_OUTCOMES = 100  # also of all messages of one POST /mcp
+MAX_BATCH_OUTCOMES = 100  # also the maximum for all messages of one POST /mcp
 MAX_BULK_CALLS = 1  # calls of `record_outcomes` in one POST /mcp
 
-MAX_IGNORED_FIELDS = 20  # names of ignored fields in an answer
-MAX_IGNORED_NAME = 64  # characters of such a name, once encoded
+MAX_IGNORED_FIELDS = 20  # how many ignored fields an answer names
+MAX_IGNORED_NAME = 64  # characters of a name, after encoding
 
-# Live agent keys of a user: as many as one call reads.
+# Live agent keys of a user: as many as one call can read.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 MAX_KEYS = 100
 MAX_OVERLAP_HOURS = 168
@@ -36,16 +36,16 @@ DEFAULT_OVERLAP_HOURS = 24
 MAX_DAYS_LATE = 34
 """Days from when an outcome happened until it is recorded. Idempotency keys are stored for a day longer, so a retry is
 either a replay or refused."""
-MAX_MINUTES_EARLY = 5  # by which an agent's clock may be ahead of ours
+MAX_MINUTES_EARLY = 5  # how far an agent's clock may be ahead of ours
 
 DEFAULT_PAGE = 20
 MAX_PAGE = 50
 
 DEFAULT_DAYS = 30
-MAX_YEARS = 10  # of a summary's period, by the clocks of its time zone
-MAX_BUCKETS = 366  # days, weeks or months of a summary
-MAX_AGENTS = 100  # that a summary lists; "no agent" is one of them
+MAX_YEARS = 10  # maximum length of a summary's period, in local years
+MAX_BUCKETS = 366  # days, weeks or months in a summary
+MAX_AGENTS = 100  # listed in a summary; "no agent" counts as one
 
-# Lambda's 6 MB for the whole response, in which the body is a JSON string.
+# Lambda's limit of 6 MB is for the whole response, which contains the body as a JSON string.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_RESPONSE_BYTES = 6_000_000

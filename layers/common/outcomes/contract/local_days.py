@@ -1,6 +1,6 @@
-"""Local days of a time zone: find the day of an instant, and its begin and end.
+"""Local days of a time zone: find the day of an instant, and the day's begin and end.
 
-A day lasts from its first midnight to that of the next day. Instants are texts of `instants.text`.
+A day ends when the next day begins: at that day's first midnight. Instants are texts in the format of `instants.text`.
 """
 
 from datetime import date, datetime, timedelta, tzinfo
@@ -34,7 +34,7 @@ class LocalDays:
 
     def _find(self, instant: str) -> LocalDay:
         today = datetime.fromisoformat(instant).astimezone(self.zone).date()
-        # If clocks go back across midnight, instants after the first midnight have the previous date once more.
+        # If clocks go back across midnight, some instants after the first midnight have the previous date again.
         for days in (0, 1, -1):
             day = self.named(today + timedelta(days=days))
             if day.begin <= instant < day.end:

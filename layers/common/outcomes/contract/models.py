@@ -1,6 +1,6 @@
-"""The model of an outcome: each field with its rule, and its description for tools of the Model Context Protocol.
+"""The model of an outcome: each field with its rule, and its description for Model Context Protocol (MCP) tools.
 
-docs/extending.md tells how to add a field.
+docs/extending.md explains how to add a field.
 """
 
 from decimal import Decimal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class NewOutcome(NamedTuple):
-    """A valid outcome to record. metadata: JSON text. occurred_at: milliseconds since 1970; None for now."""
+    """A valid outcome to record. metadata: JSON text. occurred_at: milliseconds since 1970; None means now."""
 
     outcome_type: Annotated[OutcomeType, one_of(OutcomeType)]
     title: Annotated[str, title(MAX_TITLE), "What was achieved, in one line a person understands."]
@@ -60,7 +60,7 @@ class NewOutcome(NamedTuple):
 
     @staticmethod
     def of_caller(body: dict[str, Any], caller: "Caller", *, as_before: bool = False) -> "NewOutcome":
-        """Parse a body of `caller`, like `parse`. Raises Forbidden if it exceeds the bounds of the caller's key."""
+        """Parse a body that `caller` sent. Raises Forbidden, too, if it exceeds the bounds of the caller's key."""
         if not caller.agent_key:
             return NewOutcome.parse(body, session_user=caller.session_user, as_before=as_before)
         outcome = NewOutcome.parse(caller.agent_key.complete(body), session_user=None, as_before=as_before)

@@ -18,13 +18,13 @@ _MOST_LATE = MAX_DAYS_LATE * 24 * 60 * 60 * 1000
 
 
 def refusal(occurred_at: int | None, caller: "Caller", ignored: "Sequence[str]" = ()) -> BadRequest | None:
-    """Return the error if `caller` may not record such an outcome now, else None. ignored: unknown fields."""
+    """Return the error if `caller` may not record an outcome of this time now, else None. ignored: unknown fields."""
     broken = fault(occurred_at, instants.now(), caller)
     return BadRequest("Invalid occurredAt", [broken], ignored) if broken else None
 
 
 def fault(occurred_at: int | None, recorded_at: int, caller: "Caller", field: str = "occurredAt") -> Fault | None:
-    """Check when an outcome happened. Return the fault, or None if valid. Instants are milliseconds since 1970."""
+    """Check the time when an outcome happened. Return the fault, or None. Instants are milliseconds since 1970."""
     if occurred_at is None:
         return None
     earliest = BACKFILL_FROM if caller.may_backfill else recorded_at - _MOST_LATE

@@ -1,15 +1,15 @@
 """The fields of an outcome, for code that stores, lists, exports or corrects it.
 
-Their rules are in `models`, so that code that only reads need not load them.
+The rules of the fields are in `models`, so that code that only reads does not load them.
 """
 
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """The kind of a field's value. DynamoDB stores numbers as N, all others as S.
+    """The kind of a field's value. DynamoDB stores numbers as N and all other kinds as S.
 
-    TEXT: free text. NAME: one of the contract's names. JSON: JSON text. INSTANT: in the format of `instants.text`.
+    TEXT: free text. NAME: a name that the contract defines. JSON: JSON text. INSTANT: in the format of `instants.text`.
     """
 
     NUMBER = "number"

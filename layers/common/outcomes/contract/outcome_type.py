@@ -1,4 +1,4 @@
-"""The types of outcomes, in a module that loads fast."""
+"""The outcome types, in a module that loads fast."""
 
 from enum import StrEnum
 

@@ -17,7 +17,7 @@ from outcomes.errors import BadRequest
 class Bucket(NamedTuple):
     """A local day, week or month, or the part of it within the period.
 
-    date: its first day within the period, `2026-04-01`. end: exclusive, in the format of `instants.text`.
+    date: the bucket's first day within the period, `2026-04-01`. end: exclusive, in the format of `instants.text`.
     """
 
     date: str
@@ -44,7 +44,7 @@ class Period(NamedTuple):
     def from_query(
         cls, since: str | None, until: str | None, timezone: str | None, by: str | None = None, *, now: datetime
     ) -> Self:
-        """Read the parameters `from`, `to`, `timezone` and `by`. Default: the last 30 local days. Raises BadRequest."""
+        """Parse `from`, `to`, `timezone` and `by`. The default is the last 30 local days. Raises BadRequest."""
         zone = _zone("UTC" if timezone is None else timezone)
         end = queries.instant(until, "to", zone)
         begin = queries.instant(since, "from", zone)
@@ -59,11 +59,11 @@ class Period(NamedTuple):
             if begin >= end or _years_later(begin, MAX_YEARS, zone) < _years_later(end, 0, zone):
                 raise BadRequest("Invalid from")
             return cls(begin, end, zone.key, length, _buckets(begin, end, length, zone))
-        except OverflowError as exc:  # past the year 9999 in `zone`
+        except OverflowError as exc:  # after the year 9999 in `zone`
             raise BadRequest("Invalid to") from exc
 
     def previous(self) -> Self:
-        """Return the preceding period of the same length: in local days if this one has whole days, else in time.
+        """Return the preceding period: as many local days if this one has whole days, else as many milliseconds.
 
         It does not begin before 1970, so it may be shorter or empty. It has no buckets.
         """
@@ -83,8 +83,8 @@ class Period(NamedTuple):
 @cache
 def _zone(name: str) -> ZoneInfo:
     """Load an IANA time zone from tzdata. Raises BadRequest for an unknown name."""
-    # ZoneInfo(name) would also accept files of the machine, such as `localtime`, and load importlib.resources, which
-    # takes longer than the rest.
+    # ZoneInfo(name) would also accept the machine's files, such as `localtime`, and it would load importlib.resources,
+    # which takes longer than everything else here.
     folder = os.path.dirname(tzdata.__file__)
     with open(os.path.join(folder, "zones")) as names:
         if name not in names.read().split():
@@ -117,16 +117,16 @@ def _first_day_after(day: str, by: str) -> date:
             return this + timedelta(days=7 - this.weekday())
         return (this.replace(day=1) + timedelta(days=31)).replace(day=1)
     except OverflowError:
-        return date.max  # no period reaches this day
+        return date.max  # no period contains this day
 
 
 def _days(first: date, after: date, zone: tzinfo) -> int:
-    """Count the local days in [first, after), without dates that the zone skipped."""
+    """Count the local days in [first, after), without the dates that the time zone skipped."""
     dates = map(date.fromordinal, range(first.toordinal(), after.toordinal() + 1))
     return len({instants.first_instant(each, zone).astimezone(UTC) for each in dates}) - 1
 
 
 def _years_later(milliseconds: int, years: int, zone: tzinfo) -> tuple[int, datetime]:
-    """Return what to compare: the local year plus `years`, and the local time in the leap year 2000."""
+    """Return two values for comparing local times: the local year plus `years`, and the rest of the local time."""
     moment = instants.local(milliseconds, zone)
     return moment.year + years, moment.replace(year=2000, tzinfo=None)

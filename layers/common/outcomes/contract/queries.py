@@ -1,6 +1,6 @@
 """Parse query parameters. All functions raise BadRequest with the parameter's name.
 
-Texts are checked before conversion: int() accepts more than the contract, such as ` 20 `, `2_0` and `٣`.
+Texts are checked before conversion because int() accepts more than the contract, such as ` 20 `, `2_0` and `٣`.
 """
 
 from datetime import UTC, date, datetime, tzinfo
@@ -74,7 +74,7 @@ def compare(text: str | None) -> bool:
 def instant(text: str | None, name: str, zone: tzinfo = UTC) -> int | None:
     """Parse an ISO 8601 date (its first instant in `zone`) or date-time with offset to milliseconds since 1970.
 
-    It is rounded up, so that `from` is inclusive and `to` exclusive. Instants before 1970 are 0.
+    Fractions are rounded up, so that `from` is inclusive and `to` exclusive. Instants before 1970 become 0.
     """
     if text is None:
         return None
@@ -107,5 +107,5 @@ def _whole(text: str, name: str) -> int:
     digits = text.lstrip("0")
     if not (text.isascii() and text.isdigit()) or not digits:
         raise BadRequest(f"Invalid {name}")
-    # int() refuses thousands of digits; 17 are enough to be too large.
+    # int() raises an error for thousands of digits. 17 digits are always too large.
     return int(digits[:17])

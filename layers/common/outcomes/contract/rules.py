@@ -1,7 +1,7 @@
-"""Rules for the fields of a request's body.
+"""Rules for the fields of a request body.
 
-Rules get numbers as `Decimal` (see `json_text.read`): booleans and numeric strings are never numbers, `1.0` is the
-whole number 1, and money never passes through a float.
+Numbers are passed to rules as `Decimal` (see `json_text.read`): booleans and numeric strings are never numbers, `1.0`
+is the whole number 1, and money is never converted to a float.
 """
 
 import re
@@ -15,7 +15,7 @@ from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
 
 _MONEY_LIMIT = Decimal("1e15")
-# DynamoDB stores 38 digits, and nothing closer to zero than 1e-130:
+# DynamoDB stores up to 38 digits, and no value closer to zero than 1e-130:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
@@ -25,18 +25,19 @@ _WITHOUT_CONTROLS = "without control characters other than tab, line feed and ca
 _CONTROL = re.compile(f"[{_CONTROLS}]")
 # Printable by Unicode, but invisible: the space, the Braille blank, Hangul fillers.
 _BLANKS = " \u2800\u3164\u115f\u1160\uffa0"
-# For patterns, besides `\s`: the most frequent invisible characters. JSON Schema cannot express all of them.
+# The most frequent invisible characters, for patterns that also contain `\s`. JSON Schema cannot express all of them.
 _UNSEEN = r"\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufeff\uffa0"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Rule(NamedTuple):
-    """A rule in three forms.
+    """A rule for a field, in three forms, with the older rule that it replaced, if any.
 
     words: the `message` of a fault, without the field's name
     engine: the schema for pydantic's engine: https://docs.pydantic.dev/latest/api/pydantic_core_schema/
-    json_schema: for openapi.yaml, as far as it can express the rule: https://json-schema.org/draft/2020-12/schema
-    before: the engine's schema of an older, wider rule, by which retries are recognized, see `bodies.read_or_refuse`
+    json_schema: the schema for openapi.yaml, as far as JSON Schema can express the rule:
+    https://json-schema.org/draft/2020-12/schema
+    before: the engine's schema for an older, wider rule, used to recognize retries, see `bodies.read_or_refuse`
     """
 
     words: str
@@ -68,7 +69,7 @@ def text(max_length: int) -> Rule:
 
 
 def text_or_null(max_length: int) -> Rule:
-    """Accept a string of at most `max_length` code points without control characters. The empty one becomes None."""
+    """Accept a string of at most `max_length` code points without control characters. An empty string becomes None."""
     before = _then(lambda text: text or None, _string(0, max_length))
     return or_null(
         Rule(
@@ -81,7 +82,7 @@ def text_or_null(max_length: int) -> Rule:
 
 
 def one_of(names: type[StrEnum]) -> Rule:
-    """Accept one of `names`, which openapi.yaml has as a schema with the name of the class."""
+    """Accept one of `names`. openapi.yaml contains them as a schema named like the class."""
     return Rule(
         f"must be one of {', '.join(names)}",
         {"type": "enum", "cls": names, "members": list(names), "sub_type": "str"},
@@ -90,7 +91,7 @@ def one_of(names: type[StrEnum]) -> Rule:
 
 
 def some_of(names: type[StrEnum]) -> Rule:
-    """Accept a non-empty list of `names`. It becomes a tuple in their order, without duplicates."""
+    """Accept a non-empty list of `names`. It becomes a tuple in the order of `names`, without duplicates."""
     return Rule(
         f"must be a list of one or more of {', '.join(names)}",
         _made_by(partial(_some, names)),
@@ -99,7 +100,7 @@ def some_of(names: type[StrEnum]) -> Rule:
 
 
 def whole_number(least: int = 1, greatest: int = MAX_ID) -> Rule:
-    """Accept a whole number, by default one that can be an id. It becomes an int."""
+    """Accept a whole number, by default in the range of ids. It becomes an int."""
     return Rule(
         f"must be a whole number from {least} to {greatest}",
         _made_by(partial(_whole, least, greatest)),
@@ -108,7 +109,7 @@ def whole_number(least: int = 1, greatest: int = MAX_ID) -> Rule:
 
 
 def money() -> Rule:
-    """Accept a number that DynamoDB stores exactly. It becomes a Decimal such as 90, not 9E+1 or 90.0."""
+    """Accept a number that DynamoDB can store exactly. It becomes a Decimal such as 90, not 9E+1 or 90.0."""
     return Rule(
         "must be a number of magnitude below 1e15 (and at least 1e-130, or 0) with at most 38 significant digits",
         _made_by(_money),
@@ -172,23 +173,23 @@ def or_null(rule: Rule) -> Rule:
 
 
 def or_default(rule: Rule, default: object) -> Rule:
-    """Accept null as well. It becomes `default`."""
+    """Accept null as well. Null becomes `default`."""
     nullable = or_null(rule)
     return nullable._replace(engine=_then(lambda value: default if value is None else value, nullable.engine))
 
 
 def _string(min_length: int, max_length: int) -> dict[str, Any]:
-    # With a length, the engine also refuses lone surrogates, which DynamoDB does not accept.
+    # If the schema has a length, the engine also refuses lone surrogates, which DynamoDB does not accept.
     return {"type": "str", "strict": True, "min_length": min_length, "max_length": max_length}
 
 
 def _then(function: Callable[[Any], object], schema: dict[str, Any]) -> dict[str, Any]:
-    """Return an engine's schema that applies `schema`, then `function`, which raises ValueError to refuse."""
+    """Return an engine schema that applies `schema`, then `function`, which raises ValueError for an invalid value."""
     return {"type": "function-after", "function": {"type": "no-info", "function": function}, "schema": schema}
 
 
 def _made_by(function: Callable[[object], object]) -> dict[str, Any]:
-    """Return an engine's schema that applies only `function`, which raises ValueError to refuse."""
+    """Return an engine schema that applies only `function`, which raises ValueError for an invalid value."""
     return {"type": "function-plain", "function": {"type": "no-info", "function": function}}
 
 
@@ -211,7 +212,7 @@ def _visible(text: str) -> str:
 
 
 def _legible(one: str = "") -> str:
-    """Return the pattern of texts without control characters, with at least one character of the class `one`."""
+    """Return a pattern for text without control characters and with at least one character of the class `one`."""
     return f"^[^{_CONTROLS}]*{one and f'{one}[^{_CONTROLS}]*'}$"
 
 
@@ -223,14 +224,14 @@ def _some(names: type[StrEnum], listed: object) -> tuple[StrEnum, ...]:
 
 
 def _whole(least: int, greatest: int, number: object) -> int:
-    # Compared before conversion: int(Decimal("1e999999")) would exhaust the memory.
+    # Compare before converting: int(Decimal("1e999999")) would exhaust the memory.
     if not isinstance(number, Decimal) or not least <= number <= greatest or number != int(number):
         raise ValueError("not a whole number in range")
     return int(number)
 
 
 def _money(number: object) -> Decimal:
-    # Compared without abs(), which rounds and overflows.
+    # Compare without abs(), which rounds and overflows.
     if not isinstance(number, Decimal) or not -_MONEY_LIMIT < number < _MONEY_LIMIT:
         raise ValueError("not a number in range")
     if -_SMALLEST_MONEY < number < _SMALLEST_MONEY and number:
@@ -240,7 +241,7 @@ def _money(number: object) -> Decimal:
     except Inexact as exc:
         raise ValueError("too many digits") from exc
     if not exact:
-        return Decimal(0)  # zero has no sign
+        return Decimal(0)  # without a sign
     # 90 instead of 9E+1; below 1e15, that is at most 15 digits.
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
 

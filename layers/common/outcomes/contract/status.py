@@ -1,4 +1,4 @@
-"""The status of an outcome, and the tallies that it counts in."""
+"""The status of an outcome, and the tallies in which an outcome of this status counts."""
 
 from typing import TYPE_CHECKING, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Sums of outcomes, count and exact value, by local day of occurrence, type and agent.
+"""Sums of outcomes (count and exact value) by the local day on which they happened, by type and by agent.
 
 There are four tallies: `standing` (status recorded or confirmed), `confirmed` (a subset of standing), `disputed` and
 `voided`.
@@ -7,8 +7,8 @@ There are four tallies: `standing` (status recorded or confirmed), `confirmed` (
 from decimal import Context, Decimal, Inexact
 from typing import NamedTuple
 
-# Values are below 1e15 and have no digits below 1e-168 (38 digits, from 1e-130 down): sums of 1e17 values are exact.
-# Beyond that, Inexact is raised instead of rounding.
+# Values are below 1e15 and have no digits below 1e-168 (38 digits, from 1e-130 down), so sums of up to 1e17 values are
+# exact. Larger sums raise Inexact instead of being rounded.
 EXACT = Context(prec=200, traps=[Inexact])
 
 TALLIES = ("standing", "confirmed", "disputed", "voided")
@@ -24,7 +24,7 @@ class Sum:
         self.value = value
 
     def add(self, count: int, value: Decimal | None) -> None:
-        """Add `count` outcomes of this total value; both are negative to subtract."""
+        """Add `count` outcomes with this total value. Negative arguments subtract."""
         self.count += count
         if value is not None:
             self.value = EXACT.add(self.value, value)
@@ -34,17 +34,17 @@ class Sum:
 
     @property
     def rank(self) -> tuple[Decimal, int]:
-        """Sort key: greater value first, then greater count."""
+        """Return the sort key: greater value first, then greater count."""
         return self.value.copy_negate(), -self.count
 
     @property
     def exact(self) -> Decimal:
-        """The value in normalized notation."""
+        """Return the value in normalized notation."""
         return self.value.normalize(EXACT) if self.value else Decimal(0)
 
 
 class Cell(NamedTuple):
-    """What outcomes are grouped by. date: the local day on which they happened."""
+    """A group of outcomes: same day, type and agent. date: the local day on which they happened."""
 
     date: str
     outcome_type: str
@@ -52,7 +52,7 @@ class Cell(NamedTuple):
 
 
 class Delta(NamedTuple):
-    """A change of one tally by an entry. sign: 1, or -1 to subtract. value_usd: with this sign."""
+    """A change that an entry makes to one tally. sign: 1, or -1 to subtract. value_usd: already has this sign."""
 
     tally: str
     occurred_at: str
@@ -68,7 +68,7 @@ type Tallies = tuple[Sum, Sum, Sum, Sum]
 class Sums:
     """Tallies by cell.
 
-    days: the local days of all added outcomes, each with the last day on which one of its outcomes was recorded.
+    days: maps the local day of each added outcome to the last day on which an outcome of that day was recorded.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Sums:
         self.days: dict[str, str] = {}
 
     def of(self, cell: Cell) -> Tallies:
-        """Return the tallies of a cell, to add to."""
+        """Return the tallies of a cell, for the caller to add to."""
         tallies = self.by_cell.get(cell)
         if tallies is None:
             tallies = self.by_cell[cell] = (Sum(), Sum(), Sum(), Sum())
@@ -91,7 +91,7 @@ class Sums:
             self.touch(day, recorded)
 
     def touch(self, day: str, recorded: str) -> None:
-        """Add a local day to `days`, even if its sums are zero. recorded: the day on which its outcome was recorded."""
+        """Add a local day to `days`, even if its sums are zero. recorded: the day on which the outcome was recorded."""
         self.days[day] = max(recorded, self.days.get(day, day))
 
     def sorted(self) -> list[tuple[Cell, Tallies]]:

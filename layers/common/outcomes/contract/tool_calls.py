@@ -1,6 +1,6 @@
-"""Map tool calls of the Model Context Protocol to bodies and parameters of routes, and refusals to advice for a model.
+"""Map Model Context Protocol tool calls to request bodies and parameters, and API errors to advice for the model.
 
-Advice names the tool's arguments instead of the route's fields, and says what to do next.
+The advice names the tool's arguments instead of the route's fields, and says what to do next.
 """
 
 import re
@@ -41,11 +41,11 @@ _PARAMETERS = {"start": "from", "end": "to", "outcome_types": "outcomeType"}
 
 
 class Mistake(Exception):
-    """An invalid call. Its text tells a model what to do."""
+    """An invalid call. The error text says what the model should do."""
 
 
 def check(name: str, arguments: Json, caller: "Caller") -> None:
-    """Raise Mistake if `caller` may not call a tool, or if arguments are unknown or missing."""
+    """Raise Mistake if `caller` may not call this tool, or if arguments are unknown or missing."""
     tool = TOOLS[name]
     key = caller.agent_key
     if not key and tool.scope == "read":
@@ -90,7 +90,7 @@ def outcomes(arguments: Json, caller: "Caller") -> list[Json]:
 
 
 def result(sent: Json, answer: Json) -> Json:
-    """Return the result of a batch's item. sent: the item. answer: its answer."""
+    """Return the tool's result for one item of a batch. sent: the item. answer: the route's answer for it."""
     return {
         "status": answer["status"],
         "idempotency_key": sent["idempotencyKey"],
@@ -141,7 +141,7 @@ def _text(name: str, value: object) -> str:
 
 
 def advice(refused: Refused, name: str) -> str:
-    """Return the text that tells a model what was refused and what to do next."""
+    """Return a text for the model: what was refused, and what to do next."""
     details = _details(refused.error, refused.details)
     faults = [f"{_argument(fault['field'])}: {fault['message']}" for fault in details]
     what = refused.error if not faults else f"{refused.error}: {'; '.join(faults)}"
@@ -181,17 +181,17 @@ def advice(refused: Refused, name: str) -> str:
 
 
 def _details(error: str | None, details: list[Fault]) -> list[Fault]:
-    """Add the valid outcome types, which HTTP answers have in a header."""
+    """Add the valid outcome types, which HTTP answers list in a header."""
     if error == "Invalid outcome_type":
         return [Fault(field="outcomeType", message=f"must be one of {', '.join(OutcomeType)}")]
     return details
 
 
 def _value(name: str, value: Any) -> Any:
-    # A model may send a string, which keeps every digit where a client's numbers do not.
+    # A model may send a string: it keeps every digit, which the numbers of some clients do not.
     return Decimal(value) if name == "value_usd" and isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 def _argument(field: str) -> str:
-    """Convert the name of a body's field to that of its argument."""
+    """Convert the name of a body field to the tool argument's name."""
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", field.removeprefix("changes."))

@@ -1,6 +1,6 @@
-"""Definitions of the tools of the Model Context Protocol. `tool_calls` maps their calls to routes.
+"""Definitions of the Model Context Protocol tools. `tool_calls` maps calls of these tools to routes.
 
-Arguments are derived from the fields and parameters of routes: `value_usd` is `valueUsd`.
+The arguments derive from the fields and parameters of routes: `value_usd` is `valueUsd`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -44,7 +44,7 @@ DATA = (
 
 
 class Tool(NamedTuple):
-    """scope: needed by an agent key. properties: JSON Schemas of the arguments. result: JSON Schema of the answer."""
+    """A tool. scope: required of agent keys. properties: the arguments' JSON Schemas. result: the answer's schema."""
 
     title: str
     description: str
@@ -94,14 +94,14 @@ _REASON: Json = {
 
 
 def _rule(name: str) -> Json:
-    """Return a field's JSON Schema, without null, pattern and format, which clients need not check themselves."""
+    """Return a field's JSON Schema, without null, pattern and format: clients do not need to check those."""
     schema = NewOutcome.__annotations__[name].__metadata__[0].json_schema
     schema = schema["anyOf"][0] if name in NewOutcome._field_defaults else schema
     return {key: value for key, value in schema.items() if key not in ("pattern", "format")}
 
 
 def _field(name: str) -> Json:
-    """Return the JSON Schema of an outcome's field as an argument."""
+    """Return the JSON Schema of the argument for an outcome field."""
     words = " ".join(NewOutcome.__annotations__[name].__metadata__[1:])
     if name == "value_usd":
         words += " A string keeps every digit."
@@ -113,7 +113,7 @@ def _field(name: str) -> Json:
 
 
 def _told(name: str) -> Json:
-    """Return the JSON Schema of an outcome's field in an answer."""
+    """Return the JSON Schema of an outcome field in an answer."""
     type_ = _rule(name).get("type", "string")
     is_always_there = name == "occurred_at" or name not in NewOutcome._field_defaults
     schema = {"type": type_ if is_always_there else [type_, "null"]}
@@ -319,12 +319,12 @@ NEEDED = {
 
 
 def missing(name: str, capabilities: Collection[str]) -> list[str]:
-    """Return the parameters of capabilities that a tool needs and that are off. capabilities: those that are on."""
+    """Return the capabilities that a tool needs and that are off. capabilities: those that are on."""
     return [needed for needed in NEEDED.get(name, []) if needed.lower() not in capabilities]
 
 
 def described(caller: "Caller", capabilities: Collection[str]) -> list[Json]:
-    """Return every available tool in the protocol's format, with the bounds of `caller`'s key in its description."""
+    """Return every available tool in the protocol's format. Descriptions contain the bounds of `caller`'s key."""
     return [
         {
             "name": name,
@@ -340,7 +340,7 @@ def described(caller: "Caller", capabilities: Collection[str]) -> list[Json]:
 
 
 def instructions(caller: "Caller") -> str:
-    """Return the server's instructions: what the tools are for, and the bounds of `caller`'s key."""
+    """Return the server's instructions: the purpose of the tools, and the bounds of `caller`'s key."""
     return " ".join([WHEN, SAME_KEY, DATA, *_bounds(TOOLS["record_outcome"], caller)])
 
 

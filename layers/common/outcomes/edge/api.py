@@ -1,4 +1,4 @@
-"""The HTTP edge: read the caller, parameters and body of an event, and map results and errors to responses."""
+"""Read the caller, parameters and body of an API Gateway event, and map results and errors to HTTP responses."""
 
 import base64
 import time
@@ -69,9 +69,9 @@ type Handler = Callable[[Event, object], Response]
 
 
 def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> Callable[[Route], Handler]:
-    """Turn a route, a function of event and caller that returns `ok(...)`, into a Lambda handler.
+    """Turn a route into a Lambda handler. A route is a function of event and caller that returns `ok(...)`.
 
-    failure: the `error` of a 500, for every exception but Refused.
+    failure: the `error` of a 500, the answer to every exception except Refused.
     origins: comma-separated origins whose pages may call with the user's session and read the responses.
     platform_may_read: see `Caller`.
     """
@@ -91,7 +91,7 @@ def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> 
                     response = route(event, caller)
             except Refused as refused:
                 response = _refused(event, refused)
-            except Exception as exc:  # any failure becomes a 500, so that the caller knows to retry
+            except Exception as exc:  # any failure becomes a 500, which tells the caller to retry
                 log_failure(event, failure, exc)
                 response = respond(500, compact({"error": failure}))
             origin = header(event, "origin")
@@ -109,17 +109,17 @@ def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> 
 
 
 def ok(body: str, also: dict[str, str] | None = None) -> Response:
-    """Return a response of status 200. body: JSON text. also: further headers."""
+    """Return a response with status 200. body: JSON text. also: more headers."""
     return respond(200, body, also)
 
 
 def ignored_header(names: Sequence[str]) -> dict[str, str]:
-    """Return the header that lists ignored fields; empty if there are none."""
+    """Return the header that lists ignored fields, or no header if there are none."""
     return {"Ignored-Fields": ", ".join(names)} if names else {}
 
 
 def types_header(failures: Iterable[Exception]) -> dict[str, str]:
-    """Return the header that lists the valid outcome types if one of `failures` is an invalid type, else nothing."""
+    """Return the header that lists the valid outcome types if one of `failures` is an invalid type, else no header."""
     for failure in failures:
         if isinstance(failure, InvalidOutcomeType):
             return {"Outcome-Types": ", ".join(failure.types)}
@@ -127,7 +127,7 @@ def types_header(failures: Iterable[Exception]) -> dict[str, str]:
 
 
 def header(event: Event, name: str) -> str | None:
-    """Read a header; the last one if there are several. name: in lower case."""
+    """Return a header's value: the last one if there are several. name: in lower case."""
     for key, value in (event.get("headers") or {}).items():
         if key.lower() == name:
             return str(value)
@@ -139,17 +139,17 @@ def path_parameter(event: Event, name: str) -> str:
 
 
 def query(event: Event, name: str) -> str | None:
-    """Read a query parameter; the last one if there are several."""
+    """Return a query parameter's value: the last one if there are several."""
     return (event.get("queryStringParameters") or {}).get(name)
 
 
 def query_list(event: Event, name: str) -> list[str]:
-    """Read all values of a query parameter."""
+    """Return all values of a query parameter."""
     return (event.get("multiValueQueryStringParameters") or {}).get(name) or []
 
 
 def idempotency_key(event: Event) -> str | None:
-    """Read the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header); None without one.
+    """Return the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), or None if there is none.
 
     Raises BadRequest if it is malformed, or sent twice with different values.
     """
@@ -162,9 +162,10 @@ def idempotency_key(event: Event) -> str | None:
 
 
 def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
-    """Read the JSON object in the body. Numbers become `Decimal`, so that none loses a digit.
+    """Parse the JSON object in the body. Numbers become `Decimal`, so that they lose no digit.
 
-    Raises PayloadTooLarge over `max_bytes`, and BadRequest if it is not JSON (RFC 8259) or not an object.
+    Raises PayloadTooLarge if the body exceeds `max_bytes`, and BadRequest if it is not JSON (RFC 8259) or not an
+    object.
     """
     value = json_value(event, max_bytes)
     if not isinstance(value, dict):
@@ -173,7 +174,7 @@ def json_body(event: Event, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
 
 
 def json_value(event: Event, max_bytes: int = MAX_BODY_BYTES) -> Any:
-    """Read any JSON value in the body, like `json_body`."""
+    """Parse the body like `json_body`, but accept any JSON value."""
     body = event.get("body") or ""
     try:
         raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
@@ -183,14 +184,15 @@ def json_value(event: Event, max_bytes: int = MAX_BODY_BYTES) -> Any:
     # ValueError: not Base64, not UTF-8 or not JSON. RecursionError: nested too deeply.
     except (ValueError, RecursionError):
         pass
-    # Raised outside of `except`: the original error quotes the body, which must not be logged.
+    # Raised outside `except`: the original error quotes the body, which must not be logged.
     raise BadRequest("Invalid JSON")
 
 
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
-    """Read the caller that the authorizer identified.
+    """Return the caller that the authorizer identified.
 
-    Raises Unauthorized without one, or if other cookies identified it, and what `_refuse_cross_site` raises.
+    Raises Unauthorized if there is no caller, or if the authorizer saw other cookies. Raises like `_refuse_cross_site`,
+    too.
     """
     context: dict[str, Any] = (event.get("requestContext") or {}).get("authorizer") or {}
     match context:
@@ -208,7 +210,7 @@ def _caller(event: Event, origins: frozenset[str]) -> Caller:
 
 
 def _bounds(context: dict[str, Any]) -> Bounds:
-    """Read an agent key's bounds from the authorizer's context, whose values are strings."""
+    """Parse an agent key's bounds from the authorizer's context, whose values are strings."""
     agent_id, types, cap = (context.get(name) for name in ("agentId", "outcomeTypes", "maxValueUsd"))
     return Bounds(
         key_id=context["keyId"],
@@ -221,10 +223,10 @@ def _bounds(context: dict[str, Any]) -> Bounds:
 
 
 def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
-    """Refuse cross-site request forgery: browsers attach the user's cookie to requests of any page.
+    """Refuse cross-site request forgery: browsers attach the user's cookie to requests from any page.
 
-    A form cannot send JSON, and a script of another origin needs a preflight for it (Fetch standard,
-    https://fetch.spec.whatwg.org/#cors-safelisted-request-header). A DELETE has no body, but needs a preflight, too.
+    A form cannot send JSON, and a script of another origin needs a preflight to send it (Fetch standard,
+    https://fetch.spec.whatwg.org/#cors-safelisted-request-header). A DELETE has no body but also needs a preflight.
     Every browser sends Origin or Sec-Fetch-Site with these methods; a request without both is not from a browser.
 
     Raises UnsupportedMediaType and Forbidden.
@@ -267,7 +269,7 @@ def _refused(event: Event, refused: Refused) -> Response:
 
 
 def log_failure(event: Event, message: str, failure: Exception) -> None:
-    """Log a failure that the caller did not cause, with its traceback."""
+    """Log a failure that is not the caller's fault, with its traceback."""
     from outcomes.edge.observability import logger
 
     logger().set_correlation_id(_request_id(event))
@@ -275,7 +277,7 @@ def log_failure(event: Event, message: str, failure: Exception) -> None:
 
 
 def log_failures(event: Event, message: str, failures: Sequence[Exception]) -> None:
-    """Count refusals, and log every other failure once: outcomes written by one call share one exception."""
+    """Count refusals. Log every other failure once, as outcomes written by one call share one exception."""
     from outcomes.edge.observability import count
 
     count("RequestsRefused", "reason", [failure.error for failure in failures if isinstance(failure, Refused)])
@@ -288,7 +290,7 @@ def _request_id(event: Event) -> str | None:
 
 
 def respond(status: int, body: str, also: dict[str, str] | None = None) -> Response:
-    """Return a response. body: JSON text, or empty. also: further headers."""
+    """Return a response. body: JSON text, or empty. also: more headers."""
     return {
         "statusCode": status,
         "headers": {

@@ -5,13 +5,13 @@ The authorizer imports this module for every call with a key, so it imports noth
 
 from hashlib import sha256
 
-TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING, which takes time to load
+TYPE_CHECKING = False  # type checkers treat it like typing.TYPE_CHECKING, but `typing` loads slowly
 if TYPE_CHECKING:
     from typing import Any
 
 
 def values(event: "dict[str, Any]", name: str) -> list[str]:
-    """Read all values of a request header. name: in lower case; the event has it as the client wrote it."""
+    """Return all values of a request header. name: in lower case; the event contains it as the client wrote it."""
     headers = event.get("multiValueHeaders") or {}
     return [value for sent_name, values in headers.items() if sent_name.lower() == name for value in values]
 
@@ -19,8 +19,9 @@ def values(event: "dict[str, Any]", name: str) -> list[str]:
 def cookies_fingerprint(event: "dict[str, Any]") -> str:
     """Compute the SHA-256 of all Cookie headers, as 64 lower-case hex digits.
 
-    API Gateway caches the authorizer's answer to a GET by its Cookie header. AWS does not document which one it uses if
-    there are several; if only one, a request with just that cookie would hit the cache and pass as the user. So the
-    authorizer returns the fingerprint of all Cookie headers, and handlers compare it with those of their request.
+    API Gateway caches the authorizer's answer to a GET by the Cookie header. AWS does not document which header it uses
+    if there are several. If it uses only one, a request with only that header would hit the cache and be accepted as
+    the user. So the authorizer returns the fingerprint of all Cookie headers, and handlers compare it with that of
+    their own request.
     """
     return sha256("\n".join(values(event, "cookie")).encode(errors="surrogatepass")).hexdigest()

@@ -1,9 +1,9 @@
 """The Model Context Protocol over HTTP: answer JSON-RPC messages in a POST, without sessions or streams.
 
-It supports the stateless revision (2026-07-28) and the earlier ones that begin with `initialize`:
+It supports the stateless revision (2026-07-28) and the earlier revisions that begin with `initialize`:
 https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
 https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
-https://modelcontextprotocol.io/specification/2025-03-26/basic/transports (the only one with batches)
+https://modelcontextprotocol.io/specification/2025-03-26/basic/transports (the only revision with batches)
 """
 
 import time
@@ -22,7 +22,7 @@ from outcomes.errors import BadRequest, Forbidden, Mistimed, Refused
 
 MODERN = "2026-07-28"
 WITH_INITIALIZE = ("2025-11-25", "2025-06-18", "2025-03-26")
-WITH_BATCHES = "2025-03-26"  # also the default for clients that send no version
+WITH_BATCHES = "2025-03-26"  # also assumed for clients that send no version
 VERSIONS = (MODERN, *WITH_INITIALIZE)
 
 PARSE_ERROR = -32700
@@ -32,7 +32,7 @@ INVALID_PARAMS = -32602
 HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022
 
-_STATUS = {METHOD_NOT_FOUND: 404}  # HTTP statuses of errors in the stateless revision; all others are 400
+_STATUS = {METHOD_NOT_FOUND: 404}  # HTTP statuses of errors in the stateless revision; 400 for all other errors
 
 MAX_BATCH = 50
 MAX_ID = 255  # characters
@@ -63,9 +63,9 @@ def answer(event: Event, caller: Caller, origins: str, capabilities: Collection[
     """Answer a POST.
 
     origins: comma-separated origins whose pages may call. capabilities: those that are on, in lower case.
-    call: runs a tool; its exceptions become error results.
+    call: runs a tool; exceptions that it raises become error results.
 
-    Raises Forbidden for a page of another origin and for a session, and PayloadTooLarge.
+    Raises PayloadTooLarge, and Forbidden for a page of another origin or a session.
     """
     origin = header(event, "origin")
     if (origin is not None and origin not in origins.split(",")) or caller.session_user is not None:
@@ -129,7 +129,7 @@ class _Request(NamedTuple):
         if method == "tools/call" and _decoded(header(self.event, "mcp-name")) != params.get("name"):
             raise RpcError(HEADER_MISMATCH, "Mcp-Name differs from the name in the body")
         about = {"resultType": "complete", "_meta": {f"{_META}serverInfo": _SERVER}}
-        kept = {"ttlMs": 0, "cacheScope": "private"}  # results depend on the key's bounds, which may change
+        kept = {"ttlMs": 0, "cacheScope": "private"}  # because results depend on the key's bounds, which may change
         match method:
             case "server/discover":
                 said = {"supportedVersions": list(VERSIONS), "capabilities": _CAPABILITIES}
@@ -226,7 +226,7 @@ class _Request(NamedTuple):
         except Refused as refused:
             note_refused(self.event, refused)
             return _failed(tool_calls.advice(refused, name), about)
-        except Mistimed:  # the endpoint processes the request again, which idempotency keys make safe
+        except Mistimed:  # the endpoint processes the request again; idempotency keys make that safe
             raise
         except Exception as failure:  # noqa: BLE001 - any failure must be reported to the model
             log_failure(self.event, "Tool failed", failure)
@@ -235,14 +235,14 @@ class _Request(NamedTuple):
         content = f'[{{"type":"text","text":{json_text.string(text)}}}]'
         more = compact(about)[1:-1]
         result = f'{{"content":{content},"structuredContent":{structured},"isError":false{"," if more else ""}{more}}}'
-        # Only tools that read can return this much.
+        # Only read-only tools can return this much.
         if response_bytes(result) > _ROOM:
             return _failed("The answer is too large. Call again with a smaller limit or a shorter period.", about)
         return result
 
 
 def _read(message: Any) -> tuple[str | None, str | None, dict[str, Any]]:
-    """Return id (JSON text; None for a notification), method (None for a response) and params of a message.
+    """Return a message's id (JSON text; None for a notification), method (None for a response) and params.
 
     Raises RpcError if it is not a JSON-RPC message.
     """
@@ -274,7 +274,7 @@ def _check_amount(messages: list[Any]) -> None:
 
 
 def _id(value: object) -> str | None:
-    """Return a message's id as JSON text, None if it is not valid."""
+    """Return a message's id as JSON text, or None if it is invalid."""
     if isinstance(value, Decimal):
         return str(value) if len(str(value)) <= MAX_ID else None
     if isinstance(value, str) and len(value) <= MAX_ID and value.isprintable():
@@ -289,7 +289,7 @@ def _meta(message: Any) -> dict[str, Any]:
 
 
 def _decoded(value: str | None) -> str | None:
-    """Decode a header value, which is Base64 of UTF-8 if it is marked so. Return None if that is invalid."""
+    """Return a header value, decoded if it is marked as Base64 of UTF-8; None if it cannot be decoded."""
     begin, end = _ENCODED
     if value is None or not (value.startswith(begin) and value.endswith(end)):
         return value

@@ -1,11 +1,11 @@
 """The logger and the metrics of all functions.
 
-Metrics are lines of CloudWatch's embedded metric format on standard output, as Powertools' Metrics writes them:
+Metrics are lines in CloudWatch's embedded metric format on standard output, like those of Powertools' Metrics:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 Powertools takes longer to load than everything else that a successful request needs, so metrics are written without it.
-Its Logger is loaded with the first log line.
+Powertools' Logger is loaded when the first line is logged.
 
-Service and namespace come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE, for logs and metrics alike.
+The service and namespace of logs and metrics come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE.
 """
 
 import os
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from outcomes.contract.models import NewOutcome
 
-_VALUES_PER_METRIC = 100  # CloudWatch's maximum per line
+_VALUES_PER_METRIC = 100  # CloudWatch's maximum in one line
 
 
 @cache
@@ -31,7 +31,7 @@ def logger() -> "Logger":
     """Create the Powertools logger once: JSON lines with a correlation id."""
     from aws_lambda_powertools import Logger
 
-    return Logger(serialize_stacktrace=False)  # the traceback once, as text
+    return Logger(serialize_stacktrace=False)  # log the traceback once, as text
 
 
 def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
@@ -49,23 +49,24 @@ def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
 
 
 def count(metric: str, dimension: str, values: Iterable[str]) -> None:
-    """Write how often each value of a dimension occurs, one line a value. The values must be of a fixed set."""
+    """Write how often each value of a dimension occurs, one line per value. The set of values must be fixed."""
     for value, times in Counter(values).items():
         _write(dimension, value, {metric: ("Count", [float(times)])})
 
 
 def count_busy() -> None:
-    """Write Busy: an answer of 503."""
+    """Write the metric Busy, for an answer of 503."""
     count("Busy", "status", ["503"])
 
 
 def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]]) -> None:
-    """Write one line of metrics, or none without a namespace (Monitoring=Off). metrics: by name, unit and values.
+    """Write one line of metrics, unless there is no namespace (Monitoring=Off). metrics: unit and values by name.
 
-    A failure is not raised: the counted work is done, and a caller who saw an error would send it again.
+    Errors are not raised: the counted work is already done, and a caller that got an error would send the request
+    again.
     """
     try:
-        # Powertools' Logger reads both variables, too.
+        # Powertools' Logger also reads both variables.
         namespace = os.environ["POWERTOOLS_METRICS_NAMESPACE"]  # noqa: TID251
         if not namespace:
             return

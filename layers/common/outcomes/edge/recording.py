@@ -1,4 +1,4 @@
-"""Map request bodies to outcomes to write, and the results of writing to responses, for one or many."""
+"""Map request bodies to outcomes to write, and results to responses, for one outcome or many."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,11 +17,11 @@ ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
 
 
 def read_outcome(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequence[str] = ()) -> WriteRequest:
-    """Read the outcome that `caller` wants to record.
+    """Parse the outcome that `caller` wants to record.
 
-    body: a JSON object whose numbers are `Decimal`. key: its idempotency key, if any. ignored: unknown fields.
+    body: a JSON object whose numbers are `Decimal`. key: the idempotency key, if any. ignored: unknown fields.
 
-    Raises BadRequest if it is invalid, Forbidden if it exceeds the bounds of the caller's key.
+    Raises BadRequest if the body is invalid, Forbidden if it exceeds the bounds of the caller's key.
     """
     outcome, refusal = read_or_refuse(lambda before: NewOutcome.of_caller(body, caller, as_before=before), key)
     hash_ = None if key is None else idempotency_hash(caller, outcome, key)
@@ -30,16 +30,16 @@ def read_outcome(body: dict[str, Any], caller: Caller, key: str | None, ignored:
 
 
 def read_item(sent: object, caller: Caller, default_key: str | None = None) -> WriteRequest | BadRequest | Forbidden:
-    """Read one of several outcomes, each with an optional `idempotencyKey`. Return the error if it is refused.
+    """Parse one outcome of a batch, with an optional `idempotencyKey`. Return the error if it is refused.
 
-    default_key: used without one; not checked, as we made it and it may be longer than 255 characters.
+    default_key: used if the outcome has no key. It is not checked, as we made it, and may exceed 255 characters.
     """
     if not isinstance(sent, dict):
         return BadRequest("Invalid outcome")
     key = sent.get("idempotencyKey")
     is_valid = key is None or is_idempotency_key(key)
     try:
-        # Read even if the key is invalid: other faults of the outcome are reported first.
+        # Parse the outcome even if its key is invalid, because other faults are reported first.
         read = read_outcome(sent, caller, (default_key if key is None else key) if is_valid else None)
     except (BadRequest, Forbidden) as refused:
         return refused
@@ -52,7 +52,7 @@ def read_item(sent: object, caller: Caller, default_key: str | None = None) -> W
 class Results(NamedTuple):
     """Results of several outcomes.
 
-    answers: one per outcome, in their order. created: the newly stored outcomes. failures: the errors of others.
+    answers: one per outcome, in the same order. created: the newly stored outcomes. failures: the errors.
     """
 
     answers: list[dict[str, Any]]
@@ -61,7 +61,7 @@ class Results(NamedTuple):
 
 
 def results(read: Sequence[WriteRequest | BadRequest | Forbidden], recorded: Sequence[Recorded | Exception]) -> Results:
-    """Combine what `read_item` read with the ledger's results for the outcomes among it."""
+    """Combine the results of `read_item` with the results of writing. recorded: one for each outcome that was read."""
     made = iter(recorded)
     ended = [(each, next(made) if isinstance(each, WriteRequest) else each) for each in read]
     return Results(

@@ -18,14 +18,15 @@ LIMITS = Limits(attempts=3, connect=1, read=3, total=6)
 MAX_ENTRIES = 10  # PutEvents' limit
 
 INVALID = "ValidationException"
-PERMANENT = {"InvalidArgument", "MalformedDetail", INVALID}  # codes of entries that EventBridge never accepts
+PERMANENT = {"InvalidArgument", "MalformedDetail", INVALID}  # error codes of entries that EventBridge will never accept
 
 
 class PublishResult(NamedTuple):
     """The result of publishing some records.
 
-    types: of the published events. unknown: records that cannot be parsed or are never accepted, with the reason.
-    first_left: the first record that is not published yet, None if there is none. why: the reason.
+    types: the types of the published events. unknown: records that cannot be parsed or that EventBridge will never
+    accept, each with the reason.
+    first_left: the first record that is not published yet, or None. why: the reason.
     """
 
     types: list[str]
@@ -41,7 +42,7 @@ class _Pending(NamedTuple):
 
 
 class Bus:
-    """A bus. table: of outcomes. source: the stack, which is the `source` of its events."""
+    """An EventBridge bus. table: the table of outcomes. source: the stack's name, used as `source` of its events."""
 
     def __init__(self, table: str, name: str, source: str) -> None:
         self.table = table
@@ -51,9 +52,9 @@ class Bus:
         self.eventbridge = EventBridge(LIMITS)
 
     def publish(self, records: list[Record]) -> PublishResult:
-        """Publish the events of at most 100 records, up to the first that the bus does not accept now.
+        """Publish the events of at most 100 records. Stop at the first event that the bus does not accept now.
 
-        Raises as `read_items`, before anything was published.
+        Raises like `read_items`, before anything is published.
         """
         backoff = Backoff()
         pending, unknown = self._read(records, backoff)
@@ -77,7 +78,7 @@ class Bus:
         return PublishResult(types, unknown)
 
     def _read(self, records: list[Record], backoff: Backoff) -> tuple[list[_Pending], list[tuple[Record, str]]]:
-        """Read the events of records. Set damaged records aside, so that they do not block the others."""
+        """Convert records to events. Set damaged records aside, so that they do not block the others."""
         keys, unknown = _each(records, entry_key_of)
         wanted = [key for _, key in keys if key]
         entries = {id_of(item): item for item in read_items(self.dynamodb, self.table, wanted, backoff)}
@@ -93,9 +94,9 @@ class Bus:
         return _Pending(record, event, entry(event, self.source, self.name))
 
     def _calls(self, pending: list[_Pending]) -> Iterator[list[_Pending]]:
-        """Divide entries into calls, within EventBridge's limits and with one event per subject at most.
+        """Divide entries into calls within EventBridge's limits, with at most one event per subject in a call.
 
-        EventBridge may accept a later entry of a call and not an earlier one, which would reorder a subject's events.
+        EventBridge may accept a later entry of a call but not an earlier one. That would reorder events of one subject.
         """
         call: list[_Pending] = []
         room = MAX_ENTRY_BYTES
@@ -111,7 +112,7 @@ class Bus:
             yield call
 
     def _put(self, call: list[_Pending]) -> tuple[list[_Pending], list[tuple[Record, str]], str]:
-        """Put events on the bus. Return those to retry, those that are never accepted, and an error code of the former.
+        """Put events on the bus. Return those to retry, those that are never accepted, and a cause for retrying.
 
         EventBridge may reject unusual JSON in metadata, so a rejected event is retried without metadata.
         """
@@ -121,14 +122,14 @@ class Bus:
             if code in PERMANENT and each.event.brief is not None:
                 left.append(self._pending(each.record, each.event._replace(data=each.event.brief, brief=None)))
             elif code in PERMANENT:
-                refused.append((each.record, code))  # without the message, which may quote the entry
+                refused.append((each.record, code))  # not the error message, which may quote the entry
             elif code:
                 left.append(each)
             why = code or why
         return left, refused, why
 
     def _results(self, call: list[_Pending]) -> list[dict[str, str]]:
-        """Return the result of each entry. If one entry makes the call invalid, send each in a call of its own."""
+        """Return the result of each entry. If one entry makes the call invalid, send each entry in its own call."""
         try:
             answer = self.eventbridge.call("PutEvents", {"Entries": [each.entry for each in call]})
         except ServiceError as failure:
@@ -144,13 +145,13 @@ class Bus:
 def _each[T](
     records: list[Record], read: Callable[[Record], T]
 ) -> tuple[list[tuple[Record, T]], list[tuple[Record, str]]]:
-    """Apply `read` to each record. Return the results, and the reasons of failures."""
+    """Call `read` with each record. Return the results, and the failed records with their reasons."""
     done: list[tuple[Record, T]] = []
     failed: list[tuple[Record, str]] = []
     for record in records:
         try:
             done.append((record, read(record)))
         except Exception as error:  # noqa: BLE001 - any failure would repeat with each retry
-            # Texts of other errors may quote the record.
+            # The text of any other error may quote the record.
             failed.append((record, repr(error) if isinstance(error, KeyError) else type(error).__name__))
     return done, failed

@@ -1,8 +1,9 @@
-"""Convert stream records of OutcomesTable and KeysTable to domain events. Most records yield none.
+"""Convert stream records of OutcomesTable and KeysTable to domain events. Most records yield no event.
 
-The INSERT of an outcome's item is `outcome.recorded`; a MODIFY that appends a correction is that correction's event,
-with the correction's entry read from the table. A key's item yields `key.created` and `key.rotated`. `key.revoked`
-comes from the user's row, which then loses the key: items of keys are also deleted by expiry and erasure.
+The INSERT of an outcome's item yields `outcome.recorded`. A MODIFY that appends a correction yields that correction's
+event, with the correction's entry read from the table. A key's item yields `key.created` and `key.rotated`. When a key
+is revoked, it is removed from the user's row, which yields `key.revoked`. The deletion of the key's item yields
+nothing, because expiry and erasure also delete such items.
 
 The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -21,15 +22,15 @@ type Record = dict[str, Any]
 
 
 def entry_key_of(record: Record) -> Item | None:
-    """Return the item key of the correction that a record's event needs; None if it needs none."""
+    """Return the item key of the correction that a record's event needs, or None if it needs no correction."""
     outcome = _corrected(record)
     return entry_key(outcome, corrections_of(outcome)[-1]) if outcome else None
 
 
 def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
-    """Return the event of a record, if there is one. entries: of corrections, by id.
+    """Return the event of a record, or None. entries: entries of corrections, by id.
 
-    None also if the entry is missing, which means that the user was erased.
+    None is also returned if the entry is missing, which means that the user was erased.
     """
     change = record["dynamodb"]
     if "created_at" in change["Keys"]:
@@ -67,7 +68,7 @@ def _is_outcome(record: Record) -> bool:
 
 
 def _corrected(record: Record) -> Item | None:
-    """Return the outcome after a correction; None if the record is of anything else."""
+    """Return the outcome after a correction, or None if the record is not of a correction."""
     if record["eventName"] != "MODIFY" or "created_at" not in record["dynamodb"]["Keys"] or not _is_outcome(record):
         return None
     before, after = (corrections_of(record["dynamodb"][image]) for image in ("OldImage", "NewImage"))
@@ -101,9 +102,9 @@ def _key_data(key: AgentKey) -> str:
 
 
 def _of_users_keys(record: Record) -> Event | None:
-    """Return the event of a key that a user's row lost by revocation.
+    """Return the event of a key that was removed from a user's row because it was revoked.
 
-    If a key is added by the same write, the removed ones had expired. If `erasures` increased, they were erased.
+    If the same write added a key, the removed keys had expired. If it increased `erasures`, they were erased.
     """
     before, after = (record["dynamodb"].get(image, {}) for image in ("OldImage", "NewImage"))
     old, new = (set(filter(key_text.is_id, row)) for row in (before, after))

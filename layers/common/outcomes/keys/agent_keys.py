@@ -1,22 +1,22 @@
-"""Agent keys in DynamoDB: create, list, rotate, revoke and authenticate them.
+"""Create, list, rotate, revoke and authenticate agent keys in DynamoDB.
 
-id (HASH, S)    of a key, 16 letters and digits; of a user's row, `user#42`
+id (HASH, S)    a key's id, 16 letters and digits; for a user's row, `user#42`
 
 A key:
 user_id N, name S, created_at S, scopes S (names, separated by spaces)
 agent_id N, outcome_types S (as scopes), max_value_usd N, expires_at S, last_used_at S: absent if null
-made_by, rotated_by S, rotated_at S     who created it and rotated it last, `session` or `platform`; absent if null
+made_by, rotated_by S, rotated_at S     who created and who last rotated it, `session` or `platform`; absent if null
 secret_sha256 S                         `key_text.digest` of the whole key
-previous_sha256 S, previous_until S     digest of the key before the rotation, and when that stops working
-forget_at N                             TTL, seconds since 1970, after it has expired
+previous_sha256 S, previous_until S     digest of the previous key, and when that key stops working
+forget_at N                             TTL, seconds since 1970, some time after the key has expired
 
-A user's row lists the live keys consistently, which an index would not, and limits their number:
-<id of a key> S     when it expires; empty for never
+A user's row lists the user's live keys and limits their number. Unlike an index, it can be read consistently:
+<id of a key> S     when the key expires; empty if never
 changes N           incremented whenever keys are added or removed, for optimistic locking
-erasures N          incremented when an erasure removes some keys and leaves newer ones; absent if never
+erasures N          incremented when an erasure removes some keys and leaves newer ones; absent until then
 
-Instants have the format of `instants.text`, so that they compare as text. A revoked key is deleted. An expired one is
-invalid, even while its item still exists.
+Instants have the format of `instants.text`, so that they can be compared as text. A revoked key is deleted. An expired
+key is invalid, even while its item still exists.
 """
 
 import time
@@ -50,7 +50,7 @@ _LIVE = "(attribute_not_exists(expires_at) OR expires_at > :now)"
 
 
 class AgentKey(NamedTuple):
-    """A stored key without its secret. max_value_usd: the text of a number."""
+    """A stored key without its secret. max_value_usd: a number as text."""
 
     id: str
     user_id: int
@@ -67,7 +67,7 @@ class AgentKey(NamedTuple):
     rotated_at: str | None
 
     def public(self) -> dict[str, Any]:
-        """Return the contract's fields of a key; numbers as `Decimal`."""
+        """Return the key's fields as in the contract. Numbers are `Decimal`."""
         from decimal import Decimal  # imported here, as the authorizer does not need it
 
         return self._asdict() | {
@@ -78,16 +78,16 @@ class AgentKey(NamedTuple):
 
 
 class AgentKeys:
-    """The table of agent keys. Calls may raise; it may then be unknown whether a write took effect."""
+    """The table of agent keys. Calls may raise; then it may be unknown whether a write took effect."""
 
     def __init__(self, table: str, limits: Limits = LIMITS) -> None:
         self.table = table
         self.dynamodb = DynamoDB(limits)
 
     def create(self, wanted: "NewAgentKey", by: str) -> tuple[str, AgentKey]:
-        """Create a key. Return its text, which is not stored, and what is stored. by: the value of `made_by`.
+        """Create a key. Return its text, which is not stored, and the stored key. by: the value of `made_by`.
 
-        Raises TooManyKeys if its user has MAX_KEYS, Contended if other requests kept changing that user's keys.
+        Raises TooManyKeys if the user has MAX_KEYS, Contended if other requests kept changing the user's keys.
         """
         id_ = key_text.new_id()
         text = key_text.new_key(id_)
@@ -117,12 +117,13 @@ class AgentKeys:
         return sorted(map(agent_key, items), key=lambda key: (key.created_at, key.id), reverse=True)
 
     def rotate(self, user_id: int, id_: str, overlap_hours: int, by: str) -> tuple[str, AgentKey]:
-        """Give a key a new secret. Return the new text and what is stored.
+        """Replace a key's secret. Return the key's new text and the stored key.
 
-        The present secret stays valid for `overlap_hours`; the one before it stops working. by: the value of
-        `rotated_by`. Raises NotFound if the user has no live key with this id, and Contended.
+        The replaced secret stays valid for `overlap_hours`; an even older one stops working. by: the value of
+        `rotated_by`.
+        Raises Contended, and NotFound if the user has no live key with this id.
         """
-        tried: dict[str, str] = {}  # digest to text; each attempt has its own secret, so that none is ever reused
+        tried: dict[str, str] = {}  # key texts by digest; each attempt has its own, so that no secret is reused
 
         def put() -> tuple[str, AgentKey]:
             now = instants.now()
@@ -157,7 +158,7 @@ class AgentKeys:
         return _retry_conflicts(put)
 
     def revoke(self, user_id: int, id_: str) -> None:
-        """Delete a key of this user, if it exists. Raises NotFound if it is another user's, and Contended."""
+        """Delete a user's key, if it exists. Raises Contended, and NotFound if the key belongs to another user."""
         key_of_user = {
             "TableName": self.table,
             "Key": {"id": {"S": id_}},
@@ -180,19 +181,19 @@ class AgentKeys:
                 match failure.codes:
                     case ["ConditionalCheckFailed", _]:
                         raise NotFound from None
-                    case ["None", "ConditionalCheckFailed"]:  # the user never had any key
+                    case ["None", "ConditionalCheckFailed"]:  # the user has never had a key
                         return
                 raise
 
         _retry_conflicts(delete)
 
     def find(self, id_: str) -> AgentKey | None:
-        """Read a live key."""
+        """Read an live key."""
         item = self._get(id_)
         return agent_key(item) if item and _is_live(item, instants.text(instants.now())) else None
 
     def authenticate(self, text: str, until: float = NEVER) -> AgentKey | None:
-        """Return the live key with this text, if its secret is valid now. until: the deadline, as for `call`."""
+        """Return the live key with this text if its secret is valid now. until: the deadline, as for `call`."""
         id_ = key_text.read_id(text)
         item = self._get(id_, until) if id_ else {}
         if not item:
@@ -206,7 +207,7 @@ class AgentKeys:
         return agent_key(item) if _is_live(item, now) else None
 
     def mark_used(self, key: AgentKey, until: float = NEVER) -> None:
-        """Set last_used_at of a key that was just read to this hour, if it is older."""
+        """Set last_used_at to this hour unless it already is. key: as just read."""
         hour = f"{instants.text(instants.now())[:13]}:00:00.000Z"
         if key.last_used_at is not None and key.last_used_at >= hour:
             return
@@ -214,7 +215,7 @@ class AgentKeys:
             "TableName": self.table,
             "Key": {"id": {"S": key.id}},
             "UpdateExpression": "SET last_used_at = :hour",
-            # Do not create an item for a key that was just revoked.
+            # Otherwise the update would create an item for a key that was just revoked.
             "ConditionExpression": "attribute_exists(id)"
             " AND (attribute_not_exists(last_used_at) OR last_used_at < :hour)",
             "ExpressionAttributeValues": {":hour": {"S": hour}},
@@ -234,7 +235,7 @@ class AgentKeys:
         self.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=made_at)
 
     def _added(self, item: Item, row: Item, live: list[str]) -> dict[str, Any]:
-        """Return the update that adds a key to a user's row and removes expired ones, if nobody has changed the row."""
+        """Return the update that adds a key to a user's row and removes expired keys, if the row is unchanged."""
         expired = [name for name in row if key_text.is_id(name) and name not in live]
         names = {f"#expired{index}": name for index, name in enumerate(expired)}
         remove = f" REMOVE {', '.join(names)}" if names else ""
@@ -307,7 +308,7 @@ def _text(item: Item, name: str) -> str | None:
 
 
 def _retry_conflicts[T](write: Callable[[], T]) -> T:
-    """Retry `write` while concurrent writes interfere, and once if it is throttled. Raises Contended and Busy."""
+    """Retry `write` while it conflicts with other writes, and once if it is throttled. Raises Contended and Busy."""
     backoff, was_throttled, is_doubtful = Backoff(), False, False
     while True:
         try:

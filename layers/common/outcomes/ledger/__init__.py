@@ -1,1 +1,1 @@
-"""The append-only ledger: outcomes and their corrections in DynamoDB, written once, read in pages."""
+"""The append-only ledger: outcomes and their corrections in DynamoDB. Entries are written once and read in pages."""

@@ -33,7 +33,7 @@ _NULL = {"NULL": True}
 
 
 class CorrectionDraft(NamedTuple):
-    """A correction to store. before, after: the outcome's item. made_at: now; the id may have a later instant."""
+    """A correction to store. before, after: the outcome's item. made_at: now; the id's instant may be later."""
 
     id: str
     made_at: int
@@ -45,10 +45,10 @@ class CorrectionDraft(NamedTuple):
     def of(
         cls, before: Item, correction: "Correction", to: str, caller: "Caller", corrected_by: "Mapping[str, int]"
     ) -> "CorrectionDraft":
-        """Create the correction of an outcome. to: the outcome's new status. corrected_by: the counts before it."""
+        """Create the correction. to: the outcome's new status. corrected_by: the counts before this correction."""
         ids = corrections_of(before)
         made_at = instants.now()
-        # Ids must sort after those of the outcome and earlier corrections, even if clocks of hosts differ.
+        # The id must sort after the ids of the outcome and earlier corrections, even if the clocks of hosts differ.
         id_ = ulid.new(max(made_at, *(ulid.milliseconds(each) + 1 for each in (id_of(before), *ids))))
         changes = {
             name: _NULL if value is None else attribute(name, value) for name, value in correction.changes.items()
@@ -85,7 +85,7 @@ class CorrectionDraft(NamedTuple):
 
     @property
     def changes_nothing(self) -> bool:
-        """Check whether all values of an amend equal the present ones, in whatever notation."""
+        """Check whether all values of an amend equal the current values, even if numbers are written differently."""
         changes = self.entry.get("changes", {"M": {}})["M"]
         texts = [
             [_canonical(name, each["M"][when], self.before) for when in ("before", "after")]
@@ -94,9 +94,9 @@ class CorrectionDraft(NamedTuple):
         return bool(texts) and all(before == after for before, after in texts)
 
     def actions(self, table: str) -> list[dict[str, Any]]:
-        """Return the transaction's actions: append the entry and update the outcome, on condition of its version.
+        """Return the transaction's actions: append the entry, and update the outcome if its version is unchanged.
 
-        If the outcome does not change, only check its version.
+        If the outcome itself does not change, only check its version.
         """
         place = {"TableName": table, "Key": {name: self.before[name] for name in ("user_id", "created_at")}}
         if "version" in self.before:
@@ -161,7 +161,7 @@ def _delta(delta: "Delta") -> Item:
 
 
 def entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
-    """Return the contract's JSON of a correction. with_metadata: if not, changed metadata is `{"omitted":true}`."""
+    """Return the contract's JSON of a correction. with_metadata: if false, changed metadata is `{"omitted":true}`."""
     created_at, _, id_ = entry["created_at"]["S"].removeprefix("~").partition("#")
     reason = json_text.string(entry["reason"]["S"]) if "reason" in entry else "null"
     changes = [
@@ -184,5 +184,5 @@ def _change_json(name: str, change: Item, outcome: Item) -> str:
 
 
 def _canonical(name: str, value: dict[str, Any], outcome: Item) -> str:
-    """Return a canonical JSON text: equal values have equal texts."""
+    """Return the canonical JSON text of a field's value: equal values have equal texts."""
     return json_text.exact(json_text.read(value_json(name, value, outcome)), MAX_METADATA_LEVELS, canonical=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Corrected(NamedTuple):
-    """A stored correction. outcome: the item after the correction. replayed: an earlier request has stored it."""
+    """A stored correction. outcome: the item after the correction. replayed: whether an earlier request stored it."""
 
     id: str
     outcome: Item
@@ -36,19 +36,19 @@ class Corrected(NamedTuple):
 
     @property
     def status_json(self) -> str:
-        """The outcome's status and version, as members of a JSON object."""
+        """Return the outcome's status and version, as members of a JSON object."""
         return f'"status":"{status_of(self.outcome)}","version":{version_of(self.outcome)}'
 
     def shown(self, caller: "Caller") -> str | None:
-        """Return the outcome as JSON text, None if the caller may not read it."""
+        """Return the outcome as JSON text, or None if the caller may not read it."""
         return outcome_json(self.outcome, include_ledger=True) if caller.may_read else None
 
 
 class _Attempts:
     """The attempted transactions of one request.
 
-    ids: of their corrections. doubtful: the versions expected by transactions of unknown result. Such a transaction can
-    still take effect only while the outcome has that version, as versions only rise.
+    ids: the ids of their corrections. doubtful: the versions expected by transactions whose result is unknown. Such a
+    transaction can only take effect while the outcome has the expected version, and versions only increase.
     """
 
     def __init__(self) -> None:
@@ -57,12 +57,12 @@ class _Attempts:
 
 
 def correction_hash(caller: "Caller", id_: str, key: str) -> str:
-    """Hash the idempotency key of a correction together with its scope: the outcome's id and the caller."""
+    """Hash a correction's idempotency key together with its scope: the outcome's id and the caller."""
     return sha256(f"correction:{caller.recorded_by}:{id_}\n{key}".encode()).hexdigest()
 
 
 class Corrections:
-    """Writes to the table of outcomes and the table of idempotency keys."""
+    """Writes corrections to the table of outcomes and the table of idempotency keys."""
 
     def __init__(self, store: OutcomeStore, table: str) -> None:
         self.store = store
@@ -71,7 +71,8 @@ class Corrections:
     def correct(self, id_: str, correction: "Correction", caller: "Caller", key: str | None) -> Corrected:
         """Correct the outcome with this id, or return the correction that is stored under the idempotency key.
 
-        Raises NotFound, Forbidden, NotPossible, IdempotencyKeyReused, and Contended if other requests kept writing it.
+        Raises NotFound, Forbidden, NotPossible, IdempotencyKeyReused, and Contended if other requests kept writing the
+        outcome.
         After any other exception it is unknown whether the correction is stored.
         """
         backoff = Backoff()
@@ -85,12 +86,12 @@ class Corrections:
                     return corrected
                 if not backoff.wait():
                     raise Contended
-        except NotFound:  # erased meanwhile, with all its corrections
+        except NotFound:  # the outcome was erased meanwhile, with all its corrections
             raise
         except (Refused, Mistimed, TimeoutError) as exc:
             if tried.doubtful:
                 raise CallFailed(f"{exc}, after an attempt that may have taken effect") from exc
-            if tried.ids and isinstance(exc, TimeoutError):  # other writes came first each time
+            if tried.ids and isinstance(exc, TimeoutError):  # other requests wrote first each time
                 raise Contended from exc
             raise
 
@@ -100,7 +101,7 @@ class Corrections:
         """Attempt one transaction. Return None if another write changed the outcome meanwhile."""
         user_id = caller.agent_key.user_id if caller.agent_key else correction.user_id
         before = read_outcome(self.store, user_id, id_, backoff)
-        # An earlier attempt took effect, and its answer was lost.
+        # An earlier attempt took effect, but its answer was lost.
         for made in tried.ids.intersection(corrections_of(before)):
             return Corrected(made, before, replayed=False)
         recorded = _state(before)
@@ -108,7 +109,7 @@ class Corrections:
         correction.require_allowed(caller, recorded)
         hash_ = None if key is None else correction_hash(caller, id_, key)
         fingerprint = base64(correction.fingerprint())
-        # Read after the outcome, so that it is never older than that.
+        # Read after the outcome, so that the row is never older than the outcome.
         row = self._row(hash_, backoff) if hash_ else None
         if row and row.fingerprint != fingerprint:
             raise row.reused(fingerprint)
@@ -148,12 +149,12 @@ class Corrections:
         return Corrected(draft.id, draft.after, replayed=False)
 
     def _row(self, hash_: str, backoff: Backoff) -> KeyRow | None:
-        """Read the row of an idempotency key that has not expired."""
+        """Return the row of an idempotency key, or None if there is none or it has expired."""
         key: Item = {"key_sha256": {"S": hash_}}
         return live_rows(read_items(self.store.dynamodb, self.table, [key], backoff)).get(hash_)
 
     def _corrected_by(self, outcome: Item, backoff: Backoff) -> "Mapping[str, int]":
-        """Return how often each kind of caller corrected an outcome. Older items lack the counts: count the entries."""
+        """Return how often each kind of caller corrected an outcome. Old items do not store this: count the entries."""
         if "corrected_by" in outcome:
             return {kind: int(count["N"]) for kind, count in outcome["corrected_by"]["M"].items()}
         entries = read_entries(self.store, outcome, backoff)

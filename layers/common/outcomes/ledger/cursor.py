@@ -1,6 +1,6 @@
-"""Pagination cursors: Base64 of the 16 bytes of the last outcome's id. They do not contain the user.
+"""Pagination cursors: Base64 of the last outcome's id (16 bytes). A cursor does not contain the user.
 
-This is version 1. A later one begins with its number and a full stop, `2.`, which version 1 refuses.
+This is version 1. A later version begins with its number and a full stop, `2.`, which version 1 refuses.
 """
 
 import base64

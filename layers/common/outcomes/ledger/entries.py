@@ -1,7 +1,6 @@
-"""Read the entries of a user's append-only ledger, outcomes as recorded and corrections, as changes of sums.
+"""Read the entries of a user's append-only ledger (recorded outcomes and corrections) as changes of sums.
 
-Both are items of the table of outcomes. What an entry recorded never changes: an amended outcome keeps it in
-`as_recorded`.
+Both are items of the table of outcomes. Recorded values never change: an amended outcome keeps them in `as_recorded`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,13 +13,13 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract.status import RECORDED, TALLIES_BY_STATUS
 from outcomes.contract.sums import Delta
 
-_AFTER_OUTCOMES = ":"  # their keys begin with a digit
+_AFTER_OUTCOMES = ":"  # sort keys of outcomes begin with a digit, which sorts before a colon
 _CORRECTION = "~"
 _AFTER_CORRECTIONS = "~~"
 
 
 class Entry(NamedTuple):
-    """An entry. recorded_at: in the format of `instants.text`. read_units: its approximate share of the read."""
+    """An entry. recorded_at: in the format of `instants.text`. read_units: estimated, for reading this entry."""
 
     recorded_at: str
     read_units: float
@@ -28,7 +27,7 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """The entries of one user, read in pages of 1 MB on demand. check_time: called before each page, may raise."""
+    """The entries of one user, read on demand in pages of 1 MB. check_time: called before each page; may raise."""
 
     def __init__(self, dynamodb: DynamoDB, table: str, user_id: int, check_time: Callable[[], None]) -> None:
         self.dynamodb = dynamodb
@@ -41,14 +40,14 @@ class Entries:
         return merge(self._outcomes(begin, end), self._corrections(begin, end), key=itemgetter(0))
 
     def recorded_since(self, begin: str, settled: str) -> Iterator[Entry]:
-        """Yield the entries recorded since `begin`, oldest first, while others write; nothing changes before `settled`.
+        """Yield the entries recorded since `begin`, oldest first, while other requests write entries after `settled`.
 
-        A correction is never yielded without what it corrects, even if both are written meanwhile: corrections are read
-        before outcomes, and newer ones before older ones.
+        A correction is never yielded without the outcome and the corrections before it, even if they are written
+        meanwhile: corrections are read before outcomes, and newer corrections before older ones.
         """
         pages = self._corrections_since(begin)
         newest = next(pages)
-        if begin < settled and next(pages, None) is not None:  # more than a page: hold only the unsettled ones
+        if begin < settled and next(pages, None) is not None:  # over one page: keep only unsettled ones in memory
             yield from self.recorded(begin, settled)
             begin = settled
             pages = self._corrections_since(begin)
@@ -79,7 +78,7 @@ class Entries:
             "ExpressionAttributeValues": {
                 ":user": {"S": self.user_id},
                 ":first": {"S": first},
-                # BETWEEN is inclusive, but no key equals `after`: keys have an id after the instant.
+                # BETWEEN is inclusive, but no key equals `after`, because keys have an id after the instant.
                 ":last": {"S": after},
             },
             "ProjectionExpression": "created_at, occurred_at, outcome_type, agent_id, value_usd, as_recorded, effects",

@@ -1,6 +1,6 @@
-"""Export outcomes as CSV (RFC 4180) or NDJSON, in parts that are concatenated to one file.
+"""Export outcomes as CSV (RFC 4180) or NDJSON, in parts that can be concatenated to one file.
 
-Columns are the fields of a list with `include=ledger`, without `version`.
+The columns are the fields of a list with `include=ledger`, without `version`.
 """
 
 import re
@@ -12,7 +12,7 @@ from outcomes.contract.outcome_fields import KINDS, LATER, LISTED, Kind
 from outcomes.ledger.items import later_json, occurred_at_of, outcome_json, recorded_by_json, status_of
 from outcomes.ledger.store import Filters, OutcomeStore
 
-# New columns come last, for readers that access them by position.
+# New columns are added at the end, for readers that access columns by position.
 CSV_COLUMNS = ("id", "user_id", *LISTED, "created_at", "occurred_at", "status", "recorded_by", *LATER[1:])
 CSV_HEADING = f"{','.join(CSV_COLUMNS)}\r\n"
 
@@ -22,12 +22,12 @@ The latter four are their full-width forms."""
 _SEPARATOR = re.compile("([;\t\r\n])")
 """Cell or line separators of spreadsheets that do not separate by commas, and so ignore the quotes around a cell."""
 
-# Line ends to some readers. In JSON they occur unescaped in strings only.
+# Some readers treat these as line ends. In JSON, they can occur unescaped only in strings.
 _LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 class Part(NamedTuple):
-    """A part of an export: complete lines. next_cursor: of the next part, None at the end."""
+    """A part of an export: complete lines. next_cursor: the cursor of the next part, None at the end."""
 
     text: str
     media_type: str
@@ -35,7 +35,7 @@ class Part(NamedTuple):
 
 
 def export(store: OutcomeStore, user_id: int, format_: str, cursor: str | None, filters: Filters) -> Part:
-    """Write as many of a user's outcomes after `cursor` as fit into a response, newest first, without void ones.
+    """Write as many of a user's outcomes after `cursor` as fit into a response, newest first. Leave out void outcomes.
 
     format_: one of `queries.EXPORT_FORMATS`. Raises BadRequest for an invalid cursor.
     """
@@ -43,14 +43,15 @@ def export(store: OutcomeStore, user_id: int, format_: str, cursor: str | None, 
         page = store.page_by_size(user_id, ndjson_line, cursor, filters)
         return Part("".join(page.outcomes), "application/x-ndjson", page.next_cursor)
     page = store.page_by_size(user_id, csv_line, cursor, filters)
-    # Only the first part has the heading; the parameter `header` tells (RFC 4180, section 3).
+    # Only the first part has the heading; the media type's parameter `header` says whether it is there (RFC 4180,
+    # section 3).
     heading, presence = (CSV_HEADING, "present") if cursor is None else ("", "absent")
     text = heading + "".join(page.outcomes)
     return Part(text, f"text/csv; charset=utf-8; header={presence}", page.next_cursor)
 
 
 def ndjson_line(item: Item) -> str:
-    """Write an outcome as a line of JSON, with all characters escaped that some reader takes for a line end."""
+    """Write an outcome as a line of JSON. Escape all characters that some readers treat as a line end."""
     also = f'{later_json(item)},"status":"{status_of(item)}","recorded_by":{recorded_by_json(item)}'
     line = f"{outcome_json(item, include_ledger=False)[:-1]},{also}}}\n"
     for char, escape in _LINE_ENDS.items():
@@ -59,7 +60,7 @@ def ndjson_line(item: Item) -> str:
 
 
 def csv_line(item: Item) -> str:
-    """Write an outcome as a line of CSV. Null is empty; numbers are unquoted, also negative ones."""
+    """Write an outcome as a line of CSV. Null is an empty cell. Numbers are unquoted, even negative numbers."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     cells = [
         id_,
@@ -94,7 +95,7 @@ def _cells(item: Item, columns: list[tuple[str, str, bool]]) -> list[str]:
 
 
 def _text_cell(text: str) -> str:
-    """Quote text, with an apostrophe before what a spreadsheet would take for a formula."""
+    """Quote text. Put an apostrophe before text that a spreadsheet would treat as a formula."""
     first, *more = _SEPARATOR.split(text)
     is_formula = _begins_formula(first) or (not first and text[0] != ";")
     cells = [f"'{each}" if _begins_formula(each.replace('"', "")) else each for each in more]

@@ -14,7 +14,7 @@ from outcomes.ledger.store import OutcomeStore
 def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
     """Return the contract's JSON of a user's outcome and its newest corrections, oldest first. Raises NotFound.
 
-    If the response would be too large, metadata of the oldest corrections is replaced by `{"omitted":true}`.
+    If the response would be too large, the metadata of the oldest corrections is replaced by `{"omitted":true}`.
     """
     backoff = Backoff()
     item = read_outcome(store, user_id, id_, backoff)
@@ -32,7 +32,7 @@ def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
 
 
 def read_outcome(store: OutcomeStore, user_id: int | None, id_: str, backoff: Backoff) -> Item:
-    """Read the outcome of a user, or, for None, of no user. Raises NotFound."""
+    """Read a user's outcome. user_id: None for an outcome without a user. Raises NotFound."""
     found = read_items(store.dynamodb, store.table, [item_key(user_id, id_)], backoff) if ulid.is_valid(id_) else []
     if not found:
         raise NotFound
@@ -40,6 +40,6 @@ def read_outcome(store: OutcomeStore, user_id: int | None, id_: str, backoff: Ba
 
 
 def read_entries(store: OutcomeStore, outcome: Item, backoff: Backoff) -> list[Item]:
-    """Read the entries of an outcome's corrections, in any order."""
+    """Read the correction entries of an outcome, in any order."""
     keys = [entry_key(outcome, each) for each in corrections_of(outcome)]
     return read_items(store.dynamodb, store.table, keys, backoff)

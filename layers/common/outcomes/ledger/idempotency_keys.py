@@ -1,12 +1,12 @@
-"""Rows of idempotency keys: what is stored under a key, for 35 days.
+"""The rows of idempotency keys, stored for 35 days. A row refers to the outcome or correction recorded with its key.
 
-key_sha256 (HASH, S)    SHA-256 of the key and its scope, such as `idempotency_hash`
+key_sha256 (HASH, S)    SHA-256 of the key and its scope, see `idempotency_hash`
 user_id, created_at     S, the key of the outcome's item
-fingerprint             M, a digest (B) of each field of the outcome, or of the correction, that is not null
-correction              S, the id of the correction stored under the key; absent for an outcome
+fingerprint             M, a digest (B) of each non-null field of the outcome or the correction
+correction              S, the id of the correction recorded with the key; absent for an outcome
 version                 N, the outcome's version after that correction
-expires_at              N, seconds since 1970, when the key is forgotten
-format                  N, the version of this format, digests and hash included; absent for version 1
+expires_at              N, seconds since 1970, when the row expires
+format                  N, the version of this format, including digests and hash; absent for version 1
 """
 
 from binascii import b2a_base64
@@ -27,8 +27,8 @@ REMEMBERED_SECONDS = 35 * 24 * 60 * 60
 def idempotency_hash(caller: "Caller", outcome: "NewOutcome", key: str) -> str:
     """Hash the idempotency key of an outcome together with its scope.
 
-    The scope is the session's user, or the calling key and the agent that the outcome is of: agents that share a key do
-    not share idempotency keys, and an agent key cannot use up those of other callers.
+    The scope is the session's user, or the calling key and the outcome's agent. So agents that share a key do not share
+    idempotency keys, and an agent key cannot use up the idempotency keys of other callers.
     """
     if caller.agent_key:
         scope = f"agent:{caller.agent_key.key_id}:{outcome.agent_id or ''}"
@@ -40,7 +40,7 @@ def idempotency_hash(caller: "Caller", outcome: "NewOutcome", key: str) -> str:
 
 
 class KeyRow(NamedTuple):
-    """The row of an idempotency key. See above; digests are Base64."""
+    """The row of an idempotency key, see above. Digests are Base64."""
 
     user_id: str
     created_at: str
@@ -50,8 +50,8 @@ class KeyRow(NamedTuple):
 
     @classmethod
     def of(cls, item: Item) -> "KeyRow":
-        """Read an item. Raises KeyError, TypeError or ValueError if it has another format."""
-        if "format" in item:  # a later version's: comparing its digests could count a retry twice
+        """Parse an item. Raises KeyError, TypeError or ValueError if its format is different."""
+        if "format" in item:  # a later version: comparing its digests could count a retry twice
             raise ValueError(f"format {item['format']}")
         return cls(
             item["user_id"]["S"],
@@ -66,9 +66,9 @@ class KeyRow(NamedTuple):
         return self.created_at.partition("#")[2]
 
     def put(self, table: str, key: str) -> dict[str, Any]:
-        """Make the transaction's action that stores the row, unless the key has one that has not expired.
+        """Return the transaction action that stores the row, unless the key already has a row that has not expired.
 
-        If it has, DynamoDB cancels the transaction and returns that row.
+        If it has, DynamoDB cancels the transaction and returns the existing row.
         """
         now = instants.now() // 1000
         item: Item = {
@@ -84,7 +84,7 @@ class KeyRow(NamedTuple):
             "Put": {
                 "TableName": table,
                 "Item": item,
-                # DynamoDB deletes expired rows within days, not at once.
+                # DynamoDB may delete an expired row days later.
                 "ConditionExpression": "attribute_not_exists(key_sha256) OR expires_at <= :now",
                 "ExpressionAttributeValues": {":now": {"N": str(now)}},
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -92,7 +92,7 @@ class KeyRow(NamedTuple):
         }
 
     def reused(self, sent: dict[str, str]) -> IdempotencyKeyReused:
-        """Return the error for a request with this key whose fingerprint is another, with the fields that differ."""
+        """Return the error for a request with this key and a different fingerprint. It names the fields that differ."""
         stored = self.fingerprint
         differing = sorted(name for name in sent.keys() | stored.keys() if sent.get(name) != stored.get(name))
         message = "differs from what was recorded under this key"
@@ -100,11 +100,11 @@ class KeyRow(NamedTuple):
 
 
 def live_rows(items: list[Item]) -> dict[str, KeyRow]:
-    """Return the rows that have not expired, by key. Raises as `KeyRow.of`."""
+    """Return the rows that have not expired, by key. Raises like `KeyRow.of`."""
     now = instants.now()
     return {item["key_sha256"]["S"]: KeyRow.of(item) for item in items if int(item["expires_at"]["N"]) * 1000 > now}
 
 
 def base64(digests: dict[str, bytes]) -> dict[str, str]:
-    """Write digests as in DynamoDB's JSON."""
+    """Encode digests as in DynamoDB's JSON."""
     return {name: b2a_base64(digest, newline=False).decode() for name, digest in digests.items()}

@@ -31,8 +31,9 @@ OUTCOMES_PER_BATCH = 25
 class WriteRequest(NamedTuple):
     """An outcome to record.
 
-    hash: its `idempotency_hash`; None without an idempotency key. recorded_by: `Caller.recorded_by`.
-    refusal: why it must not be recorded now. If its hash is stored, it was recorded earlier and the answer is that.
+    hash: its `idempotency_hash`; None if it has no idempotency key. recorded_by: `Caller.recorded_by`.
+    refusal: why it must not be recorded now. If its hash is stored, it was recorded earlier, and that result is
+    returned instead.
     """
 
     outcome: "NewOutcome"
@@ -42,14 +43,14 @@ class WriteRequest(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """The outcome is stored. replayed: an earlier request has stored it."""
+    """The outcome is stored. replayed: whether an earlier request stored it."""
 
     id: str
     replayed: bool
 
 
 class IdempotentWriter:
-    """Writes to the table of outcomes and the table of idempotency keys."""
+    """Writes outcomes to the table of outcomes and the table of idempotency keys."""
 
     def __init__(self, store: OutcomeStore, table: str) -> None:
         self.store = store
@@ -58,9 +59,9 @@ class IdempotentWriter:
     def record(self, request: WriteRequest) -> Recorded:
         """Store an outcome unless its idempotency key has a row.
 
-        Raises IdempotencyKeyReused if the row is of another outcome, the request's refusal if there is no row,
-        Contended if other requests kept writing it, Busy if a table is throttled. After any other exception it is
-        unknown whether the outcome is stored.
+        Raises IdempotencyKeyReused if the row is for a different outcome, the request's refusal if there is no row,
+        Contended if other requests kept writing the row, and Busy if a table is throttled. After any other exception it
+        is unknown whether the outcome is stored.
         """
         [result] = self.record_all([request])
         if isinstance(result, Exception):
@@ -70,13 +71,14 @@ class IdempotentWriter:
     def record_all(self, requests: Sequence[WriteRequest]) -> list[Recorded | Exception]:
         """Record each outcome independently, in few calls. Return the results in the order of the requests.
 
-        Raises Mistimed if every write failed with it. Other errors of a call become the results of its outcomes only,
-        as others may be stored already.
+        Raises Mistimed if every write failed with it. Any other error of a call is returned as the result of each
+        outcome in that call, as outcomes of other calls may already be stored.
         """
         drafts = [_Draft.of(request) for request in requests]
-        # Of several requests with one key the first is sent; the others are answered as if they had come after it.
+        # If several requests have the same key, only the first is sent. The others are answered as if they had come
+        # later.
         firsts: dict[str, _Draft] = {}
-        refused: dict[str, BadRequest] = {}  # by id, as a later request with the same key may be sent
+        refused: dict[str, BadRequest] = {}  # by id, not key: a later request with this key may be sent
         for draft in drafts:
             if draft.refusal and draft.key not in firsts:
                 refused[draft.row.id] = draft.refusal
@@ -101,7 +103,7 @@ class IdempotentWriter:
         return results
 
     def _look_up(self, keys: set[str], backoff: Backoff) -> dict[str, KeyRow | Exception]:
-        """Read the rows of keys. Return, by key, the row, or the error if it cannot be read."""
+        """Read the rows of keys. Return, by key, the row, or the error if the row cannot be read."""
         found: dict[str, KeyRow | Exception] = {}
         left: list[Item] = [{"key_sha256": {"S": key}} for key in keys]
         try:
@@ -113,11 +115,11 @@ class IdempotentWriter:
         return found
 
     def _put_once(self, groups: "Iterable[Sequence[_Draft]]", backoff: Backoff) -> "dict[str, KeyRow | Exception]":
-        """Put outcomes with their rows. Return, by key, the row that is now stored, or the error."""
+        """Store outcomes with their rows. Return, by key, the row that is now stored, or the error."""
         stored: dict[str, KeyRow | Exception] = {}
         throttled: set[str] = set()
         uncertain: set[str] = set()
-        work = deque(groups)  # first attempts come before retries
+        work = deque(groups)  # first attempts go before retries
         while work:
             group = work.popleft()
             try:
@@ -126,7 +128,7 @@ class IdempotentWriter:
                 self.store.dynamodb.call("TransactWriteItems", {"TransactItems": puts}, recorded_at=_oldest(group))
                 stored |= {draft.key: draft.row for draft in group}
             except TimeoutError as failure:
-                # The failure of an earlier attempt tells more than the lack of time for another.
+                # The error of an earlier attempt is more useful than a timeout before the next attempt.
                 stored = dict.fromkeys((draft.key for draft in group), failure) | stored
             except Exception as failure:  # noqa: BLE001 - any failure is the result of these outcomes only
                 if isinstance(failure, CallFailed) and failure.maybe_applied:
@@ -143,7 +145,7 @@ class IdempotentWriter:
         return {"Put": put}, draft.row.put(self.table, draft.key)
 
     def _insert(self, drafts: "Sequence[_Draft]", backoff: Backoff) -> "dict[str, KeyRow | Exception]":
-        """Insert outcomes without idempotency key. Return, by the draft's key, its row, or the error."""
+        """Insert outcomes that have no idempotency key. Return, by the draft's key, its row or the error."""
         stored: dict[str, KeyRow | Exception] = {}
         uncertain: set[str] = set()
         waiting = list(drafts)
@@ -190,16 +192,16 @@ _FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
 def _insertion(table: str, item: Item) -> dict[str, Any]:
     """Return the PartiQL statement that inserts an item unless its key exists; BatchWriteItem has no conditions.
 
-    Values are parameters: they are never parsed as PartiQL, and numbers stay text.
+    Values are passed as parameters: they are never parsed as PartiQL, and numbers remain text.
     """
     values = ",".join([f"'{name}':?" for name in item])
     return {"Statement": f'INSERT INTO "{table}" VALUE {{{values}}}', "Parameters": list(item.values())}
 
 
 class _Draft(NamedTuple):
-    """An outcome with its item, which all attempts write.
+    """An outcome with its item. All attempts write the same item.
 
-    key: its idempotency hash, or its id without one. once: whether it has an idempotency key.
+    key: the idempotency hash, or the outcome's id if there is none. once: whether it has an idempotency key.
     """
 
     key: str
@@ -217,12 +219,12 @@ class _Draft(NamedTuple):
 
 
 def _oldest(drafts: "Iterable[_Draft]") -> int:
-    """Return the earliest creation time of some outcomes, in milliseconds since 1970."""
+    """Return the earliest creation time of these drafts, in milliseconds since 1970."""
     return min(ulid.milliseconds(draft.row.id) for draft in drafts)
 
 
 def _doubtful(stored: "dict[str, KeyRow | Exception]", uncertain: set[str]) -> dict[str, Exception]:
-    """Replace refusals, which say that nothing was stored, where an attempt may have stored something."""
+    """Replace errors that mean "nothing was stored" if an attempt may have stored something."""
     return {
         key: CallFailed(f"{result}, after an attempt that may have taken effect")
         for key, result in stored.items()
@@ -233,8 +235,8 @@ def _doubtful(stored: "dict[str, KeyRow | Exception]", uncertain: set[str]) -> d
 def _sort_failed(
     group: "Sequence[_Draft]", failure: Exception, stored: "dict[str, KeyRow | Exception]", throttled: set[str]
 ) -> "tuple[list[_Draft], list[_Draft]]":
-    """Add the results of a failed transaction to `stored`. Return what to retry at once, and what after a pause."""
-    # One outcome cancels the transaction of all: the unaffected ones are retried without those that cancelled it.
+    """Add the results of a failed transaction to `stored`. Return drafts to retry at once, and after a pause."""
+    # A single outcome can cancel the whole transaction: retry the unaffected outcomes without those that cancelled it.
     unaffected, conflicting = [], []
     reasons = _cancellation_reasons(failure, len(group))
     hot = {draft.row.user_id for draft, (codes, _) in zip(group, reasons, strict=True) if codes & THROTTLED}
@@ -244,7 +246,7 @@ def _sort_failed(
         elif codes & _FINAL:
             stored[draft.key] = failure
         elif draft.row.user_id in hot:
-            # A throttled partition stays so for longer than a request can wait: retry once only.
+            # A partition stays throttled for longer than a request can wait, so retry only once.
             stored[draft.key] = Busy()
             if draft.key not in throttled:
                 throttled.add(draft.key)
@@ -258,7 +260,7 @@ def _sort_failed(
 
 
 def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str], KeyRow | None]]":
-    """Return, for each outcome of a failed transaction, its cancellation codes and the row that its key has."""
+    """Return, for each outcome of a failed transaction, its cancellation codes and the stored row of its key."""
     if not isinstance(failure, TransactionCanceled):
         return [({_NOT_CANCELLED}, None)] * count
     reasons = failure.body.get("CancellationReasons")
@@ -272,14 +274,14 @@ def _reason(outcome: dict[str, Any], row: dict[str, Any]) -> tuple[set[str], Key
     codes = {str(reason.get("Code", "None")) for reason in (outcome, row)} - {"None"}
     try:
         return codes, KeyRow.of(row["Item"]) if row.get("Item") else None
-    except (KeyError, TypeError, ValueError):  # not written by us
+    except (KeyError, TypeError, ValueError):  # not a row that this code wrote
         return codes | {_UNREADABLE}, None
 
 
 def _answer(draft: _Draft, stored: KeyRow | Exception) -> Recorded | Exception:
     if not isinstance(stored, KeyRow):
         return stored
-    # A retry also finds the row of its own first attempt, whose answer was lost.
+    # A retry can also find the row of its own first attempt, whose answer was lost.
     is_own = stored.created_at == draft.row.created_at
     if is_own or stored.fingerprint == draft.row.fingerprint:
         return Recorded(stored.id, replayed=not is_own)

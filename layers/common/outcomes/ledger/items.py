@@ -5,7 +5,7 @@ created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`; the id keeps outcomes o
 fields                  agent_id N, outcome_type S, title S, description S, value_usd N, metadata S (JSON text);
                         absent if null
 recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in the oldest outcomes
-occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent if that is when it was recorded
+occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent if it equals the time of recording
 
 A correction updates these attributes (its entry keeps the earlier values, see `correction_entries`) and sets:
 
@@ -13,7 +13,7 @@ standing                S, the status: `confirmed`, `disputed` or `void`; absent
 version                 N, the number of corrections
 corrections             L, the ids of its newest corrections, oldest first
 corrected_by            M, the number of corrections (N) by each kind of caller (`Caller.kind`)
-as_recorded             M, once amended: outcome_type, agent_id, value_usd and occurred_at as recorded
+as_recorded             M, present after an amend: outcome_type, agent_id, value_usd and occurred_at as recorded
 """
 
 from decimal import Decimal
@@ -33,7 +33,7 @@ _STORED_AS_JSON = frozenset(name for name, kind in KINDS.items() if kind in {Kin
 
 
 def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
-    """Create an id and the item, as of now or of `milliseconds` since 1970."""
+    """Create an id and the item, recorded now or at `milliseconds` since 1970."""
     if milliseconds is None:
         milliseconds = instants.now()
     id_ = ulid.new(milliseconds)
@@ -49,7 +49,7 @@ def item_key(user_id: int | None, id_: str) -> Item:
 
 
 def attribute(name: str, value: Any) -> dict[str, Any]:
-    """Return the attribute that stores a field's value, which is not null."""
+    """Return the attribute that stores a field's value. value: not null."""
     kind = KINDS[name]
     if kind is Kind.INSTANT:
         return {"S": instants.text(value)}
@@ -57,9 +57,9 @@ def attribute(name: str, value: Any) -> dict[str, Any]:
 
 
 def value_json(name: str, value: dict[str, Any] | None, item: Item) -> str:
-    """Return the JSON of an outcome's field, now or earlier.
+    """Return the JSON of a current or earlier value of an outcome's field.
 
-    value: its attribute; None or NULL if it is not set. item: the outcome.
+    value: the attribute; None or NULL if the field is not set. item: the outcome.
     """
     if value is None or "NULL" in value:
         return f'"{_recorded_at(item)}"' if name == "occurred_at" else "null"
@@ -102,7 +102,7 @@ def _recorded_at(item: Item) -> str:
 
 
 def outcome_json(item: Item, include_ledger: bool) -> str:
-    """Return the contract's JSON of an outcome. Numbers and metadata are stored as JSON text and copied."""
+    """Return the contract's JSON of an outcome. Numbers and metadata are stored as JSON text, which is copied."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     user_id = item["user_id"]["S"]
     return (
@@ -127,7 +127,7 @@ def _ledger_json(item: Item) -> str:
 
 
 def later_json(item: Item) -> str:
-    """Return the fields that only lists with `include=ledger` have, as members of a JSON object."""
+    """Return the fields that are only in lists with `include=ledger`, as members of a JSON object."""
     return ",".join([f'"{name}":{value_json(name, item.get(name), item)}' for name in LATER])
 
 

@@ -1,4 +1,4 @@
-"""Read and write outcomes in DynamoDB: add one, list many with pagination, newest first."""
+"""Read and write outcomes in DynamoDB: add one, or list many with pagination, newest first."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 from outcomes.contract.json_text import response_bytes
 from outcomes.ledger.items import new_item, outcome_json, sort_key, status_of
 
-LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # limits of a call to DynamoDB
+LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # for a call to DynamoDB
 
 PAGE_SECONDS = 6.0
 """No call for a page begins later than this. Plus the 12 s of a call, it is below the function's timeout."""
@@ -34,9 +34,9 @@ _MAX_QUERIES = 5
 
 
 class Filters(NamedTuple):
-    """Filters of a list. By default it has all outcomes that are not void.
+    """Filters of a list. By default, a list contains all outcomes that are not void.
 
-    since (inclusive), until (exclusive): when they were recorded, in milliseconds since 1970.
+    since (inclusive), until (exclusive): when outcomes were recorded, in milliseconds since 1970.
     """
 
     outcome_types: "tuple[OutcomeType, ...]" = ()
@@ -49,9 +49,9 @@ class Filters(NamedTuple):
     def from_query(
         cls, one: "Callable[[str], str | None]", several: "Callable[[str], list[str]]", *, with_status: bool = True
     ) -> "Filters":
-        """Read the query parameters of a list, or of an export, which has no `status`. Raises BadRequest.
+        """Parse the query parameters of a list, or of an export (without `status`). Raises BadRequest.
 
-        one: returns the value of a parameter, by its name. several: returns all values.
+        one: returns the value of a parameter. several: returns all values of a parameter.
         """
         from outcomes.contract import queries  # imported here, as recording does not need it
 
@@ -65,21 +65,21 @@ class Filters(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of a list. outcomes: texts, such as the contract's JSON. next_cursor: None at the end."""
+    """A page of a list. outcomes: each as text, such as the contract's JSON. next_cursor: None at the end."""
 
     outcomes: list[str]
     next_cursor: str | None
 
 
 class OutcomeStore:
-    """The table of outcomes. Calls may raise; it may then be unknown whether a write is stored."""
+    """The table of outcomes. Calls may raise; then it may be unknown whether a write took effect."""
 
     def __init__(self, table: str) -> None:
         self.table = table
         self.dynamodb = DynamoDB(LIMITS)
 
     def add(self, outcome: "NewOutcome", recorded_by: str, *, milliseconds: int | None = None) -> str:
-        """Store an outcome as of now, or of `milliseconds` since 1970. Return its id.
+        """Store an outcome as recorded now, or at `milliseconds` since 1970. Return its id.
 
         recorded_by: `Caller.recorded_by`.
         """
@@ -90,7 +90,7 @@ class OutcomeStore:
         try:  # noqa: SIM105 (loading contextlib takes a millisecond of each start)
             self.dynamodb.call("PutItem", put, recorded_at=recorded_at)
         except ConditionFailed:
-            pass  # As the id is random, an earlier attempt of this call has put the item.
+            pass  # The id is random, so an earlier attempt of this call must have put the item.
         return id_
 
     def page(
@@ -107,8 +107,8 @@ class OutcomeStore:
         include_ledger: whether to include void outcomes, and the fields `status`, `occurred_at`, `recorded_by` and
         `version`.
 
-        The page may have fewer and still a `next_cursor`: if matches are so rare that it takes too many reads, if reads
-        take too long, or if the response would be too large.
+        The page can have fewer outcomes and a `next_cursor` if matches are so rare that too many reads would be needed,
+        if reads take too long, or if the response would be too large.
 
         Raises BadRequest for an invalid cursor.
         """
@@ -131,7 +131,9 @@ class OutcomeStore:
             if len(found) > limit or time.monotonic() > deadline:
                 break
             bounds[":newest"] = {"S": _just_before(last)}
-            # If matches are rare, read more items with each call. Otherwise the page ended at 1 MB, or almost full.
+            # If few items matched, read more of them with the next call. Otherwise this read was cut at DynamoDB's 1
+            # MB, or only
+            # a few outcomes are missing: read just those.
             rare = "FilterExpression" in query or len(shown) * 2 < len(answer["Items"])
             examined = examined * 4 if rare else limit + 1 - len(found)
         return _page(found, limit, last, include_ledger)
@@ -139,10 +141,10 @@ class OutcomeStore:
     def page_by_size(
         self, user_id: int, write: Callable[[Item], str], cursor: str | None = None, filters: Filters | None = None
     ) -> Page:
-        """Read as many outcomes of a user after `cursor` as fit into a response, newest first, without void ones.
+        """Read as many outcomes of a user after `cursor` as fit into a response, newest first. Leave out void outcomes.
 
-        write: returns the text of an item. The page may have fewer and still a `next_cursor` if reads take too long, or
-        if the table is throttled.
+        write: converts an item to text. The page can have fewer outcomes and a `next_cursor` if reads take too long or
+        the table is throttled.
 
         Raises BadRequest for an invalid cursor.
         """
@@ -175,7 +177,7 @@ class OutcomeStore:
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _newest_first(self, user_id: int, cursor: str | None, filters: Filters) -> dict[str, Any]:
-        # A key condition instead of ExclusiveStartKey, which DynamoDB refuses outside of the range.
+        # Use a key condition instead of ExclusiveStartKey, which DynamoDB refuses if it is outside the range.
         newest = _LAST if filters.until is None else instants.text(filters.until)
         if cursor is not None:
             newest = min(newest, _just_before(sort_key(cursors.read(cursor))))
@@ -193,12 +195,12 @@ class OutcomeStore:
 
 
 def _is_empty(bounds: Item) -> bool:
-    """Check whether the range is empty, which DynamoDB would refuse."""
+    """Check whether the key range is empty. DynamoDB would refuse an empty range."""
     return bool(bounds[":oldest"]["S"] > bounds[":newest"]["S"])
 
 
 def _just_before(key: str) -> str:
-    """Return an upper bound for BETWEEN, which is inclusive, that excludes `key`."""
+    """Return the upper bound for BETWEEN that excludes `key`, as BETWEEN is inclusive."""
     return key[:-1] + chr(ord(key[-1]) - 1)
 
 

@@ -1,4 +1,4 @@
-"""ULIDs (https://github.com/ulid/spec): ids of 128 bits, 48 of them milliseconds since 1970, as 26 characters."""
+"""ULIDs (https://github.com/ulid/spec): ids of 26 characters for 128 bits, of which 48 are milliseconds since 1970."""
 
 import os
 
@@ -11,10 +11,10 @@ _last: int | None = None
 
 
 def new(milliseconds: int) -> str:
-    """Create an id of this instant. A process's ids of the same millisecond increase.
+    """Create an id for this instant. Ids that a process creates within one millisecond increase.
 
-    The 80 random bits begin in the lower half, so they do not overflow. They increase by random steps, so processes
-    forked from one do not create equal ids.
+    The 80 random bits start in the lower half of their range, so they do not overflow. They increase by random steps,
+    so that forks of a process do not create equal ids.
     """
     global _last
     if _last is None:
@@ -38,17 +38,17 @@ def number(ulid: str) -> int:
 
 
 def milliseconds(ulid: str) -> int:
-    """Return the instant in an id, in milliseconds since 1970."""
+    """Return an id's instant, in milliseconds since 1970."""
     return number(ulid[:10])
 
 
 def shard(ulid: str, shards: int) -> int:
-    """Choose one of at most 32 shards by the last character, which is random."""
+    """Choose one of at most 32 shards by an id's last character, which is random."""
     return _CROCKFORD.index(ulid[-1]) % shards
 
 
 def is_valid(text: str) -> bool:
-    """Check that `text` is an id, of an instant that `instants.text` can format."""
+    """Check that `text` is an id whose instant `instants.text` can format."""
     return (
         len(text) == 26
         and text.isascii()

@@ -4,14 +4,14 @@ Each line has its kind as `record`:
 
 outcome             as in a list with `include=ledger`
 correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
-kept_sum            timezone, from, to, and sums of some of the outcomes above by day, type and agent; sums are null
-                    if they are damaged, of an older format, or too long for a line
-kept_zones          day, and the time zones in which sums began to be kept on it
+kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent; sums are null if they
+                    are damaged, in an older format, or too long for a line
+kept_zones          day, and the time zones in which sums were first stored on that day
 agent_key           as in `GET /api/keys`
 session             all attributes that the platform wrote into the row
 idempotency_key     outcome_id, correction_id, forgotten_at
 
-No line has a credential: neither secrets or digests of keys, nor digests of session tokens.
+No line contains a credential: no secret or digest of a key, and no digest of a session token.
 """
 
 from binascii import a2b_base64
@@ -44,7 +44,7 @@ from outcomes.totals import codec
 
 
 class Lines(NamedTuple):
-    """Some lines. cursor: for the next call, None at the end. wait: seconds until that call."""
+    """A portion of the lines. cursor: for the next call, None at the end. wait: seconds to wait before that call."""
 
     lines: list[str]
     cursor: str | None
@@ -52,7 +52,7 @@ class Lines(NamedTuple):
 
 
 class Access:
-    """Reads the tables that hold data of users."""
+    """Reads the tables that contain user data."""
 
     def __init__(self, tables: Tables, bounds: Bounds) -> None:
         self.user_data_sources = list(user_data_sources(tables).values())
@@ -60,7 +60,7 @@ class Access:
         self.dynamodb = DynamoDB(LIMITS)
 
     def read(self, user_id: int, cursor: str | None) -> Lines:
-        """Read as many lines as fit into a response, or the time of a portion. Raises BadRequest for a bad cursor."""
+        """Read as many lines as fit into a response and into the time limit. Raises BadRequest for a bad cursor."""
         place, start = read_cursor(cursor, [source.key for source in self.user_data_sources])
         portion = Portion(self.dynamodb, self.bounds)
         lines: list[str] = []
@@ -86,7 +86,7 @@ class Access:
 
 
 def _line(row: Item) -> str | None:
-    """Return the line of a row, None for a user's row of keys. The key's attributes tell which table it is from."""
+    """Return the line for a row. Its key attributes identify its table. Return None for the list of a user's keys."""
     if "stretch" in row:
         return _kept(row)
     if "key_sha256" in row:
@@ -144,7 +144,7 @@ def _sums(row: Item) -> list[dict[str, Any]] | None:
 
 
 def _value(typed: dict[str, Any]) -> Any:
-    """Convert an attribute of any type. Numbers become `Decimal`, bytes stay Base64."""
+    """Convert an attribute of any type to a Python value. Numbers become `Decimal`, bytes stay Base64."""
     [(type_, value)] = typed.items()
     match type_:
         case "N":

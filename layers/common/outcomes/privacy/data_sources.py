@@ -1,6 +1,6 @@
-"""The tables that hold data of a user, and how to find, read and delete a user's rows there, at a limited rate.
+"""The tables that contain user data. Find, read and delete a user's rows in them, at a limited rate.
 
-Outcomes and kept sums have the user's id as partition key. The tables of agent keys, stored sessions and idempotency
+Outcomes and stored sums have the user's id as partition key. The tables of agent keys, stored sessions and idempotency
 keys are scanned: data requests are rare, and an index would add cost to every write.
 """
 
@@ -21,11 +21,11 @@ PORTION_SECONDS = 30.0
 """Time of a portion. Plus the 12 s of a call, it is below the functions' timeout, which must not exceed the 60 s that
 AWS's CLI waits for an answer."""
 
-SHARE = 0.25  # of a table's maximum throughput; the rest is for normal requests
+SHARE = 0.25  # share of a table's maximum throughput; the rest is left for normal requests
 
 
 class Tables(NamedTuple):
-    """Names of the tables that hold data of users."""
+    """Names of the tables that contain user data."""
 
     keys: str
     sessions: str
@@ -35,14 +35,14 @@ class Tables(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """The maximum throughput of a table, in units a second."""
+    """The maximum throughput of a table, in units per second."""
 
     read_units: float
     write_units: float
 
 
 class UserDataSource(NamedTuple):
-    """A table. key: its key's attributes. user: the type of `user_id`. by_user: whether that is the partition key."""
+    """A table. key: the key attributes. user: the type of `user_id`. by_user: whether that is the partition key."""
 
     table: str
     key: tuple[str, ...]
@@ -54,11 +54,11 @@ class UserDataSource(NamedTuple):
 
 
 class OutOfTime(Exception):
-    """The time of this portion is up. The next call continues."""
+    """This portion has used up its time. The next call continues."""
 
 
 class Portion:
-    """Calls of one portion, limited in time and in throughput: at most SHARE of each table's."""
+    """The DynamoDB calls of one portion. Their time is limited, and their throughput to SHARE of each table's."""
 
     def __init__(self, dynamodb: DynamoDB, bounds: Bounds) -> None:
         self.dynamodb = dynamodb
@@ -78,7 +78,7 @@ class Portion:
     def pages(
         self, source: UserDataSource, user_id: int | None, start: Item | None = None, **more: Any
     ) -> Iterator[tuple[list[Item], Item | None]]:
-        """Yield pages of the rows of a user, or of all, each with the start key of the next. Raises OutOfTime."""
+        """Yield pages of a user's rows (None: all rows), each with the start key of the next page. Raises OutOfTime."""
         request = {"TableName": source.table, "ConsistentRead": True, "ReturnConsumedCapacity": "TOTAL"} | more
         if user_id is not None:
             request["KeyConditionExpression" if source.by_user else "FilterExpression"] = "user_id = :user"
@@ -97,7 +97,7 @@ class Portion:
     def delete(self, table: str, keys: list[Item]) -> Iterator[list[Item]]:
         """Delete rows by their keys, whether they exist or not. Yield the deleted keys after each call.
 
-        Raises OutOfTime and the errors of calls, after some were deleted: those that were yielded.
+        May raise OutOfTime, or an error of a call, after some rows were deleted: the yielded ones.
         """
         waiting = [{"DeleteRequest": {"Key": key}} for key in keys]
         while waiting:
@@ -114,12 +114,12 @@ class Portion:
                 self.rest(consumed, self.bounds.write_units)
 
     def rest(self, consumed: dict[str, Any], units_a_second: float) -> None:
-        """Wait until the consumed units are within a table's share, at most a second."""
+        """Wait until the consumed units are within a table's share, but at most one second."""
         time.sleep(min(consumed.get("CapacityUnits", 0) / (SHARE * units_a_second), 1))
 
 
 def user_data_sources(tables: Tables) -> dict[str, UserDataSource]:
-    """Return the tables in the order of erasure: credentials first, idempotency keys after outcomes."""
+    """Return the tables in the order in which they are erased: credentials first, idempotency keys after outcomes."""
     return {
         "agent_keys": UserDataSource(tables.keys, ("id",), "N", by_user=False),
         "sessions": UserDataSource(tables.sessions, ("token_sha256",), "N", by_user=False),
@@ -138,9 +138,9 @@ def is_agent_key(item: Item) -> bool:
 
 
 def cursor_at(place: int, start: Item | None) -> str:
-    """Return the cursor of a position: the table's index, and the key after which to continue.
+    """Return the cursor for a position: the table's index, and the key after which to continue.
 
-    This is version 1, a list. A later one is an object with its number as `version`, which version 1 refuses.
+    This is version 1, a list. A later version is an object with its number as `version`, which version 1 refuses.
     """
     return json.dumps([place, start])
 

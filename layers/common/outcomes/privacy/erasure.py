@@ -1,25 +1,26 @@
-"""Erase all stored data of a user, in portions: each call continues where the last one ended.
+"""Erase all stored data of a user, in portions. Each call continues where the previous call ended.
 
-The record of an erasure is written before anything is deleted. It has a table of its own, so that restoring another
+The record of an erasure is written before anything is deleted. It is in a separate table, so that restoring another
 table does not change it:
 
 user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the stack; a plain hash could be reversed, as
-                        ids are small numbers
-erasure (RANGE, S)      `running`; once it is done, the instant when it began
+                        ids are small
+erasure (RANGE, S)      `running`; after the end, the instant when it began
 begun_at, done_at       S, by DynamoDB's clock
-agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys    N, deleted rows; absent for none
+agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys    N, deleted rows; absent if none
 
 While it is running:
 
-found_at                S, when rows with the user's id as key were last found
+found_at                S, when rows with the user's id as partition key were last found
 step                    N, the index in STEPS
-position                S, the key, as JSON, after which to continue the scan of that step
+position                S, the key (JSON) after which to continue this step's scan
 changes                 N, incremented by each write, for optimistic locking
 
-Rows that are written meanwhile are deleted, too. Agent keys are deleted first, so no new call can use one. Calls in
-flight have ended once nothing new is found for `settle_seconds`. Only then the tables without a user's partition are
-scanned. An idempotency key is written in one transaction with an outcome or correction: if none of those appears until
-the scan's end, no key was written behind it. If one appears, the wait starts again.
+Rows that are written during the erasure are deleted, too. Agent keys are deleted first, so no new call can use them.
+When nothing new has been found for `settle_seconds`, calls in flight have ended. Only then are the tables scanned that
+have no partition per user. An idempotency key is always written in one transaction with an outcome or a correction. So
+if no outcome or correction appears before the scan ends, the scan has not missed a key. If one appears, the wait starts
+again.
 """
 
 import hmac
@@ -47,15 +48,17 @@ WAIT = STEPS.index("wait")
 
 COUNTED = ("agent_keys", "sessions", "outcomes", "corrections", "kept_sums", "idempotency_keys")
 
-EVER = "~"  # sorts after all instants
+EVER = "~"  # sorts after every instant
 
 
 class Progress(NamedTuple):
-    """The progress of an erasure, or of repeating all (`erase_again`).
+    """The progress of an erasure, or of repeating all erasures (`erase_again`).
 
-    done: whether it is complete. wait: seconds until the next call. step: of STEPS, or the table that is repeated.
-    begun_at: None if it could not begin yet, and when repeating.
-    erased: deleted rows by kind, in all; when repeating, in this portion. cursor: for the next call when repeating.
+    done: whether it is complete. wait: seconds to wait before the next call.
+    step: the current step of STEPS; when repeating, the current table.
+    begun_at: None if the erasure could not begin yet, and when repeating.
+    erased: the total of deleted rows by kind; when repeating, those of this portion.
+    cursor: for the next call, only when repeating.
     """
 
     done: bool
@@ -69,7 +72,8 @@ class Progress(NamedTuple):
 class Erasures:
     """The table of erasures, and the tables to erase from.
 
-    secret_arn: of the secret that keys the users' HMAC. settle_seconds: after which all calls in flight have ended.
+    secret_arn: the ARN of the secret for the HMAC of user ids. settle_seconds: after this time, calls in flight have
+    ended.
     """
 
     def __init__(self, table: str, tables: Tables, secret_arn: str, settle_seconds: int, bounds: Bounds) -> None:
@@ -83,7 +87,7 @@ class Erasures:
         self._secret = b""
 
     def erase(self, user_id: int) -> Progress:
-        """Erase a portion of a user's data. Calls may raise; calling again continues."""
+        """Erase a portion of a user's data. A call may raise; the next call continues."""
         return _Erasure(self, user_id).go_on()
 
     def hashed(self, user_id: str) -> str:
@@ -106,7 +110,8 @@ class Erasures:
             portion.check()
             found = read_items(self.dynamodb, keys.table, [{"id": {"S": name}} for name in names], Backoff())
             old = [keys.key_of(key) for key in found if key["created_at"]["S"] <= until]
-            for deleted in portion.delete(keys.table, old):  # before the row: an unlisted key would still be valid
+            # Before the row that lists the keys: a key that is not listed would still be valid.
+            for deleted in portion.delete(keys.table, old):
                 yield from (key["id"]["S"] for key in deleted)
             stay = {key["id"]["S"] for key in found if key["created_at"]["S"] > until}
             gone = {f"#gone{index}": name for index, name in enumerate(set(names) - stay)}
@@ -125,12 +130,12 @@ class Erasures:
             try:
                 portion.call("UpdateItem" if stay else "DeleteItem", change)
             except ConditionFailed:
-                continue  # keys were added or removed meanwhile
+                continue  # the row changed meanwhile: read it again
             return
 
 
 class _Erasure:
-    """A portion of the erasure of one user."""
+    """One portion of a user's erasure."""
 
     def __init__(self, erasures: Erasures, user_id: int) -> None:
         self.erasures = erasures
@@ -148,7 +153,7 @@ class _Erasure:
                 if not has_looked or STEPS[self.step] in {"wait", "end"}:
                     has_looked = True
                     self._revoke()
-                    if self.step:  # sessions are deleted before the rest
+                    if self.step:  # sessions are deleted before the other tables
                         self._delete_by_id()
                 match STEPS[self.step]:
                     case "wait":
@@ -186,14 +191,14 @@ class _Erasure:
             try:
                 self.portion.call("PutItem", put)
                 return
-            except ConditionFailed:  # created by another call, or by an earlier attempt
+            except ConditionFailed:  # another call or an earlier attempt created it
                 answer = self.portion.call("GetItem", get)
         self.row = answer["Item"]
 
     def _write(self, update: str, values: Item) -> None:
         """Update the record, and add the rows deleted since the last write to its counts.
 
-        Raises OutOfTime if another call has written it: calling again continues from there.
+        Raises OutOfTime if another call has updated the record: the next call continues from there.
         """
         change = self._change(
             update, "changes = :seen AND begun_at = :begun_at", values | {":seen": self.row["changes"]}
@@ -201,20 +206,20 @@ class _Erasure:
         try:
             self.row = self.portion.call("UpdateItem", change)["Attributes"]
         except ConditionFailed as exc:
-            if exc.maybe_applied:  # an earlier attempt may have counted them
+            if exc.maybe_applied:  # an earlier attempt may have counted these rows
                 self.deleted = dict.fromkeys(COUNTED, 0)
             raise OutOfTime from exc
         self.deleted = dict.fromkeys(COUNTED, 0)
 
     def _count(self) -> None:
-        """Add the rows deleted since the last write to the record's counts, even if another call has written it.
+        """Add the rows deleted since the last write to the record's counts, even if another call has updated it.
 
-        This ignores the portion's deadline, as no other portion finds these rows again.
+        This ignores the portion's deadline, because no later portion can find these rows.
         """
         if any(self.deleted.values()):
-            # Ignored: another call has ended the erasure, or the counts are too low, as after a crash.
+            # Errors are ignored: another call has ended the erasure, or the counts stay too low, as after a crash.
             with suppress(ConditionFailed, Busy):
-                # One attempt, so that nothing is counted twice.
+                # Only one attempt, so that nothing is counted twice.
                 change = self._change("", "begun_at = :begun_at", {})
                 self.row = self.portion.dynamodb.call("UpdateItem", change, attempts=1)["Attributes"]
 
@@ -236,7 +241,7 @@ class _Erasure:
         return change | {"ExpressionAttributeNames": {f"#{name}": name for name in (*names, *counted)}}
 
     def _note_found(self, date: str) -> None:
-        """Write found_at before deleting what was found, so that no concurrent call ends the erasure."""
+        """Write found_at before deleting the found rows, so that no concurrent call ends the erasure."""
         step = min(self.step, WAIT)
         self._write(
             f"SET found_at = :now, #step = :step{' REMOVE #position' if step == WAIT else ''}",
@@ -254,8 +259,8 @@ class _Erasure:
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _delete_by_id(self) -> None:
-        """Delete outcomes, corrections and kept sums."""
-        for kind in ("kept_sums", "outcomes"):  # outcomes last, as idempotency keys are written with them
+        """Delete outcomes, corrections and stored sums."""
+        for kind in ("kept_sums", "outcomes"):  # outcomes last, as idempotency keys are written together with them
             source = self.erasures.user_data_sources[kind]
             for rows, _ in self.portion.pages(source, self.user_id, ProjectionExpression=", ".join(source.key)):
                 if rows:
@@ -266,7 +271,7 @@ class _Erasure:
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _read_through(self, kind: str) -> None:
-        """Scan a table, delete the user's rows, and go to the next step."""
+        """Scan a table, delete the user's rows, and continue with the next step."""
         source = self.erasures.user_data_sources[kind]
         start = json.loads(self.row["position"]["S"]) if "position" in self.row else None
         next_step = {"N": str(self.step + 1)}
@@ -279,12 +284,12 @@ class _Erasure:
                 self._write("SET #step = :step REMOVE #position", {":step": next_step})
 
     def _left_to_wait(self) -> int:
-        """Return the seconds until calls that were in flight at `found_at` have ended."""
+        """Return the seconds until all calls that were in flight at `found_at` have ended."""
         settled = instants.read(self.row["found_at"]["S"]) + self.erasures.settle_seconds * 1000
         return max(0, -(-(settled - instants.read(_instant(self.portion.date))) // 1000))
 
     def _end(self) -> None:
-        """Replace the running record by the finished one. Raises OutOfTime if another call has written it."""
+        """Replace the `running` record with the final one. Raises OutOfTime if another call has updated it."""
         table = self.erasures.table
         done = {name: self.row[name] for name in ("user", "begun_at", *COUNTED) if name in self.row}
         done |= {"erasure": self.row["begun_at"], "done_at": {"S": _instant(self.portion.date)}}
@@ -311,7 +316,7 @@ def count_rows(deleted: dict[str, int], kind: str, keys: list[Item]) -> None:
 
 
 def _instant(date: str) -> str:
-    """Convert the Date header of an answer, DynamoDB's clock, to an instant; without one, use ours."""
+    """Convert an answer's Date header (DynamoDB's clock) to an instant. If there is no header, use our clock."""
     try:
         return instants.text(int(parsedate_to_datetime(date).timestamp()) * 1000)
     except ValueError:

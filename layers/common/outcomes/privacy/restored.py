@@ -1,4 +1,4 @@
-"""Repeat all erasures after a table was restored to an earlier time, which brought erased rows back."""
+"""Repeat all erasures after a table was restored from a backup, which brought erased rows back."""
 
 from typing import Any
 
@@ -11,10 +11,12 @@ INSTANT = len("2026-04-01T12:00:00.000Z")
 
 
 def erase_again(erasures: Erasures, cursor: str | None) -> Progress:
-    """Delete a portion of the restored rows, in all tables. Calls may raise; calling again continues.
+    """Delete a portion of the restored rows, in all tables. A call may raise; the next call continues.
 
-    What an erased user has recorded since the erasure stays. Sessions and kept sums have no creation time, so all are
-    deleted: the user signs in again, and sums are added up again. Raises BadRequest for an invalid cursor.
+    Outcomes that an erased user has recorded since the erasure are not deleted. Sessions and stored sums have no
+    creation
+    time, so all of that user are deleted: the user signs in again, and sums are added up again. Raises BadRequest for
+    an invalid cursor.
     """
     return _RepeatedErasure(erasures, cursor).go_on()
 
@@ -46,7 +48,7 @@ class _RepeatedErasure:
         return Progress(done, wait, step, None, self.deleted, cursor)
 
     def _read_records(self) -> None:
-        """Read when each user's last erasure was done; EVER for a running one."""
+        """Read the time when each user's last erasure ended; EVER if it is still running."""
         request: dict[str, Any] = {"TableName": self.erasures.table, "ConsistentRead": True}
         while True:
             page = self.portion.call("Scan", request)
@@ -79,15 +81,15 @@ class _RepeatedErasure:
         return revoked
 
     def _is_back(self, kind: str, row: Item) -> bool:
-        """Check whether a row was written before its user's erasure."""
+        """Check whether a row was written before the end of its user's erasure."""
         end = self._end_of(str(*row["user_id"].values())) if "user_id" in row else ""
-        # These have no creation time that we know.
+        # The creation time of these rows is unknown.
         if not end or kind in {"sessions", "kept_sums"}:
             return bool(end)
         return bool(row["created_at"]["S"].removeprefix("~")[:INSTANT] <= end)
 
     def _end_of(self, user_id: str) -> str:
-        """Return when the user's erasure was done; an empty text if there is none."""
+        """Return the time when the user's erasure ended, or an empty text if there was no erasure."""
         if user_id not in self.known:
             self.known[user_id] = self.ends.get(self.erasures.hashed(user_id), "") if user_id.isdigit() else ""
         return self.known[user_id]

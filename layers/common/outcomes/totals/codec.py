@@ -4,19 +4,19 @@
     deal_closed,7:82/310712:3000.50/001234500900,4:1:99;1:99
     task_complete,:1
 
-First line: the local days. The first is a date, each further one the number of days after the previous. `~3`: an
-outcome of that day was recorded up to 3 days later (`Sums.days`).
+First line: the local days. The first day is a date, each further day the number of days after the previous. `~3` means
+that outcomes of this day were recorded up to 3 days later (`Sums.days`).
 
-Other lines: a type and its agents. The first agent is its id, each further one the difference to the previous; "no
-agent" is empty and comes first. After the agent follow its tallies, separated by `;`, without trailing empty ones. A
-tally is `counts:values`, or `counts` alone if all values are 0.
+Other lines: a type and its agents. The first agent is written as its id, each further agent as the difference to the
+previous id; "no agent" is empty and comes first. The agent's tallies follow, separated by `;`, without trailing empty
+tallies. A tally is `counts:values`, or only `counts` if all values are 0.
 
-Counts or values of all days: the minimum, then after `/` each day's excess over it, as integers of equal width in units
-of the minimum's last digit. Fixed width needs no separators, which halves the size. If most agents have nothing on most
-days, each day is a block of its own.
+Counts or values of all days are the minimum, then `/`, then each day's excess over the minimum, as integers of equal
+width in units of the minimum's last digit. Fixed width needs no separators, which halves the size. If most agents have
+nothing on most days, each day is a separate block.
 
 Equal sums have equal bytes. A part is the CRC-32 of its text (4 bytes), then the text in raw DEFLATE (RFC 1951) with
-_WORDS as preset dictionary. Increment FORMAT with any change of this format.
+_WORDS as preset dictionary. Increment FORMAT whenever this format changes.
 """
 
 import zlib
@@ -52,11 +52,11 @@ type _Row = tuple[str, int | None]  # a type and an agent
 
 
 class Damaged(Exception):
-    """A part is corrupt, or was compressed with another dictionary."""
+    """A part is corrupt, or was compressed with a different dictionary."""
 
 
 def rules() -> str:
-    """Return the version of the format: parts of another version cannot be read."""
+    """Return the version of the format. Parts of a different version cannot be read."""
     return f"{FORMAT} {crc32(_WORDS):08x}"
 
 
@@ -86,7 +86,7 @@ def write(sums: Sums) -> list[bytes]:
 
 
 def read(part: bytes, sums: Sums) -> None:
-    """Decode a part and add it to `sums`. Raises Damaged, before anything is added."""
+    """Decode a part and add it to `sums`. If it raises Damaged, nothing was added."""
     days: list[str] = []
     for line in _decompress(part).splitlines():
         name, *agents = line.split(",")
@@ -163,7 +163,7 @@ def _apart(text: str, many: int) -> list[Decimal]:
 
 
 def _exponent(number: Decimal) -> int:
-    return int(number.as_tuple().exponent)  # `int` for mypy: it is a letter only for NaN and infinity
+    return int(number.as_tuple().exponent)  # `int` for mypy: only for NaN and infinity, exponent is a letter
 
 
 def _compress(text: str) -> bytes:

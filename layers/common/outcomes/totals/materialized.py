@@ -1,4 +1,4 @@
-"""Add up a user's totals: stored sums of settled intervals, and entries recorded between and after them."""
+"""Add up a user's totals from the stored sums of settled intervals and the entries recorded between and after these."""
 
 import time
 from collections.abc import Container
@@ -19,13 +19,13 @@ from outcomes.totals.summary import Summary
 AGGREGATION_SECONDS = 10.0
 """Seconds after which an aggregation stores what it has added up, and ends. Plus the 12 s of a call, that is below the
 function's timeout."""
-GRACE_SECONDS = 4.0  # after that, no page is read
+GRACE_SECONDS = 4.0  # no page is read after this time
 
 _ORDER = {name: index for index, name in enumerate(TALLIES)}
 
 
 class Totals:
-    """The table of outcomes and the table of stored sums. edition: sums stored with another edition are ignored."""
+    """The table of outcomes and the table of stored sums. edition: sums stored with a different edition are ignored."""
 
     def __init__(self, store: OutcomeStore, table: str, edition: str) -> None:
         self.store = store
@@ -33,10 +33,10 @@ class Totals:
         self.rules = f"{codec.rules()} {tzdata.IANA_VERSION} {edition}"
 
     def aggregate(self, user_id: int, summaries: list[Summary]) -> None:
-        """Add a user's sums to each summary. All summaries are of the same time zone.
+        """Add a user's sums to each summary. All summaries must have the same time zone.
 
-        Raises StillAddingUp if there is more than can be read in time. The sums so far are stored, and the next call,
-        with new summaries, continues from there.
+        Raises StillAddingUp if there are more entries than can be read in time. The sums so far are stored, and the
+        next call continues from there; it needs new summaries.
         """
         _Aggregation(self, user_id, summaries).run()
 
@@ -49,7 +49,7 @@ class _PeriodSums:
         self.begin, self.end = instants.text(summary.period.since), instants.text(summary.period.until)
         first, last = days.of(self.begin), days.of(instants.text(summary.period.until - 1))
         self.first, self.last = first.date, last.date
-        # Days that are partly within the period are added up entry by entry.
+        # Days that are only partly within the period are added up entry by entry.
         self.partial_days = {day.date for day in (first, last) if day.begin < self.begin or self.end < day.end}
         self.of_partial_days = Sums()
 
@@ -70,7 +70,7 @@ class _Aggregation:
         self.days = LocalDays(periods[0].zone)
         self.parts = [_PeriodSums(each, self.days) for each in summaries if each.period.since < each.period.until]
         self.partial_days = {day for part in self.parts for day in part.partial_days}
-        # Outcomes of the period may have been recorded at any time later, but at most MOST_EARLY before.
+        # Outcomes of the period may have been recorded at any later time, but at most MOST_EARLY before they happened.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
         self.kept = SettledIntervals(dynamodb, totals.table, totals.rules, user_id, zone, self.days, self._check_time)
 
@@ -100,17 +100,17 @@ class _Aggregation:
             part.add(sums)
 
     def _aggregate_entries(self, begin: str, end: str | None, last: SettledInterval | None) -> None:
-        """Add the entries recorded in [begin, end), or until now, and store sums that are worth it.
+        """Add the entries recorded in [begin, end), or until now. Store their sums if that saves read units.
 
         last: the preceding interval.
         """
         settled = self.kept.settled
-        over = min(settled, end) if end else settled  # no sums of later entries are stored
+        over = min(settled, end) if end else settled  # sums of later entries are not stored
         current = OpenInterval(begin, last)
         at = begin
         for entry in self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled):
-            if entry.recorded_at > at:  # all earlier entries are in the interval, so it may end here
-                is_late = at > begin and time.monotonic() > self.deadline  # `at > begin`: some progress was made
+            if entry.recorded_at > at:  # all earlier entries are in the interval, so it can end here
+                is_late = at > begin and time.monotonic() > self.deadline  # `at > begin`: there was some progress
                 midnight = self.days.of(entry.recorded_at).begin
                 if at < over <= entry.recorded_at:
                     self._close(current, over, is_last=True, is_late=is_late)
@@ -142,11 +142,11 @@ class _Aggregation:
                     part.of_partial_days.of(cell)[_ORDER[delta.tally]].add(delta.sign, delta.value_usd)
 
     def _close(self, current: OpenInterval, end: str, *, is_last: bool = False, is_late: bool = False) -> None:
-        """Store an interval if it is worth it, and add its sums."""
+        """Store an interval if that saves read units, and add its sums."""
         if sums := self.kept.close(current, end, is_last=is_last, is_late=is_late):
             self._add(sums)
 
     def _check_time(self) -> None:
-        """Raise StillAddingUp if no further page may be read."""
+        """Raise StillAddingUp if there is no time to read another page."""
         if time.monotonic() > self.deadline + GRACE_SECONDS:
             raise StillAddingUp

@@ -1,17 +1,18 @@
-"""Store and read sums of a user's settled intervals, and decide which are worth storing.
+"""Store and read sums of a user's settled intervals. An interval is stored only if that saves more than it costs.
 
 user_id (HASH, S)       `42`
-stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the zone of the days, and the interval's begin in milliseconds
-                        since 1970; if the sums need several items, `#1` etc. follows from the second on
+stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the time zone of the days, and the interval's begin in
+                        milliseconds since 1970; if the sums need several items, the second has `#1` appended, and so on
 end                     N, the interval's end, exclusive
 rules                   S, versions of the codec, of tzdata and of the deployment's edition
-parts                   N, the number of items; absent if it is one
+parts                   N, the number of items; absent if there is only one
 sums                    B, see `codec`
 
 A settled interval never changes, as the ledger is append-only: late outcomes and corrections are entries of a later
-interval. So stored sums are never stale. If they are missing, damaged or of other rules, they are added up again.
+interval. So stored sums are never stale. If they are missing, damaged or have different rules, they are added up again.
 
-The zones in which sums of a user began to be stored on a day are in `zones#2026-04-01`: `zones` SS, `expires_at` N.
+The item `zones#2026-04-01` has the time zones in which a user's sums were first stored on that day: `zones` SS,
+`expires_at` N.
 """
 
 import time
@@ -34,7 +35,7 @@ SETTLED_SECONDS = 600
 """Seconds, by DynamoDB's clock, after which no entry of an instant can be written any more. DynamoDB refuses signatures
 older than 300 s, ours are made within `caller.MAX_AGE` (60 s) of the instant, and a call takes 12 s. The rest is a
 margin for DynamoDB's own clocks and processing."""
-KEEP_SECONDS = 4.0  # of a call that stores sums, which has one attempt
+KEEP_SECONDS = 4.0  # maximum time for a call that stores sums; it has only one attempt
 
 # Prices: https://aws.amazon.com/dynamodb/pricing/on-demand/
 READ_UNITS_PER_WRITE_UNIT = 5
@@ -46,7 +47,7 @@ ROW_BYTES = 2 * WRITE_UNIT_BYTES
 FILLED = 0.9
 """Days are stored together once they fill this fraction of a multiple of ROW_BYTES: a started write unit costs a whole
 one, and many days together take less space."""
-TRIED_AGAIN = 1.25  # an interval that is not worth storing is tried again once it is longer by this factor
+TRIED_AGAIN = 1.25  # an interval that is not worth storing is considered again when it has grown by this factor
 
 ZONES_A_DAY = 4
 """Time zones in which sums of a user may begin to be stored within a day. In others, they are added up each time."""
@@ -54,7 +55,7 @@ ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
 
 
 class SettledInterval(NamedTuple):
-    """A half-open interval [begin, end) of recording time, and the sums of what was recorded in it."""
+    """A half-open interval [begin, end) of recording time, and the sums of the entries recorded in it."""
 
     begin: str
     end: str
@@ -62,9 +63,9 @@ class SettledInterval(NamedTuple):
 
 
 class OpenInterval:
-    """An interval to which entries are being added. last: the preceding one.
+    """An interval to which entries are being added. last: the preceding interval.
 
-    units: read units of its entries. enough: read units from which on storing is considered again.
+    units: read units of its entries. enough: storing is considered again when `units` reaches this value.
     """
 
     def __init__(self, begin: str, last: SettledInterval | None) -> None:
@@ -76,10 +77,10 @@ class OpenInterval:
 
 
 class SettledIntervals:
-    """The stored intervals of one user, with the days of one zone.
+    """The stored intervals of one user for one time zone.
 
-    rules: intervals of other rules are ignored. check_time: called before each further page, may raise.
-    settled: the instant before which nothing can be recorded any more; set once `read` has begun.
+    rules: intervals with different rules are ignored. check_time: called before each further page; may raise.
+    settled: the instant before which nothing can be recorded any more; set when `read` begins.
     """
 
     def __init__(
@@ -101,9 +102,9 @@ class SettledIntervals:
         self.check_time = check_time
         self.settled = ""
         self.is_zone_kept = False
-        self.unreadable: set[str] = set()  # begins of stored intervals to replace
+        self.unreadable: set[str] = set()  # begins of the stored intervals that must be replaced
         self.may_keep = True
-        self.surplus = 0.0  # read units that stored intervals save beyond their cost
+        self.surplus = 0.0  # read units that the stored intervals save, minus their cost
 
     def read(self, first: str) -> Iterator[SettledInterval]:
         """Yield the stored intervals that end after `first`, in order and without overlaps."""
@@ -137,7 +138,7 @@ class SettledIntervals:
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _read(self, begin: str, items: dict[int, Item]) -> SettledInterval | None:
-        """Decode an interval from its items; None if one is missing, damaged or of other rules."""
+        """Decode an interval from its items. Return None if an item is missing, damaged or has different rules."""
         first = items.get(0, {})
         if "end" not in first:
             return None
@@ -168,10 +169,10 @@ class SettledIntervals:
         )
 
     def close(self, current: OpenInterval, end: str, *, is_last: bool = False, is_late: bool = False) -> Sums | None:
-        """Store an interval if it is worth it, and begin a new one. Return the sums since the last call that stored.
+        """Store an interval if that saves enough, and begin a new one. Return the sums since the last stored interval.
 
-        is_last: no entries follow, so the surplus of earlier intervals counts as well.
-        is_late: store it in any case, so that the next aggregation can continue from here.
+        is_last: no entries follow, so what earlier intervals save counts as well.
+        is_late: store the interval in any case, so that the next aggregation can continue from here.
         """
         saved = current.units + (max(self.surplus, 0) if is_last else 0)
         least = SAVED_PER_COST * READ_UNITS_PER_WRITE_UNIT
@@ -221,7 +222,7 @@ class SettledIntervals:
         ]
 
     def _put(self, items: list[Item], *, is_late: bool) -> bool:
-        """Store an interval. Return whether it is stored. Concurrent readers store equal sums."""
+        """Store an interval. Return whether it is now stored. Concurrent readers store equal sums."""
         try:
             if not self.is_zone_kept and not self._begin_zone() and not is_late:
                 self.may_keep = False
@@ -236,13 +237,13 @@ class SettledIntervals:
                     }
                 self.dynamodb.call("PutItem", put, attempts=1, until=time.monotonic() + KEEP_SECONDS)
         except ConditionFailed:
-            pass  # another reader stored a longer one with this begin
+            pass  # another reader stored a longer interval with this begin
         except (Busy, Unavailable):
-            self.may_keep = False  # the answer does not depend on it
+            self.may_keep = False  # the answer is right without storing
         return self.may_keep
 
     def _begin_zone(self) -> bool:
-        """Add the zone to those of the day. Return False if there are too many."""
+        """Add the time zone to the day's item. Return False if that has too many zones."""
         now = instants.now()
         update = {
             "TableName": self.table,
@@ -265,7 +266,7 @@ class SettledIntervals:
 
 
 def _number(instant: str) -> str:
-    """Format an instant as milliseconds since 1970, with 13 digits, which sort correctly until 2286."""
+    """Format an instant as milliseconds since 1970, with 13 digits. These sort correctly until the year 2286."""
     return f"{instants.read(instant):013d}"
 
 
@@ -282,7 +283,7 @@ def _part(item: Item) -> int:
 
 
 def _settled(answer: Answer) -> str | None:
-    """Return the instant before which all is settled, by the answer's Date header; None without one."""
+    """Return the instant before which all entries are settled, by the answer's Date header; None if it has none."""
     try:
         seconds = parsedate_to_datetime(answer.date).timestamp()
     except ValueError:
@@ -295,7 +296,7 @@ def _rounded_up(size: int, multiple: int) -> int:
 
 
 def _item_bytes(item: Item) -> int:
-    """Estimate the size of an item by DynamoDB's rules; it counts numbers as smaller."""
+    """Estimate the size of an item, a little too high: DynamoDB counts fewer bytes for numbers."""
     return sum(
         len(name) + (len(value) * 3 // 4 if kind == "B" else len(value))
         for name, typed in item.items()

@@ -1,4 +1,4 @@
-"""The summary of a user's outcomes: count and exact value, in total, by type, by agent, by local day, week or month."""
+"""The summary of a user's outcomes: count and exact value, in total and by type, agent, local day, week or month."""
 
 from bisect import bisect
 from collections import defaultdict
@@ -23,7 +23,8 @@ class Summary:
         self.outcome_types = outcome_types
         self.agent_id = agent_id
         self.totals: Tallies = (Sum(), Sum(), Sum(), Sum())
-        # Sums of `standing`, by one dimension each: by all at once, many agents would exhaust the memory.
+        # Sums of `standing`, each by one dimension only: with combined dimensions, many agents would exhaust the
+        # memory.
         self.by_type: defaultdict[str, Sum] = defaultdict(Sum)
         self.by_agent: defaultdict[int | None, Sum] = defaultdict(Sum)
         self.by_date: defaultdict[str, Sum] = defaultdict(Sum)
@@ -32,9 +33,9 @@ class Summary:
     def from_query(
         cls, one: Callable[[str], str | None], several: Callable[[str], list[str]]
     ) -> "tuple[Summary, Summary | None]":
-        """Create the summary of query parameters and, with `compare`, that of the previous period. Raises BadRequest.
+        """Create the summary for query parameters and, with `compare`, one for the previous period. Raises BadRequest.
 
-        one: returns the value of a parameter, by its name. several: returns all values.
+        one: returns the value of a parameter. several: returns all values of a parameter.
         """
         period = Period.from_query(
             one("from"), one("to"), one("timezone"), one("by"), now=instants.local(instants.now(), UTC)
@@ -77,7 +78,7 @@ class Summary:
         return response + "}"
 
     def _agents(self) -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
-        """Return the agents that are listed, always including "no agent", and all others."""
+        """Return the agents to list, always including "no agent", and all other agents."""
         agents = sorted(_present(self.by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
         told, others = agents[:MAX_AGENTS], agents[MAX_AGENTS:]
         for entry in others:

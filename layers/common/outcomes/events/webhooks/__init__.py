@@ -1,1 +1,1 @@
-"""Webhooks by the Standard Webhooks specification: signed POSTs, with backoff and a dead-letter queue."""
+"""Webhooks that follow the Standard Webhooks specification: signed POSTs, with backoff and a dead-letter queue."""

@@ -1,4 +1,4 @@
-"""Resolve a receiver's name to public addresses only, against server-side request forgery (SSRF).
+"""Resolve a receiver's host name to public addresses only. This prevents server-side request forgery (SSRF).
 
 A name may resolve to this host, its network or a metadata service. All addresses are checked before anything is sent,
 and the connection is made to a checked address without resolving again.
@@ -14,7 +14,7 @@ from outcomes.aws.connection import Found, addresses
 # All addresses that IANA assigns: https://www.iana.org/assignments/ipv6-unicast-address-assignments
 # It excludes embedded IPv4 addresses (::/96, ::ffff:0:0/96, 64:ff9b::/96) and site-local ones (fec0::/10).
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Reserved for protocols and documentation. Python's tables count parts of them as global, such as anycast relays.
+# Reserved for protocols and documentation. Python treats parts of them as global, such as anycast relays.
 _SPECIAL: tuple[IPv4Network | IPv6Network, ...] = (
     *map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")),
     *map(IPv6Network, ("2001::/23", "2002::/16", "3fff::/20")),
@@ -46,7 +46,7 @@ def public_addresses(host: bytes, port: int, seconds: float) -> list[Found]:
 
 
 def _within(host: bytes, port: int, seconds: float) -> list[Found]:
-    """Resolve in a thread of its own, as the operating system's resolver has no timeout."""
+    """Resolve in a separate thread, as the operating system's resolver has no timeout."""
     answers: SimpleQueue[list[Found] | OSError] = SimpleQueue()
 
     def look_up() -> None:

@@ -1,7 +1,7 @@
 """Deliver webhooks with backoff: wait longer after each failure, and give up after three days.
 
-The SQS queue stores waiting messages, hidden for up to twelve hours, and counts the attempts. After the last wait, SQS
-moves the message to the dead-letter queue.
+The SQS queue stores messages between attempts, hides them for up to twelve hours, and counts the attempts. After the
+last wait, SQS moves the message to the dead-letter queue.
 """
 
 import time
@@ -16,23 +16,23 @@ from outcomes.errors import Busy
 from outcomes.events.webhooks.receiver import Attempt, Receiver
 from outcomes.events.webhooks.signing import is_id, signed, signing_key
 
-LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)  # limits of a call to Secrets Manager or SQS
+LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)  # for a call to Secrets Manager or SQS
 
 HOUR = 60 * 60
-LONGEST = 11 * HOUR  # SQS hides a message for at most twelve hours, counted from when it was received
+LONGEST = 11 * HOUR  # SQS hides a message for at most twelve hours after it was received
 WAITS = (5, 5 * 60, 30 * 60, 2 * HOUR, 5 * HOUR, 10 * HOUR, *[LONGEST] * 5)
 """Seconds after each failed attempt, as Standard Webhooks recommends and SQS allows; three days in all."""
 SPREAD = 0.04
 """Maximum random extension of a wait, as a fraction, so that webhooks that failed together are not retried together."""
 
-KEYS_SECONDS = 300  # for which signing keys are cached
-OVERLAP_SECONDS = 24 * HOUR  # how long the previous secret also signs after the current one was created
+KEYS_SECONDS = 300  # how long signing keys are cached
+OVERLAP_SECONDS = 24 * HOUR  # how long the previous key also signs after the current key was created
 
-_LEVELS = 64  # more than an event's JSON has: its metadata has 32
+_LEVELS = 64  # more than an event's JSON can have: its metadata has at most 32
 
 
 class Delivery(NamedTuple):
-    """The result of a delivery. number: of the attempt. wait: seconds until the next, None if there is none."""
+    """The result of an attempt. number: 1 for the first attempt. wait: seconds until the next attempt, or None."""
 
     webhook_id: str
     attempt: Attempt
@@ -50,7 +50,7 @@ class SigningKeys:
         self._kept_since = float("-inf")
 
     def now(self) -> list[bytes]:
-        """Return the keys. Raises CallFailed and Busy if they cannot be read, ValueError if the current is invalid."""
+        """Return the keys. Raises CallFailed or Busy if reading fails, ValueError if the current key is invalid."""
         if self._clock() - self._kept_since >= KEYS_SECONDS:
             self._kept, self._kept_since = self._read(), self._clock()
         return [key for key, ends in self._kept if instants.now() / 1000 < ends]
@@ -62,7 +62,7 @@ class SigningKeys:
         for version in previous:
             try:
                 key = signing_key(str(version.get("SecretString", "")))
-            except ValueError:  # stored by mistake, and replaced since
+            except ValueError:  # stored by mistake, and replaced by the current key
                 continue
             keys.append((key, float(current["CreatedDate"]) + OVERLAP_SECONDS))
         return keys
@@ -76,7 +76,7 @@ class Queue:
         self._sqs = SQS(LIMITS)
 
     def hide(self, message: Mapping[str, Any], seconds: int) -> None:
-        """Make a message visible again in so many seconds. Raises CallFailed and Busy."""
+        """Hide a message for `seconds` from now. Raises CallFailed and Busy."""
         hidden = {"QueueUrl": self._url, "ReceiptHandle": message["receiptHandle"], "VisibilityTimeout": seconds}
         self._sqs.call("ChangeMessageVisibility", hidden)
 
@@ -88,8 +88,8 @@ class Queue:
 def deliver(message: Mapping[str, Any], receiver: Receiver, keys: SigningKeys, queue: Queue) -> Delivery:
     """Attempt a delivery. If it fails, schedule the next attempt, or move the message to the dead-letter queue.
 
-    message: an SQS record of Lambda, whose body is an event of EventBridge with a CloudEvent as its detail.
-    Raises CallFailed and Busy if SQS fails: then the message reappears after the queue's own visibility timeout.
+    message: an SQS record from Lambda. Its body is an EventBridge event with a CloudEvent as its detail.
+    Raises CallFailed or Busy if SQS fails. Then the message reappears after the queue's own visibility timeout.
     """
     number = int(message["attributes"]["ApproximateReceiveCount"])
     try:
@@ -117,9 +117,10 @@ def _attempt(webhook_id: str, body: bytes, receiver: Receiver, keys: SigningKeys
 
 
 def wait_after(number: int, asked: float = 0, spread: Callable[[float], float] = jitter) -> int:
-    """Return the seconds to wait after attempt `number`, or longer if the receiver asked for it.
+    """Return the seconds to wait after attempt `number`, or the seconds that the receiver asked for if these are more.
 
-    0 after the last attempt: SQS moves the message to the dead-letter queue when it is received again.
+    The result is 0 after the last attempt: when SQS would return the message again, it moves it to the dead-letter
+    queue.
     """
     if number > len(WAITS):
         return 0

@@ -1,4 +1,4 @@
-"""Send a webhook to its receiver, and report the result."""
+"""Send a webhook to its receiver, and return the result."""
 
 import re
 import time
@@ -11,8 +11,8 @@ from outcomes.aws.connection import Connection, NotSent, Reply, Resolve
 from outcomes.contract import instants
 from outcomes.events.webhooks.addresses import NotPublic, public_addresses
 
-SECONDS = 10  # for a whole attempt: DNS, connecting, sending, and the answer's headers
-CONNECT_SECONDS = 4  # for one address, so that there is time for another
+SECONDS = 10  # limit for a whole attempt: DNS, connecting, sending, and the answer's headers
+CONNECT_SECONDS = 4  # limit for one address, so that there is time for another
 
 # Same as the pattern of WebhookUrl in template.yaml: a lower-case name with a dot, not an address; port 443 or 8443; no
 # user, password or fragment.
@@ -27,8 +27,8 @@ MAX_URL = 200
 class Attempt(NamedTuple):
     """The result of an attempt.
 
-    reason: of the failure, one of a fixed set of words; empty on success. status: of the answer, None without one.
-    cause: for the log, without text from the receiver. pause: seconds that the receiver asked for.
+    reason: why it failed, as one of a fixed set of words; empty on success. status: the answer's status, or None.
+    cause: for the log, without text from the receiver. pause: seconds that the receiver asked us to wait.
     """
 
     reason: str
@@ -65,7 +65,7 @@ class Receiver:
         return self._connection.host
 
     def hand(self, headers: Mapping[str, str], body: bytes) -> Attempt:
-        """Post a webhook once. Read only the headers of the answer, and follow no redirect."""
+        """Post a webhook once. Read only the answer's headers, and do not follow redirects."""
         headers = {
             "host": self.host,
             "content-type": "application/cloudevents+json; charset=utf-8",
@@ -80,7 +80,7 @@ class Receiver:
             reason = "not_public" if isinstance(failure.__cause__, NotPublic) else "no_connection"
             return Attempt(reason, cause=str(failure))
         except (OSError, HTTPException) as failure:
-            # Without its text, which may quote the receiver's answer.
+            # Not the error's text, which may quote the receiver's answer.
             return Attempt("timeout" if isinstance(failure, TimeoutError) else "broken", cause=type(failure).__name__)
         if 200 <= reply.status < 300:
             return Attempt("", reply.status)
