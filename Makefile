@@ -278,9 +278,9 @@ $(npm_viewer): local/viewer/package-lock.json
 	@touch $@
 
 # KEY and COOKIE may also come from the environment (INTERNAL_API_KEY, COOKIE), where process lists do not show them.
-smoke: install ## check a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=...)
+smoke: install ## check a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=... [SEED=...])
 	@$(if $(KEY),INTERNAL_API_KEY='$(KEY)') $(if $(COOKIE),COOKIE='$(COOKIE)') \
-	    $(bin)/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)'
+	    $(bin)/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)' $(if $(SEED),--seed '$(SEED)')
 
 resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.resend '$(STACK)'

@@ -1,13 +1,18 @@
 """python -m smoke: check a deployed API against the contract, one line each.
 
 --url alone makes the calls that need no credentials. --key (or INTERNAL_API_KEY) and --cookie add calls that store
-nothing. --stack, with AWS rights to that stack's tables, adds calls that record for two new users, and deletes these
-users with all their data. Log lines and counts in metrics stay; the values add up to zero.
+nothing. --stack, with AWS rights to that stack's tables, or the URL of the local stack, adds calls that record for new
+users, and deletes these users with all their data. Log lines and counts in metrics stay.
+
+Last, a checker makes many calls from several threads, compares the answers with a model and with the access log, and
+writes a report.
 """
 
 import argparse
 import os
+import secrets
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "common"))
 
 from smoke import checks
 from smoke.aws import LeftBehind, Stack, visiting
+from smoke.checker import CALLS, IMPATIENT_SECONDS, Checker
+from smoke.report import compare_with_log, write
 
 PATH = "/api/outcomes"
 TIMEOUT_SECONDS = 35  # API Gateway's own timeout is 29
@@ -28,7 +35,7 @@ def main() -> int:
     """Run the checks and return the exit code: 0 if all pass, 1 if any fails, 2 if they cannot run."""
     options = parser().parse_args()
     try:
-        stack = Stack.deployed(options.stack) if options.stack else None
+        stack = Stack.deployed(options.stack) if options.stack else Stack.local(options.url or "")
         url = options.url or (stack.url if stack else "")
         if not url:
             parser().error("--url or --stack is needed")
@@ -37,10 +44,10 @@ def main() -> int:
         with httpx.Client(http2=True, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
             origin = options.origin or (stack.origin if stack else None)
             url = url.rstrip("/").removesuffix(PATH) + PATH
-            api = checks.Api(url, client, options.key or None, origin)
+            api = checks.Api(url, client, options.key or (stack.key if stack else None), origin)
             cookie = options.cookie or None
             api.off = stack.off if stack else checks.switched_off(api, cookie)
-            return run(api, cookie, stack)
+            return run(api, cookie, stack, options)
     except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
@@ -54,10 +61,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--cookie", default=os.environ.get("COOKIE"), help="the Cookie header of a session")
     parser.add_argument("--origin", help="a dashboard's origin (default: the stack's first)")
     parser.add_argument("--stack", help="the stack's name")
+    parser.add_argument("--seed", type=int, help="of the checker's calls (default: a random one, which is printed)")
+    parser.add_argument("--calls", type=int, default=CALLS, help="of the checker (default: %(default)s)")
+    parser.add_argument("--reports", type=Path, default=Path(), metavar="FOLDER", help="for the checker's report")
     return parser
 
 
-def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
+def run(api: checks.Api, cookie: str | None, stack: Stack | None, options: argparse.Namespace) -> int:
     """Run the checks that these options allow, and report the others as skipped."""
     report = Report(api.off)
     report.all(partial(check, api) for check in checks.WITHOUT_A_CALLER)
@@ -70,6 +80,7 @@ def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
             report.all(partial(check, api, visit) for check in checks.THAT_RECORD)
             cookie = cookie or visit.users[0].cookie
             report.all(partial(check, api) for check in with_session(cookie))
+        check_many_calls(api, stack, options, report)
         print("ok    nothing is left behind")
     else:
         report.skipped("calls that record", "no KEY" if stack else "no STACK to delete from afterwards")
@@ -84,6 +95,25 @@ def run(api: checks.Api, cookie: str | None, stack: Stack | None) -> int:
     return 1 if report.failed else 0
 
 
+def check_many_calls(api: checks.Api, stack: Stack, options: argparse.Namespace, report: "Report") -> None:
+    """Run the checker by users of its own, compare it with the access log, and write the report."""
+    since, seed = time.time(), secrets.randbelow(10**6) if options.seed is None else options.seed
+    first = len(report.lines)
+    timeout = httpx.Timeout(TIMEOUT_SECONDS, read=IMPATIENT_SECONDS)
+    with visiting(stack) as visit, httpx.Client(timeout=timeout) as impatient:
+        checker = Checker(api, impatient, visit, seed=seed, limits=stack.limits, budget=options.calls)
+        report.one(f"the answers to many calls at once fit the model, SEED={seed}", checker.run)
+    try:
+        if stack.name is None:
+            report.skipped("the access log", "the local stack has none")
+        else:
+            report.one("the access log says the same", partial(compare_with_log, stack.access_log, since, checker))
+    except ClientError as error:
+        report.skipped("the access log", error.response["Error"]["Code"])
+    path = write(options.reports, checker, report.lines[first:])
+    print(f"      report for an issue: {path}")
+
+
 def with_session(cookie: str) -> Iterator[checks.Check]:
     """Yield the checks of a session that record nothing."""
     yield checks.a_session_reads(cookie)
@@ -91,10 +121,11 @@ def with_session(cookie: str) -> Iterator[checks.Check]:
 
 
 class Report:
-    """Prints one line for each check, and counts passed and failed ones."""
+    """Prints one line for each check, and counts passed and failed ones. lines: printed so far."""
 
     def __init__(self, off: Collection[str]) -> None:
         self.passed = self.failed = 0
+        self.lines: list[str] = []
         self._off = off
 
     def all(self, runs: "Iterator[partial[None]]") -> None:
@@ -104,20 +135,24 @@ class Report:
             if needed in self._off:
                 self.skipped(name, f"{needed} is Off")
             else:
-                self._one(name, check)
+                self.one(name, check)
 
-    def _one(self, name: str, check: Callable[[], None]) -> None:
+    def one(self, name: str, check: Callable[[], None]) -> None:
         try:
             check()
         except (AssertionError, httpx.HTTPError, KeyError, ValueError) as failure:
             self.failed += 1
-            print(f"FAIL  {name}: {type(failure).__name__} {failure}")
+            self._print(f"FAIL  {name}: {type(failure).__name__} {failure}")
         else:
             self.passed += 1
-            print(f"ok    {name}")
+            self._print(f"ok    {name}")
 
     def skipped(self, what: str, why: str) -> None:
-        print(f"skip  {what}: {why}")
+        self._print(f"skip  {what}: {why}")
+
+    def _print(self, line: str) -> None:
+        print(line)
+        self.lines.append(line)
 
 
 if __name__ == "__main__":

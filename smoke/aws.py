@@ -1,11 +1,11 @@
-"""Work that needs AWS rights: create temporary users, and delete their data."""
+"""Work that needs AWS rights: create temporary users, delete their data, and read the access log."""
 
+import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,17 @@ from outcomes.keys.agent_keys import user_row_id
 from outcomes.ledger.corrections import correction_hash
 from outcomes.ledger.idempotency_keys import idempotency_hash
 
+from local.data import STACK
+from local.state import State
+from ops.errors import StackError
 from ops.template import capability_names, parse_yaml
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CAPABILITIES = capability_names(parse_yaml((Path(__file__).parents[1] / "template.yaml").read_text())["Parameters"])
+ROOT = Path(__file__).parents[1]
+LOCAL = ROOT / ".local"
+CAPABILITIES = capability_names(parse_yaml((ROOT / "template.yaml").read_text())["Parameters"])
 SESSION_SECONDS = 900
 # Ids of real users count up from 1 and do not reach these.
 FIRST_ID, LAST_ID = 2**52, MAX_ID
@@ -38,7 +43,11 @@ class LeftBehind(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: the API's URL, names of tables, capabilities that are off, and the dashboard's origin."""
+    """A stack: the API's URL, names of tables, capabilities that are off, and the dashboard's origin.
+
+    limits: rate and burst of the stage, by parameter. name: of a deployed stack. key: of the local stack.
+    client: returns a client of an AWS service.
+    """
 
     url: str
     outcomes: str
@@ -47,6 +56,10 @@ class Stack:
     keys: str
     off: frozenset[str] = frozenset()
     origin: str | None = None
+    limits: Mapping[str, list[int]] = field(default_factory=dict)
+    name: str | None = None
+    key: str | None = None
+    client: Callable[..., Any] = boto3.client
 
     @classmethod
     def deployed(cls, name: str) -> "Stack":
@@ -62,7 +75,43 @@ class Stack:
             keys=outputs["KeysTableName"],
             off=frozenset(name for name in CAPABILITIES if answers.get(name) == "Off"),
             origin=answers["DashboardOrigins"].split(",")[0],
+            limits={
+                parameter: [int(number) for number in answer.split(",")]
+                for parameter, answer in answers.items()
+                if parameter.endswith("Throttle")
+            },
+            name=name,
         )
+
+    @classmethod
+    def local(cls, url: str) -> "Stack | None":
+        """Return the stack of `make run` if this is its URL."""
+        try:
+            state = State.read(LOCAL / STACK)
+        except StackError:
+            return None
+        if not url.startswith(state.url):
+            return None
+        return cls(
+            url=url,
+            outcomes=state.table("OutcomesTable"),
+            idempotency=state.table("IdempotencyTable"),
+            sessions=state.table("SessionsTable"),
+            keys=state.table("KeysTable"),
+            off=frozenset(state.off),
+            key=state.key,
+            client=state.aws.client,
+        )
+
+    def access_log(self, since: float) -> Iterator[dict[str, str]]:
+        """Yield the lines of a deployed stack's access log since a time. Raises what boto3 raises."""
+        resource = self.client("cloudformation").describe_stack_resource(
+            StackName=self.name, LogicalResourceId="AccessLogs"
+        )
+        group = resource["StackResourceDetail"]["PhysicalResourceId"]
+        pages = self.client("logs").get_paginator("filter_log_events")
+        for page in pages.paginate(logGroupName=group, startTime=int(since * 1000)):
+            yield from (json.loads(event["message"]) for event in page["events"])
 
 
 @dataclass(frozen=True)
@@ -83,22 +132,17 @@ class Visit:
         self._tokens: list[str] = []
         self.users: list[User] = []
 
-    def new_key(self, user: User) -> str:
-        """Return a new idempotency key for records by bearer key, which is deleted at the end."""
+    def new_key(self, user: User, of: str | None = None) -> str:
+        """Return a new idempotency key for calls with the platform's key, which is deleted at the end."""
         key = f"smoke-{secrets.token_hex(12)}"
-        self.note_key(key, user)
+        self.note_key(key, user, of=of)
         return key
 
-    def note_key(self, key: str, user: User) -> None:
-        """Have an idempotency key deleted at the end."""
-        fields = {"outcomeType": OutcomeType.TASK_COMPLETE, "title": "Smoke test", "userId": Decimal(user.id)}
-        self._hashes.add(idempotency_hash(Caller(), NewOutcome.parse(fields, session_user=None), key))
-
-    def new_correction_key(self, id_: str) -> str:
-        """Return a new idempotency key for corrections of an outcome, which is deleted at the end."""
-        key = f"smoke-{secrets.token_hex(12)}"
-        self._hashes.add(correction_hash(Caller(), id_, key))
-        return key
+    def note_key(self, key: str, user: User, *, by: str = "key", of: str | None = None) -> None:
+        """Have an idempotency key deleted at the end. by: `key` or `session`. of: the outcome that is corrected."""
+        caller = Caller(user.id) if by == "session" else Caller()
+        outcome = NewOutcome(OutcomeType.TASK_COMPLETE, "Smoke test", user_id=user.id)
+        self._hashes.add(correction_hash(caller, of, key) if of else idempotency_hash(caller, outcome, key))
 
     def arrive(self) -> None:
         """Create the users. Raises LeftBehind when one of them already has outcomes."""
@@ -163,7 +207,7 @@ def visiting(stack: Stack) -> Iterator[Visit]:
 
     Needs GetItem, Query, PutItem and DeleteItem on the tables. Raises LeftBehind and boto3's errors.
     """
-    visit = Visit(stack, boto3.client("dynamodb"))
+    visit = Visit(stack, stack.client("dynamodb"))
     try:
         visit.arrive()
         yield visit

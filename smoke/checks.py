@@ -394,7 +394,7 @@ def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, v
         summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
         assert (summary["count"], summary["confirmed"]["count"]) == (visit.recorded(user), 1), summary
 
-    headers = {"Idempotency-Key": visit.new_correction_key(id_)}
+    headers = {"Idempotency-Key": visit.new_key(user, of=id_)}
     responses = at_once(lambda: api.call("POST", corrections, key=True, body=void, headers=headers))
     assert len({response.json()["id"] for response in responses if response.status_code == 200}) == 1
     one = answers(api.call("GET", f"/{id_}", cookie=user.cookie), 200)

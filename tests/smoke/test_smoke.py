@@ -1,8 +1,11 @@
 """The smoke test against the local stack: it passes, leaves nothing behind, and names failed checks."""
 
+import json
 import os
+import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,10 @@ import pytest
 
 from smoke.__main__ import main
 from smoke.aws import CAPABILITIES
+from smoke.checker import Checker
+from smoke.model import Call
+from smoke.report import RESOURCES
+from tests.canaries import leaks
 from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, running
 
@@ -36,8 +43,7 @@ def _describe(stack: Stack, **parameters: str) -> None:
     }
     parameters["DashboardOrigins"] = f"{stack.url},https://beta.example.com"
     lines = ["Parameters:", *(f"  {name}: {{Type: String}}" for name in parameters)]
-    lines += ["Conditions: {Never: !Equals [a, b]}", "Resources:"]
-    lines += ["  Nothing: {Type: AWS::SNS::Topic, Condition: Never}", "Outputs:"]
+    lines += ["Resources:", "  AccessLogs: {Type: AWS::Logs::LogGroup}", "Outputs:"]
     lines += [f"  {name}: {{Value: '{value}'}}" for name, value in outputs.items()]
     client: Any = boto3.client("cloudformation", endpoint_url=stack.aws_url)
     given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
@@ -48,15 +54,46 @@ type Smoke = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain) -> Smoke:
-    """Run `python -m smoke` in this process."""
+def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) -> Smoke:
+    """Run `python -m smoke` in this process. With AWS, the checker's calls get into the access log."""
+    run_checker = Checker.run
+
+    def run_and_log(checker: Checker) -> None:
+        try:
+            run_checker(checker)
+        finally:
+            _log(checker.calls)
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        return run_main(main, *arguments)
+        if environment:
+            monkeypatch.setattr(Checker, "run", run_and_log)
+        return run_main(main, "--calls=10", "--seed=1", f"--reports={tmp_path}", *arguments)
 
     return run
+
+
+def _log(calls: list[Call]) -> None:
+    cloudformation: Any = boto3.client("cloudformation")
+    resource = cloudformation.describe_stack_resource(StackName=NAME, LogicalResourceId="AccessLogs")
+    group = resource["StackResourceDetail"]["PhysicalResourceId"]
+    lines = [
+        {
+            "requestId": call.request_id,
+            "status": str(call.status),
+            "caller": call.by,
+            "method": method,
+            "resource": path,
+        }
+        for call in calls
+        for method, path in [RESOURCES[call.name]]
+    ]
+    events = [{"timestamp": int(time.time() * 1000), "message": json.dumps(line)} for line in lines]
+    logs: Any = boto3.client("logs")
+    logs.create_log_stream(logGroupName=group, logStreamName=secrets.token_hex(4))
+    [stream, *_] = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    logs.put_log_events(logGroupName=group, logStreamName=stream["logStreamName"], logEvents=events)
 
 
 def process(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -77,14 +114,34 @@ def everything(stack: Stack) -> dict[str, list[Any]]:
     return {name: client.scan(TableName=name)["Items"] for name in stack.tables.values()}
 
 
-def test_all_checks_pass_and_nothing_is_left_behind(stack: Stack) -> None:
-    done = process("--stack", NAME, AWS_ENDPOINT_URL=stack.aws_url, INTERNAL_API_KEY=stack.key)
+def test_all_checks_pass_and_nothing_is_left_behind(stack: Stack, smoke: Smoke, tmp_path: Path) -> None:
+    environment = {"AWS_ENDPOINT_URL": stack.aws_url, "INTERNAL_API_KEY": stack.key}
+    done = smoke("--stack", NAME, "--calls=50", "--seed=4711", **environment)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout
     assert "skip" not in done.stdout
-    assert "25 passed, 0 failed, over HTTP/1.1" in done.stdout
+    assert "ok    the answers to many calls at once fit the model, SEED=4711" in done.stdout
+    assert "ok    the access log says the same" in done.stdout
+    assert "27 passed, 0 failed, over HTTP/1.1" in done.stdout
     assert "ok    nothing is left behind" in done.stdout
+    assert everything(stack) == {name: [] for name in stack.tables.values()}
+    [report] = tmp_path.iterdir()
+    assert f"report for an issue: {report}" in done.stdout
+    text = report.read_text()
+    assert "## Faults\n\nNone." in text
+    assert leaks(text, [stack.key, stack.session_secret, stack.url, "127.0.0.1"]) == set()
+
+
+def test_the_url_of_the_local_stack_is_enough_to_check_it(
+    stack: Stack, smoke: Smoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smoke.aws.LOCAL", stack.data)
+    done = smoke("--url", stack.url)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "26 passed, 0 failed" in done.stdout
+    assert "skip  the access log: the local stack has none" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
@@ -97,7 +154,7 @@ def test_the_core_passes_and_skips_checks_of_capabilities_that_are_off(tmp_path:
         assert everything(core) == {name: [] for name in core.tables.values()}
 
     assert (done.returncode, by_session.returncode, by_key.returncode) == (0, 0, 0), done.stdout
-    assert "19 passed, 0 failed" in done.stdout
+    assert "21 passed, 0 failed" in done.stdout
     assert {line.rpartition(": ")[2] for line in done.stdout.splitlines() if line.startswith("skip")} == {
         f"{name} is Off" for name in ("Batch", "Export", "AgentKeys", "Totals", "Corrections")
     }
@@ -151,8 +208,8 @@ def test_a_missing_stack_is_one_line(stack: Stack, smoke: Smoke) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_an_unreachable_api_fails_every_check(smoke: Smoke) -> None:
-    done = smoke("--url", "http://127.0.0.1:9/api/outcomes")
+def test_an_unreachable_api_fails_every_check() -> None:
+    done = process("--url", "http://127.0.0.1:9/api/outcomes")
 
     assert done.returncode == 1
     assert done.stdout.endswith("0 passed, 7 failed, without an answer\n")

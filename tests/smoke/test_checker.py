@@ -1,0 +1,390 @@
+"""The checker of the smoke test: it passes what a client may see, and finds each planted fault of a server."""
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from functools import wraps
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from outcomes.contract import json_text
+
+from functions.correct_outcome import app as correct_outcome
+from functions.get_outcome import app as get_outcome
+from functions.list_outcomes import app as list_outcomes
+from functions.record_batch import app as record_batch
+from functions.record_outcome import app as record_outcome
+from functions.summarize_outcomes import app as summarize_outcomes
+from smoke.aws import User, Visit
+from smoke.checker import Checker
+from smoke.checks import Api
+from smoke.model import Call
+from smoke.report import compare_with_log, differences, write
+from tests.events import KEY, proxy_event, session
+
+type Send = Callable[[httpx.Request], httpx.Response]
+type Fault = Callable[[httpx.Request, Send], httpx.Response]
+
+URL = "https://api.example.com/v1/api/outcomes"
+USERS = [User(101, "session=101"), User(102, "session=102")]
+ROUTES: dict[tuple[str, str], Any] = {
+    ("POST", ""): record_outcome,
+    ("POST", "/batch"): record_batch,
+    ("POST", "/{id}/corrections"): correct_outcome,
+    ("GET", ""): list_outcomes,
+    ("GET", "/{id}"): get_outcome,
+    ("GET", "/summary"): summarize_outcomes,
+}
+
+
+class Functions(httpx.BaseTransport):
+    """Answers by our functions, unless a fault does. With `calls`, log has a line for each."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.log: list[dict[str, str]] = []
+        self._fault = fault
+        self._lock = threading.Lock()
+        self._ids = count(1)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            response = self._fault(request, self._send)
+        response.headers["x-amzn-requestid"] = id_ = f"id-{next(self._ids)}"
+        _, resource, _ = route(request)
+        self.log.append(
+            {
+                "requestId": id_,
+                "status": str(response.status_code),
+                "method": request.method,
+                "resource": f"/api/outcomes{resource}",
+                "caller": "key" if "authorization" in request.headers else "session",
+            }
+        )
+        return response
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        app, resource, id_ = route(request)
+        cookie = request.headers.get("cookie", "")
+        event = proxy_event(
+            request.method,
+            f"/api/outcomes{resource}",
+            authorizer=session(int(cookie.partition("=")[2])) if cookie else KEY,
+            body=request.content.decode() or None,
+            headers={"Idempotency-Key": request.headers["idempotency-key"]}
+            if "idempotency-key" in request.headers
+            else {},
+            query=dict(request.url.params),
+            parameters={"id": id_} if id_ else None,
+        )
+        response = app.handler(event, None)
+        return httpx.Response(response["statusCode"], headers=response["headers"], content=response["body"])
+
+
+def route(request: httpx.Request) -> tuple[Any, str, str]:
+    """Return a request's function, its resource below /api/outcomes, and the id in the path."""
+    path = request.url.path.partition("/api/outcomes")[2]
+    id_ = next(iter(re.findall("[0-9A-Z]{26}", path)), "")
+    resource = path.replace(id_, "{id}") if id_ else path
+    return ROUTES[request.method, resource], resource, id_
+
+
+class Guests(Visit):
+    """Two users who leave nothing to delete."""
+
+    def __init__(self) -> None:
+        self.users = USERS
+
+    def note_key(self, key: str, user: User, *, by: str = "key", of: str | None = None) -> None: ...
+
+
+def checked(
+    fault: Fault, *, off: tuple[str, ...] = (), budget: int = 70, **limits: list[int]
+) -> tuple[Checker, Functions]:
+    """Run the checker against our functions with a fault."""
+    functions = Functions(fault)
+    with httpx.Client(transport=functions) as client:
+        api = Api(URL, client, "the key", off=off)
+        checker = Checker(api, client, Guests(), seed=4711, limits=limits, budget=budget)
+        try:
+            checker.run()
+        except AssertionError as failure:
+            checker.faults = checker.faults or [str(failure)]
+    return checker, functions
+
+
+def on(
+    number: int, app: Any, of: Callable[[httpx.Request], bool] = lambda _: True
+) -> Callable[[Fault], Callable[[], Fault]]:
+    """Make a fault happen at one call of a function only, counted from 1; at all with 0."""
+
+    def planted(fault: Fault) -> Callable[[], Fault]:
+        @wraps(fault)
+        def new() -> Fault:
+            calls = count(1)
+
+            def meet(request: httpx.Request, send: Send) -> httpx.Response:
+                is_met = route(request)[0] is app and of(request) and number in {0, next(calls)}
+                return fault(request, send) if is_met else send(request)
+
+            return meet
+
+        return new
+
+    return planted
+
+
+def altered(response: httpx.Response, answer: Any) -> httpx.Response:
+    return httpx.Response(
+        response.status_code, headers={"content-type": "application/json"}, content=json_text.exact(answer, 32)
+    )
+
+
+def has_key(request: httpx.Request) -> bool:
+    return "idempotency-key" in request.headers
+
+
+def has_no_key(request: httpx.Request) -> bool:
+    return not has_key(request)
+
+
+@on(2, record_outcome, has_no_key)
+def a_lost_outcome(_request: httpx.Request, _send: Send) -> httpx.Response:
+    return httpx.Response(200, headers={"outcome-id": "01M00000000000000000000000"}, json={"ok": True})
+
+
+@on(3, record_outcome, has_no_key)
+def an_outcome_recorded_twice(request: httpx.Request, send: Send) -> httpx.Response:
+    send(request)
+    return send(request)
+
+
+@on(3, record_outcome, lambda request: "authorization" in request.headers)
+def an_outcome_of_another_user(request: httpx.Request, send: Send) -> httpx.Response:
+    body = json.loads(request.content)
+    return send(
+        httpx.Request("POST", request.url, headers=request.headers, json=body | {"userId": 203 - body["userId"]})
+    )
+
+
+@on(0, summarize_outcomes)
+def a_sum_off_by_a_cent(request: httpx.Request, send: Send) -> httpx.Response:
+    response = send(request)
+    answer = json_text.read(response.text)
+    for part in (answer, answer["by_day"][-1], *answer["by_type"][:1]):
+        part["value_usd"] += Decimal("0.01")
+    return altered(response, answer)
+
+
+@on(0, summarize_outcomes)
+def a_sum_that_is_not_that_of_its_days(request: httpx.Request, send: Send) -> httpx.Response:
+    response = send(request)
+    answer = json_text.read(response.text)
+    answer["by_day"][-1]["count"] += 1
+    return altered(response, answer)
+
+
+@on(1, correct_outcome, has_no_key)
+def a_lost_correction(_request: httpx.Request, _send: Send) -> httpx.Response:
+    answer = {"ok": True, "id": "01M00000000000000000000000", "status": "recorded", "version": 1}
+    return httpx.Response(200, json=answer)
+
+
+def a_correction_undone() -> Fault:
+    first: dict[str, Any] = {}
+
+    def meet(request: httpx.Request, send: Send) -> httpx.Response:
+        response = send(request)
+        if route(request)[0] is not list_outcomes:
+            return response
+        answer = json_text.read(response.text)
+        answer["outcomes"] = [first.setdefault(each["id"], each) for each in answer["outcomes"]]
+        return altered(response, answer)
+
+    return meet
+
+
+@on(0, record_outcome, has_key)
+def a_replay_with_another_id(request: httpx.Request, send: Send) -> httpx.Response:
+    response = send(request)
+    if "idempotent-replayed" in response.headers:
+        response.headers["outcome-id"] = "01M00000000000000000000000"
+    return response
+
+
+@on(0, record_outcome, has_key)
+def a_replay_that_says_it_is_new(request: httpx.Request, send: Send) -> httpx.Response:
+    response = send(request)
+    response.headers.pop("idempotent-replayed", None)
+    return response
+
+
+@on(0, list_outcomes)
+def a_list_out_of_order(request: httpx.Request, send: Send) -> httpx.Response:
+    response = send(request)
+    answer = json_text.read(response.text)
+    answer["outcomes"][:2] = answer["outcomes"][1::-1]
+    return altered(response, answer)
+
+
+@on(0, list_outcomes)
+def a_list_without_the_newest(request: httpx.Request, send: Send) -> httpx.Response:
+    response = send(request)
+    answer = json_text.read(response.text)
+    if "limit=20" not in str(request.url):  # not the last reads
+        del answer["outcomes"][:1]
+    return altered(response, answer)
+
+
+@on(0, list_outcomes)
+def a_list_with_an_outcome_of_somebody_else(request: httpx.Request, send: Send) -> httpx.Response:
+    response = send(request)
+    answer = json_text.read(response.text)
+    answer["outcomes"] += [each | {"title": "Bought the competitor", "user_id": 7} for each in answer["outcomes"][-1:]]
+    return altered(response, answer)
+
+
+@on(3, record_outcome, has_no_key)
+def a_refused_call_that_was_stored(request: httpx.Request, send: Send) -> httpx.Response:
+    send(request)
+    return httpx.Response(400, json={"error": "Invalid title"})
+
+
+@on(0, record_outcome)
+def a_throttled_call_that_was_stored(request: httpx.Request, send: Send) -> httpx.Response:
+    send(request)
+    return httpx.Response(429, headers={"retry-after": "1"}, json={"error": "Too many requests"})
+
+
+@on(0, correct_outcome)
+def a_possible_correction_refused(_request: httpx.Request, _send: Send) -> httpx.Response:
+    return httpx.Response(409, json={"error": "Not possible"})
+
+
+@on(0, get_outcome)
+def a_history_that_fails(_request: httpx.Request, _send: Send) -> httpx.Response:
+    return httpx.Response(500, json={"error": "Failed to get outcome"})
+
+
+FAULTS: list[tuple[Callable[[], Fault], str]] = [
+    (a_lost_outcome, "was answered with 200, and is not stored"),
+    (an_outcome_recorded_twice, "is stored twice"),
+    (an_outcome_of_another_user, "lists an outcome that was not recorded for this user"),
+    (a_sum_off_by_a_cent, "is not the sum of what was recorded and corrected"),
+    (a_sum_that_is_not_that_of_its_days, "has parts that do not add up to the whole"),
+    (a_lost_correction, "was answered with 200, and is not stored"),
+    (a_correction_undone, "without a correction made before"),
+    (a_replay_with_another_id, "its answers have different ids"),
+    (a_replay_that_says_it_is_new, "two answers say that it was new"),
+    (a_list_out_of_order, "is not in order"),
+    (a_list_without_the_newest, "which was recorded before"),
+    (a_list_with_an_outcome_of_somebody_else, "lists an outcome that was not recorded for this user"),
+    (a_refused_call_that_was_stored, "an answer that a valid request must not get"),
+    (a_throttled_call_that_was_stored, "was refused, and is stored"),
+    (a_possible_correction_refused, "was refused as not possible, although it was"),
+    (a_history_that_fails, "no answer after 5 attempts"),
+]
+
+
+@pytest.mark.usefixtures("tables", "no_waiting")
+@pytest.mark.parametrize(("fault", "found"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_planted_fault_is_found(fault: Any, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smoke.checker.THREADS", 1)  # so that the same call meets the fault each time
+    checker, _ = checked(fault())
+
+    assert any(found in each for each in checker.faults), checker.faults
+    report = write(tmp_path, checker, []).read_text()
+    assert found in report
+    assert "Bought the competitor" not in report
+
+
+def answers_lost_in_turn() -> Fault:
+    """Lose every fifth answer to a write: of these, half before it is done."""
+    calls = count(1)
+
+    def meet(request: httpx.Request, send: Send) -> httpx.Response:
+        call = next(calls)
+        if request.method == "GET" or call % 5:
+            return send(request)
+        if call % 2:
+            send(request)
+        raise httpx.ReadTimeout("lost")
+
+    return meet
+
+
+def refusals_in_turn() -> Fault:
+    """Refuse calls without doing them, as a throttled stage and a busy table do."""
+    calls = count(1)
+
+    def meet(request: httpx.Request, send: Send) -> httpx.Response:
+        call = next(calls)
+        status, error = (429, "Too many requests") if call % 8 else (503, "Busy")
+        if call % 4:
+            return send(request)
+        return httpx.Response(status, headers={"retry-after": "1"}, json={"error": error})
+
+    return meet
+
+
+@pytest.mark.usefixtures("tables", "no_waiting")
+@pytest.mark.parametrize("fault", [answers_lost_in_turn, refusals_in_turn])
+def test_lost_answers_and_refusals_are_no_fault(fault: Callable[[], Fault]) -> None:
+    checker, functions = checked(fault(), BatchThrottle=[10, 12])
+
+    assert checker.faults == []
+    assert "above the limit: 24 calls at once, " in checker.notes[0]
+    assert ({call.status for call in checker.calls} - {200, 409}) <= {None, 429, 503}
+    checker.calls = [call for call in checker.calls if call.status]
+    compare_with_log(lambda _since: functions.log, 0, checker)
+
+
+@pytest.mark.usefixtures("tables", "no_waiting")
+def test_capabilities_that_are_off_are_not_called() -> None:
+    checker, functions = checked(lambda request, send: send(request), off=("Batch", "Corrections", "Totals"), budget=20)
+
+    assert checker.faults == []
+    assert {line["resource"] for line in functions.log} == {"/api/outcomes"}
+    assert checker.notes[0] == "no calls above the limit: RecordThrottle is unknown"
+
+
+CALL = Call(17, "record", "key", sent=1.0, answered=1.5, status=200, request_id="a")
+LINE = {"requestId": "a", "status": "200", "method": "POST", "resource": "/api/outcomes", "caller": "key"}
+
+
+@pytest.mark.parametrize(
+    ("call", "log", "found"),
+    [
+        (CALL, [LINE], []),
+        (CALL, [LINE, LINE | {"requestId": "of somebody else"}], []),
+        (CALL, [], ["is not in the access log"]),
+        (CALL, [LINE, LINE], ["is in the access log 2 times"]),
+        (CALL, [LINE | {"status": "500"}], ["is 500 POST /api/outcomes in the access log"]),
+        (CALL, [LINE | {"resource": "/mcp"}], ["is 200 POST /mcp in the access log"]),
+        (CALL, [LINE | {"caller": "session"}], ["is by session in the access log, not by key"]),
+        (CALL, [LINE | {"caller": "-"}], ["is by - in the access log, not by key"]),
+        (replace(CALL, status=429), [LINE | {"status": "429", "caller": "-"}], []),
+        (replace(CALL, status=429), [], []),
+        (replace(CALL, status=None), [], []),
+    ],
+)
+def test_the_access_log_must_say_what_was_answered(call: Call, log: list[dict[str, str]], found: list[str]) -> None:
+    prefix = f"call 17 (record, {call.status}, request a) "
+    assert list(differences([call], log)) == [prefix + each for each in found]
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_late_lines_of_the_access_log_are_waited_for() -> None:
+    checker = Checker(Api(URL, httpx.Client()), httpx.Client(), Guests(), seed=1, limits={})
+    checker.calls = [CALL]
+    answers = iter([[], [LINE]])
+
+    compare_with_log(lambda _since: next(answers), 0, checker)
+
+    assert checker.faults == []
+    assert list(answers) == []
