@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pytest
 from outcomes.ledger.store import OutcomeStore
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page
 
 from tests.browsers import chromium, wait_until
 from tests.dashboard.ledger import Ledger
@@ -172,11 +172,6 @@ def clear(page: Page) -> None:
     page.context.set_offline(False)
     page.context.clear_permissions()
     page.context.clear_cookies()
-
-
-@pytest.fixture
-def context(page: Page) -> BrowserContext:
-    return page.context
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
 from tests.dashboard.recorded import NOW, Recorded, instant
@@ -13,7 +13,7 @@ from tests.dashboard.recorded import NOW, Recorded, instant
 pytestmark = pytest.mark.at_noon
 
 AGENT_KEY = "key:7Fq2LmXw9KdR4sTb"
-UNREACHED = "It may not have been saved. The server could not be reached. You can safely try again: it counts once."
+UNREACHED = "It may not have been saved. The server could not be reached. Trying again is safe: it counts once."
 
 
 def rows(page: Page) -> Locator:
@@ -226,7 +226,7 @@ OFFERS: list[tuple[dict[str, Any], tuple[bool, bool], str]] = [
     ({"recorded_by": None}, (False, True), "It is unknown who recorded this, so you cannot confirm it."),
     ({"status": "confirmed"}, (True, True), "You confirmed this."),
     ({"status": "disputed"}, (True, True), "You disputed this. It does not count while the dispute is open."),
-    ({"status": "void"}, (False, False), "This outcome is void. It does not count, and this cannot be undone."),
+    ({"status": "void"}, (False, False), "It is void for good and does not count."),
 ]
 
 
@@ -292,60 +292,24 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
 
 
-FAILURES: list[tuple[dict[str, Any], str, bool]] = [
-    ({}, UNREACHED, True),
-    (
-        {"status": 500, "json": {"error": "Failed to correct outcome"}},
-        "It may not have been saved. The server answered 500. You can safely try again: it counts once.",
-        True,
-    ),
-    (
-        {"status": 200, "json": {"ok": True}},
-        "It may not have been saved. The server\u2019s answer could not be understood."
-        " You can safely try again: it counts once.",
-        True,
-    ),
-    ({"status": 503, "json": {"error": "Busy"}}, "Not saved. The server answered 503.", True),
-    ({"status": 429, "json": {"error": "Too many requests"}}, "Not saved. The server answered 429.", True),
-    (
-        {"status": 409, "json": {"error": "Conflict"}},
-        "Not saved. Someone else is correcting it right now.",
-        True,
-    ),
-    (
-        {
-            "status": 409,
-            "json": {
-                "error": "Not possible",
-                "details": [{"field": "type", "message": "cannot confirm an outcome that is void"}],
-            },
-        },
-        "Not saved. Not possible: cannot confirm an outcome that is void.",
-        False,
-    ),
-    (
-        {"status": 409, "json": {"error": "Not possible"}},
-        "Not saved. Not possible: this outcome can no longer be corrected.",
-        False,
-    ),
-    (
-        {"status": 404, "json": {"error": "Not found"}},
-        "Not saved. This outcome no longer exists or is not yours.",
-        False,
-    ),
-    (
-        {
-            "status": 400,
-            "json": {"error": "Invalid reason", "details": [{"field": "reason", "message": "must be a string"}]},
-        },
-        "Not saved. The reason must be a string.",
-        False,
-    ),
-    (
-        {"status": 403, "json": {"error": "Forbidden"}},
-        "Not saved. Not allowed: you cannot confirm an outcome that you recorded.",
-        False,
-    ),
+def invalid(error: str, field: str, message: str) -> dict[str, Any]:
+    return {"error": error, "details": [{"field": field, "message": message}]}
+
+
+VOID = invalid("Not possible", "type", "cannot confirm an outcome that is void")
+AMBIGUOUS = "It may not have been saved. {} Trying again is safe: it counts once."
+FAILURES: list[tuple[int, dict[str, Any], str, bool]] = [
+    (0, {}, UNREACHED, True),
+    (500, {"error": "Failed to correct outcome"}, AMBIGUOUS.format("The server answered 500."), True),
+    (200, {"ok": True}, AMBIGUOUS.format("The server\u2019s answer could not be understood."), True),
+    (503, {"error": "Busy"}, "Not saved. The server answered 503.", True),
+    (429, {"error": "Too many requests"}, "Not saved. The server answered 429.", True),
+    (409, {"error": "Conflict"}, "Not saved. Someone else is correcting it right now.", True),
+    (409, VOID, "Not saved. Not possible: cannot confirm an outcome that is void.", False),
+    (409, {"error": "Not possible"}, "Not saved. Not possible: this outcome can no longer be corrected.", False),
+    (404, {"error": "Not found"}, "Not saved. This outcome no longer exists or is not yours.", False),
+    (400, invalid("Invalid reason", "reason", "must be a string"), "Not saved. The reason must be a string.", False),
+    (403, {"error": "Forbidden"}, "Not saved. Not allowed: you cannot confirm an outcome that you recorded.", False),
 ]
 
 
@@ -353,10 +317,10 @@ def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Pag
     for hours in range(1, len(FAILURES) + 1):
         recorded.has("Work", hours=hours)
     open_feed()
-    for at, (failure, words, again) in enumerate(FAILURES):
+    for at, (status, body, words, again) in enumerate(FAILURES):
         row = unfold(page, at)
         expect(history(row)).to_have_count(1)
-        recorded.instead("POST", "/corrections", **failure)
+        recorded.instead("POST", "/corrections", status, json=body)
         before = len(recorded.sent(0))
         right(row).press("Enter")
         expect(row.get_by_role("alert")).to_have_text(words)
@@ -443,20 +407,18 @@ def test_a_signed_out_viewer_sees_nothing(open_feed: Open, page: Page, recorded:
     expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
 
 
-def test_an_offline_verdict_can_be_retried(
-    open_feed: Open, page: Page, context: BrowserContext, recorded: Recorded
-) -> None:
+def test_an_offline_verdict_can_be_retried(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     open_feed()
     row = unfold(page)
     expect(history(row)).to_have_count(1)
-    context.set_offline(True)
+    page.context.set_offline(True)
     recorded.instead("POST", "/corrections")
     right(row).click()
     expect(row.get_by_role("alert")).to_have_text(
-        "It may not have been saved. You are offline. You can safely try again: it counts once."
+        "It may not have been saved. You are offline. Trying again is safe: it counts once."
     )
-    context.set_offline(False)
+    page.context.set_offline(False)
     row.locator(".word").get_by_role("button", name="Try again").click()
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import API, LIST, SUMMARY, Open, hide_tab, next_poll, show_tab
 from tests.dashboard.ledger import Ledger
@@ -572,21 +572,19 @@ def test_totals_are_read_again_only_after_changes(open_feed: Open, page: Page, l
     assert len([url for url in read if "/summary" in url]) == 1
 
 
-def test_another_user_never_sees_the_feed_of_the_first(
-    open_feed: Open, context: BrowserContext, ledger: Ledger
-) -> None:
+def test_another_user_never_sees_the_feed_of_the_first(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Of the first", created_at=ago(minutes=5), agent_id=7, value_usd=1)
     page = open_feed(refresh=1)
     expect(page.locator(".total")).to_have_text("$1.00")
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), agent_id=9, value_usd=5)
-    ledger.sign_in(context, ledger.stranger)
+    ledger.sign_in(page.context, ledger.stranger)
     expect(page.locator(".rows strong")).to_have_text(["Of another"])
     expect(page.locator(".total")).to_have_text("$5.00")
     expect(page.get_by_label("Filter by agent").locator("option")).to_have_text(["All agents", "Agent 9"])
 
 
 def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
-    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+    open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
     """Another user signs in between the first response and the second."""
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
@@ -595,7 +593,7 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
     page.wait_for_timeout(300)  # other calls are answered
-    ledger.sign_in(context, ledger.stranger)
+    ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])
     for _ in range(2):
@@ -604,7 +602,7 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
 
 
 def test_totals_that_arrive_after_another_user_signed_in_are_not_shown(
-    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+    open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
     """The rows of the other user are there; their totals fail, and those of the first arrive late."""
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
@@ -619,7 +617,7 @@ def test_totals_that_arrive_after_another_user_signed_in_are_not_shown(
     [listing, summary] = held
     late = summary.fetch()
     assert late.json()["count"] == 1
-    ledger.sign_in(context, ledger.stranger)
+    ledger.sign_in(page.context, ledger.stranger)
     page.route(SUMMARY, lambda route: route.fulfill(status=500, json={"error": "As arranged"}))
     listing.continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])
@@ -629,15 +627,13 @@ def test_totals_that_arrive_after_another_user_signed_in_are_not_shown(
     expect(page.locator(".total")).to_have_text("\u2013")
 
 
-def test_totals_without_rows_are_not_kept_for_another_user(
-    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
-) -> None:
+def test_totals_without_rows_are_not_kept_for_another_user(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
     page.route(LIST, lambda route: route.fulfill(status=500, json={"error": "As arranged"}))
     open_feed(refresh=60)
     expect(page.get_by_text("The feed could not be loaded")).to_be_visible()
-    ledger.sign_in(context, ledger.stranger)
+    ledger.sign_in(page.context, ledger.stranger)
     page.unroute(LIST)
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])

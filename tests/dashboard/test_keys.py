@@ -14,7 +14,7 @@ import pytest
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
 from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from outcomes.contract.outcome_type import OutcomeType
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.dashboard.agent_keys import AgentKeys
 from tests.dashboard.conftest import (
@@ -182,12 +182,8 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
 
 
 @pytest.mark.parametrize(("arrange", "words"), STATES, ids=[arrange.__name__ for arrange, _ in STATES])
-def test_each_state_has_its_own_words_and_axe_finds_no_violation(
-    scene: Scene,
-    take_picture: TakePicture,
-    find_faults: FindFaults,
-    arrange: Callable[[Scene], None],
-    words: str,
+def test_each_state_has_a_message_and_axe_finds_no_violation(
+    scene: Scene, take_picture: TakePicture, find_faults: FindFaults, arrange: Callable[[Scene], None], words: str
 ) -> None:
     page = scene.page
     arrange(scene)
@@ -353,10 +349,8 @@ def test_every_type_scope_and_overlap_of_the_api_can_be_chosen(open_keys: Open, 
     assert (hours[0], hours[-1]) == (0, MAX_OVERLAP_HOURS)
 
 
-def test_a_secret_is_copied_and_then_forgotten(
-    open_keys: Open, page: Page, context: BrowserContext, keys: AgentKeys
-) -> None:
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
+def test_a_secret_is_copied_and_then_forgotten(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     keys.has("Older")
     open_keys()
     new_key(page)
@@ -591,20 +585,18 @@ def test_an_error_has_a_message_and_a_retry(open_keys: Open, page: Page, keys: A
         expect(page.get_by_text(words)).to_have_count(0)
 
 
-def test_offline_keys_stay_and_can_be_changed_later(
-    open_keys: Open, page: Page, context: BrowserContext, keys: AgentKeys
-) -> None:
+def test_offline_keys_stay_and_can_be_changed_later(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Key")
     open_keys()
     button(page, "Rotate Key").click()
-    context.set_offline(True)
+    page.context.set_offline(True)
     keys.instead("POST")
     keys.instead("GET")
     button(page, "Rotate").click()
     expect(page.get_by_role("alert")).to_contain_text("You are offline.")
     expect(page.locator(".notice")).to_contain_text("You are offline")
     expect(rows(page)).to_have_count(1)
-    context.set_offline(False)
+    page.context.set_offline(False)
     expect(page.locator(".notice")).to_be_hidden()
     button(page, "Rotate").click()
     expect(page.get_by_role("textbox", name="The key of Key")).to_be_visible()

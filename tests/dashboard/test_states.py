@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import (
     API,
@@ -127,12 +127,8 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
 
 
 @pytest.mark.parametrize(("arrange", "words"), STATES, ids=[arrange.__name__ for arrange, _ in STATES])
-def test_each_state_has_its_own_words_and_axe_finds_no_violation(
-    scene: Scene,
-    take_picture: TakePicture,
-    find_faults: FindFaults,
-    arrange: Callable[[Scene], None],
-    words: str,
+def test_each_state_has_a_message_and_axe_finds_no_violation(
+    scene: Scene, take_picture: TakePicture, find_faults: FindFaults, arrange: Callable[[Scene], None], words: str
 ) -> None:
     page = scene.page
     arrange(scene)
@@ -203,47 +199,43 @@ def test_loading_ends_with_the_feed(open_feed: Open, page: Page, ledger: Ledger)
     expect(page.locator(".card")).to_have_attribute("aria-busy", "false")
 
 
-def test_a_signed_out_viewer_sees_no_outcomes_and_can_sign_in(
-    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
-) -> None:
+def test_a_signed_out_viewer_sees_no_outcomes_and_can_sign_in(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Private work", value_usd=1234)
     open_feed(refresh=1, sign_in_url="/login?next=/")
     expect(page.locator(".rows li")).to_have_count(1)
-    context.clear_cookies()
+    page.context.clear_cookies()
     expect(page.get_by_text("You are signed out")).to_be_visible()
     assert not page.locator("value-delivered").evaluate("feed => /Private|1,234/.test(feed.shadowRoot.textContent)")
     expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "/login?next=/")
-    ledger.sign_in(context)
+    ledger.sign_in(page.context)
     page.get_by_role("button", name="Check again").press("Enter")
     expect(page.locator(".rows li")).to_have_count(1)
     expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
 
 
-def test_a_signed_out_feed_polls_when_its_tab_is_shown_again(
-    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
-) -> None:
-    context.clear_cookies()
+def test_a_signed_out_feed_polls_when_its_tab_is_shown_again(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    page.context.clear_cookies()
     open_feed(fast_timers=True)
     expect(page.get_by_text("You are signed out")).to_be_visible()
     assert page.evaluate("waits") == []
     ledger.record("Work")
-    ledger.sign_in(context)  # in another tab
+    ledger.sign_in(page.context)  # in another tab
     hide_tab(page)
     show_tab(page)
     expect(page.locator(".rows li")).to_have_count(1)
 
 
 def test_an_offline_feed_keeps_its_outcomes_and_resumes_automatically(
-    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
+    open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
     ledger.record("Work")
     open_feed()
     expect(page.locator(".rows li")).to_have_count(1)
-    context.set_offline(True)
+    page.context.set_offline(True)
     expect(page.get_by_text("You are offline")).to_be_visible()
     expect(page.locator(".rows li")).to_have_count(1)
     ledger.record("Meanwhile")
-    context.set_offline(False)
+    page.context.set_offline(False)
     expect(page.locator(".rows li")).to_have_count(2)
     expect(page.get_by_text("You are offline")).to_have_count(0)
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import Open, waits
 from tests.dashboard.ledger import Ledger
@@ -256,9 +256,7 @@ def test_rows_are_shown_if_the_linked_outcome_fails(open_feed: Open, page: Page,
     expect(page.locator(".feed > .rows strong")).to_have_text(["Work"])
 
 
-def test_another_user_does_not_see_the_linked_outcome_of_the_first(
-    open_feed: Open, page: Page, context: BrowserContext, ledger: Ledger
-) -> None:
+def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Open, page: Page, ledger: Ledger) -> None:
     moment = datetime(2026, 4, 15, 15, 55, tzinfo=UTC)
     ledger.record("Private work", created_at=moment, metadata={"note": "private"})
     ledger.record("Of another", user_id=ledger.stranger, created_at=moment)
@@ -267,7 +265,7 @@ def test_another_user_does_not_see_the_linked_outcome_of_the_first(
     page.get_by_role("link", name="To this outcome").click()
     expect(page.locator(".link strong")).to_have_text(["Private work"])
     page.get_by_label("Search what is loaded").fill("private")
-    ledger.sign_in(context, ledger.stranger)
+    ledger.sign_in(page.context, ledger.stranger)
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
     expect(page.locator(".feed > .rows strong")).to_have_text(["Of another"])
     expect(page.get_by_label("Search what is loaded")).to_have_value("")

@@ -89,55 +89,21 @@ export function chart(byDay, unit, period) {
     ),
     tip,
   );
-  return html(
-    "figure",
-    { class: "chart" },
-    html(
-      "div",
-      { class: "scale", "aria-hidden": "true" },
-      ...ticks.map((value) => html("span", {}, compact.format(value))),
-    ),
-    plot,
-    html(
-      "div",
-      { class: "dates", "aria-hidden": "true" },
-      ...axis.map((day) => html("span", {}, unit.short.format(dayOf(day)))),
-    ),
-  );
+  const prices = ticks.map((value) => html("span", {}, compact.format(value)));
+  const days = axis.map((day) => html("span", {}, unit.short.format(dayOf(day))));
+  const scale = html("div", { class: "scale", "aria-hidden": "true" }, ...prices);
+  const dates = html("div", { class: "dates", "aria-hidden": "true" }, ...days);
+  return html("figure", { class: "chart" }, scale, plot, dates);
 }
 
 /** @param {Day[]} byDay @param {Unit} unit */
 export function figures(byDay, unit) {
-  return html(
-    "table",
-    {},
-    html(
-      "thead",
-      {},
-      html(
-        "tr",
-        {},
-        html("th", { scope: "col" }, unit.title),
-        html("th", { scope: "col" }, "Outcomes"),
-        html("th", { scope: "col" }, "Value"),
-      ),
-    ),
-    html(
-      "tbody",
-      {},
-      ...byDay
-        .toReversed()
-        .map((day) =>
-          html(
-            "tr",
-            {},
-            html("th", { scope: "row" }, unit.long.format(dayOf(day))),
-            html("td", {}, whole.format(day.count)),
-            html("td", {}, amount(day.value_usd)),
-          ),
-        ),
-    ),
-  );
+  const titles = [unit.title, "Outcomes", "Value"].map((title) => html("th", { scope: "col" }, title));
+  const rows = byDay.toReversed().map((day) => {
+    const start = html("th", { scope: "row" }, unit.long.format(dayOf(day)));
+    return html("tr", {}, start, html("td", {}, whole.format(day.count)), html("td", {}, amount(day.value_usd)));
+  });
+  return html("table", {}, html("thead", {}, html("tr", {}, ...titles)), html("tbody", {}, ...rows));
 }
 
 /** Return the bars of a summary and their unit. @param {Summary} summary @returns {[Unit, Day[]]} */

@@ -1,4 +1,4 @@
-import { button, html } from "../shared/dom.js";
+import { button, buttons, html } from "../shared/dom.js";
 import { asProblem, invalidResponse } from "../shared/request.js";
 import { ask, isOutcome } from "./api.js";
 import { changed, timeAgo, whose } from "./changes.js";
@@ -85,9 +85,7 @@ export class History {
       const why = kind === "offline" || status === 404 ? refusal(this.#problem) : message;
       const fault = html("p", { class: "fault", role: "alert" }, `The history could not be loaded. ${why}`);
       parts.push(
-        html(
-          "div",
-          { class: "buttons" },
+        buttons(
           fault,
           button("Try again", () => void this.read()),
         ),

@@ -1,4 +1,4 @@
-import { announce, build, button, html } from "../shared/dom.js";
+import { announce, build, button, buttons, html } from "../shared/dom.js";
 import { asProblem, invalidResponse } from "../shared/request.js";
 import { ask, isOutcome, isRetryable } from "./api.js";
 import { whole } from "./format.js";
@@ -51,9 +51,7 @@ export class Verdict {
     },
     html("label", {}, "What is not right?", this.#reason),
     this.#reasonFault,
-    html(
-      "div",
-      { class: "buttons" },
+    buttons(
       html("button", {}, "Send"),
       button("Cancel", () => this.#closeForm()),
     ),
@@ -152,7 +150,7 @@ export class Verdict {
     const isVoid = status === "void";
     let words = "";
     if (this.pending) words = "Saving…";
-    else if (isVoid) words = "This outcome is void. It does not count, and this cannot be undone.";
+    else if (isVoid) words = "It is void for good and does not count.";
     else if (status === "disputed" && this.#row.history.isAmendedSinceDispute)
       words = "It was amended after you disputed it. It does not count until you confirm it.";
     else if (status === "disputed") words = "You disputed this. It does not count while the dispute is open.";
@@ -170,7 +168,7 @@ export class Verdict {
     const problem = this.#rejected?.problem;
     let fault = problem ? `Not saved. ${refusal(problem)}` : "";
     if (problem && isAmbiguous(problem))
-      fault = `It may not have been saved. ${refusal(problem)} You can safely try again: it counts once.`;
+      fault = `It may not have been saved. ${refusal(problem)} Trying again is safe: it counts once.`;
     announce(this.#fault, fault);
     this.#again.hidden = !problem || !isRetryable(problem);
   }

@@ -1,4 +1,4 @@
-import { button, html } from "../shared/dom.js";
+import { button, buttons, html } from "../shared/dom.js";
 import { isAmbiguous } from "./api.js";
 import { showFault } from "./fields.js";
 
@@ -77,6 +77,6 @@ export function form({ title, text, fields, body, danger, unsure, ...words }, se
     html("p", {}, text),
     fields.length ? html("div", { class: "fields" }, ...fields.map(({ element }) => element)) : null,
     alert,
-    html("div", { class: "buttons" }, submit, button("Cancel", cancel)),
+    buttons(submit, button("Cancel", cancel)),
   );
 }

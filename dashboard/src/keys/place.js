@@ -1,12 +1,12 @@
-import { html } from "../shared/dom.js";
+import { buttons, html } from "../shared/dom.js";
 
 /** Buttons that are replaced by a panel while it is open: a form, or a secret to copy. */
 export class Place {
   panel = html("div", { class: "panel", hidden: true });
 
-  /** @param {HTMLElement[]} buttons */
-  constructor(...buttons) {
-    this.buttons = html("div", { class: "buttons" }, ...buttons);
+  /** @param {HTMLElement[]} children */
+  constructor(...children) {
+    this.buttons = buttons(...children);
   }
 
   /** Open the panel and focus its first field, or its title. @param {HTMLElement} content */

@@ -1,4 +1,4 @@
-import { button, html } from "../shared/dom.js";
+import { button, buttons, html } from "../shared/dom.js";
 
 /** @import {NewKey} from "./api.js" */
 
@@ -27,6 +27,6 @@ export function secret({ key, name }, done) {
       "It is shown only once and cannot be retrieved later. Give it to this agent only, and treat it like a password.",
     ),
     text,
-    html("div", { class: "buttons" }, button("Copy", copy, { class: "main" }), button("Done", done), copied),
+    buttons(button("Copy", copy, { class: "main" }), button("Done", done), copied),
   );
 }

@@ -49,6 +49,9 @@ export const icon = (path) =>
 export const button = (words, click, attributes = {}) =>
   html("button", { type: "button", click, ...attributes }, words);
 
+/** @param {Child[]} children */
+export const buttons = (...children) => html("div", { class: "buttons" }, ...children);
+
 /** @param {string} text @param {Attributes} attributes */
 export const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
 
