@@ -33,7 +33,7 @@ class Server {
 
 /** Records what a watcher reports. */
 class Feed {
-  told = [];
+  reports = [];
   hidden = false;
   interval = INTERVAL_S;
   retryAfter = 0;
@@ -46,9 +46,9 @@ class Feed {
       retryAfter: () => this.retryAfter,
       read: async (signal) => void (await this.watcher.catchUp(signal)),
       render: () => {},
-      found: (_found, fresh, isNews) => this.told.push([fresh.map(({ id }) => id), isNews]),
+      found: (_found, fresh, isNews) => this.reports.push([fresh.map(({ id }) => id), isNews]),
       forget: () => {
-        this.told.push("forget");
+        this.reports.push("forget");
         this.watcher.forget();
       },
     });
@@ -112,7 +112,7 @@ test("it polls at once and then every interval, from a minute before the newest 
     [at(-60), null],
     [at(-55), null],
   ]);
-  assert.deepEqual(feed.told, [
+  assert.deepEqual(feed.reports, [
     [["C"], true],
     [[], false],
   ]);
@@ -126,7 +126,7 @@ test("an outcome that becomes visible after a newer one is reported once", async
   server.outcomes.push({ ...server.outcomes[0], id: "A", created_at: at(-30) });
   await pass();
   await pass();
-  assert.deepEqual(feed.told, [
+  assert.deepEqual(feed.reports, [
     [["A"], true],
     [[], false],
   ]);
@@ -140,7 +140,7 @@ test("a new version of a known outcome is news, unless it was marked as seen", a
   server.outcomes[0].version = 2;
   feed.watcher.markSeen(server.outcomes[0]);
   await pass();
-  assert.deepEqual(feed.told, [
+  assert.deepEqual(feed.reports, [
     [[], true],
     [[], false],
   ]);
@@ -151,7 +151,7 @@ test("the first outcome ever is reported", async () => {
   assert.equal(feed.watcher.newest, null);
   server.record("A", 0);
   await pass();
-  assert.deepEqual(feed.told, [[["A"], true]]);
+  assert.deepEqual(feed.reports, [[["A"], true]]);
 });
 
 test("outcomes older than the first page are not reported as new", async () => {
@@ -159,7 +159,7 @@ test("outcomes older than the first page are not reported as new", async () => {
   await start(); // 20 of them
   await pass();
   assert.deepEqual(asked().at(-1), [at(10), null]);
-  assert.deepEqual(feed.told, [[[], false]]);
+  assert.deepEqual(feed.reports, [[[], false]]);
 });
 
 test("if the newest outcome is missing, another user has signed in: it forgets everything and reads again", async () => {
@@ -168,7 +168,7 @@ test("if the newest outcome is missing, another user has signed in: it forgets e
   server.outcomes = [];
   server.record("Z", 30);
   await pass();
-  assert.deepEqual(feed.told, ["forget"]);
+  assert.deepEqual(feed.reports, ["forget"]);
   assert.equal(feed.watcher.newest.id, "Z");
   assert.deepEqual(asked().at(-1), [null, null]);
 });
@@ -178,10 +178,10 @@ test("it catches up with four pages of new outcomes; with more, it reads the lat
   await start();
   for (let number = 0; number < 199; number += 1) server.record(`B${number}`, 1);
   await pass();
-  assert.equal(feed.told[0][0].length, 199);
+  assert.equal(feed.reports[0][0].length, 199);
   for (let number = 0; number < 201; number += 1) server.record(`C${number}`, 120);
   await pass();
-  assert.equal(feed.told.at(-1), "forget");
+  assert.equal(feed.reports.at(-1), "forget");
   assert.deepEqual(
     asked()
       .slice(-5)
@@ -203,7 +203,7 @@ test("each failure doubles the wait, up to five minutes, until a success", async
     [15, 30, 60, 120, 240, 300, 300, 15],
   );
   assert.equal(feed.watcher.problem, null);
-  assert.deepEqual(feed.told, [[[], false]]);
+  assert.deepEqual(feed.reports, [[[], false]]);
 });
 
 test("a wait has 25 % jitter, so that many tabs do not return at once", () => {
@@ -257,7 +257,7 @@ test("when the viewer is signed out, it forgets everything and stops polling", a
   await start();
   server.answer = () => status(401);
   await pass();
-  assert.deepEqual(feed.told, ["forget"]);
+  assert.deepEqual(feed.reports, ["forget"]);
   assert.equal(feed.watcher.isWatching, false);
   assert.equal(waits.length, 1);
 });
