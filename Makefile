@@ -185,8 +185,9 @@ lock: $(uv_installed) ## pin the packages of pyproject.toml, for the laptop and 
 names := --no-hashes | sed 's/[=;].*//'
 upgraded_runtime = $(shell $(export_requirements) $(names))
 upgraded_tools = $(filter-out $(upgraded_runtime),$(shell $(export_everything) $(names)))
-upgrade: $(uv_installed) ## upgrade the lock files (PART=runtime: what is deployed; PART=tools: everything else)
+upgrade: install ## upgrade the lock files (PART=runtime: what is deployed; PART=tools: everything else)
 	@case '$(PART)' in runtime|tools) ;; *) echo 'PART is runtime or tools, not "$(PART)".' >&2; exit 1;; esac
+	@$(if $(filter tools,$(PART)),$(bin)/python -m release.build_backends)
 	@$(uv) lock $(upgraded_$(PART):%=--upgrade-package %)
 	@$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
 	@if [ '$(PART)' = tools ]; then for lock in $(npm_locks); do echo "npm update of $$lock"; \

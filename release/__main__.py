@@ -24,7 +24,7 @@ from local.state import State
 from ops.command import Parser
 from ops.errors import StackError
 from release.changelog import notes
-from release.version import ROOT, expected, project_version
+from release.version import ROOT, project_version
 
 UV = ROOT / ".tools/bin/uv"
 TWINE = ROOT / ".tools/bin/twine"
@@ -98,9 +98,9 @@ def build(to: Path, version: str) -> None:
     exported = (UV, "export", "--quiet", "--locked", "--no-dev", "--format", "cyclonedx1.5")
     (to / f"outcomes-api-{version}.cdx.json").write_text(run(*exported))
     client = run(*exported, "--package", "outcomes-client", "--all-extras")
-    (to / f"outcomes_client-{version}.cdx.json").write_text(client)
+    (to / f"outcomes-client-python-{version}.cdx.json").write_text(client)
     npm = run("npm", "sbom", "--sbom-format", "cyclonedx", "--omit", "dev", cwd=ROOT / "clients/typescript")
-    (to / f"outcomes-client-{expected('.json', version)}.cdx.json").write_text(npm)
+    (to / f"outcomes-client-npm-{version}.cdx.json").write_text(npm)
 
 
 def archive(folder: Path, to: Path) -> None:

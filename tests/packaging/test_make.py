@@ -199,7 +199,8 @@ def test_what_is_deployed_is_upgraded_apart_from_the_tools(clone: Path, part: st
         f'case "$*" in *no-dev*) {deployed};; *all-groups*) {deployed}; echo pytest==9.2.0;; *) echo "uv $*";; esac'
     )
     program(clone / ".tools/bin/uv", script)
-    touch(clone, "dashboard/package-lock.json", "layers/common/requirements.txt")
+    program(clone / ".venv/bin/python", 'echo "python $*"')
+    touch(clone, "dashboard/package-lock.json", "layers/common/requirements.txt", ".venv/installed")
 
     done = make(clone, "upgrade", f"PART={part}", npm='echo "npm $*"')
 
@@ -208,7 +209,8 @@ def test_what_is_deployed_is_upgraded_apart_from_the_tools(clone: Path, part: st
     assert [line for line in done.stdout.splitlines() if line.startswith("uv ")] == [
         " ".join(["uv lock", *(f"--upgrade-package {package}" for package in upgraded)])
     ]
-    assert ("npm update --prefix dashboard" in done.stdout) is (part == "tools")
+    for of_tools in ("npm update --prefix dashboard", "python -m release.build_backends"):
+        assert (of_tools in done.stdout) is (part == "tools")
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ import hashlib
 import os
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from release.__main__ import archive, check_tag, write_checksums
+from release.build_backends import names, repinned
 from release.changelog import notes
 
 CHANGELOG = """# Changelog
@@ -79,3 +81,16 @@ def test_sha256sum_checks_the_checksums(tmp_path: Path) -> None:
     assert hashlib.sha256(b"client.whl").hexdigest() in (tmp_path / "SHA256SUMS").read_text()
     (tmp_path / "client.whl").write_text("changed")
     assert subprocess.run(check, cwd=tmp_path, capture_output=True).returncode == 1
+
+
+def test_what_builds_packages_is_pinned_anew_with_its_hashes() -> None:
+    text = 'build-constraint-dependencies = [\n    { requirement = "hatchling==1.0", hashes = ["sha256:00"] },\n]\n'
+    resolved = (
+        "hatchling==2.0 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\npluggy==1.7.0 \\\n    --hash=sha256:cc\n"
+    )
+
+    assert names(text) == ["hatchling"]
+    assert tomllib.loads(repinned(text, resolved))["build-constraint-dependencies"] == [
+        {"requirement": "hatchling==2.0", "hashes": ["sha256:aa", "sha256:bb"]},
+        {"requirement": "pluggy==1.7.0", "hashes": ["sha256:cc"]},
+    ]

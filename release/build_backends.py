@@ -1,0 +1,43 @@
+"""Part of make upgrade: pin the newest packages that build others, by hash, in the root's pyproject.toml."""
+
+import re
+import subprocess
+import sys
+
+from release.version import ROOT
+
+UV = ROOT / ".tools/bin/uv"
+PINS = re.compile(r"(?<=^build-constraint-dependencies = \[\n).*?(?=^\]$)", re.MULTILINE | re.DOTALL)
+
+
+def main() -> int:
+    """Resolve the pinned packages again and write them."""
+    file = ROOT / "pyproject.toml"
+    text = file.read_text()
+    resolved = subprocess.run(
+        [UV, "pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "-"],
+        input="\n".join(names(text)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    file.write_text(repinned(text, resolved.stdout))
+    return 0
+
+
+def names(text: str) -> list[str]:
+    """Return the names of the packages that are pinned in a pyproject.toml."""
+    return re.findall(r'requirement = "(.+?)==', PINS.findall(text)[0])
+
+
+def repinned(text: str, requirements: str) -> str:
+    """Replace the pins by requirements in pip's format, with hashes."""
+    pins = ""
+    for requirement, hashes in re.findall(r"^(\S+==\S+)((?:\s+(?:\\\s+)?--hash=\S+)+)", requirements, re.MULTILINE):
+        lines = "".join(f'        "{hashed}",\n' for hashed in re.findall(r"--hash=(\S+)", hashes))
+        pins += f'    {{ requirement = "{requirement}", hashes = [\n{lines}    ] }},\n'
+    return PINS.sub(pins, text, count=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
