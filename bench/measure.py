@@ -49,6 +49,7 @@ KNOWN_WHEN_DEPLOYED = {
     "PLATFORM_MAY_READ": "false",
     "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools",
     "ACCEPT_PLAIN_COOKIES": "true",
+    "OIDC_ISSUER": "",
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes/bench",
 }
 

@@ -1,11 +1,12 @@
 """Lambda authorizer: identify the caller by a key or a session, or answer 401.
 
 API Gateway uses it in two ways. For methods that write, and for all methods that manage agent keys, it is called each
-time and accepts a key or a session. For every other GET, its answer is cached by the Cookie header: there it accepts
-only a session and reads nothing else from the request.
+time and accepts a key or a session. Every other GET accepts only a session. There its answer is cached by the Cookie
+header, and it reads nothing else from the request. With OpenID Connect nothing is cached, as a session may also be a
+token in the Authorization header.
 
-The platform's key is the most frequent credential: only its imports are at the top. Agent keys, sessions, logs and
-metrics load slowly and are imported on first use.
+The platform's key is the most frequent credential: only its imports are at the top. Agent keys, sessions, tokens, logs
+and metrics load slowly and are imported on first use.
 """
 
 import os
@@ -17,10 +18,13 @@ from outcomes.edge import headers
 
 TYPE_CHECKING = False  # type checkers treat it like typing.TYPE_CHECKING, but `typing` loads slowly
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from aws_lambda_powertools import Logger
+    from outcomes.auth.openid_connect import OpenIdConnect
     from outcomes.auth.sessions import Sessions
+    from outcomes.auth.tokens import NoSession
     from outcomes.keys.agent_keys import AgentKey, AgentKeys
 
     type Event = dict[str, Any]
@@ -32,6 +36,7 @@ SESSION_SECRET_OVERLAP_DAYS = int(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
 KEYS_TABLE = os.environ["KEYS_TABLE"]  # empty if AgentKeys is off
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
+OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # empty where OpenID Connect is off
 
 LOOK_UP_SECONDS = 4.5
 """Seconds for all calls to other services together: below the timeout, so that a failure is still logged."""
@@ -41,29 +46,41 @@ def handler(event: "Event", _context: object) -> "Policy":
     """Return the IAM policy that allows a call, for a REST API's REQUEST authorizer event.
 
     The policy's context is `{"caller": "key"}`, the result of `_bounds`, or `{"caller": "session", "userId": "42"}`.
-    With several Cookie headers, a session's context also has `cookies`, their fingerprint.
+    A session by cookie has `cookies`, their fingerprint, if there are several Cookie headers. A session by an OpenID
+    Connect token in the Authorization header has `credential`, `bearer`.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
     Raises Exception("Unauthorized") if there is no valid key or session: API Gateway answers 401. Any other exception
     means that the caller could not be identified: API Gateway answers 500.
     """
-    is_cached = event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith("/api/keys/")
+    reads_outcomes = event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith("/api/keys/")
+    is_cached = reads_outcomes and not OIDC_ISSUER
     authorization = [] if is_cached else headers.values(event, "authorization")
-    key = keys.bearer_key(authorization)
+    bearer = keys.bearer(authorization)
+    key = None if reads_outcomes else bearer
     if key and keys.is_valid(key, FINGERPRINTS):
         return _allow(event["methodArn"], "key", {"caller": "key"})
     until = time.monotonic() + LOOK_UP_SECONDS
     if KEYS_TABLE and key and key.startswith("oc_") and (agent_key := _agent_key(event, key, until)):
         return _allow(event["methodArn"], f"key:{agent_key.id}", _bounds(agent_key))
 
+    refused = None
+    if OIDC_ISSUER and bearer and bearer.count(".") == 2:  # a JSON Web Token
+        user = _session_user(event, lambda: _openid_connect().user_id(bearer, until))
+        if isinstance(user, int):
+            caller = {"caller": "session", "userId": str(user), "credential": "bearer"}
+            return _allow(event["methodArn"], f"user:{user}", caller)
+        refused = user
     cookies = headers.values(event, "cookie")
     if not cookies:
-        raise _unauthorized("bad_key" if authorization else "no_credentials")
-    user_id = str(_session_user(event, cookies, until))
-    caller = {"caller": "session", "userId": user_id}
+        raise _refusal(event, refused) if refused else _unauthorized("bad_key" if authorization else "no_credentials")
+    user = _session_user(event, lambda: _sessions().user_id(cookies, until))
+    if not isinstance(user, int):
+        raise _refusal(event, refused or user)
+    caller = {"caller": "session", "userId": str(user)}
     if len(cookies) > 1:
         caller["cookies"] = headers.cookies_fingerprint(event)
-    return _allow(_every_get(event["methodArn"]) if is_cached else event["methodArn"], f"user:{user_id}", caller)
+    return _allow(_every_get(event["methodArn"]) if is_cached else event["methodArn"], f"user:{user}", caller)
 
 
 def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
@@ -108,16 +125,17 @@ def _agent_keys() -> "AgentKeys":
     return AgentKeys(KEYS_TABLE, AUTHORIZER_LIMITS)
 
 
-def _session_user(event: "Event", cookies: list[str], until: float) -> int:
+def _session_user(event: "Event", look_up: "Callable[[], int]") -> "int | NoSession":
+    """Return the user that `look_up` finds, or why there is none. Raises if that cannot be known."""
     from outcomes.auth.tokens import NoSession, SessionsUnavailable
 
     try:
-        return _sessions().user_id(cookies, until)
-    except NoSession as refusal:
-        raise _unauthorized(refusal.reason) from None
+        return look_up()
+    except NoSession as refused:
+        return refused
     except SessionsUnavailable as error:
         raise _failure(event, str(error)) from None
-    except Exception as error:  # noqa: BLE001 - raised again without the chain, as a library may quote the cookie
+    except Exception as error:  # noqa: BLE001 - raised again without the chain, as a library may quote the credential
         raise _failure(event, _place(error)) from None
 
 
@@ -132,7 +150,24 @@ def _sessions() -> "Sessions":
         SessionSecrets(SESSION_SECRET_ARN, SESSION_SECRET_OVERLAP_DAYS),
         StoredSessions(SESSIONS_TABLE),
         accept_plain=ACCEPT_PLAIN_COOKIES,
+        token_cookie=os.environ["OIDC_COOKIE"] if OIDC_ISSUER else "",
+        user_of_token=lambda token, until: _openid_connect().user_id(token, until),
     )
+
+
+@cache
+def _openid_connect() -> "OpenIdConnect":
+    """Create `OpenIdConnect` on first use, and keep it to reuse the issuer's keys."""
+    from outcomes.auth.issuer_keys import IssuerKeys
+    from outcomes.auth.openid_connect import OpenIdConnect
+
+    def warn(cause: str) -> None:
+        from outcomes.edge.observability import logger
+
+        logger().warning("Cannot fetch the issuer's keys", cause=cause)
+
+    audience, user_claim = os.environ["OIDC_AUDIENCE"], os.environ["OIDC_USER_CLAIM"]
+    return OpenIdConnect(OIDC_ISSUER, audience, user_claim, IssuerKeys(OIDC_ISSUER, warn=warn))
 
 
 def _every_get(method_arn: str) -> str:
@@ -148,6 +183,13 @@ def _allow(resource: str, principal: str, caller: dict[str, str]) -> "Policy":
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         "context": caller,
     }
+
+
+def _refusal(event: "Event", refused: "NoSession") -> Exception:
+    """Return the exception of a 401, and log why if the reason alone does not say it."""
+    if refused.why:
+        _log(event).info("Token refused", why=refused.why)
+    return _unauthorized(refused.reason)
 
 
 def _unauthorized(reason: str) -> Exception:

@@ -290,6 +290,7 @@ def test_other_texts_than_agent_keys_do_not_load_the_look_up(text: str, keys_tab
             "SESSIONS_TABLE": "table",
             "KEYS_TABLE": keys_table,
             "ACCEPT_PLAIN_COOKIES": "false",
+            "OIDC_ISSUER": "",
             "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
             "POWERTOOLS_SERVICE_NAME": "outcomes",
         },

@@ -1,7 +1,7 @@
 """Bearer keys, valid and not."""
 
 import pytest
-from outcomes.auth.keys import MAX_KEY_LENGTH, bearer_key, fingerprint, is_valid, parse_fingerprints
+from outcomes.auth.keys import MAX_KEY_LENGTH, bearer, fingerprint, is_valid, parse_fingerprints
 
 FINGERPRINTS = parse_fingerprints(f"{fingerprint('current')},{fingerprint('previous')}")
 
@@ -14,6 +14,11 @@ def test_a_key_with_one_of_the_fingerprints_is_valid(key: str) -> None:
 @pytest.mark.parametrize("key", ["removed", "curren", "currentt", "Current", "current ", fingerprint("current"), "\0"])
 def test_any_other_key_is_invalid(key: str) -> None:
     assert not is_valid(key, FINGERPRINTS)
+
+
+def test_a_key_of_more_than_512_characters_is_invalid() -> None:
+    for length, valid in ((MAX_KEY_LENGTH, True), (MAX_KEY_LENGTH + 1, False)):
+        assert is_valid("k" * length, parse_fingerprints(fingerprint("k" * length))) is valid
 
 
 def test_without_fingerprints_no_key_is_valid() -> None:
@@ -48,8 +53,6 @@ def test_an_invalid_fingerprint_is_not_quoted(entry: str) -> None:
     [
         *(([header], "abc") for header in ("Bearer abc", "bearer abc", "BEARER abc", "  Bearer   abc  ")),
         (["Bearer a.b-c_d~e+f/g="], "a.b-c_d~e+f/g="),
-        (["Bearer " + "k" * MAX_KEY_LENGTH], "k" * MAX_KEY_LENGTH),
-        (["Bearer " + "k" * (MAX_KEY_LENGTH + 1)], None),
         *(([header], None) for header in ("", "Bearer", "Bearer ", "Bearerabc", "Basic abc", "abc")),
         *(([header], None) for header in ("Bearer schl\u00fcssel", "Bearer \ud800", "\u212aBearer abc")),
         ([], None),
@@ -58,4 +61,4 @@ def test_an_invalid_fingerprint_is_not_quoted(entry: str) -> None:
     ],
 )
 def test_the_key_is_the_value_of_the_only_bearer_header(authorization: list[str], key: str | None) -> None:
-    assert bearer_key(authorization) == key
+    assert bearer(authorization) == key

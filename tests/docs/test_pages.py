@@ -182,7 +182,7 @@ def test_docs_print_examples_exactly_as_make_examples_runs_them() -> None:
     page = (ROOT / "docs/nextjs.md").read_text()
     printed = re.findall(r"\]\((examples/\S+\.(?:tsx?|mjs))\):\n\n```(?:tsx?|js)\n(.*?)```", page, re.DOTALL)
 
-    assert len(printed) == len(re.findall("```(?:tsx?|js)\n", page)) >= 2
+    assert len(printed) == len(re.findall("```(?:tsx?|js)\n", page)) >= 1
     for path, text in printed:
         assert text == (ROOT / "docs" / path).read_text(), path
 

@@ -14,7 +14,7 @@ from local.mock import Parameters, mock_answer
 from local.template import Template
 from tests.events import proxy_event, session
 
-from .conftest import ORIGINS, deploy, half_routes
+from .conftest import ORIGINS, Deployment, deploy, half_routes
 
 EXTENSION = "x-amazon-apigateway-{}".format
 
@@ -180,6 +180,22 @@ def test_only_reading_outcomes_uses_the_cached_authorizer(api: Any) -> None:
             [name] = operation["security"][0]
             is_cached = method == "get" and path.startswith("/api/outcomes")
             assert name == ("Session" if is_cached else "KeyOrSession"), (path, method)
+
+
+def test_with_an_issuer_no_method_uses_the_cached_authorizer(deployed: Deployment) -> None:
+    """A token may come without a cookie, and the cache is by Cookie alone."""
+    with_issuer = deployed.with_parameters(OidcIssuer="https://login.example.com/", OidcAudience="outcomes")
+    body = with_issuer.one("AWS::ApiGateway::RestApi")["Body"]
+    called = [operation["security"] for _, _, operation in operations(body) if not is_mock(operation)]
+
+    assert called == [[{"KeyOrSession": []}]] * len(called) != []
+
+
+def test_with_an_issuer_a_preflight_allows_the_authorization_header(deployed: Deployment) -> None:
+    with_issuer = deployed.with_parameters(OidcIssuer="https://login.example.com/", OidcAudience="outcomes")
+    allowed = preflight(with_issuer, ("Origin", "https://app.example.com"))["Access-Control-Allow-Headers"]
+
+    assert allowed == "Content-Type,Idempotency-Key,Authorization"
 
 
 def test_only_preflights_and_405s_have_no_authorizer(api: Any) -> None:

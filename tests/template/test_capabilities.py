@@ -36,6 +36,7 @@ SWITCHES = {
     "EventBusName": "PublishEvents|KeptEvents|EventsLate|events:PutEvents|StreamViewType",
     "WebhookUrl": "Webhook",
     "HostDashboard": "Feed|CloudFront",
+    "OidcIssuer": "login.example.com|,Authorization",
     "FirewallRequests": "WAFv2",
     "DomainName": "ApiGateway::DomainName|api.example.com",
     "HostedZoneId": "Route53",
@@ -49,11 +50,11 @@ OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard"
 def positions() -> list[set[str]]:
     """List the switches that are on, a row each, so that any two of them are in all four pairs of positions.
 
-    Each switch is on in three of seven rows: the first, and two that no other switch has both. So any two switches are
+    Each switch is on in three of eight rows: the first, and two that no other switch has both. So any two switches are
     both on in the first row, each is on in a row where the other is off, and both are off in at least two rows.
     """
-    rows: list[set[str]] = [set() for _ in range(7)]
-    for switch, (one, other) in zip(SWITCHES, combinations(range(1, 7), 2), strict=True):
+    rows: list[set[str]] = [set() for _ in range(8)]
+    for switch, (one, other) in zip(SWITCHES, combinations(range(1, 8), 2), strict=False):
         for row in (0, one, other):
             rows[row].add(switch)
     return rows
@@ -89,7 +90,7 @@ def test_each_pair_of_switches_is_tried_in_each_pair_of_positions() -> None:
 
 
 @pytest.mark.parametrize("monitoring", ["Essential", "Full"])
-@pytest.mark.parametrize("row", range(7))
+@pytest.mark.parametrize("row", range(8))
 def test_a_switch_that_is_off_leaves_nothing_and_no_reference_dangles(
     complete: Deployment, row: int, monitoring: str
 ) -> None:
@@ -201,6 +202,13 @@ def test_tools_have_rights_only_for_what_is_on(deployed: Deployment) -> None:
             ["A WebhookUrl needs an EventBusName"],
         ),
         ({"WebhookUrl": EVERYTHING["WebhookUrl"], "EventBusName": "default"}, []),
+        (
+            {"OidcIssuer": EVERYTHING["OidcIssuer"]},
+            ["An OidcIssuer needs an OidcAudience, as it also signs tokens for others"],
+        ),
+        ({"OidcAudience": "outcomes"}, ["An OidcAudience and an OidcCookie need an OidcIssuer"]),
+        ({"OidcCookie": "token"}, ["An OidcAudience and an OidcCookie need an OidcIssuer"]),
+        ({name: EVERYTHING[name] for name in ("OidcIssuer", "OidcAudience", "OidcCookie")}, []),
         (
             {"Configuration": ""},
             ["Deploy with `make deploy`, which computes Configuration"],

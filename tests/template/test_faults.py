@@ -22,6 +22,7 @@ from .faults import RIGHTS, Plant, Promise, always, instead, keep, may, planted_
 
 OPTIONS = "OutcomesApi/Body/paths/*/options/x-amazon-apigateway-integration"
 SAYS = f"{OPTIONS}/responses/default/responseTemplates/application~1json/Fn::Join/1/2"
+ALLOWS_TOKENS = f"{SAYS[:-1]}3"
 SETTINGS, FORMAT = "OutcomesApiStage/MethodSettings", "OutcomesApiStage/AccessLogSetting/Format"
 RELEASE = "AuthorizerFunctionDeploymentGroup"
 INVOKES = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{}/invocations"
@@ -134,6 +135,14 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "the cached authorizer is asked who calls tools": the(
             "OutcomesApi/Body/paths/~1mcp/post/security", [{"Session": []}]
         ),
+    },
+    test_api.test_with_an_issuer_no_method_uses_the_cached_authorizer: {
+        "a list is cached by cookie though tokens count": the(
+            "OutcomesApi/Body/paths/~1api~1outcomes/get/security", [{"Session": []}]
+        ),
+    },
+    test_api.test_with_an_issuer_a_preflight_allows_the_authorization_header: {
+        "pages cannot send a token": the(ALLOWS_TOKENS, ""),
     },
     test_api.test_a_401_tells_mcp_clients_to_send_a_bearer_token: {
         "a 401 does not say what to send": the(
@@ -344,6 +353,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             )
         },
         "a route of what is off": the("OutcomesApi/Body/paths/~1api~1keys", lambda route: route["Fn::If"][1]),
+        "a header of what is off": the(ALLOWS_TOKENS, ",Authorization"),
         "a throttle of what is off": the(f"{SETTINGS}/3", lambda setting: setting["Fn::If"][1]),
         "a right to what is off": may("ListOutcomes", "dynamodb:Query", {"Fn::GetAtt": ["ErasureSecret", "Arn"]}),
         "a stream for nobody": the("KeysTable/StreamSpecification", KEYS_ONLY),

@@ -19,7 +19,7 @@ EDGE = "Of the edge, only recording knows the ledger"
 CONTRACT = "The contract knows pydantic's engine and the standard library only"
 FUNCTIONS = "Functions never import each other"
 AT_HOME = "Nothing that is deployed imports local, tests or what else stays at home"
-AWS = "Only the room aws reaches AWS, and only webhooks reach farther"
+AWS = "Only the room aws reaches AWS, and only webhooks and issuers' keys reach farther"
 OPERATED = "What operates a deployed stack knows no laptop"
 ENVIRONMENT = "Environment variables are read in a function's app.py: hand the value on from there."
 

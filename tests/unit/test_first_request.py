@@ -62,6 +62,13 @@ DISPENSABLE = {
 }
 ENGINE = "pydantic_core._pydantic_core"
 DECRYPTS = {"cryptography", "joserfc"}
+VERIFIES_TOKENS = {"outcomes.auth.openid_connect", "outcomes.auth.issuer_keys", "outcomes.aws.addresses"}
+WITH_AN_ISSUER = {
+    "OIDC_ISSUER": "https://login.example.com/",
+    "OIDC_AUDIENCE": "outcomes",
+    "OIDC_USER_CLAIM": "sub",
+    "OIDC_COOKIE": "token",
+}
 
 FIRST_REQUEST = """
 import json, sys
@@ -115,6 +122,7 @@ def first_request(
             "SESSIONS_TABLE": "SessionsTable",
             "KEYS_TABLE": "keys",  # as the stub knows it
             "ACCEPT_PLAIN_COOKIES": "true",
+            "OIDC_ISSUER": "",
         }
         | service,
         capture_output=True,
@@ -174,6 +182,15 @@ def test_a_stored_session_loads_nothing_that_decrypts(service: dict[str, str]) -
     assert told["answer"]["context"] == {"caller": "session", "userId": "42"}
     assert not (DISPENSABLE | DECRYPTS | {ENGINE}) & set(told["modules"])
     assert told["connected"] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("event", [WITH_A_KEY, WITH_A_SESSION, WITH_AN_AGENT_KEY])
+def test_another_credential_loads_nothing_of_an_issuer(event: dict[str, Any], service: dict[str, str]) -> None:
+    told, without = (first_request("authorizer", event, service | also) for also in (WITH_AN_ISSUER, {}))
+    assert told["answer"] == without["answer"]
+    assert set(told["modules"]) == set(without["modules"])
+    assert not VERIFIES_TOKENS & set(told["modules"])
+    assert told["connected"] == without["connected"]
 
 
 def test_an_agent_key_loads_only_what_looks_it_up(service: dict[str, str]) -> None:

@@ -266,7 +266,8 @@ def started(function: str, service: Service, monkeypatch: pytest.MonkeyPatch) ->
     """Start a function whose clock is the network's."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
     of_sessions = {"SESSION_SECRET_ARN": "arn", "SESSION_SECRET_OVERLAP_DAYS": "30", "SESSIONS_TABLE": "SessionsTable"}
-    for name, value in (of_sessions | {"KEY_FINGERPRINTS": "", "ACCEPT_PLAIN_COOKIES": "false"}).items():
+    also = {"KEY_FINGERPRINTS": "", "ACCEPT_PLAIN_COOKIES": "false", "OIDC_ISSUER": ""}
+    for name, value in (of_sessions | also).items():
         monkeypatch.setenv(name, value)
     defaults = DynamoDB.__init__.__kwdefaults__
     with ExitStack() as stack:

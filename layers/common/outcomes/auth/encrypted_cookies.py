@@ -3,12 +3,9 @@
 joserfc and cryptography load slowly. They are imported on first use, so stored sessions do not wait for them.
 """
 
-import base64
-import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from outcomes.auth.tokens import NoSession, is_plausible, whole_number
-from outcomes.contract.limits import MAX_ID
+from outcomes.auth.tokens import NoSession, base64url_decoded, is_plausible, json_object, user_id_of
 
 CLOCK_LEEWAY_SECONDS = 15  # same as in next-auth and Auth.js
 
@@ -52,7 +49,7 @@ def is_token_of(family: EncryptedCookie, token: str) -> bool:
     header_part, *other_parts = token.split(".")
     if len(other_parts) != 4 or other_parts[0]:  # with direct encryption, the encrypted key is empty
         return False
-    header = _json_object(_base64url_decoded(header_part))
+    header = json_object(base64url_decoded(header_part))
     # A compressed token (zip) could be a decompression bomb; neither family compresses.
     return header.get("alg") == "dir" and header.get("enc") == family.encryption and not {"zip", "crit"} & header.keys()
 
@@ -69,32 +66,18 @@ def decrypt(token: str, key: bytes, encryption: str) -> bytes | None:
 
 
 def user_of_claims(plaintext: bytes, now: float) -> int:
-    claims = _json_object(plaintext)
+    claims = json_object(plaintext)
     expires_at, not_before = claims.get("exp"), claims.get("nbf", 0)
     if type(expires_at) is not int or type(not_before) is not int:  # not isinstance, which would accept a bool
         raise NoSession("malformed_session")
     if expires_at <= now - CLOCK_LEEWAY_SECONDS or not_before > now + CLOCK_LEEWAY_SECONDS:
         raise NoSession("expired_session")
-    user_id = claims.get("userId")
-    if user_id is None:  # use the subject: a string (RFC 7519) or a number
-        subject = claims.get("sub")
-        user_id = whole_number(subject) if isinstance(subject, str) else subject
-    if type(user_id) is not int or not 1 <= user_id <= MAX_ID:
+    claim = claims.get("userId")
+    if claim is None:  # use the subject: a string (RFC 7519) or a number
+        claim = claims.get("sub")
+    elif isinstance(claim, str):
+        raise NoSession("no_user")
+    user_id = user_id_of(claim)
+    if user_id is None:
         raise NoSession("no_user")
     return user_id
-
-
-def _base64url_decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        return b""
-
-
-def _json_object(text: bytes) -> dict[str, Any]:
-    """Parse a JSON object. Return an empty one for anything else."""
-    try:
-        value = json.loads(text.decode())
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -36,19 +36,19 @@ def parse_fingerprints(text: str) -> tuple[bytes, ...]:
     return tuple(digests)
 
 
-def bearer_key(authorization: list[str]) -> str | None:
-    """Return the key in a request's Authorization headers; None unless there is exactly one (RFC 6750, 2.1)."""
+def bearer(authorization: list[str]) -> str | None:
+    """Return the credential in a request's Authorization headers; None unless there is exactly one (RFC 6750, 2.1)."""
     if len(authorization) != 1:
         return None
-    scheme, _, key = authorization[0].strip(" ").partition(" ")
-    key = key.lstrip(" ")
-    if scheme.lower() != "bearer" or not key.isascii() or not 0 < len(key) <= MAX_KEY_LENGTH:
-        return None
-    return key
+    scheme, _, credential = authorization[0].strip(" ").partition(" ")
+    credential = credential.lstrip(" ")
+    return credential if scheme.lower() == "bearer" and credential.isascii() and credential else None
 
 
 def is_valid(key: str, fingerprints: tuple[bytes, ...]) -> bool:
     """Check that the key matches one of the fingerprints. Without fingerprints, no key is valid."""
+    if len(key) > MAX_KEY_LENGTH:
+        return False
     digest = sha256(key.encode()).digest()
     valid = False
     for known in fingerprints:  # compare all, so that the timing does not reveal which one matched

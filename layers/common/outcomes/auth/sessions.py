@@ -1,12 +1,13 @@
 """Find the user of the session cookies in a request.
 
-Three kinds are supported:
+These kinds are supported:
 
     next-auth v4   next-auth.session-token   encrypted (JWE), key derived from the session secret
     Auth.js v5     authjs.session-token      encrypted (JWE), key derived from the session secret and the cookie's name
     stored         session                   an opaque token; its SHA-256 is the key of a row in the sessions table
+    OpenID Connect of any name               a JSON Web Token that the issuer signed
 
-Names without the `__Secure-` prefix are accepted only if `accept_plain` is set.
+Names of the first three without the `__Secure-` prefix are accepted only if `accept_plain` is set.
 
 Any host of the domain can set cookies for this host, and so add an attacker's valid session to a victim's request.
 Therefore no session takes precedence: all valid sessions must belong to the same user. Two different values of one
@@ -37,15 +38,24 @@ class Sessions:
     """Verifies the sessions of one deployment.
 
     secrets: the secrets of encrypted cookies. accept_plain: whether to accept names without the `__Secure-` prefix.
-    clock: returns the time in seconds since the epoch.
+    token_cookie: the name of the cookie with an OpenID Connect token; empty for none. user_of_token: returns the user
+    of such a token, before a deadline. clock: returns the time in seconds since the epoch.
     """
 
     def __init__(
-        self, secrets: SessionSecrets, stored: StoredSessions, *, accept_plain: bool, clock: Callable[[], float] = now
+        self,
+        secrets: SessionSecrets,
+        stored: StoredSessions,
+        *,
+        accept_plain: bool,
+        token_cookie: str = "",
+        user_of_token: Callable[[str, float], int] | None = None,
+        clock: Callable[[], float] = now,
     ) -> None:
         self.secrets = secrets
         self.stored = stored
         self._prefixes = ("__Secure-", "") if accept_plain else ("__Secure-",)
+        self._token_cookie, self._user_of_token = token_cookie, user_of_token
         self._clock = clock
 
     def user_id(self, cookie_headers: Sequence[str], until: float = NEVER) -> int:
@@ -54,7 +64,7 @@ class Sessions:
         until: the deadline, on `time.monotonic`.
 
         Raises NoSession if there is no valid session, or if valid sessions belong to several users. Raises
-        SessionsUnavailable if the secret or the table cannot be read.
+        SessionsUnavailable if the secret, the table or the issuer's keys cannot be read.
         """
         refusal = NoSession("no_session")
         users = set()
@@ -78,6 +88,8 @@ class Sessions:
         for prefix in self._prefixes:
             if token := _value(cookies, prefix + STORED_COOKIE):
                 yield partial(self.stored.user_id, token)
+        if self._user_of_token and self._token_cookie and (token := _value(cookies, self._token_cookie)):
+            yield partial(self._user_of_token, token)
 
     def _encrypted(self, family: EncryptedCookie, cookie_name: str, token: str, until: float) -> int:
         if not is_token_of(family, token):

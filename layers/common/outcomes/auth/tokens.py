@@ -1,6 +1,9 @@
 """Limits and errors shared by all kinds of sessions."""
 
+import base64
+import json
 import re
+from typing import Any
 
 from outcomes.aws.caller import Limits
 from outcomes.contract import instants
@@ -19,15 +22,20 @@ def now() -> float:
 
 
 class NoSession(Exception):
-    """The caller has no valid session. reason: one of a fixed set of words, for the metric."""
+    """The caller has no valid session.
 
-    def __init__(self, reason: str) -> None:
+    reason: one of a fixed set of words, for the metric. why: for the log, without text of the caller; empty if the
+    reason says enough.
+    """
+
+    def __init__(self, reason: str, why: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.why = why
 
 
 class SessionsUnavailable(Exception):
-    """The session could not be verified because the secret or the table could not be read."""
+    """The session could not be verified because the secret, the table or the issuer's keys could not be read."""
 
 
 def is_plausible(token: str) -> bool:
@@ -39,3 +47,26 @@ def whole_number(text: str | None) -> int | None:
     if text is None or not DECIMAL.fullmatch(text) or int(text) > MAX_ID:
         return None
     return int(text)
+
+
+def user_id_of(claim: object) -> int | None:
+    """Return a user id that is given as a number or as its digits. Return None for anything else."""
+    user_id = whole_number(claim) if isinstance(claim, str) else claim
+    # `type`, as isinstance would accept a bool
+    return user_id if type(user_id) is int and 1 <= user_id <= MAX_ID else None
+
+
+def base64url_decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+def json_object(text: bytes) -> dict[str, Any]:
+    """Parse a JSON object. Return an empty one for anything else."""
+    try:
+        value = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -77,6 +77,25 @@ class Connection:
 
         whole: whether to read the answer's body; if not, the connection is closed.
 
+        Raises what `_exchange` raises.
+        """
+        length = {"Content-Length": str(len(body))}
+        return self._exchange("POST", target, {**headers, **length}, body, until, None if whole else 0)
+
+    def get(self, headers: Mapping[str, str], until: float, *, target: str, at_most: int) -> Reply:
+        """Send a GET to `target` and receive at most so many bytes of the answer's body, before `until` on the clock.
+
+        Raises what `_exchange` raises.
+        """
+        return self._exchange("GET", target, headers, b"", until, at_most)
+
+    def _exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, until: float, at_most: int | None
+    ) -> Reply:
+        """Send a request and receive the answer.
+
+        at_most: how many bytes of the answer's body to read before closing the connection; None reads the whole body.
+
         Raises NotSent if nothing was sent. Raises OSError (such as TimeoutError) or http.client.HTTPException if at
         least a part of the request was sent and no complete answer came back.
         """
@@ -85,21 +104,21 @@ class Connection:
         except OSError as failure:
             raise NotSent(f"no connection to {self.host}: {failure}") from failure
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        head = f"POST {target} HTTP/1.1\r\n{''.join(lines)}Content-Length: {len(body)}\r\n\r\n"
+        head = f"{method} {target} HTTP/1.1\r\n{''.join(lines)}\r\n"
         wait = partial(self._wait, self._read_seconds, until)
         try:
             unsent = memoryview(head.encode("ascii") + body)
             while unsent:
                 sock.settimeout(wait())
                 unsent = unsent[sock.send(unsent) :]
-            with HTTPResponse(cast("socket.socket", _Incoming(sock, wait)), method="POST") as answer:
+            with HTTPResponse(cast("socket.socket", _Incoming(sock, wait)), method=method) as answer:
                 answer.begin()
                 named = {name.lower(): value for name, value in answer.getheaders()}
-                reply = Reply(answer.status, named, answer.read() if whole else b"")
+                reply = Reply(answer.status, named, answer.read(at_most))
         except BaseException:
             self.close()  # otherwise the rest of this answer would be read as the next answer
             raise
-        if answer.will_close or not whole:
+        if answer.will_close or at_most is not None:
             self.close()
         return reply
 

@@ -203,7 +203,8 @@ def _caller(event: Event, origins: frozenset[str]) -> Caller:
         case {"caller": "session", "userId": str(user_id), **also} if user_id.isascii() and user_id.isdigit():
             if "cookies" in also and also["cookies"] != headers.cookies_fingerprint(event):
                 raise Unauthorized
-            if event.get("httpMethod") != "GET":
+            # Browsers attach cookies by themselves, but no Authorization header.
+            if event.get("httpMethod") != "GET" and also.get("credential") != "bearer":
                 _refuse_cross_site(event, origins)
             return Caller(session_user=int(user_id))
     raise Unauthorized

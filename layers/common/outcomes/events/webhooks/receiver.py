@@ -7,9 +7,9 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import NamedTuple
 
+from outcomes.aws.addresses import NotPublic, public_addresses
 from outcomes.aws.connection import Connection, NotSent, Reply, Resolve
 from outcomes.contract import instants
-from outcomes.events.webhooks.addresses import NotPublic, public_addresses
 
 SECONDS = 10  # limit for a whole attempt: DNS, connecting, sending, and the answer's headers
 CONNECT_SECONDS = 4  # limit for one address, so that there is time for another

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from outcomes.events.webhooks.addresses import NotPublic, is_public, public_addresses
+from outcomes.aws.addresses import NotPublic, is_public, public_addresses
 
 PUBLIC = ["8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e"]
 NOT_PUBLIC = {

@@ -1,0 +1,199 @@
+"""The public keys of an OpenID Connect issuer: fetched by discovery, and cached.
+
+https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig and RFC 7517
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outcomes.auth.tokens import SessionsUnavailable, base64url_decoded, now
+from outcomes.aws.addresses import public_addresses
+from outcomes.aws.caller import NEVER
+from outcomes.aws.connection import Connection, NotSent, Resolve, addresses
+
+if TYPE_CHECKING:
+    from joserfc.jwk import Key
+
+FETCH_SECONDS = 3  # for both requests together
+CONNECT_SECONDS = 1.5  # for one address, so that there is time for another
+MAX_BYTES = 65_536  # of each answer
+MAX_KEYS = 50
+
+FRESH_SECONDS = 60 * 60
+STALE_SECONDS = 24 * 60 * 60
+"""For how long keys stay in use while the issuer cannot be reached."""
+RETRY_SECONDS = 60
+"""Minimum between fetches for an unknown key id, and after a failure while keys are cached."""
+
+MIN_RSA_BYTES = 256  # RFC 7518, 3.3
+
+# The algorithms of each kind of key. Its own `alg` narrows them; a token's header never widens them.
+ALGORITHMS: dict[tuple[object, object], frozenset[str]] = {
+    ("RSA", None): frozenset({"RS256", "PS256"}),
+    ("EC", "P-256"): frozenset({"ES256"}),
+    ("OKP", "Ed25519"): frozenset({"EdDSA"}),
+}
+PUBLIC_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
+
+# https, or http on the loopback for the local stack; template.yaml allows the same for OidcIssuer.
+_URL = re.compile(
+    r"(?P<origin>(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|(?P<loopback>http://(localhost|127\.0\.0\.1)))(:[0-9]{1,5})?)"
+    r"(?P<target>/[!$-~]*)?",
+    re.ASCII,
+)
+
+
+class PublicKey(NamedTuple):
+    """A key that verifies signatures. algorithms: those that it may be used with."""
+
+    id: str | None
+    algorithms: frozenset[str]
+    key: "Key"
+
+
+class IssuerKeys:
+    """The keys of one issuer, fetched on first use and cached for an hour.
+
+    Cached keys are fetched again for an unknown key id, and used for a day if the issuer cannot be reached.
+
+    clock: seconds since the epoch. warn: logs that the issuer cannot be reached. resolve: see `Connection`.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        clock: Callable[[], float] = now,
+        warn: Callable[[str], object] = lambda _: None,
+        resolve: Resolve = public_addresses,
+        authorities: str | None = None,
+    ) -> None:
+        self._issuer, self._clock, self._warn = issuer, clock, warn
+        self._resolve, self._authorities = resolve, authorities
+        self._keys: list[PublicKey] | None = None
+        self._fetched_at = self._looked_at = self._failed_at = NEVER
+
+    def with_id(self, key_id: str | None, until: float = NEVER) -> list[PublicKey]:
+        """Return the keys with this id; without an id the only key, if there is just one.
+
+        until: the deadline, on `time.monotonic`. Raises SessionsUnavailable if the issuer cannot be reached and no
+        cached key fits.
+        """
+        keys, is_new = self._keys, False
+        if keys is None or not self._is_within(STALE_SECONDS, self._fetched_at):
+            keys, is_new = self._fetch(until), True
+        elif not self._is_within(FRESH_SECONDS, self._fetched_at) and not self._has_just_failed():
+            try:
+                keys, is_new = self._fetch(until), True
+            except SessionsUnavailable as error:
+                self._warn(f"{error}; its cached keys stay in use")
+        found = _matching(keys, key_id)
+        if found or is_new:
+            return found
+        if self._has_just_failed():
+            raise SessionsUnavailable("Issuer: its keys could not be fetched a moment ago")
+        if self._is_within(RETRY_SECONDS, self._looked_at):
+            return []
+        self._looked_at = self._clock()
+        return _matching(self._fetch(until), key_id)
+
+    def _has_just_failed(self) -> bool:
+        return self._is_within(RETRY_SECONDS, self._failed_at)
+
+    def _is_within(self, seconds: float, since: float) -> bool:
+        """Check that at most `seconds` passed. False if the clock was set back."""
+        return 0 <= self._clock() - since < seconds
+
+    def _fetch(self, until: float) -> list[PublicKey]:
+        """Fetch the issuer's metadata and its keys. Raises SessionsUnavailable, also if it has no key to use."""
+        until = min(until, time.monotonic() + FETCH_SECONDS)
+        self._failed_at = self._clock()
+        metadata = self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration", until)
+        if metadata.get("issuer") != self._issuer:
+            raise SessionsUnavailable("Issuer: its metadata names another issuer than OidcIssuer, exactly compared")
+        url = metadata.get("jwks_uri")
+        if not isinstance(url, str) or (url.startswith("http:") and not self._issuer.startswith("http:")):
+            raise SessionsUnavailable("Issuer: its jwks_uri is not an https URL")
+        members = self._get(url, until).get("keys")
+        if not isinstance(members, list):
+            raise SessionsUnavailable("Issuer: its key set has no list of keys")
+        keys = [key for member in members[:MAX_KEYS] if (key := _public_key(member))]
+        if not keys:
+            raise SessionsUnavailable("Issuer: none of its keys is one for RS256, PS256, ES256 or EdDSA")
+        self._keys, self._fetched_at, self._failed_at = keys, self._clock(), NEVER
+        return keys
+
+    def _get(self, url: str, until: float) -> dict[str, Any]:
+        match = _URL.fullmatch(url)
+        if not match:
+            raise SessionsUnavailable("Issuer: not a URL that keys are fetched from")
+        resolve = addresses if match["loopback"] else self._resolve
+        try:
+            connection = Connection(
+                match["origin"], CONNECT_SECONDS, FETCH_SECONDS, self._authorities, time.monotonic, resolve
+            )
+            headers = {
+                "host": connection.host,
+                "accept": "application/json",
+                "accept-encoding": "identity",
+                "user-agent": "outcomes-api",
+                "connection": "close",
+            }
+            reply = connection.get(headers, until, target=match["target"] or "/", at_most=MAX_BYTES + 1)
+        except NotSent as failure:
+            raise SessionsUnavailable(f"Issuer: {failure}") from failure
+        except (OSError, HTTPException, ValueError) as failure:  # ValueError: a port above 65,535
+            # Without its text, which may quote the answer.
+            raise SessionsUnavailable(
+                f"Issuer: no answer from {match['origin']}: {type(failure).__name__}"
+            ) from failure
+        if reply.status != 200:
+            raise SessionsUnavailable(f"Issuer: {match['origin']} answered with status {reply.status}")
+        if len(reply.body) > MAX_BYTES:
+            raise SessionsUnavailable(f"Issuer: {match['origin']} answered more than {MAX_BYTES} bytes")
+        try:
+            value = json.loads(reply.body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise SessionsUnavailable(f"Issuer: {match['origin']} answered no JSON object")
+        return value
+
+
+def _matching(keys: list[PublicKey], key_id: str | None) -> list[PublicKey]:
+    if key_id is None:
+        return keys if len(keys) == 1 else []  # OpenID Connect Core, 10.1
+    return [key for key in keys if key.id == key_id]
+
+
+def _public_key(member: object) -> PublicKey | None:
+    """Import a key of a JWK set. Return None for one that may not verify signatures here."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import import_key
+
+    if not isinstance(member, dict):
+        return None
+    kind = member.get("kty"), member.get("crv")
+    key_id, algorithm, operations = member.get("kid"), member.get("alg"), member.get("key_ops", ["verify"])
+    if not all(isinstance(text, str | None) for text in (*kind, key_id, algorithm)):
+        return None
+    algorithms = ALGORITHMS.get(kind, frozenset())
+    if algorithm is not None:
+        algorithms &= {algorithm}
+    if not algorithms or member.get("use", "sig") != "sig":
+        return None
+    if not isinstance(operations, list) or "verify" not in operations:
+        return None
+    public = {name: member[name] for name in PUBLIC_MEMBERS if name in member}
+    if not all(isinstance(text, str) for text in public.values()):
+        return None
+    if kind[0] == "RSA" and len(base64url_decoded(public.get("n", "")).lstrip(b"\0")) < MIN_RSA_BYTES:
+        return None
+    try:
+        return PublicKey(key_id, algorithms, import_key(public))
+    except (JoseError, ValueError):
+        return None

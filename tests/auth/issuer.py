@@ -1,0 +1,122 @@
+"""A fake OpenID Connect issuer: a server of metadata and keys on the loopback, and the tokens that it signs."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, override
+
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
+
+METADATA, KEYS = "/.well-known/openid-configuration", "/keys"
+AUDIENCE = "outcomes"
+
+RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
+EC = ECKey.generate_key("P-256", {"kid": "ec"})
+ED25519 = OKPKey.generate_key("Ed25519", {"kid": "ed25519"})
+OTHER = RSAKey.generate_key(2048, {"kid": "other"})
+
+type Answer = bytes | Callable[[Any], object]
+"""A whole HTTP answer, or a function that writes one."""
+
+
+def public(key: Key, **members: Any) -> dict[str, Any]:
+    """Return the public half of a key as a JWK, with other members; None leaves one out."""
+    jwk = dict(key.as_dict(private=False)) | members
+    return {name: value for name, value in jwk.items() if value is not None}
+
+
+def part(value: Any) -> str:
+    """Encode a part of a token: bytes as they are, anything else as JSON."""
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def signed(header: Any, claims: Any, key: Key, algorithm: str) -> str:
+    """Sign with this algorithm, whatever the header says."""
+    text = f"{part(header)}.{part(claims)}"
+    return f"{text}.{part(JWSRegistry.algorithms[algorithm].sign(text.encode(), key))}"
+
+
+def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+class Issuer(ThreadingHTTPServer):
+    """Serves `keys`. fetched: the paths of all requests. answers: replace the answer at a path."""
+
+    daemon_threads = True
+    keys: list[Any]
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.keys = [public(RSA), public(EC), public(ED25519)]
+        self.fetched: list[str] = []
+        self.answers: dict[str, Answer] = {}
+
+    @property
+    def documents(self) -> dict[str, Any]:
+        return {METADATA: {"issuer": self.url, "jwks_uri": self.url + KEYS}, KEYS: {"keys": self.keys}}
+
+    def answer(self, path: str) -> Answer:
+        self.fetched.append(path)
+        found = self.answers.get(path)
+        if found is None and path in self.documents:
+            found = http(json.dumps(self.documents[path]).encode())
+        return http(b"", "404 Not Found") if found is None else found
+
+    def go_down(self) -> None:
+        """Answer with errors from now on."""
+        self.answers = dict.fromkeys((METADATA, KEYS), http(b"", "503 Service Unavailable"))
+
+    def token(
+        self,
+        claims: dict[str, Any],
+        now: float,
+        *,
+        key: Key = RSA,
+        algorithm: str = "RS256",
+        header: dict[str, Any] | None = None,
+    ) -> str:
+        """Sign a token of user 42, valid for an hour, with these claims and header parameters; None leaves one out."""
+        usual = {"iss": self.url, "aud": AUDIENCE, "sub": "42", "iat": int(now), "exp": int(now) + 3600}
+        parameters = {"alg": algorithm, "typ": "JWT", "kid": key.get("kid")} | (header or {})
+        return signed(_given(parameters), _given(usual | claims), key, algorithm)
+
+
+def _given(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Issuer
+
+    def do_GET(self) -> None:
+        answer = self.server.answer(self.path)
+        self.close_connection = True
+        if isinstance(answer, bytes):
+            self.wfile.write(answer)
+        else:
+            answer(self.wfile)
+
+    @override
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[Issuer]:
+    """Serve until the block ends."""
+    with Issuer() as issuer:
+        thread = Thread(target=issuer.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield issuer
+        finally:
+            issuer.shutdown()
+            thread.join()
