@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/events.md").read_text()
 GIVEN = {"Bus": "default", "Stack": "outcomes-prod"}
 SECTIONS: dict[str, str] = dict(re.findall(r"^### (.*?)\n(.*?)(?=^###|\Z)", PAGE, re.MULTILINE | re.DOTALL))
-RECIPES = {title: text.partition("```yaml\n")[2].partition("```")[0] for title, text in SECTIONS.items()}
+FILES = {
+    title: ROOT / "docs" / re.findall(r"\((examples/recipes/\w+\.yaml)\)", text)[0] for title, text in SECTIONS.items()
+}
+RECIPES = {title: file.read_text() for title, file in FILES.items()}
 EVENTS = {file.stem: json.loads(file.read_text()) for file in (ROOT / "tests/unit/events").glob("*.json")}
 
 
@@ -39,12 +42,10 @@ def pattern(recipe: str) -> EventPattern:
     return EventPattern.load(text)
 
 
-def test_cfn_lint_accepts_each_recipe(tmp_path: Path) -> None:
-    files = [tmp_path / f"{number}.yaml" for number in range(4)]
-    for file, text in zip(files, RECIPES.values(), strict=True):
-        file.write_text(text)
+def test_cfn_lint_accepts_each_recipe() -> None:
+    assert set(FILES.values()) == set((ROOT / "docs/examples/recipes").iterdir())
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", "us-east-1", "--include-checks", "I", "--"]
-    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *map(str, FILES.values())], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
