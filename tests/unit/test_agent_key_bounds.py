@@ -8,7 +8,6 @@ import pytest
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
-from functions.summarize_outcomes import app as summarize_outcomes
 from tests.aws import aws_client, scan
 from tests.events import KEY, agent, proxy_event, session
 
@@ -105,11 +104,6 @@ def test_without_the_scope_to_record_nothing_is_recorded(scopes: str) -> None:
     assert post(PLAIN, agent(scopes)) == (403, {"error": "Forbidden"})
     assert post_batch([PLAIN], agent(scopes)) == (403, {"error": "Forbidden"})
     assert listed() == []
-
-
-@pytest.mark.parametrize("function", [list_outcomes, summarize_outcomes])
-def test_an_agent_key_is_no_session(function: Any) -> None:
-    assert function.handler(proxy_event("GET", authorizer=agent("read")), None)["statusCode"] == 401
 
 
 MINE = agent(agentId="7")

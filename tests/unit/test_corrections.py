@@ -447,11 +447,6 @@ def test_an_invalid_id_is_not_found(id_: str) -> None:
     assert correct("0" * 26, KEY, BODIES["void"])[0] == get(id_)[0] == 404
 
 
-def test_without_a_caller_it_is_a_401() -> None:
-    assert correct(given(), {"caller": "session"}, BODIES["void"])[0] == 401
-    assert get_outcome.handler(get_event(given(), KEY), None)["statusCode"] == 401
-
-
 @pytest.mark.parametrize(
     ("name", "is_id"), [("summary", False), ("export", False), ("0" * 25, False), ("0" * 26, True)]
 )
@@ -460,18 +455,6 @@ def test_a_name_that_is_no_id_is_no_route(name: str, is_id: bool) -> None:
     assert (response["statusCode"], response["body"]) == (404, '{"error":"Not found"}')
     assert ("No-Such-Route" in response["headers"]) is not is_id
     assert "No-Such-Route" not in get_outcome.handler(get_event(name, KEY), None)["headers"]
-
-
-def test_a_page_of_another_site_is_forbidden() -> None:
-    event = proxy_event(
-        "POST",
-        authorizer=OWNER,
-        body=BODIES["dispute"],
-        headers={"Origin": "https://evil.example"},
-        parameters={"id": given()},
-    )
-    assert correct_outcome.handler(event, None)["statusCode"] == 403
-    assert ledger()[0]["status"] == "recorded"
 
 
 # ── Amends ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1076,23 +1059,6 @@ def test_the_id_of_a_correction_is_not_found() -> None:
     assert len(ledger()) == len(listed()) == 1
 
 
-def test_a_failing_table_is_a_500() -> None:
-    with reads_meet(error(DENIED)):
-        assert get(given()) == (500, {"error": "Failed to get outcome"})
-
-
-def test_a_list_omits_void_outcomes_unless_asked() -> None:
-    ids = {status: given(status=status) for status in STATUSES}
-    assert {outcome["id"] for outcome in listed()} == {ids[status] for status in STATUSES[:3]}
-    assert {outcome["id"]: outcome["status"] for outcome in ledger()} == {ids[status]: status for status in STATUSES}
-    for status in STATUSES:
-        for query in ({}, {"include": "ledger"}):
-            assert [outcome["id"] for outcome in listed(status=status, **query)] == [ids[status]]
-    assert len(listed(status=["recorded", "void", "void"])) == 2
-    assert len(listed(status=["confirmed", "disputed"], outcomeType="deal_closed")) == 2
-    assert listed(status="confirmed", outcomeType="task_complete") == []
-
-
 @pytest.mark.parametrize("status", ["", "voided", "Recorded", ["void", "x"]])
 def test_another_status_is_refused(status: Any) -> None:
     response = list_outcomes.handler(proxy_event("GET", authorizer=OWNER, query={"status": status}), None)
@@ -1124,7 +1090,7 @@ def test_a_page_with_few_void_outcomes_takes_one_more_query() -> None:
 
 def test_a_history_too_large_for_a_response_marks_omitted_metadata() -> None:
     # Escaped once more in Lambda's response: twice as large.
-    large = [{"a": f"{number:02}" + "\\" * 32_000} for number in range(51)]
+    large = [{"a": f"{number:02}" + "\\" * 32_000} for number in range(31)]
     id_ = given(metadata=large[0])
     for metadata in large[1:]:
         assert correct(id_, KEY, BODIES["amend"] | {"changes": {"metadata": metadata, "title": "t"}})[0] == 200
@@ -1132,9 +1098,9 @@ def test_a_history_too_large_for_a_response_marks_omitted_metadata() -> None:
     assert len(json.dumps(response, ensure_ascii=False).encode()) < 6 * 1024 * 1024
     changes = [each["changes"]["metadata"] for each in json.loads(response["body"])["corrections"]]
     left_out = changes.count({"omitted": True})
-    assert 0 < left_out < 50
+    assert 0 < left_out < 30
     assert changes[:left_out] == [{"omitted": True}] * left_out
-    assert changes[-1] == {"before": large[49], "after": large[50]}
+    assert changes[-1] == {"before": large[29], "after": large[30]}
 
 
 def test_a_summary_counts_by_status() -> None:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -20,8 +19,8 @@ from outcomes.contract.outcome_fields import LATER
 from functions.export_outcomes import app
 from functions.list_outcomes import app as list_outcomes
 from tests.corrections import correct
-from tests.events import KEY, agent, proxy_event, session
-from tests.faults import DENIED, THROTTLED, error, faulty, fine, unreachable
+from tests.events import proxy_event, session
+from tests.faults import THROTTLED, error, faulty, fine
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 PLAIN = {"outcomeType": "deal_closed", "title": "Closed"}
@@ -192,12 +191,6 @@ def test_an_invalid_parameter_is_refused_by_name(name: str, value: str) -> None:
     assert response["headers"]["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("caller", [KEY, agent("record read"), {"caller": "session"}])
-def test_a_caller_without_a_session_is_refused(caller: dict[str, Any]) -> None:
-    response = get(authorizer=caller)
-    assert (response["statusCode"], response["body"]) == (401, '{"error":"Unauthorized"}')
-
-
 def test_void_outcomes_are_omitted_and_others_have_their_status() -> None:
     ids = [add(NOON + index) for index in range(3)]
     correct(ids[0], session(42), {"type": "dispute", "reason": "No."})
@@ -259,24 +252,6 @@ def test_throttling_ends_a_part_early_and_loses_nothing() -> None:
         found = [json.loads(line)["id"] for line in first["body"].splitlines()]
     assert 0 < len(found) < 40
     assert found + [row["id"] for row in rows(cursor=first["headers"]["Next-Cursor"])] == ids[::-1]
-
-
-@pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize(
-    ("trouble", "status", "body"),
-    [
-        (error(DENIED), 500, '{"error":"Failed to export outcomes"}'),
-        (unreachable, 500, '{"error":"Failed to export outcomes"}'),
-        (error(THROTTLED), 503, '{"error":"Busy"}'),
-    ],
-)
-def test_a_failing_table_is_a_500_and_a_throttled_one_a_503(
-    trouble: Any, status: int, body: str, log: Callable[[], list[dict[str, Any]]]
-) -> None:
-    with faulty(app.store.dynamodb, "Query", trouble):
-        response = get()
-    assert (response["statusCode"], response["body"]) == (status, body)
-    assert len(log()) == 1
 
 
 def test_pages_may_read_the_header_next_cursor() -> None:

@@ -1,7 +1,6 @@
 """GET /api/outcomes, from event to response."""
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -10,8 +9,7 @@ import pytest
 from outcomes.contract.models import NewOutcome
 
 from functions.list_outcomes import app
-from tests.events import KEY, proxy_event, session
-from tests.faults import DENIED, THROTTLED, error, faulty, unreachable, vanished
+from tests.events import proxy_event, session
 
 LAMBDA_RESPONSE_LIMIT = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -57,12 +55,6 @@ def test_any_other_limit_is_refused(limit: str) -> None:
     assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid limit"}')
 
 
-@pytest.mark.parametrize("authorizer", [KEY, {"caller": "session"}, {"x": "y"}])
-def test_a_caller_without_a_session_is_refused(authorizer: dict[str, Any]) -> None:
-    response = get(authorizer)
-    assert (response["statusCode"], response["body"]) == (401, '{"error":"Unauthorized"}')
-
-
 @pytest.mark.parametrize("on", ["batch, totals", ""])
 def test_a_list_says_which_capabilities_are_on(on: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "CAPABILITIES", on)
@@ -83,27 +75,6 @@ def test_fifty_outcomes_of_maximal_metadata_list_in_one_response() -> None:
     assert len(json.loads(response["body"])["outcomes"]) == 50
     # As the runtime sends it: https://github.com/aws/aws-lambda-python-runtime-interface-client
     assert len(json.dumps(response, ensure_ascii=False).encode()) < LAMBDA_RESPONSE_LIMIT
-
-
-@pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("trouble", [error(DENIED), unreachable])
-def test_a_failing_table_is_a_500(trouble: Any, log: Callable[[], list[dict[str, Any]]]) -> None:
-    with faulty(app.store.dynamodb, "Query", trouble):
-        response = get()
-    assert (response["statusCode"], response["body"]) == (500, '{"error":"Failed to list outcomes"}')
-    [line] = log()
-    assert line["exception_name"] in {"ServiceError", "Unavailable"}
-
-
-@pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("faults", [[error(THROTTLED)], [vanished, error(THROTTLED)]])
-def test_a_throttled_table_is_a_503(faults: Any, log: Callable[[], list[dict[str, Any]]]) -> None:
-    with faulty(app.store.dynamodb, "Query", *faults) as attempts:
-        response = get()
-    assert (response["statusCode"], response["body"]) == (503, '{"error":"Busy"}')
-    assert response["headers"]["Retry-After"] == "1"
-    assert len(attempts) == len(faults) + (faults[0] is not vanished)
-    assert [line["level"] for line in log()] == ["INFO"]
 
 
 OURS = ("https://app.example.com", "https://beta.example.com")

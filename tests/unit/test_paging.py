@@ -110,21 +110,6 @@ def test_any_well_formed_cursor_is_accepted(position: bytes) -> None:
     assert get(cursor=cursor)[0] == 200
 
 
-def test_types_are_filtered_and_may_be_several() -> None:
-    ids = {name: add(outcomeType=name) for name in ("deal_closed", "task_complete", "content_published")}
-    assert page(outcomeType="task_complete")[0] == [ids["task_complete"]]
-    both = page(outcomeType=["task_complete", "deal_closed", "deal_closed"])[0]
-    assert set(both) == {ids["task_complete"], ids["deal_closed"]}
-
-
-def test_an_agent_is_filtered() -> None:
-    seven = add(agentId=Decimal(7))
-    add(agentId=Decimal(8))
-    add()
-    assert page(agentId="7")[0] == [seven]
-    assert page(agentId="7", outcomeType="task_complete")[0] == []
-
-
 @pytest.mark.parametrize(
     ("from_", "to", "found"),
     [

@@ -117,15 +117,6 @@ def test_an_invalid_header_key_refuses_the_whole_batch() -> None:
     assert (status, answer) == (400, {"error": "Invalid Idempotency-Key"})
 
 
-def test_without_a_caller_it_is_a_401() -> None:
-    assert post({"outcomes": [VALID]}, {"caller": "nobody"}) == (401, {"error": "Unauthorized"})
-
-
-def test_a_page_of_another_site_is_forbidden() -> None:
-    headers = {"Origin": "https://evil.example"}
-    assert post({"outcomes": [VALID]}, session(42), headers=headers) == (403, {"error": "Forbidden"})
-
-
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(
     ("trouble", "error_text", "level"),

@@ -1,0 +1,102 @@
+"""What all routes share: who may call them, and their answers when a table fails."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from outcomes.aws.connection import Connection
+
+from functions.correct_outcome import app as correct_outcome
+from functions.export_outcomes import app as export_outcomes
+from functions.get_outcome import app as get_outcome
+from functions.list_outcomes import app as list_outcomes
+from functions.manage_keys import app as manage_keys
+from functions.record_batch import app as record_batch
+from functions.record_outcome import app as record_outcome
+from functions.summarize_outcomes import app as summarize_outcomes
+from tests.aws import scan
+from tests.events import KEY, agent, proxy_event, session
+from tests.faults import DENIED, THROTTLED, Fault, Request, error, unreachable
+
+OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal"}
+ID = {"id": "01M881HMN5BK0R53WV7N3P1R3Q"}
+KEY_ID = {"id": "another0another0"}
+
+get = partial(proxy_event, "GET", authorizer=session(42))
+post = partial(proxy_event, "POST", authorizer=session(42))
+delete = partial(proxy_event, "DELETE", authorizer=session(42))
+
+READS = {
+    "list": (list_outcomes, get, "Failed to list outcomes"),
+    "export": (export_outcomes, get, "Failed to export outcomes"),
+    "summary": (summarize_outcomes, get, "Failed to summarize outcomes"),
+    "one": (get_outcome, partial(get, parameters=ID), "Failed to get outcome"),
+}
+WRITES = {
+    "record": (record_outcome, partial(post, body=OUTCOME), "Failed to record outcome"),
+    "batch": (record_batch, partial(post, body={"outcomes": [OUTCOME]}), ""),  # fails item by item
+    "correct": (correct_outcome, partial(post, body={"type": "confirm"}, parameters=ID), "Failed to correct outcome"),
+    "create a key": (manage_keys, partial(post, "/api/keys", body={"name": "x"}), "Failed to manage keys"),
+    "rotate a key": (
+        manage_keys,
+        partial(post, "/api/keys/{id}/rotate", body={}, parameters=KEY_ID),
+        "Failed to manage keys",
+    ),
+    "revoke a key": (manage_keys, partial(delete, "/api/keys/{id}", parameters=KEY_ID), "Failed to manage keys"),
+}
+ROUTES = {
+    **READS,
+    **WRITES,
+    "list keys": (manage_keys, partial(get, "/api/keys"), "Failed to manage keys"),
+    "one's own key": (manage_keys, partial(get, "/api/keys/self", authorizer=agent()), "Failed to manage keys"),
+}
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def answer(route: str, **event: Any) -> tuple[int, str]:
+    app, made, _ = ROUTES[route]
+    response = app.handler(made(**event), None)
+    return response["statusCode"], response["body"]
+
+
+@pytest.mark.parametrize("authorizer", [None, {"caller": "session"}, {"caller": "nobody"}])
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_request_without_an_authorized_caller_is_a_401(route: str, authorizer: Any) -> None:
+    assert answer(route, authorizer=authorizer) == (401, '{"error":"Unauthorized"}')
+
+
+@pytest.mark.parametrize("authorizer", [KEY, agent("record read")])
+@pytest.mark.parametrize("route", READS)
+def test_reading_needs_a_session(route: str, authorizer: dict[str, Any]) -> None:
+    assert answer(route, authorizer=authorizer) == (401, '{"error":"Unauthorized"}')
+
+
+@pytest.mark.parametrize("route", WRITES)
+def test_a_page_of_another_site_may_not_write(route: str) -> None:
+    assert answer(route, headers={"Origin": "https://evil.example"}) == (403, '{"error":"Forbidden"}')
+    assert scan() == scan("KeysTable") == []
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize(
+    ("trouble", "status", "level"),
+    [(error(DENIED), 500, "ERROR"), (unreachable, 500, "ERROR"), (error(THROTTLED), 503, "INFO")],
+)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route != "batch"])
+def test_a_failing_table_is_a_500_and_a_throttled_one_a_503(
+    route: str,
+    trouble: Fault,
+    status: int,
+    level: str,
+    monkeypatch: pytest.MonkeyPatch,
+    log: Callable[[], list[dict[str, Any]]],
+) -> None:
+    app, made, failure = ROUTES[route]
+    monkeypatch.setattr(Connection, "post", lambda *_, **__: trouble(Request("", {}), pytest.fail))
+    response = app.handler(made(), None)
+    said = failure if status == 500 else "Busy"
+    assert (response["statusCode"], response["body"]) == (status, f'{{"error":"{said}"}}')
+    assert response["headers"].get("Retry-After") == (None if status == 500 else "1")
+    assert [line["level"] for line in log()] == [level]
