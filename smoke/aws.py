@@ -45,8 +45,8 @@ class LeftBehind(Exception):
 class Stack:
     """A stack: the API's URL, names of tables, capabilities that are off, and the dashboard's origin.
 
-    limits: rate and burst of the stage, by parameter. name: of a deployed stack. key: of the local stack.
-    client: returns a client of an AWS service.
+    limits: rate and burst of the stage, and FirewallRequests, by parameter. name: of a deployed stack.
+    key: of the local stack. client: returns a client of an AWS service.
     """
 
     url: str
@@ -78,7 +78,7 @@ class Stack:
             limits={
                 parameter: [int(number) for number in answer.split(",")]
                 for parameter, answer in answers.items()
-                if parameter.endswith("Throttle")
+                if parameter.endswith("Throttle") or parameter == "FirewallRequests"
             },
             name=name,
         )

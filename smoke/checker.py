@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from itertools import count
+from typing import Any, NamedTuple
 
 import httpx
 from outcomes.contract import json_text
@@ -27,36 +28,46 @@ MOST_SECONDS = 45
 MOST_AT_ONCE = 100
 IMPATIENT_SECONDS = 0.01  # most answers take longer
 RETRY_SECONDS = 0.2
+MOST_WAIT_SECONDS = 5
 LOST_SECONDS = 30  # API Gateway's timeout is 29: a call whose answer was lost takes no effect after that
 
 
+class Answer(NamedTuple):
+    """The answer to a call; body and headers are empty if it was lost."""
+
+    call: Call
+    body: State
+    headers: Mapping[str, str]
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait before the next attempt."""
+        return min(MOST_WAIT_SECONDS, float(self.headers.get("retry-after", RETRY_SECONDS)))
+
+
+@dataclass
 class Checker:
     """One run by two users of its own. calls, faults, notes: for the report.
 
     impatient: a client that waits IMPATIENT_SECONDS for an answer. limits: the stage's rate and burst, by parameter.
     """
 
-    def __init__(
-        self,
-        api: Api,
-        impatient: httpx.Client,
-        visit: Visit,
-        *,
-        seed: int,
-        limits: Mapping[str, Sequence[int]],
-        budget: int = CALLS,
-    ) -> None:
-        self.seed = seed
-        self.calls: list[Call] = []
-        self.faults: list[str] = []
-        self.notes: list[str] = []
-        self._api, self._impatient = api, replace(api, client=impatient)
-        self._visit, self._limits, self._budget = visit, limits, budget
-        self._users = {each.id: each for each in visit.users}
+    api: Api
+    impatient: httpx.Client
+    visit: Visit
+    seed: int
+    limits: Mapping[str, Sequence[int]]
+    budget: int = CALLS
+    calls: list[Call] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._users = {each.id: each for each in self.visit.users}
         self._writes: list[Write] = []
         self._reads: list[Read] = []
         self._numbers, self._call_numbers = count(1), count(1)
-        rates = [limits[name][0] / 2 for name in ("RecordThrottle", "ReadThrottle") if name in limits]
+        rates = [self.limits[name][0] / 2 for name in ("RecordThrottle", "ReadThrottle") if name in self.limits]
         self._pace = Pace(max(1, min([MOST_PER_SECOND, *rates])))
 
     def run(self) -> None:
@@ -79,8 +90,8 @@ class Checker:
             (15, self._list, None),
             (10, self._summarize, "Totals"),
         ]
-        weights, possible, _ = zip(*(each for each in actions if each[2] not in self._api.off), strict=True)
-        while len(self.calls) < self._budget and time.monotonic() < until:
+        weights, possible, _ = zip(*(each for each in actions if each[2] not in self.api.off), strict=True)
+        while len(self.calls) < self.budget and time.monotonic() < until:
             rng.choices(possible, weights)[0](rng)
 
     # ── Writes ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -129,7 +140,7 @@ class Checker:
 
     def _is_impatient(self, rng: random.Random) -> bool:
         """Not in the second half, so that calls without an answer are over before the last reads."""
-        return len(self.calls) < self._budget / 2 and rng.random() < 0.2
+        return len(self.calls) < self.budget / 2 and rng.random() < 0.2
 
     def _write(self, write: Write, *, is_impatient: bool = False) -> None:
         """Send until it is done, refused for good, or may have worked without an idempotency key."""
@@ -142,33 +153,31 @@ class Checker:
 
     def _send(self, writes: list[Write], name: str, *, is_impatient: bool = False) -> tuple[Result, float]:
         """Make one attempt. Return the first write's result, and the seconds to wait before another attempt."""
-        first, bodies = writes[0], [_body(each, with_key=name == "batch") for each in writes]
+        first, of = writes[0], writes[0].of
         for each in writes:
             if each not in self._writes:
                 self._writes.append(each)
             if each.key:
-                self._visit.note_key(each.key, self._users[each.user], by=each.by, of=each.of.id if each.of else None)
-        call, answer, headers = self._call(
-            name,
-            {"record": "", "batch": "/batch"}.get(name) or (f"/{first.of.id}/corrections" if first.of else ""),
-            first.user,
-            first.by,
-            body={"outcomes": bodies} if name == "batch" else bodies[0],
-            headers={"Idempotency-Key": first.key} if first.key and name != "batch" else {},
-            is_impatient=is_impatient,
-        )
-        parts = answer["results"] if name == "batch" and call.status == 200 else [answer] * len(writes)
-        attempts = [_attempt(call, part, headers) for part in parts]
+                self.visit.note_key(each.key, self._users[each.user], by=each.by, of=of.id if of else None)
+        path = "/batch" if name == "batch" else f"/{of.id}/corrections" if of else ""
+        bodies = [_body(each, with_key=name == "batch") for each in writes]
+        body = {"outcomes": bodies} if name == "batch" else bodies[0]
+        headers = {"Idempotency-Key": first.key} if first.key and name != "batch" else {}
+        api = replace(self.api, client=self.impatient) if is_impatient else self.api
+        answer = self._call(name, path, first.user, first.by, api, body=body, headers=headers)
+        is_read = name == "batch" and answer.call.status == 200
+        parts = answer.body["results"] if is_read else [answer.body] * len(writes)
+        attempts = [_attempt(answer.call, part, answer.headers) for part in parts]
         for each, attempt in zip(writes, attempts, strict=True):
             each.attempts.append(attempt)
-        return attempts[0].result, float(headers.get("retry-after", RETRY_SECONDS))
+        return attempts[0].result, answer.wait
 
     def _exceed_the_limit(self) -> None:
         """Record twice the stage's burst at once, without retries."""
-        name, parameter = ("record", "RecordThrottle") if "Batch" in self._api.off else ("batch", "BatchThrottle")
-        calls = 2 * self._limits[parameter][1] if parameter in self._limits else 0
+        name, parameter = ("record", "RecordThrottle") if "Batch" in self.api.off else ("batch", "BatchThrottle")
+        calls = 2 * self.limits[parameter][1] if parameter in self.limits else 0
         if not 0 < calls <= MOST_AT_ONCE:
-            self.notes.append(f"no calls above the limit: {parameter} is {self._limits.get(parameter, 'unknown')}")
+            self.notes.append(f"no calls above the limit: {parameter} is {self.limits.get(parameter, 'unknown')}")
             return
         rng = random.Random(self.seed)  # noqa: S311 (as above)
         writes = [self._outcome(rng, "key") for _ in range(calls)]
@@ -199,18 +208,18 @@ class Checker:
     def _read(self, name: str, user: int, path: str, *, is_judged: bool = True) -> Read:
         """Return the answer, after retries. Raises AssertionError if there is none."""
         for _ in range(ATTEMPTS):
-            call, answer, headers = self._call(name, path, user, "session")
-            if call.status == 200:
-                read = Read(call, user, answer)
+            answer = self._call(name, path, user, "session", self.api)
+            if answer.call.status == 200:
+                read = Read(answer.call, user, answer.body)
                 if is_judged:
                     self._reads.append(read)
                 return read
-            time.sleep(float(headers.get("retry-after", RETRY_SECONDS)))
-        raise AssertionError(f"{call}: no answer after {ATTEMPTS} attempts")
+            time.sleep(answer.wait)
+        raise AssertionError(f"{answer.call}: no answer after {ATTEMPTS} attempts")
 
     def _judge(self) -> None:
         lists = [self._all(user) for user in self._users]
-        if "Totals" not in self._api.off:
+        if "Totals" not in self.api.off:
             for user in self._users:
                 self._read("summary", user, "/summary")
         corrected = {each.of.id for each in self._writes if each.of}
@@ -231,34 +240,21 @@ class Checker:
             f"{judge.unjudged} summaries not judged, as too many writes were under way",
         ]
 
-    def _call(
-        self,
-        name: str,
-        path: str,
-        user: int,
-        by: str,
-        *,
-        body: State | None = None,
-        headers: dict[str, str] | None = None,
-        is_impatient: bool = False,
-    ) -> tuple[Call, State, Mapping[str, str]]:
-        """Call the API. Return the answer and its headers, which are empty if it was lost."""
+    def _call(self, name: str, path: str, user: int, by: str, api: Api, **sent: Any) -> Answer:
         self._pace.wait()
         call = Call(next(self._call_numbers), name, by, time.monotonic())
         self.calls.append(call)
         cookie = self._users[user].cookie if by == "session" else None
-        api = self._impatient if is_impatient else self._api
-        method = "POST" if body else "GET"
         try:
-            response = api.call(method, path, key=by == "key", cookie=cookie, body=body, headers=headers)
+            response = api.call("POST" if sent else "GET", path, key=by == "key", cookie=cookie, **sent)
         except httpx.TransportError:
-            return call, {}, {}
+            return Answer(call, {}, {})
         call.answered, call.status = time.monotonic(), response.status_code
         call.request_id = response.headers.get("x-amzn-requestid")
-        answer: State = {}
+        body: State = {}
         with suppress(ValueError):  # not from our functions
-            answer = json_text.read(response.text)
-        return call, answer, response.headers
+            body = json_text.read(response.text)
+        return Answer(call, body, response.headers)
 
 
 class Pace:

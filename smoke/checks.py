@@ -303,24 +303,11 @@ def a_batch_records_each_outcome_on_its_own(api: Api, visit: Visit) -> None:
     assert {name: without_keys[name] for name in expected} == expected, without_keys
 
 
-def pages_lead_to_the_end(api: Api, visit: Visit) -> None:
-    _, other = visit.users
-    for _ in range(2):
-        answers(api.call("POST", key=True, body=outcome(other)), 200)
-    found, cursor = [], ""
-    for _ in range(visit.recorded(other) + 1):
-        page = answers(api.call("GET", f"?limit=1{cursor}", cookie=other.cookie), 200)
-        found += [each["id"] for each in page["outcomes"]]
-        if page["next_cursor"] is None:
-            break
-        cursor = f"&cursor={page['next_cursor']}"
-    assert found == sorted(set(found), reverse=True), found
-    assert len(found) == visit.recorded(other), found
-
-
 def a_cursor_of_another_user_gives_no_access(api: Api, visit: Visit) -> None:
     """DynamoDB rejects a start key outside of a query's range; a cursor must never become one."""
     user, other = visit.users
+    for _ in range(2):
+        answers(api.call("POST", key=True, body=outcome(other)), 200)
     cursor = answers(api.call("GET", "?limit=1", cookie=other.cookie), 200)["next_cursor"]
     feed = answers(api.call("GET", f"?cursor={cursor}", cookie=user.cookie), 200)
     assert {each["user_id"] for each in feed["outcomes"]} <= {user.id}, feed
@@ -450,7 +437,6 @@ THAT_RECORD: list[KeptCheck] = [
     a_retry_gets_the_first_answer_again,
     concurrent_calls_with_one_key_record_once,
     a_batch_records_each_outcome_on_its_own,
-    pages_lead_to_the_end,
     a_cursor_of_another_user_gives_no_access,
     an_export_is_the_list_as_a_file,
     an_agent_key_is_limited_and_revoked_at_once,

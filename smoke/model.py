@@ -73,6 +73,9 @@ class Write:
     of: "Write | None" = None
     attempts: list[Attempt] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        return f"{self.text} ({self.attempts[-1].call})"
+
     @property
     def done(self) -> list[Attempt]:
         return [each for each in self.attempts if each.result in {"created", "replayed"}]
@@ -133,8 +136,7 @@ class Judge:
         return len(self._found.intersection(writes))
 
     def _fault(self, of: Write | Call, what: str) -> None:
-        by = f" ({of.attempts[-1].call})" if isinstance(of, Write) and of.attempts else ""
-        self.faults.append(f"{of.text if isinstance(of, Write) else of}{by}: {what}")
+        self.faults.append(f"{of}: {what}")
 
     def _check_attempts(self, write: Write) -> None:
         if len({each.id for each in write.done}) > 1:

@@ -127,12 +127,3 @@ ALLOWED: dict[str, dict[str, list[Any]]] = {
     "dispute": {"the owner": RECORDERS},
     "uphold": {"the platform": RECORDERS},
 }
-
-# By type: the status after a correction, by the status before.
-MOVES = {
-    "amend": {"recorded": "recorded", "confirmed": "recorded", "disputed": "recorded"},
-    "void": {"recorded": "void", "confirmed": "void", "disputed": "void"},
-    "confirm": {"recorded": "confirmed", "disputed": "confirmed"},
-    "dispute": {"recorded": "disputed", "confirmed": "disputed"},
-    "uphold": {"disputed": "recorded"},
-}

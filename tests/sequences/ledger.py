@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
-from tests.corrections import ALLOWED, CALLERS, MOVES, TALLIES
+from smoke.model import MOVES
+from tests.corrections import ALLOWED, CALLERS, TALLIES
 from tests.events import KEY, agent
 
 BOUNDED: dict[str, dict[str, set[Any]]] = {

@@ -21,7 +21,8 @@ from outcomes.totals import codec, materialized, settled_intervals
 
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
-from tests.corrections import BODIES, MOVES, OWNER, correct, read
+from smoke.model import MOVES
+from tests.corrections import BODIES, OWNER, correct, read
 from tests.events import KEY, proxy_event
 from tests.faults import Request, Send
 from tests.oracle import Choice, Outcome, added_up, said

@@ -18,12 +18,12 @@ from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
+from smoke.model import MOVES
 from tests.corrections import (
     AGENT,
     ALLOWED,
     BODIES,
     CALLERS,
-    MOVES,
     OWNER,
     PLAIN,
     RECORDERS,
