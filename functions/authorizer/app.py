@@ -39,7 +39,7 @@ ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # empty where OpenID Connect is off
 
 LOOK_UP_SECONDS = 4.5
-"""Seconds for all calls to other services together: below the timeout, so that a failure is still logged."""
+"""Seconds for all calls to AWS services together: less than the timeout, so that a failure is still logged."""
 
 
 def handler(event: "Event", _context: object) -> "Policy":

@@ -10,7 +10,7 @@ from outcomes.contract import instants
 from outcomes.contract.limits import MAX_ID
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
-"""Limits of a call to the sessions table or Secrets Manager, if the authorizer's deadline is not earlier."""
+"""Limits of a call to the sessions table or Secrets Manager, unless the authorizer's deadline is earlier."""
 MAX_TOKEN_LENGTH = 10_240  # API Gateway's limit for all headers together
 
 DECIMAL = re.compile(r"[1-9][0-9]{0,15}")  # int() alone would accept " 20 ", "2_0" and digits of every script

@@ -8,7 +8,8 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.errors import Busy
 
 RETRY_SECONDS = 6.0
-"""No retry begins later than this after the first call. Plus the 12 s of a call, it is below the functions' timeout."""
+"""No retry begins more than this many seconds after the first call. Together with the 12 s of a call, this is below the
+functions' timeout."""
 
 CONFLICTS = {"ConditionalCheckFailed", "TransactionConflict"}
 THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}

@@ -52,11 +52,11 @@ MAX_ASKED_PAUSE = 5  # maximum seconds by which the service may prolong a pause
 
 THROTTLED_ATTEMPTS = 2
 THROTTLED_PAUSE = 0.05
-"""Maximum seconds. A throttled partition stays so for longer than a request can wait."""
+"""Maximum seconds. A partition stays throttled for longer than a request can wait."""
 
 QUOTA = 500
 COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
-"""Retry quota: retries take from it, successes refill it. If a service fails for long, calls are attempted once."""
+"""Retry quota: retries use it up, successes refill it. If a service fails for long, calls are attempted only once."""
 
 MAX_SKEW = 240  # maximum seconds of clock skew that cannot be why a signature was refused: AWS accepts 300
 
@@ -65,7 +65,7 @@ MAX_AGE = 60
 against its own clock, no host with a wrong clock can write into a settled interval (see `totals`) or the future."""
 
 READS = {"BatchGetItem", "GetItem", "GetSecretValue", "Query", "Scan"}
-"""Operations without side effects: a failed attempt leaves nothing in doubt."""
+"""Operations without side effects: a failed attempt cannot have changed anything."""
 
 THROTTLED = {
     "BandwidthLimitExceeded",

@@ -50,8 +50,9 @@ CORRECTION_PERMISSIONS: dict[CorrectionType, dict[str, frozenset[str | None]]] =
     CorrectionType.DISPUTE: {"owner": _ANY},
     CorrectionType.UPHOLD: {"platform": _ANY},
 }
-"""For each correction, the kinds of callers who may make it, each with who must have recorded the outcome: a key, a
-session, or None if unknown. Nobody may confirm an outcome of their own, so none that a session may have recorded."""
+"""For each correction type, the kinds of callers that are allowed to make it. For each kind, who must have recorded the
+outcome: a key, a session, or None if unknown. Nobody may confirm their own outcome, so an outcome that a session may
+have recorded cannot be confirmed."""
 
 _UNLIMITED = {(CorrectionType.VOID, "platform"), (CorrectionType.UPHOLD, "platform"), (CorrectionType.DISPUTE, "owner")}
 """Corrections and callers to which MAX_CORRECTIONS does not apply, so that nobody can exhaust them."""

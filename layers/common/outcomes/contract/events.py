@@ -15,14 +15,14 @@ CORRECTED = {
     "dispute": "outcome.disputed",
     "uphold": "outcome.upheld",
 }
-"""Event types by type of correction."""
+"""Event types by correction type."""
 
 RECORDED = "outcome.recorded"
 KEY_CREATED, KEY_ROTATED, KEY_REVOKED = "key.created", "key.rotated", "key.revoked"
 TYPES = (RECORDED, *CORRECTED.values(), KEY_CREATED, KEY_ROTATED, KEY_REVOKED)
 
 MAX_ENTRY_BYTES = 256_000
-"""Bytes of an entry, and of all entries of a call. EventBridge's limit is 256 KB, 1000- or 1024-based.
+"""Maximum bytes of an entry, and of all entries in a call. EventBridge's limit is 256 KB, 1000- or 1024-based.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html"""
 
 

@@ -14,10 +14,10 @@ MAX_METADATA_BYTES = 64 * 1024
 MAX_METADATA_LEVELS = 32
 
 MAX_CORRECTIONS = {"agent": 20, "owner": 50, "platform": 50}
-"""Corrections of one outcome by each kind of caller; all agent keys count together."""
+"""Maximum corrections of one outcome by each kind of caller; all agent keys count together."""
 MAX_HISTORY = 900
-"""Newest corrections in an outcome's history: as many as always fit into a response. MAX_CORRECTIONS allows more only
-for disputes that are upheld again and again."""
+"""Maximum corrections in an outcome's history: the newest ones, as many as always fit into a response. An outcome can
+only have more if it is disputed and upheld again and again."""
 
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
@@ -34,8 +34,8 @@ MAX_OVERLAP_HOURS = 168
 DEFAULT_OVERLAP_HOURS = 24
 
 MAX_DAYS_LATE = 34
-"""Days from when an outcome happened until it is recorded. Idempotency keys are stored for a day longer, so a retry is
-either a replay or refused."""
+"""Maximum days from when an outcome happened until it is recorded. Idempotency keys are stored for one day longer, so a
+retry is either a replay or refused."""
 MAX_MINUTES_EARLY = 5  # how far an agent's clock may be ahead of ours
 
 DEFAULT_PAGE = 20

@@ -28,10 +28,10 @@ KINDS = {
     "metadata": Kind.JSON,
     "occurred_at": Kind.INSTANT,
 }
-"""All fields but `user_id`. Append new ones."""
+"""All fields except `user_id`. Add new fields at the end."""
 
 LISTED = ("agent_id", "outcome_type", "title", "description", "value_usd", "metadata")
-"""The fields of every list. Never add one."""
+"""The fields in every list. Never add a field."""
 
 LATER = tuple(name for name in KINDS if name not in LISTED)
-"""The fields that only lists with `include=ledger` have. Null if not set, except for the first, `occurred_at`."""
+"""The fields that are only in lists with `include=ledger`. Null if not set, except for the first, `occurred_at`."""

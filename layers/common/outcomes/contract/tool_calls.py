@@ -37,7 +37,7 @@ READING_FAILED = "Reading failed. Call again later."
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,59})(\.[0-9]{1,150})?([eE][+-]?[0-9]{1,3})?")
 _PARAMETERS = {"start": "from", "end": "to", "outcome_types": "outcomeType"}
-"""Parameters whose names differ from the converted argument's name."""
+"""Route parameters by argument, if their names differ by more than spelling."""
 
 
 class Mistake(Exception):

@@ -315,7 +315,8 @@ NEEDED = {
     "list_outcomes": ["AgentKeys"],
     "value_summary": ["Totals", "AgentKeys"],
 }
-"""Capabilities that a tool needs, by their parameters. AgentKeys, as only agent keys can read."""
+"""The capabilities that a tool needs, as template parameters. AgentKeys, because only callers with an agent key can
+read."""
 
 
 def missing(name: str, capabilities: Collection[str]) -> list[str]:

@@ -59,10 +59,11 @@ EXPOSED = (
     "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Outcome-Types, Next-Cursor, Unassigned,"
     " No-Such-Route, Capabilities"
 )
-"""Response headers that pages of the dashboard's origins may read, besides CORS-safelisted ones."""
+"""Response headers that pages of the dashboard's origins may read, in addition to the CORS-safelisted headers."""
 
 AGAIN_SECONDS = 1.0
-"""A request that fails as `Mistimed` later than this is not processed again: the timeout would cut it off."""
+"""A request that fails with `Mistimed` after this many seconds is not processed again, as it could exceed the
+timeout."""
 
 type Route = Callable[[Event, Caller], Response]
 type Handler = Callable[[Event, object], Response]

@@ -37,7 +37,8 @@ _STATUS = {METHOD_NOT_FOUND: 404}  # HTTP statuses of errors in the stateless re
 MAX_BATCH = 50
 MAX_ID = 255  # characters
 BATCH_SECONDS = 1.0
-"""No call of a batch begins later than this: the slowest takes almost as long as the function's timeout."""
+"""No call of a batch begins after this many seconds: the slowest call takes almost as long as the function's
+timeout."""
 _ROOM = MAX_RESPONSE_BYTES // 2
 """Maximum bytes of one answer, and of all answers of a batch before the next call begins."""
 

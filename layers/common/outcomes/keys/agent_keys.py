@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
-"""Limits of a call that manages keys. After `backoff.RETRY_SECONDS`, there is time for two more."""
+"""Limits of a call that manages keys. After `backoff.RETRY_SECONDS`, there is still time for two such calls."""
 
 AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
-"""Limits of the call that reads a key, if the authorizer's deadline is not earlier."""
+"""Limits of the call that reads a key, unless the authorizer's deadline is earlier."""
 
 MARK_SECONDS = 1.0
 """Maximum seconds to update last_used_at. A key is valid even if that fails."""

@@ -17,10 +17,11 @@ CSV_COLUMNS = ("id", "user_id", *LISTED, "created_at", "occurred_at", "status", 
 CSV_HEADING = f"{','.join(CSV_COLUMNS)}\r\n"
 
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
-"""Characters with which a formula begins in some spreadsheets: https://owasp.org/www-community/attacks/CSV_Injection.
-The latter four are their full-width forms."""
+"""Characters that begin a formula in some spreadsheets: https://owasp.org/www-community/attacks/CSV_Injection.
+The last four are the full-width forms."""
 _SEPARATOR = re.compile("([;\t\r\n])")
-"""Cell or line separators of spreadsheets that do not separate by commas, and so ignore the quotes around a cell."""
+"""Cell or line separators in spreadsheets that do not separate cells by commas, and so ignore the quotes around a
+cell."""
 
 # Some readers treat these as line ends. In JSON, they can occur unescaped only in strings.
 _LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}

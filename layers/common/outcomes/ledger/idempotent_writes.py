@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
 
 OUTCOMES_PER_TRANSACTION = 50
-"""TransactWriteItems takes 100 actions, two for each outcome:
+"""TransactWriteItems accepts 100 actions, and each outcome needs two:
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
 OUTCOMES_PER_BATCH = 25
@@ -179,14 +179,15 @@ class IdempotentWriter:
 _THERE = "DuplicateItem"
 _UNPROCESSED = THROTTLED | {"RequestLimitExceeded"}
 _UNKNOWN = {"InternalServerError", "TransactionConflict"}
-"""Codes of statements. _THERE: the item exists, so an earlier attempt inserted it, as ids are random. _UNPROCESSED:
-nothing was inserted. _UNKNOWN: it may have been inserted; in a conflict, by an earlier attempt, and is being corrected.
+"""Error codes of statements. _THERE: the item exists; an earlier attempt inserted it, as ids are random. _UNPROCESSED:
+the item was not inserted. _UNKNOWN: it may have been inserted; after a conflict, an earlier attempt may have inserted
+it, and another request is correcting it.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html"""
 
 _NOT_CANCELLED = "NotCancelled"
 _UNREADABLE = "Unreadable"
 _FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
-"""Codes, DynamoDB's and ours, that are not worth a retry."""
+"""Codes (DynamoDB's and ours) of errors that a retry would not fix."""
 
 
 def _insertion(table: str, item: Item) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from outcomes.ledger.items import new_item, outcome_json, sort_key, status_of
 LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # for a call to DynamoDB
 
 PAGE_SECONDS = 6.0
-"""No call for a page begins later than this. Plus the 12 s of a call, it is below the function's timeout."""
+"""No call for a page begins after this many seconds. Together with the 12 s of a call, this is below the function's
+timeout."""
 
 NOT_THERE = "attribute_not_exists(user_id)"
 """Condition of each write of a new outcome. Without it, a late or repeated attempt could overwrite a correction."""

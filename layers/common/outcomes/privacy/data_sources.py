@@ -18,8 +18,8 @@ LIMITS = Limits(attempts=3, connect=1, read=5, total=12)
 """Limits of a call to DynamoDB. `read` is longer than elsewhere, as pages are large."""
 
 PORTION_SECONDS = 30.0
-"""Time of a portion. Plus the 12 s of a call, it is below the functions' timeout, which must not exceed the 60 s that
-AWS's CLI waits for an answer."""
+"""Time limit of a portion. Together with the 12 s of a call, this is below the functions' timeout. That must not exceed
+60 s, as the AWS CLI waits no longer for an answer."""
 
 SHARE = 0.25  # share of a table's maximum throughput; the rest is left for normal requests
 

@@ -42,8 +42,8 @@ from outcomes.privacy.data_sources import LIMITS, Bounds, OutOfTime, Portion, Ta
 RUNNING = "running"
 
 STEPS = ("sessions", "wait", "agent_keys", "sessions", "idempotency_keys", "end")
-"""Steps of an erasure. New rows set it back to `wait`. Sessions are deleted at once, to log the user out, and again for
-those created meanwhile."""
+"""The steps of an erasure. If new rows are found, it returns to `wait`. Sessions are deleted twice: first to log the
+user out at once, and later those that were created in the meantime."""
 WAIT = STEPS.index("wait")
 
 COUNTED = ("agent_keys", "sessions", "outcomes", "corrections", "kept_sums", "idempotency_keys")

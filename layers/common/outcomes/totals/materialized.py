@@ -17,7 +17,7 @@ from outcomes.totals.settled_intervals import OpenInterval, SettledInterval, Set
 from outcomes.totals.summary import Summary
 
 AGGREGATION_SECONDS = 10.0
-"""Seconds after which an aggregation stores what it has added up, and ends. Plus the 12 s of a call, that is below the
+"""Seconds after which an aggregation stores its sums and ends. Together with the 12 s of a call, this is below the
 function's timeout."""
 GRACE_SECONDS = 4.0  # no page is read after this time
 

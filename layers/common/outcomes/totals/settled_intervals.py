@@ -32,25 +32,26 @@ from outcomes.errors import Busy
 from outcomes.totals import codec
 
 SETTLED_SECONDS = 600
-"""Seconds, by DynamoDB's clock, after which no entry of an instant can be written any more. DynamoDB refuses signatures
-older than 300 s, ours are made within `caller.MAX_AGE` (60 s) of the instant, and a call takes 12 s. The rest is a
-margin for DynamoDB's own clocks and processing."""
+"""Seconds after an instant, by DynamoDB's clock, until no entry with this instant can be written any more. DynamoDB
+refuses signatures older than 300 s, our signatures are made within `caller.MAX_AGE` (60 s) of the instant, and a call
+takes at most 12 s. The rest is a margin for DynamoDB's own clocks and processing."""
 KEEP_SECONDS = 4.0  # maximum time for a call that stores sums; it has only one attempt
 
 # Prices: https://aws.amazon.com/dynamodb/pricing/on-demand/
 READ_UNITS_PER_WRITE_UNIT = 5
 SAVED_PER_COST = 4
-"""An interval is stored if reading its entries again would cost this many times as much as storing it."""
+"""An interval is stored if reading its entries again would cost at least this many times as much as storing it."""
 
 WRITE_UNIT_BYTES = 1024
 ROW_BYTES = 2 * WRITE_UNIT_BYTES
 FILLED = 0.9
-"""Days are stored together once they fill this fraction of a multiple of ROW_BYTES: a started write unit costs a whole
-one, and many days together take less space."""
+"""Days are collected and stored together when they fill this fraction of a multiple of ROW_BYTES. A partial write unit
+costs as much as a full one, and many days together need less space."""
 TRIED_AGAIN = 1.25  # an interval that is not worth storing is considered again when it has grown by this factor
 
 ZONES_A_DAY = 4
-"""Time zones in which sums of a user may begin to be stored within a day. In others, they are added up each time."""
+"""Maximum number of new time zones per day in which a user's sums are stored. In other zones, they are added up each
+time."""
 ZONES_REMEMBERED_SECONDS = 2 * 24 * 60 * 60
 
 

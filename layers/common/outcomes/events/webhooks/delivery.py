@@ -21,7 +21,7 @@ LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)  # for a call to Secre
 HOUR = 60 * 60
 LONGEST = 11 * HOUR  # SQS hides a message for at most twelve hours after it was received
 WAITS = (5, 5 * 60, 30 * 60, 2 * HOUR, 5 * HOUR, 10 * HOUR, *[LONGEST] * 5)
-"""Seconds after each failed attempt, as Standard Webhooks recommends and SQS allows; three days in all."""
+"""Seconds to wait after each failed attempt, as Standard Webhooks recommends and SQS allows; three days in total."""
 SPREAD = 0.04
 """Maximum random extension of a wait, as a fraction, so that webhooks that failed together are not retried together."""
 
