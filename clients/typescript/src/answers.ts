@@ -1,4 +1,4 @@
-// Parses answers of the API strictly: what the contract does not allow is an error.
+// Parses the API's answers strictly: an answer that violates the contract is an error.
 
 import * as errors from "./errors.js";
 import { Decimal, isStructure, mapped, parse, plain } from "./json.js";
@@ -33,14 +33,14 @@ const REFUSALS: Record<string, Kind> = {
   "503 Still adding up": errors.StillAddingUpError,
 };
 
-/** Returns the error of an answer other than 200. `credential`: what the request used, in words. */
+/** Returns the error for an answer other than 200. `credential`: the credential that the request used, in words. */
 export function refusal(reply: Reply, credential: string, named = false): errors.OutcomesError {
   const { status, header } = reply;
   let said: Fields = {};
   try {
     said = mapped(bodyOf(reply), reply.hide) as Fields;
   } catch {
-    // A proxy's page: use the status alone.
+    // A proxy's page: use only the status.
   }
   const error = typeof said.error === "string" ? said.error : undefined;
   const details = faults(said, header);
@@ -63,7 +63,7 @@ export function refusal(reply: Reply, credential: string, named = false): errors
 function retryAfter({ header }: Reply): number | undefined {
   const asked = header("Retry-After");
   if (/^\d{1,9}$/.test(asked)) return +asked;
-  // By the server's clock, if it sends a Date: ours may be wrong.
+  // Use the server's clock if it sends a Date header, as ours may be wrong.
   const seconds = (Date.parse(asked) - (Date.parse(header("Date")) || Date.now())) / 1000;
   return /^[A-Z]/.test(asked) && seconds > 0 ? seconds : undefined;
 }
@@ -72,7 +72,7 @@ function retryAfter({ header }: Reply): number | undefined {
 const ignored = ({ header }: Reply): string[] =>
   (header("Ignored-Fields").match(/[^,\s]+/g) ?? []).map(decodeURIComponent);
 
-/** Returns the faulty fields; for a wrong outcome type, a header lists the valid ones. */
+/** Returns the faulty fields. If the outcome type is wrong, a header lists the valid types. */
 const faults = ({ error, details }: Fields, header?: Reply["header"]): models.Fault[] => {
   const types = error === "Invalid outcome_type" && header?.("Outcome-Types");
   if (types) return [{ field: "outcomeType", message: `must be one of ${types}` }];
@@ -86,7 +86,7 @@ function wrong(): never {
 }
 
 const text: Read<string> = (value) => (typeof value === "string" ? value : wrong());
-const named = text as Read<never>; // typed as the contract's values; a newer API may have more
+const named = text as Read<never>; // the type lists the contract's values; a newer API may have more
 
 const object = (value: unknown): Fields => (isStructure(value) && !Array.isArray(value) ? value : wrong());
 
@@ -104,7 +104,7 @@ const orNull =
   (value) =>
     value === null ? null : read(value);
 
-/** Reads a value that an answer may omit, as older APIs do. */
+/** Reads a value that the answers of older APIs omit. */
 const ifSaid =
   <T>(read: Read<T>): Read<T | null> =>
   (value) =>
@@ -127,7 +127,7 @@ type Shaped<F> = { [N in keyof F as Camel<N>]: F[N] extends Read<infer T> ? T : 
 const camel = (name: string): string =>
   ({ from: "start", to: "end" })[name] ?? name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
-/** Reads an object field by field, `value_usd` as `valueUsd`; drops other fields. */
+/** Reads an object field by field: `value_usd` becomes `valueUsd`, and other fields are dropped. */
 const shape =
   <F extends Record<string, Read<unknown>>>(fields: F): Read<Shaped<F>> =>
   (value) => {
@@ -224,7 +224,7 @@ function shaped<T>(reply: Reply, read: (body: Fields) => T): T {
   }
 }
 
-/** Does not quote the answer, which may echo secrets. */
+/** Does not quote the answer, as it may echo secrets. */
 const broken = () => new errors.BrokenAnswerError("200, but not as the contract says", { status: 200 });
 
 const done = ({ ok }: Fields): true => ok === true || wrong();
@@ -232,7 +232,7 @@ const done = ({ ok }: Fields): true => ok === true || wrong();
 const receipt =
   <T>(read: (body: Fields, header: Reply["header"]) => T) =>
   (reply: Reply, idempotencyKey: string) =>
-    // Parse the body although the header is enough for a key's caller: a proxy's page may also be a 200.
+    // Always parse the body, even if the header has all that is needed: a proxy's page may also have status 200.
     shaped(reply, (body) => ({
       ...(done(body) && read(body, reply.header)),
       replayed: reply.header("Idempotent-Replayed") === "true",

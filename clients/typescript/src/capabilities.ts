@@ -1,4 +1,4 @@
-// The client with errors that name the capability a deployment lacks. Pages load page.ts without it, to stay below 6.5 kB.
+// The client with errors that name a capability that is off. Pages load page.ts without it, to stay below 6.5 kB.
 
 import { type ClientOptions, OutcomesClient as PageClient } from "./client.js";
 import { CapabilityOffError } from "./errors.js";
@@ -12,7 +12,9 @@ const CAPABILITIES = {
   AgentKeys: /\/api\/keys(\/.*)?$/,
 };
 
-/** Records outcomes and reads them back, as `PageClient`; rejects with a CapabilityOffError if a capability is off. */
+/**
+ * Records outcomes and reads them back, like `PageClient`; rejects with a CapabilityOffError if a capability is off.
+ */
 export class OutcomesClient extends PageClient {
   constructor(options: ClientOptions = {}) {
     super({

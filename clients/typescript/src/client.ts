@@ -15,9 +15,10 @@ import type * as models from "./models.js";
 /**
  * How long and how often to try, in seconds.
  *
- * `deadline` limits one call with all its retries (`recordMany`: each of its batches), `timeout` one try. Between tries the
- * client waits a random time from 0 to `first`, then 2, 4, 8 ... times that, at most `longest`, in addition to `Retry-After`
- * ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+ * `deadline` limits one call with all its retries (for `recordMany`, each batch), `timeout` limits one try. Between
+ * tries the client waits a random time: first from 0 to `first`, then up to 2, 4, 8 ... times as long, at most
+ * `longest`, in addition to `Retry-After` ("full jitter":
+ * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
  *
  * The first summary of a long history may take longer. Each 503 `Still adding up` is progress and restarts `deadline`, until
  * the call has taken `addingUp` or `deadline`, whichever is longer.
@@ -31,7 +32,7 @@ export interface Retry {
 }
 
 export interface ClientOptions {
-  /** The API's base URL, stage included; default `OUTCOMES_URL`, in a page the page's own host. */
+  /** The API's base URL, including the stage; default `OUTCOMES_URL`, or in a page the page's own host. */
   url?: string | undefined;
   /** An agent's or the platform's key, for recording; default `INTERNAL_API_KEY`. Never put a key into a page. */
   apiKey?: string | undefined;
@@ -42,15 +43,15 @@ export interface ClientOptions {
    * page, use true: the browser sends its own cookie.
    */
   cookie?: string | true | undefined;
-  /** For outcomes that name none; default `OUTCOMES_AGENT_ID`. */
+  /** The agent of outcomes without one; default `OUTCOMES_AGENT_ID`. */
   agentId?: number | undefined;
-  /** For outcomes that name none; default `OUTCOMES_USER_ID`. */
+  /** The user of outcomes without one; default `OUTCOMES_USER_ID`. */
   userId?: number | undefined;
   /** Missing values default to 60, 30, 0.2, 10 and 600 s; without `retry`, `OUTCOMES_DEADLINE` sets the deadline. */
   retry?: Partial<Retry> | undefined;
   /** Allows sending key and cookie unencrypted to another machine; default `OUTCOMES_ALLOW_HTTP=1`. */
   allowHttp?: boolean | undefined;
-  /** Replaces the platform's fetch. */
+  /** Replaces the global `fetch`. */
   fetch?: typeof fetch | undefined;
   /** Called when a call is retried, a field was ignored, or an outcome has no user; default console.warn. */
   warn?: ((notice: string) => void) | undefined;
@@ -58,13 +59,13 @@ export interface ClientOptions {
 
 interface Request {
   method?: "POST" | "DELETE";
-  /** Below the API's base. */
+  /** The path below the API's base URL. */
   path: string;
   query?: string;
   headers?: Record<string, string>;
   body?: string;
   by: "session" | "key";
-  /** Whether the path contains an id, so that a 404 means that it does not exist. */
+  /** Whether the path contains an id, so that a 404 means that the id does not exist. */
   named?: boolean;
 }
 
@@ -80,10 +81,10 @@ type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
 const PATH = "/api/outcomes";
 const KEYS_PATH = "/api/keys";
 const BATCH_ITEMS = 100;
-const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // counts a comma for each item; the last one is not sent
-const LONGEST_TIMER = 2e9; // milliseconds; a timer of 2 ** 31 or more fires at once
-const LONGEST_ANSWER = 2 ** 24; // bytes; the API's answers have at most 6 MB, by Lambda's limit
-/** URLs with TLS, or of this machine. */
+const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // counts a comma for each item; the last comma is not sent
+const LONGEST_TIMER = 2e9; // milliseconds; timers of 2 ** 31 or more fire at once
+const LONGEST_ANSWER = 2 ** 24; // bytes; Lambda limits the API's answers to 6 MB
+/** URLs that use TLS or this machine. */
 const SAFE = /^https:|^http:\/\/(([a-z\d.-]+\.)?localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?(\/|$)/i;
 const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // no server can have received the request
 
@@ -103,15 +104,15 @@ export class OutcomesClient {
   readonly #userId: number | undefined;
   readonly #retry: Retry;
   readonly #secrets: string[];
-  /** What determines the user of recorded outcomes: the session, the agent key, or the body. */
+  /** What decides the user of recorded outcomes: the session, the agent key, or the body. */
   readonly #owner: "session" | "agent" | "body";
 
   constructor(options: ClientOptions = {}) {
     const env = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
     const setting = (name: keyof ClientOptions, variable: string, form: RegExp, otherwise?: string) => {
-      // As text: 0 or NaN must not fall back to the environment.
+      // As text, so that 0 or NaN does not fall back to the environment.
       const value = options[name] === true || `${options[name] ?? ""}` || env[variable] || otherwise;
-      // fetch would quote an invalid header value, here the secret, in its error.
+      // fetch would quote an invalid header value, which is a secret, in its error.
       if ((value ?? true) !== true && !form.test(value as string)) {
         throw new ConfigurationError(`${variable} must match ${form}`);
       }
@@ -135,7 +136,7 @@ export class OutcomesClient {
     }
     this.#secrets = secrets
       .flatMap((secret) => [secret, ...secret.split(/(?:^|; )[^=]*=/)]) // also each value of a cookie
-      .filter((secret) => secret.length > 5) // shorter ones occur in any text
+      .filter((secret) => secret.length > 5) // shorter secrets could occur in any text
       .map(plain);
     this.#agentId = number("agentId", "OUTCOMES_AGENT_ID");
     this.#userId = number("userId", "OUTCOMES_USER_ID");
@@ -160,7 +161,8 @@ export class OutcomesClient {
   /**
    * Records any number of outcomes in batches; returns one result per item, in order. Items fail independently.
    *
-   * Rejects only if a whole batch fails (no answer, no access); the error's `results` then has what is known of each item.
+   * Rejects only if a whole batch fails (no answer, no access). The error's `results` then contains the known result of
+   * each item.
    */
   async recordMany(
     outcomes: Iterable<models.NewOutcome>,
@@ -180,7 +182,7 @@ export class OutcomesClient {
     for (const item of items) {
       try {
         item.text = encode(item.body);
-        const bytes = new TextEncoder().encode(item.text).length + 1; // its comma
+        const bytes = new TextEncoder().encode(item.text).length + 1; // plus its comma
         if (bytes > BATCH_BYTES) {
           judge(item, { status: "invalid", error: "Payload too large" });
           continue;
@@ -203,7 +205,7 @@ export class OutcomesClient {
         const text = () => `{"outcomes":[${batch.map((item) => item.text)}]}`;
         const request: Request = { method: "POST", path: `${PATH}/batch`, body: text(), by: this.#recorder };
         try {
-          // Retries until no item is left that can still succeed in time.
+          // Retries until all items are done or none can still succeed in time.
           await this.#exchange(request, signal, (reply) => {
             const of = batch.length;
             const keys = batch.map(({ body }) => body.idempotencyKey);
@@ -216,7 +218,7 @@ export class OutcomesClient {
             throw new OutcomesError(why, { retryable: true });
           });
         } catch (failure) {
-          // Keep the results of the previous try: not recorded yet, may be sent again.
+          // Keep the previous try's results: these items are not recorded yet and may be sent again.
           if (!batch[0]?.result || !(failure as OutcomesError).retryable) throw failure;
         }
       }
@@ -235,7 +237,7 @@ export class OutcomesClient {
   /**
    * Lists one page of the session's outcomes, newest first.
    *
-   * A page may hold fewer than `limit` although `nextCursor` shows that there are more.
+   * A page can have fewer than `limit` outcomes although `nextCursor` says there are more.
    */
   async list(options: models.ListOptions = {}): Promise<models.Page> {
     return this.#read(PATH, options, answers.page);
@@ -289,7 +291,7 @@ export class OutcomesClient {
   }
 
   /**
-   * Corrects an outcome: `changes` count from now on, and its history keeps what was recorded.
+   * Corrects an outcome: the new values count from now on, and its history keeps the recorded values.
    *
    * Needs the platform's key (`userId` is the outcome's user), an agent key with the scope `correct`, or a session if a session
    * recorded it. The owner sees `reason`. Rejects with a ConflictError if the outcome is void.
@@ -343,8 +345,8 @@ export class OutcomesClient {
    * Creates a key for one agent: with a session for its own user, with the platform's key for `userId`. Its secret, `key`, is
    * returned only here.
    *
-   * If an answer is lost, a key may exist that nobody has, so the call is not retried (`retryable` is false): check `listKeys`,
-   * and revoke it.
+   * If an answer is lost, there may be a new key that nobody received, so the call is not retried (`retryable` is
+   * false). Check `listKeys` and revoke that key.
    */
   async createKey(name: string, options: models.CreateKeyOptions = {}): Promise<models.NewAgentKey> {
     const { outcomeTypes } = options;
@@ -352,7 +354,7 @@ export class OutcomesClient {
     return this.#manage(answers.newKey, options, "POST", "", { name, ...options, outcomeTypes: types });
   }
 
-  /** Lists a user's active agent keys, newest first. Needs the same credentials as `createKey`. */
+  /** Lists a user's live agent keys, newest first. Needs the same credentials as `createKey`. */
   async listKeys(options: models.KeyOptions = {}): Promise<models.AgentKey[]> {
     return this.#manage(answers.keys, options);
   }
@@ -367,7 +369,7 @@ export class OutcomesClient {
     return this.#manage(answers.newKey, options, "POST", `/${encodeURIComponent(keyId)}/rotate`, options);
   }
 
-  /** Revokes a key with all its secrets, from the next call on. Revoking it twice is no error. */
+  /** Revokes a key with all its secrets, from the next call on. Revoking a key twice is not an error. */
   async revokeKey(keyId: string, options: models.KeyOptions = {}): Promise<void> {
     return this.#manage(answers.revoked, options, "DELETE", `/${encodeURIComponent(keyId)}`);
   }
@@ -381,7 +383,7 @@ export class OutcomesClient {
   /**
    * Manages keys: with the platform's key if a user is named, else with the session. An agent key manages no keys.
    *
-   * A request for a new key is not retried: after a lost answer, the key may exist.
+   * A request for a new key is not retried: if the answer was lost, the key may exist.
    */
   #manage<T>(
     read: Read<T>,
@@ -430,7 +432,7 @@ export class OutcomesClient {
     }
   }
 
-  /** Replaces a server's text by *** if it echoes the key or a cookie, plain or escaped as in JSON or a URL. */
+  /** Replaces a server's text with *** if it echoes the key or a cookie, plain or escaped as in JSON or a URL. */
   #hide = <T>(said: T): T | string =>
     typeof said === "string" && this.#secrets.some((secret) => plain(said).includes(secret)) ? "***" : said;
 
@@ -439,14 +441,14 @@ export class OutcomesClient {
     return this.#key || !this.#cookie ? "key" : "session";
   }
 
-  /** Fills in the defaults for fields that a body lacks. */
+  /** Adds the defaults for fields that a body lacks. */
   #completed(body: Body): Body {
     if (body.agentId === undefined) body.agentId = this.#agentId;
     if (body.userId === undefined && this.#owner !== "session") body.userId = this.#userId;
     return body;
   }
 
-  /** Returns whose keys or outcome a call with the platform's key means; a session is always its own user's. */
+  /** Returns the option `userId`; with the platform's key it has a default. A session is always for its own user. */
   #whose({ userId }: models.KeyOptions): number | undefined {
     return userId ?? (this.#owner === "body" ? this.#userId : undefined);
   }
@@ -463,9 +465,10 @@ export class OutcomesClient {
   }
 
   /**
-   * Sends until an answer can be read, a retry cannot help, or the deadline is near.
+   * Sends until an answer can be parsed, a retry cannot help, or the deadline is near.
    *
-   * `repeatable`: sending twice has the same effect as once. If false, retries only if it is certain that nothing was done.
+   * `repeatable`: whether sending twice has the same effect as sending once. If not, retries only if nothing was done
+   * for certain.
    */
   async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
     const { deadline, timeout, first, longest, addingUp } = this.#retry;
@@ -485,12 +488,12 @@ export class OutcomesClient {
           const response = await (this.#options.fetch ?? fetch)(this.#url + path + query, {
             headers: {
               Accept: "application/json",
-              // Never send both: if the key is mistyped, the API would silently record for the session's user.
+              // Never send both: if the key were mistyped, the API would silently record for the session's user.
               ...(byKey ? { Authorization: `Bearer ${secret}` } : secret !== true && { Cookie: secret }),
               ...(rest.body && { "Content-Type": "application/json" }),
               ...headers,
             },
-            // Only in browsers: some platforms reject this option.
+            // Only in browsers: some other runtimes reject this option.
             ...(this.#cookie === true && { credentials: byKey ? "omit" : "include" }),
             signal,
             redirect: "manual",
@@ -524,7 +527,7 @@ export class OutcomesClient {
       }
       const seconds = (failure.retryAfter ?? 0) + Math.random() * ceiling;
       ceiling = Math.min(longest, ceiling * 2);
-      // A try in the last moments would time out and hide the error of the previous one.
+      // A last-moment try would time out and hide the error of the previous try.
       if (!failure.retryable || ends - at - seconds < timeout / 10) throw failure;
       if (failure.message !== said)
         this.#warn(`${failure.message}. Trying again, for at most ${Math.ceil(last - at)} s`);
@@ -555,10 +558,10 @@ const plain = (text: string): string =>
     .toLowerCase()
     .replace(/(?:%(?:25)*|\\+u00)([\da-f]{2})|\\+/g, (_, code) => (code ? String.fromCharCode(+`0x${code}`) : ""));
 
-/** Seconds of a monotonic clock. */
+/** Returns the seconds of a monotonic clock. */
 const now = (): number => performance.now() / 1000;
 
-/** Does `work`. Resolves to undefined after `seconds`; rejects with the signal's reason if it aborts. */
+/** Does `work`. Resolves to undefined after `seconds`; rejects with the signal's reason if the signal aborts. */
 async function within<T>(
   seconds: number,
   signal: AbortSignal | undefined,
@@ -603,7 +606,7 @@ const encode = (body: Body): string =>
     }
   })}}`;
 
-/** Writes the query parameters by the API's names, a list as a repeated parameter. */
+/** Writes the query parameters with the API's names. A list becomes a repeated parameter. */
 function queryOf({ signal, start, end, ledger, ...rest }: Asked): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries({

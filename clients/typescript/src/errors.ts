@@ -2,29 +2,29 @@
 //
 // OutcomesError
 // ├── ConfigurationError           no usable URL, key or cookie; nothing was sent
-// ├── NoAnswerError                no complete answer came in time; it may have been recorded
+// ├── NoAnswerError                no complete answer came in time; the outcome may have been recorded
 // ├── UnexpectedAnswerError        the answer is not from this API
-// │   └── BrokenAnswerError        a success that cannot be read; it may have been recorded
+// │   └── BrokenAnswerError        a success that cannot be parsed; the outcome may have been recorded
 // └── ApiError                     the API refused the call or failed
 //     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
 //     ├── UnauthorizedError        401: the key or the session is not valid
 //     ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
-//     ├── NotFoundError            404: no such key or outcome
-//     ├── CapabilityOffError       404 with No-Such-Route: this deployment lacks a capability, which the text names
-//     ├── ConflictError            409: not possible in the present state
+//     ├── NotFoundError            404: the key or outcome does not exist
+//     ├── CapabilityOffError       404 with No-Such-Route: the capability that the text names is off in this deployment
+//     ├── ConflictError            409: not possible in the current state
 //     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
-//     ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
-//     ├── StillAddingUpError       503 Still adding up: first summary of a long history; the next call continues
-//     └── ServerError              5xx: it may have been recorded
+//     ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
+//     ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
+//     └── ServerError              5xx: the outcome may have been recorded
 
 import type { Fault, Result } from "./models.js";
 
-const LONGEST_MESSAGE = 4000; // characters; `details` of a page of outcomes can be more than a log should hold
+const LONGEST_MESSAGE = 4000; // characters; `details` for a page of outcomes can be too long for a log
 const UNSEEN = /[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/gu; // control characters, line ends, changes of text direction
 
 /** The base of all errors of this package. Its text and properties never contain a key or a cookie. */
 export class OutcomesError extends Error {
-  /** Whether the same call may succeed later, and does nothing twice if it repeats the idempotency key. */
+  /** Whether the same call may succeed later. It counts only once if it repeats the idempotency key. */
   declare retryable: boolean;
   declare name: string;
   declare status?: number | undefined;
@@ -33,11 +33,11 @@ export class OutcomesError extends Error {
   details: Fault[] = [];
   /** Seconds that the server asked to wait. */
   declare retryAfter?: number | undefined;
-  /** Fields of the body that the API ignored, perhaps misspelt. */
+  /** Fields of the body that the API ignored; they may be misspelt. */
   ignoredFields: string[] = [];
-  /** The key of the failed call, if it takes one: call again with it. */
+  /** The idempotency key of the failed call, if such calls have one: use it to call again. */
   declare idempotencyKey?: string | undefined;
-  /** After a failed `recordMany`, what is known of each item. */
+  /** After a failed `recordMany`, the known result of each item. */
   results: Result[] = [];
 
   constructor(message: string, known: Partial<OutcomesError> = {}) {
@@ -60,18 +60,18 @@ function kind<N extends string>(name: N, of: typeof OutcomesError | Kind<string>
 export const ConfigurationError = kind("ConfigurationError", OutcomesError);
 export type ConfigurationError = InstanceType<typeof ConfigurationError>;
 
-/** No complete answer came before the deadline. It may have been recorded: call again with the same key. */
+/** No complete answer came before the deadline. The outcome may have been recorded: call again with the same key. */
 export const NoAnswerError = kind("NoAnswerError", OutcomesError, true);
 export type NoAnswerError = InstanceType<typeof NoAnswerError>;
 
-/** An answer that is not from this API: usually the URL is wrong or a proxy answered. */
+/** The answer is not from this API: usually the URL is wrong, or a proxy answered. */
 export const UnexpectedAnswerError = kind<"UnexpectedAnswerError" | "BrokenAnswerError">(
   "UnexpectedAnswerError",
   OutcomesError,
 );
 export type UnexpectedAnswerError = InstanceType<typeof UnexpectedAnswerError>;
 
-/** A success whose body cannot be read. It may have been recorded: call again with the same key. */
+/** A success whose body cannot be parsed. The outcome may have been recorded: call again with the same key. */
 export const BrokenAnswerError = kind("BrokenAnswerError", UnexpectedAnswerError, true);
 export type BrokenAnswerError = InstanceType<typeof BrokenAnswerError>;
 
@@ -79,7 +79,7 @@ export type BrokenAnswerError = InstanceType<typeof BrokenAnswerError>;
 export const ApiError = kind<string>("ApiError", OutcomesError);
 export type ApiError = InstanceType<typeof ApiError>;
 
-/** 400 or 413, or not representable as JSON: change what `details` names. */
+/** 400 or 413, or an outcome that JSON cannot represent: change the fields that `details` names. */
 export const InvalidOutcomeError = kind("InvalidOutcomeError", ApiError);
 export type InvalidOutcomeError = InstanceType<typeof InvalidOutcomeError>;
 
@@ -87,19 +87,19 @@ export type InvalidOutcomeError = InstanceType<typeof InvalidOutcomeError>;
 export const UnauthorizedError = kind("UnauthorizedError", ApiError);
 export type UnauthorizedError = InstanceType<typeof UnauthorizedError>;
 
-/** 403: the key or the session may not do this; `details` name the limits of an agent key, if they are why. */
+/** 403: the key or the session may not do this. If an agent key's limits are the reason, `details` names them. */
 export const ForbiddenError = kind("ForbiddenError", ApiError);
 export type ForbiddenError = InstanceType<typeof ForbiddenError>;
 
-/** 404: this user has no such key or outcome. */
+/** 404: this user has no key or outcome with this id. */
 export const NotFoundError = kind("NotFoundError", ApiError);
 export type NotFoundError = InstanceType<typeof NotFoundError>;
 
-/** 404 with `No-Such-Route`: this deployment lacks a capability. The text names it by the template's parameter. */
+/** 404 with `No-Such-Route`: a capability is off in this deployment. The text names its template parameter. */
 export const CapabilityOffError = /* @__PURE__ */ kind("CapabilityOffError", ApiError);
 export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 
-/** 409 that retrying does not help: the user has the most keys allowed, or the outcome's status excludes this. */
+/** 409 that a retry cannot fix: the user has too many keys, or the outcome's status does not allow this. */
 export const ConflictError = kind("ConflictError", ApiError);
 export type ConflictError = InstanceType<typeof ConflictError>;
 
@@ -115,6 +115,6 @@ export type BusyError = InstanceType<typeof BusyError>;
 export const StillAddingUpError = kind("StillAddingUpError", ApiError, true);
 export type StillAddingUpError = InstanceType<typeof StillAddingUpError>;
 
-/** 5xx until the deadline. It may have been recorded: call again with the same key. */
+/** 5xx until the deadline. The outcome may have been recorded: call again with the same key. */
 export const ServerError = kind("ServerError", ApiError, true);
 export type ServerError = InstanceType<typeof ServerError>;

@@ -1,4 +1,4 @@
-// Record the valuable work that an agent finishes, exactly once, and read it back.
+// Record the valuable work that agents finish, exactly once, and read it back.
 
 export { OutcomesClient } from "./capabilities.js";
 export type { ClientOptions, Retry } from "./client.js";

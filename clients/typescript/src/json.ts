@@ -1,14 +1,15 @@
-// Reads and writes JSON with exact numbers: none is rounded to a double.
+// Reads and writes JSON with exact numbers: no number is rounded to a double.
 //
-// Uses the platform's JSON. In between, strings and numbers are both JSON strings, with the prefix "s" or "n".
+// It uses the built-in JSON object. For it, each string gets the prefix "s", and each number becomes a string with the
+// prefix "n".
 
 const A_NUMBER = String.raw`-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?`;
 const A_STRING = String.raw`"[^"\\]*(?:\\.[^"\\]*)*"`;
 const NUMBER = RegExp(`^${A_NUMBER}$`);
-const READ = RegExp(`${A_STRING}|${A_NUMBER}(?!\\s*:)`, "g"); // numbers only as values, not as names
+const READ = RegExp(`${A_STRING}|${A_NUMBER}(?!\\s*:)`, "g"); // matches numbers only as values, not as names
 const WRITTEN = RegExp(`${A_STRING}:?`, "g");
 
-/** A number as decimal text, for values that no JavaScript number has exactly. */
+/** A number as decimal text, for values that a JavaScript number cannot represent exactly. */
 export class Decimal {
   /** Throws a RangeError if `text` is not a JSON number. */
   constructor(readonly text: string) {
@@ -27,7 +28,7 @@ export class Decimal {
 /** Returns whether a text is a JSON number. */
 export const isNumber = (text: string): boolean => NUMBER.test(text);
 
-/** Parses JSON, every number as a Decimal. Throws an Error if it is invalid or nested too deeply. */
+/** Parses JSON. Every number becomes a Decimal. Throws an Error if the text is invalid or nested too deeply. */
 export const parse = (text: string): unknown =>
   mapped(
     JSON.parse(text.replace(READ, (token) => (token[0] === '"' ? `"s${token.slice(1)}` : `"n${token}"`))),
@@ -35,7 +36,10 @@ export const parse = (text: string): unknown =>
     (name) => name.slice(1),
   );
 
-/** Converts Decimals to numbers, or to a bigint or leaves them if a number would change the value. */
+/**
+ * Converts Decimals to numbers. If that would change the value, a whole number becomes a bigint and others stay
+ * Decimals.
+ */
 export const plain = (value: unknown): unknown =>
   mapped(value, (item) => {
     if (!(item instanceof Decimal)) return item;
@@ -55,18 +59,18 @@ export const isStructure = (value: unknown): value is Record<string, unknown> =>
 export function mapped(value: unknown, part: (item: unknown) => unknown, named = (name: string) => name): unknown {
   if (Array.isArray(value)) return value.map((item) => mapped(item, part, named));
   if (!isStructure(value)) return part(value);
-  // Object.fromEntries, because an assignment to `__proto__` adds no property.
+  // Use Object.fromEntries, because assigning to `__proto__` would not add a property.
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [named(name), mapped(item, part, named)]));
 }
 
 /**
- * Writes compact JSON: a number by its shortest text, a bigint and a Decimal digit for digit.
+ * Writes compact JSON: a number with its shortest text, a bigint or Decimal with all its digits.
  *
- * Throws an Error for NaN, infinity, an invalid Date and a circular reference; omits functions, as JSON.stringify does.
+ * Throws an Error for NaN, infinity, an invalid Date and a circular reference; omits functions, like JSON.stringify.
  */
 export const stringify = (value: unknown): string =>
   JSON.stringify(value, function (this: Record<string, unknown>, name, given: unknown) {
-    const own = this[name]; // before its toJSON
+    const own = this[name]; // the value before toJSON was called
     const item =
       own instanceof Date ? own.toISOString() : own instanceof Decimal || typeof own === "bigint" ? own : given;
     if (typeof item === "string") return `s${item}`;

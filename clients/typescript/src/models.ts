@@ -14,7 +14,7 @@ export type OutcomeStatus = "recorded" | "confirmed" | "disputed" | "void";
 
 export type Scope = "record" | "read" | "correct" | "backfill";
 
-/** US dollars to send: a text such as "12500.50" digit for digit, or a number by its shortest text. */
+/** US dollars to send: a text such as "12500.50" with all its digits, or a number with its shortest text. */
 export type Amount = string | number | bigint | Decimal;
 
 /** A Date, or ISO 8601 text, which is sent unchanged. */
@@ -22,7 +22,7 @@ export type Moment = Date | string;
 
 export type Metadata = Record<string, unknown>;
 
-/** An outcome to record. The API validates the fields; undefined ones are not sent. */
+/** An outcome to record. The API validates the fields; undefined fields are not sent. */
 export interface NewOutcome {
   outcomeType: OutcomeType;
   title: string;
@@ -31,11 +31,11 @@ export interface NewOutcome {
   agentId?: number | null;
   /** The outcome's user. Needs a key: a session records for its own user. */
   userId?: number | null;
-  /** Any JSON object; use bigint or Decimal for numbers that no double has exactly. */
+  /** Any JSON object; use bigint or Decimal for numbers that a double cannot represent exactly. */
   metadata?: Metadata | null;
-  /** When it happened; default now. */
+  /** When the outcome happened; default now. */
   occurredAt?: Moment | null;
-  /** 1 to 255 visible ASCII characters. Give one if the work has a lasting name; default a random one. */
+  /** 1 to 255 visible ASCII characters. Pass a key if the work has a permanent name; the default is a random key. */
   idempotencyKey?: string | null;
 }
 
@@ -69,7 +69,7 @@ export interface ListOptions extends IterateOptions {
 }
 
 export interface ExportOptions extends Filters {
-  /** Resumes an export: the `nextCursor` of its last part. */
+  /** To resume an export: the `nextCursor` of its last part. */
   cursor?: string | undefined;
 }
 
@@ -77,9 +77,9 @@ export type Division = "day" | "week" | "month";
 
 export interface SummaryOptions extends Filters {
   timezone?: string | undefined;
-  /** The groups: up to 366 of them, and ten years. */
+  /** How to group the totals; the period has at most 366 groups, and at most ten years. */
   by?: Division | undefined;
-  /** Adds the totals of the same length of time before. */
+  /** Adds the totals of the previous period of the same length. */
   compare?: "previous" | undefined;
 }
 
@@ -97,11 +97,11 @@ export interface KeyOptions extends CallOptions {
   userId?: number | undefined;
 }
 
-/** Limits of a new key; those left out do not apply. */
+/** Limits of a new key. A limit that is left out does not apply. */
 export interface CreateKeyOptions extends KeyOptions {
   agentId?: number | undefined;
   outcomeTypes?: OutcomeType | readonly OutcomeType[] | undefined;
-  /** The greatest magnitude of an outcome's value. */
+  /** The maximum absolute value of an outcome. */
   maxValueUsd?: Amount | undefined;
   /** Default `record`. */
   scopes?: readonly Scope[] | undefined;
@@ -123,7 +123,7 @@ export interface Recorded {
   id: string;
   /** Whether it has no user, so that it is in nobody's feed. */
   unassigned: boolean;
-  /** Whether it was already recorded under the same key. */
+  /** Whether it was already recorded with the same key. */
   replayed: boolean;
   idempotencyKey: string;
   /** Fields that the API ignored, because they are misspelt or the API is older. */
@@ -133,12 +133,13 @@ export interface Recorded {
 /**
  * The result of one item of `recordMany`.
  *
- * `invalid`: change it. `conflict`: its key belongs to another outcome. `forbidden`: it exceeds the limits of the agent key.
- * `failed`: send it again with the same `idempotencyKey` if it is `retryable`.
+ * The status `invalid` means that the item must be changed; `conflict`, that its key belongs to another outcome;
+ * `forbidden`, that it exceeds the agent key's limits; `failed`, that it may not be recorded: send it again with the
+ * same `idempotencyKey` if it is `retryable`.
  */
 export interface Result {
   status: "created" | "replayed" | "invalid" | "forbidden" | "conflict" | "failed";
-  /** Whether the outcome is recorded, by this call or before. */
+  /** Whether the outcome is recorded, by this call or an earlier one. */
   ok: boolean;
   idempotencyKey: string;
   id: string | null;
@@ -150,7 +151,7 @@ export interface Result {
   unassigned: boolean;
 }
 
-/** A recorded outcome; the last four fields are only there if the ledger is asked for. */
+/** A recorded outcome. The last four fields are only present if requested with `ledger`. */
 export interface Outcome {
   id: string;
   userId: number | null;
@@ -158,7 +159,7 @@ export interface Outcome {
   outcomeType: OutcomeType;
   title: string;
   description: string | null;
-  /** Exact; close to zero with an exponent, as `1E-7`. */
+  /** The exact value; values close to zero have an exponent, such as `1E-7`. */
   valueUsd: string | null;
   /** Numbers are a bigint or a Decimal if a JavaScript number would change them. */
   metadata: Metadata | null;
@@ -190,10 +191,10 @@ export interface Correction {
   id: string;
   type: CorrectionType;
   reason: string | null;
-  /** As `Outcome.recordedBy`. */
+  /** Same values as `Outcome.recordedBy`. */
   by: string | null;
   createdAt: string;
-  /** Of an amendment: `before` and `after` for each changed field; amounts are decimal text. */
+  /** For an amendment: `before` and `after` for each changed field. Amounts are decimal text. */
   changes: Record<string, Record<string, unknown>> | null;
 }
 
@@ -204,7 +205,7 @@ export interface History {
 }
 
 export interface Corrected extends Omit<Recorded, "unassigned"> {
-  /** The outcome's status and number of corrections now. */
+  /** The outcome's status and number of corrections after this one. */
   status: OutcomeStatus;
   version: number;
   /** The corrected outcome; null if the caller may not read it. */
@@ -225,12 +226,12 @@ export interface AgentTotal extends Total {
   agentId: number | null;
 }
 
-/** Total of the agents that `byAgent` leaves out; `agents` is their number. */
+/** The total of all agents that `byAgent` leaves out; `agents` is their number. */
 export interface OtherAgents extends Total {
   agents: number;
 }
 
-/** Total of a day, week or month; `date` is its first day within the period. */
+/** The total of a day, week or month; `date` is its first day within the period. */
 export interface DayTotal extends Total {
   date: string;
 }
@@ -241,7 +242,7 @@ export interface PeriodTotal extends Total {
 }
 
 /**
- * Totals by when outcomes happened, from `start` (inclusive) to `end` (exclusive); days are those of `timezone`.
+ * Totals by when outcomes happened, from `start` (inclusive) to `end` (exclusive). Days are local days in `timezone`.
  *
  * `confirmed` is part of the totals; `disputed` and `voided` are not. Only one of `byDay`, `byWeek` and `byMonth` is filled, as
  * requested; `previous` is null unless requested.
@@ -252,7 +253,7 @@ export interface Summary extends PeriodTotal {
   disputed: Total;
   voided: Total;
   byType: TypeTotal[];
-  /** Up to 100 agents; null is the total without an agent. */
+  /** Up to 100 agents; the entry with null is for outcomes without an agent. */
   byAgent: AgentTotal[];
   /** The total of all other agents, if there are any. */
   otherAgents: OtherAgents | null;
@@ -262,7 +263,7 @@ export interface Summary extends PeriodTotal {
   previous: PeriodTotal | null;
 }
 
-/** The description of an agent key. A limit that is null does not apply. */
+/** The description of an agent key. A limit is null if it does not apply. */
 export interface AgentKey {
   id: string;
   userId: number;
@@ -275,7 +276,7 @@ export interface AgentKey {
   expiresAt: string | null;
   /** The hour of the last use. */
   lastUsedAt: string | null;
-  /** Null if it never happened or is unknown, as for `rotatedBy`. */
+  /** Who created the key; null if unknown. `rotatedBy` is also null if it was never rotated. */
   madeBy: "session" | "platform" | null;
   rotatedBy: "session" | "platform" | null;
   rotatedAt: string | null;

@@ -1,4 +1,4 @@
-// The client for pages: the same as index.ts, without errors that name the capability a deployment lacks.
+// The client for pages: the same as index.ts, but its errors do not name a capability that is off.
 
 export { type ClientOptions, OutcomesClient, type Retry } from "./client.js";
 export * from "./errors.js";

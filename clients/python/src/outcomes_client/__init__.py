@@ -1,4 +1,4 @@
-"""Record the valuable work that an agent finishes, exactly once, and read it back."""
+"""Record the valuable work that agents finish, exactly once, and read it back."""
 
 import typing
 

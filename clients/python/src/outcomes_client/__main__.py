@@ -1,4 +1,4 @@
-"""Run the command `outcomes`, also `python -m outcomes_client`."""
+"""Run the command line with `outcomes` or `python -m outcomes_client`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._errors import ConfigurationError, OutcomesError, missing
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 refused or failed, 2 wrong usage."""
+    """Run the command line. Exit with 0 if done, 1 if refused or failed, 2 for wrong usage."""
     try:
         from ._cli import app
         from ._terminal import by_options, repeat, show_warnings

@@ -1,8 +1,8 @@
 """Record the outcomes of agent runs: code shared by the hooks and tools of all frameworks.
 
-A hook records a finished run with the run's id as the idempotency key. The tool uses `<run id>/<name>`, where the model
-names each piece of work. So an outcome counts once even if a hook is called twice, a model repeats its call, or the
-caller starts a run again with the same id.
+A hook records a finished run with the run's id as idempotency key. The tool uses `<run id>/<name>` as key, and the
+model chooses a name for each piece of work. So an outcome counts only once if a hook is called twice, a model repeats
+its call, or the caller repeats a run with the same id.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 def check_run_id(run_id: str) -> str:
-    """Return a run id that fits into an idempotency key together with a name.
+    """Return `run_id` if an idempotency key can contain it together with a name.
 
     Raises:
         ConfigurationError: it is empty, longer than 100 characters, or not visible ASCII.
@@ -49,7 +49,7 @@ def check_run_id(run_id: str) -> str:
 
 
 def run_id_getter[Context](run_id: str | Callable[[Context], str]) -> Callable[[Context], str]:
-    """Return a function that finds the run id in what the framework passes to a tool or a hook.
+    """Return a function that returns the run id, given the context that the framework passes to a tool or a hook.
 
     Raises:
         ConfigurationError: the id is given as text and does not fit into an idempotency key.
@@ -61,10 +61,10 @@ def run_id_getter[Context](run_id: str | Callable[[Context], str]) -> Callable[[
 
 
 def check_owner(client: OutcomesClient | AsyncOutcomesClient) -> None:
-    """Check that the client knows for which user a tool records: by its key, its session or its `user_id`.
+    """Check that the client has a user to record for: from its key, its session or its `user_id`.
 
     Raises:
-        ConfigurationError: it does not know. A model never chooses the user.
+        ConfigurationError: it has none, and a model must never choose the user.
     """
     defaults = client._calls.defaults
     if defaults.owner == "body" and defaults.user_id is None:
@@ -76,7 +76,7 @@ def check_owner(client: OutcomesClient | AsyncOutcomesClient) -> None:
 def record_finished(
     client: OutcomesClient, outcome_of: Callable[[], MaybeOutcome], run_id: Callable[[], str], on_error: OnError | None
 ) -> None:
-    """Record the outcome of a finished run, if there is one. Report a failure without raising: the run succeeded."""
+    """Record the outcome of a finished run, if there is one. Report errors without raising, as the run succeeded."""
     try:
         outcome = outcome_of()
         if outcome is not None:
@@ -104,7 +104,7 @@ async def arecord_finished(
 def record_work(
     client: OutcomesClient, arguments: Mapping[str, Any] | str, run_id: Callable[[], str], on_error: OnError | None
 ) -> str:
-    """Record the work that a model describes in arguments or their JSON, and return the answer for the model.
+    """Record the work that a model described in `arguments` (a mapping or JSON). Return the answer for the model.
 
     Raises:
         Refused: it was not recorded.
@@ -131,7 +131,7 @@ async def arecord_work(
 
 
 def mistakes(invalid: ValidationError) -> str:
-    """Tell a model which of its arguments are wrong, without repeating their values."""
+    """Return a text that tells a model which arguments are wrong, without repeating their values."""
     said = "; ".join(
         f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg'].removeprefix('Value error, ')}"
         for one in invalid.errors()
@@ -140,7 +140,7 @@ def mistakes(invalid: ValidationError) -> str:
 
 
 def _run_arguments(outcome: NewOutcome, run_id: Callable[[], str]) -> dict[str, Any]:
-    """Return the arguments of `record`; an idempotency key given by the caller wins over the run id."""
+    """Return the arguments for `record`. An idempotency key given by the caller takes precedence over the run id."""
     return vars(replace(outcome, idempotency_key=outcome.idempotency_key or check_run_id(run_id())))
 
 
@@ -170,10 +170,10 @@ def _refusal(failure: Exception, on_error: OnError | None) -> Refused:
 
 
 def _report(failure: Exception, on_error: OnError | None) -> None:
-    """Log a failure with the idempotency key to repeat the call with, then call `on_error`."""
+    """Log a failure with the idempotency key for repeating the call, then call `on_error`."""
     if isinstance(failure, OutcomesError):
         key = f", idempotency key {failure.idempotency_key}" if failure.idempotency_key else ""
-        # BusyError is retryable too, but it means that nothing was done.
+        # BusyError is also retryable, but it means that nothing was done.
         uncertain = failure.retryable and not isinstance(failure, BusyError)
         ended = "It is not known whether an outcome was recorded" if uncertain else "An outcome was not recorded"
         LOG.warning("%s%s: %s", ended, key, failure)

@@ -1,4 +1,4 @@
-"""Parse answers of the API strictly. Each function raises BrokenAnswerError if an answer breaks the contract."""
+"""Parse the API's answers strictly. Each function raises BrokenAnswerError if an answer violates the contract."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 def recorded(reply: Reply, key: str) -> Recorded:
-    """Read the answer to a recording."""
-    # Parse the body although the header is enough for a key's caller: a proxy's page may also be a 200.
+    """Parse the answer to a recording."""
+    # Always parse the body, even if the header has all that is needed: a proxy's page may also have status 200.
     body = json_object(reply)
     outcome_id = reply.headers.get("Outcome-Id") or body.get("id")
     if body.get("ok") is not True or not isinstance(outcome_id, str):
@@ -59,7 +59,7 @@ def recorded(reply: Reply, key: str) -> Recorded:
 
 
 def corrected(reply: Reply, key: str) -> Corrected:
-    """Read the answer to a correction."""
+    """Parse the answer to a correction."""
     body = json_object(reply)
     if body.get("ok") is not True:
         raise BrokenAnswerError("200, but not ok", status=200)
@@ -76,7 +76,7 @@ def _corrected(body: dict[str, Any], reply: Reply, key: str) -> Corrected:
 
 
 def history(reply: Reply) -> History:
-    """Read an outcome with its corrections."""
+    """Parse an outcome with its corrections."""
     body = json_object(reply)
     return shaped(lambda: History(_outcome(body["outcome"]), [_correction(item) for item in body["corrections"]]))
 
@@ -100,7 +100,7 @@ def _change(name: str, change: dict[str, Any]) -> dict[str, Any]:
 
 
 def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
-    """Read one result for each item; `keys` are the items' idempotency keys."""
+    """Parse one result for each item; `keys` are the items' idempotency keys."""
     items = reply.hide(json_object(reply).get("results"))
     if not isinstance(items, list) or len(items) != len(keys):
         raise BrokenAnswerError("200, but not one result for each item", status=200)
@@ -120,7 +120,7 @@ def _result(item: dict[str, Any], key: str, reply: Reply) -> Result:
 
 
 def page(reply: Reply) -> Page:
-    """Read a page of outcomes."""
+    """Parse a page of outcomes."""
     body = json_object(reply)
     outcomes, cursor = body.get("outcomes"), body.get("next_cursor")
     if not isinstance(outcomes, list) or not isinstance(cursor, str | None):
@@ -129,7 +129,7 @@ def page(reply: Reply) -> Page:
 
 
 def export_part(reply: Reply, media_type: str) -> ExportPart:
-    """Read a part of an export."""
+    """Parse a part of an export."""
     said = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     lines = shaped(reply.body.decode)
     if said != media_type or not (lines or "\n").endswith("\n"):
@@ -138,7 +138,7 @@ def export_part(reply: Reply, media_type: str) -> ExportPart:
 
 
 def exported(line: str) -> dict[str, Any]:
-    """Read a line of an NDJSON export: instants as datetime, `value_usd` as Decimal, `metadata` as its JSON text."""
+    """Parse a line of an NDJSON export: instants to datetime, `value_usd` to Decimal, `metadata` to its JSON text."""
     return shaped(lambda: _row(_json.decode(line.encode())))
 
 
@@ -176,10 +176,10 @@ def _ledger_fields(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> Summary:
-    """Read the totals that `query` asked for.
+    """Parse the totals that `query` asked for.
 
     Raises:
-        UnexpectedAnswerError: the API is too old to know a parameter of the query, and returned other totals.
+        UnexpectedAnswerError: the API is too old to support a parameter of the query, and returned different totals.
     """
     totals = shaped(_totals, json_object(reply))
     asked = dict(query)
@@ -232,18 +232,18 @@ def _totals(body: dict[str, Any]) -> Summary:
 
 
 def key(reply: Reply) -> AgentKey:
-    """Read the description of an agent key."""
+    """Parse the description of an agent key."""
     return AgentKey(**shaped(_bounds, json_object(reply)))
 
 
 def new_key(reply: Reply) -> NewAgentKey:
-    """Read a new key with its secret."""
+    """Parse a new key with its secret."""
     body = json_object(reply)
     return NewAgentKey(**shaped(_bounds, body), key=shaped(text, body.get("key")))
 
 
 def keys(reply: Reply) -> list[AgentKey]:
-    """Read a list of keys."""
+    """Parse a list of keys."""
     items = json_object(reply).get("keys")
     if not isinstance(items, list):
         raise BrokenAnswerError("200, but no list of keys", status=200)
@@ -268,14 +268,14 @@ def _bounds(item: dict[str, Any]) -> dict[str, Any]:
         "scopes": tuple(map(text, item["scopes"])),
         **{name: instant_or_none(item[name]) for name in ("expires_at", "last_used_at")},
         "created_at": instant(item["created_at"]),
-        # An older API does not return these.
+        # An older API does not return these fields.
         **{name: text_or_none(item.get(name)) for name in ("made_by", "rotated_by")},
         "rotated_at": instant_or_none(item.get("rotated_at")),
     }
 
 
 def relayed(reply: Reply, request: Request) -> bytes | None:
-    """Read the answer to an MCP message: a message as one line, or None.
+    """Parse the answer to an MCP message: a message in one line, or None.
 
     Raises:
         UnexpectedAnswerError: the API has no `/mcp`.

@@ -32,7 +32,7 @@ from ._sending import LOG, Keys, Results, Statuses, Types, arguments, in_time, n
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
 
-_LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; the API's answers have at most 6 MB, by Lambda's limit
+_LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; Lambda limits the API's answers to 6 MB
 
 
 class AsyncOutcomesClient:
@@ -122,7 +122,7 @@ class AsyncOutcomesClient:
         """Record any number of outcomes in batches; return one result per item, in order. Items fail independently.
 
         An item is a `NewOutcome` or a request body of the API (`{"outcomeType": ...}`). Raises only if a whole batch
-        fails (no answer, no access); the error's `results` then has what is known of each item.
+        fails (no answer, no access). The error's `results` then contains the known result of each item.
         """
         return await self._run(self._calls.record_many(outcomes))
 
@@ -140,7 +140,7 @@ class AsyncOutcomesClient:
     ) -> Page:
         """List one page of the session's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
-        A page may hold fewer than `limit` (default 20, at most 50) although `next_cursor` shows that there are more.
+        A page can have fewer than `limit` outcomes (default 20, at most 50) although `next_cursor` says there are more.
         `status` filters by status. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to each outcome,
         and includes void outcomes.
         """
@@ -181,7 +181,7 @@ class AsyncOutcomesClient:
         """Yield an export of the session's outcomes that are not void, newest first, in parts.
 
         The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON
-        (`ndjson`), which `outcomes import` takes. To resume an export, pass the `next_cursor` of its last part.
+        (`ndjson`), which `outcomes import` can read. To resume an export, pass the `next_cursor` of its last part.
         """
         while True:
             part = await self._run(self._calls.export_part(file_format, cursor, outcome_type, agent_id, start, end))
@@ -203,8 +203,9 @@ class AsyncOutcomesClient:
     ) -> Summary:
         """Return exact totals of the session's outcomes by when they happened; default the last 30 days in UTC.
 
-        `by` is "day", "week" or "month": up to 366 of them, and ten years. `compare="previous"` adds the totals of the
-        same length of time before. The first summary of a long history takes longer; see `Retry`.
+        `by` is "day", "week" or "month"; the period has at most 366 of them, and at most ten years.
+        `compare="previous"` adds the totals of the previous period of the same length. The first summary of a long
+        history takes longer; see `Retry`.
         """
         return await self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
 
@@ -221,11 +222,11 @@ class AsyncOutcomesClient:
         user_id: int | None = None,
         idempotency_key: str | None = None,
     ) -> Corrected:
-        """Correct an outcome: `changes` count from now on, and its history keeps what was recorded.
+        """Correct an outcome: the new values count from now on, and its history keeps the recorded values.
 
         Needs the platform's key (`user_id` is the outcome's user), an agent key with the scope `correct`, or a session
         if a session recorded it. `changes` are fields of `NewOutcome` except `user_id`; None clears an optional field.
-        The owner sees `reason`. Retries are one correction; if an error is `retryable`, call again with its
+        The owner sees `reason`. Retries make only one correction; if an error is `retryable`, call again with its
         `idempotency_key`. Raises ConflictError if the outcome is void.
         """
         return await self._run(
@@ -277,8 +278,8 @@ class AsyncOutcomesClient:
         `max_value_usd`, and until `expires_at`. `scopes` are among `record` (the default), `read`, `correct` and
         `backfill`. Its secret, `key`, is returned only here.
 
-        If an answer is lost, a key may exist that nobody has, so the call is not retried (`retryable` is false): check
-        `list_keys`, and revoke it.
+        If an answer is lost, there may be a new key that nobody received, so the call is not retried (`retryable` is
+        false). Check `list_keys` and revoke that key.
         """
         return await self._run(
             self._calls.create_key(
@@ -293,7 +294,7 @@ class AsyncOutcomesClient:
         )
 
     async def list_keys(self, user_id: int | None = None) -> Keys:
-        """List a user's active agent keys, newest first. Needs the same credentials as `create_key`."""
+        """List a user's live agent keys, newest first. Needs the same credentials as `create_key`."""
         return await self._run(self._calls.keys(user_id))
 
     async def rotate_key(
@@ -307,7 +308,7 @@ class AsyncOutcomesClient:
         return await self._run(self._calls.rotate_key(key_id, user_id, overlap_hours))
 
     async def revoke_key(self, key_id: str, *, user_id: int | None = None) -> None:
-        """Revoke a key with all its secrets, from the next call on. Revoking it twice is no error."""
+        """Revoke a key with all its secrets, from the next call on. Revoking a key twice is not an error."""
         await self._run(self._calls.revoke_key(key_id, user_id))
 
     async def own_key(self) -> AgentKey:

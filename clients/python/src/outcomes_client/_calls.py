@@ -1,7 +1,7 @@
 """Define the API's calls as sequences of steps, without I/O (sans-I/O).
 
 A call is a generator. It yields the next step (`Send` a request, `Wait` some seconds), receives the answer, and returns
-the result or raises. Both clients only execute the steps, so requests, retries and parsing are written once.
+the result or raises an error. Both clients only execute the steps, so requests, retries and parsing are written once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ._refusals import refusal
 from ._requests import batches, check_key, encode, in_request, listed, parameters, repeated
 from ._steps import Backoff, Call, Retry, Say, Send
 
-PAGE_SIZE = 50  # the API's own maximum
+PAGE_SIZE = 50  # the API's maximum
 ExportFormat = Literal["csv", "ndjson"]
 _MEDIA_TYPES: dict[ExportFormat, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
@@ -55,14 +55,14 @@ _DOES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Defaults:
-    """Default agent and user for calls that name none."""
+    """The default agent and user, for calls without them."""
 
     agent_id: int | None = None
     user_id: int | None = None
     owner: Owner = "body"
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Fill in the defaults for fields that a body lacks."""
+        """Add the defaults for fields that a body lacks."""
         if "agentId" not in body and self.agent_id is not None:
             body["agentId"] = self.agent_id
         if "userId" not in body and self.user_id is not None and self.owner != "session":
@@ -89,7 +89,7 @@ class Calls:
             yield Say(notice)
 
     def _say_whose(self, sent: Iterable[Mapping[str, Any]], recorded: Iterable[Recorded | Result]) -> Call[None]:
-        """Warn if outcomes were recorded for another user than the caller may expect."""
+        """Warn if outcomes were recorded for a user that the caller may not expect, or for no user."""
         if self.defaults.owner == "session" and any(body.get("userId") is not None for body in sent):
             yield from self._say_once(f"Recorded for the user of {SESSION}: the given user_id was ignored")
         if any(each.unassigned for each in recorded):
@@ -140,7 +140,7 @@ class Calls:
         return [results[n] for n in range(len(bodies))]
 
     def _record_batch(self, batch: dict[int, bytes], keys: list[str], results: dict[int, Result]) -> Call[None]:
-        """Send the items (by their index in the call) until none is left that can still succeed in time."""
+        """Send the items (by their index in the call) until all are done or no other can succeed in time."""
         backoff = self._backoff()
         while True:
             sent = list(batch)
@@ -150,7 +150,7 @@ class Calls:
                 answered = yield from self._exchange(request, read, backoff)
             except OutcomesError as failure:
                 if failure.retryable and sent[0] in results:
-                    return  # keep the results of the previous try: not recorded yet, may be sent again
+                    return  # keep the previous try's results: these items are not recorded yet and may be sent again
                 raise
             results.update(zip(sent, answered, strict=True))
             batch = {n: batch[n] for n in sent if results[n].retryable}
@@ -285,7 +285,7 @@ class Calls:
         return (yield from self._new_key(f"{KEYS_PATH}/{quote(key_id, safe='')}/rotate", wanted))
 
     def _new_key(self, path: str, wanted: Mapping[str, Any]) -> Call[NewAgentKey]:
-        """Request a new secret. Retry only if certainly nothing was done: after a lost answer, the key may exist."""
+        """Request a new secret. Retry only if it is certain that nothing was done: else a key may exist."""
         body = encode({name: value for name, value in wanted.items() if value is not None})
         request = Request("POST", path, body=body, names="key", user_id=wanted["userId"])
         return (yield from self._exchange(request, _answers.new_key, self._backoff(), repeatable=False))
@@ -301,7 +301,7 @@ class Calls:
         yield from self._exchange(request, _answers.revoked, self._backoff())
 
     def _whose(self, user_id: int | None) -> int | None:
-        """Return whose keys or outcome a call with the platform's key means; a session is always its own user's."""
+        """Return `user_id`; with the platform's key it has a default. A session is always for its own user."""
         return user_id if user_id is not None or self.defaults.owner != "body" else self.defaults.user_id
 
     def own_key(self) -> Call[AgentKey]:
@@ -317,10 +317,10 @@ class Calls:
     def _exchange[T](
         self, request: Request, read: Callable[[Reply], T], backoff: Backoff, repeatable: bool = True
     ) -> Call[T]:
-        """Send until an answer can be read, a retry cannot help, or the deadline is near; then return or raise.
+        """Send until an answer can be parsed, a retry cannot help, or the deadline is near. Then return or raise.
 
-        repeatable: sending twice has the same effect as once. If false, retry only if it is certain that nothing was
-        done.
+        repeatable: whether sending twice has the same effect as sending once. If not, retry only if it is certain that
+        nothing was done.
         """
         while True:
             answer = yield Send(request, backoff.timeout)

@@ -54,7 +54,7 @@ app = typer.Typer(
     "login`, never from an option, which other users of the machine could see.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # `outcomes completion` does that
+    add_completion=False,  # `outcomes completion` does this
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # importing rich would double the time of --help
 )

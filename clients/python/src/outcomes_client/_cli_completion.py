@@ -12,7 +12,7 @@ from typer.completion import (  # type: ignore[attr-defined]  # public, but not 
 
 app = typer.Typer()
 
-# typer only does this itself together with two options of its own, one of which edits the shell's settings.
+# typer only does this if it adds two options of its own, and one of them edits the shell's settings.
 completion_init()
 
 
@@ -38,12 +38,12 @@ def completion(
 
 
 def files() -> list[str]:
-    """Return nothing, so that the shell completes file names. typer's default would complete the typed text."""
+    """Return nothing, so that the shell completes file names. By default, typer would complete the typed text."""
     return []
 
 
 def time_zones() -> list[str]:
-    """Return the time zones that this machine knows."""
+    """Return the time zones available on this machine."""
     from zoneinfo import available_timezones
 
     return sorted(available_timezones())

@@ -42,7 +42,7 @@ Key = Annotated[str | None, typer.Option(help="A name for this correction; repea
 
 
 class Clearable(StrEnum):
-    """Optional fields of an outcome."""
+    """The optional fields of an outcome, which can be cleared."""
 
     DESCRIPTION = "description"
     VALUE = "value"
@@ -212,5 +212,5 @@ def _changes(correction: Correction) -> str:
 
 
 def _side(change: dict[str, Any], name: str) -> str:
-    """Format the value before or after. The API omits long metadata of old corrections."""
+    """Format the value before or after a change. The API omits long metadata of old corrections."""
     return shown(change[name]) if name in change else "..."

@@ -147,6 +147,6 @@ def export(
 
 
 def _size(file: IO[bytes]) -> int | None:
-    """Return the size in bytes for a progress bar; None for a pipe or a terminal, whose size is unknown."""
+    """Return the size in bytes, for a progress bar. None for a pipe or a terminal, whose size is unknown."""
     status = os.fstat(file.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None

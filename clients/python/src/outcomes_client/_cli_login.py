@@ -74,7 +74,7 @@ def logout() -> None:
 
 
 def _healthy(client: OutcomesClient) -> bool:
-    """Print the findings of the doctor; return whether all checks passed."""
+    """Print the results of `doctor`. Return whether all checks passed."""
     from rich.text import Text
 
     from ._doctor import examine

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-MOST = 366  # days, weeks or months, by the API's limit
+MOST = 366  # the API's maximum number of days, weeks or months
 
 
 def summary(
@@ -48,7 +48,7 @@ def summary(
             raise typer.BadParameter("cannot be combined with --from and --to", param_hint="--days")
         start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
         if by is None and days > MOST:
-            by = "week" if days < 7 * (MOST - 1) else "month"  # cut weeks at both ends are one more
+            by = "week" if days < 7 * (MOST - 1) else "month"  # partial weeks at both ends count as one more
     with connect(url, cookie) as client:
         totals = client.summary(
             start=start,
@@ -91,7 +91,7 @@ def summary(
 
 
 def _today(timezone: str) -> date:
-    """Return today's date in a time zone; in UTC if the name is unknown, which the API then reports."""
+    """Return today's date in a time zone. Use UTC if the name is unknown: the API then reports the error."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
@@ -101,7 +101,7 @@ def _today(timezone: str) -> date:
 
 
 def _comparison(totals: Summary, before: PeriodTotal) -> str:
-    """Compare totals with those of the period before: by value, or by count if there are no values."""
+    """Compare totals with the previous period: by value, or by count if there are no values."""
     when = f"the {_length(before, totals.timezone)} before"
     figures = f"{money(before.value_usd)} in {before.count:,}"
     by_count = totals.value_usd == before.value_usd == 0
@@ -131,7 +131,7 @@ def _length(period: PeriodTotal, timezone: str) -> str:
 
 
 def _plot(totals: Summary, width: int) -> Table:
-    """Draw one bar per day, or per week if days do not fit; by value, or by count if there are no values."""
+    """Draw one bar per day, or per week if days do not fit: its value, or its count if there are no values."""
     from rich.bar import Bar
 
     weekly = len(totals.by_day) > 45

@@ -9,7 +9,7 @@ _JOINERS = "\u200c\u200d"  # emoji and some scripts need them
 
 
 def printable(text: str) -> str:
-    """Replace control characters, line ends and changes of text direction by U+FFFD."""
+    """Replace control characters, line ends and changes of text direction with U+FFFD."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in _JOINERS or category(c) == "Zs" else "\ufffd" for c in text)

@@ -20,7 +20,7 @@ from ._refusals import capability_off, switched_off
 from ._steps import Send
 
 _TRY = 10.0
-_SKEW = 60.0  # seconds; more makes sessions expire early or late
+_SKEW = 60.0  # seconds; with more skew, sessions expire early or late
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Finding:
 
 
 def examine(client: OutcomesClient) -> Iterator[Finding]:
-    """Run the checks in order. Stop if the rest depends on a failed one."""
+    """Run the checks in order. Stop if the remaining checks depend on a failed check."""
     address = client._address
     yield Finding(True, f"outcomes-client {version('outcomes-client')}")
     if address.is_plaintext:
@@ -86,7 +86,7 @@ def _credentials(client: OutcomesClient) -> Iterator[Finding]:
     elif address.api_key and address.api_key.startswith("oc_"):
         yield Finding(False, f"{KEY} begins like an agent key but is not a complete one: copy it again")
     elif address.api_key:
-        # An empty outcome passes authentication and fails validation: it checks the key and records nothing.
+        # An empty outcome passes authentication but fails validation. So it checks the key and records nothing.
         answer = client._send(Send(Request("POST", PATH, body=b"{}"), _TRY))
         yield _judged(answer, 400, f"{KEY} is valid for all users: give agents keys of their own", KEY)
     else:
@@ -145,7 +145,7 @@ def _may(key: AgentKey, hide: Callable[[str], str]) -> str:
 
 
 def _contradictions(client: OutcomesClient, key: AgentKey) -> Iterator[Finding]:
-    """Find variables that make the API refuse every recording."""
+    """Find environment variables that make the API refuse every outcome."""
     defaults = client._calls.defaults
     for variable, said, own in (
         ("OUTCOMES_USER_ID", defaults.user_id, key.user_id),

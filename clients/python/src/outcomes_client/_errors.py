@@ -2,20 +2,20 @@
 
 OutcomesError
 ├── ConfigurationError           no usable URL, key or cookie; nothing was sent
-├── NoAnswerError                no complete answer came in time; it may have been recorded
+├── NoAnswerError                no complete answer came in time; the outcome may have been recorded
 ├── UnexpectedAnswerError        the answer is not from this API
-│   └── BrokenAnswerError        a success that cannot be read; it may have been recorded
+│   └── BrokenAnswerError        a success that cannot be parsed; the outcome may have been recorded
 └── ApiError                     the API refused the call or failed
     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
     ├── UnauthorizedError        401: the key or the session is not valid
     ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
-    ├── NotFoundError            404: no such key or outcome
-    ├── CapabilityOffError       404 with No-Such-Route: this deployment lacks a capability, which the text names
-    ├── ConflictError            409: not possible in the present state
+    ├── NotFoundError            404: the key or outcome does not exist
+    ├── CapabilityOffError       404 with No-Such-Route: the capability that the text names is off in this deployment
+    ├── ConflictError            409: not possible in the current state
     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
-    ├── BusyError                409 with Retry-After, 429, 503 Busy: too much at once; that try stored nothing
-    ├── StillAddingUpError       503 Still adding up: first summary of a long history; the next call continues
-    └── ServerError              5xx: it may have been recorded
+    ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
+    ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
+    └── ServerError              5xx: the outcome may have been recorded
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ._display import printable
 if TYPE_CHECKING:
     from ._models import Result
 
-LONGEST_MESSAGE = 4000  # characters; `details` of a page of outcomes can be more than a log should hold
+LONGEST_MESSAGE = 4000  # characters; `details` for a page of outcomes can be too long for a log
 
 
 def missing(exc: ImportError, extra: str) -> str:
-    """Return how to install a missing or outdated package. This client is on no package index."""
+    """Return how to install a missing or outdated package, as this client is not on a package index."""
     what = f"{exc.name} is not installed" if isinstance(exc, ModuleNotFoundError) else str(exc)
     return f"{what}: in a checkout of the Outcomes API, run pip install 'clients/python[{extra}]'"
 
@@ -40,9 +40,9 @@ def missing(exc: ImportError, extra: str) -> str:
 class OutcomesError(Exception):
     """The base of all errors of this package. Its text and attributes never contain a key or a cookie.
 
-    `retryable`: the same call may succeed later, and does nothing twice if it repeats the idempotency key; the client
-    has already retried until its deadline. `idempotency_key`: the key of the failed call, if it takes one. `results`:
-    after a failed `record_many`, what is known of each item.
+    `retryable`: the same call may succeed later, and counts only once if it repeats the idempotency key; the client has
+    already retried until its deadline. `idempotency_key`: the key of the failed call, if such calls have one.
+    `results`: after a failed `record_many`, the known result of each item.
     """
 
     retryable = False
@@ -64,7 +64,7 @@ class OutcomesError(Exception):
         self.retry_after = retry_after
         """Seconds that the server asked to wait, or None."""
         self.ignored_fields = tuple(ignored_fields)
-        """Fields of the body that the API ignored, perhaps misspelt."""
+        """Fields of the body that the API ignored; they may be misspelt."""
         self.idempotency_key: str | None = None
         self.results: list[Result] = []
 
@@ -74,17 +74,17 @@ class ConfigurationError(OutcomesError):
 
 
 class NoAnswerError(OutcomesError):
-    """No complete answer came before the deadline. It may have been recorded: call again with the same key."""
+    """No complete answer came before the deadline. The outcome may have been recorded: call again with the same key."""
 
     retryable = True
 
 
 class UnexpectedAnswerError(OutcomesError):
-    """An answer that is not from this API: usually the URL is wrong or a proxy answered."""
+    """The answer is not from this API: usually the URL is wrong, or a proxy answered."""
 
 
 class BrokenAnswerError(UnexpectedAnswerError):
-    """A success whose body cannot be read. It may have been recorded: call again with the same key."""
+    """A success whose body cannot be parsed. The outcome may have been recorded: call again with the same key."""
 
     retryable = True
 
@@ -94,7 +94,7 @@ class ApiError(OutcomesError):
 
 
 class InvalidOutcomeError(ApiError):
-    """400 or 413, or not representable as JSON: change what `details` names."""
+    """400 or 413, or an outcome that JSON cannot represent: change the fields that `details` names."""
 
 
 class UnauthorizedError(ApiError):
@@ -102,19 +102,19 @@ class UnauthorizedError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """403: the key or the session may not do this; `details` name the limits of an agent key, if they are why."""
+    """403: the key or the session may not do this. If an agent key's limits are the reason, `details` names them."""
 
 
 class NotFoundError(ApiError):
-    """404: this user has no such key or outcome."""
+    """404: this user has no key or outcome with this id."""
 
 
 class CapabilityOffError(ApiError):
-    """404 with `No-Such-Route`: this deployment lacks a capability. The text names it by the template's parameter."""
+    """404 with `No-Such-Route`: a capability is off in this deployment. The text names its template parameter."""
 
 
 class ConflictError(ApiError):
-    """409 that retrying does not help: the user has the most keys allowed, or the outcome's status excludes this."""
+    """409 that a retry cannot fix: the user has too many keys, or the outcome's status does not allow this."""
 
 
 class KeyReusedError(ApiError):
@@ -134,6 +134,6 @@ class StillAddingUpError(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx until the deadline. It may have been recorded: call again with the same key."""
+    """5xx until the deadline. The outcome may have been recorded: call again with the same key."""
 
     retryable = True

@@ -30,10 +30,10 @@ _UNSEEN = re.compile(r"[^ -~\n]")
 
 @contextmanager
 def replaced(path: str) -> Iterator[IO[bytes]]:
-    """Open a file for an atomic write: it replaces `path` once it is complete, and not at all on an error.
+    """Open a file for an atomic write: the file replaces `path` when it is complete, and not at all after an error.
 
-    The new file is readable by its owner alone. It replaces a link, not the link's target. Pipes and devices are
-    written directly; - is standard output.
+    Only its owner can read the new file. It replaces a link, not the link's target. Pipes and devices are written
+    directly; - is standard output.
     """
     if path == "-":
         yield sys.stdout.buffer
@@ -70,7 +70,7 @@ def write_jsonl(file: IO[bytes], parts: Iterable[str]) -> None:
 
 
 def write_csv(file: IO[bytes], parts: Iterable[str]) -> None:
-    """Write CSV unchanged; on a terminal, without control characters."""
+    """Write CSV unchanged, but without control characters if the output is a terminal."""
     for part in parts:
         text = part
         if file.isatty():
@@ -79,7 +79,7 @@ def write_csv(file: IO[bytes], parts: Iterable[str]) -> None:
 
 
 def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
-    """Write Parquet, a row group for each part, from the parts of an NDJSON export.
+    """Write Parquet from the parts of an NDJSON export, with a row group for each part.
 
     Raises:
         OutcomesError: a value has more digits than the column can hold.
@@ -93,7 +93,7 @@ def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
         "Decimal": pa.decimal128(DECIMAL_DIGITS, DECIMAL_PLACES),
     }
     columns = {each.name: kinds[str(each.type).removesuffix(" | None")] for each in fields(Outcome)}
-    # The order of CSV: of the ledger's fields, `occurred_at` comes first.
+    # Same order as in CSV: `occurred_at` comes before the other fields of the ledger.
     listed = {each.name: columns[each.name] for each in fields(Outcome) if each.default is MISSING}
     types = {**listed, "occurred_at": instant, **columns}
     del types["version"]

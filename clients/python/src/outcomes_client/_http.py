@@ -1,4 +1,4 @@
-"""Requests, answers and credentials. No I/O."""
+"""Requests, answers and credentials, without I/O."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ OWN_KEY_PATH = f"{KEYS_PATH}/self"
 Owner = Literal["body", "session", "key"]
 By = Literal["", "session", "key"]
 HIDDEN = "***"
-_SHORTEST_SECRET = 6  # characters; shorter ones occur in any text
-LONGEST_WAIT = 999_999_999  # seconds, some 30 years; time.sleep fails at ten times as many
+_SHORTEST_SECRET = 6  # characters; shorter secrets could occur in any text
+LONGEST_WAIT = 999_999_999  # seconds, about 30 years; time.sleep fails if it is ten times more
 
 
 @dataclass(frozen=True)
@@ -32,36 +32,36 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    by: By = ""  # the only credential that it works with
-    does: str = ""  # for errors, if it neither reads nor records
-    names: str = ""  # what the id in the path is of, for a 404
+    by: By = ""  # the only credential that this request works with
+    does: str = ""  # for error texts, if the request neither reads nor records
+    names: str = ""  # what the id in the path identifies, for the text of a 404
     user_id: int | None = None  # whose keys to manage, if not the session's user's
-    any_status: bool = False  # answers of any status are parsed
+    any_status: bool = False  # parse answers of any status
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete answer. Its repr leaves out headers and body, which may hold a new key."""
+    """A complete answer. Its repr leaves out headers and body, which may contain a new key."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)  # case-insensitive, as httpx.Headers
+    headers: Mapping[str, str] = field(repr=False)  # case-insensitive, like httpx.Headers
     body: bytes = field(repr=False)
     credential: str = "the credential"  # the credential of the request, in words
     hide: Callable[[Any], Any] = field(
         default=lambda said: said, repr=False
-    )  # replaces text that echoes secrets by ***
+    )  # replaces text that echoes secrets with ***
 
 
 @dataclass(frozen=True)
 class NoReply:
-    """Why no complete answer came. `unsent`: no server can have received the request."""
+    """The reason why no complete answer came. `unsent`: no server can have received the request."""
 
     reason: str
     unsent: bool = False
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` asks to wait, a number or an HTTP date (RFC 9110, 10.2.3); else None."""
+    """Return the seconds that `Retry-After` (a number or an HTTP date, RFC 9110, 10.2.3) asks to wait, else None."""
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
@@ -74,7 +74,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def http_date(text: str) -> datetime | None:
-    """Parse an HTTP date, in UTC if it has no offset; None if it is invalid."""
+    """Parse an HTTP date, as UTC if it has no offset. Return None if it is invalid."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # OverflowError: a year or an offset of twenty digits
@@ -96,10 +96,10 @@ class Address:
     cookie: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        # httpx would quote an invalid header value, here the secret, in its error.
+        # httpx would quote an invalid header value, which is a secret, in its error.
         if self.api_key is not None and not re.fullmatch(r"[\x21-\x7e]+", self.api_key):
             raise ConfigurationError("The API key (INTERNAL_API_KEY) must be visible ASCII characters without spaces")
-        if self.cookie is not None:  # accept the whole header, as pasted for curl -H
+        if self.cookie is not None:  # also accept the whole header, as copied from curl -H
             object.__setattr__(self, "cookie", re.sub(r"(?i)^\s*cookie:\s*", "", self.cookie).strip())
         if self.cookie is not None and not re.fullmatch(r"[\x20-\x7e]+=[\x20-\x7e]+", self.cookie):
             raise ConfigurationError("The cookie (OUTCOMES_COOKIE) must be name=value, as a browser sends it")
@@ -109,12 +109,12 @@ class Address:
 
     @property
     def is_plaintext(self) -> bool:
-        """Return whether requests go unencrypted to another machine."""
+        """Return whether requests are sent unencrypted to another machine."""
         here = r"http://([a-z0-9.-]+\.)?localhost|http://127(\.[0-9]{1,3}){3}|http://\[::1\]"
         return self.url.startswith("http:") and not re.fullmatch(f"(?i:{here})(:[0-9]*)?(/.*)?", self.url)
 
     def hide(self, said: Any) -> Any:
-        """Replace a server's text by *** if it echoes key or cookie, plain or escaped as in JSON or a URL.
+        """Replace a server's text with *** if it echoes key or cookie, plain or escaped as in JSON or a URL.
 
         Handles each text in parsed JSON.
         """
@@ -133,12 +133,12 @@ class Address:
 
     @property
     def has_agent_key(self) -> bool:
-        """Return whether the key is an agent's, for one user; else it is the platform's, for all users."""
+        """Return whether the key is an agent's key (for one user) and not the platform's (for all users)."""
         return re.fullmatch(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}", self.api_key or "") is not None
 
     @property
     def owner(self) -> Owner:
-        """Return what determines the user of recorded outcomes: the session, the agent key, or the body."""
+        """Return what decides the user of recorded outcomes: the session, the agent key, or the body."""
         if self.has_agent_key:
             return "key"
         return "body" if self.api_key or not self.cookie else "session"
@@ -160,7 +160,7 @@ class Address:
     def headers_for(self, request: Request) -> dict[str, str]:
         """Return the headers of a request, with the key or the session.
 
-        Never send both: if the key is mistyped, the API would silently record for the session's user.
+        Never send both: if the key were mistyped, the API would silently record for the session's user.
 
         Raises:
             ConfigurationError: the credential is missing, or no user is named whose keys to manage.

@@ -20,23 +20,23 @@ from ._requests import BATCH_ITEMS
 if TYPE_CHECKING:
     from ._client import OutcomesClient
 
-# Fields of lists, exports and Python calls, as requests spell them.
+# The names of list, export and Python fields, as spelled in requests.
 _SENT_AS = {**SENT_AS, "createdAt": "created_at"}
 _LEDGER_FIELDS = ("status", "recorded_by", "version")
-# CSV cells are text: parse them by the type of their field.
+# CSV cells are text: parse them according to their field's type.
 _TYPES = {each.name: str(each.type) for each in fields(NewOutcome) if each.name != "idempotency_key"}
 _JSON = [name for name, type_ in _TYPES.items() if type_.startswith(("int", "Decimal", "Mapping"))]
 _TEXTS = [name for name, type_ in _TYPES.items() if type_ in ("str", "str | None")]
 
 _BOM = b"\xef\xbb\xbf"
-# The API's export guards cells that begin with one of these.
+# In exports, the API puts an apostrophe before cells that begin with one of these characters.
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 _SEPARATOR = re.compile("([;\t\r\n])")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the file: a body to record, or what is wrong with it."""
+    """A line of the file: a body to record, or the reason why the line is wrong."""
 
     number: int
     size: int  # bytes, for the progress bar
@@ -45,7 +45,7 @@ class Line:
 
 
 class HeadingError(Exception):
-    """The first line of a CSV file does not name its columns."""
+    """The first line of a CSV file is not a valid heading."""
 
 
 def json_lines(file: Iterable[bytes]) -> Iterator[Line]:
@@ -66,7 +66,7 @@ def json_lines(file: Iterable[bytes]) -> Iterator[Line]:
 
 
 def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
-    """Read CSV with the columns of the API's export, in any order. A row's number is that of its last line.
+    """Read CSV with the columns of the API's export, in any order. A row's number is the number of its last line.
 
     Raises:
         HeadingError: the heading does not name `outcome_type` and `title`, or names a column twice.
@@ -76,7 +76,7 @@ def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
     def text() -> Iterator[str]:
         for number, line in enumerate(file, start=1):
             read[0] += len(line)
-            # Invalid UTF-8 is refused later, with its row.
+            # Invalid UTF-8 is refused later, when its row is parsed.
             yield (line.removeprefix(_BOM) if number == 1 else line).decode(errors="surrogateescape")
 
     rows = csv.reader(text(), strict=True)
@@ -107,7 +107,7 @@ def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
 
 
 def _cell(name: str, cell: str) -> Any:
-    """Parse a cell; an empty one is null.
+    """Parse a cell. An empty cell is null.
 
     Raises:
         ValueError: a number or metadata is not valid JSON.
@@ -125,7 +125,7 @@ def _cell(name: str, cell: str) -> Any:
 def unguarded(text: str) -> str:
     """Remove the apostrophes that an export puts before text that a spreadsheet would run as a formula.
 
-    Text that had such an apostrophe before the export loses it.
+    Text that already had such an apostrophe before the export loses it.
     """
     first, *more = _SEPARATOR.split(text)
     if first.startswith("'") and (_begins_formula(first[1:]) or (first == "'" and more and more[0] != ";")):
@@ -141,10 +141,11 @@ def _begins_formula(text: str) -> bool:
 def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
     """Turn each line into a request body with an idempotency key.
 
-    A line is a request body or a listed outcome. A line without `idempotencyKey` gets one made from its content
-    (whatever its layout, key order and spelling) and from the number of equal lines before it. So an interrupted import
-    can be repeated; an added or edited line is a new outcome; lines may be moved, removed or split over files. `scope`
-    makes equal lines new work. A listed outcome without a time of its own happened when it was recorded.
+    A line is a request body or a listed outcome. If it has no `idempotencyKey`, the key is made from its content and
+    from the number of equal lines before it; layout, key order and spelling do not matter. So an interrupted import can
+    be repeated; an added or edited line is a new outcome; lines may be moved, removed or split over files. With a
+    different `scope`, equal lines are new outcomes. A listed outcome without `occurred_at` happened when it was
+    recorded.
     """
     seen: Counter[bytes] = Counter()
     for line in lines:
@@ -161,7 +162,7 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
             digest = hashlib.sha256(scope.encode() + b"\0" + canonical).digest()
             seen[digest] += 1
             body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
-        if "created_at" in body:  # a listed outcome: its id and time are part of its key; a new outcome gets new ones
+        if "created_at" in body:  # a listed outcome: its id and time are part of the key; the new outcome gets new ones
             created_at = body.pop("created_at")
             body.pop("id", None)
             body.setdefault("occurredAt", created_at)
@@ -169,9 +170,10 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
 
 
 def _body(said: dict[str, Any]) -> dict[str, Any]:
-    """Spell the fields as in a request, without an idempotency key that is null.
+    """Spell the fields as in a request. Remove an idempotency key that is null.
 
-    Drop the ledger's fields of a listed outcome: its key must stay the same if it is listed without them or confirmed.
+    Also remove a listed outcome's ledger fields: its idempotency key must be the same with and without them, and after
+    it is confirmed.
 
     Raises:
         ValueError: a field is given in both spellings.
@@ -214,7 +216,8 @@ def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[lis
             failure, results = exc, exc.results
         done = [_outcome(line, result) for line, result in zip(readable, results, strict=True)]
         if failure is None and done and all(one.status == "unsent" for one in done):
-            # The client has waited for its whole deadline; the next batch would wait as long, and so on for hours.
+            # The client waited until its deadline. Each further batch would wait as long, so the import would take
+            # hours.
             failure = BusyError(f"none of {len(done)} lines was accepted: {done[0].reason}")
         yield sorted(done + unreadable, key=lambda one: one.line.number), failure
         if failure is not None:

@@ -16,23 +16,23 @@ def encode(value: object) -> bytes:
         TypeError: a value that JSON cannot represent.
         RecursionError: nested too deeply.
     """
-    # Not escaped to ASCII: the API's size limits count the text as sent, and an escape is up to three times as long.
+    # Do not escape to ASCII: the API's size limits are for the text as sent, and escapes are up to three times as long.
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def shown(value: object) -> str:
-    """Write as `encode`, with control characters escaped, so that no terminal interprets them."""
+    """Write like `encode`, but escape control characters, so that no terminal interprets them."""
     text = encode(value).decode()
     return text if text.isprintable() else "".join(c if c.isprintable() else simplejson.dumps(c)[1:-1] for c in text)
 
 
 def canonical(value: object) -> bytes:
-    """Write as `encode`, with sorted keys: equal values give equal text."""
+    """Write like `encode`, but with sorted keys, so that equal values have equal text."""
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 def decode(text: bytes) -> Any:
-    """Read JSON text, numbers with a fraction or exponent as Decimal.
+    """Parse JSON text. Numbers with a fraction or exponent become Decimal.
 
     Raises:
         ValueError: not UTF-8, not JSON, `NaN` or `Infinity`, a number with thousands of digits or a huge exponent,

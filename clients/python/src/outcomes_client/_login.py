@@ -1,4 +1,4 @@
-"""Save and load URL, key and session of the command in the user's config folder."""
+"""Save and load the command line's URL, key and session, in the user's config folder."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ._http import Address
 
 
 def login_file() -> Path:
-    """Return the path: below `XDG_CONFIG_HOME` or `~/.config`, or in the platform's folder for settings."""
+    """Return the path: below `XDG_CONFIG_HOME` or `~/.config`, or in the operating system's folder for settings."""
     return Path(typer.get_app_dir("outcomes")) / "login.json"
 
 
 def settings(url: str | None, cookie: str | None) -> dict[str, Any]:
     """Return a client's `url`, `api_key` and `cookie`: options and variables first, else the saved login.
 
-    The saved key and session are used only together, only for the URL they were saved with, and only if neither is
-    given otherwise: two callers are never mixed.
+    The saved key and session are used only together, only for the URL with which they were saved, and only if options
+    and variables have neither. So credentials of two callers are never mixed.
 
     Raises:
         ConfigurationError: there is no URL, or the saved login is needed and cannot be read.
@@ -43,7 +43,7 @@ def settings(url: str | None, cookie: str | None) -> dict[str, Any]:
 
 
 def save(address: Address) -> Path:
-    """Write the file, readable by its owner alone from the start, and return its path."""
+    """Write the file and return its path. From the beginning, only its owner can read it."""
     file = login_file()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file.parent.chmod(0o700)
@@ -73,7 +73,7 @@ def _read() -> Address | None:
         return Address(**_json.decode(file.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as exc:  # without the error's text, which may quote the file
+    except (OSError, ValueError, TypeError) as exc:  # not the error's text, which may quote the file
         raise ConfigurationError(
             f"{file} cannot be read: remove it with `outcomes logout`, or replace it with `outcomes login`"
         ) from exc

@@ -27,11 +27,11 @@ Json = dict[str, Any]
 
 
 class _OutOfBounds(Exception):
-    """Tells a model why its call is not forwarded."""
+    """Tells a model why the bridge refused its call."""
 
 
 class Bridge:
-    """Forwards messages to the API. Knows the protocol version, and the only user and agent to record for."""
+    """Forwards messages to the API. Stores the protocol version, and the only user and agent to record for."""
 
     def __init__(self, client: OutcomesClient) -> None:
         self._client = client
@@ -40,18 +40,18 @@ class Bridge:
         self._agreed = ""
 
     def answer(self, line: bytes) -> bytes | None:
-        """Forward a message and return the answer, each as one line; None if a message has no answer."""
+        """Forward a message and return its answer, or None if it has none. Message and answer are one line each."""
         try:
             said = _json.decode(line)
         except ValueError:
-            said = None  # the API reports that
+            said = None  # the API reports the error
         if self._own and isinstance(said, list) and said:  # check each call of a batch
             answers = [text for each in said if (text := self._answer(each)) is not None]
             return b"[%s]" % b",".join(answers) if answers else None
         return self._answer(said, line)
 
     def _answer(self, said: Any, line: bytes = b"") -> bytes | None:
-        """Answer a message. line: its original text, if it is not part of a batch."""
+        """Return the answer to a message. line: the message's original text, if it is not part of a batch."""
         message = said if isinstance(said, dict) else {}
         try:
             body = self._bound(message) or line or _json.encode(said)
@@ -82,10 +82,10 @@ class Bridge:
         return {name: _header(str(value)) for name, value in about.items()}
 
     def _bound(self, message: Json) -> bytes | None:
-        """Add this server's user and agent (`OUTCOMES_USER_ID`, `OUTCOMES_AGENT_ID`) to a call, numbers exact.
+        """Add this server's user and agent (`OUTCOMES_USER_ID`, `OUTCOMES_AGENT_ID`) to a call. Numbers stay exact.
 
         Raises:
-            _OutOfBounds: a model names others, or UTF-8 cannot encode a text.
+            _OutOfBounds: the model named a different user or agent, or UTF-8 cannot encode a text.
         """
         params = message.get("params")
         name, arguments = (params.get("name"), params.get("arguments")) if isinstance(params, dict) else (None, None)
@@ -109,13 +109,13 @@ _TELL = "You cannot fix this: tell the person who runs this server."
 
 
 def _header(text: str) -> str:
-    """Encode a header value, in Base64 if it is not plain text (specification 2026-07-28)."""
+    """Encode a header value, as Base64 if it is not plain text (specification 2026-07-28)."""
     plain = text.isascii() and text.isprintable() and text == text.strip()
     return text if plain else f"=?base64?{b64encode(text.encode(errors='replace')).decode()}?="
 
 
 def _refused(message: Json, why: str) -> bytes | None:
-    """Answer in place of the API: a tool call with a result, which models see, any other request with an error."""
+    """Answer instead of the API: a tool call with a result, which models see; any other request with an error."""
     if message.get("id") is None:
         return None
     if message.get("method") == "tools/call":
@@ -131,7 +131,7 @@ def serve(client: OutcomesClient) -> None:
     """Forward messages until standard input ends and all are answered.
 
     Raises:
-        ConfigurationError: there is no key; a session cannot use the tools.
+        ConfigurationError: the client has no key. A session is not enough to call the tools.
     """
     if not client._address.api_key:
         raise ConfigurationError(

@@ -14,7 +14,7 @@ from ._moments import Moment
 
 
 class OutcomeType(StrEnum):
-    """The types of outcome. Plain strings of the same text work too."""
+    """The outcome types. Plain strings with the same text work too."""
 
     NEGOTIATION_COMPLETE = "negotiation_complete"
     AMPLIFICATION_COMPLETE = "amplification_complete"
@@ -29,7 +29,7 @@ Division = Literal["day", "week", "month"]
 
 
 class OutcomeStatus(StrEnum):
-    """The status of an outcome. Plain strings of the same text work too."""
+    """The status of an outcome. Plain strings with the same text work too."""
 
     RECORDED = "recorded"
     CONFIRMED = "confirmed"
@@ -41,10 +41,10 @@ class OutcomeStatus(StrEnum):
 class NewOutcome:
     """An outcome to record. The API validates the fields; see its contract for their limits.
 
-    `value_usd` is sent digit for digit; use Decimal for money. `user_id` needs a key: a session records for its own
-    user. `occurred_at` is when it happened, default now; a date means its midnight in UTC. Give an `idempotency_key`
-    (1 to 255 visible ASCII characters) if the work has a lasting name, so that retries of another process count once;
-    default a random one.
+    `value_usd` is sent with all digits; use Decimal for money. `user_id` needs a key: a session records for its own
+    user. `occurred_at` is when the outcome happened, default now; a date means its midnight in UTC. Pass an
+    `idempotency_key` (1 to 255 visible ASCII characters) if the work has a permanent name, so that retries by another
+    process count once. The default is a random key.
     """
 
     outcome_type: OutcomeType | str
@@ -80,7 +80,7 @@ SENT_AS = {each.name: _in_request(each.name) for each in fields(NewOutcome) if "
 class Recorded:
     """A recorded outcome.
 
-    `replayed`: it was already recorded under the same key. `ignored_fields`: fields that the API ignored, because they
+    `replayed`: it was already recorded with the same key. `ignored_fields`: fields that the API ignored, because they
     are misspelt or the API is older. `unassigned`: it has no user, so it is in nobody's feed.
     """
 
@@ -95,9 +95,9 @@ class Recorded:
 class Result:
     """The result of one item of `record_many`.
 
-    `invalid`: change it. `conflict`: its key belongs to another outcome. `forbidden`: it exceeds the limits of the
-    agent key. `failed`: send it again with the same `idempotency_key` if it is `retryable`. `ignored_fields`,
-    `unassigned`: as in `Recorded`.
+    The status `invalid` means that the item must be changed; `conflict`, that its key belongs to another outcome;
+    `forbidden`, that it exceeds the agent key's limits; `failed`, that it may not be recorded: send it again
+    with the same `idempotency_key` if it is `retryable`. `ignored_fields` and `unassigned` are as in `Recorded`.
     """
 
     status: Literal["created", "replayed", "invalid", "forbidden", "conflict", "failed"]
@@ -111,7 +111,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Return whether the outcome is recorded, by this call or before."""
+        """Return whether the outcome is recorded, by this call or an earlier one."""
         return self.status in ("created", "replayed")
 
 
@@ -119,7 +119,7 @@ class Result:
 class Outcome:
     """A recorded outcome. Numbers in `metadata` are int or float, or Decimal if a float would change them.
 
-    `status`, `occurred_at`, `recorded_by` and `version` are None unless the ledger is asked for. `recorded_by` is
+    `status`, `occurred_at`, `recorded_by` and `version` are None unless requested with `ledger`. `recorded_by` is
     `key`, `key:<id>` for an agent key, `session`, or None if unknown. `version` is the number of corrections.
     """
 
@@ -145,9 +145,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Correction:
-    """A correction of an outcome. `by` is as `Outcome.recorded_by`.
+    """A correction of an outcome. `by` has the values of `Outcome.recorded_by`.
 
-    `changes` of an amendment has `before` and `after` for each changed field; amounts are Decimal, instants text.
+    For an amendment, `changes` has `before` and `after` for each changed field. Amounts are Decimal, instants are text.
     """
 
     id: str
@@ -165,7 +165,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class History:
-    """An outcome in its present state, and its corrections, oldest first."""
+    """An outcome in its current state, and its corrections, oldest first."""
 
     outcome: Outcome
     corrections: list[Correction]
@@ -173,7 +173,7 @@ class History:
 
 @dataclass(frozen=True)
 class Corrected:
-    """A correction that was made: its id, and the outcome's status and version now.
+    """The result of a correction: its id, and the outcome's status and version after it.
 
     `outcome` is the corrected outcome; None if the caller may not read it.
     `replayed`, `idempotency_key` and `ignored_fields` are as in `Recorded`.
@@ -206,7 +206,7 @@ class ExportPart:
 
 @dataclass(frozen=True)
 class Total:
-    """Number and exact value of outcomes."""
+    """The number and exact value of outcomes."""
 
     count: int
     value_usd: Decimal
@@ -214,35 +214,35 @@ class Total:
 
 @dataclass(frozen=True)
 class TypeTotal(Total):
-    """Total of one type."""
+    """The total of one outcome type."""
 
     outcome_type: str
 
 
 @dataclass(frozen=True)
 class AgentTotal(Total):
-    """Total of one agent, or of no agent (None)."""
+    """The total of one agent, or of outcomes without an agent (None)."""
 
     agent_id: int | None
 
 
 @dataclass(frozen=True)
 class OtherAgents(Total):
-    """Total of the agents that `by_agent` leaves out; `agents` is their number."""
+    """The total of all agents that `by_agent` leaves out; `agents` is their number."""
 
     agents: int
 
 
 @dataclass(frozen=True)
 class DayTotal(Total):
-    """Total of one day, week or month. `date` is its first day within the period."""
+    """The total of one day, week or month. `date` is its first day within the period."""
 
     date: date
 
 
 @dataclass(frozen=True)
 class PeriodTotal(Total):
-    """Total of a period, from `start` (inclusive) to `end` (exclusive)."""
+    """The total of a period, from `start` (inclusive) to `end` (exclusive)."""
 
     start: str
     end: str
@@ -252,8 +252,8 @@ class PeriodTotal(Total):
 class Summary(Total):
     """Totals by when outcomes happened, from `start` (inclusive) to `end` (exclusive), both ISO 8601.
 
-    Days are those of `timezone`. `confirmed` is part of the totals; `disputed` and `voided` are not. The three are zero
-    if the API is older. Only one of `by_day`, `by_week` and `by_month` is filled, as requested. `previous` is None
+    Days are local days in `timezone`. `confirmed` is part of the totals; `disputed` and `voided` are not. All three are
+    zero if the API is older. Only one of `by_day`, `by_week` and `by_month` is filled, as requested. `previous` is None
     unless requested. `by_agent` has up to 100 entries; `other_agents` is the total of all other agents, if any.
     """
 
@@ -274,10 +274,11 @@ class Summary(Total):
 
 @dataclass(frozen=True)
 class AgentKey:
-    """The description of an agent key. A limit that is None does not apply.
+    """The description of an agent key. A limit is None if it does not apply.
 
-    `max_value_usd` is the greatest magnitude of an outcome's value, `last_used_at` the hour of the last use. `made_by`
-    and `rotated_by` (the last time) are `session` or `platform`, or None if it never happened or is unknown.
+    `max_value_usd` is the maximum absolute value of an outcome, `last_used_at` the hour of the last use. `made_by` and
+    `rotated_by` say who created it and who last rotated it: `session` or `platform`, or None if nobody did or if
+    unknown.
     """
 
     id: str

@@ -28,11 +28,11 @@ def json_object(reply: Reply) -> dict[str, Any]:
 
 
 def shaped[T](read: Callable[..., T], *arguments: object) -> T:
-    """Apply `read` to a part of an answer. Raises BrokenAnswerError if the part is not as the contract says."""
+    """Apply `read` to a part of an answer. Raises BrokenAnswerError if the part violates the contract."""
     try:
         return read(*arguments)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
-        # The text of a ValueError quotes its input, which may echo the key.
+        # A ValueError's text quotes the input, which may echo the key.
         why = type(exc).__name__ if isinstance(exc, ValueError) else f"{type(exc).__name__} {exc}"
         raise BrokenAnswerError(f"200, but not as the contract says: {why}", status=200) from None
 
@@ -44,7 +44,7 @@ def ignored_of(reply: Reply) -> tuple[str, ...]:
 
 
 def details_of(item: Mapping[str, Any], reply: Reply) -> list[Mapping[str, Any]]:
-    """Return the faulty fields; for a wrong outcome type, a header lists the valid ones."""
+    """Return the faulty fields. If the outcome type is wrong, add the valid types, which a header lists."""
     details, types = item.get("details"), reply.headers.get("Outcome-Types")
     if types and item.get("error") == "Invalid outcome_type":
         return [{"field": "outcomeType", "message": f"must be one of {types}"}]
@@ -73,7 +73,7 @@ def whole_or_none(value: object) -> int | None:
 
 
 def amount(value: object) -> Decimal:
-    """Read US dollars. Values are below 1e15 and multiples of 1e-130; sums are not much larger."""
+    """Parse US dollars. Values are below 1e15 and multiples of 1e-130; sums are not much larger."""
     if not isinstance(value, int | Decimal) or isinstance(value, bool):
         raise TypeError(f"{type(value).__name__} where a number was expected")
     amount = Decimal(value)
@@ -84,7 +84,7 @@ def amount(value: object) -> Decimal:
 
 def instant(value: object) -> datetime:
     moment = datetime.fromisoformat(text(value))
-    # Instants of the first and the last year overflow in other time zones.
+    # Instants in the first or last year could overflow in other time zones.
     if moment.tzinfo is None or not 1970 <= moment.year < 9999:
         raise ValueError(f"not a valid instant: {value}")
     return moment.astimezone(UTC)

@@ -45,20 +45,23 @@ _CAPABILITIES = {
 
 
 def capability_off(reply: Reply, request: Request) -> str | None:
-    """Return the parameter of the capability that a request needs and that is off; None for any other answer."""
+    """If the answer says that the request needs a capability that is off, return its template parameter, else None."""
     if reply.status != 404 or "No-Such-Route" not in reply.headers:
         return None
     return next((name for path, name in _CAPABILITIES.items() if re.fullmatch(path, request.path)), None)
 
 
 def switched_off(reply: Reply) -> list[str]:
-    """Return the parameters of the capabilities that are off, by the answer to a list. An older API has them all."""
+    """Return the template parameters of the capabilities that are off, from the answer to a list.
+
+    An older API reports none.
+    """
     on = reply.headers.get("Capabilities")
     return [] if on is None else [name for name in _CAPABILITIES.values() if name.lower() not in on.split(", ")]
 
 
 def refusal(reply: Reply, request: Request) -> OutcomesError:
-    """Return the error of an answer other than 200."""
+    """Return the error for an answer other than 200."""
     try:
         body = _json.decode(reply.body)
     except ValueError:
@@ -102,7 +105,7 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
             return NotFoundError
         case 409, _ if "Retry-After" in reply.headers:
             return BusyError
-        case 503, "Busy":  # any other 503 does not say that nothing was stored
+        case 503, "Busy":  # after any other 503, something may have been stored
             return BusyError
         case 503, "Still adding up":
             return StillAddingUpError
@@ -110,7 +113,7 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
 
 
 def sentence(error: str, details: Sequence[Mapping[str, Any]], of_key: bool = False) -> str:
-    """Return an error text with each faulty field and its rule. of_key: the details are limits of the agent key."""
+    """Return an error text with each faulty field and its rule. of_key: if they are an agent key's limits."""
     form = "{message} ({field})" if of_key else "{field} {message}"
     faults = "; ".join(form.format(field=one.get("field"), message=one.get("message")) for one in details)
     return f"{error}: {faults}" if faults else error

@@ -18,7 +18,7 @@ _CHANGED_AS = {name: sent for name, sent in SENT_AS.items() if name not in ("use
 
 
 def check_key(key: str) -> str:
-    """Return a valid idempotency key: 1 to 255 visible ASCII characters.
+    """Return `key` if it is a valid idempotency key: 1 to 255 visible ASCII characters.
 
     Raises:
         InvalidOutcomeError: it is not valid.
@@ -30,7 +30,7 @@ def check_key(key: str) -> str:
 
 
 def in_request(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell changes as a request does. Raises ValueError if a field is given in two spellings."""
+    """Spell the fields of changes as in a request. Raises ValueError if a field is given in two spellings."""
     said = {
         _CHANGED_AS.get(name, name): _moments.of_body(value) if isinstance(value, date) else value
         for name, value in changes.items()
@@ -41,7 +41,7 @@ def in_request(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
-    """Write the body as JSON. Raises InvalidOutcomeError with the fields that JSON cannot represent."""
+    """Write the body as JSON. Raises InvalidOutcomeError, which names the fields that JSON cannot represent."""
     try:
         return _json.encode(body)
     except (TypeError, ValueError, RecursionError):
@@ -56,7 +56,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
 
 
 def batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterator[dict[int, bytes]]:
-    """Group items into batches, by their index. Put items too large or not JSON into `results` as invalid."""
+    """Group items into batches, by index. Add items that are too large or not valid JSON to `results` as invalid."""
     batch: dict[int, bytes] = {}
     room = BATCH_BYTES - len(b'{"outcomes":[]}')
     size = 0
@@ -73,7 +73,7 @@ def batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterato
             yield batch
             batch, size = {}, 0
         batch[number] = item
-        size += len(item) + 1  # its comma
+        size += len(item) + 1  # plus its comma
     if batch:
         yield batch
 
@@ -83,7 +83,7 @@ def parameters(**values: object) -> list[tuple[str, str]]:
 
 
 def listed(values: str | Iterable[str]) -> list[str]:
-    """Return one value or many as a list."""
+    """Return one or several values as a list."""
     return [values] if isinstance(values, str) else list(values)
 
 

@@ -1,4 +1,4 @@
-"""Code that both clients share: httpx arguments and results, and types of their arguments."""
+"""Code that both clients share: conversion to and from httpx, and types of arguments."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Keys = list[AgentKey]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
 Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
 
-_CONNECT = 10.0  # seconds to connect: a wrong host must not use up the whole try
+_CONNECT = 10.0  # seconds to connect, so that a wrong host does not use up the time of a try
 
 
 async def in_time(seconds: float, sent: Awaitable[Reply | NoReply]) -> Reply | NoReply:
-    """Await an answer, headers and body together, for at most so many seconds."""
+    """Wait for an answer (headers and body together) for at most `seconds`."""
     try:
         with anyio.fail_after(seconds):
             return await sent
@@ -34,7 +34,7 @@ async def in_time(seconds: float, sent: Awaitable[Reply | NoReply]) -> Reply | N
 
 
 def no_cookies() -> CookieJar:
-    """Return a jar that stores nothing: a cookie set by a server must not be sent along with the next call's key."""
+    """Return a cookie jar that stores nothing: no cookie of a server must be sent together with the next call's key."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 

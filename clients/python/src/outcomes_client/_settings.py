@@ -12,11 +12,11 @@ from ._steps import Retry
 
 
 def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_http: bool = False) -> Address:
-    """Return URL, key and cookie; defaults `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
+    """Return URL, key and cookie. The defaults are `OUTCOMES_URL`, `INTERNAL_API_KEY` and `OUTCOMES_COOKIE`.
 
     Raises:
-        ConfigurationError: no URL, an invalid value, or a key or cookie would go unencrypted to another machine without
-            `allow_http` or `OUTCOMES_ALLOW_HTTP=1`.
+        ConfigurationError: there is no URL, a value is invalid, or the URL would send a key or cookie unencrypted to
+            another machine and neither `allow_http` nor `OUTCOMES_ALLOW_HTTP=1` is set.
     """
     url = url or os.environ.get("OUTCOMES_URL")
     if not url:
@@ -36,7 +36,7 @@ def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_h
 
 
 def defaults_of(address: Address, agent_id: int | None, user_id: int | None) -> Defaults:
-    """Return the default agent and user; defaults `OUTCOMES_AGENT_ID` and `OUTCOMES_USER_ID`.
+    """Return the default agent and user, from the arguments, else from `OUTCOMES_AGENT_ID` and `OUTCOMES_USER_ID`.
 
     Raises:
         ConfigurationError: a variable is not a whole number of at least 1.

@@ -13,24 +13,25 @@ from ._http import NoReply, Reply, Request
 class Retry:
     """How long and how often to try, in seconds.
 
-    `deadline` limits one call with all its retries (`record_many`: each of its batches), `timeout` one try. Between
-    tries the client waits a random time from 0 to `first`, then 2, 4, 8 ... times that, at most `longest`, in addition
-    to `Retry-After` ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    `deadline` limits one call with all its retries (for `record_many`, each batch), `timeout` limits one try. Between
+    tries the client waits a random time: first from 0 to `first`, then up to 2, 4, 8 ... times as long, at most
+    `longest`, in addition to `Retry-After` ("full jitter":
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 
     The first summary of a long history may take longer. Each 503 `Still adding up` is progress and restarts `deadline`,
     until the call has taken `adding_up` or `deadline`, whichever is longer.
     """
 
     deadline: float = 60
-    timeout: float = 30  # longer than API Gateway's 29 s: less would miss answers
+    timeout: float = 30  # longer than API Gateway's 29 s; with less, answers could be missed
     first: float = 0.2
     longest: float = 10
-    adding_up: float = 600  # the API adds up some 120 MB of outcomes in each try of 10 s
+    adding_up: float = 600  # the API adds up about 120 MB of outcomes in each try of 10 s
 
 
 @dataclass(frozen=True)
 class Send:
-    """Step: send a request, and wait at most `timeout` seconds for the complete answer."""
+    """Step: send a request and wait at most `timeout` seconds for the complete answer."""
 
     request: Request
     timeout: float
@@ -74,7 +75,7 @@ class Backoff:
     def wait(self, reason: str, at_least: float | None = None, *, progress: bool = False) -> Call[bool]:
         """Wait before the next try. Return False, without waiting, if too little time would be left for it.
 
-        A try in the last moments would time out and hide the error of the previous one. `progress`: the previous try
+        A last-moment try would time out and hide the error of the previous try. `progress`: whether the previous try
         made progress.
         """
         now = self._clock()

@@ -14,7 +14,7 @@ import typer
 from ._display import printable
 from ._models import OutcomeType
 
-# httpx, rich and other slow modules are imported where they are used: --help and --version do not need them.
+# httpx, rich and other slow modules are imported where they are used, as --help and --version do not need them.
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Column, Table
@@ -69,17 +69,17 @@ _OPTIONS = {
 
 
 def by_options(said: str) -> str:
-    """Replace names of request fields by options of the command."""
+    """Replace names of request fields with options of the command."""
     return re.sub(r"\b(?:changes\.)?([A-Za-z_]+)\b", lambda name: _OPTIONS.get(name[1], name[0]), said)
 
 
 def repeat(key: str) -> str:
-    """Return a hint how to repeat a call so that it counts once."""
+    """Return a hint: how to repeat a call so that it counts only once."""
     return f"Safe to repeat with --idempotency-key {key}"
 
 
 def decimal(text: str) -> Decimal:
-    """Parse an option that is a number."""
+    """Parse a number given as an option."""
     try:
         value = Decimal(text)
     except InvalidOperation as exc:
@@ -90,7 +90,7 @@ def decimal(text: str) -> Decimal:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Parse an option that is a JSON object."""
+    """Parse a JSON object given as an option."""
     from . import _json
 
     try:
@@ -103,7 +103,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def moment(text: str) -> date | str:
-    """Parse an option that is a date. Return other text unchanged: the API validates instants."""
+    """Parse a date given as an option. Return other text unchanged: the API validates instants."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -119,7 +119,7 @@ def connect(url: str | None, cookie: str | None) -> OutcomesClient:
 
 
 def console(stderr: bool = False) -> Console:
-    """Return a console that prints text as it is: without markup, emoji codes and highlighting."""
+    """Return a console that prints text unchanged: without markup, emoji codes and highlighting."""
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
@@ -131,21 +131,21 @@ def local(moment: datetime | None) -> str:
 
 
 def whole(*headings: str) -> list[Column]:
-    """Return columns that are never wrapped: half an id is a wrong id."""
+    """Return columns that are never wrapped, as half an id would look like an id."""
     from rich.table import Column
 
     return [Column(heading, no_wrap=True) for heading in headings]
 
 
 def folded(*headings: str) -> list[Column]:
-    """Return columns that a narrow terminal wraps instead of cutting off; dates at their spaces."""
+    """Return columns that a narrow terminal wraps instead of cutting them off. Dates are wrapped at their spaces."""
     from rich.table import Column
 
     return [Column(each, overflow="fold", min_width=_LEAST.get(each, len(each))) for each in headings]
 
 
 def numbers(*headings: str) -> list[Column]:
-    """Return right-aligned columns that are never wrapped: half a number is a wrong number."""
+    """Return right-aligned columns that are never wrapped, as half a number would look like a number."""
     from rich.table import Column
 
     return [Column(heading, justify="right", no_wrap=True) for heading in headings]
@@ -167,7 +167,7 @@ _LEAST = dict.fromkeys(("When", "Happened", "Ends", "Last used", "Rotated"), 10)
 
 
 def print_table(table: Table) -> None:
-    """Print a table, wider than the terminal if its columns need more."""
+    """Print a table. If its columns need more space, it is wider than the terminal."""
     from rich.cells import cell_len
 
     least = 0

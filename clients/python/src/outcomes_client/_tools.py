@@ -1,4 +1,4 @@
-"""Texts, fields and advice for models: what the frameworks' tools share."""
+"""Texts, fields and advice for models, shared by the tools for all frameworks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAME_KEY = (
     "it then counts once."
 )
 
-# The schemas are those of the API's own tool (a test compares them), without pydantic's Python formats.
+# The schemas equal those of the API's own tool (a test compares them); they are without pydantic's Python formats.
 Type = Annotated[OutcomeType, WithJsonSchema({"type": "string", "enum": list(OutcomeType)})]
 TITLE = "What was achieved, in one line a person understands."
 Title = Annotated[str, Field(description=TITLE, min_length=1, max_length=200)]
@@ -55,7 +55,7 @@ Key = Annotated[
 
 
 class Work(BaseModel):
-    """A finished piece of work, without its user."""
+    """A finished piece of work, as a model describes it: without a user."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,7 +69,7 @@ class Work(BaseModel):
 
 
 def advise(failure: OutcomesError) -> str:
-    """Tell a model what to do about a failure."""
+    """Return a text that tells a model what to do about a failure."""
     match failure:
         case InvalidOutcomeError():
             return "Change what is named and call again; the idempotency_key may stay."

@@ -1,4 +1,4 @@
-"""Poll for new outcomes: each is found once, none is missed."""
+"""Poll for new outcomes. Each is found once, and none is missed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from ._client import OutcomesClient
 
 OVERLAP = timedelta(minutes=1)
-"""Each poll starts this much before the newest outcome. An outcome gets its time before it is stored, so it can appear
-after a newer one, but not later than this: recording takes less time."""
+"""Each poll starts this much before the newest outcome. An outcome's time is set before it is stored, so it can appear
+after a newer outcome; but not later than this, as recording takes less time."""
 
 News = tuple[list[Outcome], OutcomesError | None]
 
 
 def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Iterator[News]:
-    """Yield the last `lines` outcomes (at most 50), then at each step the new ones; oldest first.
+    """Yield the last `lines` outcomes (at most 50), then the new outcomes of each poll; always oldest first.
 
-    If a poll fails with a retryable error, yield the error with no outcomes; the next poll finds what it missed.
+    If a poll fails with a retryable error, yield the error and no outcomes; the next poll finds the missed outcomes.
 
     Raises:
         OutcomesError: the error is not retryable.
@@ -51,6 +51,6 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
         for one in found:
             seen[one.id] = one.created_at
             newest = max(newest or one.created_at, one.created_at)
-        if newest:  # older ones are not read again
+        if newest:  # older outcomes are not read again
             seen = {id_: at for id_, at in seen.items() if at >= newest - OVERLAP}
         yield found, None

@@ -50,14 +50,14 @@ def stop_hook(
 ) -> HookMatcher:
     """Return the hook that records the outcome of a prompt: `ClaudeAgentOptions(hooks={"Stop": [stop_hook(...)]})`.
 
-    The idempotency key is the prompt's id, not the session's, which spans many prompts.
+    The idempotency key is the prompt's id. The session's id would not work, as a session has many prompts.
 
     Args:
         client: the client to record with; the caller closes it.
-        outcome_of: gets the input of the hook and returns the outcome, or awaits it; None for nothing. That Claude
-            stops is not an outcome in itself.
-        on_error: called with the error if recording fails. What it raises does not end the run, which is another
-            process.
+        outcome_of: called with the hook's input; returns the outcome, or None if there is none; may be async. That
+            Claude stops is not an outcome in itself.
+        on_error: called with the error if recording fails. An exception that it raises does not end the run, which is
+            another process.
     """
 
     async def record(stopped: HookInput, _tool_use_id: str | None, _context: HookContext) -> HookJSONOutput:
@@ -76,14 +76,14 @@ def record_outcome_server(
 
     Use `ClaudeAgentOptions(mcp_servers={"outcomes": ...}, allowed_tools=["mcp__outcomes__record_outcome"])`. The tool
     records only for the client's user and agent. The idempotency key is `<run_id>/<name>`, where the model names the
-    piece of work; the SDK does not tell a tool which prompt called it.
+    piece of work: the SDK does not tell a tool which prompt called it.
 
     Args:
-        client, on_error: as in `stop_hook`.
+        client, on_error: the same as for `stop_hook`.
         run_id: 1 to 100 visible ASCII characters, such as the id of the job.
 
     Raises:
-        ConfigurationError: the client knows no user, or `run_id` does not fit into an idempotency key.
+        ConfigurationError: the client has no user to record for, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
     check_run_id(run_id)

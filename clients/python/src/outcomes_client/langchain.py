@@ -47,13 +47,13 @@ class OutcomesCallback(BaseCallbackHandler):
 
     Args:
         client: the client to record with; the caller closes it.
-        outcome_of: gets the output of the run and returns the outcome; None for nothing. An output is not an outcome
-            in itself.
-        on_error: called with the error if recording fails; `invoke` raises what it raises. Without it, the run ends
-            normally.
+        outcome_of: called with the run's output; returns the outcome, or None if there is none. An output is not an
+            outcome in itself.
+        on_error: called with the error if recording fails; an exception that it raises is raised by `invoke`. Without
+            `on_error`, the run ends normally.
     """
 
-    raise_error = True  # only `on_error` raises
+    raise_error = True  # only `on_error` can raise
 
     def __init__(
         self, client: OutcomesClient, outcome_of: Callable[[Any], MaybeOutcome], *, on_error: OnError | None = None
@@ -68,7 +68,7 @@ class OutcomesCallback(BaseCallbackHandler):
 
 
 class AsyncOutcomesCallback(AsyncCallbackHandler):
-    """Does the same as `OutcomesCallback` for `ainvoke` and `astream`; `outcome_of` may be async."""
+    """Async version of `OutcomesCallback`, for `ainvoke` and `astream`; `outcome_of` may be async."""
 
     raise_error = True
 
@@ -96,14 +96,15 @@ def record_outcome_tool(
     """Return the tool that lets a model record finished work, only for the client's user and agent.
 
     With an `AsyncOutcomesClient`, the tool supports `ainvoke` and `astream` only. The idempotency key is
-    `<run_id>/<name>`, where the model names the piece of work; LangChain does not tell a tool the outermost run.
+    `<run_id>/<name>`, where the model names the piece of work: LangChain does not tell a tool which run is the
+    outermost.
 
     Args:
-        client, on_error: as in `OutcomesCallback`.
+        client, on_error: the same as for `OutcomesCallback`.
         run_id: 1 to 100 visible ASCII characters, such as the id of the job.
 
     Raises:
-        ConfigurationError: the client knows no user, or `run_id` does not fit into an idempotency key.
+        ConfigurationError: the client has no user to record for, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
     id_of = run_id_getter(run_id)

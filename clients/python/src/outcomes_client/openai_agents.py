@@ -39,12 +39,12 @@ class OutcomesHooks(RunHooks[Any]):
 
     Args:
         client: the client to record with; the caller closes it.
-        outcome_of: gets the arguments of `on_agent_end` (context, agent, output) and returns the outcome, or awaits
-            it; None for nothing. A final output is not an outcome in itself.
-        run_id: the idempotency key, 1 to 100 visible ASCII characters. The SDK has no run id: give the id of the job
-            or message, which stays the same when the work is repeated.
-        on_error: called with the error if recording fails; what it raises ends the run. Without it, the run ends
-            normally.
+        outcome_of: called with the arguments of `on_agent_end` (context, agent, output); returns the outcome, or None
+            if there is none; may be async. A final output is not an outcome in itself.
+        run_id: the idempotency key, 1 to 100 visible ASCII characters. The SDK has no run id: pass the id of the job or
+            message, which stays the same when the work is repeated.
+        on_error: called with the error if recording fails; an exception that it raises ends the run. Without
+            `on_error`, the run ends normally.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class OutcomesHooks(RunHooks[Any]):
 def record_outcome_tool(client: AsyncOutcomesClient, *, run_id: RunId, on_error: OnError | None = None) -> FunctionTool:
     """Return the tool that lets a model record finished work, only for the client's user and agent.
 
-    The idempotency key is `<run_id>/<name>`, where the model names the piece of work. The arguments are as in
+    The idempotency key is `<run_id>/<name>`, where the model names the piece of work. The arguments are the same as for
     `OutcomesHooks`.
 
     Raises:
-        ConfigurationError: the client knows no user, or `run_id` does not fit into an idempotency key.
+        ConfigurationError: the client has no user to record for, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
     id_of = run_id_getter(run_id)
@@ -92,5 +92,5 @@ def record_outcome_tool(client: AsyncOutcomesClient, *, run_id: RunId, on_error:
         description=TOOL_DESCRIPTION,
         params_json_schema=TOOL_SCHEMA,
         on_invoke_tool=record,
-        strict_json_schema=False,  # `metadata` may hold anything
+        strict_json_schema=False,  # because `metadata` may contain anything
     )
