@@ -24,7 +24,7 @@ DEFAULT_PORT = "3000"
 
 def main() -> int:
     """Run one command and return the exit code of the process."""
-    # The outcomes package is in the layer's folder, which is not on Python's path.
+    # The package `outcomes` is in the layer's folder, which is not on Python's path by default.
     sys.path.insert(0, str(ROOT / "layers" / "common"))
     forget_real_aws()
     log_to_stderr()
@@ -80,7 +80,7 @@ def serve(options: argparse.Namespace) -> None:
     from local.data import exclusive
     from local.sockets import listening_socket
 
-    # Before the slow imports, so that a second start fails fast.
+    # Lock before the slow imports, so that a second start fails fast.
     with exclusive(options.data), listening_socket("127.0.0.1", listening_port()) as listener:
         from local.stack import run
 
@@ -175,11 +175,11 @@ def settings_of(options: argparse.Namespace) -> "Settings":
 
 
 def events_url(text: str) -> str:
-    """Check the URL that events are posted to. Raises StackError when it is not an HTTP URL."""
+    """Check the URL to which events are posted. Raises StackError if it is not an HTTP URL."""
     try:
         parts = urlsplit(text)
         is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # malformed brackets or port
+    except ValueError:  # malformed brackets or a malformed port
         is_url = False
     if text and not is_url:
         raise StackError("EVENTS_URL must be a URL such as http://127.0.0.1:8000/events")
@@ -187,7 +187,7 @@ def events_url(text: str) -> str:
 
 
 def listening_port() -> int:
-    """Read the API's port from the environment. Raises StackError when it is not a port."""
+    """Read the API's port from the environment. Raises StackError if it is not a port."""
     try:
         return port(os.environ.get("PORT") or DEFAULT_PORT)
     except argparse.ArgumentTypeError as error:
@@ -202,7 +202,7 @@ def port(text: str) -> int:
 
 
 def log_to_stderr() -> None:
-    """Log requests and function errors; libraries stay quiet."""
+    """Log requests and function errors, but not messages of libraries."""
     log = logging.getLogger("local")
     log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)
@@ -210,9 +210,9 @@ def log_to_stderr() -> None:
 
 
 if __name__ == "__main__":
-    # Collecting garbage while modules load would take a sixth of the start. A running stack turns it on again.
+    # Garbage collection while modules load would take a sixth of the start-up time. `stack` turns it on again.
     gc.disable()
     code = main()
-    # Python collects once more on exit, which takes a second for each 6,000 outcomes that a stack holds.
+    # Python collects garbage on exit, which would take one second per 6,000 outcomes in the stack.
     gc.freeze()
     sys.exit(code)

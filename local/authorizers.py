@@ -16,20 +16,20 @@ from local.responses import Refusal
 
 type Invoke = Callable[[str, dict[str, Any], str], Awaitable[Any]]
 
-UNAUTHORIZED = "Unauthorized"  # an exception with exactly this message becomes a 401
+UNAUTHORIZED = "Unauthorized"  # only an exception with exactly this message becomes a 401
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """An authorizer's result: context values as text, and the statements of its IAM policy."""
+    """An authorizer's result: its context values as text, and the statements of its IAM policy."""
 
     principal_id: str
     context: dict[str, str]
     statements: list[dict[str, Any]]
 
     def allows(self, arn: str) -> bool:
-        """Check that a method may be called; a Deny outweighs every Allow."""
+        """Check that a method may be called. A Deny takes precedence over every Allow."""
         effects = {statement["Effect"] for statement in self.statements if _covers(statement, arn)}
         return effects == {"Allow"}
 
@@ -46,7 +46,7 @@ class Authorizers:
     async def authorize(
         self, authorizer: Authorizer, route: Route, parameters: dict[str, str], call: Call
     ) -> dict[str, Any]:
-        """Return the `requestContext.authorizer` of an allowed call. Raises Refusal for any other."""
+        """Return the `requestContext.authorizer` of a call. Raises Refusal if the call is not allowed."""
         identity = [
             call.header(name) if place == "header" else call.parameter(name)
             for place, name in authorizer.identity_sources
@@ -84,7 +84,7 @@ class Authorizers:
 
 
 def _verdict(result: Any) -> Verdict:
-    """Parse the result of an authorizer. Raises Refusal when API Gateway would reject it.
+    """Parse an authorizer's result. Raises Refusal if API Gateway would reject it.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
@@ -108,7 +108,7 @@ def _verdict(result: Any) -> Verdict:
 
 
 def _is_statement(statement: Any) -> bool:
-    """Check that a policy statement is complete and uses only what is implemented here."""
+    """Check that a policy statement is complete and uses only the features implemented here."""
     return (
         isinstance(statement, dict)
         and statement.keys() <= STATEMENT_KEYS
@@ -131,6 +131,6 @@ def _covers(statement: dict[str, Any], arn: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Match with IAM's wildcards: `*` is any text, `?` any character."""
+    """Match `text` with IAM's wildcards: `*` is any text, `?` is any character."""
     regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(regex, text, re.DOTALL) is not None

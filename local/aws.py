@@ -21,7 +21,7 @@ from local.sockets import listening_socket
 from local.template import Template
 from ops.errors import StackError, one_line
 
-# Properties of AWS::DynamoDB::Table that CreateTable takes.
+# Properties of AWS::DynamoDB::Table that are also parameters of CreateTable.
 TABLE_PROPERTIES = {
     "AttributeDefinitions",
     "BillingMode",
@@ -41,14 +41,14 @@ log = logging.getLogger("local")
 class Aws:
     """Serves moto over HTTP from a thread of this process. Every acknowledged write is in a journal.
 
-    moto's own server closes the connection after each answer: reconnecting, a thread per request and two frameworks
-    take three times as long as moto itself.
+    moto's own server would be slower: it closes the connection after each answer. Reconnecting, a thread per request
+    and two frameworks take three times as long as moto itself.
     """
 
     def __init__(self, journal: Path, secret: str, port: int = 0, also: Sequence[str] = ()) -> None:
-        """Start serving on the loopback and the addresses in `also`. Raises StackError when the port is taken.
+        """Start serving on the loopback and the addresses in `also`. Raises StackError if the port is taken.
 
-        secret: callers must send it as their session token, because any page in a browser could call the port.
+        secret: callers must send this as their session token; without it, any page in a browser could call the port.
         """
         self.persistence = Persistence(moto_backend.backend("dynamodb"), Journal(journal))
         self._listeners = [listening_socket("127.0.0.1", port)]
@@ -61,7 +61,7 @@ class Aws:
         self._thread.start()
 
     async def _serve(self) -> None:
-        app = web.Application(client_max_size=0)  # no limit: a batch of items exceeds aiohttp's
+        app = web.Application(client_max_size=0)  # no limit, as a batch of items exceeds aiohttp's default limit
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(
             app, access_log=None, auto_decompress=False, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
@@ -73,9 +73,9 @@ class Aws:
         await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        """Answer one request at a time, each after its writes are in the journal.
+        """Answer one request at a time. Answer it after its writes are in the journal.
 
-        moto checks a condition and writes in two steps: two concurrent requests could both pass a condition.
+        moto checks a condition and writes in two steps, so two concurrent requests could both pass a condition.
         """
         body = await request.read()
         token = request.headers.get("X-Amz-Security-Token", "").encode(errors="surrogateescape")
@@ -105,9 +105,9 @@ class Aws:
     def create(self, template: Template, secrets: dict[str, str]) -> dict[str, str]:
         """Create the template's tables, buckets and secrets, and restore the tables' items from the journal.
 
-        `secrets` gives secret texts by logical id; any other secret gets the template's text, else a random one.
-        Returns the tables' names by logical id. Raises StackError when AWS would reject a resource, and when the
-        journal cannot be used or has other keys than the tables.
+        `secrets` contains secret texts by logical id. Any other secret has the template's text, else a random text.
+        Returns the tables' names by logical id. Raises StackError if AWS would reject a resource, if the journal cannot
+        be used, or if its keys do not match the tables.
         """
         dynamodb, secrets_manager = self.endpoint.client("dynamodb"), self.endpoint.client("secretsmanager")
         tables: dict[str, str] = {}
@@ -153,6 +153,6 @@ def _answered_by_moto(request: web.Request, body: bytes) -> tuple[int, Mapping[s
     if not signed:
         return 403, {"Content-Type": moto_backend.JSON}, '{"__type":"MissingAuthenticationTokenException"}'
     url = f"https://{signed[2]}.{signed[1]}.amazonaws.com{request.raw_path}"
-    # moto would derive the service from Host.
+    # If there is a Host header, moto would derive the service from it.
     headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
     return moto_backend.answer_any(request.method, url, headers, body) or (404, {}, "")

@@ -1,6 +1,6 @@
-"""A durable FIFO queue of texts: each stays in the journal until its consumer is done with it.
+"""A durable FIFO queue of texts. Each text stays in the journal until its consumer has processed it.
 
-It holds the records of table streams and the events of the bus, so that they survive a killed stack.
+It stores the records of table streams and the events of the bus, so that they survive if the stack is killed.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from local.journal import Change
 
 
 class Backlog:
-    """Texts numbered from 1. name: its name in the journal, with a slash, which no table's name has."""
+    """Texts numbered from 1. name: the queue's name in the journal. It contains a slash, which table names never do."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -23,7 +23,7 @@ class Backlog:
 
     def first(self, limit: int) -> list[tuple[int, str]]:
         """Return the oldest texts in the journal with their numbers."""
-        # Other threads add and remove; list() copies in one step.
+        # Other threads add and remove items, but list() copies them in one step.
         return list(self._kept.items())[:limit]
 
     def __len__(self) -> int:
@@ -57,11 +57,11 @@ class Backlog:
         return [self._change(self._last + place, text) for place, text in enumerate(self.new, 1)]
 
     def removals(self, numbers: Sequence[int]) -> list[Change]:
-        """Return the journal's changes for texts that the consumer is done with."""
+        """Return the journal's changes for texts that the consumer has processed."""
         return [self._change(number, None) for number in numbers]
 
     def add_new(self) -> None:
-        """Count the new texts as written to the journal."""
+        """Mark the new texts as written to the journal."""
         for text in self.new:
             self._last += 1
             self._kept[self._last] = text
@@ -70,7 +70,7 @@ class Backlog:
             self._wake()
 
     def remove(self, numbers: Sequence[int]) -> None:
-        """Remove texts that the consumer is done with."""
+        """Remove texts that the consumer has processed."""
         for number in numbers:
             del self._kept[number]
 

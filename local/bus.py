@@ -1,7 +1,7 @@
 """Logs each event put on moto's event buses, and posts it to EVENTS_URL.
 
-Posts are signed like webhooks, so that a webhook receiver can be developed against the local stack. A deployed stack
-posts webhooks from a function, and only to public addresses.
+Posts are signed like webhooks, so that a webhook receiver can be developed with the local stack. In a deployed stack, a
+function posts webhooks, and only to public addresses.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
@@ -28,7 +28,7 @@ HEADERS = {"Content-Type": "application/cloudevents+json; charset=UTF-8"}
 
 
 def listen(backlog: Backlog | None) -> None:
-    """Log every event put on a bus from now on, and add it to the backlog. moto has no hook for this."""
+    """Log every event put on a bus from now on, and add it to the backlog. This patches moto, which has no hook."""
     bus = backend("events")
     put_events = bus.put_events
 
@@ -39,16 +39,16 @@ def listen(backlog: Backlog | None) -> None:
                 event = json.loads(entry["Detail"])
                 log.info("event %s %s (%s)", event.get("type"), event.get("subject"), event.get("id"))
                 if backlog is not None:
-                    backlog.new.append(entry["Detail"])  # the text itself, so that numbers keep all their digits
+                    backlog.new.append(entry["Detail"])  # the original text, so that numbers keep all their digits
         return results
 
     bus.put_events = put_and_log
 
 
 async def post(url: str, secret: str, backlog: Backlog, persistence: Persistence) -> None:
-    """Post the events in order until cancelled. Each is retried with backoff until the answer is 2xx.
+    """Post the events in order until cancelled. Retry each event with backoff until the answer is 2xx.
 
-    secret: the signing secret, in the form of Standard Webhooks.
+    secret: the signing secret, in the format of Standard Webhooks.
     """
     key = signing_key(secret)
     timeout = aiohttp.ClientTimeout(total=POST_SECONDS)
@@ -81,9 +81,9 @@ async def post(url: str, secret: str, backlog: Backlog, persistence: Persistence
 
 
 async def _post(receiver: aiohttp.ClientSession, url: str, body: bytes, key: bytes) -> str | None:
-    """Post once. Returns what went wrong, None on success."""
+    """Post once. Return the error, or None on success."""
     id_ = json.loads(body).get("id")
-    # Other publishers' events may have no valid id.
+    # Events of other publishers may have no valid id.
     headers = signed(id_, int(time.time()), body, [key]) if is_id(id_) else {}
     try:
         async with receiver.post(url, data=body, headers=headers, allow_redirects=False) as answer:

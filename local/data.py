@@ -1,7 +1,7 @@
 """The data folder of the local stack: by default `.local/` in the checkout. Only its owner can read it.
 
 journal.jsonl   the items of the template's tables, and undelivered stream records and events
-secrets.json    the bearer key and the secrets of sessions, erasure records and moto's port
+secrets.json    the bearer key, and secrets for sessions, erasure records and access to moto
 seeded          the users that were seeded
 stack.json      addresses and secrets of the running stack
 lock            locked by the process that uses the folder
@@ -42,7 +42,7 @@ class Secrets(NamedTuple):
 def exclusive(folder: Path) -> Iterator[None]:
     """Create the folder if needed, and lock it until the block or this process ends.
 
-    Raises StackError when another process uses it, and when it cannot be created or locked.
+    Raises StackError if another process uses the folder, or if it cannot be created or locked.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,11 +60,11 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def kept_secrets(folder: Path) -> Secrets:
-    """Read the folder's secrets; create them the first time. Raises StackError when that fails."""
+    """Read the folder's secrets, or create them on first use. Raises StackError if that fails."""
     file = folder / SECRETS
     try:
         found = json.loads(file.read_text())
-        # Data folders of earlier versions lack these keys.
+        # Data folders from earlier versions lack these keys.
         newer = {name: secrets.token_urlsafe(48) for name in ("erasure_secret", "aws_secret")}
         kept = Secrets(**newer | found)
         if not all(isinstance(text, str) and text for text in kept):
@@ -80,10 +80,10 @@ def kept_secrets(folder: Path) -> Secrets:
 
 
 def empty(folder: Path) -> None:
-    """Remove everything in the folder. Raises StackError when a running stack uses it, and when that fails."""
+    """Remove everything in the folder. Raises StackError if a running stack uses it or if removing fails."""
     with exclusive(folder):
         try:
-            # The lock file stays: a lock on a removed file keeps nobody out.
+            # The lock file stays, because a lock on a removed file has no effect.
             for name in (JOURNAL, SECRETS, SEEDED, STACK):
                 (folder / name).unlink(missing_ok=True)
                 unfinished(folder / name).unlink(missing_ok=True)
@@ -92,5 +92,5 @@ def empty(folder: Path) -> None:
 
 
 def write(file: Path, text: str) -> None:
-    """Replace a file atomically, readable by its owner only. Raises StackError when it cannot be written."""
+    """Replace a file atomically; only its owner can read it. Raises StackError if it cannot be written."""
     write_lines(file, [text]).close()

@@ -1,6 +1,6 @@
 """python -m local.data_request erase|export: erase a user from the local stack, or export a user's data.
 
-Works whether or not the stack runs.
+It works whether or not the stack is running.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> int:
 
 @contextmanager
 def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
-    """Start the command's function on the running stack, else on the data folder. Raises StackError."""
+    """Start the command's function for the running stack, else for the data folder. Raises StackError."""
     from local.environment import forget_real_aws
 
     forget_real_aws()
@@ -68,7 +68,7 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
             _name_secrets(template, aws)
         else:
             cleanup.enter_context(exclusive(options.data))
-            if options.name == "erase":  # called last, when nothing writes to the journal any more
+            if options.name == "erase":  # called last, when nothing else writes to the journal
                 cleanup.callback(lambda: Journal(options.data / JOURNAL).compact())
             aws = _start(settings, template, cleanup).endpoint
         spec = _settling(specs(template)[template.arn(FUNCTIONS[options.name])], SETTLE_SECONDS if running else 0)
@@ -91,7 +91,7 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
 
 
 def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "Aws":
-    """Serve the tables and secrets of a stopped stack."""
+    """Serve the tables and secrets of a stack that is not running."""
     from local.aws import Aws
     from local.data import JOURNAL
 
@@ -102,14 +102,14 @@ def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "A
 
 
 def _name_secrets(template: "Template", aws: "AwsEndpoint") -> None:
-    """Look up the ARNs of the running stack's secrets, which were decided at their creation."""
+    """Look up the ARNs of the running stack's secrets, as they are assigned at creation."""
     client = aws.client("secretsmanager")
     for logical_id in template.resources("AWS::SecretsManager::Secret"):
         template.arns[logical_id] = client.describe_secret(SecretId=template.name(logical_id))["ARN"]
 
 
 def _settling(spec: "Spec", seconds: int) -> "Spec":
-    """Set how many seconds an erasure waits for calls in progress."""
+    """Set how many seconds an erasure waits for calls in flight."""
     return dataclasses.replace(spec, variables=spec.variables | {"SETTLE_SECONDS": str(seconds)})
 
 

@@ -1,6 +1,6 @@
 """The demo dashboard at `/`: the page and components that CloudFront serves when deployed, with a signed-in visitor.
 
-Not part of the template's API. Only FILES are served, never anything else in the folder.
+It is not part of the template's API. Only FILES are served, never other files of the folder.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,8 +16,8 @@ HEADERS = {
         [
             "default-src 'none'",
             "script-src 'self'",
-            "style-src 'sha256-ciAQ31ktUdwfTLS15W+tQiebXWnMo3Wj3ChD1HfwckM='",  # of index.html
-            "img-src data:",  # its icon
+            "style-src 'sha256-ciAQ31ktUdwfTLS15W+tQiebXWnMo3Wj3ChD1HfwckM='",  # the style in index.html
+            "img-src data:",  # the page's icon
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
@@ -30,12 +30,12 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-# No Domain: this host only. No Secure: the stack has no TLS.
+# Without Domain, the cookie is for this host only. Without Secure, as the stack has no TLS.
 COOKIE_ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
 
 
 def routes(folder: Path, cookie: str) -> list[web.RouteDef]:
-    """Return routes to FILES in `folder`, read anew for each request; none when it has no page.
+    """Return routes to FILES in `folder`, or no routes if it has no page. Files are read again for each request.
 
     cookie: a session as name=value, which the page sets.
     """

@@ -1,4 +1,4 @@
-"""The AWS settings of the stack's processes. Import this before any SDK, which reads the environment once."""
+"""The AWS settings of the stack's processes. Import this before any SDK, as SDKs read the environment only once."""
 
 import os
 from typing import Any, NamedTuple
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
-# moto checks no credentials, but an SDK sends nothing without them. `local.aws` checks the token.
+# moto does not check credentials, but an SDK sends nothing without them. `local.aws` checks the token.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_SESSION_TOKEN": "local",
-    # A profile of the developer must not lead a call to a real account.
+    # The developer's AWS profile must not cause a call to a real account.
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -19,18 +19,18 @@ CREDENTIALS = {
 
 
 class AwsEndpoint(NamedTuple):
-    """moto's URL, and the secret that callers send as their session token."""
+    """moto's URL, and the secret that callers must send as their session token."""
 
     url: str
     secret: str
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return the environment variables that point an SDK at it."""
+        """Return the environment variables that make an SDK use this endpoint."""
         return CREDENTIALS | {"AWS_SESSION_TOKEN": self.secret, "AWS_ENDPOINT_URL": self.url}
 
     def client(self, service: str) -> Any:
-        """Return a client of an AWS service."""
+        """Return an SDK client for an AWS service."""
         import boto3
 
         any_client: Any = boto3.client

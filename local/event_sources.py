@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-batchfailurereporting.html
 
-Unlike Lambda, a failing batch is retried for ever, not for at most the mapping's maximum age.
+Unlike in Lambda, a failing batch is retried forever, not only up to the mapping's maximum age.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ MAX_PAUSE = 10.0
 
 @dataclass(frozen=True)
 class Source:
-    """A mapping of the template. arn: of the stream. bisects: whether a failing batch is halved."""
+    """An event source mapping of the template. arn: the stream's ARN. bisects: whether a failing batch is halved."""
 
     arn: str
     table: str
@@ -37,7 +37,7 @@ class Source:
 
 
 def sources(template: Template) -> list[Source]:
-    """Return the template's event source mappings. Raises StackError for what is not supported here."""
+    """Return the template's event source mappings. Raises StackError if they use unsupported features."""
     found = []
     for logical_id, properties in template.resources("AWS::Lambda::EventSourceMapping").items():
         mapping = template.resolve({name: value for name, value in properties.items() if name != "DestinationConfig"})
@@ -52,7 +52,7 @@ def sources(template: Template) -> list[Source]:
             Source(
                 arn=arn,
                 table=arn.split("/")[1],
-                function_arn=":".join(mapping["FunctionName"].split(":")[:7]),  # any alias runs the code on disk
+                function_arn=":".join(mapping["FunctionName"].split(":")[:7]),  # every alias runs the code on disk
                 batch_size=int(mapping.get("BatchSize", 100)),
                 bisects=bool(mapping.get("BisectBatchOnFunctionError")),
             )
@@ -76,7 +76,7 @@ async def read(source: Source, functions: Mapping[str, Function], persistence: P
             try:
                 answer = await function.invoke({"Records": list(batch.values())}, str(uuid.uuid4()))
                 done = _done(batch, answer)
-            except FunctionError:  # logged by the function
+            except FunctionError:  # already logged by the function
                 done = []
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 log.error("%s: malformed result for a batch of records: %r", function.spec.name, error)
@@ -97,7 +97,7 @@ async def read(source: Source, functions: Mapping[str, Function], persistence: P
 
 
 def _batch(source: Source, backlog: Backlog, size: int) -> dict[int, Any]:
-    """Return the oldest records by number: as many as fit into an event, at least one."""
+    """Return the oldest records by their numbers: as many as fit into an event, but at least one."""
     batch: dict[int, Any] = {}
     room = MAX_EVENT_BYTES - 1_000
     for number, text in backlog.first(size):
@@ -111,7 +111,7 @@ def _batch(source: Source, backlog: Backlog, size: int) -> dict[int, Any]:
 
 
 def _done(batch: dict[int, Any], answer: Any) -> list[int]:
-    """Return the numbers of the records before the first failed one. A result of None means success."""
+    """Return the numbers of the records before the first failed record. None means success."""
     failed = ({} if answer is None else answer).get("batchItemFailures") or []
     failures = [int(failure["itemIdentifier"]) for failure in failed]
     first = min(failures, default=None)

@@ -17,7 +17,7 @@ from local.openapi import Api, Route
 
 type Pairs = list[tuple[str, str]]
 
-# Headers of the connection between the client and API Gateway, which are not passed on.
+# Headers for the connection between client and API Gateway only; they are not passed on.
 HOP_HEADERS = {
     "connection",
     "content-length",
@@ -34,7 +34,7 @@ HOP_HEADERS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP request: `headers` in the order and spelling they were sent, `path` not decoded."""
+    """One HTTP request. `headers` have the order and spelling in which they were sent; `path` is not decoded."""
 
     method: str
     path: str
@@ -57,12 +57,12 @@ class Call:
 
 
 def query_of(raw: str) -> Pairs:
-    """Parse a query string; bytes that are not UTF-8 become U+FFFD."""
+    """Parse a query string. Bytes that are not UTF-8 become U+FFFD."""
     return parse_qsl(raw, keep_blank_values=True, errors="replace")
 
 
 def forwarded_headers(headers: Iterable[tuple[str, str]], source_ip: str, port: int, trace_id: str) -> Pairs:
-    """Return the headers for a function: without hop-by-hop headers, with those that API Gateway adds."""
+    """Return the headers for a function: without hop-by-hop headers, but with the headers that API Gateway adds."""
     kept = [(name, value) for name, value in headers if name.lower() not in HOP_HEADERS]
     forwarded = [value for name, value in kept if name.lower() == "x-forwarded-for"]
     replaced = {"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"}
@@ -76,7 +76,7 @@ def forwarded_headers(headers: Iterable[tuple[str, str]], source_ip: str, port: 
 
 
 def method_arn(api: Api, call: Call) -> str:
-    """Return the ARN of the called method, as policies name it.
+    """Return the ARN of the called method, as used in policies.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
     """
@@ -94,12 +94,12 @@ def authorizer_event(api: Api, route: Route, parameters: dict[str, str], call: C
 def proxy_event(
     api: Api, route: Route, parameters: dict[str, str], call: Call, authorizer: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Return the event of a Lambda proxy integration. authorizer: the authorizer's context, None without one."""
+    """Return the event of a Lambda proxy integration. authorizer: the authorizer's context, if there is one."""
     event = _request(api, route, parameters, call)
     if authorizer is not None:
         event["requestContext"]["authorizer"] = authorizer
     is_binary = is_binary_type(api, call.header("content-type"))
-    # API Gateway treats any other body as text: bytes that are not UTF-8 are lost.
+    # API Gateway treats any other body as text, so bytes that are not UTF-8 are lost.
     body = base64.b64encode(call.body).decode() if is_binary else call.body.decode(errors="replace")
     return event | {"body": body or None, "isBase64Encoded": is_binary and bool(body)}
 
@@ -164,7 +164,7 @@ def extended_request_id(call: Call) -> str:
 
 
 def _by_name(headers: Pairs) -> dict[str, list[str]]:
-    """Group header values by name; names that differ only in case are one, spelled like the first."""
+    """Group header values by name. Names that differ only in case are one name, spelled like the first."""
     spelled: dict[str, str] = {}
     return _multi([(spelled.setdefault(name.lower(), name), value) for name, value in headers])
 

@@ -33,13 +33,13 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 RESPONSE_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 
-# API Gateway writes these itself and renames those of a function.
+# API Gateway writes these headers itself, and renames them if a function returns them.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 REMAPPED = {"connection", "content-length", "date", "server", "transfer-encoding", "www-authenticate"}
 
 
 def _is_not_the_clients(record: logging.LogRecord) -> bool:
-    """Filter out log records of malformed requests, whose bytes could be a secret."""
+    """Filter out log records about malformed requests, as their bytes could be a secret."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -50,7 +50,7 @@ class Gateway:
     """Answers requests as the template's API does."""
 
     def __init__(self, api: Api, functions: dict[str, Function]) -> None:
-        """Raise StackError when the API calls a function that the template does not have."""
+        """Raise StackError if the API calls a function that is not in the template."""
         called = {route.integration.function_arn for route in api.routes if isinstance(route.integration, Proxy)}
         called |= {route.authorizer.function_arn for route in api.routes if route.authorizer}
         if missing := sorted(called - functions.keys()):
@@ -60,7 +60,7 @@ class Gateway:
         self._authorizers = Authorizers(api, self._ask_authorizer)
 
     def app(self, *extra_routes: web.RouteDef, hosts: Collection[str] = LOOPBACK) -> web.Application:
-        """Return an aiohttp application that serves the extra routes and the API to these hosts."""
+        """Return an aiohttp application that serves the API and extra routes, only for these host names."""
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_only_for(hosts)])
         app.add_routes(extra_routes)
         app.router.add_route("*", "/{path:.*}", self._answer)
@@ -75,7 +75,8 @@ class Gateway:
         except Refusal as refusal:
             answer, note = gateway_response(self._api, call, refusal), f" ({refusal.kind})"
         except web.HTTPRequestEntityTooLarge:
-            # API Gateway answers this before it looks up the API: no request id, no gateway response.
+            # API Gateway sends this answer before it looks up the API, so without a request id and not as a gateway
+            # response.
             log.info("%s %s 413 (more than %d bytes)", call.method, call.path, MAX_BODY_BYTES)
             text = f"HTTP content length exceeded {MAX_BODY_BYTES} bytes."
             return web.Response(status=413, headers={"Content-Type": "text; charset=utf-8"}, body=text.encode())
@@ -130,7 +131,7 @@ class Gateway:
 
 
 def _only_for(hosts: Collection[str]) -> Middleware:
-    """Refuse requests for other hosts, or DNS rebinding could let a foreign page read the visitor's feed.
+    """Refuse requests for other host names. Otherwise, DNS rebinding could let a foreign page read the visitor's feed.
 
     https://en.wikipedia.org/wiki/DNS_rebinding
     """
@@ -147,7 +148,7 @@ def _only_for(hosts: Collection[str]) -> Middleware:
 
 
 def _call(request: web.Request) -> Call:
-    """Convert a request, without its body, which is not yet read."""
+    """Convert a request without its body, which has not been read yet."""
     path, _, query = request.raw_path.partition("?")
     port = request.url.port or 80
     source_ip = request.remote or "127.0.0.1"
@@ -165,7 +166,7 @@ def _call(request: web.Request) -> Call:
 
 
 async def _body(request: web.Request) -> bytes:
-    """Read the whole body. Raises HTTPRequestEntityTooLarge above MAX_BODY_BYTES, Refusal when it is cut off."""
+    """Read the whole body. Raises HTTPRequestEntityTooLarge above MAX_BODY_BYTES, and Refusal if it is cut off."""
     try:
         return await request.read()
     except (web.RequestPayloadError, ConnectionError) as error:
@@ -173,7 +174,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _answer_of(api: Api, call: Call, result: Any) -> Answer:
-    """Convert a function's result. Raises TypeError or ValueError when API Gateway would call it malformed.
+    """Convert a function's result. Raises TypeError or ValueError if API Gateway would call it malformed.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
@@ -194,7 +195,7 @@ def _answer_of(api: Api, call: Call, result: Any) -> Answer:
 
 
 def _headers_of(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Merge `headers` and `multiValueHeaders` of a result; the latter win."""
+    """Merge `headers` and `multiValueHeaders` of a result. The latter take precedence."""
     single, multiple = result.get("headers") or {}, result.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multiple, dict):
         raise TypeError("headers are not an object")
@@ -219,6 +220,6 @@ def _header_text(name: str, value: Any) -> str:
 
 
 def _ignore_result(invocation: asyncio.Future[Any]) -> None:
-    """Retrieve the exception, or asyncio would log that nobody did, after API Gateway stopped waiting."""
+    """Retrieve an exception after API Gateway stopped waiting: otherwise asyncio would log that nobody retrieved it."""
     if not invocation.cancelled():
         invocation.exception()

@@ -1,8 +1,8 @@
 """A write-ahead log of changes to items. A killed process loses no acknowledged write.
 
-A line holds the changes of one request, as a JSON array of `[table, key, item]`: keys and items in DynamoDB JSON, null
-for a deleted item. It is written to the operating system before the request is answered, without fsync: only a crash
-of the whole machine can lose acknowledged writes.
+A line contains the changes of one request, as a JSON array of `[table, key, item]`: keys and items in DynamoDB JSON,
+and null for a deleted item. The line is passed to the operating system before the request is answered, but without
+fsync: only a crash of the whole machine can lose acknowledged writes.
 """
 
 import json
@@ -18,7 +18,7 @@ from ops.files import write_lines
 
 
 class Change(NamedTuple):
-    """A table's name, an item's key attributes, and the item, None when it was deleted."""
+    """A table's name, an item's key attributes, and the item, or None if it was deleted."""
 
     table: str
     key: dict[str, Any]
@@ -34,9 +34,9 @@ class Journal:
         self._end = 0
 
     def read(self) -> Iterator[Change]:
-        """Yield the changes, oldest first, without a torn last line: its request was never answered.
+        """Yield the changes, oldest first. Ignore an incomplete last line, as its request was never answered.
 
-        Raises StackError when the file cannot be read, or any other line is damaged.
+        Raises StackError if the file cannot be read, or if any other line is damaged.
         """
         number = 0
         try:
@@ -56,20 +56,20 @@ class Journal:
             ) from error
 
     def rewrite(self, changes: Iterable[Change]) -> None:
-        """Replace the file by one with these changes, and append to it from now on.
+        """Replace the file with one that contains these changes, and append to it from now on.
 
-        Raises StackError when it cannot be written; the old file then stays.
+        Raises StackError if it cannot be written; the old file then stays.
         """
         stream = write_lines(self.file, (dynamo_json_dump([change]) for change in changes))
         self.close()
         self._stream, self._end = stream, stream.tell()
 
     def compact(self) -> None:
-        """Keep only the latest version of each item, and nothing of deleted items.
+        """Keep only the latest version of each item, and no deleted items.
 
-        Stream records that were not consumed yet stay, except those of deletions, which no event comes from.
+        Unprocessed stream records stay, except records of deletions, as these yield no events.
 
-        Raises StackError when the file cannot be read or written.
+        Raises StackError if the file cannot be read or written.
         """
         latest = {(change.table, json.dumps(change.key)): change for change in self.read()}
         present = [change for change in latest.values() if change.item is not None]
@@ -77,7 +77,7 @@ class Journal:
         self.close()
 
     def append(self, changes: Sequence[Change]) -> None:
-        """Write one line. Raises OSError; the next call then overwrites what was written of it."""
+        """Write one line. May raise OSError; the next call then overwrites the incomplete line."""
         if self._stream is None:
             raise ValueError("rewrite first")
         line = f"{dynamo_json_dump(changes)}\n".encode()

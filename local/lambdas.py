@@ -1,4 +1,4 @@
-"""The template's functions, each run by up to MAX_WORKERS processes, which are replaced when the code is edited."""
+"""The template's functions. Each runs in up to MAX_WORKERS processes, which are replaced when the code is edited."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from ops.errors import StackError
 
 log = logging.getLogger("local")
 
-MAX_WORKERS = 4  # of one function; further concurrent events wait
+MAX_WORKERS = 4  # per function; further concurrent events wait
 INIT_SECONDS = 20.0
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -27,7 +27,7 @@ MAX_EVENT_BYTES = 6_291_556
 
 
 class FunctionError(Exception):
-    """The function returned no result: it raised, crashed, timed out or its response was too large."""
+    """The function returned no result: it raised an error, crashed, timed out, or its response was too large."""
 
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class EventTooLarge(Exception):
 
 @dataclass(frozen=True)
 class Spec:
-    """A function as the template describes it. folders: of its code and layers. timeout: in seconds."""
+    """A function as described in the template. folders: its code and layers. timeout: in seconds."""
 
     name: str
     arn: str
@@ -88,7 +88,7 @@ class Spec:
 
 
 def specs(template: Template) -> dict[str, Spec]:
-    """Return the template's functions by ARN. Raises StackError when one cannot run here."""
+    """Return the template's functions by ARN. Raises StackError if a function cannot run here."""
     return {
         template.arn(logical_id): _spec(template, logical_id, properties)
         for logical_id, properties in template.resources("AWS::Lambda::Function").items()
@@ -104,7 +104,7 @@ def _spec(template: Template, logical_id: str, properties: dict[str, Any]) -> Sp
     for arn in template.resolve(properties.get("Layers", [])):
         if arn not in layers:
             raise StackError(f"{logical_id}: the local stack has no layer {arn}")
-        # Lambda imports from python/ of a layer, where `sam build` puts the layer's content.
+        # Lambda imports from a layer's python/, into which `sam build` puts the layer's content.
         folders.append(layers[arn] / "python" if (layers[arn] / "python").is_dir() else layers[arn])
     variables = template.resolve(properties.get("Environment", {}).get("Variables", {}))
     return Spec(
@@ -136,15 +136,15 @@ class Worker:
 
     @classmethod
     async def start(cls, spec: Spec, aws: AwsEndpoint) -> "Worker":
-        """Start a process. Raises FunctionError when the function's code cannot be imported."""
+        """Start a process. Raises FunctionError if the function's code cannot be imported."""
         process = await asyncio.create_subprocess_exec(
-            # -P: the function must not import from the runtime's folder.
+            # With -P, the function cannot import from the runtime's folder.
             *(sys.executable, "-P", runtime.__file__),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=spec.environment(aws),
             cwd=spec.folders[0],
-            start_new_session=True,  # Ctrl-C only reaches the stack, which stops its workers
+            start_new_session=True,  # so that Ctrl-C only reaches the stack, which stops its workers
         )
         worker = cls(process)
         try:
@@ -158,7 +158,7 @@ class Worker:
         return worker
 
     async def ask(self, spec: Spec, event: bytes, request_id: str) -> Any:
-        """Return the handler's result. Raises FunctionError; reuse the worker only while it `is_alive`."""
+        """Return the handler's result. Raises FunctionError. Reuse the worker only while it `is_alive`."""
         frame = b'{"id":%b,"timeout":%b,"event":%b}' % (
             json.dumps(request_id).encode(),
             str(spec.timeout).encode(),
@@ -178,16 +178,16 @@ class Worker:
             await self.stop()
             raise _died(spec) from error
         except asyncio.CancelledError:
-            await self.stop()  # or its result for this event would be read as that of the next
+            await self.stop()  # otherwise this event's result would be read as the next event's
             raise
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can handle another event."""
+        """Return whether the worker can handle another event."""
         return self._process.returncode is None
 
     async def stop(self) -> None:
-        """Kill the process and its children."""
+        """Kill the process and its child processes."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._requests.close()
@@ -222,7 +222,7 @@ class Function:
         self._code = frozenset(_files(spec.folders))
 
     async def invoke(self, event: dict[str, Any], request_id: str, *, expected_error: str = "") -> Any:
-        """Return the handler's result for an event, using the code now on disk.
+        """Return the handler's result for an event, with the code that is now on disk.
 
         Raises FunctionError and EventTooLarge. An exception with the message `expected_error` is not logged.
         """
@@ -278,7 +278,7 @@ def _files(folders: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
         with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir():
-                    if entry.name != "__pycache__" and not entry.is_symlink():  # a link may lead back here
+                    if entry.name != "__pycache__" and not entry.is_symlink():  # a link may lead back to this folder
                         pending.append(entry.path)
                     continue
                 try:

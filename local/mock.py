@@ -25,7 +25,7 @@ class Parameters(dict[str, str]):
     """The parameters of one location: path, query string or headers."""
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        """Return the value, else an empty text, which the preflight templates of AWS's CDK rely on."""
+        """Return the value, or an empty text if it is missing. The preflight templates of AWS's CDK depend on that."""
         return super().get(name, default)
 
 
@@ -42,14 +42,14 @@ class Input:
         }
 
     def params(self, name: str | None = None) -> Any:
-        """Return all parameters by location, or the first with this name in path, query string and headers."""
+        """Return all parameters by location, or the first with this name in path, query string or headers."""
         if name is None:
             return self._parameters
         return next((values[name] for values in self._parameters.values() if name in values), "")
 
 
 def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> Answer:
-    """Return the answer of a mock integration. Raises Refusal when its templates produce none."""
+    """Return the answer of a mock integration. Raises Refusal if its templates do not produce one."""
     status = _status(api, mock, parameters, call)
     response = _response(mock, status)
     context = _context(api, call)
@@ -80,7 +80,7 @@ def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str
         raise Refusal("UNSUPPORTED_MEDIA_TYPE")
     if template is not None:
         _refuse_binary(api, call.header("content-type"), mock.content_handling)
-    # Without a request template the body is passed through.
+    # Without a request template, the body is passed through.
     text = call.body if template is None else _render(template, api, parameters, call, _context(api, call))
     try:
         return str(int(json.loads(text)["statusCode"]))
@@ -89,7 +89,7 @@ def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str
 
 
 def _refuse_binary(api: Api, media_type: str | None, content_handling: str | None) -> None:
-    """Refuse a binary body that is not converted to text, because templates cannot transform it.
+    """Refuse a binary body that is not converted to text, as templates cannot transform it.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings-workflow.html
     """
@@ -99,7 +99,7 @@ def _refuse_binary(api: Api, media_type: str | None, content_handling: str | Non
 
 
 def _response(mock: Mock, status: str) -> dict[str, Any]:
-    """Return the first response whose pattern matches the status, else the default."""
+    """Return the first response whose pattern matches the status, else the default response."""
     patterns = (pattern for pattern in mock.responses if pattern != "default" and re.fullmatch(pattern, status))
     response = mock.responses.get(next(patterns, "default"))
     if response is None:

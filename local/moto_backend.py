@@ -1,6 +1,6 @@
-"""moto, made fast enough for a laptop's data. The only module that imports moto.
+"""moto, made fast enough for the amount of data on a laptop. Only this module imports moto.
 
-Importing it patches moto where it has no hook: see the end of the file.
+Importing this module patches moto where moto has no hook, see the end of the file.
 """
 
 import base64
@@ -40,7 +40,7 @@ from moto.events.models import EventPattern
 
 from local.environment import ACCOUNT, REGION
 
-__all__ = [  # moto's names that other modules use through this one
+__all__ = [  # includes moto's names that other modules use
     "BotocoreStubber",
     "DynamoDBBackend",
     "DynamoType",
@@ -90,7 +90,7 @@ class Table(MotoTable):
     """A table whose queries and transactions do not visit every item."""
 
     is_in_transaction = False
-    read_bytes: int | None = None  # of the last query; None if moto ran it
+    read_bytes: int | None = None  # bytes that the last query read; None if moto ran it
 
     @override
     def query(  # type: ignore[override]  # legacy conditions are passed on unchanged
@@ -107,10 +107,10 @@ class Table(MotoTable):
         filter_expression: Any = None,
         **conditions: Any,
     ) -> tuple[list[Item], int, dict[str, Any] | None]:
-        """Query as moto does, but end a page after PAGE_ITEMS as if they were 1 MB.
+        """Query like moto, but end a page after PAGE_ITEMS as if they were 1 MB.
 
-        moto sorts all items of a table for each query and copies every match. It still runs queries of an index and
-        those with legacy conditions.
+        For each query, moto sorts all items of a table and copies every match. moto still runs queries of an index and
+        queries with legacy conditions.
         """
         limit = min(limit or PAGE_ITEMS, PAGE_ITEMS)
         self.read_bytes = None
@@ -161,7 +161,7 @@ class Table(MotoTable):
         return _projected(item, projection_expression) if item and projection_expression else item
 
     def put_copy(self, hash_key: DynamoType, range_key: DynamoType | None) -> None:
-        """Replace an item by a copy: updates modify items in place, but snapshots share them."""
+        """Replace an item with a copy: updates modify items in place, but snapshots share them."""
         item = deepcopy(self.get_item(hash_key, range_key))
         if item is None:
             return
@@ -171,7 +171,7 @@ class Table(MotoTable):
             self.items[hash_key][range_key] = item
 
     def put_back(self, hash_key: DynamoType, range_key: DynamoType | None, item: Item | None) -> None:
-        """Restore a key to the item, or none, that it had before a transaction."""
+        """Restore the item that a key had before a transaction, or remove the item if there was none."""
         if item is None:
             self.items[hash_key].pop(range_key, None) if range_key else self.items.pop(hash_key, None)
         elif range_key:
@@ -180,7 +180,7 @@ class Table(MotoTable):
             self.items[hash_key] = item  # type: ignore[assignment]  # moto's own type for it has range keys only
 
     def __deepcopy__(self, _memo: object) -> Self:
-        """Return a snapshot that shares the items, which are never modified in place.
+        """Return a snapshot that shares the items, as they are never modified in place.
 
         moto copies the table for each action of a transaction; `_transact_write_items` makes these copies unnecessary.
         """
@@ -195,7 +195,7 @@ class Table(MotoTable):
 
 
 def _size(item: Item) -> int:
-    """Return the bytes of an item, computed once. Updates reset the cached value."""
+    """Return an item's size in bytes, computed once. Updates reset the cached value."""
     if "bytes" not in item.__dict__:
         item.__dict__["bytes"] = item.size()
     return int(item.__dict__["bytes"])
@@ -220,9 +220,9 @@ def _from_first(
     *,
     descending: bool,
 ) -> Iterator[DynamoType]:
-    """Sort range keys, and drop those up to `start` and those before the first that fits the comparison.
+    """Sort range keys. Drop keys up to `start` and keys before the first one that matches the comparison.
 
-    Keys that fit a key condition are consecutive.
+    Keys that match a key condition are consecutive.
     """
     in_order = iter(sorted(keys, key=_value, reverse=descending))
     if start:
@@ -235,14 +235,14 @@ def _from_first(
 
 
 def _value(key: DynamoType) -> Any:
-    # moto's cast of a text is the text, after slow checks for other types.
+    # moto's cast returns text unchanged, but after slow checks for other types.
     return key.value if key.type == "S" else key.cast_value
 
 
 class Handler(DynamoHandler):
     """Parses and writes item operations as plain JSON, which takes a third of the time.
 
-    moto converts each request and result by the service's model, attribute by attribute.
+    moto uses the service's model to convert each request and result, attribute by attribute.
     """
 
     @override
@@ -267,7 +267,7 @@ class Handler(DynamoHandler):
 
     @override
     def batch_execute_statement(self) -> ActionResult:
-        """Insert items. For each statement moto copies all tables, and it overwrites items that exist."""
+        """Insert items. moto would copy all tables for each statement, and overwrite existing items."""
         statements = [(_INSERT.fullmatch(each["Statement"]), each["Parameters"]) for each in self.body["Statements"]]
         return ActionResult({"Responses": [self._inserted(insert, values) for insert, values in statements]})
 
@@ -301,7 +301,7 @@ def _statement_error(code: str, message: str) -> dict[str, Any]:
 
 
 def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
-    """Decode a binary value from Base64. An attribute that is named B holds a value instead of text.
+    """Decode a binary value from Base64. If an attribute is itself named B, its content is a value and not text.
 
     Binary sets stay encoded, which moto accepts.
     """
@@ -315,15 +315,16 @@ def _base64(value: bytes) -> str:
 
 @cache
 def _answer_members(operation: str) -> frozenset[str]:
-    """Return the members of an operation's result. moto's results have more."""
+    """Return the names of an operation's result members. moto's results have additional members."""
     shape: Any = get_service_model("dynamodb").operation_model(operation).output_shape
     return frozenset(shape.members)
 
 
 def answer(headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any], str | bytes]:
-    """Return status, headers and body of moto's answer to a call of DynamoDB.
+    """Return status, headers and body of moto's answer to a DynamoDB call.
 
-    Skips moto's lookup of service and account and its parsing of HTTP. headers: at least Content-Type and X-Amz-Target.
+    This skips moto's lookup of service and account and its parsing of HTTP. headers: must include Content-Type and
+    X-Amz-Target.
     """
     handler: Any = Handler()
     handler.region, handler.current_account = REGION, ACCOUNT
@@ -342,9 +343,9 @@ _services.enabled = True
 def answer_any(
     method: str, url: str, headers: Mapping[str, str], body: bytes
 ) -> tuple[int, Mapping[str, Any], bytes] | None:
-    """Return status, headers and body of moto's answer to a call of any AWS service, None for an unknown one.
+    """Return status, headers and body of moto's answer to a call of any AWS service; None if the service is unknown.
 
-    Uses the hook by which moto intercepts botocore's requests.
+    It uses the hook with which moto intercepts botocore's requests.
     """
     request = AWSPreparedRequest(method, url, HTTPHeaders(), body, stream_output=False)
     for name, value in headers.items():
@@ -354,13 +355,13 @@ def answer_any(
 
 
 def backend(service: str) -> Any:
-    """Return moto's backend of a service, in the only account and region."""
+    """Return moto's backend for a service, in the only account and region."""
     backends: Any = get_backend(service)  # type: ignore[call-overload]
     return backends[ACCOUNT][REGION]
 
 
 def _update_item(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], *how: Any, **more: Any) -> Item:
-    """Update an item on a copy, which replaces it."""
+    """Update a copy of an item, and replace the item with it."""
     table: Any = backend.get_table(table_name)
     table.put_copy(*backend.get_keys_value(table, key))
     item = _update_in_place(backend, table_name, key, *how, **more)
@@ -369,7 +370,7 @@ def _update_item(backend: DynamoDBBackend, table_name: str, key: dict[str, Any],
 
 
 def _transact_write_items(backend: DynamoDBBackend, actions: list[dict[str, Any]]) -> None:
-    """Run a transaction, and restore the items it touched when it is cancelled. moto copies whole tables instead."""
+    """Run a transaction. If it is cancelled, restore the changed items. moto would copy whole tables instead."""
     found = [each for action in actions for each in _found(backend, action)]
     tables = {table.name: table for table, *_ in found}
     shards = {name: copy(table.stream_shard) for name, table in tables.items()}
@@ -395,24 +396,25 @@ type _Found = tuple[Any, DynamoType, DynamoType | None, Item | None]
 def _found(backend: DynamoDBBackend, action: dict[str, Any]) -> Iterator[_Found]:
     for operation in action.values():
         table: Any = backend.tables.get(operation.get("TableName"))
-        # moto rejects an invalid key itself, before it writes anything.
+        # moto itself rejects an invalid key, before it writes anything.
         with suppress(AttributeError, DynamodbException, TypeError, ValueError):
             key = backend.get_keys_value(table, operation.get("Item") or operation.get("Key"))
             yield table, *key, table.get_item(*key)
 
 
 def _new(model: type[BaseModel], *_: Any, **__: Any) -> BaseModel:
-    """Create an instance of a model. moto keeps every one for its dashboard, and so every item for ever."""
+    """Create an instance of a model. moto would keep every instance for its dashboard, and so every item forever."""
     return object.__new__(model)
 
 
 _update_in_place, _transact = DynamoDBBackend.update_item, DynamoDBBackend.transact_write_items
 
-# With it, a list at 10,000 stored outcomes takes some 10 ms.
+# With this table, a list takes about 10 ms if 10,000 outcomes are stored.
 moto.dynamodb.models.Table = Table  # type: ignore[attr-defined]
-# Item operations without the service's model, by which moto checks each value of each item.
+# Run item operations without the service's model, with which moto would check each value of each item.
 moto.dynamodb.urls.url_paths["{0}/"] = Handler.dispatch
-# moto lists a service's methods on each call: 5 of 50 s of processor time of tests/sequences.
+# Without a cache, moto lists a service's methods on each call, which takes a tenth of the processor time of
+# tests/sequences.
 moto.core.responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
 # An import of 20,000 outcomes takes 450 MB instead of 16 GB, because no old items are kept or copied.
 BaseModel.__new__ = _new  # type: ignore[method-assign, assignment]

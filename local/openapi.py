@@ -1,4 +1,4 @@
-"""The REST API of the transformed template: an OpenAPI document with API Gateway's extensions.
+"""Parse the REST API of the transformed template, an OpenAPI document with API Gateway's extensions.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
 """
@@ -41,7 +41,7 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Mock:
-    """An integration that API Gateway answers from mapping templates."""
+    """An integration that API Gateway itself answers, from mapping templates."""
 
     request_templates: dict[str, str]
     passthrough: str
@@ -51,7 +51,7 @@ class Mock:
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one resource; `ANY` stands for all methods without a route of their own."""
+    """One method of one resource. `ANY` means all methods that have no separate route."""
 
     method: str
     resource: str
@@ -71,7 +71,7 @@ class Api:
     binary_media_types: tuple[str, ...]
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """Return a request's route and path parameters. Literals win over `{name}`, which wins over `{name+}`."""
+        """Return a request's route and path parameters. Prefer literals to `{name}`, and that to `{name+}`."""
         found = [
             (_specificity(route), route, {name: unquote(value) for name, value in parameters.items()})
             for route in self.routes
@@ -85,7 +85,7 @@ class Api:
 
 
 def api(template: Template) -> Api:
-    """Return the template's only REST API. Raises StackError when it uses what is not supported here."""
+    """Return the template's only REST API. Raises StackError if it uses unsupported features."""
     rest_apis = template.resources("AWS::ApiGateway::RestApi")
     if len(rest_apis) != 1:
         raise StackError(f"the local stack runs exactly one REST API, the template has {len(rest_apis)}")
@@ -170,7 +170,7 @@ def _authorizer(name: str, authorizer: dict[str, Any]) -> Authorizer:
 
 
 def _function_arn(place: str, uri: str) -> str:
-    """Return the ARN of the function in an integration's URI; any alias runs the code on disk."""
+    """Return the ARN of the function in an integration's URI. Every alias runs the code on disk."""
     arn = r"(arn:[^:]+:lambda:[^:]*:[^:]*:function:[^:]+)(?::[^:]+)?"
     if not (match := re.fullmatch(rf"arn:.+:lambda:path/2015-03-31/functions/{arn}/invocations", uri)):
         raise StackError(f"{place}: not the URI of a Lambda function: {uri}")
@@ -178,7 +178,7 @@ def _function_arn(place: str, uri: str) -> str:
 
 
 def _path_parameters(resource: str, path: str) -> dict[str, str] | None:
-    """Return the values of `{name}` and `{name+}` in a path, None when the path does not match the resource."""
+    """Return the values of `{name}` and `{name+}` in a path, or None if the path does not match the resource."""
     # API Gateway treats /a/ like /a.
     expected, given = resource.strip("/").split("/"), path.removeprefix("/").removesuffix("/").split("/")
     parameters: dict[str, str] = {}
@@ -195,7 +195,7 @@ def _path_parameters(resource: str, path: str) -> dict[str, str] | None:
 
 
 def _specificity(route: Route) -> list[tuple[int, ...]]:
-    """Return a sort key by which the most specific route comes first."""
+    """Return a sort key that puts the most specific route first."""
     segments = [
         (2,) if segment.endswith("+}") else (1,) if segment.startswith("{") else (0,)
         for segment in route.resource.split("/")

@@ -20,7 +20,7 @@ type Changed = dict[tuple[str, Key], None]
 class Persistence:
     """Restores a backend's tables from a journal, and appends their changes to it.
 
-    lock: held while a request is answered or the journal is written.
+    lock: acquired while a request is answered or the journal is written.
     bus_events: events put on a bus that are not yet posted to `EVENTS_URL`.
     """
 
@@ -35,13 +35,13 @@ class Persistence:
     def restore(self, names: Iterable[str]) -> None:
         """Load the journal into these empty tables, compact it, and record their changes from then on.
 
-        Items of other tables stay in the journal, in case the template gets those tables back.
+        Items of other tables stay in the journal, in case those tables are added to the template again.
 
-        Raises StackError when the journal cannot be read or written, and when an item's key does not fit its table.
+        Raises StackError if the journal cannot be read or written, or if an item's key does not match its table.
         """
         tables = {name: self._backend.tables[name] for name in names}
         for name, table in tables.items():
-            table.stream_shard = None  # restored items make no stream records
+            table.stream_shard = None  # restored items must not create stream records
             if (table.stream_specification or {}).get("StreamEnabled"):
                 self._streams[name] = Backlog(f"{name}/stream")
         backlogs = {backlog.name: backlog for backlog in (self.bus_events, *self._streams.values())}
@@ -59,11 +59,11 @@ class Persistence:
             table.stream_shard = _Watch(table, self._changed)
 
     def stream(self, table: str) -> Backlog | None:
-        """Return the records of a table's stream, as JSON texts, None when it has no stream."""
+        """Return the records of a table's stream as JSON texts, or None if the table has no stream."""
         return self._streams.get(table)
 
     def write(self) -> None:
-        """Append all changes since the last call. Raises OSError; the next call then appends them too."""
+        """Append all changes since the last call. May raise OSError; the next call appends them again."""
         tables = self._backend.tables
         changes = [
             _change(table, key, table.get_item(*key)) for name, key in self._changed if (table := tables.get(name))
@@ -81,7 +81,7 @@ class Persistence:
             backlog.add_new()
 
     def done(self, backlog: Backlog, numbers: Sequence[int]) -> None:
-        """Remove texts that their consumer is done with. Raises OSError; they then stay."""
+        """Remove texts that their consumer has processed. May raise OSError; the texts then stay."""
         with self.lock:
             self._journal.append(backlog.removals(numbers))
             backlog.remove(numbers)
@@ -92,7 +92,7 @@ class Persistence:
 
 
 class _Watch(StreamShard):
-    """Replaces a table's stream shard, which moto calls on every change, even of a table without a stream.
+    """Replaces a table's stream shard, which moto calls on every change, even if the table has no stream.
 
     records: stream records since the last `write`, as JSON texts, if the table has a stream.
     """
@@ -109,19 +109,19 @@ class _Watch(StreamShard):
             return
         self._changed[self.table.name, (item.hash_key, item.range_key)] = None
         specification = self.table.stream_specification or {}
-        # DynamoDB makes no stream record of a write that changes nothing; moto does.
+        # DynamoDB creates no stream record for a write that changes nothing, but moto does.
         if specification.get("StreamEnabled") and not (old and new and old.attrs == new.attrs):
             self.records.append(_record(self.table, specification["StreamViewType"], old, new))
 
     def __copy__(self) -> "_Watch":
-        """Return a snapshot, to restore when a transaction is cancelled."""
+        """Return a snapshot, to be restored if a transaction is cancelled."""
         twin = _Watch(self.table, self._changed)
         twin.records = list(self.records)
         return twin
 
 
 def _record(table: Table, view: str, old: Item | None, new: Item | None) -> str:
-    """Return a stream record as Lambda passes it on, without its sequence number.
+    """Return a stream record as Lambda passes it to functions, without its sequence number.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
     """

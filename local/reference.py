@@ -1,6 +1,6 @@
-"""The rendered API reference at `/docs`: openapi.yaml of this folder, shown by Swagger UI out of node_modules.
+"""The rendered API reference at `/docs`: Swagger UI (from node_modules) with this folder's openapi.yaml.
 
-Like the demo page, it is not a part of the template's API. It shows, and can call, the routes of the running stack.
+Like the demo page, it is not part of the template's API. It shows the routes of the running stack, and can call them.
 """
 
 import json
@@ -32,7 +32,7 @@ HEADERS = demo.HEADERS | {
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            "img-src 'self' data:",  # its icons
+            "img-src 'self' data:",  # icons of Swagger UI
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
@@ -43,7 +43,7 @@ HEADERS = demo.HEADERS | {
 
 
 def routes(contract: Path, api: Api, cookie: str) -> list[web.RouteDef]:
-    """Return the routes of the reference; none if there is no file `contract`, an OpenAPI document in YAML.
+    """Return the routes of the reference, or no routes without the file `contract`, an OpenAPI document in YAML.
 
     cookie: a session as name=value, which the page sets, so that each call can be tried.
     """
@@ -59,7 +59,7 @@ def routes(contract: Path, api: Api, cookie: str) -> list[web.RouteDef]:
 
 
 def _served(contract: Path, api: Api) -> Any:
-    """Read the contract, with the routes and the address of this stack only."""
+    """Read the contract. Keep only the routes of this stack, and set its address."""
     document = yaml.load(contract.read_text(), yaml.CSafeLoader)  # as safe as safe_load, and ten times as fast
     served = {(route.method.lower(), route.resource) for route in api.routes}
     methods = {
@@ -85,7 +85,7 @@ def _file(
 
 
 def _missing(contract: Path) -> str:
-    """Write the page for a machine without npm."""
+    """Return the page for a machine without npm."""
     return (
         '<!doctype html><html lang="en"><title>Outcomes API</title><h1>Outcomes API</h1>'
         f"<p>The contract is in {escape(str(contract))}."

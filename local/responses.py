@@ -1,4 +1,4 @@
-"""Gateway responses: the answers that API Gateway makes itself.
+"""Gateway responses: the answers that API Gateway itself makes.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -39,7 +39,7 @@ DEFAULT_TEMPLATES = {"application/json": '{"message":$context.error.messageStrin
 
 
 class Refusal(Exception):
-    """API Gateway answers with the gateway response `kind`, with another status or message if given."""
+    """API Gateway answers with the gateway response `kind`. A given status or message replaces the default."""
 
     def __init__(self, kind: str, *, status: int | None = None, message: str | None = None) -> None:
         super().__init__(kind)
@@ -58,7 +58,7 @@ class Answer:
 
 
 def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
-    """Return the template's answer for a refusal, by its kind, else by DEFAULT_4XX or DEFAULT_5XX."""
+    """Return the template's answer for a refusal: the answer for its kind, else DEFAULT_4XX or DEFAULT_5XX."""
     fallback = "DEFAULT_5XX" if refusal.status >= 500 else "DEFAULT_4XX"
     configured = api.gateway_responses.get(refusal.kind) or api.gateway_responses.get(fallback, {})
     templates = configured.get("responseTemplates") or DEFAULT_TEMPLATES
@@ -82,7 +82,7 @@ def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
         value = _parameter(source, api, call, context)
         if name != target and value is not None:
             headers = [*(pair for pair in headers if pair[0].lower() != name.lower()), (name, value)]
-    # Gateway responses support only variables of the template language.
+    # Gateway responses only support the variables of the template language.
     name = r"context\.([A-Za-z.]*[A-Za-z])"
     body = re.sub(
         rf"\$\{{{name}\}}|\${name}", lambda match: context.get(match[1] or match[2], ""), templates[media_type]
@@ -91,7 +91,7 @@ def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
 
 
 def _parameter(source: str, api: Api, call: Call, context: dict[str, Any]) -> str | None:
-    """Return a mapped value, None when there is none.
+    """Return a mapped value, or None if there is none.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/request-response-data-mappings.html
     """

@@ -1,8 +1,8 @@
 """Run a function like Lambda's runtime: import its handler once, then handle one event after another.
 
-Runs as a process with the function's environment. Frames (a length of 8 bytes, then JSON) arrive on standard input and
-leave on standard output; what the handler prints goes to standard error. It imports nothing of the stack, and ends
-when its input ends.
+It runs as a process with the function's environment. It reads frames (a length of 8 bytes, then JSON) from standard
+input and writes frames to standard output; the handler's output goes to standard error. It imports nothing of the
+stack, and ends when its input ends.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
@@ -41,12 +41,12 @@ class Context:
         self._deadline = time.monotonic() + timeout
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return how long the handler may still run."""
+        """Return how long the handler may still run, in milliseconds."""
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 class UncachedLoader(importlib.machinery.SourceFileLoader):
-    """Always compiles source files: Python's cache misses a second edit within one second."""
+    """Always compiles source files, as Python's cache would miss a second edit within one second."""
 
     def path_stats(self, path: str) -> Any:
         """Raise OSError, so that no compiled file is read or written."""
@@ -54,7 +54,7 @@ class UncachedLoader(importlib.machinery.SourceFileLoader):
 
 
 class Console(io.TextIOWrapper):
-    """Standard output without metric lines (CloudWatch's embedded metric format)."""
+    """Replaces standard output, and drops metric lines (CloudWatch's embedded metric format)."""
 
     _line = ""
 
@@ -92,7 +92,7 @@ def error_frame(error: Exception) -> Frame:
 
 
 def _own_traceback(error: Exception) -> list[str]:
-    """Format the traceback without the frames of this file and of the import system."""
+    """Format the traceback without the frames of this file and the import system."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -104,7 +104,7 @@ def _own_traceback(error: Exception) -> list[str]:
 def answer(handler: Callable[[Any, Context], Any], request: Frame) -> bytes:
     """Call the handler with one event, and return its result or exception as a frame."""
     timeout = float(request["timeout"])
-    # The stack kills a handler that takes too long. This one ends it if the stack is gone.
+    # The stack kills a handler that takes too long. This timer does so if the stack is gone.
     signal.setitimer(signal.ITIMER_REAL, timeout + 1)
     try:
         result = json.dumps(handler(request["event"], Context(request["id"], timeout)), ensure_ascii=False).encode()
@@ -125,7 +125,7 @@ def write(stream: BinaryIO, frame: bytes) -> None:
 
 
 def read(stream: BinaryIO) -> Frame | None:
-    """Read one frame, None when the stack is gone."""
+    """Read one frame. Return None if the stack is gone."""
     length = int.from_bytes(stream.read(8))
     return json.loads(stream.read(length)) if length else None
 

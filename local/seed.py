@@ -58,12 +58,12 @@ type Fields = dict[str, Any]
 def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Path, now: int) -> None:
     """Record `outcomes` of the last DAYS for a user and then `corrections` of them, at most once for each user.
 
-    An interrupted seeding is continued with the same idempotency keys and times.
+    If seeding was interrupted, it continues with the same idempotency keys and times.
 
-    api: calls the API with its key; owner: with the user's session, None where Corrections is off. seeded: the file
-    of seeded users. now: milliseconds since 1970.
+    api: calls the API with its key. owner: calls it with the user's session; None if Corrections is off.
+    seeded: the file of seeded users. now: milliseconds since 1970.
 
-    Raises StackError when the API does not record an outcome, and when the file cannot be used.
+    Raises StackError if the API does not record an outcome, or if the file cannot be used.
     """
     created = 0
     with _locked(seeded) as notes:
@@ -71,7 +71,7 @@ def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Pa
         if begun is None:
             begun = now
             print(user_id, begun, file=notes, flush=True)
-        # The API remembers idempotency keys not much longer than DAYS.
+        # The API stores idempotency keys only slightly longer than DAYS, so do not continue after that.
         if not is_done and now < begun + DAYS * DAY:
             planned = list(outcomes(begun))
             ids = []
@@ -95,7 +95,7 @@ def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Pa
 
 
 def forget(user_id: int, seeded: Path) -> None:
-    """Remove a user from the file of seeded users. Raises StackError when it cannot be used."""
+    """Remove a user from the file of seeded users. Raises StackError if the file cannot be used."""
     with _locked(seeded) as notes:
         notes.seek(0)
         others = [line for line in notes if line.split()[:1] != [str(user_id)]]
@@ -105,7 +105,7 @@ def forget(user_id: int, seeded: Path) -> None:
 
 
 def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Response:
-    """Post with an idempotency key. Raises StackError when the API does not answer 2xx."""
+    """Post with an idempotency key. Raises StackError if the API does not answer 2xx."""
     try:
         answer = api.post(path, json=body, headers={"Idempotency-Key": key})
         answer.raise_for_status()
@@ -118,7 +118,7 @@ def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Respons
 
 @contextmanager
 def _locked(file: Path) -> Iterator[TextIO]:
-    """Open and lock a file for reading and appending. Raises StackError when that fails."""
+    """Open and lock a file for reading and appending. Raises StackError if that fails."""
     try:
         stream = open(file, "a+", opener=owner_only)  # noqa: SIM115 (closed below)
     except OSError as error:
@@ -129,10 +129,10 @@ def _locked(file: Path) -> Iterator[TextIO]:
 
 
 def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
-    """Return (started_at or None, finished) of a user's seeding.
+    """Return whether a user's seeding has begun and ended: (started_at or None, finished).
 
-    A line of the file is a user's id and the start in milliseconds since 1970, or the id and DONE. Raises StackError
-    when one is neither.
+    A line of the file is a user's id and the start in milliseconds since 1970, or the id and DONE. Raises StackError if
+    a line is neither.
     """
     notes.seek(0)
     try:
@@ -146,7 +146,7 @@ def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
     """Yield times and bodies of POST requests, oldest first: fewer at weekends, more from week to week.
 
-    The last is minutes ago. They depend only on the day of the week.
+    The last outcome happened minutes ago. The outcomes depend only on the day of the week.
     """
     chance = random.Random(7)  # noqa: S311 (nothing secret: the same outcomes each time)
     work = _Work(chance)
@@ -161,7 +161,7 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
 
 
 def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
-    """Yield corrections of the latest outcomes: index of the outcome, whether it is the owner's, body."""
+    """Yield corrections of the latest outcomes: the outcome's index, whether the owner makes it, and the body."""
     latest = {fields["outcomeType"]: index for index, fields in enumerate(recorded[:-1])}
     deal = recorded[latest["deal_closed"]]
     seats = deal["metadata"]["seats"]
@@ -178,7 +178,7 @@ def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
 
 
 class _Work:
-    """Generates bodies of outcomes. Names and topics take turns, so that no two neighbours are alike."""
+    """Generates outcome bodies. Names and topics alternate, so that consecutive outcomes differ."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -257,7 +257,7 @@ class _Work:
         }
 
     def _in_turn[Thing](self, things: list[Thing]) -> Iterator[Thing]:
-        """Yield all of them, then all of them in another order, and so on."""
+        """Yield all things, then all things in a different order, and so on."""
         while True:
             yield from self._chance.sample(things, len(things))
 
@@ -266,7 +266,7 @@ class _Work:
 
 
 def _show(stored: int, count: int) -> None:
-    """Print a progress bar on a terminal, a line for every 20 in a log."""
+    """Print a progress bar on a terminal, or one line per 20 outcomes in a log."""
     if sys.stdout.isatty():
         bar = "#" * (stored * 30 // count)
         print(f"\r[{bar:<30}] {stored} of {count}", end="" if stored < count else "\n", flush=True)

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 KINDS = ("next-auth", "authjs", "stored")
-LIFETIME_SECONDS = 30 * 24 * 60 * 60  # as long as next-auth and Auth.js give
+LIFETIME_SECONDS = 30 * 24 * 60 * 60  # same as in next-auth and Auth.js
 
 
 class Session(NamedTuple):
-    """A session: the Cookie header's value, and the row of a stored session in the sessions table."""
+    """A session: the Cookie header's value and, for a stored session, the row in the sessions table."""
 
     cookie: str
     row: dict[str, "AttributeValueTypeDef"] | None = None
 
 
 def mint(kind: str, user_id: int, secret: str, now: int) -> Session:
-    """Create a session of one of KINDS for the user, valid for 30 days from `now` (seconds since the epoch).
+    """Create a session for the user, valid for 30 days from `now` (seconds since the epoch). kind: one of KINDS.
 
     The cookie's name has no `__Secure-` prefix, because the local stack has no TLS. secret: the stack's session secret,
-    which a stored session does not need. Raises ValueError for another kind.
+    which a stored session does not need. Raises ValueError for an unknown kind.
     """
     match kind:
         case "next-auth":
@@ -48,7 +48,7 @@ def claims(user_id: int, now: int) -> dict[str, object]:
 
 
 def encrypted_cookie(family: EncryptedCookie, name: str, claims: dict[str, object], secret: str) -> str:
-    """Return `<name>=<token>` of a family of cookies. name: the cookie's full name."""
+    """Return `<name>=<token>` for an encrypted cookie. name: the cookie's full name."""
     key = OctKey.import_key(encryption_key(family, name, secret))
     header = {"alg": "dir", "enc": family.encryption}
     token = jwe.encrypt_compact(header, json.dumps(claims), key, algorithms=["dir", family.encryption])

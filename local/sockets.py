@@ -11,9 +11,9 @@ _SIOCGIFADDR = 0x8915  # netdevice(7)
 
 
 def docker_address() -> str | None:
-    """Return this machine's address on Docker's bridge, by which containers reach it.
+    """Return this machine's address on Docker's bridge, which containers use to reach it.
 
-    None without a bridge: Docker Desktop forwards containers to the loopback.
+    Return None if there is no bridge: Docker Desktop forwards containers to the loopback.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         try:
@@ -24,7 +24,7 @@ def docker_address() -> str | None:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Listen on a port; 0 means any free one. Raises StackError when the port is not available."""
+    """Listen on a port; 0 means any free port. Raises StackError if the port is not available."""
     try:
         return socket.create_server((host, port), backlog=128)
     except OSError as error:

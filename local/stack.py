@@ -37,7 +37,7 @@ log = logging.getLogger("local")
 
 HOST = "127.0.0.1"
 DEMO_USER = 42
-MAX_PARSED_BYTES = 2**16  # of a header or the request line: above API Gateway's limit, so that the gateway answers
+MAX_PARSED_BYTES = 2**16  # for a header or the request line: above API Gateway's limit, so that the gateway answers
 # Logical ids of the secrets in the template.
 SESSION_SECRET_ID = "SessionSecret"  # noqa: S105
 ERASURE_SECRET_ID = "ErasureSecret"  # noqa: S105
@@ -47,10 +47,11 @@ ERASURE_SECRET_ID = "ErasureSecret"  # noqa: S105
 class Settings:
     """The settings of a stack.
 
-    data: the folder where data is kept between runs. port: 0 means any free one. parameters: of the template; they
-    override all other values. off: capabilities to switch off. core: switch off all of them, and the event bus.
-    events_url: where events are posted, empty for nowhere. allowed_hosts: host names of the API besides the loopback.
-    aws_secret: must be sent with calls to moto.
+    data: the folder where data is stored between runs. port: 0 means any free port.
+    parameters: template parameters, which override all other values. off: capabilities to switch off.
+    core: whether to switch off all capabilities and the event bus. events_url: the URL to which events are posted; if
+    empty, they are not posted.
+    allowed_hosts: host names of the API in addition to the loopback. aws_secret: must be sent with calls to moto.
     """
 
     template: Path
@@ -80,8 +81,8 @@ class Settings:
 
 
 def local_parameters(settings: Settings, port: int) -> dict[str, str]:
-    """Return the local stack's values for parameters of the template."""
-    # API Gateway's own answers allow only the first origin, so DASHBOARD_ORIGINS comes first.
+    """Return the local stack's values for template parameters."""
+    # API Gateway's own answers only allow the first origin, so DASHBOARD_ORIGINS comes first.
     own_origins = f"http://{HOST}:{port},http://localhost:{port}"
     known = capabilities(settings.template)
     if unknown := sorted(settings.off - set(known)):
@@ -95,7 +96,7 @@ def local_parameters(settings: Settings, port: int) -> dict[str, str]:
 
 
 async def run(settings: Settings, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM. Raises StackError when the template cannot run here."""
+    """Serve until SIGINT or SIGTERM. Raises StackError if the template cannot run here."""
     stopped = _stop_signal()
     port = listener.getsockname()[1]
     with _reading(settings.template):
@@ -152,7 +153,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
 async def run_aws(settings: Settings, port: int, containers: str | None) -> None:
     """Serve only the AWS services until SIGINT or SIGTERM, for functions that `sam local start-api` runs.
 
-    containers: the address that their containers connect to, None for the loopback.
+    containers: the address to which the containers connect; None for the loopback.
     """
     stopped = _stop_signal()
     parameters = local_parameters(settings, settings.port)
@@ -173,7 +174,7 @@ async def run_aws(settings: Settings, port: int, containers: str | None) -> None
 
 
 def _enable_garbage_collection() -> None:
-    """Turn on garbage collection, except for what is already loaded."""
+    """Turn on garbage collection, except for objects that already exist."""
     gc.freeze()
     gc.enable()
 
@@ -197,7 +198,7 @@ def _log_failure(task: "asyncio.Task[None]") -> None:
 
 @contextmanager
 def _reading(template: Path) -> Iterator[None]:
-    """Raise StackError, with one line, for any malformed template."""
+    """Raise StackError, whose message is one line, if the template is malformed."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
@@ -229,7 +230,7 @@ def _demo_cookie(settings: Settings) -> str:
 
 
 def banner(settings: Settings, state: State, cookie: str) -> str:
-    """Return the URL, the credentials and calls to paste. cookie: the demo user's."""
+    """Return a text with the URL, the credentials and example calls. cookie: the demo user's cookie."""
     url = f"{state.url}/api/outcomes"
     outcome = {"outcomeType": "deal_closed", "title": "Renewed Acme for a year", "valueUsd": 12500.5}
     bounds = {"name": "Negotiator", "agentId": 7, "maxValueUsd": 20000}
@@ -264,7 +265,7 @@ def _events_banner(settings: Settings, sources: list[event_sources.Source]) -> s
 
 
 def _curl(url: str, credential: str, body: dict[str, Any] | None = None) -> str:
-    """Return a curl command; with a body it is a POST."""
+    """Return a curl command. With a body, it is a POST."""
     command = ["curl", "-i", url, "-H", credential]
     if body is not None:
         command += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
@@ -274,9 +275,9 @@ def _curl(url: str, credential: str, body: dict[str, Any] | None = None) -> str:
 def sam_banner(
     settings: Settings, state: State, aws: Aws, parameters: dict[str, str], addresses: str, cookie: str
 ) -> str:
-    """Return how to start the API in containers with these AWS services. addresses: where they are served."""
+    """Return a text that explains how to start the API in containers. addresses: where the AWS services are served."""
     endpoint = f"http://host.docker.internal:{aws.port}"
-    # The containers inherit the shell's region and credentials, which must not be real ones.
+    # The containers inherit the shell's region and credentials, so these must not be real.
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     shell = {"AWS_DEFAULT_REGION": REGION} | {name: aws.endpoint.variables[name] for name in names}
     assignments = " ".join(f"{name}={value}" for name, value in shell.items())

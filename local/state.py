@@ -15,7 +15,7 @@ from ops.errors import StackError
 
 @dataclass(frozen=True)
 class State:
-    """A running stack. tables: names by logical id. off: its capabilities that are Off."""
+    """A running stack. tables: names by logical id. off: the capabilities that are Off."""
 
     pid: int
     url: str
@@ -32,24 +32,24 @@ class State:
         return AwsEndpoint(self.aws_url, self.aws_secret)
 
     def table(self, logical_id: str) -> str:
-        """Return a table's name. Raises StackError when the stack has no such table."""
+        """Return a table's name. Raises StackError if the stack has no such table."""
         if logical_id not in self.tables:
             raise StackError(f"the running stack has no {logical_id}")
         return self.tables[logical_id]
 
     def write(self, file: Path) -> None:
-        """Write the file. Raises StackError when that fails."""
+        """Write the file. Raises StackError if that fails."""
         write(file, json.dumps(asdict(self), indent=2))
 
     def remove(self, file: Path) -> None:
-        """Remove the file, unless it is of another stack."""
+        """Remove the file, unless another stack wrote it."""
         with suppress(OSError, ValueError):
             if json.loads(file.read_text())["pid"] == self.pid:
                 file.unlink()
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read the state of the running stack. Raises StackError when none is running."""
+        """Read the state of the running stack. Raises StackError if no stack is running."""
         try:
             state = cls(**json.loads(file.read_text()))
         except FileNotFoundError as error:

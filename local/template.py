@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it: transformed by SAM, with conditions and intrinsics evaluated.
+"""Evaluate template.yaml as CloudFormation does: transformed by SAM, with its conditions and intrinsic functions.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
 """
@@ -32,7 +32,7 @@ PSEUDO_PARAMETERS = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 
-# The property that names a resource, by its type. Unnamed ones are called by their logical id.
+# The property that contains a resource's name, by resource type. Without this property, the logical id is the name.
 NAMES = {
     "AWS::ApiGateway::RestApi": "",
     "AWS::ApiGateway::Stage": "StageName",
@@ -44,7 +44,7 @@ NAMES = {
     "AWS::SecretsManager::Secret": "Name",
 }
 
-# Ref returns the ARN of these, the name of others.
+# Ref returns the ARN of these resources, and the name of all others.
 REFERENCED_BY_ARN = {"AWS::Lambda::Alias", "AWS::Lambda::LayerVersion", "AWS::SecretsManager::Secret"}
 
 _NO_VALUE = object()
@@ -53,7 +53,7 @@ _NO_VALUE = object()
 class Template:
     """A transformed template with its parameters.
 
-    arns: ARNs by logical id that are only known after creation; the creator of the resource adds them.
+    arns: ARNs, by logical id, that are only known after creation. The code that creates the resource adds them.
     """
 
     def __init__(self, document: dict[str, Any], folder: Path, parameters: Mapping[str, str]) -> None:
@@ -87,7 +87,7 @@ class Template:
         }
 
     def resolve(self, value: Any) -> Any:
-        """Evaluate the intrinsics in a value. Raises StackError when one is unknown or refers to nothing."""
+        """Evaluate the intrinsic functions in a value. Raises StackError if one is unknown or refers to nothing."""
         match value:
             case dict() if len(value) == 1 and self._is_intrinsic(name := next(iter(value))):
                 return self._call(name, value[name])
@@ -100,7 +100,7 @@ class Template:
 
     @property
     def switched_off(self) -> list[str]:
-        """List the capabilities that are Off."""
+        """Return the capabilities that are Off."""
         names = capability_names(self._document.get("Parameters", {}))
         return [name for name in names if self._parameters[name] == "Off"]
 
@@ -118,7 +118,7 @@ class Template:
         return as_text(self.resolve(resource.get("Properties", {}).get(NAMES[resource["Type"]], logical_id)))
 
     def arn(self, logical_id: str) -> str:
-        """Return the Amazon Resource Name of a resource that runs here. Raises StackError for any other."""
+        """Return the Amazon Resource Name of a resource that runs here. Raises StackError for any other resource."""
         name = self.name(logical_id)
         if logical_id in self.arns:
             return self.arns[logical_id]
@@ -157,7 +157,7 @@ class Template:
         return self._holds(self._document["Conditions"][name])
 
     def _holds(self, condition: Any) -> bool:
-        """Evaluate a condition, which may refer to another one as {"Condition": name}."""
+        """Evaluate a condition, which may refer to another condition as {"Condition": name}."""
         if isinstance(condition, dict) and condition.keys() == {"Condition"}:
             return self._condition(condition["Condition"])
         return bool(self.resolve(condition))
@@ -200,18 +200,18 @@ class Template:
 
 
 def capabilities(path: Path) -> list[str]:
-    """List the parameters of a template that switch a capability "On" or "Off". Raises StackError, as `load` does."""
+    """Return the parameters of a template that switch a capability "On" or "Off". Raises StackError, like `load`."""
     return capability_names(_read(path).get("Parameters", {}))
 
 
 def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> Template:
     """Read and transform a SAM template.
 
-    overrides: parameters, all of which the template must declare. local: used where the template declares such a
-    parameter that is not overridden. Others have their defaults.
+    overrides: parameter values; the template must declare all of these parameters. local: values of parameters that are
+    not overridden; the template may lack them. Other parameters have their defaults.
 
-    Raises StackError when the file does not exist, when SAM does not accept it, and when a parameter has no value or a
-    forbidden one.
+    Raises StackError if the file does not exist, if SAM does not accept it, or if a parameter's value is missing or not
+    allowed.
     """
     document = _read(path)
     declared = json.loads(json.dumps(document.get("Parameters", {})))
@@ -219,7 +219,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     values = _parameter_values(declared, parameters)
     _point_at_local_code(document)
     for name in [name for name, value in values.items() if isinstance(value, list)]:
-        # SAM would insert the text of a list where CloudFormation inserts the list.
+        # SAM would insert a list's text where CloudFormation inserts the list.
         document["Parameters"][name].pop("Default", None)
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     translator = Translator(
@@ -232,7 +232,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     except ExceptionWithMessage as error:
         causes = getattr(error, "causes", None) or [error]
         raise StackError(f"{path.name}: {one_line(causes[0].message)}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # what SAM raises for unexpected shapes
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # SAM raises these for unexpected structures
         raise StackError(f"{path.name}: SAM cannot transform it: {one_line(error)}") from error
     transformed["Parameters"] = declared
     return Template(transformed, path.parent, parameters)
@@ -251,7 +251,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _point_at_local_code(document: dict[str, Any]) -> None:
-    """Rewrite local paths as S3 keys, because SAM only transforms code that is in S3."""
+    """Replace local paths with S3 keys, because SAM only transforms code that is in S3."""
     places = [(document.get("Globals", {}).get("Function", {}), "CodeUri", "Globals")]
     for logical_id, resource in document["Resources"].items():
         match resource:
