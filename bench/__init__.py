@@ -1,1 +1,1 @@
-"""Measures starts, calls and storage against upper limits, the bars: `make bench`."""
+"""Measure starts, calls and storage, and compare them with upper limits (bars): `make bench`."""

@@ -1,9 +1,9 @@
 """python -m bench [--short]: measure, print the tables and missed bars, and write RESULTS.md.
 
-Exits with 1 when a bar is missed. --short takes few measurements, always exits with 0 and writes no file.
+It exits with 1 if a bar is missed. --short makes few measurements, always exits with 0 and writes no file.
 
-Bars are judged by the median processor time (user and system, of the measured process alone) of interleaved runs. On a
-busy machine it is far steadier than wall time, which is also shown. Neither includes a network.
+Bars are compared with the median processor time (user and system, of the measured process only) of interleaved runs. On
+a busy machine, processor time varies much less than wall time, which is also shown. Neither includes a network.
 """
 
 import argparse
@@ -68,16 +68,16 @@ MAKE_CLIENT = 'import boto3; boto3.client("dynamodb")'
 LAYER_UNCOMPILED = "record, the layer's .pyc missing"
 
 START_BARS = {"record": 8.5, "batch": 9.5, "list": 6, "export": 6, "summary": 6.5, "authorizer, key path": 2.2}
-"""Longest starts, as multiples of a bare Python's."""
+"""Maximum start times, as multiples of the start time of Python alone."""
 
 WARM_BARS = {"record": 0.35, "record with an Idempotency-Key": 0.45, "list of 20": 0.45}
-"""Longest calls, as multiples of a bare put_item of boto3."""
+"""Maximum call times, as multiples of a put_item call with boto3."""
 
 type Call = tuple[Program, dict[str, Any]]
 
 
 def commit() -> str:
-    """Return the measured commit, with a `+` when files differ from it."""
+    """Return the measured commit, with a `+` if files differ from it."""
     command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
     described = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return described.stdout.strip()
@@ -156,7 +156,7 @@ def start(report: Report, service: Stub, runs: int) -> None:
 
 
 def cold_calls(report: Report, service: Stub, runs: int) -> None:
-    """Measure whole cold calls: Lambda's bootstrap, the function and its first answer, with DynamoDB over TLS."""
+    """Measure complete cold calls: Lambda's bootstrap, the function and its first answer, with DynamoDB over TLS."""
     nothing, usual = "Lambda's bootstrap alone", usual_program(service)
     runtime_uncompiled = uncompiled(RUNTIME)
     nothing_uncompiled, record_uncompiled = (
@@ -228,7 +228,7 @@ def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
 
 
 def dynamodb_calls(report: Report, service: Stub) -> None:
-    """Report the calls of DynamoDB that a warm function makes."""
+    """Report the DynamoDB calls that a warm function makes."""
     calls: dict[str, tuple[str, dict[str, Any], int | None]] = {
         "record": ("Record", RECORD, 1),
         "record with an Idempotency-Key": ("Record", RECORD_ONCE, 1),
@@ -286,7 +286,7 @@ def feed_delay(report: Report, short: bool) -> None:
 
 
 def printed(module: str, *arguments: str) -> str:
-    """Run a module in a process of its own, and return its output."""
+    """Run a module in a separate process, and return its output."""
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
@@ -308,7 +308,7 @@ def units(report: Report) -> None:
 
 
 def ours(which: str, service: Stub | None = None) -> Program:
-    """Return one of our functions, which calls the stub if one is given."""
+    """Return one of our functions. It calls the stub if one is passed."""
     names = {"Record": "RecordOutcome", "Batch": "RecordBatch", "List": "ListOutcomes", "Export": "ExportOutcomes"}
     names |= {"Summary": "SummarizeOutcomes", "One": "GetOutcome", "Correct": "CorrectOutcome"}
     return function(f"{names.get(which, which)}Function").with_variables(service.variables if service else {})
@@ -334,7 +334,7 @@ def asked_with_a_cookie(kind: str) -> dict[str, Any]:
 
 
 def check(name: str, result: dict[str, Any]) -> None:
-    """Raise RuntimeError for a failure, which would be fast but no result."""
+    """Raise RuntimeError if a call failed, as the time of a failed call is not a result."""
     status = result.get("statusCode") or result.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if status != 200 and "policyDocument" not in result:
         raise RuntimeError(f"{name} failed: {result}")

@@ -1,4 +1,4 @@
-"""A certificate authority of the bench, so that a stub on this machine can speak TLS like AWS."""
+"""A certificate authority for the bench, so that a stub on this machine can use TLS like AWS."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import trustme
 
 
 class Certificates(NamedTuple):
-    """Files. server: the stub's key and certificate. authorities: those that the functions trust."""
+    """Paths of files. server: the stub's key and certificate. authorities: the authorities that functions trust."""
 
     server: Path
     authorities: Path
@@ -16,8 +16,8 @@ class Certificates(NamedTuple):
 def make(folder: Path, trusted: Path) -> Certificates:
     """Write both files into `folder`.
 
-    The bench's authority is added to those of the file `trusted`, because a function reads a hundred of them when it
-    starts.
+    The bench's authority is added to the authorities in the file `trusted`: a deployed function also reads about a
+    hundred when it starts.
     """
     authority = trustme.CA(key_type=trustme.KeyType.RSA)
     server = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)

@@ -14,14 +14,14 @@ from bench.measure import in_turns
 from bench.report import Report
 
 COMMAND_BARS = {"outcomes --version": 0.25, "outcomes --help": 0.25}
-"""Longest runs, in seconds of processor time."""
+"""Maximum run times, in seconds of processor time."""
 
 BARE = "bare python"
 ANSWERS = {"GET": b'{"outcomes":[],"next_cursor":null}', "POST": b'{"ok":true}'}
 
 
 def command_start(report: Report, runs: int) -> None:
-    """Report runs of the command beside a Python that does nothing, in turns."""
+    """Report runs of the command, alternating with runs of a Python that does nothing."""
     python = Path(sys.executable)
     command = str(python.with_name("outcomes"))
     record = ["record", "--type", "deal_closed", "--title", "Renewed Acme", "--user", "42"]
@@ -60,7 +60,7 @@ def _api() -> Iterator[str]:
 
 
 class _Api(BaseHTTPRequestHandler):
-    """Gives each method its fixed answer."""
+    """Sends a fixed answer to each method."""
 
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))

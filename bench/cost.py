@@ -17,7 +17,7 @@ from bench.totals import YEAR, Case, average_bytes, looks
 LISTED = 20
 BATCHED = 100
 BUSY = 20
-"""Calls a second, to compare the price of traces."""
+"""Calls per second, for comparing the price of traces."""
 GB = 1_000_000_000
 SUMMED = Case(10_000, YEAR, 3)
 
@@ -45,11 +45,11 @@ def inputs() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def calls(assumed: dict[str, Any]) -> list[Call]:
-    """Return the calls of the table. Our client sends idempotency keys; one row has none."""
+    """Return the calls in the table. Our client sends idempotency keys; one row is without a key."""
     once = TRANSACTION * write_units(stored(0), remembered())
     unkeyed = write_units(stored(0))
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
-    # A list reads one more than its limit, to know whether there is a next page.
+    # A list reads one outcome more than its limit, to know whether there is a next page.
     listed = _read_units(LISTED + 1)
     line = csv_line(stored(0))
     exported = MAX_RESPONSE_BYTES // response_bytes(line)
@@ -93,7 +93,7 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
 
 @cache
 def _read_units(outcomes: int) -> int:
-    """Return the units of reading a number of outcomes."""
+    """Return the read units for a number of outcomes."""
     return read_units(*map(stored, range(outcomes)))
 
 
@@ -122,7 +122,7 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
 def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     """Return the US dollars for a million events on a bus, each published by its own invocation, by service."""
     log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
-    # Lambda reads the stream for free: https://aws.amazon.com/dynamodb/pricing/on-demand/
+    # Lambda's reads of the stream are free: https://aws.amazon.com/dynamodb/pricing/on-demand/
     return {
         "EventBridge": prices["event_per_million"],
         "Lambda calls": prices["lambda_per_million"],
@@ -132,7 +132,7 @@ def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
 
 
 def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Return the US dollars for a million webhooks that are accepted at the first attempt, by service."""
+    """Return the US dollars for a million webhooks that the receiver accepts at the first attempt, by service."""
     a_million = 1_000_000
     log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
     sent_bytes = len(answered()) + assumed["event_bytes"] + assumed["header_bytes"] + assumed["handshake_bytes"]
@@ -146,13 +146,13 @@ def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]
 
 
 def started(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
-    """Return the US dollars for a million cold starts of authorizer and record."""
+    """Return the US dollars for a million cold starts of both the authorizer and the function that records."""
     authorizer_gb_ms = assumed["authorizer_start_ms"] * assumed["authorizer_memory_gb"]
     return _lambda_time(authorizer_gb_ms + assumed["record_start_ms"] * assumed["memory_gb"], prices)
 
 
 def authorized(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
-    """Compute the US dollars for a million calls of the authorizer."""
+    """Return the US dollars for a million calls of the authorizer."""
     log_dollars = 1_000_000 * assumed["log_bytes_per_invocation"] / GB * prices["logs_per_gb"]
     gb_ms = assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
     return float(prices["lambda_per_million"] + _lambda_time(gb_ms, prices) + log_dollars)
@@ -164,7 +164,7 @@ def _lambda_time(gb_ms: float, prices: dict[str, Any]) -> float:
 
 
 def traced(a_second: float, assumed: dict[str, Any]) -> float:
-    """Return the share of calls that X-Ray traces: the first of each second, and a part of the others."""
+    """Return the share of calls that X-Ray traces: the first call of each second, and a part of the others."""
     first = min(1, 1 / a_second)
     return float(first + (1 - first) * assumed["traced_of_the_others"])
 

@@ -1,7 +1,7 @@
 """python -m bench.feed [COUNT]: measure the delay from record to screen in a feed with refresh="1".
 
-By the wall clock, from the API's answer to the frame that shows the outcome, on a local stack and this machine's
-Chromium. Outcomes are recorded at times spread evenly between two refreshes. RESULTS.md has the output.
+The delay is wall time from the API's answer to the frame that shows the outcome, with a local stack and this machine's
+Chromium. Outcomes are recorded at times spread evenly between two refreshes. RESULTS.md contains the output.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from local.stack import DEMO_USER
 COUNT = 60
 BETWEEN_REFRESHES = 1.0
 BEFORE = 0.3
-"""Seconds after a refresh in which nothing is recorded, so that its totals have arrived."""
+"""Seconds after a refresh in which nothing is recorded, so that the totals of the refresh arrive first."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-proxy-server", "--disable-background-networking")
 
-# Stores when the first frame with a title is drawn, in milliseconds since 1970.
+# Stores the time when the first frame with a title is drawn, in milliseconds since 1970.
 WATCH = """
   window.shown = {};
   const rows = document.querySelector("value-delivered").shadowRoot.querySelector(".feed > .rows");
@@ -41,7 +41,7 @@ SHOWN = """title => new Promise(done => {
 
 
 def main() -> None:
-    """Print the median and the slowest tenth."""
+    """Print the median delay and the slowest tenth."""
     options = argparse.ArgumentParser(prog="python -m bench.feed")
     options.add_argument("count", nargs="?", type=int, default=COUNT, metavar="COUNT")
     count = options.parse_args().count
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def measured(page: Page, url: str, count: int) -> list[float]:
-    """Record outcomes; return the milliseconds from each answer to the screen."""
+    """Record outcomes. Return the milliseconds from each answer until the outcome is on the screen."""
     page.evaluate(WATCH)
     pauses = [BEFORE + BETWEEN_REFRESHES * (index + 0.5) / count for index in range(count)]
     random.Random(count).shuffle(pauses)  # noqa: S311 (an order)

@@ -1,4 +1,4 @@
-"""Measures how calls and reads of a list grow with the number of stored outcomes, against moto."""
+"""Measure how a list's calls and reads grow with the number of stored outcomes, with moto."""
 
 import logging
 from typing import Any

@@ -1,6 +1,6 @@
 """python -m bench.laptop: measure a local stack by the number of recorded outcomes.
 
-By the wall clock over HTTP, including gateway, authorizer, functions and moto. RESULTS.md has the output.
+Times are wall time over HTTP, including gateway, authorizer, functions and moto. RESULTS.md contains the output.
 """
 
 import os
@@ -37,16 +37,16 @@ DAY = 24 * 60 * 60 * 1000
 
 IMPORTED = 20_000
 MOST_MEGABYTES = 450
-"""Memory of all processes of a stack after IMPORTED outcomes."""
+"""Maximum memory of all processes of a stack after IMPORTED outcomes."""
 MOST_STOP_SECONDS = 2
 
 SUMMED_UP = 12_000
 MOST_OF_FIRST_LOOK = 0.25
-"""Longest next summary of SUMMED_UP outcomes, as a part of the first one's time."""
+"""Maximum time of the next summary of SUMMED_UP outcomes, as a fraction of the first summary's time."""
 
 
 class Import(NamedTuple):
-    """What an import took. megabytes: of all processes at its end. stop: seconds until they ended."""
+    """The result of an import. megabytes: memory of all processes at its end. stop: seconds until they ended."""
 
     seconds: float
     megabytes: float
@@ -61,14 +61,16 @@ def main() -> None:
 
 
 def laptop_growth(report: Report, short: bool) -> None:
-    """Report a list of 20 by stored outcomes, an import, and a summary before and after its totals are materialized."""
+    """Report a list of 20 by the number of stored outcomes, an import, and a summary before and after its totals are
+    materialized.
+    """
     forget_real_aws()
     report.text("## On a laptop: `python -m bench.laptop`")
     columns = ["outcomes stored", "ms a list of 20", "lists a second"]
     report.table(columns, [[f"{count:,}", *cells] for count, *cells in lists([100] if short else [100, 1_000, 10_000])])
     count = BATCH if short else IMPORTED
     taken = imported(count)
-    first, next_ = looks(SUMMED_UP)  # totals of fewer outcomes are not materialized
+    first, next_ = looks(SUMMED_UP)  # so many, because totals of fewer outcomes are not materialized
     report.bars_table(
         [
             (f"megabytes of all processes after an import of {count:,}", MOST_MEGABYTES, taken.megabytes),
@@ -79,7 +81,7 @@ def laptop_growth(report: Report, short: bool) -> None:
 
 
 def lists(counts: list[int]) -> Iterator[tuple[int, str, str]]:
-    """Measure a list of 20 at each number of stored outcomes."""
+    """Measure a list of 20 for each number of stored outcomes."""
     with running() as stack, httpx.Client(timeout=30) as client:
         filled = 0
         for count in counts:
@@ -106,7 +108,7 @@ def imported(count: int) -> Import:
 
 
 def looks(count: int) -> tuple[float, float]:
-    """Request a summary of so many recent outcomes twice; return the seconds of both."""
+    """Request a summary of `count` recent outcomes twice. Return the seconds of both requests."""
     now = time.time_ns() // 1_000_000
     items = (new_item(new_outcome(), "key", now - DAY * (1 + 20 * index // count))[1] for index in range(count))
 
@@ -159,7 +161,7 @@ def running() -> Iterator[State]:
 
 
 def started(process: "subprocess.Popen[bytes]", file: Path) -> State:
-    """Wait for the stack's state file. Raises StackError after START_SECONDS or when the process ends."""
+    """Wait for the stack's state file. Raises StackError after START_SECONDS or if the process ends."""
     deadline = time.monotonic() + START_SECONDS
     while not file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -176,7 +178,7 @@ def fill(stack: State, items: Iterator[Any]) -> None:
 
 
 def measured(client: httpx.Client, url: str) -> tuple[float, float]:
-    """Return the median milliseconds of a list of 20, and lists a second with AT_ONCE concurrent callers."""
+    """Return the median milliseconds of a list of 20, and the lists per second with AT_ONCE concurrent callers."""
     headers = {"Cookie": cookie("next-auth")}
 
     def listed(_: int) -> float:

@@ -1,4 +1,4 @@
-"""Runs built functions in new processes of the runtime's Python, with only Lambda's packages on the path."""
+"""Run built functions in new processes of the runtime's Python, with only Lambda's packages on the path."""
 
 import json
 import os
@@ -56,7 +56,7 @@ KNOWN_WHEN_DEPLOYED = {
 OF_LAMBDA = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
-    "AWS_SESSION_TOKEN": "bench" * 100,  # as long as Lambda's
+    "AWS_SESSION_TOKEN": "bench" * 100,  # as long as on Lambda
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
     "AWS_LAMBDA_FUNCTION_NAME": "bench",
@@ -72,7 +72,7 @@ OF_LAMBDA = {
 
 @dataclass(frozen=True)
 class Program:
-    """A program to measure. path: its PYTHONPATH. variables: its environment."""
+    """A program to measure. path: its PYTHONPATH. variables: its environment variables."""
 
     path: tuple[Path, ...] = (RUNTIME,)
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Times:
 
 
 class Samples:
-    """Measurements by name, taken in turns, so that other load on the machine affects all alike."""
+    """Measurements by name. They are taken in turns, so that other load on the machine affects all programs equally."""
 
     def __init__(self) -> None:
         self.cpu: dict[str, list[float]] = {}
@@ -137,7 +137,7 @@ class Samples:
 
 
 def run_once(command: list[str], environment: Mapping[str, str]) -> tuple[float, float]:
-    """Measure seconds of processor and wall time of a process. Raises RuntimeError when it fails."""
+    """Measure a process: seconds of processor time and wall time. Raises RuntimeError if it fails."""
     begun = time.perf_counter()
     no_output = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     pid = os.posix_spawn(command[0], command, environment, file_actions=no_output)
@@ -160,7 +160,7 @@ def in_turns(commands: Mapping[str, tuple[list[str], Mapping[str, str]]], runs: 
 
 
 def starts(programs: Mapping[str, tuple[Program, str]], runs: int) -> dict[str, Times]:
-    """Measure new processes until they have run the code, without Python's own end."""
+    """Measure new processes until they have run the code. Python's own shutdown is not included."""
     python = str(PLACE / "python/bin/python")
     commands = {
         name: ([python, "-c", f"{code}\nimport os; os._exit(0)"], program.environment)
@@ -189,7 +189,7 @@ def lives(
 ) -> dict[str, Lives]:
     """Run each program `runs` times, in turns, from Lambda's bootstrap to the answer to its event.
 
-    together: programs that are called one after another, by name. check: raises for a wrong answer.
+    together: programs that are called one after another, by name. check: raises an error for a wrong answer.
     """
     python = str(PLACE / "python/bin/python")
     events, answers = defaultdict[str, list[Moment]](list), defaultdict[str, list[Moment]](list)
@@ -217,7 +217,7 @@ def _median(moments: list[Moment]) -> Moment:
 
 
 class Stub:
-    """A running stub. variables: endpoints over HTTP. tls_variables: endpoints over TLS."""
+    """A running stub. variables: environment variables for HTTP endpoints. tls_variables: for TLS endpoints."""
 
     def __init__(self, port: int, tls_port: int, authorities: Path) -> None:
         self.port = port
@@ -239,7 +239,7 @@ def _endpoints(url: str) -> dict[str, str]:
 
 @contextmanager
 def stub(trusted: Path = RUNTIME / "botocore/cacert.pem") -> Iterator[Stub]:
-    """Run a stub in a process. trusted: a file of authorities, to which the stub's own is added."""
+    """Run a stub in a process. trusted: a file of authorities, to which the stub's authority is added."""
     with TemporaryDirectory() as folder:
         made = certificates.make(Path(folder), trusted)
         with subprocess.Popen(
@@ -303,7 +303,7 @@ def workers(calls: Mapping[str, tuple[Program, dict[str, Any]]]) -> Iterator[dic
 
 
 def warm(working: Mapping[str, Worker], rounds: int, times: int) -> dict[str, Times]:
-    """Measure the seconds of one call of each, in turns."""
+    """Measure the seconds of one call of each worker, in turns."""
     samples = Samples()
     for _ in range(rounds):
         for name, worker in working.items():

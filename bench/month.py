@@ -23,14 +23,14 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ("core", "dev", "prod")
 VOLUMES = (10_000, 100_000, 1_000_000)
 OPEN_HOURS = 2
-"""Hours a day that a feed is open."""
+"""Hours per day for which a feed is open."""
 DAYS = 30
 LOOK_UP_SECONDS = 60
 """How long API Gateway caches an authorizer's result."""
 
 
 def deployed(environment: str, **parameters: str) -> Template:
-    """Read template.yaml with an environment's parameters. SAM's transform adds nothing that costs by the month."""
+    """Read template.yaml with an environment's parameters. SAM's transform adds nothing with a monthly price."""
     settings = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]["deploy"]["parameters"]
     given = {"DashboardOrigins": "https://app.example.com"} | pairs(settings["parameter_overrides"]) | parameters
     return Template(parse_yaml((ROOT / "template.yaml").read_text()), ROOT, given)
@@ -43,7 +43,7 @@ def alarm_metrics(template: Template) -> int:
 
 
 def idle(template: Template, prices: dict[str, Any]) -> dict[str, tuple[int, float]]:
-    """Return number and US dollars a month of everything that costs without traffic, by kind."""
+    """Return, by kind, the number and US dollars per month of everything that costs money without traffic."""
     rules = [len(acl["Rules"]) for acl in template.resources("AWS::WAFv2::WebACL").values()]
     counted = {
         "secret": (len(template.resources("AWS::SecretsManager::Secret")), prices["secret_month"]),
@@ -56,27 +56,27 @@ def idle(template: Template, prices: dict[str, Any]) -> dict[str, tuple[int, flo
 
 
 def idle_dollars(template: Template, prices: dict[str, Any]) -> float:
-    """Return the US dollars a month without traffic."""
+    """Return the US dollars per month without traffic."""
     return sum(dollars for _, dollars in idle(template, prices).values())
 
 
 def idle_line(environment: str, prices: dict[str, Any]) -> str:
-    """Return one line with the cost of an idle month and its parts."""
+    """Return one line with the cost of a month without traffic, and its parts."""
     template = deployed(environment)
     parts = [f"{number} {kind}{'s' if number > 1 else ''}" for kind, (number, _) in idle(template, prices).items()]
     return f"- `{environment}`: **${idle_dollars(template, prices):.2f}** a month when idle ({', '.join(parts)})"
 
 
 def custom_metrics(assumed: dict[str, Any]) -> int:
-    """Return the number of our own metrics in a month with every type of outcome, with values, and usual refusals."""
+    """Return the number of our own metrics in a month with every outcome type, with values and usual refusals."""
     return 2 * len(OutcomeType) + int(assumed["refusal_reasons"])
 
 
 def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Return the US dollars of a month with so many outcomes and one open feed, by service.
+    """Return the US dollars of a month with this many outcomes and one open feed, by service.
 
-    Outcomes come evenly over the day. One that comes while the feed is open makes it read the summary again, at most
-    once a poll.
+    Outcomes are recorded evenly over the day. If an outcome is recorded while the feed is open, the feed reads the
+    summary again, at most once per poll.
     """
     template = deployed(environment)
     record, _, _, _, listed, _, _, summary = cost.calls(assumed)
@@ -101,7 +101,7 @@ def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[
 
 
 def idle_lines() -> str:
-    """Return the cost of idle deployments: a line for each environment, then the firewall and our own metrics."""
+    """Return the cost of deployments without traffic: a line for each environment, then firewall and own metrics."""
     prices, assumed = cost.inputs()
     firewall = idle_dollars(deployed("core", FirewallRequests="1000"), prices) - idle_dollars(deployed("core"), prices)
     metrics = custom_metrics(assumed)
@@ -117,7 +117,7 @@ def idle_lines() -> str:
 
 
 def month_table() -> str:
-    """Return the table of months in use: a row for each environment and volume."""
+    """Return the table of months with traffic: a row for each environment and volume."""
     prices, assumed = cost.inputs()
     rows = {
         (environment, outcomes): used(environment, outcomes, prices, assumed)
@@ -139,7 +139,7 @@ def month_table() -> str:
 
 
 def rewritten(text: str) -> str:
-    """Replace each section between marks. Raises ValueError when a text has none."""
+    """Replace each section between marks. Raises ValueError if the text has none."""
     sections = {"calls": cost.table, "idle": idle_lines, "month": month_table}
     marked = re.compile(
         r"(<!-- made by `make cost`: (\w+) -->\n).*?(\n<!-- end of what `make cost` makes -->)", re.DOTALL

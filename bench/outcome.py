@@ -1,4 +1,4 @@
-"""The outcome that the bench records and lists, and API Gateway's events of these requests."""
+"""The outcome that the bench records and lists, and API Gateway's events for these requests."""
 
 import base64
 import json
@@ -51,16 +51,16 @@ AGENT_KEY_ROW = {
     "last_used_at": {"S": "9999-12-31T23:00:00.000Z"},
     "secret_sha256": {"S": key_text.digest(AGENT_KEY)},
 }
-"""A key whose use is already noted, as in all but the first call of an hour."""
+"""A key whose use is already stored, as in all calls except the first of an hour."""
 
 
 def new_outcome() -> NewOutcome:
-    """Return OUTCOME, validated."""
+    """Return OUTCOME after validation."""
     return NewOutcome.parse(_as_decimals(OUTCOME), session_user=None)
 
 
 def stored(index: int) -> dict[str, Any]:
-    """Return the stored item of OUTCOME. index: counts from the newest."""
+    """Return the stored item of OUTCOME. index: 0 for the newest outcome, counting up."""
     _, item = new_item(new_outcome(), "key", NOW - index * 60_000)
     return dict(item)
 
@@ -78,7 +78,7 @@ def remembered() -> dict[str, Any]:
 
 
 def answered() -> str:
-    """Return OUTCOME as in the answer of a list."""
+    """Return OUTCOME as in the answer to a list."""
     created_at, _, id_ = stored(0)["created_at"]["S"].partition("#")
     names = {"userId": "user_id", "agentId": "agent_id", "outcomeType": "outcome_type", "valueUsd": "value_usd"}
     outcome = {names.get(name, name): value for name, value in OUTCOME.items()}
@@ -86,7 +86,7 @@ def answered() -> str:
 
 
 def cookie(kind: str) -> str:
-    """Return the Cookie header of a session of USER_ID."""
+    """Return the Cookie header of a session for USER_ID."""
     return mint(kind, USER_ID, SESSION_SECRET, int(time.time())).cookie
 
 
@@ -98,7 +98,7 @@ def request(
     authorizer: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the event of a REST API for a request. authorizer: the authorizer's context."""
+    """Return a REST API's event for a request. authorizer: the authorizer's context."""
     sent = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate, br",

@@ -1,8 +1,8 @@
-"""Measures the recovery after a table has throttled all writes for a while, by the backoff of client and function.
+"""Measure how client and function recover with their backoff after a table has throttled all writes for a while.
 
-The client's steps and the function's handler are real; time and the table are simulated. Each client has one outcome to
-record a second, and records waiting ones as fast as it can. The table accepts a quarter more, so that clients which all
-retry at once are throttled again.
+The client's steps and the function's handler are real; time and the table are simulated. Each client gets one outcome
+per second to record, and records delayed outcomes as fast as it can. The table accepts a quarter more writes than that,
+so if all clients retry at once, they are throttled again.
 """
 
 import heapq
@@ -32,9 +32,9 @@ from bench.report import Report
 BUSY_FROM, BUSY_UNTIL, END = 20, 40, 120
 """Seconds."""
 TOGETHER = 5
-"""Seconds over which recorded outcomes are counted, because single seconds vary."""
+"""Seconds over which recorded outcomes are counted together, because single seconds vary."""
 SPARE = 1.25
-"""Writes a second that the table accepts, as a multiple of what clients want."""
+"""Writes per second that the table accepts, as a multiple of what clients want to write."""
 LATENCY = 0.03
 """Seconds of a round trip."""
 
@@ -62,9 +62,10 @@ THROTTLED = json.dumps(
 
 
 class Course(NamedTuple):
-    """The result of a simulation. recorded: outcomes by second. requests: of the API. writes: attempts at the table.
+    """The result of a simulation. recorded: outcomes by second. requests: to the API. writes: attempts to write to the
+    table.
 
-    lost: outcomes that a client has given up.
+    lost: outcomes that a client stopped trying to record.
     """
 
     recorded: Counter[int]
@@ -73,7 +74,7 @@ class Course(NamedTuple):
     lost: int
 
     def seconds_until_back(self, clients: int) -> int:
-        """Return the seconds from the end of throttling until BACK of the wanted rate is recorded for good."""
+        """Return the seconds from the end of throttling until at least BACK of the wanted rate is always recorded."""
         begins = range(BUSY_UNTIL, END - TOGETHER + 1)
         short = [begin for begin in begins if self._recorded_from(begin) < BACK * clients * TOGETHER]
         return short[-1] + 1 - BUSY_UNTIL if short else 0
@@ -83,14 +84,14 @@ class Course(NamedTuple):
 
 
 class Simulation:
-    """A table, functions and clients in simulated time. busy: whether the table throttles all writes for a while."""
+    """A table, functions and clients in simulated time. busy: whether the table throttles all writes for some time."""
 
     def __init__(self, clients: int, *, busy: bool) -> None:
         self.clients = clients
         self.busy = busy
         self.now = 0.0
         self.random = Random(20)  # noqa: S311 - the same numbers each time
-        self.room, self.filled_at = 0.0, 0.0  # token bucket of the table
+        self.room, self.filled_at = 0.0, 0.0  # the table's token bucket
         self.requests = self.writes = self.lost = 0
         self.recorded: Counter[int] = Counter()
 
@@ -106,7 +107,7 @@ class Simulation:
         return Course(self.recorded, self.requests, self.writes, self.lost)
 
     def client(self, app: Any) -> Iterator[float]:
-        """Record an outcome a second, and yield the seconds of each step."""
+        """Record one outcome per second, and yield the seconds of each step."""
         calls = Calls(Retry(), clock=lambda: self.now, jitter=self.random.uniform)
         dynamodb = DynamoDB(
             LIMITS, clock=lambda: self.now, sleep=self.pass_, jitter=lambda s: self.random.uniform(0, s)
@@ -134,7 +135,7 @@ class Simulation:
             due += 1
 
     def answer(self, app: Any, dynamodb: DynamoDB, step: Send) -> Answer:
-        """Answer a client's request by the function's handler."""
+        """Answer a client's request with the function's handler."""
         self.requests += 1
         body, headers = json.loads(step.request.body or b""), dict(step.request.headers)
         event = request("POST", body=body, authorizer={"caller": "key"}, headers=headers)
@@ -143,7 +144,7 @@ class Simulation:
         return Answer(response["statusCode"], Headers(response["headers"]), response["body"].encode())
 
     def write(self, *_sent: Any) -> Reply:
-        """Accept a write, or throttle it."""
+        """Accept or throttle a write."""
         self.writes += 1
         a_second = SPARE * self.clients
         passed = max(0, self.now - self.filled_at)
@@ -162,7 +163,7 @@ def simulated(clients: int, *, busy: bool) -> Course:
     """Simulate clients and a table."""
     simulation = Simulation(clients, busy=busy)
     with (
-        redirect_stdout(StringIO()),  # metrics
+        redirect_stdout(StringIO()),  # drop metrics
         patch.dict("os.environ", ENVIRONMENT),
         patch("os.urandom", simulation.random.randbytes),
         patch.object(time, "sleep", simulation.pass_),

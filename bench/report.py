@@ -1,4 +1,4 @@
-"""The report: tables in Markdown, and bars that are met or missed."""
+"""The report: Markdown tables, and the bars that are met or missed."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Bar(NamedTuple):
 
 
 class Report:
-    """Collects the results as Markdown, and their bars."""
+    """Collects the results as Markdown, and the bars."""
 
     def __init__(self) -> None:
         self.bars: list[Bar] = []
@@ -27,7 +27,7 @@ class Report:
 
     @property
     def is_missed(self) -> bool:
-        """Whether any bar is missed."""
+        """Return whether any bar is missed."""
         return any(bar.measured > bar.limit for bar in self.bars)
 
     def text(self, text: str) -> None:
@@ -38,7 +38,7 @@ class Report:
         self.parts.append("\n".join(f"| {' | '.join(row)} |" for row in [columns, rule, *rows]))
 
     def bar(self, name: str, limit: float | None, measured: float) -> list[str]:
-        """Add a bar, and return its cells `bar` and `verdict`, empty ones without a limit."""
+        """Add a bar, and return its cells `bar` and `verdict`. They are empty if there is no limit."""
         if limit is None:
             return ["", ""]
         self.bars.append(Bar(name, limit, measured))

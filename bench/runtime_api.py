@@ -1,4 +1,4 @@
-"""Lambda's Runtime API for one process at a time: passes it an event and receives its answer.
+"""Lambda's Runtime API for one process at a time. It passes an event to the process and receives the answer.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -18,7 +18,7 @@ WAIT_SECONDS = 60
 
 
 class Moment(NamedTuple):
-    """Costs of a process so far: seconds of processor and wall time, and peak memory."""
+    """The resources that a process has used so far: seconds of processor and wall time, and peak memory."""
 
     cpu: float
     wall: float
@@ -26,7 +26,7 @@ class Moment(NamedTuple):
 
 
 class Life(NamedTuple):
-    """A process until it asked for its first event, and until it had answered it."""
+    """Measurements of a process: when it asked for its first event, and when it had answered it."""
 
     event: Moment
     answered: Moment
@@ -34,13 +34,13 @@ class Life(NamedTuple):
 
 
 def life(argv: list[str], environment: dict[str, str], event: dict[str, Any]) -> Life:
-    """Run a process with this Runtime API until it has answered `event`. Raises RuntimeError without an answer."""
-    # One server for each process, so that no late request of an ended one reaches the next.
+    """Run a process with this Runtime API until it has answered `event`. Raises RuntimeError if there is no answer."""
+    # One server for each process, so that a late request of a process that has ended does not reach the next process.
     with _Server(("127.0.0.1", 0), _Exchange) as server:
         server.event = json.dumps(event).encode()
         variables = {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",  # makes the bootstrap wait for events as on Lambda
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",  # with this, the bootstrap waits for events as on Lambda
         }
         quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
         server.begun = time.perf_counter()
@@ -67,12 +67,13 @@ class _Server(HTTPServer):
 
     @cached_property
     def moments(self) -> list[Moment]:
-        """Moments of the event and of the answer."""
+        """The resources used until the event and until the answer."""
         return []
 
     def note(self) -> None:
-        """Store the costs of the process until now."""
-        # Linux's clock of another process: https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html
+        """Store the resources that the process has used so far."""
+        # Linux's clock for the processor time of another process:
+        # https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html
         cpu = time.clock_gettime((~self.pid << 3) | 2)
         wall = time.perf_counter() - self.begun
         self.moments.append(Moment(cpu, wall, peak_bytes(self.pid)))
@@ -120,6 +121,6 @@ class _Exchange(BaseHTTPRequestHandler):
 
 
 def peak_bytes(process: int | str = "self") -> int:
-    """Return a process's peak memory. getrusage would include its parent's."""
+    """Return a process's peak memory. getrusage would include its parent's memory."""
     [line] = [line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024

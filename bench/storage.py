@@ -1,4 +1,4 @@
-"""Sizes of items, and units of reading and writing them, as DynamoDB counts them.
+"""Compute sizes of items, and the units for reading and writing them, like DynamoDB.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 """
@@ -10,10 +10,10 @@ from typing import Any
 WRITE_UNIT_BYTES = 1024
 READ_UNIT_BYTES = 4096
 TRANSACTION = 2
-"""A write in a transaction counts twice."""
+"""In a transaction, a write counts twice."""
 
 KEPT_OVERHEAD_BYTES = 100
-"""Bytes that DynamoDB adds to each item for the price of storage only."""
+"""Bytes that DynamoDB adds to each item, but only for the price of storage."""
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
@@ -22,12 +22,12 @@ def item_bytes(item: Mapping[str, Any]) -> int:
 
 
 def write_units(*items: Mapping[str, Any]) -> int:
-    """Return the units of writing each item alone."""
+    """Return the units for writing each item alone."""
     return sum(max(1, ceil(item_bytes(item) / WRITE_UNIT_BYTES)) for item in items)
 
 
 def read_units(*items: Mapping[str, Any]) -> int:
-    """Return the units of reading the items in one consistent query, which rounds up their sum."""
+    """Return the units for reading the items in one consistent query, which rounds up the sum of their sizes."""
     return max(1, ceil(sum(map(item_bytes, items)) / READ_UNIT_BYTES))
 
 

@@ -1,9 +1,9 @@
 """python -m bench.stub [CERTIFICATE]: answer like DynamoDB and Secrets Manager, at once, over persistent connections.
 
-So all of a call but the service is real: endpoint, serialization, signature, HTTP, parsing. It stores nothing.
-`GET /counts` returns how often each operation was called since the last time.
+So all of a call is real except the service: endpoint, serialization, signature, HTTP, parsing. The stub stores nothing.
+`GET /counts` returns how often each operation was called since the previous `GET /counts`.
 
-It prints its port, and with a certificate its TLS port, and ends when its standard input ends.
+It prints its port and, if there is a certificate, its TLS port. It ends when its standard input ends.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ def answer(operation: str, request: bytes) -> bytes:
     match operation.partition(".")[2]:
         case "Query":
             query = json.loads(request)
-            # No materialized totals and no corrections.
+            # There are no materialized totals and no corrections.
             is_empty = "totals" in query["TableName"].lower() or query["ExpressionAttributeValues"].get(
                 ":first", {"S": ""}
             )["S"].startswith("~")
@@ -37,7 +37,7 @@ def answer(operation: str, request: bytes) -> bytes:
             return compact({"Item": AGENT_KEY_ROW if json.loads(request)["TableName"] == "keys" else SESSION_ROW})
         case "BatchGetItem":
             [(table, wanted)] = json.loads(request)["RequestItems"].items()
-            read = [ITEMS[0] | key for key in wanted["Keys"] if "created_at" in key]  # no idempotency key is stored
+            read = [ITEMS[0] | key for key in wanted["Keys"] if "created_at" in key]  # no stored idempotency keys
             return compact({"Responses": {table: read}, "UnprocessedKeys": {}})
         case "BatchExecuteStatement":
             return compact({"Responses": [{"TableName": "outcomes"}] * len(json.loads(request)["Statements"])})
@@ -49,12 +49,12 @@ def answer(operation: str, request: bytes) -> bytes:
 
 
 def compact(value: object) -> bytes:
-    """Return JSON as the services send it."""
+    """Write JSON as the services send it."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 class Service(asyncio.Protocol):
-    """One connection. Clients send no request before the answer to the last."""
+    """One connection. Clients wait for an answer before they send the next request."""
 
     def __init__(self, counts: Counter[str], answers: dict[tuple[str, bytes], bytes]) -> None:
         self.counts = counts
@@ -83,7 +83,7 @@ class Service(asyncio.Protocol):
             self.counts.clear()
         else:
             self.counts[operation] += 1
-            # Answers to reads depend on the request, those to batches of statements on their number.
+            # Answers to reads depend on the request, and answers to batches of statements on the number of statements.
             match operation.partition(".")[2]:
                 case "Query" | "GetItem" | "BatchGetItem":
                     key = operation, request

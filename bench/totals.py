@@ -1,7 +1,7 @@
-"""Measures totals of long histories: the first read, the next one, and the one after one more record.
+"""Measure totals of long histories: the first read, the next read, and the read after one more record.
 
-DynamoDB is a fake in the same process, which generates outcomes when they are read, counts units as the service does,
-and stores the materialized totals. Outcomes are picked from the seeded ones, evenly over the days; none is corrected.
+DynamoDB is a fake in the same process. It generates outcomes when they are read, counts units like the service, and
+stores the materialized totals. Outcomes are chosen from the demo data, spread evenly over the days; none is corrected.
 """
 
 import time
@@ -40,18 +40,18 @@ MONTH = 30
 USER = 42
 
 MOST_UNITS = 60
-"""Most read units of a next look at a year of 1,000,000 outcomes of 3 agents."""
+"""Maximum read units of the next read of a year's totals, with 1,000,000 outcomes of 3 agents."""
 MOST_MORE_UNITS = 1.5
-"""Most read units by which such a look exceeds one at 10,000 outcomes."""
+"""Maximum read units by which such a read exceeds a read with 10,000 outcomes."""
 MOST_AFTER_ONE = 2
-"""Most additional read units of a look after one more record."""
+"""Maximum additional read units of a read after one more record."""
 MOST_COST = {10_000: 1 / 4, 100_000: 1 / 40}
-"""Highest cost of materializing, as a part of the saved reads, by the number of outcomes of 3 agents in a year."""
+"""Maximum cost of materializing, as a fraction of the saved reads, by the number of outcomes of 3 agents in a year."""
 TOO_FEW = 100
-"""Outcomes a year that are not worth materializing."""
+"""A number of outcomes per year for which materializing does not save enough."""
 
 QUERY_SECONDS = 0.1
-"""Seconds of a query and of summing its items on Lambda, where a function of 512 MB has 0.29 processors."""
+"""Seconds for a query and for adding up its items on Lambda, where a function with 512 MB has 0.29 processors."""
 
 PROJECTED = ("created_at", "outcome_type", "agent_id", "value_usd")
 
@@ -59,7 +59,7 @@ type Item = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """A history: numbers of outcomes, days and agents. hours: of the last day, if it is not over."""
+    """A history: the numbers of outcomes, days and agents. hours: the part of the last day, if that day is not over."""
 
     number: int
     days: int
@@ -68,7 +68,7 @@ class Case(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A look: calls until it is complete, and its costs. rows, bytes, largest: the materialized totals after it."""
+    """A read of totals: the calls until it is complete, and its costs. rows, bytes, largest: stored totals after it."""
 
     name: str
     calls: int
@@ -83,7 +83,7 @@ class Look(NamedTuple):
 
 
 class History:
-    """A fake DynamoDB with a user's outcomes, evenly over the days before END, and their materialized totals.
+    """A fake DynamoDB with a user's outcomes, spread evenly over the days before END, and their materialized totals.
 
     now: the service's time, in milliseconds since 1970.
     """
@@ -141,7 +141,7 @@ class History:
         return answer
 
     def _at(self, index: int) -> str:
-        """Return when an outcome was recorded."""
+        """Return the time when an outcome was recorded."""
         at = self.start + index * self.step if index < self.count else self.one_more
         return instants.text(at or 0)
 
@@ -183,7 +183,7 @@ def kept_bytes(item: Item) -> int:
 
 
 def look(name: str, totals: Totals, history: History, period: Period) -> Look:
-    """Read totals, in as many calls as it takes. Raises SystemExit for a wrong count."""
+    """Read totals, with as many calls as necessary. Raises SystemExit if the count is wrong."""
     queries, read, written = history.queries, history.read_units, history.write_units
     began, calls, is_done = time.process_time(), 0, False
     while not is_done:
@@ -211,12 +211,12 @@ def look(name: str, totals: Totals, history: History, period: Period) -> Look:
 
 
 def looks(case: Case) -> list[Look]:
-    """Look at a history a day after its end, or within its last day; then again; then after one more record."""
+    """Read a history's totals a day after its end, or within its last day; then again; then after one more record."""
     history, before = History(case), peak_bytes()
     store = OutcomeStore("outcomes")
 
     def clock() -> float:
-        """Return a time that depends only on the number of queries."""
+        """Return a time that depends only on the number of queries, for repeatable results."""
         return history.queries * QUERY_SECONDS
 
     with patch.object(store.dynamodb, "call", history.call), patch.object(time, "monotonic", clock):
@@ -230,25 +230,26 @@ def looks(case: Case) -> list[Look]:
 
 
 def average_bytes() -> float:
-    """Return the average bytes of an outcome."""
+    """Return the average size of an outcome in bytes."""
     sizes = History(Case(1, 1, 1)).sizes
     return sum(sizes) / len(sizes)
 
 
 def part_of_saved(first: Look, next_: Look) -> float:
-    """Return the cost of materializing, as a part of the price of the reads that it saves."""
+    """Return the cost of materializing, as a fraction of the price of the reads that it saves."""
     return first.write_units * settled_intervals.READ_UNITS_PER_WRITE_UNIT / (first.read_units - next_.read_units)
 
 
 def totals_growth(report: Report, short: bool) -> None:
-    """Report the costs of looks by the size of the history."""
+    """Report the costs of reading totals by the size of the history."""
     cases = [
         *[Case(count, days, agents) for days in (MONTH, YEAR) for agents in AGENTS for count in COUNTS],
         *[Case(count, MONTH, 3, hours=18) for count in COUNTS[2:]],
     ]
     if short:
         cases = [case for case in cases if case.number <= 10_000]
-    # One process each, for its own peak memory; forked, because importing takes longer than most looks.
+    # Use a separate process for each, to measure its peak memory; fork it, because importing takes longer than most
+    # reads.
     with get_context("fork").Pool(maxtasksperchild=1) as pool:
         found = dict(zip(cases, pool.map(looks, cases, chunksize=1), strict=True))
     report.text(
@@ -280,7 +281,7 @@ def totals_growth(report: Report, short: bool) -> None:
 
 
 def totals_bars(report: Report, found: dict[Case, list[Look]]) -> None:
-    """Report the bars of looks."""
+    """Report the bars of reading totals."""
     rows: list[tuple[str, float | None, float]] = []
     for days in (MONTH, YEAR):
         few, many = found.get(Case(10_000, days, 3)), found.get(Case(1_000_000, days, 3))

@@ -1,7 +1,7 @@
-"""Runs in the measured process: prepares one kind of call, then makes it repeatedly.
+"""Run in the measured process: prepare one kind of call, then make it repeatedly.
 
-The first line of standard input is the call as JSON; each further line is a number of repetitions. It answers each with
-one line of JSON: seconds of processor and wall time, or the call's result for a single repetition.
+The first line of standard input is the call as JSON; each further line is a number of repetitions. For each of these
+lines, it prints one line of JSON: seconds of processor and wall time, or the call's result if the number is 1.
 """
 
 import json
@@ -12,13 +12,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-# The function prints metrics to standard output, so answers use a copy of it.
+# The function prints metrics to standard output, so answers go to a copy of the original standard output.
 answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class Context:
-    """Lambda's context of an invocation."""
+    """Lambda's context for an invocation."""
 
     function_name = "bench"
     memory_limit_in_mb = 512
@@ -41,7 +41,7 @@ def prepared(spec: dict[str, Any]) -> Callable[[], Any]:
     from outcomes.ledger.store import OutcomeStore
 
     dynamodb, request = OutcomeStore(spec["table"]).dynamodb, {"TableName": spec["table"], "Item": spec["item"]}
-    return lambda: {"statusCode": 200} | dynamodb.call("PutItem", request)  # raises on failure
+    return lambda: {"statusCode": 200} | dynamodb.call("PutItem", request)  # raises an error if the call fails
 
 
 call = prepared(json.loads(sys.stdin.readline()))

@@ -1,7 +1,7 @@
 """python -m ops.answers ENV [NAME=VALUE ...]: ask for required parameters, and write the answers to samconfig.toml.
 
-These are the first group of the template's parameters; all others have defaults, and may be set in samconfig.toml.
-Parameters given as NAME=VALUE are not asked for. None of them is a secret.
+The required parameters are the first group in the template; all others have defaults, and can be set in samconfig.toml.
+The command does not ask for parameters given as NAME=VALUE. No parameter is a secret.
 """
 
 import shlex
@@ -35,7 +35,7 @@ def main() -> int:
 def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str], ask: Ask) -> None:
     """Ask with the current values as defaults, and write the answers. The rest of the file does not change.
 
-    Raises StackError when the file cannot be used, and what `ask` raises; the file is then unchanged.
+    Raises StackError if the file cannot be used, and the errors of `ask`; the file is then unchanged.
     """
     try:
         document = tomlkit.parse(samconfig.read_text())
@@ -47,21 +47,21 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
         raise StackError(f"{samconfig.name} has no [{environment}.deploy.parameters]") from error
     answers = pairs(settings.get("parameter_overrides", [])) | given
     [first, *_] = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    silent = answers.get("Monitoring") == "Off"  # no alarms, so no topic for them
+    silent = answers.get("Monitoring") == "Off"  # there are no alarms, so do not ask for their topic
     for name in [
         name for name in first["Parameters"] if name not in given and not (silent and name == "AlarmTopicArn")
     ]:
         parameter = template["Parameters"][name]
         answers[name] = _answer(name, parameter, answers.get(name, parameter.get("Default")), ask)
     overrides = tomlkit.array().multiline(True)
-    # Empty ones too: CloudFormation keeps the previous value of a parameter that is left out.
+    # Also write empty values: CloudFormation keeps a parameter's previous value if it is left out.
     overrides.extend(f"{name}={value or '""'}" for name, value in answers.items())
     settings["parameter_overrides"] = overrides
     samconfig.write_text(tomlkit.dumps(document))
 
 
 def pairs(overrides: Any) -> dict[str, str]:
-    """Parse overrides, given as a list or, as SAM CLI writes them, as one text."""
+    """Parse overrides, which are a list or one text, as SAM CLI writes them."""
     texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
     return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 

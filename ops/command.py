@@ -1,4 +1,4 @@
-"""Argument parsing and exit codes of commands."""
+"""Argument parsing and exit codes for commands."""
 
 import argparse
 import sys
@@ -11,14 +11,15 @@ MAX_USER_ID = 2**53 - 1
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises StackError instead of printing the usage."""
+    """A parser that raises StackError for wrong arguments instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         raise StackError(message)
 
 
 def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int:
-    """Run a command and return the exit code of the process: 1 for a true result or a StackError, which is printed.
+    """Run a command and return the process's exit code: 1 if the result is true or after a StackError, which is
+    printed.
 
     if_interrupted: printed after Ctrl-C or the end of the input.
     """
@@ -33,14 +34,14 @@ def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int
 
 
 def named_stack(text: str) -> str:
-    """Return the name of a stack. Raises StackError when it is empty."""
+    """Return `text`, the name of a stack. Raises StackError if it is empty."""
     if not text:
         raise StackError("STACK is missing, such as STACK=outcomes-prod")
     return text
 
 
 def user_id(text: str) -> int:
-    """Parse a user's id. Raises StackError, which names it like the variable of `make`."""
+    """Parse a user's id. Raises StackError, which names it like the variable for `make`."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:17]) <= MAX_USER_ID and len(text) <= 16):
         raise StackError(f"USER_ID must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
     return int(text)

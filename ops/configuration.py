@@ -1,7 +1,7 @@
 """python -m ops.configuration ENV TEMPLATE: print a deployment's parameters as a file for `sam deploy`.
 
-These are the overrides of samconfig.toml, and Configuration: a digest of all parameters' new values. SAM publishes a
-new version of a function only when its template text changes, and parameter values are not part of that text.
+These parameters are the overrides in samconfig.toml, and Configuration: a digest of all parameters' new values. SAM
+publishes a new version of a function only if its template text changes, and parameter values are not part of that text.
 """
 
 import json
@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def print_configured(environment: str, template: Path) -> None:
-    """Print the parameters as JSON. Raises StackError, also when DataRequests=Off would lose the erasure secret."""
+    """Print the parameters as JSON. Raises StackError, also if DataRequests=Off would delete the erasure secret."""
     settings = deploy_settings(ROOT / "samconfig.toml", environment)
     overrides = pairs(settings.get("parameter_overrides", []))
     declared = parse_yaml(template.read_text())["Parameters"]
@@ -50,7 +50,7 @@ def print_configured(environment: str, template: Path) -> None:
 
 
 def deploy_settings(samconfig: Path, environment: str) -> Any:
-    """Read an environment's deploy parameters. Raises StackError when they name no stack."""
+    """Read an environment's deploy parameters. Raises StackError if they do not name a stack."""
     try:
         settings: Any = tomllib.loads(samconfig.read_text())[environment]["deploy"]["parameters"]
         settings["stack_name"]
@@ -67,9 +67,10 @@ def configured(declared: Any, overrides: Mapping[str, str], present: Mapping[str
 
 
 def new_values(declared: Any, overrides: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
-    """Return the future values of all parameters but Configuration.
+    """Return the values that all parameters except Configuration will have after the deployment.
 
-    `sam deploy` keeps the stack's value of a parameter that is not overridden, even if the template's default changed.
+    For a parameter that is not overridden, `sam deploy` keeps the stack's value, even if the template's default
+    changed.
     """
     return {
         name: overrides.get(name, present.get(name, str(parameter.get("Default", ""))))
@@ -79,7 +80,7 @@ def new_values(declared: Any, overrides: Mapping[str, str], present: Mapping[str
 
 
 def _stack(session: boto3.Session, name: str) -> Any:
-    """Describe a stack; return {} for one that does not exist yet. Raises BotoCoreError and ClientError."""
+    """Describe a stack. Return {} if it does not exist yet. Raises BotoCoreError and ClientError."""
     try:
         [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -90,7 +91,7 @@ def _stack(session: boto3.Session, name: str) -> Any:
 
 
 def _has_erasures(session: boto3.Session, stack: Any) -> bool:
-    """Whether a stack's ErasuresTable has any row. Raises BotoCoreError and ClientError."""
+    """Return whether a stack's ErasuresTable has any row. Raises BotoCoreError and ClientError."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     if "ErasuresTableName" not in outputs:
         return False

@@ -1,6 +1,6 @@
 """python -m ops.data_request --stack STACK erase|export: erase a user, or export a user's data.
 
-Uses the account and region of the AWS settings. docs/runbook.md describes the other steps of a data request.
+It uses the account and region of the AWS settings. docs/runbook.md describes the other steps of a data request.
 """
 
 import argparse
@@ -20,7 +20,7 @@ FUNCTIONS = {"erase": "EraseUserFunction", "export": "ExportUserFunction"}
 
 
 class Holder(NamedTuple):
-    """A stack that holds data: its name, and a call of its function, which raises StackError when it fails."""
+    """A stack that stores data. It has a name and a function to call, which raises StackError if the call fails."""
 
     name: str
     invoke: Callable[[dict[str, Any]], dict[str, Any]]
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def run(parser: Parser, reach: Reach) -> int:
-    """Add the commands to a parser, run the given one, and return the exit code of the process."""
+    """Add the commands to a parser, run the requested command, and return the exit code of the process."""
     add_commands(parser)
 
     def command() -> None:
@@ -71,7 +71,7 @@ def named_user(text: str) -> int:
 
 
 def erase(options: argparse.Namespace, holder: Holder) -> None:
-    """Call the function until it is done, and print how many items of each kind were deleted."""
+    """Call the function until the erasure is done, and print how many items of each kind were deleted."""
     if options.again == (options.user_id is not None):
         raise StackError("give either USER_ID=42 or AGAIN=1")
     event: dict[str, Any] = {"again": True} if options.again else {"user_id": options.user_id}
@@ -100,14 +100,14 @@ def erase(options: argparse.Namespace, holder: Holder) -> None:
 
 
 def confirm(user_id: int, holder: Holder) -> None:
-    """Ask for the user's id once more. Raises StackError when it differs."""
+    """Ask for the user's id again. Raises StackError if the answer differs."""
     question = f"All data of user {user_id} in {holder.name} will be deleted for good. Type the id again: "
     if input(question).strip() != str(user_id):
         raise StackError("the ids differ; nothing was deleted")
 
 
 def export(options: argparse.Namespace, holder: Holder) -> None:
-    """Write all lines to a file that only its owner can read; an incomplete export leaves no file."""
+    """Write all lines to a file that only its owner can read. If the export is incomplete, there is no file."""
     file = Path(options.file or f"user-{options.user_id}.ndjson")
     count = 0
 
@@ -135,8 +135,8 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def deployed(options: argparse.Namespace) -> Iterator[Holder]:
-    """Look up the function of a deployed stack. Raises StackError when it does not exist or AWS refuses."""
-    # Imported late: the local stack first removes AWS settings, which the SDK reads once.
+    """Look up the function of a deployed stack. Raises StackError if it does not exist or AWS refuses."""
+    # Imported here, because the SDK reads AWS settings once, and the local stack removes them first.
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -147,7 +147,7 @@ def deployed(options: argparse.Namespace) -> Iterator[Holder]:
         name = f"{FUNCTIONS[options.name]}Arn"
         if name not in outputs:
             raise StackError(f"{options.stack} has no {name}: deploy it with DataRequests=On")
-        # Longer than the function's timeout. botocore repeats a lost call, which is idempotent.
+        # Longer than the function's timeout. botocore repeats a call whose answer was lost, as calls are idempotent.
         client = boto3.client("lambda", config=Config(read_timeout=70))
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"{options.stack}: {one_line(error)}") from error

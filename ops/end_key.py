@@ -1,10 +1,11 @@
 """python -m ops.end_key STACK FINGERPRINT: revoke a leaked platform key at once, even while an alarm is on.
 
-A deployment would shift traffic step by step, and not at all during an alarm. This publishes the live code as a new
-version without the key, and points the alias at it. With `--previous-secret` instead of a fingerprint, it revokes the
-previous session secret.
+A deployment would shift traffic step by step, and not at all during an alarm. This command publishes the live code as a
+new version without the key, and points the alias at it. With `--previous-secret` instead of a fingerprint, it revokes
+the previous session secret.
 
-It uses the caller's rights, which docs/runbook.md lists. Afterwards it tries the key in INTERNAL_API_KEY, if set.
+The caller needs the rights listed in docs/runbook.md. At the end, the command tries the key in INTERNAL_API_KEY, if
+set.
 """
 
 import argparse
@@ -66,10 +67,10 @@ def main() -> int:
 def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bool) -> None:
     """Revoke the key with this fingerprint. key: tried afterwards, if not empty.
 
-    Raises StackError when no key has the fingerprint, when it is the last key without `even_the_last`, and when the key
+    Raises StackError if no key has the fingerprint, if it is the last key and `even_the_last` is false, or if the key
     is still accepted afterwards.
     """
-    if not re.fullmatch("[0-9a-f]{64}", ended):  # not repeated in the message: it may be a key
+    if not re.fullmatch("[0-9a-f]{64}", ended):  # the message does not repeat it, as it may be a key
         raise StackError(
             "FINGERPRINT is what `make key` printed beside the key, 64 digits from 0 to f, never the key itself."
         )
@@ -99,7 +100,7 @@ def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bo
 
 
 def end_previous_secret(authorizer: "Authorizer") -> None:
-    """Refuse sessions made with the previous session secret. Raises StackError when they are refused already."""
+    """Refuse sessions made with the previous session secret. Raises StackError if they are already refused."""
 
     def without(variables: Variables) -> Variables | None:
         if OVERLAP not in variables:
@@ -132,9 +133,10 @@ class Authorizer:
         }
 
     def end(self, change: Change, what: str) -> Any:
-        """Publish the live code with changed variables, point the alias at it, and wait until nothing can move it back.
+        """Publish the live code with changed variables, point the alias at it, and wait until no deployment can move it
+        back.
 
-        Returns the new version's configuration. Raises StackError when there is nothing to revoke, and ClientError.
+        Return the new version's configuration. Raises ClientError, and StackError if there is nothing to revoke.
         """
         served = self._served()
         if all(change(_variables(each)) is None for each in served):
@@ -174,15 +176,15 @@ class Authorizer:
         return False
 
     def _served(self) -> list[Any]:
-        """Return the configurations of the versions behind the alias, the older one first."""
+        """Return the configurations of the versions that the alias uses, the older version first."""
         alias = self.functions.get_alias(FunctionName=self.name, Name=ALIAS)
         versions = [alias["FunctionVersion"], *_weights(alias)]
         return [self.functions.get_function_configuration(FunctionName=self.name, Qualifier=each) for each in versions]
 
     def _published(self, live: Any, variables: Variables) -> str:
-        """Publish the code and layers of a version with other variables, and return the new version.
+        """Publish a version's code and layers with different variables, and return the new version.
 
-        $LATEST is not used: during a release it is the new code, which may turn out to be bad.
+        $LATEST is not used, because during a release it is the new code, which may be bad.
         """
         updated = self.functions.get_waiter("function_updated_v2")
         updated.wait(FunctionName=self.name)
@@ -217,7 +219,7 @@ class Authorizer:
         return bool(alias["FunctionVersion"] == version) and not _weights(alias)
 
     def _stop(self) -> list[str]:
-        """Stop CodeDeploy's deployments of the authorizer, without a rollback, and return their ids."""
+        """Stop CodeDeploy's deployments of the authorizer without a rollback, and return their ids."""
         moving = self.codedeploy.list_deployments(**self.group, includeOnlyStatuses=MOVING)["deployments"]
         for deployment in moving:
             try:

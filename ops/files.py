@@ -9,16 +9,16 @@ from ops.errors import StackError
 
 
 def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
-    """Replace a file atomically, readable by its owner only, and return it open at its end.
+    """Replace a file atomically; only its owner can read it. Return the new file, open at its end.
 
-    Raises StackError when it cannot be written; the old file then stays.
+    Raises StackError if it cannot be written; the old file then stays.
     """
     try:
         stream = open(unfinished(file), "wb", opener=owner_only)  # noqa: SIM115 (it is what is returned)
         try:
             stream.writelines(f"{line}\n".encode() for line in lines)
             stream.flush()
-            os.fsync(stream.fileno())  # or a crash of the machine could leave an empty file
+            os.fsync(stream.fileno())  # otherwise a crash of the machine could leave an empty file
             unfinished(file).replace(file)
         except BaseException:
             stream.close()
@@ -30,7 +30,7 @@ def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
 
 
 def owner_only(path: str, flags: int) -> int:
-    """Create files readable by their owner only: an `opener` for `open`."""
+    """Create files that only their owner can read: an `opener` for `open`."""
     return os.open(path, flags, 0o600)
 
 

@@ -1,4 +1,4 @@
-"""`make key`: print a new bearer key, and the fingerprint by which a deployment recognizes it."""
+"""`make key`: print a new bearer key, and its fingerprint, with which a deployment recognizes the key."""
 
 from secrets import token_urlsafe
 

@@ -1,6 +1,6 @@
 """python -m ops.publish ENV: upload the dashboard's page to the deployed stack's bucket, if it has one.
 
-samconfig.toml names the stack, region and profile, as for `sam deploy`.
+The stack, region and profile are read from samconfig.toml, as by `sam deploy`.
 """
 
 import sys
@@ -16,20 +16,20 @@ from ops.errors import StackError, one_line
 
 ROOT = Path(__file__).parents[1]
 
-# How long browsers and CloudFront cache a file. Short, because its name never changes.
+# How long browsers and CloudFront cache a file. This is short because a file's name never changes.
 MAX_AGE_SECONDS = 300
 
 
 def main() -> int:
-    """Upload, and return the exit code of the process."""
+    """Upload the files, and return the exit code of the process."""
     [environment] = sys.argv[1:]
     return exit_code(lambda: publish(ROOT / "samconfig.toml", environment, ROOT / "dashboard/public"))
 
 
 def publish(samconfig: Path, environment: str, folder: Path) -> None:
-    """Upload FILES from `folder`, and print their URL; do nothing for a stack that hosts no dashboard.
+    """Upload FILES from `folder`, and print their URL. Do nothing if the stack does not host a dashboard.
 
-    Raises StackError when the stack is unknown or AWS refuses.
+    Raises StackError if the stack is unknown or AWS refuses.
     """
     settings = deploy_settings(samconfig, environment)
     name = settings["stack_name"]

@@ -1,7 +1,6 @@
 """python -m ops.resend STACK: publish a deployed stack's dead letters (events that its bus did not accept) again.
 
-It uses the caller's rights: to read and delete objects in the bucket, read outcomes and keys, and put events on the
-bus.
+The caller needs rights to read and delete objects in the bucket, read outcomes and keys, and put events on the bus.
 """
 
 import os
@@ -20,27 +19,27 @@ if TYPE_CHECKING:
     from outcomes.events.bus import Bus
     from outcomes.events.stream import Record
 
-BATCH = 100  # as the template has it
+BATCH = 100  # same as in the template
 
 
 def main() -> int:
-    """Publish again, and return the exit code of the process: 1 when dead letters are left."""
+    """Publish the dead letters, and return the exit code of the process: 1 if some are left."""
     [stack] = sys.argv[1:]
     return exit_code(partial(resend, stack))
 
 
 def resend(stack: str) -> int:
-    """Publish the dead letters, oldest first, and delete the published ones. Returns how many objects are left.
+    """Publish the dead letters, oldest first, and delete the published ones. Return how many objects are left.
 
-    Events of outcomes that no longer exist, and of keys of users without a row, are dropped: they were erased.
+    Events are dropped if their outcome or their user's row of keys no longer exists: it was erased.
 
-    Raises StackError when the stack is unknown or has no bus, when AWS refuses, and when the bus accepts no events.
+    Raises StackError if the stack is unknown or has no bus, if AWS refuses, or if the bus accepts no events.
     """
     try:
         name, outputs = _outputs(named_stack(stack))
         if "KeptEventsBucketName" not in outputs:
             raise StackError(f"{name} publishes no events: it has no EventBusName")
-        # The layer's caller reads the region only from the environment.
+        # The code in the layer reads the region only from the environment.
         os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
         from outcomes.events.bus import Bus
 
@@ -82,7 +81,7 @@ def _resend(bus: "Bus", keys_table: str, bucket: str) -> int:
 
 
 def _publish(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[str], list[str]]:
-    """Publish the events of records. Returns their types, and why other records could not be published."""
+    """Publish the events of records. Return their types, and the reasons why other records could not be published."""
     from outcomes.aws.errors import CallFailed
     from outcomes.errors import Busy
 
@@ -101,7 +100,7 @@ def _publish(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list
 
 
 def _not_erased(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[Record]":
-    """Filter out records of erased outcomes, and of agent keys of erased users."""
+    """Filter out the records of erased outcomes and of erased users' agent keys."""
     from outcomes.aws.backoff import Backoff, read_items
 
     places = [_place(keys_table, bus.table, record) for record in records]
@@ -114,9 +113,10 @@ def _not_erased(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[R
 
 
 def _place(keys_table: str, outcomes_table: str, record: "Record") -> "tuple[str, dict[str, Any]] | None":
-    """Return table and key of an item that exists until the record's subject is erased, None where none is known.
+    """Return table and key of an item that exists until the record's subject is erased, or None if there is no such
+    item.
 
-    For agent keys it is the user's row, because a revoked key is deleted.
+    For an agent key, this is the user's row, because the item of a revoked key is deleted.
     """
     from outcomes.keys.agent_keys import user_row_id
 

@@ -1,4 +1,4 @@
-"""A template as text: parses its YAML and checks values of its parameters."""
+"""Parse a template's YAML, and check values for its parameters."""
 
 import json
 import re
@@ -13,37 +13,37 @@ from ops.errors import StackError
 
 
 class _Loader(CSafeLoader):
-    """YAML with short forms of intrinsics, parsed by libyaml: ten times as fast as SAM's parser."""
+    """Loads YAML with short forms of intrinsic functions, with libyaml: ten times as fast as SAM's parser."""
 
 
 _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 def parse_yaml(text: str) -> Any:
-    """Parse YAML with or without short forms of intrinsics into new objects. Raises yaml.YAMLError."""
+    """Parse YAML, which may have short forms of intrinsic functions, into new objects. Raises yaml.YAMLError."""
     return json.loads(_in_json(text))
 
 
 @lru_cache(maxsize=8)
 def _in_json(text: str) -> str:
-    # JSON copies what YAML anchors share, so that changing one place changes no other. It also parses ten times as
-    # fast, and a stack and its tests parse the same text many times.
+    # Writing JSON copies the parts that YAML anchors share, so that changing one part changes no other. Reading JSON is
+    # also ten times as fast, and a stack and its tests read the same text many times.
     return json.dumps(yaml.load(text, _Loader), default=str)  # noqa: S506 (a safe one)
 
 
 def declared_paths(api: dict[str, Any]) -> dict[str, Any]:
-    """Return the methods of every path of a REST API, those of capabilities that may be off included."""
+    """Return the methods of every path of a REST API, including those of capabilities that may be off."""
     paths = api["DefinitionBody"]["paths"]
     return {path: methods["Fn::If"][1] if "Fn::If" in methods else methods for path, methods in paths.items()}
 
 
 def capability_names(parameters: dict[str, Any]) -> list[str]:
-    """Return the parameters that switch a capability "On" or "Off"."""
+    """Return the names of the parameters that switch a capability "On" or "Off"."""
     return [name for name, declared in parameters.items() if declared.get("AllowedValues") == ["On", "Off"]]
 
 
 def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:
-    """Parse a parameter's value. Raises StackError when its declaration forbids it."""
+    """Parse a parameter's value. Raises StackError if the parameter's declaration does not allow it."""
     pattern = parameter.get("AllowedPattern", ".*")
     is_list = parameter.get("Type", "") == "CommaDelimitedList" or parameter.get("Type", "").startswith("List<")
     each = [part.strip() for part in value.split(",")] if is_list else [value]
@@ -68,7 +68,7 @@ def _check_number(name: str, value: str, parameter: dict[str, Any]) -> None:
 
 
 def as_text(value: Any) -> str:
-    """Return a scalar as CloudFormation writes it. Raises TypeError for anything else."""
+    """Return a scalar as text, like CloudFormation. Raises TypeError for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):

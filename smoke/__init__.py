@@ -1,1 +1,1 @@
-"""Checks a deployed API against the contract: `make smoke URL=...`. It deletes what it stores."""
+"""Check a deployed API against the contract: `make smoke URL=...`. It deletes all data that it stores."""

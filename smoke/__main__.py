@@ -28,7 +28,7 @@ from smoke.checker import CALLS, IMPATIENT_SECONDS, Checker
 from smoke.report import compare_with_log, write
 
 PATH = "/api/outcomes"
-TIMEOUT_SECONDS = 35  # API Gateway's own timeout is 29
+TIMEOUT_SECONDS = 35  # more than API Gateway's timeout of 29 s
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser. Secrets may come from the environment, where process lists do not show them."""
+    """Return the parser. Secrets can be passed in the environment, where process lists do not show them."""
     parser = argparse.ArgumentParser(prog="python -m smoke", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--url", help="the API, with or without /api/outcomes")
     parser.add_argument("--key", default=os.environ.get("INTERNAL_API_KEY"), help="a valid bearer key")
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(api: checks.Api, cookie: str | None, stack: Stack | None, options: argparse.Namespace) -> int:
-    """Run the checks that these options allow, and report the others as skipped."""
+    """Run the checks that the given options allow, and report the others as skipped."""
     report = Report(api.off)
     report.all(partial(check, api) for check in checks.WITHOUT_A_CALLER)
     if api.key:
@@ -118,13 +118,13 @@ def check_many_calls(api: checks.Api, stack: Stack, options: argparse.Namespace,
 
 
 def with_session(cookie: str) -> Iterator[checks.Check]:
-    """Yield the checks of a session that record nothing."""
+    """Yield the checks that need a session and record nothing."""
     yield checks.a_session_reads(cookie)
     yield checks.cookies_in_several_fields_are_one_session(cookie)
 
 
 class Report:
-    """Prints one line for each check, and counts passed and failed ones. lines: printed so far."""
+    """Prints one line for each check, and counts passed and failed checks. lines: printed so far."""
 
     def __init__(self, off: Collection[str]) -> None:
         self.passed = self.failed = 0

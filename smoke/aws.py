@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 LOCAL = ROOT / ".local"
 CAPABILITIES = capability_names(parse_yaml((ROOT / "template.yaml").read_text())["Parameters"])
 SESSION_SECONDS = 900
-# Ids of real users count up from 1 and do not reach these.
+# Real users' ids count up from 1 and do not reach these numbers.
 FIRST_ID, LAST_ID = 2**52, MAX_ID
 
 
@@ -63,7 +63,7 @@ class Stack:
 
     @classmethod
     def deployed(cls, name: str) -> "Stack":
-        """Look up a stack by name, in the account and region of the AWS settings. Raises what boto3 raises."""
+        """Look up a stack by name, in the account and region of the AWS settings. Raises boto3's errors."""
         [stack] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         answers = {answer["ParameterKey"]: answer["ParameterValue"] for answer in stack["Parameters"]}
@@ -116,14 +116,14 @@ class Stack:
 
 @dataclass(frozen=True)
 class User:
-    """A temporary user. cookie: the value of a Cookie header."""
+    """A temporary user. cookie: the value of the Cookie header with the user's session."""
 
     id: int
     cookie: str
 
 
 class Visit:
-    """Two temporary users, and every idempotency key that was used, for deletion."""
+    """Two temporary users, and every idempotency key that was used, so that all can be deleted."""
 
     def __init__(self, stack: Stack, client: "DynamoDBClient") -> None:
         self._stack = stack
@@ -139,13 +139,14 @@ class Visit:
         return key
 
     def note_key(self, key: str, user: User, *, by: str = "key", of: str | None = None) -> None:
-        """Have an idempotency key deleted at the end. by: `key` or `session`. of: the outcome that is corrected."""
+        """Store an idempotency key, so that it is deleted at the end. by: `key` or `session`. of: the outcome that is
+        corrected."""
         caller = Caller(user.id) if by == "session" else Caller()
         outcome = NewOutcome(OutcomeType.TASK_COMPLETE, "Smoke test", user_id=user.id)
         self._hashes.add(correction_hash(caller, of, key) if of else idempotency_hash(caller, outcome, key))
 
     def arrive(self) -> None:
-        """Create the users. Raises LeftBehind when one of them already has outcomes."""
+        """Create the users. Raises LeftBehind if one of them already has outcomes."""
         for _ in range(2):
             user = FIRST_ID + secrets.randbelow(LAST_ID - FIRST_ID)
             if any(self._outcomes(user)):
@@ -163,7 +164,7 @@ class Visit:
             self.users.append(User(user, f"__Secure-{STORED_COOKIE}={token}"))
 
     def leave(self) -> None:
-        """Delete all stored data. Raises LeftBehind when outcomes are left."""
+        """Delete all stored data. Raises LeftBehind if outcomes are left."""
         for user in self.users:
             self._delete(self._stack.outcomes, self._outcomes(user.id))
             self._delete(self._stack.keys, self._agent_keys(user.id))
@@ -178,7 +179,7 @@ class Visit:
         return sum(not item["created_at"]["S"].startswith("~") for item in self._outcomes(user.id))
 
     def _outcomes(self, user_id: int) -> Iterator[dict[str, Any]]:
-        """Yield the keys of a user's outcomes, then of their corrections."""
+        """Yield the item keys of a user's outcomes, then of their corrections."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._stack.outcomes,
             KeyConditionExpression="user_id = :user",
@@ -190,7 +191,7 @@ class Visit:
             yield from page["Items"]
 
     def _agent_keys(self, user_id: int) -> Iterator[dict[str, Any]]:
-        """Yield the keys of a user's agent keys, then of the row that lists them."""
+        """Yield the item keys of a user's agent keys, then of the row that lists them."""
         key = {"id": {"S": user_row_id(user_id)}}
         row = self._client.get_item(TableName=self._stack.keys, Key=key, ConsistentRead=True).get("Item", {})
         yield from ({"id": {"S": name}} for name in row if is_id(name))
@@ -205,7 +206,7 @@ class Visit:
 def visiting(stack: Stack) -> Iterator[Visit]:
     """Create users for the block, and delete all their data after it.
 
-    Needs GetItem, Query, PutItem and DeleteItem on the tables. Raises LeftBehind and boto3's errors.
+    This needs GetItem, Query, PutItem and DeleteItem on the tables. Raises LeftBehind and boto3's errors.
     """
     visit = Visit(stack, stack.client("dynamodb"))
     try:

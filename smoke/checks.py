@@ -1,6 +1,6 @@
 """Checks of a deployed API, one function each. A failed check raises AssertionError.
 
-Most repeat tests on the local stack; docstrings name what only AWS can show.
+Most checks are also tests with the local stack. If only AWS can show something, a docstring says so.
 """
 
 import json
@@ -16,14 +16,14 @@ from outcomes.contract import json_text
 
 from smoke.aws import CAPABILITIES, User, Visit
 
-MONEY = "1234.56789012345678901234567890"  # more digits than a float has; a negative one later makes the sum zero
+MONEY = "1234.56789012345678901234567890"  # too many digits for a float; recorded later as negative, too: the sum is 0
 CONCURRENT = 8
 KEYS = "/api/keys"
 
 
 @dataclass
 class Api:
-    """A client of the API. url: ends with /api/outcomes. protocols: HTTP versions of its answers. off: capabilities."""
+    """A client for the API. url: ends with /api/outcomes. protocols: HTTP versions of answers. off: what is off."""
 
     url: str
     client: httpx.Client
@@ -43,7 +43,7 @@ class Api:
         content: bytes | None = None,
         headers: dict[str, str] | list[tuple[str, str]] | None = None,
     ) -> httpx.Response:
-        """Send a request to a path below `url`, or to an absolute one that begins with `/api/`."""
+        """Send a request. path: below `url`, or absolute if it begins with `/api/`."""
         sent = list((headers or {}).items()) if isinstance(headers, dict | None) else list(headers)
         if key:
             sent.append(("Authorization", f"Bearer {self.key}"))
@@ -64,7 +64,7 @@ type KeptCheck = Callable[[Api, Visit], None]
 
 
 def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
-    """Assert status, headers and, if given, body of a response, and return its body."""
+    """Assert a response's status, headers and, if given, body. Return the body."""
     got = f"{response.status_code} {response.text[:300]}"
     assert response.status_code == status, f"expected {status}, got {got}"
     assert response.headers["content-type"].split(";")[0] == "application/json", response.headers.get("content-type")
@@ -77,7 +77,7 @@ def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
 
 
 def is_no_route(response: httpx.Response) -> bool:
-    """Whether the answer means that this deployment has no such route."""
+    """Return whether the answer means that this deployment has no such route."""
     return bool(response.headers.get("no-such-route") == "true")
 
 
@@ -90,12 +90,12 @@ def is_unauthorized_or_off(response: httpx.Response) -> None:
 
 
 def switched_off(api: Api, cookie: str | None) -> frozenset[str]:
-    """Return the capabilities that are off. Without a session only Batch can be found out."""
+    """Return the capabilities that are off. Without a session, this can only detect Batch."""
     try:
         if cookie is None:
             return frozenset(["Batch"] if is_no_route(api.call("POST", "/batch", body={})) else [])
         headers = api.call("GET", "?limit=1", cookie=cookie).headers
-    except httpx.HTTPError:  # every check will report it
+    except httpx.HTTPError:  # every check will report this error
         return frozenset()
     on = headers.get("capabilities", ", ".join(CAPABILITIES).lower()).split(", ")
     return frozenset(name for name in CAPABILITIES if name.lower() not in on)
@@ -108,7 +108,7 @@ def outcome(user: User | None, **fields: Any) -> dict[str, Any]:
 
 
 def at_once(call: Callable[[], httpx.Response]) -> list[httpx.Response]:
-    """Make a call several times at once, and assert that each succeeds or conflicts."""
+    """Make a call several times at once, and assert that each call succeeds or conflicts."""
     with ThreadPoolExecutor(CONCURRENT) as pool:
         responses = list(pool.map(lambda _: call(), range(CONCURRENT)))
     assert {response.status_code for response in responses} <= {200, 409}, responses
@@ -132,26 +132,26 @@ def a_wrong_key_or_cookie_is_unauthorized(api: Api) -> None:
 
 
 def an_unknown_path_is_not_found(api: Api) -> None:
-    """API Gateway's own answer, mapped from its 403."""
+    """API Gateway itself answers; a gateway response changes its 403 to a 404."""
     for response in (api.call("GET", "/nothing/here"), api.call("DELETE")):
         answers(response, 404, {"error": "Not found"})
         assert is_no_route(response), "no No-Such-Route: true"
 
 
 def a_body_above_10_mib_is_refused(api: Api) -> None:
-    """API Gateway answers with a line of text, without our functions and gateway responses."""
+    """API Gateway itself answers with a line of text; our functions and gateway responses are not used."""
     response = api.call("POST", content=b" " * (10 * 2**20 + 1))
     assert response.status_code == 413, f"got {response.status_code}"
 
 
 def headers_above_their_limit_are_refused(api: Api) -> None:
-    """The limit is 10,240 bytes in all. AWS documents no status; we promise a 4xx."""
+    """The limit for all headers together is 10,240 bytes. AWS does not document the status; we promise a 4xx."""
     response = api.call("GET", headers={"Cookie": f"a={'x' * 11_000}"})
     assert 400 <= response.status_code < 500, f"got {response.status_code}"
 
 
 def headers_below_their_limit_pass(api: Api) -> None:
-    """A session in chunks is about this large."""
+    """A session cookie in chunks can be about this large."""
     answers(api.call("GET", headers={"Cookie": f"a={'x' * 7_000}"}), 401, {"error": "Unauthorized"})
 
 
@@ -176,7 +176,7 @@ def a_key_does_not_read(api: Api) -> None:
 
 def invalid_fields_are_named(api: Api) -> None:
     answers(api.call("POST", key=True, body={"title": ""}), 400, {"error": "Invalid outcome_type"})
-    # If bodies were text to API Gateway, it would replace invalid UTF-8, and this would be JSON.
+    # If API Gateway treated bodies as text, it would replace the invalid UTF-8, and this would be valid JSON.
     answers(api.call("POST", key=True, content=b'{"outcomeType":"caf\xe9"}'), 400, {"error": "Invalid JSON"})
     answers(api.call("POST", key=True, content=b"NaN"), 400, {"error": "Invalid JSON"})
     refused = answers(api.call("POST", key=True, body=outcome(None, title=" ", agentId=0.5)), 400)
@@ -185,7 +185,7 @@ def invalid_fields_are_named(api: Api) -> None:
 
 
 def more_than_128_kib_is_too_large(api: Api) -> None:
-    """The body passes API Gateway, WAF if any, and Lambda; our own limit refuses it."""
+    """The body passes API Gateway, WAF (if there is one) and Lambda; our own limit refuses it."""
     body = b" " * (128 * 1024 + 1)
     answers(api.call("POST", key=True, content=body), 413, {"error": "Payload too large"})
     exactly = json.dumps({"outcomeType": ""}).encode().ljust(128 * 1024)
@@ -193,7 +193,7 @@ def more_than_128_kib_is_too_large(api: Api) -> None:
 
 
 def more_than_lambdas_limit_is_too_large(api: Api) -> None:
-    """7 MB pass API Gateway but exceed Lambda's 6 MB: a gateway response or WAF answers."""
+    """7 MB are allowed by API Gateway but exceed Lambda's 6 MB: a gateway response or WAF answers."""
     answers(api.call("POST", key=True, content=b" " * 7_000_000), 413, {"error": "Payload too large"})
 
 
@@ -224,8 +224,8 @@ def a_session_reads(cookie: str) -> Check:
 
 def cookies_in_several_fields_are_one_session(cookie: str) -> Check:
     def cookies_in_several_fields_are_one_session(api: Api) -> None:
-        """HTTP/2 lets browsers send each cookie in a field of its own (RFC 9113, 8.2.3)."""
-        # Random values, so that API Gateway has no cached result for one of the fields.
+        """In HTTP/2, browsers may send each cookie in a separate header field (RFC 9113, 8.2.3)."""
+        # Random values, so that API Gateway has not cached a result for one of the fields.
         first, last = (("Cookie", f"{name}={secrets.token_hex(8)}") for name in ("theme", "lang"))
         split = [first, *(("Cookie", pair) for pair in cookie.split("; ")), last]
         answers(api.call("GET", "?limit=1", headers=split), 200)
@@ -275,7 +275,7 @@ def a_retry_gets_the_first_answer_again(api: Api, visit: Visit) -> None:
 
 
 def concurrent_calls_with_one_key_record_once(api: Api, visit: Visit) -> None:
-    """Concurrent transactions conflict, which no emulator shows."""
+    """In the real DynamoDB, concurrent transactions conflict; no emulator does this."""
     user, _ = visit.users
     before = visit.recorded(user)
     headers = {"Idempotency-Key": visit.new_key(user)}
@@ -299,12 +299,12 @@ def a_batch_records_each_outcome_on_its_own(api: Api, visit: Visit) -> None:
     assert [each.get("id") for each in replayed["results"]] == [each.get("id") for each in created["results"]]
     without_keys = answers(
         api.call("POST", "/batch", key=True, body=body), 200
-    )  # stored by another operation of DynamoDB
+    )  # this uses a different DynamoDB operation
     assert {name: without_keys[name] for name in expected} == expected, without_keys
 
 
 def a_cursor_of_another_user_gives_no_access(api: Api, visit: Visit) -> None:
-    """DynamoDB rejects a start key outside of a query's range; a cursor must never become one."""
+    """DynamoDB rejects a start key outside a query's range; a cursor must never become such a start key."""
     user, other = visit.users
     for _ in range(2):
         answers(api.call("POST", key=True, body=outcome(other)), 200)
@@ -316,7 +316,7 @@ def a_cursor_of_another_user_gives_no_access(api: Api, visit: Visit) -> None:
 
 
 def an_export_is_the_list_as_a_file(api: Api, visit: Visit) -> None:
-    """Bodies are binary to API Gateway; a file must still arrive as text, whatever the Accept header."""
+    """API Gateway treats bodies as binary. A file must still arrive as text, with any Accept header."""
     user, _ = visit.users
     accept = {"Accept": "text/csv, application/octet-stream"}
     csv, lines = (
@@ -333,7 +333,7 @@ def an_export_is_the_list_as_a_file(api: Api, visit: Visit) -> None:
 
 
 def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
-    """Only AWS shows that the authorizer's role may note the use of a key; an emulator allows everything."""
+    """Only AWS can show that the authorizer's role may store a key's last use; an emulator allows everything."""
     user, other = visit.users
     bounds = {"name": "Smoke test", "agentId": 7, "outcomeTypes": ["task_complete"], "maxValueUsd": 1}
     made = answers(api.call("POST", KEYS, cookie=user.cookie, body=bounds), 200)
@@ -352,7 +352,7 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
     answers(api.call("GET", headers=first), 401, {"error": "Unauthorized"})
     answers(
         api.call("DELETE", f"{KEYS}/{made['id']}", cookie=other.cookie), 200, {"ok": True}
-    )  # another user's call has no effect
+    )  # the other user's call has no effect
 
     rotated = answers(
         api.call("POST", f"{KEYS}/{made['id']}/rotate", cookie=user.cookie, body={"overlapHours": 0}), 200
@@ -368,7 +368,7 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
 
 
 def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, visit: Visit) -> None:
-    """The real DynamoDB commits one of several transactions on an item, and enforces the functions' roles."""
+    """The real DynamoDB commits only one of several concurrent transactions on an item. AWS enforces roles."""
     user, other = visit.users
     id_ = api.call("POST", key=True, body=outcome(user)).headers["outcome-id"]
     corrections = f"/{id_}/corrections"
@@ -430,7 +430,7 @@ WITH_A_KEY: list[Check] = [
     more_than_lambdas_limit_is_too_large,
     a_batch_may_be_1_mib,
 ]
-# In this order: later checks read what earlier ones recorded.
+# The order matters: later checks read outcomes that earlier checks recorded.
 THAT_RECORD: list[KeptCheck] = [
     a_recorded_outcome_is_listed_at_once_and_exact,
     a_session_records_only_for_its_user,

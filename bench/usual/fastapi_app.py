@@ -1,4 +1,4 @@
-"""The endpoint written with FastAPI behind Mangum: one application, one function for both methods."""
+"""The endpoint written with FastAPI and Mangum: one application, and one function for both methods."""
 
 import os
 from decimal import Decimal

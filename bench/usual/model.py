@@ -1,4 +1,4 @@
-"""The model that both usual endpoints validate, stored in the same table with the same layout."""
+"""The model that both usual endpoints validate. They store it in the same table with the same layout."""
 
 import json
 import uuid
@@ -13,7 +13,7 @@ WholeNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
 
 
 class Outcome(BaseModel):
-    """The body of a POST."""
+    """The body of a POST request."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -56,7 +56,7 @@ class StoredOutcome(BaseModel):
 
 
 class Outcomes(BaseModel):
-    """The answer to a GET."""
+    """The answer to a GET request."""
 
     outcomes: list[StoredOutcome]
 

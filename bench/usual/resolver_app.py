@@ -1,4 +1,4 @@
-"""The endpoint written like Powertools' own examples: REST resolver with validation, Tracer, Logger, Metrics."""
+"""The endpoint written like Powertools' own examples, with REST resolver, validation, Tracer, Logger and Metrics."""
 
 import os
 from decimal import Decimal
