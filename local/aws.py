@@ -73,7 +73,7 @@ class Aws:
         await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        """Answer one request at a time. Answer it after its writes are in the journal.
+        """Answer one request at a time, and only after its writes are in the journal.
 
         moto checks a condition and writes in two steps, so two concurrent requests could both pass a condition.
         """

@@ -37,7 +37,7 @@ log = logging.getLogger("local")
 
 HOST = "127.0.0.1"
 DEMO_USER = 42
-MAX_PARSED_BYTES = 2**16  # for a header or the request line: above API Gateway's limit, so that the gateway answers
+MAX_PARSED_BYTES = 2**16  # per header or request line; above API Gateway's limit, so that the gateway answers
 # Logical ids of the secrets in the template.
 SESSION_SECRET_ID = "SessionSecret"  # noqa: S105
 ERASURE_SECRET_ID = "ErasureSecret"  # noqa: S105
@@ -81,7 +81,7 @@ class Settings:
 
 
 def local_parameters(settings: Settings, port: int) -> dict[str, str]:
-    """Return the local stack's values for template parameters."""
+    """Return the values of template parameters that a local stack needs, such as its own origins."""
     # API Gateway's own answers only allow the first origin, so DASHBOARD_ORIGINS comes first.
     own_origins = f"http://{HOST}:{port},http://localhost:{port}"
     known = capabilities(settings.template)

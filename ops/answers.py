@@ -23,7 +23,7 @@ type Ask = Callable[[str], str]
 
 
 def main() -> int:
-    """Ask, and return the exit code of the process."""
+    """Ask for the parameters, and return the exit code of the process."""
     environment, *given = sys.argv[1:]
     template = parse_yaml((ROOT / "template.yaml").read_text())
     return exit_code(

@@ -1,11 +1,11 @@
-"""python -m smoke: check a deployed API against the contract, one line each.
+"""python -m smoke: check a deployed API against the contract. Print one line for each check.
 
---url alone makes the calls that need no credentials. --key (or INTERNAL_API_KEY) and --cookie add calls that store
-nothing. --stack, with AWS rights to that stack's tables, or the URL of the local stack, adds calls that record for new
-users, and deletes these users with all their data. Log lines and counts in metrics stay.
+With only --url, it makes the calls that need no credentials. --key (or INTERNAL_API_KEY) and --cookie add calls that
+store nothing. --stack (with AWS rights for the stack's tables), or the URL of the local stack, adds calls that record
+outcomes for new users, and at the end deletes these users with all their data. Log lines and counts in metrics stay.
 
-Last, a checker makes many calls from several threads, compares the answers with a model and with the access log, and
-writes a report.
+At the end, a checker makes many calls from several threads, compares the answers with a model and with the access log,
+and writes a report.
 """
 
 import argparse
@@ -96,10 +96,10 @@ def run(api: checks.Api, cookie: str | None, stack: Stack | None, options: argpa
 
 
 def check_many_calls(api: checks.Api, stack: Stack, options: argparse.Namespace, report: "Report") -> None:
-    """Run the checker by users of its own, compare it with the access log, and write the report."""
-    since = time.time() - 60  # clocks differ
+    """Run the checker with new users, compare its calls with the access log, and write the report."""
+    since = time.time() - 60  # clocks may differ
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    [allowed] = stack.limits.get("FirewallRequests", [0])  # of an address, in five minutes
+    [allowed] = stack.limits.get("FirewallRequests", [0])  # per address, in five minutes
     calls = min(options.calls, allowed // 4) if allowed else options.calls
     first = len(report.lines)
     timeout = httpx.Timeout(TIMEOUT_SECONDS, read=IMPATIENT_SECONDS)
@@ -124,7 +124,7 @@ def with_session(cookie: str) -> Iterator[checks.Check]:
 
 
 class Report:
-    """Prints one line for each check, and counts passed and failed checks. lines: printed so far."""
+    """Prints one line for each check, and counts passed and failed checks. lines: the printed lines."""
 
     def __init__(self, off: Collection[str]) -> None:
         self.passed = self.failed = 0

@@ -1,4 +1,4 @@
-"""Work that needs AWS rights: create temporary users, delete their data, and read the access log."""
+"""Create temporary users, delete their data, and read the access log. This needs AWS rights."""
 
 import json
 import secrets
@@ -43,10 +43,11 @@ class LeftBehind(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack: the API's URL, names of tables, capabilities that are off, and the dashboard's origin.
+    """A stack: the API's URL, table names, capabilities that are off, and the dashboard's origin.
 
-    limits: rate and burst of the stage, and FirewallRequests, by parameter. name: of a deployed stack.
-    key: of the local stack. client: returns a client of an AWS service.
+    limits: the stage's rate and burst limits and FirewallRequests, by parameter. name: only for a deployed stack. key:
+    the bearer key, only for the local stack.
+    client: returns a client for an AWS service.
     """
 
     url: str
@@ -85,7 +86,7 @@ class Stack:
 
     @classmethod
     def local(cls, url: str) -> "Stack | None":
-        """Return the stack of `make run` if this is its URL."""
+        """Return the stack that `make run` started if it has this URL, else None."""
         try:
             state = State.read(LOCAL / STACK)
         except StackError:
@@ -104,7 +105,7 @@ class Stack:
         )
 
     def access_log(self, since: float) -> Iterator[dict[str, str]]:
-        """Yield the lines of a deployed stack's access log since a time. Raises what boto3 raises."""
+        """Yield the lines of a deployed stack's access log since a time. Raises boto3's errors."""
         resource = self.client("cloudformation").describe_stack_resource(
             StackName=self.name, LogicalResourceId="AccessLogs"
         )
@@ -133,14 +134,15 @@ class Visit:
         self.users: list[User] = []
 
     def new_key(self, user: User, of: str | None = None) -> str:
-        """Return a new idempotency key for calls with the platform's key, which is deleted at the end."""
+        """Return a new idempotency key for calls with the platform's key. It is deleted at the end."""
         key = f"smoke-{secrets.token_hex(12)}"
         self.note_key(key, user, of=of)
         return key
 
     def note_key(self, key: str, user: User, *, by: str = "key", of: str | None = None) -> None:
-        """Store an idempotency key, so that it is deleted at the end. by: `key` or `session`. of: the outcome that is
-        corrected."""
+        """Store an idempotency key, so that it is deleted at the end.
+
+        by: `key` or `session`. of: the id of the outcome that is corrected, if any."""
         caller = Caller(user.id) if by == "session" else Caller()
         outcome = NewOutcome(OutcomeType.TASK_COMPLETE, "Smoke test", user_id=user.id)
         self._hashes.add(correction_hash(caller, of, key) if of else idempotency_hash(caller, outcome, key))

@@ -1,4 +1,4 @@
-"""Makes calls from several threads, with retries as clients make them, and has the model judge the answers."""
+"""Make calls from several threads, with retries like a client's, and check the answers with the model."""
 
 import random
 import threading
@@ -26,14 +26,14 @@ ATTEMPTS = 5
 MOST_PER_SECOND = 25
 MOST_SECONDS = 45
 MOST_AT_ONCE = 100
-IMPATIENT_SECONDS = 0.01  # most answers take longer
+IMPATIENT_SECONDS = 0.01  # less than most answers take
 RETRY_SECONDS = 0.2
 MOST_WAIT_SECONDS = 5
-LOST_SECONDS = 30  # API Gateway's timeout is 29: a call whose answer was lost takes no effect after that
+LOST_SECONDS = 30  # API Gateway's timeout is 29 s: after that, a call whose answer was lost cannot take effect
 
 
 class Answer(NamedTuple):
-    """The answer to a call; body and headers are empty if it was lost."""
+    """The answer to a call. Body and headers are empty if the answer was lost."""
 
     call: Call
     body: State
@@ -41,15 +41,16 @@ class Answer(NamedTuple):
 
     @property
     def wait(self) -> float:
-        """Seconds to wait before the next attempt."""
+        """Return the seconds to wait before the next attempt."""
         return min(MOST_WAIT_SECONDS, float(self.headers.get("retry-after", RETRY_SECONDS)))
 
 
 @dataclass
 class Checker:
-    """One run by two users of its own. calls, faults, notes: for the report.
+    """One run of the checker, with two new users. calls, faults, notes: for the report.
 
-    impatient: a client that waits IMPATIENT_SECONDS for an answer. limits: the stage's rate and burst, by parameter.
+    impatient: a client that waits IMPATIENT_SECONDS for an answer. limits: the stage's rate and burst limits, by
+    parameter.
     """
 
     api: Api
@@ -71,7 +72,7 @@ class Checker:
         self._pace = Pace(max(1, min([MOST_PER_SECOND, *rates])))
 
     def run(self) -> None:
-        """Make the calls and judge the answers. Raises AssertionError if there are faults."""
+        """Make the calls and check the answers. Raises AssertionError if there are faults."""
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(partial(self._work, time.monotonic() + MOST_SECONDS), range(THREADS)))
         self._exceed_the_limit()
@@ -82,7 +83,7 @@ class Checker:
 
     def _work(self, until: float, thread: int) -> None:
         rng = random.Random(f"{self.seed} {thread}")  # noqa: S311 (a plan to repeat, not a secret)
-        actions = [  # how often each is drawn, and the capability that it needs
+        actions = [  # how often each action is drawn, and the capability that it needs
             (30, self._record, None),
             (10, self._replay, None),
             (5, self._batch, "Batch"),
@@ -139,11 +140,11 @@ class Checker:
         return f"smoke-{self.seed}-{number}" if rng.random() < 0.7 else None
 
     def _is_impatient(self, rng: random.Random) -> bool:
-        """Not in the second half, so that calls without an answer are over before the last reads."""
+        """Return whether to use the impatient client: never in the second half, so that lost calls end in time."""
         return len(self.calls) < self.budget / 2 and rng.random() < 0.2
 
     def _write(self, write: Write, *, is_impatient: bool = False) -> None:
-        """Send until it is done, refused for good, or may have worked without an idempotency key."""
+        """Send a write until it is done or finally refused. Without an idempotency key, also stop if it may be done."""
         for attempt in range(ATTEMPTS):
             impatient = is_impatient and attempt == 0 and write.key is not None
             result, wait = self._send([write], "correct" if write.of else "record", is_impatient=impatient)
@@ -173,7 +174,7 @@ class Checker:
         return attempts[0].result, answer.wait
 
     def _exceed_the_limit(self) -> None:
-        """Record twice the stage's burst at once, without retries."""
+        """Record twice as many outcomes at once as the stage's burst limit allows, without retries."""
         name, parameter = ("record", "RecordThrottle") if "Batch" in self.api.off else ("batch", "BatchThrottle")
         calls = 2 * self.limits[parameter][1] if parameter in self.limits else 0
         if not 0 < calls <= MOST_AT_ONCE:
@@ -252,13 +253,13 @@ class Checker:
         call.answered, call.status = time.monotonic(), response.status_code
         call.request_id = response.headers.get("x-amzn-requestid")
         body: State = {}
-        with suppress(ValueError):  # not from our functions
+        with suppress(ValueError):  # the answer is not from our functions
             body = json_text.read(response.text)
         return Answer(call, body, response.headers)
 
 
 class Pace:
-    """Lets so many callers a second pass, evenly."""
+    """Lets callers continue at an even rate per second."""
 
     def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second
@@ -273,7 +274,7 @@ class Pace:
 
 
 def _body(write: Write, *, with_key: bool) -> State:
-    """Return the JSON of a write. Cents are exact as the shortest text of a float."""
+    """Return the JSON of a write. For cents, the shortest text of a float is exact."""
     fields = write.fields
     values = {"valueUsd": None if fields.get("value_usd") is None else float(fields["value_usd"])}
     values |= {"description": fields.get("description")}
@@ -286,7 +287,7 @@ def _body(write: Write, *, with_key: bool) -> State:
 
 
 def _attempt(call: Call, answer: State, headers: Mapping[str, str]) -> Attempt:
-    """Return what an answer says of a write."""
+    """Return the attempt that an answer to a write describes."""
     if call.status == 200 and call.name == "batch" and answer["status"] in {"created", "replayed"}:
         return Attempt(call, answer["status"], answer["id"])
     if call.status == 200 and call.name != "batch":

@@ -1,8 +1,8 @@
-"""A plain model of two users' ledgers, and the judgement of a run by it.
+"""A simple model of two users' ledgers, which checks the answers of a run.
 
-A write takes effect once, between its first attempt and its first 200. Without a 200 it takes effect once or never. A
-read shows each write that was answered before the read was sent, none that was sent after the read was answered, and
-perhaps those in between.
+A write takes effect once, between its first attempt and its first 200. Without a 200, it takes effect once or never. A
+read must show each write that was answered before the read was sent, and no write that was sent after the read was
+answered. It may show the writes in between.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ type State = dict[str, Any]
 type Sums = tuple[Decimal, ...]
 type Result = Literal["created", "replayed", "refused", "impossible", "unknown", "wrong"]
 
-# By type: the status after a correction, by the status before.
+# By correction type: the status after the correction, by the status before it.
 MOVES = {
     "amend": dict.fromkeys(("recorded", "confirmed", "disputed"), "recorded"),
     "void": dict.fromkeys(("recorded", "confirmed", "disputed"), "void"),
@@ -23,16 +23,16 @@ MOVES = {
     "dispute": dict.fromkeys(("recorded", "confirmed"), "disputed"),
     "uphold": {"disputed": "recorded"},
 }
-# By part of a summary: the statuses that count there.
+# By part of a summary: the statuses that count in it.
 COUNTED = {"": ("recorded", "confirmed"), "confirmed": ("confirmed",), "disputed": ("disputed",), "voided": ("void",)}
 SUMS = ("count", "value_usd")
 NOTHING: Sums = (Decimal(0),) * len(SUMS) * len(COUNTED)
-MOST_OPEN = 12  # writes at the same time as a summary: each doubles the sums that are right
+MOST_OPEN = 12  # maximum writes at the same time as a summary: each doubles the number of correct sums
 
 
 @dataclass
 class Call:
-    """An HTTP call. sent, answered: seconds of one clock. status: None if the answer was lost."""
+    """An HTTP call. sent, answered: in seconds, by the same clock. status: None if the answer was lost."""
 
     number: int
     name: str
@@ -47,7 +47,7 @@ class Call:
 
 
 class Attempt(NamedTuple):
-    """An attempt at a write. id, status, version: as the answer says."""
+    """An attempt to write. id, status, version: from the answer."""
 
     call: Call
     result: Result
@@ -60,8 +60,9 @@ class Attempt(NamedTuple):
 class Write:
     """An outcome to record, or a correction of one.
 
-    text: title or reason, of this write only. user: the owner's id. fields: the outcome as a list shows it, or what an
-    amend changes. of: the outcome to correct. Without idempotency key, attempts end when one may have worked.
+    text: a title or reason that only this write has. user: the owner's id. fields: the outcome as in a list, or the
+    changes of an amend.
+    of: the outcome to correct. Without an idempotency key, attempts end when one may have taken effect.
     """
 
     text: str
@@ -107,9 +108,10 @@ class Read:
 
 
 class Judge:
-    """Compares answers with the model. faults: a sentence each, without content that is not of this run.
+    """Compares answers with the model. faults: one sentence per fault, without content that is not from this run.
 
-    lists: complete ones, one for each user, read after all writes. histories: corrections by outcome, read then, too.
+    lists: the complete list of each user, read after all writes. histories: corrections by outcome, also read after all
+    writes.
     """
 
     def __init__(self, writes: Sequence[Write], lists: Sequence[Read], histories: Mapping[str, list[State]]) -> None:
@@ -154,7 +156,7 @@ class Judge:
         for outcome in read.answer["outcomes"]:
             write = self._of_title(read, outcome)
             if write is None:
-                continue  # `judge` reports it
+                continue  # `judge` reports this fault
             if any(write in steps for steps in self._steps.values()):
                 self._fault(write, "is stored twice")
             self._check_stored(write, outcome["id"])
@@ -195,7 +197,7 @@ class Judge:
             states.append(before | write.fields | {"status": status, "version": before["version"] + 1})
 
     def _check_shown(self, write: Write) -> None:
-        """Check versions and statuses in answers to a correction, and that a refused one was not possible."""
+        """Check the versions and statuses in answers to a correction, and that refused ones were not possible."""
         id_ = write.of and write.of.id
         if not id_ or id_ not in self._states:
             return
@@ -274,7 +276,7 @@ class Judge:
             self._fault(read.call, "is not the sum of what was recorded and corrected")
 
     def _changes(self, user: int) -> Iterator[tuple[float, float, Sums]]:
-        """Yield when each write of a user began and was done, and what it adds to the sums."""
+        """Yield, for each write of a user, the times when it began and was done, and what it adds to the sums."""
         for id_, steps in self._steps.items():
             before = NOTHING
             for step, state in zip(steps, self._states[id_], strict=True):

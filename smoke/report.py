@@ -1,4 +1,4 @@
-"""The report of a run of the checker, to attach to an issue: without secrets, addresses, and content of users."""
+"""Write the report of a checker's run. It contains no secrets, addresses or user content: attach it to an issue."""
 
 import time
 from collections import defaultdict
@@ -10,7 +10,7 @@ from statistics import median
 from smoke.checker import Checker
 from smoke.model import Call
 
-LOG_SECONDS = 120  # lines mostly arrive within seconds
+LOG_SECONDS = 120  # maximum wait; most lines arrive within seconds
 LOG_PAUSE_SECONDS = 5
 MISSING = "is not in the access log"
 RESOURCES = {
@@ -27,9 +27,9 @@ type AccessLog = Callable[[float], Iterable[dict[str, str]]]
 
 
 def compare_with_log(read: AccessLog, since: float, checker: Checker) -> None:
-    """Wait until the access log has the answered calls, and compare them. Raises AssertionError if they differ.
+    """Wait until the access log contains the answered calls, and compare them. Raises AssertionError if they differ.
 
-    read: returns the lines since a time.
+    read: returns the log lines since a given time.
     """
     until = time.monotonic() + LOG_SECONDS
     while True:
@@ -42,7 +42,7 @@ def compare_with_log(read: AccessLog, since: float, checker: Checker) -> None:
 
 
 def differences(calls: Iterable[Call], log: Iterable[dict[str, str]]) -> Iterator[str]:
-    """Yield how the access log differs from the answers. Lines of other requests are ignored."""
+    """Yield the differences between the access log and the answers. Lines for other requests are ignored."""
     lines = defaultdict(list)
     for line in log:
         lines[line["requestId"]].append(line)
@@ -59,13 +59,13 @@ def differences(calls: Iterable[Call], log: Iterable[dict[str, str]]) -> Iterato
             said = (line["status"], line["method"], line["resource"])
             if said != (str(call.status), *RESOURCES[call.name]):
                 yield f"{call} is {' '.join(said)} in the access log"
-            # Refused before the authorizer, it has no caller.
+            # A call that was refused before the authorizer has no caller.
             if line["caller"] != call.by and (call.status == 200 or line["caller"] != "-"):
                 yield f"{call} is by {line['caller']} in the access log, not by {call.by}"
 
 
 def write(folder: Path, checker: Checker, results: Sequence[str]) -> Path:
-    """Write the report and return its path. results: a sentence each."""
+    """Write the report and return its path. results: one sentence each."""
     now = datetime.now(UTC)
     groups: dict[tuple[str, str, str], list[Call]] = defaultdict(list)
     for call in checker.calls:

@@ -33,7 +33,7 @@ def replaced(path: str) -> Iterator[IO[bytes]]:
     """Open a file for an atomic write: the file replaces `path` when it is complete, and not at all after an error.
 
     Only its owner can read the new file. It replaces a link, not the link's target. Pipes and devices are written
-    directly; - is standard output.
+    directly. The path `-` is standard output.
     """
     if path == "-":
         yield sys.stdout.buffer

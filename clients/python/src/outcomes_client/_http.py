@@ -77,7 +77,7 @@ def http_date(text: str) -> datetime | None:
     """Parse an HTTP date, as UTC if it has no offset. Return None if it is invalid."""
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # OverflowError: a year or an offset of twenty digits
+    except (ValueError, OverflowError):  # OverflowError if the year or the offset has too many digits
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

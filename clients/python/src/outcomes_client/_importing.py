@@ -216,8 +216,8 @@ def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[lis
             failure, results = exc, exc.results
         done = [_outcome(line, result) for line, result in zip(readable, results, strict=True)]
         if failure is None and done and all(one.status == "unsent" for one in done):
-            # The client waited until its deadline. Each further batch would wait as long, so the import would take
-            # hours.
+            # The client waited until its deadline. Every further batch would wait just as long, and the import could
+            # take hours.
             failure = BusyError(f"none of {len(done)} lines was accepted: {done[0].reason}")
         yield sorted(done + unreadable, key=lambda one: one.line.number), failure
         if failure is not None:

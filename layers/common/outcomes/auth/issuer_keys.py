@@ -1,4 +1,4 @@
-"""The public keys of an OpenID Connect issuer: fetched by discovery, and cached.
+"""Fetch the public keys of an OpenID Connect issuer by discovery, and cache them.
 
 https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig and RFC 7517
 """
@@ -18,9 +18,9 @@ from outcomes.aws.connection import Connection, NotSent, Resolve, addresses
 if TYPE_CHECKING:
     from joserfc.jwk import Key
 
-FETCH_SECONDS = 3  # for both requests together
-CONNECT_SECONDS = 1.5  # for one address, so that there is time for another
-MAX_BYTES = 65_536  # of each answer
+FETCH_SECONDS = 3  # limit for both requests together
+CONNECT_SECONDS = 1.5  # limit for one address, so that there is time for another
+MAX_BYTES = 65_536  # maximum size of each answer
 MAX_KEYS = 50
 
 FRESH_SECONDS = 60 * 60
@@ -31,7 +31,7 @@ RETRY_SECONDS = 60
 
 MIN_RSA_BYTES = 256  # RFC 7518, 3.3
 
-# The algorithms of each kind of key. Its own `alg` narrows them; a token's header never widens them.
+# The algorithms allowed for each kind of key. A key's own `alg` restricts them; a token's header never extends them.
 ALGORITHMS: dict[tuple[object, object], frozenset[str]] = {
     ("RSA", None): frozenset({"RS256", "PS256"}),
     ("EC", "P-256"): frozenset({"ES256"}),
@@ -39,7 +39,7 @@ ALGORITHMS: dict[tuple[object, object], frozenset[str]] = {
 }
 PUBLIC_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
 
-# https, or http on the loopback for the local stack; template.yaml allows the same for OidcIssuer.
+# Allows https, or http on the loopback for the local stack. template.yaml allows the same for OidcIssuer.
 _URL = re.compile(
     r"(?P<origin>(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|(?P<loopback>http://(localhost|127\.0\.0\.1)))(:[0-9]{1,5})?)"
     r"(?P<target>/[!$-~]*)?",
@@ -48,7 +48,7 @@ _URL = re.compile(
 
 
 class PublicKey(NamedTuple):
-    """A key that verifies signatures. algorithms: those that it may be used with."""
+    """A key for verifying signatures. algorithms: the algorithms with which it may be used."""
 
     id: str | None
     algorithms: frozenset[str]
@@ -58,9 +58,9 @@ class PublicKey(NamedTuple):
 class IssuerKeys:
     """The keys of one issuer, fetched on first use and cached for an hour.
 
-    Cached keys are fetched again for an unknown key id, and used for a day if the issuer cannot be reached.
+    Keys are also fetched again if a key id is unknown. If the issuer cannot be reached, cached keys are used for a day.
 
-    clock: seconds since the epoch. warn: logs that the issuer cannot be reached. resolve: see `Connection`.
+    clock: returns seconds since the epoch. warn: logs that the issuer cannot be reached. resolve: see `Connection`.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class IssuerKeys:
         self._fetched_at = self._looked_at = self._failed_at = NEVER
 
     def with_id(self, key_id: str | None, until: float = NEVER) -> list[PublicKey]:
-        """Return the keys with this id; without an id the only key, if there is just one.
+        """Return the keys with this id. If the id is None, return the issuer's key if it has only one.
 
         until: the deadline, on `time.monotonic`. Raises SessionsUnavailable if the issuer cannot be reached and no
-        cached key fits.
+        cached key matches.
         """
         keys, is_new = self._keys, False
         if keys is None or not self._is_within(STALE_SECONDS, self._fetched_at):
@@ -105,11 +105,11 @@ class IssuerKeys:
         return self._is_within(RETRY_SECONDS, self._failed_at)
 
     def _is_within(self, seconds: float, since: float) -> bool:
-        """Check that at most `seconds` passed. False if the clock was set back."""
+        """Check that at most `seconds` passed since `since`. Return False if the clock was set back."""
         return 0 <= self._clock() - since < seconds
 
     def _fetch(self, until: float) -> list[PublicKey]:
-        """Fetch the issuer's metadata and its keys. Raises SessionsUnavailable, also if it has no key to use."""
+        """Fetch the issuer's metadata and its keys. Raises SessionsUnavailable, also if no key is usable."""
         until = min(until, time.monotonic() + FETCH_SECONDS)
         self._failed_at = self._clock()
         metadata = self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration", until)
@@ -147,7 +147,7 @@ class IssuerKeys:
         except NotSent as failure:
             raise SessionsUnavailable(f"Issuer: {failure}") from failure
         except (OSError, HTTPException, ValueError) as failure:  # ValueError: a port above 65,535
-            # Without its text, which may quote the answer.
+            # Not the error's text, which may quote the answer.
             raise SessionsUnavailable(
                 f"Issuer: no answer from {match['origin']}: {type(failure).__name__}"
             ) from failure
@@ -171,7 +171,7 @@ def _matching(keys: list[PublicKey], key_id: str | None) -> list[PublicKey]:
 
 
 def _public_key(member: object) -> PublicKey | None:
-    """Import a key of a JWK set. Return None for one that may not verify signatures here."""
+    """Import a key of a JWK set. Return None if the key must not be used to verify signatures here."""
     from joserfc.errors import JoseError
     from joserfc.jwk import import_key
 

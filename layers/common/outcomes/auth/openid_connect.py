@@ -1,6 +1,6 @@
 """Verify tokens of an OpenID Connect issuer: JSON Web Tokens (RFC 7519) that it signed.
 
-The cheap checks come first, so only a token with the right issuer, audience and time can cause a fetch of keys.
+Fast checks come first, so that keys are only fetched for a token with the right issuer, audience and time.
 """
 
 import math
@@ -22,7 +22,7 @@ from outcomes.contract.limits import MAX_ID
 
 CLOCK_LEEWAY_SECONDS = 60
 
-# A token must not say where its key is, and nobody understands its critical headers here (RFC 7515, 4.1).
+# A token must not say where its key is. Critical headers are refused because this code supports none (RFC 7515, 4.1).
 REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64"})
 
 
@@ -33,9 +33,9 @@ class Keys(Protocol):
 
 
 class OpenIdConnect:
-    """Tokens of one issuer for one audience.
+    """Verifies tokens of one issuer for one audience.
 
-    user_claim: the name of the claim with the user's id. clock: seconds since the epoch.
+    user_claim: the name of the claim with the user's id. clock: returns seconds since the epoch.
     """
 
     def __init__(
@@ -45,9 +45,10 @@ class OpenIdConnect:
         self._keys, self._clock = keys, clock
 
     def user_id(self, token: str, until: float = NEVER) -> int:
-        """Return the id of the user that a token names.
+        """Return the id of the user in a token.
 
-        Raises NoSession, with the reason for the log, if it is not valid; SessionsUnavailable if no key can be fetched.
+        Raises NoSession, with the reason for the log, if the token is invalid, and SessionsUnavailable if no key can be
+        fetched.
         """
         if not is_plausible(token):
             raise NoSession("malformed_session", f"it is not ASCII, or longer than {MAX_TOKEN_LENGTH} characters")
@@ -92,7 +93,7 @@ class OpenIdConnect:
         from joserfc.jws import JWSRegistry
 
         signed, _, signature = token.rpartition(".")
-        # Not by a registry of headers, which refuses private ones, such as Clerk's.
+        # Verify directly: a header registry would refuse private headers, such as Clerk's.
         verifies = JWSRegistry.algorithms[algorithm].verify
         if not any(verifies(signed.encode(), base64url_decoded(signature), key.key) for key in keys):
             raise NoSession("unknown_session", "its signature is not valid")

@@ -40,7 +40,7 @@ class StoredSessions:
             raise SessionsUnavailable(f"Sessions table: {error}") from error
         if row is None:
             raise NoSession("unknown_session")
-        # Checked here, as DynamoDB may delete an expired row days later.
+        # Check this here, because DynamoDB may delete an expired row days later.
         expires_at = whole_number(row.get("expires_at", {}).get("N"))
         if expires_at is None or expires_at <= self._clock():
             raise NoSession("expired_session")

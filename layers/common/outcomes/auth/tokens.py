@@ -24,8 +24,8 @@ def now() -> float:
 class NoSession(Exception):
     """The caller has no valid session.
 
-    reason: one of a fixed set of words, for the metric. why: for the log, without text of the caller; empty if the
-    reason says enough.
+    reason: one of a fixed set of words, for the metric. why: details for the log, without text from the caller; empty
+    if the reason is enough.
     """
 
     def __init__(self, reason: str, why: str = "") -> None:
@@ -50,9 +50,9 @@ def whole_number(text: str | None) -> int | None:
 
 
 def user_id_of(claim: object) -> int | None:
-    """Return a user id that is given as a number or as its digits. Return None for anything else."""
+    """Return a user id from a claim, which is a number or its digits. Return None for anything else."""
     user_id = whole_number(claim) if isinstance(claim, str) else claim
-    # `type`, as isinstance would accept a bool
+    # not isinstance, which would accept a bool
     return user_id if type(user_id) is int and 1 <= user_id <= MAX_ID else None
 
 
@@ -64,7 +64,7 @@ def base64url_decoded(text: str) -> bytes:
 
 
 def json_object(text: bytes) -> dict[str, Any]:
-    """Parse a JSON object. Return an empty one for anything else."""
+    """Parse a JSON object. Return an empty object for anything else."""
     try:
         value = json.loads(text.decode())
     except (ValueError, RecursionError):

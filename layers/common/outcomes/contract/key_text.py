@@ -64,7 +64,7 @@ def _checksum(text: str) -> str:
 
 
 def _base62(number: int, length: int) -> str:
-    """Return the last `length` digits of a number."""
+    """Return the last `length` digits of a number in base 62."""
     digits = ""
     for _ in range(length):
         number, digit = divmod(number, len(_DIGITS))

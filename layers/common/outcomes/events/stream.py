@@ -77,7 +77,7 @@ def _corrected(record: Record) -> Item | None:
 
 
 def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = True) -> str:
-    """Return the JSON of an outcome as in a list with `include=ledger`, with the correction as in its history."""
+    """Return an outcome's JSON as in a list with `include=ledger`. entry: a correction to add, as in its history."""
     shown = outcome if with_metadata else {name: value for name, value in outcome.items() if name != "metadata"}
     also = f',"correction":{entry_json(entry, outcome, with_metadata=with_metadata)}' if entry else ""
     omitted = "" if with_metadata else ',"metadata_omitted":true'

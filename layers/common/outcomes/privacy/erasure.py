@@ -110,7 +110,7 @@ class Erasures:
             portion.check()
             found = read_items(self.dynamodb, keys.table, [{"id": {"S": name}} for name in names], Backoff())
             old = [keys.key_of(key) for key in found if key["created_at"]["S"] <= until]
-            # Before the row that lists the keys: a key that is not listed would still be valid.
+            # Delete keys before the row that lists them: a key that is not listed would still be valid.
             for deleted in portion.delete(keys.table, old):
                 yield from (key["id"]["S"] for key in deleted)
             stay = {key["id"]["S"] for key in found if key["created_at"]["S"] > until}

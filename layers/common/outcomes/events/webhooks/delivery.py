@@ -28,7 +28,7 @@ SPREAD = 0.04
 KEYS_SECONDS = 300  # how long signing keys are cached
 OVERLAP_SECONDS = 24 * HOUR  # how long the previous key also signs after the current key was created
 
-_LEVELS = 64  # more than an event's JSON can have: its metadata has at most 32
+_LEVELS = 64  # accepted nesting of an event's JSON; its metadata has at most 32 levels
 
 
 class Delivery(NamedTuple):
