@@ -21,6 +21,7 @@ BUILT :=
 TAG :=
 PART :=
 PARAMETERS :=
+TYPES :=
 DATA := .local
 BUILD_DIR := .aws-sam/build
 npm := dashboard/node_modules/.package-lock.json
@@ -52,8 +53,9 @@ help: ## list all commands
 
 run: export OFF := $(OFF)
 run: export PARAMETERS := $(PARAMETERS)
-run: install $(npm_viewer) ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=3000 CORE=1 OFF=Export,... PARAMETERS='Name=value')
-	@$(local) $(if $(filter-out 0,$(CORE)),--core) --off="$$OFF" --parameters="$$PARAMETERS"
+run: export TYPES := $(TYPES)
+run: install $(npm_viewer) ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=3000 CORE=1 OFF=Export,... TYPES=lead_qualified,... PARAMETERS='Name=value')
+	@$(local) $(if $(filter-out 0,$(CORE)),--core) --off="$$OFF" $(if $(TYPES),--parameter="OutcomeTypes=$$TYPES") --parameters="$$PARAMETERS"
 
 reset: install ## delete the data, the key and the secrets of the local stack
 	@$(local) reset

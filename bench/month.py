@@ -10,14 +10,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from outcomes.contract.outcome_type import OutcomeType
-
 from bench import cost
 from bench.outcome import remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, item_bytes
 from local.template import Template
 from ops.answers import pairs
-from ops.template import parse_yaml
+from ops.template import default_outcome_types, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ("core", "dev", "prod")
@@ -69,7 +67,8 @@ def idle_line(environment: str, prices: dict[str, Any]) -> str:
 
 def custom_metrics(assumed: dict[str, Any]) -> int:
     """Return the number of our own metrics in a month with every outcome type, with values and usual refusals."""
-    return 2 * len(OutcomeType) + int(assumed["refusal_reasons"])
+    template = parse_yaml((ROOT / "template.yaml").read_text())
+    return 2 * len(default_outcome_types(template)) + int(assumed["refusal_reasons"])
 
 
 def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:

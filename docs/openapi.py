@@ -18,13 +18,13 @@ from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
 from outcomes.contract.corrections import CHANGES, HEAD, SOME_CHANGE, CorrectionType
 from outcomes.contract.models import NEW_OUTCOME
 from outcomes.contract.outcome_fields import LATER
-from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.outcome_type import PATTERN
 from outcomes.contract.queries import EXPORT_FORMATS
 from outcomes.contract.status import STATUSES
 from outcomes.edge.mcp import VERSIONS
 from outcomes.ledger.export import CSV_COLUMNS
 
-from ops.template import declared_paths, parse_yaml
+from ops.template import declared_paths, default_outcome_types, parse_yaml
 from release.version import project_version
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,8 @@ def document() -> Json:
     gateway = _gateway_errors(api["GatewayResponses"])
 
     def operation(route: Json) -> Json:
-        [[authorizer]] = route["security"]
+        accepted = route["security"]  # with OpenID Connect off, as by default
+        [[authorizer]] = accepted["Fn::If"][2] if "Fn::If" in accepted else accepted
         described: Json = operations[route["operationId"]]
         ours = described.pop("x-errors")
         for status in sorted(ours.keys() | gateway.keys()):
@@ -111,7 +112,8 @@ def _from_models() -> dict[str, str]:
         "INVALID_FIELDS": ", ".join(
             ["Invalid outcome_type", *(f"Invalid {name}" for name in fields if name != "outcomeType")]
         ),
-        "OUTCOME_TYPES": ", ".join(OutcomeType),
+        "OUTCOME_TYPES": ", ".join(default_outcome_types(parse_yaml((ROOT / "template.yaml").read_text()))),
+        "OUTCOME_TYPE_PATTERN": PATTERN,
         "INVALID_TITLE": _flow({"field": "title", "message": NEW_OUTCOME.rules["title"].words}),
     }
 

@@ -4,7 +4,7 @@ import fcntl
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -74,9 +74,11 @@ def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Pa
         # The API stores idempotency keys only slightly longer than DAYS, so do not continue after that.
         if not is_done and now < begun + DAYS * DAY:
             planned = list(outcomes(begun))
+            types = _types(api, {fields["outcomeType"] for _, fields in planned})
             ids = []
             for number, (milliseconds, fields) in enumerate(planned, start=1):
-                body = fields | {"userId": user_id, "occurredAt": instants.text(milliseconds)}
+                about = {"outcomeType": types[fields["outcomeType"]], "userId": user_id}
+                body = fields | about | {"occurredAt": instants.text(milliseconds)}
                 answer = _post(api, "/api/outcomes", body, f"seed-{number}")
                 ids.append(answer.headers["Outcome-Id"])
                 created += "Idempotent-Replayed" not in answer.headers
@@ -102,6 +104,17 @@ def forget(user_id: int, seeded: Path) -> None:
         notes.seek(0)
         notes.truncate()
         notes.writelines(others)
+
+
+def _types(api: httpx.Client, wanted: Collection[str]) -> dict[str, str]:
+    """Return for each wanted type itself or, where the stack has other types, one of those. Raises StackError."""
+    try:
+        answer = api.get("/api/outcomes/types")
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise StackError(f"the running stack cannot be seeded: it lists no types ({error})") from error
+    known = [each["type"] for each in answer.json()["types"]]
+    return {type_: type_ if type_ in known else known[n % len(known)] for n, type_ in enumerate(sorted(wanted))}
 
 
 def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Response:

@@ -232,7 +232,8 @@ def _demo_cookie(settings: Settings) -> str:
 def banner(settings: Settings, state: State, cookie: str) -> str:
     """Return a text with the URL, the credentials and example calls. cookie: the demo user's cookie."""
     url = f"{state.url}/api/outcomes"
-    outcome = {"outcomeType": "deal_closed", "title": "Renewed Acme for a year", "valueUsd": 12500.5}
+    type_ = settings.parameters.get("OutcomeTypes", "deal_closed").partition(",")[0]
+    outcome = {"outcomeType": type_, "title": "Renewed Acme for a year", "valueUsd": 12500.5}
     bounds = {"name": "Negotiator", "agentId": 7, "maxValueUsd": 20000}
     record = _curl(url, f"Authorization: Bearer {state.key}", outcome | {"userId": DEMO_USER})
     read = _curl(f"{url}?limit=5", f"Cookie: {cookie}")

@@ -42,6 +42,11 @@ def capability_names(parameters: dict[str, Any]) -> list[str]:
     return [name for name, declared in parameters.items() if declared.get("AllowedValues") == ["On", "Off"]]
 
 
+def default_outcome_types(template: Any) -> list[str]:
+    default: str = template["Parameters"]["OutcomeTypes"]["Default"]
+    return default.split(",")
+
+
 def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:
     """Parse a parameter's value. Raises StackError if the parameter's declaration does not allow it."""
     pattern = parameter.get("AllowedPattern", ".*")

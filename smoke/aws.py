@@ -16,7 +16,6 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.key_text import is_id
 from outcomes.contract.limits import MAX_ID
 from outcomes.contract.models import NewOutcome
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.keys.agent_keys import user_row_id
 from outcomes.ledger.corrections import correction_hash
 from outcomes.ledger.idempotency_keys import idempotency_hash
@@ -144,7 +143,7 @@ class Visit:
 
         by: `key` or `session`. of: the id of the outcome that is corrected, if any."""
         caller = Caller(user.id) if by == "session" else Caller()
-        outcome = NewOutcome(OutcomeType.TASK_COMPLETE, "Smoke test", user_id=user.id)
+        outcome = NewOutcome("task_complete", "Smoke test", user_id=user.id)
         self._hashes.add(correction_hash(caller, of, key) if of else idempotency_hash(caller, outcome, key))
 
     def arrive(self) -> None:

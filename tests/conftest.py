@@ -18,6 +18,7 @@ from local.moto_backend import MotoTable, backend
 from ops.template import parse_yaml
 from tests.aws import aws_client, mock_aws
 from tests.local.stacks import STACK_SECRET
+from tests.outcome_types import TYPES
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -47,6 +48,7 @@ os.environ |= {
     "MAX_WRITE_UNITS": "4000",
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
     "PLATFORM_MAY_READ": "false",
+    "OUTCOME_TYPES": ",".join(TYPES),
     "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools",
 }
 

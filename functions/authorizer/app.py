@@ -1,9 +1,9 @@
 """Lambda authorizer: identify the caller by a key or a session, or answer 401.
 
-API Gateway uses it in two ways. For methods that write, and for all methods that manage agent keys, it is called each
-time and accepts a key or a session. Every other GET accepts only a session. There its answer is cached by the Cookie
-header, and it reads nothing else from the request. With OpenID Connect nothing is cached, as a session may also be a
-token in the Authorization header.
+API Gateway uses it in two ways. For methods that write, for all methods that manage agent keys, and for the list of
+types, it is called each time and accepts a key or a session. Every other GET accepts only a session. There its answer
+is cached by the Cookie header, and it reads nothing else from the request. With OpenID Connect nothing is cached, as a
+session may also be a token in the Authorization header.
 
 The platform's key is the most frequent credential: only its imports are at the top. Agent keys, sessions, tokens, logs
 and metrics load slowly and are imported on first use.
@@ -38,6 +38,8 @@ KEYS_TABLE = os.environ["KEYS_TABLE"]  # empty if AgentKeys is off
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # empty where OpenID Connect is off
 
+BY_KEY_OR_SESSION = ("/api/keys/", "/api/outcomes/types/")  # GETs that a key may call
+
 LOOK_UP_SECONDS = 4.5
 """Seconds for all calls to AWS services together: less than the timeout, so that a failure is still logged."""
 
@@ -53,7 +55,7 @@ def handler(event: "Event", _context: object) -> "Policy":
     Raises Exception("Unauthorized") if there is no valid key or session: API Gateway answers 401. Any other exception
     means that the caller could not be identified: API Gateway answers 500.
     """
-    reads_outcomes = event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith("/api/keys/")
+    reads_outcomes = event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith(BY_KEY_OR_SESSION)
     is_cached = reads_outcomes and not OIDC_ISSUER
     authorization = [] if is_cached else headers.values(event, "authorization")
     bearer = keys.bearer(authorization)

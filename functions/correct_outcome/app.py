@@ -2,6 +2,7 @@
 
 import os
 
+from outcomes.contract import outcome_type
 from outcomes.contract.caller import Caller
 from outcomes.contract.corrections import Correction
 from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok, path_parameter
@@ -10,6 +11,7 @@ from outcomes.ledger.corrections import Corrections
 from outcomes.ledger.store import OutcomeStore
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
+TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 
 corrections = Corrections(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
 
@@ -21,7 +23,7 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     id_ = path_parameter(event, "id")
     recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
-    correction = Correction.parse(json_body(event), caller, recorded_at, key)
+    correction = Correction.parse(json_body(event), caller, TYPES, recorded_at, key)
     corrected = corrections.correct(id_, correction, caller, key)
     outcome = corrected.shown(caller)
     after = corrected.status_json if outcome is None else f'"outcome":{outcome}'

@@ -1,9 +1,12 @@
-"""GET /api/outcomes: the session user's outcomes, newest first, and which capabilities are on."""
+"""GET /api/outcomes: the session user's outcomes, newest first, and which capabilities are on.
+
+GET /api/outcomes/types: the types that may be recorded, for any caller.
+"""
 
 import os
 from functools import partial
 
-from outcomes.contract import queries
+from outcomes.contract import outcome_type, queries
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
 from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list
@@ -11,12 +14,15 @@ from outcomes.errors import Unauthorized
 from outcomes.ledger.store import Filters, OutcomeStore
 
 CAPABILITIES = os.environ["CAPABILITIES"]
+TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
 
 @endpoint(failure="Failed to list outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
 def handler(event: Event, caller: Caller) -> Response:
+    if event["resource"] == "/api/outcomes/types":
+        return ok(compact({"types": outcome_type.described(TYPES)}))
     if caller.session_user is None:
         raise Unauthorized
     limit = queries.limit(query(event, "limit"))

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from outcomes.contract import json_text, key_text, queries
+from outcomes.contract import json_text, key_text, outcome_type, queries
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, read_body
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
@@ -23,6 +23,7 @@ from outcomes.errors import BadRequest, Fault, Forbidden, NotFound, Unauthorized
 from outcomes.keys.agent_keys import AgentKeys
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
+TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 
 agent_keys = AgentKeys(os.environ["KEYS_TABLE"])
 
@@ -58,7 +59,7 @@ def _own_key(caller: Caller) -> Response:
 def _create(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
-    wanted = read_body(NEW_AGENT_KEY, body, session_user=caller.session_user)
+    wanted = read_body(NEW_AGENT_KEY, body, session_user=caller.session_user, types=TYPES)
     _require_readable(caller, wanted.scopes)
     text, key = agent_keys.create(wanted, _by(caller))
     return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))

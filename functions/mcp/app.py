@@ -4,7 +4,7 @@ import os
 from functools import partial
 from typing import Any
 
-from outcomes.contract import tool_calls
+from outcomes.contract import outcome_type, tool_calls
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact, string
 from outcomes.contract.tools import DATA
@@ -19,6 +19,7 @@ from outcomes.ledger.store import Filters, OutcomeStore
 ORIGINS = os.environ["DASHBOARD_ORIGINS"]
 CAPABILITIES = frozenset(os.environ["CAPABILITIES"].split(", "))
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
+TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 TOTALS_TABLE, TOTALS_EDITION = os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"]
 
 IDEMPOTENCY_TABLE = os.environ["IDEMPOTENCY_TABLE"]
@@ -29,7 +30,7 @@ ledger = IdempotentWriter(store, IDEMPOTENCY_TABLE)
 
 @endpoint(failure="Failed to answer", origins=ORIGINS, platform_may_read=PLATFORM_MAY_READ)
 def handler(event: Event, caller: Caller) -> Response:
-    return mcp.answer(event, caller, ORIGINS, CAPABILITIES, partial(_call, event, caller))
+    return mcp.answer(event, caller, ORIGINS, CAPABILITIES, TYPES, partial(_call, event, caller))
 
 
 def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) -> str:
@@ -49,7 +50,7 @@ def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) ->
 
 def _record(caller: Caller, arguments: dict[str, Any]) -> str:
     key = arguments["idempotency_key"]
-    request = recording.read_outcome(tool_calls.outcome(arguments), caller, key)
+    request = recording.read_outcome(tool_calls.outcome(arguments), caller, TYPES, key)
     recorded = ledger.record(request)
     if not recorded.replayed:
         count_recorded([request.outcome])
@@ -58,11 +59,11 @@ def _record(caller: Caller, arguments: dict[str, Any]) -> str:
 
 def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str:
     items = tool_calls.outcomes(arguments, caller)
-    read = [recording.read_item(item, caller) for item in items]
+    read = [recording.read_item(item, caller, TYPES) for item in items]
     results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
     log_failures(event, "Tool failed", results.failures)
     count_recorded(results.created)
-    told = [tool_calls.result(item, answer) for item, answer in zip(items, results.answers, strict=True)]
+    told = [tool_calls.result(item, answer, TYPES) for item, answer in zip(items, results.answers, strict=True)]
     recorded = sum(each["id"] is not None for each in told)
     return compact({"recorded": recorded, "not_recorded": len(told) - recorded, "results": told})
 
@@ -73,7 +74,7 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
 
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
     recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
-    correction = Correction.parse(body, caller, recorded_at, key)
+    correction = Correction.parse(body, caller, TYPES, recorded_at, key)
     corrected = Corrections(store, IDEMPOTENCY_TABLE).correct(id_, correction, caller, key)
     about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
     return f'{about[:-1]},{corrected.status_json},"outcome":{corrected.shown(caller) or "null"}}}'

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from outcomes.contract import outcome_type
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
@@ -25,6 +26,7 @@ from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import OutcomeStore
 
 BATCH_FIELDS = {"outcomes"}
+TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 
 ledger = IdempotentWriter(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
 
@@ -35,7 +37,7 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     body = json_body(event, MAX_BATCH_BYTES)
     items = _items(body)
-    read = [recording.read_item(item, caller, key and f"{key}#{index}") for index, item in enumerate(items)]
+    read = [recording.read_item(item, caller, TYPES, key and f"{key}#{index}") for index, item in enumerate(items)]
     results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
     log_failures(event, recording.FAILURE, results.failures)
     count_recorded(results.created)

@@ -2,6 +2,7 @@
 
 import os
 
+from outcomes.contract import outcome_type
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NEW_OUTCOME
@@ -10,6 +11,8 @@ from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignore
 from outcomes.edge.observability import count_recorded
 from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded
 from outcomes.ledger.store import OutcomeStore
+
+TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 ledger = IdempotentWriter(store, os.environ["IDEMPOTENCY_TABLE"])
@@ -21,7 +24,7 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     body = json_body(event)
     ignored = ignored_fields(body, NEW_OUTCOME.rules)
-    request = recording.read_outcome(body, caller, key, ignored)
+    request = recording.read_outcome(body, caller, TYPES, key, ignored)
     if key is None:
         if request.refusal:
             raise request.refusal

@@ -12,7 +12,6 @@ import pytest
 from outcomes.auth.keys import fingerprint
 from outcomes.contract import instants, key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.keys.agent_keys import AgentKeys
 
 from functions.list_outcomes import app as list_outcomes
@@ -72,7 +71,7 @@ def test_a_key_is_authorized_with_its_bounds(authorizer: ModuleType, keys: Agent
             name="Nightly import",
             user_id=42,
             agent_id=7,
-            outcome_types=(OutcomeType.DEAL_CLOSED, OutcomeType.TASK_COMPLETE),
+            outcome_types=("deal_closed", "task_complete"),
             max_value_usd=Decimal("500.5"),
             scopes=(Scope.RECORD, Scope.READ),
             expires_at=NOON + HOUR,

@@ -6,7 +6,6 @@ from decimal import Decimal
 import httpx
 import simplejson
 from outcomes.contract.models import NewOutcome
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.ledger.store import OutcomeStore
 from playwright.sync_api import BrowserContext
 
@@ -43,7 +42,7 @@ class Ledger:
         *,
         user_id: int | None = None,
         created_at: datetime | None = None,
-        outcome_type: str = OutcomeType.TASK_COMPLETE,
+        outcome_type: str = "task_complete",
         agent_id: int | None = None,
         value_usd: Decimal | int | None = None,
         description: str | None = None,

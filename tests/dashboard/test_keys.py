@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
 from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
-from outcomes.contract.outcome_type import OutcomeType
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.dashboard.agent_keys import AgentKeys
@@ -28,6 +27,7 @@ from tests.dashboard.conftest import (
     show_tab,
 )
 from tests.dashboard.recorded import NOW, instant
+from tests.outcome_types import TYPES
 
 pytestmark = pytest.mark.at_noon
 
@@ -342,7 +342,7 @@ def test_every_type_scope_and_overlap_of_the_api_can_be_chosen(open_keys: Open, 
     open_keys()
     new_key(page)
     boxes = page.get_by_role("checkbox").evaluate_all("boxes => boxes.map(({ value }) => value)")
-    assert sorted(boxes) == sorted([*OutcomeType, *Scope])
+    assert sorted(boxes) == sorted([*TYPES, *Scope])
     expect(page.get_by_label("Name")).to_have_attribute("maxlength", str(MAX_KEY_NAME))
     button(page, "Rotate Key").click()
     hours = page.locator("select option").evaluate_all("options => options.map(({ value }) => Number(value))")

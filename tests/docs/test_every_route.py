@@ -21,6 +21,7 @@ METHODS = {
     "exportOutcomes": "export",
     "getOutcome": "get",
     "correctOutcome": "amend",
+    "listTypes": None,  # for pages; a refused type names the valid ones
     "createKey": "create_key",
     "listKeys": "list_keys",
     "showOwnKey": "own_key",

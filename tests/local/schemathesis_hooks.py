@@ -7,6 +7,7 @@ from typing import Any
 
 import schemathesis
 from outcomes.contract import rules
+from outcomes.contract.outcome_type import is_name
 
 KEY = "Idempotency-Key"
 MAX_KEY = 255
@@ -19,7 +20,8 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
     """Adjust a request where the schema cannot express the rules.
 
     Idempotency keys become unique, because a reused key is refused. `occurredAt` becomes now and `expiresAt` tomorrow,
-    because their limits depend on the clock. Invisible characters that the title's pattern misses become "x".
+    because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Outcome
+    types become one of this deployment.
     """
     key = case.headers.get(KEY)
     if isinstance(key, str) and 1 <= len(key) <= MAX_KEY:
@@ -29,6 +31,10 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         title = fields.get("title") if isinstance(fields, dict) else None
         if isinstance(fields, dict) and isinstance(title, str):
             fields["title"] = "".join("x" if is_unknown(char) else char for char in title)
+        if isinstance(fields, dict) and is_name(fields.get("outcomeType")):
+            fields["outcomeType"] = "deal_closed"
+        if isinstance(fields, dict) and isinstance(types := fields.get("outcomeTypes"), list):
+            fields["outcomeTypes"] = ["deal_closed" if is_name(type_) else type_ for type_ in types]
         for field, later in (("occurredAt", timedelta()), ("expiresAt", timedelta(days=1))):
             if isinstance(fields, dict) and is_instant(fields.get(field)):
                 fields[field] = (datetime.now(UTC) + later).isoformat()

@@ -127,12 +127,12 @@ def core() -> Deployment:
     return deploy(**{name: value for name, value in pairs(settings["parameter_overrides"]).items() if value})
 
 
-def test_the_core_has_three_functions_one_path_and_every_table(
+def test_the_core_has_three_functions_two_paths_and_every_table(
     template: Any, core: Deployment, deployed: Deployment
 ) -> None:
     assert functions(core).keys() == {"AuthorizerFunction", "ListOutcomesFunction", "RecordOutcomeFunction"}
     assert variable(core, "ListOutcomesFunction", "CAPABILITIES") == ""
-    assert core.one("AWS::ApiGateway::RestApi")["Body"]["paths"].keys() == {"/api/outcomes"}
+    assert core.one("AWS::ApiGateway::RestApi")["Body"]["paths"].keys() == {"/api/outcomes", "/api/outcomes/types"}
     assert core.resources("AWS::DynamoDB::Table").keys() == deployed.resources("AWS::DynamoDB::Table").keys()
     assert sum(core._exists(resource) for resource in template["Resources"].values()) <= 24
     assert resolved(core)

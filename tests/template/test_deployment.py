@@ -54,6 +54,7 @@ def test_only_the_dashboards_origins_have_no_default(template: Any) -> None:
         ("OidcAudience", "two words"),
         ("OidcUserClaim", ""),
         ("OidcCookie", "a=b"),
+        *(("OutcomeTypes", names) for names in ("", "a", "Deal", "9_lives", "x" * 41, "ab,,cd", ",".join(["ab"] * 51))),
         ("AwsEndpointUrl", "https://elsewhere.example.com"),
         ("DashboardOrigins", "https://app.example.com/"),
         ("DashboardOrigins", "*"),

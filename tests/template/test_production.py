@@ -321,6 +321,7 @@ def descriptions(template: Deployment) -> dict[str, str]:
 
 # Another value of each parameter whose declaration names none.
 ANOTHER = {
+    "OutcomeTypes": "lead_qualified",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:another",
     "AwsEndpointUrl": "http://host.docker.internal:5001",
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",

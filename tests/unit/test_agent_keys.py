@@ -9,7 +9,6 @@ from outcomes.aws.errors import CallFailed, ServiceError
 from outcomes.contract import instants, key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
 from outcomes.contract.limits import MAX_KEYS
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import Busy, Contended, Mistimed, TooManyKeys
 from outcomes.keys.agent_keys import AgentKey, AgentKeys
 
@@ -72,7 +71,7 @@ class TestAKey:
             name="Ünï 🎉",
             user_id=42,
             agent_id=7,
-            outcome_types=(OutcomeType.DEAL_CLOSED, OutcomeType.TASK_COMPLETE),
+            outcome_types=("deal_closed", "task_complete"),
             max_value_usd=Decimal("500.5"),
             scopes=(Scope.RECORD, Scope.READ),
             expires_at=NOON + 1,

@@ -181,7 +181,7 @@ def test_any_text_is_one_cell_and_one_line(title: str, description: str) -> None
     ("name", "value"),
     [
         *(("format", value) for value in ("", "xml", "CSV", "jsonl", "csv,ndjson")),
-        *(("cursor", "x"), ("from", "2026-02-30"), ("to", "now"), ("agentId", "0"), ("outcomeType", "sale")),
+        *(("cursor", "x"), ("from", "2026-02-30"), ("to", "now"), ("agentId", "0"), ("outcomeType", "Sale")),
     ],
 )
 def test_an_invalid_parameter_is_refused_by_name(name: str, value: str) -> None:

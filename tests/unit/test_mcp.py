@@ -9,12 +9,12 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from outcomes.contract import tool_calls, tools
 from outcomes.contract.caller import Caller
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.edge.mcp import MAX_BATCH, MODERN, VERSIONS
 
 from functions.mcp import app
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import Request, Send, error, faulty
+from tests.outcome_types import TYPES
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -379,7 +379,7 @@ def test_several_outcomes_are_recorded_independently() -> None:
     assert (answer["recorded"], answer["not_recorded"]) == (1, 4)
     assert [each["status"] for each in answer["results"]] == ["created", "invalid", "conflict", "forbidden", "invalid"]
     assert answer["results"][3]["details"][0]["field"] == "user_id"
-    assert answer["results"][4]["details"] == [{"field": "outcome_type", "message": f"must be one of {TYPES}"}]
+    assert answer["results"][4]["details"] == [{"field": "outcome_type", "message": f"must be one of {NAMES}"}]
 
 
 def test_an_outcome_is_amended_and_voided() -> None:
@@ -424,7 +424,7 @@ def test_texts_of_others_are_marked_as_data() -> None:
     assert result["structuredContent"]["note"] == tools.DATA
 
 
-TYPES = ", ".join(OutcomeType)
+NAMES = ", ".join(TYPES)
 
 
 @pytest.mark.parametrize(
@@ -442,7 +442,7 @@ TYPES = ", ".join(OutcomeType)
         (
             "record_outcome",
             DEAL | {"outcome_type": "won"},
-            f"Invalid outcome_type: outcome_type: must be one of {TYPES}",
+            f"Invalid outcome_type: outcome_type: must be one of {NAMES}",
         ),
         ("record_outcome", DEAL | {"title": " "}, "title: must be a string of 1 to 200 characters"),
         ("record_outcome", DEAL | {"value_usd": "lots"}, "value_usd: must be a number"),

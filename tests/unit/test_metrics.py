@@ -10,9 +10,9 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from outcomes.contract.models import NewOutcome
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.edge import observability
 
+from tests.outcome_types import TYPES
 from tests.unit.test_models import VALID
 
 type Log = Callable[[], list[dict[str, Any]]]
@@ -41,7 +41,7 @@ def by_powertools(dimension: str, value: str, counts: list[tuple[str, MetricUnit
     metrics.flush_metrics()
 
 
-@given(values=st.lists(st.none() | MONEY, min_size=1, max_size=99), outcome_type=st.sampled_from(OutcomeType))
+@given(values=st.lists(st.none() | MONEY, min_size=1, max_size=99), outcome_type=st.sampled_from(TYPES))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_recorded_outcomes_are_counted_as_by_powertools(
     values: list[Decimal | None], outcome_type: str, capsys: pytest.CaptureFixture[str]

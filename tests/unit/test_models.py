@@ -9,13 +9,12 @@ from openapi_schema_validator import OAS31Validator
 from outcomes.contract import json_text
 from outcomes.contract.limits import MAX_ID
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.errors import BadRequest
 
+from tests.outcome_types import TYPES
+
 VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
-SCHEMA = OAS31Validator(
-    NEW_OUTCOME.json_schema() | {"components": {"schemas": {"OutcomeType": {"enum": list(OutcomeType)}}}}
-)
+SCHEMA = OAS31Validator(NEW_OUTCOME.json_schema() | {"components": {"schemas": {"OutcomeType": {"enum": TYPES}}}})
 
 BLANKS = "\u00a0\u00ad\u200b\ufeff\u2029\ue000\u2800\u3164\u115f\u1160\uffa0"
 """Spaces, formats, a separator, one for private use, and printable characters that show nothing."""
@@ -24,7 +23,7 @@ CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code
 
 def parse(session_user: int | None = None, **fields: Any) -> NewOutcome:
     text = json.dumps(VALID | fields)
-    return NewOutcome.parse(json_text.read(text), session_user=session_user)
+    return NewOutcome.parse(json_text.read(text), session_user=session_user, types=TYPES)
 
 
 def faults_by_schema(**fields: Any) -> set[Any]:
@@ -36,7 +35,7 @@ def nested(levels: int) -> dict[str, Any]:
     return {"a": nested(levels - 1)} if levels > 1 else {}
 
 
-@pytest.mark.parametrize("outcome_type", list(OutcomeType))
+@pytest.mark.parametrize("outcome_type", TYPES)
 def test_every_listed_type_is_an_outcome_type(outcome_type: str) -> None:
     assert parse(outcomeType=outcome_type).outcome_type == outcome_type
     assert not faults_by_schema(outcomeType=outcome_type)

@@ -7,7 +7,6 @@ import pytest
 from outcomes.contract.caller import Caller
 from outcomes.contract.corrections import Correction, CorrectionType
 from outcomes.contract.models import NewOutcome
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import OutcomeStore
@@ -34,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 def recorded_before(key: str = "k") -> str:
     """Record OLD as earlier releases did."""
-    outcome = NewOutcome(OutcomeType.DEAL_CLOSED, "\u200b", "an\x1b[31m escape", user_id=42)
+    outcome = NewOutcome("deal_closed", "\u200b", "an\x1b[31m escape", user_id=42)
     table = IdempotentWriter(OutcomeStore("OutcomesTable"), "IdempotencyTable")
     return table.record(WriteRequest(outcome, idempotency_hash(Caller(), outcome, key), "key")).id
 

@@ -172,7 +172,7 @@ def test_slow_queries_end_a_page_early_and_lose_nothing(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[("outcomeType", value) for value in ("", "sale", "DEAL_CLOSED", "deal_closed,task_complete")],
+        *[("outcomeType", value) for value in ("", "Sale", "DEAL_CLOSED", "deal_closed,task_complete")],
         *[("agentId", value) for value in ("", "0", "-1", "1.5", "x", "٣", "9007199254740992", "9" * 5000)],
         *[
             (name, value)

@@ -18,7 +18,6 @@ from outcomes.aws.connection import Reply
 from outcomes.aws.services import Item
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.sums import Cell, Sums
 from outcomes.totals import codec, materialized, settled_intervals
 from outcomes.totals.materialized import Totals
@@ -28,6 +27,7 @@ from tests.corrections import BODIES, OWNER, correct
 from tests.corrections import given as recorded
 from tests.events import KEY, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, unreachable
+from tests.outcome_types import TYPES
 
 HOUR = 60 * 60 * 1000
 DAY = 24 * HOUR
@@ -574,7 +574,7 @@ class TestClocks:
 SUMS = st.lists(
     st.tuples(
         st.dates(min_value=date(2026, 3, 1), max_value=date(2026, 4, 1)).map(str),
-        st.sampled_from(OutcomeType).map(str),
+        st.sampled_from([*TYPES, "lead_qualified", "x9"]),
         st.none() | st.integers(1, 5) | st.integers(1, 2**53 - 1),
         st.integers(0, 3),
         st.integers(-3, 1000),
@@ -612,7 +612,7 @@ def test_sums_are_decoded_as_they_were_encoded(most: int, entries: Any) -> None:
 def test_ten_thousand_agents_of_a_day_fit_into_items() -> None:
     sums = Sums()
     for agent in range(1, 10_001):
-        for type_ in (OutcomeType.DEAL_CLOSED, OutcomeType.TASK_COMPLETE):
+        for type_ in ("deal_closed", "task_complete"):
             sums.of(Cell("2026-04-01", type_, agent * 899_999_999_999))[0].add(agent, Decimal(agent * 7919) / 100)
     parts = codec.write(sums)
     assert len(parts) > 1

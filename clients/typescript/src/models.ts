@@ -2,7 +2,9 @@
 
 import type { Decimal } from "./json.js";
 
+/** A type of outcome: one that every new platform has, or the name of another. */
 export type OutcomeType =
+  | (string & {})
   | "negotiation_complete"
   | "amplification_complete"
   | "deal_closed"

@@ -23,28 +23,35 @@ type Told<T> = T extends readonly (infer U)[]
   ? Told<U>[]
   : T extends object
     ? {
-        [N in keyof T as OurName<N>]: N extends "value_usd" | "max_value_usd"
-          ? Text<T[N]>
-          : N extends "metadata"
-            ? Metadata
-            : Told<T[N]>;
+        [N in keyof T as OurName<N>]: N extends "outcome_type" | "outcome_types"
+          ? Named<T[N]>
+          : N extends "value_usd" | "max_value_usd"
+            ? Text<T[N]>
+            : N extends "metadata"
+              ? Metadata
+              : Told<T[N]>;
       }
     : T;
+/** Names of outcome types. */
+type Named<T> = T extends string ? ours.OutcomeType : T extends string[] ? ours.OutcomeType[] : T;
 type Text<T> = unknown extends T ? string | null : string | Exclude<T, number>;
 type Metadata = ours.Metadata | null;
 
 /** Converts a request of the contract to this client's types. */
 type Given<T> = {
-  [N in keyof T]: N extends "valueUsd"
-    ? ours.Amount | null
-    : N extends "occurredAt"
-      ? ours.Moment | null
-      : N extends "metadata"
-        ? Metadata
-        : T[N];
+  [N in keyof T]: N extends "outcomeType"
+    ? Named<T[N]>
+    : N extends "valueUsd"
+      ? ours.Amount | null
+      : N extends "occurredAt"
+        ? ours.Moment | null
+        : N extends "metadata"
+          ? Metadata
+          : T[N];
 };
 
-same<ours.OutcomeType, Contract["OutcomeType"]>(true);
+// Any name is accepted; editors offer the six.
+same<string extends ours.OutcomeType ? true : false, true>(true);
 same<ours.OutcomeStatus, Contract["Status"]>(true);
 same<ours.CorrectionType, Contract["CorrectionType"]>(true);
 same<ours.Scope, Contract["Scope"]>(true);

@@ -6,7 +6,6 @@
     ├── NotFound
     │   └── NoSuchRoute
     ├── BadRequest
-    │   └── InvalidOutcomeType
     ├── PayloadTooLarge
     ├── UnsupportedMediaType
     ├── IdempotencyKeyReused
@@ -77,18 +76,18 @@ class BadRequest(Refused):
     """The request breaks the contract.
 
     ignored: the unknown fields of the body; one may be a misspelling of a missing field.
+    types: the valid outcome types, if the request has another.
     """
 
-    def __init__(self, error: str, details: list[Fault] | None = None, ignored: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        error: str,
+        details: list[Fault] | None = None,
+        ignored: Sequence[str] = (),
+        types: Sequence[str] = (),
+    ) -> None:
         super().__init__(error, details)
         self.ignored = ignored
-
-
-class InvalidOutcomeType(BadRequest):
-    """The outcome's type is missing or unknown. types: the valid types."""
-
-    def __init__(self, types: Sequence[str], ignored: Sequence[str] = ()) -> None:
-        super().__init__("Invalid outcome_type", ignored=ignored)
         self.types = types
 
 

@@ -18,6 +18,7 @@ from ._terminal import (
     Cookie,
     End,
     Start,
+    Type,
     Types,
     Url,
     connect,
@@ -86,7 +87,7 @@ LONGEST_TYPE = max(map(len, OutcomeType))
 
 @app.command()
 def record(
-    outcome_type: Annotated[OutcomeType, typer.Option("--type", help="The kind of work.")],
+    outcome_type: Type,
     title: Annotated[str, typer.Option(help="What was achieved, in 1 to 200 characters.")],
     value: Annotated[
         Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars.")

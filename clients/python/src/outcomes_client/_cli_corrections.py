@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from ._display import money, printable
-from ._models import Corrected, Correction, OutcomeType
+from ._models import Corrected, Correction
 from ._terminal import (
     Cookie,
+    Type,
     Url,
     connect,
     console,
@@ -93,7 +94,7 @@ def get(
 def amend(
     outcome_id: OutcomeId,
     reason: Reason,
-    outcome_type: Annotated[OutcomeType | None, typer.Option("--type", help="The kind of work.")] = None,
+    outcome_type: Type | None = None,
     title: Annotated[str | None, typer.Option(help="What was achieved.")] = None,
     value: Annotated[
         Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars.")

@@ -11,9 +11,10 @@ import typer
 
 from ._display import money, printable
 from ._errors import NoAnswerError, OutcomesError, ServerError, UnexpectedAnswerError
-from ._models import NewAgentKey, OutcomeType
+from ._models import NewAgentKey
 from ._terminal import (
     Cookie,
+    Types,
     Url,
     connect,
     decimal,
@@ -52,9 +53,7 @@ class Scope(StrEnum):
 def create(
     name: Annotated[str, typer.Option(help="What it is for, in 1 to 80 characters.")],
     agent: Annotated[int | None, typer.Option(min=1, help="Only for this agent.")] = None,
-    outcome_types: Annotated[
-        list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")
-    ] = None,
+    outcome_types: Types = None,
     max_value: Annotated[
         Decimal | None,
         typer.Option(parser=decimal, metavar="USD", help="Only values up to this amount, positive or negative."),

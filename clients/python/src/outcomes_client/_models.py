@@ -14,7 +14,7 @@ from ._moments import Moment
 
 
 class OutcomeType(StrEnum):
-    """The outcome types. Plain strings with the same text work too."""
+    """The outcome types, unless the platform has others. Plain strings work too, for any type."""
 
     NEGOTIATION_COMPLETE = "negotiation_complete"
     AMPLIFICATION_COMPLETE = "amplification_complete"

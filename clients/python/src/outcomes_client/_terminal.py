@@ -27,7 +27,18 @@ Url = Annotated[str | None, typer.Option(envvar="OUTCOMES_URL", help="The API's 
 Cookie = Annotated[
     str | None, typer.Option(envvar="OUTCOMES_COOKIE", help="The session as name=value.", show_default=False)
 ]
-Types = Annotated[list[OutcomeType] | None, typer.Option("--type", help="Only this type; may be repeated.")]
+
+
+def outcome_types() -> list[str]:
+    """Return the types that every new deployment has, to complete them. A deployment may have others."""
+    return [*OutcomeType]
+
+
+Type = Annotated[str, typer.Option("--type", autocompletion=outcome_types, help="The kind of work.")]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--type", autocompletion=outcome_types, help="Only this type; may be repeated."),
+]
 Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
 Start = Annotated[str | None, typer.Option("--from", help="Only from this ISO 8601 instant or date on.")]
 End = Annotated[str | None, typer.Option("--to", help="Only before this ISO 8601 instant or date.")]

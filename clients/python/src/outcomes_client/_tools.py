@@ -27,7 +27,11 @@ SAME_KEY = (
 )
 
 # The schemas equal those of the API's own tool (a test compares them); they are without pydantic's Python formats.
-Type = Annotated[OutcomeType, WithJsonSchema({"type": "string", "enum": list(OutcomeType)})]
+Type = Annotated[
+    str,
+    Field(description=f"The kind of work: {', '.join(OutcomeType)}, unless the platform has others."),
+    WithJsonSchema({"type": "string", "examples": list(OutcomeType)}),
+]
 TITLE = "What was achieved, in one line a person understands."
 Title = Annotated[str, Field(description=TITLE, min_length=1, max_length=200)]
 Description = Annotated[

@@ -6,8 +6,17 @@ from typing import Annotated, Any, NamedTuple
 
 from outcomes.contract.bodies import Body
 from outcomes.contract.limits import DEFAULT_OVERLAP_HOURS, MAX_KEY_NAME, MAX_OVERLAP_HOURS
-from outcomes.contract.outcome_type import OutcomeType
-from outcomes.contract.rules import future_instant, magnitude, or_default, or_null, some_of, text, whole_number
+from outcomes.contract.outcome_type import Types
+from outcomes.contract.rules import (
+    future_instant,
+    magnitude,
+    or_default,
+    or_null,
+    some_of,
+    some_types,
+    text,
+    whole_number,
+)
 
 
 class Scope(StrEnum):
@@ -26,7 +35,7 @@ class NewAgentKey(NamedTuple):
     name: Annotated[str, text(MAX_KEY_NAME)]
     user_id: Annotated[int, whole_number()]
     agent_id: Annotated[int | None, or_null(whole_number())] = None
-    outcome_types: Annotated[tuple[OutcomeType, ...] | None, or_null(some_of(OutcomeType))] = None
+    outcome_types: Annotated[tuple[str, ...] | None, or_null(some_types())] = None
     max_value_usd: Annotated[Decimal | None, or_null(magnitude())] = None
     scopes: Annotated[tuple[Scope, ...], or_default(some_of(Scope), (Scope.RECORD,))] = (Scope.RECORD,)
     expires_at: Annotated[int | None, or_null(future_instant())] = None
@@ -45,9 +54,9 @@ NEW_AGENT_KEY = Body(NewAgentKey)
 ROTATION = Body(Rotation)
 
 
-def read_body[T](kind: Body[T], body: dict[str, Any], *, session_user: int | None) -> T:
+def read_body[T](kind: Body[T], body: dict[str, Any], *, session_user: int | None, types: Types | None = None) -> T:
     """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest.
 
-    session_user: overrides the body's `userId`; None if the platform is calling.
+    session_user: overrides the body's `userId`; None if the platform is calling. types: see `Body.given`.
     """
-    return kind.read(body if session_user is None else body | {"userId": Decimal(session_user)})
+    return kind.read(body if session_user is None else body | {"userId": Decimal(session_user)}, types)

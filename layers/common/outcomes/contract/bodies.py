@@ -16,7 +16,8 @@ from typing import Any
 
 from outcomes.contract.engine import SchemaValidator, ValidationError
 from outcomes.contract.limits import MAX_IGNORED_FIELDS, MAX_IGNORED_NAME
-from outcomes.contract.rules import Rule
+from outcomes.contract.outcome_type import Types
+from outcomes.contract.rules import OUTCOME_TYPES, Rule
 from outcomes.errors import BadRequest, Fault, Refused
 
 
@@ -42,27 +43,36 @@ class Body[T]:
         self.required = [in_request for name, in_request in self.names.items() if name not in optional]
         self._validator = self._made({name: rule.engine for name, rule in self.rules.items()})
 
-    def read(self, body: dict[str, Any], *, as_before: bool = False) -> T:
-        """Parse a JSON object whose numbers are `Decimal`. as_before: see `given`.
+    def read(self, body: dict[str, Any], types: Types | None = None, *, as_before: bool = False) -> T:
+        """Parse a JSON object whose numbers are `Decimal`. types, as_before: see `given`.
 
         Raises BadRequest with the faults of all fields, in the model's order, and the names of unknown fields.
         """
-        return self._model(**self.given(body, as_before=as_before))
+        return self._model(**self.given(body, types, as_before=as_before))
 
-    def given(self, body: dict[str, Any], *, as_before: bool = False) -> dict[str, Any]:
+    def given(self, body: dict[str, Any], types: Types | None = None, *, as_before: bool = False) -> dict[str, Any]:
         """Parse only the fields that `body` has, like `read`. Return their values by the model's field names.
 
-        as_before: use the older, wider rule of each field that has one, see `read_or_refuse`.
+        types: the valid outcome types; None accepts any well-formed name.
+        as_before: use the older, wider rule of each field that has one, and accept any type, see `read_or_refuse`.
         """
         try:
-            fields: dict[str, Any] = (self._before if as_before else self._validator).validate_python(body)
+            fields: dict[str, Any] = (
+                self._before.validate_python(body)
+                if as_before
+                else self._validator.validate_python(body, context=types)
+            )
             return fields
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_context=False, include_input=False)
             faulty = {error["loc"][0] for error in errors}
-        # Raised outside `except`: the original error quotes the input, which must not be logged.
-        details = [Fault(field=name, message=rule.words) for name, rule in self.rules.items() if name in faulty]
-        raise BadRequest(f"Invalid {details[0]['field']}", details, ignored_fields(body, self.rules))
+        # Raised outside of `except`: the original error quotes the input, which must not be logged.
+        words = {name: rule.words for name, rule in self.rules.items() if name in faulty}
+        names = ", ".join(types or ())
+        details = [Fault(field=name, message=said.replace(OUTCOME_TYPES, names)) for name, said in words.items()]
+        wrong_type = any(OUTCOME_TYPES in said for said in words.values())
+        ignored = ignored_fields(body, self.rules)
+        raise BadRequest(f"Invalid {details[0]['field']}", details, ignored, (types or ()) if wrong_type else ())
 
     @cached_property
     def _before(self) -> SchemaValidator:

@@ -11,6 +11,7 @@ from outcomes.contract.bodies import Body, ignored_fields, read_or_refuse
 from outcomes.contract.caller import Caller
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
+from outcomes.contract.outcome_type import Types
 from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_STATUS, VOID, CountedFields
 from outcomes.contract.sums import Delta
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
@@ -97,17 +98,21 @@ class Correction(NamedTuple):
     refusal: BadRequest | None = None
 
     @staticmethod
-    def parse(body: dict[str, Any], caller: Caller, recorded_at: int | None, key: str | None) -> "Correction":
+    def parse(
+        body: dict[str, Any], caller: Caller, types: Types, recorded_at: int | None, key: str | None
+    ) -> "Correction":
         """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest with every fault.
 
-        recorded_at: when the outcome was recorded, in milliseconds since 1970; None if its id is invalid. key: the
-        idempotency key.
+        types: the valid outcome types. recorded_at: when the outcome was recorded, in milliseconds since 1970; None if
+        its id is invalid. key: the idempotency key.
         """
-        correction, refusal = read_or_refuse(partial(Correction._read, body, caller, recorded_at), key)
+        correction, refusal = read_or_refuse(partial(Correction._read, body, caller, types, recorded_at), key)
         return correction._replace(refusal=refusal)
 
     @staticmethod
-    def _read(body: dict[str, Any], caller: Caller, recorded_at: int | None, as_before: bool) -> "Correction":
+    def _read(
+        body: dict[str, Any], caller: Caller, types: Types, recorded_at: int | None, as_before: bool
+    ) -> "Correction":
         if caller.session_user is not None:
             body = body | {"userId": Decimal(caller.session_user)}
         elif caller.agent_key and body.get("userId") is None:
@@ -120,13 +125,15 @@ class Correction(NamedTuple):
         changes: dict[str, Any] = {}
         ignored = ignored_fields(body, HEAD.rules)
         if type_ == CorrectionType.AMEND:
-            changes, more = _changes(body.get("changes"), caller, recorded_at, as_before)
+            changes, more = _changes(body.get("changes"), caller, types, recorded_at, as_before)
             faults += more
             ignored = ignored_fields(body, [*HEAD.rules, "changes"])
             if isinstance(body.get("changes"), dict):
                 ignored += [f"changes.{name}" for name in ignored_fields(body["changes"], CHANGES.rules)]
         if faults:
-            raise BadRequest(f"Invalid {faults[0]['field'].partition('.')[0]}", faults, ignored)
+            wrong_type = any(fault["field"] == "changes.outcomeType" for fault in faults)
+            error = f"Invalid {faults[0]['field'].partition('.')[0]}"
+            raise BadRequest(error, faults, ignored, types if wrong_type else ())
         return Correction(head["type"], head.get("reason"), head.get("user_id"), changes, ignored)
 
     def require_allowed(self, caller: Caller, recorded: OutcomeState) -> None:
@@ -202,21 +209,21 @@ def _delta(tally: str, fields: CountedFields, sign: int) -> Delta:
 
 
 def _given(
-    kind: Body[Any], body: dict[str, Any], as_before: bool, within: str = ""
+    kind: Body[Any], body: dict[str, Any], as_before: bool, types: Types | None = None, within: str = ""
 ) -> tuple[dict[str, Any], list[Fault]]:
     """Parse the sent fields. Return the values and the faults."""
     try:
-        return kind.given(body, as_before=as_before), []
+        return kind.given(body, types, as_before=as_before), []
     except BadRequest as refused:
         return {}, [Fault(field=within + fault["field"], message=fault["message"]) for fault in refused.details]
 
 
 def _changes(
-    changes: object, caller: Caller, recorded_at: int | None, as_before: bool
+    changes: object, caller: Caller, types: Types, recorded_at: int | None, as_before: bool
 ) -> tuple[dict[str, Any], list[Fault]]:
     if not isinstance(changes, dict) or not changes.keys() & CHANGES.rules.keys():
         return {}, [Fault(field="changes", message=SOME_CHANGE)]
-    given, faults = _given(CHANGES, changes, as_before, "changes.")
+    given, faults = _given(CHANGES, changes, as_before, types, "changes.")
     if recorded_at is not None:
         fault = occurrence.fault(given.get("occurred_at"), recorded_at, caller, "changes.occurredAt")
         faults += [fault] if fault else []

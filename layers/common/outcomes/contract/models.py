@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from outcomes.contract import json_text
 from outcomes.contract.bodies import Body
 from outcomes.contract.limits import MAX_DESCRIPTION, MAX_METADATA_LEVELS, MAX_TITLE
-from outcomes.contract.outcome_type import OutcomeType
-from outcomes.contract.rules import instant, json_object, money, one_of, or_null, text_or_null, title, whole_number
-from outcomes.errors import BadRequest, InvalidOutcomeType
+from outcomes.contract.outcome_type import Types
+from outcomes.contract.rules import (
+    instant,
+    json_object,
+    money,
+    one_type,
+    or_null,
+    text_or_null,
+    title,
+    whole_number,
+)
+from outcomes.errors import BadRequest
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
 class NewOutcome(NamedTuple):
     """A valid outcome to record. metadata: JSON text. occurred_at: milliseconds since 1970; None means now."""
 
-    outcome_type: Annotated[OutcomeType, one_of(OutcomeType)]
+    outcome_type: Annotated[str, one_type()]
     title: Annotated[str, title(MAX_TITLE), "What was achieved, in one line a person understands."]
     description: Annotated[
         str | None, text_or_null(MAX_DESCRIPTION), "More about it, for the person who reads the feed."
@@ -43,28 +52,32 @@ class NewOutcome(NamedTuple):
     ] = None
 
     @staticmethod
-    def parse(body: dict[str, Any], *, session_user: int | None, as_before: bool = False) -> "NewOutcome":
+    def parse(
+        body: dict[str, Any], *, session_user: int | None, types: Types | None = None, as_before: bool = False
+    ) -> "NewOutcome":
         """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest with every fault.
 
-        session_user: overrides the body's `userId`; None for a caller with a key. as_before: see `Body.given`.
+        session_user: overrides the body's `userId`; None for a caller with a key.
+        types, as_before: see `Body.given`.
         """
         if session_user is not None:
             body = body | {"userId": Decimal(session_user)}
         try:
-            return NEW_OUTCOME.read(body, as_before=as_before)
+            return NEW_OUTCOME.read(body, types, as_before=as_before)
         except BadRequest as refused:
             if refused.details[0]["field"] != "outcomeType":
                 raise
             ignored = refused.ignored
-        raise InvalidOutcomeType(list(OutcomeType), ignored)
+        raise BadRequest("Invalid outcome_type", ignored=ignored, types=types or ())
 
     @staticmethod
-    def of_caller(body: dict[str, Any], caller: "Caller", *, as_before: bool = False) -> "NewOutcome":
+    def of_caller(body: dict[str, Any], caller: "Caller", types: Types, *, as_before: bool = False) -> "NewOutcome":
         """Parse a body that `caller` sent. Raises Forbidden, too, if it exceeds the bounds of the caller's key."""
-        if not caller.agent_key:
-            return NewOutcome.parse(body, session_user=caller.session_user, as_before=as_before)
-        outcome = NewOutcome.parse(caller.agent_key.complete(body), session_user=None, as_before=as_before)
-        caller.agent_key.check(outcome._asdict())
+        if caller.agent_key:
+            body = caller.agent_key.complete(body)
+        outcome = NewOutcome.parse(body, session_user=caller.session_user, types=types, as_before=as_before)
+        if caller.agent_key:
+            caller.agent_key.check(outcome._asdict())
         return outcome
 
     def fingerprint(self) -> dict[str, bytes]:

@@ -6,8 +6,8 @@ Texts are checked before conversion because int() accepts more than the contract
 from datetime import UTC, date, datetime, tzinfo
 
 from outcomes.contract import instants
-from outcomes.contract.limits import DEFAULT_PAGE, MAX_ID, MAX_PAGE
-from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.limits import DEFAULT_PAGE, MAX_ID, MAX_PAGE, MAX_TYPES_FILTERED
+from outcomes.contract.outcome_type import is_name
 from outcomes.contract.status import STATUSES
 from outcomes.errors import BadRequest
 
@@ -21,11 +21,12 @@ def limit(text: str | None) -> int:
     return min(_whole(text, "limit"), MAX_PAGE)
 
 
-def outcome_types(texts: list[str]) -> tuple[OutcomeType, ...]:
-    try:
-        return tuple(OutcomeType(text) for text in dict.fromkeys(texts))
-    except ValueError as exc:
-        raise BadRequest("Invalid outcomeType") from exc
+def outcome_types(texts: list[str]) -> tuple[str, ...]:
+    """Parse `outcomeType`, which may be a type that can no longer be recorded."""
+    names = tuple(dict.fromkeys(texts))
+    if len(names) > MAX_TYPES_FILTERED or not all(map(is_name, names)):
+        raise BadRequest("Invalid outcomeType")
+    return names
 
 
 def agent_id(text: str | None) -> int | None:

@@ -13,12 +13,16 @@ from typing import Any, NamedTuple
 
 from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
+from outcomes.contract.outcome_type import is_name
 
 _MONEY_LIMIT = Decimal("1e15")
 # DynamoDB stores up to 38 digits, and no value closer to zero than 1e-130:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
+
+OUTCOME_TYPES = "the outcome types"
+"""Stands in words of rules for the names of a deployment's types. `Body.given` replaces it."""
 
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # all but tab, line feed and carriage return
 _WITHOUT_CONTROLS = "without control characters other than tab, line feed and carriage return"
@@ -96,6 +100,24 @@ def some_of(names: type[StrEnum]) -> Rule:
         f"must be a list of one or more of {', '.join(names)}",
         _made_by(partial(_some, names)),
         {"items": {"$ref": f"#/components/schemas/{names.__name__}"}, "minItems": 1, "type": "array"},
+    )
+
+
+def one_type() -> Rule:
+    """Accept one of the types given to `Body.given` or, without them, any well-formed name."""
+    return Rule(
+        f"must be one of {OUTCOME_TYPES}",
+        _made_with_types(_type),
+        {"$ref": "#/components/schemas/OutcomeType"},
+    )
+
+
+def some_types() -> Rule:
+    """Accept a non-empty list of types, each like `one_type`. It becomes a tuple in their order, no duplicates."""
+    return Rule(
+        f"must be a list of one or more of {OUTCOME_TYPES}",
+        _made_with_types(_types),
+        {"items": {"$ref": "#/components/schemas/OutcomeType"}, "minItems": 1, "type": "array"},
     )
 
 
@@ -191,6 +213,24 @@ def _then(function: Callable[[Any], object], schema: dict[str, Any]) -> dict[str
 def _made_by(function: Callable[[object], object]) -> dict[str, Any]:
     """Return an engine schema that applies only `function`, which raises ValueError for an invalid value."""
     return {"type": "function-plain", "function": {"type": "no-info", "function": function}}
+
+
+def _made_with_types(function: Callable[[object, Any], object]) -> dict[str, Any]:
+    """Return an engine's schema like `_made_by`. The second argument's `context` is the valid types, or None."""
+    return {"type": "function-plain", "function": {"type": "with-info", "function": function}}
+
+
+def _type(name: object, info: Any) -> object:
+    if not is_name(name) or (info.context is not None and name not in info.context):
+        raise ValueError("not a type")
+    return name
+
+
+def _types(listed: object, info: Any) -> tuple[object, ...]:
+    if not isinstance(listed, list) or not listed:
+        raise ValueError("not a list of types")
+    chosen = {_type(each, info) for each in listed}
+    return tuple(name for name in info.context or dict.fromkeys(listed) if name in chosen)
 
 
 def _not_blank(text: str) -> str:

@@ -12,7 +12,7 @@ from outcomes.contract.bodies import ignored_fields, request_name
 from outcomes.contract.corrections import NO_CHANGE
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.limits import MAX_BATCH_OUTCOMES
-from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.outcome_type import Types
 from outcomes.contract.tools import CLEARABLE, ITEM, ITEM_REQUIRED, TOOLS, Json
 from outcomes.errors import (
     BadRequest,
@@ -89,8 +89,11 @@ def outcomes(arguments: Json, caller: "Caller") -> list[Json]:
     return [outcome(item) | {"idempotencyKey": item["idempotency_key"]} for item in sent]
 
 
-def result(sent: Json, answer: Json) -> Json:
-    """Return the tool's result for one item of a batch. sent: the item. answer: the route's answer for it."""
+def result(sent: Json, answer: Json, types: Types) -> Json:
+    """Return the tool's result for one item of a batch.
+
+    sent: the item. answer: the route's answer for it. types: the valid outcome types.
+    """
     return {
         "status": answer["status"],
         "idempotency_key": sent["idempotencyKey"],
@@ -98,7 +101,7 @@ def result(sent: Json, answer: Json) -> Json:
         "error": answer.get("error"),
         "details": [
             {"field": _argument(each["field"]), "message": each["message"]}
-            for each in _details(answer.get("error"), answer.get("details", []))
+            for each in _details(answer.get("error"), answer.get("details", []), types)
         ],
         "retryable": answer.get("retryable", False),
     }
@@ -142,7 +145,7 @@ def _text(name: str, value: object) -> str:
 
 def advice(refused: Refused, name: str) -> str:
     """Return a text for the model: what was refused, and what to do next."""
-    details = _details(refused.error, refused.details)
+    details = _details(refused.error, refused.details, refused.types if isinstance(refused, BadRequest) else ())
     faults = [f"{_argument(fault['field'])}: {fault['message']}" for fault in details]
     what = refused.error if not faults else f"{refused.error}: {'; '.join(faults)}"
     match refused:
@@ -180,10 +183,10 @@ def advice(refused: Refused, name: str) -> str:
     return f"{what}. {next_}"
 
 
-def _details(error: str | None, details: list[Fault]) -> list[Fault]:
+def _details(error: str | None, details: list[Fault], types: Types) -> list[Fault]:
     """Add the valid outcome types, which HTTP answers list in a header."""
     if error == "Invalid outcome_type":
-        return [Fault(field="outcomeType", message=f"must be one of {', '.join(OutcomeType)}")]
+        return [Fault(field="outcomeType", message=f"must be one of {', '.join(types)}")]
     return details
 
 

@@ -17,7 +17,7 @@ from outcomes.contract.limits import (
 )
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_fields import KINDS, LATER, LISTED, Kind
-from outcomes.contract.outcome_type import OutcomeType
+from outcomes.contract.outcome_type import Types
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
@@ -71,7 +71,8 @@ _STRING: Json = {"type": "string"}
 _TEXT_OR_NULL: Json = {"type": ["string", "null"]}
 _ID: Json = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 _COUNT: Json = {"type": "integer", "minimum": 0}
-_TYPE: Json = {"type": "string", "enum": list(OutcomeType)}
+_NAMES: list[str] = []  # where `described` puts the outcome types
+_TYPE: Json = {"type": "string", "enum": _NAMES}
 _KEY: Json = {
     "type": "string",
     "minLength": 1,
@@ -129,7 +130,7 @@ _USER: Json = {"user_id": _field("user_id")}
 ITEM: Json = _TYPE_AND_TITLE | {"idempotency_key": _KEY} | _DETAILS | _USER
 ITEM_REQUIRED = ("outcome_type", "title", "idempotency_key")
 CLEARABLE = tuple(name for name in _DETAILS if name != "occurred_at")
-_TYPES: Json = _or_null({"type": "array", "items": _TYPE}, "Only these types.")
+_TYPES: Json = _or_null({"type": "array", "items": {"type": "string", "examples": _NAMES}}, "Only these types.")
 _FROM: Json = _or_null(_STRING, "From this ISO 8601 instant or date on.")
 _TO: Json = _or_null(_STRING, "Before this ISO 8601 instant or date.")
 _ONLY_AGENT: Json = _or_null(_ID, "Only this agent's.")
@@ -324,20 +325,37 @@ def missing(name: str, capabilities: Collection[str]) -> list[str]:
     return [needed for needed in NEEDED.get(name, []) if needed.lower() not in capabilities]
 
 
-def described(caller: "Caller", capabilities: Collection[str]) -> list[Json]:
-    """Return every available tool in the protocol's format. Descriptions contain the bounds of `caller`'s key."""
+def described(caller: "Caller", capabilities: Collection[str], types: Types) -> list[Json]:
+    """Return every available tool in the protocol's format. Descriptions contain the bounds of `caller`'s key.
+
+    types: the outcome types that arguments list.
+    """
     return [
         {
             "name": name,
             "title": tool.title,
             "description": " ".join([tool.description, *_bounds(tool, caller)]),
-            "inputSchema": _object(tool.properties, tool.required, additionalProperties=False),
+            "inputSchema": _object(_with_names(tool.properties, types), tool.required, additionalProperties=False),
             "outputSchema": tool.result,
             "annotations": {"title": tool.title, **tool.annotations},
         }
         for name, tool in TOOLS.items()
         if not missing(name, capabilities)
     ]
+
+
+def _with_names(schema: Any, types: Types) -> Any:
+    """Copy a schema, with `types` for _NAMES."""
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: list(types)
+        if value is _NAMES
+        else [_with_names(each, types) for each in value]
+        if isinstance(value, list)
+        else _with_names(value, types)
+        for key, value in schema.items()
+    }
 
 
 def instructions(caller: "Caller") -> str:

@@ -19,7 +19,6 @@ from outcomes.errors import (
     Contended,
     Forbidden,
     IdempotencyKeyReused,
-    InvalidOutcomeType,
     Mistimed,
     NoSuchRoute,
     NotFound,
@@ -40,7 +39,6 @@ type Response = dict[str, Any]
 
 _STATUS: dict[type[Refused], int] = {
     BadRequest: 400,
-    InvalidOutcomeType: 400,
     Unauthorized: 401,
     Forbidden: 403,
     NotFound: 404,
@@ -122,7 +120,7 @@ def ignored_header(names: Sequence[str]) -> dict[str, str]:
 def types_header(failures: Iterable[Exception]) -> dict[str, str]:
     """Return the header that lists the valid outcome types if one of `failures` is an invalid type, else no header."""
     for failure in failures:
-        if isinstance(failure, InvalidOutcomeType):
+        if isinstance(failure, BadRequest) and failure.types:
             return {"Outcome-Types": ", ".join(failure.types)}
     return {}
 

@@ -16,6 +16,7 @@ from outcomes.contract import json_text, tool_calls, tools
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact, response_bytes
 from outcomes.contract.limits import MAX_BATCH_OUTCOMES, MAX_BULK_CALLS, MAX_RESPONSE_BYTES
+from outcomes.contract.outcome_type import Types
 from outcomes.edge import headers
 from outcomes.edge.api import Event, Response, header, json_value, log_failure, note_refused, ok, respond
 from outcomes.errors import BadRequest, Forbidden, Mistimed, Refused
@@ -60,24 +61,27 @@ class RpcError(Exception):
         self.data = data
 
 
-def answer(event: Event, caller: Caller, origins: str, capabilities: Collection[str], call: Call) -> Response:
+def answer(
+    event: Event, caller: Caller, origins: str, capabilities: Collection[str], types: Types, call: Call
+) -> Response:
     """Answer a POST.
 
     origins: comma-separated origins whose pages may call. capabilities: those that are on, in lower case.
-    call: runs a tool; exceptions that it raises become error results.
+    types: of outcomes. call: runs a tool; exceptions that it raises become error results.
 
     Raises PayloadTooLarge, and Forbidden for a page of another origin or a session.
     """
     origin = header(event, "origin")
     if (origin is not None and origin not in origins.split(",")) or caller.session_user is not None:
         raise Forbidden
-    return _Request(event, caller, capabilities, call).response()
+    return _Request(event, caller, capabilities, types, call).response()
 
 
 class _Request(NamedTuple):
     event: Event
     caller: Caller
     capabilities: Collection[str]
+    types: Types
     call: Call
 
     def response(self) -> Response:
@@ -205,7 +209,7 @@ class _Request(NamedTuple):
     def _tools(self, params: dict[str, Any]) -> dict[str, Any]:
         if params.get("cursor") is not None:
             raise RpcError(INVALID_PARAMS, "Invalid cursor: all tools are on one page")
-        return {"tools": tools.described(self.caller, self.capabilities)}
+        return {"tools": tools.described(self.caller, self.capabilities, self.types)}
 
     def _result(self, params: dict[str, Any], about: dict[str, Any]) -> str:
         """Run a tool and return its result as JSON text. Raises RpcError for an unknown tool."""

@@ -8,6 +8,7 @@ from outcomes.contract.bodies import read_or_refuse
 from outcomes.contract.caller import Caller
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
+from outcomes.contract.outcome_type import Types
 from outcomes.errors import BadRequest, Busy, Fault, Forbidden, IdempotencyKeyReused
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.ledger.idempotent_writes import Recorded, WriteRequest
@@ -16,22 +17,28 @@ FAILURE = "Failed to record outcome"
 ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
 
 
-def read_outcome(body: dict[str, Any], caller: Caller, key: str | None, ignored: Sequence[str] = ()) -> WriteRequest:
+def read_outcome(
+    body: dict[str, Any], caller: Caller, types: Types, key: str | None, ignored: Sequence[str] = ()
+) -> WriteRequest:
     """Parse the outcome that `caller` wants to record.
 
-    body: a JSON object whose numbers are `Decimal`. key: the idempotency key, if any. ignored: unknown fields.
+    body: a JSON object whose numbers are `Decimal`. types: the valid outcome types. key: the idempotency key, if any.
+    ignored: unknown fields.
 
     Raises BadRequest if the body is invalid, Forbidden if it exceeds the bounds of the caller's key.
     """
-    outcome, refusal = read_or_refuse(lambda before: NewOutcome.of_caller(body, caller, as_before=before), key)
+    outcome, refusal = read_or_refuse(lambda before: NewOutcome.of_caller(body, caller, types, as_before=before), key)
     hash_ = None if key is None else idempotency_hash(caller, outcome, key)
     refusal = refusal or occurrence.refusal(outcome.occurred_at, caller, ignored)
     return WriteRequest(outcome, hash_, caller.recorded_by, refusal)
 
 
-def read_item(sent: object, caller: Caller, default_key: str | None = None) -> WriteRequest | BadRequest | Forbidden:
+def read_item(
+    sent: object, caller: Caller, types: Types, default_key: str | None = None
+) -> WriteRequest | BadRequest | Forbidden:
     """Parse one outcome of a batch, with an optional `idempotencyKey`. Return the error if it is refused.
 
+    types: the valid outcome types.
     default_key: used if the outcome has no key. It is not checked, as we made it, and may exceed 255 characters.
     """
     if not isinstance(sent, dict):
@@ -40,7 +47,7 @@ def read_item(sent: object, caller: Caller, default_key: str | None = None) -> W
     is_valid = key is None or is_idempotency_key(key)
     try:
         # Parse the outcome even if its key is invalid, because other faults are reported first.
-        read = read_outcome(sent, caller, (default_key if key is None else key) if is_valid else None)
+        read = read_outcome(sent, caller, types, (default_key if key is None else key) if is_valid else None)
     except (BadRequest, Forbidden) as refused:
         return refused
     if not is_valid:

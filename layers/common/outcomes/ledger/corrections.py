@@ -112,7 +112,8 @@ class Corrections:
         # Read after the outcome, so that the row is never older than the outcome.
         row = self._row(hash_, backoff) if hash_ else None
         if row and row.fingerprint != fingerprint:
-            raise row.reused(fingerprint)
+            wrong_type = correction.refusal if correction.refusal and correction.refusal.types else None
+            raise wrong_type or row.reused(fingerprint)
         if row:
             made = row.correction or ""
             # If the outcome was read before that correction, read it again.

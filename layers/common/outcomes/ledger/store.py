@@ -16,7 +16,6 @@ from outcomes.ledger import ulid
 
 if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
-    from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.json_text import response_bytes
 from outcomes.ledger.items import new_item, outcome_json, sort_key, status_of
 
@@ -40,7 +39,7 @@ class Filters(NamedTuple):
     since (inclusive), until (exclusive): when outcomes were recorded, in milliseconds since 1970.
     """
 
-    outcome_types: "tuple[OutcomeType, ...]" = ()
+    outcome_types: tuple[str, ...] = ()
     agent_id: int | None = None
     since: int | None = None
     until: int | None = None

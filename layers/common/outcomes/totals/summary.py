@@ -8,7 +8,6 @@ from datetime import UTC
 from outcomes.contract import instants, queries
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_AGENTS
-from outcomes.contract.outcome_type import OutcomeType
 from outcomes.contract.period import Period
 from outcomes.contract.sums import TALLIES, Cell, Sum, Tallies
 
@@ -16,9 +15,7 @@ from outcomes.contract.sums import TALLIES, Cell, Sum, Tallies
 class Summary:
     """Sums of outcomes that happened within a period. outcome_types, agent_id: filters; empty or None means all."""
 
-    def __init__(
-        self, period: Period, outcome_types: tuple[OutcomeType, ...] = (), agent_id: int | None = None
-    ) -> None:
+    def __init__(self, period: Period, outcome_types: tuple[str, ...] = (), agent_id: int | None = None) -> None:
         self.period = period
         self.outcome_types = outcome_types
         self.agent_id = agent_id
