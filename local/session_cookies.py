@@ -1,4 +1,4 @@
-"""Session cookies like those of a dashboard, to try the API on a laptop. Not deployed."""
+"""Create session cookies like a dashboard's, for trying the API on a laptop. This module is not deployed."""
 
 import json
 import secrets

@@ -31,7 +31,7 @@ def main() -> int:
 def resend(stack: str) -> int:
     """Publish the dead letters, oldest first, and delete the published ones. Return how many objects are left.
 
-    Events are dropped if their outcome or their user's row of keys no longer exists: it was erased.
+    An event is dropped if its outcome, or its user's row of keys, was erased.
 
     Raises StackError if the stack is unknown or has no bus, if AWS refuses, or if the bus accepts no events.
     """

@@ -1,8 +1,8 @@
 """Lambda authorizer: identify the caller by a key or a session, or answer 401.
 
 API Gateway uses it in two ways. For methods that write, for all methods that manage agent keys, and for the list of
-types, it is called each time and accepts a key or a session. Every other GET accepts only a session. There its answer
-is cached by the Cookie header, and it reads nothing else from the request. With OpenID Connect nothing is cached, as a
+types, it is called each time and accepts a key or a session. For every other GET, it accepts only a session. Its answer
+is cached by the Cookie header, so it reads nothing else from the request. With OpenID Connect, nothing is cached, as a
 session may also be a token in the Authorization header.
 
 The platform's key is the most frequent credential: only its imports are at the top. Agent keys, sessions, tokens, logs
@@ -36,7 +36,7 @@ SESSION_SECRET_OVERLAP_DAYS = int(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
 KEYS_TABLE = os.environ["KEYS_TABLE"]  # empty if AgentKeys is off
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
-OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # empty where OpenID Connect is off
+OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # empty if OpenID Connect is off
 
 BY_KEY_OR_SESSION = ("/api/keys/", "/api/outcomes/types/")  # GETs that a key may call
 
@@ -48,8 +48,8 @@ def handler(event: "Event", _context: object) -> "Policy":
     """Return the IAM policy that allows a call, for a REST API's REQUEST authorizer event.
 
     The policy's context is `{"caller": "key"}`, the result of `_bounds`, or `{"caller": "session", "userId": "42"}`.
-    A session by cookie has `cookies`, their fingerprint, if there are several Cookie headers. A session by an OpenID
-    Connect token in the Authorization header has `credential`, `bearer`.
+    If a request with a session has several Cookie headers, the context also has `cookies`, their fingerprint. If the
+    session is an OpenID Connect token in the Authorization header, it has `credential` with the value `bearer`.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
     Raises Exception("Unauthorized") if there is no valid key or session: API Gateway answers 401. Any other exception
@@ -128,7 +128,7 @@ def _agent_keys() -> "AgentKeys":
 
 
 def _session_user(event: "Event", look_up: "Callable[[], int]") -> "int | NoSession":
-    """Return the user that `look_up` finds, or why there is none. Raises if that cannot be known."""
+    """Return the user that `look_up` finds, or the NoSession that it raises. Any other exception is raised."""
     from outcomes.auth.tokens import NoSession, SessionsUnavailable
 
     try:
@@ -188,7 +188,7 @@ def _allow(resource: str, principal: str, caller: dict[str, str]) -> "Policy":
 
 
 def _refusal(event: "Event", refused: "NoSession") -> Exception:
-    """Return the exception of a 401, and log why if the reason alone does not say it."""
+    """Return the exception that makes API Gateway answer 401. Log the details if there are any besides the reason."""
     if refused.why:
         _log(event).info("Token refused", why=refused.why)
     return _unauthorized(refused.reason)

@@ -236,7 +236,7 @@ def mcp(url: Url = None) -> None:
     """Bridge an MCP client on stdio to the API's tools.
 
     Forwards messages to POST /mcp; needs a key. With the platform's key, set OUTCOMES_USER_ID and OUTCOMES_AGENT_ID, so
-    that the agent can record for nobody else. An agent key has these limits already.
+    that the agent can record only for these. An agent key has these limits already.
     """
     from ._mcp import serve
 

@@ -121,7 +121,7 @@ def export(
     """Write all outcomes that are not void, newest first.
 
     Exports the outcomes of the session's user. The file is replaced only once the export is complete; if it fails, the
-    old file stays. Parquet needs the package's extra parquet, and holds values exactly, with 23 decimal places.
+    old file stays. Parquet needs the package's extra parquet, and stores values exactly, with 23 decimal places.
     """
     from . import _exporting
 

@@ -26,8 +26,8 @@ def doctor(url: Url = None, cookie: Cookie = None) -> None:
 def login(url: Url = None, cookie: Cookie = None) -> None:
     """Check URL, key and session, and save them for later commands.
 
-    Asks for what neither an option nor a variable gives. The file is readable by you alone; options and variables win
-    over it.
+    Asks for values that neither an option nor a variable sets. Only you can read the file; options and variables take
+    precedence over it.
     """
     from . import _login
     from ._client import OutcomesClient

@@ -82,7 +82,7 @@ def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
     """Write Parquet from the parts of an NDJSON export, with a row group for each part.
 
     Raises:
-        OutcomesError: a value has more digits than the column can hold.
+        OutcomesError: a value has more digits than the column can store.
     """
     import pyarrow as pa
     from pyarrow import parquet

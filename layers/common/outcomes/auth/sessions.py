@@ -5,9 +5,9 @@ These kinds are supported:
     next-auth v4   next-auth.session-token   encrypted (JWE), key derived from the session secret
     Auth.js v5     authjs.session-token      encrypted (JWE), key derived from the session secret and the cookie's name
     stored         session                   an opaque token; its SHA-256 is the key of a row in the sessions table
-    OpenID Connect of any name               a JSON Web Token that the issuer signed
+    OpenID Connect any cookie name          a JSON Web Token that the issuer signed
 
-Names of the first three without the `__Secure-` prefix are accepted only if `accept_plain` is set.
+For the first three kinds, names without the `__Secure-` prefix are accepted only if `accept_plain` is set.
 
 Any host of the domain can set cookies for this host, and so add an attacker's valid session to a victim's request.
 Therefore no session takes precedence: all valid sessions must belong to the same user. Two different values of one
@@ -38,8 +38,9 @@ class Sessions:
     """Verifies the sessions of one deployment.
 
     secrets: the secrets of encrypted cookies. accept_plain: whether to accept names without the `__Secure-` prefix.
-    token_cookie: the name of the cookie with an OpenID Connect token; empty for none. user_of_token: returns the user
-    of such a token, before a deadline. clock: returns the time in seconds since the epoch.
+    token_cookie: the name of the cookie that may contain an OpenID Connect token; empty if there is no such cookie.
+    user_of_token: returns the user of such a token, before a deadline. clock: returns the time in seconds since the
+    epoch.
     """
 
     def __init__(

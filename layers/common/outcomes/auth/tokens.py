@@ -50,7 +50,7 @@ def whole_number(text: str | None) -> int | None:
 
 
 def user_id_of(claim: object) -> int | None:
-    """Return a user id from a claim, which is a number or its digits. Return None for anything else."""
+    """Return the user id in a claim that is a whole number or its digits. Return None for anything else."""
     user_id = whole_number(claim) if isinstance(claim, str) else claim
     # not isinstance, which would accept a bool
     return user_id if type(user_id) is int and 1 <= user_id <= MAX_ID else None

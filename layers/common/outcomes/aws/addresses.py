@@ -54,7 +54,7 @@ def _within(host: bytes, port: int, seconds: float) -> list[Found]:
             answers.put(addresses(host, port, seconds))
         except OSError as failure:
             answers.put(failure)
-        except UnicodeError:  # raised for invalid names by some operating systems
+        except UnicodeError:  # some operating systems raise this for invalid names
             answers.put(socket.gaierror("not a name"))
 
     Thread(target=look_up, daemon=True).start()

@@ -18,7 +18,7 @@ type Found = tuple[int, int, int, str, tuple[Any, ...]]
 """An address of a host, as `socket.getaddrinfo` returns it."""
 
 type Resolve = Callable[[bytes, int, float], list[Found]]
-"""Resolves a host and port within so many seconds. Raises OSError."""
+"""Resolves a host and port within a number of seconds. Raises OSError."""
 
 NO_LIMIT = float("inf")  # seconds
 
@@ -75,17 +75,15 @@ class Connection:
     ) -> Reply:
         """Send a POST to `target` and receive the answer, before `until` on the clock.
 
-        whole: whether to read the answer's body; if not, the connection is closed.
-
-        Raises what `_exchange` raises.
+        whole: whether to read the answer's body; if not, the connection is closed. Raises like `_exchange`.
         """
         length = {"Content-Length": str(len(body))}
         return self._exchange("POST", target, {**headers, **length}, body, until, None if whole else 0)
 
     def get(self, headers: Mapping[str, str], until: float, *, target: str, at_most: int) -> Reply:
-        """Send a GET to `target` and receive at most so many bytes of the answer's body, before `until` on the clock.
+        """Send a GET to `target` and receive the answer, before `until` on the clock.
 
-        Raises what `_exchange` raises.
+        at_most: the maximum bytes of the answer's body to read. Raises like `_exchange`.
         """
         return self._exchange("GET", target, headers, b"", until, at_most)
 

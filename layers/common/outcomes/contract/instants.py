@@ -28,7 +28,7 @@ def correct_by(seconds: float) -> None:
 
 
 def text(milliseconds: int) -> str:
-    """Format as `2026-04-01T12:00:00.000Z`: of fixed width, so that texts sort by time."""
+    """Format an instant as `2026-04-01T12:00:00.000Z`. The fixed width makes texts sort by time."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{clock.strftime('%Y-%m-%dT%H:%M:%S', clock.gmtime(seconds))}.{rest:03d}Z"
 

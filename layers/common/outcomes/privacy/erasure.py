@@ -57,7 +57,7 @@ class Progress(NamedTuple):
     done: whether it is complete. wait: seconds to wait before the next call.
     step: the current step of STEPS; when repeating, the current table.
     begun_at: None if the erasure could not begin yet, and when repeating.
-    erased: the total of deleted rows by kind; when repeating, those of this portion.
+    erased: the number of deleted rows by kind, in total; when repeating, only in this portion.
     cursor: for the next call, only when repeating.
     """
 
