@@ -63,11 +63,6 @@ def test_a_list_says_which_capabilities_are_on(on: str, monkeypatch: pytest.Monk
     assert {"Capabilities", "No-Such-Route"} <= set(headers["Access-Control-Expose-Headers"].split(", "))
 
 
-def test_only_the_sessions_user_is_listed() -> None:
-    add()
-    assert listed(authorizer=session(4)) == []
-
-
 def test_fifty_outcomes_of_maximal_metadata_list_in_one_response() -> None:
     metadata = {"a": "\U0001f389" * ((65536 - len('{"a":""}')) // 4)}
     add(50, metadata=metadata, title="\U0001f389" * 200, description="\U0001f389" * 1000, valueUsd=Decimal("1e-130"))

@@ -288,34 +288,14 @@ class TestTime:
         assert min(drawn) < 0.2 < 0.8 < max(drawn)
 
 
-class TestQuota:
-    def test_of_retries_ends_during_a_long_outage(self, dynamodb: DynamoDB, network: Network) -> None:
-        attempts = []
-        for _ in range(30):
-            before = network.met
-            with pytest.raises(Unavailable):
-                call(dynamodb, network, *[SILENT] * 3)
-            attempts.append(network.met - before)
-        assert attempts == [3] * 25 + [1] * 5
-
-    def test_is_refilled_by_successes(self, dynamodb: DynamoDB, network: Network) -> None:
-        for _ in range(30):
-            with pytest.raises(Unavailable):
-                call(dynamodb, network, *[SILENT] * 3)
-        for _ in range(5):
-            call(dynamodb, network)
-        before = network.met
-        call(dynamodb, network, RESET)
-        assert network.met - before == 2
-
-    def test_used_up_makes_a_throttled_call_busy(self, dynamodb: DynamoDB, network: Network) -> None:
-        for _ in range(30):
-            with pytest.raises(Unavailable):
-                call(dynamodb, network, *[SILENT] * 3)
-        before = network.met
-        with pytest.raises(Busy):
-            call(dynamodb, network, THROTTLE)
-        assert network.met - before == 1
+def test_a_throttled_call_is_busy_when_the_quota_of_retries_is_used_up(dynamodb: DynamoDB, network: Network) -> None:
+    for _ in range(30):
+        with pytest.raises(Unavailable):
+            call(dynamodb, network, *[SILENT] * 3)
+    before = network.met
+    with pytest.raises(Busy):
+        call(dynamodb, network, THROTTLE)
+    assert network.met - before == 1
 
 
 class TestClock:

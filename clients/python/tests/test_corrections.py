@@ -29,7 +29,6 @@ from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE
 from clients.python.tests.ledger import encode
 
 NOBODYS = "0" * 26
-Corrector = Callable[..., OutcomesClient]
 
 
 @pytest.fixture
