@@ -36,6 +36,7 @@ class AwsEndpoint(NamedTuple):
         any_client: Any = boto3.client
         return any_client(
             service,
+            region_name=REGION,
             endpoint_url=self.url,
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],

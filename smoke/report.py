@@ -79,9 +79,9 @@ def write(folder: Path, checker: Checker, results: Sequence[str]) -> Path:
         "# Smoke test of an Outcomes API",
         f"{now:%Y-%m-%dT%H:%M:%SZ}, seed {checker.seed}, {len(checker.calls)} calls",
         "## Results",
-        *(f"- {each}" for each in [*results, *checker.notes]),
+        "\n".join(f"- {each}" for each in [*results, *checker.notes]),
         "## Faults",
-        *([f"- {fault}" for fault in checker.faults] or ["None."]),
+        "\n".join(f"- {fault}" for fault in checker.faults) or "None.",
         "## Calls",
         "| call | by | status | calls | median ms | slowest ms |\n|---|---|---|---|---|---|\n" + "\n".join(rows),
     ]

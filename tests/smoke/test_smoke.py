@@ -137,7 +137,11 @@ def test_the_url_of_the_local_stack_is_enough_to_check_it(
     stack: Stack, smoke: Smoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("smoke.aws.LOCAL", stack.data)
-    done = smoke("--url", stack.url)
+    with monkeypatch.context() as without_aws:
+        without_aws.setenv("AWS_CONFIG_FILE", os.devnull)
+        for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+            without_aws.delenv(name, raising=False)
+        done = smoke("--url", stack.url)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "25 passed, 0 failed" in done.stdout
