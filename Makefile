@@ -220,9 +220,10 @@ key: install ## print a new bearer key and its fingerprint
 # Passed by the environment, so that the shell does not interpret them.
 session seed: export USER_ID := $(USER_ID)
 session: export KIND := $(KIND)
+session: export CLAIMS := $(CLAIMS)
 
-session: install ## print a Cookie header for the running stack (USER_ID=42 KIND=next-auth)
-	@$(local) session --user-id="$$USER_ID" --kind="$$KIND"
+session: install ## print a Cookie or Authorization header for the running stack (USER_ID=42 KIND=next-auth, KIND=oidc CLAIMS='{"exp":1}')
+	@$(local) session --user-id="$$USER_ID" --kind="$$KIND" --claims="$$CLAIMS"
 
 seed: install ## record about sixty outcomes of the last thirty days in the running stack, once for a user (USER_ID=42)
 	@$(local) seed --user-id="$$USER_ID"

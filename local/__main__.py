@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 import gc
+import json
 import logging
 import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from local.environment import forget_real_aws
@@ -56,9 +57,12 @@ def parser() -> Parser:
     parser.add_argument("--core", action="store_true", help="switch off all capabilities, and the event bus")
     commands = parser.add_subparsers(title="commands (without one: serve until Ctrl-C)", metavar="")
 
-    command = commands.add_parser("session", help="print a Cookie header for the running stack")
+    command = commands.add_parser("session", help="print a Cookie or Authorization header for the running stack")
     command.add_argument("--user-id", type=user_id, default=42)
-    command.add_argument("--kind", choices=["next-auth", "authjs", "stored"], default="next-auth")
+    command.add_argument(
+        "--kind", choices=["next-auth", "authjs", "stored", "oidc", "oidc-cookie"], default="next-auth"
+    )
+    command.add_argument("--claims", type=claims, default={}, metavar="JSON", help="of a token; null takes one out")
     command.set_defaults(command=session)
 
     command = commands.add_parser("seed", help="record about sixty outcomes of the last thirty days")
@@ -100,13 +104,20 @@ def aws(options: argparse.Namespace) -> None:
 
 
 def session(options: argparse.Namespace) -> None:
-    """Print a Cookie header to paste after curl -H."""
+    """Print a Cookie or Authorization header to paste after curl -H."""
+    from local import issuer
     from local.data import STACK
     from local.session_cookies import mint
     from local.state import State
 
-    state = State.read(options.data / STACK)
-    minted = mint(options.kind, options.user_id, state.session_secret, int(time.time()))
+    state, user_id, now = State.read(options.data / STACK), options.user_id, int(time.time())
+    if options.kind in issuer.KINDS:
+        secret = state.session_secret
+        print(issuer.header(options.kind, state.parameters, state.url, secret, user_id, now, options.claims))
+        return
+    if options.claims:
+        raise StackError(f"CLAIMS are of a token: KIND must be one of {', '.join(issuer.KINDS)}")
+    minted = mint(options.kind, user_id, state.session_secret, now)
     if minted.row is not None:
         state.aws.client("dynamodb").put_item(TableName=state.table("SessionsTable"), Item=minted.row)
     print(f"Cookie: {minted.cookie}")
@@ -155,6 +166,9 @@ def settings_of(options: argparse.Namespace) -> "Settings":
     key = os.environ.get("INTERNAL_API_KEY") or kept.key
     if not (key.isascii() and key.isprintable()):
         raise StackError("INTERNAL_API_KEY must be printable ASCII: it travels in a header")
+    oidc_issuer = os.environ.get("OIDC_ISSUER", "")
+    if oidc_issuer and not os.environ.get("OIDC_AUDIENCE"):
+        raise StackError("OIDC_ISSUER needs OIDC_AUDIENCE, what its tokens name as aud")
     return Settings(
         key=key,
         session_secret=os.environ.get("SESSION_SECRET") or kept.session_secret,
@@ -164,6 +178,8 @@ def settings_of(options: argparse.Namespace) -> "Settings":
         allowed_hosts=frozenset(
             host.strip().lower() for host in os.environ.get("ALLOWED_HOSTS", "").split(",") if host.strip()
         ),
+        oidc_issuer=oidc_issuer,
+        oidc_audience=os.environ.get("OIDC_AUDIENCE", ""),
         events_url=events_url(os.environ.get("EVENTS_URL", "")),
         port=listening_port(),
         template=options.template,
@@ -172,6 +188,17 @@ def settings_of(options: argparse.Namespace) -> "Settings":
         off=frozenset(name.strip() for name in options.off.split(",") if name.strip()),
         core=options.core,
     )
+
+
+def claims(text: str) -> dict[str, Any]:
+    """Parse the claims of a token. Raises ArgumentTypeError when they are not a JSON object."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("""must be a JSON object such as '{"exp":1}'""")
+    return value
 
 
 def events_url(text: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 from outcomes.events.webhooks.signing import PREFIX
 
-from local import bus, demo, event_sources, reference
+from local import bus, demo, event_sources, issuer, reference
 from local.aws import Aws
 from local.data import JOURNAL, STACK
 from local.environment import REGION
@@ -49,6 +49,7 @@ class Settings:
 
     data: the folder where data is stored between runs. port: 0 means any free port.
     parameters: template parameters, which override all other values. off: capabilities to switch off.
+    oidc_issuer, oidc_audience: an OpenID Connect issuer other than the stack itself, and the audience of its tokens.
     core: whether to switch off all capabilities and the event bus. events_url: the URL to which events are posted; if
     empty, they are not posted.
     allowed_hosts: host names of the API in addition to the loopback. aws_secret: must be sent with calls to moto.
@@ -64,6 +65,8 @@ class Settings:
     dashboard_origins: str = ""
     events_url: str = ""
     allowed_hosts: frozenset[str] = frozenset()
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     off: frozenset[str] = frozenset()
     core: bool = False
@@ -95,12 +98,24 @@ def local_parameters(settings: Settings, port: int) -> dict[str, str]:
     }
 
 
+def issuer_parameters(settings: Settings, port: int) -> dict[str, str]:
+    """Return parameters that make another issuer's tokens sessions, or the stack's own; the core has no issuer."""
+    if not settings.oidc_issuer and settings.core:
+        return {}
+    return {
+        "OidcIssuer": settings.oidc_issuer or f"http://{HOST}:{port}",
+        "OidcAudience": settings.oidc_audience or issuer.AUDIENCE,
+        "OidcCookie": issuer.COOKIE,
+    }
+
+
 async def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM. Raises StackError if the template cannot run here."""
     stopped = _stop_signal()
     port = listener.getsockname()[1]
     with _reading(settings.template):
-        template = load(settings.template, local_parameters(settings, port), settings.parameters)
+        parameters = local_parameters(settings, port) | issuer_parameters(settings, port)
+        template = load(settings.template, parameters, settings.parameters)
     async with AsyncExitStack() as cleanup:
         aws = Aws(settings.data / JOURNAL, settings.aws_secret)
         cleanup.callback(aws.close)
@@ -120,11 +135,16 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             post = bus.post(settings.events_url, settings.webhook_secret, events, aws.persistence)
             _run_in_background(cleanup, post)
 
-        cookie = _demo_cookie(settings)
+        url, cookie = f"http://{HOST}:{port}", _demo_cookie(settings)
         dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
         documents = reference.routes(settings.template.with_name("openapi.yaml"), rest_api, cookie)
         runner = web.AppRunner(
-            gateway.app(*dashboard, *documents, hosts=LOOPBACK | settings.allowed_hosts),
+            gateway.app(
+                *dashboard,
+                *documents,
+                *issuer.routes(url, settings.session_secret),
+                hosts=LOOPBACK | settings.allowed_hosts,
+            ),
             access_log=None,
             auto_decompress=False,  # API Gateway passes compressed bodies on unchanged
             handle_signals=False,
@@ -136,7 +156,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         cleanup.push_async_callback(runner.cleanup)
         await web.SockSite(runner, listener).start()
 
-        state = _state(settings, template, f"http://{HOST}:{port}", aws, tables)
+        state = _state(settings, template, url, aws, tables)
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)
         page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
@@ -222,6 +242,7 @@ def _state(settings: Settings, template: Template, url: str, aws: Aws, tables: d
         session_secret=settings.session_secret,
         tables=tables,
         off=template.switched_off,
+        parameters=template.texts,
     )
 
 

@@ -15,7 +15,10 @@ from ops.errors import StackError
 
 @dataclass(frozen=True)
 class State:
-    """A running stack. tables: names by logical id. off: the capabilities that are Off."""
+    """A running stack.
+
+    tables: names by logical id. off: the capabilities that are Off. parameters: of its template, those that are text.
+    """
 
     pid: int
     url: str
@@ -25,6 +28,7 @@ class State:
     session_secret: str
     tables: dict[str, str]
     off: list[str]
+    parameters: dict[str, str]
 
     @property
     def aws(self) -> AwsEndpoint:

@@ -99,6 +99,11 @@ class Template:
                 return value
 
     @property
+    def texts(self) -> dict[str, str]:
+        """Return the values of all parameters that are texts, by name."""
+        return {name: value for name, value in self._parameters.items() if isinstance(value, str)}
+
+    @property
     def switched_off(self) -> list[str]:
         """Return the capabilities that are Off."""
         names = capability_names(self._document.get("Parameters", {}))

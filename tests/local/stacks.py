@@ -28,6 +28,8 @@ START_SECONDS = 30
 STACK_SECRET = "local"
 """The session token of all SDKs in tests, so that they may call any stack's AWS services."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
+WITHOUT_ISSUER = ("--parameter", "OidcIssuer=")
+"""As deployed by default, where API Gateway caches sessions by cookie."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,8 @@ def local(
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run our own template, without events. Tests share it, so each uses users of its own."""
-    with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS) as stack:
+    """Run our own template, without events and issuer. Tests share it, so each uses users of its own."""
+    with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS, *WITHOUT_ISSUER) as stack:
         yield stack
 
 

@@ -285,6 +285,12 @@ NO_EVENTS_URL = "EVENTS_URL must be a URL such as http://127.0.0.1:8000/events"
         (["session", "--kind", "paper"], {}, "argument --kind: invalid choice: 'paper'"),
         (["seed"], {}, "no local stack is running; start one with: make run"),
         ([], {"INTERNAL_API_KEY": "a\nb"}, "INTERNAL_API_KEY must be printable ASCII"),
+        ([], {"OIDC_ISSUER": "http://127.0.0.1:8080"}, "OIDC_ISSUER needs OIDC_AUDIENCE"),
+        (
+            [],
+            {"OIDC_ISSUER": "http://a.example.com", "OIDC_AUDIENCE": "a"},
+            "parameter OidcIssuer must be an https URL",
+        ),
         ([], {"PORT": "x"}, "PORT must be a number from 0 to 65535, not 'x'"),
         ([], {"EVENTS_URL": "127.0.0.1:8000"}, NO_EVENTS_URL),
         ([], {"EVENTS_URL": "ftp://127.0.0.1"}, NO_EVENTS_URL),
