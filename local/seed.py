@@ -107,7 +107,7 @@ def forget(user_id: int, seeded: Path) -> None:
 
 
 def _types(api: httpx.Client, wanted: Collection[str]) -> dict[str, str]:
-    """Return for each wanted type itself or, where the stack has other types, one of those. Raises StackError."""
+    """Map each wanted type to itself or, if the stack has other types, to one of those. Raises StackError."""
     try:
         answer = api.get("/api/outcomes/types")
         answer.raise_for_status()

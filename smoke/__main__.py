@@ -99,7 +99,7 @@ def check_many_calls(api: checks.Api, stack: Stack, options: argparse.Namespace,
     """Run the checker with new users, compare its calls with the access log, and write the report."""
     since = time.time() - 60  # clocks may differ
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    [allowed] = stack.limits.get("FirewallRequests", [0])  # per address, in five minutes
+    [allowed] = stack.limits.get("FirewallRequests", [0])  # requests per address in five minutes
     calls = min(options.calls, allowed // 4) if allowed else options.calls
     first = len(report.lines)
     timeout = httpx.Timeout(TIMEOUT_SECONDS, read=IMPATIENT_SECONDS)

@@ -1,6 +1,6 @@
 """GET /api/outcomes: the session user's outcomes, newest first, and which capabilities are on.
 
-GET /api/outcomes/types: the types that may be recorded, for any caller.
+GET /api/outcomes/types: the types that can be recorded, for any caller.
 """
 
 import os

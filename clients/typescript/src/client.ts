@@ -552,7 +552,7 @@ async function textOf(response: Response): Promise<string> {
   }
 }
 
-/** Undoes the escapes of JSON and URLs. */
+/** Decodes JSON and URL escapes. */
 const plain = (text: string): string =>
   text
     .toLowerCase()

@@ -195,7 +195,7 @@ class Address:
 
 
 def _plain(text: str) -> str:
-    """Undo the escapes of JSON and URLs."""
+    """Decode JSON and URL escapes."""
     return re.sub(
         r"(?:%(?:25)*|\\+u00)([0-9a-f]{2})|\\+", lambda found: chr(int(found[1], 16)) if found[1] else "", text.lower()
     )

@@ -14,7 +14,7 @@ from ._moments import Moment
 
 
 class OutcomeType(StrEnum):
-    """The outcome types, unless the platform has others. Plain strings work too, for any type."""
+    """The default outcome types. Plain strings work too, also for other types that a platform may have."""
 
     NEGOTIATION_COMPLETE = "negotiation_complete"
     AMPLIFICATION_COMPLETE = "amplification_complete"

@@ -30,7 +30,7 @@ Cookie = Annotated[
 
 
 def outcome_types() -> list[str]:
-    """Return the types that every new deployment has, to complete them. A deployment may have others."""
+    """Return the default types, for shell completion. A deployment may have other types."""
     return [*OutcomeType]
 
 

@@ -66,7 +66,7 @@ class Body[T]:
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_context=False, include_input=False)
             faulty = {error["loc"][0] for error in errors}
-        # Raised outside of `except`: the original error quotes the input, which must not be logged.
+        # Raised outside `except`: the original error quotes the input, which must not be logged.
         words = {name: rule.words for name, rule in self.rules.items() if name in faulty}
         names = ", ".join(types or ())
         details = [Fault(field=name, message=said.replace(OUTCOME_TYPES, names)) for name, said in words.items()]

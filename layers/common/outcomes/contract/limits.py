@@ -40,7 +40,7 @@ MAX_MINUTES_EARLY = 5  # how far an agent's clock may be ahead of ours
 
 DEFAULT_PAGE = 20
 MAX_PAGE = 50
-MAX_TYPES_FILTERED = 100  # operands of DynamoDB's IN
+MAX_TYPES_FILTERED = 100  # maximum operands of DynamoDB's IN
 
 DEFAULT_DAYS = 30
 MAX_YEARS = 10  # maximum length of a summary's period, in local years

@@ -1,4 +1,4 @@
-"""The types of outcomes: names that a deployment chooses by its parameter OutcomeTypes."""
+"""The outcome types: names that a deployment sets with its parameter OutcomeTypes."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 PATTERN = "[a-z][a-z0-9_]{1,39}"
 
 type Types = Sequence[str]
-"""The types that may be recorded, in the order of the parameter."""
+"""The types that can be recorded, in the parameter's order."""
 
 
 def read(parameter: str) -> Types:
@@ -14,7 +14,7 @@ def read(parameter: str) -> Types:
 
 
 def is_name(value: object) -> bool:
-    """Check whether `value` can be a type, of this deployment or of an earlier configuration."""
+    """Check whether `value` has the form of a type. Stored outcomes may have types that are no longer configured."""
     return isinstance(value, str) and re.fullmatch(PATTERN, value) is not None
 
 

@@ -22,7 +22,7 @@ def limit(text: str | None) -> int:
 
 
 def outcome_types(texts: list[str]) -> tuple[str, ...]:
-    """Parse `outcomeType`, which may be a type that can no longer be recorded."""
+    """Parse `outcomeType`. It may be a type that can no longer be recorded."""
     names = tuple(dict.fromkeys(texts))
     if len(names) > MAX_TYPES_FILTERED or not all(map(is_name, names)):
         raise BadRequest("Invalid outcomeType")

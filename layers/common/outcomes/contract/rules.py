@@ -22,7 +22,7 @@ _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
 
 OUTCOME_TYPES = "the outcome types"
-"""Stands in words of rules for the names of a deployment's types. `Body.given` replaces it."""
+"""A placeholder in the words of rules. `Body.given` replaces it with the names of the deployment's types."""
 
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # all but tab, line feed and carriage return
 _WITHOUT_CONTROLS = "without control characters other than tab, line feed and carriage return"
@@ -104,7 +104,7 @@ def some_of(names: type[StrEnum]) -> Rule:
 
 
 def one_type() -> Rule:
-    """Accept one of the types given to `Body.given` or, without them, any well-formed name."""
+    """Accept one of the types passed to `Body.given` or, if they are None, any well-formed name."""
     return Rule(
         f"must be one of {OUTCOME_TYPES}",
         _made_with_types(_type),
@@ -113,7 +113,7 @@ def one_type() -> Rule:
 
 
 def some_types() -> Rule:
-    """Accept a non-empty list of types, each like `one_type`. It becomes a tuple in their order, no duplicates."""
+    """Accept a non-empty list of types like `one_type`. It becomes a tuple in that order, without duplicates."""
     return Rule(
         f"must be a list of one or more of {OUTCOME_TYPES}",
         _made_with_types(_types),
@@ -216,7 +216,7 @@ def _made_by(function: Callable[[object], object]) -> dict[str, Any]:
 
 
 def _made_with_types(function: Callable[[object, Any], object]) -> dict[str, Any]:
-    """Return an engine's schema like `_made_by`. The second argument's `context` is the valid types, or None."""
+    """Return an engine schema like `_made_by`. The function also gets `context`: the valid types, or None."""
     return {"type": "function-plain", "function": {"type": "with-info", "function": function}}
 
 
@@ -281,7 +281,7 @@ def _money(number: object) -> Decimal:
     except Inexact as exc:
         raise ValueError("too many digits") from exc
     if not exact:
-        return Decimal(0)  # without a sign
+        return Decimal(0)  # zero without a sign
     # 90 instead of 9E+1; below 1e15, that is at most 15 digits.
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
 

@@ -71,7 +71,7 @@ _STRING: Json = {"type": "string"}
 _TEXT_OR_NULL: Json = {"type": ["string", "null"]}
 _ID: Json = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 _COUNT: Json = {"type": "integer", "minimum": 0}
-_NAMES: list[str] = []  # where `described` puts the outcome types
+_NAMES: list[str] = []  # a placeholder, which `described` replaces with the outcome types
 _TYPE: Json = {"type": "string", "enum": _NAMES}
 _KEY: Json = {
     "type": "string",
@@ -345,7 +345,7 @@ def described(caller: "Caller", capabilities: Collection[str], types: Types) -> 
 
 
 def _with_names(schema: Any, types: Types) -> Any:
-    """Copy a schema, with `types` for _NAMES."""
+    """Copy a schema. Replace _NAMES with `types`."""
     if not isinstance(schema, dict):
         return schema
     return {

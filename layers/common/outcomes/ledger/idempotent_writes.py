@@ -286,6 +286,6 @@ def _answer(draft: _Draft, stored: KeyRow | Exception) -> Recorded | Exception:
     is_own = stored.created_at == draft.row.created_at
     if is_own or stored.fingerprint == draft.row.fingerprint:
         return Recorded(stored.id, replayed=not is_own)
-    if draft.refusal and draft.refusal.types:  # no replay, and a wrong type wins over other faults
+    if draft.refusal and draft.refusal.types:  # a wrong type is reported before other faults
         return draft.refusal
     return stored.reused(draft.row.fingerprint)
