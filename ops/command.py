@@ -41,7 +41,7 @@ def named_stack(text: str) -> str:
 
 
 def user_id(text: str) -> int:
-    """Parse a user's id. Raises StackError, which names it like the variable for `make`."""
+    """Parse a user's id. Raises StackError with the name of the variable for `make`."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:17]) <= MAX_USER_ID and len(text) <= 16):
         raise StackError(f"USER_ID must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
     return int(text)

@@ -76,7 +76,7 @@ class BadRequest(Refused):
     """The request breaks the contract.
 
     ignored: the unknown fields of the body; one may be a misspelling of a missing field.
-    types: the valid outcome types, if the request has another.
+    types: the valid outcome types, if the request's type is not one of them.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Busy(Refused):
 
 
 class StillAddingUp(Refused):
-    """Adding up took too long. The sums so far are kept, and the next call continues from there."""
+    """Adding up took too long. The sums so far are stored, and the next call continues from there."""
 
     error = "Still adding up"
 

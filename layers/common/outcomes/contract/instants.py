@@ -34,7 +34,8 @@ def text(milliseconds: int) -> str:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Convert, rounded up and clamped to years 1970..9999. Raises OverflowError unless the UTC year is 1 to 9999."""
+    """Convert to milliseconds, rounded up and clamped to 1970..9999. Raises OverflowError for a year outside
+    1..9999."""
     return min(max(0, -(-(moment - _EPOCH) // timedelta(milliseconds=1))), LAST_MILLISECOND)
 
 
