@@ -1,4 +1,4 @@
-"""moto's AWS account: clients of it, and the one place that passes our caller's requests to moto."""
+"""The simulated AWS account (moto): clients for it, and the one place that passes our AWS client's requests to moto."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.session import get_session
 from outcomes.aws.connection import Connection, Reply
 
-# Imported before any client is made: moto cannot patch older clients.
+# Import moto before any client is made: moto cannot patch clients that already exist.
 from local import moto_backend
 from local.moto_backend import BotocoreStubber
 
@@ -21,7 +21,7 @@ STACKS: dict[tuple[str, str], dict[str, str]] = {}
 """Outputs of CloudFormation stacks, by region and name."""
 
 PARAMETERS: dict[tuple[str, str], dict[str, str]] = {}
-"""Their parameters."""
+"""Parameters of CloudFormation stacks, by region and name."""
 
 DESCRIBED = """<DescribeStacksResponse><DescribeStacksResult><Stacks><member>
 <StackName>{}</StackName><Outputs>{}</Outputs><Parameters>{}</Parameters>
@@ -35,28 +35,28 @@ NO_STACK = """<ErrorResponse><Error>
 type Answer = tuple[int, dict[str, str], str]
 """Status, headers and body."""
 
-_session = cache(get_session)  # each new session would read the list of regions
+_session = cache(get_session)  # cached, because each new session reads the list of regions
 
 
 @cache
 def aws_client(service: str) -> Any:
-    """Return one client for all tests: making one takes longer than most tests."""
+    """Return a client, which all tests share: making a client takes longer than most tests."""
     return _session().create_client(service)
 
 
 def scan(table: str = "OutcomesTable") -> list[Any]:
-    """List the items of a table of the test."""
+    """Return all items of a table."""
     items: list[Any] = aws_client("dynamodb").scan(TableName=table)["Items"]
     return items
 
 
 _moto = moto_backend.mock_aws(config={"core": {"mock_credentials": False, "reset_boto3_session": False}})
-_start_moto = cache(_moto.start)  # once, for all tests: it takes longer than many of them
+_start_moto = cache(_moto.start)  # only once, because starting moto takes longer than many tests
 
 
 @contextmanager
 def mock_aws() -> Iterator[None]:
-    """Put an empty moto account behind all SDK clients and behind our caller's connections."""
+    """Answer all requests of SDK clients and of our own AWS client from an empty moto account."""
     STACKS.clear()
     PARAMETERS.clear()
     _start_moto()
@@ -78,7 +78,7 @@ class _Raw(BytesIO):
 
 @contextmanager
 def answering(event: str, answer: Callable[[AWSPreparedRequest], Answer]) -> Iterator[None]:
-    """Answer an operation of a service, or all its operations, in place of moto. event: such as lambda.Invoke."""
+    """Use `answer` instead of moto for an operation (event="lambda.Invoke") or a whole service (event="lambda")."""
     with patch.dict(IN_PLACE_OF_MOTO, {event: answer}):
         yield
 
@@ -86,7 +86,7 @@ def answering(event: str, answer: Callable[[AWSPreparedRequest], Answer]) -> Ite
 def _answered(
     stubber: BotocoreStubber, event_name: str, request: AWSPreparedRequest, **more: Any
 ) -> AWSResponse | None:
-    """Answer an SDK client's request by IN_PLACE_OF_MOTO, else by moto."""
+    """Answer an SDK client's request with a function from IN_PLACE_OF_MOTO, or else with moto."""
     for event, answer in IN_PLACE_OF_MOTO.items():
         if event_name.startswith(f"before-send.{event}"):
             status, headers, text = answer(request)
@@ -104,7 +104,7 @@ IN_PLACE_OF_MOTO: dict[str, Callable[[AWSPreparedRequest], Answer]] = {"cloudfor
 
 
 def _described(region: str, query: Mapping[str, list[str]]) -> Answer:
-    """Describe one of STACKS. Loading moto's CloudFormation takes a second."""
+    """Answer DescribeStacks from STACKS. This avoids moto's CloudFormation, which takes a second to load."""
     assert query["Action"] == ["DescribeStacks"]
     [name] = query["StackName"]
     if (region, name) not in STACKS:

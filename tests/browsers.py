@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = (
-    "--no-sandbox",  # containers offer no user namespaces; only our own pages are opened
+    "--no-sandbox",  # containers lack the namespaces for a sandbox; tests only open our own pages
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
-    "--no-proxy-server",  # what tests open is on this machine
+    "--no-proxy-server",  # tests only open pages on this machine
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -22,9 +22,10 @@ FLAGS = (
 
 @contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
-    """Context manager: run a headless browser; skip the test if none is installed. CHROMIUM names another one.
+    """Context manager: run a headless Chromium. Skip the test if none is installed.
 
-    Not for folders with asynchronous tests: Playwright's sync API keeps an event loop running.
+    The environment variable CHROMIUM can contain the path of another executable. Do not use this in folders with
+    asynchronous tests, because Playwright's sync API keeps an event loop running.
     """
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     executable = os.environ.get("CHROMIUM", found)
@@ -37,9 +38,9 @@ def chromium(*flags: str) -> Iterator[Browser]:
 
 
 def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    """Let the page run until `is_so`, for five seconds at most; the caller checks the result.
+    """Let the page run until `is_so` returns true, but for at most five seconds. The caller checks the result.
 
-    Playwright's wait_for_function needs eval, which pages of tests forbid.
+    Playwright's wait_for_function needs eval, which the test pages forbid.
     """
     for _ in range(200):
         if is_so():

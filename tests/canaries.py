@@ -1,21 +1,21 @@
 """Finds leaked credentials in logs, metrics and answers.
 
-As a pytest plugin, named in the project's conftest.py, it checks all output of tests.
+The project's conftest.py also loads it as a pytest plugin, which checks all output of tests.
 """
 
 from collections.abc import Generator, Iterable
 
 import pytest
 
-# Prefixes of the tests' credentials: of keys and secrets, and of encrypted sessions, {"alg":"dir in base64url.
+# Prefixes of test credentials: of keys and secrets, and of encrypted sessions ({"alg":"dir in base64url).
 MARKS = ("made-up-", "eyJhbGciOiJkaXIi")
 
-# The length of a part that counts as the credential.
+# A part of a credential counts as leaked from this length on.
 TELLING_LENGTH = 12
 
 
 def leaks(text: str, credentials: Iterable[str]) -> set[str]:
-    """Return the credentials of which the text has a part."""
+    """Return the credentials of which the text contains a part."""
     return {
         credential
         for credential in credentials
@@ -31,7 +31,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Fail a test that printed or logged a credential."""
     report = yield
     leaking = [title for title, text in report.sections if any(mark in text for mark in MARKS)]
-    if leaking and report.when == "teardown":  # the last report has all output
+    if leaking and report.when == "teardown":  # the report of the last phase contains all output
         report.outcome = "failed"
         report.longrepr = f"A credential is in: {', '.join(leaking)}"
     return report

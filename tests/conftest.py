@@ -1,4 +1,4 @@
-"""Fixtures for every test: no network, the environment of a function, the template's own tables in moto."""
+"""Fixtures for all tests: a Lambda function's environment variables, logs, and the template's tables in moto."""
 
 import io
 import json
@@ -27,7 +27,7 @@ os.environ |= {
     "AWS_DEFAULT_REGION": "us-east-1",
     "POWERTOOLS_SERVICE_NAME": "outcomes",
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
-    # In tests a table is named by its logical id.
+    # In tests, a table's name is its logical id.
     "OUTCOMES_TABLE": "OutcomesTable",
     "IDEMPOTENCY_TABLE": "IdempotencyTable",
     "KEYS_TABLE": "KeysTable",
@@ -64,7 +64,7 @@ def template() -> Any:
 
 @pytest.fixture(autouse=True)
 def clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Advance the clock by at least a millisecond with each look, unless a test sets it back by a minute or more."""
+    """Make each read of the clock at least a millisecond later, unless a test sets it back by a minute or more."""
     clock, last = time.time_ns, 0
 
     def later() -> int:
@@ -81,7 +81,7 @@ type RunMain = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunMain:
-    """Run a command's `main` in this process with arguments."""
+    """Return a function that runs a command's `main` in this process."""
 
     def run(main: Callable[[], int], *arguments: str) -> CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["command", *arguments])
@@ -93,7 +93,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry without waiting."""
+    """Skip all waits between retries."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
         monkeypatch.setattr(f"outcomes.aws.caller.{pause}", 0)
@@ -107,14 +107,14 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str,
     stream = io.StringIO()
     monkeypatch.setattr(logger().handlers[0], "stream", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    print(stream.getvalue())  # tests.canaries looks for credentials there
+    print(stream.getvalue())  # tests.canaries checks the output for credentials
 
 
 @contextmanager
 def template_tables(template: Any) -> Iterator[dict[str, str]]:
-    """Create the template's tables in an empty AWS account: physical names by logical id.
+    """Create the template's tables in an empty AWS account. Yields the tables' names by logical id.
 
-    moto makes them once, which takes longer than most tests; later they are copied.
+    moto creates them only once, because that takes longer than most tests; later calls copy the empty tables.
     """
     declared = {name: item for name, item in template["Resources"].items() if item["Type"] == "AWS::DynamoDB::Table"}
     with mock_aws():
@@ -132,6 +132,6 @@ def template_tables(template: Any) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def tables(template: Any) -> Iterator[dict[str, str]]:
-    """Create the template's tables, empty."""
+    """Create the template's tables, and return their names by logical id."""
     with template_tables(template) as created:
         yield created

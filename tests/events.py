@@ -1,4 +1,4 @@
-"""REST API proxy events, as API Gateway makes them."""
+"""REST API proxy events in API Gateway's format."""
 
 import json
 from typing import Any
@@ -7,12 +7,12 @@ KEY = {"principalId": "key", "caller": "key", "integrationLatency": 3}
 
 
 def session(user_id: int) -> dict[str, Any]:
-    """Make the context that the authorizer gives for a user's session."""
+    """Return the authorizer's context for a user's session."""
     return {"principalId": f"user:{user_id}", "caller": "session", "userId": str(user_id), "integrationLatency": 3}
 
 
 def agent(scopes: str = "record", **bounds: str) -> dict[str, Any]:
-    """Make the context that the authorizer gives for an agent's key of user 42."""
+    """Return the authorizer's context for an agent key of user 42."""
     caller = {"caller": "agent", "keyId": "0123456789abcdef", "userId": "42", "scopes": scopes}
     return {"principalId": "key:0123456789abcdef", "integrationLatency": 3} | caller | bounds
 
@@ -28,9 +28,10 @@ def proxy_event(
     parameters: dict[str, str] | None = None,
     base64: bool = False,
 ) -> dict[str, Any]:
-    """Make an event whose `body`, if a dict, is sent as JSON; a list as query value is a repeated parameter.
+    """Return the event of a request.
 
-    path: as the route has it, `parameters` what stands for the names in it.
+    path: the route, such as /api/outcomes/{id}. parameters: the values of the names in it. body: a dict is sent as
+    JSON. query: a list is sent as a repeated parameter.
     """
     headers = {"Content-Type": "application/json"} | (headers or {})
     lists = {name: value if isinstance(value, list) else [value] for name, value in (query or {}).items()}

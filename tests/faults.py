@@ -1,4 +1,4 @@
-"""Faults of AWS services, injected between our caller and moto."""
+"""Faults of AWS services, injected between our AWS client and moto."""
 
 import json
 from binascii import crc32
@@ -15,7 +15,7 @@ DENIED = "AccessDeniedException"
 
 
 class Request(NamedTuple):
-    """A sent request. operation: such as `PutItem`. body: its JSON."""
+    """A request to AWS. operation: such as `PutItem`. body: its parsed JSON."""
 
     operation: str
     body: Any
@@ -23,27 +23,27 @@ class Request(NamedTuple):
 
 type Send = Callable[[], Reply]
 type Fault = Callable[[Request, Send], Reply]
-"""Gets a request and a function that sends it to moto; answers, or raises like a broken connection."""
+"""Gets a request and a function that sends it to moto. Returns an answer, or raises like a broken connection."""
 
 
 def answered(status: int, body: dict[str, Any] | bytes) -> Reply:
-    """Make an answer of the service."""
+    """Return an answer from the AWS service."""
     return Reply(status, {"x-amzn-requestid": "R1"}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def error(code: str, *, status: int = 400, **extra: object) -> Fault:
-    """Answer with an error, such as THROTTLED."""
+    """Return a fault that answers with an error code, such as THROTTLED."""
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **extra}
     return lambda _request, _send: answered(status, body)
 
 
 def html(status: int) -> Fault:
-    """Answer like a proxy in front of the service."""
+    """Return a fault that answers like a proxy in front of the AWS service."""
     return lambda _request, _send: answered(status, b"<html><body>Http/1.1 Service Unavailable</body></html>")
 
 
 def cancelled(*codes: str | None) -> Fault:
-    """Cancel a transaction with one reason per action; `cancelled(None)` gives no reasons."""
+    """Return a fault that cancels a transaction with one reason per action; `cancelled(None)` has no reasons."""
     reasons: Any = {} if codes == (None,) else {"CancellationReasons": [{"Code": code} for code in codes]}
     return error("TransactionCanceledException", **reasons)
 
@@ -54,18 +54,18 @@ def unreachable(_request: Request, _send: Send) -> Reply:
 
 
 def lost(_request: Request, send: Send) -> Reply:
-    """Let the call take effect, and lose its answer."""
+    """Execute the request, but lose its answer."""
     send()
     raise TimeoutError("timed out")
 
 
 def vanished(_request: Request, _send: Send) -> Reply:
-    """Lose the request, which looks like a lost answer."""
+    """Lose the request. To the caller, this looks like a lost answer."""
     raise TimeoutError("timed out")
 
 
 def damaged(change: Callable[[bytes], bytes]) -> Fault:
-    """Let the call take effect, and change its answer, but not the checksum."""
+    """Return a fault that executes the request and changes its answer, but not the checksum."""
 
     def fault(_request: Request, send: Send) -> Reply:
         reply = send()
@@ -84,7 +84,7 @@ DAMAGED = {
 
 
 def fine(_request: Request, send: Send) -> Reply:
-    """Answer as moto does, without a fault."""
+    """Execute the request without a fault."""
     return send()
 
 
@@ -92,7 +92,7 @@ def fine(_request: Request, send: Send) -> Reply:
 def faulty(
     service: DynamoDB | EventBridge | SecretsManager | SQS, operations: str | set[str], *faults: Fault
 ) -> Iterator[list[str]]:
-    """Let attempts at `operations` meet `faults`, one each in turn, the last for ever. Yields the operations sent."""
+    """Inject one of `faults` into each attempt of `operations`; the last repeats. Yields the attempted operations."""
     sent: list[str] = []
     post = service.connection.post
 

@@ -1,4 +1,4 @@
-"""Rows of a user in every table: writing them, and finding those left."""
+"""Writes a user's rows into every table, and finds the rows that are left."""
 
 import json
 from copy import deepcopy
@@ -24,22 +24,22 @@ LATER = 4_000_000_000
 
 
 def moto_tables() -> Any:
-    """Return moto's own tables, by name."""
+    """Return moto's table objects by name."""
     return backend("dynamodb").tables
 
 
 def snapshot(*names: str) -> dict[str, Any]:
-    """Copy tables, all unless some are named."""
+    """Return copies of the named tables, by default of all."""
     return {name: deepcopy(table) for name, table in moto_tables().items() if not names or name in names}
 
 
 def restore(tables: dict[str, Any]) -> None:
-    """Replace tables by copies of these."""
+    """Replace the tables by copies of these tables."""
     moto_tables().update(deepcopy(tables))
 
 
 def record(user_id: int | None = 42, key: str | None = None, **fields: Any) -> str:
-    """Record an outcome of a user, by the platform's key, and return its id."""
+    """Record an outcome for a user with the platform's key, and return its id."""
     body = OUTCOME | ({} if user_id is None else {"userId": user_id}) | fields
     event = proxy_event("POST", authorizer=KEY, body=body, headers={"Idempotency-Key": key} if key else {})
     response = record_outcome.handler(event, None)
@@ -48,26 +48,26 @@ def record(user_id: int | None = 42, key: str | None = None, **fields: Any) -> s
 
 
 def record_many(user_id: int, *keys: str | None) -> None:
-    """Record outcomes of a user in a batch."""
+    """Record outcomes for a user in a batch."""
     outcomes = [OUTCOME | {"userId": user_id, "idempotencyKey": key} for key in keys]
     response = record_batch.handler(proxy_event("POST", authorizer=KEY, body={"outcomes": outcomes}), None)
     assert json.loads(response["body"])["created"] == len(keys)
 
 
 def make_key(user_id: int, name: str = "Nightly import") -> str:
-    """Create an agent key of a user, and return its text."""
+    """Create an agent key for a user, and return its text."""
     wanted = NewAgentKey(name, user_id, agent_id=7, max_value_usd=Decimal("500.5"))
     return AgentKeys("KeysTable").create(wanted, "platform")[0]
 
 
 def sign_in(user_id: int, token: str) -> None:
-    """Write a stored session with an attribute of the platform's."""
+    """Write a row of the sessions table that has an attribute of the platform's own."""
     row = {"token_sha256": {"S": token_sha256(token)}, "user_id": {"N": str(user_id)}, "expires_at": {"N": str(LATER)}}
     aws_client("dynamodb").put_item(TableName="SessionsTable", Item=row | {"browser": {"S": "Firefox"}})
 
 
 def keep_sums(user_id: int) -> None:
-    """Write materialized totals and their zones, as a summary does."""
+    """Write materialized totals and their time zones, as a summary does."""
     sums = Sums()
     sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
     rows: list[dict[str, Any]] = [
@@ -96,7 +96,7 @@ def live(user_id: int) -> None:
         assert status == 200, answer
     make_key(user_id)
     make_key(user_id, "Another")
-    # An expired key is in no user's row.
+    # A user's row does not list expired keys.
     expired = {"id": {"S": f"expired{user_id:09}"}, "user_id": {"N": str(user_id)}, "name": {"S": "Old"}}
     expired |= {"scopes": {"S": "record"}, "created_at": {"S": "2026-01-01T12:00:00.000Z"}}
     expired |= {"secret_sha256": {"S": "0" * 64}, "expires_at": {"S": "2026-02-01T12:00:00.000Z"}}
@@ -106,7 +106,7 @@ def live(user_id: int) -> None:
 
 
 def rows_of(user_id: int | None) -> dict[str, list[Any]]:
-    """Find the rows of a user, or all rows for None, by table; without empty tables."""
+    """Return a user's rows by table, or all rows if user_id is None. Leave out tables without such rows."""
     found: dict[str, list[Any]] = {}
     for table in moto_tables():
         rows = [item.to_json()["Attributes"] for item in moto_tables()[table].all_items()]
@@ -117,5 +117,5 @@ def rows_of(user_id: int | None) -> dict[str, list[Any]]:
 
 
 def names(row: Any, user_id: int) -> bool:
-    """Tell whether a row names this user."""
+    """Return whether a row contains this user's id."""
     return row.get("user_id") in ({"S": str(user_id)}, {"N": str(user_id)}) or row.get("id") == {"S": f"user#{user_id}"}

@@ -1,4 +1,4 @@
-"""Streams of moto's tables, and their records in Lambda's form."""
+"""Streams of moto's tables, and their records in Lambda's format."""
 
 from typing import Any, override
 
@@ -8,7 +8,7 @@ from tests.aws import aws_client
 
 
 class _Shard(StreamShard):
-    """A stream without records of canceled transactions and of writes that change nothing, unlike moto's."""
+    """A stream that, unlike moto's, has no records of canceled transactions or of writes that change nothing."""
 
     @override
     def add(self, old: Item | None, new: Item | None) -> None:
@@ -16,14 +16,14 @@ class _Shard(StreamShard):
             super().add(old, new)
 
     def __copy__(self) -> "_Shard":
-        """Copy the stream: moto restores it when a transaction is canceled."""
+        """Copy the stream, because moto restores the copy when a transaction is canceled."""
         twin = _Shard(self.account_id, self.table)
         twin.items = list(self.items)
         return twin
 
 
 def turn_on(*tables: str) -> None:
-    """Turn on the streams of tables, as the template's condition does."""
+    """Turn on streams of tables with the template's settings."""
     for name in tables:
         table = backend("dynamodb").tables[name]
         table.stream_specification = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -32,7 +32,7 @@ def turn_on(*tables: str) -> None:
 
 
 def records(table: str) -> list[dict[str, Any]]:
-    """Read all records of a table's stream, oldest first."""
+    """Return all records of a table's stream, oldest first."""
     streams = aws_client("dynamodbstreams")
     [stream] = streams.list_streams(TableName=table)["Streams"]
     arn = stream["StreamArn"]

@@ -25,7 +25,7 @@ CURRENT_KEY, PREVIOUS_KEY = "made-up-current-key", "made-up-previous-key"
 
 
 class Clock:
-    """Seconds since the epoch, set by the test."""
+    """A clock in seconds since 1970, set by the test."""
 
     def __init__(self) -> None:
         self.now: float = NOON
@@ -41,13 +41,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def secrets_manager(tables: dict[str, str]) -> Any:
-    assert tables  # in the same account
+    assert tables  # the secrets are in the same moto account as the tables
     return aws_client("secretsmanager")
 
 
 @pytest.fixture
 def session_secret(secrets_manager: Any) -> str:
-    """Store the secret that the real cookies were made with, never rotated, and return its ARN."""
+    """Store the secret that encrypted the real cookies, and return its ARN. It was never rotated."""
     return str(secrets_manager.create_secret(Name="session-secret", SecretString=SECRET)["ARN"])
 
 
@@ -64,7 +64,7 @@ def put_session(tables: dict[str, str]) -> Callable[[dict[str, Any]], None]:
 
 
 class SecretAtHand(SessionSecrets):
-    """A session secret in memory, never rotated."""
+    """A session secret in memory that was never rotated."""
 
     def _read(self, stage: str, _until: float) -> Version | None:
         return Version(SECRET, self._clock(), self._clock()) if stage == "AWSCURRENT" else None
@@ -72,7 +72,7 @@ class SecretAtHand(SessionSecrets):
 
 @pytest.fixture
 def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock) -> Sessions:
-    """Make the sessions as the authorizer does, but accept plain cookies too."""
+    """Create `Sessions` like the authorizer does, but also accept plain cookies."""
     return Sessions(
         SessionSecrets(session_secret, 30, clock),
         StoredSessions(tables["SessionsTable"], clock),
@@ -83,7 +83,7 @@ def deployed_sessions(session_secret: str, tables: dict[str, str], clock: Clock)
 
 @pytest.fixture
 def sessions(clock: Clock) -> Sessions:
-    """Make sessions with the secret in memory and a table that does not exist."""
+    """Create `Sessions` with a secret in memory and a sessions table that does not exist."""
     return Sessions(SecretAtHand("", 30, clock), StoredSessions("out-of-reach", clock), accept_plain=True, clock=clock)
 
 

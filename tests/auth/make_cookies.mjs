@@ -1,11 +1,11 @@
-// Makes session cookies as a dashboard's own packages make them, to test against: next-auth 4 and Auth.js 5 (@auth/core).
+// Makes session cookies for the tests with the packages that dashboards use: next-auth 4 and Auth.js 5 (@auth/core).
 //
 //   npm ci && npm run make-cookies
 //
-// The secret is made up, the cookies expire in a hundred years. They are random: each run makes other ones.
+// The secret is invented, and the cookies expire in a hundred years. They are random: each run makes different cookies.
 import * as authjs from "@auth/core/jwt";
 import nextAuth from "next-auth/jwt";
-// The packages do not export what splits large cookies.
+// These classes split large cookies. The packages do not export them.
 import { SessionStore as AuthjsStore } from "./node_modules/@auth/core/lib/utils/cookie.js";
 import nextAuthCookie from "./node_modules/next-auth/core/lib/cookie.js";
 

@@ -1,4 +1,4 @@
-"""The authorizer and agent keys: look-up, context, failures, and last use."""
+"""The authorizer with agent keys: lookup, context, failures, and the time of last use."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ WANTED = NewAgentKey("Nightly import", 42)
 
 
 class Clock:
-    """Milliseconds since 1970, set by the test."""
+    """A clock in milliseconds since 1970, set by the test."""
 
     now = NOON
 
@@ -51,7 +51,7 @@ def keys(tables: dict[str, str]) -> AgentKeys:
 
 
 def bearing(text: str, **headers: list[str]) -> dict[str, Any]:
-    """Make the event of a POST with this key."""
+    """Return the event of a POST with this key as its bearer token."""
     return load_event("post_with_key", Authorization=[f"Bearer {text}"], **headers)
 
 
@@ -188,7 +188,7 @@ def test_two_keys_are_refused(authorizer: ModuleType, keys: AgentKeys) -> None:
 
 
 class TestReading:
-    """API Gateway caches authorizations of GET outcomes by cookie; those of keys are not cached."""
+    """For GET, API Gateway caches authorizations by cookie; authorizations by key are not cached."""
 
     def get(self, path: str, **headers: list[str]) -> dict[str, Any]:
         event = load_event("get_with_session", **headers)

@@ -1,4 +1,4 @@
-"""The authorizer, from event to policy."""
+"""The authorizer: Lambda event in, IAM policy out."""
 
 import json
 from collections.abc import Callable
@@ -44,7 +44,7 @@ CACHED_SESSION = policy(f"{STAGE}/GET/*", "user:42", {"caller": "session", "user
 def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
     with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
         authorizer.handler(event, None)
-    return raised.type is Exception  # API Gateway answers exactly this one with 401
+    return raised.type is Exception  # API Gateway answers 401 only for exactly this exception
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_with_a_wrong_key_a_valid_session_counts(authorizer: ModuleType) -> None
 
 
 def test_a_get_ignores_the_key(authorizer: ModuleType) -> None:
-    """API Gateway caches its answer by the cookie only."""
+    """API Gateway caches the policy by the Cookie header only."""
     key = [f"Bearer {CURRENT_KEY}"]
     assert refused(authorizer, load_event("get_with_session", Authorization=key))
     assert refused(authorizer, load_event("get_with_session", Authorization=key, Cookie=["theme=dark"]))
@@ -117,7 +117,7 @@ def test_two_authorization_headers_in_different_case_are_refused(authorizer: Mod
 
 
 def test_with_several_cookie_headers_the_context_has_their_fingerprint(authorizer: ModuleType) -> None:
-    """API Gateway may cache the answer by one of them."""
+    """API Gateway may cache the policy by only one of the headers."""
     for event, known in (("post_with_session", SESSION), ("get_with_session", CACHED_SESSION)):
         both = load_event(event, Cookie=[COOKIE, "theme=dark"])
         answer = authorizer.handler(both, None)
@@ -172,7 +172,7 @@ TROUBLES = [error(THROTTLED), error(DENIED), error("InternalServerError", status
 @pytest.mark.parametrize("trouble", TROUBLES, ids=["throttled", "denied", "broken", "unreachable"])
 @pytest.mark.usefixtures("no_waiting")
 class TestTroubleWithAws:
-    """While AWS fails the answer is a 500: the caller is unknown, not unauthorized."""
+    """While an AWS service fails, the answer is a 500, not a 401: the caller may be authorized."""
 
     def test_at_the_sessions_table_is_a_500(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
         event = load_event("post_with_session", Cookie=["__Secure-session=CANARY"])
@@ -225,7 +225,7 @@ def test_an_invalid_fingerprint_stops_the_deployment(deploy: Callable[..., Modul
     assert CURRENT_KEY not in str(raised.value)
 
 
-anything = st.text(st.characters(), max_size=40)  # lone surrogates too
+anything = st.text(st.characters(), max_size=40)  # includes lone surrogates
 fragments = st.sampled_from(
     [
         *(f"{name}={value}" for real in REAL_COOKIES["made"] for name, value in real["cookies"].items()),

@@ -37,7 +37,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def tokens(cookie: str) -> list[str]:
-    """List the values of a Cookie header; of a JWE its parts without the header, which is no secret."""
+    """Return the secret parts of a Cookie header: each value, and for a JWE its parts except the public header."""
     values = [pair.partition("=")[2] for pair in cookie.split("; ")]
     return [part for value in values for part in (value.split(".")[2:] if "." in value else [value])]
 
@@ -89,7 +89,7 @@ class Scenario:
             self.ask("GET", status=200, Cookie=cookie)
 
     def agent_key_requests(self) -> None:
-        """Make, use, misuse, rotate and revoke an agent key. Answers with a key are not collected."""
+        """Create, use, misuse, rotate and revoke an agent key. Answers that contain the key are not collected."""
         body = '{"name":"Nightly import","userId":42,"maxValueUsd":1}'
         id_ = self._make("/api/keys", body)
         self._make(f"/api/keys/{id_}/rotate", '{"userId":42}')
@@ -144,7 +144,7 @@ class Scenario:
             self.ask("OPTIONS", status=204, Cookie=cookie, Authorization=f"Bearer {KEY}", Origin=KEY)
 
     def requests_in_trouble(self, stack: Stack) -> None:
-        """Send requests after the tables were deleted."""
+        """Delete the tables, and then send requests."""
         with closing(boto3.client("dynamodb", endpoint_url=stack.aws_url)) as dynamodb:
             dynamodb.delete_table(TableName=stack.tables["OutcomesTable"])
             self.ask("POST", status=500, body=OUTCOME, Authorization=f"Bearer {KEY}")
@@ -200,7 +200,7 @@ def test_a_failing_function_leaks_no_credential(
                     authorizer.handler(
                         load_event(name, Cookie=[cookie], Authorization=[f"Bearer x{CURRENT_KEY}"]), None
                     )
-                # As Lambda logs it.
+                # The traceback that Lambda would log.
                 said += traceback.format_exception(raised.value)
 
     credentials = {"Cookie": f"{real}; session={stored}", "Authorization": f"Bearer {CURRENT_KEY}"}

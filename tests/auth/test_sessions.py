@@ -43,7 +43,7 @@ def token_of(cookie: str) -> str:
 
 
 def refusal(sessions: Sessions, *cookie_headers: str) -> str:
-    """Return the reason why there is no session."""
+    """Return the reason why the cookies contain no valid session."""
     with pytest.raises(NoSession) as raised:
         sessions.user_id(cookie_headers)
     return raised.value.reason
@@ -54,7 +54,7 @@ def header(**cookies: str) -> str:
 
 
 class TestRealCookies:
-    """Cookies made by the packages that dashboards use: see make_cookies.mjs."""
+    """Cookies from the real packages that dashboards use: see make_cookies.mjs."""
 
     def made(self, **wanted: Any) -> list[dict[str, str]]:
         return [made["cookies"] for made in REAL_COOKIES["made"] if wanted.items() <= made.items()]
@@ -87,7 +87,7 @@ class TestRealCookies:
         other = {"next-auth": AUTHJS, "authjs": NEXT_AUTH}[kind]
         assert refusal(sessions, header(**{other.name: next(iter(plain.values()))})) == "malformed_session"
         swapped = header(**dict(zip(secure, plain.values(), strict=True)))
-        if kind == "authjs":  # whose key depends on the name
+        if kind == "authjs":  # Auth.js derives its encryption key from the cookie's name
             assert refusal(sessions, swapped) == "unknown_session"
         else:
             assert sessions.user_id([swapped]) == 42
@@ -120,7 +120,7 @@ def test_an_unknown_kind_of_session_is_an_error() -> None:
         mint("basic", 7, SECRET, NOON)
 
 
-# Forgeries: each takes the family and its true key, and returns a token that must be refused.
+# Forgeries: each function takes a cookie family and its real key, and returns a token that must be refused.
 
 
 def _json(value: object) -> str:
@@ -320,7 +320,7 @@ ODD_NEIGHBOURS = [
 
 
 class TestCookieHeaders:
-    """Cookie headers as browsers and proxies send them."""
+    """Cookie headers in the forms that browsers and proxies send."""
 
     @pytest.fixture
     def cookie(self, family: EncryptedCookie) -> str:
@@ -396,7 +396,7 @@ class TestPlainNames:
 
 
 class TestSeveralSessions:
-    """Any host of the domain can add cookies: all valid sessions must be of one user."""
+    """Any host of the domain can add cookies, so all valid sessions must belong to one user."""
 
     @pytest.fixture
     def cookies_of(self, put_session: PutSession) -> Callable[[int], list[str]]:
@@ -457,13 +457,13 @@ class TestSeveralSessions:
 
 
 def fits(secrets: SessionSecrets, made_with: str) -> bool:
-    """Tell whether one of the secrets is `made_with`."""
+    """Return whether one of the secrets is `made_with`."""
     return secrets.try_each(lambda secret: b"{}" if secret == made_with else None) is not None
 
 
 @contextmanager
 def reading(secrets: SessionSecrets, *faults: Fault) -> Iterator[list[str]]:
-    """Let reads of the secret meet faults, the last for ever. Yields the stages read."""
+    """Inject faults into reads of the secret; the last fault repeats. Yields the secret stages that were read."""
     stages: list[str] = []
 
     def noting(fault: Fault) -> Fault:
@@ -478,7 +478,7 @@ def reading(secrets: SessionSecrets, *faults: Fault) -> Iterator[list[str]]:
 
 
 def created(at: float) -> Fault:
-    """Answer with this time of creation; moto uses the clock."""
+    """Return a fault that changes the secret's creation time, which moto takes from the real clock."""
 
     def fault(_request: Request, send: Send) -> Reply:
         reply = send()
@@ -490,7 +490,7 @@ def created(at: float) -> Fault:
 class TestSecrets:
     @pytest.fixture
     def sessions_of(self, session_secret: str, clock: Clock) -> SessionsOf:
-        """Make the sessions of a deployment with so many days of overlap."""
+        """Return a function that creates `Sessions` for a number of overlap days."""
         stored = StoredSessions("out-of-reach", clock)
         return lambda days: Sessions(
             SessionSecrets(session_secret, days, clock), stored, accept_plain=True, clock=clock
@@ -554,7 +554,7 @@ class TestSecrets:
             (1, DAY - 1, True),
             (1, DAY, False),
             (0, 0, False),
-            (0, -60, False),  # the service's clock is ahead
+            (0, -60, False),  # Secrets Manager's clock is ahead
         ],
     )
     def test_count_when_previous_for_the_days_of_overlap(
@@ -594,7 +594,7 @@ class TestSecrets:
         with reading(secrets) as stages:
             for clock.now in range(NOON + 100, NOON + 130):
                 assert not fits(secrets, "strange")
-            assert stages == ["AWSCURRENT", "AWSPREVIOUS"]  # of which there is none
+            assert stages == ["AWSCURRENT", "AWSPREVIOUS"]  # there is no previous version
             clock.now = NOON + 130
             assert not fits(secrets, "strange")
             assert len(stages) == 4
@@ -646,7 +646,7 @@ class TestSecrets:
                 assert fits(secrets, SECRET)
                 with pytest.raises(SessionsUnavailable, match="Session secret: "):
                     fits(secrets, "strange")
-            assert len(stages) <= 3  # one of the current, one of the previous, which is tried twice
+            assert len(stages) <= 3  # one read of the current version, and two attempts for the previous one
 
     @pytest.mark.usefixtures("no_waiting")
     def test_survive_one_failed_attempt(self, secrets: SessionSecrets) -> None:

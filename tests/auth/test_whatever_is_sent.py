@@ -1,4 +1,4 @@
-"""Any request headers, through the events and the cache of the local API Gateway."""
+"""Random request headers, passed through the local API Gateway with its events and its cache."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,14 +32,14 @@ lines = st.sampled_from(
         *(f"Bearer {CURRENT_KEY}", f"bearer  {CURRENT_KEY} ", f"Bearer {CURRENT_KEY}, Bearer {CURRENT_KEY}", "Bearer "),
     ]
 )
-# As HTTP gives header values to a program: bytes read as Latin-1.
+# Programs get HTTP header values as bytes decoded as Latin-1.
 values = lines | st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=30)
 names = st.sampled_from(["Cookie", "cookie", "COOKIE", "Authorization", "authorization", "Accept"])
 
 
 @pytest.fixture
 def ask(authorizer: ModuleType) -> Ask:
-    """Send a request with these headers, and return the status of the answer."""
+    """Return a function that sends a request with these headers and returns the answer's status."""
     rest_api = _api()
 
     async def invoke(_arn: str, event: dict[str, Any], _request_id: str) -> Any:

@@ -1,4 +1,4 @@
-"""The bench's bars: met or missed."""
+"""Comparison of the bench's results with its bars (limits)."""
 
 import pytest
 

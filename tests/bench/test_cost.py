@@ -1,4 +1,4 @@
-"""docs/costs.md has the costs that the script computes."""
+"""docs/costs.md contains the costs that the script computes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_the_row_of_an_idempotency_key_has_the_size_of_a_stored_one(tables: dict
     [row] = boto3.client("dynamodb").scan(TableName=tables["IdempotencyTable"])["Items"]
 
     assert row.keys() == remembered().keys()
-    # A number's size depends on its digits; this one is a time.
+    # Use the same time in both rows: a number's stored size depends on its digits.
     now = {"expires_at": row["expires_at"]}
     assert item_bytes(row) == item_bytes(remembered() | now)
 

@@ -1,4 +1,4 @@
-"""Processes started like Lambda's: their costs until the first event and its answer, and their failures."""
+"""Processes started as Lambda does: CPU and time until they ask for an event and answer it, and failures."""
 
 import os
 import ssl
@@ -13,7 +13,7 @@ import pytest
 from bench.measure import stub
 from bench.runtime_api import life
 
-# A minimal runtime: get an event, answer it, repeat.
+# A minimal Lambda runtime: get an event, answer it, repeat.
 ECHO = """
 import os
 from urllib.request import Request, urlopen

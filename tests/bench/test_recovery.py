@@ -1,4 +1,4 @@
-"""The bench of recovery, and its bars."""
+"""The bench of recovery after failures, and its bars (limits)."""
 
 from collections import Counter
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""RESULTS.md names its commit and meets every bar."""
+"""RESULTS.md states the commit that it measured, and meets every bar (limit)."""
 
 import re
 

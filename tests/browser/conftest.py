@@ -1,8 +1,8 @@
-"""Pages of several hosts in a browser, and the API on a host of its own.
+"""Pages from several hosts in a browser, and the API on its own host.
 
-As in a real deployment, `app` and `api` share a domain: they are same-site, so the session cookie is sent, but not
-same-origin, so a page of `app` needs CORS to read. A host that is not allowed is either a sibling in the domain, whose
-requests carry the cookie too, or on another site.
+As in a real deployment, `app` and `api` share a domain. They are same-site, so the browser sends the session cookie.
+They are not same-origin, so a page from `app` needs CORS to read responses. A host that is not allowed is either in the
+same domain, and its requests carry the cookie too, or on another site.
 """
 
 import re
@@ -35,12 +35,12 @@ class PageHandler(BaseHTTPRequestHandler):
         self.wfile.write(PAGE)
 
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Keep the test output quiet."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A running stack. Pages call it by `api_url`; their hosts share `page_port`. dynamodb: a client of the stack."""
+    """A running stack. api_url: the API's URL in pages. page_port: the port of all pages. dynamodb: a client."""
 
     stack: Stack
     page_port: int
@@ -59,7 +59,7 @@ class Platform:
 
     @contextmanager
     def arriving(self, count: int = 1) -> Iterator[list[str]]:
-        """Yield a list that has the requests to the API, like `POST 415`, after the block: at least `count`."""
+        """Yield a list. When the block ends, wait for `count` API requests and list them in it, like `POST 415`."""
         arrived: list[str] = []
         before = len(self.stack.log)
         yield arrived
@@ -109,7 +109,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Visitor:
-    """A user of the platform in the browser."""
+    """A user of the platform with a browser."""
 
     def __init__(self, platform: Platform, context: BrowserContext, tabs: dict[str, Page], user_id: int) -> None:
         self.platform = platform
@@ -128,12 +128,12 @@ class Visitor:
         )
 
     def open(self, host: str) -> Page:
-        """Return the tab of a host, which loads its page only if it shows another."""
+        """Return the tab of a host. Load the host's page, unless the tab shows it already."""
         if host not in self.tabs:
             self.tabs[host] = self.context.new_page()
         page = self.tabs[host]
-        page.bring_to_front()  # background tabs are drawn once a second
-        if page.url != self.platform.page_url(host):  # loading takes as long as ten requests
+        page.bring_to_front()  # background tabs are only drawn once a second
+        if page.url != self.platform.page_url(host):  # loading a page takes as long as ten requests
             page.goto(self.platform.page_url(host))
         return page
 
@@ -144,7 +144,7 @@ class Visitor:
         self.context.clear_cookies()
 
     def fetch(self, page: Page, url: str, **init: Any) -> Any:
-        """Return what a script of the page can read of a request: status, body and headers, or `blocked`."""
+        """Send a request from the page. Return what the page's script can read: the response, or `blocked`."""
         return page.evaluate(
             """async ([url, init]) => {
                 try {
@@ -173,7 +173,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="package")
 def tabs() -> dict[str, Page]:
-    """Return the tabs that visitors share, by host: opening one takes longer than most tests."""
+    """Return the tabs by host. Tests share them, because opening a tab takes longer than most tests."""
     return {}
 
 
@@ -181,7 +181,7 @@ def tabs() -> dict[str, Page]:
 def visitor(
     platform: Platform, context: BrowserContext, tabs: dict[str, Page], request: pytest.FixtureRequest
 ) -> Iterator[Visitor]:
-    """Sign in a visitor, another user in each test."""
+    """Return a signed-in visitor, who is another user in each test."""
     visitor = Visitor(platform, context, tabs, 1 + request.session.items.index(request.node))
     visitor.sign_in()
     yield visitor

@@ -1,4 +1,4 @@
-"""The API reference at /docs of `make run`, in a browser."""
+"""The API reference that `make run` serves at /docs, in a browser."""
 
 import os
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from local.reference import PACKAGE
 from tests.browser.conftest import Platform
 
-SECONDS = 30  # to render 1.7 MB of script on a busy machine
+SECONDS = 30  # a busy machine needs this long to run 1.7 MB of script
 
 
 def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform: Platform) -> None:
@@ -19,7 +19,7 @@ def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform:
     page = context.new_page()
     complaints: list[str] = []
     asked: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))  # violations of the policy, too
+    page.on("console", lambda message: complaints.append(message.text))  # includes CSP violations
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{platform.stack.url}/docs")

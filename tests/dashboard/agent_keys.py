@@ -1,4 +1,4 @@
-"""A fake of the agent keys API, which answers between the browser and the network."""
+"""A fake agent keys API, which answers the browser's requests before they reach the network."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from tests.dashboard.recorded import NOW, Answer, instant, reply
 
 @dataclass
 class AgentKeys:
-    """The keys of one viewer, newest first. asked: the calls. answers: by method, answers to the next calls."""
+    """The keys of one viewer, newest first. asked: received requests. answers: planned answers, by method."""
 
     kept: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
@@ -23,11 +23,11 @@ class AgentKeys:
         page.route("**/api/keys**", self._answer)
 
     def instead(self, method: str, status: int = 0, **answer: Any) -> None:
-        """Answer the next call by `method` like this; without a status, reset the connection."""
+        """Answer the next call by `method` with this response; without a status, reset the connection."""
         self.answers.setdefault(method, []).append(reply(status, **answer))
 
     def has(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Add a key."""
+        """Add a key to the list, and return it."""
         key = {
             "id": new_id(),
             "user_id": self.user_id,
@@ -47,7 +47,7 @@ class AgentKeys:
         return key
 
     def sent(self, method: str) -> list[Any]:
-        """Return the bodies of the calls by `method`, with fractions as text."""
+        """Return the bodies of the received `method` requests, with fractions as text."""
         bodies = [request.post_data or "null" for request in self.asked if request.method == method]
         return [json.loads(body, parse_float=str) for body in bodies]
 

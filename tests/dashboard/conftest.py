@@ -1,4 +1,4 @@
-"""Browser pages with a signed-in viewer, in front of the running stack or of prepared answers."""
+"""Browser pages with a signed-in viewer, which use the running stack or prepared answers."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ from tests.dashboard.recorded import NOW, Recorded
 from tests.local.stacks import Stack
 
 ROOT = Path(__file__).parents[2]
-ARTEFACTS = ROOT / ".artefacts"  # ignored by git, like pytest's own cache
+ARTEFACTS = ROOT / ".artefacts"  # git ignores this folder
 AXE = ROOT / "dashboard/node_modules/axe-core/axe.min.js"
 
 Open = Callable[..., Page]
@@ -30,14 +30,14 @@ Faults = list[tuple[str, list[str]]]
 FindFaults = Callable[..., Faults]
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
-# A theme changes only colors: in dark, check only these. Empty: all rules.
+# The axe rules to check in each theme; empty means all. The dark theme only changes colors.
 AXE_RULES: dict[Theme, tuple[str, ...]] = {"light": (), "dark": ("color-contrast",)}
 
 API = "**/api/outcomes**"
 LIST = re.compile(r"/api/outcomes(\?|$)")
 SUMMARY = "**/api/outcomes/summary**"
 
-# Picks from axe's result in the page: transferring all of it takes four times as long as computing it.
+# Select the needed parts of axe's result in the page: transferring all of it would take four times as long as axe.
 RUN_AXE = """async ([names, options]) => {
     const { violations, passes } = await axe.run(options)
     const places = passes.flatMap(({ nodes }) => nodes.flatMap(({ target }) => target.flat()))
@@ -47,7 +47,7 @@ RUN_AXE = """async ([names, options]) => {
     ]
 }"""
 
-# Loading a page takes as long as ten clicks, so tests reuse the document of the one before.
+# Loading a page takes as long as ten clicks, so tests reuse the previous test's document.
 CLEAR = """() => {
     document.body.replaceChildren()
     scrollTo(0, 0)
@@ -64,7 +64,7 @@ INSERT = """([name, attributes]) => {
     main.append(heading, element)
     document.body.replaceChildren(main)
 }"""
-# Records long timers in `waits` and shortens them.
+# Records the delays of long timers in `waits`, and shortens these timers.
 SHORTEN_TIMERS = """() => {
     const patient = window.setTimeout
     window.waits = []
@@ -72,20 +72,20 @@ SHORTEN_TIMERS = """() => {
         patient(callback, milliseconds < 400 ? milliseconds : (window.waits.push(milliseconds), 20), ...rest)
     window.setTimeout.patient = patient
 }"""
-# A headless tab is never hidden by itself.
+# Simulates that the tab is hidden or shown, which headless browsers never do by themselves.
 SET_HIDDEN = """(hidden) => {
     Object.defineProperty(document, "hidden", { value: hidden, configurable: true })
     document.dispatchEvent(new Event("visibilitychange"))
 }"""
 
-# Lists the buttons with a line break in their text.
+# Returns the texts of buttons whose text wraps.
 WRAPPED_BUTTONS = """element => [...element.shadowRoot.querySelectorAll("button")].filter((button) => {
     const range = document.createRange()
     range.selectNodeContents(button)
     return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
 }).map(({ textContent }) => textContent)"""
 
-viewers = itertools.count(70_000, 2)  # each with a stranger
+viewers = itertools.count(70_000, 2)  # each viewer's id + 1 is a stranger
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -114,7 +114,7 @@ def ledger(stack: Stack, store: OutcomeStore) -> Ledger:
 
 
 def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
-    """Open an empty page for a viewer in New York, unless settings say otherwise; at_noon: stop its clock at NOW."""
+    """Open an empty page, by default for a viewer in New York. at_noon: stop the page's clock at NOW."""
     viewer = {"locale": "en-US", "timezone_id": "America/New_York", "reduced_motion": "reduce"}
     context = browser.new_context(**viewer | settings)
     context.set_default_timeout(10_000)
@@ -126,7 +126,7 @@ def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
 
 @pytest.fixture(scope="package")
 def tabs(browser: Browser) -> Callable[[bool], Page]:
-    """Return the page that tests share, at noon or at the present: opening one takes longer than most tests."""
+    """Return a function that returns one of two shared pages, with the clock at noon or running."""
     return cache(lambda at_noon: new_tab(browser, at_noon=at_noon))
 
 
@@ -136,8 +136,8 @@ def page(
 ) -> Iterator[Page]:
     """Return an empty page with a signed-in viewer. Errors in the page fail the test.
 
-    Tests share the page, and their changes are undone; @pytest.mark.viewer(locale=..., ...) gets a browser context of
-    its own, for example to set the clock. @pytest.mark.at_noon stops the clock at NOW.
+    Tests share the page, and each test's changes are undone. With @pytest.mark.viewer(locale=..., ...), the test gets
+    its own browser context, for example to set the clock. @pytest.mark.at_noon stops the clock at NOW.
     """
     at_noon = request.node.get_closest_marker("at_noon") is not None
     marker = request.node.get_closest_marker("viewer")
@@ -163,7 +163,7 @@ def page(
 
 
 def clear(page: Page) -> None:
-    """Undo what a test may have done to the page, its context and its storage; the document stays, but empty."""
+    """Undo a test's changes to the page, its browser context and its storage, and empty the document."""
     page.evaluate(CLEAR)
     page.unroute_all()
     page.mouse.move(0, 0)
@@ -176,19 +176,19 @@ def clear(page: Page) -> None:
 
 @pytest.fixture
 def open_feed(page: Page, ledger: Ledger) -> Open:
-    """Open a page with the feed, which gets the given attributes."""
+    """Return a function that opens a page with the feed and sets the feed's attributes."""
     return partial(embed, page, f"{ledger.url}/feed", "value-delivered", "/api/outcomes")
 
 
 @pytest.fixture
 def open_keys(page: Page, ledger: Ledger) -> Open:
-    """Open a page with <outcome-keys>, which gets the given attributes."""
+    """Return a function that opens a page with <outcome-keys> and sets its attributes."""
     return partial(embed, page, f"{ledger.url}/keys", "outcome-keys", "/api/keys")
 
 
 @pytest.fixture
 def recorded(page: Page) -> Recorded:
-    """Answer the page's calls in place of the API."""
+    """Answer the page's requests with a fake API."""
     recorded = Recorded()
     recorded.serve(page)
     return recorded
@@ -207,8 +207,8 @@ def embed(
 ) -> Page:
     """Open a page, unless it is open, and insert the element.
 
-    fast_timers: shorten long timers, which waits() lists. reload: load the page in any case, with the element in its
-    markup, so that the test can load it again.
+    fast_timers: shorten long timers; waits() returns their delays. reload: always load the page, with the element in
+    its HTML, so that the test can reload it.
     """
     attributes |= {} if endpoint_later else {"endpoint": endpoint}
     given = {name.replace("_", "-"): str(value) for name, value in attributes.items()}
@@ -220,7 +220,7 @@ def embed(
             <meta name="color-scheme" content="light dark">
             <script type="module" src="/{element}.js"></script></head>
             <body>{main if reload else ""}</body></html>"""
-        # The strictest policy: no inline code or style, no markup from strings.
+        # The strictest Content Security Policy: no inline code or styles, no HTML from strings.
         policy = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
         headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
         page.route(url, lambda route: route.fulfill(body=body, headers=headers))
@@ -233,7 +233,7 @@ def embed(
 
 
 def waits(page: Page, number: int) -> list[int]:
-    """Return the first waits in milliseconds, rounded up to seconds: they are shorter by the time a poll took."""
+    """Return the first delays in ms, rounded up to full seconds: each is shorter by the time that its poll took."""
     wait_until(page, lambda: page.evaluate("waits.length") >= number)
     found: list[float] = page.evaluate(f"waits.slice(0, {number})")
     return [math.ceil(wait / 1000) * 1000 for wait in found]
@@ -248,12 +248,12 @@ def show_tab(page: Page) -> None:
 
 
 def next_poll(page: Page) -> None:
-    """Wait until the feed has read what is new."""
+    """Wait until the feed has polled for new outcomes."""
     page.wait_for_event("requestfinished", lambda request: "from=" in request.url and "summary" not in request.url)
 
 
 def set_theme(page: Page, element: str, **properties: str) -> None:
-    """Set custom properties of an element, as a page does."""
+    """Set custom CSS properties of an element, as an embedding page does."""
     for name, value in properties.items():
         script = "(element, [name, value]) => element.style.setProperty(name, value)"
         page.locator(element).evaluate(script, [f"--value-delivered-{name}", value])
@@ -267,7 +267,7 @@ def assert_fits(page: Page, element: str) -> None:
 
 @pytest.fixture
 def take_picture(page: Page) -> TakePicture:
-    """Return a function that saves a screenshot in .artefacts if PICTURES is set: each takes as long as axe."""
+    """Return a function that saves a screenshot in .artefacts if PICTURES is set. Otherwise it does nothing."""
     if "PICTURES" not in os.environ:
         return lambda _name, **_options: None
     ARTEFACTS.mkdir(exist_ok=True)
@@ -288,9 +288,9 @@ def axe() -> str:
 
 @pytest.fixture
 def find_faults(page: Page, axe: str) -> FindFaults:
-    """Return a function that lists axe's violations: each broken rule with its elements.
+    """Return a function that runs axe, and returns each broken rule with its elements.
 
-    It fails if axe did not look into the named custom elements. rules: check only these.
+    The function fails if axe did not look into the named custom elements. rules: the only rules to check.
     """
 
     def find(*names: str, rules: Sequence[str] = ()) -> Faults:

@@ -14,9 +14,9 @@ from tests.local.stacks import Stack
 
 
 class Ledger:
-    """Records outcomes for a new `viewer`, so that tests may share the stack, and for another user, the `stranger`.
+    """Records outcomes for two users of this test alone, `viewer` and `stranger`, so that tests can share the stack.
 
-    url: of the stack, which serves the API and the elements. key: the platform's.
+    url: of the API and the elements. key: the platform's key.
     """
 
     def __init__(self, stack: Stack, store: OutcomeStore, viewer: int) -> None:
@@ -32,7 +32,7 @@ class Ledger:
         context.add_cookies([{"name": name, "value": value, "url": self.url, "sameSite": "Lax", "httpOnly": True}])
 
     def seed(self, now: datetime) -> None:
-        """Record the last 60 outcomes of `make seed` before `now`."""
+        """Record the last 60 outcomes before `now` that `make seed` would record."""
         for milliseconds, fields in list(outcomes(round(now.timestamp() * 1000)))[-60:]:
             self._put(fields | {"userId": self.viewer}, milliseconds)
 
@@ -48,7 +48,7 @@ class Ledger:
         description: str | None = None,
         metadata: dict[str, object] | None = None,
     ) -> None:
-        """Record through the API; with created_at, directly into the table."""
+        """Record an outcome through the API, or, with created_at, directly into the table."""
         fields = {
             "outcomeType": outcome_type,
             "title": title,

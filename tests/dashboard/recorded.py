@@ -1,4 +1,4 @@
-"""A fake of the outcomes API, which answers between the browser and the network."""
+"""A fake outcomes API, which answers the browser's requests before they reach the network."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def instant(moment: datetime) -> str:
 
 
 def reply(status: int, **answer: Any) -> Answer:
-    """Return a function that answers a call; status 0 resets the connection."""
+    """Return a function that answers a request; status 0 resets the connection."""
     if status:
         return lambda route: route.fulfill(status=status, **answer)
     return lambda route: route.abort("connectionreset")
@@ -32,8 +32,8 @@ def reply(status: int, **answer: Any) -> Answer:
 class Recorded:
     """The outcomes of one viewer, newest first.
 
-    corrections: by the outcome's id. asked: the calls. sums: overrides in the summary. has_ledger: whether the server
-    knows corrections. capabilities: the header of lists.
+    corrections: by the outcome's id. asked: received requests. sums: values that replace those of the summary.
+    has_ledger: whether the server supports corrections. capabilities: the value of the lists' header.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)
@@ -78,11 +78,11 @@ class Recorded:
         return id_
 
     def instead(self, method: str, path: str, status: int = 0, **answer: Any) -> None:
-        """Answer the next call to a path that matches like this; without a status, reset the connection."""
+        """Answer the next request to a matching path with this response; without a status, reset the connection."""
         self._instead.append((method, re.compile(path), reply(status, **answer)))
 
     def hold(self, method: str, path: str) -> list[Route]:
-        """Hold the next call to a path that matches, until the test answers it."""
+        """Hold the next request to a matching path, until the test answers it."""
         held: list[Route] = []
         self._instead.append((method, re.compile(path), held.append))
         return held
@@ -116,7 +116,7 @@ class Recorded:
         return {"ok": True, "id": made["id"], "outcome": outcome}
 
     def answer(self, route: Route) -> None:
-        """Answer a call as the API does."""
+        """Answer a request as the API does."""
         request = route.request
         path = request.url.partition("/api/outcomes")[2].partition("?")[0]
         _, _, id_ = path.partition("/")

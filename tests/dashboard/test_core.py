@@ -1,4 +1,4 @@
-"""The elements in a deployment without some capabilities: they leave out what is off, without errors or requests."""
+"""The elements in a deployment without some capabilities: they hide these features, and send no requests for them."""
 
 import re
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ def test_the_feed_of_a_core_deployment_is_a_list(
     page.context.clear_cookies()
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request))
-    page.goto(core_stack.url)  # which signs in
+    page.goto(core_stack.url)  # this page signs the viewer in
     expect(rows(page)).to_have_count(20)
     keys = page.locator("outcome-keys")
     expect(keys.locator(".notice")).to_have_text("No keys here AgentKeys is Off, or the endpoint is wrong.")

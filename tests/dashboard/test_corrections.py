@@ -1,4 +1,4 @@
-"""Corrections in the feed with a fake API: an outcome's history, and its owner's verdict."""
+"""Corrections in the feed, with a fake API: an outcome's history, and its owner's verdict (confirm or dispute)."""
 
 import re
 from datetime import timedelta
@@ -45,7 +45,7 @@ def history(row: Locator) -> Locator:
 
 
 def first(page: Page, held: list[Route]) -> Route:
-    """Wait for a held call."""
+    """Wait for a held request, and return it."""
     while not held:
         page.wait_for_timeout(10)
     return held[0]
@@ -113,7 +113,7 @@ def test_a_history_is_read_each_time_its_row_is_unfolded(open_feed: Open, page: 
     row = unfold(page)
     expect(history(row)).to_have_text(["Recorded by the platform · 1 hour ago"])
     recorded.correct(id_, type="void", reason="Twice")
-    unfold(page)  # folds it
+    unfold(page)  # folds the row
     unfold(page)
     expect(history(row)).to_have_count(2)
     expect(row.locator("summary")).to_contain_text("Void · ")
@@ -251,7 +251,7 @@ def test_an_amendment_after_a_dispute_asks_for_a_new_verdict(open_feed: Open, pa
     expect(history(row)).to_have_count(3)
     expect(row.locator(".word .help")).to_have_text(OFFERS[5][2])
     recorded.correct(id_, **amended)
-    unfold(page)  # folds it
+    unfold(page)  # folds the row
     unfold(page)
     expect(row.locator(".word .help")).to_have_text(
         "It was amended after you disputed it. It does not count until you confirm it."
@@ -271,7 +271,7 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
     expect(right(row)).to_have_attribute("aria-pressed", "true")
     expect(row.get_by_text("Saving…")).to_be_visible()
-    right(row).press("Enter")  # ignored while saving
+    right(row).press("Enter")  # the second press is ignored while the verdict is being saved
     wrong(row).press("Enter")
     expect(row.get_by_label("What is not right?")).to_be_hidden()
 
@@ -279,7 +279,7 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     recorded.answer(first(page, held))
     expect(row.locator(".word .help")).to_have_text("You confirmed this.")
     expect(history(row)).to_have_text([re.compile("^Recorded"), "Confirmed by you · now"])
-    expect(page.locator(".standing")).to_have_text("$1,200.50 confirmed")  # the totals are read again
+    expect(page.locator(".standing")).to_have_text("$1,200.50 confirmed")  # the totals were read again
     assert [said | {"key": ""} for said in recorded.sent(1)] == [{"type": "confirm", "key": ""}]
     assert [entry["type"] for entry in recorded.corrections[id_]] == ["confirm"]
 
@@ -334,7 +334,7 @@ def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Pag
             expect(row.locator("summary")).to_contain_text("Confirmed · ")
             expect(row.get_by_role("alert")).to_have_text("")
             first, second = recorded.sent(before + 2)[before:]
-            assert first == second, words  # with the same idempotency key
+            assert first == second, words  # the retry has the same idempotency key
 
 
 def test_a_failed_dispute_is_retried_with_its_reason_and_key(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -372,7 +372,7 @@ REASONS = [
     ("", "Say what is not right."),
     (" \n ", "Say what is not right."),
     ("x" * 501, "At most 500 characters; these are 501."),
-    ("\U0001f389" * 500, ""),  # of two units each
+    ("\U0001f389" * 500, ""),  # each character is two UTF-16 units
 ]
 
 
@@ -440,7 +440,7 @@ def test_a_verdict_is_given_by_keyboard(open_feed: Open, page: Page, recorded: R
     expect(wrong(row)).to_have_attribute("aria-expanded", "false")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    page.keyboard.press("Enter")  # Send
+    page.keyboard.press("Enter")  # on the button Send
     expect(row.locator("summary")).to_contain_text("Disputed · ")
     expect(wrong(row)).to_be_focused()
     assert recorded.sent(1)[0]["reason"] == "Twice"

@@ -1,4 +1,4 @@
-"""The demo page of `make run` with the outcomes of `make seed`."""
+"""The demo page of `make run`, with outcomes from `make seed`."""
 
 import re
 from decimal import Decimal
@@ -18,7 +18,7 @@ SCREENS: dict[str, ViewportSize] = {
     "phone": {"width": 390, "height": 1400},
 }
 
-VALUE = Decimal("12.3456789012345678901")  # more digits than a double has
+VALUE = Decimal("12.3456789012345678901")  # more digits than a double can represent
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def seeded(stack: Stack) -> Stack:
 def test_the_page_shows_the_seeded_feed(
     page: Page, seeded: Stack, take_picture: TakePicture, find_faults: FindFaults
 ) -> None:
-    """docs/value-delivered.png is its screenshot: desktop, light."""
+    """docs/value-delivered.png is this test's screenshot of the desktop in the light theme."""
     page.context.clear_cookies()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text))
@@ -51,7 +51,7 @@ def test_the_page_shows_the_seeded_feed(
 
 def test_the_totals_are_the_sum_of_the_list(page: Page, seeded: Stack) -> None:
     page.context.clear_cookies()
-    page.goto(seeded.url)  # which signs in
+    page.goto(seeded.url)  # this page signs the viewer in
     expect(page.locator("value-delivered .rows li")).to_have_count(20)
     page.get_by_role("button", name="90 days").click()
     count = page.locator(".summary > .caption")
@@ -76,7 +76,7 @@ def test_a_new_outcome_appears_on_the_open_page(page: Page, stack: Stack) -> Non
     httpx.post(f"{stack.url}/api/outcomes", content=body, headers=headers).raise_for_status()
     expect(page.locator("value-delivered .rows strong").first).to_have_text(
         "Just now", timeout=20_000
-    )  # it polls every five seconds
+    )  # the demo page polls every five seconds
     expect(page.locator("value-delivered .rows .amount").first).to_have_attribute("value", str(VALUE))
     [cookie] = page.context.cookies()
     read = {"Cookie": f"{cookie['name']}={cookie['value']}"}
@@ -91,7 +91,7 @@ def test_a_new_outcome_is_added_and_announced(open_feed: Open, ledger: Ledger) -
     ledger.record("New", value_usd=2)
     expect(page.locator(".rows strong")).to_have_text(["New", "Old"])
     expect(page.locator(".total")).to_have_text("$3.00")
-    expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")  # stays unfolded
+    expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")  # the row stays unfolded
     expect(page.get_by_role("status").filter(has_text="1 new outcome")).to_have_count(1)
 
 

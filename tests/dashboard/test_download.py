@@ -1,4 +1,4 @@
-"""Download of a period's outcomes: complete, in parts, canceled, and after errors."""
+"""Download of a period's outcomes: all outcomes, in several parts, canceled, and after errors."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def line(day: int, user_id: int = 42) -> str:
 
 
 class Held(list[Route]):
-    """Requests for parts, which the test answers."""
+    """Holds requests for parts of the download until the test answers them."""
 
     def __init__(self, page: Page) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Held(list[Route]):
         page.route(EXPORT, lambda route: self.append(route))
 
     def wait_for(self, number: int) -> Route:
-        """Wait for the request of this number, from 0 on."""
+        """Wait for the request with this index, counted from 0."""
         while len(self) <= number:
             self.page.wait_for_timeout(20)
         return self[number]
@@ -63,7 +63,7 @@ def part(route: Route, body: str, cursor: str | None = None) -> None:
 
 
 def test_the_file_has_every_outcome_of_the_period(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    for days in range(25):  # more than are listed
+    for days in range(25):  # more outcomes than the first page lists
         ledger.record(f"ü {days}", created_at=NOW - timedelta(days=days, hours=1), agent_id=7, value_usd=-5)
     ledger.record("Too long ago", created_at=NOW - timedelta(days=40), agent_id=7)
     ledger.record("Of another agent", created_at=NOW, agent_id=8)

@@ -53,8 +53,8 @@ def test_the_page_sets_the_first_period(open_feed: Open, ledger: Ledger) -> None
         ("90", "1 outcome in the last 90 days"),
         ("365", "1 outcome in the last year"),
         ("2026-02-20..2026-02-24", "1 outcome, Feb 20 \u2013 24, 2026"),
-        ("31", "0 outcomes in the last 30 days"),  # invalid: the default
-        # Ten years are the most that the API adds up.
+        ("31", "0 outcomes in the last 30 days"),  # an invalid period is replaced by the default
+        # The API adds up at most ten years.
         ("2016-04-01..2026-03-31", "1 outcome, Apr 1, 2016 \u2013 Mar 31, 2026"),
         ("2016-02-29..2026-02-27", "1 outcome, Feb 29, 2016 \u2013 Feb 27, 2026"),
     ):
@@ -76,7 +76,7 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
     custom.press("Enter")
     first, last, fault = page.get_by_label("From"), page.get_by_label("To"), page.locator(".range .fault")
     expect(first).to_be_focused()
-    expect(first).to_have_value("2026-03-17")  # what is shown
+    expect(first).to_have_value("2026-03-17")  # the range that is shown
     expect(last).to_have_value("2026-04-15")
     for begin, end, words in (
         ("2026-03-01", "", "Enter the first and the last day."),
@@ -97,7 +97,7 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
     expect(page.locator("#latest")).to_have_text("Recorded Mar 1 \u2013 31, 2026")
     expect(page.locator(".rows strong")).to_have_text(["Last evening", "First morning"])
     ledger.record("Today", created_at=ago(seconds=1))
-    page.wait_for_event("requestfinished", lambda request: "/summary" in request.url)  # it was noticed
+    page.wait_for_event("requestfinished", lambda request: "/summary" in request.url)  # the feed noticed it
     assert titles(page) == ["Last evening", "First morning"]
     custom.click()
     first.fill("2026-02-01")
@@ -144,7 +144,7 @@ def test_the_total_is_compared_with_the_period_before(open_feed: Open, page: Pag
     recorded.sums = {}
     choose(page, "30")
     expect(page.locator(".total")).to_have_text("$1,200.50")
-    expect(page.locator(".change")).to_have_text("")  # an older API
+    expect(page.locator(".change")).to_have_text("")  # an older API returns no comparison
     compared = [request.url for request in recorded.asked if "/summary" in request.url]
     assert all("compare=previous" in url for url in compared)
 
@@ -240,7 +240,7 @@ def test_agent_name_may_be_set_before_the_element_is_defined(open_feed: Open, pa
 
 UNKNOWN_TYPES = {
     "deal_closed": ("moon_landing", "moon landing"),
-    # Properties of every JavaScript object.
+    # "constructor" is a property of every JavaScript object.
     "task_complete": ("constructor", "constructor"),
     "content_published": ("toString", "toString"),
     "broadcast_complete": ("__proto__", "  proto  "),
@@ -298,7 +298,7 @@ def test_a_row_shows_title_type_agent_time_and_value(open_feed: Open, ledger: Le
 
 def test_a_time_is_shown_in_its_largest_unit(open_feed: Open, ledger: Ledger) -> None:
     times: list[tuple[dict[str, float], str]] = [
-        ({"seconds": -40}, "now"),  # the viewer's clock is slow
+        ({"seconds": -40}, "now"),  # the outcome is in the future, because the viewer's clock is slow
         ({"seconds": 59}, "now"),
         ({"seconds": 60}, "1 minute ago"),
         ({"hours": 23.9}, "23 hours ago"),
@@ -403,7 +403,7 @@ def test_text_is_never_markup(open_feed: Open, ledger: Ledger) -> None:
     expect(page.locator(".rows .description")).to_have_count(len(texts))
     looks = "elements => elements.map(it => [it.textContent, it.dir, getComputedStyle(it).unicodeBidi])"
     for place in ("strong", ".description", "dl > :first-child dt", "dl > :first-child dd"):
-        # Its direction is isolated: it reorders nothing around it.
+        # The text's direction is isolated, so it does not reorder the text around it.
         shown = page.locator(f".rows {place}").evaluate_all(looks)
         assert shown == [[text, "auto", "isolate"] for text in texts]
     assert page.evaluate("window.harmed") is None
@@ -489,7 +489,7 @@ def test_url_state_keeps_period_and_filters_in_the_address(open_feed: Open, page
     expect(page.locator(".summary > .caption")).to_have_text("2 outcomes, Feb 1 \u2013 28, 2026")
     expect(page.locator(".rows strong")).to_have_text(["Deal", "Task"])
     page.get_by_role("button", name="30 days").click()
-    assert page.url == f"{ledger.url}/feed#tab=value"  # the page's own stays, the default is removed
+    assert page.url == f"{ledger.url}/feed#tab=value"  # only the page's own fragment stays
 
 
 def test_the_address_is_ignored_without_url_state(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -511,7 +511,7 @@ def test_every_agent_of_the_period_can_be_selected(open_feed: Open, ledger: Ledg
 
 
 def test_empty_pages_with_a_cursor_are_skipped(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    """A filter that matches little may return an empty page with a cursor. After five of them the viewer decides."""
+    """A filter with few matches may return empty pages with a cursor. After five of them, the viewer must click."""
     found = {"id": "x", "user_id": 42, "agent_id": 3, "outcome_type": "task_complete", "title": "Long ago"}
     found |= {"description": None, "value_usd": None, "metadata": None, "created_at": "2026-01-01T00:00:00.000Z"}
 
@@ -586,13 +586,13 @@ def test_another_user_never_sees_the_feed_of_the_first(open_feed: Open, ledger: 
 def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
-    """Another user signs in between the first response and the second."""
+    """Another user signs in after the first response and before the second."""
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
     held: list[Route] = []
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
-    page.wait_for_timeout(300)  # other calls are answered
+    page.wait_for_timeout(300)  # meanwhile, the other calls are answered
     ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])
@@ -604,7 +604,7 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
 def test_totals_that_arrive_after_another_user_signed_in_are_not_shown(
     open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
-    """The rows of the other user are there; their totals fail, and those of the first arrive late."""
+    """The second user's rows are shown, and their totals fail. Then the first user's totals arrive late."""
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
     open_feed()

@@ -27,7 +27,7 @@ RECORD = f"""fetch('/api/outcomes', {{
     body: '{{"outcomeType": "deal_closed", "title": "Seen in Firefox", "valueUsd": {DIGITS}}}',
 }}).then(({{ ok }}) => ok)"""
 
-# No calls to Mozilla's servers, and one process: starting others takes longer than the test.
+# No requests to Mozilla's servers, and only one process, because starting more takes longer than the test.
 QUIET = {
     "app.normandy.enabled": "false",
     "browser.aboutwelcome.enabled": "false",
@@ -46,7 +46,7 @@ QUIET = {
 
 
 class Firefox:
-    """A tab of a headless Firefox. complaints: warnings and errors of its console."""
+    """A tab of a headless Firefox. complaints: warnings and errors from its console."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -65,7 +65,7 @@ class Firefox:
         command = [executable, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
         process = subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            address = profile / "WebDriverBiDiServer.json"  # Firefox writes its port there
+            address = profile / "WebDriverBiDiServer.json"  # Firefox writes its port into this file
             for _ in range(600):
                 if address.exists() and address.stat().st_size:
                     break
@@ -117,7 +117,7 @@ class Firefox:
 def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> None:
     async def look() -> None:
         async with Firefox.running(tmp_path) as firefox:
-            await firefox.open(stack.url)  # which signs in
+            await firefox.open(stack.url)  # this page signs the viewer in
             await firefox.until(f"/ready|empty/.test({FEED}.querySelector('.card').dataset.state)")
             assert await firefox.run(RECORD)
             await firefox.run("document.querySelector('value-delivered').setAttribute('refresh', '1')")
@@ -125,7 +125,7 @@ def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> No
             assert await firefox.run(f"{FEED}.querySelector('.feed > .rows data').value") == DIGITS
             await firefox.until(f"/[1-9]/.test({FEED}.querySelector('.total data')?.value)")
             await firefox.run(f"{FEED}.querySelector('.periods [value=\"365\"]').click()")
-            await firefox.until(f"{FEED}.querySelectorAll('.plot rect').length > 50")  # weeks
+            await firefox.until(f"{FEED}.querySelectorAll('.plot rect').length > 50")  # the bars of weeks
             await firefox.run(f"{FEED}.querySelector('.feed > .rows summary').click()")
             await firefox.until(f"{FEED}.querySelector('.past li') !== null")
             assert "#period=365" in await firefox.run("location.href")
@@ -133,6 +133,6 @@ def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> No
             assert json.loads(await firefox.run("axe.run().then(({ violations }) => JSON.stringify(violations))")) == []
             assert firefox.complaints == []
 
-    # In a thread: Playwright keeps an event loop running in this one.
+    # Run in another thread, because Playwright keeps an event loop running in this one.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, look()).result()

@@ -1,4 +1,4 @@
-"""<outcome-keys> with a fake API: making, rotating and revoking keys, and errors.
+"""<outcome-keys> with a fake API: creating, rotating and revoking keys, and errors.
 
 test_keys_for_real.py uses the real API.
 """
@@ -36,7 +36,7 @@ SECRET = re.compile(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}")
 
 @pytest.fixture
 def keys(page: Page) -> AgentKeys:
-    """Answer the page's calls in place of the API. There is no key yet."""
+    """Answer the page's requests with a fake API that has no key yet."""
     keys = AgentKeys()
     keys.serve(page)
     return keys
@@ -51,13 +51,13 @@ def rows(page: Page) -> Locator:
 
 
 def new_key(page: Page, name: str = "Nightly import") -> None:
-    """Open the form for a new key and fill in its name."""
+    """Open the form for a new key, and fill in the key's name."""
     button(page, "New key").click()
     page.get_by_label("Name").fill(name)
 
 
 def all_text(page: Page) -> str:
-    """Return all text of the element, including that of text areas."""
+    """Return all text of the element, including the contents of text areas."""
     text: str = page.locator("outcome-keys").evaluate(
         "({ shadowRoot: root }) =>"
         " [root.textContent, ...[...root.querySelectorAll('textarea')].map(({ value }) => value)].join()"
@@ -218,7 +218,7 @@ MAY: list[tuple[dict[str, Any], str]] = [
         },
         "May record and correct · for agent 7 only · only Deal closed and Task complete · up to $500.00 each",
     ),
-    # Types and scopes of a newer server, called like properties of every JavaScript object.
+    # Types and scopes of a newer server. These names are also properties of every JavaScript object.
     (
         {"outcome_types": ["constructor"], "scopes": ["record", "read", "toString"], "max_value_usd": 0.001},
         "May record, read, and toString · for any agent · only constructor · up to $0.001 each",
@@ -371,7 +371,7 @@ def test_a_secret_is_copied_and_then_forgotten(open_keys: Open, page: Page, keys
 @pytest.mark.usefixtures("keys")
 def test_the_secret_is_selected_if_the_page_may_not_copy(open_keys: Open, page: Page) -> None:
     open_keys()
-    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as without TLS
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # like a page without TLS
     new_key(page)
     button(page, "Make key").click()
     button(page, "Copy").click()
@@ -514,7 +514,7 @@ def test_the_list_is_read_again_if_a_key_may_have_been_made(
 ) -> None:
     open_keys()
     new_key(page)
-    keys.has("Nightly import")  # it was made
+    keys.has("Nightly import")  # the key was created although the answer was lost
     keys.instead("POST", **answer)
     button(page, "Make key").click()
     expect(page.get_by_role("alert")).to_have_text(

@@ -1,4 +1,4 @@
-"""A removed element leaves nothing behind: no listener, timer, request or node, nor itself."""
+"""A removed element leaves no listener, timer, request or node behind, and is itself garbage-collected."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 
 TIMES = 10
-# Records listeners, timers and requests that are not cleaned up.
+# Tracks listeners, timers and requests, to find those that are not cleaned up.
 WATCH = """() => {
     const left = window.left = { listeners: new Set(), timers: new Map(), requests: new Set() }
     for (const target of [window, document]) {
@@ -51,7 +51,7 @@ WATCH = """() => {
     }
     window.elements = []
 }"""
-# Every second element is removed before its first response.
+# Inserts and removes elements; every second one is removed before its first response arrives.
 COME_AND_GO = """async ([name, endpoint, times]) => {
     const turn = () => new Promise(requestAnimationFrame)
     for (let number = 0; number < times; number += 1) {

@@ -1,4 +1,4 @@
-"""value-delivered.js and outcome-keys.js: the files that a page loads, their manifest, theme and size."""
+"""value-delivered.js and outcome-keys.js, the files that a page loads: their manifest, theme and size."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Each route is in every required place. docs/extending.md lists these places."""
+"""Each API route is described or implemented in every required place. docs/extending.md lists these places."""
 
 import re
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ METHODS = {
     "showOwnKey": "own_key",
     "rotateKey": "rotate_key",
     "revokeKey": "revoke_key",
-    "callTools": None,  # for clients of MCP
+    "callTools": None,  # only used by MCP clients
 }
-"""The clients' method for each operation, None if there is none."""
+"""The clients' method for each operation, or None if they have no method."""
 
 
 def routes() -> Iterator[tuple[str, str, str]]:
@@ -41,7 +41,7 @@ def routes() -> Iterator[tuple[str, str, str]]:
 
 
 def handler(method: str, path: str) -> str:
-    """Return the file of the function that answers a route."""
+    """Return the path of the function that answers a route."""
     for resource in RESOURCES.values():
         properties = resource["Properties"]
         for event in (properties.get("Events") or {}).values():
@@ -51,7 +51,7 @@ def handler(method: str, path: str) -> str:
 
 
 def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
-    """Yield what to add in each place where the route is missing."""
+    """Yield an instruction for each place where the route is missing."""
     if not (ROOT / handler(method, path)).is_file():
         yield f"Add {handler(method, path)}, which answers it."
     if f"\n  {operation}:\n" not in (ROOT / "docs/openapi.base.yaml").read_text():

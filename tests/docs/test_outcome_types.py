@@ -1,4 +1,4 @@
-"""All places name the default of the parameter OutcomeTypes; the failure lists where to add a new one."""
+"""All places list the default of the parameter OutcomeTypes. A failure names the places where to add a new type."""
 
 import re
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def of_page(path: str) -> set[str]:
-    """Return the names in a page's list of outcome types, such as `one`, `two` or `three`."""
+    """Return the outcome types that a page lists, in a form such as "`one`, `two` or `three`"."""
     lists = re.findall(r"`\w+`(?:(?:,| or)\s+`\w+`)+", (ROOT / path).read_text())
     [names] = [names for each in lists if min(TYPES) in (names := set(re.findall(r"\w+", each)) - {"or"})]
     return names
 
 
 def between(path: str, begin: str, end: str, name: str = r'"(\w+)"') -> set[str]:
-    """Return the names between two texts of a file."""
+    """Return the names between two given texts in a file."""
     text = (ROOT / path).read_text().partition(begin)[2].partition(end)[0]
     return set(re.findall(name, text))
 

@@ -1,4 +1,4 @@
-"""README and the pages under docs/ agree with the tree, the Makefile, the template and the contract."""
+"""README and the pages under docs/ agree with the repository's files, the Makefile, the template and the contract."""
 
 import json
 import re
@@ -16,17 +16,17 @@ PAGES = sorted(chain.from_iterable((ROOT / folder).glob("*.md") for folder in FO
 
 
 def prose(page: Path) -> str:
-    """Return a page without its blocks of code."""
+    """Return a page without its code blocks."""
     return re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def links(page: Path) -> list[str]:
-    """Return the targets of a page's links and pictures, without other sites."""
+    """Return the targets of a page's links and pictures, except links to other sites."""
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not target.startswith("https://")]
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the fragments that GitHub derives from a page's headings."""
+    """Return the URL fragments that GitHub generates for a page's headings."""
     return set(map(anchor, re.findall(r"^#+ (.*)$", prose(page), flags=re.MULTILINE)))
 
 
@@ -62,7 +62,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_make_command_has_a_target(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    # At the start of a command or of inline code, after variables.
+    # Find `make TARGET` at the start of a command or of inline code, perhaps after variables.
     commands = re.findall(r"(?:^|[`(;] ?)(?:[A-Z_]+=\S+ )*make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)
     assert set(commands) <= targets
 
@@ -84,7 +84,7 @@ def test_the_readmes_map_names_every_function_and_every_folder_of_tests() -> Non
 def test_deploy_md_names_every_parameter() -> None:
     parameters = set(parse_yaml((ROOT / "template.yaml").read_text())["Parameters"])
     for_laptops = {"AwsEndpointUrl"}
-    as_argument = {"Architecture"}  # make deploy ARCH=...
+    as_argument = {"Architecture"}  # passed as make deploy ARCH=...
     named = {word for word in re.findall(r"\w+", (ROOT / "docs/deploy.md").read_text()) if word in parameters}
     assert named == parameters - for_laptops - as_argument
 
@@ -121,7 +121,7 @@ def test_errors_md_names_each_status_and_error_of_the_contract() -> None:
 
 
 def errors_of(response: Any) -> list[str]:
-    """Return the possible texts of `error` in a response of openapi.yaml."""
+    """Return the possible values of `error` in a response in openapi.yaml."""
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     error = schema.get("properties", {}).get("error", {})
     texts: list[str] = error.get("enum", [error["const"]] if "const" in error else [])

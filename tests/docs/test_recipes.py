@@ -25,7 +25,7 @@ EVENTS = {file.stem: json.loads(file.read_text()) for file in (ROOT / "tests/uni
 
 
 def on_the_bus(event: Any, source: str = GIVEN["Stack"]) -> Any:
-    """Return a CloudEvent as EventBridge's rules see it."""
+    """Return the EventBridge event that contains a CloudEvent."""
     return {"version": "0", "detail-type": event["type"], "source": source, "account": "123456789012", "detail": event}
 
 
@@ -96,7 +96,7 @@ def test_a_target_gets_the_cloudevent_itself(recipe: str) -> None:
 
 
 def filled_in(template: str, paths: dict[str, str], event: Any) -> str:
-    """Fill in an input template: a value as JSON where it stands alone, as text within quotes.
+    """Fill in an EventBridge input template. A placeholder becomes JSON, or plain text if it is within quotes.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
     """
@@ -130,7 +130,7 @@ def test_slack_gets_a_valid_message_for_any_title(title: str) -> None:
         "USD 12000",
         event["subject"],
     ]
-    # Slack ignores markup in plain text, so no title can notify a channel.
+    # Slack ignores markup in plain text, so an outcome's title cannot notify a channel.
     assert {section["text"]["type"], *(element["type"] for element in context["elements"])} == {"plain_text"}
 
 
@@ -167,7 +167,7 @@ def test_the_queue_gets_the_stacks_events() -> None:
             bus.put_events(Entries=[entry])
         heard = aws_client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
 
-    # moto ignores InputPath, so messages have EventBridge's envelope.
+    # moto ignores InputPath, so the messages still have EventBridge's envelope.
     assert [json.loads(message["Body"])["detail"] for message in heard] == [
         event for type_, event in sorted(EVENTS.items()) if type_ in OUTCOMES
     ]

@@ -15,12 +15,12 @@ from outcomes.keys.agent_keys import AgentKeys
 from tests.aws import aws_client
 
 PAGE = (Path(__file__).parents[2] / "docs/runbook.md").read_text()
-LEAKED = 1_775_044_800_000  # 2026-04-01T12:00:00Z, as in the command
+LEAKED = 1_775_044_800_000  # 2026-04-01T12:00:00Z, the time in the page's command
 BEFORE, SINCE = LEAKED - 1, LEAKED
 
 
 def options(command: str) -> dict[str, str]:
-    """Return the options of an AWS CLI command that is once on the page."""
+    """Return the options of an AWS CLI command that occurs once on the page."""
     [found] = re.findall(rf"^{command} (.*?[^\\])$", PAGE, re.MULTILINE | re.DOTALL)
     words = shlex.split(found.replace("\\\n", " "))
     return {name: value for name, value in pairwise(words) if name.startswith("--")}
@@ -33,7 +33,7 @@ def options(command: str) -> dict[str, str]:
         ("platform", SINCE, [], True),
         ("platform", BEFORE, [(BEFORE, "platform")], False),
         ("platform", BEFORE, [(SINCE, "platform")], True),
-        # The platform's secret still works during the overlap.
+        # The secret that the platform made still works during the overlap.
         ("platform", BEFORE, [(SINCE, "platform"), (SINCE, "session")], True),
         ("session", SINCE, [(SINCE, "session")], False),
     ],

@@ -1,1 +1,1 @@
-"""Concurrent callers in an order drawn from a seed, with faults and late writes at their calls of AWS."""
+"""Concurrent callers in an order chosen by a seed, with faults and late writes in their AWS calls."""

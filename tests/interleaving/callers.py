@@ -1,4 +1,4 @@
-"""Simulated callers: their actions, drawn from a seed, and the answers they got."""
+"""Simulated callers: a seed chooses their actions, and their answers are recorded for checks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -65,15 +65,16 @@ def instant(seconds: float) -> str:
 
 PERIODS = (
     (instant(BEGIN - 7 * DAY), instant(BEGIN + DAY)),
-    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # with parts of days
+    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # begins and ends within a day
 )
 
 
 @dataclass
 class Sent:
-    """Something sent, maybe repeatedly, to be stored at most once: the title of an outcome, or a reason.
+    """An outcome or a correction that was sent, perhaps repeatedly, and may be stored at most once.
 
-    stored: the answered ids with their times. is_doubtful: whether some answer left the result open.
+    name: the outcome's title or the correction's reason. stored: ids from answers, and the times of these.
+    is_doubtful: whether the result of an attempt is unknown.
     """
 
     name: str
@@ -84,13 +85,13 @@ class Sent:
     again: Callable[[], "Answer"] | None = None
 
     def was_stored_after(self, at: float) -> bool:
-        """Tell whether it was answered as stored after this time."""
+        """Return whether an answer after this time said that it is stored."""
         return any(told_at > at for _, told_at in self.stored)
 
 
 @dataclass
 class Answer:
-    """status: 0 for none."""
+    """An answer of the API. status: 0 if there was no answer."""
 
     status: int = 0
     body: Any = None
@@ -99,7 +100,7 @@ class Answer:
 
 @dataclass
 class AgentKey:
-    """An agent key. text: as last answered. is_sure: whether no later change is open."""
+    """An agent key. text: the text in the last answer. is_sure: False if the result of a later change is unknown."""
 
     id: str
     text: str
@@ -108,16 +109,16 @@ class AgentKey:
 
 
 class Callers:
-    """All callers of a schedule, and their common knowledge."""
+    """All callers of a schedule, and what they have sent and received."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         self.random = schedule.random
         self.sent: dict[str, Sent] = {}
         self.keys: list[AgentKey] = []
-        self.erasures: list[tuple[float, float]] = []  # when each began and was done
+        self.erasures: list[tuple[float, float]] = []  # the begin and end of each
         self.zone = self.random.choice(ZONES)
-        self.told = 0  # records of the stream
+        self.told = 0  # number of published stream records
         self.may = [
             *[self.record] * 4,
             *[self.batch] * 2,
@@ -129,7 +130,7 @@ class Callers:
         ]
 
     def caller(self) -> None:
-        """Act at the same times as the other callers, so that they interfere."""
+        """Run random actions at the same three times as the other callers, so that their requests overlap."""
         for begin in TOGETHER:
             self.schedule.stop(max(0, begin - self.schedule.now) + self.random.random())
             for _ in range(self.random.randint(1, 3)):
@@ -138,7 +139,7 @@ class Callers:
 
     @contextmanager
     def hosts(self) -> Iterator[None]:
-        """Restart all functions on hosts with the simulated clock and full retry quotas."""
+        """Give all functions new AWS clients, with the simulated clock and full retry quotas."""
         times: Any = {"clock": lambda: self.schedule.now, "sleep": self.schedule.stop}
         with ExitStack() as stack:
             for place in PLACES:
@@ -176,7 +177,7 @@ class Callers:
         return answer
 
     def batch(self) -> None:
-        """Record a batch. Items with a key may be sent again alone."""
+        """Record a batch. Items with an idempotency key can be sent again as single requests."""
         by = self.somebody()
         if not by:
             return
@@ -208,7 +209,7 @@ class Callers:
         known = self.outcomes_there()
         if not known:
             return
-        # Most often the newest, or one whose recording is not answered yet.
+        # Prefer the newest outcomes, and those whose recording has not been answered yet.
         untold = [id_ for id_ in known if id_ not in self.stored_so_far()]
         id_ = self.random.choice([known[-1], *known[-3:], *untold, *untold])
         type_ = self.random.choice(CORRECTIONS)
@@ -237,7 +238,7 @@ class Callers:
         return self.call(correct_outcome.handler, event)
 
     def send(self, sent: Sent, post: Callable[[], Answer], *, is_once: bool) -> None:
-        """Send, and note the answer. is_once: whether it may be sent again."""
+        """Send a request, and store the answer. is_once: whether it has an idempotency key, so it can be sent again."""
         if is_once:
             sent.again = post
         self.note(f"sends {sent.name}{', with a key' if is_once else ''}")
@@ -251,7 +252,7 @@ class Callers:
             assert answer.status != 422, answer.body
 
     def again(self) -> None:
-        """Send something with a key again, whatever its answer was."""
+        """Repeat a request that has an idempotency key, no matter what its answer was."""
         since = self.erasures[-1][0] if self.erasures else 0
         keyed = [each for each in self.sent.values() if each.again and each.began_at > since]
         if keyed:
@@ -262,7 +263,7 @@ class Callers:
     # Reading
 
     def look(self) -> None:
-        """List, and check that everything answered before is listed, unless it was erased."""
+        """List the outcomes, and check that every outcome with an earlier answer is listed, unless it was erased."""
         known = self.stored_so_far()
         event = proxy_event("GET", authorizer=OWNER, query={"limit": "50", "include": "ledger"})
         answer = self.call(list_outcomes.handler, event)
@@ -285,14 +286,14 @@ class Callers:
             assert answer.body["outcome"]["version"] == len(answer.body["corrections"])
 
     def summarize(self) -> None:
-        """Summarize, so that totals are stored, and check the counts against earlier answers."""
+        """Request a summary, which stores totals, and check its counts against earlier answers."""
         least = len(self.stored_so_far())
         answer = self.summary(*self.random.choice(PERIODS))
         self.note(f"adds up = {answer.status or 'none'}")
         if answer.status == 200:
             counts = [answer.body["count"], *(answer.body[name]["count"] for name in ("disputed", "voided"))]
             is_whole = answer.body["from"] == PERIODS[0][0]
-            if not self.erasures:  # an erasure takes outcomes before their corrections
+            if not self.erasures:  # an erasure deletes outcomes before their corrections
                 assert min(counts) >= 0, counts
                 assert not is_whole or sum(counts) >= least, f"{counts} of {least}"
 
@@ -304,19 +305,18 @@ class Callers:
     # Agent keys
 
     def make_key(self) -> None:
-        """Create an agent key."""
         body = {"name": "Nightly", "agentId": AGENT, "scopes": SCOPES.split()}
         answer = self.call(manage_keys.handler, proxy_event("POST", "/api/keys", authorizer=OWNER, body=body))
         self.keys.append(AgentKey(answer.body["id"], answer.body["key"]))
 
     def somebody(self) -> dict[str, Any] | None:
-        """Choose a caller; None when the agent key is refused."""
+        """Return a random caller, or None if the agent key is refused."""
         if not self.keys or self.random.random() < 0.6:
             return self.random.choice([KEY, OWNER])
         return self.by_agent_key(self.keys[0])
 
     def by_agent_key(self, key: AgentKey) -> dict[str, Any] | None:
-        """Authorize a key: it must work until its revocation, and be refused after the answer to that."""
+        """Authorize a key. Check that it works until it is revoked, and is refused once the revocation was answered."""
         began_at, was_sure, text = self.schedule.now, key.is_sure, key.text
         try:
             found = self.within(5, lambda: self.authorizer.authenticate(text))
@@ -330,7 +330,7 @@ class Callers:
         return agent(SCOPES, keyId=key.id, agentId=str(AGENT)) if found else None
 
     def end_key(self) -> None:
-        """Rotate the key sometimes, and finally revoke it."""
+        """Rotate the key up to twice, and then revoke it."""
         for _ in range(self.random.randint(0, 2)):
             self.schedule.stop(self.random.choice(THINKING))
             self.rotate(self.keys[0])
@@ -363,7 +363,7 @@ class Callers:
     # Erasure and events
 
     def erase(self) -> None:
-        """Erase the user, a portion after the other, until it is done."""
+        """Erase the user portion by portion, until the erasure is done."""
         self.schedule.stop(self.random.choice(THINKING))
         began_at = self.schedule.now
         self.erasures.append((began_at, NEVER))
@@ -383,7 +383,7 @@ class Callers:
             self.schedule.stop(progress["wait"])
 
     def publish(self) -> None:
-        """Publish stream records sometimes, as Lambda does."""
+        """Publish stream records from time to time, as Lambda does."""
         for _ in range(4):
             self.schedule.stop(self.random.choice(THINKING))
             self.tell()
@@ -403,22 +403,22 @@ class Callers:
         self.told += numbers.index(first_left) if first_left else len(records)
 
     def records(self) -> list[dict[str, Any]]:
-        """Read the stream of OutcomesTable in Lambda's form."""
+        """Return the stream records of OutcomesTable in Lambda's format."""
         return [
             record | {"dynamodb": record["dynamodb"] | {"ApproximateCreationDateTime": BEGIN}}
             for record in (item.to_json() for item in moto_tables()["OutcomesTable"].stream_shard.items)
         ]
 
-    # All of it
+    # Shared
 
     def outcomes_there(self) -> list[str]:
-        """List the ids of stored outcomes, oldest first."""
+        """Return the ids of stored outcomes, oldest first."""
         partition = moto_tables()["OutcomesTable"].items.get(PARTITION, {})
         keys = sorted(key.value for key in partition)
         return [key.partition("#")[2] for key in keys if not key.startswith("~")]
 
     def call(self, handler: Callable[[Any, None], Any], event: Any) -> Answer:
-        """Call a function; without an answer when it is killed or times out."""
+        """Call a function. Return an empty Answer if it is killed or times out."""
         caller = self.schedule.running
         trouble = caller.trouble if caller else 0
         try:
@@ -432,7 +432,7 @@ class Callers:
         return Answer(response["statusCode"], json_text.read(response["body"]), response["headers"])
 
     def within[T](self, seconds: float, run: Callable[[], T]) -> T:
-        """Run with the timeout of a function."""
+        """Call `run`, and kill the caller after so many seconds, as Lambda does."""
         caller = self.schedule.running
         if not caller:
             return run()
@@ -456,5 +456,5 @@ def header(key: str | None) -> dict[str, str]:
 
 
 def keep(_bucket: str, record: dict[str, Any]) -> None:
-    """Replace the storing of dead letters: there should be none."""
+    """Replacement for storing dead letters: fail, because there should be none."""
     raise AssertionError(f"a record that cannot be told: {record['eventName']} of {record['dynamodb']['Keys']}")

@@ -22,7 +22,7 @@ _FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 
 
 class Checks:
-    """The tables, compared with the answers that callers got."""
+    """Compares the tables with the answers that callers got."""
 
     def __init__(self, callers: Callers, seam: Seam) -> None:
         self.callers = callers
@@ -70,7 +70,7 @@ class Checks:
             )
 
     def every_answer_was_true(self) -> None:
-        """Check that answered things are stored once, refused ones never, and open ones at most once."""
+        """Check that acknowledged requests are stored once, refused ones never, and unanswered ones at most once."""
         titles = Counter(item["title"]["S"] for item in self.items.values())
         reasons = Counter(entry["reason"]["S"] for entry in self.entries.values())
         for sent in self.callers.sent.values():
@@ -130,13 +130,13 @@ class Checks:
             )
 
     def timestamps_are_close_to_the_time_of_writing(self) -> None:
-        """Check that timestamps are as close to the time of writing as materialized totals assume."""
+        """Check that each timestamp is as close to the time of its write as materialized totals require."""
         for key, at in self.seam.arrived.items():
             late = at - instants.read(key.removeprefix("~").partition("#")[0]) / 1000
             assert -MOST_SKEW <= late <= MOST_SKEW + MAX_AGE + 1, f"{key} was written {late:.0f} s later"
 
     def every_entry_is_an_event_in_order(self) -> None:
-        """Check that each entry is an event, in the order of an outcome's versions."""
+        """Check that the stream has an event for each entry, in the order of an outcome's versions."""
         if self.callers.erasures:
             return
         told: defaultdict[str, list[str]] = defaultdict(list)
@@ -146,7 +146,7 @@ class Checks:
         assert told == {id_: [id_, *corrections_of(item)] for id_, item in self.items.items()}, "events of the stream"
 
     def the_bus_got_events_in_order(self) -> None:
-        """Check that the bus got each event, in order apart from duplicates."""
+        """Check that the bus got each outcome's events in order, ignoring duplicates."""
         heard: defaultdict[str, dict[str, None]] = defaultdict(dict)
         for event in self.seam.heard:
             heard[event["subject"].rpartition("/")[2]].setdefault(event["id"])
@@ -165,7 +165,7 @@ class Checks:
                 }
                 if there:
                     answer = sent.again()
-                    if answer.status == 403:  # an agent key, which the outcome has since been amended away from
+                    if answer.status == 403:  # the outcome was amended, and an agent key may not correct it any more
                         continue
                     assert (answer.status, {answer.body.get("id")}) == (200, there), f"{sent.name} sent again"
                     assert answer.headers.get("Idempotent-Replayed") == "true"
@@ -201,7 +201,7 @@ def status_of(item: Any) -> str:
 
 
 def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
-    """Return type, agent, value and time of an item."""
+    """Return the type, agent, value and time of an item."""
     recorded_at = recorded_at or item["created_at"]["S"].partition("#")[0]
     return (
         item["outcome_type"]["S"],
@@ -212,7 +212,7 @@ def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
 
 
 def net_of(item: Any, entries: list[Any]) -> set[Any]:
-    """Add up the recorded outcome and all deltas: the result is its status."""
+    """Add up the recorded outcome and its corrections' deltas. Return the tallies and fields that remain."""
     recorded_at = item["created_at"]["S"].partition("#")[0]
     fact = item["as_recorded"]["M"] if "as_recorded" in item else item
     net = Counter({("standing", fact_of(fact, recorded_at)): 1})

@@ -1,4 +1,4 @@
-"""Planted faults: writes whose conditions always hold."""
+"""Planted faults: writes whose conditions are always true."""
 
 from collections.abc import Callable
 from re import Match
@@ -12,7 +12,7 @@ type Planted = Callable[[Request], Request]
 
 
 def without_condition(table: str, key: str, *operations: str) -> Planted:
-    """Make the condition of these writes to a table always true. key: an attribute of its key."""
+    """Return a fault that makes conditions of writes to a table always true. key: an attribute of the table's key."""
 
     def planted(request: Request) -> Request:
         alone = [(request.operation, request.body)]

@@ -25,20 +25,20 @@ QUIET_SECONDS = 3600
 
 
 def run(seed: int, template: Any, planted: Planted | None = None) -> None:
-    """Run a seed. Raises the failure, with the course of events as a note."""
+    """Run the schedule of a seed. A failure is raised with the list of events as a note."""
     schedule = Schedule(seed)
     draw = schedule.random
     with ExitStack() as stack:
         stack.enter_context(template_tables(template))
         stack.enter_context(schedule.clocks())
-        stack.enter_context(redirect_stdout(StringIO()))  # metrics
+        stack.enter_context(redirect_stdout(StringIO()))  # hides metrics
         logging.disable()
         stack.callback(logging.disable, logging.NOTSET)
         for name, value in (
             ("SAVED_PER_COST", 0),
             ("FILLED", 0.05),
             ("ZONES_A_DAY", 3),
-        ):  # store totals at each summary
+        ):  # makes each summary store totals
             stack.enter_context(patch.object(settled_intervals, name, value))
         stack.enter_context(patch.object(codec, "PART_CHARACTERS", 40))
         seam = Seam(schedule, Connection.post, planted)

@@ -1,7 +1,8 @@
-"""A deterministic scheduler: callers stop before every call of AWS, and a seed chooses which continues.
+"""A deterministic scheduler: callers stop before every AWS call, and a seed chooses which caller continues.
 
-Each caller is a thread, and only one runs at a time. Time is simulated: it advances with each step, and jumps to the
-next wake-up when all callers wait. So minutes cost nothing, and a seed always gives the same run, down to the ids.
+Each caller is a thread, and only one thread runs at a time. Time is simulated: it advances with each step, and jumps to
+the next wake-up when all callers wait. So long waits take no real time, and a seed always gives the same run with the
+same ids.
 """
 
 import os
@@ -15,24 +16,24 @@ from unittest.mock import patch
 
 from outcomes.contract import instants
 
-BEGIN = 1_773_186_600.0  # 2026-03-10T23:50:00Z: a day ends in every schedule, and New York changed clocks two days ago
+BEGIN = 1_773_186_600.0  # 2026-03-10T23:50:00Z: soon a day ends; New York's clocks changed two days ago
 NEVER = float("inf")
 
 
 class Killed(BaseException):
-    """The process of a caller ended."""
+    """Raised to simulate that a caller's process is killed."""
 
 
 class Caller:
-    """A calling host. ahead: seconds by which its clock is ahead of the service's."""
+    """A simulated host. ahead: seconds by which its clock is ahead of AWS."""
 
     def __init__(self, name: str, ahead: float) -> None:
         self.name = name
         self.ahead = ahead
-        self.correction = 0  # of its clock, in milliseconds: see `instants`
+        self.correction = 0  # correction of its clock in milliseconds: see `instants`
         self.wake = BEGIN
-        self.ends_at = NEVER  # when Lambda ends what it runs
-        self.trouble = 0  # calls of AWS that met some
+        self.ends_at = NEVER  # when Lambda kills the running function
+        self.trouble = 0  # number of AWS calls with a fault
         self.is_done = False
         self.failure: BaseException | None = None
         self.may_go = Lock()
@@ -48,7 +49,7 @@ class Late(NamedTuple):
 
 
 class Schedule:
-    """The run of one seed. random: also used by callers and the seam."""
+    """The run of one seed. random: its source of randomness, shared with the callers and the seam."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -117,9 +118,9 @@ class Schedule:
         self._stopped.release()
 
     def stop(self, seconds: float = 0) -> None:
-        """Stop the running caller for at least so many seconds. Raises Killed after its timeout."""
+        """Pause the running caller for at least so many seconds. Raises Killed after its timeout."""
         caller = self.running
-        if caller is None:  # outside of a run
+        if caller is None:  # no schedule is running
             self.now += seconds
             return
         caller.wake = self.now + seconds
@@ -129,17 +130,17 @@ class Schedule:
             raise Killed
 
     def note(self, what: str) -> None:
-        """Add a line to the course of events."""
+        """Add a line to the list of events, which a failure shows."""
         name = self.running.name if self.running else ""
         self.course.append(f"{self.now - BEGIN:10.3f} s  {name:8}  {what}")
 
     def host_time(self) -> float:
-        """Read the clock of the running host."""
+        """Return the time by the clock of the running host."""
         return self.now + (self.running.ahead if self.running else 0)
 
     @contextmanager
     def clocks(self) -> Iterator[None]:
-        """Patch clocks and random bytes of the process by this schedule."""
+        """Replace the clocks and random bytes of this process by those of the schedule."""
         drawn = Random(self.seed)  # noqa: S311 - to be drawn again
         with (
             patch.object(time, "time", self.host_time),

@@ -1,4 +1,4 @@
-"""Faults, pauses and late arrivals of calls of AWS, drawn from the seed of a schedule."""
+"""Faults, pauses and late arrivals of AWS calls, chosen by the seed of a schedule."""
 
 import json
 from calendar import timegm
@@ -54,20 +54,20 @@ PARTITION = DynamoType({"S": "42"})
 
 
 class Seam:
-    """Stands between callers and AWS. post: sends to AWS. planted: a planted fault."""
+    """Passes requests from callers to moto, and injects faults. planted: a lasting fault that the checks must find."""
 
     def __init__(self, schedule: Schedule, post: Callable[..., Reply], planted: Planted | None = None) -> None:
         self.schedule = schedule
         self.real_post = post
         self.planted = planted
-        # Few kinds of faults per schedule, but often: some failures need the same fault twice.
+        # A schedule has few kinds of faults, but many of each, because some bugs need the same fault twice.
         self.trouble = schedule.random.choice((0.1, 0.25, 0.5))
         draw = schedule.random
         several = draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4))
         self.kinds = draw.choice((RACING, ["late", *several], ["lost", *several]))
-        self.done: dict[str, tuple[float, Reply]] = {}  # transactions, by their tokens
-        self.arrived: dict[str, float] = {}  # keys of OutcomesTable that were written, with when they first were
-        self.heard: list[Any] = []  # events that the bus took
+        self.done: dict[str, tuple[float, Reply]] = {}  # time and answer of transactions, by token
+        self.arrived: dict[str, float] = {}  # time of the first write, by key of OutcomesTable
+        self.heard: list[Any] = []  # events that the bus accepted
 
     def post(self, connection: Connection, headers: Mapping[str, str], body: bytes, until: float) -> Reply:
         """Replace `Connection.post`."""
@@ -99,7 +99,7 @@ class Seam:
             raise
 
     def serve(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
-        """Answer as AWS does; refuse old signatures by its clock."""
+        """Answer as AWS does. Refuse signatures that are too old or too new by the schedule's clock."""
         now = self.schedule.now
         signed_at = timegm(strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
         if connection.host.startswith("events."):
@@ -112,7 +112,7 @@ class Seam:
         return reply._replace(headers={**reply.headers, "date": formatdate(now, usegmt=True)})
 
     def _once(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
-        """Do a transaction once under its token; moto ignores tokens."""
+        """Run a transaction once per ClientRequestToken, because moto ignores tokens."""
         token = request.body.get("ClientRequestToken", "") if request.operation == "TransactWriteItems" else ""
         at, reply = self.done.get(token, (0.0, None))
         if reply and self.schedule.now - at < TOKEN_SECONDS:
@@ -148,7 +148,7 @@ class Seam:
         return reply
 
     def late(self, request: Request, send: Send) -> Reply:
-        """Let a request arrive after its sender gave up."""
+        """Deliver a request only after its sender gave up."""
         at = self.schedule.now + self.schedule.random.choice(LATE)
         sender = self.schedule.running
         assert sender
@@ -167,7 +167,7 @@ class Seam:
         return self.cancelled_by_one("ThrottlingError", request, send)
 
     def _in_part(self, request: Request, serve: Callable[[Request], Reply]) -> Reply:
-        """Do a part of a batch, and return the rest as unprocessed."""
+        """Process a part of a batch, and return the rest as unprocessed."""
         [(table, asked)] = request.body["RequestItems"].items()
         is_read = request.operation == "BatchGetItem"
         each = asked["Keys"] if is_read else asked
@@ -184,7 +184,7 @@ class Seam:
         return answered(reply.status, body)._replace(headers=reply.headers)
 
     def _some_statements(self, request: Request, serve: Callable[[Request], Reply]) -> Reply:
-        """Execute some statements, and answer some with an error; a failed one may have been executed."""
+        """Execute some statements, and answer some with an error. A statement with an error may have been executed."""
         draw = self.schedule.random
         codes = [draw.choice((None, *STATEMENT_ERRORS)) for _ in request.body["Statements"]]
         takes_effect = [code is None or (code == "InternalServerError" and draw.random() < 0.5) for code in codes]

@@ -1,4 +1,4 @@
-"""Fixtures: a running stack of the template in `project`, and copies of that project."""
+"""Fixtures: a running stack of the small template in `project`, and editable copies of that folder."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""python -m tests.local.faulty_bus: the local stack, whose bus fails every second call and every third entry."""
+"""python -m tests.local.faulty_bus: the local stack with a bus that fails every second call and every third entry."""
 
 import sys
 from itertools import count
@@ -13,7 +13,7 @@ calls, entries = count(), count()
 
 
 def refuse_some(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Fail every second call, and every third entry of the others."""
+    """Replacement for PutEvents: fail every second call, and every third entry of the other calls."""
     if next(calls) % 2:
         raise JsonRESTError("InternalException", "injected by the test")
     results: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Forks processes from one that has already loaded `python -m local`: a start takes a tenth of the time."""
+"""Forks processes from one that has already loaded `python -m local`, which makes starting them ten times as fast."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ class Forked:
     def __init__(
         self, module: str, *arguments: str, cwd: Path, env: Mapping[str, str], stdout: IO[str], stderr: IO[str]
     ) -> None:
-        """Start it. stdout, stderr: files with a name."""
+        """Start the process. stdout, stderr: files that have a path."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tests.local.loaded", __name__])
         files = stdout.name, stderr.name

@@ -1,4 +1,4 @@
-"""Hooks that schemathesis loads: see schemathesis.toml."""
+"""Hooks that schemathesis.toml makes schemathesis load."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ VISIBLE = rules.title(1).json_schema["pattern"]
 
 @schemathesis.hook
 def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
-    """Adjust a request where the schema cannot express the rules.
+    """Adjust a generated request, because the schema cannot express some rules.
 
     Idempotency keys become unique, because a reused key is refused. `occurredAt` becomes now and `expiresAt` tomorrow,
     because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Outcome
@@ -41,12 +41,12 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
 
 
 def is_unknown(char: str) -> bool:
-    """Whether a character is invisible, but matched by the title's pattern, which does not cover all of Unicode."""
+    """Return whether an invisible character matches the title's pattern, which does not cover all of Unicode."""
     return not char.isprintable() and bool(re.match(VISIBLE, char))
 
 
 def is_instant(value: object) -> bool:
-    """Whether a value has the form of an instant."""
+    """Return whether a value is a valid instant."""
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}(\.\d+)?(Z|[+-]\d\d:\d\d)", value):
         return False
     try:

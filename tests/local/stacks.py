@@ -1,6 +1,6 @@
-"""Runs local stacks as processes, like `make run`, but forked from a process that has loaded everything.
+"""Runs local stacks as processes like `make run`, but forks them from a process that has loaded all modules.
 
-As a pytest plugin (the project's conftest.py names it) it provides the fixture `stack`.
+The project's conftest.py loads it as a pytest plugin with the fixtures `stack` and `core_stack`.
 """
 
 import json
@@ -36,7 +36,7 @@ WITHOUT_ISSUER = ("--parameter", "OidcIssuer=")
 class Stack:
     """A running stack.
 
-    data: its data folder; url: of the API; aws_url: of moto; key: the platform's; tables: names by logical id.
+    data: the data folder. url: the API's URL. aws_url: moto's URL. key: the platform's key. tables: names by id.
     """
 
     process: Forked | subprocess.Popen[str]
@@ -55,11 +55,11 @@ class Stack:
         return self.log_file.read_text()
 
     def cookie(self, user_id: int) -> str:
-        """Return the value of a Cookie header with a session of the user."""
+        """Return the value of a Cookie header with a session for the user."""
         return mint("next-auth", user_id, self.session_secret, int(time.time())).cookie
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run `python -m local` with the arguments on this stack."""
+        """Run `python -m local` with these arguments on this stack's data folder."""
         return local(self.data, *arguments)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -76,9 +76,9 @@ def running(
     module: str = "local",
     is_forked: bool = True,
 ) -> Iterator[Stack]:
-    """Run a stack on a free port until the block ends. Its files in `folder` can be used by a later stack.
+    """Run a stack on a free port until the block ends. A later stack can use its files in `folder`.
 
-    is_forked: False for tests of Python's own start, or of the order in which modules are loaded.
+    is_forked: pass False to test how Python starts, or in which order modules are loaded.
     """
     data, output_file, log_file = folder / "data", folder / "output", folder / "log"
     command = [module, "--data", str(data), *arguments]
@@ -110,7 +110,7 @@ def running(
             state.session_secret,
             state.tables,
         )
-        # Not in `finally`, where it would hide a test's own failure.
+        # This is not in `finally`, where it would hide a test's own failure.
         assert leaks(log_file.read_text(), [state.key, state.session_secret, *MARKS]) == set()
     finally:
         process.send_signal(signal.SIGTERM)
@@ -120,7 +120,7 @@ def running(
 def local(
     data: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m local` with the arguments to its end, on a data folder."""
+    """Run `python -m local` with these arguments on a data folder, until it exits."""
     command = ["local", "--data", str(data), *arguments]
     with TemporaryDirectory() as folder:
         files = Path(folder, "output"), Path(folder, "log")
@@ -140,6 +140,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def core_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run our own template with every capability off. Each test uses users of its own."""
+    """Run our own template with every capability off. Tests share the stack, so each must use its own users."""
     with running(tmp_path_factory.mktemp("core"), "--core") as stack:
         yield stack

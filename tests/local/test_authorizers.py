@@ -1,4 +1,4 @@
-"""Lambda authorizers: access, caching, and the context passed to functions."""
+"""Lambda authorizers on the local API Gateway: access, caching, and the context passed to functions."""
 
 from typing import Any
 

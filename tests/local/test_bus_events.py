@@ -26,7 +26,7 @@ SECONDS = 60
 
 
 class Consumer:
-    """Serves a URL that answers 500 to every third event, and keeps the others in `accepted`."""
+    """Serves a URL that answers 500 to every third event, and stores the others in `accepted`."""
 
     def __init__(self) -> None:
         self.accepted: list[Any] = []
@@ -73,7 +73,7 @@ class Consumer:
 
 
 class Caller:
-    """Calls a stack's API as user 42 and as the platform."""
+    """A client of a stack's API, as user 42 and as the platform."""
 
     def __init__(self, stack: Stack) -> None:
         self.owner = httpx.Client(base_url=stack.url, headers={"Cookie": stack.cookie(USER)}, timeout=30)
@@ -109,7 +109,7 @@ def until(is_so: Callable[[], object]) -> None:
 
 
 def kill_function(stack: Stack) -> bool:
-    """Kill a worker of PublishEventsFunction, if there is one."""
+    """Kill a worker process of PublishEventsFunction, if there is one. Return whether there was."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if f"PPid:\t{stack.process.pid}\n" not in (folder / "status").read_text():
@@ -128,14 +128,14 @@ def aws(stack: Stack, service: str) -> Iterator[Any]:
 
 
 def damage(stack: Stack) -> None:
-    """Put an outcome that cannot be converted to an event."""
+    """Store a row that cannot be converted to an event."""
     item = {"user_id": {"S": "7"}, "created_at": {"S": "2026-04-01T12:00:00.000Z#01KN4EMCF80000000000000001"}}
     with aws(stack, "dynamodb") as dynamodb:
         dynamodb.put_item(TableName="OutcomesTable", Item=item)
 
 
 def kept(stack: Stack) -> list[str]:
-    """Return the keys of the dead letters."""
+    """Return the object keys of the dead letters."""
     with aws(stack, "s3") as s3:
         objects = s3.list_objects_v2(Bucket="outcomes-local-keptevents").get("Contents", [])
         return [each["Key"] for each in objects]
@@ -143,7 +143,7 @@ def kept(stack: Stack) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 def test_each_event_arrives_in_order_despite_failures(tmp_path: Path) -> None:
-    """The bus fails at times, the function is killed, then the stack, the URL is down at first, a record is damaged."""
+    """Failures: the bus refuses calls, function and stack are killed, the URL is down at first, a record is damaged."""
     consumer = Consumer()
     environment = {"EVENTS_URL": consumer.url}
     faulty = running(tmp_path, environment=environment, module="tests.local.faulty_bus")
@@ -156,7 +156,7 @@ def test_each_event_arrives_in_order_despite_failures(tmp_path: Path) -> None:
         key = caller.make_and_revoke_a_key()
         until(lambda: "EVENTS_URL does not accept events" in stack.log)
         outcomes.append(caller.record())
-        stack.stop(signal.SIGKILL)  # while events are waiting
+        stack.stop(signal.SIGKILL)  # events are still waiting to be posted
     with running(tmp_path, environment=environment) as stack, closing(Caller(stack)) as caller, consumer.listening():
         damage(stack)
         outcomes.append(caller.record())
@@ -173,6 +173,6 @@ def test_each_event_arrives_in_order_despite_failures(tmp_path: Path) -> None:
         [secret] = re.findall(r"whsec_[^\s.]+", stack.output_file.read_text())
         assert Webhook(secret).verify(*consumer.last)
         until(lambda: kept(stack))
-    # One id for each entry, however often it was sent.
+    # Each entry has one event id, even if it was sent several times.
     assert len({event["id"] for event in consumer.accepted}) == len(outcomes) + 6 + 2
     assert {event["source"] for event in consumer.accepted} == {"outcomes-local"}

@@ -47,8 +47,8 @@ CAPABILITIES = capabilities(TEMPLATE)
 OUTCOME = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 0.1, "userId": 7}
 NOT_FOUND = '{"error":"Not found"}'
 
-# An orthogonal array: each pair of capabilities has each combination of on and off equally often. In the first row all
-# are on. https://en.wikipedia.org/wiki/Orthogonal_array
+# An orthogonal array: for each pair of capabilities, each combination of on and off occurs equally often. In the first
+# row all are on. https://en.wikipedia.org/wiki/Orthogonal_array
 PAIRWISE = [
     frozenset(name for number, name in enumerate(CAPABILITIES, start=1) if (row & number).bit_count() % 2)
     for row in range(8)

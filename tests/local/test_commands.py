@@ -88,7 +88,7 @@ def test_the_printed_calls_work(stack: Stack) -> None:
     assert paste(record.replace(stack.key, made["key"])) == '{"ok":true}'
     newest = json.loads(paste(read))["outcomes"][0]
     assert (newest["user_id"], newest["agent_id"]) == (42, 7)
-    # Other tests use the page of this user.
+    # Delete the key, because other tests use this user's page.
     httpx.delete(f"{stack.url}/api/keys/{made['id']}", headers={"Cookie": stack.cookie(42)}).raise_for_status()
 
 
@@ -172,7 +172,7 @@ def test_a_stack_is_configured_by_the_environment_and_enables_garbage_collection
         assert client.get("/nowhere").headers["Access-Control-Allow-Origin"] == "https://dash.example.com"
         assert {host: client.get("/", headers={"Host": host}).status_code for host in hosts} == hosts
         collects = re.findall(f"^{stack.process.pid} collects: (.*)$", stack.log, re.MULTILINE)
-        assert collects == ["False", "True"]  # off while it starts
+        assert collects == ["False", "True"]  # garbage collection is off while the stack starts
 
         assert len(json.loads((stack.data / STACK).read_text())["aws_secret"]) == 64
         assert httpx.post(stack.aws_url, headers={"X-Amz-Security-Token": STACK_SECRET}).status_code == 403
@@ -181,7 +181,7 @@ def test_a_stack_is_configured_by_the_environment_and_enables_garbage_collection
 
 
 def _workers(stack: Stack) -> list[int]:
-    """Record an outcome, and return the processes of the functions that were called."""
+    """Record an outcome, and return the ids of the called functions' processes."""
     assert _children(stack.process.pid) == []  # no worker starts before the first event
     response = httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME, headers={"Authorization": f"Bearer {stack.key}"})
     assert response.status_code == 200
@@ -229,7 +229,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_main: RunMain) 
     """Run `python -m local` in this process with arguments and a new data folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        # Undo the changes to this process after the test.
+        # After the test, restore the environment that the command changes.
         monkeypatch.setattr(os, "environ", os.environ | {"PORT": "0"} | environment)
         monkeypatch.setattr(sys, "path", sys.path.copy())
         for name, value in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():

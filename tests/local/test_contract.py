@@ -18,11 +18,11 @@ from ops.template import declared_paths
 from tests.local.stacks import ROOT, Stack
 
 HERE = Path(__file__).parent
-# Users of this file alone, so that idempotency keys do not collide.
+# Only this file uses these users, so that idempotency keys do not collide.
 USER, KEYS_USER = 4_004, 4_005
 
-# All callers share the code that parses bodies and queries. So the systematic cases are tried by one caller (the
-# platform's key where it may call), and random ones by a session.
+# All callers share the code that parses bodies and queries. So schemathesis tries the systematic cases as one caller,
+# the platform if it may call the operation, and random cases with a session.
 EACH_KIND = "--phases=examples,coverage"
 BY_KEY = ["recordOutcome", "recordOutcomes", "createKey", "listKeys", "rotateKey", "revokeKey"]
 
@@ -43,7 +43,7 @@ def test_openapi_yaml_has_every_route_of_the_template(template: Any) -> None:
 
 
 def contents(node: Any) -> Iterator[Any]:
-    """Yield all nodes that have examples."""
+    """Yield all nodes of a document that have `examples`."""
     if isinstance(node, dict):
         if "examples" in node:
             yield node
@@ -62,7 +62,7 @@ def test_examples_match_their_schemas() -> None:
 
 
 def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options: str, agent_key: str = "") -> str:
-    """Run schemathesis against the stack, and return its report. auth: the configuration of its credentials."""
+    """Run schemathesis on the stack, and return its report. auth: the TOML configuration of its credentials."""
     config = folder / "schemathesis.toml"
     config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{auth}")
     command = [str(Path(sys.executable).parent / "schemathesis"), "--no-color", f"--config-file={config}"]
@@ -72,10 +72,10 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
         env=os.environ
         | {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}", "KEY": stack.key, "AGENT_KEY": agent_key}
         | {"SESSION": stack.cookie(USER).partition("=")[2]}
-        | {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},  # has Unicode tables
+        | {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},  # has cached Unicode tables
         capture_output=True,
         text=True,
-        timeout=600,  # for a busy machine
+        timeout=600,  # long enough for a busy machine
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -83,7 +83,7 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
 
 
 def not_each_kind(*operations: str) -> str:
-    """Return the configuration that exempts operations from the phase `coverage`."""
+    """Return TOML configuration that excludes operations from the phase `coverage`."""
     return f"[[operations]]\ninclude-operation-id = {json.dumps(operations)}\nphases.coverage.enabled = false\n"
 
 
@@ -95,13 +95,13 @@ def tried(report: str) -> int:
 
 
 def users_of_keys(document: Any) -> Iterator[Any]:
-    """Yield the query parameters that name the owner of keys."""
+    """Yield the `userId` query parameters of operations on agent keys."""
     for path, method in (("/api/keys", "get"), ("/api/keys/{id}", "delete")):
         yield from [each for each in document["paths"][path][method]["parameters"] if each["name"] == "userId"]
 
 
 def written(document: Any, folder: Path) -> Path:
-    """Write the document with a user of its own in examples, because the platform's key may write for any user."""
+    """Write the document to a file. Replace user 42 in its examples, so that no calls change user 42's data."""
     file = folder / "openapi.json"
     file.write_text(json.dumps(document).replace('"userId": 42', f'"userId": {KEYS_USER}'))
     return file
@@ -109,7 +109,7 @@ def written(document: Any, folder: Path) -> Path:
 
 def test_schemathesis_finds_no_fault_with_the_platforms_key(stack: Stack, tmp_path: Path) -> None:
     document = openapi.document()
-    # The platform's key belongs to no user, so calls about keys must name one.
+    # The platform's key belongs to no user, so its calls about agent keys must contain a `userId`.
     for schema in ("NewAgentKey", "Rotation"):
         document["components"]["schemas"][schema].setdefault("required", []).append("userId")
     for user in users_of_keys(document):
@@ -151,7 +151,7 @@ def test_schemathesis_finds_no_fault_with_a_session(stack: Stack, tmp_path: Path
         document["components"]["schemas"][schema]["properties"]["userId"] = {}
     for user in users_of_keys(document):
         user["schema"] = {}
-    for path in ("/api/keys/self", "/mcp"):  # these need a key
+    for path in ("/api/keys/self", "/mcp"):  # these routes need an agent key
         del document["paths"][path]
 
     report = schemathesis(

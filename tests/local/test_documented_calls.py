@@ -1,4 +1,4 @@
-"""The calls printed in README and docs have the answers printed below them."""
+"""The API calls in README and docs/ return the answers printed below them."""
 
 import itertools
 import re
@@ -16,7 +16,7 @@ users = itertools.count(60_000)
 
 
 def calls(page: Path) -> Iterator[tuple[str, str]]:
-    """Return each command of a page that calls the API with its printed answer, in which `...` matches anything."""
+    """Return each curl command of a page with the answer printed below it. `...` in an answer matches anything."""
     for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
         yield from re.findall(r"^(curl (?:.|\\\n|\n(?=    ))*)\n# (\{.*\})", block, re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""Edits of code take effect on the next request and lose no data."""
+"""Code edits take effect on the next request, and no data is lost."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def _edit(file: Path, old: str, new: str) -> None:
 
 
 def test_an_edit_that_fixes_changes_or_breaks_code_applies_from_the_next_request(project: Path, tmp_path: Path) -> None:
-    """One stack runs through all edits; each visit is counted."""
+    """The same stack runs during all edits. Each visit is counted, so lost data would be noticed."""
     function, layer = project / "functions/visits/app.py", project / "layers/common/shared.py"
     layer.write_text("")
     with (
@@ -26,7 +26,7 @@ def test_an_edit_that_fixes_changes_or_breaks_code_applies_from_the_next_request
         layer.write_text('WORD = "one"')
         assert client.post("/visits").text == "1 one 1"
 
-        # The same length, and most likely within the same second.
+        # The new text has the same length, and probably the same modification time in seconds.
         _edit(function, 'VERSION = "1"', 'VERSION = "2"')
         assert client.post("/visits").text == "2 one 2"
         _edit(layer, "one", "two")

@@ -1,4 +1,4 @@
-"""Event source mappings: which records a function gets, and which are retried."""
+"""Event source mappings: which stream records a function gets, and which are retried."""
 
 import asyncio
 import errno
@@ -28,7 +28,7 @@ FINE: Any = {"batchItemFailures": []}
 
 
 class Reader:
-    """A function that returns the given answers, then success for all further batches."""
+    """A fake function that returns the given answers, then success for all further batches."""
 
     def __init__(self, *answers: Any) -> None:
         self.batches: list[list[int]] = []
@@ -61,7 +61,7 @@ def persistence(tmp_path: Path) -> Iterator[Persistence]:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Skip all pauses, and return their list."""
+    """Skip all pauses, and return the list of their seconds."""
     pauses: list[float] = []
     sleep = asyncio.sleep
 
@@ -85,7 +85,7 @@ async def until(is_so: Callable[[], object]) -> None:
 
 
 async def batches_of(persistence: Persistence, reader: Reader, records: int = 6) -> list[list[int]]:
-    """Pass records to a reader until all are done. Returns the numbers of each batch."""
+    """Pass records to a reader until all are processed. Return the record numbers of each batch."""
     backlog = cast("Backlog", persistence.stream("Pages"))
     add_records(backlog, *map(str, range(records)))
     task = asyncio.create_task(event_sources.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
@@ -211,7 +211,7 @@ SIGNED_WITH = "whsec_bWFkZS11cC13ZWJob29rLXNlY3JldC1vZi10ZXN0cw=="
 
 
 class Receiver:
-    """Answers with the given statuses, then with 200."""
+    """An HTTP receiver that answers with the given statuses, then with 200."""
 
     def __init__(self, *statuses: int) -> None:
         self.bodies: list[str] = []
@@ -230,7 +230,7 @@ class Receiver:
 
 
 async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> list[str]:
-    """Post events until the receiver has accepted all. Returns the bodies that it got."""
+    """Post events until the receiver has accepted all. Return the bodies that it received."""
     app = web.Application()
     app.router.add_post("/events", receiver.answer)
     app.router.add_post("/elsewhere", Receiver().answer)

@@ -1,4 +1,4 @@
-"""The events of functions: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+"""Events that the local API Gateway passes to functions: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
 
 import base64
 import re

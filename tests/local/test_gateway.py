@@ -1,4 +1,4 @@
-"""Answers of API Gateway itself, and of functions that fail."""
+"""Answers that API Gateway itself gives, and answers for functions that fail."""
 
 import asyncio
 import socket
@@ -179,7 +179,7 @@ async def test_a_slow_function_does_not_block_others() -> None:
 
 
 async def _called(function: Function) -> None:
-    """Wait until a function's process has got an event."""
+    """Wait until a function's process has received an event."""
     while not function._busy:
         await asyncio.sleep(0.01)
 

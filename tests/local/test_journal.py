@@ -31,7 +31,7 @@ KEYS = {PAGES: ["page"], STEPS: ["page", "step"]}
 
 @contextmanager
 def persistent_tables(journal: Path, *names: str, step_type: str = "N", streams: bool = False) -> Iterator[Persistence]:
-    """Create tables in an empty account, and restore them from the journal."""
+    """Create tables in an empty account, and restore their items from the journal."""
     with mock_aws():
         for name in names:
             types = {"page": "S", "step": step_type}
@@ -52,7 +52,7 @@ def persistent_tables(journal: Path, *names: str, step_type: str = "N", streams:
 
 
 def items(*names: str) -> dict[str, list[Any]]:
-    """Read all items of the tables."""
+    """Return all items of the tables, by table."""
     return {name: aws_client("dynamodb").scan(TableName=name)["Items"] for name in names}
 
 
@@ -74,13 +74,13 @@ def test_a_value_of_every_type_is_restored_unchanged(journal: Path) -> None:
         assert sorted(before[PAGES], key=lambda item: int(item["page"]["S"])) == [
             {"page": {"S": f"{number}"}, "value": value} for number, value in enumerate(VALUES)
         ]
-    for _ in range(2):  # first from lines of requests, then from the compacted file
+    for _ in range(2):  # restores first from logged requests, then from the compacted file
         with persistent_tables(journal, PAGES):
             assert items(PAGES) == before
 
 
 class Writes:
-    """Every kind of write request."""
+    """Makes every kind of write request."""
 
     def __init__(self) -> None:
         self.client = aws_client("dynamodb")
@@ -408,7 +408,7 @@ def stream(persistence: Persistence) -> Backlog:
 
 
 def streamed(persistence: Persistence) -> list[str]:
-    """Return the pages of the stream's records."""
+    """Return the `page` key of each stream record."""
     return [json.loads(text)["dynamodb"]["Keys"]["page"]["S"] for _, text in stream(persistence).first(9)]
 
 

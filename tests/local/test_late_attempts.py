@@ -24,7 +24,7 @@ IMPATIENT = PATIENT._replace(read=1)
 
 
 class Proxy(ThreadingHTTPServer):
-    """A proxy in front of the tests' DynamoDB; `handle` decides what happens to each request."""
+    """A proxy in front of the stack's DynamoDB. `handle` decides what happens to each request."""
 
     daemon_threads = True
 
@@ -36,7 +36,7 @@ class Proxy(ThreadingHTTPServer):
 
 
 class Passing(BaseHTTPRequestHandler):
-    """A request. answer: DynamoDB's answer once forwarded; if it is emptied, the connection is closed instead."""
+    """A request at the proxy. answer: DynamoDB's answer after forwarding. If it is empty, the connection is closed."""
 
     protocol_version = "HTTP/1.1"
     server: Proxy
@@ -99,7 +99,7 @@ def recording(stack: Stack, proxy: Proxy, function: str, limits: Limits) -> Iter
 
 
 class User:
-    """A user who reads by a session, while the platform voids by its key."""
+    """A user who reads with a session, while the platform voids outcomes with its key."""
 
     def __init__(self, stack: Stack, client: httpx.Client, id_: int) -> None:
         self.client, self.id = client, id_
@@ -130,7 +130,7 @@ SENT: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
 
 
 def send(app: Any, body: dict[str, Any], headers: dict[str, str], user: int) -> list[str]:
-    """Record with the platform's key, and return the ids in the answer."""
+    """Record outcomes with the platform's key, and return the ids in the answer."""
     items = body.get("outcomes", [body])
     for each in items:
         each["userId"] = user
@@ -141,7 +141,7 @@ def send(app: Any, body: dict[str, Any], headers: dict[str, str], user: int) -> 
 
 
 def expect_void(of: User, ids: list[str]) -> None:
-    """Assert twice that list, history and summary agree that these are void."""
+    """Assert twice that list, history and summary show these outcomes as void."""
     for _ in range(2):
         assert of.ids() == []
         listed = of.get("?limit=50&status=void&include=ledger")["outcomes"]

@@ -1,4 +1,4 @@
-"""The official MCP client calls POST /mcp of the running stack with an agent key."""
+"""The official MCP client calls POST /mcp on the running stack with an agent key."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ USER = 4_711
 
 @pytest.fixture(scope="module")
 def agent_key(stack: Stack) -> Callable[..., str]:
-    """Create keys as their owner, because the platform may not create keys that read."""
+    """Create an agent key as its owner, because the platform may not create keys with the scope `read`."""
 
     def make(*scopes: str) -> str:
         headers = {"Cookie": stack.cookie(USER)}

@@ -1,4 +1,4 @@
-"""Mock integrations."""
+"""Mock integrations of the local API Gateway."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""moto with the local stack's patches, and that only one module imports it."""
+"""moto with the local stack's patches. Only one module may import it."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_a_query_is_paginated_and_continues_after_each_page(
 
 
 def test_only_one_module_imports_moto() -> None:
-    """Besides the bench, which starts moto's server, a public API."""
+    """Exception: the bench may start moto's server, because that is a public API."""
     folders = ("bench", "clients/python/src", "clients/python/tests", "docs", "local", "ops", "tests")
     files = [file for folder in folders for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
     of_moto = re.compile(r"^\s*(from|import) moto\b", re.MULTILINE)
@@ -120,7 +120,7 @@ def test_moto_keeps_no_old_items(client: Any) -> None:
 
 @st.composite
 def queries(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw items of two partitions, and a query of one partition."""
+    """Draw items in two partitions, and a query of one partition."""
     kind = draw(st.sampled_from(sorted(KEYS)))
     key = KEYS[kind]
     comparison = draw(st.none() | st.sampled_from(COMPARISONS[: 7 if kind == "text" else 6]))
@@ -203,7 +203,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 
 
 def _sent(operation: str, parameters: dict[str, Any]) -> tuple[int, Any, Any]:
-    """Return status, content type and content of the answer to a call."""
+    """Send a request, and return the answer's status, content type and content."""
     headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{moto_backend.TARGET}{operation}"}
     status, answered, content = moto_backend.answer(headers, json.dumps(parameters).encode())
     return status, answered["Content-Type"], json.loads(content)
@@ -237,7 +237,7 @@ def test_items_are_not_serialized_by_the_services_model(client: Any, monkeypatch
 def test_pages_have_fewer_items_after_an_update_made_items_larger(client: Any) -> None:
     _put(client, "1", *range(3))
     assert [page["Count"] for page in _query(client)] == [3]
-    for number in range(6):  # the last three are new
+    for number in range(6):  # the last three items are new
         key = {"user_id": {"S": "1"}, "created_at": {"S": f"{number:03}"}}
         large = {":title": {"S": "x" * 300_000}}
         client.update_item(

@@ -15,7 +15,7 @@ import pytest
 
 from tests.local.stacks import ROOT, Stack
 
-# Calls a function whose process is killed after DynamoDB has committed the transaction.
+# Calls a function, and kills its process once DynamoDB has committed the transaction.
 KILLED_AFTER_THE_COMMIT = """
 import os, signal, sys
 from importlib import import_module
@@ -136,7 +136,7 @@ def test_twenty_concurrent_corrections_apply_one_after_another_or_conflict(stack
 def call_killed_after_the_commit(
     stack: Stack, api: httpx.Client, function: str, path: str, body: dict[str, Any], id_: str = ""
 ) -> httpx.Response:
-    """Call a function whose process is killed after the commit, then return the answer to a retry."""
+    """Call a function, kill its process after the commit, and return the answer to a retry."""
     text = json.dumps(body)
     environment = os.environ | {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}",

@@ -1,4 +1,4 @@
-"""The API reference at /docs of `make run`, without a browser."""
+"""The API reference that `make run` serves at /docs, tested without a browser."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Gateway responses: the template's, else API Gateway's own."""
+"""Gateway responses come from the template, or else are API Gateway's defaults."""
 
 import json
 from typing import Any

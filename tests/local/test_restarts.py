@@ -1,4 +1,4 @@
-"""Data, key and sessions survive the end of a stack."""
+"""Data, the platform's key and sessions survive the end of a stack."""
 
 import resource
 import signal
@@ -25,9 +25,9 @@ ANSWERS = 60
 
 
 class Agents:
-    """Threads that record in every way until the stack is killed; each waits for its answers.
+    """Threads that record singly, with keys and in batches until the stack is killed. Each waits for its answers.
 
-    answered: ids in answers. by_key: ids by idempotency key.
+    answered: the ids in answers. by_key: the ids by idempotency key.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -70,7 +70,7 @@ class Agents:
 
 
 def feed(stack: Stack, cookie: str) -> list[str]:
-    """Return the ids of all outcomes of a session, over all pages."""
+    """Return the ids of all outcomes that a session lists, on all pages."""
     ids: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -90,7 +90,7 @@ def test_answered_outcomes_and_sessions_survive_a_kill(tmp_path: Path) -> None:
         agents = Agents(first)
     assert agents.by_key
     with running(tmp_path) as second:
-        assert second.url != first.url  # another port
+        assert second.url != first.url  # the new stack has another port
         assert (second.key, second.session_secret) == (first.key, first.session_secret)
         found = feed(second, page)
         assert agents.answered <= set(found)
@@ -107,7 +107,7 @@ def test_answered_outcomes_and_sessions_survive_a_kill(tmp_path: Path) -> None:
 
 @contextmanager
 def dynamodb(stack: Stack) -> Iterator[Any]:
-    """Yield a client that does not retry."""
+    """Yield a DynamoDB client that does not retry."""
     client = boto3.client(
         "dynamodb",
         endpoint_url=stack.aws_url,

@@ -25,7 +25,7 @@ CORRECTIONS = "/api/outcomes/{id}/corrections"
 
 
 class Api:
-    """The API in this process; it stops answering after `answers` requests."""
+    """The API in this process. It stops answering after `answers` requests."""
 
     def __init__(self) -> None:
         self.answers = 1_000
@@ -66,10 +66,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def happened(user_id: int) -> list[str]:
-    """Return when the user's outcomes happened, in the order of recording."""
+    """Return each `occurred_at` of the user's outcomes, in the order in which they were recorded."""
     entries = Entries(OutcomeStore("OutcomesTable").dynamodb, "OutcomesTable", user_id, lambda: None)
     recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
-    # An outcome's only delta has the tally "standing"; corrections have others.
+    # The only delta of a recorded outcome has the tally "standing"; corrections have other deltas.
     return [entry.deltas[0].occurred_at for entry in recorded if [one.tally for one in entry.deltas] == ["standing"]]
 
 
@@ -104,7 +104,7 @@ def test_the_latest_outcomes_are_corrected_on_any_day_of_the_week(day: int) -> N
         "dispute": True,
     }
     assert len({index for index, _ in made.values()}) == len(made)
-    assert all(index >= len(recorded) - 20 for index, _ in made.values())  # on the first page
+    assert all(index >= len(recorded) - 20 for index, _ in made.values())  # these outcomes are on the first page
 
 
 def test_an_interrupted_seeding_is_completed_on_another_day(

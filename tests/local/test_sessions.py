@@ -23,7 +23,7 @@ def test_several_cookie_lines_are_one_header(stack: Stack) -> None:
     _record(stack, 8101, "A deal of 8101")
     cookie = stack.cookie(8101)
     for lines in ([cookie, "lines=1"], ["lines=2", cookie], ["lines=3", cookie, "lines=4"]):
-        for _ in range(2):  # from the authorizer, then from the cache
+        for _ in range(2):  # answered first by the authorizer, then from the cache
             assert _titles(_get(stack, *lines)) == ["A deal of 8101"]
 
 

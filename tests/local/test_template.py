@@ -1,4 +1,4 @@
-"""Templates are resolved like CloudFormation does, and unsupported ones are refused in one line."""
+"""Templates are resolved as CloudFormation does. Unsupported templates are refused with a message of one line."""
 
 from pathlib import Path
 from typing import Any

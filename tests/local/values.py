@@ -1,4 +1,4 @@
-"""Values of every type that DynamoDB has, as boto3 takes them."""
+"""Values of every DynamoDB type, in boto3's format."""
 
 from typing import Any
 

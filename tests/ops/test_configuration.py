@@ -1,4 +1,4 @@
-"""`make deploy` passes `sam deploy` the parameters of samconfig.toml, and a digest of all parameters."""
+"""`make deploy` passes to `sam deploy` the parameters in samconfig.toml, and a digest of all parameters."""
 
 import json
 import sys
@@ -42,7 +42,7 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Printed:
-    """Run the command of `make deploy` on that samconfig.toml, and return its output."""
+    """Return a function that runs `make deploy`'s command on SAMCONFIG, and returns its output."""
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
     monkeypatch.setattr(configuration, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["configuration", "dev", str(ROOT / "template.yaml")])
@@ -70,21 +70,21 @@ def test_the_digest_covers_the_stacks_parameters_that_are_not_overridden(told: P
     assert told()["Configuration"] != first["Configuration"]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI's own
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI itself causes this warning
 def test_sam_deploys_with_exactly_these_parameters(
     told: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # SAM CLI sets one for that region
-    parameters = tmp_path / "parameters.yaml"  # SAM chooses the format by the suffix; JSON is YAML
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # SAM CLI sets a default session with that region
+    parameters = tmp_path / "parameters.yaml"  # SAM chooses the format by the suffix; JSON is also valid YAML
     parameters.write_text(json.dumps(told()))
 
     assert deployed_with(tmp_path, f"--parameter-overrides=file://{parameters}") == told()
-    # Without `make deploy` it is empty instead of unchanged, which a rule of the template refuses.
+    # Without `make deploy` the digest is empty, which a rule of the template refuses.
     assert deployed_with(tmp_path) == OVERRIDES | {"Configuration": ""}
 
 
 def deployed_with(folder: Path, *options: str) -> Any:
-    """Run `sam deploy` without deploying, and return its parameters."""
+    """Run `sam deploy` without deploying, and return the parameters that it would deploy."""
     with patch.object(command, "do_cli") as deploy:
         done = CliRunner().invoke(
             command.cli, ["--config-file", str(folder / "samconfig.toml"), "--config-env", "dev", *options]
@@ -109,7 +109,7 @@ def test_make_deploy_passes_the_printed_parameters() -> None:
 
 @pytest.fixture
 def erasures() -> str:
-    """Create the ErasuresTable of a deployed outcomes-dev, and return its name."""
+    """Create the ErasuresTable of a deployed stack outcomes-dev, and return the table's name."""
     boto3.client("dynamodb", REGION).create_table(
         TableName="erasures",
         BillingMode="PAY_PER_REQUEST",
@@ -133,7 +133,7 @@ def test_data_requests_can_be_switched_off_before_the_first_erasure(
 def test_data_requests_cannot_be_switched_off_after_an_erasure(
     told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str], erasures: str, is_in_stack: bool
 ) -> None:
-    """Records of erasures are keyed by an HMAC of ErasureSecret; a new one would not find them."""
+    """Records of erasures are keyed by an HMAC with ErasureSecret. With a new secret, they could not be found."""
     boto3.client("dynamodb", REGION).put_item(TableName=erasures, Item={"user": {"S": "a hash"}})
     assert told()
     if is_in_stack:

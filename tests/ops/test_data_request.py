@@ -24,7 +24,7 @@ EXPORT = ("--stack", "outcomes-dev", "export", "--user-id", "42", "--file")
 
 
 class Aws:
-    """CloudFormation with one stack, and Lambda, whose functions return the given answers in turn."""
+    """A fake CloudFormation with one stack, and a fake Lambda whose functions return the given answers in turn."""
 
     def __init__(self, *answers: Any, outputs: dict[str, str] = ARNS) -> None:
         self.answers = iter(answers)
@@ -54,7 +54,7 @@ type Run = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def run(run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command with an account and arguments, without waiting."""
+    """Return a function that runs the command in an account, without waiting."""
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
 

@@ -1,4 +1,4 @@
-"""`make end-key` against moto's Lambda and CodeDeploy; `invoke` runs the authorizer's code."""
+"""`make end-key` with moto's Lambda and CodeDeploy. Invoking the function runs the authorizer's real code."""
 
 import io
 import json
@@ -39,12 +39,12 @@ type EndKey = Callable[..., CompletedProcess[str]]
 def code(text: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), text)  # without a time, so that equal texts have equal digests
+        archive.writestr(zipfile.ZipInfo("app.py"), text)  # no time stamp: equal texts have equal digests
     return file.getvalue()
 
 
 class Account:
-    """An AWS account with the stack: what moto lacks, and shortcuts to what it has."""
+    """An AWS account with the stack. Implements what moto lacks, and has shortcuts to the rest."""
 
     def __init__(self, template: Deployment, variables: dict[str, str]) -> None:
         self.resources = template.document["Resources"]
@@ -52,7 +52,7 @@ class Account:
         self.codedeploy = aws_client("codedeploy")
         self.statuses = ["UPDATE_COMPLETE"]
         self.meanwhile: list[Callable[[], object]] = []
-        """Run one after another, each time the stack's status is read."""
+        """One of these functions is called each time that the stack's status is read."""
         self.stopped: list[dict[str, Any]] = []
         self.answer: Answer | None = None
         """Replaces the authorizer's answer."""
@@ -78,7 +78,7 @@ class Account:
         )
 
     def release(self) -> str:
-        """Start a release in steps: a tenth of the calls goes to the new version."""
+        """Start a gradual release: a tenth of the calls goes to the new version."""
         layer = self.functions.publish_layer_version(LayerName="CommonLayer", Content={"ZipFile": code("layer 2")})
         self.functions.update_function_code(FunctionName=FUNCTION, ZipFile=code("release 2"))
         self.functions.update_function_configuration(
@@ -105,7 +105,7 @@ class Account:
         )
 
     def live(self) -> Any:
-        """Return the configuration of the only live version."""
+        """Return the configuration of the live version, and check that it gets all calls."""
         alias = self.functions.get_alias(FunctionName=FUNCTION, Name="live")
         assert not alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
         return self.version(alias["FunctionVersion"])
@@ -117,7 +117,7 @@ class Account:
         return len(self.functions.list_versions_by_function(FunctionName=FUNCTION)["Versions"]) - 1
 
     def describe(self, request: AWSPreparedRequest) -> Answer:
-        """Answer like CloudFormation."""
+        """Answer as CloudFormation does."""
         body: Any = request.body
         query = parse_qs(body)
         [action] = query["Action"]
@@ -129,7 +129,7 @@ class Account:
             )
         if action == "DescribeStackResource":
             [name] = query["LogicalResourceId"]
-            assert name in self.resources  # of the transformed template
+            assert name in self.resources  # exists in the template after SAM's transform
             answer = (
                 f"<StackResourceDetail><PhysicalResourceId>{NAMES[name]}</PhysicalResourceId></StackResourceDetail>"
             )
@@ -143,7 +143,7 @@ class Account:
         return 200, {}, f"<{action}Response><{action}Result>{answer}</{action}Result></{action}Response>"
 
     def stop(self, request: AWSPreparedRequest) -> Answer:
-        """Stop a deployment like CodeDeploy."""
+        """Stop a deployment as CodeDeploy does."""
         body: Any = request.body
         self.stopped.append(json.loads(body))
         deployments = backend("codedeploy").deployments
@@ -152,7 +152,7 @@ class Account:
         return 200, {}, '{"status":"Succeeded"}'
 
     def invoke(self, request: AWSPreparedRequest) -> Answer:
-        """Run the authorizer with the variables of the live version."""
+        """Run the authorizer's code with the live version's environment variables."""
         body: Any = request.body
         if self.answer:
             return self.answer
@@ -227,7 +227,7 @@ def test_the_rest_of_the_configuration_does_not_change(account: Account, end: En
     for name in ("CodeSha256", "Handler", "Layers", "MemorySize", "Role", "Runtime", "Timeout"):
         assert after[name] == before[name], name
     changed = after["Environment"]["Variables"].items() - before["Environment"]["Variables"].items()
-    # MARK makes the next deployment differ: it is not in the template.
+    # MARK is not in the template, so the next deployment changes the function.
     assert {name for name, _ in changed} == {"KEY_FINGERPRINTS", end_key.MARK}
     assert end_key.MARK not in (ROOT / "template.yaml").read_text()
 
@@ -340,13 +340,13 @@ def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, mo
     account.release()
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    account.functions = None  # the account's own calls must not be noted
+    account.functions = None  # Account must not make calls of its own, which would be noted
     account.answer = 200, {}, '{"context":{"caller":"session"}}'
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     page = (ROOT / "docs/runbook.md").read_text()
     [said] = re.findall(r"Its rights: (.*?)\n\n", page, re.DOTALL)
     named = {name.rpartition(":")[2] for name in re.findall(r"`([A-Za-z:]+)`", said)}
-    # Lambda checks GetLayerVersion itself.
+    # Lambda checks the right to GetLayerVersion without a call.
     assert called == named - {"GetLayerVersion"}
 
 

@@ -26,12 +26,12 @@ class Build:
 
     @property
     def layer(self) -> Path:
-        """Return the folder that becomes /opt on Lambda."""
+        """Return the layer's folder, which is mounted as /opt on Lambda."""
         return self.folder / "CommonLayer"
 
 
 def build(architecture: str, folder: Path) -> Build:
-    # Do not inherit the options of a make that runs the tests.
+    # If make runs these tests, do not inherit its options.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         ["make", "build", f"ARCH={architecture}", f"BUILD_DIR={folder}"],
@@ -46,7 +46,7 @@ def build(architecture: str, folder: Path) -> Build:
 
 
 def build_once(architecture: str, factory: pytest.TempPathFactory) -> Build:
-    """Build once for all test processes; the others wait and use the first one's build."""
+    """Build once for all test processes: the first process builds, the others wait and use its build."""
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

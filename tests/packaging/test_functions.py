@@ -24,7 +24,7 @@ FUNCTIONS = [
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
 PROVIDED = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"]
 
-# Run by a Python without site-packages: import a handler like Lambda, or all modules of the layer.
+# Runs in a Python without site-packages. Imports a handler as Lambda does, or all modules of the layer.
 IMPORT = """
 import importlib, json, pkgutil, sys
 *sys.path[:0], handler = sys.argv[1:]
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layer holds
 
 @pytest.fixture(scope="session")
 def native(request: pytest.FixtureRequest) -> Build:
-    """Build for this machine."""
+    """Return the build for this machine's architecture."""
     build: Build = request.getfixturevalue({"aarch64": "arm64", "x86_64": "x86_64"}[platform.machine()])
     return build
 
@@ -62,12 +62,12 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# Empty by default, but set where the function that reads it is deployed.
+# Parameters that are empty by default, but never empty if the function that reads them is deployed.
 WHERE_DEPLOYED = {"WebhookUrl": "https://hooks.example.com/outcomes"}
 
 
 def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str, str]:
-    """Return the function's variables, with parameters' defaults; what only a deployment knows is empty."""
+    """Return the function's environment variables with the parameters' defaults. Others are empty."""
     variables = template["Globals"]["Function"]["Environment"]["Variables"] | (
         function["Properties"].get("Environment", {}).get("Variables", {})
     )
@@ -81,7 +81,7 @@ def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str,
 
 
 def imported(*path: Path, handler: str, variables: dict[str, str]) -> dict[str, str]:
-    """Import with only these folders on the path, and return the files of all loaded modules."""
+    """Import a handler with only these folders on the path, and return the files of all loaded modules."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", IMPORT, *map(str, path), handler],
         env=variables,

@@ -1,4 +1,4 @@
-"""The built layer: compiled, small, for one architecture, and only pinned packages."""
+"""The built layer: compiled, small, for one architecture, and with only the pinned packages."""
 
 import importlib.util
 import re
@@ -97,7 +97,7 @@ def test_our_package_is_shipped_as_it_is(built: Build) -> None:
 
 
 def test_exactly_the_pinned_packages_are_shipped(built: Build) -> None:
-    """Vulnerability scanners read METADATA, and the licences want to stay with what they are for."""
+    """Vulnerability scanners read METADATA. Licences require that their text is shipped with the package."""
     shipped = {}
     for folder in built.layer.glob("python/*.dist-info"):
         name, version = folder.name.removesuffix(".dist-info").split("-")
@@ -131,7 +131,7 @@ def test_the_layer_has_no_unneeded_files(built: Build, pattern: str) -> None:
 
 
 def test_the_layer_is_small(built: Build) -> None:
-    """Lambda's limit is 250 MB unzipped, for layers and function together, and every cold start loads them.
+    """Lambda's limit for function and layers is 250 MB unzipped, and every cold start loads them.
 
     https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
     """
@@ -172,7 +172,7 @@ def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
 
 
 def test_building_the_layer_without_uv_prints_what_to_do(tmp_path: Path) -> None:
-    """For example by `sam build` in a fresh clone."""
+    """For example, somebody runs `sam build` in a fresh clone."""
     layer = shutil.copytree(ROOT / "layers/common", tmp_path / "layers/common")
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -192,7 +192,7 @@ def test_building_the_layer_without_uv_prints_what_to_do(tmp_path: Path) -> None
 
 
 def test_the_layer_has_every_time_zone(built: Build) -> None:
-    """Lambda's runtime has none."""
+    """Lambda's runtime contains no time zone data."""
     zones = built.layer / "python/tzdata"
     names = (zones / "zones").read_text().split()
 

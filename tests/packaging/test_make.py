@@ -17,7 +17,7 @@ EXAMPLES = sorted(ROOT.glob("docs/examples/*/package.json"))
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Return a fresh clone in a folder with a blank in its name; nothing is installed."""
+    """Return a fresh clone in which nothing is installed. The folder's name contains a space."""
     folder = tmp_path / "my clone"
     folder.mkdir()
     (folder / ".ci").mkdir()
@@ -27,7 +27,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def touch(clone: Path, *files: str, uv: bool = True) -> None:
-    """Create empty files, after that of an installed uv unless told otherwise."""
+    """Create empty files. uv: first create the file that marks uv as installed."""
     [version] = re.findall(r"^uv==(\S+)", (clone / ".ci/uv.txt").read_text(), re.MULTILINE)
     for file in ([f".tools/uv-{version}.dist-info/METADATA"] if uv else []) + list(files):
         (clone / file).parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def program(file: Path, script: str) -> None:
 
 
 def make(clone: Path, target: str, *settings: str, **programs: str) -> subprocess.CompletedProcess[str]:
-    """Run make with `settings` (NAME=value) where only make itself and the given programs (name to script) exist."""
+    """Run make with `settings` (NAME=value). Only make's own tools and the given programs (name to script) exist."""
     tools = clone / "machine"
     tools.mkdir()
     for tool in ("make", "sh", "sed", "expand", "touch"):
@@ -59,13 +59,13 @@ def make(clone: Path, target: str, *settings: str, **programs: str) -> subproces
 
 
 def make_dry(clone: Path, target: str, *settings: str) -> str:
-    """Return what make would run."""
+    """Return the commands that make would run."""
     dry = ["make", "--dry-run", target, *settings]
     return subprocess.run(dry, cwd=clone, capture_output=True, text=True, check=True).stdout
 
 
 def own_lines(stderr: str) -> list[str]:
-    """Return our lines of the output, without make's own."""
+    """Return our own lines of the output, without make's and without progress messages."""
     return [line for line in stderr.splitlines() if not line.startswith("make:") and not line.startswith("Installing")]
 
 
@@ -183,7 +183,7 @@ def test_vulnerabilities_are_looked_up_where_the_registries_answer(clone: Path, 
 
 
 def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path) -> None:
-    """Building runs code of many packages, which must not have the rights to deploy."""
+    """Building runs code from many packages, which must not have the rights to deploy."""
     touch(clone, ".venv/installed")
 
     built, unbuilt = (make_dry(clone, "deploy", *settings) for settings in (["BUILT=1"], []))
@@ -231,11 +231,11 @@ def test_npm_packages_are_pinned_and_name_no_registry(folder: str) -> None:
     for kind in ("dependencies", "devDependencies"):
         assert root.get(kind) == package.get(kind)
     wanted = package.get("devDependencies", {}) | package.get("dependencies", {})
-    if "outcomes-client" in wanted:  # linked from its folder
+    if "outcomes-client" in wanted:  # a link to the client's folder, not from the registry
         assert wanted.pop("outcomes-client") == locked.pop("node_modules/outcomes-client")["resolved"]
     versions = {
         name: version.rpartition("@")[2] for name, version in wanted.items()
-    }  # also of an alias such as npm:ai@6.0.325
+    }  # also finds the version in an alias such as npm:ai@6.0.325
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == versions
     assert all("integrity" in package and "resolved" not in package for package in locked.values())
 

@@ -1,4 +1,4 @@
-"""The version is stated once, in the root's pyproject.toml, and everything else is written from it."""
+"""The version is stated in the root's pyproject.toml, and `make version` copies it to all other files."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A model of a user's ledger: the expected result of each correction."""
+"""A model of a user's ledger, which computes the expected result of each correction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,12 +42,12 @@ TODAY = datetime.now(UTC).date()
 
 
 def day(ago: int) -> str:
-    """Return an instant `ago` days ago, at 12:15."""
+    """Return 12:15 UTC on the day `ago` days before today."""
     return (TODAY - timedelta(days=ago)).isoformat() + "T12:15:00.000Z"
 
 
 class Sent(NamedTuple):
-    """A correction request. by: one of BY_NAME."""
+    """A correction request. by: a caller's name in BY_NAME."""
 
     id_: str
     by: str
@@ -60,7 +60,7 @@ class Sent(NamedTuple):
 
     @property
     def recorder(self) -> str:
-        """The caller's name in entries and idempotency keys."""
+        """Return how entries and idempotency keys name the caller."""
         caller = BY_NAME[self.by]
         return f"key:{caller['keyId']}" if "keyId" in caller else "key" if caller is KEY else "session"
 
@@ -74,7 +74,7 @@ class Sent(NamedTuple):
 
 
 class End(NamedTuple):
-    """The expected result of a correction. replayed: the id of the correction that is replayed."""
+    """The expected result of a correction. replayed: the id of the earlier correction, if this one is a replay."""
 
     status: int
     replayed: str | None = None
@@ -82,14 +82,14 @@ class End(NamedTuple):
 
 @dataclass
 class Ledger:
-    """remembered: correction id and body by outcome, caller and idempotency key."""
+    """The model. remembered: correction id and body by outcome, caller and idempotency key."""
 
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     remembered: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
 
     def expected(self, sent: Sent) -> End:
-        """Return the expected result of a correction made now."""
+        """Return the expected result of this correction, if it is sent now."""
         if not self._is_allowed(sent):
             return End(403)
         if sent.key and (sent.id_, sent.recorder, sent.key) in self.remembered:
@@ -116,7 +116,7 @@ class Ledger:
         return sent.type == "amend" and self._after(sent) == self.outcomes[sent.id_]
 
     def _after(self, sent: Sent) -> dict[str, Any]:
-        """Return the outcome as it should be after the correction."""
+        """Return the outcome's expected fields after the correction."""
         outcome = dict(self.outcomes[sent.id_])
         for name, value in sent.body.get("changes", {}).items():
             shown: Any = exact(value) if name == "valueUsd" else value
@@ -130,7 +130,7 @@ class Ledger:
         if self.is_unchanged(sent):
             return
         before, after = self.outcomes[sent.id_], self._after(sent)
-        # An agent's amend leaves the owner's dispute standing.
+        # An agent's amend does not end the owner's dispute.
         if (sent.type, before["status"], sent.kind) != ("amend", "disputed", "agent"):
             after["status"] = MOVES[sent.type][before["status"]]
         after["version"] += 1
@@ -142,12 +142,12 @@ class Ledger:
         self.history[sent.id_].append(entry)
 
     def counted(self, tally: str, where: Callable[[Any], bool] = lambda _: True) -> tuple[int, Decimal]:
-        """Return count and value of a tally."""
+        """Return the count and value of the outcomes in a tally, such as "standing" or "confirmed"."""
         counted = [each for each in self.outcomes.values() if tally in TALLIES[each["status"]] and where(each)]
         return len(counted), add(each["value_usd"] for each in counted)
 
     def groups(self, by: str) -> dict[Any, tuple[int, Decimal]]:
-        """Return count and value of standing outcomes by type, agent or day."""
+        """Return count and value of the outcomes that are not void, grouped by type, agent or day."""
         of = GROUPS[by][1]
         found = {of(each) for each in self.outcomes.values() if "standing" in TALLIES[each["status"]]}
 
@@ -157,7 +157,7 @@ class Ledger:
         return {group: self.counted("standing", is_of(group)) for group in found}
 
     def facts(self) -> list[tuple[Any, int, Decimal]]:
-        """List tally, instant, type and agent with count and value, for each outcome."""
+        """Return tally, instant, type, agent, count and value for each outcome and each of its tallies."""
         return [
             ((tally, each["occurred_at"], each["outcome_type"], each["agent_id"]), 1, each["value_usd"] or Decimal(0))
             for each in self.outcomes.values()
@@ -174,7 +174,7 @@ def exact(value: float | None) -> Decimal | None:
 
 
 def add(values: Any) -> Decimal:
-    """Add exactly."""
+    """Add decimals without rounding."""
     total = Decimal(0)
     for value in values:
         total = Context(prec=300).add(total, value or Decimal(0))

@@ -1,4 +1,4 @@
-"""Base of state machines over the template's tables."""
+"""Base class of state machines that use the template's tables."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +10,7 @@ from tests.conftest import template_tables
 
 
 class OnTables(RuleBasedStateMachine):
-    """Starts each sequence with empty tables. patches: undone at the end of a sequence."""
+    """Starts each sequence with empty tables. patches: context managers that end with the sequence."""
 
     template: Any
 
@@ -24,6 +24,6 @@ class OnTables(RuleBasedStateMachine):
 
 
 def run(machine: type[OnTables], template: Any, *, examples: int, steps: int) -> None:
-    """Run so many sequences of at most so many steps."""
+    """Run `examples` sequences, each with at most `steps` steps."""
     machine.template = template
     run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=steps))

@@ -1,4 +1,4 @@
-"""Any combination of filters: lists, exports and summaries equal a simple oracle."""
+"""For any combination of filters, lists, exports and summaries equal a simple oracle."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from tests.people import record
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-BEGIN = 1_774_656_000_000  # 2026-03-28T00:00:00Z: clocks change in Europe on the day after
+BEGIN = 1_774_656_000_000  # 2026-03-28T00:00:00Z; Europe's clocks change on the next day
 TYPES = ("deal_closed", "task_complete", "content_published")
 VALUES = (None, 0, 1, 2.5, -4, 0.1, 999_999_999_999_999)
 AGENTS = (None, 7, 8)
@@ -71,7 +71,7 @@ def ledger(template: Any) -> Iterator[list[Outcome]]:
 
 
 class Asked(NamedTuple):
-    """All parameters of a request."""
+    """All query parameters of lists, exports and summaries."""
 
     choice: Choice
     ledger: bool
@@ -81,7 +81,7 @@ class Asked(NamedTuple):
 
 
 def asked(outcomes: list[Outcome]) -> st.SearchStrategy[Asked]:
-    """Draw parameters, most often with bounds at or next to instants of outcomes."""
+    """Draw parameters. The period often begins or ends exactly at an outcome's instant, or 1 ms from it."""
     told = [instants.read(each[name]) for each in outcomes for name in ("created_at", "occurred_at")]
     midnights = [BEGIN + day * DAY - hours * HOUR for day in range(5) for hours in (0, 1, 2)]
     moments = st.builds(int.__add__, st.sampled_from([*told, *midnights]), st.sampled_from([-1, 0, 1]))
@@ -139,7 +139,7 @@ def test_lists_exports_and_summaries_equal_the_oracle_for_any_filters(ledger: li
 
 
 def listed(query: dict[str, Any], limit: int) -> list[Outcome]:
-    """List all pages of `limit` outcomes."""
+    """Return the outcomes of all pages, with `limit` outcomes per page."""
     found: list[Outcome] = []
     cursor: dict[str, Any] = {}
     while True:

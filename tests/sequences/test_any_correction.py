@@ -1,4 +1,4 @@
-"""Any sequence of recordings and corrections, by any caller and with faults, equals a model."""
+"""After any sequence of recordings and corrections, by any caller and with faults, the API equals a model."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ TYPES = st.sampled_from(["deal_closed", "task_complete"])
 VALUES = st.sampled_from([None, 0, 1, 2.5, -4, 0.1, 1e-130, 999_999_999_999_999])
 AGENTS = st.sampled_from([None, 7, 8])
 DAYS = st.integers(1, 30)
-# Mostly amends by the platform: they are always allowed.
+# Draw mostly amends by the platform, because these are always allowed.
 MADE = st.sampled_from(["amend", "amend", *BODIES])
 BY = st.sampled_from(["the platform", "the platform", "the owner", *BY_NAME])
 IDEMPOTENCY_KEYS = st.sampled_from([None, "a", "b"])
@@ -48,7 +48,7 @@ HOW: st.SearchStrategy[How] = st.tuples(BY, BODIES_SENT, IDEMPOTENCY_KEYS)
 
 
 class Killed(BaseException):
-    """The process of the function ended."""
+    """Raised to simulate that the function's process is killed."""
 
 
 def killed_before(_request: Any, _send: Any) -> Any:
@@ -61,7 +61,7 @@ def killed_after(_request: Any, send: Any) -> Any:
 
 
 CONFLICT = cancelled("TransactionConflict", "None")
-# Faults by name, and whether the answer still tells the result.
+# Faults by name, and whether the result is certain from the answer.
 TROUBLE: dict[str, tuple[list[Fault], bool]] = {
     "none": ([fine], True),
     "an answer lost": ([lost, fine], True),
@@ -76,18 +76,18 @@ TROUBLE: dict[str, tuple[list[Fault], bool]] = {
 
 
 class AnyCorrection(OnTables):
-    """The ledger of a user, compared with the model."""
+    """Changes a user's ledger through the API, and compares it with the model."""
 
     ids = Bundle("ids")
 
     def __init__(self) -> None:
         super().__init__()
         self.patches.enter_context(patch.dict(MAX_CORRECTIONS, BUDGETS))
-        # A new caller has a full quota of retries.
+        # A new client has a full retry quota.
         correct_outcome.corrections.store.dynamodb = DynamoDB(LIMITS)
         self.model = Ledger()
 
-    # Few outcomes, so that each is corrected often.
+    # Record few outcomes, so that each is corrected often.
     @precondition(lambda self: len(self.model.outcomes) < 4)
     @rule(target=ids, by=st.sampled_from(list(RECORDERS)), type_=TYPES, value=VALUES, of=AGENTS, ago=st.none() | DAYS)
     def record(self, by: str, type_: str, value: float | None, of: int | None, ago: int | None) -> str:
@@ -105,7 +105,7 @@ class AnyCorrection(OnTables):
         self.model.history[id_] = []
         return id_
 
-    # An argument of its own: rules wait for values of bundles only there.
+    # Hypothesis waits for values of a bundle only if the bundle is itself an argument of the rule.
     @rule(
         id_=ids,
         how=HOW,
@@ -130,7 +130,7 @@ class AnyCorrection(OnTables):
 
     @rule(id_=ids, how=HOW, by=BY, second=BODIES_SENT)
     def race(self, id_: str, how: How, by: str, second: dict[str, Any]) -> None:
-        """Make two corrections at once with one key: the second before the first writes."""
+        """Make two concurrent corrections with one idempotency key: the second is made before the first one writes."""
         first = Sent(id_, *how)
         others = [first._replace(by=by, body=second)]
 
@@ -159,16 +159,16 @@ class AnyCorrection(OnTables):
             assert answer["id"] == expected.replayed
         else:
             self.model.made(sent, answer["id"])
-        # Callers that may read get the outcome, the others status and version.
+        # Callers that may read get the outcome; other callers get only its status and version.
         outcome = self.model.outcomes[sent.id_]
         standing = {name: outcome[name] for name in ("status", "version")}
         told = {name: value for name, value in answer.items() if name not in {"ok", "id"}}
         assert told == ({"outcome": outcome} if sent.may_read else standing)
 
     def find_out(self, sent: Sent) -> None:
-        """Find out whether a correction without a certain answer was made, and update the model."""
+        """Find out whether a correction with an uncertain answer was made, and update the model."""
         if sent.key and self.model.expected(sent) == (200, None) and self.model.is_unchanged(sent):
-            # Remembered by the first attempt or by this one.
+            # The amend changes nothing: either attempt stores only its idempotency key.
             status, answer, _ = send(sent)
             assert status == 200
             self.model.made(sent, answer["id"])
@@ -211,7 +211,7 @@ class AnyCorrection(OnTables):
 
     @invariant()
     def the_sum_over_entries_is_the_sum_over_outcomes(self) -> None:
-        """Add up recorded outcomes and the deltas of corrections by instant, type and agent."""
+        """Compare the sums of recorded outcomes and deltas by tally, instant, type and agent."""
         assert added_up(entries()) == added_up(self.model.facts())
 
 
@@ -225,7 +225,7 @@ def send(sent: Sent) -> tuple[int, Any, dict[str, str]]:
 
 
 def pages() -> Iterator[Any]:
-    """List all outcomes with the ledger, two at a time."""
+    """Yield all outcomes with the ledger's fields, two per page."""
     query: dict[str, Any] = {"limit": "2", "include": "ledger"}
     while query.get("cursor", "") is not None:
         page = read(list_outcomes.handler(proxy_event("GET", authorizer=OWNER, query=query), None)["body"])
@@ -234,11 +234,11 @@ def pages() -> Iterator[Any]:
 
 
 type Counted = tuple[Any, int, Decimal]
-"""Tally, instant, type and agent, with the change of count and the value."""
+"""Tally, instant, type and agent; then the change in count, and the value."""
 
 
 def entries() -> Iterator[Counted]:
-    """Yield the changes of each item of the ledger."""
+    """Yield what each stored outcome and correction adds to the totals."""
     for item in stored():
         if item["created_at"]["S"].startswith("~"):
             for effect in item["effects"]["L"]:
@@ -256,7 +256,7 @@ def counted(fact: Any, tally: str, sign: int) -> Counted:
 
 
 def added_up(changes: Iterable[Counted]) -> dict[Any, tuple[int, Decimal]]:
-    """Add up, without zeros."""
+    """Add up changes by group, and leave out groups whose count and value are zero."""
     counts: Counter[Any] = Counter()
     values: defaultdict[Any, Decimal] = defaultdict(Decimal)
     for group, sign, value in changes:

@@ -1,4 +1,4 @@
-"""Recording under any faults: nothing acknowledged is lost, nothing is doubled, nothing answered Busy is stored."""
+"""Recording with any faults: acknowledged outcomes are never lost or doubled, and a Busy call stores nothing."""
 
 import itertools
 import json
@@ -49,7 +49,7 @@ type Value = Decimal | None
 
 
 def cancels(code: str) -> Fault:
-    """Cancel a transaction because of its first action, and throttle other calls."""
+    """Return a fault that cancels a transaction because of its first action, and throttles other calls."""
 
     def fault(request: Request, send: Send) -> Reply:
         if request.operation != "TransactWriteItems":
@@ -75,7 +75,7 @@ FAULTS: dict[str, Fault] = {
     **DAMAGED,
     "a digit off": damaged(lambda body: body.replace(b'"N": "', b'"N": "7')),
 }
-# Most often the faults that are hard to tell apart.
+# Draw mostly the faults that are hard to distinguish.
 TROUBLES = st.sampled_from([*FAULTS, *("conflict", "lost", "throttled", "throttled within", "a digit off") * 4])
 PASSING: list[list[str]] = [[], ["fine"], ["conflict"], ["lost"], ["lost", "lost"], ["unreachable"]]
 """Faults that retries overcome: the answer tells the result."""
@@ -96,14 +96,14 @@ class Said(NamedTuple):
 
 
 class Feed:
-    """A model of a user's feed: values by id, ids by idempotency key."""
+    """A model of a user's feed: values by outcome id, and outcome ids by idempotency key."""
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {}
         self.ids: dict[str, str] = {}
 
     def expected(self, key: str | None, value: Value) -> Said:
-        """Return the expected result without faults; a new outcome's id is unknown."""
+        """Return the expected result without faults. It has no id for a new outcome."""
         if key is None or key not in self.ids:
             return Said("created")
         id_ = self.ids[key]
@@ -116,12 +116,12 @@ class Feed:
 
 
 class AnyFault(OnTables):
-    """A user's feed, compared with the model."""
+    """Records into a user's feed through the API, and compares it with the model."""
 
     def __init__(self) -> None:
         super().__init__()
         for store in STORES:
-            store.dynamodb = DynamoDB(LIMITS)  # with a full quota of retries
+            store.dynamodb = DynamoDB(LIMITS)  # a new client has a full retry quota
         self.model = Feed()
 
     @rule(value=VALUES, key=KEYS, trouble=TROUBLE)
@@ -149,7 +149,7 @@ class AnyFault(OnTables):
             self.model.stored(str(said.id), value, key)
 
     def find_out(self, unknown: list[tuple[str | None, Value]]) -> None:
-        """Find out which of these are stored, and check that nothing else is. A retry with a key tells."""
+        """Find out which of these outcomes were stored, by a retry if they have a key. Nothing else may be stored."""
         new = feed().keys() - self.model.values.keys()
         for key, value in unknown:
             if key is not None and key not in self.model.ids:
@@ -172,7 +172,7 @@ class AnyFault(OnTables):
             assert (summary["count"], summary["value_usd"]) == (len(values), sum(value or 0 for value in values))
 
     def answer(self, app: Any, trouble: list[str]) -> Any:
-        """Return a function's answer, None for a 503 or 500."""
+        """Return a function's answer, or None for a 503 or 500."""
         with meeting(trouble):
             response = app.handler(proxy_event("GET", authorizer=USER, query={"limit": "50"}), None)
         answer = json_text.read(response["body"])
@@ -189,15 +189,15 @@ class AnyFault(OnTables):
 
 @pytest.mark.usefixtures("no_waiting")
 def test_nothing_is_lost_or_doubled(template: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = itertools.count()  # a second with each look at the clock, whatever the machine is busy with
+    ticks = itertools.count()  # each read of the clock advances it by a second
     attempts = SimpleNamespace(monotonic=lambda: next(ticks), sleep=lambda _seconds: None)
-    monkeypatch.setattr("outcomes.aws.backoff.time", attempts)  # and not of whoever adds up
+    monkeypatch.setattr("outcomes.aws.backoff.time", attempts)  # only for retries, not for the deadline of summaries
     run(AnyFault, template, examples=50, steps=15)
 
 
 @contextmanager
 def meeting(trouble: list[str]) -> Iterator[None]:
-    """Let the attempts of all calls meet these faults in turn, then none."""
+    """Inject these faults into the next attempts of any calls, one per attempt; later attempts succeed."""
     with ExitStack() as stack:
         for store in STORES:
             stack.enter_context(faulty(store.dynamodb, EVERY_CALL, *(FAULTS[name] for name in trouble), fine))
@@ -242,7 +242,7 @@ def recorded_all(items: list[tuple[str | None, Value]]) -> list[Said]:
 
 
 def feed(limit: int = 50) -> dict[str, Value]:
-    """Read all pages, as values by id."""
+    """Return the values of all listed outcomes by id."""
     values: dict[str, Value] = {}
     query: dict[str, Any] = {"limit": str(limit)}
     while query.get("cursor", "") is not None:

@@ -1,4 +1,4 @@
-"""Any sequence of operations on agent keys with faults: exactly the expected keys work."""
+"""After any sequence of operations on agent keys, even with faults, exactly the expected keys work."""
 
 from dataclasses import dataclass
 from math import inf
@@ -36,7 +36,7 @@ type Provenance = tuple[str, str | None, str | None]
 
 @dataclass
 class Key:
-    """An expected key. present, previous: its texts; until: the end of the previous one."""
+    """An expected key. present: its current text. previous: its text before the rotation, valid before `until`."""
 
     user_id: int
     expires_at: float
@@ -47,7 +47,7 @@ class Key:
 
 
 class Keys:
-    """The expected keys by id, and the texts that have ended."""
+    """A model of the keys. by_id: the expected keys. ended: key texts that must be refused."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Key] = {}
@@ -69,7 +69,7 @@ class Keys:
         self.ended += [text for text in (key.present, key.previous) if text]
 
     def works(self, now: int) -> dict[str, tuple[str, int] | None]:
-        """Return the expected key and user of each text now, None for one that must be refused."""
+        """Return the expected key id and user for each key text, or None if the text must be refused."""
         texts: dict[str, tuple[str, int] | None] = dict.fromkeys(self.ended)
         for id_, key in self.by_id.items():
             for text, until in ((key.present, inf), (key.previous, key.until)):
@@ -79,7 +79,7 @@ class Keys:
 
 
 class AnyKeys(OnTables):
-    """The table of keys, compared with the model."""
+    """Changes agent keys, and compares the table with the model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class AnyKeys(OnTables):
         self.model = Keys()
 
     def at(self, place: int) -> str:
-        """Find a key by its place, as ids are random."""
+        """Return the id of the key at this position, because ids are random and cannot be drawn."""
         return list(self.model.by_id)[place % len(self.model.by_id)]
 
     @rule(user_id=USERS, hours=st.none() | st.integers(1, 3), by=BY, trouble=TROUBLE)
@@ -114,7 +114,7 @@ class AnyKeys(OnTables):
         id_ = self.at(place)
         is_live = id_ in self.model.live(user_id, self.now)
         try:
-            # Only transactions report a hot partition as a reason of cancellation.
+            # Rotation is no transaction, so DynamoDB cannot cancel it because of a hot partition.
             with faulty(self.keys.dynamodb, WRITES, *([fine] if HOT in trouble else trouble)):
                 text, _ = self.keys.rotate(user_id, id_, hours, by)
         except NotFound:

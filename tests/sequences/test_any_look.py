@@ -1,4 +1,5 @@
-"""After any sequence of records, corrections and readers that die or race, a look shows what adding up all gives."""
+"""After any sequence of recordings, corrections and failing or concurrent readers, a summary equals the sum of all
+outcomes."""
 
 import json
 from binascii import a2b_base64, b2a_base64
@@ -32,11 +33,11 @@ SECOND = 1000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-BEGIN = 1_773_144_000_000  # 2026-03-10T12:00:00Z; clocks change in New York before, in Berlin after that
-# Mostly two that are far apart, so that stored totals are used.
+BEGIN = 1_773_144_000_000  # 2026-03-10T12:00:00Z, between the clock changes of New York and Berlin
+# Draw mostly two zones, so that totals stored for one summary are used by a later one.
 ZONES = [*["UTC", "Asia/Kathmandu"] * 2, "Europe/Berlin", "America/New_York"]
 LATEST = 300 + 60 + 12
-"""Seconds that an entry may be written after the time that it says: a slow clock, a long call."""
+"""Seconds by which a write may be later than the entry's timestamp, because of a slow clock and a slow call."""
 
 LAGS = st.sampled_from([0, 0, 1, 200, LATEST])
 AGO = st.none() | st.integers(-5 * MINUTE, 34 * DAY)
@@ -46,7 +47,7 @@ AHEAD = st.sampled_from([0, -20 * MINUTE, HOUR])
 
 
 class Fact(NamedTuple):
-    """What is recorded, or amended to. ago: milliseconds before the record; None for at that moment, or as it was."""
+    """The fields of an outcome or an amend. ago: milliseconds from occurred_at to created_at; None omits it."""
 
     type: str
     agent: int | None
@@ -54,13 +55,13 @@ class Fact(NamedTuple):
     ago: int | None
 
     def fields(self, recorded_at: int) -> dict[str, Any]:
-        """Write it as a request does."""
+        """Return the fields as in a request."""
         fields = {"outcomeType": self.type, "agentId": self.agent and Decimal(self.agent)}
         fields["valueUsd"] = self.value and Decimal(self.value)
         return fields | ({} if self.ago is None else {"occurredAt": instants.text(recorded_at - self.ago)})
 
     def shown(self, recorded_at: int) -> Outcome:
-        """Write it as a list does, with when it happened if that is said."""
+        """Return the fields as in a list; occurred_at only if `ago` is set."""
         fields = self.fields(recorded_at)
         names = {"outcomeType": "outcome_type", "agentId": "agent_id", "valueUsd": "value_usd"}
         return {names.get(name, "occurred_at"): value for name, value in fields.items()}
@@ -76,7 +77,7 @@ FACTS = st.builds(
 
 
 class Look(NamedTuple):
-    """What is asked for: so many local days to the end of today, without `cut` milliseconds at both ends."""
+    """Parameters of a summary. days: local days up to the end of today. cut: milliseconds missing at both ends."""
 
     zone: str
     days: int
@@ -94,7 +95,7 @@ class Look(NamedTuple):
         return (since - (until - since) if self.cut else self._midnight(now, 2 * self.days)), since
 
     def _midnight(self, now: int, days: int) -> int:
-        """Find the first midnight so many days before tomorrow's."""
+        """Return the midnight that is `days` days before the end of today."""
         tomorrow = datetime.fromtimestamp(now / SECOND, ZoneInfo(self.zone)).date().toordinal() + 1
         return int(datetime.fromordinal(tomorrow - days).replace(tzinfo=ZoneInfo(self.zone)).timestamp()) * SECOND
 
@@ -124,11 +125,11 @@ LOOKS = st.builds(
 
 
 class Killed(BaseException):
-    """The process of the reader ended."""
+    """Raised to simulate that the reader's process is killed."""
 
 
 class Service:
-    """DynamoDB with small pages and a clock of its own; one call may meet a fault."""
+    """A DynamoDB with small pages and its own clock. `meet` is a fault for the next call."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
@@ -149,7 +150,7 @@ class Service:
         return meet(request, send) if meet else send()
 
     def after(self, calls: int, then: Callable[[Request, Send], Any]) -> None:
-        """Let the call after so many meet a fault."""
+        """Let `calls` calls succeed, and inject a fault into the next one."""
 
         def count(request: Request, send: Send) -> Any:
             if not calls:
@@ -161,14 +162,14 @@ class Service:
 
 
 class AnyLook(OnTables):
-    """A user's ledger with a simulated clock, compared with its outcomes."""
+    """Changes a user's ledger with a simulated clock, and compares summaries with its outcomes."""
 
     ids = Bundle("ids")
 
     def __init__(self) -> None:
         super().__init__()
         self.now = BEGIN
-        self.clock = BEGIN  # of the host that records or reads
+        self.clock = BEGIN  # the clock of the host that records or reads
         self.outcomes: dict[str, Outcome] = {}
         self.amended = 0
         for store in (app.store, correct_outcome.corrections.store):
@@ -203,7 +204,7 @@ class AnyLook(OnTables):
         outcome, body = self.outcomes[id_], BODIES[type_]
         recorded_at = instants.read(outcome["created_at"])
         if type_ == "amend":
-            self.amended += 1  # one that changes nothing is refused
+            self.amended += 1  # gives each amend a new title: an amend that changes nothing is refused
             changes = {"title": f"Amended {self.amended}"} | to.fields(recorded_at)
             body = body | {"changes": changes | {"valueUsd": to.value and float(to.value), "agentId": to.agent}}
         self.clock = self.now - lag * SECOND
@@ -222,13 +223,13 @@ class AnyLook(OnTables):
 
     @rule(rules=st.sampled_from(["1", "22"]))
     def rules_change(self, rules: str) -> None:
-        """Deploy another format, whose bytes mean something else."""
+        """Deploy another format for stored totals, in which the same bytes have another meaning."""
         codec._WORDS = codec._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
         app.totals.rules = rules
 
     @rule(which=st.integers(0, 50), length=st.integers(4, 24), garbage=st.sampled_from([b"", b"\0"]))
     def a_row_is_damaged(self, which: int, length: int, garbage: bytes) -> None:
-        """Truncate the bytes of a row, and append garbage."""
+        """Truncate the bytes of a stored row, and append garbage."""
         rows = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
         if kept := [row for row in rows if "sums" in row]:
             row = kept[which % len(kept)]

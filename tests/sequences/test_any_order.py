@@ -1,6 +1,6 @@
-"""Concurrent callers in any order, with faults and late writes: every answer is true, and nothing is doubled.
+"""With concurrent callers in any order, faults and late writes, every answer is true, and nothing is doubled.
 
-SEEDS=5000 tries so many orders (`make soak`), SEED=4711 only that one, which a failure names.
+SEEDS=5000 tries 5000 orders (`make soak`). SEED=4711 tries only that order; a failure prints its seed.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Any export can be imported by another installation: nothing is lost or doubled."""
+"""Any export can be imported into another installation without losing or doubling an outcome."""
 
 import json
 from collections import Counter
@@ -40,12 +40,12 @@ OUTCOMES = st.fixed_dictionaries(
     },
 )
 CORRECTIONS = st.sampled_from([None, "amend", "void", "dispute"])
-# With some equal outcomes, which must stay distinct.
+# Repeat the first outcomes: equal outcomes must stay distinct.
 LEDGERS = st.lists(st.tuples(OUTCOMES, CORRECTIONS), max_size=4).map(lambda some: some + some[:2])
 
 
 def record(bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Record by the platform's key, as an import does, and return the results."""
+    """Record outcomes with the platform's key, as an import does, and return the results."""
     if not bodies:
         return []
     body = _json.encode({"outcomes": bodies}).decode()

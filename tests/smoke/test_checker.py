@@ -1,4 +1,4 @@
-"""The checker of the smoke test: it passes what a client may see, and finds each planted fault of a server."""
+"""The smoke test's checker: it accepts everything that a client may see, and finds each planted server fault."""
 
 import json
 import re
@@ -44,7 +44,7 @@ ROUTES: dict[tuple[str, str], Any] = {
 
 
 class Functions(httpx.BaseTransport):
-    """Answers by our functions, unless a fault does. With `calls`, log has a line for each."""
+    """Answers requests with our functions, unless the fault answers. log: an access log line for each request."""
 
     def __init__(self, fault: Fault) -> None:
         self.log: list[dict[str, str]] = []
@@ -87,7 +87,7 @@ class Functions(httpx.BaseTransport):
 
 
 def route(request: httpx.Request) -> tuple[Any, str, str]:
-    """Return a request's function, its resource below /api/outcomes, and the id in the path."""
+    """Return the function for a request, its resource below /api/outcomes, and the outcome id in its path."""
     path = request.url.path.partition("/api/outcomes")[2]
     id_ = next(iter(re.findall("[0-9A-Z]{26}", path)), "")
     resource = path.replace(id_, "{id}") if id_ else path
@@ -95,7 +95,7 @@ def route(request: httpx.Request) -> tuple[Any, str, str]:
 
 
 class Guests(Visit):
-    """Two users who leave nothing to delete."""
+    """Two users whose outcomes need not be deleted."""
 
     def __init__(self) -> None:
         self.users = USERS
@@ -106,7 +106,7 @@ class Guests(Visit):
 def checked(
     fault: Fault, *, off: tuple[str, ...] = (), budget: int = 70, **limits: list[int]
 ) -> tuple[Checker, Functions]:
-    """Run the checker against our functions with a fault."""
+    """Run the checker on our functions with a fault."""
     functions = Functions(fault)
     with httpx.Client(transport=functions) as client:
         api = Api(URL, client, "the key", off=off)
@@ -121,7 +121,7 @@ def checked(
 def on(
     number: int, app: Any, of: Callable[[httpx.Request], bool] = lambda _: True
 ) -> Callable[[Fault], Callable[[], Fault]]:
-    """Make a fault happen at one call of a function only, counted from 1; at all with 0."""
+    """Decorate a fault to happen only in call `number` of a function, counted from 1, or in all calls if it is 0."""
 
     def planted(fault: Fault) -> Callable[[], Fault]:
         @wraps(fault)
@@ -236,7 +236,7 @@ def a_list_out_of_order(request: httpx.Request, send: Send) -> httpx.Response:
 def a_list_without_the_newest(request: httpx.Request, send: Send) -> httpx.Response:
     response = send(request)
     answer = json_text.read(response.text)
-    if "limit=20" not in str(request.url):  # not the last reads
+    if "limit=20" not in str(request.url):  # not the checker's last lists
         del answer["outcomes"][:1]
     return altered(response, answer)
 
@@ -294,7 +294,7 @@ FAULTS: list[tuple[Callable[[], Fault], str]] = [
 @pytest.mark.usefixtures("tables", "no_waiting")
 @pytest.mark.parametrize(("fault", "found"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_planted_fault_is_found(fault: Any, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smoke.checker.THREADS", 1)  # so that the same call meets the fault each time
+    monkeypatch.setattr("smoke.checker.THREADS", 1)  # so that always the same call gets the fault
     checker, _ = checked(fault())
 
     assert any(found in each for each in checker.faults), checker.faults
@@ -304,7 +304,7 @@ def test_a_planted_fault_is_found(fault: Any, found: str, tmp_path: Path, monkey
 
 
 def answers_lost_in_turn() -> Fault:
-    """Lose every fifth answer to a write: of these, half before it is done."""
+    """Lose every fifth call if it is a write: half of these requests are executed, half are not."""
     calls = count(1)
 
     def meet(request: httpx.Request, send: Send) -> httpx.Response:
@@ -319,7 +319,7 @@ def answers_lost_in_turn() -> Fault:
 
 
 def refusals_in_turn() -> Fault:
-    """Refuse calls without doing them, as a throttled stage and a busy table do."""
+    """Refuse every fourth call without executing it, as a throttled stage or a busy table does."""
     calls = count(1)
 
     def meet(request: httpx.Request, send: Send) -> httpx.Response:

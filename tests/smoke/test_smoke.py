@@ -1,4 +1,4 @@
-"""The smoke test against the local stack: it passes, leaves nothing behind, and names failed checks."""
+"""The smoke test on the local stack: it passes, leaves no data behind, and names failed checks."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def _describe(stack: Stack, **parameters: str) -> None:
-    """Have CloudFormation describe the local stack like a deployed one."""
+    """Create a CloudFormation stack in moto that describes the local stack like a deployed one."""
     outputs = {
         "ApiUrl": f"{stack.url}/api/outcomes",
         "OutcomesTableName": stack.tables["OutcomesTable"],
@@ -55,7 +55,7 @@ type Smoke = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) -> Smoke:
-    """Run `python -m smoke` in this process. With AWS, the checker's calls get into the access log."""
+    """Return a function that runs `python -m smoke` in this process. With AWS, it also writes the access log."""
     run_checker = Checker.run
 
     def run_and_log(checker: Checker) -> None:
@@ -97,7 +97,7 @@ def _log(calls: list[Call]) -> None:
 
 
 def process(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m smoke` as a process."""
+    """Run `python -m smoke` in another process."""
     return subprocess.run(
         [sys.executable, "-m", "smoke", *arguments],
         cwd=ROOT,
@@ -234,7 +234,7 @@ def test_an_invalid_url_is_a_usage_error(
 @pytest.mark.parametrize(
     "altered",
     [
-        # A part of the template, its replacement, and the check that must fail.
+        # Each row: a part of the template, its replacement, and the check that must fail.
         [
             (
                 "        MISSING_AUTHENTICATION_TOKEN: &not-found\n          StatusCode: 404",

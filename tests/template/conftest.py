@@ -15,11 +15,11 @@ ROOT = Path(__file__).parents[2]
 FUNCTION = "AWS::Lambda::Function"
 STACK = "outcomes-local"
 ORIGINS = "https://app.example.com,https://beta.example.com"
-SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"  # as the service would name it
+SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"  # in Secrets Manager's format
 WEBHOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebhookSecret-d4e5f6"
 ERASURE_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ErasureSecret-b2c3d4"
 
-# Every parameter that switches something on.
+# Parameters that switch on everything that is off by default.
 EVERYTHING = {
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:oncall",
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/api",
@@ -41,7 +41,7 @@ EVERYTHING = {
 
 
 class Deployment(Template):
-    """A template with parameters. Resources that the local stack does not run are named by their logical ids."""
+    """A template with parameters. A resource that the local stack does not run is named by its logical id."""
 
     def __init__(self, document: dict[str, Any], folder: Path, parameters: dict[str, str]) -> None:
         super().__init__(document, folder, parameters)
@@ -51,18 +51,18 @@ class Deployment(Template):
         self.arns["WebhookSecret"] = WEBHOOK_SECRET_ARN
 
     def with_parameters(self, **parameters: str) -> "Deployment":
-        """Copy the deployment with other parameters, without running SAM's transform again."""
+        """Return a copy of the deployment with other parameters, without running SAM's transform again."""
         return Deployment(self.document, self.folder, self.parameters | parameters)
 
     def with_resources(self, resources: dict[str, Any]) -> "Deployment":
         return Deployment(self.document | {"Resources": resources}, self.folder, self.parameters)
 
     def of(self, type_: str) -> dict[str, Any]:
-        """Resolve the properties of every resource of a type, by logical id."""
+        """Return the resolved properties of each resource of a type, by logical id."""
         return {name: self.resolve(properties) for name, properties in self.resources(type_).items()}
 
     def one(self, type_: str) -> Any:
-        """Resolve the properties of the only resource of a type."""
+        """Return the resolved properties of the only resource of a type."""
         [properties] = self.of(type_).values()
         return properties
 
@@ -86,19 +86,19 @@ class Deployment(Template):
 def deploy(**parameters: str) -> Deployment:
     given = {"DashboardOrigins": ORIGINS, "Configuration": "0" * 16} | parameters
     template = load(ROOT / "template.yaml", {}, given)
-    document = json.loads(json.dumps(template._document))  # of Python's own types, not SAM's slower ones
+    document = json.loads(json.dumps(template._document))  # converts SAM's slow types to Python's own types
     return Deployment(document, template.folder, given)
 
 
 @pytest.fixture(scope="session")
 def deployed() -> Deployment:
-    """Deploy with the default parameters."""
+    """Return the template with the default parameters."""
     return deploy()
 
 
 @pytest.fixture(scope="session")
 def complete() -> Deployment:
-    """Deploy with everything switched on."""
+    """Return the template with everything switched on."""
     return deploy(**EVERYTHING)
 
 
@@ -109,7 +109,7 @@ def api(deployed: Deployment) -> Any:
 
 
 def half_routes(template: Any) -> list[str]:
-    """List the routes that lack a path or an event, each with what to add."""
+    """Return an instruction for each route that lacks a path or an event."""
     resources = template["Resources"]
     events = {
         (event["Properties"]["Method"], event["Properties"]["Path"], name)

@@ -13,14 +13,14 @@ type Resources = dict[str, Any]
 type Plant = Callable[[Resources], Resources]
 type Promise = Callable[..., None]
 
-# What a path names beside the properties of a resource.
+# Attributes of a resource that a path can name. All other names are properties.
 ATTRIBUTES = {"Condition", "DeletionPolicy", "DependsOn", "UpdatePolicy", "UpdateReplacePolicy"}
 
 
 def the(path: str, change: Any = None) -> Plant:
-    """Replace the value at a path such as `Resource/Property/0/Name`, map it by a function, or delete it.
+    """Return a fault that replaces, changes or deletes the value at a path such as `Resource/Property/0/Name`.
 
-    `*` stands for any name, ~1 for a slash. Of a condition, the path goes on in the part for when it holds.
+    `*` stands for any name, `~1` for a slash. In an Fn::If, the path continues in the part for a true condition.
     """
     resource, *steps = path.split("/")
     if steps and steps[0] not in ATTRIBUTES:
@@ -71,17 +71,17 @@ OUTCOMES = {"Fn::GetAtt": ["OutcomesTable", "Arn"]}
 
 
 def may(function: str, action: str, resource: Any = OUTCOMES) -> Plant:
-    """Allow a function one more action."""
+    """Return a fault that allows a function one more action."""
     return the(f"{function}FunctionRole/{RIGHTS}", plus({"Effect": "Allow", "Action": action, "Resource": resource}))
 
 
 def always(function: str, statement: int, condition: str = "Condition") -> Plant:
-    """Delete the condition of a statement."""
+    """Return a fault that deletes the condition of a policy statement."""
     return the(f"{function}FunctionRole/{RIGHTS}/{statement}/{condition}")
 
 
 def planted_in(promise: Promise, templates: Mapping[str, Any], plant: Plant) -> dict[str, Any]:
-    """Plant a fault in the first template that a test asks for. Fails when the template has no such place."""
+    """Plant a fault in the first template that a test takes as a parameter. Fails if the template has no such place."""
     name = _first_wanted(promise, templates)
     template = templates[name]
     if isinstance(template, Deployment):
@@ -97,7 +97,7 @@ def _first_wanted(promise: Promise, templates: Mapping[str, Any]) -> str:
 
 
 def keep(promise: Promise, templates: Mapping[str, Any]) -> None:
-    """Run each case of a test, as pytest does."""
+    """Run each case of a parametrized test, as pytest does."""
     wanted = inspect.signature(promise).parameters
     given = dict(templates)
     if "api" in wanted:
@@ -107,7 +107,7 @@ def keep(promise: Promise, templates: Mapping[str, Any]) -> None:
 
 
 def cases(promise: Promise) -> Iterator[dict[str, Any]]:
-    """List the arguments of a parametrized test."""
+    """Yield the arguments of each case of a parametrized test."""
     marks = [mark.args for mark in getattr(promise, "pytestmark", []) if mark.name == "parametrize"]
     for values in itertools.product(*(values for _, values in marks)):
         case: dict[str, Any] = {}

@@ -18,8 +18,8 @@ from .conftest import ORIGINS, Deployment, deploy, half_routes
 
 EXTENSION = "x-amazon-apigateway-{}".format
 
-# Every type there is. https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-# DEFAULT_4XX and DEFAULT_5XX keep the status of what went wrong.
+# All types of gateway responses: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+# DEFAULT_4XX and DEFAULT_5XX keep the original status.
 GATEWAY_RESPONSES = {
     "ACCESS_DENIED": ("403", "Forbidden"),
     "API_CONFIGURATION_ERROR": ("500", "Internal error"),
@@ -53,12 +53,12 @@ def operations(api: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def is_mock(operation: Any) -> bool:
-    """Tell whether API Gateway answers without a Lambda."""
+    """Return whether API Gateway answers itself, without a function."""
     return bool(operation[EXTENSION("integration")]["type"] == "mock")
 
 
 def test_every_method_describes_its_responses(api: Any) -> None:
-    """OpenAPI 3.0 requires it: https://spec.openapis.org/oas/v3.0.3#operation-object."""
+    """OpenAPI 3.0 requires descriptions: https://spec.openapis.org/oas/v3.0.3#operation-object."""
     for path, method, operation in operations(api):
         assert operation["responses"], (path, method)
         for status, response in operation["responses"].items():
@@ -71,7 +71,7 @@ def authorizer(api: Any, name: str) -> Any:
 
 
 def test_a_route_has_a_path_in_the_api_and_an_event_of_its_function(template: Any) -> None:
-    """The path makes the route; the event permits API Gateway to call the function."""
+    """The path creates the route, and the event permits API Gateway to call the function."""
     if missing := half_routes(template):
         pytest.fail(" ".join(missing), pytrace=False)
 
@@ -106,7 +106,7 @@ def test_every_path_has_the_same_preflight(api: Any) -> None:
 
 
 def preflight(template: Template, *headers: tuple[str, str]) -> dict[str, str]:
-    """Answer a preflight by the template, and return its CORS headers."""
+    """Answer a preflight as the template says, and return the CORS headers."""
     api = openapi.api(template)
     route, parameters = api.match("OPTIONS", "/api/outcomes") or pytest.fail("no such route")
     assert isinstance(route.integration, openapi.Mock)
@@ -118,7 +118,7 @@ def preflight(template: Template, *headers: tuple[str, str]) -> dict[str, str]:
 
 @pytest.fixture(params=["", None], ids=["an empty text", "null"])
 def missing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a missing header `""` or null in mapping templates: AWS does not document which."""
+    """Make missing headers `""` or null in mapping templates, because AWS does not document which they are."""
     monkeypatch.setattr(Parameters, "get", lambda self, name: dict.get(self, name, request.param))
 
 
@@ -148,7 +148,7 @@ def test_a_preflight_allows_no_other_origin(deployed: Template, name: str, origi
 
 
 def test_a_preflight_template_never_tests_a_value_for_truth(api: Any) -> None:
-    """Velocity takes an empty string for true, the interpreter of these tests for false."""
+    """API Gateway's Velocity treats an empty string as true; the interpreter in these tests treats it as false."""
     answer = api["paths"]["/api/outcomes"]["options"][EXTENSION("integration")]["responses"]["default"]
     [template] = answer["responseTemplates"].values()
     conditions = re.findall(r"#(?:else)?if(.*)", template)
@@ -157,7 +157,7 @@ def test_a_preflight_template_never_tests_a_value_for_truth(api: Any) -> None:
 
 
 def test_functions_get_bodies_unchanged(api: Any) -> None:
-    """They get Base64. In other media types, API Gateway replaces invalid UTF-8."""
+    """Functions get Base64. For media types that are not binary, API Gateway would replace invalid UTF-8."""
     assert api[EXTENSION("binary-media-types")] == ["*/*"]
     integration = api["paths"]["/api/outcomes"]["options"][EXTENSION("integration")]
     assert integration["contentHandling"] == "CONVERT_TO_TEXT"
@@ -174,7 +174,7 @@ def test_every_other_method_has_exactly_one_authorizer(api: Any) -> None:
 
 
 def test_only_reading_outcomes_uses_the_cached_authorizer(api: Any) -> None:
-    """It is cached by Cookie alone, so a method that also takes a key must not use it."""
+    """This authorizer is cached by the Cookie header alone, so a method that also accepts keys must not use it."""
     for path, method, operation in operations(api):
         if not is_mock(operation):
             [name] = operation["security"][0]
@@ -205,7 +205,7 @@ def test_only_preflights_and_405s_have_no_authorizer(api: Any) -> None:
 
 
 def test_a_401_tells_mcp_clients_to_send_a_bearer_token(api: Any) -> None:
-    """The header is in the gateway response, as API Gateway renames a function's."""
+    """The gateway response sets the header, because API Gateway renames this header if a function sets it."""
     headers = api[EXTENSION("gateway-responses")]["UNAUTHORIZED"]["responseParameters"]
 
     assert headers["gatewayresponse.header.WWW-Authenticate"] == "'Bearer'"
@@ -287,7 +287,7 @@ def test_pages_may_read_the_same_headers_of_functions_and_api_gateway(api: Any) 
 
 
 def test_a_changed_parameter_redeploys_the_stage(template: Any) -> None:
-    """SAM makes a new deployment when the API's text changes; an origin is not in the text."""
+    """SAM creates a new deployment only if the API's text changes, and the text does not contain the origins."""
     assert template["Resources"]["OutcomesApi"]["Properties"]["AlwaysDeploy"]
 
 

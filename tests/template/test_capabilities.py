@@ -24,7 +24,7 @@ CAPABILITIES = {
 }
 """Functions of each capability, in the order of the parameters."""
 
-# Every switch, and by what its resources, routes, rights and outputs are known.
+# Each switch, with a pattern of its resources, routes, rights and outputs.
 SWITCHES = {
     "Batch": "RecordBatch|outcomes(/|~1)batch",
     "Totals": "Summarize|outcomes/summary",
@@ -48,7 +48,7 @@ OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard"
 
 
 def positions() -> list[set[str]]:
-    """List the switches that are on, a row each, so that any two of them are in all four pairs of positions.
+    """Return rows of switches that are on. Any two switches have all four combinations of on and off.
 
     Each switch is on in three of eight rows: the first, and two that no other switch has both. So any two switches are
     both on in the first row, each is on in a row where the other is off, and both are off in at least two rows.
@@ -61,7 +61,7 @@ def positions() -> list[set[str]]:
 
 
 def switched(complete: Deployment, on: set[str]) -> Deployment:
-    """Switch on exactly these."""
+    """Return the template with exactly these switches on."""
     off = {switch: OFF.get(switch, "") for switch in SWITCHES.keys() - on}
     off |= {"Tracing": "PassThrough"} if "Tracing" in off else {}
     return complete.with_parameters(**off)
@@ -139,7 +139,7 @@ def test_the_core_has_three_functions_two_paths_and_every_table(
 
 
 def test_sams_transform_does_not_depend_on_switches(core: Deployment, complete: Deployment) -> None:
-    """So one transformed template shows every combination: CloudFormation decides the conditions."""
+    """So one transformed template is enough to test every combination: only CloudFormation evaluates conditions."""
 
     def conditions(template: Deployment) -> set[tuple[str, str | None]]:
         resources = template.document["Resources"].items()
@@ -236,7 +236,7 @@ def test_every_role_has_the_path_and_boundary_of_the_parameters(complete: Deploy
     bounded = complete.with_parameters(PermissionsBoundary=boundary, RolePath="/applications/")
     roles = bounded.of("AWS::IAM::Role")
 
-    assert "CodeDeployServiceRole" not in roles  # SAM's own, which takes neither
+    assert "CodeDeployServiceRole" not in roles  # SAM would add this role, which has neither setting
     assert {(role["Path"], role["PermissionsBoundary"]) for role in roles.values()} == {("/applications/", boundary)}
     assert {(role["Path"], role.get("PermissionsBoundary")) for role in complete.of("AWS::IAM::Role").values()} == {
         ("/", None)

@@ -60,7 +60,7 @@ def test_outcomes_and_records_of_erasures_never_expire(deployed: Template) -> No
 
 
 KEPT = {
-    # Protected from deletion, so that CloudFormation would fail to take back a first creation.
+    # Tables are protected from deletion, so CloudFormation could not roll back a failed creation.
     "AWS::DynamoDB::Table": "Retain",
     "AWS::SecretsManager::Secret": "RetainExceptOnCreate",
     "AWS::S3::Bucket": "RetainExceptOnCreate",
@@ -86,5 +86,5 @@ def test_secrets_are_generated_and_long(deployed: Template) -> None:
 
 
 def test_the_secret_of_erasures_is_never_rotated(deployed: Template) -> None:
-    """With another secret, erased users could not be found after a restore."""
+    """With a new secret, the records of erased users could not be found after a restore."""
     assert not deployed.resources("AWS::SecretsManager::RotationSchedule")

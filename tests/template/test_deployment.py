@@ -12,10 +12,10 @@ from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from ops.errors import StackError
 from tests.template.conftest import ROOT, Deployment
 
-# Shapes of what must never be committed: long random text, an AWS access key id, a key of ours, a private key.
+# Patterns of secrets that must never be committed: long hex, AWS access key ids, our keys, private keys.
 SECRETS = re.compile(
     r"[0-9a-f]{32}|AKIA[0-9A-Z]{16}|ok_[\w-]{20}|PRIVATE KEY"
-    # Of AWS's secret keys and the like; a long path has no digits.
+    # AWS secret keys and similar Base64. It must contain a digit, so that long paths do not match.
     r"|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{40}={0,2}"
 )
 
@@ -100,7 +100,7 @@ def test_the_first_output_is_the_url_of_the_api(template: Any, deployed: Deploym
     assert deployed.resolve(template["Outputs"][name]["Value"]).endswith(".amazonaws.com/v1/api/outcomes")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI's own, of packages it is built on
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from packages that SAM CLI depends on
 def test_sam_local_can_set_the_aws_endpoint_of_functions() -> None:
     """SAM CLI sets only variables that it can resolve."""
     endpoint = "http://host.docker.internal:5001"
@@ -120,7 +120,7 @@ def test_each_environment_has_a_stack_of_its_own(samconfig: dict[str, Any]) -> N
     assert len({environment["stack_name"] for environment in environments}) == 3
     for environment in environments:
         assert environment["confirm_changeset"]
-        assert environment["capabilities"] == "CAPABILITY_IAM"  # no more: nothing of IAM has a name of its own
+        assert environment["capabilities"] == "CAPABILITY_IAM"  # enough, as no IAM resource has a custom name
 
 
 def test_deploying_from_github_needs_a_right_for_each_service(deployed: Deployment) -> None:
@@ -137,9 +137,9 @@ def test_deploying_from_github_needs_a_right_for_each_service(deployed: Deployme
 
 @pytest.mark.parametrize("file", ["template.yaml", "samconfig.toml", "Makefile"])
 def test_no_secret_is_in_the_repository(file: str) -> None:
-    # `make deploy` keeps its answers in samconfig.toml; no key can be told from its fingerprint.
+    # `make deploy` stores fingerprints in samconfig.toml. They are no secrets: they do not reveal the key.
     text = re.sub(r"(KeyFingerprints=\\\"|,)[0-9a-f]{64}\b", r"\1", (ROOT / file).read_text())
-    text = re.sub(r"'sha256-[\w+/]{43}='", "", text)  # of a Content Security Policy
+    text = re.sub(r"'sha256-[\w+/]{43}='", "", text)  # hashes in a Content Security Policy
 
     assert not SECRETS.findall(text)
 

@@ -1,4 +1,4 @@
-"""The stream's reader and the bucket of events that were not published."""
+"""The function that reads the streams, and the bucket for events that could not be published."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_only_the_tables_of_outcomes_and_keys_have_streams(complete: Deployment)
 
     assert {name for name, stream in streams.items() if stream} == set(STREAMS.values())
     for name in STREAMS.values():
-        # A correction is told by what it changed, that a key was revoked by what is left.
+        # Events need the new image of a correction, and the old image of a revoked key.
         assert streams[name] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}, name
 
 
@@ -60,7 +60,7 @@ def test_the_function_reads_each_stream_from_its_beginning(complete: Deployment)
         assert source["FunctionName"].endswith(f":function:{FUNCTION}:live")
         assert source["StartingPosition"] == "TRIM_HORIZON"
         assert "FilterCriteria" not in source
-        assert source["BatchSize"] <= 100  # of which one BatchGetItem reads the entries
+        assert source["BatchSize"] <= 100  # one BatchGetItem can read the entries of 100 records
 
 
 def test_failed_records_are_retried_for_12_hours_then_written_to_the_bucket(complete: Deployment) -> None:
@@ -87,7 +87,7 @@ def test_the_bucket_of_events_is_private_and_expires(complete: Deployment) -> No
     assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    # What backups of tables remember: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
+    # As long as point-in-time backups: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
     assert (rule["Status"], rule["ExpirationInDays"], rule.get("Prefix")) == ("Enabled", 35, None)
     assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:*")
     assert denied["Resource"] == [KEPT_EVENTS, f"{KEPT_EVENTS}/*"]
@@ -99,5 +99,5 @@ def test_the_function_of_events_has_time_for_its_last_call(complete: Deployment)
     from outcomes.events import bus
 
     timeout = int(complete.of("AWS::Lambda::Function")[FUNCTION]["Timeout"])
-    # One read, one call after the last that may begin, and what is kept.
+    # Retries, the last call, one read, and the write of a dead letter.
     assert backoff.RETRY_SECONDS + bus.LIMITS.total + 2 < timeout

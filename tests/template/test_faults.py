@@ -1,6 +1,6 @@
-"""Plants faults in the template, one at a time: each must be noticed by the test that it is listed under.
+"""Plants faults in the template, one at a time. The test under which a fault is listed must notice it.
 
-They are planted in what SAM makes of the template, so one stands for every way in which somebody could have written it.
+Faults are planted in the template after SAM's transform, so that it does not matter how the source expresses them.
 """
 
 import json
@@ -255,7 +255,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
     production.test_the_firewall_answers_in_our_shape: {
         "another shape": the("Firewall/CustomResponseBodies/TooMany/Content", "Too many"),
     },
-    # 4. Seeing
+    # 4. Observability
     production.test_every_call_is_logged_as_json_and_without_a_credential: {
         "no access log": the(
             "OutcomesApiStage/AccessLogSetting/DestinationArn", "arn:aws:logs:us-east-1:1:log-group:x"
@@ -417,7 +417,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a canary all at once": the(f"{RELEASE}/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
         "no rollback": the(f"{RELEASE}/AutoRollbackConfiguration/Events", []),
     },
-    # 6. Address
+    # 6. Domain names
     production.test_tls_is_modern_for_both_hosts_of_the_api: {
         "old TLS of the API": the("OutcomesApi/SecurityPolicy", "TLS_1_0"),
         "a name that TLS was not opened for": the("OutcomesApi/EndpointAccessMode", "BASIC"),

@@ -91,7 +91,7 @@ def test_the_page_is_cached_and_served_by_tls(distribution: Any, page: Any) -> N
     assert page["TargetOriginId"] == "page"
     assert page["ViewerProtocolPolicy"] == "redirect-to-https"
     assert (page["CachePolicyId"], page["Compress"]) == (CACHING_OPTIMIZED, True)
-    assert "AllowedMethods" not in page  # GET and HEAD
+    assert "AllowedMethods" not in page  # the default is GET and HEAD
 
 
 def test_the_page_has_the_headers_it_is_tested_with(hosted: Template, page: Any) -> None:
@@ -114,11 +114,11 @@ def test_the_page_has_the_headers_it_is_tested_with(hosted: Template, page: Any)
 def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(api: Any) -> None:
     assert (api["PathPattern"], api["TargetOriginId"]) == ("/api/*", "api")
     assert api["CachePolicyId"] == CACHING_DISABLED
-    # Cookies, Authorization and queries; but not Host, by which API Gateway knows its APIs.
+    # Forwards cookies, Authorization and queries, but not Host, because API Gateway finds the API by its host.
     assert api["OriginRequestPolicyId"] == ALL_VIEWER_EXCEPT_HOST_HEADER
     assert api["ViewerProtocolPolicy"] == "https-only"
     assert {"GET", "POST", "OPTIONS"} < set(api["AllowedMethods"])
-    assert "ResponseHeadersPolicyId" not in api  # its answers have their own
+    assert "ResponseHeadersPolicyId" not in api  # the API sets its own security headers
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_the_origin_of_the_api_is_its_host_by_tls(answers: dict[str, str], host:
 
 
 def test_errors_are_neither_cached_nor_replaced(distribution: Any) -> None:
-    """CloudFront caches errors for ten seconds by default, whatever Cache-Control says.
+    """CloudFront caches errors for ten seconds by default, even if Cache-Control forbids it.
 
-    What an error says is replaced only where a page is named:
+    CloudFront replaces an error's body only if the distribution sets an error page:
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
     """
     assert distribution["CustomErrorResponses"] == [

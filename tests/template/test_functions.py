@@ -1,4 +1,4 @@
-"""The functions' settings and rights."""
+"""Settings and IAM rights of the functions."""
 
 import re
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, ERASURES = (
 )
 KEPT_EVENTS = "arn:aws:s3:::outcomes-local-keptevents"
 
-# Everything that a function may do, beside writing its log and trace; a third entry is the only operation that may
-# enclose it, or else the only attributes that it may name. A new line here is a decision.
+# Everything that a function may do, besides writing logs and traces. Each entry: action, resource, and limits: either
+# the operation that must enclose the action, or the only attributes that it may contain. Do not add lines carelessly.
 MAY: dict[str, set[tuple[str, ...]]] = {
     "AuthorizerFunction": {
         ("secretsmanager:GetSecretValue", SECRET_ARN),
@@ -26,7 +26,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:GetItem", KEYS),
         ("dynamodb:UpdateItem", KEYS, "id", "last_used_at"),
     },
-    # A transaction needs what its parts need.
+    # A transaction needs the rights of its actions.
     "RecordOutcomeFunction": {
         ("dynamodb:PutItem", OUTCOMES),
         ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
@@ -40,7 +40,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
     "ExportOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
-    # It writes nothing that is not a sum.
+    # It only writes totals.
     "SummarizeOutcomesFunction": {
         ("dynamodb:Query", OUTCOMES),
         ("dynamodb:Query", TOTALS),
@@ -63,7 +63,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:PutItem", KEYS, "TransactWriteItems"),
         ("dynamodb:DeleteItem", KEYS, "TransactWriteItems"),
     },
-    # All that a tool may do, and each write of outcomes in one transaction with its key.
+    # The rights of all tools. Outcomes are only written in a transaction with their idempotency key.
     "McpFunction": {
         ("dynamodb:PutItem", OUTCOMES, "TransactWriteItems"),
         ("dynamodb:UpdateItem", OUTCOMES, "TransactWriteItems"),
@@ -76,7 +76,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:UpdateItem", TOTALS),
         ("dynamodb:ConditionCheckItem", OUTCOMES, "TransactWriteItems"),
     },
-    # It changes nothing, and hears of no other tables.
+    # It changes no table, and reads no other streams.
     "PublishEventsFunction": {
         *(
             (f"dynamodb:{action}", f"{table}/stream/local")
@@ -89,7 +89,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("s3:PutObject", f"{KEPT_EVENTS}/*"),
         ("s3:ListBucket", KEPT_EVENTS),
     },
-    # It neither fills its own queue nor empties that of what was set aside.
+    # It neither sends to its own queue nor receives from the dead-letter queue.
     "DeliverWebhookFunction": {
         *(
             (f"sqs:{action}", "WebhooksQueue.Arn")
@@ -112,14 +112,14 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:Query", OUTCOMES),
         ("dynamodb:Query", TOTALS),
         *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY)),
-        # Whoever may write in batches may put, too: nothing but a key.
+        # The right to write in batches includes puts, so items may only contain the key.
         ("dynamodb:BatchWriteItem", KEYS, "id"),
         ("dynamodb:BatchWriteItem", SESSIONS, "token_sha256"),
         ("dynamodb:BatchWriteItem", OUTCOMES, "user_id", "created_at"),
         ("dynamodb:BatchWriteItem", TOTALS, "user_id", "stretch"),
         ("dynamodb:BatchWriteItem", IDEMPOTENCY, "key_sha256"),
     },
-    # It reads, and writes nothing.
+    # It only reads.
     "ExportUserFunction": {
         ("dynamodb:Query", OUTCOMES),
         ("dynamodb:Query", TOTALS),
@@ -157,7 +157,7 @@ def enclosing_operations(statement: Any) -> list[str]:
 
 
 def named_attributes(statement: Any) -> list[str]:
-    """Return the attributes that a statement limits a write to; it may return no values.
+    """Return the only attributes that a statement allows a write to contain. Such a write may return no values.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
@@ -189,7 +189,7 @@ def test_a_function_may_do_only_what_it_needs(complete: Deployment, function: st
             may.add((statement["Action"], name, *limits))
 
     assert may == MAY[function]
-    # Of things in what is named, such as objects in a bucket.
+    # `*` is only allowed for the contents of a named resource, such as objects in a bucket.
     assert not [name for _, name, *_ in may if "*" in name.removesuffix("/*")]
 
 
@@ -213,7 +213,7 @@ def test_every_function_may_write_its_log(deployed: Deployment) -> None:
 def test_with_tracing_functions_may_write_traces(complete: Deployment) -> None:
     _, trace = complete.one("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
 
-    # X-Ray knows no resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+    # X-Ray's actions cannot be limited to resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
     assert trace == {
         "Effect": "Allow",
         "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
@@ -271,7 +271,7 @@ def test_no_secret_is_an_environment_variable(complete: Deployment, function: st
 
     for name, value in variables.items():
         if re.search("SECRET|KEY|TOKEN|PASSWORD", name):
-            # Public by nature: where a secret is, how long one counts, and the fingerprints of keys.
+            # These are no secrets: ARNs of secrets, days of validity, fingerprints of keys, and table names.
             assert name.endswith(("_ARN", "_DAYS", "_FINGERPRINTS", "_TABLE")), name
         assert isinstance(value, str), name
 

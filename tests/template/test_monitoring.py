@@ -1,4 +1,4 @@
-"""Alarms, metric filters and the dashboard, by Monitoring."""
+"""Alarms, metric filters and the dashboard for each value of the parameter Monitoring."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from .conftest import EVERYTHING, FUNCTION, ROOT, STACK, Deployment
 
 ALARM, COUNTED, DASHBOARD = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::CloudWatch::Dashboard"
 
-# Every alarm, the threshold above which it goes off, and its metrics.
+# Each alarm, the threshold above which it starts, and its metrics.
 ESSENTIAL: dict[str, tuple[Any, set[str]]] = {
     "ServerErrorsAlarm": (1, {"ServerErrors", "Count"}),
     "ThrottledAlarm": (0, {"TooManyRequests"}),
@@ -37,7 +37,7 @@ ROLLS_BACK = {"ServerErrorsAlarm", "ThrottledAlarm", "AuthorizerFailuresAlarm"}
 
 
 def metrics(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """List namespace, name and dimensions of each metric of an alarm."""
+    """Yield namespace, name and dimensions of each metric of an alarm."""
     parts = [metric["MetricStat"]["Metric"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric]
     for part in parts or [alarm]:
         dimensions = {each["Name"]: each["Value"] for each in part.get("Dimensions", [])}
@@ -77,7 +77,7 @@ def test_without_monitoring_nothing_is_counted_and_no_alarm_goes_off(complete: D
 
 
 def test_no_alarm_gets_stuck_when_its_metric_has_no_data(complete: Deployment) -> None:
-    """FILL has no result for a metric without any data, and alarms on DynamoDB's metrics keep their state.
+    """For a metric without any data, FILL has no result. Alarms on DynamoDB's metrics then keep their state.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
@@ -88,7 +88,7 @@ def test_no_alarm_gets_stuck_when_its_metric_has_no_data(complete: Deployment) -
 
 
 def answer(alarm: dict[str, Any], **metrics: int) -> float:
-    """Compute the value that an alarm compares with its threshold."""
+    """Evaluate the expression that an alarm compares with its threshold."""
     [answer] = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
     known = {"IF": lambda is_so, then, otherwise: then if is_so else otherwise}
     return float(eval(answer, known, metrics))  # noqa: S307 - the template's own
@@ -105,7 +105,7 @@ def test_three_server_errors_in_a_minute_count_by_their_share(
     ("latency", "busy", "requests", "milliseconds"),
     [
         (5000, 0, 100, 5000),
-        (5000, 1, 101, 5000),  # the slow one in a hundred is another
+        (5000, 1, 101, 5000),  # the slow request is not the busy one
         (10_000, 1, 100, 0),
         (10_000, 1, 1, 0),
     ],
@@ -113,13 +113,13 @@ def test_three_server_errors_in_a_minute_count_by_their_share(
 def test_busy_answers_are_no_slow_requests(
     complete: Deployment, latency: int, busy: int, requests: int, milliseconds: float
 ) -> None:
-    """Such an answer takes ten seconds and more; after a new format of stored totals, any first look may get one."""
+    """Busy answers take ten seconds or more. After stored totals change their format, many summaries are busy."""
     alarm = complete.of(ALARM)["SlowRequestsAlarm"]
 
     assert answer(alarm, latency=latency, busy=busy, requests=requests) == milliseconds
 
 
-# The log group, the lines that count, and the metric where it is not called as the filter.
+# Each filter's log group, its pattern of log lines, and its metric, which may have another name.
 FILTERS = {
     "ServerErrors": ("AccessLogs", '{ $.status = "5*" && ($.status != "503" || $.refusal != "-") }', "ServerErrors"),
     "ToolsFailed": ("FunctionLogs", '{ $.message = "Tool failed" }', "ServerErrors"),
@@ -150,7 +150,7 @@ def test_log_lines_are_counted_for_this_stack_alone(complete: Deployment) -> Non
                 "MetricValue": "1",
             }.items()
         )
-        # An alarm that computes with it needs a 0 for minutes without any.
+        # An alarm computes with BusyAnswers, so minutes without busy answers need a 0.
         assert transformation.get("DefaultValue") == (0 if name == "BusyAnswers" else None), name
 
 
@@ -173,7 +173,7 @@ def test_functions_count_for_this_stack_alone(complete: Deployment, monitoring: 
 
 
 def test_an_alarm_looks_at_a_metric_of_this_stack(complete: Deployment) -> None:
-    """An alarm on another metric would never start."""
+    """An alarm on a metric that does not exist would never start."""
     functions, queues = complete.resources(FUNCTION), complete.resources("AWS::SQS::Queue")
     counted = {(f"Outcomes/{STACK}", metric) for _, _, metric in FILTERS.values()}
     title = complete.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]

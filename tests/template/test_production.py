@@ -1,6 +1,6 @@
 """Hardening: permissions, limits, logs and releases.
 
-test_faults.py takes each of these properties away and sees that it is missed here.
+test_faults.py removes each of these properties, and checks that a test here notices it.
 """
 
 import json
@@ -40,7 +40,7 @@ def test_only_lambda_may_assume_a_functions_role(complete: Deployment) -> None:
 
 @pytest.mark.usefixtures("whole_routes")
 def test_the_api_may_call_exactly_its_integrations(deployed: Deployment) -> None:
-    """By the alias: only a released version is reachable."""
+    """The API calls the alias `live`, so only a released version is reachable."""
     permissions = list(deployed.of("AWS::Lambda::Permission").values())
     called = set(re.findall(r"functions/(arn:[^/]+)/invocations", json.dumps(deployed.one("AWS::ApiGateway::RestApi"))))
 
@@ -52,7 +52,7 @@ def test_the_api_may_call_exactly_its_integrations(deployed: Deployment) -> None
 
 
 def test_nothing_invokes_erasure_and_access_but_callers_with_rights(deployed: Deployment) -> None:
-    """No route, URL, event or service invokes them. IAM decides who may."""
+    """No route, URL, event or service invokes these functions. IAM policies decide who may invoke them."""
     for type_ in ("AWS::Lambda::Permission", "AWS::Lambda::Url", "AWS::Lambda::EventSourceMapping"):
         for name, properties in deployed.of(type_).items():
             assert not any(function in str(properties) for function in BY_RIGHTS_ONLY), name
@@ -64,7 +64,7 @@ def test_nothing_invokes_erasure_and_access_but_callers_with_rights(deployed: De
 
 
 def test_an_alias_exists_before_its_permission(deployed: Deployment) -> None:
-    """The permission for the authorizer's alias does not reference it; it depends on the API."""
+    """The permission depends on the API, but does not reference the alias, so the API must depend on the alias."""
     assert deployed.document["Resources"]["OutcomesApi"]["DependsOn"] == "AuthorizerFunctionAliaslive"
     assert "AuthorizerFunctionAliaslive" in deployed.resources("AWS::Lambda::Alias")
 
@@ -108,7 +108,7 @@ def test_a_throttled_method_exists(deployed: Deployment, api: Any) -> None:
 
 
 def test_only_the_authorizer_has_no_reserved_concurrency(complete: Deployment, deployed: Deployment) -> None:
-    """Every call goes through the authorizer. Streams, queues and rights in the account bound the others."""
+    """Every call goes through the authorizer. Streams, queues and IAM rights limit the other functions without it."""
     reads, writes = EVERYTHING["ReadConcurrency"], EVERYTHING["WriteConcurrency"]
 
     assert {name: function.get("ReservedConcurrentExecutions") for name, function in complete.of(FUNCTION).items()} == {
@@ -146,9 +146,9 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
 
 
 def test_an_erasure_waits_for_the_writes_of_earlier_calls(deployed: Deployment) -> None:
-    """An authorized call waits for its function, which runs to its end and signs with a clock that is ahead.
+    """Worst case: a call was authorized, its function runs until its timeout, and signs with a clock that is ahead.
 
-    DynamoDB takes no signature that is more than 300 s older or newer than its own time.
+    DynamoDB refuses signatures that are more than 300 s older or newer than its own time.
     """
     functions = deployed.of(FUNCTION)
     longest = max(int(functions[name]["Timeout"]) for name in functions.keys() - BY_RIGHTS_ONLY)
@@ -246,7 +246,7 @@ LOGGED = {
 
 
 def test_every_call_is_logged_as_json_and_without_a_credential(deployed: Deployment) -> None:
-    """A new line here is a decision: no header, no body, no query, no address, not which user."""
+    """Add fields with care: no header, body, query, IP address or user id may be logged."""
     setting = deployed.one(STAGE)["AccessLogSetting"]
 
     assert setting["DestinationArn"] == "arn:aws:logs:us-east-1:123456789012:log-group:AccessLogs"
@@ -262,7 +262,7 @@ def test_every_log_has_a_retention(complete: Deployment) -> None:
 
 
 def test_insights_discovers_the_fields_of_function_logs(deployed: Deployment) -> None:
-    """It recognizes Lambda's groups by name, and only then finds @duration, @initDuration and the like.
+    """CloudWatch Insights recognizes Lambda's log groups by name. Only for these it finds fields such as @duration.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
     """
@@ -287,7 +287,7 @@ def test_the_accounts_log_role_can_be_kept(deployed: Deployment) -> None:
 
 
 def test_tracing_is_off_by_default(deployed: Deployment) -> None:
-    """A trace costs more than any other part of a call, and shows none of DynamoDB's."""
+    """A trace costs more than any other part of a call, and does not show DynamoDB's part."""
     assert deployed.one(STAGE)["TracingEnabled"] is False
     for name, function in deployed.of(FUNCTION).items():
         assert function["TracingConfig"] == {"Mode": "PassThrough"}, name
@@ -311,7 +311,7 @@ def test_the_runbook_queries_only_logged_fields() -> None:
 
 
 def descriptions(template: Deployment) -> dict[str, str]:
-    """Return the description of each function's version. A changed one makes a new version."""
+    """Return the description of each function's version. A changed description creates a new version."""
     versions = template.of("AWS::Lambda::Version").values()
     texts = {version["FunctionName"]: str(version["Description"]) for version in versions}
     assert len(texts) == len(versions)
@@ -319,7 +319,7 @@ def descriptions(template: Deployment) -> dict[str, str]:
     return texts
 
 
-# Another value of each parameter whose declaration names none.
+# Another valid value for each parameter whose declaration does not list values.
 ANOTHER = {
     "OutcomeTypes": "lead_qualified",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:another",
@@ -327,7 +327,7 @@ ANOTHER = {
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardHost": "value.example.com",
-    # Long ones: a version's description takes 256 characters, whatever functions are configured with.
+    # A long value: a version's description has at most 256 characters, even with long parameters.
     "DashboardOrigins": ",".join(f"https://the-dashboard-of-brand-{brand}.example.com" for brand in range(8)),
     "DomainName": "another.example.com",
     "EventBusName": "b" * 256,
@@ -359,16 +359,16 @@ def another(name: str, parameter: Any, present: str) -> str:
 
 
 def versions(template: Deployment) -> dict[str, tuple[str, Any]]:
-    """Return description and properties of each function."""
+    """Return the version's description and the properties of each function."""
     made_of = template.of(FUNCTION)
     return {function: (text, made_of[function]) for function, text in descriptions(template).items()}
 
 
 def test_a_change_of_any_parameter_is_a_new_version_of_every_function(complete: Deployment) -> None:
-    """SAM does not see that a parameter's value changed. Without a new version, a rotated key would not be let in.
+    """SAM does not notice that a parameter's value changed. Without a new version, a rotated key would be refused.
 
-    What a version is described with has to change, for CloudFormation to ask for one, and what it is made of, too: of a
-    function that did not change Lambda publishes none.
+    The version's description must change, so that CloudFormation requests a new version. The function must change too,
+    because Lambda publishes no version of an unchanged function.
     """
     declared, given = complete.document["Parameters"], complete.parameters
     before = versions(complete.with_parameters(**configured(declared, given, {})))
@@ -377,7 +377,7 @@ def test_a_change_of_any_parameter_is_a_new_version_of_every_function(complete: 
         present = given.get(name, str(declared[name].get("Default", "")))
         changed = given | {name: another(name, declared[name], present)}
         after = versions(complete.with_parameters(**configured(declared, changed, {})))
-        assert after  # a capability that is off takes its functions with it
+        assert after  # a capability that is off has no functions, but others remain
         for function, (description, made_of) in after.items():
             assert before[function][0] != description, (name, function)
             assert before[function][1] != made_of, (name, function)
@@ -390,7 +390,7 @@ def test_the_same_parameters_make_no_new_version(template: Any) -> None:
     defaults = {name: str(parameter.get("Default", "")) for name, parameter in declared.items()}
 
     assert configured(declared, overrides, defaults | first) == first
-    # `sam deploy` keeps what the stack has where nothing else is said, even if the default is another by now.
+    # `sam deploy` keeps the stack's value of a parameter without override, even if the default has changed.
     assert (
         configured(declared, {"DashboardOrigins": ORIGINS}, defaults | first)["Configuration"] == first["Configuration"]
     )
@@ -398,10 +398,10 @@ def test_the_same_parameters_make_no_new_version(template: Any) -> None:
 
 
 def test_an_unchanged_function_gets_no_version(deployed: Deployment) -> None:
-    """SAM must not ask for a version when only tags or concurrency change: Lambda publishes none and the release fails.
+    """If only tags or concurrency change, SAM must not request a version: Lambda publishes none and the release fails.
 
-    https://github.com/aws/serverless-application-model/issues/3281. So functions have no tags but SAM's own (they get
-    the stack's from samconfig.toml), and concurrency is a parameter.
+    https://github.com/aws/serverless-application-model/issues/3281. So functions have no tags except SAM's own (they
+    get the stack's tags from samconfig.toml), and concurrency is a parameter.
     """
     versions = deployed.resources("AWS::Lambda::Version").keys()
     for parameter in ("WriteConcurrency", "ReadConcurrency"):
@@ -413,7 +413,7 @@ def test_an_unchanged_function_gets_no_version(deployed: Deployment) -> None:
 
 
 def test_a_changed_layer_makes_new_versions(template: Any) -> None:
-    """SAM makes new versions for a changed layer only if function and layer have these settings."""
+    """SAM creates new versions for a changed layer only if functions and layers have these settings."""
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             assert resource["Properties"]["AutoPublishAliasAllProperties"] is True, name
@@ -455,7 +455,7 @@ def test_no_function_uses_snapstart(complete: Deployment) -> None:
 
 
 def test_a_changed_session_secret_takes_effect_within_five_minutes(template: Any) -> None:
-    remembered = template["Parameters"]["SessionCacheSeconds"]["Default"]  # by API Gateway
+    remembered = template["Parameters"]["SessionCacheSeconds"]["Default"]  # cached by API Gateway
     assert session_secrets.SECRET_CACHE_SECONDS + remembered <= 300
 
 
@@ -504,7 +504,7 @@ MODERN_TLS = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
 
 
 def test_tls_is_modern_for_both_hosts_of_the_api(complete: Deployment) -> None:
-    """A call by a custom name is held to the API's own policy, too.
+    """The API's own TLS policy also applies to calls through a custom domain name.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-custom-domain-tls-version.html
     """
@@ -564,9 +564,9 @@ def test_every_parameter_is_in_one_group(template: Any) -> None:
 
 
 @pytest.mark.usefixtures("whole_routes")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI of its libraries
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI's libraries cause this warning
 def test_sam_local_uses_the_authorizers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SAM CLI skips an authorizer whose function it cannot resolve, and lets everybody in."""
+    """If SAM CLI cannot resolve an authorizer's function, it skips the authorizer and lets everybody in."""
     from samcli.lib.providers.api_provider import ApiProvider
     from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 

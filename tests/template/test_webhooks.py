@@ -42,7 +42,7 @@ def test_the_rule_matches_this_stacks_events_alone(complete: Deployment) -> None
     assert rule["EventBusName"] == BUS
     assert rule["EventPattern"] == {"account": ["123456789012"], "source": ["outcomes-local"]}
     [target] = rule["Targets"]
-    # The whole event: what EventBridge sets aside by itself then has the form of what the function sets aside.
+    # Send the whole event, so that dead letters from EventBridge and from the function have the same format.
     assert target == {
         "Id": "WebhooksQueue",
         "Arn": "WebhooksQueue.Arn",
@@ -96,7 +96,7 @@ def test_a_message_outlives_its_attempts_then_goes_to_the_dead_letter_queue(comp
         "maxReceiveCount": len(delivery.WAITS) + 1,
     }
     assert longest + delivery.HOUR < retention
-    # Both are counted from when it was put into the first: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+    # Both periods begin when the message enters the first queue: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
     assert queues["DeadWebhooksQueue"]["MessageRetentionPeriod"] == 14 * 24 * delivery.HOUR >= 2 * retention
 
 
@@ -111,7 +111,7 @@ def test_each_message_is_delivered_and_reported_alone(complete: Deployment) -> N
 
 
 def test_a_message_is_hidden_longer_than_an_attempt_takes(complete: Deployment) -> None:
-    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six times as long."""
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html recommends six times the timeout."""
     timeout = int(complete.of(FUNCTION)["DeliverWebhookFunction"]["Timeout"])
 
     assert 2 * delivery.LIMITS.total + receiver.SECONDS + 1 < timeout

@@ -1,4 +1,4 @@
-"""GitHub's workflows run the same commands as people, by pinned actions, without a stored AWS key."""
+"""GitHub's workflows run the same commands as people do, use pinned actions, and need no stored AWS key."""
 
 import re
 import subprocess
@@ -93,7 +93,7 @@ def test_workflows_use_aws_without_a_stored_key() -> None:
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_no_outside_input_becomes_part_of_a_command(file: Path) -> None:
-    """Inputs go into variables, where they cannot become part of a script."""
+    """Inputs are passed as environment variables, so they cannot become part of a script."""
     for step in steps(file):
         assert "${{" not in step.get("run", "")
 

@@ -1,4 +1,4 @@
-"""Tables with rows of users in every one of them."""
+"""Fixtures: tables that each contain rows of several users."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.people import live, record, restore, snapshot
 
 @pytest.fixture(scope="session")
 def lives(template: Any) -> dict[str, Any]:
-    """Make the tables with rows of users 42 and 43, and of no user, once: it takes longer than most tests."""
+    """Fill the tables for users 42 and 43 and for no user. Done only once, because it takes longer than most tests."""
     with template_tables(template):
         live(42)
         live(43)
@@ -20,6 +20,6 @@ def lives(template: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
-    """Fill the tables with those rows."""
+    """Restore the rows that `lives` made."""
     assert tables.keys() == lives.keys()
     restore(lives)

@@ -26,7 +26,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pages(user_id: int = 42) -> list[dict[str, Any]]:
-    """Ask for all pages, as JSON like Lambda."""
+    """Request all pages, converting to and from JSON as Lambda does."""
     answers: list[dict[str, Any]] = []
     event: dict[str, Any] = {"user_id": user_id}
     for _ in range(100):
@@ -43,7 +43,7 @@ def lines(user_id: int = 42) -> list[dict[str, Any]]:
 
 
 def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
-    """Read the lines of one kind, without `record`."""
+    """Return the exported lines of one record type, without their `record` field."""
     return [
         {name: value for name, value in line.items() if name != "record"}
         for line in lines(user_id)
@@ -161,7 +161,7 @@ def test_a_full_response_ends_a_page_and_the_cursor_goes_on(monkeypatch: pytest.
 
 def test_a_portion_out_of_time_ends_a_page_and_the_cursor_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lines()
-    ticks = iter(range(0, 10**9, 16))  # there is time for one call
+    ticks = iter(range(0, 10**9, 16))  # leaves time for one call
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert len(pages()) > 3
     assert lines() == whole

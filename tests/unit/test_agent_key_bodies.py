@@ -1,4 +1,4 @@
-"""Request bodies that create or rotate an agent key: which are valid, and the error details of the others."""
+"""Request bodies that create or rotate an agent key: valid ones, and the error details of invalid ones."""
 
 import json
 from decimal import Decimal
@@ -127,7 +127,7 @@ def test_an_invalid_field_is_refused_with_its_rule(field: str, values: list[Any]
             f"Invalid {field}",
             [{"field": field, "message": rule}],
         ), value
-        # JSON Schema knows date-times as strings, and no lone surrogates.
+        # The JSON Schema accepts any string as a date-time, and it cannot forbid lone surrogates.
         is_text = value == "\ud800" or (field == "expiresAt" and isinstance(value, str))
         assert SCHEMA.is_valid(WHOLE | {field: value}) == is_text, value
 

@@ -1,4 +1,4 @@
-"""Recording with an agent key: its bounds, and the stored provenance."""
+"""Recording with an agent key: the key's limits, and the stored provenance."""
 
 import json
 from typing import Any
@@ -116,7 +116,7 @@ OTHERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("other", list(OTHERS))
 def test_idempotency_keys_are_per_agent_key(other: str) -> None:
-    """Else a manipulated agent could take `deal-4711` first, and turn the platform's call into a 422."""
+    """Otherwise a manipulated agent could use the key `deal-4711` first, and the platform's call would get a 422."""
     once = {"headers": {"Idempotency-Key": "deal-4711"}}
     theirs = PLAIN | {"userId": 42, "agentId": 7}
     for _ in range(2):

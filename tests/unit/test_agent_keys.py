@@ -1,4 +1,4 @@
-"""Agent keys in their table: creation, rotation, revocation, the limit, and failures."""
+"""Storage of agent keys: creation, rotation, revocation, the limit, and failures."""
 
 from decimal import Decimal
 from typing import Any
@@ -251,7 +251,7 @@ class TestKeysOfAUser:
 class TestTheLimit:
     @pytest.fixture
     def full(self, keys: AgentKeys) -> AgentKeys:
-        """Make one key fewer than allowed, one of which expires after an hour."""
+        """Create one key fewer than the limit. The first expires after an hour."""
         keys.create(WANTED._replace(expires_at=NOON + HOUR), "session")
         for _ in range(MAX_KEYS - 2):
             keys.create(WANTED, "session")
@@ -307,7 +307,7 @@ class TestTheLimit:
 
 class TestTrouble:
     def test_a_creation_whose_answer_was_lost_is_one_key(self, keys: AgentKeys) -> None:
-        """Attempts of one transaction have one token."""
+        """All attempts of a transaction send the same ClientRequestToken."""
         tokens: list[str] = []
 
         def losing(request: Request, send: Send) -> Reply:

@@ -1,4 +1,4 @@
-"""`make check` reports forbidden imports and reads of the environment, with the rule."""
+"""`make check` reports forbidden imports and environment reads, and names the broken rule."""
 
 import os
 import re
@@ -25,7 +25,7 @@ ENVIRONMENT = "Environment variables are read in a function's app.py: hand the v
 
 ENGINE = {"pydantic_core", "typing_extensions"}
 
-# File, the line appended to it, and the rule that it breaks.
+# Each row: a file, the line appended to it, and the rule that this line breaks.
 BREACHES = [
     ("functions/record_outcome/app.py", "import boto3", AWS),
     ("functions/list_outcomes/app.py", "from functions.summarize_outcomes import app", FUNCTIONS),
@@ -49,14 +49,14 @@ BREACHES = [
 
 
 def commands_of_check() -> list[str]:
-    """Read from the Makefile which commands of `make check` check imports."""
+    """Return the commands of `make check` that check imports, as the Makefile prints them."""
     listed = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if re.search(r"bin/(ruff check|lint-imports)\b", line)]
 
 
 @pytest.fixture(scope="module")
 def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Run the commands on a copy with all breaches, and return their complaints by rule."""
+    """Run these commands on a copy of the project with all BREACHES. Return the complaints by rule."""
     copy = tmp_path_factory.mktemp("breaches")
     for folder in ("functions", LAYER, "local", "ops"):
         shutil.copytree(ROOT / folder, copy / folder)
@@ -92,7 +92,7 @@ def test_a_breach_is_reported_with_its_rule_and_line(complaints: dict[str, str],
 
 
 def test_the_contract_may_import_no_deployed_package_but_pydantic_s_engine() -> None:
-    """A new requirement of the layer must be added to the rule, or here."""
+    """Add a new requirement of the layer either to this rule or to the exceptions below."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [forbidden] = [contract["forbidden_modules"] for contract in contracts if contract["name"] == CONTRACT]
     requirements = (ROOT / "layers/common/requirements.txt").read_text()
@@ -102,4 +102,4 @@ def test_the_contract_may_import_no_deployed_package_but_pydantic_s_engine() -> 
         for package, distributions in packages_distributions().items()
         if {re.sub(r"[-_.]+", "-", name).lower() for name in distributions} & deployed
     }
-    assert packages - set(forbidden) == ENGINE | {"tzdata"}  # of which the contract reads files
+    assert packages - set(forbidden) == ENGINE | {"tzdata"}  # the contract only reads tzdata's files

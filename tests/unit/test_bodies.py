@@ -1,4 +1,4 @@
-"""Reading request bodies: the engine, the error details and openapi.yaml follow the same rules."""
+"""Reading request bodies: pydantic's engine, the error details and openapi.yaml follow the same rules."""
 
 import subprocess
 import sys

@@ -10,7 +10,7 @@ from outcomes.ledger import ulid
 
 
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """List the seconds between five attempts."""
+    """Return the backoff in seconds between five attempts."""
     slept: list[float] = []
     monkeypatch.setattr("outcomes.aws.backoff.time.sleep", slept.append)
     backoff = Backoff()

@@ -99,7 +99,7 @@ def test_an_agent_key_corrects_no_outcome_beyond_its_bounds(
     id_ = given(agentId=Decimal(7))
     within = {"changes": {"valueUsd": 5, "outcomeType": "task_complete", "agentId": 8}}
     body = BODIES[type_] | (within if type_ == "amend" else {})
-    # Without the scope to read, the answer names neither the field nor the bound.
+    # Without the scope to read, the answer names neither the field nor the limit.
     assert correct(id_, agent("correct", **bounds), body)[:2] == (403, {"error": "Forbidden"})
     status, answer, _ = correct(id_, agent("correct read", **bounds), body)
     assert (status, answer["details"]) == (403, [{"field": field, "message": message}])
@@ -199,7 +199,7 @@ def not_possible(message: str) -> tuple[int, Any]:
 
 @pytest.fixture
 def few_corrections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each kind of caller make few numbered corrections: the limits of the contract take seconds to reach."""
+    """Lower the limits of corrections for each kind of caller: reaching the real limits takes seconds."""
     assert MAX_CORRECTIONS == {"agent": 20, "owner": 50, "platform": 50}
     for caller, number in {"agent": 2, "owner": 4, "platform": 5}.items():
         monkeypatch.setitem(MAX_CORRECTIONS, caller, number)
@@ -230,7 +230,7 @@ def test_each_kind_of_caller_has_a_limit_of_its_own() -> None:
     assert (outcome["version"], outcome["title"], len(corrections)) == (11, "6", 11)
     titles = [each["changes"]["title"]["after"] for each in corrections if each["type"] == "amend"]
     assert titles == [f"{number}" for number in range(7)]
-    # Disputes have no limit, nor have the platform's corrections of a disputed outcome.
+    # Neither disputes nor the platform's corrections of a disputed outcome are limited.
     assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
     assert correct(id_, KEY, BODIES["uphold"])[0] == 200
     assert correct(id_, KEY, BODIES["void"])[1] | {"id": ""} == {"ok": True, "id": "", "status": "void", "version": 14}
@@ -254,7 +254,7 @@ def test_disputes_and_upholds_are_unlimited_but_count_for_other_corrections() ->
     with reads_meet(fine) as calls:
         corrections = get(id_)[1]["corrections"]
     assert [each["type"] for each in corrections] == ["dispute", "uphold"] * 55
-    assert len(calls) == 3  # the outcome, and its entries, of which a call reads a hundred
+    assert len(calls) == 3  # one call for the outcome, two for its 110 entries: a call reads 100
     assert amend(id_, KEY, retitle("x"))[:2] == correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
 
 
@@ -288,7 +288,7 @@ def test_a_history_beyond_the_limit_shows_its_newest_corrections(monkeypatch: py
     outcome, corrections = get(id_)[1].values()
     assert outcome["version"] == 12
     assert [each["id"] for each in corrections] == made[-7:]
-    # A correction that is not shown any more still is a replay.
+    # A correction that is no longer shown is still replayed.
     assert correct(id_, KEY, BODIES["amend"], key="0")[1] == {
         "ok": True,
         "id": made[0],
@@ -300,7 +300,7 @@ def test_a_history_beyond_the_limit_shows_its_newest_corrections(monkeypatch: py
 
 
 def test_the_longest_history_fits_into_a_response() -> None:
-    """Fill one with the longest amends as far as allowed, the rest with the longest disputes."""
+    """Fill a history with the longest amends up to their limit, and the rest with the longest disputes."""
     id_ = given(metadata={"a": "\\" * 32_000}, **LONGEST)
     [item] = stored()
     first = ulid.milliseconds(id_) + 1
@@ -416,7 +416,7 @@ def test_ignored_fields_are_named() -> None:
     id_ = given()
     body = BODIES["amend"] | {"reasons": 1, "changes": {"title": "x", "vlaue": 1, "a,b": 2}}
     assert correct(id_, KEY, body)[2]["Ignored-Fields"] == "reasons, changes.vlaue, changes.a%2Cb"
-    # Only an amend changes anything.
+    # A dispute has no `changes`, so they are ignored and not validated.
     body = BODIES["dispute"] | {"changes": {"title": ""}, "userId": 42}
     status, answer, headers = correct(id_, OWNER, body)
     assert (status, headers["Ignored-Fields"], answer["outcome"]["title"]) == (200, "changes", "x")
@@ -548,7 +548,7 @@ def test_that_nothing_would_change_is_checked_last() -> None:
     assert amend(id_, KEY, '{"title":"Closed the deal"}', key="k")[:2] == first[:2]
     assert amend(id_, KEY, '{"title":"Closed the deal"}')[:2] == (400, NOTHING)
     assert amend(id_, KEY, '{"title":"Closed the deal"}', key="l")[:2] == (400, NOTHING)
-    # A refusal is not remembered.
+    # A refusal is not stored under the idempotency key.
     assert amend(id_, KEY, '{"title":"Another"}', key="l")[0] == 200
 
 
@@ -575,7 +575,7 @@ def test_an_amend_that_changed_nothing_is_remembered_under_its_key(unchanged: st
     again = amend(unchanged, AGENT, same, key="k")
     assert (again[1], again[2]["Idempotent-Replayed"]) == (first, "true")
     assert amend(unchanged, AGENT, other, key="k")[0] == 422
-    # It stays a replay when the same amend would change something by now.
+    # A retry is still a replay, although the same amend would change something by now.
     assert amend(unchanged, KEY, other)[0] == 200
     assert amend(unchanged, AGENT, same, key="k")[1] == first | {"version": 1}
     assert ledger()[0]["title"] == "Another"
@@ -703,7 +703,7 @@ def test_idempotency_keys_of_corrections_are_per_outcome() -> None:
 
 
 def test_idempotency_keys_are_per_kind_of_caller_and_per_agent_key() -> None:
-    """Else a manipulated agent could take a key first, and turn the platform's void into a 422."""
+    """Otherwise a manipulated agent could use a key first, and the platform's void would get a 422."""
     another = AGENT | {"keyId": "another0another0"}
     id_ = given()
     for number, caller in enumerate((AGENT, another, KEY)):
@@ -745,7 +745,7 @@ CONFLICT = cancelled("TransactionConflict", "None")
 
 
 def meanwhile(*corrections: Callable[[], Any]) -> Fault:
-    """Make these corrections first, one before each attempt."""
+    """Return a fault that makes one of these corrections before each attempt."""
     left = list(corrections)
 
     def fault(_request: Any, send: Any) -> Any:
@@ -790,7 +790,7 @@ class TestRaces:
         assert ledger()[0]["version"] == 1
 
     def test_the_same_key_between_two_reads_corrects_once(self) -> None:
-        """The other correction is stored between the reads of the outcome and of its key."""
+        """The other correction is stored after the outcome is read and before the idempotency key is read."""
         id_ = given()
         reads: list[str] = []
 
@@ -862,7 +862,7 @@ class TestRaces:
         ids=["contended", "throttled", "canceled for throttling"],
     )
     def test_an_attempt_that_may_still_land_is_a_500(self, after: list[Fault]) -> None:
-        """Delay a request, so that it takes effect after the caller was answered."""
+        """Delay a request so that it takes effect after the caller got its answer."""
         id_ = given()
         late: list[Any] = []
 
@@ -902,7 +902,7 @@ class TestRaces:
     def test_a_lost_attempt_that_cannot_land_any_more_is_answered_exactly(
         self, other: str, last: Fault, expected: tuple[int, str]
     ) -> None:
-        """Let another correction raise the version above what the lost attempt expects."""
+        """Another correction raises the version, so the lost attempt can no longer succeed."""
         id_ = given()
         late: list[Any] = []
         made: list[int] = []
@@ -1004,7 +1004,7 @@ class TestRaces:
 
 
 def test_an_entry_is_newer_than_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even on a host whose clock is slow."""
+    """This is true even if the host's clock is slow."""
     id_ = given()
     correct(id_, KEY, BODIES["amend"])
     now = instants.now()
@@ -1089,7 +1089,7 @@ def test_a_page_with_few_void_outcomes_takes_one_more_query() -> None:
 
 
 def test_a_history_too_large_for_a_response_marks_omitted_metadata() -> None:
-    # Escaped once more in Lambda's response: twice as large.
+    # Lambda escapes the backslashes again, which doubles the size.
     large = [{"a": f"{number:02}" + "\\" * 32_000} for number in range(31)]
     id_ = given(metadata=large[0])
     for metadata in large[1:]:

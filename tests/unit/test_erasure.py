@@ -1,4 +1,4 @@
-"""Erasure of a user: complete whatever is written meanwhile and wherever it is interrupted."""
+"""Erasure of a user: complete despite concurrent writes and despite interruptions at any point."""
 
 import json
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def invoke(**event: Any) -> dict[str, Any]:
 
 
 def erase(clock: Clock, user_id: int = 42, portions: int = 50) -> dict[str, Any]:
-    """Invoke the function until the erasure is done, and wait as it says."""
+    """Invoke the function until the erasure is done, waiting in between for as long as it asks."""
     for _ in range(portions):
         answer = invoke(user_id=user_id)
         if answer["done"]:
@@ -83,7 +83,7 @@ def assert_erased(course: Any) -> None:
 
 
 def record_done(user_id: int) -> str:
-    """Write that a user was erased until now, and return once it is later."""
+    """Store a finished erasure of a user, and return a millisecond or more after it."""
     done_at = instants.text(instants.now())
     row = {"user": {"S": app.erasures.hashed(str(user_id))}, "erasure": {"S": "2026"}, "begun_at": {"S": "2026"}}
     aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=row | {"done_at": {"S": done_at}})
@@ -97,11 +97,11 @@ def without_records() -> dict[str, list[Any]]:
 
 
 class Killed(BaseException):
-    """The function's process has ended."""
+    """Raised to simulate that the function's process is killed."""
 
 
 def watching(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, str, Any], None]) -> None:
-    """Call `before` with number, operation and body of each call of the erasure, before it reaches DynamoDB."""
+    """Call `before` ahead of each DynamoDB call of the erasure, with the call's number, operation and body."""
     connection = app.erasures.dynamodb.connection
     post = type(connection).post
     number = 0
@@ -117,7 +117,7 @@ def watching(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, str, Any], 
 
 class TestAnErasure:
     def test_deletes_every_row_of_the_user_and_no_other(self, clock: Clock) -> None:
-        # A new table needs rows of a user in tests/people.py, or an exception here.
+        # For a new table, either write rows of a user in tests/people.py or add an exception here.
         assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
         others = {
             table: [row for row in rows if row not in rows_of(42)[table]] for table, rows in rows_of(None).items()
@@ -194,7 +194,7 @@ class TestTheRecord:
 def test_an_erasure_that_is_killed_before_any_write_is_finished_by_the_next(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """Killed after a write is the same: it leaves what being killed before the next one leaves."""
+    """Being killed right after a write leaves the same rows as being killed before the next write."""
     writes, fatal = 0, 0
 
     def kill(_number: int, operation: str, _body: Any) -> None:
@@ -219,7 +219,7 @@ def test_an_erasure_that_is_killed_before_any_write_is_finished_by_the_next(
 def test_rows_written_between_any_two_calls_are_erased_too(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """The last three calls look for keys, kept sums and outcomes for the last time."""
+    """Only rows written during the last three calls remain: these look for keys, totals and outcomes once more."""
     moment, calls = 0, 0
 
     def write(_number: int, _operation: str, _body: Any) -> None:
@@ -258,7 +258,7 @@ def test_an_erasure_is_not_done_while_the_user_still_records(clock: Clock) -> No
 def test_two_erasures_at_once_leave_nothing(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """Between any two calls of one erasure, the other deletes what has just been recorded."""
+    """Between any two calls of the first erasure, the second one deletes what has just been recorded."""
     other = erasure.Erasures(
         "ErasuresTable",
         data_sources.Tables("KeysTable", "SessionsTable", "OutcomesTable", "TotalsTable", "IdempotencyTable"),
@@ -295,7 +295,7 @@ def test_a_throttled_table_asks_to_wait(clock: Clock) -> None:
 
 
 def test_a_portion_out_of_time_is_continued_by_the_next(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter(range(0, 10**9, 2))  # for a dozen calls there is time
+    ticks = iter(range(0, 10**9, 2))  # leaves time for about a dozen calls
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert invoke(user_id=42)["wait"] == 0
     erase(clock, portions=200)
@@ -304,7 +304,7 @@ def test_a_portion_out_of_time_is_continued_by_the_next(clock: Clock, monkeypatc
 
 @pytest.fixture
 def sixty_more() -> dict[str, int]:
-    """Record sixty more outcomes, and return what there is to be erased."""
+    """Record sixty more outcomes, and return the expected numbers of erased rows."""
     for number in range(60):
         record(42, key=f"another-{number}")
     return ERASED | {"outcomes": 64, "idempotency_keys": 64}
@@ -314,7 +314,7 @@ def sixty_more() -> dict[str, int]:
 def test_a_portion_out_of_time_counts_all_that_it_deleted(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, calls: int, sixty_more: dict[str, int]
 ) -> None:
-    """Let the time run out between any two calls, also those that delete a page."""
+    """The time runs out at different calls, including those that delete a page."""
     monkeypatch.setattr(data_sources, "PORTION_SECONDS", calls)
     ticks = iter(range(10**9))
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
@@ -377,7 +377,7 @@ def test_an_invalid_event_is_answered_with_an_error_and_deletes_nothing(event: d
 
 class TestAfterARestore:
     def repeat(self) -> dict[str, int]:
-        """Repeat all erasures until done, and return the numbers of deleted rows."""
+        """Repeat all erasures until they are done, and return the numbers of deleted rows."""
         deleted: dict[str, int] = {}
         event: dict[str, Any] = {}
         for _ in range(50):
@@ -459,7 +459,7 @@ class TestAfterARestore:
 
 
 def told() -> list[Any]:
-    """Convert the records of both streams to events, None for those without."""
+    """Convert the records of both streams to events; None stands for a record without an event."""
     return [event_of(each, {}) for table in ("OutcomesTable", "KeysTable") for each in records_of_stream(table)]
 
 

@@ -1,6 +1,6 @@
-"""No field of an outcome is lost in the store, in an answer, or in a client.
+"""Every place that lists the fields of an outcome has all of them.
 
-docs/extending.md lists these places for adding a field.
+docs/extending.md explains how to add a field.
 """
 
 import inspect
@@ -76,14 +76,14 @@ def option(name: str) -> str:
 
 
 def words(path: str, begin: str = "", end: str = r"\Z") -> set[str]:
-    """Collect the words of a file, from what matches `begin` on to what matches `end` next."""
+    """Return the words of a file between a match of `begin` and the next match of `end`."""
     found = re.search(f"{begin}(.*?){end}", (ROOT / path).read_text(), re.DOTALL)
     assert found, f"{path} has no {begin}"
     return set(re.findall(r"\w+", found[1]))
 
 
 def schema(name: str) -> set[str]:
-    """Collect the properties of a schema of openapi.yaml."""
+    """Return the words of a schema in openapi.yaml."""
     return words("openapi.yaml", f"\n    {name}:\n", "\n    (?=[A-Z])")
 
 
@@ -95,9 +95,9 @@ WHOSE = frozenset({"user_id"})
 
 
 class Place(NamedTuple):
-    """A place where every field has to be.
+    """A place that must list every field of an outcome.
 
-    named: what is named there. spelt: as what. others: the fields that need not be there.
+    named: the names found there. spelt: returns a field's spelling there. others: fields that may be missing.
     """
 
     named: Iterable[str]

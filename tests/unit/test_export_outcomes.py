@@ -1,4 +1,4 @@
-"""GET /api/outcomes/export, from event to file."""
+"""GET /api/outcomes/export: Lambda event in, file out."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 def add(milliseconds: int = NOON, user: int = 42, **fields: Any) -> str:
-    # What was recorded before texts had to be legible is exported, too.
+    # Also accept texts with invisible characters: earlier releases stored them, and they are exported too.
     outcome = NewOutcome.parse(PLAIN | fields, session_user=user, as_before=True)
     return app.store.add(outcome, "session", milliseconds=milliseconds)
 
@@ -48,7 +48,7 @@ def get(user: int = 42, authorizer: dict[str, Any] | None = None, **query: Any) 
 
 
 def parts(**query: Any) -> list[dict[str, Any]]:
-    """Follow the cursors to the end of the file."""
+    """Request all parts of the file by following the cursors."""
     found = [get(**query)]
     while cursor := found[-1]["headers"].get("Next-Cursor"):
         found.append(get(cursor=cursor, **query))
@@ -136,8 +136,8 @@ def test_without_outcomes_the_file_has_its_heading_alone_or_nothing() -> None:
         ("=1;=2", "'=1;'=2"),
     ],
 )
-def test_formulas_are_escaped_at_the_begin_and_after_separators(title: str, written: str) -> None:
-    """Excel splits at semicolons where a comma is the decimal point, and then ignores quotes within a cell."""
+def test_formulas_are_escaped_at_the_beginning_and_after_separators(title: str, written: str) -> None:
+    """In locales with a decimal comma, Excel splits at semicolons, and then ignores quotes within a cell."""
     add(title=title, description=title, metadata={"a": "x;=1"})
     [row] = cells()
     assert (row["title"], row["description"], row["metadata"]) == (written, written, '{"a":"x;\'=1"}')
@@ -154,7 +154,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 def test_any_text_is_one_cell_and_one_line(title: str, description: str) -> None:
     id_ = add(title=title, description=description)
     row = next(row for row in cells() if row["id"] == id_)
-    # Or with apostrophes.
+    # Apostrophes may have been added, to escape formulas.
     assert len(row["title"]) >= len(title)
     assert row["title"].replace("'", "") == title.replace("'", "")
     assert row["description"].replace("'", "") == description.replace("'", "")
@@ -204,7 +204,7 @@ def test_a_part_fills_a_response(format_: str) -> None:
     metadata = {"a": '\\"' * ((65536 - len('{"a":""}')) // 4)}
     for index in range(60):
         add(NOON + index, metadata=metadata, title='"' * 200, description="\u0001" * 1000)
-    # As the runtime sends it: https://github.com/aws/aws-lambda-python-runtime-interface-client
+    # Serialize like Lambda's runtime: https://github.com/aws/aws-lambda-python-runtime-interface-client
     sizes = [len(simplejson.dumps(part, ensure_ascii=False).encode()) for part in parts(format=format_)]
     assert len(sizes) == math.ceil(sum(sizes) / 6_000_000)
     assert max(sizes) < LAMBDA_RESPONSE_LIMIT

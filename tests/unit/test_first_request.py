@@ -1,4 +1,4 @@
-"""A new environment loads nothing that its first successful request does not need."""
+"""A new Lambda environment loads only modules that its first successful request needs."""
 
 import json
 import os
@@ -95,7 +95,7 @@ print(json.dumps(told), file=sys.stderr)
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[dict[str, str]]:
-    """Run a stub of AWS over TLS in another process; yield the environment variables that name it."""
+    """Run a stub of AWS over TLS in another process. Yield environment variables that contain its address."""
     with stub(trusted=Path(botocore.__file__).with_name("cacert.pem")) as running:
         yield running.tls_variables
 
@@ -103,24 +103,24 @@ def service() -> Iterator[dict[str, str]]:
 def first_request(
     function: str, event: dict[str, Any], service: dict[str, str], functions: Path = ROOT / "functions"
 ) -> dict[str, Any]:
-    """Run a function in a new process until it has answered; return its answer and what it loaded.
+    """Run a function in a new process until it has answered one request. Return a dict with these keys.
 
-    modules: all that it loaded; late: those that it loaded only when the request was there.
-    opened: files besides modules; connected: hosts.
+    answer: its answer. modules: all modules that it loaded. late: the modules that it loaded after init.
+    opened: the files that it opened besides modules. connected: the hosts that it connected to.
     """
     done = subprocess.run(
-        # The connection is kept, to the end of the process too.
+        # Ignore ResourceWarning: the connection stays open until the process ends.
         [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", FIRST_REQUEST, json.dumps(event)],
-        # What measures coverage would load modules of its own.
+        # Measuring coverage would load additional modules.
         env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         | {
             "PYTHONPATH": f"{functions}/{function}:{ROOT}/layers/common",
-            "PYTHONDONTWRITEBYTECODE": "",  # not set, to Python
+            "PYTHONDONTWRITEBYTECODE": "",  # Python treats an empty variable as not set
             "KEY_FINGERPRINTS": fingerprint("a-key"),
             "SESSION_SECRET_ARN": "arn",
             "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "SessionsTable",
-            "KEYS_TABLE": "keys",  # as the stub knows it
+            "KEYS_TABLE": "keys",  # the name that the stub expects
             "ACCEPT_PLAIN_COOKIES": "true",
             "OIDC_ISSUER": "",
         }
@@ -160,7 +160,7 @@ def test_a_first_request_loads_and_opens_nothing_dispensable(
     assert told["opened"] == [
         path for path in told["opened"] if "/tzdata/" in path and function.startswith("summarize")
     ]
-    # During init a function has a whole processor, afterwards a share by its memory.
+    # Load modules during init, which has a whole CPU; later, the share of CPU depends on the memory size.
     assert told["late"] == []
     if function == "authorizer":
         ours = {module for module in told["modules"] if module.startswith("outcomes.")}
@@ -170,7 +170,7 @@ def test_a_first_request_loads_and_opens_nothing_dispensable(
 
 
 def test_files_that_python_writes_while_compiling_are_ignored(service: dict[str, str], tmp_path: Path) -> None:
-    """On a fresh clone Python writes `app.cpython-313.pyc.<number>`, and renames it."""
+    """On a fresh clone, Python first writes `app.cpython-313.pyc.<number>` and then renames the file."""
     (tmp_path / "authorizer").mkdir()
     copied = shutil.copy(ROOT / "functions/authorizer/app.py", tmp_path / "authorizer")
     assert first_request("authorizer", WITH_A_KEY, service, tmp_path)["opened"] == []

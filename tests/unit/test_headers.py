@@ -1,4 +1,4 @@
-"""The fingerprint of Cookie headers, by which a handler recognizes the request that was authorized."""
+"""The fingerprint of Cookie headers. A handler compares it to recognize the authorized request."""
 
 from typing import Any
 

@@ -58,7 +58,7 @@ def test_a_failed_request_may_be_tried_again_with_the_same_key(monkeypatch: pyte
     monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(app.store.dynamodb, "TransactWriteItems", lost):
         assert record("k")["statusCode"] == 500
-    # It was stored although the answer was lost: the retry finds it.
+    # The outcome was stored although the answer was lost, so the retry is a replay.
     response = record("k")
     assert (response["statusCode"], response["headers"]["Idempotent-Replayed"]) == (200, "true")
     assert len(scan()) == 1

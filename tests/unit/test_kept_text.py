@@ -1,4 +1,4 @@
-"""The byte format of materialized totals: later releases read it, or ignore it."""
+"""The byte format of materialized totals: later releases can read it or ignore it."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ GOLDEN = (
 
 
 def golden() -> Sums:
-    """Make sums of every shape."""
+    """Return totals with large, small, zero and negative values."""
     sums = Sums()
     for day, type_, agent, tally, count, value in (
         ("2026-04-01", "deal_closed", None, 0, 3, "3000.5"),

@@ -80,7 +80,7 @@ def test_the_documented_expression_finds_keys_in_any_text() -> None:
 
 
 def test_reading_a_key_loads_nothing_slow() -> None:
-    """Without installed packages, which may be loaded with every start of Python."""
+    """Run Python without installed packages, because some of them are loaded at every start of Python."""
     script = """
 import sys; bare = set(sys.modules)
 import hashlib, hmac, os; bare |= set(sys.modules)  # every key needs these

@@ -1,4 +1,4 @@
-"""GET /api/outcomes, from event to response."""
+"""GET /api/outcomes: Lambda event in, response out."""
 
 import json
 from decimal import Decimal
@@ -68,7 +68,7 @@ def test_fifty_outcomes_of_maximal_metadata_list_in_one_response() -> None:
     add(50, metadata=metadata, title="\U0001f389" * 200, description="\U0001f389" * 1000, valueUsd=Decimal("1e-130"))
     response = get(query={"limit": "50"})
     assert len(json.loads(response["body"])["outcomes"]) == 50
-    # As the runtime sends it: https://github.com/aws/aws-lambda-python-runtime-interface-client
+    # Serialize like Lambda's runtime: https://github.com/aws/aws-lambda-python-runtime-interface-client
     assert len(json.dumps(response, ensure_ascii=False).encode()) < LAMBDA_RESPONSE_LIMIT
 
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
 @pytest.fixture(autouse=True)
 def noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the clock to noon, and a millisecond ahead with each look."""
+    """Set the clock to noon. Each read advances it by a millisecond."""
     milliseconds = count(NOON)
     monkeypatch.setattr(instants, "now", lambda: next(milliseconds))
 
@@ -44,7 +44,7 @@ def ask(method: str, path: str, authorizer: dict[str, Any], body: Any = None, **
 
 
 def deployment() -> ModuleType:
-    """Load the function with the present environment."""
+    """Load the function with the current environment variables."""
     spec = spec_from_file_location("deployed", app.__file__)
     assert spec
     assert spec.loader
@@ -200,7 +200,7 @@ def test_a_session_does_not_learn_which_ids_are_another_user_s() -> None:
 
 
 def test_the_platform_learns_that_a_key_is_another_user_s() -> None:
-    """The caller that revokes a leaked key must learn that it named the wrong user."""
+    """A caller that tries to revoke a leaked key must learn that its user id was wrong."""
     _, made = create(session(7))
     assert revoke(made["id"], KEY, userId="42") == NOT_FOUND
     assert revoke(ANOTHER_ID, KEY, userId="42") == (200, {"ok": True})
@@ -291,7 +291,7 @@ def test_fields_that_are_not_read_are_named() -> None:
 
 
 def test_an_idempotency_key_is_refused_where_the_answer_holds_a_key() -> None:
-    """A replay would need the key itself to be stored."""
+    """To replay such an answer, the key itself would have to be stored."""
     _, made = create(session(42))
     once = {"headers": {"Idempotency-Key": "k"}}
     refused = {

@@ -69,7 +69,7 @@ def test_refusals_are_counted_as_by_powertools(capsys: pytest.CaptureFixture[str
 def test_without_a_namespace_nothing_is_written(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with Monitoring=Off: CloudWatch charges for each metric."""
+    """With Monitoring=Off there is no namespace, because CloudWatch charges for each metric."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "")
     observability.count_busy()
 

@@ -1,4 +1,4 @@
-"""occurred_at: its format, its window, idempotency, and what is sorted and summed by it."""
+"""occurred_at: its format, the accepted period, idempotency, sorting and totals."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def milliseconds(text: str) -> int:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Set the clock to noon, and return a function that sets it."""
+    """Set the clock to noon, and return a function that changes the time."""
 
     def set_clock(text: str) -> None:
         now = milliseconds(text)
@@ -175,7 +175,7 @@ class TestIdempotency:
     def test_a_retry_is_a_replay_when_the_window_has_moved_on(self, clock: Callable[[str], None]) -> None:
         first = post(EARLIEST, session(42), key="k")
         [batched] = post_batch({"occurredAt": EARLIEST, "idempotencyKey": "b"}, caller=session(42))
-        # Just before the key is forgotten.
+        # Just before the idempotency key expires.
         clock(later(NOW, days=35, seconds=-1))
         again = post(EARLIEST, session(42), key="k")
         assert (again["body"], again["headers"]["Idempotent-Replayed"]) == (first["body"], "true")
@@ -186,7 +186,7 @@ class TestIdempotency:
         assert len(listed()) == 2
 
     def test_a_retry_is_never_counted_twice_within_the_window(self, clock: Callable[[str], None]) -> None:
-        """Keys are remembered for longer than the window is long."""
+        """Idempotency keys expire later than `occurredAt` becomes too old to be accepted."""
         post(NOW, session(42), key="k")
         clock(later(NOW, days=34))
         assert post(NOW, session(42), key="k")["headers"]["Idempotent-Replayed"] == "true"
@@ -275,14 +275,14 @@ class TestSortingAndSums:
         march = summary(**{"from": "2026-03-14", "to": "2026-03-16"})
         assert [(day["date"], day["value_usd"]) for day in march["by_day"]] == [("2026-03-14", 5), ("2026-03-15", 2)]
         assert summary(**{"from": "2006-03-14", "to": "2006-03-15"})["value_usd"] == 8
-        # An outcome of a clock that was ahead is found, too.
+        # An outcome recorded by a host whose clock was ahead is found too.
         assert summary(**{"from": LATEST, "to": "2026-04-02"})["value_usd"] == 16
         assert summary(**{"from": NOW, "to": LATEST})["value_usd"] == 32
 
     @pytest.mark.parametrize(
         ("zone", "edges"),
         [
-            # Clocks went forward at 01:00Z: a day of 23 hours.
+            # Clocks went forward at 01:00Z, so this day has 23 hours.
             ("Europe/Berlin", {"2026-03-28T23:00:00Z": "2026-03-29", "2026-03-29T21:59:59.999Z": "2026-03-29"}),
             ("Europe/Berlin", {"2026-03-28T22:59:59.999Z": "2026-03-28", "2026-03-29T22:00:00Z": "2026-03-30"}),
             ("America/New_York", {"2026-03-08T04:59:59.999Z": "2026-03-07", "2026-03-09T03:59:59.999Z": "2026-03-08"}),

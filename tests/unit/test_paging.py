@@ -1,4 +1,4 @@
-"""Paging and filters of GET /api/outcomes: event in, response out."""
+"""Pagination and filters of GET /api/outcomes: Lambda event in, response out."""
 
 import base64
 import json
@@ -141,7 +141,7 @@ def test_a_cursor_of_one_range_may_be_used_with_another() -> None:
 
 
 def test_rare_matches_are_searched_in_few_queries() -> None:
-    # Five reads for a page of two, each four times as far as the one before: 3 + 12 + 48 + 192 + 768.
+    # Filling a page of two takes five reads, each four times as long as the last: 3 + 12 + 48 + 192 + 768.
     between = 1_100
     wanted = [add(NOON, agentId=Decimal(7)), add(NOON + between, agentId=Decimal(7))]
     others = [

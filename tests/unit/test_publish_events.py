@@ -1,4 +1,4 @@
-"""Publishing stream records to EventBridge: order, batches, retries, dead letters, and resending these."""
+"""Publishing stream records to EventBridge: order, batches, retries, dead letters, and resending dead letters."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -29,9 +29,9 @@ pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
 
 class Bus:
-    """EventBridge, which checks its limits, and accepts or refuses each entry.
+    """A fake EventBridge that checks the limits of EventBridge, and accepts or refuses each entry.
 
-    refuse: returns the error code for a CloudEvent, None to accept it.
+    refuse: returns an error code for a CloudEvent, or None to accept it.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Bus:
             sum(len(entry[name].encode()) for entry in entries for name in ("Source", "DetailType", "Detail")) < 2**18
         )
         assert {(entry["EventBusName"], entry["Source"]) for entry in entries} == {("default", "outcomes-prod")}
-        assert send().status == 200  # moto takes them, too
+        assert send().status == 200  # moto accepts the entries too
         results: list[dict[str, str]] = []
         self.calls.append([])
         for number, entry in enumerate(entries):
@@ -84,7 +84,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bucket(tables: dict[str, str]) -> Callable[[], dict[str, bytes]]:
-    """Make the bucket of dead letters, and return a function that reads it."""
+    """Create the bucket for dead letters, and return a function that reads it."""
     assert tables
     s3 = aws_client("s3")
     s3.create_bucket(Bucket="kept-events")
@@ -107,7 +107,7 @@ def records() -> list[Any]:
 
 
 def give(batch: list[Any]) -> str | None:
-    """Invoke the function, and return the sequence number from which it asks for a retry."""
+    """Invoke the function. Return the sequence number from which it requests a retry, or None."""
     # JSON in and out, as Lambda does.
     answer = json.loads(json.dumps(app.handler(json.loads(json.dumps({"Records": batch})), None)))
     assert answer.keys() == {"batchItemFailures"}
@@ -149,7 +149,7 @@ def test_everything_is_published_once_and_in_order(bus: Bus) -> None:
 
 
 def test_a_call_has_one_event_of_an_outcome(bus: Bus) -> None:
-    """EventBridge may accept a later entry of a call and refuse an earlier one."""
+    """Otherwise EventBridge could accept a later event of the outcome and refuse an earlier one of the same call."""
     id_ = record()
     correct(id_, OWNER, {"type": "confirm"})
     correct(id_, OWNER, {"type": "dispute", "reason": "Not mine"})
@@ -237,7 +237,7 @@ def test_a_failing_bus_makes_lambda_retry_the_batch(bus: Bus, trouble: str) -> N
     with faulty(app.bus.eventbridge, "PutEvents", TROUBLE[trouble]):
         try:
             again_from = give(batch)
-        except TypeError:  # an error of the function, to Lambda: the whole batch is given again
+        except TypeError:  # the function raises: Lambda retries the whole batch
             again_from = number_of(batch[0])
     assert again_from == number_of(batch[0])
 
@@ -276,7 +276,7 @@ def test_a_refused_entry_is_retried_at_once_and_alone(bus: Bus) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("seed", range(2))
 def test_with_random_refusals_each_outcome_is_published_whole_and_in_order(bus: Bus, seed: int) -> None:
-    """Publish four outcomes, each corrected four times, to a bus that refuses every third entry."""
+    """Publish four outcomes, each corrected four times, while the bus randomly refuses a third of the entries."""
     outcomes = [record() for _ in range(4)]
     for type_ in ("confirm", "dispute", "confirm", "dispute"):
         for id_ in outcomes:
@@ -302,7 +302,7 @@ def test_an_unreadable_table_makes_lambda_retry_the_batch(bus: Bus) -> None:
 
 
 def damaged(record: Any) -> Any:
-    """Damage a record."""
+    """Return a copy of a record that cannot be converted to an event."""
     broken = deepcopy(record)
     del broken["dynamodb"]["NewImage"]["title"]
     return broken | {"eventID": "f" * 32}
@@ -405,7 +405,7 @@ def test_an_event_refused_for_good_becomes_a_dead_letter(bus: Bus, bucket: Calla
 
 @pytest.fixture
 def stack(bucket: Callable[[], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a stack that publishes to the test's bus."""
+    """Describe a deployed stack that publishes to the test's bus."""
     assert not bucket()
     tables = {"OutcomesTableName": "OutcomesTable", "KeysTableName": "KeysTable"}
     STACKS[REGION, "outcomes-prod"] = tables | {"KeptEventsBucketName": "kept-events", "EventBusName": "default"}
@@ -420,7 +420,7 @@ def stack(bucket: Callable[[], dict[str, bytes]], monkeypatch: pytest.MonkeyPatc
 def keep_as_lambda_does(
     batch: list[Any], name: str = "aws/lambda/uuid/shardId-1/2026/04/01/2026-04-01T12.00.00-x"
 ) -> None:
-    """Store a failed batch: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
+    """Store a failed batch in Lambda's format: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
     body = {
         "requestContext": {"requestId": "R1", "condition": "RecordExpired", "approximateInvokeCount": 500},
         "version": "1.0",

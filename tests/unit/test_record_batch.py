@@ -1,4 +1,4 @@
-"""POST /api/outcomes/batch, from event to response."""
+"""POST /api/outcomes/batch: Lambda event in, response out."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""POST /api/outcomes, from event to response."""
+"""POST /api/outcomes: Lambda event in, response out."""
 
 import base64
 import itertools
@@ -325,7 +325,7 @@ bodies = st.fixed_dictionaries({}, optional=field_values).map(
 
 
 def test_accepted_bodies_come_back_equal_and_refused_ones_store_nothing() -> None:
-    users = itertools.count(1)  # one for each body, who has nothing yet
+    users = itertools.count(1)  # a new user for each body
     accepted: list[int] = []
 
     @settings(max_examples=60, deadline=None)

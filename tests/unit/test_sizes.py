@@ -1,4 +1,4 @@
-"""A module of the product is about one subject, and short enough to be read at once."""
+"""Each module of the product is short enough to be read in one go."""
 
 from itertools import chain
 from pathlib import Path

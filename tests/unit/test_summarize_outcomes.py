@@ -100,7 +100,7 @@ class TestTheResponse:
         with faulty(app.store.dynamodb, "Query", look):
             response = summary()
         assert (response["count"], response["value_usd"]) == (40, 4)
-        assert len(sent) == 4  # three of outcomes, one of corrections
+        assert len(sent) == 4  # three queries of outcomes, one of corrections
         for params in sent:
             assert params["ConsistentRead"] is True
             assert "metadata" not in params["ProjectionExpression"]
@@ -126,7 +126,7 @@ class TestFiltersAndGroups:
     @pytest.fixture
     def recorded(self) -> None:
         for at, type_, agent, value in (
-            ("2026-03-01T12:00:00Z", "deal_closed", 7, "3"),  # before what is before
+            ("2026-03-01T12:00:00Z", "deal_closed", 7, "3"),  # earlier than the previous period
             ("2026-03-02T00:00:00Z", "deal_closed", 7, "10"),
             ("2026-03-31T23:59:59.999Z", "task_complete", 8, "20"),
             ("2026-04-01T00:00:00Z", "deal_closed", 7, "100"),
@@ -156,7 +156,7 @@ class TestFiltersAndGroups:
             ({"outcomeType": ["deal_closed", "task_complete", "deal_closed"]}, 700, 30),
             ({"outcomeType": "broadcast_complete"}, 0, 0),
             ({"agentId": "7"}, 300, 10),
-            ({"agentId": ["7", "008"]}, 800, 20),  # the last, as everywhere
+            ({"agentId": ["7", "008"]}, 800, 20),  # the last value counts, as in every query
             ({"agentId": "9007199254740991"}, 0, 0),
             ({"agentId": "7", "outcomeType": "task_complete"}, 200, 0),
             ({"nobody": "knows", "status": "void", "limit": "-1"}, 1500, 30),
@@ -179,7 +179,7 @@ class TestFiltersAndGroups:
             ("2026-04-06", "2026-04-30T12:00:00Z", 600, 120),
             ("2026-04-06", "2026-04-30T12:00:00.001Z", 1400, 120),
             ("2026-04-01T00:00:00.001Z", "2026-05-01", 1400, 120),
-            ("2026-04-01T00:00:00Z", "2026-05-01T00:00:00.001Z", 3100, 30),  # a millisecond more than whole days
+            ("2026-04-01T00:00:00Z", "2026-05-01T00:00:00.001Z", 3100, 30),  # one millisecond longer than whole days
         ],
     )
     def test_a_day_may_be_cut_at_either_end(self, since: str, until: str, value: int, before: int) -> None:
@@ -198,7 +198,7 @@ class TestFiltersAndGroups:
     def test_the_previous_period_is_read_with_the_present_one(self) -> None:
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             summary(**APRIL, compare="previous", by="week")
-        assert len(calls) == 4  # what is kept, before and from there on; outcomes and corrections
+        assert len(calls) == 4  # two queries of totals; one of outcomes, one of corrections
 
     @pytest.mark.parametrize(
         ("query", "name"),
@@ -224,9 +224,9 @@ class TestThePeriod:
             ({"to": "2026-05-01"}, "2026-04-01T00:00:00.000Z", "2026-05-01T00:00:00.000Z", 30),
             ({"to": "2026-04-30T18:00:00+02:00"}, "2026-04-01T00:00:00.000Z", "2026-04-30T16:00:00.000Z", 30),
             ({"from": "2026-04-01T10:00:00.5Z"}, "2026-04-01T10:00:00.500Z", "2026-04-02T00:00:00.000Z", 1),
-            # Berlin's clocks go forward on 29 March: thirty days are an hour shorter.
+            # Berlin's clocks go forward on 29 March, so these thirty days are an hour shorter.
             ({"timezone": "Europe/Berlin"}, "2026-03-02T23:00:00.000Z", "2026-04-01T22:00:00.000Z", 30),
-            # It is 17:45 there, and in Kiritimati already tomorrow.
+            # In Kathmandu it is 17:45; in Kiritimati it is already tomorrow.
             ({"timezone": "Asia/Kathmandu"}, "2026-03-02T18:15:00.000Z", "2026-04-01T18:15:00.000Z", 30),
             ({"timezone": "Pacific/Kiritimati"}, "2026-03-03T10:00:00.000Z", "2026-04-02T10:00:00.000Z", 30),
             ({"from": "2025-04-01", "to": "2026-04-02"}, "2025-04-01T00:00:00.000Z", "2026-04-02T00:00:00.000Z", 366),
@@ -248,11 +248,11 @@ class TestThePeriod:
             ("America/New_York", "2026-10-31", "2026-11-03", [24, 25, 24]),
             ("Australia/Lord_Howe", "2026-04-04", "2026-04-07", [24, 24.5, 24]),
             ("Asia/Kathmandu", "2026-03-28", "2026-03-30", [24, 24]),
-            # No midnight: clocks went from 23:59:59 to 01:00:00.
+            # This day has no midnight: clocks went from 23:59:59 to 01:00:00.
             ("America/Sao_Paulo", "2018-11-03", "2018-11-06", [24, 23, 24]),
-            # Two midnights: clocks went from 00:59:59 to 00:00:00.
+            # This day has two midnights: clocks went from 00:59:59 to 00:00:00.
             ("America/Havana", "2025-11-01", "2025-11-04", [24, 25, 24]),
-            # Cut by both ends.
+            # The period begins and ends within a day.
             ("UTC", "2026-04-01T20:00:00Z", "2026-04-03T01:00:00Z", [4, 24, 1]),
             ("Europe/Berlin", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", [1]),
         ],
@@ -289,8 +289,8 @@ class TestThePeriod:
             ("UTC", "2024-01-01", "2025-01-01"),
             ("America/New_York", "2024-11-04", "2025-11-05"),  # 366 days and, in November 2025, one hour
             ("Europe/Berlin", "2025-03-30", "2026-03-31"),  # 366 days less two hours
-            ("Europe/Berlin", "2025-03-29T12:00:00+01:00", "2026-03-30"),  # 365 days, of which the first is cut
-            ("Pacific/Apia", "2011-01-01", "2012-01-03"),  # 367 dates, of which clocks skipped one
+            ("Europe/Berlin", "2025-03-29T12:00:00+01:00", "2026-03-30"),  # 365 days, the first incomplete
+            ("Pacific/Apia", "2011-01-01", "2012-01-03"),  # 367 dates, one of which the clocks skipped
         ],
     )
     def test_it_may_have_366_days(self, zone: str, since: str, until: str) -> None:
@@ -303,14 +303,14 @@ class TestThePeriod:
     @pytest.mark.parametrize(
         ("by", "zone", "since", "until", "dates"),
         [
-            # From Wednesday to Tuesday: both weeks are cut.
+            # From Wednesday to Tuesday: the first and the last week are incomplete.
             ("week", "UTC", "2026-04-01", "2026-04-15", ["2026-04-01", "2026-04-06", "2026-04-13"]),
             ("week", "UTC", "2026-03-30", "2026-04-13", ["2026-03-30", "2026-04-06"]),
             ("week", "UTC", "2026-04-05T22:00:00Z", "2026-04-06T02:00:00Z", ["2026-04-05", "2026-04-06"]),
-            # The same four hours, in a zone in which they are on Monday.
+            # The same four hours, all of them on Monday in Berlin.
             ("week", "Europe/Berlin", "2026-04-05T22:00:00Z", "2026-04-06T02:00:00Z", ["2026-04-06"]),
             ("week", "America/New_York", "2026-03-02", "2026-03-16", ["2026-03-02", "2026-03-09"]),
-            # Clocks skipped Friday; and where that is the first day that is asked for, the week begins after it.
+            # Clocks skipped Friday, 30 December: if the period begins then, its first week begins on Saturday.
             ("week", "Pacific/Apia", "2011-12-26", "2012-01-03", ["2011-12-26", "2012-01-02"]),
             ("week", "Pacific/Apia", "2011-12-30", "2012-01-03", ["2011-12-31", "2012-01-02"]),
             ("month", "UTC", "2026-01-31", "2026-03-02", ["2026-01-31", "2026-02-01", "2026-03-01"]),
@@ -362,18 +362,18 @@ class TestThePeriod:
         [
             ("UTC", "2026-04-01", "2026-05-01", "2026-03-02T00:00:00.000Z"),
             ("UTC", "2026-04-01", "2026-04-02", "2026-03-31T00:00:00.000Z"),
-            # Clocks go forward on 29 March: thirty days are an hour shorter, the thirty before are not.
+            # Clocks go forward on 29 March: these thirty days are an hour shorter than the thirty before.
             ("Europe/Berlin", "2026-03-29", "2026-04-28", "2026-02-26T23:00:00.000Z"),
             ("Europe/Berlin", "2026-03-30", "2026-04-29", "2026-02-27T23:00:00.000Z"),
             ("America/Sao_Paulo", "2018-11-04", "2018-11-06", "2018-11-02T03:00:00.000Z"),
-            # Clocks skipped 30 December: four days, before four days; and seven after seven, for eight dates.
+            # Clocks skipped 30 December: the first period, and the second's previous period, lack a date.
             ("Pacific/Apia", "2011-12-28", "2012-01-02", "2011-12-24T10:00:00.000Z"),
             ("Pacific/Apia", "2011-12-31", "2012-01-07", "2011-12-23T10:00:00.000Z"),
-            # Not of whole days there.
+            # In Berlin this period does not consist of whole days.
             ("Europe/Berlin", "2026-04-01T00:00:00Z", "2026-04-03T00:00:00Z", "2026-03-30T00:00:00.000Z"),
             ("UTC", "2026-04-01", "2026-04-01T06:00:00Z", "2026-03-31T18:00:00.000Z"),
             ("UTC", "2026-04-01T10:00:00.001Z", "2026-04-01T10:00:00.002Z", "2026-04-01T10:00:00.000Z"),
-            # Before 1970 there is nothing.
+            # The previous period cannot begin before 1970.
             ("UTC", "1970-01-03", "1970-01-06", "1970-01-01T00:00:00.000Z"),
             ("UTC", "1970-01-01", "1970-01-06", "1970-01-01T00:00:00.000Z"),
             ("America/New_York", "1900-01-01", "1970-01-06", "1970-01-01T00:00:00.000Z"),
@@ -390,7 +390,7 @@ class TestThePeriod:
 
     def test_the_previous_period_of_ten_years_is_ten_years(self) -> None:
         previous = asked(**{"from": "2016-04-01", "to": "2026-04-01"}, by="month").previous()
-        assert instants.text(previous.since) == "2006-04-02T00:00:00.000Z"  # 3,652 days both times
+        assert instants.text(previous.since) == "2006-04-02T00:00:00.000Z"  # both periods have 3,652 days
 
     @pytest.mark.parametrize(
         ("query", "name"),
@@ -399,12 +399,12 @@ class TestThePeriod:
                 ({"from": since}, "from")
                 for since in ("yesterday", "", "2026-04-01T12:00:00", "2026-02-30", "2020-01-01")
             ),
-            *(({"from": since}, "from") for since in ("2026-04-02", "2027-01-01")),  # not before the end of today
+            *(({"from": since}, "from") for since in ("2026-04-02", "2027-01-01")),  # `to` defaults to the end of today
             *(({"from": since, "to": "2026-04-01"}, "from") for since in ("2026-04-01", "2026-04-02")),
             *(({"from": "0001-01-01", "to": until}, "from") for until in ("1969-12-31", "9999-12-30")),
             *(({"from": "0001-01-01", "to": until, "by": "month"}, "from") for until in ("9999-12-30", "1980-01-02")),
             ({"from": "2024-01-01", "to": "2025-01-02"}, "from"),
-            ({"from": "2016-04-01", "by": "month"}, "from"),  # to the end of today
+            ({"from": "2016-04-01", "by": "month"}, "from"),  # ends today: more than ten years
             ({"from": "2025-03-29T12:00:00Z", "to": "2026-03-30T12:00:00Z"}, "from"),  # 366 days, on 367 dates
             *(
                 ({"from": "9999-12-01", "to": "9999-12-31T12:00:00Z", "by": by}, "to")
@@ -412,7 +412,7 @@ class TestThePeriod:
             ),
             ({"from": "9999-12-30", "to": "9999-12-31T23:59:59Z", "timezone": "Asia/Tokyo"}, "to"),
             *(({"to": until}, "to") for until in ("9999-12-31T23:59:59-14:00", "1714521600", "")),
-            ({"to": "0001-01-01", "timezone": "Asia/Tokyo"}, "from"),  # before 1970 there is nothing
+            ({"to": "0001-01-01", "timezone": "Asia/Tokyo"}, "from"),  # a period cannot end before 1970
             *(({"by": by}, "by") for by in ("", "Week", "year", "by_week")),
             *(
                 ({"timezone": zone}, "timezone")
@@ -433,7 +433,7 @@ def fact_of(at: str, value: str | None = None, agent: int | None = None, type_: 
 
 
 def summary_of(facts: list[CountedFields], period: Period) -> str:
-    """Summarize outcomes whose status is recorded."""
+    """Return the summary of outcomes that were never corrected."""
     days, sums = LocalDays(period.zone), Sums()
     for fact in facts:
         cell = Cell(days.of(fact.occurred_at).date, fact.outcome_type, fact.agent_id)
@@ -533,7 +533,7 @@ class TestTheSums:
 
 
 class Draft(NamedTuple):
-    """An outcome, `offset` milliseconds after the summary begins."""
+    """An outcome that happened `offset` milliseconds after the beginning of the period."""
 
     offset: int
     outcome_type: str

@@ -13,11 +13,11 @@ def test_the_tool_for_frameworks_describes_outcomes_as_the_api_does() -> None:
     assert own["required"] == list(api.required)
     assert f"{WHEN} {SAME_KEY}" == api.description
     for name, schema in own["properties"].items():
-        # pydantic adds titles, and the default of additionalProperties.
+        # pydantic adds titles, and states the default of additionalProperties.
         said = {key: value for key, value in schema.items() if key != "title"}
         if name == "metadata":
             del said["anyOf"][0]["additionalProperties"]
-        if name == "idempotency_key":  # beside a run's id there is less room
+        if name == "idempotency_key":  # shorter, because a run's id is added to it
             said["maxLength"] = 255
         if name == "outcome_type":  # a deployment may have others
             assert said["examples"] == [*TYPES]

@@ -36,12 +36,12 @@ LARGE = {"metadata": {"a": "x" * 60_000}}
 
 
 def add(ago: int, **fields: Any) -> None:
-    """Record an outcome so many milliseconds ago."""
+    """Record an outcome whose created_at is `ago` milliseconds in the past."""
     add_at(instants.now() - ago, **fields)
 
 
 def add_five() -> None:
-    """Record five large outcomes a day ago, which are worth to be materialized."""
+    """Record five outcomes a day ago. They are so large that their totals are materialized."""
     for hours in range(5):
         add(DAY + hours, **LARGE)
 
@@ -83,13 +83,13 @@ def asked() -> Iterator[list[str]]:
 
 
 class Clock:
-    """The time of DynamoDB and that of our hosts, in milliseconds since 1970."""
+    """The clocks of DynamoDB (`service`) and of our hosts, in milliseconds since 1970."""
 
     def __init__(self) -> None:
         self.service = self.host = 0
 
     def at(self, day: int, hour: float = 0) -> None:
-        """Set both to an hour of a day of April 2026, in UTC."""
+        """Set both clocks to an hour of a day in April 2026, in UTC."""
         self.service = self.host = april(day, hour)
 
 
@@ -99,7 +99,7 @@ def april(day: int, hour: float = 0) -> int:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Set the clocks by hand, and store totals however little they save."""
+    """Return clocks that only the test advances, and store totals even if they save little."""
     clock = Clock()
     post = app.store.dynamodb.connection.post
 
@@ -243,7 +243,7 @@ class TestKeeping:
         counted()
         [row] = kept()
         monkeypatch.setattr(app.totals, "rules", "another")
-        add(2 * DAY, **LARGE)  # as a restored table may differ
+        add(2 * DAY, **LARGE)  # like a restored table
         assert counted() == 6
         assert {each["rules"]["S"] for each in kept()} == {"another"}
         assert row["rules"]["S"] != "another"
@@ -269,7 +269,7 @@ class TestExact:
         record()
         clock.at(1, 2)
         record()
-        clock.service += settled_intervals.SETTLED_SECONDS * 1000  # all is over that was recorded before the second
+        clock.service += settled_intervals.SETTLED_SECONDS * 1000  # everything before the second summary is settled now
         assert [in_april(), in_april()] == [2, 2]
         assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
 
@@ -281,7 +281,7 @@ class TestExact:
             assert in_april() == (hour + 1) / 2
         assert in_april() == 3
         ends = [int(row["end"]["N"]) + settled_intervals.SETTLED_SECONDS * 1000 for row in kept()]
-        assert ends == [april(1, 2), april(1, 6)]  # the first interval began on the day before
+        assert ends == [april(1, 2), april(1, 6)]  # the first interval began a day earlier
 
     def test_entries_before_an_interval_are_read(self, clock: Clock) -> None:
         for day in (1, 10):
@@ -326,7 +326,7 @@ class TestExact:
         assert between(april(2, 10), april(5))["count"] == 1
         correct(id_, KEY, {"type": "amend", "reason": "Earlier", "changes": {"occurredAt": instants.text(april(2, 9))}})
         clock.at(7)
-        for _ in range(2):  # the correction is kept by itself, and comes to nothing on that day
+        for _ in range(2):  # the correction has its own total, which is zero on that day
             assert between(april(2, 10), april(5))["count"] == 0
             assert between(april(2, 9), april(5))["count"] == 1
 
@@ -375,7 +375,7 @@ class TestExact:
         clock.at(2, 2)
         assert in_april() == 1
         record_two()
-        if is_longer:  # so the second part is one of a shorter stretch
+        if is_longer:  # so the second part belongs to a shorter interval
             clock.at(2, 6)
             assert in_april() == 3
             record_two()
@@ -455,7 +455,7 @@ class TestDamage:
         [row] = kept()
         replace(row, damage(a2b_base64(row["sums"]["B"])))
         assert counted() == 5
-        assert [again | {"end": row["end"]} for again in kept()] == [row]  # a second may have passed
+        assert [again | {"end": row["end"]} for again in kept()] == [row]  # `end` may differ by a second
         with asked() as begins:
             assert counted() == 5
         assert min(begin.lstrip("~") for begin in begins) > instants.text(instants.now() - DAY)
@@ -487,7 +487,7 @@ class TestDamage:
 
 
 class TestTime:
-    """The deadline passes before all is added up."""
+    """The deadline passes before everything is added up."""
 
     def test_the_next_summary_continues(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
@@ -536,7 +536,7 @@ class TestTime:
         monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -100)
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             assert look()[:2] == (503, {"error": "Still adding up"})
-        assert len(calls) == 2  # what is kept
+        assert len(calls) == 2  # both read stored totals
 
 
 def test_a_correction_is_not_counted_without_its_outcome() -> None:
@@ -552,7 +552,7 @@ def test_a_correction_is_not_counted_without_its_outcome() -> None:
 
 
 class TestClocks:
-    """DynamoDB refuses signatures older than five minutes, and nothing is sent later than it was signed."""
+    """DynamoDB refuses signatures older than five minutes, so no write arrives later than that."""
 
     def test_the_settling_time_exceeds_the_longest_write(self) -> None:
         assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < settled_intervals.SETTLED_SECONDS / 1.5

@@ -1,4 +1,4 @@
-"""Ids: of their millisecond, and in the order in which a process makes them."""
+"""ULIDs contain their millisecond, and sort in the order in which a process makes them."""
 
 import json
 import re
@@ -15,7 +15,7 @@ NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 
 
 def test_an_id_is_a_ulid_of_its_millisecond() -> None:
-    # The instant of the example in the ULID specification.
+    # The specification's example for this instant: https://github.com/ulid/spec
     assert re.fullmatch("01ARYZ6S41[0-9A-HJKMNP-TV-Z]{16}", ulid.new(1469918176385))
 
 
@@ -25,8 +25,8 @@ def test_ids_of_one_millisecond_rise() -> None:
     assert {ulid.milliseconds(id_) for id_ in ids} == {NOON}
 
 
-def test_ids_of_one_millisecond_rise_though_one_of_another_comes_between() -> None:
-    """As that of a correction, one millisecond after its outcome."""
+def test_ids_of_one_millisecond_rise_even_if_an_id_of_another_millisecond_is_made_in_between() -> None:
+    """For example, a correction's id is one millisecond later than its outcome's id."""
     first, _, second = (ulid.new(instant) for instant in (NOON, NOON + 1, NOON))
     assert first < second
 

@@ -1,6 +1,6 @@
-"""Keep what this version stores and answers, and its code, in tests/upgrade/1.0: `make golden`.
+"""make golden: save this version's code, stored rows and answers in tests/upgrade/1.0.
 
-Until v1.0.0 is tagged, run it again whenever something stored changes on purpose. Afterwards it refuses.
+Until v1.0.0 is tagged, run it again after each intended change of stored data. Afterwards it refuses to run.
 """
 
 import json
@@ -38,12 +38,12 @@ def tags() -> list[str]:
 
 
 def is_released(version: Version, tags: list[str]) -> bool:
-    """Tell whether the release is out: a tag says so, or, where a clone has none, a later version."""
+    """Return whether 1.0.0 is released: a tag exists, or, in a clone without tags, the version is later."""
     return f"v{RELEASE}" in tags or version > RELEASE
 
 
 def sources() -> Iterator[tuple[str, bytes]]:
-    """Yield the deployed files with their names in the archive."""
+    """Yield names and contents of the deployed files, for the archive."""
     for folder in (LAYER / "outcomes", FUNCTIONS):
         for file in sorted(folder.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
@@ -51,7 +51,7 @@ def sources() -> Iterator[tuple[str, bytes]]:
 
 
 def pack(sources: Iterable[tuple[str, bytes]]) -> bytes:
-    """Make an archive whose bytes depend on nothing but the files."""
+    """Return an archive whose bytes only depend on the names and contents of the files."""
     packed = BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in sources:
@@ -67,13 +67,13 @@ def unpack(to: Path) -> None:
 
 
 def files(story: Story, rows: Rows) -> dict[str, str]:
-    """Return the files of a story by their names. Each row and each call is a line."""
+    """Return the contents of a story's files by name. Each line is a row or a call."""
     tables = [{"table": table, "row": row} for table, rows in rows.items() for row in rows]
     return {"rows.ndjson": _ndjson(tables), "calls.ndjson": _ndjson([call._asdict() for call in story.calls])}
 
 
 def read(stack: Stack) -> Story:
-    """Fill the tables with the rows of the release, and return its story."""
+    """Fill the tables with the release's saved rows, and return its story."""
     stack.clear()
     for line in (FOLDER / "rows.ndjson").read_text().splitlines():
         kept = json.loads(line)

@@ -1,4 +1,4 @@
-"""Planted changes of stored formats, each with the promise that it breaks."""
+"""Planted changes of stored formats, each with the compatibility promise that it breaks."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.upgrade.make import LAYER
 
 
 class Plant(NamedTuple):
-    """Changes of texts in the code, (old, new). promise: the one they break."""
+    """Changes to the code, as (old text, new text). promise: the promise that they break."""
 
     promise: str
     changes: list[tuple[str, str]]
@@ -46,7 +46,7 @@ NEWER_CURSOR = Plant(
         ("if cursor == after(id_)", 'if cursor.removeprefix("2.") == after(id_)[2:]'),
     ],
 )
-"""Reads older cursors, but writes what older code refuses."""
+"""Reads older cursors, but writes cursors that older code refuses."""
 
 ADDITIONS = Plant(
     "",
@@ -57,11 +57,11 @@ ADDITIONS = Plant(
         ("*_cells(item, _LATER),", '*_cells(item, _LATER), "new",'),
     ],
 )
-"""An attribute, a response key, and a last column of CSV."""
+"""Allowed additions: an attribute, a response key, and a last CSV column."""
 
 
 def planted(plant: Plant, to: Path) -> Path:
-    """Copy the package with its compiled files, and change the copy. Each text must be in one or more files."""
+    """Copy the package with its compiled files, and change the copy. At least one file must contain each old text."""
     shutil.copytree(LAYER / "outcomes", to / "outcomes")
     files = list((to / "outcomes").rglob("*.py"))
     for old, new in plant.changes:

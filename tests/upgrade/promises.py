@@ -1,4 +1,4 @@
-"""What a version of the code promises about what another one wrote."""
+"""Compatibility promises: what a version of the code promises about data that another version wrote."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,24 +24,24 @@ PROMISES = {
     "erasure": "data of another version is erased, again after a restore",
 }
 WHILE_BOTH_RUN = ("once", "cursors", "lists", "sums", "keys", "sessions", "corrections")
-"""What older code promises about newer code of the same major version: a canary mixes both, a rollback goes back."""
+"""Promises of older code about data from newer code of the same major version: needed for canaries and rollbacks."""
 
 _LATER = 24 * HOUR
 _CURSORS = {"next_cursor", "Next-Cursor", "cursor"}
-"""Their texts may change, as long as older ones are read."""
+"""Cursors may change their format, as long as older cursors can be read."""
 
 
 class BrokenPromise(AssertionError):
-    """Names the promise, and what showed it."""
+    """Its message names the broken promise and the evidence."""
 
     def __init__(self, promise: str, *shown: str) -> None:
         super().__init__(f"This promise is broken: {PROMISES[promise]}. {'; '.join(shown)[:1500]}")
 
 
 def keep(stack: Stack, code: Code, story: Story, promise: str, *, is_newer: bool = False) -> None:
-    """Raise BrokenPromise unless the code keeps a promise about a story of other code.
+    """Raise BrokenPromise unless the code keeps a promise about a story told by other code.
 
-    is_newer: whether the code is at least as new, so its answers have all that those of the story have.
+    is_newer: whether the code is at least as new as the other. Then its answers must contain all fields of the story's.
     """
     restore(story.tables)
     _CHECKS.get(promise, _answer_alike)(stack, code, story, promise, is_newer)
@@ -131,7 +131,7 @@ _CHECKS: dict[str, Callable[[Stack, Code, Story, str, bool], None]] = {
 
 
 def recorded(answer: Any) -> list[tuple[str | None, bool]]:
-    """Return each id that a record or correction is answered with, and whether it is replayed."""
+    """Return the ids in the answer to a recording or correction, each with whether it was replayed."""
     body, headers = _parsed(answer["body"]), answer["headers"]
     if "results" in body:
         return [(result.get("id"), result["status"] == "replayed") for result in body["results"]]
@@ -142,13 +142,13 @@ def recorded(answer: Any) -> list[tuple[str | None, bool]]:
 
 
 def _milliseconds(id_: str) -> int:
-    """Return the instant in a ULID."""
+    """Return the milliseconds since 1970 that a ULID contains."""
     digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
     return sum(digits.index(digit) << 5 * place for place, digit in enumerate(reversed(id_[:10])))
 
 
 def _differences(before: Any, after: Any, is_newer: bool, path: str = "") -> Iterator[str]:
-    """Yield what differs. Members may be added to an object, columns and characters to a line."""
+    """Yield the differences. Allowed additions are members of objects and last columns of CSV lines."""
     before, after = _parsed(before), _parsed(after)
     if isinstance(before, dict) and isinstance(after, dict):
         for name in before:
@@ -167,13 +167,13 @@ def _differences(before: Any, after: Any, is_newer: bool, path: str = "") -> Ite
 
 
 def _is_longer(before: Any, after: Any, is_newer: bool) -> bool:
-    """Tell whether one line of CSV has more columns than the other."""
+    """Return whether two CSV lines differ only by additional last columns."""
     shorter, longer = sorted([str(before), str(after)], key=len)
     return longer.startswith(f"{shorter},") and (shorter == str(before) or not is_newer)
 
 
 def _parsed(value: Any) -> Any:
-    """Parse JSON, with numbers as text, and split lines."""
+    """Parse JSON, with numbers as text, or split a text into lines."""
     if isinstance(value, str) and value.startswith(("{", "[")) and "\n" not in value:
         return json.loads(value, parse_float=str, parse_int=str)
     return [line.rstrip("\r") for line in value.split("\n")] if isinstance(value, str) and "\n" in value else value

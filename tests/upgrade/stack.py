@@ -1,4 +1,4 @@
-"""The template's tables in moto, behind an AWS endpoint that several versions of the code call from their processes."""
+"""The template's tables in moto, with an AWS endpoint that several versions of the code call, each from its process."""
 
 import json
 import os
@@ -30,11 +30,11 @@ ENVIRONMENT = {
     "SESSION_SECRET_ARN": "session-secret",
     "SESSION_SECRET_OVERLAP_DAYS": "30",
     "ACCEPT_PLAIN_COOKIES": "false",
-    "SETTLE_SECONDS": "0",  # an erasure need not wait for other calls
+    "SETTLE_SECONDS": "0",  # erasures do not wait for other calls
 }
 COMPARED_HEADERS = {"Content-Type", "Idempotent-Replayed", "Next-Cursor", "Outcome-Id"}
 EXPENSIVE = 100
-"""Factor of the read units of queries, so that a few outcomes are worth keeping sums of."""
+"""Factor for the read units of queries, so that storing totals is worthwhile for a few outcomes."""
 
 METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/v1/POST/api/outcomes"
 
@@ -43,7 +43,7 @@ type Rows = dict[str, list[Any]]
 
 
 class Call(NamedTuple):
-    """A call of a function. promise: what its repetition shows, see `promises`. request: as for `proxy_event`."""
+    """A call of a function. promise: the promise that repeating it tests. request: arguments of `proxy_event`."""
 
     promise: str
     name: str
@@ -54,10 +54,10 @@ class Call(NamedTuple):
 
 
 class Code:
-    """A version of the deployed code, in a process that runs one call after the other."""
+    """A version of the deployed code, in its own process that runs one call at a time."""
 
     def __init__(self, outcomes: Path, functions: Path, endpoint: str, salt: str) -> None:
-        """Start it. outcomes: the folder that has the package. salt: makes its ids differ from those of others."""
+        """Start the process. outcomes: the package's folder. salt: makes its ids differ from other versions' ids."""
         environment = os.environ | ENVIRONMENT | {"AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(outcomes)}
         command = [sys.executable, "-P", str(WORKER), str(functions), salt]
         self.process = Popen(command, stdin=PIPE, stdout=PIPE, env=environment, text=True, encoding="utf-8")
@@ -75,10 +75,10 @@ class Code:
 
 
 class Stack:
-    """A deployment whose functions are called in one version of the code or another.
+    """A deployment whose functions can be called in several versions of the code.
 
-    now: its clock, in milliseconds since 1970. published: what EventBridge was sent.
-    interrupted: a table whose pages have five items, and that is throttled after the first.
+    now: its clock, in milliseconds since 1970. published: the entries sent to EventBridge.
+    interrupted: the name of a table whose pages have five items, and that is throttled after the first page.
     """
 
     def __init__(self) -> None:
@@ -129,14 +129,14 @@ class Stack:
         return {table: self.rows(table) for table in self._empty}
 
     def call(self, operation: str, **request: Any) -> Any:
-        """Call DynamoDB with JSON in and out, in which binary values are Base64."""
+        """Call DynamoDB with JSON in and out. Binary values are Base64."""
         headers = {"content-type": moto_backend.JSON, "x-amz-target": moto_backend.TARGET + operation}
         status, _, text = moto_backend.answer(headers, json.dumps(request).encode())
         assert status == 200, text
         return json.loads(text)
 
     def run(self, code: Code, call: Call) -> Call:
-        """Run a call by a version of the code. Return it with the part of the answer that is compared."""
+        """Run a call in a version of the code. Return the call with the parts of the answer that are compared."""
         self.now = call.now
         self.published.clear()
         event = call.request.get("event") or proxy_event(**call.request) | {"methodArn": METHOD_ARN}

@@ -1,4 +1,4 @@
-"""A history of two users, told by calls of every function: what a release stores and answers."""
+"""The story: calls of every function for two users. It produces what a release stores and answers."""
 
 import json
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ class Story(NamedTuple):
 
 
 class _Teller:
-    """Runs the calls by several versions of the code in turn, each a second after the one before."""
+    """Runs the story's calls, one per second, alternating between several versions of the code."""
 
     def __init__(self, stack: Stack, codes: Iterable[Code]) -> None:
         self.stack = stack
@@ -49,7 +49,7 @@ class _Teller:
         return call.answer
 
     def http(self, promise: str, name: str, function: str, *route: str, key: str | None = None, **request: Any) -> Any:
-        """Run a call of a route and return its body. key: the idempotency key."""
+        """Call a route, and return the answer's headers and JSON fields in one dict. key: the idempotency key."""
         method, path = route
         request |= {"method": method, "path": path}
         if key:
@@ -78,7 +78,7 @@ class _Teller:
 
 
 def tell(stack: Stack, *codes: Code) -> Story:
-    """Tell the story on empty tables, by several versions of the code in turn."""
+    """Run the story on empty tables, alternating between versions of the code."""
     stack.clear()
     teller = _Teller(stack, codes)
     agent_key, other_key = _make_keys(teller)
@@ -89,7 +89,7 @@ def tell(stack: Stack, *codes: Code) -> Story:
     _correct(teller, deal, other_key)
     stream.append(_change("MODIFY", _outcome(stack, deal), before))
     _call_tools(teller, deal, other_key)
-    teller.now = NOON + HOUR  # all of it is settled
+    teller.now = NOON + HOUR  # everything is settled now
     teller.http("", "sums begin to be kept", "summarize_outcomes", "GET", "/api/outcomes/summary",
                 authorizer=OWNER, query=PERIOD)  # fmt: skip
     late = teller.record("a late outcome", DEAL | {"title": "Won Globex", "occurredAt": "2026-03-31T09:30:00Z"}, "late")
@@ -102,7 +102,7 @@ def tell(stack: Stack, *codes: Code) -> Story:
 
 
 def _make_keys(teller: _Teller) -> tuple[dict[str, str], dict[str, str]]:
-    """Make, rotate and revoke agent keys. Return the contexts that the authorizer gives for two of them."""
+    """Create, rotate and revoke agent keys. Return the authorizer's contexts for two of them."""
     scopes = ["record", "correct", "read"]
     body = {"name": "Deals", "agentId": 7, "scopes": scopes, "maxValueUsd": 50000, "outcomeTypes": ["deal_closed"]}
     made = teller.http("", "a key is made", "manage_keys", "POST", KEYS, authorizer=OWNER, body=body)
@@ -139,7 +139,7 @@ def _record(teller: _Teller, agent_key: dict[str, str]) -> str:
 
 
 def _call_tools(teller: _Teller, deal: str, agent_key: dict[str, str]) -> None:
-    """Record and correct as a model does."""
+    """Record and correct through MCP tools, as a language model does."""
     calls: dict[str, Any] = {
         "record_outcome": {"outcome_type": "deal_closed", "title": "Won Umbrella", "idempotency_key": "tool-1"},
         "amend_outcome": {"outcome_id": deal, "reason": "A typo", "title": "Acme", "idempotency_key": "tool-2"},
@@ -166,7 +166,7 @@ def _correct(teller: _Teller, deal: str, agent_key: dict[str, str]) -> None:
 
 
 def _erase(teller: _Teller) -> None:
-    """Record, erase and restore user 43, as a backup does."""
+    """Record for user 43, erase the user, and then restore the rows, like restoring a backup."""
     teller.record("an outcome of another user", DEAL | {"userId": 43}, "erased-1")
     body = {"name": "Erased"}
     teller.http("", "a key of another user", "manage_keys", "POST", KEYS, authorizer=OTHER, body=body)
@@ -223,7 +223,7 @@ def _outcome(stack: Stack, id_: str) -> Any:
 
 
 def _change(name: str, new: Any, old: Any = None) -> Any:
-    """Make the record that a table's stream has of a row."""
+    """Return the stream record of a changed row."""
     keys = {attribute: new[attribute] for attribute in (("id",) if "id" in new else ("user_id", "created_at"))}
     images = {"NewImage": new} | ({"OldImage": old} if old else {})
     change = {"Keys": keys, "SequenceNumber": "1", "ApproximateCreationDateTime": NOON / 1000} | images
@@ -235,6 +235,6 @@ def _token(user_id: int) -> str:
 
 
 def _session_row(user_id: int) -> Any:
-    """Return a session's row as the platform writes it."""
+    """Return a row of the sessions table, as the platform writes it."""
     digest = sha256(_token(user_id).encode()).hexdigest()
     return {"token_sha256": {"S": digest}, "user_id": {"N": str(user_id)}, "expires_at": {"N": str(LATER)}}

@@ -1,4 +1,4 @@
-"""Upgrades, canaries and rollbacks: versions of the code read, replay, correct and erase what others wrote."""
+"""Upgrades, canaries and rollbacks: each version of the code reads, replays, corrects and erases the other's data."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ def stack(template: Any) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def new_and_its_story(stack: Stack) -> tuple[Code, Story]:
-    """Start the code of this commit, and let it tell the story first, as its ids depend on what it ran before."""
+    """Start the code of this commit, and run the story. It must run first, because ids depend on earlier calls."""
     code = stack.start(LAYER, FUNCTIONS, SALT)
     return code, tell(stack, code)
 
@@ -65,13 +65,13 @@ def start_planted(stack: Stack, tmp_path: Path) -> Iterator[Callable[[Plant], Co
 
 @pytest.fixture(scope="module")
 def released(stack: Stack) -> Story:
-    """Read what the release stored and answered."""
+    """Return the release's saved story: its rows and answers."""
     return make.read(stack)
 
 
 @pytest.fixture(scope="module")
 def told_by_both(stack: Stack, new: Code, old: Code) -> Story:
-    """Tell the story by both versions in turn, as during a canary."""
+    """Run the story alternating between both versions, as during a canary."""
     return tell(stack, old, new)
 
 
@@ -164,7 +164,7 @@ def test_the_official_library_makes_the_kept_signatures_of_webhooks(released: St
 
 def test_what_is_kept_is_what_this_version_writes(stack: Stack, told_by_new: Story) -> None:
     if make.is_released(make.version(), make.tags()):
-        return  # a later version may write more, as long as the promises are kept
+        return  # a later version may store more, if it keeps the promises
     restore(told_by_new.tables)
     for name, text in make.files(told_by_new, stack.all_rows()).items():
         kept = (make.FOLDER / name).read_text().splitlines()

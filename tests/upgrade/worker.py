@@ -1,6 +1,6 @@
 """A version of the deployed code in its own process, with a fixed clock and fixed randomness.
 
-Reads a call as a line of JSON. Writes its result as another: `returned` or `raised`, and `posted`, the webhooks sent.
+Reads calls as lines of JSON, and writes a line for each result: `returned` or `raised`, and `posted` (webhooks).
 Usage: PYTHONPATH=<folder of the package outcomes> python -P worker.py <folder of functions> <salt>
 """
 
@@ -18,13 +18,13 @@ import tzdata
 
 FUNCTIONS, SALT = Path(sys.argv[1]), sys.argv[2]
 TZDATA = "2026a"
-"""Kept sums are of a version of tzdata, which is no part of the code."""
+"""A fixed version of tzdata, because stored totals depend on it and it is not part of the code."""
 
 apps: dict[str, Any] = {}
 
 
 def load(function: str) -> Any:
-    """Load a function's app.py as Lambda does."""
+    """Load a function's app.py as Lambda does, once."""
     if function not in apps:
         spec = spec_from_file_location(f"{function}_app", FUNCTIONS / function / "app.py")
         assert spec
@@ -35,7 +35,7 @@ def load(function: str) -> Any:
 
 
 def fix(now: int) -> None:
-    """Stop the clock at `now`, in milliseconds since 1970, and make the random bytes that follow depend on it."""
+    """Stop the clock at `now` (milliseconds since 1970), and make the next random bytes depend only on it."""
     drawn = count()
     any_os: Any = os
     any_os.urandom = lambda size: hashlib.shake_256(f"{SALT} {now} {next(drawn)}".encode()).digest(size)
@@ -63,7 +63,7 @@ def receive_webhooks() -> list[Any]:
 
 def main() -> None:
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where logs and metrics go
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discards logs and metrics
     tzdata.IANA_VERSION = TZDATA
     time.sleep = lambda _seconds: None
     posted = receive_webhooks()
@@ -77,7 +77,7 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - the caller judges it
             result["raised"] = f"{type(error).__name__}: {error}"
         print(json.dumps(result), file=results, flush=True)
-    os._exit(0)  # without tidying up, which takes a while
+    os._exit(0)  # exits without the slow cleanup
 
 
 main()

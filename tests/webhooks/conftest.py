@@ -1,4 +1,4 @@
-"""A webhook receiver on this machine, with a public name and its certificate."""
+"""A webhook receiver on this machine, with a public host name and a certificate for it."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ HOST = "hooks.example.com"
 
 
 class Call(NamedTuple):
-    """A received request. headers: by lower-case name."""
+    """A received request. headers: values by lower-case name."""
 
     target: str
     headers: dict[str, str]
@@ -25,7 +25,7 @@ class Call(NamedTuple):
 
 
 class ReceivingServer(HTTPServer):
-    """Receives requests and returns the next of `answers`: a status, with headers, or a function that writes."""
+    """Answers each request with the next of `answers`: a status, a status with headers, or a function that writes."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

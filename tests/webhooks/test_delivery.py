@@ -32,7 +32,7 @@ EVENT: dict[str, Any] = {
     "subject": "users/42/outcomes/01M881HMN5BK0R53WV7N3P1R3Q",
     "data": {"title": "Renewed Acme", "value_usd": 0},
 }
-# A number that a float would change.
+# Contains a number that changes when it is parsed as a float.
 DETAIL = json.dumps(EVENT, ensure_ascii=False).replace('"value_usd": 0', '"value_usd": 12345678901234567.10')
 ON_THE_BUS = f'{{"version": "0", "id": "b2a7", "detail-type": "outcome.recorded", "detail": {DETAIL}}}'
 
@@ -40,7 +40,7 @@ type Log = Callable[[], list[dict[str, Any]]]
 
 
 class Queues:
-    """The stack's queues, polled like Lambda does. waits: the seconds for which messages were hidden, in order."""
+    """The stack's queues, polled as Lambda does. waits: for how many seconds messages were hidden, in order."""
 
     def __init__(self) -> None:
         self.sqs = aws_client("sqs")
@@ -55,7 +55,7 @@ class Queues:
         self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
 
     def poll(self) -> list[dict[str, Any]]:
-        """Invoke the function with each message, delete the handled ones, and end all waits at once."""
+        """Invoke the function with each message, delete handled messages, and make hidden ones visible at once."""
         received = self.sqs.receive_message(
             QueueUrl=self.url, MessageSystemAttributeNames=["All"], MaxNumberOfMessages=10, VisibilityTimeout=1800
         ).get("Messages", [])
@@ -92,7 +92,7 @@ def spread(waits: list[int]) -> Any:
 
 @pytest.fixture
 def queues(monkeypatch: pytest.MonkeyPatch, server: ReceivingServer, authorities: Path) -> Iterator[Queues]:
-    """Make the queues, the secret, and a just started function whose receiver is on this machine."""
+    """Create the queues, the secret, and a newly started function whose receiver is on this machine."""
     receiver = Receiver("https://hooks.example.com/outcomes", resolve=server.resolve, authorities=str(authorities))
     monkeypatch.setattr(app, "receiver", receiver)
     with mock_aws():
@@ -222,7 +222,7 @@ class TestRotation:
     @pytest.fixture(autouse=True)
     def now(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         """Return a function that advances the clock by seconds."""
-        assert queues  # with a function that has just started
+        assert queues  # `queues` has just started the function
         real, moved = instants.now, [0.0]
         monkeypatch.setattr("outcomes.contract.instants.now", lambda: real() + round(moved[0] * 1000))
         monkeypatch.setattr(app.keys, "_clock", lambda: time.monotonic() + moved[0])
@@ -236,11 +236,11 @@ class TestRotation:
         aws_client("secretsmanager").put_secret_value(SecretId="webhook-secret", SecretString=secret)
 
     def verified_by(self, queues: Queues, server: ReceivingServer) -> set[str]:
-        """Return the secrets by which a webhook of now is verified."""
+        """Send a webhook, and return the secrets that verify its signatures."""
         queues.put()
         queues.poll()
         call = server.calls[-1]
-        # The library's `verify` uses the real time only.
+        # Compare signatures, because the library's `verify` only uses the real time.
         signed_at = datetime.fromtimestamp(int(call.headers["webhook-timestamp"]), UTC)
         signatures = {
             secret: Webhook(secret).sign(call.headers["webhook-id"], signed_at, call.body.decode())
@@ -254,7 +254,7 @@ class TestRotation:
     ) -> None:
         assert self.verified_by(queues, server) == {SECRET}
         self.rotate(NEXT_SECRET)
-        now(delivery.KEYS_SECONDS)  # so long a secret is kept
+        now(delivery.KEYS_SECONDS)  # the function caches the secret for this long
         assert self.verified_by(queues, server) == {SECRET, NEXT_SECRET}
         now(23 * HOUR)
         assert self.verified_by(queues, server) == {SECRET, NEXT_SECRET}
@@ -264,7 +264,7 @@ class TestRotation:
     def test_a_rotated_webhook_is_verified_and_a_stranger_s_is_not(
         self, queues: Queues, server: ReceivingServer
     ) -> None:
-        self.rotate(f"whsec_{NEXT_SECRET}\n")  # as somebody may paste it
+        self.rotate(f"whsec_{NEXT_SECRET}\n")  # with prefix and newline, as people may paste it
         queues.put()
         queues.poll()
         [call] = server.calls

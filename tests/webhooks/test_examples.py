@@ -28,7 +28,7 @@ OUTCOME = json.loads((EVENTS / "outcome.recorded.json").read_text())
 
 
 class Running:
-    """A running receiver. output: what it prints, its URL first."""
+    """A running receiver. output: what it prints; the first line is its URL."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout
@@ -55,7 +55,7 @@ def receiver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         shutil.copy(EXAMPLES / "receiver.mjs", folder)
         (folder / "node_modules").symlink_to(PACKAGES)
         command = ["node", str(folder / "receiver.mjs")]
-    # With the prefix that receivers see.
+    # Receivers get the secret with the prefix whsec_.
     environment = os.environ | {"WEBHOOK_SECRET": f"whsec_{SECRET}", "PORT": "0"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment

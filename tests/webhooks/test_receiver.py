@@ -1,4 +1,4 @@
-"""One attempt of a webhook: the URL, TLS, deadlines and results."""
+"""One attempt to deliver a webhook: the URL, TLS, deadlines and results."""
 
 import itertools
 import socket
@@ -18,7 +18,7 @@ URL = f"https://{HOST}/hooks?of=outcomes"
 BODY = b'{"id":"event:1"}'
 HEADERS = signed("event:1", 1_775_044_800, BODY, [b"made-up-key-of-twenty-four-bytes"])
 
-# Everything but a public name and one of two ports. test_addresses.py tests what names resolve to.
+# Only public host names and two ports are allowed. test_addresses.py tests the addresses of names.
 HOSTILE = {
     "no TLS": ["http://hooks.example.com/", "ftp://hooks.example.com/", "file:///etc/passwd", "//hooks.example.com/"],
     "an address": ["https://127.0.0.1/", "https://93.184.215.14/", "https://[::1]/", "https://[::ffff:127.0.0.1]/"],
@@ -65,7 +65,7 @@ def test_any_other_url_is_refused(url: str) -> None:
 
 @pytest.fixture
 def hand(server: ReceivingServer, authorities: Path) -> Callable[..., Attempt]:
-    """Make an attempt, with the receiver's name resolved to this machine."""
+    """Return a function that makes an attempt, with the receiver's name resolved to this machine."""
 
     def attempt(url: str = URL, **how: Any) -> Attempt:
         given: dict[str, Any] = {"resolve": server.resolve, "authorities": str(authorities)} | how
@@ -153,7 +153,7 @@ def test_a_long_answer_is_not_read(server: ReceivingServer, hand: Callable[..., 
 
 
 def ticking() -> Callable[[], float]:
-    """Make a clock that advances by a second with each look."""
+    """Return a clock that advances by a second each time it is read."""
     seconds = itertools.count()
     return lambda: float(next(seconds))
 
@@ -197,7 +197,7 @@ def test_the_deadline_includes_resolving_and_connecting(server: ReceivingServer)
         asked.append(seconds)
         return server.resolve(host, port, seconds) * 20
 
-    # Each look at the clock is a second, and a connection that fails takes one.
+    # Each read of the clock advances it by a second, so each failed connection takes a second.
     attempt = Receiver(f"https://{HOST}:8443", resolve=resolve, clock=ticking()).hand(HEADERS, BODY)
     assert attempt.reason == "no_connection"
     assert asked == [SECONDS - 1]
@@ -231,7 +231,7 @@ def test_a_cause_quotes_nothing_of_the_url_but_its_host() -> None:
 
 
 class TestRebinding:
-    """DNS rebinding: a name is resolved once, and the checked address is the one that is called."""
+    """DNS rebinding: a name is resolved once, and the webhook goes to the address that was checked."""
 
     @pytest.fixture
     def connected(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

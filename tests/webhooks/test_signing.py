@@ -1,4 +1,4 @@
-"""Signatures are verified by the official library."""
+"""The official library verifies our signatures."""
 
 import time
 from base64 import b64decode, b64encode
@@ -7,7 +7,7 @@ import pytest
 from outcomes.events.webhooks.signing import is_id, signed, signing_key
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-# As Secrets Manager makes it: letters and digits, without prefix and padding.
+# Secrets Manager generates such secrets: letters and digits, without prefix and padding.
 SECRET = "made0up0webhook0secret0of0sixty0four0letters0and0digits0as0aws00"
 OTHER = "whsec_" + b64encode(b"made-up-other-webhook-secret").decode()
 BODY = '{"id":"01M881HMN5BK0R53WV7N3P1R3Q","data":{"title":"Grüße","value_usd":12.50}}'.encode()
@@ -15,7 +15,7 @@ BODY = '{"id":"01M881HMN5BK0R53WV7N3P1R3Q","data":{"title":"Grüße","value_usd"
 
 @pytest.fixture
 def now() -> int:
-    """Return the seconds since 1970: the library refuses older signatures."""
+    """Return the real time in seconds since 1970, because the library refuses old signatures."""
     return int(time.time())
 
 
@@ -35,7 +35,7 @@ def test_while_a_secret_is_rotated_either_verifies_it(now: int) -> None:
 
 
 def test_a_signature_is_the_specification_s() -> None:
-    """The example by which libraries are tested: https://github.com/standard-webhooks/standard-webhooks/tree/main/libraries"""
+    """This is the example that the libraries use in their own tests: https://github.com/standard-webhooks/standard-webhooks/tree/main/libraries"""
     headers = signed(
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         1614265330,
@@ -95,5 +95,5 @@ def test_these_ids_are_valid(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "a.b", "a b", "a\r\nx: y", "é", "x" * 257, None, 7])
 def test_these_ids_are_invalid(value: object) -> None:
-    """With a full stop, the end of an id could pass for a timestamp."""
+    """A full stop in an id could make its end look like a timestamp."""
     assert not is_id(value)

@@ -1,4 +1,4 @@
-"""Our caller of AWS and a botocore client, each on a fake network."""
+"""Our AWS client and a botocore client, each on a fake network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ botocore_session = Session()
 
 
 def new_botocore_session() -> Session:
-    """Make a session that reads the environment, with the data files already loaded."""
+    """Return a botocore session that reads the environment but reuses the loaded data files."""
     session = Session()
     session.register_component("data_loader", botocore_session.get_component("data_loader"))
     return session
@@ -29,7 +29,7 @@ def new_botocore_session() -> Session:
 
 @contextmanager
 def our_client(network: Network, service: Any = DynamoDB, **how: Any) -> Iterator[Any]:
-    """Yield our caller, whose clock is the network's."""
+    """Yield our AWS client, which uses the network's clock."""
     how = {"limits": LIMITS, "clock": network.clock, "sleep": network.sleep, "jitter": lambda seconds: seconds} | how
     with patch("outcomes.aws.connection.socket", network):
         client = service(**how)
@@ -45,7 +45,7 @@ def botocores_client(network: Network) -> Iterator[Any]:
         read_timeout=LIMITS.read,
         retries={"mode": "standard", "total_max_attempts": LIMITS.attempts},
         parameter_validation=False,
-        signature_version=UNSIGNED,  # test_signature.py tests it, and it is a fifth of a call's time
+        signature_version=UNSIGNED,  # tested by test_signature.py; signing would take a fifth of each call
     )
     with patch("urllib3.util.connection.socket", network), patch("botocore.endpoint.time.sleep", network.sleep):
         client = botocore_session.create_client("dynamodb", endpoint_url=ENDPOINT, config=config)

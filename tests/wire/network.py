@@ -1,6 +1,6 @@
-"""A fake network with planned faults, a DynamoDB behind it, and a clock of its own.
+"""A fake network with planned faults, a fake DynamoDB behind it, and its own clock.
 
-It replaces the module `socket`: our caller and botocore's meet the same faults, and timeouts take no time.
+It replaces the module `socket`, so our client and botocore's can get the same faults, and timeouts take no real time.
 """
 
 import errno
@@ -12,13 +12,13 @@ from collections import deque
 from typing import Any, NamedTuple
 
 type Chunk = bytes | float | type[OSError]
-"""What is read next: bytes, a pause in seconds, or an error. The end of the stream is `b""`."""
+"""What the client reads next: bytes, a pause in seconds, or an error. `b""` is the end of the stream."""
 
 NEVER = float("inf")
 
 
 class Trouble(NamedTuple):
-    """A fault of one request: when connecting, when sending, or in the answer."""
+    """A fault of one request, while connecting, while sending, or in the answer."""
 
     name: str
     connecting: OSError | float | None = None
@@ -37,7 +37,7 @@ def http(
     sent: bytes | None = None,
     crc: bool = True,
 ) -> bytes:
-    """Make an answer of DynamoDB. sent: replaces the body, but not in the checksum."""
+    """Return a DynamoDB answer. sent: bytes sent instead of the body; the checksum is still the body's."""
     whole = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = whole if sent is None else sent
     also = {
@@ -52,23 +52,23 @@ def http(
 
 
 def fine(body: dict[str, Any] | None = None) -> Trouble:
-    """Answer without a fault."""
+    """Return an answer without a fault."""
     return Trouble("fine", answer=(http(200, body or {}),))
 
 
 def error(code: str, status: int = 400, headers: dict[str, str] | None = None) -> Trouble:
-    """Answer with an error of the service."""
+    """Return an AWS service error."""
     said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "told"}
     return Trouble(f"{status} {code}", answer=(http(status, said, headers),))
 
 
 def drops(answer: bytes, count: int, seconds: float) -> tuple[Chunk, ...]:
-    """Send the first `count` bytes of an answer one by one, with pauses of `seconds`, then the rest."""
+    """Split an answer: the first `count` bytes come one by one, `seconds` apart, then the rest at once."""
     return (*(chunk for byte in answer[:count] for chunk in (seconds, bytes([byte]))), answer[count:])
 
 
 class Received(NamedTuple):
-    """A received request. headers: by lower-case name."""
+    """A received request. headers: values by lower-case name."""
 
     headers: dict[str, str]
     body: bytes
@@ -79,7 +79,7 @@ class Received(NamedTuple):
 
 
 class Network:
-    """Replaces the module `socket`. Each request meets the next of `troubles`, if any is left."""
+    """Replaces the module `socket`. Each request gets the next of `troubles`; without any left, requests succeed."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -110,12 +110,12 @@ class Network:
         return self.sockets[-1]
 
     def meet(self, *troubles: Trouble) -> None:
-        """Plan faults of the next requests. Before a fault of connecting, the idle connection is dropped."""
+        """Plan the faults of the next requests. Before a fault while connecting, drop the idle connection."""
         self.troubles = deque(troubles)
         self._drop_if_needed()
 
     def drop_idle(self) -> None:
-        """Close idle connections, as the service does."""
+        """Close idle connections, as DynamoDB does."""
         for socket in self.sockets:
             socket.drop()
 
@@ -141,7 +141,7 @@ class Network:
         return self._take().answer
 
     def fail_sending(self) -> None:
-        """Raise the planned error of sending on a half-open connection."""
+        """Raise the planned error of a send on a half-open connection, if there is one."""
         sending = self._next().sending
         if sending:
             self._take()
@@ -162,7 +162,7 @@ class Network:
 
 
 class Socket:
-    """The client's end of a connection, with a real file number for polling."""
+    """The client's end of a connection, with a real file descriptor for polling."""
 
     def __init__(self, network: Network) -> None:
         self.network = network

@@ -1,4 +1,4 @@
-"""Only public addresses are called."""
+"""Webhooks are sent only to public addresses."""
 
 import socket
 import threading
@@ -66,7 +66,7 @@ def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPa
     "spelled", [b"127.1", b"2130706433", b"0x7f000001", b"0177.0.0.1", b"0", b"localhost", b"::1", b"::ffff:127.0.0.1"]
 )
 def test_every_spelling_of_this_host_is_refused(spelled: bytes) -> None:
-    """The operating system resolves all of these."""
+    """The operating system accepts all these spellings."""
     with pytest.raises(NotPublic):
         public_addresses(spelled, 443, 5)
 

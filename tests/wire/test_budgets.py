@@ -1,4 +1,4 @@
-"""Functions answer before their timeout, whatever their services do."""
+"""Functions answer before their timeout, no matter how AWS services behave."""
 
 import itertools
 import json
@@ -42,12 +42,12 @@ def always(trouble: Trouble) -> Callable[[], Meets]:
 
 
 def going_on(seconds: float) -> Callable[[], Meets]:
-    """Answer after `seconds`, so that another call is needed."""
+    """Answer after `seconds` with a partial result, so that the function needs another call."""
     return lambda: lambda request: Trouble("going on", answer=(seconds, unfinished(request)))
 
 
 def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Callable[[], Meets]:
-    """Fail each call until its last attempt, which takes `seconds` and needs another call."""
+    """Fail all attempts of a call but the last, which takes `seconds` and returns a partial result."""
 
     def begin() -> Meets:
         attempts = itertools.count(1)
@@ -58,19 +58,19 @@ def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Call
 
 
 def going_on_by_another_clock() -> Meets:
-    """Refuse the first signature late, for the clock, and then answer late."""
+    """Refuse early signatures because of the clock, slowly, and then give slow partial results."""
     attempts = itertools.count()
     date = {"Date": formatdate(instants.now() / 1000 + 3600, usegmt=True)}
     refused = Trouble("clock", answer=(0.9, http(400, {"__type": "a#InvalidSignatureException"}, date)))
     late = going_on(1.9)()
-    return lambda request: refused if next(attempts) < 2 else late(request)  # the first shows how to connect
+    return lambda request: refused if next(attempts) < 2 else late(request)  # `Service` makes the first call itself
 
 
 pages = itertools.count()
 
 
 def unfinished(request: Received) -> bytes:
-    """Answer so that another call is needed."""
+    """Return a partial result, so that the function needs another call."""
     body = json.loads(request.body)
     match request.operation:
         case "Query":
@@ -129,7 +129,7 @@ HOLD_UPS: dict[str, Callable[[], Meets]] = {
 
 
 class Service(Network):
-    """Network where `meets` returns the fault of each request."""
+    """A network where `meets` returns the fault of each request."""
 
     def __init__(self, meets: Meets) -> None:
         super().__init__()
@@ -186,7 +186,7 @@ MESSAGE = {
 
 
 def recorded(number: int) -> dict[str, Any]:
-    """Make a stream's record of an outcome."""
+    """Return the stream record of a new outcome."""
     key = {"user_id": {"S": "42"}, "created_at": {"S": f"{instants.text(NOW + number)}#{ulid.new(NOW + number)}"}}
     outcome = key | {"outcome_type": {"S": "deal_closed"}, "title": {"S": "Closed"}, "recorded_by": {"S": "key"}}
     change = {"Keys": key, "NewImage": outcome, "SequenceNumber": f"{number}"}
@@ -194,7 +194,7 @@ def recorded(number: int) -> dict[str, Any]:
 
 
 def corrected(number: int) -> dict[str, Any]:
-    """Make a stream's record of a correction."""
+    """Return the stream record of a correction."""
     before = recorded(number)
     outcome = before["dynamodb"]["NewImage"]
     after = outcome | {"version": {"N": "1"}, "corrections": {"L": [{"S": ulid.new(NOW + number)}]}}
@@ -253,7 +253,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "write out": ("export_user", {"user_id": 42}),
     "tell of outcomes": ("publish_events", {"Records": [recorded(number) for number in range(100)]}),
     "tell of corrections": ("publish_events", {"Records": [corrected(number) for number in range(100)]}),
-    # tests/webhooks tests what the receiver may do.
+    # tests/webhooks tests slow and failing receivers.
     "deliver": ("deliver_webhook", {"Records": [MESSAGE]}),
 }
 
@@ -263,7 +263,7 @@ RAISE = {"authorizer", "erase_user", "export_user", "publish_events"}
 
 @contextmanager
 def started(function: str, service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Start a function whose clock is the network's."""
+    """Load a function that uses the network's clock, and yield its handler."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
     of_sessions = {"SESSION_SECRET_ARN": "arn", "SESSION_SECRET_OVERLAP_DAYS": "30", "SESSIONS_TABLE": "SessionsTable"}
     also = {"KEY_FINGERPRINTS": "", "ACCEPT_PLAIN_COOKIES": "false", "OIDC_ISSUER": ""}
@@ -287,7 +287,7 @@ def started(function: str, service: Service, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def timeout(template: Any, function: str) -> float:
-    """Read a function's timeout in seconds from template.yaml, by its folder."""
+    """Return the timeout in seconds that template.yaml gives the function in this folder."""
     [resource] = [
         resource["Properties"]
         for resource in template["Resources"].values()

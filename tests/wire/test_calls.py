@@ -1,4 +1,4 @@
-"""Our caller of AWS: retries, throttling, deadlines, clocks, and errors."""
+"""Our AWS client: retries, throttling, deadlines, clocks, and errors."""
 
 import json
 import os
@@ -57,13 +57,13 @@ def test_secrets_manager_is_called_the_same_way(network: Network, monkeypatch: p
 
 
 class TestThrottling:
-    """botocore retries throttled calls for longer."""
+    """We give up throttled calls sooner than botocore does."""
 
     def test_knows_botocore_s_codes(self) -> None:
         of_botocore = {
             *vars(ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"],
             *vars(TransientRetryableChecker)["_TRANSIENT_ERROR_CODES"],
-            "ReplicatedWriteConflictException",  # which the model of DynamoDB marks as retryable
+            "ReplicatedWriteConflictException",  # marked as retryable in DynamoDB's service model
         }
         assert of_botocore - {"EC2ThrottledException"} == wire.THROTTLED | wire.PASSING
         assert not wire.THROTTLED & wire.PASSING
@@ -180,7 +180,7 @@ def test_an_error_has_operation_code_status_and_request_id(
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"no"', b"null", b"1", b"<html>", b"\xff"])
 def test_a_server_error_of_any_shape_is_retried(dynamodb: DynamoDB, network: Network, body: bytes) -> None:
-    """botocore fails at once with an AttributeError or UnicodeDecodeError."""
+    """Unlike us, botocore fails at once with an AttributeError or UnicodeDecodeError."""
     assert call(dynamodb, network, Trouble("error", answer=(http(500, body),))) == {}
 
 
@@ -189,7 +189,7 @@ def test_a_server_error_of_any_shape_is_retried(dynamodb: DynamoDB, network: Net
 def test_a_success_without_a_json_object_is_damaged(
     dynamodb: DynamoDB, network: Network, body: bytes, crc: bool
 ) -> None:
-    """botocore takes it for an empty answer when the checksum is missing or fits."""
+    """Unlike us, botocore treats it as an empty answer if the checksum is missing or correct."""
     damaged = Trouble("damaged", answer=(http(200, body, crc=crc),))
     assert call(dynamodb, network, damaged, damaged, fine({"Item": {}})) == {"Item": {}}
     with pytest.raises(Unavailable, match="damaged answer of status 200"):
@@ -204,7 +204,7 @@ def test_an_invalid_checksum_counts_as_wrong(dynamodb: DynamoDB, network: Networ
 
 
 def test_an_error_does_not_quote_the_signed_request(dynamodb: DynamoDB, network: Network) -> None:
-    """AWS quotes the signed request in its message."""
+    """AWS quotes the signed request, with its session token, in the error message."""
     for code in ("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignatureException"):
         said = {"__type": f"a#{code}", "message": "should have been 'x-amz-security-token:FwoGZXIvYXdzE'"}
         with pytest.raises(ServiceError) as raised:
@@ -213,7 +213,7 @@ def test_an_error_does_not_quote_the_signed_request(dynamodb: DynamoDB, network:
 
 
 class TestTime:
-    """A call takes no longer than its limits say."""
+    """A call takes no longer than its limits allow."""
 
     @pytest.mark.parametrize(
         "trouble",
@@ -299,7 +299,7 @@ def test_a_throttled_call_is_busy_when_the_quota_of_retries_is_used_up(dynamodb:
 
 
 class TestClock:
-    """When our clock is wrong, the service's is used."""
+    """When our clock is wrong, the AWS service's clock is used."""
 
     NOON = 1_775_044_800  # 2026-04-01T12:00:00Z
 
@@ -409,7 +409,7 @@ DynamoDB(Limits(1, 1, 1, 1))
 print(*sys.modules)
 """
     environment = os.environ | {"PYTHONPATH": "layers/common"}
-    # -S: nothing that is installed, such as what measures coverage, loads modules of its own.
+    # -S: installed packages, such as coverage tools, must not load additional modules.
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""The connection, on real sockets."""
+"""HTTP connections to AWS, on real sockets."""
 
 import socket
 import ssl
@@ -20,9 +20,9 @@ LATER = 60.0
 
 
 class Server:
-    """Accepts a connection per list of answers, answers each request with the next, and closes.
+    """Accepts one connection for each list of answers. It sends one answer per request, then closes the connection.
 
-    received: the requests. accepted: the number of connections. closed: set when the first was closed.
+    received: the requests. accepted: the number of connections. closed: set once the first connection was closed.
     """
 
     def __init__(self, *connections: list[bytes], tls: ssl.SSLContext | None = None) -> None:
@@ -39,10 +39,10 @@ class Server:
         for answers in self.connections:
             try:
                 plain, _ = self.listener.accept()
-            except OSError:  # the test is over
+            except OSError:  # the listener was closed at the end of the test
                 return
             self.accepted += 1
-            with plain, suppress(OSError):  # when the client has gone
+            with plain, suppress(OSError):  # the client may close the connection early
                 self.talk(self.tls.wrap_socket(plain, server_side=True) if self.tls else plain, answers)
             self.closed.set()
 
@@ -59,8 +59,8 @@ class Server:
                 connection.sendall(answer)
 
     def close(self) -> None:
-        with suppress(OSError):  # when it was closed before
-            self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for a connection
+        with suppress(OSError):  # the listener may already be closed
+            self.listener.shutdown(socket.SHUT_RDWR)  # makes accept() return
         self.listener.close()
         self.thread.join()
 
@@ -70,7 +70,7 @@ type Start = Callable[..., tuple[Connection, Server]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Yield a function that starts a server and makes an unopened connection to it."""
+    """Yield a function that starts a server, and returns a connection that is not open yet and the server."""
     with ExitStack() as stack:
 
         def started(
@@ -139,7 +139,7 @@ def test_after_a_broken_answer_comes_a_new_connection(start: Start, broken: byte
 
 @pytest.mark.parametrize("broken", [b"HTTP/1.1 200 O", ANSWER[:60]])
 def test_an_answer_that_ends_in_its_headers_has_no_body(start: Start, broken: bytes) -> None:
-    """As http.client reads it; the caller does not take it for a success."""
+    """http.client behaves the same. `caller` treats such an answer as damaged."""
     connection, server = start([broken], [ANSWER])
     assert post(connection).body == b""
     assert post(connection).body == BODY
@@ -230,7 +230,7 @@ class TestTls:
         connection, server = start(
             [ANSWER] * 2, [ANSWER], url="https://localhost", tls=authority.server, authorities=authority.file
         )
-        monkeypatch.setattr("ssl.create_default_context", None)  # what it has read is kept
+        monkeypatch.setattr("ssl.create_default_context", None)  # the TLS context must not be created again
         assert [post(connection).body for _ in range(2)] == [BODY] * 2
         assert server.closed.wait(5)
         assert post(connection).body == BODY
@@ -249,9 +249,9 @@ class TestTls:
         assert server.received == []
 
     def test_is_not_begun_after_the_deadline(self, start: Start, authority: Authority) -> None:
-        """Connecting may have taken all of it."""
+        """Connecting may have used up all the time."""
         connection, _ = start([], url="https://localhost", tls=authority.server, authorities=authority.file)
-        clock = iter([0, 0, 10])  # when the name is looked up, when connecting begins, and the handshake
+        clock = iter([0, 0, 10])  # read when resolving the name, when connecting, and before the handshake
         connection._resolve = lambda _host, port, _seconds: addresses(b"127.0.0.1", port, 0)
         connection._clock = lambda: next(clock)
         with pytest.raises(NotSent, match="no time left"):

@@ -1,4 +1,4 @@
-"""Endpoints equal those of botocore."""
+"""Our endpoints equal botocore's."""
 
 import json
 import ssl
@@ -16,7 +16,7 @@ CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB, "events": EventBridge, "secrets
 
 
 def regions() -> Iterator[str]:
-    """Yield every region of every partition, and one of each partition that does not exist yet."""
+    """Yield every region of every partition, and for each partition a region that does not exist yet."""
     loader = botocore_session.get_component("data_loader")
     for partition in loader.load_data("partitions")["partitions"]:
         yield from (region for region in partition["regions"] if not region.endswith("-global"))
@@ -37,7 +37,7 @@ def botocores(service: str, region: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _one_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the certificate authorities once: it takes long."""
+    """Read the certificate authorities only once, because it is slow."""
     context = ssl.create_default_context()
     monkeypatch.setattr("ssl.create_default_context", lambda **_: context)
 
@@ -90,7 +90,7 @@ def test_fips_and_dualstack_need_an_explicit_endpoint(kind: str, monkeypatch: py
 
 def test_the_region_comes_from_lambda_s_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    assert DynamoDB(LIMITS).region == "us-east-1"  # AWS_DEFAULT_REGION, as for botocore
+    assert DynamoDB(LIMITS).region == "us-east-1"  # from AWS_DEFAULT_REGION, which botocore prefers too
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert DynamoDB(LIMITS).region == "eu-west-1"
     monkeypatch.delenv("AWS_REGION")

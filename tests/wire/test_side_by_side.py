@@ -1,4 +1,4 @@
-"""Our caller retries and gives up as botocore does."""
+"""Our AWS client retries and gives up as botocore does."""
 
 import json
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 MODEL = botocore_session.get_service_model("dynamodb")
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html and
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html, beside those of the model
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html, besides botocore's own list
 DOCUMENTED = {
     *(shape.name for operation in MODEL.operation_names for shape in MODEL.operation_model(operation).error_shapes),
     *("AccessDeniedException", "ExpiredTokenException", "IncompleteSignatureException", "InternalFailure"),
@@ -59,7 +59,7 @@ HTML = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
 
 
 def broken_connections(answer: bytes) -> list[Trouble]:
-    """List connections that fail, or break anywhere in the answer."""
+    """List connections that fail, or that break at various places in the answer."""
     head = answer.index(b"\r\n\r\n") + 4
     places = {"at once": 0, "in the status": 5, "in the headers": head - 20, "before the body": head, "in it": head + 1}
     return [
@@ -77,7 +77,7 @@ def broken_connections(answer: bytes) -> list[Trouble]:
 
 
 def damages(answer: bytes, body: bytes) -> list[Trouble]:
-    """List answers that do not fit their checksum. botocore returns them after the last attempt."""
+    """List answers with a wrong checksum. After the last attempt, botocore returns such an answer."""
     head = answer.index(b"\r\n\r\n") + 4
     flipped = body.replace(b"{", b"[", 1) if len(body) == 2 else body.replace(b"2026", b"2O26").replace(b"U", b"V", 1)
     return [
@@ -90,7 +90,7 @@ def damages(answer: bytes, body: bytes) -> list[Trouble]:
 
 
 def errors(operation: str) -> list[Trouble]:
-    """List every documented error of DynamoDB with every status, and answers of proxies."""
+    """List every documented DynamoDB error with status 400 and 500, and error answers from proxies."""
     modeled = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
     codes = sorted(DOCUMENTED - wire.THROTTLED - ({"ReplicatedWriteConflictException"} - modeled))
     return [
@@ -104,7 +104,7 @@ def errors(operation: str) -> list[Trouble]:
 
 
 def slow(answer: bytes) -> list[Trouble]:
-    """List whole answers that come late or in pieces."""
+    """List complete answers that come late, in pieces, or with `Connection: close`."""
     return [
         Trouble("late", answer=(1.9, answer)),
         Trouble("dripping", answer=drops(answer, 60, 0.01)),
@@ -128,7 +128,7 @@ TROUBLES = {operation: troubles(operation) for operation in OPERATIONS}
 
 
 class Pair:
-    """Our client and botocore's, whose networks have the same faults."""
+    """Our client and botocore's, each on its own network with the same faults."""
 
     def __init__(self, quota: int = wire.QUOTA) -> None:
         self.stack = ExitStack()
@@ -140,7 +140,7 @@ class Pair:
         self.botocores = self.stack.enter_context(botocores_client(self.networks[1]))
 
     def call(self, operation: str, *met: Trouble) -> tuple[Any, Any]:
-        """Call an operation by both under the same faults, and return both results; None for a failure."""
+        """Call an operation with both clients under the same faults. Return both results; None stands for a failure."""
         method, request, _ = OPERATIONS[operation]
         for network in self.networks:
             network.meet(*met)
@@ -157,7 +157,7 @@ class Pair:
 
     @property
     def attempts(self) -> tuple[int, int]:
-        """Return the numbers of attempts of both."""
+        """Return how many attempts each client made."""
         return self.networks[0].met, self.networks[1].met
 
 
@@ -181,7 +181,7 @@ def test_each_fault_once_has_the_same_result_and_attempts(pair: Pair, operation:
 def test_each_lasting_fault_has_the_same_result_and_attempts(operation: str) -> None:
     for kind, which in TROUBLES[operation].items():
         for some in batched(which, 40, strict=False):
-            pair = Pair()  # before the quota of either is used up
+            pair = Pair()  # new clients, before a retry quota is used up
             for trouble in some:
                 ours, theirs = pair.call(operation, *[trouble] * 5)
                 assert pair.attempts[0] == pair.attempts[1], trouble
@@ -191,8 +191,8 @@ def test_each_lasting_fault_has_the_same_result_and_attempts(operation: str) -> 
 
 @pytest.mark.parametrize("code", sorted(wire.THROTTLED))
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_throttled_call_is_retried_by_both_but_sooner_given_up_by_us(pair: Pair, code: str, status: int) -> None:
-    """The one intended difference: see `TestThrottling`."""
+def test_both_retry_a_throttled_call_but_we_give_up_sooner(pair: Pair, code: str, status: int) -> None:
+    """This is the only intended difference: see `TestThrottling`."""
     throttled = error(code, status)
     for operation in OPERATIONS:
         before = pair.attempts
@@ -217,11 +217,11 @@ def test_the_retry_quota_is_spent_and_refilled_alike(pair: Pair, trouble: str) -
 
 def test_any_sequence_of_faults_has_the_same_results() -> None:
     class Sequence(RuleBasedStateMachine):
-        """Calls of both in sequence, on the connections and quotas left by earlier ones."""
+        """Calls both clients in sequence. Connections and retry quotas carry over to the next call."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.pair = Pair(wire.QUOTA // 5)  # which a fifth of the calls uses up
+            self.pair = Pair(wire.QUOTA // 5)  # smaller, so that fewer calls use it up
             self.has_failed_for_long = False
 
         def teardown(self) -> None:
@@ -229,7 +229,7 @@ def test_any_sequence_of_faults_has_the_same_results() -> None:
 
         @rule(data=st.data(), operation=st.sampled_from(sorted(OPERATIONS)))
         def call(self, data: st.DataObject, operation: str) -> None:
-            # Another test has damaged answers to the last attempt.
+            # The last answer must not be damaged: there the clients differ, as another test shows.
             whole = sorted(TROUBLES[operation].keys() - {"damage"})
             kinds = whole if self.has_failed_for_long else sorted(TROUBLES[operation])
             met = [data.draw(st.sampled_from(kinds)) for _ in range(data.draw(st.integers(0, 2)))]

@@ -1,4 +1,4 @@
-"""Requests are signed as botocore signs them."""
+"""Requests have the same signatures as botocore's."""
 
 import time
 from datetime import datetime
@@ -21,7 +21,7 @@ from outcomes.aws.signature import Credentials, authorization
 from tests.wire.conftest import ENDPOINT, botocore_session, our_client
 from tests.wire.network import Network
 
-# What a header may hold without being folded or trimmed.
+# Header values that are neither folded nor trimmed.
 VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=200)
 HOSTS = st.from_regex(r"[a-z0-9.-]{1,40}(:8[0-9]{3})?", fullmatch=True)
 REGIONS = [
@@ -34,7 +34,7 @@ REGIONS = [
 def botocores_authorization(
     credentials: Credentials, region: str, service: str, headers: dict[str, str], body: bytes
 ) -> str:
-    """Let botocore sign a request with these headers, at their time."""
+    """Return the Authorization header that botocore computes for these headers, at their x-amz-date."""
     of_its_own = {"x-amz-date", "x-amz-security-token"}
     others = {name: value for name, value in headers.items() if name not in of_its_own}
     request = AWSRequest("POST", f"https://{headers['host']}/", others, body)
@@ -57,7 +57,7 @@ def botocores_authorization(
 def test_a_signature_equals_botocore_s(
     credentials: Credentials, region: str, service: str, host: str, target: str, body: bytes, chance: Random
 ) -> None:
-    for _ in range(8):  # cheaper than drawing everything again
+    for _ in range(8):  # faster than letting Hypothesis draw everything again
         now = chance.randrange(946_684_800, 32_503_680_000)  # in the years 2000 to 2999
         body += chance.randbytes(chance.randrange(100))
         headers = {
@@ -95,7 +95,7 @@ def test_the_signed_headers_are_sent(
 
 
 class TestCredentials:
-    """Where they come from."""
+    """Sources of credentials, such as variables, files and containers."""
 
     @pytest.fixture(autouse=True)
     def _nothing_kept(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 
 def load_event(name: str, **headers: list[str]) -> dict[str, Any]:
-    """Load the event of `<name>.json` with these headers in place of its own Authorization and Cookie.
+    """Load `<name>.json`, and replace its Authorization and Cookie headers by these headers.
 
-    A header is given with all its values; `_` in its name is `-`.
+    Each header has a list of values; `_` in a name becomes `-`.
     """
     event: dict[str, Any] = json.loads((Path(__file__).parent / f"{name}.json").read_text())
     given = {header.replace("_", "-"): values for header, values in headers.items() if values}

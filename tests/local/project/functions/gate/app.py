@@ -1,4 +1,4 @@
-"""An authorizer whose result depends on the header X-Who. Each call makes a new ticket."""
+"""An authorizer whose result depends on the header X-Who. Each call returns a new ticket in the context."""
 
 import uuid
 from typing import Any
