@@ -1,7 +1,7 @@
-"""make release-check: build what a release publishes, try it, and write it with checksums into .release.
+"""make release-check: build everything that a release publishes, try it, and write it with checksums into .release.
 
-The wheel, the sdist and the npm package are each installed into an empty folder, and record against a `make run` of
-their own.
+It installs the wheel, the sdist and the npm package into separate empty folders. Each package then records an outcome
+in a local stack that runs for this check alone.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def check_tag(tag: str | None, version: str) -> None:
-    """Raise ValueError if the tag is not the version's, or the version is still in development."""
+    """Raise ValueError if the tag does not match the version, or if the version is a development version."""
     if tag is not None and (tag != f"v{version}" or ".dev" in version):
         raise ValueError(f"tag {tag} does not release version {version} of pyproject.toml: see docs/releasing.md")
 
@@ -104,7 +104,7 @@ def build(to: Path, version: str) -> None:
 
 
 def archive(folder: Path, to: Path) -> None:
-    """Write a folder as a zip whose bytes depend on the files only, not on when they were built."""
+    """Write a folder as a zip file whose bytes only depend on the files, not on the build time."""
     with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as written:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(str(file.relative_to(folder)))
@@ -127,9 +127,9 @@ def packages(to: Path) -> list[Path]:
 
 
 def try_packages(to: Path, folder: Path) -> None:
-    """Install each package into an empty folder, record with each, and list what was recorded.
+    """Install each package into an empty folder, record an outcome with each, and list the recorded outcomes.
 
-    Raises ValueError if anything else is listed.
+    Raises ValueError if the list differs from what was recorded.
     """
     wheel, sdist, npm = packages(to)
     with running(folder / "data") as stack:
@@ -146,17 +146,17 @@ def try_packages(to: Path, folder: Path) -> None:
 
 
 def install_python(package: Path, folder: Path) -> Path:
-    """Install a package into a new virtual environment and return its Python."""
+    """Install a package into a new virtual environment, and return the path of that environment's Python."""
     run(UV, "venv", "--quiet", "--no-project", "--python", "3.13", folder)
     python = folder / "bin/python"
-    # Here, so that the sdist is built by the pinned backend.
+    # Build here, so that the sdist is built with the pinned backend.
     run(UV, "pip", "install", "--quiet", "--python", python, f"outcomes-client[cli] @ {package.as_uri()}")
     run(folder / "bin/outcomes", "--version")
     return python
 
 
 def install_node(package: Path, folder: Path) -> Path:
-    """Install a package into a new folder and return a module in it that records."""
+    """Install a package into a new folder, and return the path of a module there that records an outcome."""
     folder.mkdir()
     run("npm", "install", "--silent", "--no-audit", "--no-fund", package, cwd=folder)
     module = folder / "record.mjs"
@@ -166,7 +166,7 @@ def install_node(package: Path, folder: Path) -> Path:
 
 @contextmanager
 def running(data: Path) -> Iterator[Mapping[str, str]]:
-    """Run `make run` on any free port and yield what clients need in their environment."""
+    """Run `make run` on a free port, and yield the environment variables that clients need."""
     say("try: make run")
     log = data.with_suffix(".log")
     with log.open("w") as output:
@@ -200,7 +200,7 @@ def write_checksums(to: Path) -> None:
 
 
 def run(*command: object, cwd: Path = ROOT, environment: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Run a command and return what it printed. Raises CalledProcessError, after printing what it said."""
+    """Run a command, and return its output. If it fails, print its output and raise CalledProcessError."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
@@ -216,7 +216,7 @@ def run(*command: object, cwd: Path = ROOT, environment: Mapping[str, str] = Map
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without the options of the make that runs this."""
+    """Return the environment variables without the options of the make that runs this command."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 
 

@@ -6,7 +6,7 @@ from release.version import ROOT
 
 
 def notes(version: str, changelog: str | None = None) -> str:
-    """Return the changelog's entry of a version; of one in development, what is unreleased.
+    """Return the changelog's entry for a version, or the entry "Unreleased" for a development version.
 
     Raises ValueError if there is none.
     """

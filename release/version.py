@@ -37,9 +37,9 @@ def project_version() -> str:
 
 
 def expected(file: str, version: str) -> str:
-    """Return the version as a file states it: `1.0.0.dev0` is `1.0.0-dev` to npm, `1.0.0rc1` is `1.0.0-rc.1`.
+    """Return the version in the format of a file: `1.0.0.dev0` is `1.0.0-dev` to npm, `1.0.0rc1` is `1.0.0-rc.1`.
 
-    Raises ValueError for other forms.
+    Raises ValueError for other kinds of versions.
     """
     form = re.fullmatch(r"(\d+\.\d+\.\d+)(\.dev0|rc(\d+))?", version)
     if form is None:
@@ -50,7 +50,7 @@ def expected(file: str, version: str) -> str:
 
 
 def write(file: Path, pattern: str, version: str) -> None:
-    """Replace the group of a pattern, which must match once."""
+    """Replace the group of a pattern in a file. The pattern must match exactly once."""
     text = file.read_text()
     [match] = re.finditer(pattern, text, re.MULTILINE)
     file.write_text(text[: match.start(1)] + version + text[match.end(1) :])

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-// Node 20 has JSON.rawJSON behind a flag, which takes effect in a new realm only.
+// In Node 20, JSON.rawJSON needs a flag, which takes effect only in a new realm.
 if (!("rawJSON" in JSON)) {
   setFlagsFromString("--harmony-json-parse-with-source");
   globalThis.JSON = runInNewContext("JSON");

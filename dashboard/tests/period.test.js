@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, mock, test } from "node:test";
 
-process.env.TZ = "America/New_York"; // its clocks changed on 8 March 2026 and 1 November 2026
+process.env.TZ = "America/New_York"; // New York's clocks changed on 8 March and 1 November 2026
 const { midnight, span } = await import("../src/feed/period.js");
 
 mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-11-25T17:00:00Z") });

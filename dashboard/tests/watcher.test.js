@@ -59,7 +59,7 @@ let server;
 let feed;
 let waits;
 
-/** Let everything that is pending finish, except timers. */
+/** Let all pending work finish, except timers. */
 async function settle() {
   for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -70,7 +70,7 @@ async function start() {
   await settle();
 }
 
-/** Let the current timer fire, or some seconds pass. */
+/** Advance the clock by some seconds, by default until the current timer fires. */
 async function pass(seconds = waits.at(-1) / SECOND) {
   mock.timers.tick(seconds * SECOND);
   await settle();
@@ -156,13 +156,13 @@ test("the first outcome ever is reported", async () => {
 
 test("outcomes older than the first page are not reported as new", async () => {
   for (let number = 0; number < 30; number += 1) server.record(`A${number}`, number);
-  await start(); // 20 of them
+  await start(); // the first page has 20 of them
   await pass();
   assert.deepEqual(asked().at(-1), [at(10), null]);
   assert.deepEqual(feed.reports, [[[], false]]);
 });
 
-test("if the newest outcome is missing, another user has signed in: it forgets everything and reads again", async () => {
+test("if the newest outcome is missing, another user has signed in, so it forgets everything and reads again", async () => {
   server.record("A", 0);
   await start();
   server.outcomes = [];
@@ -211,14 +211,14 @@ test("a wait has 25 % jitter, so that many tabs do not return at once", () => {
   const all = Array.from({ length: 200 }, () => backoff(10, 2, 0));
   assert.ok(Math.min(...all) >= 30 && Math.min(...all) < 35);
   assert.ok(Math.max(...all) <= 50 && Math.max(...all) > 45);
-  assert.equal(backoff(600, 3, 0), 600); // a longer interval is kept
+  assert.equal(backoff(600, 3, 0), 600); // an interval longer than five minutes is kept
   assert.equal(backoff(15, 0, 0), 15);
 });
 
-test("it waits as long as the server asks, and never longer than a timer can hold", async () => {
+test("it waits as long as the server asks, but never longer than a timer supports", async () => {
   for (const [code, retryAfter] of [
     [429, "900"],
-    [503, "2147484"], // 2^31 ms, one more than a timer can hold
+    [503, "2147484"], // 2^31 ms, 1 ms more than a timer supports
     [503, "9".repeat(400)],
   ]) {
     server.answer = () => status(code, { "retry-after": retryAfter });

@@ -3,7 +3,7 @@
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";
 
-const MAX_BYTES = 300_000; // an event has no more than 256 KB
+const MAX_BYTES = 300_000; // an event has at most 256 KB
 
 const webhook = new Webhook(process.env.WEBHOOK_SECRET);
 const seen = new Set(); // in production, keep these in a database: they must survive a restart

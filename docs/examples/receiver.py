@@ -8,7 +8,7 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-MAX_BYTES = 300_000  # an event has no more than 256 KB
+MAX_BYTES = 300_000  # an event has at most 256 KB
 
 webhook = Webhook(os.environ["WEBHOOK_SECRET"])
 seen: set[str] = set()  # in production, keep these in a database: they must survive a restart
@@ -22,16 +22,16 @@ def handle(event: dict[str, Any]) -> None:
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers.get("content-length", "")
-        if not re.fullmatch("[0-9]{1,9}", length):  # otherwise read() waits for the end of the connection
+        if not re.fullmatch("[0-9]{1,9}", length):  # read() would wait for the end of the connection
             self.answer(411)
             return
         if int(length) > MAX_BYTES:
             self.answer(413)
             return
-        body = self.rfile.read(int(length))  # raw: the signature covers these bytes
+        body = self.rfile.read(int(length))  # keep the raw body, because the signature covers these bytes
         try:
             webhook.verify(body, dict(self.headers), json_parse=False)
-        except (WebhookVerificationError, ValueError):  # ValueError: headers that are not Standard Webhooks
+        except (WebhookVerificationError, ValueError):  # ValueError: the headers are not those of Standard Webhooks
             self.answer(401)
             return
         id_ = self.headers["webhook-id"]

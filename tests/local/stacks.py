@@ -133,7 +133,7 @@ def local(
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run our own template, without events and issuer. Tests share it, so each uses users of its own."""
+    """Run our own template, without events or issuer. Tests share the stack, so each must use its own users."""
     with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS, *WITHOUT_ISSUER) as stack:
         yield stack
 

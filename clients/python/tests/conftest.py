@@ -1,4 +1,4 @@
-"""The fixture `api`: an API behind a proxy that fails on demand, with a view of what was recorded.
+"""The fixture `api`: an API behind a proxy that fails on demand, and a way to read what was recorded.
 
 The API is the in-memory `ledger` or, for tests marked `everywhere`, also the local stack with the deployment's own
 routes, functions and tables.
@@ -26,18 +26,18 @@ from clients.python.tests.ledger import KEY, Ledger, decode, encode, listed
 from tests.local.stacks import Stack
 
 QUICK = Retry(deadline=20, timeout=10, first=0.01, longest=0.05)
-# No time for a second try, which needs a tenth of `timeout`, but enough for one on a busy machine.
+# Leaves no time for a second attempt, which needs a tenth of `timeout`, but enough for one on a busy machine.
 ONE_TRY = Retry(deadline=20, timeout=300)
 
-users = itertools.count(90_000)  # users of the stack; the ledger's user is 42
+users = itertools.count(90_000)  # users of the stack; the in-memory ledger's user is 42
 
 everywhere = pytest.mark.parametrize("api", ["ledger", "stack"], indirect=True)
 
 
 def failing(*faults: str) -> pytest.MarkDecorator:
-    """Parametrize `faults`: each alone and all in turn with the ledger, and all in turn with the stack.
+    """Parametrize `faults`: on the ledger each fault alone and all one after another, on the stack only the latter.
 
-    For the stack, faults only differ in the number of requests that reach it.
+    To the stack, faults only differ in the number of requests that reach it.
     """
     alone = [pytest.param("ledger", [fault], id=fault) for fault in faults]
     in_turn = [pytest.param(api, faults, id=f"all in turn-{api}") for api in ("ledger", "stack")]
@@ -46,14 +46,14 @@ def failing(*faults: str) -> pytest.MarkDecorator:
 
 @dataclass
 class Api:
-    """An API at the proxy `door`. `recorded` reads the user's outcomes past the proxy, newest first."""
+    """An API behind the proxy `door`. recorded: reads the user's outcomes without the proxy, newest first."""
 
     door: FaultyServer
     recorded: Callable[[], list[dict[str, Any]]]
     key: str
     cookie: str
     user: int
-    ledger: Ledger = field(default_factory=Ledger)  # the stack has its own
+    ledger: Ledger = field(default_factory=Ledger)  # unused if the API is the stack
     quick: Retry = QUICK
 
     @property
@@ -69,7 +69,7 @@ class Api:
         return {"OUTCOMES_URL": self.url, "INTERNAL_API_KEY": self.key, "OUTCOMES_COOKIE": self.cookie}
 
     def fail(self, *faults: str) -> None:
-        """Apply these faults to the next requests; clients created later time out quickly on slow ones."""
+        """Apply these faults to the next requests. If one is slow, clients created later have a short timeout."""
         self.door.faults.extend(faults)
         if set(SLOW) & set(faults):
             self.quick = replace(self.quick, timeout=0.3 if self.user == 42 else 1)
@@ -108,7 +108,7 @@ def _ledger() -> Iterator[Api]:
 
 
 def _of_stack(stack: Stack) -> Iterator[Api]:
-    """Use the running stack with a new user."""
+    """Yield an API that is the running stack, with a new user."""
     user = next(users)
     cookie = stack.cookie(user)
     hop_by_hop = {"host", "connection", "accept-encoding"}
@@ -145,7 +145,7 @@ def client(api: Api) -> Iterator[OutcomesClient]:
 
 @dataclass(frozen=True)
 class Run:
-    """Exit code and output of the command."""
+    """The exit code and output of a run of the command."""
 
     code: int
     out: str
@@ -154,13 +154,13 @@ class Run:
 
 type Outcomes = Callable[..., Run]
 
-# Once per process: building it takes longer than most commands.
+# Build the command only once per process, because that takes longer than most commands.
 _command = cache(typer.main.get_command)
 
 
 @pytest.fixture
 def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Outcomes:
-    """Run the command `outcomes` in this process."""
+    """Return a function that runs the command `outcomes` in this process."""
     for name in ("handlers", "propagate"):  # main() changes the logger, which other tests use
         monkeypatch.setattr(LOG, name, getattr(LOG, name))
     monkeypatch.setattr("typer.main.get_command", _command)

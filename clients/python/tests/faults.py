@@ -39,7 +39,7 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class FaultyServer(ThreadingHTTPServer):
-    """Applies one of `faults` to each request; when they are used up, requests pass."""
+    """Applies one of `faults` to each request. When none is left, requests pass through."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -60,7 +60,7 @@ class FaultyServer(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: these tests expect clients to hang up."""
+        """Print nothing, because these tests expect clients to hang up."""
 
     @contextmanager
     def running(self) -> Iterator[FaultyServer]:
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
+        """Keep the test output quiet."""
 
     def _serve(self) -> None:
         self.server.times.append(time.monotonic())
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body) if announced is None else announced))
         if self.close_connection:
-            # RFC 9112, 9.6. Without it, the next call may reuse this closed connection.
+            # RFC 9112, 9.6. Without this header, the next call may reuse this closed connection.
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)

@@ -22,7 +22,7 @@ FOR_ANOTHER: list[dict[str, Any]] = [{"user_id": 43}, {"userId": 43}, {"agent_id
 
 
 def example(heading: str) -> dict[str, Any]:
-    """Run the example under a heading of the client's README; return its definitions."""
+    """Run the example below a heading of the client's README. Return its global variables."""
     [code] = re.findall(rf"^### {heading}\n+```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     module: dict[str, Any] = {}
     exec(code, module)  # noqa: S102 - code of our own page
@@ -30,13 +30,13 @@ def example(heading: str) -> dict[str, Any]:
 
 
 def keys(api: Api) -> list[str]:
-    """Return the idempotency keys that were sent."""
+    """Return the idempotency keys of all requests."""
     return [headers["Idempotency-Key"] for headers, _ in api.door.requests]
 
 
 @asynccontextmanager
 async def client_of_this_loop() -> AsyncIterator[tuple[AsyncOutcomesClient, Ledger]]:
-    """Yield a client and its API, which runs on this event loop: a call that blocks the loop times out."""
+    """Yield a client and its API's ledger. The API runs on this event loop, so calls that block the loop time out."""
     ledger = Ledger()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,7 +1,7 @@
 """An in-memory fake of the API.
 
-It implements idempotency keys, results per item, cursors, filters and totals, so that the number of its outcomes shows
-whether a client recorded twice. It validates only the fields that these tests send with errors.
+It implements idempotency keys, results per item, cursors, filters and totals. So the number of outcomes in it shows
+whether a client recorded something twice. It validates only the fields that these tests send with errors.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def encode(value: object) -> bytes:
 class Ledger:
     def __init__(self) -> None:
         self.outcomes: list[dict[str, Any]] = []
-        self.unready_items = 0  # the next items of batches that fail as retryable
+        self.unready_items = 0  # this many of the next batch items fail as retryable
         self.agent_keys: dict[str, tuple[dict[str, Any], list[str]]] = {}
-        """By id: the description of an agent key, and its secrets, newest first."""
+        """By id: an agent key's description, and the key's secrets, newest first."""
         self.corrections: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        """By the outcome's id, oldest first."""
+        """Corrections by outcome id, oldest first."""
         self._keys: dict[tuple[object, ...], tuple[dict[str, Any], str]] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -405,18 +405,18 @@ class Ledger:
 
 
 def listed(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return an outcome without the ledger's fields."""
+    """Return an outcome without the fields that only `include=ledger` returns."""
     return {name: value for name, value in outcome.items() if name not in LEDGER}
 
 
 def _told(caller: Caller, outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return an outcome if the caller may read it, else its status and version."""
+    """Return the outcome if the caller may read it, otherwise its status and version."""
     may_read = isinstance(caller, int) or (isinstance(caller, dict) and "read" in caller["scopes"])
     return {"outcome": outcome} if may_read else {name: outcome[name] for name in ("status", "version")}
 
 
 def _instant(text: str) -> str | None:
-    """Format a date-time with offset as the API does; None if it is invalid."""
+    """Format a date-time with offset as the API does. Return None if it is invalid."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The first summary of a long history, end to end: the API adds up in steps, and clients wait for the result."""
+"""The first summary of a long history, end to end: the API adds up in steps, and clients retry until it is done."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ops.template import parse_yaml
 from tests.conftest import ROOT, template_tables
 from tests.events import proxy_event, session
 
-app = import_module("functions.summarize_outcomes.app")  # after tests.conftest has set its environment
+app = import_module("functions.summarize_outcomes.app")  # needs the environment of tests.conftest
 
 DAYS = 8
 IMPATIENT = replace(ONE_TRY, adding_up=0)
@@ -31,7 +31,7 @@ SAID = "503 Still adding up: the API saves its progress and continues from there
 
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Record the waits of clients instead of waiting."""
+    """Return a list of the clients' waits in seconds. Clients do not really wait."""
     seconds: list[float] = []
 
     async def sleep(for_seconds: float) -> None:
@@ -44,7 +44,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """Serve the summary function with an outcome on each of some days, and time for about one day per call."""
+    """Serve the summary function for a user with outcomes on 8 days. Each call has time to add up about one day."""
 
     def upstream(method: str, target: str, _headers: Mapping[str, str], _body: bytes) -> Any:
         asked = urlsplit(target)
@@ -83,7 +83,7 @@ async def test_both_clients_wait_for_complete_totals(
     asked = looks(api)
     async with AsyncOutcomesClient(**api.settings) as awaiting:
         assert await awaiting.summary() == summary
-    assert looks(api) == asked + 1  # the totals are saved
+    assert looks(api) == asked + 1  # the totals were saved
 
 
 async def test_the_async_client_waits_too(api: Api, waited: list[float]) -> None:

@@ -1,4 +1,4 @@
-"""Test the steps of calls without network or clock, where the cases shared with TypeScript (test_cases.py) do not."""
+"""Test the steps of calls without network or clock. The cases shared with TypeScript are in test_cases.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Clock:
 
 
 def run(call: Call[Any], clock: Clock, answers: Iterable[Reply | NoReply], each: float = 0) -> tuple[Any, list[Any]]:
-    """Run a call with these answers, `each` seconds apart; return its result or error, and its steps."""
+    """Run a call with scripted answers, each after `each` seconds. Return the call's result or error, and its steps."""
     steps: list[Any] = []
     left = iter(answers)
     answer: Reply | NoReply | None = None
@@ -192,7 +192,7 @@ def test_batches_contain_each_item_once_in_order_within_the_limits(sizes: list[i
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))
 def test_a_number_comes_back_as_it_was_sent(number: Decimal) -> None:
-    # Compare the text too: equal Decimals may differ in trailing zeros.
+    # Compare the text too, because equal Decimals may differ in trailing zeros.
     assert str(decode(encode([number]))[0]) in (str(number), str(int(number)) if number == int(number) else "")
 
 

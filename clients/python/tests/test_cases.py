@@ -117,12 +117,12 @@ def test_a_number_matches_the_table(case: Case) -> None:
         client.record("task_complete", "x", user_id=42, metadata=metadata)
     assert tagged(metadata) == {"n": [case["value"]]}
     written = json.loads(world.requests[1]["body"], parse_float=str, parse_int=str)["metadata"]
-    # Python writes a whole float with a fraction.
+    # Python writes a whole float with ".0".
     assert written["n"][0].removesuffix(".0") == case.get("written", case["text"])
 
 
 class World:
-    """A server with the answers of a case, and a clock that only answers and waits advance."""
+    """A fake server with the answers of a case, and a clock that advances only with answers and waits."""
 
     def __init__(self, case: Case) -> None:
         self.settings = case.get("client", A_CLIENT)
@@ -181,7 +181,7 @@ class World:
 
 
 class Half(httpx.SyncByteStream):
-    """Ends within the body."""
+    """A response that breaks off within the body."""
 
     def __iter__(self) -> Iterator[bytes]:
         yield b'{"ok":'
@@ -189,7 +189,7 @@ class Half(httpx.SyncByteStream):
 
 
 class TooLong(httpx.SyncByteStream):
-    """Fails the test if the client reads more than 17 MiB."""
+    """A response that fails the test if the client reads more than 17 MiB."""
 
     def __iter__(self) -> Iterator[bytes]:
         yield from [b" " * 2**20] * 17
@@ -204,7 +204,7 @@ def answers_of(said: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def requested(one: Case, case: Case) -> dict[str, Any]:
-    """Expand a request of the table to what the client sends."""
+    """Return the complete request that a shortened request in the table stands for."""
     client, env = case.get("client", A_CLIENT), case.get("env", {})
     by = (
         {"Authorization": f"Bearer {client.get('key') or client.get('apiKey') or env['INTERNAL_API_KEY']}"}
@@ -228,7 +228,7 @@ def camel(name: str) -> str:
 
 
 def value_of(value: Any, name: str = "") -> Any:
-    """Convert an argument of the table to a Python value."""
+    """Convert an argument in the table to a Python value."""
     match value:
         case {"$decimal": text}:
             return Decimal(text)
@@ -250,7 +250,7 @@ def value_of(value: Any, name: str = "") -> Any:
 
 
 def tagged(value: Any) -> Any:
-    """Convert metadata to the table's notation."""
+    """Convert metadata to the notation of the table, such as {"$decimal": "1.5"}."""
     if isinstance(value, dict):
         return {name: tagged(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -261,7 +261,7 @@ def tagged(value: Any) -> Any:
 
 
 def tell(value: Any) -> Any:
-    """Convert a result to the TypeScript client's form."""
+    """Convert a result to the table's form, which is that of the TypeScript client."""
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         if "created_at" in fields and fields.get("status", "") is None:
@@ -287,14 +287,14 @@ def tell_error(error: OutcomesError) -> dict[str, Any]:
 
 
 def named(value: Any) -> Any:
-    """Replace random keys by numbered names, in order of appearance."""
+    """Replace random idempotency keys by $uuid1, $uuid2 and so on, in order of appearance."""
     names: dict[str, str] = {}
     text = RANDOM_KEY.sub(lambda key: names.setdefault(key[0], f"$uuid{len(names) + 1}"), json.dumps(value))
     return json.loads(text)
 
 
 def alike(seen: Any, expected: Any) -> bool:
-    """Return whether a value matches the table; "any" matches anything."""
+    """Return whether a value matches the table's value; "any" matches anything."""
     if expected == "any":
         return True
     if isinstance(seen, str) and isinstance(expected, dict):

@@ -22,7 +22,7 @@ SESSION = "5e551011-0000-4000-8000-000000000000"
 
 
 class Claude(Transport):
-    """A fake of Claude Code: `work` calls tools and hooks through the SDK's control protocol."""
+    """A fake Claude Code. `work` calls tools and hooks through the SDK's control protocol."""
 
     def __init__(self, work: Callable[[Claude], Awaitable[None]]) -> None:
         self._work = work
@@ -31,7 +31,7 @@ class Claude(Transport):
         self.hooks: dict[str, list[dict[str, Any]]] = {}
 
     async def call(self, **arguments: Any) -> dict[str, Any]:
-        """Call the tool."""
+        """Call the tool record_outcome, and return its result."""
         return await self.tell_server("tools/call", name="record_outcome", arguments=arguments)
 
     async def tell_server(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Claude(Transport):
         return result
 
     async def stop(self, said: str, prompt_id: str | None = PROMPT) -> dict[str, Any]:
-        """Call the Stop hook and return its answer."""
+        """Call the Stop hook, and return its answer."""
         [matcher] = self.hooks["Stop"]
         [callback] = matcher["hookCallbackIds"]
         given = {
@@ -63,7 +63,7 @@ class Claude(Transport):
 
     @override
     async def connect(self) -> None:
-        """Do nothing."""
+        """Nothing to connect to."""
 
     @override
     async def write(self, data: str) -> None:
@@ -96,7 +96,7 @@ class Claude(Transport):
 
     @override
     async def close(self) -> None:
-        """Do nothing."""
+        """Nothing to close."""
 
     @override
     def is_ready(self) -> bool:
@@ -104,7 +104,7 @@ class Claude(Transport):
 
     @override
     async def end_input(self) -> None:
-        """Do nothing."""
+        """No input to end."""
 
 
 @everywhere

@@ -24,7 +24,7 @@ from clients.python.tests.conftest import Api, Outcomes, everywhere
 from clients.python.tests.ledger import encode
 
 COMMAND = [sys.executable, "-m", "outcomes_client"]
-ONE_TRY = "2.9"  # seconds that leave no time for a second try
+ONE_TRY = "2.9"  # seconds; leaves no time for a second attempt
 
 
 def write(path: Path, *bodies: dict[str, Any] | str) -> str:
@@ -213,7 +213,7 @@ def test_a_wait_is_printed_with_its_reason(api: Api, outcomes: Outcomes, argumen
 
 def test_a_wait_is_printed_once_despite_handlers_of_the_root_logger(api: Api, outcomes: Outcomes) -> None:
     root = logging.getLogger()
-    also = logging.StreamHandler(sys.stderr)  # as the MCP SDK does
+    also = logging.StreamHandler(sys.stderr)  # the MCP SDK adds such a handler too
     root.addHandler(also)
     try:
         api.fail("drop")
@@ -482,7 +482,7 @@ def test_the_last_days_of_a_summary_include_today(
         (("--days", "2555"), "month"),
         (("--days", "3652"), "month"),
         (("--days", "30", "--by", "week"), "week"),
-        (("--days", "400", "--by", "day"), "day"),  # the API refuses it
+        (("--days", "400", "--by", "day"), "day"),  # sent as given, although the API refuses it
         ((), None),
     ],
 )
@@ -695,7 +695,7 @@ def test_an_import_whose_api_dies_can_be_run_again(
     run = outcomes("import", file)
     assert run.code == 1
     assert "Run it again: nothing is recorded twice." in run.err
-    there = whole * 100  # the answer of the last batch was lost
+    there = whole * 100  # recorded, although the answer to the last batch was lost
     assert len(api.recorded()) == there
     again = outcomes("import", file)
     assert (again.code, again.out) == (0, f"{count - there:,} recorded, {there:,} already there, 0 refused\n")
@@ -720,7 +720,7 @@ def test_an_import_that_is_interrupted_can_be_run_again(api: Api, tmp_path: Path
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that runs the tests in the background makes them ignore SIGINT.
+        # If a shell runs the tests in the background, they ignore SIGINT. Undo that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while api.door.seen.total() < 4:
@@ -855,7 +855,7 @@ def test_the_doctor_hides_a_key_that_a_server_echoes(
 
 
 def test_the_doctor_warns_of_an_unencrypted_key(api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    # An address of this machine outside of the loopback.
+    # An address of this machine that is not a loopback address.
     url = api.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - connected to, not listened on
     refused = outcomes("doctor", "--url", url)
     assert (refused.code, "OUTCOMES_ALLOW_HTTP=1" in refused.err) == (2, True)

@@ -1,4 +1,4 @@
-"""Shell completion of commands, options, values and files."""
+"""Shell completion of commands, options and values; the shell completes file names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def offered(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, line: str) -> l
         ("outcomes keys create --scope ", ["record", "read", "correct", "backfill"]),
         ("outcomes amend --clear m", ["metadata"]),
         ("outcomes completion ", ["bash", "zsh", "fish", "powershell"]),
-        ("outcomes import wo", []),  # the shell then offers files
+        ("outcomes import wo", []),  # without completions, the shell offers files
         ("outcomes get ", []),
     ],
 )

@@ -30,7 +30,7 @@ def our_name(name: str) -> str:
 
 
 def told_types(schema: Any) -> set[str]:
-    """Return the JSON types of a schema."""
+    """Return the JSON types that a schema allows."""
     if "$ref" in schema:
         return told_types(SCHEMAS[schema["$ref"].rpartition("/")[2]])
     if "type" in schema:
@@ -41,7 +41,7 @@ def told_types(schema: Any) -> set[str]:
 
 
 def own_types(hint: Any) -> set[str]:
-    """Return the JSON types of a Python type."""
+    """Return the JSON types that a Python type stands for."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return set().union(*map(own_types, typing.get_args(hint)))
     if hint is type(None):
@@ -51,7 +51,7 @@ def own_types(hint: Any) -> set[str]:
         return {KINDS.get(origin, "string")}
     if dataclasses.is_dataclass(origin):
         return {"object"}
-    # A Moment may be a date, which is sent as text.
+    # A Moment includes `date`, which is sent as text.
     return {"array"} if origin in (list, tuple) else {"string"} if origin.__name__ == "date" else {"object"}
 
 
@@ -75,7 +75,7 @@ def test_a_model_has_the_contract_s_fields_and_types(model: str, schema: str) ->
     required = {our_name(name) for name in contract["required"]}
     for field in dataclasses.fields(kind):
         name = field.name
-        # Optional fields have a default.
+        # A field is optional if it has a default.
         is_optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if model in ("NewOutcome", "Outcome"):
             assert is_optional is (name not in required), (
@@ -97,6 +97,6 @@ def test_enums_have_the_contract_s_values(names: str, values: list[str]) -> None
 
 def test_a_result_has_all_fields_of_the_contract_s_results() -> None:
     said = {name for one in SCHEMAS["Result"]["oneOf"] for name in one["properties"]}
-    # `ignored` is named as in `Recorded`; the key comes from the item.
+    # `ignored` is called `ignored_fields`, as in `Recorded`. The idempotency key comes from the item, not the API.
     named = {"ignored_fields" if name == "ignored" else name for name in said} | {"idempotency_key"}
     assert {each.name for each in dataclasses.fields(_models.Result)} == named

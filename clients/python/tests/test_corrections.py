@@ -33,20 +33,20 @@ NOBODYS = "0" * 26
 
 @pytest.fixture
 def deal(api: Api, client: OutcomesClient) -> str:
-    """Record a deal with the platform's key; return its id."""
+    """Record a deal with the platform's key, and return the deal's id."""
     more: dict[str, Any] = {"description": "Ten seats", "value_usd": Decimal("12500.50"), "metadata": {"seats": 10}}
     return client.record("deal_closed", "Acme renewed", user_id=api.user, agent_id=7, **more).id
 
 
 @pytest.fixture
 def owner(api: Api) -> Iterator[OutcomesClient]:
-    """Yield a client with the user's session only."""
+    """Yield a client that has only the user's session, no key."""
     with OutcomesClient(**{**api.settings, "api_key": None}) as client:
         yield client
 
 
 def agent(api: Api, owner: OutcomesClient, *scopes: str, **bounds: Any) -> OutcomesClient:
-    """Return a client with an agent key only."""
+    """Create an agent key, and return a client that has only this key."""
     key = owner.create_key("Nightly", scopes=scopes, **bounds).key
     return OutcomesClient(**{**api.settings, "api_key": key, "cookie": None})
 
@@ -309,7 +309,7 @@ def test_an_outcome_without_a_history_shows_none(deal: str, outcomes: Outcomes) 
 def test_a_correction_whose_answer_was_lost_can_be_repeated(
     api: Api, client: OutcomesClient, deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OUTCOMES_DEADLINE", "2.9")  # no time for a second try
+    monkeypatch.setenv("OUTCOMES_DEADLINE", "2.9")  # leaves no time for a second attempt
     api.fail("drop after the write")
     run = outcomes("void", deal, "--reason", "Cancelled", "--user", "42")
     assert run.code == 1

@@ -157,7 +157,7 @@ def test_an_imported_export_keeps_when_it_happened(
     exported = [json.loads(line) for line in run.out.splitlines()]
     assert [one["status"] for one in exported] == ["recorded"] * 2
     assert outcomes("import", write(tmp_path / "a.jsonl", *exported)).out.startswith("2 recorded")
-    # An older export without the ledger, or a confirmed outcome, gives the same idempotency key.
+    # The idempotency key is the same in an older export without these fields, and after a confirmation.
     again = [listed(exported[1]), {**exported[0], "status": "confirmed", "version": 1}]
     run = outcomes("import", write(tmp_path / "b.jsonl", *again))
     assert run.out == "0 recorded, 2 already there, 0 refused\n"

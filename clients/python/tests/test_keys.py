@@ -37,21 +37,21 @@ TEXT = re.compile(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}")
 
 @pytest.fixture
 def user(api: Api) -> Iterator[OutcomesClient]:
-    """Yield a client with the user's session only."""
+    """Yield a client that has only the user's session, no key."""
     with OutcomesClient(**{**api.settings, "api_key": None}) as client:
         yield client
 
 
 @pytest.fixture
 def made(user: OutcomesClient) -> NewAgentKey:
-    """Create a key with limits."""
+    """Create an agent key with limits, and return it."""
     return user.create_key(
         "Nightly", agent_id=7, outcome_types=["deal_closed", "task_complete"], max_value_usd=Decimal("500.50")
     )
 
 
 def agent(api: Api, made: NewAgentKey, **settings: Any) -> OutcomesClient:
-    """Return a client with an agent key only."""
+    """Return a client that has only this agent key."""
     return OutcomesClient(**{**api.settings, "api_key": made.key, "cookie": None, **settings})
 
 
@@ -318,7 +318,7 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
 
 
 def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Its secret" in outcomes("keys", "create", "--name", "Nightly").err  # uses the session, which is also set
+    assert "Its secret" in outcomes("keys", "create", "--name", "Nightly").err  # uses the session, which is set too
     monkeypatch.delenv("OUTCOMES_COOKIE")
     unnamed = outcomes("keys", "create", "--name", "Nightly")
     assert (unnamed.code, unnamed.out) == (2, "")
@@ -344,7 +344,7 @@ def test_a_command_whose_answer_was_lost_says_what_to_check(api: Api, outcomes: 
 
 
 class Person(io.StringIO):
-    """Standard input of a person at a terminal."""
+    """Standard input that claims to be a terminal with a person."""
 
     def isatty(self) -> bool:
         return True

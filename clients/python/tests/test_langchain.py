@@ -25,7 +25,7 @@ RUN = UUID(int=4711)
 
 
 class Scripted(GenericFakeChatModel):
-    """Ignores the tools that are bound to it."""
+    """A scripted model that ignores tools."""
 
     @override
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
@@ -33,7 +33,7 @@ class Scripted(GenericFakeChatModel):
 
 
 def says(*turns: str | dict[str, Any]) -> Scripted:
-    """Return a model with these turns: a dict calls the tool, a text is an answer."""
+    """Return a scripted model. Each turn is a dict, which calls the tool, or a text, which is an answer."""
     return Scripted(
         messages=iter(
             [

@@ -28,7 +28,7 @@ COOKIE = "session=of-user-42"
 
 
 class Terminal:
-    """A terminal that runs a command. shown: its output until now."""
+    """A terminal that runs a command. shown: the terminal's output so far."""
 
     def __init__(self, process: subprocess.Popen[bytes], end: int) -> None:
         self.process = process
@@ -36,13 +36,13 @@ class Terminal:
         self.shown = ""
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for a prompt, then type. The prompt ends in a space once the terminal is ready."""
+        """Wait for a prompt, then type an answer. The terminal is ready when the prompt ends in a space."""
         answered = len(self.shown)
         self._read(lambda: self.shown[answered:].endswith(f"{question}: "))
         os.write(self.end, text.encode())
 
     def ended(self) -> int:
-        """Read the rest of the output; return the exit code."""
+        """Read the rest of the output, and return the exit code."""
         self._read(lambda: False)
         return self.process.wait(SECONDS)
 
@@ -53,7 +53,7 @@ class Terminal:
             assert ready, self.shown
             try:
                 read = os.read(self.end, 4096)
-            except OSError:  # EIO on Linux: the other end is closed
+            except OSError:  # on Linux, EIO means that the other end is closed
                 read = b""
             if not read:
                 return
@@ -65,7 +65,7 @@ def terminal(*arguments: str) -> Iterator[Terminal]:
     ours, its = pty.openpty()
 
     def own_it() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell may make the tests ignore it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the shell may have made the tests ignore SIGINT
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     try:
@@ -83,7 +83,7 @@ def terminal(*arguments: str) -> Iterator[Terminal]:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the login file."""
+    """Return the path of the login file."""
     if os.uname().sysname == "Darwin":
         monkeypatch.setenv("HOME", str(tmp_path))
         return tmp_path / "Library/Application Support/outcomes/login.json"

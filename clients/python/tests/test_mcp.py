@@ -38,7 +38,7 @@ type Bridging = Callable[..., Bridge]
 
 @pytest.fixture
 def bridging(api: Api) -> Iterator[Bridging]:
-    """Yield a function that creates a bridge; default with the platform's key."""
+    """Yield a function that creates a bridge with a key, by default the platform's key."""
     with ExitStack() as clients:
         yield lambda key=api.key, **settings: Bridge(
             clients.enter_context(OutcomesClient(api.url, key, **{"retry": api.quick, **settings}))
@@ -124,7 +124,7 @@ def test_all_requests_before_the_end_of_input_are_answered_exactly(api: Api, age
         assert done.stderr == b""
         return done.stdout.splitlines()
 
-    # Notifications and empty lines have no answer.
+    # Notifications and empty lines get no answer.
     [recorded] = run(notification, b"", record)
     assert json.loads(recorded)["result"]["structuredContent"]["replayed"] is False
     [listed] = run(calling("list_outcomes", {}))

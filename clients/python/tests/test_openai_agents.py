@@ -27,7 +27,7 @@ def no_traces() -> Iterator[None]:
 
 
 def says(*turns: str | dict[str, Any]) -> ScriptedModel:
-    """Return a model with these turns: a dict calls the tool, a text is an answer."""
+    """Return a scripted model. Each turn is a dict, which calls the tool, or a text, which is an answer."""
     return ScriptedModel(
         [
             [assistant_message(turn)]
@@ -62,7 +62,7 @@ async def test_the_example_records_once_however_often_a_job_is_run(api: Api, mon
 
 @dataclass
 class Job:
-    """The context that an application passes to its runs."""
+    """The context object that an application passes to its agent runs."""
 
     id: str
 

@@ -1,4 +1,4 @@
-"""`outcomes watch`: each outcome is shown once, none is missed."""
+"""`outcomes watch` shows each outcome once, and misses none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INTERVAL = 77.0  # distinguishes the pause between two polls from other sleeps
 
 @pytest.fixture
 def watch(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """Run the command with one action in each pause between polls, then Ctrl-C."""
+    """Return a function that runs `outcomes watch`, calls an action in each pause between polls, then ends it."""
     sleep = time.sleep
 
     def run(*actions: Callable[[], object], arguments: tuple[str, ...] = ()) -> Run:
@@ -45,7 +45,7 @@ def watch(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 @pytest.fixture
 def record(client: OutcomesClient) -> Callable[..., Callable[[], object]]:
-    """Return an action that records outcomes with these titles."""
+    """Return a function that returns an action. The action records outcomes with the given titles."""
 
     def action(*titles: str) -> Callable[[], object]:
         return lambda: [client.record("task_complete", title, user_id=42) for title in titles]
@@ -61,7 +61,7 @@ def titles(run: Run) -> list[str]:
 
 
 def nothing() -> None:
-    """Record nothing between two polls."""
+    """An action that records nothing."""
 
 
 def test_watch_shows_the_last_outcomes_and_then_new_ones(watch: Watch, record: Record) -> None:
@@ -101,7 +101,7 @@ def test_an_outcome_that_is_stored_late_is_not_missed(api: Api, watch: Watch, re
     def late() -> None:
         record("late")()
         api.ledger.outcomes[-1]["created_at"] = "2026-05-01T12:00:00.000Z"
-        api.ledger.outcomes[-2:] = reversed(api.ledger.outcomes[-2:])  # the API lists by time
+        api.ledger.outcomes[-2:] = reversed(api.ledger.outcomes[-2:])  # the API lists outcomes by time
 
     assert titles(watch(record("first"), newest, late, nothing)) == ["first", "newest", "late"]
 
@@ -144,7 +144,7 @@ def test_a_pipe_gets_each_line_at_once_and_ctrl_c_ends_the_watch(api: Api, recor
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **api.environment},
-        # A shell that runs the tests in the background makes them ignore SIGINT.
+        # If a shell runs the tests in the background, they ignore SIGINT. Undo that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         assert run.stdout is not None

@@ -146,7 +146,7 @@ function answersOf(said: string | (Answer & { times?: number })): Answer[] {
   return Array.from({ length: answer.times ?? 1 }, () => ({ ...known, ...answer }));
 }
 
-/** Expands a request of the table to what the client sends. */
+/** Returns the complete request that a shortened request in the table stands for. */
 function requested(
   { method, path, by, query = [], headers, body = "" }: Asked,
   { client = A_CLIENT as Record<string, unknown>, env = {} }: Case,
@@ -157,7 +157,7 @@ function requested(
   return { method, path, query, headers: { Accept: "application/json", ...type, ...credential, ...headers }, body };
 }
 
-/** Converts arguments of the table to JavaScript values. */
+/** Converts arguments in the table to JavaScript values. */
 function given(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(given);
   if (typeof value !== "object" || !value) return value;
@@ -171,7 +171,7 @@ function given(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, given(item)]));
 }
 
-/** Converts a result to the table's notation. */
+/** Converts a result to the notation of the table, such as {"$decimal": "1.5"}. */
 function tell(value: unknown): unknown {
   if (value instanceof Decimal) return { $decimal: value.text };
   if (typeof value === "bigint") return { $integer: `${value}` };
@@ -195,7 +195,7 @@ async function listed(many: AsyncIterable<unknown>): Promise<unknown[]> {
   return all;
 }
 
-/** Replaces random keys by numbered names, in order of appearance. */
+/** Replaces random idempotency keys by $uuid1, $uuid2 and so on, in order of appearance. */
 function named(value: unknown): unknown {
   const names: string[] = [];
   const text = JSON.stringify(value).replace(RANDOM_KEY, (key) => {
@@ -210,7 +210,7 @@ function near(seen: number[], expected: number[]): void {
   assert.deepEqual(rounded(seen), rounded(expected));
 }
 
-/** Asserts that a value matches the table; "any" matches anything. */
+/** Asserts that a value matches the table's value; "any" matches anything. */
 function like(seen: unknown, expected: unknown): void {
   assert.deepEqual(seen, filled(seen, expected));
 }
@@ -223,6 +223,6 @@ function filled(seen: unknown, expected: unknown): unknown {
   if ("$length" in expected) return of.length === expected.$length ? seen : expected;
   const all: Record<string, unknown> = "kind" in expected ? { ...NO_ERROR, ...expected } : { ...expected };
   if ("kind" in all && `${of.says}`.includes(`${all.says}`)) all.says = of.says;
-  // fromEntries, because one property is called __proto__.
+  // fromEntries and not a literal, because one property is called __proto__.
   return Object.fromEntries(Object.entries(all).map(([name, one]) => [name, filled(of[name], one)]));
 }

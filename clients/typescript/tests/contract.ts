@@ -1,4 +1,4 @@
-// Compares the types with openapi.yaml, from which `npm run check` makes .tests/openapi.ts: tsc fails if they differ.
+// Compares the types with openapi.yaml: tsc fails if they differ. `npm run check` generates .tests/openapi.ts from openapi.yaml.
 
 import type { components, operations, paths } from "../.tests/openapi.js";
 import type * as ours from "../src/index.js";
@@ -8,7 +8,7 @@ type Query<Name extends keyof operations> = NonNullable<operations[Name]["parame
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
-/** Compiles only if both are the same type, including optional and null. */
+/** Compiles only if both types are the same, including optional properties and null. */
 const same = <A, B>(_: Same<A, B>): void => {};
 
 type Answered<Name extends "listOutcomes"> = operations[Name]["responses"][200]["content"]["application/json"];
@@ -18,7 +18,7 @@ type ResultName<N> = N extends "ignored" ? "ignoredFields" : N;
 type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
 type OurName<N> = N extends "from" ? "start" : N extends "to" ? "end" : N extends "include" ? "ledger" : Camel<N>;
 
-/** Converts an answer of the contract to this client's types: names in camelCase, amounts as text. */
+/** Converts the type of an answer in the contract to this client's types: names in camelCase, amounts as text. */
 type Told<T> = T extends readonly (infer U)[]
   ? Told<U>[]
   : T extends object
@@ -37,7 +37,7 @@ type Named<T> = T extends string ? ours.OutcomeType : T extends string[] ? ours.
 type Text<T> = unknown extends T ? string | null : string | Exclude<T, number>;
 type Metadata = ours.Metadata | null;
 
-/** Converts a request of the contract to this client's types. */
+/** Converts the type of a request in the contract to this client's types. */
 type Given<T> = {
   [N in keyof T]: N extends "outcomeType"
     ? Named<T[N]>
@@ -71,15 +71,15 @@ same<ours.AgentKey, Told<Contract["AgentKey"]>>(true);
 same<ours.NewAgentKey, Told<Contract["MadeAgentKey"]>>(true);
 same<ours.Page, Told<Answered<"listOutcomes">>>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
-// `ok` follows from the status, and the key is the item's own.
+// This client adds `ok`, which follows from the status, and the item's idempotency key.
 same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
-// `by` may be null if unknown; `changes` is null if there are none.
+// In this client, `by` is null if it is unknown, and `changes` is null if there are none.
 same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
 same<Omit<ours.Correction, "by" | "changes">, Omit<Told<Contract["Correction"]>, "by" | "changes">>(true);
-// The answer has the outcome, or its status and version if the caller may not read it; this client returns both.
+// The answer contains the outcome, or only its status and version if the caller may not read it. This client returns both.
 type Corrections = operations["correctOutcome"]["responses"][200]["content"]["application/json"];
 same<Exclude<keyof ours.Corrected, Exclude<keyof ours.Recorded, "id">>, Exclude<AnyKey<Corrections>, "ok">>(true);
-// Fields that the contract omits are empty or null here.
+// Fields that may be missing in the contract are empty or null in this client.
 type OrNull = "previous" | "otherAgents";
 same<Omit<ours.Summary, OrNull>, Omit<Required<Told<Contract["Summary"]>>, OrNull>>(true);
 same<ours.OtherAgents, NonNullable<Told<Contract["Summary"]>["otherAgents"]>>(true);

@@ -1,4 +1,4 @@
-// A simulated world for the client: scripted answers, and a clock that only answers and waits advance.
+// A simulated world for the client: scripted answers, and a clock that advances only with answers and waits.
 
 import { OutcomesClient } from "../src/index.js";
 
@@ -17,7 +17,7 @@ export interface Seen {
   query: [string, string][];
   headers: Record<string, string>;
   body: string;
-  /** All options of fetch. */
+  /** All options that were passed to fetch. */
   init: RequestInit;
 }
 
@@ -62,7 +62,7 @@ export class World {
   #setTimeout = (done: () => void, milliseconds: number): number => {
     const timer = ++this.#numbers;
     this.#timers.set(timer, [milliseconds / 1000, done]);
-    // A timer set without a request in flight, and still set one turn later, is a wait.
+    // If a timer is set while no request is in flight, and is still set one turn later, the client waits.
     setImmediate(() => {
       if (this.#timers.has(timer) && !this.#inFlight) {
         this.waits.push(milliseconds / 1000);

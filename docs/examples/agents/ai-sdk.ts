@@ -4,7 +4,7 @@ import { tool } from "ai";
 import type { OutcomesClient } from "outcomes-client";
 import { description, type OutcomeOf, parameters, recordRun, recordWork } from "./work.js";
 
-/** The part of a finished run that is used here; the same in both versions. */
+/** The parts of a finished run that are used here. They are the same in both versions. */
 interface Finished {
   text: string;
   steps: readonly { response: { id: string }; toolResults: readonly { toolName: string; output: unknown }[] }[];
@@ -16,11 +16,11 @@ export function recordOutcomeTool(outcomes: OutcomesClient, runId: string) {
 }
 
 /**
- * Returns an `onFinish` that records the outcome of a run, if `outcomeOf` finds one. Version 7 prefers the name `onEnd`, which
+ * Returns an `onFinish` that records the outcome of a run, if `outcomeOf` returns one. Version 7 prefers the name `onEnd`, which
  * version 6 silently ignores.
  *
- * The idempotency key is `runId`, such as the id of a job that may be run again; default the id of the last response. The SDK
- * waits for the hook, and drops errors that it throws.
+ * The idempotency key is `runId`, such as the id of a job that may be run again. The default is the id of the last response.
+ * The SDK waits for the hook, and drops errors that the hook throws.
  */
 export function recordOnFinish(outcomes: OutcomesClient, outcomeOf: OutcomeOf<Finished>, runId?: string) {
   return (run: Finished) => recordRun(outcomes, () => runId ?? run.steps.at(-1)?.response.id, run, outcomeOf);

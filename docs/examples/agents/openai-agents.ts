@@ -14,17 +14,17 @@ export function recordOutcomeTool(outcomes: OutcomesClient, runId: string) {
   });
 }
 
-/** The part of a RunResult that is used here, or of a StreamedRunResult once it is `completed`. */
+/** The parts of a RunResult, or of a `completed` StreamedRunResult, that are used here. */
 interface Finished<Output> {
   finalOutput?: Output | undefined;
   lastResponseId: string | undefined;
 }
 
 /**
- * Records the outcome of a run, if `outcomeOf` finds one. Call it with the result of `run`.
+ * Records the outcome of a run, if `outcomeOf` returns one. Call it with the result of `run`.
  *
- * The idempotency key is `runId`, such as the id of a job that may be run again; default the id of the last response. Do not make
- * this a listener of `agent_end`: the SDK does not wait for listeners, and a rejection would end the process.
+ * The idempotency key is `runId`, such as the id of a job that may be run again. The default is the id of the last response.
+ * Do not make this a listener of `agent_end`: the SDK does not wait for listeners, and a rejection would end the process.
  */
 export async function recordFinished<Output>(
   outcomes: OutcomesClient,
@@ -32,6 +32,6 @@ export async function recordFinished<Output>(
   outcomeOf: OutcomeOf<Output>,
   runId = lastResponseId,
 ) {
-  if (finalOutput === undefined) return; // it waits for an approval
+  if (finalOutput === undefined) return; // the run waits for an approval
   await recordRun(outcomes, () => runId, finalOutput, outcomeOf);
 }

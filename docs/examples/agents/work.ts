@@ -11,10 +11,10 @@ import {
 } from "outcomes-client";
 import { z } from "zod";
 
-/** Returns the outcome of a run, undefined for none. A final output is not an outcome in itself. */
+/** Returns the outcome of a run, or undefined if it has none: not every final output is an outcome. */
 export type OutcomeOf<Run> = (run: Run) => NewOutcome | undefined;
 
-/** The parameters of the tool: the work, but not its user, whom the client knows by its key or `userId`. */
+/** The tool's parameters describe the work, but not the user: the client's key or `userId` determines the user. */
 export const parameters = z.object({
   outcomeType: z.enum([
     "negotiation_complete",
@@ -36,7 +36,7 @@ export const description =
   "Record an outcome when you have finished something that the user would pay for. Not for steps on the way, attempts or " +
   "plans. To repeat a call that failed, send the same name with the same fields: it then counts once.";
 
-/** Records the work that a model describes, and returns the answer for the model. `runId` stays the same for a repeated job. */
+/** Records the work that a model describes, and returns an answer for the model. A repeated job must pass the same `runId`. */
 export async function recordWork(outcomes: OutcomesClient, runId: string, work: z.infer<typeof parameters>) {
   try {
     const { id } = await outcomes.record(work.outcomeType, work.title, {
@@ -50,7 +50,7 @@ export async function recordWork(outcomes: OutcomesClient, runId: string, work: 
   }
 }
 
-/** Records the outcome of a finished run, if there is one. Reports failures without throwing: the run itself succeeded. */
+/** Records the outcome of a finished run, if there is one. Logs failures and does not throw, because the run itself succeeded. */
 export async function recordRun<Run>(
   outcomes: OutcomesClient,
   idOf: () => string | undefined,
@@ -69,7 +69,7 @@ export async function recordRun<Run>(
   }
 }
 
-/** Tells a model what to do about a failure. */
+/** Returns a text that tells the model what to do about a failure. */
 function advice(error: unknown): string {
   if (error instanceof InvalidOutcomeError) return `${error.message}. Change that and call again.`;
   if (error instanceof KeyReusedError) return "Another outcome has this name. If it is the same work, do nothing.";
@@ -78,7 +78,7 @@ function advice(error: unknown): string {
   return "You cannot fix this: tell the person who runs this agent.";
 }
 
-/** Logs a failure with the idempotency key to call again with; put your own log here. */
+/** Logs a failure, and the idempotency key for a retry. Replace this by your own log. */
 function tell(error: unknown): void {
   const key = error instanceof OutcomesError ? error.idempotencyKey : undefined;
   const ended = error instanceof OutcomesError && error.retryable ? "may or may not be recorded" : "is not recorded";

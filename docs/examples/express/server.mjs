@@ -7,7 +7,7 @@ if (!api) throw new Error("Set OUTCOMES_URL to the API's URL, with its stage: Ap
 
 const app = express();
 
-// Must come before express.json(), which would consume the body.
+// The proxy must come before express.json(), which would consume the body.
 app.use(
   createProxyMiddleware({
     target: api,
@@ -23,7 +23,7 @@ app.use(
   }),
 );
 
-// Replace by your own pages; these are dashboard/public, with both elements.
+// Replace this by your own pages. These are the pages in dashboard/public, which contain both elements.
 app.use(express.static(fileURLToPath(new URL("../../../dashboard/public", import.meta.url))));
 
 app.listen(Number(process.env.PORT ?? 3001), "127.0.0.1");

@@ -1,6 +1,6 @@
 import type { NextConfig } from "next";
 
-// Read by `next build`; `next start` keeps the value of the build.
+// `next build` reads the variable; `next start` uses the value from the build.
 const api = process.env.OUTCOMES_URL?.replace(/(\/api\/outcomes)?\/*$/, "");
 if (!api) throw new Error("Set OUTCOMES_URL to the API's URL, with its stage: ApiUrl, as make deploy prints it");
 

@@ -1,4 +1,4 @@
-"""Fixtures for the examples: packages installed by npm, free ports, a browser and a folder for pictures."""
+"""Fixtures for the examples: npm packages, free ports, a browser and a folder for pictures."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[1]
 
 
 def installed(example: str) -> Path:
-    """Return the folder of an example. Skip the test if its packages are not installed, except in CI."""
+    """Return an example's folder. Skip the test if the example's npm packages are not installed, except in CI."""
     folder = EXAMPLES / example
     if not (folder / "node_modules/.package-lock.json").is_file() and "CI" not in os.environ:
         pytest.skip(f"{example}: its packages are not installed; run make examples, which needs a registry")
@@ -30,14 +30,14 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=20_000)  # Next.js and a feed that polls every 5 s, on a busy machine
+    expect.set_options(timeout=20_000)  # Next.js is slow on a busy machine, and the feed polls every 5 s
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
 def artefacts() -> Path:
-    """Create the folder for pictures of the last run, which git ignores."""
+    """Create the folder for pictures of the last run, and return it. git ignores the folder."""
     folder = EXAMPLES.parents[1] / ".artefacts"
     folder.mkdir(exist_ok=True)
     (folder / ".gitignore").write_text("*\n")

@@ -1,4 +1,4 @@
-"""A proxy in front of the local stack that logs requests and can fail."""
+"""A proxy in front of the local stack. It logs requests and can fail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,9 @@ HOP_BY_HOP = {"connection", "content-length", "date", "server", "transfer-encodi
 class Relay:
     """A server at `url` that forwards requests to the server at `target`.
 
-    seen: the headers of each request, oldest first, with names in lower case. paths: their paths. answer: a status,
-    headers and body to return once instead of the target's. down: whether connections are closed without an answer.
+    seen: the headers of each request, oldest first, with names in lower case. paths: the paths of these requests.
+    answer: status, headers and body to return once instead of the target's. down: whether to close connections without
+    an answer.
     """
 
     def __init__(self, target: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Run the agent examples in their frameworks, with scripted models, against a local stack."""
+"""Run the agent examples in their frameworks, with scripted models and a local stack."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ users = itertools.count(90_000)
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished run: the final text, the tool's answers, and the log."""
+    """The result of a finished agent run: the final text, the tool's answers, and the log."""
 
     text: str
     tool: list[str]
@@ -37,7 +37,7 @@ type Run = Callable[..., Ran]
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Compile the examples, which also checks their types, with the AI SDK 7 and 6."""
+    """Compile the examples with the AI SDK 7 and 6, which also checks their types."""
     folder, of_version_6 = installed("agents"), tmp_path_factory.mktemp("version") / "agents"
     shutil.copytree(folder, of_version_6, ignore=shutil.ignore_patterns("node_modules", "dist"))
     (of_version_6 / "node_modules").mkdir()
@@ -70,7 +70,7 @@ def user() -> int:
 
 @pytest.fixture
 def run(script: Path, stack: Stack, user: int) -> Run:
-    """Run an agent for the user. Each turn of its model is a text or a call of the tool."""
+    """Run an agent for the user. Each turn of the agent's model is a text or a tool call."""
     return partial(run_agent, script, stack.url, stack.key, user)
 
 
@@ -96,7 +96,7 @@ def run_agent(
 
 
 def recorded(stack: Stack, user: int) -> list[tuple[str, float | None]]:
-    """Return titles and values of the user's outcomes, oldest first."""
+    """Return the titles and values of the user's outcomes, oldest first."""
     answer = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": stack.cookie(user)})
     return [(outcome["title"], outcome["value_usd"]) for outcome in reversed(answer.json()["outcomes"])]
 

@@ -23,7 +23,7 @@ users = itertools.count(90_000)
 
 @contextmanager
 def served(api_url: str, port: int, said: Path) -> Iterator[str]:
-    """Context manager: run the example in front of an API, and yield its URL."""
+    """Context manager: run the example in front of an API, and yield the example's URL."""
     folder, url = installed("express"), f"http://127.0.0.1:{port}"
     environment = os.environ | {"OUTCOMES_URL": api_url, "PORT": str(port)}
     with said.open("w") as output:
@@ -71,7 +71,7 @@ def site(api: Relay, site_port: int, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def signed_in(stack: Stack, site: str) -> dict[str, str]:
-    """Return the headers that a page of a new user sends."""
+    """Return the headers that a new user's browser sends."""
     return {"Cookie": stack.cookie(next(users)), "Origin": site}
 
 

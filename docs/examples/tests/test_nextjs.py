@@ -26,18 +26,18 @@ users = itertools.count(80_000)
 
 @dataclass(frozen=True)
 class Site:
-    """The served example. Its requests to the `stack` pass through `api`."""
+    """The running example. Its requests to the `stack` pass through the relay `api`."""
 
     url: str
     stack: Stack
     api: Relay
 
     def call(self, method: str, path: str, **request: object) -> httpx.Response:
-        """Send a request to the site."""
+        """Send a request to the example's site."""
         return httpx.request(method, f"{self.url}{path}", timeout=30, **request)  # type: ignore[arg-type]
 
     def signed_in(self, user: int) -> dict[str, str]:
-        """Return the headers that a page of this user sends."""
+        """Return the headers that this user's browser sends."""
         return {"Cookie": self.stack.cookie(user), "Origin": self.url}
 
 
@@ -139,7 +139,7 @@ def test_a_deal_recorded_by_a_server_action_is_in_the_feed_and_can_be_confirmed(
     row = rows(page).filter(has_text="Renewed Acme")
     row.locator("summary").click()
     row.get_by_role("button", name="This is right").click()
-    expect(page.locator("value-delivered .standing")).to_have_text("$12,500.50 confirmed")  # by the API
+    expect(page.locator("value-delivered .standing")).to_have_text("$12,500.50 confirmed")  # confirmed through the API
     listed = site.call("GET", "/api/outcomes?include=ledger", headers=site.signed_in(user)).json()["outcomes"]
     assert [(each["title"], each["status"], each["recorded_by"]) for each in listed] == [
         ("Renewed Initech", "recorded", "key"),

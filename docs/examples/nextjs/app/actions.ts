@@ -6,15 +6,15 @@ import { signedInUser } from "./auth";
 
 export interface Answer {
   said: string;
-  /** The refused values, to be corrected. */
+  /** The refused values, which the form shows again. */
   title?: string;
   value?: string;
 }
 
-// Reads OUTCOMES_URL and INTERNAL_API_KEY, which only the server has. A visitor waits, so retry for 10 s instead of a minute.
+// Reads OUTCOMES_URL and INTERNAL_API_KEY on the server. Because a visitor waits, retries end after 10 s, not after a minute.
 const outcomes = new OutcomesClient({ retry: { deadline: 10 } });
 
-/** Records a deal of the visitor and returns a message. Anybody can call an action, so it checks the session. */
+/** Records a deal for the visitor, and returns a message. Anybody can call a server action, so this one checks the session. */
 export async function recordDeal(_before: Answer, form: FormData): Promise<Answer> {
   const userId = await signedInUser();
   if (userId === undefined) return { said: "Sign in first." };

@@ -1,8 +1,8 @@
 import { getServerSession, type NextAuthOptions } from "next-auth";
 
-/** Creates the sessions that the API reads: encrypted cookies that contain the user id. */
+/** Options of NextAuth. It creates the sessions that the API reads: encrypted cookies that contain the user id. */
 export const authOptions: NextAuthOptions = {
-  providers: [], // those of your dashboard
+  providers: [], // add your dashboard's providers
   session: { strategy: "jwt" },
   callbacks: {
     jwt: ({ token, user }) => (user ? { ...token, userId: Number(user.id) } : token),

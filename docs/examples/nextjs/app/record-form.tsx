@@ -3,7 +3,7 @@
 import { useActionState } from "react";
 import { recordDeal } from "./actions";
 
-/** A form that records a deal. Submitting it again with the same key counts once. */
+/** A form that records a deal. If it is submitted again with the same idempotency key, the deal counts once. */
 export function RecordForm({ idempotencyKey }: { idempotencyKey: string }) {
   const [answer, record, pending] = useActionState(recordDeal, { said: "" });
   return (
