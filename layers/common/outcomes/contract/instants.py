@@ -34,8 +34,10 @@ def text(milliseconds: int) -> str:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Convert to milliseconds, rounded up and clamped to 1970..9999. Raises OverflowError for a year outside
-    1..9999."""
+    """Convert to milliseconds, rounded up, of the years 1970 to 9999; others become the nearest of these.
+
+    Raises OverflowError if the year in UTC is not 1 to 9999.
+    """
     return min(max(0, -(-(moment - _EPOCH) // timedelta(milliseconds=1))), LAST_MILLISECOND)
 
 
