@@ -141,7 +141,7 @@ def send(app: Any, body: dict[str, Any], headers: dict[str, str], user: int) -> 
 
 
 def expect_void(of: User, ids: list[str]) -> None:
-    """Assert twice that list, history and summary show these outcomes as void."""
+    """Check twice that list, history and summary show these outcomes as void."""
     for _ in range(2):
         assert of.ids() == []
         listed = of.get("?limit=50&status=void&include=ledger")["outcomes"]

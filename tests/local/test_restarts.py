@@ -1,4 +1,4 @@
-"""Data, the platform's key and sessions survive the end of a stack."""
+"""Data, the platform's key and sessions survive a restart of the local stack."""
 
 import resource
 import signal

@@ -1,4 +1,4 @@
-"""What all routes share: who may call them, and their answers when a table fails."""
+"""Rules for all routes: who may call them, and their answers when a table fails."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Materialized totals: what is stored and when, damage, deadlines, and that summaries stay exact."""
+"""Materialized totals: when they are stored, damaged rows, deadlines, and the exactness of summaries."""
 
 import json
 from binascii import a2b_base64, b2a_base64

@@ -221,7 +221,7 @@ def test_any_sequence_of_faults_has_the_same_results() -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.pair = Pair(wire.QUOTA // 5)  # smaller, so that fewer calls use it up
+            self.pair = Pair(wire.QUOTA // 5)  # a small quota, so that few calls use it up
             self.has_failed_for_long = False
 
         def teardown(self) -> None:

@@ -24,7 +24,7 @@ from clients.python.tests.conftest import Api, Outcomes, everywhere
 from clients.python.tests.ledger import encode
 
 COMMAND = [sys.executable, "-m", "outcomes_client"]
-ONE_TRY = "2.9"  # seconds; leaves no time for a second attempt
+ONE_TRY = "2.9"  # a deadline in seconds that leaves no time for a second attempt
 
 
 def write(path: Path, *bodies: dict[str, Any] | str) -> str:
