@@ -47,6 +47,7 @@ def main() -> int:
             api = checks.Api(url, client, options.key or (stack.key if stack else None), origin)
             cookie = options.cookie or None
             api.off = stack.off if stack else checks.switched_off(api, cookie)
+            api.types = checks.types(api, cookie)
             return run(api, cookie, stack, options)
     except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)

@@ -5,7 +5,7 @@ Most checks are also tests with the local stack. If only AWS can show something,
 
 import json
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,7 +23,10 @@ KEYS = "/api/keys"
 
 @dataclass
 class Api:
-    """A client for the API. url: ends with /api/outcomes. protocols: HTTP versions of answers. off: what is off."""
+    """A client for the API. url: ends with /api/outcomes. protocols: HTTP versions of answers. off: what is off.
+
+    types: the types of outcomes.
+    """
 
     url: str
     client: httpx.Client
@@ -31,6 +34,7 @@ class Api:
     origin: str | None = None
     protocols: set[str] = field(default_factory=set)
     off: Collection[str] = ()
+    types: Sequence[str] = ("deal_closed", "task_complete")
 
     def call(
         self,
@@ -57,6 +61,11 @@ class Api:
         response = self.client.request(method, url + path, headers=sent, content=content)
         self.protocols.add(response.http_version)
         return response
+
+    def outcome(self, user: User | None, **fields: Any) -> dict[str, Any]:
+        """Return a request body that records an outcome."""
+        mine = {} if user is None else {"userId": user.id}
+        return {"outcomeType": self.types[0], "title": "Smoke test", **mine, **fields}
 
 
 type Check = Callable[[Api], None]
@@ -101,10 +110,13 @@ def switched_off(api: Api, cookie: str | None) -> frozenset[str]:
     return frozenset(name for name in CAPABILITIES if name.lower() not in on)
 
 
-def outcome(user: User | None, **fields: Any) -> dict[str, Any]:
-    """Return a request body that records an outcome."""
-    mine = {} if user is None else {"userId": user.id}
-    return {"outcomeType": "task_complete", "title": "Smoke test", **mine, **fields}
+def types(api: Api, cookie: str | None) -> list[str]:
+    """Return the outcome types of the deployment, or the first of the default ones if it does not list them."""
+    try:
+        response = api.call("GET", "/types", key=api.key is not None, cookie=cookie)
+    except httpx.HTTPError:  # every check will report this error
+        return [*api.types]
+    return [each["type"] for each in response.json()["types"]] if response.status_code == 200 else [*api.types]
 
 
 def at_once(call: Callable[[], httpx.Response]) -> list[httpx.Response]:
@@ -179,7 +191,7 @@ def invalid_fields_are_named(api: Api) -> None:
     # If API Gateway treated bodies as text, it would replace the invalid UTF-8, and this would be valid JSON.
     answers(api.call("POST", key=True, content=b'{"outcomeType":"caf\xe9"}'), 400, {"error": "Invalid JSON"})
     answers(api.call("POST", key=True, content=b"NaN"), 400, {"error": "Invalid JSON"})
-    refused = answers(api.call("POST", key=True, body=outcome(None, title=" ", agentId=0.5)), 400)
+    refused = answers(api.call("POST", key=True, body=api.outcome(None, title=" ", agentId=0.5)), 400)
     assert refused["error"] == "Invalid title", refused
     assert [fault["field"] for fault in refused["details"]] == ["title", "agentId"], refused
 
@@ -240,7 +252,7 @@ def a_recorded_outcome_is_listed_at_once_and_exact(api: Api, visit: Visit) -> No
     user, _ = visit.users
     metadata = {"deal": {"id": "é\u2028", "tags": [1, 2.5, None, True]}}
     fields = {"description": "From a smoke test", "metadata": metadata, "agentId": 7}
-    body = json.dumps(outcome(user, **fields))[:-1] + f', "valueUsd": {MONEY}}}'
+    body = json.dumps(api.outcome(user, **fields))[:-1] + f', "valueUsd": {MONEY}}}'
     response = api.call("POST", key=True, body=body)
     answers(response, 200, {"ok": True})
     [found] = answers(api.call("GET", cookie=user.cookie), 200)["outcomes"]
@@ -251,7 +263,7 @@ def a_recorded_outcome_is_listed_at_once_and_exact(api: Api, visit: Visit) -> No
 
 def a_session_records_only_for_its_user(api: Api, visit: Visit) -> None:
     user, other = visit.users
-    body = json.dumps(outcome(other, title="By session"))[:-1] + f', "valueUsd": -{MONEY}}}'
+    body = json.dumps(api.outcome(other, title="By session"))[:-1] + f', "valueUsd": -{MONEY}}}'
     recorded = answers(api.call("POST", cookie=user.cookie, body=body), 200)
     assert recorded["ok"] is True, recorded
     newest, *_ = answers(api.call("GET", cookie=user.cookie), 200)["outcomes"]
@@ -264,12 +276,12 @@ def a_retry_gets_the_first_answer_again(api: Api, visit: Visit) -> None:
     user, _ = visit.users
     before = visit.recorded(user)
     headers = {"Idempotency-Key": visit.new_key(user)}
-    first, again = (api.call("POST", key=True, body=outcome(user), headers=headers) for _ in range(2))
+    first, again = (api.call("POST", key=True, body=api.outcome(user), headers=headers) for _ in range(2))
     answers(first, 200, {"ok": True})
     answers(again, 200, {"ok": True})
     assert again.headers["outcome-id"] == first.headers["outcome-id"], "a retry has another id"
     assert (first.headers.get("idempotent-replayed"), again.headers.get("idempotent-replayed")) == (None, "true")
-    other = answers(api.call("POST", key=True, body=outcome(user, title="Another"), headers=headers), 422)
+    other = answers(api.call("POST", key=True, body=api.outcome(user, title="Another"), headers=headers), 422)
     assert other["error"] == "Idempotency key reused", other
     assert visit.recorded(user) == before + 1
 
@@ -279,7 +291,7 @@ def concurrent_calls_with_one_key_record_once(api: Api, visit: Visit) -> None:
     user, _ = visit.users
     before = visit.recorded(user)
     headers = {"Idempotency-Key": visit.new_key(user)}
-    responses = at_once(lambda: api.call("POST", key=True, body=outcome(user), headers=headers))
+    responses = at_once(lambda: api.call("POST", key=True, body=api.outcome(user), headers=headers))
     ids = {response.headers["outcome-id"] for response in responses if response.status_code == 200}
     assert len(ids) == 1, ids
     assert visit.recorded(user) == before + 1
@@ -290,7 +302,9 @@ def a_batch_records_each_outcome_on_its_own(api: Api, visit: Visit) -> None:
     key = visit.new_key(other)
     for index in range(4):
         visit.note_key(f"{key}#{index}", other)
-    body = {"outcomes": [outcome(other, title=f"Batch {index}") for index in range(3)] + [outcome(other, title="")]}
+    body = {
+        "outcomes": [api.outcome(other, title=f"Batch {index}") for index in range(3)] + [api.outcome(other, title="")]
+    }
     expected = {"created": 3, "replayed": 0, "failed": 1}
     first, again = (api.call("POST", "/batch", key=True, body=body, headers={"Idempotency-Key": key}) for _ in "12")
     created, replayed = answers(first, 200), answers(again, 200)
@@ -307,7 +321,7 @@ def a_cursor_of_another_user_gives_no_access(api: Api, visit: Visit) -> None:
     """DynamoDB rejects a start key outside a query's range; a cursor must never become such a start key."""
     user, other = visit.users
     for _ in range(2):
-        answers(api.call("POST", key=True, body=outcome(other)), 200)
+        answers(api.call("POST", key=True, body=api.outcome(other)), 200)
     cursor = answers(api.call("GET", "?limit=1", cookie=other.cookie), 200)["next_cursor"]
     feed = answers(api.call("GET", f"?cursor={cursor}", cookie=user.cookie), 200)
     assert {each["user_id"] for each in feed["outcomes"]} <= {user.id}, feed
@@ -335,12 +349,13 @@ def an_export_is_the_list_as_a_file(api: Api, visit: Visit) -> None:
 def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
     """Only AWS can show that the authorizer's role may store a key's last use; an emulator allows everything."""
     user, other = visit.users
-    bounds = {"name": "Smoke test", "agentId": 7, "outcomeTypes": ["task_complete"], "maxValueUsd": 1}
+    bounds = {"name": "Smoke test", "agentId": 7, "outcomeTypes": [api.types[0]], "maxValueUsd": 1}
     made = answers(api.call("POST", KEYS, cookie=user.cookie, body=bounds), 200)
     first = {"Authorization": f"Bearer {made.pop('key')}"}
-    mine = outcome(None, agentId=7)
+    mine = api.outcome(None, agentId=7)
     answers(api.call("POST", body=mine, headers=first), 200, {"ok": True})
-    for beyond in ({"valueUsd": 2}, {"outcomeType": "deal_closed"}, {"agentId": 8}, {"userId": other.id}):
+    excesses: list[dict[str, Any]] = [{"valueUsd": 2}, {"agentId": 8}, {"userId": other.id}]
+    for beyond in [*excesses, *({"outcomeType": each} for each in api.types[1:2])]:
         refused = answers(api.call("POST", body=mine | beyond, headers=first), 403)
         assert [fault["field"] for fault in refused["details"]] == list(beyond), refused
     newest, *_ = answers(api.call("GET", "?include=ledger", cookie=user.cookie), 200)["outcomes"]
@@ -370,7 +385,7 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
 def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, visit: Visit) -> None:
     """The real DynamoDB commits only one of several concurrent transactions on an item. AWS enforces roles."""
     user, other = visit.users
-    id_ = api.call("POST", key=True, body=outcome(user)).headers["outcome-id"]
+    id_ = api.call("POST", key=True, body=api.outcome(user)).headers["outcome-id"]
     corrections = f"/{id_}/corrections"
     void = {"type": "void", "reason": "A smoke test", "userId": user.id}
     answers(api.call("POST", corrections, cookie=user.cookie, body=void), 403, {"error": "Forbidden"})

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from outcomes_client import OutcomesClient
 
+from smoke import checks
 from tests.clients.test_typescript import CLIENT, bundle, needs_npm, run
 from tests.local.stacks import WITHOUT_EVENTS, Stack, running
 from tests.outcome_types import TYPES
@@ -140,6 +141,14 @@ def test_the_typescript_client_passes_any_type(platform: Stack, tmp_path: Path) 
     bundle(tmp_path, script, "--platform=node", "--out-extension:.js=.mjs")
     printed = run("node", tmp_path / "own.mjs", OUTCOMES_URL=platform.url, OUTCOMES_COOKIE=platform.cookie(45))
     assert printed == "lead_qualified\n"
+
+
+def test_make_smoke_records_the_platforms_types(platform: Stack) -> None:
+    with httpx.Client() as client:
+        checked = checks.Api(f"{platform.url}/api/outcomes", client, platform.key)
+        checked.types = checks.types(checked, None)
+    assert checked.types == ["lead_qualified", "ticket_resolved"]
+    assert checked.outcome(None)["outcomeType"] == "lead_qualified"
 
 
 def test_what_was_recorded_under_a_removed_type_stays(tmp_path: Path) -> None:
