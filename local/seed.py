@@ -108,19 +108,18 @@ def forget(user_id: int, seeded: Path) -> None:
 
 def _types(api: httpx.Client, wanted: Collection[str]) -> dict[str, str]:
     """Map each wanted type to itself or, if the stack has other types, to one of those. Raises StackError."""
-    try:
-        answer = api.get("/api/outcomes/types")
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise StackError(f"the running stack cannot be seeded: it lists no types ({error})") from error
-    known = [each["type"] for each in answer.json()["types"]]
+    known = [each["type"] for each in _send(api, "GET", "/api/outcomes/types").json()["types"]]
     return {type_: type_ if type_ in known else known[n % len(known)] for n, type_ in enumerate(sorted(wanted))}
 
 
 def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Response:
-    """Post with an idempotency key. Raises StackError if the API does not answer 2xx."""
+    return _send(api, "POST", path, json=body, headers={"Idempotency-Key": key})
+
+
+def _send(api: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
+    """Send a request. Raises StackError if the API does not answer 2xx."""
     try:
-        answer = api.post(path, json=body, headers={"Idempotency-Key": key})
+        answer = api.request(method, path, **request)
         answer.raise_for_status()
     except httpx.HTTPStatusError as error:
         raise StackError(f"the running stack cannot be seeded: {answer.status_code} {answer.text}") from error

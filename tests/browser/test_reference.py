@@ -23,7 +23,7 @@ def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{platform.stack.url}/docs")
-    expect(page.locator(".opblock")).to_have_count(13, timeout=SECONDS * 1000)
+    expect(page.locator(".opblock")).to_have_count(14, timeout=SECONDS * 1000)
 
     listing = page.locator("#operations-default-listOutcomes")
     listing.click()

@@ -17,6 +17,7 @@ from functions.record_outcome import app as record_outcome
 from local.seed import DAY, corrections, outcomes, seed
 from ops.errors import StackError
 from tests.events import KEY, proxy_event, session
+from tests.outcome_types import TYPES
 
 NOW = 1_742_990_400_000
 """2025-03-26T12:00:00Z"""
@@ -25,7 +26,7 @@ CORRECTIONS = "/api/outcomes/{id}/corrections"
 
 
 class Api:
-    """The API in this process. It stops answering after `answers` requests."""
+    """The API in this process. It stops answering after `answers` writes."""
 
     def __init__(self) -> None:
         self.answers = 1_000
@@ -40,6 +41,8 @@ class Api:
     def _answer(self, caller: dict[str, Any], request: httpx.Request) -> httpx.Response:
         if not self.answers:
             raise httpx.ConnectError("refused")
+        if request.method == "GET":
+            return httpx.Response(200, json={"types": [{"type": type_} for type_ in TYPES]})
         self.answers -= 1
         _, _, _, *id_ = request.url.path.split("/")
         path, parameters = (CORRECTIONS, {"id": id_[0]}) if id_ else ("/api/outcomes", None)

@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "SESSION_SECRET_ARN": "session-secret",
     "SESSION_SECRET_OVERLAP_DAYS": "30",
     "ACCEPT_PLAIN_COOKIES": "false",
+    "OIDC_ISSUER": "",
     "SETTLE_SECONDS": "0",  # erasures do not wait for other calls
 }
 COMPARED_HEADERS = {"Content-Type", "Idempotent-Replayed", "Next-Cursor", "Outcome-Id"}
