@@ -23,7 +23,7 @@ class AgentKeys:
         page.route("**/api/keys**", self._answer)
 
     def instead(self, method: str, status: int = 0, **answer: Any) -> None:
-        """Answer the next call by `method` with this response; without a status, reset the connection."""
+        """Answer the next `method` request with this response; without a status, reset the connection."""
         self.answers.setdefault(method, []).append(reply(status, **answer))
 
     def has(self, name: str, **fields: Any) -> dict[str, Any]:

@@ -592,7 +592,7 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     held: list[Route] = []
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
-    page.wait_for_timeout(300)  # meanwhile, the other calls are answered
+    page.wait_for_timeout(300)  # time for the other requests to be answered
     ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])

@@ -125,7 +125,7 @@ def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> No
             assert await firefox.run(f"{FEED}.querySelector('.feed > .rows data').value") == DIGITS
             await firefox.until(f"/[1-9]/.test({FEED}.querySelector('.total data')?.value)")
             await firefox.run(f"{FEED}.querySelector('.periods [value=\"365\"]').click()")
-            await firefox.until(f"{FEED}.querySelectorAll('.plot rect').length > 50")  # the bars of weeks
+            await firefox.until(f"{FEED}.querySelectorAll('.plot rect').length > 50")  # one bar per week
             await firefox.run(f"{FEED}.querySelector('.feed > .rows summary').click()")
             await firefox.until(f"{FEED}.querySelector('.past li') !== null")
             assert "#period=365" in await firefox.run("location.href")

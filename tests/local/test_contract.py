@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 # Only this file uses these users, so that idempotency keys do not collide.
 USER, KEYS_USER = 4_004, 4_005
 
-# All callers share the code that parses bodies and queries. So schemathesis tries the systematic cases as one caller,
-# the platform if it may call the operation, and random cases with a session.
+# All callers share the code that parses bodies and queries. So schemathesis tries the systematic cases only as the
+# platform, if it may call the operation. It tries random cases with a session.
 EACH_KIND = "--phases=examples,coverage"
 BY_KEY = ["recordOutcome", "recordOutcomes", "createKey", "listKeys", "rotateKey", "revokeKey"]
 

@@ -191,7 +191,7 @@ class AnyFault(OnTables):
 def test_nothing_is_lost_or_doubled(template: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()  # each read of the clock advances it by a second
     attempts = SimpleNamespace(monotonic=lambda: next(ticks), sleep=lambda _seconds: None)
-    monkeypatch.setattr("outcomes.aws.backoff.time", attempts)  # only for retries, not for the deadline of summaries
+    monkeypatch.setattr("outcomes.aws.backoff.time", attempts)  # changes only the clock of retries
     run(AnyFault, template, examples=50, steps=15)
 
 

@@ -9,7 +9,7 @@ from outcomes.ledger.store import PAGE_SECONDS, Filters, OutcomeStore
 
 
 class SlowTable:
-    """A table whose queries find nothing and never end."""
+    """A fake table. Each query returns an empty page with a cursor, so paging never ends."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

@@ -58,7 +58,7 @@ def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Call
 
 
 def going_on_by_another_clock() -> Meets:
-    """Refuse early signatures because of the clock, slowly, and then give slow partial results."""
+    """Refuse two signatures because of the clock, after 0.9 s each. Then return partial results after 1.9 s."""
     attempts = itertools.count()
     date = {"Date": formatdate(instants.now() / 1000 + 3600, usegmt=True)}
     refused = Trouble("clock", answer=(0.9, http(400, {"__type": "a#InvalidSignatureException"}, date)))
