@@ -37,7 +37,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def api(stack: Stack, user: int | None = None, key: str = "") -> httpx.Client:
     """Return a client of the API, with the session of `user` or else a key, by default the platform's."""
     headers = {"Cookie": stack.cookie(user)} if user else {"Authorization": f"Bearer {key or stack.key}"}
-    return httpx.Client(base_url=stack.url, headers=headers)
+    without_keep_alive = httpx.Limits(max_keepalive_connections=0)  # so that nothing needs to be closed
+    return httpx.Client(base_url=stack.url, headers=headers, limits=without_keep_alive, timeout=30)
 
 
 def agent_key(stack: Stack, user: int, **bounds: Any) -> str:
