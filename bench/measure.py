@@ -22,7 +22,7 @@ from outcomes.auth.keys import fingerprint
 from bench import certificates
 from bench.outcome import API_KEY
 from bench.runtime_api import Moment, life
-from ops.template import parse_yaml
+from ops.template import default_outcome_types, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".bench"
@@ -50,6 +50,7 @@ KNOWN_WHEN_DEPLOYED = {
     "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools",
     "ACCEPT_PLAIN_COOKIES": "true",
     "OIDC_ISSUER": "",
+    "OUTCOME_TYPES": ",".join(default_outcome_types(parse_yaml((ROOT / "template.yaml").read_text()))),
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes/bench",
 }
 
