@@ -98,7 +98,7 @@ clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_
 	@if $(has_npm_client); then npm run --prefix clients/typescript --silent build && touch $@; \
 	    else echo 'NOT BUILT: the TypeScript client, because npm is missing.' >&2; fi
 
-# The parts, and the least coverage of each in percent.
+# Each part, and its minimum coverage in percent.
 coverage: install $(npm) $(npm_client) $(npm_viewer) ## run every test, and fail if a part has too little coverage, branches included
 	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
 	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*,ops/*=95'; do \

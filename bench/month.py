@@ -100,7 +100,7 @@ def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[
 
 
 def idle_lines() -> str:
-    """Return the cost of deployments without traffic: a line for each environment, then firewall and own metrics."""
+    """Return the cost without traffic: a line for each environment, then the firewall and custom metrics."""
     prices, assumed = cost.inputs()
     firewall = idle_dollars(deployed("core", FirewallRequests="1000"), prices) - idle_dollars(deployed("core"), prices)
     metrics = custom_metrics(assumed)

@@ -1,4 +1,4 @@
-"""The running stack as an OpenID Connect issuer: its metadata, its key, and tokens to try. Not deployed."""
+"""The running stack as an OpenID Connect issuer: its metadata, its signing key, and sample tokens. Not deployed."""
 
 import hmac
 from typing import Any

@@ -43,7 +43,7 @@ HEADERS = demo.HEADERS | {
 
 
 def routes(contract: Path, api: Api, cookie: str) -> list[web.RouteDef]:
-    """Return the routes of the reference, or no routes without the file `contract`, an OpenAPI document in YAML.
+    """Return the routes of the API reference. If the file `contract` (OpenAPI, in YAML) is missing, there are none.
 
     cookie: a session as name=value, which the page sets, so that each call can be tried.
     """

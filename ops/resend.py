@@ -1,4 +1,4 @@
-"""python -m ops.resend STACK: publish a deployed stack's dead letters (events that its bus did not accept) again.
+"""python -m ops.resend STACK: republish a deployed stack's dead letters (events that its bus did not accept).
 
 The caller needs rights to read and delete objects in the bucket, read outcomes and keys, and put events on the bus.
 """

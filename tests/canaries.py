@@ -15,7 +15,7 @@ TELLING_LENGTH = 12
 
 
 def leaks(text: str, credentials: Iterable[str]) -> set[str]:
-    """Return the credentials of which the text contains a part."""
+    """Return the credentials that appear in the text, in whole or in part."""
     return {
         credential
         for credential in credentials

@@ -21,7 +21,7 @@ METHODS = {
     "exportOutcomes": "export",
     "getOutcome": "get",
     "correctOutcome": "amend",
-    "listTypes": None,  # for pages; a refused type names the valid ones
+    "listTypes": None,  # used by pages; the error for an invalid type lists the valid ones
     "createKey": "create_key",
     "listKeys": "list_keys",
     "showOwnKey": "own_key",

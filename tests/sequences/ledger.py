@@ -60,7 +60,7 @@ class Sent(NamedTuple):
 
     @property
     def recorder(self) -> str:
-        """Return how entries and idempotency keys name the caller."""
+        """Return the caller's name as stored in entries and idempotency keys."""
         caller = BY_NAME[self.by]
         return f"key:{caller['keyId']}" if "keyId" in caller else "key" if caller is KEY else "session"
 

@@ -223,7 +223,7 @@ class AnyLook(OnTables):
 
     @rule(rules=st.sampled_from(["1", "22"]))
     def rules_change(self, rules: str) -> None:
-        """Deploy another format for stored totals, in which the same bytes have another meaning."""
+        """Deploy a different format of stored totals, which would misread the old bytes."""
         codec._WORDS = codec._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
         app.totals.rules = rules
 

@@ -109,7 +109,7 @@ def api(deployed: Deployment) -> Any:
 
 
 def half_routes(template: Any) -> list[str]:
-    """Return an instruction for each route that lacks a path or an event."""
+    """Return a message, which says what to add, for each route that lacks a path or an event."""
     resources = template["Resources"]
     events = {
         (event["Properties"]["Method"], event["Properties"]["Path"], name)

@@ -1,4 +1,4 @@
-"""ULIDs contain their millisecond, and sort in the order in which a process makes them."""
+"""ULIDs contain their creation time in milliseconds, and those of one process sort in creation order."""
 
 import json
 import re

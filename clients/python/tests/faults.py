@@ -1,4 +1,4 @@
-"""A proxy in front of an API that fails on demand, as networks and clouds do."""
+"""A proxy in front of an API that simulates failures of networks and clouds."""
 
 from __future__ import annotations
 

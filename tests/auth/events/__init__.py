@@ -6,7 +6,7 @@ from typing import Any
 
 
 def load_event(name: str, **headers: list[str]) -> dict[str, Any]:
-    """Load `<name>.json`, and replace its Authorization and Cookie headers by these headers.
+    """Load `<name>.json`, and replace its Authorization and Cookie headers with these headers.
 
     Each header has a list of values; `_` in a name becomes `-`.
     """

@@ -43,7 +43,7 @@ def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> by
 
 
 def is_token_of(family: EncryptedCookie, token: str) -> bool:
-    """Check the form of a token before decrypting it: a compact JWE (RFC 7516, 7.1) with the family's encryption."""
+    """Check a token's form before decrypting it: a compact JWE (RFC 7516, 7.1) encrypted as this family requires."""
     if not is_plausible(token):
         return False
     header_part, *other_parts = token.split(".")

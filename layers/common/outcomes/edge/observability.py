@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from outcomes.contract.models import NewOutcome
 
-_VALUES_PER_METRIC = 100  # CloudWatch's maximum in one line
+_VALUES_PER_METRIC = 100  # the most values that CloudWatch accepts for a metric in one log line
 
 
 @cache
