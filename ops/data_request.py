@@ -136,7 +136,7 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def deployed(options: argparse.Namespace) -> Iterator[Holder]:
     """Look up the function of a deployed stack. Raises StackError if it does not exist or AWS refuses."""
-    # Imported here, because the SDK reads AWS settings once, and the local stack removes them first.
+    # Imported late: the SDK reads AWS settings at import, and the local stack must remove them before that.
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError

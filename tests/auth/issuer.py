@@ -24,7 +24,7 @@ type Answer = bytes | Callable[[Any], object]
 
 
 def public(key: Key, **members: Any) -> dict[str, Any]:
-    """Return the public half of a key as a JWK, with other members; None leaves one out."""
+    """Return a public key as a JWK. members: added or replaced; None removes a member."""
     jwk = dict(key.as_dict(private=False)) | members
     return {name: value for name, value in jwk.items() if value is not None}
 

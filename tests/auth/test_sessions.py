@@ -478,7 +478,7 @@ def reading(secrets: SessionSecrets, *faults: Fault) -> Iterator[list[str]]:
 
 
 def created(at: float) -> Fault:
-    """Return a fault that changes the secret's creation time, which moto takes from the real clock."""
+    """Return a hook that replaces the secret's creation time, because moto takes it from the real clock."""
 
     def fault(_request: Request, send: Send) -> Reply:
         reply = send()

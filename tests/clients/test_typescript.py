@@ -1,4 +1,4 @@
-"""The TypeScript client: its own tests, its size in a page, and the files in its package."""
+"""The TypeScript client: its own tests, its size when bundled into a page, and the files in its package."""
 
 import gzip
 import json

@@ -140,7 +140,7 @@ class Calls:
         return [results[n] for n in range(len(bodies))]
 
     def _record_batch(self, batch: dict[int, bytes], keys: list[str], results: dict[int, Result]) -> Call[None]:
-        """Send the items (by their index in the call) until all are done or no other can succeed in time."""
+        """Send items until all are done, or no time is left. batch: the items by their index in the call."""
         backoff = self._backoff()
         while True:
             sent = list(batch)

@@ -46,7 +46,7 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(repr=False)  # case-insensitive, like httpx.Headers
     body: bytes = field(repr=False)
-    credential: str = "the credential"  # the credential of the request, in words
+    credential: str = "the credential"  # describes the request's credential, for messages
     hide: Callable[[Any], Any] = field(
         default=lambda said: said, repr=False
     )  # replaces text that echoes secrets with ***

@@ -26,7 +26,7 @@ SAME_KEY = (
     "it then counts once."
 )
 
-# The schemas equal those of the API's own tool (a test compares them), so pydantic's Python formats are left out.
+# The schemas equal those of the API's own tool (a test compares them), which have no `format` keywords of pydantic.
 Type = Annotated[
     str,
     Field(description=f"The kind of work: {', '.join(OutcomeType)}, unless the platform has others."),

@@ -37,7 +37,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 class Rule(NamedTuple):
     """A rule for a field, in three forms, with the older rule that it replaced, if any.
 
-    words: the `message` of a fault, without the field's name
+    words: the validation error's `message`, without the field's name
     engine: the schema for pydantic's engine: https://docs.pydantic.dev/latest/api/pydantic_core_schema/
     json_schema: the schema for openapi.yaml, as far as JSON Schema can express the rule:
     https://json-schema.org/draft/2020-12/schema

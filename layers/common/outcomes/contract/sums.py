@@ -66,9 +66,9 @@ type Tallies = tuple[Sum, Sum, Sum, Sum]
 
 
 class Sums:
-    """Tallies by cell.
+    """Tallies by local day, type and agent.
 
-    days: maps the local day of each added outcome to the last day on which an outcome of that day was recorded.
+    days: for each local day on which outcomes happened, the last day on which one of them was recorded.
     """
 
     def __init__(self) -> None:

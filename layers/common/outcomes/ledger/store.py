@@ -131,9 +131,8 @@ class OutcomeStore:
             if len(found) > limit or time.monotonic() > deadline:
                 break
             bounds[":newest"] = {"S": _just_before(last)}
-            # If few items matched, read more of them with the next call. Otherwise this read was cut at DynamoDB's 1
-            # MB, or only
-            # a few outcomes are missing: read just those.
+            # If few of the items matched, read a larger page next. Otherwise the read stopped at DynamoDB's 1 MB, or
+            # only a few outcomes are missing: read only as many as are missing.
             rare = "FilterExpression" in query or len(shown) * 2 < len(answer["Items"])
             examined = examined * 4 if rare else limit + 1 - len(found)
         return _page(found, limit, last, include_ledger)
