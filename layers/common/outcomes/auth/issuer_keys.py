@@ -10,7 +10,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.auth.tokens import SessionsUnavailable, base64url_decoded, now
+from outcomes.auth.tokens import SessionsUnavailable, base64url_decoded, is_within, now
 from outcomes.aws.addresses import public_addresses
 from outcomes.aws.caller import NEVER
 from outcomes.aws.connection import Connection, NotSent, Resolve, addresses
@@ -84,9 +84,9 @@ class IssuerKeys:
         cached key matches.
         """
         keys, is_new = self._keys, False
-        if keys is None or not self._is_within(STALE_SECONDS, self._fetched_at):
+        if keys is None or not is_within(STALE_SECONDS, self._fetched_at, self._clock()):
             keys, is_new = self._fetch(until), True
-        elif not self._is_within(FRESH_SECONDS, self._fetched_at) and not self._has_just_failed():
+        elif not is_within(FRESH_SECONDS, self._fetched_at, self._clock()) and not self._has_just_failed():
             try:
                 keys, is_new = self._fetch(until), True
             except SessionsUnavailable as error:
@@ -96,17 +96,13 @@ class IssuerKeys:
             return found
         if self._has_just_failed():
             raise SessionsUnavailable("Issuer: its keys could not be fetched a moment ago")
-        if self._is_within(RETRY_SECONDS, self._looked_at):
+        if is_within(RETRY_SECONDS, self._looked_at, self._clock()):
             return []
         self._looked_at = self._clock()
         return _matching(self._fetch(until), key_id)
 
     def _has_just_failed(self) -> bool:
-        return self._is_within(RETRY_SECONDS, self._failed_at)
-
-    def _is_within(self, seconds: float, since: float) -> bool:
-        """Check that at most `seconds` passed since `since`. Return False if the clock was set back."""
-        return 0 <= self._clock() - since < seconds
+        return is_within(RETRY_SECONDS, self._failed_at, self._clock())
 
     def _fetch(self, until: float) -> list[PublicKey]:
         """Fetch the issuer's metadata and its keys. Raises SessionsUnavailable, also if no key is usable."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
-from outcomes.auth.tokens import LIMITS, SessionsUnavailable, now
+from outcomes.auth.tokens import LIMITS, SessionsUnavailable, is_within, now
 from outcomes.aws.caller import NEVER
 from outcomes.aws.errors import CallFailed
 from outcomes.aws.services import SecretsManager
@@ -42,19 +42,18 @@ class SessionSecrets:
         """Call `decrypted` with each version. Return the first result that is not None, or None if all are.
 
         If no cached version can decrypt the token, it may need the previous or a brand-new version. Both are read
-        again,
-        at most every 30 seconds, so that many invalid tokens cause few reads.
+        again, at most every 30 seconds, so that many invalid tokens cause few reads.
 
         Raises SessionsUnavailable if the versions cannot be read before `until`. For the next 30 seconds, it is also
         raised for every token that no cached version can decrypt.
         """
         known = self._current
-        if known is None or not self._is_within(SECRET_CACHE_SECONDS, known.read_at):
+        if known is None or not is_within(SECRET_CACHE_SECONDS, known.read_at, self._clock()):
             self._current, self._previous, self._looked_at = self._read("AWSCURRENT", until), None, NEVER
         plaintext = self._first(decrypted)
         if plaintext is not None:
             return plaintext
-        if not self._is_within(SECRET_REFETCH_SECONDS, self._looked_at):
+        if not is_within(SECRET_REFETCH_SECONDS, self._looked_at, self._clock()):
             self._looked_at = self._clock()
             self._look_failed = True
             current = self._read("AWSCURRENT", until) if known is self._current else self._current
@@ -76,10 +75,6 @@ class SessionSecrets:
         if current is None or not self._overlap_seconds:
             return False
         return self._clock() < current.created_at + self._overlap_seconds
-
-    def _is_within(self, seconds: float, since: float) -> bool:
-        """Check that at most `seconds` passed since `since`. Return False if the clock was set back."""
-        return 0 <= self._clock() - since < seconds
 
     @cached_property
     def secrets_manager(self) -> SecretsManager:

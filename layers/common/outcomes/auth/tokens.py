@@ -21,6 +21,11 @@ def now() -> float:
     return instants.now() / 1000
 
 
+def is_within(seconds: float, since: float, time: float) -> bool:
+    """Check that less than `seconds` passed from `since` to `time`. Return False if the clock was set back."""
+    return 0 <= time - since < seconds
+
+
 class NoSession(Exception):
     """The caller has no valid session.
 

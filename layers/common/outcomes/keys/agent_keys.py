@@ -188,7 +188,7 @@ class AgentKeys:
         _retry_conflicts(delete)
 
     def find(self, id_: str) -> AgentKey | None:
-        """Read an live key."""
+        """Read a live key."""
         item = self._get(id_)
         return agent_key(item) if item and _is_live(item, instants.text(instants.now())) else None
 
