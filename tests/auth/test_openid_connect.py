@@ -349,7 +349,23 @@ def test_while_the_issuer_is_down_its_keys_stay_in_use_for_a_day(
     with pytest.raises(SessionsUnavailable):
         openid.user_id(issuer.token({}, clock.now))
     issuer.answers = {}
+    clock.now += 5
     assert openid.user_id(issuer.token({}, clock.now)) == 42
+
+
+def test_while_no_keys_are_cached_a_failing_issuer_is_asked_every_five_seconds(
+    openid: OpenIdConnect, issuer: Issuer, clock: Clock
+) -> None:
+    """Otherwise each token, also a forged one, would keep an execution of the authorizer waiting for the issuer."""
+    issuer.go_down()
+    for later, tries in ((0, 1), (0, 1), (4.9, 1), (5, 2), (9.9, 2), (10, 3)):
+        clock.now = NOON + later
+        with pytest.raises(SessionsUnavailable):
+            openid.user_id(issuer.token({}, NOON, header={"kid": f"unknown at {later}"}))
+        assert issuer.fetched == [METADATA] * tries
+    issuer.answers = {}
+    clock.now = NOON + 15
+    assert openid.user_id(issuer.token({}, NOON)) == 42
 
 
 def test_while_the_issuer_is_down_an_unknown_kid_is_not_refused(
@@ -415,7 +431,12 @@ BROKEN: dict[str, tuple[dict[str, Answer], str]] = {
 
 @pytest.mark.parametrize(("answers", "cause"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_issuer_is_no_refusal_of_its_users(
-    openid: OpenIdConnect, issuer: Issuer, answers: dict[str, Answer], cause: str, monkeypatch: pytest.MonkeyPatch
+    openid: OpenIdConnect,
+    issuer: Issuer,
+    clock: Clock,
+    answers: dict[str, Answer],
+    cause: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.3)
     issuer.answers = answers
@@ -423,6 +444,7 @@ def test_a_broken_issuer_is_no_refusal_of_its_users(
         openid.user_id(issuer.token({}, NOON))
     assert "/elsewhere" not in issuer.fetched
     issuer.answers = {}
+    clock.now += 5
     assert openid.user_id(issuer.token({}, NOON)) == 42
 
 
@@ -550,10 +572,13 @@ def test_a_key_still_wins_and_does_not_read(authorizer: ModuleType) -> None:
     assert is_unauthorized(authorizer, load_event("get_with_session", Authorization=key))
 
 
-def test_an_issuer_never_reached_is_a_500_both_ways(authorizer: ModuleType, issuer: Issuer, log: Log) -> None:
+def test_an_issuer_never_reached_is_a_500_both_ways(
+    authorizer: ModuleType, issuer: Issuer, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     issuer.go_down()
     token = issuer.token({}, NOON)
-    for headers in ({"Authorization": [f"Bearer {token}"]}, {"Cookie": [f"token={token}"]}):
+    for later, headers in ((0, {"Authorization": [f"Bearer {token}"]}), (5, {"Cookie": [f"token={token}"]})):
+        monkeypatch.setattr(instants, "now", lambda time=NOON + later: time * 1000)
         with pytest.raises(RuntimeError, match=r"^Cannot identify the caller$"):
             authorizer.handler(load_event("post_with_key", **headers), None)
         assert log()[-1]["cause"] == f"Issuer: {issuer.url} answered with status 503"

@@ -28,6 +28,8 @@ STALE_SECONDS = 24 * 60 * 60
 """For how long keys stay in use while the issuer cannot be reached."""
 RETRY_SECONDS = 60
 """Minimum between fetches for an unknown key id, and after a failure while keys are cached."""
+RETRY_WITHOUT_KEYS_SECONDS = 5
+"""Minimum after a failure while no keys are cached. Otherwise each token would wait for an issuer that is down."""
 
 MIN_RSA_BYTES = 256  # RFC 7518, 3.3
 
@@ -85,8 +87,9 @@ class IssuerKeys:
         """
         keys, is_new = self._keys, False
         if keys is None or not is_within(STALE_SECONDS, self._fetched_at, self._clock()):
+            self._check_failure(RETRY_WITHOUT_KEYS_SECONDS)
             keys, is_new = self._fetch(until), True
-        elif not is_within(FRESH_SECONDS, self._fetched_at, self._clock()) and not self._has_just_failed():
+        elif not is_within(FRESH_SECONDS, self._fetched_at, self._clock()) and not self._has_failed(RETRY_SECONDS):
             try:
                 keys, is_new = self._fetch(until), True
             except SessionsUnavailable as error:
@@ -94,15 +97,19 @@ class IssuerKeys:
         found = _matching(keys, key_id)
         if found or is_new:
             return found
-        if self._has_just_failed():
-            raise SessionsUnavailable("Issuer: its keys could not be fetched a moment ago")
+        self._check_failure(RETRY_SECONDS)
         if is_within(RETRY_SECONDS, self._looked_at, self._clock()):
             return []
         self._looked_at = self._clock()
         return _matching(self._fetch(until), key_id)
 
-    def _has_just_failed(self) -> bool:
-        return is_within(RETRY_SECONDS, self._failed_at, self._clock())
+    def _check_failure(self, seconds: float) -> None:
+        """Raise SessionsUnavailable if the last fetch failed within `seconds`."""
+        if self._has_failed(seconds):
+            raise SessionsUnavailable("Issuer: its keys could not be fetched a moment ago")
+
+    def _has_failed(self, seconds: float) -> bool:
+        return is_within(seconds, self._failed_at, self._clock())
 
     def _fetch(self, until: float) -> list[PublicKey]:
         """Fetch the issuer's metadata and its keys. Raises SessionsUnavailable, also if no key is usable."""
