@@ -309,6 +309,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             f"{name} goes off below": the(f"{name}/ComparisonOperator", "LessThanThreshold") for name in monitoring.FULL
         },
         "the mean instead of p99": the("SlowRequestsAlarm/Metrics/1/MetricStat/Stat", "p50"),
+        "the least age of events counts": the("EventsLateAlarm/Statistic", "Minimum"),
         "a set-aside webhook is noticed late": the("WebhooksSetAsideAlarm/EvaluationPeriods", 60),
     },
     monitoring.test_essential_monitoring_has_at_most_ten_alarm_metrics_and_no_dashboard: {
@@ -331,7 +332,10 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "an alarm on another API": the("SlowRequestsAlarm/Metrics/1/MetricStat/Metric/Dimensions/0/Value", "another"),
         "an alarm on what nobody counts": the("AuthorizerFailuresAlarm/MetricName", "Failures"),
         "an alarm on another stack's metric": the("ThrottledAlarm/Namespace", "Outcomes/other"),
-        "an alarm on another queue": the("WebhooksSetAsideAlarm/Dimensions/0/Value", "another"),
+        "an alarm on another queue": the(
+            "WebhooksSetAsideAlarm/Dimensions/0/Value", {"Fn::GetAtt": ["WebhooksQueue", "QueueName"]}
+        ),
+        "an alarm on another function": the("ErasureAlarm/Dimensions/0/Value", {"Ref": "ExportUserFunction"}),
     },
     monitoring.test_an_alarm_computes_with_all_its_metrics: {
         "a metric is not computed with": the("SlowRequestsAlarm/Metrics/0/Expression", "latency"),

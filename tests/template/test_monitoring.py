@@ -32,6 +32,17 @@ FULL = ESSENTIAL | {
     "EventsLostAlarm": (0, {"DestinationDeliveryFailures"}),
     "UserExportAlarm": (0, {"Errors"}),
 }
+LOOKS_AT = {
+    "EventsLateAlarm": {"FunctionName": "PublishEventsFunction"},
+    "EventsLostAlarm": {"FunctionName": "PublishEventsFunction"},
+    "ErasureAlarm": {"FunctionName": "EraseUserFunction"},
+    "UserExportAlarm": {"FunctionName": "ExportUserFunction"},
+    "WebhooksStalledAlarm": {"QueueName": "WebhooksQueue.QueueName"},
+    "WebhooksSetAsideAlarm": {"QueueName": "DeadWebhooksQueue.QueueName"},
+}
+"""The function or queue of each alarm that looks at one."""
+OF_LEVELS = {"EventsLateAlarm", "WebhooksStalledAlarm", "WebhooksSetAsideAlarm"}
+"""Alarms on an age or a number of messages. The others look at sums."""
 AT_ONCE = {"EventsKeptAlarm", "EventsLostAlarm", "WebhooksSetAsideAlarm"}
 ROLLS_BACK = {"ServerErrorsAlarm", "ThrottledAlarm", "AuthorizerFailuresAlarm"}
 
@@ -54,6 +65,9 @@ def test_full_monitoring_has_an_alarm_for_each_kind_of_trouble(complete: Deploym
     assert {name for name, alarm in alarms.items() if alarm["EvaluationPeriods"] == 1} == AT_ONCE
     [slow] = [each["MetricStat"] for each in alarms["SlowRequestsAlarm"]["Metrics"] if each["Id"] == "latency"]
     assert slow["Stat"] == "p99"
+    assert {name: alarm["Statistic"] for name, alarm in alarms.items() if "Statistic" in alarm} == {
+        name: "Maximum" if name in OF_LEVELS else "Sum" for name, alarm in alarms.items() if "Metrics" not in alarm
+    }
 
 
 def test_essential_monitoring_has_at_most_ten_alarm_metrics_and_no_dashboard(complete: Deployment) -> None:
@@ -174,7 +188,7 @@ def test_functions_count_for_this_stack_alone(complete: Deployment, monitoring: 
 
 def test_an_alarm_looks_at_a_metric_of_this_stack(complete: Deployment) -> None:
     """An alarm on a metric that does not exist would never start."""
-    functions, queues = complete.resources(FUNCTION), complete.resources("AWS::SQS::Queue")
+    resources = complete.resources(FUNCTION).keys() | complete.resources("AWS::SQS::Queue").keys()
     counted = {(f"Outcomes/{STACK}", metric) for _, _, metric in FILTERS.values()}
     title = complete.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]
     for name, alarm in complete.of(ALARM).items():
@@ -182,11 +196,9 @@ def test_an_alarm_looks_at_a_metric_of_this_stack(complete: Deployment) -> None:
             match namespace:
                 case "AWS/ApiGateway":
                     assert dimensions == {"ApiName": title, "Stage": "v1"}, name
-                case "AWS/Lambda":
-                    assert dimensions.keys() == {"FunctionName"}, name
-                    assert dimensions["FunctionName"] in functions, name
-                case "AWS/SQS":
-                    assert dimensions["QueueName"].removesuffix(".QueueName") in queues, name
+                case "AWS/Lambda" | "AWS/SQS":
+                    assert dimensions == LOOKS_AT[name]
+                    assert {each.removesuffix(".QueueName") for each in dimensions.values()} <= resources, name
                 case _:
                     assert (namespace, metric) in counted, name
                     assert dimensions == {}, name
