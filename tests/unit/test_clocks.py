@@ -83,6 +83,10 @@ RECORDING: dict[str, tuple[Callable[[], Any], int]] = {
     "a batch of both": (lambda: record_many(OUTCOME, OUTCOME | {"idempotencyKey": "k"}, OUTCOME), 3),
     "a batch that looks for a key first": (lambda: record_many(EARLY | {"idempotencyKey": "e"}, OUTCOME), 1),
     "a tool": (lambda: call_tool("record_outcome", KEYED), 1),
+    "a tool, several": (
+        lambda: call_tool("record_outcomes", {"outcomes": [KEYED, KEYED | {"idempotency_key": "l"}]}),
+        2,
+    ),
 }
 
 

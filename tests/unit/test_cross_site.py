@@ -69,11 +69,8 @@ def test_a_delete_has_no_body_to_declare(origin: str | None) -> None:
 @pytest.mark.parametrize(
     "content_type",
     [
-        None,
-        "text/plain",
-        "",
+        *(None, "", "text/plain", "text/json", "multipart/form-data"),
         *(f"application/{kind}" for kind in ("x-www-form-urlencoded", "jsonp")),
-        "multipart/form-data",
     ],
 )
 def test_a_session_must_declare_json(content_type: str | None) -> None:

@@ -165,6 +165,7 @@ def test_a_first_request_loads_and_opens_nothing_dispensable(
     if function == "authorizer":
         ours = {module for module in told["modules"] if module.startswith("outcomes.")}
         assert ours == {f"outcomes.{module}" for module in ("auth", "auth.keys", "edge", "edge.headers")}
+        assert not {"typing", "http", "urllib", "traceback"} & set(told["modules"])
     if function in ("list_outcomes", "summarize_outcomes"):
         assert ENGINE not in told["modules"]
 

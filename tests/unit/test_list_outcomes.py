@@ -33,6 +33,7 @@ def listed(**event: Any) -> Any:
 
 
 def test_an_outcome_has_exactly_the_fields_of_the_contract_in_their_order() -> None:
+    assert get()["body"] == '{"outcomes":[],"next_cursor":null}'
     add()
     names = "id user_id agent_id outcome_type title description value_usd metadata created_at"
     assert list(listed()[0]) == names.split()

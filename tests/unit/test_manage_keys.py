@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from outcomes.contract import instants, key_text
+from outcomes.contract.limits import MAX_KEYS
 
 from functions.manage_keys import app
 from tests.aws import aws_client, scan
@@ -137,6 +138,7 @@ def test_the_platform_manages_the_keys_of_the_user_it_names() -> None:
 
 
 def test_too_many_keys_are_a_409(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_KEYS == 100
     monkeypatch.setattr("outcomes.keys.agent_keys.MAX_KEYS", 1)
     create(session(42))
     assert create(session(42)) == create(KEY, userId=42) == (409, {"error": "Too many keys"})

@@ -395,6 +395,13 @@ def test_an_outcome_is_amended_and_voided() -> None:
     assert "A void outcome stays void" in refused("void_outcome", about | {"idempotency_key": "c"})
 
 
+def test_an_agent_key_that_may_not_read_gets_no_contents() -> None:
+    id_ = done("record_outcome", DEAL)["id"]
+    about = {"outcome_id": id_, "reason": "Misread", "idempotency_key": "a", "title": "Another"}
+    amended = done("amend_outcome", about, agent("correct"))
+    assert (amended["status"], amended["version"], amended["outcome"]) == ("recorded", 1, None)
+
+
 def test_the_platform_records_and_corrects_for_the_user_it_names() -> None:
     assert "Call again with user_id" in refused("record_outcome", DEAL, KEY)
     assert "Call again with user_id" in refused("record_outcomes", {"outcomes": [DEAL]}, KEY)

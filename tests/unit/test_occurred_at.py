@@ -143,9 +143,13 @@ class TestTheWindow:
         who, earliest = FROM[caller]
         for inside in (earliest, LATEST):
             assert post(inside, who)["statusCode"] == 200
-        for outside in (later(earliest, milliseconds=-1), later(LATEST, milliseconds=1), "1969-12-31T00:00:00Z"):
-            response = post(outside, who)
+        for outside in (
+            *(later(earliest, milliseconds=-1), later(LATEST, milliseconds=1)),
+            *("1969-12-31T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
+        ):
+            response = post(outside, who, happenedAt="x")
             assert refused(response) == (400, "Invalid occurredAt", ["occurredAt"])
+            assert response["headers"]["Ignored-Fields"] == "happenedAt"
             assert f"must be from {earliest} to {LATEST}" in response["body"]
         assert len(listed()) == 2
 

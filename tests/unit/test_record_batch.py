@@ -38,11 +38,11 @@ def test_every_item_has_its_result_in_its_place() -> None:
     answer = record(
         VALID | {"title": "a", "idempotencyKey": "k"},
         "nonsense",
-        VALID | {"title": "", "idempotencyKey": None},
+        VALID | {"title": ""},
         VALID | {"title": "a", "idempotencyKey": "k"},
         VALID | {"title": "b", "idempotencyKey": "k"},
         VALID | {"outcomeType": "sale"},
-        VALID,
+        VALID | {"idempotencyKey": None},
     )
     assert statuses(answer) == ["created", "invalid", "invalid", "replayed", "conflict", "invalid", "created"]
     assert (answer["created"], answer["replayed"], answer["failed"]) == (2, 1, 4)
@@ -89,6 +89,11 @@ def test_an_invalid_key_makes_its_item_invalid(key: object) -> None:
     answer = record(VALID | {"idempotencyKey": key}, VALID)
     assert statuses(answer) == ["invalid", "created"]
     assert answer["results"][0]["error"] == "Invalid idempotencyKey"
+
+
+def test_an_item_that_is_no_object_is_an_invalid_outcome() -> None:
+    items: list[Any] = [None, 1, "x", [], True]
+    assert record(*items)["results"] == [{"status": "invalid", "error": "Invalid outcome"}] * len(items)
 
 
 NO_LISTS: list[Any] = [None, [], {}, "x", [VALID] * 101]
@@ -138,7 +143,9 @@ def test_items_that_the_table_refuses_fail_and_are_logged_once_unless_it_is_busy
     assert statuses(answer) == ["failed", "created", "failed"]
     assert answer["results"][0] == {"status": "failed", "error": error_text, "retryable": True}
     assert [(line["level"], line["message"]) for line in log()] == ([(level, error_text)] if level else [])
-    assert all(line["correlation_id"] for line in log())
+    for line in log():
+        assert line["correlation_id"]
+        assert line["exception_name"] in {"ServiceError", "Unavailable"}
     line, *_ = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert level or (line["reason"], line["RequestsRefused"]) == ("Busy", [2.0])
     assert len(scan()) == 1

@@ -604,3 +604,7 @@ def test_ten_thousand_agents_of_a_day_fit_into_items() -> None:
     parts = codec.write(sums)
     assert len(parts) > 1
     assert all(len(part) < 390_000 for part in parts)
+    read = Sums()
+    for part in parts:
+        codec.read(part, read)
+    assert plain(read) == plain(sums)

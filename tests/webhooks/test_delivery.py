@@ -283,6 +283,9 @@ class TestRotation:
         assert queues.waits == [5]
         [line] = log()
         assert (line["reason"], line["cause"]) == ("no_secret", "ValueError: not Base64 of 24 to 64 bytes")
+        self.rotate(NEXT_SECRET)
+        queues.poll()
+        assert self.verified_by(queues, server) == {NEXT_SECRET}
 
 
 def test_without_the_secret_a_webhook_waits(queues: Queues, server: ReceivingServer, log: Log) -> None:

@@ -113,7 +113,7 @@ def test_a_410_means_the_receiver_is_gone(server: ReceivingServer, hand: Callabl
     assert [hand().is_gone, hand().is_gone] == [True, False]
 
 
-@pytest.mark.parametrize("status", [301, 307])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("to", ["http://169.254.169.254/latest/meta-data/", f"https://{HOST}/elsewhere"])
 def test_a_redirect_is_not_followed(
     server: ReceivingServer, hand: Callable[..., Attempt], status: int, to: str
