@@ -152,6 +152,13 @@ def test_a_long_answer_is_not_read(server: ReceivingServer, hand: Callable[..., 
     assert hand() == Attempt("", 200)
 
 
+def test_an_answer_in_chunks_that_do_not_come_is_a_success(
+    server: ReceivingServer, hand: Callable[..., Attempt]
+) -> None:
+    server.answers = [lambda out: out.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")]
+    assert hand() == Attempt("", 200)
+
+
 def ticking() -> Callable[[], float]:
     """Return a clock that advances by a second each time it is read."""
     seconds = itertools.count()

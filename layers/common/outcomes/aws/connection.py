@@ -112,7 +112,8 @@ class Connection:
             with HTTPResponse(cast("socket.socket", _Incoming(sock, wait)), method=method) as answer:
                 answer.begin()
                 named = {name.lower(): value for name, value in answer.getheaders()}
-                reply = Reply(answer.status, named, answer.read(at_most))
+                # Even read(0) would wait for the size of the first chunk.
+                reply = Reply(answer.status, named, b"" if at_most == 0 else answer.read(at_most))
         except BaseException:
             self.close()  # otherwise the rest of this answer would be read as the next answer
             raise
