@@ -1,4 +1,4 @@
-"""Resolve a receiver's host name to public addresses only. This prevents server-side request forgery (SSRF).
+"""Resolve a host name to public addresses only. This prevents server-side request forgery (SSRF).
 
 A name may resolve to this host, its network or a metadata service. All addresses are checked before anything is sent,
 and the connection is made to a checked address without resolving again.
@@ -22,7 +22,7 @@ _SPECIAL: tuple[IPv4Network | IPv6Network, ...] = (
 
 
 class NotPublic(OSError):
-    """A receiver's name resolves to an address that is not public."""
+    """A name resolves to an address that is not public."""
 
 
 def is_public(address: str) -> bool:
@@ -61,7 +61,7 @@ def _within(host: bytes, port: int, seconds: float) -> list[Found]:
     try:
         answer = answers.get(timeout=seconds)
     except Empty:
-        raise TimeoutError("the receiver's name could not be looked up in time") from None
+        raise TimeoutError("the name could not be looked up in time") from None
     if isinstance(answer, OSError):
         raise answer
     return answer

@@ -1,8 +1,7 @@
 """The text of an agent key: `oc_<id>_<secret>`, 16 and 38 characters 0-9, A-Z, a-z.
 
 The last six characters are the CRC-32 of the rest, in base62. A mistyped or made-up key is refused without a look-up,
-and scanners
-for leaked keys have few false positives. Their regular expression:
+and scanners for leaked keys have few false positives. Their regular expression:
 
     \\boc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}\\b
 
