@@ -56,16 +56,23 @@ _start_moto = cache(_moto.start)  # only once, because starting moto takes longe
 
 @contextmanager
 def mock_aws() -> Iterator[None]:
-    """Answer all requests of SDK clients and of our own AWS client from an empty moto account."""
+    """Answer all requests of SDK clients and of our own AWS client from a moto account, empty before and afterwards."""
+    _start_moto()
+    _empty()
+    try:
+        with (
+            patch.object(BotocoreStubber, "__call__", _answered),
+            patch.object(Connection, "post", _answered_by_moto),
+        ):
+            yield
+    finally:
+        _empty()  # moto goes on answering SDK clients
+
+
+def _empty() -> None:
     STACKS.clear()
     PARAMETERS.clear()
-    _start_moto()
     _moto.reset()
-    with (
-        patch.object(BotocoreStubber, "__call__", _answered),
-        patch.object(Connection, "post", _answered_by_moto),
-    ):
-        yield
 
 
 _post, _answered_by_any_service = Connection.post, BotocoreStubber.__call__

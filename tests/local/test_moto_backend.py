@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local import moto_backend
 from local.moto_backend import DynamoType, Item, MotoTable, StreamShard, Table
-from tests.aws import aws_client
+from tests.aws import aws_client, scan
 from tests.conftest import template_tables
 from tests.local.stacks import ROOT
 
@@ -48,6 +49,16 @@ def test_a_query_is_paginated_and_continues_after_each_page(
     found = [page["Items"] for page in _query(client, **limit)]
     assert [len(items) for items in found] == pages
     assert [item["created_at"]["S"] for items in found for item in items] == [f"{number:03}" for number in range(7)]
+
+
+def test_an_account_is_empty_after_its_test(template: Any) -> None:
+    with template_tables(template):
+        _put(aws_client("dynamodb"), "1", 1)
+    with template_tables(template):
+        assert scan() == []
+        _put(aws_client("dynamodb"), "1", 1)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        scan()
 
 
 def test_only_one_module_imports_moto() -> None:
