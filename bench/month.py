@@ -24,7 +24,7 @@ OPEN_HOURS = 2
 """Hours per day for which a feed is open."""
 DAYS = 30
 LOOK_UP_SECONDS = 60
-"""How long API Gateway caches an authorizer's result."""
+"""Seconds for which API Gateway caches an authorizer's result."""
 
 
 def deployed(environment: str, **parameters: str) -> Template:

@@ -36,7 +36,7 @@ TYPES = ("deal_closed", "task_complete")
 AGENTS = (None, 7, 8)
 CORRECTIONS = ("amend", "amend", "amend", "amend", "confirm", "dispute", "dispute", "uphold", "void")
 TOGETHER = (BEGIN, BEGIN + 400, BEGIN + 1100)
-"""When callers act; at the last time, the first actions have settled."""
+"""Times at which callers act. By the last one, the first actions have settled."""
 THINKING = (0, 0.3, 1, 2, 400, 700)
 """Pauses of the other callers, in seconds."""
 

@@ -22,7 +22,7 @@ MAY = {
     "release.yml/github": {"contents": "write"},
     "upgrade.yml/propose": {"contents": "write", "pull-requests": "write"},
 }
-"""What a job may do. Every other may only read the repository: a new line here is a decision."""
+"""Permissions of jobs. Every other job may only read the repository. Do not add lines carelessly."""
 
 
 def jobs(file: Path) -> Any:

@@ -29,7 +29,7 @@ ERASED = {
     **{"agent_keys": 3, "sessions": 1, "outcomes": 4},
     **{"corrections": 2, "kept_sums": 2, "idempotency_keys": 4},
 }
-"""What there is of user 42."""
+"""Numbers of rows that `lives` makes for user 42."""
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 
 pytestmark = pytest.mark.usefixtures("person", "secret", "no_waiting")

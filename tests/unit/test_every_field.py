@@ -64,7 +64,7 @@ def test_every_field_of_the_model_comes_back_from_a_list(way: str) -> None:
 
 PYTHON, TYPESCRIPT, FEED = "clients/python/src/outcomes_client", "clients/typescript/src", "dashboard/src/feed"
 SHORTER = {"value_usd": "value", "agent_id": "agent", "user_id": "user", "occurred_at": "at"}
-"""What options are called otherwise than fields."""
+"""Names of command-line options that differ from their fields."""
 
 
 def in_request(name: str) -> str:

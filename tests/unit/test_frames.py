@@ -30,7 +30,7 @@ CORRECTION = proxy_event(
     parameters={"id": "an id"},
 )
 SUMMARY = ["aggregate", "run", "_aggregate_entries", "recorded_since", "_outcomes", "_pages"]
-"""Of the last query, which reads entries that are in no materialized total."""
+"""Functions that the last query of a summary passes. It reads the entries that no materialized total contains."""
 
 
 @pytest.mark.usefixtures("tables")

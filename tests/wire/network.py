@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 type Chunk = bytes | float | type[OSError]
-"""What the client reads next: bytes, a pause in seconds, or an error. `b""` is the end of the stream."""
+"""The next thing that the client reads: bytes, a pause in seconds, or an error. `b""` is the end of the stream."""
 
 NEVER = float("inf")
 
