@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -41,6 +42,13 @@ ROUTES: dict[tuple[str, str], Any] = {
     ("GET", "/{id}"): get_outcome,
     ("GET", "/summary"): summarize_outcomes,
 }
+
+
+@pytest.fixture(autouse=True)
+def monotonic_clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each read of the clock a millisecond later, so that no time limit depends on the machine's load."""
+    milliseconds = count(time.monotonic_ns() // 1_000_000)
+    monkeypatch.setattr(time, "monotonic", lambda: next(milliseconds) / 1000)
 
 
 class Functions(httpx.BaseTransport):
