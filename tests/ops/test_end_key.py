@@ -196,6 +196,12 @@ def end(account: Account, run_main: RunMain) -> EndKey:
     return partial(run_main, end_key.main)
 
 
+def failure(done: CompletedProcess[str]) -> str:
+    """Return the error message of a failed command."""
+    assert done.returncode == 1
+    return done.stderr
+
+
 def known(configuration: Any) -> list[str]:
     return str(configuration["Environment"]["Variables"]["KEY_FINGERPRINTS"]).split(",")
 
@@ -275,7 +281,7 @@ def test_a_deployment_that_ends_by_itself_is_not_a_failure(
 
 
 def test_an_unknown_fingerprint_changes_nothing(account: Account, end: EndKey) -> None:
-    assert "does not accept it: nothing was changed" in end(STACK, fingerprint("a key of another stack")).stderr
+    assert "does not accept it: nothing was changed" in failure(end(STACK, fingerprint("a key of another stack")))
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     assert end(STACK, fingerprint(LEAKED)).returncode == 1
     assert account.versions() == 2
@@ -283,7 +289,7 @@ def test_an_unknown_fingerprint_changes_nothing(account: Account, end: EndKey) -
 
 @pytest.mark.parametrize("text", ["", LEAKED, fingerprint(LEAKED)[1:], fingerprint(LEAKED).upper(), "g" * 64])
 def test_a_malformed_fingerprint_is_refused_and_not_printed(account: Account, end: EndKey, text: str) -> None:
-    error = end(STACK, text).stderr
+    error = failure(end(STACK, text))
     assert error.startswith("error: FINGERPRINT is what `make key` printed")
     assert not text or text not in error
     assert account.versions() == 1
@@ -291,7 +297,7 @@ def test_a_malformed_fingerprint_is_refused_and_not_printed(account: Account, en
 
 def test_the_last_key_is_revoked_only_with_yes(account: Account, end: EndKey) -> None:
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
-    assert "it is the last key" in end(STACK, fingerprint(OTHER)).stderr
+    assert "it is the last key" in failure(end(STACK, fingerprint(OTHER)))
     assert known(account.live()) == [fingerprint(OTHER)]
     done = end(STACK, fingerprint(OTHER), "--yes")
     assert done.returncode == 0
@@ -305,10 +311,10 @@ def test_a_key_that_is_still_accepted_is_a_failure(
 ) -> None:
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     account.answer = 200, {}, '{"context":{"caller":"key"}}'
-    assert "is still accepted" in end(STACK, fingerprint(LEAKED)).stderr
+    assert "is still accepted" in failure(end(STACK, fingerprint(LEAKED)))
     account.answer = 200, {"X-Amz-Function-Error": "Unhandled"}, '{"errorMessage":"Task timed out"}'
     account.move("1")
-    assert "the authorizer fails: Task timed out" in end(STACK, fingerprint(LEAKED)).stderr
+    assert "the authorizer fails: Task timed out" in failure(end(STACK, fingerprint(LEAKED)))
 
 
 def test_the_previous_session_secret_is_revoked_once(account: Account, end: EndKey) -> None:
@@ -326,7 +332,7 @@ def test_a_release_without_a_previous_secret_is_an_error(account: Account, end: 
     del variables["SESSION_SECRET_OVERLAP_DAYS"]
     account.functions.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": variables})
     account.move(account.functions.publish_version(FunctionName=FUNCTION)["Version"])
-    assert "Deploy a newer one" in end(STACK, "--previous-secret").stderr
+    assert "Deploy a newer one" in failure(end(STACK, "--previous-secret"))
 
 
 def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,4 +358,4 @@ def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, mo
 
 @pytest.mark.parametrize(("stack", "says"), [("", "STACK is missing"), ("another", "no stack")])
 def test_a_missing_stack_is_an_error(end: EndKey, stack: str, says: str) -> None:
-    assert says in end(stack, fingerprint(LEAKED)).stderr
+    assert says in failure(end(stack, fingerprint(LEAKED)))
