@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "common"))
 
 from smoke import checks
+from smoke.api import Api, outcome_types, switched_off
 from smoke.aws import LeftBehind, Stack, visiting
 from smoke.checker import CALLS, IMPATIENT_SECONDS, Checker
 from smoke.report import compare_with_log, write
@@ -44,10 +45,10 @@ def main() -> int:
         with httpx.Client(http2=True, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
             origin = options.origin or (stack.origin if stack else None)
             url = url.rstrip("/").removesuffix(PATH) + PATH
-            api = checks.Api(url, client, options.key or (stack.key if stack else None), origin)
+            api = Api(url, client, options.key or (stack.key if stack else None), origin)
             cookie = options.cookie or None
-            api.off = stack.off if stack else checks.switched_off(api, cookie)
-            api.types = checks.types(api, cookie)
+            api.off = stack.off if stack else switched_off(api, cookie)
+            api.types = outcome_types(api, cookie)
             return run(api, cookie, stack, options)
     except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(api: checks.Api, cookie: str | None, stack: Stack | None, options: argparse.Namespace) -> int:
+def run(api: Api, cookie: str | None, stack: Stack | None, options: argparse.Namespace) -> int:
     """Run the checks that the given options allow, and report the others as skipped."""
     report = Report(api.off)
     report.all(partial(check, api) for check in checks.WITHOUT_A_CALLER)
@@ -96,7 +97,7 @@ def run(api: checks.Api, cookie: str | None, stack: Stack | None, options: argpa
     return 1 if report.failed else 0
 
 
-def check_many_calls(api: checks.Api, stack: Stack, options: argparse.Namespace, report: "Report") -> None:
+def check_many_calls(api: Api, stack: Stack, options: argparse.Namespace, report: "Report") -> None:
     """Run the checker with new users, compare its calls with the access log, and write the report."""
     since = time.time() - 60  # clocks may differ
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import httpx
 from outcomes.contract import json_text
 
+from smoke.api import Api
 from smoke.aws import Visit
-from smoke.checks import Api
 from smoke.model import Attempt, Call, Judge, Read, Result, State, Write
 
 CALLS = 300

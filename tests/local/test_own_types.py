@@ -11,7 +11,7 @@ import httpx
 import pytest
 from outcomes_client import OutcomesClient
 
-from smoke import checks
+from smoke.api import Api, outcome_types
 from tests.clients.test_typescript import CLIENT, bundle, needs_npm, run
 from tests.local.stacks import WITHOUT_EVENTS, Stack, running
 from tests.outcome_types import TYPES
@@ -146,8 +146,8 @@ def test_the_typescript_client_passes_any_type(platform: Stack, tmp_path: Path) 
 
 def test_make_smoke_records_the_platforms_types(platform: Stack) -> None:
     with httpx.Client() as client:
-        checked = checks.Api(f"{platform.url}/api/outcomes", client, platform.key)
-        checked.types = checks.types(checked, None)
+        checked = Api(f"{platform.url}/api/outcomes", client, platform.key)
+        checked.types = outcome_types(checked, None)
     assert checked.types == ["lead_qualified", "ticket_resolved"]
     assert checked.outcome(None)["outcomeType"] == "lead_qualified"
 

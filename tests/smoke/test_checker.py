@@ -22,9 +22,9 @@ from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
+from smoke.api import Api
 from smoke.aws import User, Visit
 from smoke.checker import Checker
-from smoke.checks import Api
 from smoke.model import Call
 from smoke.report import compare_with_log, differences, write
 from tests.events import KEY, proxy_event, session

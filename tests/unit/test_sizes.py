@@ -1,10 +1,10 @@
-"""Each module of the product is short enough to be read in one go."""
+"""Each module of the product and of its checks and releases is short enough to be read in one go."""
 
 from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("clients/python/src", "functions", "layers", "ops")
+PRODUCT = ("clients/python/src", "functions", "layers", "ops", "release", "smoke")
 
 
 def test_no_module_of_the_product_is_longer_than_400_lines() -> None:
