@@ -1,13 +1,15 @@
 """The elements in a deployment without some capabilities: they hide these features, and send no requests for them."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.dashboard.conftest import FindFaults, Open, TakePicture, hide_tab, show_tab
-from tests.dashboard.recorded import Recorded
+from tests.browsers import wait_until
+from tests.dashboard.conftest import FindFaults, Open, TakePicture, hide_tab, next_poll, show_tab, waits
+from tests.dashboard.recorded import Recorded, reply
 from tests.dashboard.test_corrections import rows, unfold
 from tests.local.stacks import Stack
 
@@ -69,29 +71,78 @@ def test_what_is_off_is_neither_shown_nor_requested(
     row = unfold(page)
     expect(row.get_by_role("button", name="This is right")).to_have_count(int("buttons" in shown))
     expect(row.get_by_role("link", name="To this outcome")).to_have_count(int("buttons" in shown))
-    below = {urlsplit(request.url).path.removeprefix("/api/outcomes") for request in recorded.asked}
-    assert ("/summary" in below) is (SUMMARY in shown)
-    assert ("/outcome-0" in below) is ("buttons" in shown)
+    expected = {""} | ({"/summary"} if SUMMARY in shown else set()) | ({"/outcome-0"} if "buttons" in shown else set())
+
+    def below() -> set[str]:
+        return {urlsplit(request.url).path.removeprefix("/api/outcomes") for request in recorded.asked}
+
+    wait_until(page, lambda: below() == expected)
+    assert below() == expected
+
+
+@pytest.fixture
+def open_with(open_feed: Open, page: Page, recorded: Recorded) -> Callable[[str, str], None]:
+    """Return a function that opens the feed of a deployment with these capabilities, and sets the address's fragment."""
+
+    def open_(capabilities: str, fragment: str) -> None:
+        recorded.has("Closed Acme")
+        recorded.capabilities = capabilities
+        open_feed(url_state="", refresh=1)
+        expect(rows(page)).to_have_count(1)
+        page.evaluate("fragment => { location.hash = fragment }", fragment)
+
+    return open_
 
 
 @pytest.mark.at_noon
-def test_a_link_to_an_outcome_is_ignored_without_corrections(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Closed Acme")
-    recorded.capabilities = "totals"
-    open_feed(url_state="", refresh=1)
-    page.evaluate("location.hash = 'outcome=01KN4EMBG0QK3YB9X6N1V8ZT5R'")
+def test_a_link_to_an_outcome_is_ignored_without_corrections(
+    open_with: Callable[[str, str], None], page: Page, recorded: Recorded
+) -> None:
+    open_with("totals", "outcome=01KN4EMBG0QK3YB9X6N1V8ZT5R")
+    for _ in range(2):  # when the second poll ends, the first has done all its work
+        next_poll(page)
     expect(page.get_by_text("Linked outcome")).to_be_hidden()
     expect(rows(page)).to_have_count(1)
     assert not [request for request in recorded.asked if request.url.endswith("/01KN4EMBG0QK3YB9X6N1V8ZT5R")]
 
 
 @pytest.mark.at_noon
-def test_a_period_of_the_address_can_be_left_without_totals(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Closed Acme")
-    recorded.capabilities = ""
-    open_feed(url_state="", refresh=1)
-    page.evaluate("location.hash = 'period=2026-04-01..2026-04-30'")
+def test_a_period_of_the_address_can_be_left_without_totals(open_with: Callable[[str, str], None], page: Page) -> None:
+    open_with("", "period=2026-04-01..2026-04-30")
     expect(page.locator("#latest")).to_have_text(re.compile("^Recorded "))
     page.get_by_role("button", name="30 days").click()
     expect(page.locator("#latest")).to_have_text("Latest outcomes")
     expect(page.locator(PERIODS)).to_be_hidden()
+
+
+@pytest.mark.at_noon
+def test_a_row_follows_when_corrections_are_switched(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    id_ = recorded.has("Closed Acme")
+    open_feed(fast_timers=True, refresh=1)
+    reads = 0
+    for capabilities, buttons in ((ALL, 2), ("totals", 0), (ALL, 2)):
+        recorded.capabilities = capabilities
+        for _ in range(2):  # the first of them may have been answered before the switch
+            next_poll(page)
+        row = unfold(page)
+        expect(row.locator("dl")).to_be_visible()
+        expect(row.get_by_role("button", name="right")).to_have_count(buttons)
+        expect(row.get_by_text("History")).to_have_count(buttons // 2)
+        reads += buttons // 2
+        wait_until(page, lambda: recorded.reads(id_) >= reads)  # noqa: B023 - called at once
+        assert recorded.reads(id_) == reads
+        unfold(page)  # folds the row
+
+
+@pytest.mark.at_noon
+def test_the_feed_does_not_wait_for_totals_that_are_switched_off(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Closed Acme")
+    page.route("**/summary**", reply(503, json={"error": "Still adding up"}))  # goes on for a while after the switch
+    open_feed(fast_timers=True, refresh=60)
+    expect(page.get_by_text("Still adding up\u2026")).to_be_visible()
+    recorded.capabilities = "export"
+    expect(page.locator(SUMMARY)).to_be_hidden()
+    asked = page.evaluate("waits.length")
+    assert waits(page, asked + 3)[-2:] == [60_000] * 2

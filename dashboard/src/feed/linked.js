@@ -44,7 +44,7 @@ export class LinkedOutcome {
   /** Read and show it, or show that it does not exist. @param {AbortSignal} signal @returns false if another one is linked meanwhile */
   async read(signal) {
     this.#clear();
-    if (!this.#api.has("corrections")) this.id = null;
+    if (!this.#context.canCorrect()) this.id = null;
     const { id } = this;
     this.element.hidden = id === null;
     if (id !== null) {

@@ -31,7 +31,6 @@ export class Row {
   #details;
   #shownSummary = ""; // version and status that the summary shows
   #shownVersion = -1; // version that the details show
-  #hasLedger;
 
   /** @param {Outcome} outcome @param {RowContext} context */
   constructor(outcome, context) {
@@ -39,14 +38,13 @@ export class Row {
     this.context = context;
     this.verdict = new Verdict(this);
     this.history = new History(this);
-    this.#hasLedger = outcome.status !== undefined && context.canCorrect();
-    const ledger = this.#hasLedger ? [this.verdict.element, this.history.element] : [];
-    const below = html("div", { class: "details" }, this.#facts, ...ledger);
-    const unfolded = () => {
+    const below = html("div", { class: "details" });
+    const toggle = () => {
+      below.replaceChildren(this.#facts, ...(this.#hasLedger ? [this.verdict.element, this.history.element] : []));
       this.render();
       this.#readHistory();
     };
-    this.#details = html("details", { toggle: unfolded }, this.summary, below);
+    this.#details = html("details", { toggle }, this.summary, below);
     this.element.append(this.#details);
     this.render();
   }
@@ -68,6 +66,11 @@ export class Row {
     this.outcome = outcome;
     this.render();
     this.#readHistory();
+  }
+
+  /** Whether it can be corrected, which an operator may switch while the page is open. */
+  get #hasLedger() {
+    return this.outcome.status !== undefined && this.context.canCorrect();
   }
 
   #readHistory() {

@@ -127,10 +127,9 @@ export class Totals {
 
   /** Read the totals, unless those shown are up to date. @param {AbortSignal} signal */
   async read(signal) {
-    if (!this.#isOn) return;
     const key = this.#key;
-    if (key === this.#shownKey) {
-      this.retryAfter = 0; // it belongs to a selection that was left
+    if (!this.#isOn || key === this.#shownKey) {
+      this.retryAfter = 0; // it belongs to a selection that was left, or Totals was switched off
       return;
     }
     const { days } = this.#choice.span;

@@ -11,7 +11,7 @@ from ._http import NoReply, Reply, Request
 
 @dataclass(frozen=True)
 class Retry:
-    """How long and how often to try, in seconds.
+    """Time limits of a call and waits between its tries, in seconds.
 
     `deadline` limits one call with all its retries (for `record_many`, each batch), `timeout` limits one try. Between
     tries the client waits a random time: first from 0 to `first`, then up to 2, 4, 8 ... times as long, at most
