@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browsers import wait_until
 from tests.dashboard.conftest import API, LIST, SUMMARY, Open, hide_tab, next_poll, show_tab
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
@@ -592,7 +593,8 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     held: list[Route] = []
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
-    page.wait_for_timeout(300)  # time for the other requests to be answered
+    wait_until(page, lambda: len(held) > 0)
+    page.wait_for_timeout(300)  # time for other requests, which there must not be, to be answered
     ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])

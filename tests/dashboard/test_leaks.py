@@ -87,19 +87,24 @@ def test_an_element_added_and_removed_ten_times_leaves_nothing(
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")
 
+    def left_alive() -> int:
+        devtools.send("HeapProfiler.collectGarbage")
+        number: int = page.evaluate("elements.filter((element) => element.deref()).length")
+        return number
+
     def nodes() -> int:
         devtools.send("HeapProfiler.collectGarbage")
         metrics: list[dict[str, Any]] = devtools.send("Performance.getMetrics")["metrics"]
         return int(next(metric["value"] for metric in metrics if metric["name"] == "Nodes"))
 
     page.evaluate(COME_AND_GO, [name, endpoint, 2])
-    wait_until(page, lambda: page.evaluate("left.requests.size") == 0)
+    wait_until(page, lambda: page.evaluate("left.requests.size") == 0 and left_alive() == 0)
     before = nodes()
     page.evaluate(COME_AND_GO, [name, endpoint, TIMES])
-    wait_until(page, lambda: page.evaluate("left.requests.size") == 0)
+    wait_until(page, lambda: page.evaluate("left.requests.size") == 0 and left_alive() == 0)
 
     assert page.evaluate(LEFT) == []
     wait_until(page, lambda: nodes() <= before)
     assert nodes() <= before
-    assert page.evaluate("elements.filter((element) => element.deref()).length") == 0
+    assert left_alive() == 0
     assert page.evaluate("elements.length") == TIMES + 2
