@@ -82,7 +82,7 @@ def test_what_is_off_is_neither_shown_nor_requested(
 
 @pytest.fixture
 def open_with(open_feed: Open, page: Page, recorded: Recorded) -> Callable[[str, str], None]:
-    """Return a function that opens the feed of a deployment with these capabilities, and sets the address's fragment."""
+    """Return a function that opens the feed of a deployment with these capabilities, and sets the page's fragment."""
 
     def open_(capabilities: str, fragment: str) -> None:
         recorded.has("Closed Acme")
