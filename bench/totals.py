@@ -17,7 +17,7 @@ from outcomes.aws.caller import Answer
 from outcomes.contract import instants, json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.period import Period
-from outcomes.errors import StillAddingUp
+from outcomes.errors import Busy, StillAddingUp
 from outcomes.ledger.items import new_item
 from outcomes.ledger.store import OutcomeStore
 from outcomes.totals import settled_intervals
@@ -52,6 +52,19 @@ TOO_FEW = 100
 
 QUERY_SECONDS = 0.1
 """Seconds for a query and for adding up its items on Lambda, where a function with 512 MB has 0.29 processors."""
+
+PARTITION_UNITS = 3000
+"""Read units per second of a partition. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
+THROTTLED_QUERY_SECONDS = 0.02  # for a query of a fast reader, which reaches the partition's limit
+LIST_UNITS = 3
+LISTS_PER_SECOND = 10
+RETRY_SECONDS = 1.0
+"""Seconds until the next call after `Still adding up`: its Retry-After."""
+MOST_CALLS = 7
+MOST_FIRST_UNITS = 75_000
+MOST_REFUSED = 0.01
+"""Bars of a first read of 1,000,000 outcomes of 30 days: calls, read units, and the part of lists that are throttled
+meanwhile."""
 
 PROJECTED = ("created_at", "outcome_type", "agent_id", "value_usd")
 
@@ -172,6 +185,49 @@ class History:
         return {}
 
 
+class Throttled(History):
+    """A history in a partition that throttles, while its user's outcomes are listed ten times a second.
+
+    clock: seconds since the beginning. It advances with each query, and when the reader sleeps.
+    """
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self.clock = 0.0
+        self.refilled_at = 0.0
+        self.capacity = float(PARTITION_UNITS)
+        self.lists = self.refused = 0
+
+    def call(self, operation: str, request: Item, **options: Any) -> Answer:
+        self.sleep(THROTTLED_QUERY_SECONDS)
+        if request["TableName"] == "totals":
+            return super().call(operation, request, **options)
+        if not self.admits():
+            raise Busy
+        before = self.read_units
+        answer = super().call(operation, request, **options)
+        self.capacity -= self.read_units - before
+        return answer
+
+    def sleep(self, seconds: float) -> None:
+        """Advance the clock, and list outcomes at the times when it is due."""
+        end = self.clock + seconds
+        while (due := (self.lists + 1) / LISTS_PER_SECOND) <= end:
+            self.clock = due
+            self.lists += 1
+            if self.admits():
+                self.capacity -= LIST_UNITS
+            else:
+                self.refused += 1
+        self.clock = end
+
+    def admits(self) -> bool:
+        """Refill the partition's capacity. Return whether a read is admitted, as its size is only known afterwards."""
+        self.capacity = min(PARTITION_UNITS, self.capacity + (self.clock - self.refilled_at) * PARTITION_UNITS)
+        self.refilled_at = self.clock
+        return self.capacity > 0
+
+
 def in_bytes(item: Item) -> Item:
     """Decode the binary value of an item from Base64."""
     return item | {"sums": {"B": a2b_base64(item["sums"]["B"])}}
@@ -191,6 +247,7 @@ def look(name: str, totals: Totals, history: History, period: Period) -> Look:
         with suppress(StillAddingUp):
             totals.aggregate(USER, [summary])
             is_done = True
+        time.sleep(0 if is_done else RETRY_SECONDS)
     took = time.process_time() - began
     expected = history.count + (history.one_more is not None)
     if summary.totals[0].count != expected:
@@ -219,7 +276,11 @@ def looks(case: Case) -> list[Look]:
         """Return a time that depends only on the number of queries, for repeatable results."""
         return history.queries * QUERY_SECONDS
 
-    with patch.object(store.dynamodb, "call", history.call), patch.object(time, "monotonic", clock):
+    with (
+        patch.object(store.dynamodb, "call", history.call),
+        patch.object(time, "monotonic", clock),
+        patch.object(time, "sleep", lambda _seconds: None),
+    ):
         totals = Totals(store, "totals", "1")
         since, until = (instants.text(at)[:10] for at in (END - case.days * DAY, END + 2 * DAY))
         period = Period.from_query(since, until, "UTC", "month", now=datetime.fromtimestamp(END / 1000, UTC))
@@ -227,6 +288,34 @@ def looks(case: Case) -> list[Look]:
         history.one_more = history.now
         found = [first, next_, look("one more", totals, history, period)]
     return [each._replace(memory=each.memory - before) for each in found]
+
+
+def first_look_at_limits(report: Report) -> None:
+    """Report the first look at a large history in a partition that throttles, and the lists that fail meanwhile."""
+    case = Case(1_000_000, MONTH, 3)
+    history = Throttled(case)
+    store = OutcomeStore("outcomes")
+    with (
+        patch.object(store.dynamodb, "call", history.call),
+        patch.object(time, "monotonic", lambda: history.clock),
+        patch.object(time, "sleep", history.sleep),
+    ):
+        totals = Totals(store, "totals", "1")
+        since, until = (instants.text(at)[:10] for at in (END - case.days * DAY, END + 2 * DAY))
+        period = Period.from_query(since, until, "UTC", "month", now=datetime.fromtimestamp(END / 1000, UTC))
+        first = look("first", totals, history, period)
+    report.text(
+        f"The first look at {case.number:,} outcomes of {case.days} days took {first.calls} calls and "
+        f"{first.read_units:,.0f} read units in {history.clock:.0f} s (simulated, {PARTITION_UNITS:,} units a second). "
+        f"Meanwhile {history.lists - history.refused} of {history.lists} lists were answered."
+    )
+    report.bars_table(
+        [
+            ("calls of this first look", MOST_CALLS, first.calls),
+            ("read units of this first look", MOST_FIRST_UNITS, first.read_units),
+            ("part of the lists that were throttled meanwhile", MOST_REFUSED, history.refused / history.lists),
+        ]
+    )
 
 
 def average_bytes() -> float:
@@ -278,6 +367,8 @@ def totals_growth(report: Report, short: bool) -> None:
     columns = ["", "calls", "queries", "read units", "write units", "processor ms", "items", "bytes", "largest"]
     report.table([*columns, "memory MB"], rows)
     totals_bars(report, found)
+    if not short:
+        first_look_at_limits(report)
 
 
 def totals_bars(report: Report, found: dict[Case, list[Look]]) -> None:

@@ -1,12 +1,15 @@
 """After any sequence of recordings, corrections and failing or concurrent readers, a summary equals the sum of all
 outcomes."""
 
+import itertools
 import json
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
@@ -14,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, rule
+from outcomes.aws import backoff
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
@@ -25,7 +29,7 @@ from functions.summarize_outcomes import app
 from smoke.model import MOVES
 from tests.corrections import BODIES, OWNER, correct, read
 from tests.events import KEY, proxy_event
-from tests.faults import Request, Send
+from tests.faults import THROTTLED, Request, Send, error
 from tests.oracle import Choice, Outcome, added_up, said
 from tests.sequences.machine import OnTables, run
 
@@ -266,6 +270,28 @@ class AnyLook(OnTables):
         self.service.after(calls, meanwhile)
         self.look(look)
         self.service.meet = None
+
+    @rule(look=PLAIN, calls=st.integers(0, 12), tick=st.sampled_from([0.1, 2]))
+    def a_reader_is_throttled_or_slow(self, look: Look, calls: int, tick: float) -> None:
+        """Let queries fail after `calls` calls, and let `tick` seconds pass at each read of the clock."""
+
+        def throttle(request: Request, send: Send) -> Any:
+            self.service.meet = throttle
+            return error(THROTTLED)(request, send) if request.operation == "Query" else send()
+
+        clock = SimpleNamespace(monotonic=partial(next, itertools.count(0, tick)), sleep=lambda _seconds: None)
+        self.service.after(calls, throttle)
+        with (
+            patch.multiple(materialized, time=clock),
+            patch.multiple(backoff, time=clock),
+            patch.multiple(app.store.dynamodb, _sleep=clock.sleep),
+        ):
+            status, summary = self.read(look)
+        self.service.meet = None
+        if status == 200:
+            self.check(look, summary)
+        else:
+            assert (status, summary) == (503, {"error": "Still adding up"})
 
     @rule(look=PLAIN, tries=st.integers(1, 6))
     def readers_have_no_time(self, look: Look, tries: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 import tzdata
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcomes.aws import caller
+from outcomes.aws import backoff, caller
 from outcomes.aws.connection import Reply
 from outcomes.aws.services import Item
 from outcomes.contract import instants
@@ -536,7 +536,70 @@ class TestTime:
         monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -100)
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             assert look()[:2] == (503, {"error": "Still adding up"})
-        assert len(calls) == 2  # both read stored totals
+        assert calls == []
+
+
+class Stopwatch:
+    """The process's clock, which only sleeping advances. sleeps: the seconds of each sleep."""
+
+    def __init__(self) -> None:
+        self.sleeps: list[float] = []
+
+    def monotonic(self) -> float:
+        return sum(self.sleeps)
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+
+
+@pytest.fixture
+def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    stopwatch = Stopwatch()
+    for module in materialized, backoff:
+        monkeypatch.setattr(module, "time", stopwatch)
+    monkeypatch.setattr(app.store.dynamodb, "_sleep", lambda _seconds: None)  # retries within one call
+    return stopwatch
+
+
+BUSY = error(THROTTLED)
+
+
+class TestThrottling:
+    """A look waits while the table is throttled, keeps what it has read, and leaves capacity to lists."""
+
+    @pytest.fixture(autouse=True)
+    def three_pages(self, tables: dict[str, str]) -> None:  # noqa: ARG002 (they must exist)
+        for hours in range(40):
+            add(2 * DAY - hours * HOUR, **LARGE)
+
+    @pytest.mark.parametrize("before", range(6))
+    def test_a_throttled_look_waits_and_continues(self, stopwatch: Stopwatch, before: int) -> None:
+        with faulty(app.store.dynamodb, "Query", *[fine] * before, *[BUSY] * 10, fine):
+            assert counted() == 40
+        assert len(stopwatch.sleeps) == 5  # each call is attempted twice
+
+    @pytest.mark.usefixtures("stopwatch")
+    def test_a_look_that_stays_throttled_keeps_what_it_has_read(self) -> None:
+        with asked() as begins:
+            assert counted("Asia/Tokyo") == 40  # how it reads without faults
+        queries = len(begins)
+        with faulty(app.store.dynamodb, "Query", *[fine] * (queries + 1), BUSY):  # 2 of totals; the last page fails
+            assert look()[:2] == (503, {"error": "Still adding up"})
+        assert kept() != []
+        with asked() as begins:
+            assert counted() == 40
+        assert len(begins) < queries
+
+    def test_a_look_that_is_always_throttled_is_not_busy(self, stopwatch: Stopwatch) -> None:
+        with faulty(app.store.dynamodb, "Query", BUSY):
+            assert look()[:2] == (503, {"error": "Still adding up"})
+        assert 13 < stopwatch.monotonic() < 16
+
+    def test_a_look_reads_at_a_limited_rate(self, stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(materialized, "UNITS_PER_SECOND", 200)
+        assert counted() == 40
+        units = 40 * 60_100 / 4096
+        assert units / 200 - 1 - 1.4 < stopwatch.monotonic() < units / 200 - 1  # nothing waits after the last page
 
 
 def test_a_correction_is_not_counted_without_its_outcome() -> None:

@@ -9,7 +9,8 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.caller import Answer
+from outcomes.aws.services import Item
 from outcomes.contract.status import RECORDED, TALLIES_BY_STATUS
 from outcomes.contract.sums import Delta
 
@@ -27,13 +28,12 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """The entries of one user, read on demand in pages of 1 MB. check_time: called before each page; may raise."""
+    """The entries of one user, read on demand in pages of 1 MB. query: sends the Query for a page; may raise."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str, user_id: int, check_time: Callable[[], None]) -> None:
-        self.dynamodb = dynamodb
+    def __init__(self, query: Callable[[dict[str, Any]], Answer], table: str, user_id: int) -> None:
+        self.query = query
         self.table = table
         self.user_id = str(user_id)
-        self.check_time = check_time
 
     def recorded(self, begin: str, end: str) -> Iterator[Entry]:
         """Yield the entries recorded in [begin, end), oldest first. The interval must be settled."""
@@ -88,8 +88,7 @@ class Entries:
 
     def _pages(self, query: dict[str, Any]) -> Iterator[list[tuple[Item, float]]]:
         while True:
-            self.check_time()
-            page = self.dynamodb.call("Query", query)
+            page = self.query(query)
             items = page["Items"]
             units = page.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / max(1, len(items))
             yield [(item, units) for item in items]

@@ -1,15 +1,20 @@
 """Add up a user's totals from the stored sums of settled intervals and the entries recorded between and after these."""
 
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import tzdata
 
+from outcomes.aws.backoff import Backoff
+from outcomes.aws.caller import Answer
 from outcomes.contract import instants, occurrence
 from outcomes.contract.local_days import LocalDays
 from outcomes.contract.sums import TALLIES, Cell, Sums
-from outcomes.errors import StillAddingUp
+from outcomes.errors import Busy, StillAddingUp
 from outcomes.ledger.entries import Entries, Entry
 from outcomes.ledger.store import OutcomeStore
 from outcomes.totals import codec
@@ -20,6 +25,11 @@ AGGREGATION_SECONDS = 10.0
 """Seconds after which an aggregation stores its sums and ends. Together with the 12 s of a call, this is below the
 function's timeout."""
 GRACE_SECONDS = 4.0  # no page is read after this time
+
+UNITS_PER_SECOND = 1500
+"""Read units that an aggregation uses per second, after a burst of one second: half of what DynamoDB allows for a
+partition, so that lists of the same user are not throttled.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
 
 _ORDER = {name: index for index, name in enumerate(TALLIES)}
 
@@ -35,8 +45,8 @@ class Totals:
     def aggregate(self, user_id: int, summaries: list[Summary]) -> None:
         """Add a user's sums to each summary. All summaries must have the same time zone.
 
-        Raises StillAddingUp if there are more entries than can be read in time. The sums so far are stored, and the
-        next call continues from there; it needs new summaries.
+        Raises StillAddingUp if there are more entries than can be read in time, also because the table is throttled.
+        The sums so far are stored, and the next call continues from there; it needs new summaries.
         """
         _Aggregation(self, user_id, summaries).run()
 
@@ -62,9 +72,10 @@ class _PeriodSums:
 
 class _Aggregation:
     def __init__(self, totals: Totals, user_id: int, summaries: list[Summary]) -> None:
-        self.deadline = time.monotonic() + AGGREGATION_SECONDS
-        dynamodb = totals.store.dynamodb
-        self.entries = Entries(dynamodb, totals.store.table, user_id, self._check_time)
+        self.began = time.monotonic()
+        self.read_units = 0.0
+        self.dynamodb = totals.store.dynamodb
+        self.entries = Entries(self._query, totals.store.table, user_id)
         periods = [summary.period for summary in summaries]
         zone = periods[0].timezone
         self.days = LocalDays(periods[0].zone)
@@ -72,7 +83,7 @@ class _Aggregation:
         self.partial_days = {day for part in self.parts for day in part.partial_days}
         # Outcomes of the period may have been recorded at any later time, but at most MOST_EARLY before they happened.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
-        self.kept = SettledIntervals(dynamodb, totals.table, totals.rules, user_id, zone, self.days, self._check_time)
+        self.kept = SettledIntervals(self.dynamodb, self._query, totals.table, totals.rules, user_id, zone, self.days)
 
     def run(self) -> None:
         at, last = self.first, None
@@ -108,26 +119,27 @@ class _Aggregation:
         over = min(settled, end) if end else settled  # sums of later entries are not stored
         current = OpenInterval(begin, last)
         at = begin
-        for entry in self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled):
-            if entry.recorded_at > at:  # all earlier entries are in the interval, so it can end here
-                is_late = at > begin and time.monotonic() > self.deadline  # `at > begin`: there was some progress
-                midnight = self.days.of(entry.recorded_at).begin
-                if at < over <= entry.recorded_at:
-                    self._close(current, over, is_last=True, is_late=is_late)
-                elif is_late and entry.recorded_at < over:
-                    self._close(current, entry.recorded_at, is_last=True, is_late=True)
-                elif at < midnight <= over:
-                    self._close(current, midnight)
-                if is_late:
-                    raise StillAddingUp
-                at = entry.recorded_at
-            current.units += entry.read_units
-            today = self.days.of(entry.recorded_at).date
-            for delta in entry.deltas:
-                cell = Cell(self.days.of(delta.occurred_at).date, delta.outcome_type, delta.agent_id)
-                current.sums.touch(cell.date, today)
-                current.sums.of(cell)[_ORDER[delta.tally]].add(delta.sign, delta.value_usd)
-            self._add_partial_days(entry, self.partial_days)
+        entries = self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled)
+        for recorded_at, together in _by_instant(entries):  # all earlier entries are in the interval: it can end here
+            is_late = at > begin and (together is None or self._is_late(AGGREGATION_SECONDS))
+            midnight = self.days.of(recorded_at).begin
+            if at < over <= recorded_at:
+                self._close(current, over, is_last=True, is_late=is_late)
+            elif is_late and recorded_at < over:
+                self._close(current, recorded_at, is_last=True, is_late=True)
+            elif at < midnight <= over:
+                self._close(current, midnight)
+            if is_late or together is None:
+                raise StillAddingUp
+            at = recorded_at
+            today = self.days.of(recorded_at).date
+            for entry in together:
+                current.units += entry.read_units
+                for delta in entry.deltas:
+                    cell = Cell(self.days.of(delta.occurred_at).date, delta.outcome_type, delta.agent_id)
+                    current.sums.touch(cell.date, today)
+                    current.sums.of(cell)[_ORDER[delta.tally]].add(delta.sign, delta.value_usd)
+                self._add_partial_days(entry, self.partial_days)
         if at < over:
             self._close(current, over, is_last=True)
         self._add(current.sums)
@@ -146,7 +158,33 @@ class _Aggregation:
         if sums := self.kept.close(current, end, is_last=is_last, is_late=is_late):
             self._add(sums)
 
-    def _check_time(self) -> None:
-        """Raise StillAddingUp if there is no time to read another page."""
-        if time.monotonic() > self.deadline + GRACE_SECONDS:
-            raise StillAddingUp
+    def _query(self, request: dict[str, Any]) -> Answer:
+        """Read a page. Wait before it to stay within UNITS_PER_SECOND, and while the table is throttled.
+
+        Raises StillAddingUp if there is no time to read another page.
+        """
+        backoff = Backoff(AGGREGATION_SECONDS + GRACE_SECONDS)
+        ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.began)
+        if ahead > 0:
+            time.sleep(ahead)
+        while not self._is_late(AGGREGATION_SECONDS + GRACE_SECONDS):
+            try:
+                page = self.dynamodb.call("Query", request)
+            except Busy:
+                backoff.wait()
+            else:
+                self.read_units += page.get("ConsumedCapacity", {}).get("CapacityUnits", 0)
+                return page
+        raise StillAddingUp
+
+    def _is_late(self, seconds: float) -> bool:
+        return time.monotonic() > self.began + seconds
+
+
+def _by_instant(entries: Iterator[Entry]) -> Iterator[tuple[str, list[Entry] | None]]:
+    """Group entries by the instant when they were recorded. None: no time to read all of them."""
+    for recorded_at, together in groupby(entries, key=itemgetter(0)):
+        try:
+            yield recorded_at, list(together)
+        except StillAddingUp:
+            yield recorded_at, None

@@ -80,27 +80,27 @@ class OpenInterval:
 class SettledIntervals:
     """The stored intervals of one user for one time zone.
 
-    rules: intervals with different rules are ignored. check_time: called before each further page; may raise.
+    query: sends the Query for a page; may raise. rules: intervals with different rules are ignored.
     settled: the instant before which nothing can be recorded any more; set when `read` begins.
     """
 
     def __init__(
         self,
         dynamodb: DynamoDB,
+        query: Callable[[dict[str, Any]], Answer],
         table: str,
         rules: str,
         user_id: int,
         zone: str,
         days: LocalDays,
-        check_time: Callable[[], None],
     ) -> None:
         self.dynamodb = dynamodb
+        self.query = query
         self.table = table
         self.rules = rules
         self.user_id = user_id
         self.zone = zone
         self.days = days
-        self.check_time = check_time
         self.settled = ""
         self.is_zone_kept = False
         self.unreadable: set[str] = set()  # begins of the stored intervals that must be replaced
@@ -135,7 +135,6 @@ class SettledIntervals:
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
-            self.check_time()
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _read(self, begin: str, items: dict[int, Item]) -> SettledInterval | None:
@@ -155,8 +154,7 @@ class SettledIntervals:
         return SettledInterval(begin, _end(first), sums)
 
     def _query(self, first: str, last: str, **more: Any) -> Answer:
-        return self.dynamodb.call(
-            "Query",
+        return self.query(
             {
                 "TableName": self.table,
                 "KeyConditionExpression": "user_id = :user AND stretch BETWEEN :first AND :last",
