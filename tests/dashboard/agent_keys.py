@@ -5,22 +5,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outcomes.contract.key_text import new_id, new_key
+from outcomes.contract.outcome_type import described
 from playwright.sync_api import Page, Request, Route
 
 from tests.dashboard.recorded import NOW, Answer, instant, reply
+from tests.outcome_types import TYPES
+
+LISTED = reply(200, json={"types": described([*TYPES])})
 
 
 @dataclass
 class AgentKeys:
-    """The keys of one viewer, newest first. asked: received requests. answers: planned answers, by method."""
+    """The keys of one viewer, newest first.
+
+    asked: received requests. answers: planned answers, by method. types: answers the request for the outcome types.
+    """
 
     kept: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
+    types: Answer = LISTED
     user_id: int = 42
 
     def serve(self, page: Page) -> None:
         page.route("**/api/keys**", self._answer)
+        page.route("**/api/outcomes/types", lambda route: self.types(route))
 
     def instead(self, method: str, status: int = 0, **answer: Any) -> None:
         """Answer the next `method` request with this response; without a status, reset the connection."""

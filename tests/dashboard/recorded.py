@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from outcomes.contract import outcome_type
 from playwright.sync_api import Page, Request, Route
 
 from tests.browsers import wait_until
+from tests.outcome_types import TYPES
 
 NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
 
@@ -33,7 +35,8 @@ class Recorded:
     """The outcomes of one viewer, newest first.
 
     corrections: by the outcome's id. asked: received requests. sums: values that replace those of the summary.
-    has_ledger: whether the server supports corrections. capabilities: the value of the lists' header.
+    has_ledger: whether the server supports corrections. capabilities: the value of the lists' header. types: the types
+    that may be recorded.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)
@@ -42,6 +45,7 @@ class Recorded:
     sums: dict[str, Any] = field(default_factory=dict)
     has_ledger: bool = True
     capabilities: str | None = None
+    types: list[str] = field(default_factory=lambda: [*TYPES])
     _instead: list[tuple[str, re.Pattern[str], Answer]] = field(default_factory=list)
     _page: Page = field(init=False, repr=False)
 
@@ -126,6 +130,8 @@ class Recorded:
             route.fulfill(json=self.correct(id_, by="session", **body))
         elif id_ == "summary":
             route.fulfill(json=self.summary())
+        elif id_ == "types":
+            route.fulfill(json={"types": outcome_type.described(self.types)})
         elif id_:
             [outcome] = [one for one in self.outcomes if one["id"] == id_]
             route.fulfill(json={"outcome": outcome, "corrections": self.corrections[id_]})

@@ -34,6 +34,7 @@ def test_the_feed_of_a_core_deployment_is_a_list(
     expect(row.locator("dl")).to_be_visible()
     expect(row.get_by_role("button")).to_have_count(0)
     expect(row.get_by_text("History")).to_have_count(0)
+    page.get_by_label("Filter by type").hover()
     page.get_by_label("Filter by type").select_option("Deal closed")
     expect(rows(page).first).to_contain_text("Deal closed")
     take_picture("core")
@@ -43,7 +44,14 @@ def test_the_feed_of_a_core_deployment_is_a_list(
         show_tab(page)
     expect(page.locator("value-delivered .card")).to_have_attribute("data-banner", "")
     paths = [urlsplit(request.url).path for request in asked]
-    assert set(paths) == {"/", "/value-delivered.js", "/outcome-keys.js", "/api/outcomes", "/api/keys"}
+    assert set(paths) == {
+        "/",
+        "/value-delivered.js",
+        "/outcome-keys.js",
+        "/api/outcomes",
+        "/api/outcomes/types",
+        "/api/keys",
+    }
     assert paths.count("/api/keys") == 1
 
 

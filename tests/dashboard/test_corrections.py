@@ -163,7 +163,7 @@ def test_a_row_shows_its_status(open_feed: Open, page: Page, recorded: Recorded)
     for hours, status in enumerate(("recorded", "confirmed", "disputed", "void", "questioned"), start=1):
         recorded.has("Work", hours=hours, status=status)
     open_feed()
-    tags = ["", "Confirmed · ", "Disputed · ", "Void · ", "questioned · "]
+    tags = ["", "Confirmed · ", "Disputed · ", "Void · ", "Questioned · "]
     expect(rows(page).locator(".meta")).to_have_text([re.compile(f"^{tag}Deal closed · Agent 7 · ") for tag in tags])
     for at, lines in enumerate(("none", "none", "none", "line-through", "none")):
         for part in (".amount", "strong"):

@@ -240,10 +240,10 @@ def test_agent_name_may_be_set_before_the_element_is_defined(open_feed: Open, pa
 
 
 UNKNOWN_TYPES = {
-    "deal_closed": ("moon_landing", "moon landing"),
+    "deal_closed": ("moon_landing", "Moon landing"),
     # "constructor" is a property of every JavaScript object.
-    "task_complete": ("constructor", "constructor"),
-    "content_published": ("toString", "toString"),
+    "task_complete": ("constructor", "Constructor"),
+    "content_published": ("toString", "ToString"),
     "broadcast_complete": ("__proto__", "  proto  "),
 }
 
@@ -455,6 +455,7 @@ def test_the_feed_is_filtered_by_type_and_agent(open_feed: Open, ledger: Ledger)
     page = open_feed()
     by_type, by_agent = page.get_by_label("Filter by type"), page.get_by_label("Filter by agent")
     expect(by_agent.locator("option")).to_have_text(["All agents", "Agent 7", "Agent 11"])
+    by_type.hover()
     for chosen_type, chosen_agent, expected in (
         ("Deal closed", "All agents", ["A", "B"]),
         ("Deal closed", "Agent 7", ["A"]),
@@ -486,7 +487,7 @@ def test_url_state_keeps_period_and_filters_in_the_address(open_feed: Open, page
     expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 90 days · Deal closed · Agent 7")
     expect(page.locator(".rows strong")).to_have_text(["Deal"])
 
-    page.evaluate("location.hash = '#tab=value&period=2026-02-01..2026-02-28&type=nonsense&agent=-1'")
+    page.evaluate("location.hash = '#tab=value&period=2026-02-01..2026-02-28&type=Nonsense&agent=-1'")
     expect(page.locator(".summary > .caption")).to_have_text("2 outcomes, Feb 1 \u2013 28, 2026")
     expect(page.locator(".rows strong")).to_have_text(["Deal", "Task"])
     page.get_by_role("button", name="30 days").click()

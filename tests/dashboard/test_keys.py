@@ -221,7 +221,7 @@ MAY: list[tuple[dict[str, Any], str]] = [
     # Types and scopes of a newer server. These names are also properties of every JavaScript object.
     (
         {"outcome_types": ["constructor"], "scopes": ["record", "read", "toString"], "max_value_usd": 0.001},
-        "May record, read, and toString · for any agent · only constructor · up to $0.001 each",
+        "May record, read, and toString · for any agent · only Constructor · up to $0.001 each",
     ),
 ]
 

@@ -109,6 +109,7 @@ def all_at_once(scene: Scene) -> None:
 def nothing_found(scene: Scene) -> None:
     scene.ledger.record("Work", outcome_type="task_complete")
     scene.open_feed()
+    scene.page.get_by_label("Filter by type").hover()
     scene.page.get_by_label("Filter by type").select_option("Deal closed")
 
 

@@ -14,6 +14,7 @@ import { withQuery } from "./address.js";
  * @typedef {{id: string, type: string, reason: string | null, by: string | null, created_at: string,
  *   changes?: Record<string, Change>}} Correction
  * @typedef {{outcome: Outcome, corrections: Correction[]}} History
+ * @typedef {{type: string, label: string}} Type that may be recorded
  * @typedef {{outcomes: Outcome[], next_cursor?: string | null}} OutcomePage
  * @typedef {{count: number, value_usd: Exact}} Sum
  * @typedef {Sum & {date: string}} Day

@@ -1,7 +1,7 @@
 import { html } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
 import { ago, exactTime, localDay } from "../shared/time.js";
-import { typeName } from "../shared/types.js";
+import { inWords } from "../shared/words.js";
 import { everyDigit } from "./format.js";
 
 /** @import {Attributes, Child} from "../shared/dom.js" */
@@ -11,7 +11,7 @@ import { everyDigit } from "./format.js";
 
 /** @type {Map<string, [label: string, words: (value: any) => string]>} */
 const FIELDS = new Map([
-  ["outcome_type", ["Type", typeName]],
+  ["outcome_type", ["Type", inWords]],
   ["title", ["Title", String]],
   ["description", ["Description", String]],
   ["value_usd", ["Value", (/** @type {Exact} */ value) => everyDigit.format(decimal(value))]],

@@ -1,5 +1,6 @@
 import { html, svg } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
+import { inWords } from "../shared/words.js";
 import { axisTicks } from "./axis.js";
 import { amount, cents, compact, dayAndMonth, fullDay, monthAndYear, outcomes, whole } from "./format.js";
 
@@ -10,14 +11,14 @@ const dayOf = (day) => Date.parse(day.date);
 
 /**
  * The time span of a bar. of: prefix of its first day. short: formats that day on the axis. long: in the table.
- * @typedef {{name: string, title: string, figures: string, of: string, short: Intl.DateTimeFormat,
+ * @typedef {{name: string, figures: string, of: string, short: Intl.DateTimeFormat,
  *   long: Intl.DateTimeFormat}} Unit
  */
 /** @type {Record<"day" | "week" | "month", Unit>} */
 const UNITS = {
-  day: { name: "day", title: "Day", figures: "Daily figures", of: "", short: dayAndMonth, long: fullDay },
-  week: { name: "week", title: "Week", figures: "Weekly figures", of: "week of ", short: dayAndMonth, long: fullDay },
-  month: { name: "month", title: "Month", figures: "Monthly figures", of: "", short: monthAndYear, long: monthAndYear },
+  day: { name: "day", figures: "Daily figures", of: "", short: dayAndMonth, long: fullDay },
+  week: { name: "week", figures: "Weekly figures", of: "week of ", short: dayAndMonth, long: fullDay },
+  month: { name: "month", figures: "Monthly figures", of: "", short: monthAndYear, long: monthAndYear },
 };
 
 /**
@@ -98,7 +99,7 @@ export function chart(byDay, unit, period) {
 
 /** @param {Day[]} byDay @param {Unit} unit */
 export function figures(byDay, unit) {
-  const titles = [unit.title, "Outcomes", "Value"].map((title) => html("th", { scope: "col" }, title));
+  const titles = [inWords(unit.name), "Outcomes", "Value"].map((title) => html("th", { scope: "col" }, title));
   const rows = byDay.toReversed().map((day) => {
     const start = html("th", { scope: "row" }, unit.long.format(dayOf(day)));
     return html("tr", {}, start, html("td", {}, whole.format(day.count)), html("td", {}, amount(day.value_usd)));

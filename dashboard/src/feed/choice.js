@@ -1,17 +1,32 @@
 import { button, html } from "../shared/dom.js";
-import { TYPES, typeName } from "../shared/types.js";
+import { inWords } from "../shared/words.js";
+import { ask } from "./api.js";
 import { isoDay } from "./format.js";
 import { midnight, PERIODS, span } from "./period.js";
 
+/** @import {Api, Type} from "./api.js" */
+
 const DEFAULT_PERIOD = "30";
+const TYPE = /^[a-z][a-z\d_]{1,39}$/;
 
 /** @param {string} value @param {string} text */
 const option = (value, text) => html("option", { value }, text);
 
+/** Return the options of a filter without the first, "All". @param {HTMLSelectElement} list */
+const choices = (list) => [...list.options].slice(1);
+
+/** Offer a value, unless it is offered already. Numbers are in their order. @param {HTMLSelectElement} list @param {string} value @param {string} text */
+function offer(list, value, text) {
+  const others = choices(list);
+  if (others.some((one) => one.value === value)) return;
+  const next = others.find((one) => Number(one.value) > Number(value));
+  list.add(option(value, text), next);
+}
+
 /** Select an option, or the first if no option has this value. @param {HTMLSelectElement} list @param {string} value */
 function select(list, value) {
   list.value = value;
-  list.selectedIndex = Math.max(0, list.selectedIndex);
+  list.value ||= ""; // the value of the first, "All"
 }
 
 /** The selection of period, type and agent, with its controls. */
@@ -38,11 +53,33 @@ export class Choice {
     html("button", {}, "Show"),
     this.#fault,
   );
+  /** Offer the deployment's types, in its order, before those that only occur. */
+  #readTypes = async () => {
+    if (this.#types) return;
+    const asked = ask(this.#api.url("/types"));
+    this.#types = asked;
+    try {
+      const types = (await asked).types.map((/** @type {Type} */ { type, label }) => option(type, label));
+      if (this.#types !== asked) return; // the deployment or the user has changed meanwhile
+      const { value } = this.#type;
+      const known = choices(this.#type);
+      this.#type.length = 1;
+      this.#type.append(...types);
+      for (const one of known) offer(this.#type, one.value, one.text);
+      this.#type.value = value;
+    } catch {
+      this.#types = null; // those that occur stay; ask again the next time
+    }
+  };
   #type = html(
     "select",
-    { "aria-label": "Filter by type", change: () => this.#changed(true) },
+    {
+      "aria-label": "Filter by type",
+      change: () => this.#changed(true),
+      focus: this.#readTypes,
+      pointerenter: this.#readTypes, // earlier than the focus, and not every browser focuses on a click
+    },
     option("", "All types"),
-    ...[...TYPES.keys()].map((type) => option(type, typeName(type))),
   );
   #agent = html(
     "select",
@@ -50,12 +87,16 @@ export class Choice {
     option("", "All agents"),
   );
   elements = [this.#periods, this.#range, html("div", { class: "filters" }, this.#type, this.#agent)];
+  /** @type {Promise<unknown> | null} */
+  #types = null;
 
-  /** @param {(isOtherList: boolean) => void} changed @param {(id: number) => string} agentName */
-  constructor(changed, agentName) {
+  /** @param {Api} api @param {(isOtherList: boolean) => void} changed @param {(id: number) => string} agentName */
+  constructor(api, changed, agentName) {
+    this.#api = api;
     this.#changed = changed;
     this.#agentName = agentName;
   }
+  #api;
   #changed;
   #agentName;
 
@@ -96,10 +137,12 @@ export class Choice {
     const before = this.scope;
     const period = state.get("period") ?? "";
     this.#period = span(period) ? period : this.#pagePeriod;
-    select(this.#type, state.get("type") ?? "");
+    const type = state.get("type") ?? "";
     const id = Number(state.get("agent"));
-    if (Number.isSafeInteger(id) && id > 0) this.offerAgent(id);
-    select(this.#agent, id > 0 ? String(id) : "");
+    if (TYPE.test(type)) this.offer({ outcome_type: type });
+    if (Number.isSafeInteger(id) && id > 0) this.offer({ agent_id: id });
+    select(this.#type, type);
+    select(this.#agent, String(id));
     return before !== this.scope;
   }
 
@@ -109,27 +152,21 @@ export class Choice {
     this.#period = this.#pagePeriod;
   }
 
-  /** @param {number | null} id */
-  offerAgent(id) {
-    if (id === null) return;
-    const others = this.#agents;
-    if (others.some(({ value }) => value === String(id))) return;
-    const next = others.find(({ value }) => Number(value) > id);
-    this.#agent.insertBefore(option(String(id), this.#agentName(id)), next ?? null);
+  /** Offer a type, an agent or both. @param {{outcome_type?: string, agent_id?: number | null}} part */
+  offer({ outcome_type: type, agent_id: id }) {
+    if (type) offer(this.#type, type, inWords(type));
+    if (id) offer(this.#agent, String(id), this.#agentName(id));
   }
 
   /** Render agents again after they were renamed. */
   redraw() {
-    for (const one of this.#agents) one.text = this.#agentName(Number(one.value));
+    for (const one of choices(this.#agent)) one.text = this.#agentName(Number(one.value));
   }
 
-  /** Remove all agents except the selected one. */
+  /** Remove all types and agents except the selected ones. */
   forget() {
-    for (const one of this.#agents) if (!one.selected) one.remove();
-  }
-
-  get #agents() {
-    return [...this.#agent.options].slice(1);
+    this.#types = null;
+    for (const one of [this.#type, this.#agent].flatMap(choices)) if (!one.selected) one.remove();
   }
 
   /** @param {boolean} hasPeriods whether a period selects more than the list, which starts with the latest anyway */

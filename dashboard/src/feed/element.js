@@ -68,11 +68,15 @@ class ValueDelivered extends HTMLElement {
     },
   };
   #api = new Api(() => new URL(this.getAttribute("endpoint") ?? "", document.baseURI).href);
-  #choice = new Choice((isOtherList) => {
-    if (isOtherList) this.#rows.invalidate();
-    this.#writeAddress();
-    void this.#watcher.poll();
-  }, this.#context.agent);
+  #choice = new Choice(
+    this.#api,
+    (isOtherList) => {
+      if (isOtherList) this.#rows.invalidate();
+      this.#writeAddress();
+      void this.#watcher.poll();
+    },
+    this.#context.agent,
+  );
   // The watcher ignores filters, so that totals also notice outcomes that the list hides.
   #watcher = new Watcher(this.#api, {
     isHidden: () => document.hidden,

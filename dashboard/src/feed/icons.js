@@ -9,7 +9,7 @@ const TYPES = new Map([
   ["task_complete", "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M8 12l3 3 5-6"],
   ["content_published", "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6"],
 ]);
-const OTHER_ICON = "M12 4l2.4 5.2 5.6.6-4.2 3.8 1.2 5.6-5-2.9-5 2.9 1.2-5.6L4 9.8l5.6-.6z";
+const OTHER_ICON = "M12 3l2 7 7 2-7 2-2 7-2-7-7-2 7-2z";
 
 /** @param {string} type */
 export const typeIcon = (type) => TYPES.get(type) ?? OTHER_ICON;

@@ -1,6 +1,6 @@
-import { html, icon } from "../shared/dom.js";
+import { dotted, html, icon } from "../shared/dom.js";
 import { exactTime, localDay } from "../shared/time.js";
-import { typeName } from "../shared/types.js";
+import { inWords } from "../shared/words.js";
 import { fact, linked, readable, time, timeAgo } from "./changes.js";
 import { amount } from "./format.js";
 import { History } from "./history.js";
@@ -15,13 +15,6 @@ import { Verdict } from "./verdict.js";
  * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, link: (id: string) => string | null,
  *   canCorrect: () => boolean, changed: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
  */
-
-/** @type {Map<string, string>} */
-const STATUSES = new Map([
-  ["confirmed", "Confirmed"],
-  ["disputed", "Disputed"],
-  ["void", "Void"],
-]);
 
 /** An outcome in the list, which unfolds to its details, the owner's verdict and its history. */
 export class Row {
@@ -87,7 +80,7 @@ export class Row {
   matchesAll(words) {
     const { id, outcome_type, title, agent_id, description, metadata } = this.outcome;
     const agent = this.context.agent(agent_id);
-    const said = [title, description, typeName(outcome_type), agent, id, JSON.stringify(metadata)];
+    const said = [title, description, inWords(outcome_type), agent, id, JSON.stringify(metadata)];
     const text = said.join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   }
@@ -122,24 +115,23 @@ export class Row {
   #drawSummary() {
     const { outcome_type, title, agent_id, created_at, value_usd } = this.outcome;
     const { status } = this;
-    const tag = status && status !== "recorded" ? (STATUSES.get(status) ?? status) : null;
     const happened = this.#happened;
     const [recordedOn, happenedOn] = [created_at, happened ?? created_at].map((at) => localDay.format(new Date(at)));
-    const pieces = [
-      tag && html("span", { class: "tag" }, tag),
-      html("span", { dir: "auto" }, typeName(outcome_type)),
+    const pieces = dotted(
+      status && status !== "recorded" ? html("span", { class: "tag" }, inWords(status)) : null,
+      html("span", { dir: "auto" }, inWords(outcome_type)),
       html("span", { dir: "auto", title: agent_id && `Agent ${agent_id}` }, this.context.agent(agent_id)),
       timeAgo(created_at),
       // A difference within a day shows in the details only.
       happened && happenedOn !== recordedOn ? html("span", {}, "happened on ", time(happened, happenedOn)) : null,
-    ].filter((piece) => piece !== null);
+    );
     this.summary.replaceChildren(
       icon(typeIcon(outcome_type)),
       html(
         "span",
         { class: "what" },
         html("strong", { dir: "auto" }, title),
-        html("span", { class: "meta" }, ...pieces.flatMap((piece, at) => (at ? [" · ", piece] : [piece]))),
+        html("span", { class: "meta" }, ...pieces),
       ),
       amount(value_usd),
     );

@@ -137,7 +137,7 @@ export class Rows {
       this.list.insertBefore(row.element, this.list.children[place] ?? null);
       this.#orders.splice(place, 0, order);
       this.#rows.set(outcome.id, row);
-      this.#choice.offerAgent(outcome.agent_id);
+      this.#choice.offer(outcome);
       added.push(row);
     }
     this.filter();

@@ -1,4 +1,4 @@
-import { html, icon } from "../shared/dom.js";
+import { dotted, html, icon } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
 import { amount, outcomes, percent } from "./format.js";
 
@@ -53,13 +53,8 @@ export function change({ value_usd, previous }, before) {
  * @param {Summary} summary
  */
 export function statusSums({ confirmed, disputed }) {
-  /** @type {[Sum | undefined, string][]} */
-  const sums = [
-    [confirmed, "confirmed"],
-    [disputed, "disputed"],
-  ];
-  return sums.flatMap(([sum, words], at) => {
-    if (!sum?.count) return [];
-    return [at && sums[0][0]?.count ? " · " : "", amount(sum.value_usd), ` ${words}`];
-  });
+  const sums = Object.entries({ confirmed, disputed });
+  return dotted(
+    ...sums.map(([word, sum]) => (sum?.count ? html("span", {}, amount(sum.value_usd), ` ${word}`) : null)),
+  );
 }

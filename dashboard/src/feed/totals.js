@@ -2,7 +2,7 @@ import { announce, html } from "../shared/dom.js";
 import { decimal, isNumber, minus } from "../shared/numbers.js";
 import { invalidResponse } from "../shared/request.js";
 import { localDay } from "../shared/time.js";
-import { typeName } from "../shared/types.js";
+import { inWords } from "../shared/words.js";
 import { mostAgents } from "./agents.js";
 import { buckets, chart, figures } from "./chart.js";
 import { CostSource } from "./cost.js";
@@ -98,6 +98,7 @@ export class Totals {
     for (const element of [
       this.#total,
       this.#caption,
+      this.#statement,
       this.#change,
       this.#standing,
       this.#chart,
@@ -181,11 +182,9 @@ export class Totals {
     this.#tableTitle.textContent = unit.figures;
     this.#daily.hidden = summary.count === 0;
     this.#parts.hidden = summary.by_type.length === 0;
-    this.#types.replaceChildren(
-      ...split(summary.by_type, ({ outcome_type: type }) => [typeName(type), typeIcon(type)]),
-    );
+    this.#types.replaceChildren(...split(summary.by_type, ({ outcome_type: type }) => [inWords(type), typeIcon(type)]));
     this.#statement.textContent = `${localDay.formatRange(from, midnight(-1, to))} · as of ${asOf.format(new Date())}`;
-    for (const { agent_id: id } of summary.by_agent ?? []) this.#choice.offerAgent(id);
+    for (const part of [...summary.by_type, ...(summary.by_agent ?? [])]) this.#choice.offer(part);
     this.#showCost();
   }
 
@@ -220,9 +219,6 @@ export class Totals {
       this.#total.replaceChildren("–");
       const caption = isPolling ? "Adding up…" : "Totals are not available right now.";
       this.#caption.textContent = this.retryAfter ? "" : caption;
-      this.#standing.replaceChildren();
-      this.#change.replaceChildren();
-      this.#statement.textContent = "";
       this.#showCost();
     }
     announce(this.#adding, this.retryAfter ? "Still adding up…" : "");

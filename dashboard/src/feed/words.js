@@ -3,10 +3,7 @@
 /** @type {Record<ViewState, [title: string, text: string]>} */
 export const WORDS = {
   loading: ["Loading what your agents delivered", "One moment."],
-  empty: [
-    "Nothing delivered yet",
-    "When an agent closes a deal, finishes a negotiation or publishes something, it appears here automatically.",
-  ],
+  empty: ["Nothing delivered yet", "What your agents finish appears here."],
   "signed-out": ["You are signed out", "Sign in to see what your agents delivered."],
   offline: ["You are offline", "The feed resumes when you are connected again."],
   error: ["The feed could not be loaded", "Retrying automatically."],

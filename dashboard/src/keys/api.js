@@ -15,7 +15,7 @@ import { explain, invalidResponse, request } from "../shared/request.js";
  * Call the API. Throws a Problem unless the response is successful JSON, and what fetch throws when `signal` is aborted.
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {URL} url
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  * @param {Record<string, unknown>} [body]
  */
 export async function call(method, url, signal, body) {

@@ -214,7 +214,8 @@ class OutcomeKeys extends HTMLElement {
 
   #askForNew() {
     this.#made = "";
-    this.#ask(this.#making, this.#make, toMake(), async (body, signal) => {
+    const types = call("GET", new URL("outcomes/types", this.#url()));
+    this.#ask(this.#making, this.#make, toMake(types), async (body, signal) => {
       const key = await secretOf(call("POST", this.#url(), signal, body));
       this.#list.prepend((this.#rows.get(key.id) ?? this.#add(key)).element);
       this.#reveal(this.#making, this.#make, key);

@@ -32,25 +32,23 @@ export function field(name, label, help, control) {
 }
 
 /**
- * A field of checkboxes.
+ * A field of checkboxes. add: adds one.
  * @param {string} name
  * @param {string} label
  * @param {string} help
- * @param {[value: string, words: string, ticked: boolean][]} choices
- * @returns {Field}
  */
-export function choice(name, label, help, choices) {
+export function choice(name, label, help) {
   const { fault, about, ids } = describe(help);
-  const boxes = choices.map(([value, , checked]) => html("input", { type: "checkbox", value, checked }));
-  const element = html(
-    "fieldset",
-    { class: "field", ...ids },
-    html("legend", {}, label),
-    html("div", { class: "boxes" }, ...choices.map(([, words], at) => html("label", {}, boxes[at], words))),
-    fault,
-    about,
-  );
-  return { name, label, element, fault, controls: boxes };
+  const boxes = html("div", { class: "boxes" });
+  /** @type {HTMLInputElement[]} */
+  const controls = [];
+  const element = html("fieldset", { class: "field", ...ids }, html("legend", {}, label), boxes, fault, about);
+  const add = (/** @type {string} */ value, /** @type {string} */ words, checked = false) => {
+    const box = html("input", { type: "checkbox", value, checked });
+    controls.push(box);
+    boxes.append(html("label", {}, box, words));
+  };
+  return { name, label, element, fault, controls, add };
 }
 
 /** @param {Field} field */

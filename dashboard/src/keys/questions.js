@@ -1,7 +1,6 @@
 import { html } from "../shared/dom.js";
 import { exactNumber } from "../shared/numbers.js";
-import { TYPES } from "../shared/types.js";
-import { choice, endOf, field, ticked, today } from "./fields.js";
+import { choice, endOf, field, showFault, ticked, today } from "./fields.js";
 import { SCOPES } from "./words.js";
 
 /** @import {Attributes} from "../shared/dom.js" */
@@ -19,8 +18,8 @@ const OVERLAPS = new Map([
   ["168", "One week"],
 ]);
 
-/** @returns {Question} */
-export function toMake() {
+/** @param {Promise<{types: {type: string, label: string}[]}>} answer which types there are @returns {Question} */
+export function toMake(answer) {
   const input = (/** @type {Attributes} */ attributes) => html("input", { autocomplete: "off", ...attributes });
   const name = field(
     "name",
@@ -50,14 +49,18 @@ export function toMake() {
     "outcomeTypes",
     "Types of outcome",
     "The key records only the types that you tick. With none ticked, it records all.",
-    [...TYPES].map(([type, words]) => [type, words, false]),
   );
+  answer
+    .then((said) => {
+      for (const { type, label } of said.types) types.add(type, label);
+    })
+    .catch(() => showFault(types, "The types could not be loaded."));
   const scopes = choice(
     "scopes",
     "What the key may do",
     "Tick only what the agent needs: anyone who gets the key can do the same.",
-    [...SCOPES].map(([scope, [, words]]) => [scope, words, scope === "record"]),
   );
+  for (const [scope, [, words]] of SCOPES) scopes.add(scope, words, scope === "record");
   const one = () => scopes.controls[0].setCustomValidity(ticked(scopes).length ? "" : "Tick at least one.");
   scopes.element.addEventListener("change", one);
   const body = () => {

@@ -1,4 +1,4 @@
-import { button, html, icon } from "../shared/dom.js";
+import { button, dotted, html, icon } from "../shared/dom.js";
 import { exactTime, localDay } from "../shared/time.js";
 import { Place } from "./place.js";
 import { BY, bounds, hasExpired, KEY, lastUsed } from "./words.js";
@@ -29,17 +29,17 @@ export class KeyRow {
   show(key) {
     this.key = key;
     const { created_at: made, rotated_at: rotated, last_used_at: used, expires_at: end } = key;
-    const facts = [
+    const facts = dotted(
       html("span", {}, "Made ", day(made), BY.get(key.made_by ?? "") ?? null),
       rotated ? html("span", {}, "Rotated ", day(rotated), BY.get(key.rotated_by ?? "") ?? null) : null,
       html("span", {}, used ? "Last used " : "Never used", used ? time(used, lastUsed(used)) : null),
       end && !hasExpired(key) ? html("span", {}, "Until ", day(end)) : null,
       end && hasExpired(key) ? html("span", { class: "over" }, "Expired ", day(end)) : null,
-    ].filter((fact) => fact !== null);
+    );
     this.#text.replaceChildren(
       html("strong", { dir: "auto" }, key.name),
       html("span", { class: "meta" }, bounds(key)),
-      html("span", { class: "meta" }, ...facts.flatMap((fact, at) => (at ? [" · ", fact] : [fact]))),
+      html("span", { class: "meta" }, ...facts),
       html("code", {}, `oc_${key.id}_…`),
     );
   }

@@ -1,6 +1,6 @@
 import { decimal } from "../shared/numbers.js";
 import { ago, SPANS } from "../shared/time.js";
-import { typeName } from "../shared/types.js";
+import { inWords } from "../shared/words.js";
 
 /** @import {ViewState} from "../shared/request.js" */
 /** @import {Key} from "./api.js" */
@@ -32,7 +32,7 @@ export const hasExpired = (key) => key.expires_at !== null && Date.parse(key.exp
 /** Describe the limits of a key. @param {Key} key */
 export function bounds(key) {
   const verbs = key.scopes.map((scope) => SCOPES.get(scope)?.[0] ?? scope);
-  const types = key.outcome_types?.map(typeName);
+  const types = key.outcome_types?.map(inWords);
   return [
     `May ${all.format(verbs)}`,
     key.agent_id === null ? "for any agent" : `for agent ${key.agent_id} only`,
