@@ -1,4 +1,4 @@
-"""Lambda authorizers, with API Gateway's cache of their results.
+"""Lambda authorizers whose results are not cached.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from local.events import Call, authorizer_event, method_arn
 from local.lambdas import EventTooLarge, FunctionError
-from local.openapi import Api, Authorizer, Route
+from local.openapi import Api, Route
 from local.responses import Refusal
 
 type Invoke = Callable[[str, dict[str, Any], str], Awaitable[Any]]
@@ -34,53 +34,23 @@ class Verdict:
         return effects == {"Allow"}
 
 
-class Authorizers:
-    """Calls the authorizers of one API and caches their results."""
+async def authorize(api: Api, invoke: Invoke, route: Route, parameters: dict[str, str], call: Call) -> dict[str, Any]:
+    """Return the `requestContext.authorizer` of a call of a route with an authorizer.
 
-    def __init__(self, api: Api, invoke: Invoke, clock: Callable[[], float] = time.monotonic) -> None:
-        self._api = api
-        self._invoke = invoke
-        self._clock = clock
-        self._cache: dict[tuple[str, ...], tuple[float, Verdict]] = {}
-
-    async def authorize(
-        self, authorizer: Authorizer, route: Route, parameters: dict[str, str], call: Call
-    ) -> dict[str, Any]:
-        """Return the `requestContext.authorizer` of a call. Raises Refusal if the call is not allowed."""
-        identity = [
-            call.header(name) if place == "header" else call.parameter(name)
-            for place, name in authorizer.identity_sources
-        ]
-        if not all(identity):
-            raise Refusal("UNAUTHORIZED")
-        key = (authorizer.name, *map(str, identity))
-        started = self._clock()
-        expires_at, verdict = self._cache.get(key, (started, None))
-        latency = 0
-        if verdict is None or expires_at <= started:
-            verdict = await self._ask(authorizer, route, parameters, call)
-            latency = int((self._clock() - started) * 1000)
-            # Without identity sources there is no cache key.
-            if authorizer.cache_seconds and identity:
-                self._forget_expired(started)
-                self._cache[key] = (started + authorizer.cache_seconds, verdict)
-        if not verdict.allows(method_arn(self._api, call)):
-            raise Refusal("ACCESS_DENIED")
-        return {**verdict.context, "principalId": verdict.principal_id, "integrationLatency": latency}
-
-    async def _ask(self, authorizer: Authorizer, route: Route, parameters: dict[str, str], call: Call) -> Verdict:
-        event = authorizer_event(self._api, route, parameters, call)
-        try:
-            return _verdict(await self._invoke(authorizer.function_arn, event, call.request_id))
-        except FunctionError as error:
-            if error.message == UNAUTHORIZED:
-                raise Refusal("UNAUTHORIZED") from error
-            raise Refusal("AUTHORIZER_FAILURE") from error
-        except EventTooLarge as error:
-            raise Refusal("AUTHORIZER_FAILURE") from error
-
-    def _forget_expired(self, now: float) -> None:
-        self._cache = {key: kept for key, kept in self._cache.items() if kept[0] > now}
+    invoke: runs a function, given its ARN, an event and a request id. Raises Refusal if the call is not allowed.
+    """
+    event = authorizer_event(api, route, parameters, call)
+    started = time.monotonic()
+    try:
+        verdict = _verdict(await invoke(str(route.authorizer), event, call.request_id))
+    except FunctionError as error:
+        raise Refusal("UNAUTHORIZED" if error.message == UNAUTHORIZED else "AUTHORIZER_FAILURE") from error
+    except EventTooLarge as error:
+        raise Refusal("AUTHORIZER_FAILURE") from error
+    if not verdict.allows(method_arn(api, call)):
+        raise Refusal("ACCESS_DENIED")
+    latency = int((time.monotonic() - started) * 1000)
+    return {**verdict.context, "principalId": verdict.principal_id, "integrationLatency": latency}
 
 
 def _verdict(result: Any) -> Verdict:

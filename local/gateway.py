@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
-from local.authorizers import UNAUTHORIZED, Authorizers
+from local.authorizers import UNAUTHORIZED, authorize
 from local.events import Call, extended_request_id, forwarded_headers, is_binary_type, proxy_event, query_of
 from local.lambdas import EventTooLarge, Function, FunctionError
 from local.mock import mock_answer
@@ -52,12 +52,11 @@ class Gateway:
     def __init__(self, api: Api, functions: dict[str, Function]) -> None:
         """Raise StackError if the API calls a function that is not in the template."""
         called = {route.integration.function_arn for route in api.routes if isinstance(route.integration, Proxy)}
-        called |= {route.authorizer.function_arn for route in api.routes if route.authorizer}
+        called |= {route.authorizer for route in api.routes if route.authorizer}
         if missing := sorted(called - functions.keys()):
             raise StackError(f"the template has no function {missing[0]}")
         self._api = api
         self._functions = functions
-        self._authorizers = Authorizers(api, self._ask_authorizer)
 
     def app(self, *extra_routes: web.RouteDef, hosts: Collection[str] = LOOPBACK) -> web.Application:
         """Return an aiohttp application that serves the API and extra routes, only for these host names."""
@@ -98,7 +97,7 @@ class Gateway:
         route, parameters = match
         authorizer = None
         if route.authorizer is not None:
-            authorizer = await self._authorizers.authorize(route.authorizer, route, parameters, call)
+            authorizer = await authorize(self._api, self._ask_authorizer, route, parameters, call)
         match route.integration:
             case Mock() as mock:
                 return mock_answer(self._api, mock, parameters, call)

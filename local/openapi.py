@@ -18,17 +18,6 @@ AUTHORIZER = "x-amazon-apigateway-authorizer"
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 INTEGRATION_SECONDS = 29.0
-DEFAULT_CACHE_SECONDS = 300
-
-
-@dataclass(frozen=True)
-class Authorizer:
-    """A Lambda authorizer of type REQUEST. `identity_sources` are pairs like `("header", "Cookie")`."""
-
-    name: str
-    function_arn: str
-    cache_seconds: int
-    identity_sources: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -51,12 +40,15 @@ class Mock:
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one resource. `ANY` means all methods that have no separate route."""
+    """One method of one resource. `ANY` means all methods that have no separate route.
+
+    authorizer: the ARN of its Lambda authorizer.
+    """
 
     method: str
     resource: str
     integration: Proxy | Mock
-    authorizer: Authorizer | None
+    authorizer: str | None
 
 
 @dataclass(frozen=True)
@@ -154,19 +146,12 @@ def _integration(place: str, integration: dict[str, Any]) -> Proxy | Mock:
             raise StackError(f"{place}: the local stack supports no integration of type {type_}")
 
 
-def _authorizer(name: str, authorizer: dict[str, Any]) -> Authorizer:
+def _authorizer(name: str, authorizer: dict[str, Any]) -> str:
     if authorizer.get("type") != "request":
         raise StackError(f"{name}: the local stack only supports authorizers of type REQUEST")
-    sources = [source.strip() for source in authorizer.get("identitySource", "").split(",") if source.strip()]
-    parsed = [re.fullmatch(r"method\.request\.(header|querystring)\.(.+)", source) for source in sources]
-    if not all(parsed):
-        raise StackError(f"{name}: the local stack only supports headers and query strings as identity sources")
-    return Authorizer(
-        name=name,
-        function_arn=_function_arn(name, authorizer.get("authorizerUri", "")),
-        cache_seconds=int(authorizer.get("authorizerResultTtlInSeconds", DEFAULT_CACHE_SECONDS)),
-        identity_sources=tuple((match[1], match[2]) for match in parsed if match),
-    )
+    if authorizer.get("identitySource") or authorizer.get("authorizerResultTtlInSeconds") != 0:
+        raise StackError(f"{name}: the local stack only supports authorizers without identity sources and cache")
+    return _function_arn(name, authorizer.get("authorizerUri", ""))
 
 
 def _function_arn(place: str, uri: str) -> str:

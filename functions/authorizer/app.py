@@ -1,9 +1,7 @@
 """Lambda authorizer: identify the caller by a key or a session, or answer 401.
 
-API Gateway uses it in two ways. For methods that write, for all methods that manage agent keys, and for the list of
-types, it is called each time and accepts a key or a session. For every other GET, it accepts only a session. Its answer
-is cached by the Cookie header, so it reads nothing else from the request. With OpenID Connect, nothing is cached, as a
-session may also be a token in the Authorization header.
+API Gateway calls it for every request and does not cache its answers. The platform's key reads outcomes only with the
+parameter `userId`, and each such read is logged.
 
 The platform's key is the most frequent credential: only its imports are at the top. Agent keys, sessions, tokens, logs
 and metrics load slowly and are imported on first use.
@@ -36,9 +34,10 @@ SESSION_SECRET_OVERLAP_DAYS = int(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
 KEYS_TABLE = os.environ["KEYS_TABLE"]  # empty if AgentKeys is off
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
+PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # empty if OpenID Connect is off
 
-BY_KEY_OR_SESSION = ("/api/keys/", "/api/outcomes/types/")  # GETs that a key may call
+WITHOUT_OUTCOMES = ("/api/keys/", "/api/outcomes/types/")  # GETs whose answers contain no outcomes
 
 LOOK_UP_SECONDS = 4.5
 """Seconds for all calls to AWS services together: less than the timeout, so that a failure is still logged."""
@@ -48,41 +47,67 @@ def handler(event: "Event", _context: object) -> "Policy":
     """Return the IAM policy that allows a call, for a REST API's REQUEST authorizer event.
 
     The policy's context is `{"caller": "key"}`, the result of `_bounds`, or `{"caller": "session", "userId": "42"}`.
-    If a request with a session has several Cookie headers, the context also has `cookies`, their fingerprint. If the
-    session is an OpenID Connect token in the Authorization header, it has `credential` with the value `bearer`.
+    If the platform's key may read outcomes, it has `reads`, see `_platform_read`. If the session is an OpenID Connect
+    token in the Authorization header, it has `credential` with the value `bearer`. `_allow` may add fingerprints.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
     Raises Exception("Unauthorized") if there is no valid key or session: API Gateway answers 401. Any other exception
     means that the caller could not be identified: API Gateway answers 500.
     """
-    reads_outcomes = event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith(BY_KEY_OR_SESSION)
-    is_cached = reads_outcomes and not OIDC_ISSUER
-    authorization = [] if is_cached else headers.values(event, "authorization")
+    authorization = headers.values(event, "authorization")
     bearer = keys.bearer(authorization)
-    key = None if reads_outcomes else bearer
-    if key and keys.is_valid(key, FINGERPRINTS):
-        return _allow(event["methodArn"], "key", {"caller": "key"})
     until = time.monotonic() + LOOK_UP_SECONDS
-    if KEYS_TABLE and key and key.startswith("oc_") and (agent_key := _agent_key(event, key, until)):
-        return _allow(event["methodArn"], f"key:{agent_key.id}", _bounds(agent_key))
+    if is_platform := bearer is not None and keys.is_valid(bearer, FINGERPRINTS):
+        if not _is_read(event):
+            return _allow(event, "key", {"caller": "key"}, "authorization")
+        if "userId" in (event.get("queryStringParameters") or {}):
+            return _allow(event, "key", {"caller": "key"} | _platform_read(event, until), "authorization")
+    elif KEYS_TABLE and bearer and bearer.startswith("oc_") and (agent_key := _agent_key(event, bearer, until)):
+        return _allow(event, f"key:{agent_key.id}", _bounds(agent_key), "authorization")
 
     refused = None
     if OIDC_ISSUER and bearer and bearer.count(".") == 2:  # a JSON Web Token
-        user = _session_user(event, lambda: _openid_connect().user_id(bearer, until))
+        user = _looked_up(event, lambda: _openid_connect().user_id(bearer, until))
         if isinstance(user, int):
             caller = {"caller": "session", "userId": str(user), "credential": "bearer"}
-            return _allow(event["methodArn"], f"user:{user}", caller)
+            return _allow(event, f"user:{user}", caller, "authorization")
         refused = user
     cookies = headers.values(event, "cookie")
     if not cookies:
-        raise _refusal(event, refused) if refused else _unauthorized("bad_key" if authorization else "no_credentials")
-    user = _session_user(event, lambda: _sessions().user_id(cookies, until))
+        if refused:
+            raise _refusal(event, refused)
+        raise _unauthorized("no_session" if is_platform else "bad_key" if authorization else "no_credentials")
+    user = _looked_up(event, lambda: _sessions().user_id(cookies, until))
     if not isinstance(user, int):
         raise _refusal(event, refused or user)
-    caller = {"caller": "session", "userId": str(user)}
-    if len(cookies) > 1:
-        caller["cookies"] = headers.cookies_fingerprint(event)
-    return _allow(_every_get(event["methodArn"]) if is_cached else event["methodArn"], f"user:{user}", caller)
+    return _allow(event, f"user:{user}", {"caller": "session", "userId": str(user)}, "cookie")
+
+
+def _is_read(event: "Event") -> bool:
+    """Check whether the answer contains outcomes."""
+    return event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith(WITHOUT_OUTCOMES)
+
+
+def _platform_read(event: "Event", until: float) -> dict[str, str]:
+    """Log that the platform reads outcomes, and return as context whose: `{"reads": "42"}`, or `none` for no user's.
+
+    Return an empty dict if the platform may not read them: the function answers with an error.
+    """
+    from outcomes.contract import queries
+    from outcomes.errors import BadRequest
+
+    try:
+        user = queries.reader(event["queryStringParameters"]["userId"])
+    except BadRequest:
+        return {}
+    if user is None:
+        _log(event).info("Platform reads", resource=event["resource"], user="none")
+        return {"reads": "none"}
+    if not PLATFORM_MAY_READ:
+        return {}
+    pseudonym = _looked_up(event, lambda: _sessions().secrets.pseudonym(user, until))
+    _log(event).info("Platform reads", resource=event["resource"], user=pseudonym)
+    return {"reads": str(user)}
 
 
 def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
@@ -127,8 +152,8 @@ def _agent_keys() -> "AgentKeys":
     return AgentKeys(KEYS_TABLE, AUTHORIZER_LIMITS)
 
 
-def _session_user(event: "Event", look_up: "Callable[[], int]") -> "int | NoSession":
-    """Return the user that `look_up` finds, or the NoSession that it raises. Any other exception is raised."""
+def _looked_up[Found](event: "Event", look_up: "Callable[[], Found]") -> "Found | NoSession":
+    """Return what `look_up` finds, or the NoSession that it raises. Any other exception is raised."""
     from outcomes.auth.tokens import NoSession, SessionsUnavailable
 
     try:
@@ -172,13 +197,22 @@ def _openid_connect() -> "OpenIdConnect":
     return OpenIdConnect(OIDC_ISSUER, audience, user_claim, IssuerKeys(OIDC_ISSUER, warn=warn))
 
 
-def _every_get(method_arn: str) -> str:
-    """Return an ARN that matches all GET methods of the stage: a cached policy must cover each of them."""
-    api, stage, _ = method_arn.split("/", 2)
-    return f"{api}/{stage}/GET/*"
+def _allow(event: "Event", principal: str, caller: dict[str, str], credential: str) -> "Policy":
+    """Return the policy that allows this call. credential: the header that was verified.
 
-
-def _allow(resource: str, principal: str, caller: dict[str, str]) -> "Policy":
+    During an update from a release that cached reads, the old stage also calls this code. It caches by the Cookie
+    header, so the policy of a read must cover the other reads. A cached answer must not count for a request with other
+    credentials. So if the verified header is not the whole cache key, the context has its fingerprint, and handlers
+    compare it with that of their own request. AWS does not document which of several Cookie headers is the key.
+    """
+    resource = event["methodArn"]
+    if _is_read(event):
+        api, stage, _ = resource.split("/", 2)
+        resource = f"{api}/{stage}/GET/*"
+        cookies = headers.values(event, "cookie")
+        if len(cookies) > 1 or (cookies and credential != "cookie"):
+            name = "cookies" if credential == "cookie" else credential
+            caller[name] = headers.fingerprint(event, credential)
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": resource}
     return {
         "principalId": principal,

@@ -1,12 +1,11 @@
-"""GET /api/outcomes/export: the session user's outcomes as a file, newest first."""
+"""GET /api/outcomes/export: the caller's outcomes as a file, newest first."""
 
 import os
 from functools import partial
 
 from outcomes.contract import queries
 from outcomes.contract.caller import Caller
-from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list
-from outcomes.errors import Unauthorized
+from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list, reader
 from outcomes.ledger.export import export
 from outcomes.ledger.store import Filters, OutcomeStore
 
@@ -15,10 +14,9 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
 @endpoint(failure="Failed to export outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
 def handler(event: Event, caller: Caller) -> Response:
-    if caller.session_user is None:
-        raise Unauthorized
+    user_id = reader(event, caller)
     format_ = queries.export_format(query(event, "format"))
     filters = Filters.from_query(partial(query, event), partial(query_list, event), with_status=False)
-    part = export(store, caller.session_user, format_, query(event, "cursor"), filters)
+    part = export(store, user_id, format_, query(event, "cursor"), filters)
     headers = {"Content-Type": part.media_type, "Content-Disposition": f'attachment; filename="outcomes.{format_}"'}
     return ok(part.text, headers | ({"Next-Cursor": part.next_cursor} if part.next_cursor else {}))

@@ -1,4 +1,4 @@
-"""GET /api/outcomes: the session user's outcomes, newest first, and which capabilities are on.
+"""GET /api/outcomes: the caller's outcomes, newest first, and which capabilities are on.
 
 GET /api/outcomes/types: the types that can be recorded, for any caller.
 """
@@ -9,8 +9,7 @@ from functools import partial
 from outcomes.contract import outcome_type, queries
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
-from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list
-from outcomes.errors import Unauthorized
+from outcomes.edge.api import Event, Response, endpoint, ok, query, query_list, reader
 from outcomes.ledger.store import Filters, OutcomeStore
 
 CAPABILITIES = os.environ["CAPABILITIES"]
@@ -23,11 +22,10 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 def handler(event: Event, caller: Caller) -> Response:
     if event["resource"] == "/api/outcomes/types":
         return ok(compact({"types": outcome_type.described(TYPES)}))
-    if caller.session_user is None:
-        raise Unauthorized
+    user_id = reader(event, caller)
     limit = queries.limit(query(event, "limit"))
     filters = Filters.from_query(partial(query, event), partial(query_list, event))
     include_ledger = queries.include(query_list(event, "include"))
-    page = store.page(caller.session_user, limit, query(event, "cursor"), filters, include_ledger=include_ledger)
+    page = store.page(user_id, limit, query(event, "cursor"), filters, include_ledger=include_ledger)
     body = f'{{"outcomes":[{",".join(page.outcomes)}],"next_cursor":{compact(page.next_cursor)}}}'
     return ok(body, {"Capabilities": CAPABILITIES})

@@ -99,6 +99,7 @@ def deploy(session_secret: str, tables: dict[str, str], monkeypatch: pytest.Monk
             "SESSIONS_TABLE": tables["SessionsTable"],
             "KEYS_TABLE": tables["KeysTable"],
             "ACCEPT_PLAIN_COOKIES": "false",
+            "PLATFORM_MAY_READ": "false",
             "OIDC_ISSUER": "",
         }
         for name, value in (environment | variables).items():

@@ -188,8 +188,6 @@ def test_two_keys_are_refused(authorizer: ModuleType, keys: AgentKeys) -> None:
 
 
 class TestReading:
-    """For GET, API Gateway caches authorizations by cookie; authorizations by key are not cached."""
-
     def get(self, path: str, **headers: list[str]) -> dict[str, Any]:
         event = load_event("get_with_session", **headers)
         return event | {"path": path, "resource": path, "methodArn": f"{STAGE}/GET{path}"}
@@ -208,10 +206,15 @@ class TestReading:
         assert answer["context"] == {"caller": "session", "userId": "42"}
         assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{STAGE}/GET/api/keys"
 
-    @pytest.mark.parametrize("path", ["/api/outcomes", "/api/outcomes/summary", "/api/keysmith"])
-    def test_of_outcomes_ignores_a_key(self, authorizer: ModuleType, keys: AgentKeys, path: str) -> None:
-        text, _ = keys.create(WANTED._replace(scopes=tuple(Scope)), "session")
-        assert refused(authorizer, self.get(path, Authorization=[f"Bearer {text}"]))
+    def test_of_outcomes_beside_a_cookie_has_the_fingerprint_of_the_key(
+        self, authorizer: ModuleType, keys: AgentKeys
+    ) -> None:
+        """The API Gateway of an earlier release caches by cookie, and for every route that reads."""
+        text, _ = keys.create(WANTED, "session")
+        event = self.get("/api/outcomes/summary", Authorization=[f"Bearer {text}"], Cookie=["theme=dark"])
+        answer = authorizer.handler(event, None)
+        assert answer["context"]["authorization"] == fingerprint(f"Bearer {text}")
+        assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{STAGE}/GET/*"
 
     def test_of_its_own_key_returns_its_bounds(self, authorizer: ModuleType, keys: AgentKeys) -> None:
         text, key = keys.create(WANTED, "session")
@@ -289,6 +292,7 @@ def test_other_texts_than_agent_keys_do_not_load_the_look_up(text: str, keys_tab
             "SESSIONS_TABLE": "table",
             "KEYS_TABLE": keys_table,
             "ACCEPT_PLAIN_COOKIES": "false",
+            "PLATFORM_MAY_READ": "false",
             "OIDC_ISSUER": "",
             "POWERTOOLS_METRICS_NAMESPACE": "Outcomes",
             "POWERTOOLS_SERVICE_NAME": "outcomes",

@@ -1,16 +1,19 @@
 """The authorizer: Lambda event in, IAM policy out."""
 
+import hmac
 import json
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from outcomes.auth.encrypted_cookies import NEXT_AUTH
 from outcomes.auth.keys import fingerprint
-from outcomes.edge.headers import cookies_fingerprint
+from outcomes.edge import headers
 
 from local.session_cookies import encrypted_cookie, stored_row
 from tests.auth.conftest import CURRENT_KEY, PREVIOUS_KEY, REAL_COOKIES, SECRET
@@ -38,7 +41,7 @@ def policy(resource: str, principal: str, context: dict[str, str]) -> dict[str, 
 
 KEY = policy(f"{STAGE}/POST/api/outcomes", "key", {"caller": "key"})
 SESSION = policy(f"{STAGE}/POST/api/outcomes", "user:42", {"caller": "session", "userId": "42"})
-CACHED_SESSION = policy(f"{STAGE}/GET/*", "user:42", {"caller": "session", "userId": "42"})
+READING_SESSION = policy(f"{STAGE}/GET/*", "user:42", {"caller": "session", "userId": "42"})
 
 
 def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
@@ -48,7 +51,7 @@ def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("event", "answer"), [("post_with_key", KEY), ("post_with_session", SESSION), ("get_with_session", CACHED_SESSION)]
+    ("event", "answer"), [("post_with_key", KEY), ("post_with_session", SESSION), ("get_with_session", READING_SESSION)]
 )
 def test_known_callers_are_authorized(authorizer: ModuleType, event: str, answer: dict[str, Any]) -> None:
     assert authorizer.handler(load_event(event), None) == answer
@@ -82,14 +85,65 @@ def test_with_a_wrong_key_a_valid_session_counts(authorizer: ModuleType) -> None
     assert authorizer.handler(event, None) == SESSION
 
 
-def test_a_get_ignores_the_key(authorizer: ModuleType) -> None:
-    """API Gateway caches the policy by the Cookie header only."""
+def test_without_a_user_the_platforms_key_does_not_read(authorizer: ModuleType) -> None:
     key = [f"Bearer {CURRENT_KEY}"]
     assert refused(authorizer, load_event("get_with_session", Authorization=key))
     assert refused(authorizer, load_event("get_with_session", Authorization=key, Cookie=["theme=dark"]))
     assert (
-        authorizer.handler(load_event("get_with_session", Authorization=key, Cookie=[COOKIE]), None) == CACHED_SESSION
+        authorizer.handler(load_event("get_with_session", Authorization=key, Cookie=[COOKIE]), None) == READING_SESSION
     )
+
+
+def platform_reads(user: str, path: str = "/api/outcomes") -> dict[str, Any]:
+    """Return the event of a read by the platform's key."""
+    event = load_event("get_with_session", Authorization=[f"Bearer {CURRENT_KEY}"])
+    return event | {"resource": path, "queryStringParameters": {"userId": user}}
+
+
+def test_a_log_line_says_whose_outcomes_the_platform_reads_without_the_id(
+    deploy: Callable[..., ModuleType], log: Log
+) -> None:
+    authorizer = deploy(PLATFORM_MAY_READ="true")
+    for user in ("3141592653589793", "3141592653589793", "7", "none", "x", ""):
+        authorizer.handler(platform_reads(user, "/api/outcomes/summary"), None)
+    key = HKDF(SHA256(), 32, b"", b"Outcomes API: users in logs").derive(SECRET.encode())
+    first, other = (hmac.new(key, user, "sha256").hexdigest() for user in (b"3141592653589793", b"7"))
+    assert [line.get("user") for line in log()] == [first, first, other, "none"]
+    assert {(line["level"], line["message"], line["resource"]) for line in log()} == {
+        ("INFO", "Platform reads", "/api/outcomes/summary")
+    }
+    assert "3141592653589793" not in str(log())
+
+
+@pytest.mark.parametrize(("user", "reads"), [("42", {}), ("none", {"reads": "none"})])
+def test_a_platform_that_may_not_read_only_reads_the_outcomes_of_no_user(
+    authorizer: ModuleType, log: Log, user: str, reads: dict[str, str]
+) -> None:
+    assert authorizer.handler(platform_reads(user), None)["context"] == {"caller": "key"} | reads
+    assert len(log()) == len(reads)
+
+
+def test_routes_without_outcomes_and_calls_that_write_are_not_logged(
+    deploy: Callable[..., ModuleType], log: Log
+) -> None:
+    authorizer = deploy(PLATFORM_MAY_READ="true")
+    for path in ("/api/keys", "/api/keys/self", "/api/outcomes/types"):
+        assert authorizer.handler(platform_reads("42", path), None)["context"] == {"caller": "key"}
+    assert authorizer.handler(platform_reads("42") | {"httpMethod": "POST"}, None)["context"] == {"caller": "key"}
+    assert log() == []
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_the_platform_reads_no_user_if_that_cannot_be_logged(deploy: Callable[..., ModuleType], log: Log) -> None:
+    authorizer = deploy(PLATFORM_MAY_READ="true")
+    with (
+        faulty(authorizer._sessions().secrets.secrets_manager, "GetSecretValue", error(DENIED)),
+        pytest.raises(RuntimeError, match=r"^Cannot identify the caller$"),
+    ):
+        authorizer.handler(platform_reads("42"), None)
+    [line] = log()
+    assert line["cause"].startswith("Session secret: ")
+    assert authorizer.handler(platform_reads("none"), None)["context"]["reads"] == "none"
 
 
 def test_a_key_in_the_query_string_is_ignored(authorizer: ModuleType) -> None:
@@ -117,13 +171,14 @@ def test_two_authorization_headers_in_different_case_are_refused(authorizer: Mod
 
 
 def test_with_several_cookie_headers_the_context_has_their_fingerprint(authorizer: ModuleType) -> None:
-    """API Gateway may cache the policy by only one of the headers."""
-    for event, known in (("post_with_session", SESSION), ("get_with_session", CACHED_SESSION)):
-        both = load_event(event, Cookie=[COOKIE, "theme=dark"])
-        answer = authorizer.handler(both, None)
-        assert answer == known | {"context": known["context"] | {"cookies": cookies_fingerprint(both)}}
+    """The API Gateway of an earlier release may cache the policy of a read by only one of the headers."""
+    assert authorizer.handler(load_event("post_with_session", Cookie=[COOKIE, "theme=dark"]), None) == SESSION
+    both = load_event("get_with_session", Cookie=[COOKIE, "theme=dark"])
+    fingerprint_of_both = {"cookies": headers.fingerprint(both, "cookie")}
+    reads = READING_SESSION | {"context": READING_SESSION["context"] | fingerprint_of_both}
+    assert authorizer.handler(both, None) == reads
     in_two_cases = load_event("get_with_session", Cookie=[COOKIE], cookie=["theme=dark"])
-    assert authorizer.handler(in_two_cases, None)["context"]["cookies"] == cookies_fingerprint(both)
+    assert authorizer.handler(in_two_cases, None)["context"]["cookies"] == headers.fingerprint(both, "cookie")
 
 
 def test_plain_cookies_count_only_where_they_are_accepted(deploy: Callable[..., ModuleType]) -> None:
@@ -262,7 +317,7 @@ def test_any_headers_are_authorized_or_a_401(
     try:
         answer = authorizer.handler(request, None)
         answer["context"].pop("cookies", None)
-        assert answer in (KEY, SESSION, CACHED_SESSION)
+        assert answer in (KEY, SESSION, READING_SESSION)
     except Exception as answer:
         if type(answer) is not Exception or str(answer) != "Unauthorized":
             raise

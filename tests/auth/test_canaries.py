@@ -101,7 +101,7 @@ class Scenario:
             self.ask("POST", status=400, body=f'{{"outcomeType":"{key}"}}', Authorization=bearer)
             self.ask("POST", "/api/keys", status=403, body=body, Authorization=bearer)
             self.ask("GET", "/api/keys/self", status=200, Authorization=bearer)
-            self.ask("GET", status=401, Authorization=bearer)
+            self.ask("GET", status=403, Authorization=bearer)
             for wrong in (bearer[:-1], f"{bearer}x", bearer.swapcase(), f"{bearer} {key}", f"Basic {key}"):
                 self.ask("POST", status=401, body=OUTCOME, Authorization=wrong)
             self.ask("GET", f"/api/keys?userId={key}", status=400, Authorization=f"Bearer {KEY}")

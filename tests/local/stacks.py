@@ -29,7 +29,6 @@ STACK_SECRET = "local"
 """The session token of all SDKs in tests, so that they may call any stack's AWS services."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 WITHOUT_ISSUER = ("--parameter", "OidcIssuer=")
-"""As deployed by default, where API Gateway caches sessions by cookie."""
 
 
 @dataclass(frozen=True)

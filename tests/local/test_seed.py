@@ -71,7 +71,7 @@ def file(tmp_path: Path) -> Path:
 def happened(user_id: int) -> list[str]:
     """Return each `occurred_at` of the user's outcomes, in the order in which they were recorded."""
     store = OutcomeStore("OutcomesTable")
-    entries = Entries(partial(store.dynamodb.call, "Query"), store.table, user_id)
+    entries = Entries(partial(store.dynamodb.call, "Query"), store.table, str(user_id))
     recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
     # The only delta of a recorded outcome has the tally "standing"; corrections have other deltas.
     return [entry.deltas[0].occurred_at for entry in recorded if [one.tally for one in entry.deltas] == ["standing"]]

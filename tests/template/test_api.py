@@ -14,7 +14,7 @@ from local.mock import Parameters, mock_answer
 from local.template import Template
 from tests.events import proxy_event, session
 
-from .conftest import ORIGINS, Deployment, deploy, half_routes
+from .conftest import ORIGINS, Deployment, half_routes
 
 EXTENSION = "x-amazon-apigateway-{}".format
 
@@ -164,31 +164,12 @@ def test_functions_get_bodies_unchanged(api: Any) -> None:
     assert integration["responses"]["default"]["contentHandling"] == "CONVERT_TO_TEXT"
 
 
-def test_every_other_method_has_exactly_one_authorizer(api: Any) -> None:
+def test_every_other_method_has_the_same_authorizer(api: Any) -> None:
     assert "security" not in api
+    assert authorizer(api, "KeyOrSession")["type"] == "request"
     for path, method, operation in operations(api):
         if not is_mock(operation):
-            [requirement] = operation.get("security", [{}])
-            [name] = requirement
-            assert authorizer(api, name)["type"] == "request", (path, method)
-
-
-def test_only_reading_outcomes_uses_the_cached_authorizer(api: Any) -> None:
-    """This authorizer is cached by the Cookie header alone, so a method that also accepts keys must not use it."""
-    for path, method, operation in operations(api):
-        if not is_mock(operation):
-            [name] = operation["security"][0]
-            is_cached = method == "get" and path.startswith("/api/outcomes") and path != "/api/outcomes/types"
-            assert name == ("Session" if is_cached else "KeyOrSession"), (path, method)
-
-
-def test_with_an_issuer_no_method_uses_the_cached_authorizer(deployed: Deployment) -> None:
-    """A token may come without a cookie, and the cache is by Cookie alone."""
-    with_issuer = deployed.with_parameters(OidcIssuer="https://login.example.com/", OidcAudience="outcomes")
-    body = with_issuer.one("AWS::ApiGateway::RestApi")["Body"]
-    called = [operation["security"] for _, _, operation in operations(body) if not is_mock(operation)]
-
-    assert called == [[{"KeyOrSession": []}]] * len(called) != []
+            assert operation["security"] == [{"KeyOrSession": []}], (path, method)
 
 
 def test_with_an_issuer_a_preflight_allows_the_authorization_header(deployed: Deployment) -> None:
@@ -228,23 +209,6 @@ def test_key_or_session_is_not_cached_and_needs_no_header(api: Any) -> None:
 
     assert int(key_or_session["authorizerResultTtlInSeconds"]) == 0
     assert "identitySource" not in key_or_session
-
-
-def test_a_session_is_cached_by_its_cookie_for_a_minute(api: Any) -> None:
-    session = authorizer(api, "Session")
-
-    assert int(session["authorizerResultTtlInSeconds"]) == 60
-    assert session["identitySource"] == "method.request.header.Cookie"
-
-
-@pytest.mark.parametrize("seconds", ["0", "3600"])
-def test_the_seconds_a_session_is_cached_are_a_parameter(seconds: str) -> None:
-    template = deploy(SessionCacheSeconds=seconds)
-    [rest_api] = template.resources("AWS::ApiGateway::RestApi").values()
-
-    assert int(authorizer(template.resolve(rest_api["Body"]), "Session")["authorizerResultTtlInSeconds"]) == int(
-        seconds
-    )
 
 
 def test_every_gateway_response_is_customized(api: Any) -> None:

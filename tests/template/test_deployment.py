@@ -42,7 +42,6 @@ def test_only_the_dashboards_origins_have_no_default(template: Any) -> None:
         ("KeyFingerprints", "ok_a-key-and-not-its-fingerprint"),
         ("KeyFingerprints", "A" * 64),
         ("SessionSecretArn", "the secret itself"),
-        ("SessionCacheSeconds", "soon"),
         ("SessionSecretOverlapDays", "-1"),
         ("SessionSecretOverlapDays", "366"),
         ("AcceptPlainCookies", "yes"),

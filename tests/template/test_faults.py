@@ -128,18 +128,10 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a permission before its alias": the("OutcomesApi/DependsOn"),
     },
     test_api.test_only_this_api_may_call_the_functions: {
-        "every API may call": the("OutcomesApiSessionAuthorizerPermission/SourceArn", "*"),
+        "every API may call": the("OutcomesApiKeyOrSessionAuthorizerPermission/SourceArn", "*"),
     },
-    test_api.test_only_reading_outcomes_uses_the_cached_authorizer: {
-        "a list of keys is remembered": the("OutcomesApi/Body/paths/~1api~1keys/get/security", [{"Session": []}]),
-        "the cached authorizer is asked who calls tools": the(
-            "OutcomesApi/Body/paths/~1mcp/post/security", [{"Session": []}]
-        ),
-    },
-    test_api.test_with_an_issuer_no_method_uses_the_cached_authorizer: {
-        "a list is cached by cookie though tokens count": the(
-            "OutcomesApi/Body/paths/~1api~1outcomes/get/security", [{"Session": []}]
-        ),
+    test_api.test_every_other_method_has_the_same_authorizer: {
+        "everybody may list keys": the("OutcomesApi/Body/paths/~1api~1keys/get/security", []),
     },
     test_api.test_with_an_issuer_a_preflight_allows_the_authorization_header: {
         "pages cannot send a token": the(ALLOWS_TOKENS, ""),

@@ -16,7 +16,7 @@ from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.aws import scan
-from tests.events import KEY, agent, proxy_event, session
+from tests.events import agent, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Fault, Request, error, unreachable
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal"}
@@ -64,12 +64,6 @@ def answer(route: str, **event: Any) -> tuple[int, str]:
 @pytest.mark.parametrize("authorizer", [None, {"caller": "session"}, {"caller": "nobody"}])
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_request_without_an_authorized_caller_is_a_401(route: str, authorizer: Any) -> None:
-    assert answer(route, authorizer=authorizer) == (401, '{"error":"Unauthorized"}')
-
-
-@pytest.mark.parametrize("authorizer", [KEY, agent("record read")])
-@pytest.mark.parametrize("route", READS)
-def test_reading_needs_a_session(route: str, authorizer: dict[str, Any]) -> None:
     assert answer(route, authorizer=authorizer) == (401, '{"error":"Unauthorized"}')
 
 

@@ -1,19 +1,23 @@
-"""The fingerprint of Cookie headers. A handler compares it to recognize the authorized request."""
+"""Fingerprints of headers. A handler compares them to recognize the authorized request."""
 
 from typing import Any
 
 import pytest
-from outcomes.edge.headers import cookies_fingerprint, values
+from outcomes.edge.headers import fingerprint, values
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
-from tests.events import proxy_event, session
+from tests.events import agent, proxy_event, session
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 
 
 def request(*cookies: str, name: str = "Cookie") -> dict[str, Any]:
     return {"multiValueHeaders": {"Accept": ["*/*"], name: list(cookies)}}
+
+
+def _of(event: dict[str, Any]) -> str:
+    return fingerprint(event, "cookie")
 
 
 def test_header_names_are_case_insensitive() -> None:
@@ -24,12 +28,12 @@ def test_header_names_are_case_insensitive() -> None:
 
 
 def test_equal_cookie_headers_have_one_fingerprint() -> None:
-    assert cookies_fingerprint(request("a=1", "b=2")) == cookies_fingerprint(request("a=1", "b=2", name="cookie"))
+    assert _of(request("a=1", "b=2")) == _of(request("a=1", "b=2", name="cookie"))
 
 
 def test_different_cookie_headers_have_different_fingerprints() -> None:
     others = [(), ("a=1",), ("b=2",), ("b=2", "a=1"), ("a=1; b=2",), ("a=1", "b=2", ""), ("a=1", "b=\ud800")]
-    assert len({cookies_fingerprint(request(*cookies)) for cookies in [("a=1", "b=2"), *others]}) == 8
+    assert len({_of(request(*cookies)) for cookies in [("a=1", "b=2"), *others]}) == 8
 
 
 @pytest.mark.usefixtures("tables")
@@ -38,7 +42,16 @@ def test_different_cookie_headers_have_different_fingerprints() -> None:
     ("cookies", "status"), [(["session=a", "theme=dark"], 200), (["theme=dark"], 401), (["session=a"], 401), ([], 401)]
 )
 def test_an_authorization_for_other_cookies_is_a_401(app: Any, method: str, cookies: list[str], status: int) -> None:
-    said = session(42) | {"cookies": cookies_fingerprint(request("session=a", "theme=dark"))}
+    said = session(42) | {"cookies": _of(request("session=a", "theme=dark"))}
     event = proxy_event(method, authorizer=said, body=OUTCOME)
     event["multiValueHeaders"] |= {"Cookie": cookies} if cookies else {}
     assert app.handler(event, None)["statusCode"] == status
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(("sent", "status"), [(["Bearer a"], 200), (["Bearer b"], 401), ([], 401)])
+def test_an_authorization_for_another_key_is_a_401(sent: list[str], status: int) -> None:
+    said = agent("read") | {"authorization": fingerprint(request("Bearer a", name="Authorization"), "authorization")}
+    event = proxy_event("GET", authorizer=said)
+    event["multiValueHeaders"] |= {"Authorization": sent, "Cookie": ["theme=dark"]}
+    assert list_outcomes.handler(event, None)["statusCode"] == status

@@ -5,6 +5,7 @@ joserfc and cryptography load slowly. They are imported on first use, so stored 
 
 from typing import NamedTuple
 
+from outcomes.auth.session_secrets import derived_key
 from outcomes.auth.tokens import NoSession, base64url_decoded, is_plausible, json_object, user_id_of
 
 CLOCK_LEEWAY_SECONDS = 15  # same as in next-auth and Auth.js
@@ -30,16 +31,13 @@ AUTHJS = EncryptedCookie("authjs.session-token", "A256CBC-HS512", 64, "Auth.js G
 
 
 def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> bytes:
-    """Derive the key of an encrypted cookie: HKDF-SHA256 (RFC 5869) of the session secret.
+    """Derive the key of an encrypted cookie.
 
     cookie_name: the full name, with its prefix but without a chunk number.
     """
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
     salt = cookie_name if family.salted_by_name else ""
-    info = f"{family.label} ({salt})" if salt else family.label
-    return HKDF(SHA256(), family.key_length, salt.encode(), info.encode()).derive(secret.encode())
+    label = f"{family.label} ({salt})" if salt else family.label
+    return derived_key(secret, family.key_length, label, salt)
 
 
 def is_token_of(family: EncryptedCookie, token: str) -> bool:

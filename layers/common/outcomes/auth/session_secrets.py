@@ -1,5 +1,6 @@
-"""Read the session secret from Secrets Manager, also during rotation. The keys of encrypted cookies derive from it."""
+"""Read the session secret from Secrets Manager, also during rotation, and derive keys from it."""
 
+import hmac
 from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +14,17 @@ from outcomes.errors import Busy
 SECRET_CACHE_SECONDS = 240
 SECRET_REFETCH_SECONDS = 30
 
+PSEUDONYMS = "Outcomes API: users in logs"
+"""Label of the key for pseudonyms. It differs from the labels of session cookies."""
+
+
+def derived_key(secret: str, length: int, label: str, salt: str = "") -> bytes:
+    """Derive a key from the session secret: HKDF-SHA256 (RFC 5869). length: in bytes."""
+    from cryptography.hazmat.primitives.hashes import SHA256  # imported here, as it loads slowly
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), length, salt.encode(), label.encode()).derive(secret.encode())
+
 
 class Version(NamedTuple):
     """A version of the session secret. created_at, read_at: in seconds since the epoch."""
@@ -25,8 +37,7 @@ class Version(NamedTuple):
 class SessionSecrets:
     """The current version of a secret and, for `overlap_days` after its creation, the previous version.
 
-    Versions are cached for four minutes. API Gateway caches sessions for one more minute, so a rotation takes effect
-    within five minutes.
+    Versions are cached for four minutes.
     """
 
     def __init__(self, arn: str, overlap_days: int, clock: Callable[[], float] = now) -> None:
@@ -64,6 +75,19 @@ class SessionSecrets:
         if self._look_failed:
             raise SessionsUnavailable("Session secret: could not be read again a moment ago")
         return None
+
+    def pseudonym(self, user_id: int, until: float = NEVER) -> str:
+        """Return the HMAC-SHA256 of a user's id, for logs; a plain hash could be reversed, as ids are small.
+
+        Raises SessionsUnavailable if the secret cannot be read before `until`.
+        """
+
+        def pseudonym(secret: str) -> bytes:
+            return hmac.digest(derived_key(secret, 32, PSEUDONYMS), str(user_id).encode(), "sha256")
+
+        if digest := self.try_each(pseudonym, until):
+            return digest.hex()
+        raise SessionsUnavailable("Session secret: it has no current version")
 
     def _first(self, decrypted: Callable[[str], bytes | None]) -> bytes | None:
         counting = [self._current, self._previous if self._overlaps(self._current) else None]

@@ -57,11 +57,13 @@ class Caller(NamedTuple):
     """The caller: the owner with a session, an agent with an agent key, or the platform with its own key.
 
     platform_may_read: whether the deployment allows the platform to read outcomes.
+    reads: whose outcomes the platform reads with this call, a user's id or `none`; None if it may not read any.
     """
 
     session_user: int | None = None
     agent_key: Bounds | None = None
     platform_may_read: bool = False
+    reads: str | None = None
 
     @property
     def kind(self) -> str:

@@ -38,6 +38,11 @@ def user_id(text: str | None) -> int:
     return _id(text or "", "userId")
 
 
+def reader(text: str) -> int | None:
+    """Parse the `userId` whose outcomes are read. Return None for `none`, the outcomes of no user."""
+    return None if text == "none" else _id(text, "userId")
+
+
 def statuses(texts: list[str]) -> tuple[str, ...]:
     if not set(texts) <= set(STATUSES):
         raise BadRequest("Invalid status")

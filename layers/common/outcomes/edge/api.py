@@ -17,6 +17,7 @@ from outcomes.errors import (
     BadRequest,
     Busy,
     Contended,
+    Fault,
     Forbidden,
     IdempotencyKeyReused,
     Mistimed,
@@ -147,6 +148,30 @@ def query_list(event: Event, name: str) -> list[str]:
     return (event.get("multiValueQueryStringParameters") or {}).get(name) or []
 
 
+def reader(event: Event, caller: Caller) -> int | None:
+    """Return the user whose outcomes the caller reads with this call. None means the outcomes of no user.
+
+    Raises Forbidden for an agent key without the scope `read`, and for the platform's key if it may not read. Raises
+    Unauthorized if the platform's key names no user, and BadRequest if the user is malformed.
+    """
+    if caller.session_user is not None:
+        return caller.session_user
+    if caller.agent_key:
+        if not caller.may_read:
+            raise Forbidden(details=[Fault(field="scopes", message="reading needs the scope read")])
+        return caller.agent_key.user_id
+    sent = query(event, "userId")
+    if sent is None:
+        raise Unauthorized
+    from outcomes.contract import queries  # imported here, as only the platform's reads need it
+
+    queries.reader(sent)
+    if caller.reads is None:
+        message = "reading a user's outcomes with INTERNAL_API_KEY needs PlatformMayRead=true"
+        raise Forbidden(details=[Fault(field="userId", message=message)])
+    return queries.reader(caller.reads)  # whom the authorizer has logged
+
+
 def idempotency_key(event: Event) -> str | None:
     """Return the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), or None if there is none.
 
@@ -190,18 +215,19 @@ def json_value(event: Event, max_bytes: int = MAX_BODY_BYTES) -> Any:
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
     """Return the caller that the authorizer identified.
 
-    Raises Unauthorized if there is no caller, or if the authorizer saw other cookies. Raises like `_refuse_cross_site`,
-    too.
+    Raises Unauthorized if there is no caller, or if the authorizer saw other credentials. Raises like
+    `_refuse_cross_site`, too.
     """
     context: dict[str, Any] = (event.get("requestContext") or {}).get("authorizer") or {}
+    for name, sent in ("cookies", "cookie"), ("authorization", "authorization"):
+        if name in context and context[name] != headers.fingerprint(event, sent):
+            raise Unauthorized
     match context:
         case {"caller": "key"}:
-            return Caller()
+            return Caller(reads=context.get("reads"))
         case {"caller": "agent"}:
             return Caller(agent_key=_bounds(context))
         case {"caller": "session", "userId": str(user_id), **also} if user_id.isascii() and user_id.isdigit():
-            if "cookies" in also and also["cookies"] != headers.cookies_fingerprint(event):
-                raise Unauthorized
             # Browsers attach cookies by themselves, but no Authorization header.
             if event.get("httpMethod") != "GET" and also.get("credential") != "bearer":
                 _refuse_cross_site(event, origins)

@@ -16,12 +16,6 @@ def values(event: "dict[str, Any]", name: str) -> list[str]:
     return [value for sent_name, values in headers.items() if sent_name.lower() == name for value in values]
 
 
-def cookies_fingerprint(event: "dict[str, Any]") -> str:
-    """Compute the SHA-256 of all Cookie headers, as 64 lower-case hex digits.
-
-    API Gateway caches the authorizer's answer to a GET by the Cookie header. AWS does not document which header it uses
-    if there are several. If it uses only one, a request with only that header would hit the cache and be accepted as
-    the user. So the authorizer returns the fingerprint of all Cookie headers, and handlers compare it with that of
-    their own request.
-    """
-    return sha256("\n".join(values(event, "cookie")).encode(errors="surrogatepass")).hexdigest()
+def fingerprint(event: "dict[str, Any]", name: str) -> str:
+    """Compute the SHA-256 of all values of a request header, as 64 lower-case hex digits. name: in lower case."""
+    return sha256("\n".join(values(event, name)).encode(errors="surrogatepass")).hexdigest()

@@ -28,12 +28,12 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """The entries of one user, read on demand in pages of 1 MB. query: sends the Query for a page; may raise."""
+    """The entries of one partition, read on demand in pages of 1 MB. query: sends the Query for a page; may raise."""
 
-    def __init__(self, query: Callable[[dict[str, Any]], Answer], table: str, user_id: int) -> None:
+    def __init__(self, query: Callable[[dict[str, Any]], Answer], table: str, partition: str) -> None:
         self.query = query
         self.table = table
-        self.user_id = str(user_id)
+        self.partition = partition
 
     def recorded(self, begin: str, end: str) -> Iterator[Entry]:
         """Yield the entries recorded in [begin, end), oldest first. The interval must be settled."""
@@ -76,7 +76,7 @@ class Entries:
             "ConsistentRead": True,
             "KeyConditionExpression": "user_id = :user AND created_at BETWEEN :first AND :last",
             "ExpressionAttributeValues": {
-                ":user": {"S": self.user_id},
+                ":user": {"S": self.partition},
                 ":first": {"S": first},
                 # BETWEEN is inclusive, but no key equals `after`, because keys have an id after the instant.
                 ":last": {"S": after},

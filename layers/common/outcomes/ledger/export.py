@@ -35,10 +35,11 @@ class Part(NamedTuple):
     next_cursor: str | None
 
 
-def export(store: OutcomeStore, user_id: int, format_: str, cursor: str | None, filters: Filters) -> Part:
+def export(store: OutcomeStore, user_id: int | None, format_: str, cursor: str | None, filters: Filters) -> Part:
     """Write as many of a user's outcomes after `cursor` as fit into a response, newest first. Leave out void outcomes.
 
-    format_: one of `queries.EXPORT_FORMATS`. Raises BadRequest for an invalid cursor.
+    user_id: None for outcomes without a user. format_: one of `queries.EXPORT_FORMATS`.
+    Raises BadRequest for an invalid cursor.
     """
     if format_ == "ndjson":
         page = store.page_by_size(user_id, ndjson_line, cursor, filters)
@@ -65,7 +66,7 @@ def csv_line(item: Item) -> str:
     instant, _, id_ = item["created_at"]["S"].partition("#")
     cells = [
         id_,
-        item["user_id"]["S"],
+        user_id if (user_id := item["user_id"]["S"]).isdigit() else "",
         *_cells(item, _LISTED),
         instant,
         occurred_at_of(item),

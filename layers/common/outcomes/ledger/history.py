@@ -11,9 +11,10 @@ from outcomes.ledger.items import item_key, outcome_json
 from outcomes.ledger.store import OutcomeStore
 
 
-def read_history(store: OutcomeStore, user_id: int, id_: str) -> str:
+def read_history(store: OutcomeStore, user_id: int | None, id_: str) -> str:
     """Return the contract's JSON of a user's outcome and its newest corrections, oldest first. Raises NotFound.
 
+    user_id: None for an outcome without a user.
     If the response would be too large, the metadata of the oldest corrections is replaced by `{"omitted":true}`.
     """
     backoff = Backoff()

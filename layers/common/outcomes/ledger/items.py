@@ -82,8 +82,16 @@ def status_of(item: Item) -> str:
     return status
 
 
+def partitions(user_id: int | None) -> list[str]:
+    """Return the values of `user_id` that a user's outcomes have. user_id: None for outcomes without a user."""
+    return _UNASSIGNED if user_id is None else [str(user_id)]
+
+
+_UNASSIGNED = [f"unassigned#{shard}" for shard in range(UNASSIGNED_SHARDS)]
+
+
 def _partition(user_id: int | None, id_: str) -> str:
-    return f"unassigned#{ulid.shard(id_, UNASSIGNED_SHARDS)}" if user_id is None else str(user_id)
+    return _UNASSIGNED[ulid.shard(id_, UNASSIGNED_SHARDS)] if user_id is None else str(user_id)
 
 
 def sort_key(id_: str) -> str:

@@ -15,9 +15,11 @@ from outcomes.ledger import cursor as cursors
 from outcomes.ledger import ulid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from outcomes.contract.models import NewOutcome
 from outcomes.contract.json_text import response_bytes
-from outcomes.ledger.items import new_item, outcome_json, sort_key, status_of
+from outcomes.ledger.items import new_item, outcome_json, partitions, sort_key, status_of
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # for a call to DynamoDB
 
@@ -31,6 +33,8 @@ NOT_THERE = "attribute_not_exists(user_id)"
 _IN_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
 _LAST = "~"
 _MAX_QUERIES = 5
+
+type _Examined = tuple[str, Item | None]
 
 
 class Filters(NamedTuple):
@@ -95,7 +99,7 @@ class OutcomeStore:
 
     def page(
         self,
-        user_id: int,
+        user_id: int | None,
         limit: int,
         cursor: str | None = None,
         filters: Filters | None = None,
@@ -104,30 +108,48 @@ class OutcomeStore:
     ) -> Page:
         """Read up to `limit` outcomes of a user after `cursor`, newest first.
 
+        user_id: None for outcomes without a user.
         include_ledger: whether to include void outcomes, and the fields `status`, `occurred_at`, `recorded_by` and
         `version`.
 
         The page can have fewer outcomes and a `next_cursor` if matches are so rare that too many reads would be needed,
         if reads take too long, or if the response would be too large.
 
-        Raises BadRequest for an invalid cursor.
+        Raises BadRequest for an invalid cursor, and Busy if there was no time to read from each partition.
         """
-        query = self._newest_first(user_id, cursor, filters or Filters())
+        filters = filters or Filters()
+        with_void = include_ledger or bool(filters.statuses)
+        deadline = time.monotonic() + PAGE_SECONDS
+        found: list[Item] = []
+        last = ""  # of the outcomes before this key, not all were examined
+        for index, query in enumerate(self._newest_first(user_id, cursor, filters)):
+            if index and time.monotonic() > deadline:
+                raise Busy
+            newest, examined = self._read(query, limit, with_void, deadline)
+            found += newest
+            last = max(last, examined)
+        newest = [item for item in sorted(found, key=_key, reverse=True) if _key(item) >= last]
+        return _page(newest, limit, last or None, include_ledger)
+
+    def _read(self, query: dict[str, Any], limit: int, with_void: bool, deadline: float) -> tuple[list[Item], str]:
+        """Read more than `limit` outcomes of one partition if there are so many and not too many reads are needed.
+
+        Return them, newest first, and the key of the last examined outcome; an empty text if all were examined.
+        """
         bounds = query["ExpressionAttributeValues"]
         found: list[Item] = []
         examined = limit + 1  # one more than the limit, to know whether there is a next page
-        deadline = time.monotonic() + PAGE_SECONDS
         for _ in range(_MAX_QUERIES):
             if _is_empty(bounds):
-                return _page(found, limit, None, include_ledger)
+                return found, ""
             answer = self.dynamodb.call("Query", query | {"Limit": examined})
             shown = answer["Items"]
-            if not include_ledger and not (filters and filters.statuses):
+            if not with_void:
                 shown = [item for item in shown if status_of(item) != VOID]
             found += shown
             if "LastEvaluatedKey" not in answer:
-                return _page(found, limit, None, include_ledger)
-            last = answer["LastEvaluatedKey"]["created_at"]["S"]
+                return found, ""
+            last = _key(answer["LastEvaluatedKey"])
             if len(found) > limit or time.monotonic() > deadline:
                 break
             bounds[":newest"] = {"S": _just_before(last)}
@@ -135,10 +157,14 @@ class OutcomeStore:
             # only a few outcomes are missing: read only as many as are missing.
             rare = "FilterExpression" in query or len(shown) * 2 < len(answer["Items"])
             examined = examined * 4 if rare else limit + 1 - len(found)
-        return _page(found, limit, last, include_ledger)
+        return found, last
 
     def page_by_size(
-        self, user_id: int, write: Callable[[Item], str], cursor: str | None = None, filters: Filters | None = None
+        self,
+        user_id: int | None,
+        write: Callable[[Item], str],
+        cursor: str | None = None,
+        filters: Filters | None = None,
     ) -> Page:
         """Read as many outcomes of a user after `cursor` as fit into a response, newest first. Leave out void outcomes.
 
@@ -147,50 +173,78 @@ class OutcomeStore:
 
         Raises BadRequest for an invalid cursor.
         """
-        query = self._newest_first(user_id, cursor, filters or Filters())
         texts: list[str] = []
-        if _is_empty(query["ExpressionAttributeValues"]):
-            return Page(texts, None)
         room, last = MAX_RESPONSE_BYTES, ""
         deadline = time.monotonic() + PAGE_SECONDS
-        while True:
-            try:
-                answer = self.dynamodb.call("Query", query)
-            except Busy:
-                if not last:
-                    raise
-                return Page(texts, _cursor_at(last))
-            for item in answer["Items"]:
-                if status_of(item) != VOID:
+        examined = [self._examined(query) for query in self._newest_first(user_id, cursor, filters or Filters())]
+        try:
+            for key, item in examined[0] if len(examined) == 1 else _merged(examined, deadline):
+                if item is None:
+                    if time.monotonic() > deadline:
+                        return Page(texts, _cursor_at(key))
+                elif status_of(item) != VOID:
                     text = write(item)
                     room -= response_bytes(text)
                     if room < 0:
                         return Page(texts, _cursor_at(last))
                     texts.append(text)
-                last = item["created_at"]["S"]
-            if "LastEvaluatedKey" not in answer:
-                return Page(texts, None)
-            last = answer["LastEvaluatedKey"]["created_at"]["S"]
-            if time.monotonic() > deadline:
-                return Page(texts, _cursor_at(last))
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+                last = key
+        except Busy:
+            if not last:
+                raise
+            return Page(texts, _cursor_at(last))
+        return Page(texts, None)
 
-    def _newest_first(self, user_id: int, cursor: str | None, filters: Filters) -> dict[str, Any]:
+    def _examined(self, query: dict[str, Any]) -> "Iterator[_Examined]":
+        """Yield keys and outcomes of one partition, newest first; between DynamoDB's pages, the last key and None."""
+        if _is_empty(query["ExpressionAttributeValues"]):
+            return
+        while True:
+            answer = self.dynamodb.call("Query", query)
+            for item in answer["Items"]:
+                yield _key(item), item
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            yield _key(answer["LastEvaluatedKey"]), None
+
+    def _newest_first(self, user_id: int | None, cursor: str | None, filters: Filters) -> list[dict[str, Any]]:
+        """Return a query for each partition. Raises BadRequest for an invalid cursor."""
         # Use a key condition instead of ExclusiveStartKey, which DynamoDB refuses if it is outside the range.
         newest = _LAST if filters.until is None else instants.text(filters.until)
         if cursor is not None:
             newest = min(newest, _just_before(sort_key(cursors.read(cursor))))
         query = _filtered(filters)
-        query["ExpressionAttributeValues"] |= {
-            ":user": {"S": str(user_id)},
-            ":oldest": {"S": instants.text(filters.since or 0)},
-            ":newest": {"S": newest},
-        }
-        return query | {
+        query |= {
             "TableName": self.table,
             "ScanIndexForward": False,
             "ConsistentRead": True,  # an outcome must be listed as soon as it is recorded
         }
+        bounds = query["ExpressionAttributeValues"] | {
+            ":oldest": {"S": instants.text(filters.since or 0)},
+            ":newest": {"S": newest},
+        }
+        return [
+            query | {"ExpressionAttributeValues": bounds | {":user": {"S": partition}}}
+            for partition in partitions(user_id)
+        ]
+
+
+def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator[_Examined]":
+    """Merge what `_examined` yields for several partitions. Raises Busy if there is no time to begin with each."""
+    from heapq import merge  # imported here, as only outcomes of no user need it
+
+    def begun(each: "Iterator[_Examined]") -> "Iterator[_Examined]":
+        if time.monotonic() > deadline:
+            raise Busy
+        yield from each
+
+    yield from merge(*map(begun, examined), key=lambda each: each[0], reverse=True)
+
+
+def _key(item: Item) -> str:
+    key: str = item["created_at"]["S"]
+    return key
 
 
 def _is_empty(bounds: Item) -> bool:
@@ -233,7 +287,7 @@ def _page(found: list[Item], limit: int, last_examined: str | None, include_ledg
         outcome = outcome_json(item, include_ledger)
         room -= response_bytes(outcome) + 1
         if len(outcomes) == limit or room < 0:
-            return Page(outcomes, _cursor_at(found[len(outcomes) - 1]["created_at"]["S"]))
+            return Page(outcomes, _cursor_at(_key(found[len(outcomes) - 1])))
         outcomes.append(outcome)
     return Page(outcomes, None if last_examined is None else _cursor_at(last_examined))
 

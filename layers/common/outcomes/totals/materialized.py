@@ -16,6 +16,7 @@ from outcomes.contract.local_days import LocalDays
 from outcomes.contract.sums import TALLIES, Cell, Sums
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.ledger.entries import Entries, Entry
+from outcomes.ledger.items import partitions
 from outcomes.ledger.store import OutcomeStore
 from outcomes.totals import codec
 from outcomes.totals.settled_intervals import OpenInterval, SettledInterval, SettledIntervals
@@ -42,13 +43,16 @@ class Totals:
         self.table = table
         self.rules = f"{codec.rules()} {tzdata.IANA_VERSION} {edition}"
 
-    def aggregate(self, user_id: int, summaries: list[Summary]) -> None:
+    def aggregate(self, user_id: int | None, summaries: list[Summary]) -> None:
         """Add a user's sums to each summary. All summaries must have the same time zone.
 
+        user_id: None for outcomes without a user.
         Raises StillAddingUp if there are more entries than can be read in time, also because the table is throttled.
         The sums so far are stored, and the next call continues from there; it needs new summaries.
         """
-        _Aggregation(self, user_id, summaries).run()
+        began = time.monotonic()
+        for partition in partitions(user_id):
+            _Aggregation(self, partition, summaries, began).run()
 
 
 class _PeriodSums:
@@ -71,11 +75,12 @@ class _PeriodSums:
 
 
 class _Aggregation:
-    def __init__(self, totals: Totals, user_id: int, summaries: list[Summary]) -> None:
-        self.began = time.monotonic()
+    def __init__(self, totals: Totals, partition: str, summaries: list[Summary], began: float) -> None:
+        self.began = began
+        self.paced_since = time.monotonic()
         self.read_units = 0.0
         self.dynamodb = totals.store.dynamodb
-        self.entries = Entries(self._query, totals.store.table, user_id)
+        self.entries = Entries(self._query, totals.store.table, partition)
         periods = [summary.period for summary in summaries]
         zone = periods[0].timezone
         self.days = LocalDays(periods[0].zone)
@@ -83,7 +88,7 @@ class _Aggregation:
         self.partial_days = {day for part in self.parts for day in part.partial_days}
         # Outcomes of the period may have been recorded at any later time, but at most MOST_EARLY before they happened.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
-        self.kept = SettledIntervals(self.dynamodb, self._query, totals.table, totals.rules, user_id, zone, self.days)
+        self.kept = SettledIntervals(self.dynamodb, self._query, totals.table, totals.rules, partition, zone, self.days)
 
     def run(self) -> None:
         at, last = self.first, None
@@ -164,7 +169,7 @@ class _Aggregation:
         Raises StillAddingUp if there is no time to read another page.
         """
         backoff = Backoff(AGGREGATION_SECONDS + GRACE_SECONDS)
-        ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.began)
+        ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.paced_since)
         if ahead > 0:
             time.sleep(ahead)
         while not self._is_late(AGGREGATION_SECONDS + GRACE_SECONDS):

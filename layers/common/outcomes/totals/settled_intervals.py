@@ -1,6 +1,6 @@
 """Store and read sums of a user's settled intervals. An interval is stored only if that saves more than it costs.
 
-user_id (HASH, S)       `42`
+user_id (HASH, S)       `42`, or a partition of outcomes without a user, `unassigned#0`
 stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the time zone of the days, and the interval's begin in
                         milliseconds since 1970; if the sums need several items, the second has `#1` appended, and so on
 end                     N, the interval's end, exclusive
@@ -78,7 +78,7 @@ class OpenInterval:
 
 
 class SettledIntervals:
-    """The stored intervals of one user for one time zone.
+    """The stored intervals of one partition for one time zone.
 
     query: sends the Query for a page; may raise. rules: intervals with different rules are ignored.
     settled: the instant before which nothing can be recorded any more; set when `read` begins.
@@ -90,7 +90,7 @@ class SettledIntervals:
         query: Callable[[dict[str, Any]], Answer],
         table: str,
         rules: str,
-        user_id: int,
+        partition: str,
         zone: str,
         days: LocalDays,
     ) -> None:
@@ -98,7 +98,7 @@ class SettledIntervals:
         self.query = query
         self.table = table
         self.rules = rules
-        self.user_id = user_id
+        self.partition = partition
         self.zone = zone
         self.days = days
         self.settled = ""
@@ -159,7 +159,7 @@ class SettledIntervals:
                 "TableName": self.table,
                 "KeyConditionExpression": "user_id = :user AND stretch BETWEEN :first AND :last",
                 "ExpressionAttributeValues": {
-                    ":user": {"S": str(self.user_id)},
+                    ":user": {"S": self.partition},
                     ":first": {"S": first},
                     ":last": {"S": last},
                 },
@@ -212,7 +212,7 @@ class SettledIntervals:
         key = f"{self.zone}#{_number(begin)}"
         return [
             {
-                "user_id": {"S": str(self.user_id)},
+                "user_id": {"S": self.partition},
                 "stretch": {"S": f"{key}#{number}" if number else key},
                 **common,
                 "sums": {"B": b2a_base64(part, newline=False).decode()},
@@ -246,7 +246,7 @@ class SettledIntervals:
         now = instants.now()
         update = {
             "TableName": self.table,
-            "Key": {"user_id": {"S": str(self.user_id)}, "stretch": {"S": f"zones#{instants.text(now)[:10]}"}},
+            "Key": {"user_id": {"S": self.partition}, "stretch": {"S": f"zones#{instants.text(now)[:10]}"}},
             "UpdateExpression": "ADD zones :zones SET expires_at = :expires_at",
             "ConditionExpression": "attribute_not_exists(zones) OR size(zones) < :most OR contains(zones, :zone)",
             "ExpressionAttributeValues": {

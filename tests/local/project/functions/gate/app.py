@@ -21,8 +21,6 @@ def handler(event: dict[str, Any], _context: object) -> Any:
             return {**_allowed(who, _policy("Allow", "*")), "context": {"a": {"b": 1}}}
         case "denied":
             return _allowed(who, _policy("Deny", "*"))
-        case "reader":
-            return _allowed(who, _policy("Allow", event["methodArn"]))
         case _:
             return _allowed(who, _policy("Allow", event["methodArn"].split("/")[0] + "/*"))
 

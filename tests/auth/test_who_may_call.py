@@ -1,0 +1,202 @@
+"""Who may call which route: each caller on each route, through API Gateway, the authorizer and the function."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from types import ModuleType
+from typing import Any
+
+import pytest
+from outcomes.contract.agent_keys import NewAgentKey, Scope
+from outcomes.contract.models import NewOutcome
+from outcomes.keys.agent_keys import AgentKeys
+from outcomes.ledger.store import OutcomeStore
+
+from local.session_cookies import stored_row
+from tests.auth.conftest import CURRENT_KEY
+from tests.auth.events import load_event
+from tests.auth.gateway import rest_api, send
+from tests.auth.issuer import AUDIENCE, Issuer, serving
+
+READS = ["/api/outcomes", "/api/outcomes/summary", "/api/outcomes/export", "/api/outcomes/{id}"]
+
+WHOSE = """
+caller                              | no userId  | userId=7   | userId=none | userId=x
+nobody                              | 401        | 401        | 401         | 401
+platform                            | 401        | 403 userId | none        | 400 Invalid userId
+platform that may read              | 401        | 7          | none        | 400 Invalid userId
+platform, session                   | 42         | 403 userId | none        | 400 Invalid userId
+platform that may read, session     | 42         | 7          | none        | 400 Invalid userId
+unknown key                         | 401        | 401        | 401         | 401
+unknown key, session                | 42         | 42         | 42          | 42
+session                             | 42         | 42         | 42          | 42
+ended session                       | 401        | 401        | 401         | 401
+token                               | 42         | 42         | 42          | 42
+token cookie                        | 42         | 42         | 42          | 42
+agent may read                      | 42         | 42         | 42          | 42
+agent 7 may read                    | 42         | 42         | 42          | 42
+agent may all                       | 42         | 42         | 42          | 42
+agent may record                    | 403 scopes | 403 scopes | 403 scopes  | 403 scopes
+agent may correct                   | 403 scopes | 403 scopes | 403 scopes  | 403 scopes
+agent may read, session of 7        | 42         | 42         | 42          | 42
+agent may record, session           | 403 scopes | 403 scopes | 403 scopes  | 403 scopes
+revoked agent key                   | 401        | 401        | 401         | 401
+revoked agent key, session of 7     | 7          | 7          | 7           | 7
+agent may read, AgentKeys off       | 401        | 401        | 401         | 401
+agent may read, session, AgentKeys off | 42      | 42         | 42          | 42
+"""
+"""Whose outcomes a caller reads, by the parameter `userId`, or the error. It is the same for all of READS."""
+
+AMEND = {"type": "amend", "userId": 42, "reason": "Misspelt", "changes": {"title": "y"}}
+OTHERS: dict[str, tuple[str, str, Any]] = {
+    "types": ("GET", "/api/outcomes/types", None),
+    "record": ("POST", "/api/outcomes", {"outcomeType": "deal_closed", "title": "x", "userId": 42}),
+    "batch": ("POST", "/api/outcomes/batch", {"outcomes": [{"outcomeType": "deal_closed", "title": "x"}]}),
+    "amend": ("POST", "/api/outcomes/{id}/corrections", AMEND),
+    "make key": ("POST", "/api/keys", {"name": "x", "userId": 42}),
+    "keys": ("GET", "/api/keys", None),
+    "self": ("GET", "/api/keys/self", None),
+    "rotate": ("POST", "/api/keys/{id}/rotate", {"userId": 42}),
+    "revoke": ("DELETE", "/api/keys/{id}", None),
+    "mcp": ("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
+}
+
+STATUSES = """
+caller                   | types | record | batch | amend | make key | keys | self | rotate | revoke | mcp
+nobody                   | 401   | 401    | 401   | 401   | 401      | 401  | 401  | 401    | 401    | 401
+platform                 | 200   | 200    | 200   | 200   | 200      | 200  | 404  | 200    | 200    | 200
+platform, session        | 200   | 200    | 200   | 200   | 200      | 200  | 404  | 200    | 200    | 200
+session                  | 200   | 200    | 200   | 403   | 200      | 200  | 404  | 200    | 200    | 403
+token                    | 200   | 200    | 200   | 403   | 200      | 200  | 404  | 200    | 200    | 403
+agent may read           | 200   | 403    | 403   | 403   | 403      | 403  | 200  | 403    | 403    | 200
+agent may record         | 200   | 200    | 200   | 403   | 403      | 403  | 200  | 403    | 403    | 200
+agent may correct        | 200   | 403    | 403   | 200   | 403      | 403  | 200  | 403    | 403    | 200
+agent may all            | 200   | 200    | 200   | 200   | 403      | 403  | 200  | 403    | 403    | 200
+revoked agent key        | 401   | 401    | 401   | 401   | 401      | 401  | 401  | 401    | 401    | 401
+unknown key, session     | 200   | 200    | 200   | 403   | 200      | 200  | 404  | 200    | 200    | 403
+"""
+
+
+def rows(table: str) -> list[tuple[str, dict[str, str]]]:
+    (_, *names), *lines = [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
+    return [(caller, dict(zip(names, cells, strict=True))) for caller, *cells in lines]
+
+
+class People:
+    """The callers of the tables and what they may read. outcomes: ids by user; the first one was recorded by a key."""
+
+    def __init__(self, deploy: Callable[..., ModuleType], tables: dict[str, str], issuer_url: str, token: str) -> None:
+        store, self.keys = OutcomeStore(tables["OutcomesTable"]), AgentKeys(tables["KeysTable"])
+        self.deploy, self.issuer_url = deploy, issuer_url
+        self.authorizers: dict[str, ModuleType] = {}
+        self.outcomes: dict[str, list[str]] = {}
+        for user, agents in {"42": [7, 8], "7": [7, 8, 9], "none": [7]}.items():
+            owner = None if user == "none" else Decimal(user)
+            bodies = [
+                {"outcomeType": "deal_closed", "title": "x", "userId": owner, "agentId": Decimal(agent)}
+                for agent in agents
+            ]
+            self.outcomes[user] = [store.add(NewOutcome.parse(body, session_user=None), "key") for body in bodies]
+        self.managed = self.keys.create(NewAgentKey("Managed", 42), "platform")[1].id
+        revoked, key = self.keys.create(NewAgentKey("Revoked", 42, scopes=tuple(Scope)), "platform")
+        self.keys.revoke(42, key.id)
+        agent_keys = {
+            "agent may read": self._agent(Scope.READ),
+            "agent 7 may read": self._agent(Scope.READ, agent_id=7),
+            "agent may record": self._agent(Scope.RECORD),
+            "agent may correct": self._agent(Scope.CORRECT, Scope.BACKFILL),
+            "agent may all": self._agent(*Scope),
+            "revoked agent key": revoked,
+        }
+        bearers = agent_keys | {"unknown key": "unknown", "token": token}
+        bearers |= dict.fromkeys(("platform", "platform that may read"), CURRENT_KEY)
+        cookies = {
+            "session": load_event("get_with_session")["headers"]["Cookie"],
+            "session of 7": "__Secure-session=of-7",
+            "ended session": "__Secure-session=ended",
+            "token cookie": f"token={token}",
+        }
+        self.headers = {name: ("Authorization", f"Bearer {text}") for name, text in bearers.items()}
+        self.headers |= {name: ("Cookie", text) for name, text in cookies.items()}
+
+    def _agent(self, *scopes: Scope, agent_id: int | None = None) -> str:
+        return self.keys.create(NewAgentKey("x", 42, agent_id=agent_id, scopes=scopes), "session")[0]
+
+    def send(self, caller: str, method: str, path: str, query: dict[str, str], body: Any = None) -> tuple[int, Any]:
+        """Send a request with the credentials in the caller's name, which are separated by commas."""
+        if caller not in self.authorizers:
+            variables = {"OIDC_ISSUER": self.issuer_url, "OIDC_AUDIENCE": AUDIENCE, "OIDC_USER_CLAIM": "sub"}
+            variables |= {"OIDC_COOKIE": "token", "PLATFORM_MAY_READ": str("that may read" in caller).lower()}
+            variables |= {"KEYS_TABLE": ""} if "AgentKeys off" in caller else {}
+            self.authorizers[caller] = self.deploy(**variables)
+        names = [name for name in caller.split(", ") if name not in ("nobody", "AgentKeys off")]
+        headers = [("Content-Type", "application/json"), *(self.headers[name] for name in names)]
+        text = b"" if body is None else json.dumps(body).encode()
+        return send(self.authorizers[caller], method, path, list(query.items()), headers, text)
+
+    def read(self, caller: str, path: str, query: dict[str, str]) -> str:
+        """Return whose outcomes are in the answer, or its error as in WHOSE."""
+        if path.endswith("{id}"):
+            each = {user: path.format(id=ids[0]) for user, ids in self.outcomes.items()}
+            found = {user: self.send(caller, "GET", one, query)[0] for user, one in each.items()}
+            if 200 in found.values():
+                assert sorted(found.values()) == [200, 404, 404]
+                return next(user for user, status in found.items() if status == 200)
+            path = each["42"]
+        status, text = self.send(caller, "GET", path, query)
+        if status == 401:
+            return "401"
+        if status != 200:
+            error = json.loads(text)
+            return f"{status} {error['details'][0]['field'] if 'details' in error else error['error']}"
+        if path.endswith("summary"):
+            amount = json.loads(text)["count"]
+            return next(user for user, ids in self.outcomes.items() if len(ids) == amount)
+        shown = re.findall(r"01[0-9A-Z]{24}", text)
+        return next(user for user, ids in self.outcomes.items() if ids == shown[::-1])
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def people(
+    deploy: Callable[..., ModuleType],
+    tables: dict[str, str],
+    put_session: Callable[[dict[str, Any]], None],
+    issuer: Issuer,
+) -> People:
+    now = int(time.time())
+    put_session(stored_row("of-7", 7, now + 3600))
+    put_session(stored_row("ended", 42, now - 1))
+    return People(deploy, tables, issuer.url, issuer.token({}, now))
+
+
+@pytest.mark.parametrize(("caller", "cells"), rows(WHOSE), ids=[caller for caller, _ in rows(WHOSE)])
+def test_who_reads_whose_outcomes(people: People, caller: str, cells: dict[str, str]) -> None:
+    queries = {name: dict([name.split("=")]) if "=" in name else {} for name in cells}
+    for path in READS:
+        assert {name: people.read(caller, path, query) for name, query in queries.items()} == cells, path
+
+
+@pytest.mark.parametrize(("caller", "cells"), rows(STATUSES), ids=[caller for caller, _ in rows(STATUSES)])
+def test_who_may_call_the_other_routes(people: People, caller: str, cells: dict[str, str]) -> None:
+    ids = {"/api/keys/{id}": people.managed, "/api/keys/{id}/rotate": people.managed}
+    found = {}
+    for name, (method, resource, body) in OTHERS.items():
+        query = {"userId": "42"} if resource.startswith("/api/keys") and body is None else {}
+        path = resource.format(id=ids.get(resource, people.outcomes["42"][0]))
+        status, text = people.send(caller, method, path, query, body)
+        items = json.loads(text)["results"] if name == "batch" and status == 200 else []
+        found[name] = str(items[0].get("error", 200) if items else status)
+    assert found == cells
+
+
+def test_the_tables_have_every_route() -> None:
+    told = {("GET", path) for path in READS} | {(method, path) for method, path, _ in OTHERS.values()}
+    assert told == {(route.method.upper(), route.resource) for route in rest_api().routes if route.authorizer}

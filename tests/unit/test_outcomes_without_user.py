@@ -1,0 +1,112 @@
+"""Reading the outcomes of no user, which are stored in sixteen partitions: list, export, summary and one of them."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from outcomes.contract.models import NewOutcome
+from outcomes.ledger import store as ledger_store
+from outcomes.ledger.store import OutcomeStore
+from outcomes.totals import materialized
+
+from functions.export_outcomes import app as export_outcomes
+from functions.get_outcome import app as get_outcome
+from functions.list_outcomes import app as list_outcomes
+from functions.summarize_outcomes import app as summarize_outcomes
+from tests.events import KEY, proxy_event
+
+NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+PERIOD = {"from": "2026-04-01", "to": "2026-04-02"}
+NOBODY = KEY | {"reads": "none"}
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def add(count: int, user: int | None = None, **fields: Any) -> list[str]:
+    """Record outcomes, a second apart. Return their ids, newest first."""
+    body = {"outcomeType": "deal_closed", "title": "Closed", "userId": None if user is None else Decimal(user)}
+    outcome = NewOutcome.parse(body | fields, session_user=None)
+    store = OutcomeStore("OutcomesTable")
+    return [store.add(outcome, "key", milliseconds=NOON + index * 1000) for index in range(count)][::-1]
+
+
+def get(app: Any, **query: Any) -> dict[str, Any]:
+    event = proxy_event("GET", authorizer=NOBODY, query={"userId": "none"} | query)
+    response: dict[str, Any] = app.handler(event, None)
+    return response
+
+
+def walk(**query: str) -> list[list[str]]:
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = json.loads(get(list_outcomes, **query, **cursor)["body"])
+        pages.append([outcome["id"] for outcome in answer["outcomes"]])
+        assert {outcome["user_id"] for outcome in answer["outcomes"]} <= {None}
+        if answer["next_cursor"] is None:
+            return pages
+        cursor = {"cursor": answer["next_cursor"]}
+
+
+def exported(**query: str) -> list[list[str]]:
+    parts: list[list[str]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = get(export_outcomes, format="ndjson", **query, **cursor)
+        parts.append([json.loads(line)["id"] for line in answer["body"].splitlines()])
+        if "Next-Cursor" not in answer["headers"]:
+            return parts
+        cursor = {"cursor": answer["headers"]["Next-Cursor"]}
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50])
+def test_pages_list_each_once_newest_first(limit: int) -> None:
+    ids = add(45)
+    add(3, user=42)
+    pages = walk(limit=str(limit))
+    assert [id_ for page in pages for id_ in page] == ids
+    assert {len(page) for page in pages[:-1]} <= {limit}
+
+
+def test_pages_of_rare_matches_lose_none() -> None:
+    add(300)
+    rare = add(5, outcomeType="task_complete")
+    pages = walk(limit="2", outcomeType="task_complete")
+    assert [id_ for page in pages for id_ in page] == rare
+
+
+def test_parts_of_an_export_list_each_once_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = add(40)
+    monkeypatch.setattr(ledger_store, "MAX_RESPONSE_BYTES", 2000)
+    parts = exported()
+    assert [id_ for part in parts for id_ in part] == ids
+    assert len(parts) > 5
+    row = get(export_outcomes)["body"].splitlines()[1]
+    assert row.startswith(f"{ids[0]},,")
+
+
+@pytest.mark.parametrize("app", [list_outcomes, export_outcomes, summarize_outcomes])
+def test_without_time_for_every_partition_the_answer_is_a_503(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(30)
+    monkeypatch.setattr(ledger_store, "PAGE_SECONDS", -1)
+    monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -materialized.GRACE_SECONDS - 1)
+    assert get(app)["statusCode"] == 503
+
+
+def test_a_summary_adds_up_all_partitions_and_keeps_their_sums() -> None:
+    add(500, valueUsd=Decimal("0.1"))
+    add(1, user=42, valueUsd=Decimal(1000))
+    for _ in range(2):  # the second one reads kept sums
+        answer = json.loads(get(summarize_outcomes, **PERIOD)["body"])
+        assert (answer["count"], answer["value_usd"]) == (500, 50)
+        assert [(day["date"], day["count"]) for day in answer["by_day"]] == [("2026-04-01", 500)]
+
+
+def test_one_is_read_unless_it_is_a_users() -> None:
+    [nobodys], [users] = add(1), add(1, user=42)
+    event = proxy_event("GET", "/api/outcomes/{id}", authorizer=NOBODY, query={"userId": "none"}, parameters={"id": ""})
+    read = [get_outcome.handler(event | {"pathParameters": {"id": id_}}, None) for id_ in (nobodys, users)]
+    assert [each["statusCode"] for each in read] == [200, 404]
+    outcome = json.loads(read[0]["body"])["outcome"]
+    assert (outcome["id"], outcome["user_id"], outcome["status"]) == (nobodys, None, "recorded")
