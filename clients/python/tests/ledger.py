@@ -89,11 +89,12 @@ class Ledger:
                 "GET /api/outcomes/export",
             ):
                 return 403, {}, {"error": "Missing Authentication Token"}
-            if caller is None or (not isinstance(caller, int) and method == "GET"):
-                return 401, {}, {"error": "Unauthorized"}
-            if isinstance(caller, int) and method == "GET":
+            if method == "GET":
+                user = _reader(caller)
                 read = {"summary": self._summary, "export": self._export}.get(id_, self._list)
-                return read(caller, parse_qs(url.query))
+                return read(user, parse_qs(url.query)) if isinstance(user, int) else user
+            if caller is None:
+                return 401, {}, {"error": "Unauthorized"}
             if isinstance(caller, dict) and "record" not in caller["scopes"]:
                 return 403, {}, {"error": "Forbidden"}
             try:
@@ -192,9 +193,10 @@ class Ledger:
         return 200, headers, body
 
     def _history(self, caller: Caller | None, id_: str) -> Answer:
-        if not isinstance(caller, int):
-            return 401, {}, {"error": "Unauthorized"}
-        found = next((one for one in self.outcomes if one["id"] == id_ and one["user_id"] == caller), None)
+        user = _reader(caller)
+        if not isinstance(user, int):
+            return user
+        found = next((one for one in self.outcomes if one["id"] == id_ and one["user_id"] == user), None)
         if found is None:
             return 404, {}, {"error": "Not found"}
         return 200, {}, {"outcome": found, "corrections": self.corrections[id_]}
@@ -440,3 +442,13 @@ def _broken(key: dict[str, Any], kept: dict[str, Any]) -> list[dict[str, Any]]:
         ),
     }
     return [{"field": name, "message": words} for name, (broken, words) in bounds.items() if broken]
+
+
+def _reader(caller: Caller | None) -> int | Answer:
+    """Return the user whose outcomes the caller may read, or the refusal."""
+    if isinstance(caller, dict) and "read" in caller["scopes"]:
+        return int(caller["user_id"])
+    if isinstance(caller, dict):
+        rule = {"field": "scopes", "message": "reading needs the scope read"}
+        return 403, {}, {"error": "Forbidden", "details": [rule]}
+    return caller if isinstance(caller, int) else (401, {}, {"error": "Unauthorized"})

@@ -201,7 +201,10 @@ def test_a_call_without_the_needed_credential_is_not_sent(api: Api, owner: Outco
     asked = len(api.door.times)
     with OutcomesClient(api.url, api.key) as platform, OutcomesClient(api.url) as nobody:
         refusals: list[tuple[Callable[[], object], str]] = [
-            (lambda: platform.get(deal), r"Reading needs the session \(OUTCOMES_COOKIE\)"),
+            (
+                lambda: platform.get(deal),
+                r"Reading needs the session \(OUTCOMES_COOKIE\) or an agent key with the scope read",
+            ),
             (lambda: platform.confirm(deal), "Confirming needs the session"),
             (lambda: platform.dispute(deal, "x"), "Disputing needs the session"),
             (lambda: owner.uphold(deal, "x"), r"Upholding needs the key \(INTERNAL_API_KEY\);"),

@@ -443,3 +443,21 @@ def test_the_doctor_reports_an_api_without_agent_keys(
     run = outcomes("doctor")
     assert run.code == 1
     assert says in run.out
+
+
+@everywhere
+def test_an_agent_key_that_may_read_lists_sums_exports_and_gets_all_of_its_users_outcomes(
+    user: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deal = user.record("deal_closed", "Acme", agent_id=8).id
+    monkeypatch.setenv("OUTCOMES_COOKIE", "")
+    monkeypatch.setenv("INTERNAL_API_KEY", user.create_key("Reader", agent_id=7, scopes=["record", "read"]).key)
+    for read in (("list",), ("summary",), ("get", deal), ("export", "--output", str(tmp_path / "file"))):
+        run = outcomes(*read)
+        assert run.code == 0, run
+    assert deal in (tmp_path / "file").read_text()
+    assert "no session" not in outcomes("doctor").out
+    monkeypatch.setenv("INTERNAL_API_KEY", user.create_key("Writer").key)
+    run = outcomes("list")
+    assert run.code != 0
+    assert "403 Forbidden: reading needs the scope read (scopes)" in run.err

@@ -235,7 +235,7 @@ export class OutcomesClient {
   }
 
   /**
-   * Lists one page of the session's outcomes, newest first.
+   * Lists one page of the user's outcomes, newest first.
    *
    * A page can have fewer than `limit` outcomes although `nextCursor` says there are more.
    */
@@ -243,13 +243,13 @@ export class OutcomesClient {
     return this.#read(PATH, options, answers.page);
   }
 
-  /** Yields every outcome of the session, newest first, reading pages on demand. */
+  /** Yields every outcome of the user, newest first, reading pages on demand. */
   async *iterate(filters: models.IterateOptions = {}): AsyncGenerator<models.Outcome, void> {
     for await (const { outcomes } of this.#parts(PATH, { ...filters, limit: 50 }, answers.page)) yield* outcomes;
   }
 
   /**
-   * Yields an export of the session's outcomes that are not void, newest first, in parts.
+   * Yields an export of the user's outcomes that are not void, newest first, in parts.
    *
    * The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON.
    */
@@ -277,7 +277,7 @@ export class OutcomesClient {
   }
 
   /**
-   * Returns exact totals of the session's outcomes by when they happened; default the last 30 days in UTC.
+   * Returns exact totals of the user's outcomes by when they happened; default the last 30 days in UTC.
    *
    * The first summary of a long history takes longer; see `Retry`.
    */
@@ -285,7 +285,7 @@ export class OutcomesClient {
     return this.#read(`${PATH}/summary`, options, answers.summary);
   }
 
-  /** Reads one outcome of the session with its corrections. */
+  /** Reads one outcome of the user with its corrections. */
   async get(outcomeId: string, options: models.CallOptions = {}): Promise<models.History> {
     return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { named: true });
   }
@@ -402,7 +402,8 @@ export class OutcomesClient {
   }
 
   #read<T>(path: string, options: Asked, read: Read<T>, how?: Partial<Request>): Promise<T> {
-    return this.#exchange({ path, query: queryOf(options), by: "session", ...how }, options.signal, read);
+    const by = this.#owner === "agent" && !this.#cookie ? "key" : "session";
+    return this.#exchange({ path, query: queryOf(options), by, ...how }, options.signal, read);
   }
 
   /** Posts a body with an idempotency key, which is also set on errors. */

@@ -46,7 +46,7 @@ class AsyncOutcomesClient:
     Args:
         url: the API's base URL, stage included; default `OUTCOMES_URL`.
         api_key: an agent's or the platform's key, for recording; default `INTERNAL_API_KEY`.
-        cookie: the session's cookie as `name=value`, for reading, and for recording if there is no key;
+        cookie: the session's cookie as `name=value`; it reads, and without a key it records;
             default `OUTCOMES_COOKIE`.
         agent_id, user_id: defaults for outcomes that name none; default `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`.
         retry: how long and how often to try; default 60 s, or `OUTCOMES_DEADLINE`.
@@ -138,7 +138,7 @@ class AsyncOutcomesClient:
         status: Statuses | None = None,
         ledger: bool = False,
     ) -> Page:
-        """List one page of the session's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
+        """List one page of the user's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
         A page can have fewer than `limit` outcomes (default 20, at most 50) although `next_cursor` says there are more.
         `status` filters by status. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to each outcome,
@@ -156,7 +156,7 @@ class AsyncOutcomesClient:
         status: Statuses | None = None,
         ledger: bool = False,
     ) -> AsyncIterator[Outcome]:
-        """Yield every outcome of the session, newest first, reading pages on demand. See `list`."""
+        """Yield every outcome of the user, newest first, reading pages on demand. See `list`."""
         cursor: str | None = None
         while True:
             page = await self._run(
@@ -178,7 +178,7 @@ class AsyncOutcomesClient:
         end: Moment | None = None,
         cursor: str | None = None,
     ) -> AsyncIterator[ExportPart]:
-        """Yield an export of the session's outcomes that are not void, newest first, in parts.
+        """Yield an export of the user's outcomes that are not void, newest first, in parts.
 
         The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON
         (`ndjson`), which `outcomes import` can read. To resume an export, pass the `next_cursor` of its last part.
@@ -201,7 +201,7 @@ class AsyncOutcomesClient:
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
     ) -> Summary:
-        """Return exact totals of the session's outcomes by when they happened; default the last 30 days in UTC.
+        """Return exact totals of the user's outcomes by when they happened; default the last 30 days in UTC.
 
         `by` is "day", "week" or "month"; the period has at most 366 of them, and at most ten years.
         `compare="previous"` adds the totals of the previous period of the same length. The first summary of a long
@@ -210,7 +210,7 @@ class AsyncOutcomesClient:
         return await self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
 
     async def get(self, outcome_id: str) -> History:
-        """Read one outcome of the session with its corrections."""
+        """Read one outcome of the user with its corrections."""
         return await self._run(self._calls.history(outcome_id))
 
     async def amend(

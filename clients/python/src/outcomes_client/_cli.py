@@ -152,7 +152,7 @@ def list_(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Show the newest outcomes of the session's user."""
+    """Show the newest outcomes of the session's or agent key's user."""
     with connect(url, cookie) as client:
         page = client.list(
             limit=limit,
@@ -198,8 +198,8 @@ def watch(
 ) -> None:
     """Show outcomes as they are recorded, until Ctrl-C.
 
-    Prints a line for each outcome of the session's user. If the API does not answer, it says so, retries, and then
-    shows what was recorded in the meantime.
+    Prints a line for each outcome of the session's or agent key's user. If the API does not answer, it says so,
+    retries, and then shows what was recorded in the meantime.
     """
     from . import _watching
 

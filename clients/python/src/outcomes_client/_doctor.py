@@ -79,10 +79,10 @@ def _user(client: OutcomesClient) -> Iterator[Finding]:
 
 def _credentials(client: OutcomesClient) -> Iterator[Finding]:
     address = client._address
-    records = bool(address.api_key or address.cookie)
+    records, reads = bool(address.api_key or address.cookie), False
     if address.has_agent_key:
         key = yield from _agent_key(client)
-        records = key is not None and "record" in key.scopes
+        records, reads = (key is not None and scope in key.scopes for scope in ("record", "read"))
     elif address.api_key and address.api_key.startswith("oc_"):
         yield Finding(False, f"{KEY} begins like an agent key but is not a complete one: copy it again")
     elif address.api_key:
@@ -96,7 +96,7 @@ def _credentials(client: OutcomesClient) -> Iterator[Finding]:
         yield _judged(answer, 200, "the session is valid", SESSION)
         if isinstance(answer, Reply) and (off := switched_off(answer)):
             yield Finding(True, f"Off in this deployment: {', '.join(off)}")
-    else:
+    elif not reads:
         yield Finding(bool(address.api_key), "no session (OUTCOMES_COOKIE): list, summary and export will not work")
     if records:
         request = Request("POST", f"{PATH}/batch", body=b'{"outcomes":[]}')

@@ -146,11 +146,13 @@ class Address:
     def credential_for(self, request: Request) -> str:
         """Return the credential of a request, in words.
 
-        Recording and correcting use the key, else the session. Reading, confirming and disputing use the session. Keys
-        are managed with the platform's key if a user is named, else with the session. An agent key manages no keys; it
-        can only describe itself.
+        Recording and correcting use the key, else the session. Confirming and disputing use the session, and so does
+        reading, else an agent key. Keys are managed with the platform's key if a user is named, else with the session.
+        An agent key manages no keys; it can only describe itself.
         """
-        by_key = request.by == "key" or (bool(self.api_key) and request.method != "GET" and request.by != "session")
+        by_key = request.by == "key" or (bool(self.api_key) and not request.by)
+        if request.method == "GET":
+            by_key = self.has_agent_key and not self.cookie
         if request.path.startswith(KEYS_PATH):
             by_key = bool(self.api_key) and not (self.cookie and (self.has_agent_key or request.user_id is None))
         if request.path == OWN_KEY_PATH:
@@ -189,9 +191,10 @@ class Address:
             return needs_user if nobodys else ""
         if there:
             return ""
-        by = request.by or ("session" if request.method == "GET" else "")
-        needed = {"session": SESSION, "key": KEY, "": f"{KEY} or {SESSION}"}[by]
-        return f"{request.does or ('Reading' if request.method == 'GET' else 'Recording')} needs {needed}"
+        if request.method == "GET":
+            return f"Reading needs {SESSION} or an agent key with the scope read"
+        needed = {"session": SESSION, "key": KEY, "": f"{KEY} or {SESSION}"}[request.by]
+        return f"{request.does or 'Recording'} needs {needed}"
 
 
 def _plain(text: str) -> str:
