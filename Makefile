@@ -114,7 +114,7 @@ check: install check-dashboard check-typescript check-workflows .tools/$(CHECKOV
 	@$(export_requirements) | diff -u layers/common/requirements.txt - \
 	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
-	$(offline) $(bin)/cfn-lint --include-checks I -- template.yaml
+	$(offline) $(bin)/cfn-lint --include-checks I -- template.yaml docs/examples/recipes/*.yaml
 	.tools/bin/checkov --config-file .checkov.yaml
 	@$(MAKE) audit-where-possible
 
