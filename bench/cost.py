@@ -29,7 +29,6 @@ class Call(NamedTuple):
 
     name: str
     outcomes: int
-    authorizers: int
     milliseconds: float
     memory_gb: float
     write_units: float
@@ -58,15 +57,14 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
     usual = assumed["memory_gb"]
     summed = len('{"date":"2026-04-01","count":27,"value_usd":12500.5},') * SUMMED.days
     return [
-        Call("record", 1, 1, assumed["record_ms"], usual, once, 0, 1, len('{"ok":true}')),
-        Call("record, no Idempotency-Key", 1, 1, assumed["record_ms"], usual, unkeyed, 0, 1, len('{"ok":true}')),
-        Call("record, by MCP", 1, 1, assumed["mcp_ms"], assumed["mcp_memory_gb"], once, 0, 1, assumed["tool_bytes"]),
-        Call(f"batch of {BATCHED}", BATCHED, 1, assumed["batch_ms"], usual, once * BATCHED, 0, 1, batch_answer),
-        Call(f"list ({LISTED} outcomes)", LISTED, 0, assumed["list_ms"], usual, 0, listed, 0, len(answered()) * LISTED),
+        Call("record", 1, assumed["record_ms"], usual, once, 0, 1, len('{"ok":true}')),
+        Call("record, no Idempotency-Key", 1, assumed["record_ms"], usual, unkeyed, 0, 1, len('{"ok":true}')),
+        Call("record, by MCP", 1, assumed["mcp_ms"], assumed["mcp_memory_gb"], once, 0, 1, assumed["tool_bytes"]),
+        Call(f"batch of {BATCHED}", BATCHED, assumed["batch_ms"], usual, once * BATCHED, 0, 1, batch_answer),
+        Call(f"list ({LISTED} outcomes)", LISTED, assumed["list_ms"], usual, 0, listed, 0, len(answered()) * LISTED),
         Call(
             f"export ({exported:,} outcomes)",
             exported,
-            0,
             assumed["export_ms"],
             usual,
             0,
@@ -78,7 +76,6 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
             Call(
                 f"{look.name} summary ({SUMMED.number:,} outcomes)",
                 SUMMED.number,
-                0,
                 assumed[f"{look.name}_summary_ms"],
                 assumed["summary_memory_gb"],
                 look.write_units,
@@ -99,8 +96,8 @@ def _read_units(outcomes: int) -> int:
 
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     """Return the US dollars for a million calls, by service."""
-    invocations = 1 + call.authorizers
-    authorizer_gb_ms = call.authorizers * assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
+    invocations = 2  # of the authorizer and the function
+    authorizer_gb_ms = assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
     lambda_time = _lambda_time(authorizer_gb_ms + call.milliseconds * call.memory_gb, prices)
     log_bytes = (
         assumed["log_bytes_of_access"]
@@ -203,7 +200,8 @@ def table() -> str:
         f"since, and {assumed['next_summary_ms']} ms, at {assumed['summary_memory_gb']} GB.",
         f"If each of a million records starts both functions, in {assumed['authorizer_start_ms']} and",
         f"{assumed['record_start_ms']} ms, that costs ${started(prices, assumed):.2f} more.",
-        "Authorizer calls of readers, one a minute, are not counted. Each call writes a line to the access log.",
+        f"The authorizer's part of a million calls is ${authorized(prices, assumed):.2f}, also if it refuses them.",
+        "Each call writes a line to the access log.",
         "With `Tracing=Active`, X-Ray traces the first call of each second and",
         f"{assumed['traced_of_the_others']:.0%} of the others, for ${quiet:.2f} more a million at one call a second,",
         f"${busy:.2f} at {BUSY}.",

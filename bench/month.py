@@ -23,8 +23,6 @@ VOLUMES = (10_000, 100_000, 1_000_000)
 OPEN_HOURS = 2
 """Hours per day for which a feed is open."""
 DAYS = 30
-LOOK_UP_SECONDS = 60
-"""Seconds for which API Gateway caches an authorizer's result."""
 
 
 def deployed(environment: str, **parameters: str) -> Template:
@@ -82,7 +80,6 @@ def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[
     polls = OPEN_HOURS * 3600 // assumed["poll_seconds"] * DAYS
     has_totals = "SummarizeOutcomesFunction" in template.resources("AWS::Serverless::Function")
     summaries = min(polls, outcomes * OPEN_HOURS // 24) if has_totals else 0
-    looked_up = OPEN_HOURS * 3600 // LOOK_UP_SECONDS * DAYS
     kept_gb = outcomes * (item_bytes(stored(0)) + item_bytes(remembered()) + 2 * KEPT_OVERHEAD_BYTES) / cost.GB
 
     def dollars(call: cost.Call, times: int) -> float:
@@ -90,9 +87,7 @@ def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[
 
     return {
         "to record": dollars(record, outcomes),
-        "the feed": dollars(listed, polls)
-        + dollars(summary, summaries)
-        + cost.authorized(prices, assumed) * looked_up / 1_000_000,
+        "the feed": dollars(listed, polls) + dollars(summary, summaries),
         "kept rows": kept_gb * (prices["kept_gb_month"] + prices["restorable_gb_month"]),
         "custom metrics": custom_metrics(assumed) * prices["metric_month"] if alarm_metrics(template) else 0,
         "idle": idle_dollars(template, prices),
