@@ -3,12 +3,9 @@
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' .ci/uv.txt)
 uv := .tools/bin/uv
 uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
-# Tools whose dependencies conflict with uv.lock are installed apart from it; the date pins their dependencies.
-CHECKOV := checkov-3.3.30
-PIP_AUDIT := pip-audit-2.10.1
-TWINE := twine-7.0.0
-TOOLS_AS_OF := 2026-11-20
 bin := .venv/bin
+# Each has an environment of its own, .tools/NAME, because their dependencies conflict.
+tools := sam checkov pip-audit twine
 
 # Only the command line overrides these (`make build ARCH=x86_64`), never a variable of the environment.
 ARCH := arm64
@@ -34,12 +31,17 @@ npm_locks := $(wildcard dashboard/package-lock.json clients/typescript/package-l
 export UV_SYSTEM_CERTS := true
 export NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 
-# SAM and cfn-lint need a region even for offline work.
-sam := SAM_CLI_TELEMETRY=0 $(bin)/sam
+# SAM and cfn-lint need a region even for offline work. SAM keeps compiled files even if the environment forbids it.
+sam := PYTHONDONTWRITEBYTECODE= SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 offline := AWS_DEFAULT_REGION=us-east-1
-# The layer's packages in pip's format: pinned, with hashes, without development packages.
-export_requirements := $(uv) export --quiet --locked --no-dev --format requirements.txt --no-header --no-annotate
-export_everything := $(uv) export --quiet --locked --all-groups --no-emit-local --format requirements.txt --no-header --no-annotate
+# What is deployed has a lock of its own, so that it does not wait for tools and libraries of tests. uv.lock follows it.
+deployed := layers/common/requirements.txt
+lock_deployed := $(uv) pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make lock' \
+    pyproject.toml --output-file $(deployed)
+versions := sed -n 's/^\([a-z0-9-]*==[^ ]*\).*/\1/p'
+lock_rest = $(uv) lock $$($(versions) $(deployed) | sed 's/^/--upgrade-package /')
+lock_tools := $(uv) lock --project .ci/tools
+uv_export := $(uv) export --quiet --locked --format requirements.txt --no-header --no-annotate
 
 # The local stack, on its data folder.
 local := $(bin)/python -m local --data '$(DATA)'
@@ -72,7 +74,7 @@ unit test soak coverage: export PYTHONDONTWRITEBYTECODE :=
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) tests/unit tests/bench tests/docs
 
-test: install $(npm) $(npm_client) $(npm_viewer) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
+test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
 
 # `make test` tries a hundred seeds. A failure prints its seed and its schedule; SEED=... repeats it.
@@ -99,23 +101,23 @@ clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_
 	    else echo 'NOT BUILT: the TypeScript client, because npm is missing.' >&2; fi
 
 # Each part, and its minimum coverage in percent.
-coverage: install $(npm) $(npm_client) $(npm_viewer) ## run every test, and fail if a part has too little coverage, branches included
+coverage: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run every test, and fail if a part has too little coverage, branches included
 	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
 	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*,ops/*=95'; do \
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
 	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
-check: install check-dashboard check-typescript check-workflows .tools/$(CHECKOV) ## check formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
+check: install check-dashboard check-typescript check-workflows .tools/sam/installed .tools/checkov/installed ## check formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
 	$(bin)/mypy functions layers/common/outcomes local ops release smoke bench docs tests clients/python conftest.py
 	$(bin)/mypy --python-version 3.12 clients/python/src
-	@$(export_requirements) | diff -u layers/common/requirements.txt - \
-	    || { echo 'layers/common/requirements.txt is not what uv.lock says: run `make lock`.' >&2; exit 1; }
+	@test "$$($(uv_export) --no-dev | $(versions))" = "$$($(versions) $(deployed))" \
+	    || { echo '$(deployed) and uv.lock differ: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
 	$(offline) $(bin)/cfn-lint --include-checks I -- template.yaml docs/examples/recipes/*.yaml
-	.tools/bin/checkov --config-file .checkov.yaml
+	.tools/checkov/bin/checkov --config-file .checkov.yaml
 	@$(MAKE) audit-where-possible
 
 # The bundles are committed, so that only changing their sources needs npm; a test compares both.
@@ -138,24 +140,27 @@ check-typescript: $(npm_client)
 	@if $(has_npm_client); then npm run --prefix clients/typescript --silent check; \
 	    else echo 'NOT CHECKED: the TypeScript client, because npm is missing.' >&2; test -z "$$CI"; fi
 
-audit: audit-python audit-npm ## look up known vulnerabilities of all packages in uv.lock and package-lock.json
+audit: audit-python audit-npm ## look up known vulnerabilities of all packages in all lock files
 
 # Whether the advisories can be read: those of a package that has none, and any report at all.
 reaches_python_audit = echo six==1.17.0 | $(pip_audit) --no-deps --requirement /dev/stdin >/dev/null 2>&1
 reaches_npm_audit = npm audit --prefix dashboard --package-lock-only --json 2>/dev/null | grep -q auditReportVersion
 
 .PHONY: audit-where-possible audit-python audit-npm
-audit-where-possible: .tools/$(PIP_AUDIT)
+audit-where-possible: .tools/pip-audit/installed
 	@if $(reaches_python_audit); then $(MAKE) audit-python; \
 	    else echo 'NOT AUDITED: Python packages, because this machine cannot look them up. Run make audit where it can.' >&2; fi
 	@if $(reaches_npm_audit); then $(MAKE) audit-npm; \
 	    else echo 'NOT AUDITED: npm packages, because this machine cannot look them up. Run make audit where it can.' >&2; fi
 
 # Strict: a package that PyPI knows nothing about is a failure.
-pip_audit := .tools/bin/pip-audit --strict --progress-spinner off --disable-pip
-audit-python: $(uv_installed) .tools/$(PIP_AUDIT)
-	@$(export_everything) --output-file .tools/audited.txt >/dev/null
-	$(pip_audit) --require-hashes --requirement .tools/audited.txt
+pip_audit := .tools/pip-audit/bin/pip-audit --strict --progress-spinner off --disable-pip
+audit-python: .tools/pip-audit/installed
+	@cp $(deployed) .tools/audited-deployed.txt
+	@$(uv_export) --all-groups --no-emit-local > .tools/audited-uv.txt
+	@for tool in $(tools); do $(uv_export) --project .ci/tools --only-group $$tool > .tools/audited-$$tool.txt || exit 1; done
+	@for audited in deployed uv $(tools); do echo "pip-audit of $$audited"; \
+	    $(pip_audit) --require-hashes --requirement .tools/audited-$$audited.txt || exit 1; done
 
 audit-npm:
 	@for lock in $(npm_locks); do echo "npm audit of $$lock"; npm audit --prefix "$${lock%/*}" --package-lock-only || exit 1; done
@@ -167,7 +172,7 @@ format: install $(npm) $(npm_client) ## format the code and apply the fixes of r
 
 # SAM does not pass the architecture to the layer's Makefile, so LAYER_ARCH does. The built template allows only this
 # architecture, because the build cannot run on another one.
-build: install ## build what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
+build: install .tools/sam/installed ## build what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 	@case '$(ARCH)' in arm64|x86_64) ;; *) echo 'ARCH is arm64 or x86_64, not "$(ARCH)".' >&2; exit 1;; esac
 	@# SAM warns that functions have no requirements.txt, as intended: its output is only shown when it fails.
 	@said=$$(PATH="$(CURDIR)/$(bin):$$PATH" UV="$(CURDIR)/$(uv)" LAYER_ARCH=$(ARCH) $(offline) $(sam) build \
@@ -179,27 +184,29 @@ build: install ## build what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 	    --invalidation-mode unchecked-hash -s "$$folder" -p /var/task "$$folder" || exit 1; done
 	@echo 'Built for $(ARCH) in $(BUILD_DIR).'
 
-lock: $(uv_installed) ## pin the packages of pyproject.toml, for the laptop and for the layer
-	$(uv) lock
-	$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
+lock: $(uv_installed) ## pin the packages of pyproject.toml: what is deployed first, then what tests it, and the tools
+	$(lock_deployed)
+	$(lock_rest)
+	$(lock_tools)
 
-# What is deployed is upgraded apart from the tools, so that it does not wait for them.
-names := --no-hashes | sed 's/[=;].*//'
-upgraded_runtime = $(shell $(export_requirements) $(names))
-upgraded_tools = $(filter-out $(upgraded_runtime),$(shell $(export_everything) $(names)))
 upgrade: install ## upgrade the lock files (PART=runtime: what is deployed; PART=tools: everything else)
 	@case '$(PART)' in runtime|tools) ;; *) echo 'PART is runtime or tools, not "$(PART)".' >&2; exit 1;; esac
-	@$(if $(filter tools,$(PART)),$(bin)/python -m release.build_backends)
-	@$(uv) lock $(upgraded_$(PART):%=--upgrade-package %)
-	@$(export_requirements) --output-file layers/common/requirements.txt >/dev/null
-	@if [ '$(PART)' = tools ]; then for lock in $(npm_locks); do echo "npm update of $$lock"; \
-	    npm update --prefix "$${lock%/*}" --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; done; fi
+ifeq ($(PART),runtime)
+	$(lock_deployed) --upgrade
+	$(lock_rest)
+else
+	@$(bin)/python -m release.build_backends
+	$(lock_rest) --upgrade
+	$(lock_tools) --upgrade
+	@for lock in $(npm_locks); do echo "npm update of $$lock"; \
+	    npm update --prefix "$${lock%/*}" --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; done
+endif
 
 version: install ## write the version of pyproject.toml into clients, lock files, MCP server and openapi.yaml
 	@$(bin)/python -m release.version
 
 release-check: export TAG := $(TAG)
-release-check: install $(npm_client) $(npm_viewer) .tools/$(TWINE) ## build and try what a release publishes, in .release (TAG=v1.0.0)
+release-check: install $(npm_client) $(npm_viewer) .tools/sam/installed .tools/twine/installed ## build and try what a release publishes, in .release (TAG=v1.0.0)
 	@PYTHONPATH=layers/common $(bin)/python -m release $${TAG:+--tag="$$TAG"}
 
 openapi: install ## generate openapi.yaml from template.yaml and the models
@@ -247,7 +254,7 @@ parameters := $(BUILD_DIR)/parameters.yaml
 
 # On a terminal it asks, with the last answers as defaults; a pipeline uses the answers in samconfig.toml, and builds before
 # it has any rights (BUILT=1).
-deploy: $(if $(BUILT),install,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
+deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
 	@if [ -t 0 ]; then $(bin)/python -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
 	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
 	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \
@@ -275,10 +282,9 @@ $(npm_viewer): local/viewer/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix local/viewer --ignore-scripts --fetch-retries=0 --fetch-timeout=10000 \
 	    --silent --no-audit --no-fund && touch $@ || echo 'npm could not install the viewer: /docs names openapi.yaml instead.' >&2; fi
 
-.tools/$(CHECKOV) .tools/$(PIP_AUDIT) .tools/$(TWINE): $(uv_installed)
-	@echo 'Installing $(@F) into .tools.' >&2
-	@UV_TOOL_DIR=.tools/tools UV_TOOL_BIN_DIR=.tools/bin $(uv) tool install --quiet --force --python 3.13 --exclude-newer $(TOOLS_AS_OF) \
-	    $(shell echo '$(@F)' | sed 's/-\([0-9]\)/==\1/')
+$(tools:%=.tools/%/installed): .tools/%/installed: $(uv_installed) .ci/tools/uv.lock
+	@echo 'Installing $* into .tools.' >&2
+	@UV_PROJECT_ENVIRONMENT='$(CURDIR)/.tools/$*' $(uv) sync --quiet --project .ci/tools --locked --only-group $*
 	@touch $@
 
 # KEY and COOKIE may also come from the environment (INTERNAL_API_KEY, COOKIE), where process lists do not show them.
@@ -325,7 +331,7 @@ bench: install .bench/installed ## measure starts, calls and storage against the
 	@rm -rf .bench/runtime .bench/usual .bench/python
 	@$(uv) venv --quiet --no-project --python 3.13 .bench/python
 	@for group in runtime usual; do \
-	    $(uv) export --quiet --locked --only-group $$group --format requirements.txt --no-header > .bench/$$group.txt && \
+	    $(uv_export) --only-group $$group > .bench/$$group.txt && \
 	    $(uv) pip install --quiet --require-hashes --no-deps --requirements .bench/$$group.txt --python .bench/python --target .bench/$$group && \
 	    .bench/python/bin/python -m compileall -q --invalidation-mode unchecked-hash .bench/$$group || exit 1; done
 	@touch $@

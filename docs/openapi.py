@@ -6,7 +6,6 @@ from the contract; everything else from the base.
 
 import json
 import re
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -209,10 +208,6 @@ class _WithoutAliases(yaml.SafeDumper):
     def ignore_aliases(self, _data: object) -> bool:
         """Write no aliases: not all tools that read OpenAPI know them."""
         return True
-
-
-# Once samcli has read a template, PyYAML makes every mapping an OrderedDict.
-_WithoutAliases.add_representer(OrderedDict, _WithoutAliases.represent_dict)
 
 
 if __name__ == "__main__":

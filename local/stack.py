@@ -304,12 +304,12 @@ def sam_banner(
     shell = {"AWS_DEFAULT_REGION": REGION} | {name: aws.endpoint.variables[name] for name in names}
     assignments = " ".join(f"{name}={value}" for name, value in shell.items())
     overrides = [f"{name}={value}" for name, value in (parameters | {"AwsEndpointUrl": endpoint}).items()]
-    sam = [".venv/bin/sam", "local", "start-api", "--port", str(settings.port), "--parameter-overrides", *overrides]
+    sam = f".tools/sam/bin/sam local start-api --port {settings.port} --parameter-overrides {shlex.join(overrides)}"
     return f"""
 DynamoDB and Secrets Manager: {aws.endpoint.url}, and {endpoint} for containers.
 Served only on {addresses}, to callers with the session token below. For containers that connect elsewhere:
 .venv/bin/python -m local aws --bind ADDRESS
 
 Serve the API in a second terminal, once `make build` is done:
-{assignments} {shlex.join(sam)}
+{assignments} {sam}
 {banner(settings, state, cookie)}"""

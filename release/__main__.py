@@ -27,7 +27,7 @@ from release.changelog import notes
 from release.version import ROOT, project_version
 
 UV = ROOT / ".tools/bin/uv"
-TWINE = ROOT / ".tools/bin/twine"
+TWINE = ROOT / ".tools/twine/bin/twine"
 PUBLINT = ROOT / "clients/typescript/node_modules/.bin/publint"
 ARCHITECTURES = ("arm64", "x86_64")
 USER_ID = 42

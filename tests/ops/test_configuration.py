@@ -5,16 +5,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 import pytest
-from click.testing import CliRunner
-from samcli.commands.deploy import command
 
 from ops import configuration
 from ops.answers import pairs
 from tests.aws import PARAMETERS, STACKS, mock_aws
+from tests.sam import in_sam
 from tests.template.conftest import ROOT
 
 REGION = "eu-central-1"
@@ -29,6 +27,17 @@ parameter_overrides = [
     "Configuration=\\"\\"",
 ]
 """
+DEPLOY = """
+import json, sys
+from unittest.mock import patch
+from samcli.commands.deploy import command
+
+with patch.object(command, "do_cli") as deploy:
+    command.cli(sys.argv[1:], prog_name="deploy", standalone_mode=False)
+[parameters] = [value for value in deploy.call_args.args if isinstance(value, dict) and "DashboardOrigins" in value]
+print(json.dumps(parameters))
+"""
+"""Runs `sam deploy` without deploying, and prints the parameters that it would deploy."""
 OVERRIDES = {"DashboardOrigins": "https://app.example.com,https://beta.example.com", "AlarmTopicArn": ""}
 
 type Printed = Callable[..., dict[str, str]]
@@ -70,28 +79,16 @@ def test_the_digest_covers_the_stacks_parameters_that_are_not_overridden(told: P
     assert told()["Configuration"] != first["Configuration"]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SAM CLI itself causes this warning
-def test_sam_deploys_with_exactly_these_parameters(
-    told: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # SAM CLI sets a default session with that region
+def test_sam_deploys_with_exactly_these_parameters(told: Printed, tmp_path: Path) -> None:
     parameters = tmp_path / "parameters.yaml"  # SAM chooses the format by the suffix; JSON is also valid YAML
     parameters.write_text(json.dumps(told()))
 
-    assert deployed_with(tmp_path, f"--parameter-overrides=file://{parameters}") == told()
+    def deployed_with(*options: str) -> Any:
+        return in_sam(DEPLOY, "--config-file", tmp_path / "samconfig.toml", "--config-env", "dev", *options)
+
+    assert deployed_with(f"--parameter-overrides=file://{parameters}") == told()
     # Without `make deploy` the digest is empty, which a rule of the template refuses.
-    assert deployed_with(tmp_path) == OVERRIDES | {"Configuration": ""}
-
-
-def deployed_with(folder: Path, *options: str) -> Any:
-    """Run `sam deploy` without deploying, and return the parameters that it would deploy."""
-    with patch.object(command, "do_cli") as deploy:
-        done = CliRunner().invoke(
-            command.cli, ["--config-file", str(folder / "samconfig.toml"), "--config-env", "dev", *options]
-        )
-    assert done.exit_code == 0, done.output
-    [parameters] = [value for value in deploy.call_args.args if isinstance(value, dict) and "DashboardOrigins" in value]
-    return parameters
+    assert deployed_with() == OVERRIDES | {"Configuration": ""}
 
 
 @pytest.mark.parametrize("environment", ["core", "dev", "prod"])

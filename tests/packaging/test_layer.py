@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from importlib.machinery import SourcelessFileLoader
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ def test_what_builds_a_package_is_pinned_with_hashes() -> None:
     for pin in settings["build-constraint-dependencies"]:
         assert re.fullmatch(r"[a-z-]+==[\d.]+", pin["requirement"])
         assert pin["hashes"]
+
+
+def test_tests_run_with_the_versions_that_are_deployed() -> None:
+    assert {name: version(name) for name in pins()} == pins()
 
 
 def test_development_packages_are_not_deployed() -> None:

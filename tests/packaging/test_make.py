@@ -20,8 +20,8 @@ def clone(tmp_path: Path) -> Path:
     """Return a fresh clone in which nothing is installed. The folder's name contains a space."""
     folder = tmp_path / "my clone"
     folder.mkdir()
-    (folder / ".ci").mkdir()
-    for name in ("Makefile", "pyproject.toml", "uv.lock", ".python-version", ".ci/uv.txt"):
+    (folder / ".ci/tools").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "uv.lock", ".python-version", ".ci/uv.txt", ".ci/tools/uv.lock"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
@@ -44,7 +44,7 @@ def make(clone: Path, target: str, *settings: str, **programs: str) -> subproces
     """Run make with `settings` (NAME=value). Only make's own tools and the given programs (name to script) exist."""
     tools = clone / "machine"
     tools.mkdir()
-    for tool in ("make", "sh", "sed", "expand", "touch"):
+    for tool in ("make", "sh", "sed", "expand", "touch", "cp"):
         (tools / tool).symlink_to(str(shutil.which(tool)))
     for name, script in programs.items():
         program(tools / name, script)
@@ -167,9 +167,8 @@ def test_the_makefile_names_no_registry() -> None:
 def test_vulnerabilities_are_looked_up_where_the_registries_answer(clone: Path, reached: str, says: list[str]) -> None:
     shutil.copytree(ROOT / "dashboard", clone / "dashboard", ignore=lambda _, names: {*names} - {"package-lock.json"})
     program(clone / ".tools/bin/uv", "true")
-    program(clone / ".tools/bin/pip-audit", reached or 'echo "pip-audit $*"')
-    pip_audit = re.findall(r"^PIP_AUDIT := (\S+)$", (clone / "Makefile").read_text(), re.MULTILINE)
-    touch(clone, *(f".tools/{name}" for name in pip_audit))
+    program(clone / ".tools/pip-audit/bin/pip-audit", reached or 'echo "pip-audit $*"')
+    touch(clone, "layers/common/requirements.txt", ".tools/pip-audit/installed")
 
     npm = reached or 'case "$*" in *--json*) echo auditReportVersion;; *) echo "npm $*";; esac'
     done = make(clone, "audit-where-possible", npm=npm, grep=f'exec {shutil.which("grep")} "$@"')
@@ -178,7 +177,10 @@ def test_vulnerabilities_are_looked_up_where_the_registries_answer(clone: Path, 
     assert own_lines(done.stderr) == [
         f"NOT AUDITED: {kind}, because this machine cannot look them up. Run make audit where it can." for kind in says
     ]
-    for audited in ("npm audit --prefix dashboard", ".tools/audited.txt"):
+    for audited in (
+        "npm audit --prefix dashboard",
+        *(f".tools/audited-{name}.txt" for name in ("deployed", "uv", "sam")),
+    ):
         assert (audited in done.stdout) is (not says)
 
 
@@ -192,23 +194,30 @@ def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path
     assert "sam build" in unbuilt
 
 
-@pytest.mark.parametrize("part", ["runtime", "tools"])
-def test_what_is_deployed_is_upgraded_apart_from_the_tools(clone: Path, part: str) -> None:
-    deployed = "printf 'joserfc==1.8.0\\ntzdata==2026.6 ; python_version\\n'"
-    script = (
-        f'case "$*" in *no-dev*) {deployed};; *all-groups*) {deployed}; echo pytest==9.2.0;; *) echo "uv $*";; esac'
-    )
-    program(clone / ".tools/bin/uv", script)
+LOCK_TESTS = "lock --upgrade-package joserfc==1.8.0 --upgrade-package tzdata==2026.6"
+
+
+@pytest.mark.parametrize(
+    ("part", "locks"),
+    [
+        ("runtime", ["pip compile pyproject.toml --output-file layers/common/requirements.txt --upgrade", LOCK_TESTS]),
+        ("tools", [f"{LOCK_TESTS} --upgrade", "lock --project .ci/tools --upgrade"]),
+    ],
+)
+def test_what_is_deployed_is_upgraded_apart_from_the_tools(clone: Path, part: str, locks: list[str]) -> None:
+    program(clone / ".tools/bin/uv", 'echo "uv $*"')
     program(clone / ".venv/bin/python", 'echo "python $*"')
     touch(clone, "dashboard/package-lock.json", "layers/common/requirements.txt", ".venv/installed")
+    (clone / "layers/common/requirements.txt").write_text(
+        "# made by make lock\njoserfc==1.8.0 \\\n    --hash=sha256:1760\ntzdata==2026.6 ; python_version > '3' \\\n"
+    )
 
-    done = make(clone, "upgrade", f"PART={part}", npm='echo "npm $*"')
+    done = make(clone, "--silent", "upgrade", f"PART={part}", npm='echo "npm $*"')
 
     assert done.returncode == 0, done.stderr
-    upgraded = {"runtime": ["joserfc", "tzdata"], "tools": ["pytest"]}[part]
-    assert [line for line in done.stdout.splitlines() if line.startswith("uv ")] == [
-        " ".join(["uv lock", *(f"--upgrade-package {package}" for package in upgraded)])
-    ]
+    options = r" --(quiet|universal|generate-hashes|no-annotate|custom-compile-command make lock)\b"
+    called = [re.sub(options, "", line) for line in done.stdout.splitlines() if line.startswith("uv ")]
+    assert called == [f"uv {lock}" for lock in locks]
     for of_tools in ("npm update --prefix dashboard", "python -m release.build_backends"):
         assert (of_tools in done.stdout) is (part == "tools")
 

@@ -6,10 +6,9 @@ import tomllib
 from typing import Any
 
 import pytest
-from samcli.lib.providers.sam_function_provider import SamFunctionProvider
-from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
 from ops.errors import StackError
+from tests.sam import in_sam
 from tests.template.conftest import ROOT, Deployment
 
 # Patterns of secrets that must never be committed: long hex, AWS access key ids, our keys, private keys.
@@ -18,6 +17,16 @@ SECRETS = re.compile(
     # AWS secret keys and similar Base64. It must contain a digit, so that long paths do not match.
     r"|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{40}={0,2}"
 )
+
+VARIABLES = """
+import json, sys
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+
+stacks, _ = SamLocalStackProvider.get_stacks(sys.argv[1], parameter_overrides=json.loads(sys.argv[2]))
+functions = SamFunctionProvider(stacks).get_all()
+print(json.dumps({function.name: function.environment["Variables"] for function in functions}))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -98,18 +107,15 @@ def test_the_first_output_is_the_url_of_the_api(template: Any, deployed: Deploym
     assert deployed.resolve(template["Outputs"][name]["Value"]).endswith(".amazonaws.com/v1/api/outcomes")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from packages that SAM CLI depends on
 def test_sam_local_can_set_the_aws_endpoint_of_functions() -> None:
     """SAM CLI sets only variables that it can resolve."""
     endpoint = "http://host.docker.internal:5001"
     overrides = {"AwsEndpointUrl": endpoint, "DashboardOrigins": "http://127.0.0.1:3000"}
-    stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"), parameter_overrides=overrides)
 
-    for function in SamFunctionProvider(stacks).get_all():
-        variables = function.environment["Variables"]
+    for function, variables in in_sam(VARIABLES, ROOT / "template.yaml", json.dumps(overrides)).items():
         assert variables["AWS_ENDPOINT_URL"] == endpoint
         unresolved = [name for name, value in variables.items() if isinstance(value, dict)]
-        assert not unresolved, function.name
+        assert not unresolved, function
 
 
 def test_each_environment_has_a_stack_of_its_own(samconfig: dict[str, Any]) -> None:

@@ -141,7 +141,10 @@ def test_upgrades_are_tested_by_a_job_that_may_not_write() -> None:
     tested = [step.get("run") for step in upgrade["test"]["steps"]]
     assert "make check audit test examples soak release-check" in tested
     assert upgrade["propose"]["needs"] == "test"
-    assert not [step for step in upgrade["propose"]["steps"] if "make" in step.get("run", "").split()]
+    [proposed] = [step["run"] for step in upgrade["propose"]["steps"] if "run" in step]
+    assert "make" not in proposed.split()
+    for lock in ("uv.lock", ".ci/tools/uv.lock", "layers/common/requirements.txt"):
+        assert f"--include={lock}" in proposed.split()
 
 
 def test_dependabot_watches_every_folder_of_packages_and_of_actions() -> None:
@@ -154,16 +157,17 @@ def test_dependabot_watches_every_folder_of_packages_and_of_actions() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     npm = {("npm", f"/{file.removesuffix('/package.json')}") for file in tracked if file.endswith("/package.json")}
     actions = {("github-actions", "/"), ("github-actions", "/.github/actions/setup")}
-    assert watched == npm | actions | {("uv", "/"), ("pip", "/.ci")}
+    python = {("uv", "/"), ("uv", "/.ci/tools"), ("pip", "/.ci"), ("pip", "/layers/common")}
+    assert watched == npm | actions | python
 
 
 def test_dependabot_leaves_newer_versions_of_what_is_deployed_to_the_weekly_upgrade() -> None:
     [uv] = [update for update in DEPENDABOT["updates"] if update["package-ecosystem"] == "uv"]
+    [layer] = [update for update in DEPENDABOT["updates"] if update.get("directory") == "/layers/common"]
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 
-    ignored = {one["dependency-name"]: set(one["update-types"]) for one in uv["ignore"]}
-    updates = {f"version-update:semver-{kind}" for kind in ("major", "minor", "patch")}
-    assert ignored == {re.split("[><=]", each)[0]: updates for each in dependencies}
+    assert [one["dependency-name"] for one in uv["ignore"]] == [re.split("[><=]", each)[0] for each in dependencies]
+    assert layer["open-pull-requests-limit"] == 0  # of version updates; those of security have a limit of their own
 
 
 def test_every_lock_file_of_npm_is_audited_and_upgraded() -> None:
