@@ -14,6 +14,7 @@ from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
+from tests.aws import aws_client, scan
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import THROTTLED, Fault, Request, Send, answered, error, faulty, fine
 
@@ -227,6 +228,13 @@ class TestIdempotency:
         with faulty(record_batch.ledger.store.dynamodb, "BatchGetItem", error("InternalServerError", status=500)):
             results = post_batch({"occurredAt": "1999-01-01T00:00:00Z", "idempotencyKey": "k"}, {})
         assert [result["status"] for result in results] == ["failed", "created"]
+
+    def test_a_row_in_a_later_format_fails_its_outcome_only(self) -> None:
+        post_batch(*[{"idempotencyKey": key} for key in "ab"])
+        [row, _] = scan("IdempotencyTable")
+        aws_client("dynamodb").put_item(TableName=record_batch.ledger.table, Item=row | {"format": {"N": "2"}})
+        early = [{"occurredAt": "1999-01-01T00:00:00Z", "idempotencyKey": key} for key in "abc"]
+        assert sorted(result["status"] for result in post_batch(*early)) == ["conflict", "failed", "invalid"]
 
     @pytest.mark.usefixtures("no_waiting")
     def test_unprocessed_look_ups_are_repeated_while_some_succeed(self) -> None:

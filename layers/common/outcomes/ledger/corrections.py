@@ -152,7 +152,10 @@ class Corrections:
     def _row(self, hash_: str, backoff: Backoff) -> KeyRow | None:
         """Return the row of an idempotency key, or None if there is none or it has expired."""
         key: Item = {"key_sha256": {"S": hash_}}
-        return live_rows(read_items(self.store.dynamodb, self.table, [key], backoff)).get(hash_)
+        row = live_rows(read_items(self.store.dynamodb, self.table, [key], backoff)).get(hash_)
+        if isinstance(row, Exception):
+            raise row
+        return row
 
     def _corrected_by(self, outcome: Item, backoff: Backoff) -> "Mapping[str, int]":
         """Return how often each kind of caller corrected an outcome. Old items do not store this: count the entries."""

@@ -99,10 +99,18 @@ class KeyRow(NamedTuple):
         return IdempotencyKeyReused(details=[Fault(field=name, message=message) for name in differing])
 
 
-def live_rows(items: list[Item]) -> dict[str, KeyRow]:
-    """Return the rows that have not expired, by key. Raises like `KeyRow.of`."""
+def live_rows(items: list[Item]) -> dict[str, KeyRow | Exception]:
+    """Return the rows that have not expired, by key. For a row that cannot be read, return the error."""
     now = instants.now()
-    return {item["key_sha256"]["S"]: KeyRow.of(item) for item in items if int(item["expires_at"]["N"]) * 1000 > now}
+    rows: dict[str, KeyRow | Exception] = {}
+    for item in items:
+        key = item["key_sha256"]["S"]
+        try:
+            if int(item["expires_at"]["N"]) * 1000 > now:
+                rows[key] = KeyRow.of(item)
+        except (KeyError, TypeError, ValueError) as error:
+            rows[key] = error
+    return rows
 
 
 def base64(digests: dict[str, bytes]) -> dict[str, str]:
