@@ -20,10 +20,11 @@ KEYS_PER_CALL = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIRefe
 
 
 class Backoff:
-    """The pauses between attempts, and a deadline after which no attempt may begin. seconds: until the deadline."""
+    """The pauses between attempts, and a deadline after which no attempt may begin. seconds: until the deadline;
+    RETRY_SECONDS unless given."""
 
-    def __init__(self, seconds: float = RETRY_SECONDS) -> None:
-        self.at = time.monotonic() + seconds
+    def __init__(self, seconds: float | None = None) -> None:
+        self.at = time.monotonic() + (RETRY_SECONDS if seconds is None else seconds)
         self.pause = 0.025
 
     def check(self) -> None:
