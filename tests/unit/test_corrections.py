@@ -237,15 +237,6 @@ def test_each_kind_of_caller_has_a_limit_of_its_own() -> None:
 
 
 @pytest.mark.usefixtures("few_corrections")
-def test_the_owner_amends_up_to_the_limit_and_may_still_dispute() -> None:
-    id_ = given("session")
-    assert {amend(id_, OWNER, retitle(number))[0] for number in range(4)} == {200}
-    assert amend(id_, OWNER, retitle("x"))[:2] == IMPOSSIBLE
-    assert correct(id_, OWNER, BODIES["void"])[:2] == IMPOSSIBLE
-    assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
-
-
-@pytest.mark.usefixtures("few_corrections")
 def test_disputes_and_upholds_are_unlimited_but_count_for_other_corrections() -> None:
     id_ = given()
     for _ in range(55):
@@ -642,18 +633,6 @@ def test_the_window_of_occurred_at_is_that_of_the_time_of_recording(monkeypatch:
 # ── Idempotency keys ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_replay_shows_the_outcome_s_present_status() -> None:
-    id_ = given()
-    first = correct(id_, KEY, BODIES["amend"], key="k")
-    correct(id_, OWNER, BODIES["dispute"])
-    again = correct(id_, KEY, BODIES["amend"], key="k")
-    assert again[0] == 200
-    assert again[1]["id"] == first[1]["id"]
-    assert "Idempotent-Replayed" not in first[2]
-    assert again[2]["Idempotent-Replayed"] == "true"
-    assert (again[1]["status"], again[1]["version"]) == ("disputed", 2)
-
-
 def test_a_retry_is_a_replay_when_it_is_not_possible_any_more() -> None:
     id_ = given()
     first = correct(id_, KEY, BODIES["void"], key="k")
@@ -764,21 +743,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_waiting")
 class TestRaces:
-    def test_two_at_once_end_as_one_after_the_other(self) -> None:
-        id_ = given()
-        with writes_meet(meanwhile(lambda: correct(id_, OWNER, BODIES["dispute"]))):
-            status, answer, _ = correct(id_, KEY, BODIES["amend"])
-        assert status == 200
-        assert (answer["status"], answer["version"]) == ("recorded", 2)
-        assert [each["type"] for each in get(id_)[1]["corrections"]] == ["dispute", "amend"]
-
-    def test_the_later_of_two_at_once_may_not_be_possible_any_more(self) -> None:
-        id_ = given()
-        with writes_meet(meanwhile(lambda: correct(id_, KEY, BODIES["void"]))):
-            refused = correct(id_, OWNER, BODIES["confirm"])[:2]
-        assert refused == not_possible("cannot confirm an outcome that is void")
-        assert [each["type"] for each in get(id_)[1]["corrections"]] == ["void"]
-
     @pytest.mark.parametrize("type_", ["amend", "void"])
     def test_the_same_key_at_once_corrects_once(self, type_: str) -> None:
         id_ = given()
@@ -1101,22 +1065,6 @@ def test_a_history_too_large_for_a_response_marks_omitted_metadata() -> None:
     assert 0 < left_out < 50
     assert changes[:left_out] == [{"omitted": True}] * left_out
     assert changes[-1] == {"before": large[49], "after": large[50]}
-
-
-def test_a_summary_counts_by_status() -> None:
-    given(valueUsd=Decimal(1))
-    for type_, by, value in (("confirm", OWNER, 2), ("dispute", OWNER, 4), ("void", KEY, 8)):
-        correct(given(valueUsd=Decimal(value)), by, BODIES[type_])
-    answer = summary()
-    assert {name: answer[name] for name in ("count", "value_usd", "confirmed", "disputed", "voided")} == {
-        "count": 2,
-        "value_usd": 3,
-        "confirmed": {"count": 1, "value_usd": 2},
-        "disputed": {"count": 1, "value_usd": 4},
-        "voided": {"count": 1, "value_usd": 8},
-    }
-    for group in ("by_type", "by_agent", "by_day"):
-        assert sum(entry["value_usd"] for entry in answer[group]) == 3
 
 
 def test_a_type_without_a_standing_outcome_is_not_listed() -> None:

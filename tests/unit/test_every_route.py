@@ -61,7 +61,13 @@ def answer(route: str, **event: Any) -> tuple[int, str]:
     return response["statusCode"], response["body"]
 
 
-@pytest.mark.parametrize("authorizer", [None, {"caller": "session"}, {"caller": "nobody"}])
+@pytest.mark.parametrize(
+    "authorizer",
+    [
+        *(None, {}, {"caller": "nobody"}, {"caller": "session"}, {"userId": "42"}),
+        *({"caller": "session", "userId": user} for user in (None, "x", "٣")),
+    ],
+)
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_request_without_an_authorized_caller_is_a_401(route: str, authorizer: Any) -> None:
     assert answer(route, authorizer=authorizer) == (401, '{"error":"Unauthorized"}')
@@ -75,24 +81,32 @@ def test_a_page_of_another_site_may_not_write(route: str) -> None:
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(
-    ("trouble", "status", "level"),
-    [(error(DENIED), 500, "ERROR"), (unreachable, 500, "ERROR"), (error(THROTTLED), 503, "INFO")],
+    ("trouble", "status", "level", "cause"),
+    [
+        (error(DENIED), 500, "ERROR", DENIED),
+        (error("InternalServerError", status=500), 500, "ERROR", "InternalServerError"),
+        (unreachable, 500, "ERROR", "no connection"),
+        (error(THROTTLED), 503, "INFO", ""),
+    ],
 )
 @pytest.mark.parametrize("route", [route for route in ROUTES if route != "batch"])
-def test_a_failing_table_is_a_500_and_a_throttled_one_a_503(
+def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_503(
     route: str,
     trouble: Fault,
     status: int,
     level: str,
+    cause: str,
     monkeypatch: pytest.MonkeyPatch,
     log: Callable[[], list[dict[str, Any]]],
 ) -> None:
     app, made, failure = ROUTES[route]
     monkeypatch.setattr(Connection, "post", lambda *_, **__: trouble(Request("", {}), pytest.fail))
     response = app.handler(made(), None)
-    said = failure if status == 500 else "Busy"
+    busy = "Still adding up" if route == "summary" else "Busy"
+    said = failure if status == 500 else busy
     assert (response["statusCode"], response["body"]) == (status, f'{{"error":"{said}"}}')
     assert response["headers"].get("Retry-After") == (None if status == 500 else "1")
     [line] = log()
-    assert line["level"] == level
+    assert (line["level"], line["correlation_id"]) == (level, "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+    assert cause in line.get("exception", "")
     assert status == 503 or line["exception_name"] in {"ServiceError", "Unavailable"}
