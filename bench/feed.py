@@ -1,7 +1,10 @@
-"""python -m bench.feed [COUNT]: measure the delay from record to screen in a feed with refresh="1".
+"""python -m bench.feed [COUNT]: measure the delay from record to screen, and the work of a feed with many rows.
 
-The delay is wall time from the API's answer to the frame that shows the outcome, with a local stack and this machine's
-Chromium. Outcomes are recorded at times spread evenly between two refreshes. RESULTS.md contains the output.
+The delay is wall time from the API's answer to the frame that shows the outcome, with a local stack, this machine's
+Chromium and refresh="1". Outcomes are recorded at times spread evenly between two refreshes.
+
+"Load more" is measured in processor time of the page's main thread, over a list that the bench answers itself.
+RESULTS.md contains the output.
 """
 
 import argparse
@@ -9,10 +12,13 @@ import os
 import random
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 
 from bench.laptop import running
 from bench.outcome import API_KEY
@@ -40,8 +46,25 @@ SHOWN = """title => new Promise(done => {
 })"""
 
 
+BEGAN = datetime.now(UTC)
+ROWS = 2_000
+PAGE_ROWS = 20
+MOST_ELEMENTS = 26_000
+MOST_GROWTH = 1.3
+"""Bars at ROWS rows: elements in the feed, and the processor time of "Load more" over that of the first."""
+# Ends when the second frame with more rows begins.
+LOAD_MORE = """() => new Promise(done => {
+  const root = document.querySelector("value-delivered").shadowRoot;
+  const drawn = () => requestAnimationFrame(() => requestAnimationFrame(done));
+  new MutationObserver((_, observer) => { observer.disconnect(); drawn(); })
+    .observe(root.querySelector(".feed > .rows"), { childList: true });
+  root.querySelector("button.more").click();
+})"""
+WORK = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
+
+
 def main() -> None:
-    """Print the median delay and the slowest tenth."""
+    """Print the median delay and the slowest tenth, then the work of many rows."""
     options = argparse.ArgumentParser(prog="python -m bench.feed")
     options.add_argument("count", nargs="?", type=int, default=COUNT, metavar="COUNT")
     count = options.parse_args().count
@@ -57,9 +80,11 @@ def main() -> None:
         page.locator("value-delivered").evaluate("feed => feed.setAttribute('refresh', '1')")
         page.locator("value-delivered .card[data-state=empty]").wait_for()
         taken = measured(page, stack.url, count)
+        many = many_rows(browser.new_page(), stack.url)
         browser.close()
     print("| outcomes | ms from record to screen, median | slowest tenth |\n| --: | --: | --: |")
     print(f"| {count} | {median(taken):.0f} | {quantiles(taken, n=10)[-1]:.0f} |")
+    print(many)
 
 
 def measured(page: Page, url: str, count: int) -> list[float]:
@@ -78,6 +103,63 @@ def measured(page: Page, url: str, count: int) -> list[float]:
             shown: float = page.evaluate(SHOWN, title)
             taken.append(shown - recorded)
     return taken
+
+
+def many_rows(page: Page, url: str) -> str:
+    """Load ROWS rows, 20 at a time. Return what this takes, as text."""
+    page.route("**/api/outcomes?*", answer_list)
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def metrics() -> tuple[float, float]:
+        found = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
+        return sum(found[name] for name in WORK), found["TaskDuration"]
+
+    page.goto(url)  # signs in
+    feed = page.locator("value-delivered")
+    feed.evaluate("feed => feed.setAttribute('refresh', '3600')")
+    feed.locator(".feed > .rows > li").nth(PAGE_ROWS - 1).wait_for()
+    spent = []
+    for _ in range(ROWS // PAGE_ROWS):
+        before = metrics()
+        page.evaluate(LOAD_MORE)
+        spent.append([after - was for was, after in zip(before, metrics(), strict=True)])
+    elements: int = feed.evaluate("feed => feed.shadowRoot.querySelectorAll('*').length")
+    first, first_all = spent[0]
+    last, last_all = [*map(median, zip(*spent[-5:], strict=True))]
+    verdict = "met" if elements <= MOST_ELEMENTS and last / first <= MOST_GROWTH else "**missed**"
+    return (
+        f'\n{ROWS:,} rows have {elements:,} elements (bar {MOST_ELEMENTS:,}). The last five calls of "Load more" took '
+        f"{last / first:.2f} of the first in script, style and layout (bar {MOST_GROWTH}): {verdict}; with painting "
+        f"{last_all / first_all:.2f}."
+    )
+
+
+def answer_list(route: Route) -> None:
+    """Answer with a page of an endless list."""
+    start = int(parse_qs(urlsplit(route.request.url).query).get("cursor", ["0"])[0])
+    outcomes = [stored_json(index) for index in range(start, start + PAGE_ROWS)]
+    route.fulfill(json={"outcomes": outcomes, "next_cursor": str(start + PAGE_ROWS)})
+
+
+def stored_json(index: int) -> dict[str, Any]:
+    """Return the outcome of a list with include=ledger that was recorded `index` minutes before the first."""
+    at = (BEGAN - timedelta(minutes=index)).isoformat(timespec="milliseconds")
+    return {
+        "id": f"01KN4EMBG0QK3YB9X6N1{index:06}",
+        "user_id": DEMO_USER,
+        "agent_id": 7,
+        "outcome_type": "deal_closed",
+        "title": f"Closed deal {index}",
+        "description": "Signed for two years",
+        "value_usd": 1200.5,
+        "metadata": {"invoice": index},
+        "created_at": at,
+        "occurred_at": at,
+        "status": "recorded",
+        "recorded_by": "key",
+        "version": 0,
+    }
 
 
 if __name__ == "__main__":

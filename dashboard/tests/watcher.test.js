@@ -21,10 +21,10 @@ class Server {
   }
 
   fetch = async (url, { signal }) => {
-    const { from, limit, cursor } = Object.fromEntries(url.searchParams);
+    const { from, to, limit, cursor } = Object.fromEntries(url.searchParams);
     this.asked.push(url.searchParams);
     if (this.answer) return this.answer(signal);
-    const listed = this.outcomes.filter(({ created_at }) => !from || created_at >= from);
+    const listed = this.outcomes.filter(({ created_at }) => !(created_at < from || created_at >= to));
     const start = Number(cursor ?? 0);
     const end = start + Number(limit);
     return Response.json({ outcomes: listed.slice(start, end), next_cursor: end < listed.length ? String(end) : null });
@@ -47,6 +47,7 @@ class Feed {
       read: async (signal) => void (await this.watcher.catchUp(signal)),
       render: () => {},
       found: (_found, fresh, isNews) => this.reports.push([fresh.map(({ id }) => id), isNews]),
+      skipped: () => this.reports.push("skipped"),
       forget: () => {
         this.reports.push("forget");
         this.watcher.forget();
@@ -170,7 +171,12 @@ test("if the newest outcome is missing, another user has signed in, so it forget
   await pass();
   assert.deepEqual(feed.reports, ["forget"]);
   assert.equal(feed.watcher.newest.id, "Z");
-  assert.deepEqual(asked().at(-1), [null, null]);
+  assert.deepEqual(
+    asked()
+      .slice(-2)
+      .map(([from]) => from),
+    [null, at(0)], // the latest page; then it looks whether the known outcome still exists
+  );
 });
 
 test("it catches up with four pages of new outcomes; with more, it reads the latest page again", async () => {
@@ -179,15 +185,28 @@ test("it catches up with four pages of new outcomes; with more, it reads the lat
   for (let number = 0; number < 199; number += 1) server.record(`B${number}`, 1);
   await pass();
   assert.equal(feed.reports[0][0].length, 199);
-  for (let number = 0; number < 201; number += 1) server.record(`C${number}`, 120);
+  for (let number = 0; number < 201; number += 1) server.record(`C${number}`, 120 + number / 100);
   await pass();
-  assert.equal(feed.reports.at(-1), "forget");
+  assert.equal(feed.reports.at(-1), "skipped");
   assert.deepEqual(
     asked()
-      .slice(-5)
+      .slice(-6)
       .map(([, cursor]) => cursor),
-    [null, "50", "100", "150", null],
+    [null, "50", "100", "150", null, null],
   );
+  assert.equal(feed.watcher.newest.id, "C200");
+  server.record("D", 130);
+  await pass();
+  assert.deepEqual(feed.reports.at(-1), [["D"], true]);
+});
+
+test("if another user has signed in and more is new than it reads, it forgets everything", async () => {
+  server.record("A", 0);
+  await start();
+  server.outcomes = [];
+  for (let number = 0; number < 201; number += 1) server.record(`Z${number}`, 120);
+  await pass();
+  assert.deepEqual(feed.reports, ["forget"]);
 });
 
 test("each failure doubles the wait, up to five minutes, until a success", async () => {

@@ -85,6 +85,10 @@ class ValueDelivered extends HTMLElement {
     read: (signal) => this.#readAll(signal),
     render: () => this.#render(),
     found: (found, fresh, isNews) => this.#show(found, fresh, isNews),
+    skipped: () => {
+      this.#rows.skip();
+      this.#totals.invalidate();
+    },
     forget: () => this.#forget(),
   });
   #totals = new Totals(this.#api, this.#choice, this.#context.agent, () => this.getAttribute("cost-endpoint"));
@@ -275,7 +279,6 @@ class ValueDelivered extends HTMLElement {
     this.#choice.render(this.#api.has("totals") || this.#api.has("export"));
     this.#totals.render(isPolling);
     this.#rows.render();
-    refreshTimes(this.#card);
 
     let [title, text] = WORDS[noticed ?? "loading"];
     if (problem?.message) text = `${problem.message} ${text}`;

@@ -24,22 +24,36 @@ export class Row {
   #details;
   #shownSummary = ""; // version and status that the summary shows
   #shownVersion = -1; // version that the details show
+  /** @type {Verdict | undefined} */
+  #verdict;
+  /** @type {History | undefined} */
+  #history;
 
   /** @param {Outcome} outcome @param {RowContext} context */
   constructor(outcome, context) {
     this.outcome = outcome;
     this.context = context;
-    this.verdict = new Verdict(this);
-    this.history = new History(this);
-    const below = html("div", { class: "details" });
     const toggle = () => {
-      below.replaceChildren(this.#facts, ...(this.#hasLedger ? [this.verdict.element, this.history.element] : []));
+      const ledger = this.#hasLedger ? [this.verdict.element, this.history.element] : [];
+      this.summary.nextElementSibling?.remove();
+      this.#details.append(html("div", { class: "details" }, this.#facts, ...ledger));
       this.render();
       this.#readHistory();
     };
-    this.#details = html("details", { toggle }, this.summary, below);
+    this.#details = html("details", { toggle }, this.summary);
     this.element.append(this.#details);
     this.render();
+  }
+
+  // Created when first used, as a page may list thousands of rows, of which few are unfolded.
+  get verdict() {
+    this.#verdict ??= new Verdict(this);
+    return this.#verdict;
+  }
+
+  get history() {
+    this.#history ??= new History(this);
+    return this.#history;
   }
 
   get isOpen() {
@@ -48,7 +62,7 @@ export class Row {
 
   /** The outcome's status; while a verdict is being sent, the status that it leads to. */
   get status() {
-    const { pending } = this.verdict;
+    const pending = this.#verdict?.pending;
     if (pending) return pending.type === "confirm" ? "confirmed" : "disputed";
     return this.outcome.status;
   }
@@ -78,6 +92,7 @@ export class Row {
 
   /** Whether the outcome contains each of the words. @param {string[]} words in lower case */
   matchesAll(words) {
+    if (!words.length) return true;
     const { id, outcome_type, title, agent_id, description, metadata } = this.outcome;
     const agent = this.context.agent(agent_id);
     const said = [title, description, inWords(outcome_type), agent, id, JSON.stringify(metadata)];
@@ -119,7 +134,7 @@ export class Row {
     const [recordedOn, happenedOn] = [created_at, happened ?? created_at].map((at) => localDay.format(new Date(at)));
     const pieces = dotted(
       status && status !== "recorded" ? html("span", { class: "tag" }, inWords(status)) : null,
-      html("span", { dir: "auto" }, inWords(outcome_type)),
+      inWords(outcome_type),
       html("span", { dir: "auto", title: agent_id && `Agent ${agent_id}` }, this.context.agent(agent_id)),
       timeAgo(created_at),
       // A difference within a day shows in the details only.

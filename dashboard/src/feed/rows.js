@@ -14,6 +14,8 @@ export class Rows {
   #rows = new Map();
   /** @type {string[]} sort keys of the rows, in their order */
   #orders = [];
+  #shown = 0; // number of rows that match the search
+  #isGap = false; // between the rows and what is new
   isDue = true; // the list has to be read again
   /** @type {string | null} */
   #cursor = null;
@@ -65,8 +67,8 @@ export class Rows {
     if (!this.isDue) return;
     const isFiltered = Object.values(this.#choice.filter).some(Boolean);
     const page = latest && !isFiltered ? latest : await this.#readPage(signal);
-    this.#clear();
-    this.isDue = false;
+    this.#clear(this.#isGap);
+    this.isDue = this.#isGap = false;
     this.#addPage(page);
   }
 
@@ -81,17 +83,30 @@ export class Rows {
     this.isDue = true;
   }
 
+  /** Have the list read again because more is new than was read; rows that the viewer has unfolded stay. */
+  skip() {
+    this.invalidate();
+    this.#isGap = true;
+  }
+
   forget() {
     this.#clear();
     this.isDue = true;
     this.search.value = "";
   }
 
-  #clear() {
+  #clear(isOpenKept = false) {
     this.cancel();
-    this.#rows.clear();
-    this.#orders = [];
-    this.list.replaceChildren();
+    for (const [id, { isOpen, outcome, element }] of this.#rows) {
+      if (isOpenKept && isOpen && passes(outcome, this.#choice.filter)) continue;
+      element.remove();
+      this.#rows.delete(id);
+    }
+    this.#orders = [...this.#rows.values()]
+      .map(({ outcome }) => orderOf(outcome))
+      .sort()
+      .reverse();
+    this.#shown = 0;
     this.#cursor = null;
   }
 
@@ -134,13 +149,14 @@ export class Rows {
       const order = orderOf(outcome);
       const place = placeOf(order, this.#orders);
       row.element.dataset.order = order;
-      this.list.insertBefore(row.element, this.list.children[place] ?? null);
+      // Looking up a child by its index takes longer the more rows there are; most rows come last.
+      this.list.insertBefore(row.element, place < this.#orders.length ? this.list.children[place] : null);
       this.#orders.splice(place, 0, order);
       this.#rows.set(outcome.id, row);
       this.#choice.offer(outcome);
       added.push(row);
     }
-    this.filter();
+    this.filter(added);
     return added;
   }
 
@@ -162,17 +178,14 @@ export class Rows {
     this.#changed();
   }
 
-  /** Hide rows that do not match the search. */
-  filter() {
+  /** Hide those of the rows that do not match the search. */
+  filter(rows = /** @type {Iterable<Row>} */ (this.#rows.values())) {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const row of this.#rows.values()) {
-      row.element.hidden = words.length > 0 && !row.matchesAll(words);
-      if (!row.element.hidden) shown += 1;
-    }
+    for (const row of rows) row.element.hidden = !row.matchesAll(words);
     const { size } = this.#rows;
+    this.#shown = words.length ? this.list.querySelectorAll(":scope > :not([hidden])").length : size;
     this.#found.textContent =
-      words.length && size ? `${whole.format(shown)} of ${whole.format(size)} loaded match` : "";
+      words.length && size ? `${whole.format(this.#shown)} of ${whole.format(size)} loaded match` : "";
   }
 
   /** Render all rows again after agents were renamed. */
@@ -194,7 +207,7 @@ export class Rows {
   render() {
     const { outcomeType, agentId, from } = this.#choice.filter;
     this.list.ariaBusy = String(this.isDue);
-    this.#none.hidden = [...this.#rows.values()].some(({ element }) => !element.hidden);
+    this.#none.hidden = this.#shown > 0;
     let none = "No outcome matches this filter.";
     if (this.#found.textContent) none = "No match among the loaded outcomes.";
     else if (this.isDue) none = this.#watcher.isPolling ? "Loading…" : "Not loaded yet.";

@@ -5,7 +5,7 @@ import { compare } from "./merge.js";
 /** @import {Api, Outcome, OutcomePage} from "./api.js" */
 
 const PAGE = 50; // the most the API returns at once
-const MOST_PAGES = 4; // if more is new, reloading is cheaper than catching up
+const MOST_PAGES = 4; // if more is new, reading the list again is cheaper than catching up
 // An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one.
 // Each poll therefore starts this long before the newest known outcome.
 const OVERLAP_MS = 60_000;
@@ -27,9 +27,10 @@ export function backoff(every, failures, retryAfter) {
 /**
  * The element that a watcher works for. interval: seconds between polls. retryAfter: the same as the server asks for, or 0.
  * read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found: gets outcomes and, as
- * fresh, those never seen before; isNews: one of them, or its version, is new. forget: the outcomes of another user follow.
+ * fresh, those never seen before; isNews: one of them, or its version, is new. skipped: more is new than was read.
+ * forget: the outcomes of another user follow.
  * @typedef {{isHidden: () => boolean, interval: () => number, retryAfter: () => number, read: (signal: AbortSignal) => Promise<void>,
- *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isNews: boolean) => void, forget: () => void}} Host
+ *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isNews: boolean) => void, skipped: () => void, forget: () => void}} Host
  */
 
 /** Polls for outcomes, with backoff after failures, and tells which are new. Knows no filters and no DOM. */
@@ -134,12 +135,21 @@ export class Watcher {
   async catchUp(signal) {
     if (this.isWatching && (await this.#readNew(signal))) return null;
     const latest = await this.#api.list({}, signal);
-    if (this.isWatching) this.#host.forget();
+    if (this.isWatching) (await this.#isSameUser(signal)) ? this.#host.skipped() : this.#host.forget();
     this.isWatching = true;
     this.newest = latest.outcomes[0] ?? null;
     this.#floor = latest.next_cursor ? (latest.outcomes.at(-1)?.created_at ?? "") : "";
     latest.outcomes.forEach(this.markSeen, this);
     return latest;
+  }
+
+  /** Whether the newest known outcome still exists: outcomes never disappear for their user. @param {AbortSignal} signal */
+  async #isSameUser(signal) {
+    const { id, created_at } = this.newest ?? {};
+    if (!created_at) return false;
+    const to = new Date(Date.parse(created_at) + 1).toISOString();
+    const { outcomes } = await this.#api.list({ from: created_at, to, limit: PAGE }, signal);
+    return outcomes.some((outcome) => outcome.id === id);
   }
 
   /**
