@@ -341,6 +341,7 @@ def test_every_type_scope_and_overlap_of_the_api_can_be_chosen(open_keys: Open, 
     keys.has("Key")
     open_keys()
     new_key(page)
+    expect(page.get_by_role("checkbox")).to_have_count(len(TYPES) + len(Scope))  # the types come later
     boxes = page.get_by_role("checkbox").evaluate_all("boxes => boxes.map(({ value }) => value)")
     assert sorted(boxes) == sorted([*TYPES, *Scope])
     expect(page.get_by_label("Name")).to_have_attribute("maxlength", str(MAX_KEY_NAME))
