@@ -48,7 +48,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user
+.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user import-history
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -246,6 +246,13 @@ erase: install ## delete all data of a user for good (USER_ID=42, or AGAIN=1 aft
 
 export-user: install ## export all data of a user as lines of JSON (USER_ID=42 STACK=outcomes-prod FILE=user-42.ndjson)
 	@$(data_request) export --user-id="$$WHOSE" --file="$$FILE"
+
+import-history: export FILE := $(FILE)
+import-history: export MAPPING := $(MAPPING)
+import-history: export STACK := $(STACK)
+import-history: install ## import an existing table (FILE=outcomes.csv MAPPING=mapping.toml STACK=outcomes-prod; YES=1 writes)
+	@PYTHONPATH=layers/common $(bin)/python -m $(if $(STACK),ops.import_history --stack="$$STACK",local.import_history --data '$(DATA)') \
+	    --file="$$FILE" --mapping="$$MAPPING" $(if $(filter command,$(origin YES)),--yes)
 
 aws: install ## serve DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
 	@$(local) aws

@@ -170,7 +170,7 @@ class History:
                 break
             items.append(self.kept[key])
             size += kept_bytes(self.kept[key])
-        self.read_units += max(1, -(-size // READ_UNIT_BYTES)) / 2  # eventually consistent
+        self.read_units += max(1, -(-size // READ_UNIT_BYTES)) / (1 if request.get("ConsistentRead") else 2)
         more = len(items) < len(keys) and "Limit" not in request
         return {"Items": items} | ({"LastEvaluatedKey": {"stretch": items[-1]["stretch"]}} if more else {})
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from local.__main__ import ROOT, log_to_stderr, settings_of
@@ -23,31 +23,46 @@ if TYPE_CHECKING:
     from local.environment import AwsEndpoint
     from local.lambdas import Spec
     from local.stack import Settings
+    from local.state import State
     from local.template import Template
 
 SETTLE_SECONDS = 30
 """No call on a laptop takes longer: functions time out sooner, and there is no slow network."""
 
 
+class OpenData(NamedTuple):
+    """Data of the local stack, served by `aws`. running: the stack that uses it, if it is running."""
+
+    template: "Template"
+    aws: "AwsEndpoint"
+    running: "State | None"
+
+
 def main() -> int:
     """Run one command and return the exit code of the process."""
     log_to_stderr()
-    parser = Parser(prog="python -m local.data_request")
+    return run(data_parser("python -m local.data_request"), on_this_machine)
+
+
+def data_parser(program: str) -> Parser:
+    """Return a parser with the option of the data folder, and the settings that `open_data` needs."""
+    parser = Parser(prog=program)
     parser.add_argument("--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="the local stack's data")
     parser.set_defaults(template=ROOT / "template.yaml", parameter=[], parameters="", off="", core=False)
-    return run(parser, on_this_machine)
+    return parser
 
 
 @contextmanager
-def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
-    """Start the command's function for the running stack, else for the data folder. Raises StackError."""
+def open_data(options: argparse.Namespace, *, compact: bool = False) -> Iterator[OpenData]:
+    """Yield the data of the running stack, else serve the data folder. Raises StackError.
+
+    compact: at the end, whether to remove from a served folder what was deleted.
+    """
     from local.environment import forget_real_aws
 
     forget_real_aws()
-    from local.data import JOURNAL, SEEDED, STACK, exclusive
+    from local.data import JOURNAL, STACK, exclusive
     from local.journal import Journal
-    from local.lambdas import EventTooLarge, Function, FunctionError, specs
-    from local.seed import forget
     from local.stack import local_parameters
     from local.state import State
     from local.template import load
@@ -56,21 +71,32 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
         raise StackError(f"there is no {options.data}: no stack has used it yet")
     settings = settings_of(options)
     template = load(settings.template, local_parameters(settings, settings.port), settings.parameters)
+    try:
+        running = State.read(options.data / STACK)
+    except StackError:
+        running = None
+    if running:
+        yield OpenData(template, running.aws, running)
+        return
     with ExitStack() as cleanup:
-        try:
-            running = State.read(options.data / STACK)
-        except StackError:
-            running = None
+        cleanup.enter_context(exclusive(options.data))
+        if compact:  # called last, when nothing else writes to the journal
+            cleanup.callback(lambda: Journal(options.data / JOURNAL).compact())
+        yield OpenData(template, _start(settings, template, cleanup).endpoint, None)
+
+
+@contextmanager
+def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
+    """Start the command's function for the running stack, else for the data folder. Raises StackError."""
+    with open_data(options, compact=options.name == "erase") as (template, aws, running), ExitStack() as cleanup:
+        from local.data import JOURNAL, SEEDED
+        from local.lambdas import EventTooLarge, Function, FunctionError, specs
+        from local.seed import forget
+
         if running:
             if "DataRequests" in running.off:
                 raise StackError("DataRequests is Off in the stack that runs: stop it, and try again")
-            aws = running.aws
             _name_secrets(template, aws)
-        else:
-            cleanup.enter_context(exclusive(options.data))
-            if options.name == "erase":  # called last, when nothing else writes to the journal
-                cleanup.callback(lambda: Journal(options.data / JOURNAL).compact())
-            aws = _start(settings, template, cleanup).endpoint
         spec = _settling(specs(template)[template.arn(FUNCTIONS[options.name])], SETTLE_SECONDS if running else 0)
         runner = cleanup.enter_context(asyncio.Runner())
         function = Function(spec, aws)

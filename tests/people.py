@@ -9,7 +9,8 @@ from outcomes.auth.stored_sessions import token_sha256
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
 from outcomes.keys.agent_keys import AgentKeys
-from outcomes.totals import codec
+from outcomes.totals import codec, imports
+from outcomes.totals.imports import Imports
 
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
@@ -67,7 +68,7 @@ def sign_in(user_id: int, token: str) -> None:
 
 
 def keep_sums(user_id: int) -> None:
-    """Write materialized totals and their time zones, as a summary does."""
+    """Write materialized totals and their time zones as a summary does, and the row of an import."""
     sums = Sums()
     sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
     rows: list[dict[str, Any]] = [
@@ -78,6 +79,7 @@ def keep_sums(user_id: int) -> None:
             "sums": {"B": codec.write(sums)[0]},
         },
         {"stretch": {"S": "zones#2026-04-02"}, "zones": {"SS": ["Europe/Berlin"]}, "expires_at": {"N": str(LATER)}},
+        {"stretch": {"S": imports.STRETCH}} | Imports(epoch=2, runs={"r1": 1_775_080_800_000}).item(),
     ]
     for row in rows:
         aws_client("dynamodb").put_item(TableName="TotalsTable", Item={"user_id": {"S": str(user_id)}} | row)

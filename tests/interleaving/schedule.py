@@ -63,7 +63,7 @@ class Schedule:
         self._stopped = Lock()
         self._stopped.acquire()
 
-    def add(self, name: str, script: Callable[[], None], ahead: float = 0) -> None:
+    def add(self, name: str, script: Callable[[], object], ahead: float = 0) -> None:
         """Add a caller that runs a script."""
         caller = Caller(name, ahead)
         self.callers.append(caller)
@@ -105,7 +105,7 @@ class Schedule:
         caller.correction, instants._correction = instants._correction, 0
         self.running = None
 
-    def _follow(self, caller: Caller, script: Callable[[], None]) -> None:
+    def _follow(self, caller: Caller, script: Callable[[], object]) -> None:
         caller.may_go.acquire()
         try:
             if not self.is_over:

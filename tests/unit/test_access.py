@@ -118,6 +118,7 @@ def test_materialized_totals_are_exported_decoded() -> None:
         }
     ]
     assert of("kept_zones") == [{"day": "2026-04-02", "timezones": ["Europe/Berlin"]}]
+    assert of("imports") == [{"epoch": 2, "blocked_until": ["2026-04-01T22:00:00.000Z"]}]
 
 
 @pytest.mark.parametrize(

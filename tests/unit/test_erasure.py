@@ -27,7 +27,7 @@ NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 SETTLE = 900
 ERASED = {
     **{"agent_keys": 3, "sessions": 1, "outcomes": 4},
-    **{"corrections": 2, "kept_sums": 2, "idempotency_keys": 4},
+    **{"corrections": 2, "kept_sums": 3, "idempotency_keys": 4},
 }
 """Numbers of rows that `lives` makes for user 42."""
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes.contract import events, instants, key_text
+from outcomes.contract import events, instants, json_text, key_text
 from outcomes.contract.events import Event
+from outcomes.contract.models import NewOutcome
 from outcomes.events import stream
 from outcomes.ledger import ulid
+from outcomes.ledger.items import outcome_item
 
 from functions.manage_keys import app as manage_keys
 from functions.record_batch import app as record_batch
@@ -169,6 +171,15 @@ def test_a_correction_is_one_event() -> None:
 
     assert types() == ["outcome.recorded", "outcome.confirmed"]
     assert len(streams.records("OutcomesTable")) == 3
+
+
+def test_an_imported_outcome_is_no_event_but_its_correction_is_one() -> None:
+    id_ = ulid.from_number(NOON << 80)
+    outcome = NewOutcome.parse(json_text.read(json.dumps(OUTCOME)), session_user=42)
+    put("OutcomesTable", outcome_item(outcome, "key", id_) | {"imported": {"BOOL": True}})
+    correct(id_, OWNER, {"type": "confirm"})
+
+    assert types() == ["outcome.confirmed"]
 
 
 def test_erasures_are_no_events() -> None:

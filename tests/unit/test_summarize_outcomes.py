@@ -193,7 +193,7 @@ class TestFiltersAndGroups:
     def test_the_previous_period_is_read_with_the_present_one(self) -> None:
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             summary(**APRIL, compare="previous", by="week")
-        assert len(calls) == 4  # two queries of totals; one of outcomes, one of corrections
+        assert len(calls) == 5  # three queries of totals; one of outcomes, one of corrections
 
     @pytest.mark.parametrize(
         ("query", "name"),

@@ -1,9 +1,9 @@
 """Convert stream records of OutcomesTable and KeysTable to domain events. Most records yield no event.
 
-The INSERT of an outcome's item yields `outcome.recorded`. A MODIFY that appends a correction yields that correction's
-event, with the correction's entry read from the table. A key's item yields `key.created` and `key.rotated`. When a key
-is revoked, it is removed from the user's row, which yields `key.revoked`. The deletion of the key's item yields
-nothing, because expiry and erasure also delete such items.
+The INSERT of an outcome's item yields `outcome.recorded`, unless an import of earlier outcomes wrote it. A MODIFY that
+appends a correction yields that correction's event, with the correction's entry read from the table. A key's item
+yields `key.created` and `key.rotated`. When a key is revoked, it is removed from the user's row, which yields
+`key.revoked`. The deletion of the key's item yields nothing, because expiry and erasure also delete such items.
 
 The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -42,7 +42,7 @@ def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
 def _of_outcome(record: Record, entries: dict[str, Item]) -> Event | None:
     outcome = record["dynamodb"].get("NewImage", {})
     id_ = record["dynamodb"]["Keys"]["created_at"]["S"].rpartition("#")[2]
-    if record["eventName"] == "INSERT" and _is_outcome(record):
+    if record["eventName"] == "INSERT" and _is_outcome(record) and "imported" not in outcome:
         type_, entry, event_id = RECORDED, None, id_
     elif _corrected(record) and (entry := entries.get(corrections_of(outcome)[-1])):
         type_, event_id = CORRECTED[entry["type"]["S"]], corrections_of(outcome)[-1]

@@ -152,18 +152,18 @@ class IdempotentWriter:
         try:
             while waiting:
                 backoff.check()
-                request = {"Statements": [_insertion(self.store.table, draft.item) for draft in waiting]}
+                request = {"Statements": [insertion(self.store.table, draft.item) for draft in waiting]}
                 answer = self.store.dynamodb.call("BatchExecuteStatement", request, recorded_at=_oldest(waiting))
                 if answer.maybe_applied:
                     uncertain |= {draft.key for draft in waiting}
                 left = []
                 for draft, response in zip(waiting, answer["Responses"], strict=True):
-                    code = response["Error"]["Code"] if "Error" in response else _THERE
-                    if code == _THERE:
+                    code = response["Error"]["Code"] if "Error" in response else THERE
+                    if code == THERE:
                         stored[draft.key] = draft.row
-                    elif code in _UNPROCESSED | _UNKNOWN:
+                    elif code in UNPROCESSED | UNKNOWN:
                         left.append(draft)
-                        uncertain |= {draft.key} if code in _UNKNOWN else set()
+                        uncertain |= {draft.key} if code in UNKNOWN else set()
                     else:
                         stored[draft.key] = CallFailed(f"BatchExecuteStatement: {response['Error']}")
                 if len(left) == len(waiting):
@@ -176,11 +176,11 @@ class IdempotentWriter:
         return stored | _doubtful(stored, uncertain)
 
 
-_THERE = "DuplicateItem"
-_UNPROCESSED = THROTTLED | {"RequestLimitExceeded"}
-_UNKNOWN = {"InternalServerError", "TransactionConflict"}
-"""Error codes of statements. _THERE: the item exists; an earlier attempt inserted it, as ids are random. _UNPROCESSED:
-the item was not inserted. _UNKNOWN: it may have been inserted; after a conflict, an earlier attempt may have inserted
+THERE = "DuplicateItem"
+UNPROCESSED = THROTTLED | {"RequestLimitExceeded"}
+UNKNOWN = {"InternalServerError", "TransactionConflict"}
+"""Error codes of statements. THERE: the item exists; an earlier attempt inserted it, as ids are random. UNPROCESSED:
+the item was not inserted. UNKNOWN: it may have been inserted; after a conflict, an earlier attempt may have inserted
 it, and another request is correcting it.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html"""
 
@@ -190,7 +190,7 @@ _FINAL = {"ValidationError", _NOT_CANCELLED, _UNREADABLE}
 """Codes (DynamoDB's and ours) of errors that a retry would not fix."""
 
 
-def _insertion(table: str, item: Item) -> dict[str, Any]:
+def insertion(table: str, item: Item) -> dict[str, Any]:
     """Return the PartiQL statement that inserts an item unless its key exists; BatchWriteItem has no conditions.
 
     Values are passed as parameters: they are never parsed as PartiQL, and numbers remain text.

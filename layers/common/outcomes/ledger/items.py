@@ -6,6 +6,7 @@ fields                  agent_id N, outcome_type S, title S, description S, valu
                         absent if null
 recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in the oldest outcomes
 occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent if it equals the time of recording
+imported                BOOL, true if an import of earlier outcomes wrote it, otherwise absent
 
 A correction updates these attributes (its entry keeps the earlier values, see `correction_entries`) and sets:
 
@@ -34,14 +35,17 @@ _STORED_AS_JSON = frozenset(name for name, kind in KINDS.items() if kind in {Kin
 
 def new_item(outcome: "NewOutcome", recorded_by: str, milliseconds: int | None = None) -> tuple[str, Item]:
     """Create an id and the item, recorded now or at `milliseconds` since 1970."""
-    if milliseconds is None:
-        milliseconds = instants.now()
-    id_ = ulid.new(milliseconds)
+    id_ = ulid.new(instants.now() if milliseconds is None else milliseconds)
+    return id_, outcome_item(outcome, recorded_by, id_)
+
+
+def outcome_item(outcome: "NewOutcome", recorded_by: str, id_: str) -> Item:
+    """Create the item of an outcome with this id."""
     item: Item = {**item_key(outcome.user_id, id_), "recorded_by": {"S": recorded_by}}
     for name, value in zip(outcome._fields, outcome, strict=True):
         if name != "user_id" and value is not None:
             item[name] = attribute(name, value)
-    return id_, item
+    return item
 
 
 def item_key(user_id: int | None, id_: str) -> Item:

@@ -7,6 +7,8 @@ correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
 kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent; sums are null if they
                     are damaged, in an older format, or too long for a line
 kept_zones          day, and the time zones in which sums were first stored on that day
+imports             epoch: how often sums were discarded for an import of earlier outcomes; blocked_until: the times
+                    until which imports that have not ended prevent storing sums
 agent_key           as in `GET /api/keys`
 session             all attributes that the platform wrote into the row
 idempotency_key     outcome_id, correction_id, forgotten_at
@@ -40,7 +42,8 @@ from outcomes.privacy.data_sources import (
     read_cursor,
     user_data_sources,
 )
-from outcomes.totals import codec
+from outcomes.totals import codec, imports
+from outcomes.totals.imports import Imports
 
 
 class Lines(NamedTuple):
@@ -115,6 +118,10 @@ def _idempotency_key(row: Item) -> str:
 
 
 def _kept(row: Item) -> str:
+    if row["stretch"]["S"] == imports.STRETCH:
+        found = Imports.of(row)
+        blocked = [instants.text(until) for until in found.runs.values()]
+        return _json({"record": "imports", "epoch": Decimal(found.epoch), "blocked_until": blocked})
     timezone, begin, *_ = row["stretch"]["S"].split("#")
     if "zones" in row:
         return _json({"record": "kept_zones", "day": begin, "timezones": _value(row["zones"])})

@@ -95,7 +95,7 @@ class Erasures:
         if not self._secret:
             answer = self.secrets_manager.call("GetSecretValue", {"SecretId": self.secret_arn})
             self._secret = answer["SecretString"].encode()
-        return hmac.new(self._secret, user_id.encode(), sha256).hexdigest()
+        return hashed(self._secret, user_id)
 
     def revoke(self, portion: Portion, user_id: int, until: str = EVER) -> Iterator[str]:
         """Delete the live agent keys of a user, except those created after `until`. Yield their ids after each call."""
@@ -132,6 +132,10 @@ class Erasures:
             except ConditionFailed:
                 continue  # the row changed meanwhile: read it again
             return
+
+
+def hashed(secret: bytes, user_id: str) -> str:
+    return hmac.new(secret, user_id.encode(), sha256).hexdigest()
 
 
 class _Erasure:

@@ -4,12 +4,13 @@ user_id (HASH, S)       `42`, or a partition of outcomes without a user, `unassi
 stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the time zone of the days, and the interval's begin in
                         milliseconds since 1970; if the sums need several items, the second has `#1` appended, and so on
 end                     N, the interval's end, exclusive
-rules                   S, versions of the codec, of tzdata and of the deployment's edition
+rules                   S, versions of the codec, of tzdata and of the deployment's edition; the epoch of an import
 parts                   N, the number of items; absent if there is only one
 sums                    B, see `codec`
 
 A settled interval never changes, as the ledger is append-only: late outcomes and corrections are entries of a later
 interval. So stored sums are never stale. If they are missing, damaged or have different rules, they are added up again.
+Only an import changes settled intervals: then the rules also contain its epoch (see `imports`).
 
 The item `zones#2026-04-01` has the time zones in which a user's sums were first stored on that day: `zones` SS,
 `expires_at` N.
@@ -18,7 +19,6 @@ The item `zones#2026-04-01` has the time zones in which a user's sums were first
 import time
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator
-from email.utils import parsedate_to_datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -29,7 +29,8 @@ from outcomes.contract import instants
 from outcomes.contract.local_days import LocalDays
 from outcomes.contract.sums import Sums
 from outcomes.errors import Busy
-from outcomes.totals import codec
+from outcomes.totals import codec, imports
+from outcomes.totals.imports import Imports, service_time
 
 SETTLED_SECONDS = 600
 """Seconds after an instant, by DynamoDB's clock, until no entry with this instant can be written any more. DynamoDB
@@ -109,6 +110,7 @@ class SettledIntervals:
 
     def read(self, first: str) -> Iterator[SettledInterval]:
         """Yield the stored intervals that end after `first`, in order and without overlaps."""
+        self._read_imports()
         last_end = ""
         for begin, items in groupby(self._pages(first), _begin):
             interval = self._read(begin, {_part(item): item for item in items})
@@ -117,6 +119,14 @@ class SettledIntervals:
             elif interval.end > first and last_end <= begin:
                 yield interval
                 last_end = interval.end
+
+    def _read_imports(self) -> None:
+        """Read the row of imports, before all sums and entries that it is about."""
+        answer = self._query(imports.STRETCH, imports.STRETCH, ConsistentRead=True)
+        found = Imports.of(answer["Items"][0] if answer["Items"] else {})
+        if found.epoch:
+            self.rules = f"{self.rules} {found.epoch}"
+        self.may_keep = not found.blocking(service_time(answer.date))
 
     def _pages(self, first: str) -> Iterator[Item]:
         """Yield the items of stored intervals, reading pages of 1 MB on demand."""
@@ -283,11 +293,8 @@ def _part(item: Item) -> int:
 
 def _settled(answer: Answer) -> str | None:
     """Return the instant before which all entries are settled, by the answer's Date header; None if it has none."""
-    try:
-        seconds = parsedate_to_datetime(answer.date).timestamp()
-    except ValueError:
-        return None
-    return instants.text(int(seconds - SETTLED_SECONDS) * 1000)
+    now = service_time(answer.date)
+    return None if now is None else instants.text(now - SETTLED_SECONDS * 1000)
 
 
 def _rounded_up(size: int, multiple: int) -> int:

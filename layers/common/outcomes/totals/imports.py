@@ -1,0 +1,68 @@
+"""The row of imports into a user's past (`make import-history`). It decides whether stored sums count.
+
+Stored sums rest on the rule that nothing is recorded in a settled interval. An import breaks this rule, because its
+outcomes keep their `created_at`. So it changes this row before its first write:
+
+user_id (HASH, S)       `42`, or a partition of outcomes without a user, `unassigned#0`
+stretch (RANGE, S)      `import`
+epoch                   N, incremented whenever an import begins or renews its block
+runs                    M, the imports that have not ended: by id, N, the instant when the block of the import expires,
+                        in milliseconds since 1970 by DynamoDB's clock
+changes                 N, incremented by each write, for optimistic locking
+cut                     S, the instant at which the user's latest statement ends; absent without statements
+
+A summary reads this row before it reads sums and entries, and never writes it. It stores sums with the epoch as part of
+their rules. Sums of an earlier epoch do not count, even if a slow summary stores them after the import. While an import
+blocks, summaries store nothing.
+
+An import refuses outcomes before `cut`. Code that stores a statement has to set `cut` in the same transaction, if no
+import blocks, and on the condition that `changes` is still as read. The import writes on the same condition, so a
+statement and an import never both begin without seeing the other.
+"""
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+from outcomes.aws.services import Item
+
+STRETCH = "import"
+
+
+class Imports(NamedTuple):
+    """The row. The defaults are the values of a missing row."""
+
+    epoch: int = 0
+    runs: Mapping[str, int] = {}
+    changes: int = 0
+    cut: str = ""
+
+    @classmethod
+    def of(cls, item: Item) -> "Imports":
+        """Read the row from its item, which is empty if it does not exist."""
+        if not item:
+            return cls()
+        runs = {run: int(until["N"]) for run, until in item["runs"]["M"].items()}
+        cut = item["cut"]["S"] if "cut" in item else ""
+        return cls(int(item["epoch"]["N"]), runs, int(item["changes"]["N"]), cut)
+
+    def item(self) -> Item:
+        """Return the attributes of the changed row, without its key."""
+        item: Item = {
+            "epoch": {"N": str(self.epoch)},
+            "runs": {"M": {run: {"N": str(until)} for run, until in self.runs.items()}},
+            "changes": {"N": str(self.changes + 1)},
+        }
+        return item | ({"cut": {"S": self.cut}} if self.cut else {})
+
+    def blocking(self, now: int | None) -> dict[str, int]:
+        """Return the imports that block. now: DynamoDB's time; if it is None, all of them block."""
+        return {run: until for run, until in self.runs.items() if now is None or until > now}
+
+
+def service_time(date: str) -> int | None:
+    """Convert a Date header to milliseconds since 1970. Return None if it is missing or damaged."""
+    try:
+        return int(parsedate_to_datetime(date).timestamp()) * 1000
+    except ValueError:
+        return None

@@ -1,0 +1,50 @@
+"""python -m local.import_history --file FILE [--mapping MAPPING] [--yes]: import a table into the local stack.
+
+It works whether or not the stack is running.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from local.__main__ import log_to_stderr
+from local.data_request import data_parser, open_data
+from ops.import_history import run
+
+if TYPE_CHECKING:
+    from ops.history.run import Target
+
+
+def main() -> int:
+    """Run the command and return the exit code of the process."""
+    log_to_stderr()
+    return run(data_parser("python -m local.import_history"), on_this_machine)
+
+
+@contextmanager
+def on_this_machine(options: argparse.Namespace) -> "Iterator[Target]":
+    """Serve the tables of the data folder, unless a running stack does. Raises StackError."""
+    with open_data(options) as (template, aws, running):
+        os.environ |= aws.variables  # the code in the layer reads them
+        from ops.history.run import Target
+
+        secret = ""
+        if not running or "DataRequests" not in running.off:
+            found = aws.client("secretsmanager").get_secret_value(SecretId=template.name("ErasureSecret"))
+            secret = found["SecretString"]
+        parameters = running.parameters if running else template.texts
+        yield Target(
+            template.name("OutcomesTable"),
+            template.name("TotalsTable"),
+            template.name("ErasuresTable"),
+            secret.encode(),
+            parameters["OutcomeTypes"].split(","),
+            units_per_second=float("inf"),
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

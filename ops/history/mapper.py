@@ -1,0 +1,173 @@
+"""Convert rows of another system's table to outcomes of this API, by a mapping of columns and types.
+
+For example, a mapping:
+
+    [columns]                   # a field of the API, and the column that contains it
+    id = "uuid"
+    created_at = "inserted_at"
+
+    [types]                     # a type of the table, and one of the API
+    closed_won = "deal_closed"
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from outcomes.aws.services import Item
+from outcomes.contract import instants, json_text
+from outcomes.contract.bodies import request_name
+from outcomes.contract.models import NewOutcome
+from outcomes.contract.occurrence import BACKFILL_FROM
+from outcomes.contract.outcome_fields import LISTED
+from outcomes.contract.outcome_type import Types
+from outcomes.errors import BadRequest
+from outcomes.ledger import ulid
+from outcomes.ledger.items import outcome_item
+
+from ops.errors import StackError
+from ops.history.files import Cells
+
+FIELDS = ("id", "user_id", *LISTED, "created_at")
+REQUIRED = ("id", "outcome_type", "title", "created_at")
+_PARSED = ("user_id", "agent_id", "value_usd", "metadata")
+"""Fields whose values are numbers or JSON. In CSV, and in NDJSON of some databases, they are text."""
+
+# psql writes `2026-04-01 12:00:00.123456+00`, and `+05:30` for an offset with minutes.
+_PSQL_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(?::?(\d\d))?", re.ASCII)
+
+
+class NotImported(Exception):
+    """The row is refused. Its text says why."""
+
+
+class Imported(NamedTuple):
+    """An outcome to import. type, value: of the outcome. item: to write."""
+
+    id: str
+    user_id: int | None
+    type: str
+    value: Decimal | None
+    item: Item
+
+    @property
+    def partition(self) -> str:
+        """Return the user, or a part of the outcomes without a user."""
+        return str(self.item["user_id"]["S"])
+
+    @property
+    def created_at(self) -> str:
+        return instants.text(ulid.milliseconds(self.id))
+
+    @property
+    def bytes(self) -> int:
+        """Return the size of the item, at most 20 bytes too high: DynamoDB packs the digits of numbers."""
+        return sum(len(name) + len(str(*value.values()).encode()) for name, value in self.item.items())
+
+
+class Mapper:
+    """Converts rows. types: those of the deployment. now: milliseconds since 1970; later rows are refused."""
+
+    def __init__(self, mapping: Mapping[str, Any], types: Types, now: int) -> None:
+        """Raises StackError if the mapping has unknown entries."""
+        known = {"columns": FIELDS, "types": None}
+        for table, names in known.items():
+            entries = mapping.get(table, {})
+            if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
+                raise StackError(f"[{table}] of the mapping must contain text only")
+            if names and (unknown := [name for name in entries if name not in names]):
+                raise StackError(f"[{table}] of the mapping names {', '.join(unknown)}; known are {', '.join(names)}")
+        if unknown := [name for name in mapping if name not in known]:
+            raise StackError(f"the mapping has [columns] and [types], not {', '.join(unknown)}")
+        self.column: dict[str, str] = {name: mapping.get("columns", {}).get(name, name) for name in FIELDS}
+        self.type_of: dict[str, str] = mapping.get("types", {})
+        self.types = types
+        self.now = now
+
+    @property
+    def required(self) -> list[str]:
+        """Return the columns that a table must have."""
+        return [self.column[name] for name in REQUIRED]
+
+    def outcome(self, cells: Cells) -> Imported:
+        """Convert a row. Raises NotImported."""
+        fields = {name: cells.get(column) for name, column in self.column.items()}
+        old_id = _old_id(fields.pop("id"))
+        created_at = self._created_at(fields.pop("created_at"))
+        for name in _PARSED:
+            fields[name] = _parsed(fields[name])
+        fields["metadata"] = _with_old_id(fields["metadata"], old_id)
+        if isinstance(fields["outcome_type"], str):
+            fields["outcome_type"] = self.type_of.get(fields["outcome_type"], fields["outcome_type"])
+        body = {request_name(name): value for name, value in fields.items()}
+        try:
+            outcome = NewOutcome.parse(body, session_user=None, types=self.types)
+        except BadRequest as refused:
+            raise NotImported(_reason(refused, fields)) from None
+        id_ = ulid_of(created_at, old_id)
+        item = outcome_item(outcome, "key", id_) | {"imported": {"BOOL": True}}
+        return Imported(id_, outcome.user_id, outcome.outcome_type, outcome.value_usd, item)
+
+    def _created_at(self, value: Any) -> int:
+        """Parse an instant as psql or JSON writes it, cut to milliseconds. Raises NotImported."""
+        text = str(value)
+        if parts := _PSQL_INSTANT.fullmatch(text):
+            day, time, hours, minutes = parts.groups()
+            text = f"{day}T{time}{hours}:{minutes or '00'}"
+        try:
+            created_at = instants.read(text)
+        except ValueError:
+            raise NotImported(f"created_at must be an instant with offset, not {value!r}") from None
+        if not BACKFILL_FROM <= created_at <= self.now:
+            raise NotImported(f"created_at must be from {instants.text(BACKFILL_FROM)} until now, not {value}")
+        return created_at
+
+
+def read_mapping(path: Path | None) -> dict[str, Any]:
+    """Read a mapping from a file of TOML. Raises StackError."""
+    try:
+        return tomllib.loads(path.read_text()) if path else {}
+    except (OSError, ValueError) as error:
+        raise StackError(f"cannot read the mapping {path}: {error}") from error
+
+
+def ulid_of(created_at: int, old_id: str) -> str:
+    """Derive the id of an outcome. So an outcome that is imported again gets the same id."""
+    digest = sha256(old_id.encode(errors="surrogatepass")).digest()
+    return ulid.from_number(created_at << 80 | int.from_bytes(digest[:10]))
+
+
+def _old_id(value: Any) -> str:
+    if isinstance(value, str | Decimal) and str(value):
+        return str(value)
+    raise NotImported("id is missing" if value is None or value == "" else "id must be text or a number")
+
+
+def _parsed(value: Any) -> Any:
+    """Parse text that contains a number or JSON. Return other text unchanged, which the rules of the field refuse."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json_text.read(value) if value else None
+    except (ValueError, RecursionError):
+        return value
+
+
+def _with_old_id(metadata: Any, old_id: str) -> Any:
+    """Add `imported_id` to metadata. Raises NotImported if there is no room for it."""
+    if metadata is not None and not isinstance(metadata, dict):
+        return metadata  # the rule of metadata refuses it
+    if (metadata or {}).get("imported_id", old_id) != old_id:
+        raise NotImported("metadata contains another imported_id")
+    return {**(metadata or {}), "imported_id": old_id}
+
+
+def _reason(refused: BadRequest, fields: dict[str, Any]) -> str:
+    if not refused.details:
+        return f"{refused.error}: {fields['outcome_type']!r} is none of {', '.join(refused.types)}"
+    also = {"metadata": ", including imported_id"}
+    return "; ".join(f"{each['field']} {each['message']}{also.get(each['field'], '')}" for each in refused.details)

@@ -1,0 +1,184 @@
+"""Open the past of a partition for an import, and close it when every outcome is there.
+
+A partition has the outcomes of a user, or a part of those without a user. While its past is open, no sums of it are
+stored, and sums from before do not count (`outcomes.totals.imports`). If the import is killed, its block expires after
+BLOCK_SECONDS.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import batched
+from secrets import token_hex
+from typing import Any
+
+from outcomes.aws.backoff import Backoff, read_items
+from outcomes.aws.caller import Answer, Limits
+from outcomes.aws.errors import CallFailed, ConditionFailed
+from outcomes.aws.services import DynamoDB, Item
+from outcomes.contract import instants
+from outcomes.errors import Contended
+from outcomes.privacy.erasure import hashed
+from outcomes.totals.imports import STRETCH, Imports, service_time
+
+LIMITS = Limits(attempts=3, connect=2, read=10, total=30)  # for a call to DynamoDB
+
+BLOCK_SECONDS = 3600
+CHECK_SECONDS = 30
+"""Seconds for which a check allows writes. A write is signed at most `caller.MAX_AGE` (60 s) after the check, and
+DynamoDB refuses signatures older than 300 s. Even if our clock is 300 s ahead, a write takes effect at most 660 s after
+the check. By then, neither has the block expired, nor has an erasure ended that began after the check (900 s)."""
+
+
+class Erased(Exception):
+    """The user was erased, or is being erased."""
+
+
+class Pasts:
+    """The tables that decide what may be imported.
+
+    secret: of the HMAC in erasure records; empty if the stack cannot erase users. run: the id of this import.
+    """
+
+    def __init__(self, totals: str, erasures: str, secret: bytes) -> None:
+        self.totals = totals
+        self.erasures = erasures
+        self.secret = secret
+        self.run = token_hex(8)
+        self.dynamodb = DynamoDB(LIMITS)
+
+    def open(self, partition: str) -> "Past":
+        """Block the sums of a partition, and delete the stored ones. Raises Erased."""
+        past = Past(self, partition)
+        past.check()
+        past.delete_sums()
+        return past
+
+    def digest(self, partition: str) -> str:
+        """Return the digest that identifies a user in erasure records."""
+        return hashed(self.secret, partition)
+
+    def erased(self) -> set[str]:
+        """Return the digests of all users who were erased, or are being erased."""
+        scan: dict[str, Any] = {"TableName": self.erasures, "ConsistentRead": True}
+        digests: set[str] = set()
+        while True:
+            page = self.dynamodb.call("Scan", scan)
+            digests |= {row["user"]["S"] for row in page["Items"]}
+            if "LastEvaluatedKey" not in page:
+                return digests
+            scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def cuts(self, partitions: Iterable[str]) -> dict[str, str]:
+        """Return the `cut` of each partition that has a row of imports."""
+        items = read_items(self.dynamodb, self.totals, [_key(partition) for partition in partitions], Backoff())
+        return {item["user_id"]["S"]: Imports.of(item).cut for item in items}
+
+
+class Past:
+    """The open past of a partition. Its methods raise errors of calls, and may then be repeated.
+
+    cut: no outcome before this instant may be written. checked_at: the time of the last check, in milliseconds since
+    1970.
+    """
+
+    def __init__(self, pasts: Pasts, partition: str) -> None:
+        self.pasts = pasts
+        self.partition = partition
+        self.cut = ""
+        self.checked_at = 0
+        self._until = 0
+
+    def check(self) -> None:
+        """Check whether the partition may still be written, and renew the block after half of its time. Raises Erased.
+
+        Do this before each write. A check counts for CHECK_SECONDS.
+        """
+        now = instants.now()
+        if abs(now - self.checked_at) < CHECK_SECONDS * 1000:
+            return
+        if self._until - self._require_not_erased() < BLOCK_SECONDS * 500:
+            self._change(self._blocked)
+        self.checked_at = now
+
+    def close(self) -> None:
+        """End the block. All outcomes must be known to be stored. Raises Erased."""
+        self._change(self._closed)
+
+    def delete_sums(self) -> None:
+        """Delete the stored sums, which do not count any more: summaries would pay for reading them."""
+        query = {
+            "TableName": self.pasts.totals,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "user_id = :user",
+            "FilterExpression": "attribute_exists(#rules)",
+            "ExpressionAttributeNames": {"#rules": "rules"},
+            "ExpressionAttributeValues": {":user": {"S": self.partition}},
+            "ProjectionExpression": "user_id, stretch",
+        }
+        while True:
+            page = self.pasts.dynamodb.call("Query", query)
+            deletions = [{"DeleteRequest": {"Key": key}} for key in page["Items"]]
+            for some in batched(deletions, 25, strict=False):  # BatchWriteItem's limit
+                # What remains unprocessed is only a cost.
+                self.pasts.dynamodb.call("BatchWriteItem", {"RequestItems": {self.pasts.totals: some}})
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _require_not_erased(self) -> int:
+        """Return DynamoDB's time. Raises Erased."""
+        query = {
+            "TableName": self.pasts.erasures,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "#user = :user",
+            "ExpressionAttributeNames": {"#user": "user"},
+            "ExpressionAttributeValues": {":user": {"S": self.pasts.digest(self.partition)}},
+            "Limit": 1,
+        }
+        answer = self.pasts.dynamodb.call("Query", query)
+        if answer["Items"]:
+            raise Erased
+        return _time_of(answer)
+
+    def _blocked(self, before: Imports, now: int) -> Imports:
+        self.cut = before.cut
+        self._until = now + BLOCK_SECONDS * 1000
+        return before._replace(epoch=before.epoch + 1, runs={**before.blocking(now), self.pasts.run: self._until})
+
+    def _closed(self, before: Imports, now: int) -> Imports:
+        if not before.epoch:  # an erasure deleted the row
+            raise Erased
+        others = {run: until for run, until in before.blocking(now).items() if run != self.pasts.run}
+        return before._replace(runs=others)
+
+    def _change(self, change: Callable[[Imports, int], Imports]) -> None:
+        """Replace the row by what `change` makes of it and of DynamoDB's time. Read it again if others changed it."""
+        key = _key(self.partition)
+        get = {"TableName": self.pasts.totals, "Key": key, "ConsistentRead": True}
+        backoff = Backoff()
+        while True:
+            answer = self.pasts.dynamodb.call("GetItem", get)
+            before = answer.get("Item", {})
+            put: dict[str, Any] = {
+                "TableName": self.pasts.totals,
+                "Item": key | change(Imports.of(before), _time_of(answer)).item(),
+                "ConditionExpression": "changes = :seen" if before else "attribute_not_exists(stretch)",
+            }
+            if before:
+                put["ExpressionAttributeValues"] = {":seen": before["changes"]}
+            try:
+                self.pasts.dynamodb.call("PutItem", put)
+                return
+            except ConditionFailed:  # another import or a statement came first, or an earlier attempt took effect
+                if not backoff.wait():
+                    raise Contended from None
+
+
+def _key(partition: str) -> Item:
+    return {"user_id": {"S": partition}, "stretch": {"S": STRETCH}}
+
+
+def _time_of(answer: Answer) -> int:
+    now = service_time(answer.date)
+    if now is None:
+        raise CallFailed("an answer of DynamoDB has no Date")
+    return now

@@ -1,0 +1,110 @@
+"""The plan of an import: which rows of a file become outcomes. It is a temporary database, so files may be of any size.
+
+It contains the places of rows in the file, not the rows.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import groupby
+from typing import NamedTuple
+
+from outcomes.contract.sums import Sum
+
+from ops.history.mapper import Imported
+
+_NOBODY = 0  # instead of the id of a user, in the database
+
+_TABLE = """
+    CREATE TABLE planned (
+        user INTEGER, partition TEXT, offset INTEGER, size INTEGER, number INTEGER, id TEXT UNIQUE, type TEXT,
+        value TEXT, bytes INTEGER, PRIMARY KEY (user, partition, offset)
+    ) WITHOUT ROWID
+"""
+
+
+class PlannedRow(NamedTuple):
+    """A row to import. number: of its first line. offset, size: its place in the file. id: of the outcome."""
+
+    number: int
+    offset: int
+    size: int
+    id: str
+
+
+class Partition(NamedTuple):
+    """A partition of the table. user: its user, or _NOBODY."""
+
+    user: int
+    name: str
+
+
+class Cost(NamedTuple):
+    """What a plan costs. bytes: of the items of outcomes."""
+
+    outcomes: int
+    users: int
+    bytes: int
+    write_units: int
+
+
+class Plan:
+    """The rows to import, by partition."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, which SQLite deletes
+        self._database.execute(_TABLE)
+        self._database.execute("BEGIN")  # never committed, which saves time
+
+    def close(self) -> None:
+        self._database.close()
+
+    def add(self, imported: Imported, number: int, offset: int, size: int) -> int | None:
+        """Add a row. If an earlier row has the same id, return its number instead."""
+        values = (
+            *(imported.user_id or _NOBODY, imported.partition, offset, size, number, imported.id, imported.type),
+            None if imported.value is None else str(imported.value),
+            imported.bytes,
+        )
+        try:
+            self._database.execute("INSERT INTO planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError:
+            [earlier] = self._database.execute("SELECT number FROM planned WHERE id = ?", [imported.id]).fetchone()
+            return int(earlier)
+        return None
+
+    def remove(self, partition: Partition, before: str) -> Iterator[int]:
+        """Remove the rows of a partition with ids before `before`. Yield their line numbers."""
+        where, values = "WHERE user = ? AND partition = ? AND id < ?", [*partition, before]
+        for [number] in self._database.execute(f"SELECT number FROM planned {where} ORDER BY offset", values):  # noqa: S608
+            yield number
+        self._database.execute(f"DELETE FROM planned {where}", values)  # noqa: S608 - fixed text
+
+    def cost(self) -> Cost:
+        query = (
+            "SELECT COUNT(*), COUNT(DISTINCT NULLIF(user, 0)), TOTAL(bytes), TOTAL((bytes + 1023) / 1024) FROM planned"
+        )
+        outcomes, users, size, units = map(int, self._database.execute(query).fetchone())
+        return Cost(outcomes, users, size, units + 2 * users)
+
+    def sums(self) -> Iterator[tuple[int | None, str, Sum]]:
+        """Yield users, types, and count and value of their outcomes. Outcomes of no user come first."""
+        rows = self._database.execute("SELECT user, type, value FROM planned ORDER BY user, type")
+        for (user, type_), group in groupby(rows, lambda row: row[:2]):
+            sum_ = Sum()
+            for *_, value in group:
+                sum_.add(1, None if value is None else Decimal(value))
+            yield user or None, type_, sum_
+
+    def partitions(self) -> Iterator[Partition]:
+        """Yield the partitions, in order. Meanwhile, rows of partitions that were yielded may be removed."""
+        query = "SELECT user, partition FROM planned WHERE (user, partition) > (?, ?) ORDER BY user, partition LIMIT 1"
+        last = self._database.execute(query, (-1, "")).fetchone()
+        while last:
+            yield Partition(*last)
+            last = self._database.execute(query, last).fetchone()
+
+    def rows(self, partition: Partition) -> Iterator[PlannedRow]:
+        """Yield the rows of a partition, in the order of the file."""
+        query = "SELECT number, offset, size, id FROM planned WHERE user = ? AND partition = ? ORDER BY offset"
+        yield from map(PlannedRow._make, self._database.execute(query, partition))

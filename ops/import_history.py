@@ -1,0 +1,111 @@
+"""python -m ops.import_history --stack STACK --file FILE [--mapping MAPPING] [--yes]: import an existing table.
+
+Without --yes, it only shows what it would import. docs/migrating.md describes the files and the other steps of a
+migration. The caller needs rights to describe the stack, to read the secret of erasure records, and to read and write
+the tables of outcomes, totals and erasures.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.command import Parser, exit_code, named_stack
+from ops.errors import StackError, one_line
+
+if TYPE_CHECKING:
+    from ops.history.run import Target
+
+MAX_UNITS_PER_SECOND = 500
+"""Half of what DynamoDB allows one partition, because all outcomes of a user may be in one:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
+
+type Reach = Callable[[argparse.Namespace], AbstractContextManager["Target"]]
+
+
+def main() -> int:
+    """Import into a deployed stack, and return the exit code of the process."""
+    parser = Parser(prog="python -m ops.import_history")
+    parser.add_argument("--stack", required=True, type=named_stack)
+    return run(parser, deployed)
+
+
+def run(parser: Parser, reach: Reach) -> int:
+    """Run the command, and return the exit code of the process: 1 if rows were refused while others were imported."""
+    parser.add_argument("--file", required=True)
+    parser.add_argument("--mapping", default="")
+    parser.add_argument("--yes", action="store_true")
+
+    def command() -> bool:
+        options = parser.parse_args()
+        if not options.file:
+            raise StackError("FILE is missing, such as FILE=outcomes.csv")
+        with reach(options) as target:
+            return import_file(options, target)
+
+    return exit_code(command, if_interrupted="Run the same command to go on.")
+
+
+def import_file(options: argparse.Namespace, target: "Target") -> bool:
+    """Show what an import would do, and do it with `options.yes`. Return whether it refused rows while doing it."""
+    # Imported late: the local stack replaces the AWS settings of the environment before.
+    from outcomes.aws.errors import CallFailed
+
+    from ops.history.files import RowFile
+    from ops.history.mapper import read_mapping
+    from ops.history.run import Import
+
+    mapping = read_mapping(Path(options.mapping) if options.mapping else None)
+    try:
+        with RowFile(Path(options.file)) as file, Import(file, mapping, target) as import_:
+            import_.read()
+            import_.show()
+            if not options.yes:
+                print("Nothing was written. Add YES=1 to import.")
+                return False
+            import_.write()
+            return import_.refused > 0
+    except CallFailed as error:
+        raise StackError(f"{one_line(error)}; run the same command to go on") from error
+
+
+@contextmanager
+def deployed(options: argparse.Namespace) -> "Iterator[Target]":
+    """Look up the tables of a deployed stack. Raises StackError if it does not exist or AWS refuses."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        [stack] = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+        # Without DataRequests, nobody has been erased: `ops.configuration` does not let a stack lose it afterwards.
+        secret = ""
+        if parameters["DataRequests"] == "On":
+            arn = outputs["ErasureSecretArn"]
+            secret = boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+    except KeyError as error:
+        raise StackError(f"{options.stack} has no {error.args[0]}: deploy this version first") from error
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"{options.stack}: {one_line(error)}") from error
+    # The code in the layer reads the region only from the environment.
+    os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
+    from outcomes.privacy.data_sources import SHARE
+
+    from ops.history.run import Target
+
+    yield Target(
+        outputs["OutcomesTableName"],
+        outputs["TotalsTableName"],
+        outputs["ErasuresTableName"],
+        secret.encode(),
+        parameters["OutcomeTypes"].split(","),
+        min(float(parameters["MaxWriteUnits"]) * SHARE, MAX_UNITS_PER_SECOND),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

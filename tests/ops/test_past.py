@@ -1,0 +1,339 @@
+"""Sums while a past changes: summaries between any two calls of an import, and imports that overlap, die or wait."""
+
+import itertools
+import time
+from calendar import timegm
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from time import strptime
+from typing import Any, override
+from unittest.mock import patch
+
+import pytest
+from outcomes.aws.connection import Connection, Reply
+from outcomes.aws.errors import CallFailed, ConditionFailed
+from outcomes.aws.services import DynamoDB
+from outcomes.contract import instants, json_text
+from outcomes.contract.models import NewOutcome
+from outcomes.totals import settled_intervals
+from outcomes.totals.imports import Imports
+from outcomes.totals.settled_intervals import SettledIntervals
+
+from functions.erase_user import app as erase_user
+from functions.summarize_outcomes import app
+from ops.history import past, writer
+from ops.history.past import Pasts
+from tests.aws import aws_client
+from tests.conftest import template_tables
+from tests.events import proxy_event, session
+from tests.faults import Request, answered, error
+from tests.interleaving.schedule import BEGIN, Killed, Schedule
+from tests.interleaving.seam import MOST_SKEW
+from tests.ops.imports import SECRET, import_all, old_row, write_ndjson
+from tests.people import restore, rows_of, snapshot
+
+NOW = int(BEGIN * 1000)
+HOUR, DAY = 3_600_000, 86_400_000
+DIES = -1
+PLANNING, OPENED, LAST = 3, 6, 12
+"""Calls of an import: the last one before it opens the past, the one that writes the row of imports, and the last."""
+NOW = int(BEGIN * 1000)
+ROWS = [old_row(1, NOW - 2 * DAY), old_row(2, NOW - HOUR * 3 // 2)]
+"""The first is in the interval that is stored, the second in the one that the next summary stores."""
+EXPECTED = 6, Decimal("4.2")
+CUT = instants.text(NOW - DAY)
+
+
+type Scripts = dict[str, Callable[[], object]]
+
+
+class Turns(Random):
+    """Chooses callers in a given order, and afterwards the first that waits."""
+
+    def __init__(self, order: list[str]) -> None:
+        super().__init__(0)
+        self.order = order
+
+    @override
+    def choice(self, ready: Any) -> Any:
+        while self.order:
+            name = self.order.pop(0)
+            for caller in ready:
+                if caller.name == name:
+                    return caller
+        return ready[0]
+
+
+class World:
+    """A user with outcomes, of which sums are stored, and a file with older outcomes. `run` repeats this beginning."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        for number in range(3):
+            record(NOW - (2 * number + 1) * DAY)
+        earlier = Schedule(0)
+        earlier.now -= 7200
+        with earlier.clocks():
+            look()
+        record(NOW - HOUR)  # so that a summary that is stopped has something to store
+        self.tables = snapshot()
+
+    def run(
+        self,
+        order: list[str],
+        scripts: Scripts,
+        *,
+        expected: tuple[int, Decimal] | None = EXPECTED,
+        pauses: Mapping[tuple[str, int], float] | None = None,
+    ) -> dict[str, int]:
+        """Run scripts, which stop before each call of DynamoDB, in this order. Then look, and check the sum.
+
+        expected: None checks nothing. pauses: seconds to wait before a script's nth call, or DIES.
+
+        Return the number of each script's calls.
+        """
+        restore(self.tables)
+        schedule = Schedule(0)
+        schedule.random = Turns([*order])
+        calls = dict.fromkeys(scripts, 0)
+        post = Connection.post
+
+        def stopping(connection: Connection, headers: Mapping[str, str], *request: Any, **more: Any) -> Reply:
+            if schedule.running:
+                name = schedule.running.name
+                calls[name] += 1
+                pause = (pauses or {}).get((name, calls[name]), 0)
+                if pause == DIES:
+                    raise Killed
+                schedule.stop(pause)
+            if schedule.now - timegm(strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ")) > MOST_SKEW:
+                return error("InvalidSignatureException")(Request("", {}), lambda: answered(500, {}))
+            return post(connection, headers, *request, **more)
+
+        with schedule.clocks(), patch.object(Connection, "post", stopping):
+            for name, script in scripts.items():
+                schedule.add(name, script)
+            schedule.run()
+            assert expected is None or look() == expected, order
+        return calls
+
+
+def record(milliseconds: int, **fields: Any) -> None:
+    body = {"outcomeType": "deal_closed", "title": "Closed", "userId": Decimal(42), "valueUsd": Decimal(1)} | fields
+    app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=milliseconds)
+
+
+def look() -> tuple[int, Decimal]:
+    query: Any = {"from": "2026-01-01", "to": "2026-03-12", "timezone": "UTC"}
+    response = app.handler(proxy_event("GET", authorizer=session(42), query=query), None)
+    assert response["statusCode"] == 200, response
+    body = json_text.read(response["body"])
+    return int(body["count"]), body["value_usd"]
+
+
+def kept() -> list[Any]:
+    """Return the stored sums that count."""
+    rows = rows_of(42)["TotalsTable"]
+    epochs = [row["epoch"]["N"] for row in rows if "epoch" in row]
+    return [row for row in rows if "rules" in row and row["rules"]["S"].split(" ")[4:] == epochs]
+
+
+@pytest.fixture
+def world(template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(settled_intervals, "SAVED_PER_COST", 0)
+    monkeypatch.setattr(writer, "OUTCOMES_PER_BATCH", 1)
+    with template_tables(template):
+        yield World(write_ndjson(tmp_path / "old.ndjson", ROWS))
+
+
+def any_look_between_two_calls(world: World) -> None:
+    """Try orders in which a summary begins between two calls of an import, stops, and goes on between two others."""
+    scripts: Scripts = {"import": lambda: import_all(world.file), "look": look}
+    calls = world.run([], scripts)
+    for begun, stopped in itertools.product(range(PLANNING, calls["import"] + 1), range(1, calls["look"] + 2)):
+        meanwhile = 1 if (begun + stopped) % 2 else calls["import"]
+        world.run(["import"] * (begun + 1) + ["look"] * stopped + ["import"] * meanwhile + ["look"] * 20, scripts)
+
+
+def test_no_summary_between_two_calls_of_an_import_stores_sums_that_count(world: World) -> None:
+    any_look_between_two_calls(world)
+
+
+def no_epoch(intervals: SettledIntervals) -> None:
+    rules = intervals.rules
+    READ_IMPORTS(intervals)
+    intervals.rules = rules
+
+
+def no_block(intervals: SettledIntervals) -> None:
+    READ_IMPORTS(intervals)
+    intervals.may_keep = True
+
+
+READ_IMPORTS = SettledIntervals._read_imports
+
+
+@pytest.mark.parametrize("fault", [no_epoch, no_block])
+def test_a_summary_that_ignores_the_row_of_imports_is_found(
+    world: World, fault: Callable[[SettledIntervals], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SettledIntervals, "_read_imports", fault)
+    with pytest.raises(AssertionError, match="import"):
+        any_look_between_two_calls(world)
+
+
+def test_sums_are_stored_again_after_an_import(world: World) -> None:
+    def looks() -> None:
+        look()
+        assert kept()
+
+    world.run(["import"] * 20, {"import": lambda: import_all(world.file), "look": looks})
+
+
+@pytest.mark.parametrize("killed_before", range(OPENED + 1, LAST + 1))
+def test_a_killed_import_blocks_for_an_hour_and_can_go_on(world: World, killed_before: int) -> None:
+    stored: list[bool] = []
+
+    def looks() -> None:
+        for _ in range(2):
+            look()
+            stored.append(bool(kept()))
+            time.sleep(past.BLOCK_SECONDS)
+
+    scripts: Scripts = {
+        "import": lambda: import_all(world.file),
+        "look": looks,
+        "again": lambda: import_all(world.file),
+    }
+    world.run(["import"] * 20 + ["look"] * 20, scripts, pauses={("import", killed_before): DIES})
+    assert stored == [False, True]
+
+
+@pytest.mark.parametrize("stopped_before", range(PLANNING, LAST))
+def test_of_two_imports_the_last_to_end_ends_the_block(world: World, tmp_path: Path, stopped_before: int) -> None:
+    one, other = (write_ndjson(tmp_path / f"{row['id']}.ndjson", [row]) for row in ROWS)
+
+    def looks() -> None:
+        look()
+        assert bool(kept()) is (stopped_before <= OPENED)
+
+    scripts: Scripts = {"one": lambda: import_all(one), "other": lambda: import_all(other), "look": looks}
+    world.run(["one"] * stopped_before + ["other"] * 20 + ["look"] * 20, scripts)
+
+
+def test_a_long_import_renews_its_block(world: World) -> None:
+    """Write for three hours, with a look every 20 minutes."""
+
+    def write_slowly() -> None:
+        opened = Pasts("TotalsTable", "ErasuresTable", SECRET).open("42")
+        for _ in range(9):
+            opened.check()
+            look()
+            assert not kept()
+            time.sleep(1200)
+        import_all(world.file)
+        opened.close()
+
+    world.run([], {"import": write_slowly})
+
+
+def test_an_import_that_slept_longer_than_its_block_starts_a_new_epoch(world: World) -> None:
+    def sleep() -> None:
+        opened = Pasts("TotalsTable", "ErasuresTable", SECRET).open("42")
+        time.sleep(2 * past.BLOCK_SECONDS)
+        look()
+        assert kept()
+        opened.check()
+        for row in ROWS:
+            record(instants.read(row["created_at"]), valueUsd=Decimal("0.1"))
+        opened.close()
+
+    world.run([], {"import": sleep})
+
+
+@pytest.mark.parametrize("paused_before", range(PLANNING, LAST + 1))
+def test_an_import_that_wakes_up_late_writes_only_after_a_check(world: World, paused_before: int) -> None:
+    def twice() -> None:
+        with suppress(CallFailed):  # a signature that has become too old
+            import_all(world.file)
+        import_all(world.file)
+
+    def late_look() -> None:
+        time.sleep(past.BLOCK_SECONDS + 60)
+        look()
+        assert kept()
+
+    pauses = {("import", paused_before): 2 * past.BLOCK_SECONDS}
+    world.run([], {"import": twice, "look": late_look}, pauses=pauses)
+
+
+@pytest.mark.parametrize("paused", [0, 2000])
+@pytest.mark.parametrize("begun_before", range(1, LAST + 1, 2))
+def test_an_erasure_during_an_import_leaves_nothing(
+    world: World, begun_before: int, paused: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erase_user.erasures, "_secret", SECRET)
+
+    def erase() -> None:
+        while not (progress := erase_user.handler({"user_id": 42}, None))["done"]:
+            time.sleep(progress["wait"])
+
+    def run_import() -> None:
+        with suppress(CallFailed):
+            import_all(world.file)
+        assert import_all(world.file) == len(ROWS)
+
+    scripts: Scripts = {"import": run_import, "erase": erase}
+    order = ["import"] * begun_before + ["erase"] * 200
+    world.run(order, scripts, expected=(0, Decimal(0)), pauses={("import", begun_before): paused})
+    assert rows_of(42) == {}
+
+
+def test_rows_before_the_end_of_a_statement_are_refused(world: World) -> None:
+    aws_client("dynamodb").put_item(TableName="TotalsTable", Item=statement(CUT, Imports()))
+    world.tables = snapshot()
+
+    def run_import() -> None:
+        assert import_all(world.file) == 1
+
+    world.run([], {"import": run_import}, expected=(5, Decimal("4.1")))
+
+
+def statement(cut: str, before: Imports) -> Any:
+    """Return the row of imports as it is after a statement was stored."""
+    return {"user_id": {"S": "42"}, "stretch": {"S": "import"}} | before._replace(cut=cut).item()
+
+
+@pytest.mark.parametrize("meanwhile", [0, 1, 20])
+@pytest.mark.parametrize("read_before", range(PLANNING, LAST + 2))
+def test_after_a_statement_nothing_is_written_before_its_end(world: World, read_before: int, meanwhile: int) -> None:
+    """Store a statement as `outcomes.totals.imports` requires: read the row before one call of an import, and write it
+    some calls later."""
+    numbers: list[int] = []
+
+    def store() -> None:
+        dynamodb = DynamoDB(past.LIMITS)
+        key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
+        item = dynamodb.call("GetItem", {"TableName": "TotalsTable", "Key": key}).get("Item", {})
+        before = Imports.of(item)
+        put: Any = {"TableName": "TotalsTable", "Item": statement(CUT, before)}
+        put |= {"ConditionExpression": "attribute_not_exists(stretch)"}
+        if item:
+            put |= {"ConditionExpression": "changes = :seen"}
+            put |= {"ExpressionAttributeValues": {":seen": item["changes"]}}
+        if not before.blocking(instants.now()):
+            with suppress(ConditionFailed):
+                dynamodb.call("PutItem", put)
+                numbers.append(before_cut())
+
+    scripts: Scripts = {"import": lambda: import_all(world.file), "statement": store}
+    order = ["import"] * read_before + ["statement"] * 2 + ["import"] * meanwhile + ["statement"] * 20
+    world.run(order, scripts, expected=None)
+    assert not numbers or numbers == [before_cut()]
+
+
+def before_cut() -> int:
+    return sum(row["created_at"]["S"] < CUT for row in rows_of(42)["OutcomesTable"])
