@@ -94,10 +94,10 @@ def tried(report: str) -> int:
     return int(found[1])
 
 
-def users_of_keys(document: Any) -> Iterator[Any]:
-    """Yield the `userId` query parameters of operations on agent keys."""
-    for path, method in (("/api/keys", "get"), ("/api/keys/{id}", "delete")):
-        yield from [each for each in document["paths"][path][method]["parameters"] if each["name"] == "userId"]
+def user_parameters(document: Any) -> Iterator[Any]:
+    """Yield the `userId` query parameters of all operations."""
+    for operation in [each for methods in document["paths"].values() for each in methods.values()]:
+        yield from [each for each in operation.get("parameters", []) if each["name"] == "userId"]
 
 
 def written(document: Any, folder: Path) -> Path:
@@ -112,7 +112,7 @@ def test_schemathesis_finds_no_fault_with_the_platforms_key(stack: Stack, tmp_pa
     # The platform's key belongs to no user, so its calls about agent keys must contain a `userId`.
     for schema in ("NewAgentKey", "Rotation"):
         document["components"]["schemas"][schema].setdefault("required", []).append("userId")
-    for user in users_of_keys(document):
+    for user in user_parameters(document):
         user["required"] = True
 
     report = schemathesis(
@@ -149,7 +149,7 @@ def test_schemathesis_finds_no_fault_with_a_session(stack: Stack, tmp_path: Path
     # A session implies its user, so any other `userId` is ignored.
     for schema in ("NewOutcome", "NewCorrection", "NewAgentKey", "Rotation"):
         document["components"]["schemas"][schema]["properties"]["userId"] = {}
-    for user in users_of_keys(document):
+    for user in user_parameters(document):
         user["schema"] = {}
     for path in ("/api/keys/self", "/mcp"):  # these routes need an agent key
         del document["paths"][path]
