@@ -62,7 +62,7 @@ class Gateway:
         """Return an aiohttp application that serves the API and extra routes, only for these host names."""
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_only_for(hosts)])
         app.add_routes(extra_routes)
-        app.router.add_route("*", "/{path:.*}", self._answer)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
         return app
 
     async def _answer(self, request: web.Request) -> web.Response:

@@ -115,6 +115,11 @@ def test_requests_are_logged_without_query_and_headers(echo_stack: Stack, echo: 
     assert "hidden" not in echo_stack.log
 
 
+def test_a_newline_in_a_path_is_a_character_like_others(echo: httpx.Client) -> None:
+    event = echo.get("/files/anna/a%0Ab").json()["event"]
+    assert event["pathParameters"] == {"owner": "anna", "path": "a\nb"}
+
+
 @pytest.mark.parametrize("path", ["/echo", "/nowhere"])
 @pytest.mark.parametrize(
     ("host", "is_known"),
