@@ -15,7 +15,7 @@ pytest_plugins = ["tests.canaries", "tests.local.stacks"]
 # Importing thousands of tests creates little garbage, and collecting it would take a sixth of the time.
 gc.disable()
 
-# The time of an example depends on the machine's load, not on the code.
+# Hypothesis must not limit the time of an example, which depends on the machine's load.
 settings.register_profile("without deadline", deadline=None)
 settings.load_profile("without deadline")
 

@@ -308,7 +308,7 @@ def units(report: Report) -> None:
 
 
 def ours(which: str, service: Stub | None = None) -> Program:
-    """Return one of our functions. It calls the stub if one is passed."""
+    """Return one of our functions as a program. If a stub is passed, the function calls this stub instead of AWS."""
     names = {"Record": "RecordOutcome", "Batch": "RecordBatch", "List": "ListOutcomes", "Export": "ExportOutcomes"}
     names |= {"Summary": "SummarizeOutcomes", "One": "GetOutcome", "Correct": "CorrectOutcome"}
     return function(f"{names.get(which, which)}Function").with_variables(service.variables if service else {})
@@ -334,7 +334,7 @@ def asked_with_a_cookie(kind: str) -> dict[str, Any]:
 
 
 def check(name: str, result: dict[str, Any]) -> None:
-    """Raise RuntimeError if a call failed, as the time of a failed call is not a result."""
+    """Raise RuntimeError if a call failed, because its time would mean nothing."""
     status = result.get("statusCode") or result.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if status != 200 and "policyDocument" not in result:
         raise RuntimeError(f"{name} failed: {result}")

@@ -7,7 +7,10 @@ import trustme
 
 
 class Certificates(NamedTuple):
-    """Paths of files. server: the stub's key and certificate. authorities: the authorities that functions trust."""
+    """Paths of certificate files.
+
+    server: the stub's key and certificate. authorities: the certificate authorities that functions trust.
+    """
 
     server: Path
     authorities: Path
@@ -16,8 +19,8 @@ class Certificates(NamedTuple):
 def make(folder: Path, trusted: Path) -> Certificates:
     """Write both files into `folder`.
 
-    The bench's authority is added to the authorities in the file `trusted`: a deployed function also reads about a
-    hundred when it starts.
+    `trusted` is a file of certificate authorities, to which the bench's own is added. A deployed function also reads
+    about a hundred authorities when it starts.
     """
     authority = trustme.CA(key_type=trustme.KeyType.RSA)
     server = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)

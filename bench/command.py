@@ -21,7 +21,7 @@ ANSWERS = {"GET": b'{"outcomes":[],"next_cursor":null}', "POST": b'{"ok":true}'}
 
 
 def command_start(report: Report, runs: int) -> None:
-    """Report runs of the command, alternating with runs of a Python that does nothing."""
+    """Measure runs of the command, in turns with a Python that does nothing, and add them to the report."""
     python = Path(sys.executable)
     command = str(python.with_name("outcomes"))
     record = ["record", "--type", "deal_closed", "--title", "Renewed Acme", "--user", "42"]

@@ -44,7 +44,7 @@ def inputs() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def calls(assumed: dict[str, Any]) -> list[Call]:
-    """Return the calls in the table. Our client sends idempotency keys; one row is without a key."""
+    """Return the rows of the table of calls. Our client sends idempotency keys, so only one row has none."""
     once = TRANSACTION * write_units(stored(0), remembered())
     unkeyed = write_units(stored(0))
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
@@ -96,7 +96,7 @@ def _read_units(outcomes: int) -> int:
 
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     """Return the US dollars for a million calls, by service."""
-    invocations = 2  # of the authorizer and the function
+    invocations = 2  # the authorizer's and the function's
     authorizer_gb_ms = assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
     lambda_time = _lambda_time(authorizer_gb_ms + call.milliseconds * call.memory_gb, prices)
     log_bytes = (
@@ -156,7 +156,7 @@ def authorized(prices: dict[str, Any], assumed: dict[str, Any]) -> float:
 
 
 def _lambda_time(gb_ms: float, prices: dict[str, Any]) -> float:
-    """Return the US dollars for a million times this many GB-milliseconds."""
+    """Return the price in US dollars of a million invocations that use this many GB-milliseconds each."""
     return float(1_000_000 * gb_ms / 1000 * prices["lambda_per_gb_second"])
 
 

@@ -52,7 +52,7 @@ PAGE_ROWS = 20
 MOST_ELEMENTS = 26_000
 MOST_GROWTH = 1.3
 """Bars at ROWS rows: elements in the feed, and the processor time of "Load more" over that of the first."""
-# Ends when the second frame with more rows begins.
+# The promise resolves when the second frame after the new rows is drawn.
 LOAD_MORE = """() => new Promise(done => {
   const root = document.querySelector("value-delivered").shadowRoot;
   const drawn = () => requestAnimationFrame(() => requestAnimationFrame(done));
@@ -106,7 +106,7 @@ def measured(page: Page, url: str, count: int) -> list[float]:
 
 
 def many_rows(page: Page, url: str) -> str:
-    """Load ROWS rows, 20 at a time. Return what this takes, as text."""
+    """Load ROWS rows, 20 at a time. Return the number of elements and the growth of processor time, as text."""
     page.route("**/api/outcomes?*", answer_list)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -143,7 +143,7 @@ def answer_list(route: Route) -> None:
 
 
 def stored_json(index: int) -> dict[str, Any]:
-    """Return the outcome of a list with include=ledger that was recorded `index` minutes before the first."""
+    """Return an outcome as in a list with include=ledger, recorded `index` minutes before BEGAN."""
     at = (BEGAN - timedelta(minutes=index)).isoformat(timespec="milliseconds")
     return {
         "id": f"01KN4EMBG0QK3YB9X6N1{index:06}",

@@ -19,11 +19,12 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 
 def list_growth(report: Report, sizes: list[int]) -> None:
     """Report queries, outcomes and units read for a list of 20, by the number of stored outcomes."""
-    from moto.server import ThreadedMotoServer  # slow to import, and tests import this module
+    # Imported here because tests import this module, and moto is slow to import.
+    from moto.server import ThreadedMotoServer
 
     table = parse_yaml((ROOT / "template.yaml").read_text())["Resources"][TABLE]["Properties"]
     rows = []
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no log line for each request
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # do not log each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

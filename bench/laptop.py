@@ -46,7 +46,10 @@ MOST_OF_FIRST_LOOK = 0.25
 
 
 class Import(NamedTuple):
-    """The result of an import. megabytes: memory of all processes at its end. stop: seconds until they ended."""
+    """The results of an import.
+
+    megabytes: memory of all processes at the end of the import. stop: seconds until all processes have ended.
+    """
 
     seconds: float
     megabytes: float
@@ -70,7 +73,7 @@ def laptop_growth(report: Report, short: bool) -> None:
     report.table(columns, [[f"{count:,}", *cells] for count, *cells in lists([100] if short else [100, 1_000, 10_000])])
     count = BATCH if short else IMPORTED
     taken = imported(count)
-    first, next_ = looks(SUMMED_UP)  # so many, because totals of fewer outcomes are not materialized
+    first, next_ = looks(SUMMED_UP)  # totals of far fewer outcomes are not materialized
     report.bars_table(
         [
             (f"megabytes of all processes after an import of {count:,}", MOST_MEGABYTES, taken.megabytes),

@@ -57,14 +57,14 @@ KNOWN_WHEN_DEPLOYED = {
 OF_LAMBDA = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
-    "AWS_SESSION_TOKEN": "bench" * 100,  # as long as on Lambda
+    "AWS_SESSION_TOKEN": "bench" * 100,  # as long as Lambda's session tokens
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
     "AWS_LAMBDA_FUNCTION_NAME": "bench",
     "LAMBDA_TASK_ROOT": "/var/task",
     "_X_AMZN_TRACE_ID": "Root=1-67f0b2d1-5a1c9d1e2f3b4c5d6e7f8091;Parent=53995c3f42cd8ad8;Sampled=1",
     "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
-    "PYTHONDONTWRITEBYTECODE": "1",  # /opt and /var/task are read-only
+    "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's folders /opt and /var/task are read-only
     "PYTHONSAFEPATH": "1",
     "PATH": os.defpath,
 }
@@ -73,7 +73,7 @@ OF_LAMBDA = {
 
 @dataclass(frozen=True)
 class Program:
-    """A program to measure. path: its PYTHONPATH. variables: its environment variables."""
+    """A program to measure. path: the folders in its PYTHONPATH. variables: its environment variables."""
 
     path: tuple[Path, ...] = (RUNTIME,)
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ def uncompiled(folder: Path) -> Path:
 
 
 def handled(event: dict[str, Any], module: str = "app") -> dict[str, Any]:
-    """Return the instructions of a worker."""
+    """Return the JSON that tells a worker which handler to call with which event."""
     return {"call": "handler", "module": module, "event": event}
 
 
@@ -123,7 +123,10 @@ class Times:
 
 
 class Samples:
-    """Measurements by name. They are taken in turns, so that other load on the machine affects all programs equally."""
+    """Measurements by the name of the program.
+
+    Programs are measured in turns, so that other load on the machine affects all of them equally.
+    """
 
     def __init__(self) -> None:
         self.cpu: dict[str, list[float]] = {}
@@ -175,7 +178,10 @@ BOOTSTRAP = "import sys; from awslambdaric.__main__ import main; main(sys.argv)"
 
 
 class Lives(NamedTuple):
-    """Medians of processes started by Lambda's bootstrap: until the first event, and until its answer."""
+    """Medians for processes started by Lambda's bootstrap.
+
+    event: what they used until the first event. answered: what they used until its answer.
+    """
 
     event: Moment
     answered: Moment
@@ -190,7 +196,8 @@ def lives(
 ) -> dict[str, Lives]:
     """Run each program `runs` times, in turns, from Lambda's bootstrap to the answer to its event.
 
-    together: programs that are called one after another, by name. check: raises an error for a wrong answer.
+    together: names of programs that are called one after another, by the name of the group. check: a function that
+    raises an error for a wrong answer.
     """
     python = str(PLACE / "python/bin/python")
     events, answers = defaultdict[str, list[Moment]](list), defaultdict[str, list[Moment]](list)
@@ -218,7 +225,10 @@ def _median(moments: list[Moment]) -> Moment:
 
 
 class Stub:
-    """A running stub. variables: environment variables for HTTP endpoints. tls_variables: for TLS endpoints."""
+    """A running stub.
+
+    variables: environment variables that make a program call the stub over HTTP. tls_variables: the same over TLS.
+    """
 
     def __init__(self, port: int, tls_port: int, authorities: Path) -> None:
         self.port = port
@@ -240,7 +250,7 @@ def _endpoints(url: str) -> dict[str, str]:
 
 @contextmanager
 def stub(trusted: Path = RUNTIME / "botocore/cacert.pem") -> Iterator[Stub]:
-    """Run a stub in a process. trusted: a file of authorities, to which the stub's authority is added."""
+    """Run a stub in another process. trusted: a file of certificate authorities, to which the stub's is added."""
     with TemporaryDirectory() as folder:
         made = certificates.make(Path(folder), trusted)
         with subprocess.Popen(

@@ -33,7 +33,7 @@ def deployed(environment: str, **parameters: str) -> Template:
 
 
 def alarm_metrics(template: Template) -> int:
-    """Return the number of metrics of all alarms, each of which is billed."""
+    """Return how many metrics all alarms read together, because each of them is billed."""
     alarms = template.resources("AWS::CloudWatch::Alarm").values()
     return sum(len([each for each in alarm.get("Metrics", []) if "MetricStat" in each]) or 1 for alarm in alarms)
 
@@ -64,7 +64,10 @@ def idle_line(environment: str, prices: dict[str, Any]) -> str:
 
 
 def custom_metrics(assumed: dict[str, Any]) -> int:
-    """Return the number of our own metrics in a month with every outcome type, with values and usual refusals."""
+    """Return the number of custom metrics, which CloudWatch bills per month.
+
+    All outcome types are recorded, with values, and calls are refused for the usual reasons.
+    """
     template = parse_yaml((ROOT / "template.yaml").read_text())
     return 2 * len(default_outcome_types(template)) + int(assumed["refusal_reasons"])
 

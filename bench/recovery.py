@@ -61,10 +61,10 @@ THROTTLED = json.dumps(
 
 
 class Course(NamedTuple):
-    """The result of a simulation. recorded: outcomes by second. requests: to the API. writes: attempts to write to the
-    table.
+    """The result of a simulation.
 
-    lost: outcomes that a client stopped trying to record.
+    recorded: the number of recorded outcomes in each second. requests: the number of requests to the API. writes: the
+    number of attempts to write to the table. lost: the number of outcomes that a client gave up recording.
     """
 
     recorded: Counter[int]
@@ -73,7 +73,7 @@ class Course(NamedTuple):
     lost: int
 
     def seconds_until_back(self, clients: int) -> int:
-        """Return the seconds from the end of throttling until at least BACK of the wanted rate is always recorded."""
+        """Return the seconds from the end of throttling until recording stays at BACK of the wanted rate."""
         begins = range(BUSY_UNTIL, END - TOGETHER + 1)
         short = [begin for begin in begins if self._recorded_from(begin) < BACK * clients * TOGETHER]
         return short[-1] + 1 - BUSY_UNTIL if short else 0
@@ -83,7 +83,7 @@ class Course(NamedTuple):
 
 
 class Simulation:
-    """A table, functions and clients in simulated time. busy: whether the table throttles all writes for some time."""
+    """Simulate a table, functions and clients. busy: whether the table throttles all writes for some time."""
 
     def __init__(self, clients: int, *, busy: bool) -> None:
         self.clients = clients

@@ -67,7 +67,7 @@ class _Server(HTTPServer):
 
     @cached_property
     def moments(self) -> list[Moment]:
-        """The resources used until the event and until the answer."""
+        """Contains the resources used until the event, then those used until the answer."""
         return []
 
     def note(self) -> None:

@@ -24,7 +24,7 @@ def answer(operation: str, request: bytes) -> bytes:
     match operation.partition(".")[2]:
         case "Query":
             query = json.loads(request)
-            # There are no materialized totals and no corrections.
+            # The stub has no materialized totals and no corrections.
             is_empty = "totals" in query["TableName"].lower() or query["ExpressionAttributeValues"].get(
                 ":first", {"S": ""}
             )["S"].startswith("~")
@@ -37,7 +37,8 @@ def answer(operation: str, request: bytes) -> bytes:
             return compact({"Item": AGENT_KEY_ROW if json.loads(request)["TableName"] == "keys" else SESSION_ROW})
         case "BatchGetItem":
             [(table, wanted)] = json.loads(request)["RequestItems"].items()
-            read = [ITEMS[0] | key for key in wanted["Keys"] if "created_at" in key]  # no stored idempotency keys
+            # The stub stores no idempotency keys.
+            read = [ITEMS[0] | key for key in wanted["Keys"] if "created_at" in key]
             return compact({"Responses": {table: read}, "UnprocessedKeys": {}})
         case "BatchExecuteStatement":
             return compact({"Responses": [{"TableName": "outcomes"}] * len(json.loads(request)["Statements"])})
@@ -83,7 +84,8 @@ class Service(asyncio.Protocol):
             self.counts.clear()
         else:
             self.counts[operation] += 1
-            # Answers to reads depend on the request, and answers to batches of statements on the number of statements.
+            # The answer to a read depends on the request. That to a batch of statements depends on the number of
+            # statements.
             match operation.partition(".")[2]:
                 case "Query" | "GetItem" | "BatchGetItem":
                     key = operation, request

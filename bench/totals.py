@@ -55,7 +55,7 @@ QUERY_SECONDS = 0.1
 
 PARTITION_UNITS = 3000
 """Read units per second of a partition. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
-THROTTLED_QUERY_SECONDS = 0.02  # for a query of a fast reader, which reaches the partition's limit
+THROTTLED_QUERY_SECONDS = 0.02  # the time of a query by a reader that is fast enough to be throttled
 LIST_UNITS = 3
 LISTS_PER_SECOND = 10
 RETRY_SECONDS = 1.0
@@ -72,7 +72,10 @@ type Item = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """A history: the numbers of outcomes, days and agents. hours: the part of the last day, if that day is not over."""
+    """A history: the numbers of outcomes, days and agents.
+
+    hours: the hours of the last day so far, if it is not over.
+    """
 
     number: int
     days: int
@@ -81,7 +84,10 @@ class Case(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A read of totals: the calls until it is complete, and its costs. rows, bytes, largest: stored totals after it."""
+    """The costs of reading totals, over all calls until the totals are complete.
+
+    rows, bytes, largest: the number, total size and largest size of the totals that are stored afterwards.
+    """
 
     name: str
     calls: int
@@ -98,7 +104,7 @@ class Look(NamedTuple):
 class History:
     """A fake DynamoDB with a user's outcomes, spread evenly over the days before END, and their materialized totals.
 
-    now: the service's time, in milliseconds since 1970.
+    now: the current time of the fake DynamoDB, in milliseconds since 1970.
     """
 
     def __init__(self, case: Case) -> None:
@@ -188,7 +194,7 @@ class History:
 class Throttled(History):
     """A history in a partition that throttles, while its user's outcomes are listed ten times a second.
 
-    clock: seconds since the beginning. It advances with each query, and when the reader sleeps.
+    clock: seconds since the beginning. Each query advances it, and so does each pause of the reader.
     """
 
     def __init__(self, case: Case) -> None:
@@ -210,7 +216,7 @@ class Throttled(History):
         return answer
 
     def sleep(self, seconds: float) -> None:
-        """Advance the clock, and list outcomes at the times when it is due."""
+        """Advance the clock, and list outcomes LISTS_PER_SECOND times a second meanwhile."""
         end = self.clock + seconds
         while (due := (self.lists + 1) / LISTS_PER_SECOND) <= end:
             self.clock = due
@@ -222,7 +228,10 @@ class Throttled(History):
         self.clock = end
 
     def admits(self) -> bool:
-        """Refill the partition's capacity. Return whether a read is admitted, as its size is only known afterwards."""
+        """Refill the partition's capacity, and return whether any is left.
+
+        A read is admitted before its size is known, so the capacity can become negative.
+        """
         self.capacity = min(PARTITION_UNITS, self.capacity + (self.clock - self.refilled_at) * PARTITION_UNITS)
         self.refilled_at = self.clock
         return self.capacity > 0
@@ -273,7 +282,7 @@ def looks(case: Case) -> list[Look]:
     store = OutcomeStore("outcomes")
 
     def clock() -> float:
-        """Return a time that depends only on the number of queries, for repeatable results."""
+        """Return a time that depends only on the number of queries, so that the results are repeatable."""
         return history.queries * QUERY_SECONDS
 
     with (
@@ -325,7 +334,7 @@ def average_bytes() -> float:
 
 
 def part_of_saved(first: Look, next_: Look) -> float:
-    """Return the cost of materializing, as a fraction of the price of the reads that it saves."""
+    """Return the price of storing the totals as a fraction of the price of the reads that they save."""
     return first.write_units * settled_intervals.READ_UNITS_PER_WRITE_UNIT / (first.read_units - next_.read_units)
 
 

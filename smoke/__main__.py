@@ -29,7 +29,7 @@ from smoke.checker import CALLS, IMPATIENT_SECONDS, Checker
 from smoke.report import compare_with_log, write
 
 PATH = "/api/outcomes"
-TIMEOUT_SECONDS = 35  # more than API Gateway's timeout of 29 s
+TIMEOUT_SECONDS = 35  # API Gateway's own timeout is 29 s
 
 
 def main() -> int:
@@ -101,7 +101,8 @@ def check_many_calls(api: Api, stack: Stack, options: argparse.Namespace, report
     """Run the checker with new users, compare its calls with the access log, and write the report."""
     since = time.time() - 60  # clocks may differ
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    [allowed] = stack.limits.get("FirewallRequests", [0])  # requests per address in five minutes
+    # How many requests the firewall allows an IP address in five minutes.
+    [allowed] = stack.limits.get("FirewallRequests", [0])
     calls = min(options.calls, allowed // 4) if allowed else options.calls
     first = len(report.lines)
     timeout = httpx.Timeout(TIMEOUT_SECONDS, read=IMPATIENT_SECONDS)

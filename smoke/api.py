@@ -13,9 +13,10 @@ from smoke.aws import CAPABILITIES, User
 
 @dataclass
 class Api:
-    """A client for the API. url: ends with /api/outcomes. protocols: HTTP versions of answers. off: what is off.
+    """A client for the API.
 
-    types: the types of outcomes.
+    url: the API's URL, which ends with /api/outcomes. protocols: the HTTP versions of the answers. off: the
+    capabilities that are off. types: the outcome types.
     """
 
     url: str
@@ -72,12 +73,12 @@ def answers(response: httpx.Response, status: int, body: Any = None) -> Any:
 
 
 def is_no_route(response: httpx.Response) -> bool:
-    """Return whether the answer means that this deployment has no such route."""
+    """Return whether the answer says that this deployment does not have the route."""
     return bool(response.headers.get("no-such-route") == "true")
 
 
 def switched_off(api: Api, cookie: str | None) -> frozenset[str]:
-    """Return the capabilities that are off. Without a session, this can only detect Batch."""
+    """Return the capabilities that are off. Without a session, this can only find out whether Batch is off."""
     try:
         if cookie is None:
             return frozenset(["Batch"] if is_no_route(api.call("POST", "/batch", body={})) else [])

@@ -44,9 +44,9 @@ class LeftBehind(Exception):
 class Stack:
     """A stack: the API's URL, table names, capabilities that are off, and the dashboard's origin.
 
-    limits: the stage's rate and burst limits and FirewallRequests, by parameter. name: only for a deployed stack. key:
-    the bearer key, only for the local stack.
-    client: returns a client for an AWS service.
+    limits: the stage's rate and burst limits and FirewallRequests, each by the name of its parameter. name: the stack's
+    name; None for the local stack. key: the local stack's bearer key; None for a deployed stack. client: returns a
+    client for an AWS service.
     """
 
     url: str
@@ -123,7 +123,7 @@ class User:
 
 
 class Visit:
-    """Two temporary users, and every idempotency key that was used, so that all can be deleted."""
+    """Two temporary users, and all idempotency keys used by the checks, which are deleted at the end."""
 
     def __init__(self, stack: Stack, client: "DynamoDBClient") -> None:
         self._stack = stack
@@ -141,7 +141,8 @@ class Visit:
     def note_key(self, key: str, user: User, *, by: str = "key", of: str | None = None) -> None:
         """Store an idempotency key, so that it is deleted at the end.
 
-        by: `key` or `session`. of: the id of the outcome that is corrected, if any."""
+        by: `key` or `session`. of: for a correction, the id of the corrected outcome.
+        """
         caller = Caller(user.id) if by == "session" else Caller()
         outcome = NewOutcome("task_complete", "Smoke test", user_id=user.id)
         self._hashes.add(correction_hash(caller, of, key) if of else idempotency_hash(caller, outcome, key))

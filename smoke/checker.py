@@ -26,7 +26,7 @@ ATTEMPTS = 5
 MOST_PER_SECOND = 25
 MOST_SECONDS = 45
 MOST_AT_ONCE = 100
-IMPATIENT_SECONDS = 0.01  # less than most answers take
+IMPATIENT_SECONDS = 0.01  # most answers take longer
 RETRY_SECONDS = 0.2
 MOST_WAIT_SECONDS = 5
 LOST_SECONDS = 30  # API Gateway's timeout is 29 s: after that, a call whose answer was lost cannot take effect
@@ -47,10 +47,10 @@ class Answer(NamedTuple):
 
 @dataclass
 class Checker:
-    """One run of the checker, with two new users. calls, faults, notes: for the report.
+    """One run of the checker, with two new users.
 
-    impatient: a client that waits IMPATIENT_SECONDS for an answer. limits: the stage's rate and burst limits, by
-    parameter.
+    calls, faults and notes are for the report. impatient: a client that waits only IMPATIENT_SECONDS for an answer.
+    limits: the stage's rate and burst limits, each by the name of its parameter.
     """
 
     api: Api
@@ -83,7 +83,7 @@ class Checker:
 
     def _work(self, until: float, thread: int) -> None:
         rng = random.Random(f"{self.seed} {thread}")  # noqa: S311 (a plan to repeat, not a secret)
-        actions = [  # how often each action is drawn, and the capability that it needs
+        actions = [  # the weight of each action in the random choice, and the capability that the action needs
             (30, self._record, None),
             (10, self._replay, None),
             (5, self._batch, "Batch"),
@@ -140,11 +140,17 @@ class Checker:
         return f"smoke-{self.seed}-{number}" if rng.random() < 0.7 else None
 
     def _is_impatient(self, rng: random.Random) -> bool:
-        """Return whether to use the impatient client: never in the second half, so that lost calls end in time."""
+        """Choose whether to use the impatient client.
+
+        It is never used in the second half, so that calls without an answer have ended before the outcomes are checked.
+        """
         return len(self.calls) < self.budget / 2 and rng.random() < 0.2
 
     def _write(self, write: Write, *, is_impatient: bool = False) -> None:
-        """Send a write until it is done or finally refused. Without an idempotency key, also stop if it may be done."""
+        """Send a write until it is done or finally refused.
+
+        Without an idempotency key, also stop after an answer that leaves open whether the write was done.
+        """
         for attempt in range(ATTEMPTS):
             impatient = is_impatient and attempt == 0 and write.key is not None
             result, wait = self._send([write], "correct" if write.of else "record", is_impatient=impatient)
@@ -253,7 +259,7 @@ class Checker:
         call.answered, call.status = time.monotonic(), response.status_code
         call.request_id = response.headers.get("x-amzn-requestid")
         body: State = {}
-        with suppress(ValueError):  # the answer is not from our functions
+        with suppress(ValueError):  # an answer that is not from our functions may not be JSON
             body = json_text.read(response.text)
         return Answer(call, body, response.headers)
 
@@ -274,7 +280,7 @@ class Pace:
 
 
 def _body(write: Write, *, with_key: bool) -> State:
-    """Return the JSON of a write. For cents, the shortest text of a float is exact."""
+    """Return the JSON body of a write. Values have at most two decimals, so a float's shortest text is exact."""
     fields = write.fields
     values = {"valueUsd": None if fields.get("value_usd") is None else float(fields["value_usd"])}
     values |= {"description": fields.get("description")}
@@ -287,7 +293,7 @@ def _body(write: Write, *, with_key: bool) -> State:
 
 
 def _attempt(call: Call, answer: State, headers: Mapping[str, str]) -> Attempt:
-    """Return the attempt that an answer to a write describes."""
+    """Describe the result of a write, according to its answer, as an Attempt."""
     if call.status == 200 and call.name == "batch" and answer["status"] in {"created", "replayed"}:
         return Attempt(call, answer["status"], answer["id"])
     if call.status == 200 and call.name != "batch":

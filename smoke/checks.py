@@ -16,7 +16,8 @@ from outcomes.contract import json_text
 from smoke.api import Api, answers, is_no_route
 from smoke.aws import CAPABILITIES, Visit
 
-MONEY = "1234.56789012345678901234567890"  # too many digits for a float; recorded later as negative, too: the sum is 0
+# More digits than a float has; it is also recorded as negative, so that the sum is 0.
+MONEY = "1234.56789012345678901234567890"
 CONCURRENT = 8
 KEYS = "/api/keys"
 
@@ -225,9 +226,8 @@ def a_batch_records_each_outcome_on_its_own(api: Api, visit: Visit) -> None:
     assert {name: created[name] for name in expected} == expected, created
     assert [result["status"] for result in replayed["results"]] == ["replayed"] * 3 + ["invalid"], replayed
     assert [each.get("id") for each in replayed["results"]] == [each.get("id") for each in created["results"]]
-    without_keys = answers(
-        api.call("POST", "/batch", key=True, body=body), 200
-    )  # this uses a different DynamoDB operation
+    # Without idempotency keys, the batch uses a different DynamoDB operation.
+    without_keys = answers(api.call("POST", "/batch", key=True, body=body), 200)
     assert {name: without_keys[name] for name in expected} == expected, without_keys
 
 
@@ -280,9 +280,8 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
     answers(api.call("POST", KEYS, body=bounds, headers=first), 403, {"error": "Forbidden"})
     scopes = [{"field": "scopes", "message": "reading needs the scope read"}]
     answers(api.call("GET", headers=first), 403, {"error": "Forbidden", "details": scopes})
-    answers(
-        api.call("DELETE", f"{KEYS}/{made['id']}", cookie=other.cookie), 200, {"ok": True}
-    )  # the other user's call has no effect
+    # The other user's call has no effect.
+    answers(api.call("DELETE", f"{KEYS}/{made['id']}", cookie=other.cookie), 200, {"ok": True})
 
     rotated = answers(
         api.call("POST", f"{KEYS}/{made['id']}/rotate", cookie=user.cookie, body={"overlapHours": 0}), 200

@@ -15,7 +15,7 @@ type State = dict[str, Any]
 type Sums = tuple[Decimal, ...]
 type Result = Literal["created", "replayed", "refused", "impossible", "unknown", "wrong"]
 
-# By correction type: the status after the correction, by the status before it.
+# For each correction type: the outcome's status after the correction, by its status before.
 MOVES = {
     "amend": dict.fromkeys(("recorded", "confirmed", "disputed"), "recorded"),
     "void": dict.fromkeys(("recorded", "confirmed", "disputed"), "void"),
@@ -23,16 +23,20 @@ MOVES = {
     "dispute": dict.fromkeys(("recorded", "confirmed"), "disputed"),
     "uphold": {"disputed": "recorded"},
 }
-# By part of a summary: the statuses that count in it.
+# For each part of a summary: the statuses of the outcomes that it counts.
 COUNTED = {"": ("recorded", "confirmed"), "confirmed": ("confirmed",), "disputed": ("disputed",), "voided": ("void",)}
 SUMS = ("count", "value_usd")
 NOTHING: Sums = (Decimal(0),) * len(SUMS) * len(COUNTED)
-MOST_OPEN = 12  # maximum writes at the same time as a summary: each doubles the number of correct sums
+MOST_OPEN = 12  # limits the writes made during a summary, because each doubles the number of sums that are correct
 
 
 @dataclass
 class Call:
-    """An HTTP call. sent, answered: in seconds, by the same clock. status: None if the answer was lost."""
+    """An HTTP call.
+
+    sent, answered: times in seconds, all by the same clock. status: the answer's HTTP status, or None if the answer was
+    lost.
+    """
 
     number: int
     name: str
@@ -47,7 +51,7 @@ class Call:
 
 
 class Attempt(NamedTuple):
-    """An attempt to write. id, status, version: from the answer."""
+    """An attempt to write. The answer contains its id, status and version."""
 
     call: Call
     result: Result
@@ -60,9 +64,9 @@ class Attempt(NamedTuple):
 class Write:
     """An outcome to record, or a correction of one.
 
-    text: a title or reason that only this write has. user: the owner's id. fields: the outcome as in a list, or the
-    changes of an amend.
-    of: the outcome to correct. Without an idempotency key, attempts end when one may have taken effect.
+    text: a title or reason that no other write has. user: the id of the outcome's owner. fields: the outcome as in a
+    list, or the changes of an amend. of: the outcome to correct, for a correction. Without an idempotency key, there
+    are no more attempts once one of them may have taken effect.
     """
 
     text: str
@@ -100,7 +104,10 @@ class Write:
 
 @dataclass
 class Read:
-    """The answer to a list (with the ledger, from the newest outcome on) or to a summary of a user."""
+    """The answer to a user's list or summary.
+
+    A list begins with the newest outcome and includes the ledger's fields.
+    """
 
     call: Call
     user: int
@@ -108,10 +115,10 @@ class Read:
 
 
 class Judge:
-    """Compares answers with the model. faults: one sentence per fault, without content that is not from this run.
+    """Compares answers with the model.
 
-    lists: the complete list of each user, read after all writes. histories: corrections by outcome, also read after all
-    writes.
+    faults: one sentence for each fault; it quotes only content that this run has recorded. lists: the complete list of
+    each user, read after all writes. histories: the corrections of each outcome by its id, also read after all writes.
     """
 
     def __init__(self, writes: Sequence[Write], lists: Sequence[Read], histories: Mapping[str, list[State]]) -> None:
@@ -276,7 +283,7 @@ class Judge:
             self._fault(read.call, "is not the sum of what was recorded and corrected")
 
     def _changes(self, user: int) -> Iterator[tuple[float, float, Sums]]:
-        """Yield, for each write of a user, the times when it began and was done, and what it adds to the sums."""
+        """Yield each write of a user: when it began, when it was done, and what it adds to the sums."""
         for id_, steps in self._steps.items():
             before = NOTHING
             for step, state in zip(steps, self._states[id_], strict=True):

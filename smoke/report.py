@@ -10,7 +10,7 @@ from statistics import median
 from smoke.checker import Checker
 from smoke.model import Call
 
-LOG_SECONDS = 120  # maximum wait; most lines arrive within seconds
+LOG_SECONDS = 120  # the longest wait for log lines, most of which arrive within seconds
 LOG_PAUSE_SECONDS = 5
 MISSING = "is not in the access log"
 RESOURCES = {
@@ -50,7 +50,7 @@ def differences(calls: Iterable[Call], log: Iterable[dict[str, str]]) -> Iterato
         if call.status is None:
             continue
         found = lines[str(call.request_id)]
-        # "API Gateway might not generate logs" for these (its guide, Monitoring REST APIs).
+        # For many 429 and some 5xx errors, "API Gateway might not generate logs" (AWS's guide, Monitoring REST APIs).
         if not found and call.status != 429 and call.status < 500:
             yield f"{call} {MISSING}"
         if len(found) > 1:

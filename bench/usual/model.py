@@ -42,7 +42,7 @@ class Outcome(BaseModel):
 
 
 class StoredOutcome(BaseModel):
-    """An outcome of a list."""
+    """An outcome in a list."""
 
     id: str
     user_id: int | None

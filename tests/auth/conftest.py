@@ -41,7 +41,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def secrets_manager(tables: dict[str, str]) -> Any:
-    assert tables  # the secrets are in the same moto account as the tables
+    assert tables  # the fixture `tables` makes the moto account that contains the secrets
     return aws_client("secretsmanager")
 
 

@@ -36,7 +36,7 @@ def part(value: Any) -> str:
 
 
 def signed(header: Any, claims: Any, key: Key, algorithm: str) -> str:
-    """Sign with this algorithm, whatever the header says."""
+    """Sign a token with this algorithm, even if its header names another."""
     text = f"{part(header)}.{part(claims)}"
     return f"{text}.{part(JWSRegistry.algorithms[algorithm].sign(text.encode(), key))}"
 
@@ -47,7 +47,10 @@ def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 
 
 class Issuer(ThreadingHTTPServer):
-    """Serves `keys`. fetched: the paths of all requests. answers: replace the answer at a path."""
+    """A server of `keys`.
+
+    fetched: the paths of all requests. answers: answers that replace the usual ones, by path.
+    """
 
     daemon_threads = True
     keys: list[Any]

@@ -209,7 +209,7 @@ class TestReading:
     def test_of_outcomes_beside_a_cookie_has_the_fingerprint_of_the_key(
         self, authorizer: ModuleType, keys: AgentKeys
     ) -> None:
-        """The API Gateway of an earlier release caches by cookie, and for every route that reads."""
+        """In an earlier release, API Gateway caches the policy by cookie, and uses it for every route that reads."""
         text, _ = keys.create(WANTED, "session")
         event = self.get("/api/outcomes/summary", Authorization=[f"Bearer {text}"], Cookie=["theme=dark"])
         answer = authorizer.handler(event, None)

@@ -47,7 +47,7 @@ READING_SESSION = policy(f"{STAGE}/GET/*", "user:42", {"caller": "session", "use
 def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
     with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
         authorizer.handler(event, None)
-    return raised.type is Exception  # API Gateway answers 401 only for exactly this exception
+    return raised.type is Exception  # for any other exception, API Gateway answers 500
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_without_a_user_the_platforms_key_does_not_read(authorizer: ModuleType) 
 
 
 def platform_reads(user: str, path: str = "/api/outcomes") -> dict[str, Any]:
-    """Return the event of a read by the platform's key."""
+    """Return the event of a request that reads a user's outcomes with the platform's key."""
     event = load_event("get_with_session", Authorization=[f"Bearer {CURRENT_KEY}"])
     return event | {"resource": path, "queryStringParameters": {"userId": user}}
 
@@ -171,7 +171,7 @@ def test_two_authorization_headers_in_different_case_are_refused(authorizer: Mod
 
 
 def test_with_several_cookie_headers_the_context_has_their_fingerprint(authorizer: ModuleType) -> None:
-    """The API Gateway of an earlier release may cache the policy of a read by only one of the headers."""
+    """In an earlier release, API Gateway may cache the policy of a read by only one of several Cookie headers."""
     assert authorizer.handler(load_event("post_with_session", Cookie=[COOKIE, "theme=dark"]), None) == SESSION
     both = load_event("get_with_session", Cookie=[COOKIE, "theme=dark"])
     fingerprint_of_both = {"cookies": headers.fingerprint(both, "cookie")}
@@ -268,7 +268,7 @@ def test_an_unexpected_error_quotes_nothing(authorizer: ModuleType, log: Log, mo
     monkeypatch.setattr(authorizer._sessions(), "user_id", broken)
     with pytest.raises(RuntimeError, match=r"^Cannot identify the caller$") as raised:
         authorizer.handler(load_event("post_with_session"), None)
-    assert raised.value.__suppress_context__  # no traceback shows the cause, which quotes the cookie
+    assert raised.value.__suppress_context__  # the cause quotes the cookie, so the traceback must not show it
     [line] = log()
     assert line["cause"].startswith("ValueError in ")
     assert "session-token" not in f"{line} {raised.value}"

@@ -43,7 +43,7 @@ def tokens(cookie: str) -> list[str]:
 
 
 class Scenario:
-    """Sends requests to a stack, and collects all that comes back."""
+    """Sends requests to a stack, and collects the answers."""
 
     def __init__(self, stack: Stack) -> None:
         now = int(time.time())
@@ -200,7 +200,7 @@ def test_a_failing_function_leaks_no_credential(
                     authorizer.handler(
                         load_event(name, Cookie=[cookie], Authorization=[f"Bearer x{CURRENT_KEY}"]), None
                     )
-                # The traceback that Lambda would log.
+                # Lambda would log this traceback.
                 said += traceback.format_exception(raised.value)
 
     credentials = {"Cookie": f"{real}; session={stored}", "Authorization": f"Bearer {CURRENT_KEY}"}
@@ -276,7 +276,7 @@ def test_teardown(late): pass
     )
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.canaries", "-p", "no:cacheprovider", "-q", str(tmp_path)],
-        cwd=tmp_path,  # without the settings and plugins of the project, which take a second to load
+        cwd=tmp_path,  # do not load the project's pytest settings and plugins, which takes a second
         env={**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -1,4 +1,7 @@
-"""Tokens of an OpenID Connect issuer: which count, in the Authorization header and in a cookie, and whom they beat."""
+"""Tokens of an OpenID Connect issuer, in the Authorization header and in a cookie.
+
+Which tokens are valid, and which credential wins if a request has several.
+"""
 
 import json
 import time
@@ -225,7 +228,7 @@ def test_a_hostile_token_is_a_401_both_ways_with_a_log_line(
     authorizer: ModuleType, issuer: Issuer, log: Log, name: str
 ) -> None:
     token = HOSTILE[name][0](issuer)
-    if token.isascii() and token.count(".") == 2:  # else it is an unknown key
+    if token.isascii() and token.count(".") == 2:  # any other text is refused as an unknown key
         assert is_unauthorized(authorizer, load_event("post_with_key", Authorization=[f"Bearer {token}"]))
         [line] = log()
         assert (line["message"], bool(line["why"])) == ("Token refused", True)
@@ -314,19 +317,19 @@ def test_a_rotated_key_counts_at_once_and_a_removed_one_no_longer(
     old = issuer.token({}, NOON)
     assert openid.user_id(old) == 42
     issuer.keys = [public(OTHER)]
-    clock.now += 10  # within the minute of the first fetch
+    clock.now += 10  # this is within a minute of the first fetch
     assert openid.user_id(issuer.token({}, NOON, key=OTHER)) == 42
     assert "no key" in refused(openid, old)
 
 
 def test_an_unknown_kid_causes_one_fetch_a_minute(openid: OpenIdConnect, issuer: Issuer, clock: Clock) -> None:
     unknown = issuer.token({}, NOON, header={"kid": "unknown"})
-    assert "no key" in refused(openid, unknown)  # the keys are new
+    assert "no key" in refused(openid, unknown)  # the first token only fetches the keys
     for later, fetches in ((0, 2), (1, 2), (59, 2), (60, 3), (61, 3)):
         clock.now = NOON + later
         assert "no key" in refused(openid, unknown)
         assert issuer.fetched == [METADATA, KEYS] * fetches
-    # A key that is rotated a second time within the minute counts at its end.
+    # If the issuer rotates its key again within the minute, the new key is fetched when the minute is over.
     issuer.keys = [public(OTHER)]
     rotated = issuer.token({}, NOON, key=OTHER)
     assert "no key" in refused(openid, rotated)
@@ -480,7 +483,7 @@ def test_both_fetches_share_three_seconds(issuer: Issuer, monkeypatch: pytest.Mo
     first, second = deadlines
     assert first == second
     assert 0 <= first - begun - 3 < 1
-    with pytest.raises(SessionsUnavailable, match="no time left"):  # the caller's deadline counts, too
+    with pytest.raises(SessionsUnavailable, match="no time left"):  # here the caller's deadline is over
         IssuerKeys(issuer.url).with_id("rsa", until=begun)
 
 
@@ -635,7 +638,7 @@ def test_only_a_token_in_a_cookie_is_guarded_against_csrf(
     for context, status in ((BY_COOKIE, by_cookie), (BY_TOKEN, by_bearer)):
         response = record_outcome.handler(proxy_event("POST", authorizer=context, body=OUTCOME, headers=headers), None)
         assert response["statusCode"] == status
-        assert (status != 200) or "id" in json.loads(response["body"])  # as a session's answer
+        assert (status != 200) or "id" in json.loads(response["body"])  # only answers to sessions contain an id
 
 
 @pytest.mark.parametrize("context", [BY_TOKEN, BY_COOKIE])

@@ -457,13 +457,16 @@ class TestSeveralSessions:
 
 
 def fits(secrets: SessionSecrets, made_with: str) -> bool:
-    """Return whether one of the secrets is `made_with`."""
+    """Return whether the secret `made_with` is among the secrets."""
     return secrets.try_each(lambda secret: b"{}" if secret == made_with else None) is not None
 
 
 @contextmanager
 def reading(secrets: SessionSecrets, *faults: Fault) -> Iterator[list[str]]:
-    """Inject faults into reads of the secret; the last fault repeats. Yields the secret stages that were read."""
+    """Inject faults into reads of the session secret, and repeat the last fault.
+
+    Yields the version stages that were read, such as AWSCURRENT.
+    """
     stages: list[str] = []
 
     def noting(fault: Fault) -> Fault:
@@ -478,7 +481,7 @@ def reading(secrets: SessionSecrets, *faults: Fault) -> Iterator[list[str]]:
 
 
 def created(at: float) -> Fault:
-    """Return a hook that replaces the secret's creation time, because moto takes it from the real clock."""
+    """Return a fault that replaces the secret's creation time, because moto takes it from the real clock."""
 
     def fault(_request: Request, send: Send) -> Reply:
         reply = send()
@@ -554,7 +557,7 @@ class TestSecrets:
             (1, DAY - 1, True),
             (1, DAY, False),
             (0, 0, False),
-            (0, -60, False),  # Secrets Manager's clock is ahead
+            (0, -60, False),  # Secrets Manager's clock is ahead of ours
         ],
     )
     def test_count_when_previous_for_the_days_of_overlap(
@@ -594,7 +597,7 @@ class TestSecrets:
         with reading(secrets) as stages:
             for clock.now in range(NOON + 100, NOON + 130):
                 assert not fits(secrets, "strange")
-            assert stages == ["AWSCURRENT", "AWSPREVIOUS"]  # there is no previous version
+            assert stages == ["AWSCURRENT", "AWSPREVIOUS"]  # the second read finds no previous version
             clock.now = NOON + 130
             assert not fits(secrets, "strange")
             assert len(stages) == 4
@@ -621,7 +624,7 @@ class TestSecrets:
                 with pytest.raises(SessionsUnavailable):
                     fits(secrets, "strange")
                 assert fits(secrets, SECRET)
-            assert len(calls) == 2  # one call, tried twice
+            assert len(calls) == 2  # one call with two attempts
         clock.now = NOON + 130
         assert not fits(secrets, "strange")
 
@@ -646,7 +649,7 @@ class TestSecrets:
                 assert fits(secrets, SECRET)
                 with pytest.raises(SessionsUnavailable, match="Session secret: "):
                     fits(secrets, "strange")
-            assert len(stages) <= 3  # one read of the current version, and two attempts for the previous one
+            assert len(stages) <= 3  # one attempt reads the current version, and two try to read the previous one
 
     @pytest.mark.usefixtures("no_waiting")
     def test_survive_one_failed_attempt(self, secrets: SessionSecrets) -> None:

@@ -85,7 +85,10 @@ def rows(table: str) -> list[tuple[str, dict[str, str]]]:
 
 
 class People:
-    """The callers of the tables and what they may read. outcomes: ids by user; the first one was recorded by a key."""
+    """The callers, and the outcomes of each user.
+
+    outcomes: each user's outcome ids. The platform's key recorded the first one.
+    """
 
     def __init__(self, deploy: Callable[..., ModuleType], tables: dict[str, str], issuer_url: str, token: str) -> None:
         store, self.keys = OutcomeStore(tables["OutcomesTable"]), AgentKeys(tables["KeysTable"])
@@ -125,7 +128,7 @@ class People:
         return self.keys.create(NewAgentKey("x", 42, agent_id=agent_id, scopes=scopes), "session")[0]
 
     def send(self, caller: str, method: str, path: str, query: dict[str, str], body: Any = None) -> tuple[int, Any]:
-        """Send a request with the credentials in the caller's name, which are separated by commas."""
+        """Send a request with all credentials that the caller's name lists, separated by commas."""
         if caller not in self.authorizers:
             variables = {"OIDC_ISSUER": self.issuer_url, "OIDC_AUDIENCE": AUDIENCE, "OIDC_USER_CLAIM": "sub"}
             variables |= {"OIDC_COOKIE": "token", "PLATFORM_MAY_READ": str("that may read" in caller).lower()}
@@ -137,7 +140,7 @@ class People:
         return send(self.authorizers[caller], method, path, list(query.items()), headers, text)
 
     def read(self, caller: str, path: str, query: dict[str, str]) -> str:
-        """Return whose outcomes are in the answer, or its error as in WHOSE."""
+        """Return the user whose outcomes are in the answer, or the error's name in WHOSE."""
         if path.endswith("{id}"):
             each = {user: path.format(id=ids[0]) for user, ids in self.outcomes.items()}
             found = {user: self.send(caller, "GET", one, query)[0] for user, one in each.items()}
