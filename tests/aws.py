@@ -35,7 +35,7 @@ NO_STACK = """<ErrorResponse><Error>
 type Answer = tuple[int, dict[str, str], str]
 """Status, headers and body."""
 
-_session = cache(get_session)  # cached, because each new session reads the list of regions
+_session = cache(get_session)  # each new session would read the list of regions again
 
 
 @cache
@@ -51,12 +51,12 @@ def scan(table: str = "OutcomesTable") -> list[Any]:
 
 
 _moto = moto_backend.mock_aws(config={"core": {"mock_credentials": False, "reset_boto3_session": False}})
-_start_moto = cache(_moto.start)  # only once, because starting moto takes longer than many tests
+_start_moto = cache(_moto.start)  # tests start moto only once, because starting it takes longer than many tests
 
 
 @contextmanager
 def mock_aws() -> Iterator[None]:
-    """Answer all requests of SDK clients and of our own AWS client from a moto account, empty before and afterwards."""
+    """Answer all requests of SDK clients and of our own AWS client with moto. The account is empty before and after."""
     _start_moto()
     _empty()
     try:
@@ -66,7 +66,7 @@ def mock_aws() -> Iterator[None]:
         ):
             yield
     finally:
-        _empty()  # moto goes on answering SDK clients
+        _empty()  # moto keeps answering SDK clients after the block
 
 
 def _empty() -> None:
@@ -111,7 +111,10 @@ IN_PLACE_OF_MOTO: dict[str, Callable[[AWSPreparedRequest], Answer]] = {"cloudfor
 
 
 def _described(region: str, query: Mapping[str, list[str]]) -> Answer:
-    """Answer DescribeStacks from STACKS. This avoids moto's CloudFormation, which takes a second to load."""
+    """Answer DescribeStacks with the stacks in STACKS.
+
+    moto's CloudFormation is not used, because it takes a second to load.
+    """
     assert query["Action"] == ["DescribeStacks"]
     [name] = query["StackName"]
     if (region, name) not in STACKS:

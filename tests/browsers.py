@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = (
-    "--no-sandbox",  # containers lack the namespaces for a sandbox; tests only open our own pages
+    "--no-sandbox",  # containers lack the kernel namespaces that the sandbox needs; tests only open our own pages
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
-    "--no-proxy-server",  # tests only open pages on this machine
+    "--no-proxy-server",  # tests only open pages on this machine, so they need no proxy
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",

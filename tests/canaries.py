@@ -7,10 +7,11 @@ from collections.abc import Generator, Iterable
 
 import pytest
 
-# Prefixes of test credentials: of keys and secrets, and of encrypted sessions ({"alg":"dir in base64url).
+# Prefixes of credentials in tests: those of keys and secrets begin with "made-up-", encrypted sessions with {"alg":"dir
+# in base64url.
 MARKS = ("made-up-", "eyJhbGciOiJkaXIi")
 
-# A part of a credential counts as leaked from this length on.
+# This many consecutive characters of a credential count as a leak.
 TELLING_LENGTH = 12
 
 
@@ -31,7 +32,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Fail a test that printed or logged a credential."""
     report = yield
     leaking = [title for title, text in report.sections if any(mark in text for mark in MARKS)]
-    if leaking and report.when == "teardown":  # the report of the last phase contains all output
+    if leaking and report.when == "teardown":  # only the report of the last phase contains all output
         report.outcome = "failed"
         report.longrepr = f"A credential is in: {', '.join(leaking)}"
     return report

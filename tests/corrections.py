@@ -46,7 +46,7 @@ def given(recorded_by: str | None = "key", status: str = "recorded", user_id: in
 
 
 def correct(id_: str, caller: dict[str, Any], body: Any, key: str | None = None) -> tuple[int, Any, dict[str, str]]:
-    """Send a correction. For the platform, `userId` is 42 unless the body has another."""
+    """Send a correction. If the platform sends a body without `userId`, 42 is added."""
     if caller is KEY and isinstance(body, dict):
         body = {"userId": 42} | body
     event = proxy_event(
@@ -95,7 +95,7 @@ def stored() -> list[Any]:
 
 
 def forget_counts(id_: str) -> None:
-    """Remove the stored counts of corrections, which items from earlier releases lack."""
+    """Remove the count of corrections from a stored outcome, because outcomes of earlier releases have none."""
     [item] = [each for each in stored() if each["created_at"]["S"].endswith(f"Z#{id_}")]
     key = {name: item[name] for name in ("user_id", "created_at")}
     request = {"TableName": "OutcomesTable", "Key": key, "UpdateExpression": "REMOVE corrected_by"}
@@ -113,7 +113,7 @@ CALLERS = {
 KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
 RECORDERS = [*KEYS, "session", None]
 
-# Permissions: by type and caller, the recorders whose outcomes may be corrected. All others are forbidden.
+# By correction type and caller: the recorders whose outcomes this caller may correct. Anything else is forbidden.
 _TAKE_BACK: dict[str, list[Any]] = {
     "the platform": RECORDERS,
     "an agent": KEYS,

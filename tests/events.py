@@ -30,7 +30,7 @@ def proxy_event(
 ) -> dict[str, Any]:
     """Return the event of a request.
 
-    path: the route, such as /api/outcomes/{id}. parameters: the values of the names in it. body: a dict is sent as
+    path: the route, such as /api/outcomes/{id}. parameters: values for the names in the route. body: a dict is sent as
     JSON. query: a list is sent as a repeated parameter.
     """
     headers = {"Content-Type": "application/json"} | (headers or {})

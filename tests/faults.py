@@ -15,7 +15,7 @@ DENIED = "AccessDeniedException"
 
 
 class Request(NamedTuple):
-    """A request to AWS. operation: such as `PutItem`. body: its parsed JSON."""
+    """A request to AWS. operation: its name, such as `PutItem`. body: its parsed JSON."""
 
     operation: str
     body: Any
@@ -65,7 +65,10 @@ def vanished(_request: Request, _send: Send) -> Reply:
 
 
 def damaged(change: Callable[[bytes], bytes]) -> Fault:
-    """Return a fault that executes the request and changes its answer, but not the checksum."""
+    """Return a fault that executes the request and damages its answer.
+
+    The checksum still is that of the undamaged answer.
+    """
 
     def fault(_request: Request, send: Send) -> Reply:
         reply = send()

@@ -41,7 +41,7 @@ def test_the_row_of_an_idempotency_key_has_the_size_of_a_stored_one(tables: dict
     [row] = boto3.client("dynamodb").scan(TableName=tables["IdempotencyTable"])["Items"]
 
     assert row.keys() == remembered().keys()
-    # Use the same time in both rows: a number's stored size depends on its digits.
+    # Use the same time in both rows, because a number's stored size depends on its digits.
     now = {"expires_at": row["expires_at"]}
     assert item_bytes(row) == item_bytes(remembered() | now)
 

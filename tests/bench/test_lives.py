@@ -1,4 +1,7 @@
-"""Processes started as Lambda does: CPU and time until they ask for an event and answer it, and failures."""
+"""Measures of processes that are started as Lambda does:
+
+CPU and wall time until the first event and until its answer.
+"""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""The bench of recovery after failures, and its bars (limits)."""
+"""The bench of recovery after throttling, and its bars (limits)."""
 
 from collections import Counter
 from collections.abc import Generator

@@ -19,7 +19,7 @@ from bench.storage import item_bytes, read_units, write_units
         ({"N": "42"}, 2),
         ({"N": "-42"}, 3),
         ({"N": "12480.5"}, 4),
-        ({"N": "1000"}, 2),  # trailing zeros are not significant
+        ({"N": "1000"}, 2),  # trailing zeros do not count
         ({"N": "0.0012"}, 2),
         ({"N": "1E+3"}, 2),
         ({"B": b"\0" * 16}, 16),

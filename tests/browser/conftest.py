@@ -1,8 +1,8 @@
 """Pages from several hosts in a browser, and the API on its own host.
 
 As in a real deployment, `app` and `api` share a domain. They are same-site, so the browser sends the session cookie.
-They are not same-origin, so a page from `app` needs CORS to read responses. A host that is not allowed is either in the
-same domain, and its requests carry the cookie too, or on another site.
+They are not same-origin, so a page from `app` needs CORS to read responses. A host that is not
+allowed may be in the same domain, so that its requests carry the cookie too, or on another site.
 """
 
 import re
@@ -40,7 +40,11 @@ class PageHandler(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Platform:
-    """A running stack. api_url: the API's URL in pages. page_port: the port of all pages. dynamodb: a client."""
+    """A running stack and the pages on it.
+
+    api_url: the API's URL, as pages use it. page_port: the port of all pages. dynamodb: a client for the stack's
+    tables.
+    """
 
     stack: Stack
     page_port: int
@@ -59,7 +63,11 @@ class Platform:
 
     @contextmanager
     def arriving(self, count: int = 1) -> Iterator[list[str]]:
-        """Yield a list. When the block ends, wait for `count` API requests and list them in it, like `POST 415`."""
+        """Yield an empty list.
+
+        When the block ends, wait for `count` requests to the API, and add each to the list as method and status, such
+        as `POST 415`.
+        """
         arrived: list[str] = []
         before = len(self.stack.log)
         yield arrived
@@ -132,8 +140,8 @@ class Visitor:
         if host not in self.tabs:
             self.tabs[host] = self.context.new_page()
         page = self.tabs[host]
-        page.bring_to_front()  # background tabs are only drawn once a second
-        if page.url != self.platform.page_url(host):  # loading a page takes as long as ten requests
+        page.bring_to_front()  # browsers draw background tabs only once a second
+        if page.url != self.platform.page_url(host):  # loading a page takes as long as ten requests to the API
             page.goto(self.platform.page_url(host))
         return page
 

@@ -22,7 +22,7 @@ STRANGERS = [SIBLING, ANOTHER_SITE]
 OUTCOME = json.dumps({"outcomeType": "deal_closed", "title": "Closed in a browser", "valueUsd": 12.5})
 JSON = {"Content-Type": "application/json"}
 
-# A POST without a JSON content type gets 415 if it carries the cookie, and 401 otherwise.
+# A POST without a JSON content type gets a 415 if the browser sends the cookie, and otherwise a 401.
 WITH_SESSION, WITHOUT_SESSION = "POST 415", "POST 401"
 
 
@@ -216,13 +216,13 @@ class TestAStranger:
         page = visitor.open(host)
         with platform.arriving() as arrived, page.expect_navigation(url=platform.api_url):
             _submit_form(page, platform.api_url, enctype)
-        # From another site too: browsers add a newly set cookie without SameSite to form posts.
+        # Forms of another site send the cookie, too: browsers add a new cookie without SameSite to form posts.
         assert arrived == [WITH_SESSION]
         assert platform.titles(visitor.user_id) == []
 
 
 def _embed(page: Page, module: Path, endpoint: str) -> None:
-    """Load an element's script, and insert the element, which has the script's name, into a page."""
+    """Load the script of an element, and insert the element into the page. Both have the same name."""
     if not page.evaluate("name => Boolean(customElements.get(name))", module.stem):
         page.add_script_tag(path=module, type="module")
     page.evaluate(
@@ -236,7 +236,7 @@ def _embed(page: Page, module: Path, endpoint: str) -> None:
 
 
 def _submit_form(page: Page, url: str, enctype: str) -> None:
-    """Post a form whose encoded body, name=value, happens to be an outcome in JSON."""
+    """Post a form. Its encoded body is `name=value`, which here is the JSON of an outcome."""
     name, value = OUTCOME[:-1] + ',"description":"', '"}'
     page.evaluate(
         """([url, enctype, name, value]) => {

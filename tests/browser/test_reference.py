@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from local.reference import PACKAGE
 from tests.browser.conftest import Platform
 
-SECONDS = 30  # a busy machine needs this long to run 1.7 MB of script
+SECONDS = 30  # on a busy machine, running 1.7 MB of script takes this long
 
 
 def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform: Platform) -> None:

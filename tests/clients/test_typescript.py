@@ -22,7 +22,7 @@ needs_npm = pytest.mark.skipif(
 
 def run(*command: str | Path, **environment: str) -> str:
     """Run a command in the client's folder; return its output."""
-    # Hide the environment of the person who runs the tests.
+    # Do not pass on the environment variables of the person who runs the tests.
     known = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "NODE_EXTRA_CA_CERTS")}
     done = subprocess.run(command, cwd=CLIENT, env={**known, **environment}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -38,7 +38,7 @@ def test_its_own_tests_pass_on_the_running_stack(stack: Stack, tmp_path: Path) -
     tests = sorted((CLIENT / "tests").glob("*.test.ts"))
     bundle(tmp_path, *tests, "--platform=node", "--out-extension:.js=.mjs")
     session = {"OUTCOMES_COOKIE": stack.cookie(USER), "OUTCOMES_USER_ID": str(USER)}
-    # Run each file in its own process, because they replace the clock of Node.
+    # Run each file in its own process, because the tests in it replace Node's clock.
     for test in sorted(tmp_path.iterdir()):
         said = run("node", "--test-reporter=tap", test, OUTCOMES_URL=stack.url, INTERNAL_API_KEY=stack.key, **session)
         assert "\n# fail 0" in said

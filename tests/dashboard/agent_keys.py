@@ -18,7 +18,8 @@ LISTED = reply(200, json={"types": described([*TYPES])})
 class AgentKeys:
     """The keys of one viewer, newest first.
 
-    asked: received requests. answers: planned answers, by method. types: answers the request for the outcome types.
+    asked: the received requests. answers: the planned answers of each method. types: answers the request for the
+    outcome types.
     """
 
     kept: list[dict[str, Any]] = field(default_factory=list)
@@ -32,7 +33,7 @@ class AgentKeys:
         page.route("**/api/outcomes/types", lambda route: self.types(route))
 
     def instead(self, method: str, status: int = 0, **answer: Any) -> None:
-        """Answer the next `method` request with this response; without a status, reset the connection."""
+        """Answer the next request with this method with this response. If no status is given, reset the connection."""
         self.answers.setdefault(method, []).append(reply(status, **answer))
 
     def has(self, name: str, **fields: Any) -> dict[str, Any]:
@@ -56,7 +57,7 @@ class AgentKeys:
         return key
 
     def sent(self, method: str) -> list[Any]:
-        """Return the bodies of the received `method` requests, with fractions as text."""
+        """Return the bodies of the received requests with this method. Numbers with fractions are returned as text."""
         bodies = [request.post_data or "null" for request in self.asked if request.method == method]
         return [json.loads(body, parse_float=str) for body in bodies]
 

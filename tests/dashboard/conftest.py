@@ -20,7 +20,7 @@ from tests.dashboard.recorded import NOW, Recorded
 from tests.local.stacks import Stack
 
 ROOT = Path(__file__).parents[2]
-ARTEFACTS = ROOT / ".artefacts"  # git ignores this folder
+ARTEFACTS = ROOT / ".artefacts"  # the folder contains a .gitignore for all its files
 AXE = ROOT / "dashboard/node_modules/axe-core/axe.min.js"
 
 Open = Callable[..., Page]
@@ -29,7 +29,7 @@ Faults = list[tuple[str, list[str]]]
 FindFaults = Callable[..., Faults]
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
-# The axe rules to check in each theme; empty means all. The dark theme only changes colors.
+# The axe rules to check in each theme; an empty tuple means all rules. The dark theme only changes colors.
 AXE_RULES: dict[Theme, tuple[str, ...]] = {"light": (), "dark": ("color-contrast",)}
 
 API = "**/api/outcomes**"
@@ -64,7 +64,7 @@ INSERT = """([name, attributes]) => {
     main.append(heading, element)
     document.body.replaceChildren(main)
 }"""
-# Records the delays of long timers in `waits`, and shortens these timers.
+# Adds the delays of long timers to the list `waits`, and lets these timers fire after 20 ms.
 SHORTEN_TIMERS = """() => {
     const patient = window.setTimeout
     window.waits = []
@@ -80,14 +80,14 @@ SET_HIDDEN = """(hidden) => {
     document.dispatchEvent(new Event("visibilitychange"))
 }"""
 
-# Returns the texts of buttons whose text wraps.
+# Returns the labels of buttons whose text takes more than one line.
 WRAPPED_BUTTONS = """element => [...element.shadowRoot.querySelectorAll("button")].filter((button) => {
     const range = document.createRange()
     range.selectNodeContents(button)
     return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
 }).map(({ textContent }) => textContent)"""
 
-viewers = itertools.count(70_000, 2)  # each viewer's id + 1 is a stranger
+viewers = itertools.count(70_000, 2)  # the user with the next id is the stranger
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,7 +116,7 @@ def ledger(stack: Stack, store: OutcomeStore) -> Ledger:
 
 
 def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
-    """Open an empty page, by default for a viewer in New York. at_noon: stop the page's clock at NOW."""
+    """Open an empty page, by default for a viewer in New York. at_noon: stop the clock of the page at NOW."""
     viewer = {"locale": "en-US", "timezone_id": "America/New_York", "reduced_motion": "reduce"}
     context = browser.new_context(**viewer | settings)
     context.set_default_timeout(10_000)
@@ -128,7 +128,7 @@ def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
 
 @pytest.fixture(scope="package")
 def tabs(browser: Browser) -> Callable[[bool], Page]:
-    """Return a function that returns one of two shared pages, with the clock at noon or running."""
+    """Return a function that returns a shared page with its clock at noon, or another with a running clock."""
     return cache(lambda at_noon: new_tab(browser, at_noon=at_noon))
 
 
@@ -178,13 +178,13 @@ def clear(page: Page) -> None:
 
 @pytest.fixture
 def open_feed(page: Page, ledger: Ledger) -> Open:
-    """Return a function that opens a page with the feed and sets the feed's attributes."""
+    """Return a function that opens a page with the feed. Its arguments become the feed's attributes."""
     return partial(embed, page, f"{ledger.url}/feed", "value-delivered", "/api/outcomes")
 
 
 @pytest.fixture
 def open_keys(page: Page, ledger: Ledger) -> Open:
-    """Return a function that opens a page with <outcome-keys> and sets its attributes."""
+    """Return a function that opens a page with <outcome-keys>. Its arguments become the element's attributes."""
     return partial(embed, page, f"{ledger.url}/keys", "outcome-keys", "/api/keys")
 
 
@@ -235,7 +235,7 @@ def embed(
 
 
 def waits(page: Page, number: int) -> list[int]:
-    """Return the first delays in ms."""
+    """Wait for `number` long timers, and return their delays in milliseconds."""
     wait_until(page, lambda: page.evaluate("waits.length") >= number)
     found: list[int] = page.evaluate(f"waits.slice(0, {number})")
     return found
@@ -269,7 +269,7 @@ def assert_fits(page: Page, element: str) -> None:
 
 @pytest.fixture
 def take_picture(page: Page) -> TakePicture:
-    """Return a function that saves a screenshot in .artefacts if PICTURES is set. Otherwise it does nothing."""
+    """Return a function that saves a screenshot in .artefacts. Without the variable PICTURES, it does nothing."""
     if "PICTURES" not in os.environ:
         return lambda _name, **_options: None
     ARTEFACTS.mkdir(exist_ok=True)
@@ -290,9 +290,9 @@ def axe() -> str:
 
 @pytest.fixture
 def find_faults(page: Page, axe: str) -> FindFaults:
-    """Return a function that runs axe, and returns each broken rule with its elements.
+    """Return a function that runs axe, and returns each broken rule with the elements that break it.
 
-    The function fails if axe did not look into the named custom elements. rules: the only rules to check.
+    The function fails if axe did not look into the named custom elements. rules: check only these rules.
     """
 
     def find(*names: str, rules: Sequence[str] = ()) -> Faults:

@@ -14,9 +14,10 @@ from tests.local.stacks import Stack
 
 
 class Ledger:
-    """Records outcomes for two users of this test alone, `viewer` and `stranger`, so that tests can share the stack.
+    """Records outcomes for two users, `viewer` and `stranger`.
 
-    url: of the API and the elements. key: the platform's key.
+    Each test has its own two users, so tests can share the stack. url: the URL of the API and of the elements' scripts.
+    key: the platform's key.
     """
 
     def __init__(self, stack: Stack, store: OutcomeStore, viewer: int) -> None:
@@ -32,7 +33,7 @@ class Ledger:
         context.add_cookies([{"name": name, "value": value, "url": self.url, "sameSite": "Lax", "httpOnly": True}])
 
     def seed(self, now: datetime) -> None:
-        """Record the last 60 outcomes before `now` that `make seed` would record."""
+        """Record the last 60 outcomes that `make seed` would record before `now`."""
         for milliseconds, fields in list(outcomes(round(now.timestamp() * 1000)))[-60:]:
             self._put(fields | {"userId": self.viewer}, milliseconds)
 

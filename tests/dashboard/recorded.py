@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Request, Route
 from tests.browsers import wait_until
 from tests.outcome_types import TYPES
 
-NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # noon in New York
+NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # it is noon in New York
 
 Answer = Callable[[Route], None]
 STATUS_AFTER = {"confirm": "confirmed", "dispute": "disputed", "void": "void"}
@@ -34,9 +34,9 @@ def reply(status: int, **answer: Any) -> Answer:
 class Recorded:
     """The outcomes of one viewer, newest first.
 
-    corrections: by the outcome's id. asked: received requests. sums: values that replace those of the summary.
-    has_ledger: whether the server supports corrections. capabilities: the value of the lists' header. types: the types
-    that may be recorded.
+    corrections: the corrections of each outcome by its id. asked: the received requests. sums: values that replace
+    those of the summary. has_ledger: whether the server supports corrections. capabilities: the header value of lists
+    that names the capabilities. types: the outcome types that may be recorded.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Recorded:
     def has(
         self, title: str, *, hours: float = 1, corrections: list[dict[str, Any]] | None = None, **fields: Any
     ) -> str:
-        """Add an outcome that was recorded `hours` ago, and return its id."""
+        """Add an outcome recorded `hours` before NOW, and return its id."""
         id_ = f"outcome-{len(self.outcomes)}"
         created_at = instant(NOW - timedelta(hours=hours))
         outcome = {
@@ -82,7 +82,10 @@ class Recorded:
         return id_
 
     def instead(self, method: str, path: str, status: int = 0, **answer: Any) -> None:
-        """Answer the next request to a matching path with this response; without a status, reset the connection."""
+        """Answer the next request to a matching path with this response.
+
+        If no status is given, reset the connection.
+        """
         self._instead.append((method, re.compile(path), reply(status, **answer)))
 
     def hold(self, method: str, path: str) -> list[Route]:
@@ -92,7 +95,10 @@ class Recorded:
         return held
 
     def sent(self, count: int) -> list[dict[str, Any]]:
-        """Return the bodies of corrections with their idempotency keys, once at least `count` have been sent."""
+        """Wait until at least `count` corrections have been sent.
+
+        Return all their bodies, each with its idempotency key.
+        """
 
         def posts() -> list[Request]:
             return [request for request in self.asked if request.method == "POST"]

@@ -90,7 +90,7 @@ def test_what_is_off_is_neither_shown_nor_requested(
 
 @pytest.fixture
 def open_with(open_feed: Open, page: Page, recorded: Recorded) -> Callable[[str, str], None]:
-    """Return a function that opens the feed of a deployment with these capabilities, and sets the page's fragment."""
+    """Return a function that opens the feed with a URL fragment. Its API has only the given capabilities."""
 
     def open_(capabilities: str, fragment: str) -> None:
         recorded.has("Closed Acme")
@@ -107,7 +107,7 @@ def test_a_link_to_an_outcome_is_ignored_without_corrections(
     open_with: Callable[[str, str], None], page: Page, recorded: Recorded
 ) -> None:
     open_with("totals", "outcome=01KN4EMBG0QK3YB9X6N1V8ZT5R")
-    for _ in range(2):  # when the second poll ends, the first has done all its work
+    for _ in range(2):  # the first poll is completely processed when the second one ends
         next_poll(page)
     expect(page.get_by_text("Linked outcome")).to_be_hidden()
     expect(rows(page)).to_have_count(1)
@@ -130,7 +130,7 @@ def test_a_row_follows_when_corrections_are_switched(open_feed: Open, page: Page
     reads = 0
     for capabilities, buttons in ((ALL, 2), ("totals", 0), (ALL, 2)):
         recorded.capabilities = capabilities
-        for _ in range(2):  # the first of them may have been answered before the switch
+        for _ in range(2):  # the first poll may have been answered before the change
             next_poll(page)
         row = unfold(page)
         expect(row.locator("dl")).to_be_visible()
@@ -147,7 +147,8 @@ def test_the_feed_does_not_wait_for_totals_that_are_switched_off(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.has("Closed Acme")
-    page.route("**/summary**", reply(503, json={"error": "Still adding up"}))  # goes on for a while after the switch
+    # The API gives this answer even after Totals is switched off.
+    page.route("**/summary**", reply(503, json={"error": "Still adding up"}))
     open_feed(fast_timers=True, refresh=60)
     expect(page.get_by_text("Still adding up\u2026")).to_be_visible()
     recorded.capabilities = "export"

@@ -271,7 +271,7 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
     expect(right(row)).to_have_attribute("aria-pressed", "true")
     expect(row.get_by_text("Saving…")).to_be_visible()
-    right(row).press("Enter")  # the second press is ignored while the verdict is being saved
+    right(row).press("Enter")  # while the first verdict is being saved, other verdicts are ignored
     wrong(row).press("Enter")
     expect(row.get_by_label("What is not right?")).to_be_hidden()
 
@@ -279,7 +279,7 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     recorded.answer(first(page, held))
     expect(row.locator(".word .help")).to_have_text("You confirmed this.")
     expect(history(row)).to_have_text([re.compile("^Recorded"), "Confirmed by you · now"])
-    expect(page.locator(".standing")).to_have_text("$1,200.50 confirmed")  # the totals were read again
+    expect(page.locator(".standing")).to_have_text("$1,200.50 confirmed")  # the feed has requested the totals again
     assert [said | {"key": ""} for said in recorded.sent(1)] == [{"type": "confirm", "key": ""}]
     assert [entry["type"] for entry in recorded.corrections[id_]] == ["confirm"]
 
@@ -334,7 +334,7 @@ def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Pag
             expect(row.locator("summary")).to_contain_text("Confirmed · ")
             expect(row.get_by_role("alert")).to_have_text("")
             first, second = recorded.sent(before + 2)[before:]
-            assert first == second, words  # the retry has the same idempotency key
+            assert first == second, words  # the retry sends the same idempotency key
 
 
 def test_a_failed_dispute_is_retried_with_its_reason_and_key(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -372,7 +372,7 @@ REASONS = [
     ("", "Say what is not right."),
     (" \n ", "Say what is not right."),
     ("x" * 501, "At most 500 characters; these are 501."),
-    ("\U0001f389" * 500, ""),  # each character is two UTF-16 units
+    ("\U0001f389" * 500, ""),  # in JavaScript, this character's length is 2
 ]
 
 
@@ -440,7 +440,7 @@ def test_a_verdict_is_given_by_keyboard(open_feed: Open, page: Page, recorded: R
     expect(wrong(row)).to_have_attribute("aria-expanded", "false")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    page.keyboard.press("Enter")  # on the button Send
+    page.keyboard.press("Enter")  # this presses the button Send
     expect(row.locator("summary")).to_contain_text("Disputed · ")
     expect(wrong(row)).to_be_focused()
     assert recorded.sent(1)[0]["reason"] == "Twice"

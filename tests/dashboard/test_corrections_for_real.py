@@ -94,7 +94,7 @@ def test_a_verdict_that_became_impossible_is_refused_and_the_row_updated(feed: P
         correct(ledger, feed, type="void", reason="Recorded twice")
         route.continue_()
 
-    with feed.expect_response("**/api/outcomes?*"):  # after this poll, only the refusal updates the row
+    with feed.expect_response("**/api/outcomes?*"):  # after this poll, the row only changes because of the refusal
         feed.locator("value-delivered").evaluate("feed => feed.setAttribute('refresh', '60')")
     feed.route("**/corrections", too_late)
     right(row).click()

@@ -74,9 +74,8 @@ def test_a_new_outcome_appears_on_the_open_page(page: Page, stack: Stack) -> Non
     body = f'{{"outcomeType":"deal_closed","title":"Just now","valueUsd":{VALUE},"userId":{DEMO_USER}}}'
     headers = {"Authorization": f"Bearer {stack.key}"}
     httpx.post(f"{stack.url}/api/outcomes", content=body, headers=headers).raise_for_status()
-    expect(page.locator("value-delivered .rows strong").first).to_have_text(
-        "Just now", timeout=20_000
-    )  # the demo page polls every five seconds
+    # The demo page polls every five seconds.
+    expect(page.locator("value-delivered .rows strong").first).to_have_text("Just now", timeout=20_000)
     expect(page.locator("value-delivered .rows .amount").first).to_have_attribute("value", str(VALUE))
     [cookie] = page.context.cookies()
     read = {"Cookie": f"{cookie['name']}={cookie['value']}"}
@@ -91,7 +90,8 @@ def test_a_new_outcome_is_added_and_announced(open_feed: Open, ledger: Ledger) -
     ledger.record("New", value_usd=2)
     expect(page.locator(".rows strong")).to_have_text(["New", "Old"])
     expect(page.locator(".total")).to_have_text("$3.00")
-    expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")  # the row stays unfolded
+    # The row of the old outcome stays unfolded.
+    expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")
     expect(page.get_by_role("status").filter(has_text="1 new outcome")).to_have_count(1)
 
 

@@ -54,7 +54,7 @@ def test_the_page_sets_the_first_period(open_feed: Open, ledger: Ledger) -> None
         ("90", "1 outcome in the last 90 days"),
         ("365", "1 outcome in the last year"),
         ("2026-02-20..2026-02-24", "1 outcome, Feb 20 \u2013 24, 2026"),
-        ("31", "0 outcomes in the last 30 days"),  # an invalid period is replaced by the default
+        ("31", "0 outcomes in the last 30 days"),  # An invalid period is replaced by the default.
         # The API adds up at most ten years.
         ("2016-04-01..2026-03-31", "1 outcome, Apr 1, 2016 \u2013 Mar 31, 2026"),
         ("2016-02-29..2026-02-27", "1 outcome, Feb 29, 2016 \u2013 Feb 27, 2026"),
@@ -77,7 +77,7 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
     custom.press("Enter")
     first, last, fault = page.get_by_label("From"), page.get_by_label("To"), page.locator(".range .fault")
     expect(first).to_be_focused()
-    expect(first).to_have_value("2026-03-17")  # the range that is shown
+    expect(first).to_have_value("2026-03-17")  # the form begins with the period that the feed shows
     expect(last).to_have_value("2026-04-15")
     for begin, end, words in (
         ("2026-03-01", "", "Enter the first and the last day."),
@@ -98,7 +98,7 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
     expect(page.locator("#latest")).to_have_text("Recorded Mar 1 \u2013 31, 2026")
     expect(page.locator(".rows strong")).to_have_text(["Last evening", "First morning"])
     ledger.record("Today", created_at=ago(seconds=1))
-    page.wait_for_event("requestfinished", lambda request: "/summary" in request.url)  # the feed noticed it
+    page.wait_for_event("requestfinished", lambda request: "/summary" in request.url)  # a poll found the new outcome
     assert titles(page) == ["Last evening", "First morning"]
     custom.click()
     first.fill("2026-02-01")
@@ -145,7 +145,7 @@ def test_the_total_is_compared_with_the_period_before(open_feed: Open, page: Pag
     recorded.sums = {}
     choose(page, "30")
     expect(page.locator(".total")).to_have_text("$1,200.50")
-    expect(page.locator(".change")).to_have_text("")  # an older API returns no comparison
+    expect(page.locator(".change")).to_have_text("")  # earlier releases of the API return no comparison
     compared = [request.url for request in recorded.asked if "/summary" in request.url]
     assert all("compare=previous" in url for url in compared)
 
@@ -176,7 +176,7 @@ def test_the_chart_has_a_bar_for_each_day_and_a_description(open_feed: Open, led
     best, bad = (page.locator(".plot rect:not(.zero)").nth(index).bounding_box() for index in (0, 1))
     assert best is not None
     assert bad is not None
-    assert bad["y"] == pytest.approx(best["y"] + best["height"], abs=1)  # below the zero line
+    assert bad["y"] == pytest.approx(best["y"] + best["height"], abs=1)  # the loss is drawn below the zero line
     expect(page.locator(".scale span")).to_have_text(["$1.5K", "$1K", "$500", "$0", "-$500"])
 
 
@@ -241,7 +241,7 @@ def test_agent_name_may_be_set_before_the_element_is_defined(open_feed: Open, pa
 
 UNKNOWN_TYPES = {
     "deal_closed": ("moon_landing", "Moon landing"),
-    # "constructor" is a property of every JavaScript object.
+    # "constructor" is also a property of every JavaScript object.
     "task_complete": ("constructor", "Constructor"),
     "content_published": ("toString", "ToString"),
     "broadcast_complete": ("__proto__", "  proto  "),
@@ -299,7 +299,7 @@ def test_a_row_shows_title_type_agent_time_and_value(open_feed: Open, ledger: Le
 
 def test_a_time_is_shown_in_its_largest_unit(open_feed: Open, ledger: Ledger) -> None:
     times: list[tuple[dict[str, float], str]] = [
-        ({"seconds": -40}, "now"),  # the outcome is in the future, because the viewer's clock is slow
+        ({"seconds": -40}, "now"),  # for a viewer whose clock is slow, this outcome is in the future
         ({"seconds": 59}, "now"),
         ({"seconds": 60}, "1 minute ago"),
         ({"hours": 23.9}, "23 hours ago"),
@@ -404,7 +404,7 @@ def test_text_is_never_markup(open_feed: Open, ledger: Ledger) -> None:
     expect(page.locator(".rows .description")).to_have_count(len(texts))
     looks = "elements => elements.map(it => [it.textContent, it.dir, getComputedStyle(it).unicodeBidi])"
     for place in ("strong", ".description", "dl > :first-child dt", "dl > :first-child dd"):
-        # The text's direction is isolated, so it does not reorder the text around it.
+        # `dir` and `unicode-bidi` keep a right-to-left text from reordering the text around it.
         shown = page.locator(f".rows {place}").evaluate_all(looks)
         assert shown == [[text, "auto", "isolate"] for text in texts]
     assert page.evaluate("window.harmed") is None
@@ -427,7 +427,7 @@ def test_load_more_reaches_the_first_outcome(open_feed: Open, ledger: Ledger) ->
             more.press("Enter")
     expect(more).to_be_hidden()
     assert titles(page) == expected
-    # The button is gone, so the focus moved to the first new row.
+    # The button is hidden now, so the focus moved to the first new row.
     expect(page.locator(".rows summary").nth(40)).to_be_focused()
 
 
@@ -491,7 +491,7 @@ def test_url_state_keeps_period_and_filters_in_the_address(open_feed: Open, page
     expect(page.locator(".summary > .caption")).to_have_text("2 outcomes, Feb 1 \u2013 28, 2026")
     expect(page.locator(".rows strong")).to_have_text(["Deal", "Task"])
     page.get_by_role("button", name="30 days").click()
-    assert page.url == f"{ledger.url}/feed#tab=value"  # only the page's own fragment stays
+    assert page.url == f"{ledger.url}/feed#tab=value"  # the feed removed its own parameters, and kept the page's
 
 
 def test_the_address_is_ignored_without_url_state(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -513,7 +513,10 @@ def test_every_agent_of_the_period_can_be_selected(open_feed: Open, ledger: Ledg
 
 
 def test_empty_pages_with_a_cursor_are_skipped(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    """A filter with few matches may return empty pages with a cursor. After five of them, the viewer must click."""
+    """A page can be empty and still have a cursor, if few outcomes match the filter.
+
+    After five such pages, the feed waits for the viewer's click.
+    """
     found = {"id": "x", "user_id": 42, "agent_id": 3, "outcome_type": "task_complete", "title": "Long ago"}
     found |= {"description": None, "value_usd": None, "metadata": None, "created_at": "2026-01-01T00:00:00.000Z"}
 
@@ -588,14 +591,14 @@ def test_another_user_never_sees_the_feed_of_the_first(open_feed: Open, ledger: 
 def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
-    """Another user signs in after the first response and before the second."""
+    """The list answers for the first user, then another user signs in, and then the summary answers."""
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
     held: list[Route] = []
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
     wait_until(page, lambda: len(held) > 0)
-    page.wait_for_timeout(300)  # time for other requests, which there must not be, to be answered
+    page.wait_for_timeout(300)  # If there were wrong requests, they would be answered within this time.
     ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])
@@ -607,7 +610,7 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
 def test_totals_that_arrive_after_another_user_signed_in_are_not_shown(
     open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
-    """The second user's rows are shown, and their totals fail. Then the first user's totals arrive late."""
+    """The second user's outcomes are shown, but their totals fail. Then the first user's totals arrive late."""
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
     open_feed()

@@ -1,6 +1,6 @@
-"""The demo page in Firefox, driven by WebDriver BiDi.
+"""The demo page in Firefox, which the test controls through WebDriver BiDi.
 
-Playwright supports only its own build of Firefox. https://www.w3.org/TR/webdriver-bidi/
+Playwright cannot control a Firefox that Mozilla built. https://www.w3.org/TR/webdriver-bidi/
 """
 
 import asyncio
@@ -27,7 +27,7 @@ RECORD = f"""fetch('/api/outcomes', {{
     body: '{{"outcomeType": "deal_closed", "title": "Seen in Firefox", "valueUsd": {DIGITS}}}',
 }}).then(({{ ok }}) => ok)"""
 
-# No requests to Mozilla's servers, and only one process, because starting more takes longer than the test.
+# Make no requests to Mozilla's servers, and start only one process, because more would take longer than the test.
 QUIET = {
     "app.normandy.enabled": "false",
     "browser.aboutwelcome.enabled": "false",
@@ -46,7 +46,7 @@ QUIET = {
 
 
 class Firefox:
-    """A tab of a headless Firefox. complaints: warnings and errors from its console."""
+    """A tab of a headless Firefox. complaints: the warnings and errors in its console."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -125,7 +125,7 @@ def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> No
             assert await firefox.run(f"{FEED}.querySelector('.feed > .rows data').value") == DIGITS
             await firefox.until(f"/[1-9]/.test({FEED}.querySelector('.total data')?.value)")
             await firefox.run(f"{FEED}.querySelector('.periods [value=\"365\"]').click()")
-            await firefox.until(f"{FEED}.querySelectorAll('.plot rect').length > 50")  # one bar per week
+            await firefox.until(f"{FEED}.querySelectorAll('.plot rect').length > 50")  # in a year, each bar is a week
             await firefox.run(f"{FEED}.querySelector('.feed > .rows summary').click()")
             await firefox.until(f"{FEED}.querySelector('.past li') !== null")
             assert "#period=365" in await firefox.run("location.href")

@@ -218,7 +218,7 @@ MAY: list[tuple[dict[str, Any], str]] = [
         },
         "May record and correct · for agent 7 only · only Deal closed and Task complete · up to $500.00 each",
     ),
-    # Types and scopes of a newer server. These names are also properties of every JavaScript object.
+    # A newer server may have other types and scopes. These names are also properties of every JavaScript object.
     (
         {"outcome_types": ["constructor"], "scopes": ["record", "read", "toString"], "max_value_usd": 0.001},
         "May record, read, and toString · for any agent · only Constructor · up to $0.001 each",
@@ -330,7 +330,7 @@ def test_each_limit_is_sent_as_typed(open_keys: Open, page: Page, keys: AgentKey
             "name": "Nightly import",
             "agentId": 7,
             "maxValueUsd": "123456789012345.12345678901234567890",
-            "expiresAt": "2026-05-02T03:59:59.000Z",  # the end of the day in New York
+            "expiresAt": "2026-05-02T03:59:59.000Z",  # this is the end of 1 May in New York
             "outcomeTypes": ["deal_closed", "content_published"],
             "scopes": ["correct"],
         }
@@ -341,7 +341,8 @@ def test_every_type_scope_and_overlap_of_the_api_can_be_chosen(open_keys: Open, 
     keys.has("Key")
     open_keys()
     new_key(page)
-    expect(page.get_by_role("checkbox")).to_have_count(len(TYPES) + len(Scope))  # the types come later
+    # The form shows the types once they are loaded.
+    expect(page.get_by_role("checkbox")).to_have_count(len(TYPES) + len(Scope))
     boxes = page.get_by_role("checkbox").evaluate_all("boxes => boxes.map(({ value }) => value)")
     assert sorted(boxes) == sorted([*TYPES, *Scope])
     expect(page.get_by_label("Name")).to_have_attribute("maxlength", str(MAX_KEY_NAME))
@@ -372,7 +373,8 @@ def test_a_secret_is_copied_and_then_forgotten(open_keys: Open, page: Page, keys
 @pytest.mark.usefixtures("keys")
 def test_the_secret_is_selected_if_the_page_may_not_copy(open_keys: Open, page: Page) -> None:
     open_keys()
-    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # like a page without TLS
+    # Pages without TLS have no clipboard.
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     new_key(page)
     button(page, "Make key").click()
     button(page, "Copy").click()
@@ -515,7 +517,7 @@ def test_the_list_is_read_again_if_a_key_may_have_been_made(
 ) -> None:
     open_keys()
     new_key(page)
-    keys.has("Nightly import")  # the key was created although the answer was lost
+    keys.has("Nightly import")  # the server created the key, but its answer is lost
     keys.instead("POST", **answer)
     button(page, "Make key").click()
     expect(page.get_by_role("alert")).to_have_text(

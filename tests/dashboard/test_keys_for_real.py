@@ -21,7 +21,7 @@ def keys(open_keys: Open) -> Page:
 
 
 def take(page: Page, name: str) -> str:
-    """Return the secret that is shown, and click Done."""
+    """Return the new key's secret, which the page shows only once, and click Done."""
     shown = page.get_by_role("textbox", name=f"The key of {name}")
     expect(shown).to_be_visible()
     key = shown.input_value()
@@ -31,7 +31,7 @@ def take(page: Page, name: str) -> str:
 
 
 def record(ledger: Ledger, key: str, **fields: object) -> tuple[int, list[str]]:
-    """Record a deal with a key. Return the response's status and the names of refused fields."""
+    """Record a deal with a key. Return the response's status and the names of the fields that were refused."""
     headers = {"Authorization": f"Bearer {key}"}
     body = {"outcomeType": "deal_closed", "title": "By its own key", **fields}
     answer = httpx.post(f"{ledger.url}/api/outcomes", json=body, headers=headers)

@@ -10,7 +10,7 @@ from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 
 TIMES = 10
-# Tracks listeners, timers and requests, to find those that are not cleaned up.
+# Notes all listeners, timers and requests in `left`, and forgets them when they end.
 WATCH = """() => {
     const left = window.left = { listeners: new Set(), timers: new Map(), requests: new Set() }
     for (const target of [window, document]) {
@@ -51,7 +51,7 @@ WATCH = """() => {
     }
     window.elements = []
 }"""
-# Inserts and removes elements; every second one is removed before its first response arrives.
+# Inserts and removes elements. Every second element is removed before its first response arrives.
 COME_AND_GO = """async ([name, endpoint, times]) => {
     const turn = () => new Promise(requestAnimationFrame)
     for (let number = 0; number < times; number += 1) {

@@ -71,7 +71,7 @@ def test_the_manifest_describes_each_element(tag: str, page: Page, open_feed: Op
     assert {property_["name"]: property_["default"] for property_ in element["cssProperties"]} == dict(
         re.findall(r"var\((--value-delivered-\w+), (.*)\);", looks)
     )
-    # The elements have no events, parts or slots: if you add one, add it to the manifest and here.
+    # The elements have no events, parts or slots. If you add one, describe it in the manifest and list it here.
     assert re.findall(r'dispatchEvent|\bpart: "|::part|\bslot\b', "".join(map(Path.read_text, MODULES))) == []
     assert element.keys().isdisjoint({"events", "cssParts", "slots"})
 

@@ -35,7 +35,7 @@ def offered(page: Page) -> Locator:
 
 
 def offered_on_return(page: Page) -> int:
-    """Return how many options the filter has when the viewer comes back to it."""
+    """Return how many types the filter offers after the viewer has left it and come back."""
     by_type(page).blur()
     by_type(page).focus()
     return offered(page).count()

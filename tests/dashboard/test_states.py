@@ -82,7 +82,7 @@ def unset(scene: Scene) -> None:
 def ready(scene: Scene) -> None:
     scene.ledger.seed(datetime.now(UTC))
     scene.open_feed()
-    # Click this first: arriving figures move the rows down, perhaps between mouse down and mouse up.
+    # Click this first, because the figures move the rows down when they arrive, and could move them during a click.
     scene.page.get_by_text("Daily figures").click()
     scene.page.locator(".rows summary").first.click()
 
@@ -220,7 +220,7 @@ def test_a_signed_out_feed_polls_when_its_tab_is_shown_again(open_feed: Open, pa
     expect(page.get_by_text("You are signed out")).to_be_visible()
     assert page.evaluate("waits") == []
     ledger.record("Work")
-    ledger.sign_in(page.context)  # as if the viewer signed in in another tab
+    ledger.sign_in(page.context)  # the viewer signs in in another tab
     hide_tab(page)
     show_tab(page)
     expect(page.locator(".rows li")).to_have_count(1)
@@ -338,7 +338,8 @@ def test_the_feed_waits_for_totals_that_are_still_being_added_up(open_feed: Open
         headers = {"Retry-After": "1"}
         asked[-1].fulfill(status=503, json={"error": "Still adding up"}, headers=headers)
         expect(page.get_by_role("status").filter(has_text="Still adding up\u2026")).to_be_visible()
-        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a slow total is not an error
+        # The banner for errors is not shown while totals are slow.
+        expect(page.locator(".card")).to_have_attribute("data-banner", "")
         assert waits(page, number) == [1000] * number
     while len(asked) < 3:
         page.wait_for_timeout(10)
@@ -363,7 +364,7 @@ def test_old_totals_stay_until_those_of_another_period_are_added_up(
     expect(page.locator(".total")).to_have_text("$3.00")
     expect(caption).to_have_text("1 outcome in the last 30 days")
     page.get_by_role("button", name="30 days").click()
-    expect(adding_up).to_have_count(0)  # no totals are being added up
+    expect(adding_up).to_have_count(0)  # these totals are already known, so no message is shown
     expect(page.locator(".total")).to_have_text("$3.00")
     page.get_by_role("button", name="90 days").click()
     expect(adding_up).to_be_visible()

@@ -44,7 +44,7 @@ COST_CASES: list[tuple[str, dict[str, Any], list[str]]] = [
 def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     open_feed(refresh=60)
-    expect(page.locator(".balance")).to_be_hidden()  # hidden, because there is no endpoint
+    expect(page.locator(".balance")).to_be_hidden()  # the balance is only shown with a cost endpoint
     feed = page.locator("value-delivered")
     for number, (value, cost, shown) in enumerate(COST_CASES):
         text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace('"VALUE"', value)
@@ -55,7 +55,7 @@ def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Pag
         with page.expect_response(f"**/costs/{number}**"):
             feed.evaluate("(feed, url) => feed.setAttribute('cost-endpoint', url)", f"/costs/{number}")
         expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
-        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # the feed itself has no error
+        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a failed cost is not an error of the feed
 
 
 def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
@@ -78,7 +78,7 @@ def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
     expect(cost).to_have_text("$2.00")
     page.get_by_label("Filter by agent").select_option("Agent 7")
     expect(cost).to_have_text("$3.00")
-    # The cost is hidden with a filter by type, because costs have no outcome type.
+    # Costs have no outcome type, so no cost is shown while the list is filtered by type.
     page.get_by_label("Filter by type").select_option("Deal closed")
     expect(page.locator(".balance dd")).to_have_text(["\u2013no value"] * 3)
     zone = "timezone=America%2FNew_York"
@@ -86,7 +86,7 @@ def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
     assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
 
 
-@pytest.mark.viewer  # needs its own context, because it sets the clock
+@pytest.mark.viewer  # the test sets the clock, so it needs its own browser context
 def test_cost_is_requested_again_after_a_failure_or_a_minute(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     answers: list[dict[str, Any]] = [{"status": 500}, {"json": {"cost_usd": 1}}, {"json": {"cost_usd": 2}}]
@@ -162,7 +162,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     linked = page.locator(".link")
     expect(linked.locator("strong")).to_have_text(["Long ago"])
     expect(linked.locator("summary")).to_be_focused()
-    expect(linked.locator(".past li")).to_have_count(1)  # the linked outcome is unfolded
+    expect(linked.locator(".past li")).to_have_count(1)  # a linked outcome is shown unfolded
     linked.get_by_role("button", name="This is right").click()
     expect(linked.locator(".tag")).to_have_text("Confirmed")
     page.get_by_role("button", name="Load more").click()
@@ -323,7 +323,7 @@ def test_arrow_keys_move_between_rows(open_feed: Open, page: Page, recorded: Rec
     page.get_by_label("Search what is loaded").fill("odd")
     rows.nth(1).focus()
     page.keyboard.press("ArrowDown")
-    expect(rows.nth(3)).to_be_focused()  # hidden rows are skipped
+    expect(rows.nth(3)).to_be_focused()  # the arrow keys skip hidden rows
 
 
 # ---- print

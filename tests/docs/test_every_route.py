@@ -21,19 +21,19 @@ METHODS = {
     "exportOutcomes": "export",
     "getOutcome": "get",
     "correctOutcome": "amend",
-    "listTypes": None,  # used by pages; the error for an invalid type lists the valid ones
+    "listTypes": None,  # only pages call this route; clients find the valid types in the error for an invalid one
     "createKey": "create_key",
     "listKeys": "list_keys",
     "showOwnKey": "own_key",
     "rotateKey": "rotate_key",
     "revokeKey": "revoke_key",
-    "callTools": None,  # only used by MCP clients
+    "callTools": None,  # only MCP clients call this route
 }
 """The clients' method for each operation, or None if they have no method."""
 
 
 def routes() -> Iterator[tuple[str, str, str]]:
-    """Yield method, path and operation of each public route of the template."""
+    """Yield the method, path and operation of each public route in the template."""
     for path, methods in RESOURCES["OutcomesApi"]["Properties"]["DefinitionBody"]["paths"].items():
         for method, route in methods.items():
             if "security" in route:
@@ -41,7 +41,7 @@ def routes() -> Iterator[tuple[str, str, str]]:
 
 
 def handler(method: str, path: str) -> str:
-    """Return the path of the function that answers a route."""
+    """Return the path of the function's app.py that answers a route."""
     for resource in RESOURCES.values():
         properties = resource["Properties"]
         for event in (properties.get("Events") or {}).values():
@@ -51,7 +51,7 @@ def handler(method: str, path: str) -> str:
 
 
 def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
-    """Yield an instruction for each place where the route is missing."""
+    """Yield what to add, for each place that does not have the route yet."""
     if not (ROOT / handler(method, path)).is_file():
         yield f"Add {handler(method, path)}, which answers it."
     if f"\n  {operation}:\n" not in (ROOT / "docs/openapi.base.yaml").read_text():

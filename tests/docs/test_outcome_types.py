@@ -1,4 +1,7 @@
-"""All places list the default of the parameter OutcomeTypes. A failure names the places where to add a new type."""
+"""Every place that lists the outcome types has the same ones as the template's parameter OutcomeTypes.
+
+If a test fails, it names the places where the new type must be added.
+"""
 
 import re
 from collections.abc import Iterable
@@ -14,14 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def of_page(path: str) -> set[str]:
-    """Return the outcome types that a page lists, in a form such as "`one`, `two` or `three`"."""
+    """Return the outcome types that a page lists. The list looks like "`one`, `two` or `three`"."""
     lists = re.findall(r"`\w+`(?:(?:,| or)\s+`\w+`)+", (ROOT / path).read_text())
     [names] = [names for each in lists if min(TYPES) in (names := set(re.findall(r"\w+", each)) - {"or"})]
     return names
 
 
 def between(path: str, begin: str, end: str, name: str = r'"(\w+)"') -> set[str]:
-    """Return the names between two given texts in a file."""
+    """Return the names that a file lists between the texts `begin` and `end`."""
     text = (ROOT / path).read_text().partition(begin)[2].partition(end)[0]
     return set(re.findall(name, text))
 

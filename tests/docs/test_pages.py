@@ -84,7 +84,7 @@ def test_the_readmes_map_names_every_function_and_every_folder_of_tests() -> Non
 def test_deploy_md_names_every_parameter() -> None:
     parameters = set(parse_yaml((ROOT / "template.yaml").read_text())["Parameters"])
     for_laptops = {"AwsEndpointUrl"}
-    as_argument = {"Architecture"}  # passed as make deploy ARCH=...
+    as_argument = {"Architecture"}  # make deploy gets it as ARCH=...
     named = {word for word in re.findall(r"\w+", (ROOT / "docs/deploy.md").read_text()) if word in parameters}
     assert named == parameters - for_laptops - as_argument
 
@@ -121,7 +121,7 @@ def test_errors_md_names_each_status_and_error_of_the_contract() -> None:
 
 
 def errors_of(response: Any) -> list[str]:
-    """Return the possible values of `error` in a response in openapi.yaml."""
+    """Return the texts that a response in openapi.yaml allows for `error`."""
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     error = schema.get("properties", {}).get("error", {})
     texts: list[str] = error.get("enum", [error["const"]] if "const" in error else [])

@@ -161,7 +161,7 @@ def test_the_queue_gets_the_stacks_events() -> None:
             bus.put_events(Entries=[entry])
         heard = aws_client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
 
-    # moto ignores InputPath, so the messages still have EventBridge's envelope.
+    # moto ignores InputPath, so the messages contain EventBridge's whole event instead of its detail only.
     assert [json.loads(message["Body"])["detail"] for message in heard] == [
         event for type_, event in sorted(EVENTS.items()) if type_ in OUTCOMES
     ]

@@ -15,7 +15,7 @@ from outcomes.keys.agent_keys import AgentKeys
 from tests.aws import aws_client
 
 PAGE = (Path(__file__).parents[2] / "docs/runbook.md").read_text()
-LEAKED = 1_775_044_800_000  # 2026-04-01T12:00:00Z, the time in the page's command
+LEAKED = 1_775_044_800_000  # 2026-04-01T12:00:00Z, as in the page's command
 BEFORE, SINCE = LEAKED - 1, LEAKED
 
 
@@ -33,7 +33,7 @@ def options(command: str) -> dict[str, str]:
         ("platform", SINCE, [], True),
         ("platform", BEFORE, [(BEFORE, "platform")], False),
         ("platform", BEFORE, [(SINCE, "platform")], True),
-        # The secret that the platform made still works during the overlap.
+        # During the overlap, the secret that the platform created is still valid.
         ("platform", BEFORE, [(SINCE, "platform"), (SINCE, "session")], True),
         ("session", SINCE, [(SINCE, "session")], False),
     ],

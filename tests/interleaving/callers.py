@@ -65,16 +65,16 @@ def instant(seconds: float) -> str:
 
 PERIODS = (
     (instant(BEGIN - 7 * DAY), instant(BEGIN + DAY)),
-    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # begins and ends within a day
+    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # both ends are in the middle of a day
 )
 
 
 @dataclass
 class Sent:
-    """An outcome or a correction that was sent, perhaps repeatedly, and may be stored at most once.
+    """An outcome or a correction that was sent, perhaps several times. It may be stored at most once.
 
-    name: the outcome's title or the correction's reason. stored: ids from answers, and the times of these.
-    is_doubtful: whether the result of an attempt is unknown.
+    name: the outcome's title or the correction's reason. stored: the id in each answer that says it is stored, and when
+    the answer came. is_doubtful: whether the result of some attempt is unknown.
     """
 
     name: str
@@ -85,13 +85,13 @@ class Sent:
     again: Callable[[], "Answer"] | None = None
 
     def was_stored_after(self, at: float) -> bool:
-        """Return whether an answer after this time said that it is stored."""
+        """Return whether an answer that came after this time says that the outcome or correction is stored."""
         return any(told_at > at for _, told_at in self.stored)
 
 
 @dataclass
 class Answer:
-    """An answer of the API. status: 0 if there was no answer."""
+    """An answer from the API. status: the HTTP status, or 0 if there was no answer."""
 
     status: int = 0
     body: Any = None
@@ -100,7 +100,10 @@ class Answer:
 
 @dataclass
 class AgentKey:
-    """An agent key. text: the text in the last answer. is_sure: False if the result of a later change is unknown."""
+    """An agent key.
+
+    text: the key's text in the last answer. is_sure: False if a later change may have replaced the text.
+    """
 
     id: str
     text: str
@@ -109,16 +112,16 @@ class AgentKey:
 
 
 class Callers:
-    """All callers of a schedule, and what they have sent and received."""
+    """All callers of a schedule, with their requests and the answers."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         self.random = schedule.random
         self.sent: dict[str, Sent] = {}
         self.keys: list[AgentKey] = []
-        self.erasures: list[tuple[float, float]] = []  # the begin and end of each
+        self.erasures: list[tuple[float, float]] = []  # the begin and end of each erasure
         self.zone = self.random.choice(ZONES)
-        self.told = 0  # number of published stream records
+        self.told = 0  # how many stream records have been published
         self.may = [
             *[self.record] * 4,
             *[self.batch] * 2,
@@ -130,7 +133,7 @@ class Callers:
         ]
 
     def caller(self) -> None:
-        """Run random actions at the same three times as the other callers, so that their requests overlap."""
+        """Run random actions at three times. All callers have the same times, so that their requests overlap."""
         for begin in TOGETHER:
             self.schedule.stop(max(0, begin - self.schedule.now) + self.random.random())
             for _ in range(self.random.randint(1, 3)):
@@ -209,7 +212,7 @@ class Callers:
         known = self.outcomes_there()
         if not known:
             return
-        # Prefer the newest outcomes, and those whose recording has not been answered yet.
+        # Prefer the newest outcomes, and outcomes whose recording has not been answered yet.
         untold = [id_ for id_ in known if id_ not in self.stored_so_far()]
         id_ = self.random.choice([known[-1], *known[-3:], *untold, *untold])
         type_ = self.random.choice(CORRECTIONS)
@@ -263,7 +266,10 @@ class Callers:
     # Reading
 
     def look(self) -> None:
-        """List the outcomes, and check that every outcome with an earlier answer is listed, unless it was erased."""
+        """List the outcomes.
+
+        Check that each outcome whose recording was answered before is listed, unless it was erased.
+        """
         known = self.stored_so_far()
         event = proxy_event("GET", authorizer=OWNER, query={"limit": "50", "include": "ledger"})
         answer = self.call(list_outcomes.handler, event)
@@ -286,7 +292,7 @@ class Callers:
             assert answer.body["outcome"]["version"] == len(answer.body["corrections"])
 
     def summarize(self) -> None:
-        """Request a summary, which stores totals, and check its counts against earlier answers."""
+        """Request a summary. Check that it counts each outcome whose recording was answered before."""
         least = len(self.stored_so_far())
         answer = self.summary(*self.random.choice(PERIODS))
         self.note(f"adds up = {answer.status or 'none'}")
@@ -310,13 +316,13 @@ class Callers:
         self.keys.append(AgentKey(answer.body["id"], answer.body["key"]))
 
     def somebody(self) -> dict[str, Any] | None:
-        """Return a random caller, or None if the agent key is refused."""
+        """Return a random caller. Return None if an agent key was chosen and is refused."""
         if not self.keys or self.random.random() < 0.6:
             return self.random.choice([KEY, OWNER])
         return self.by_agent_key(self.keys[0])
 
     def by_agent_key(self, key: AgentKey) -> dict[str, Any] | None:
-        """Authorize a key. Check that it works until it is revoked, and is refused once the revocation was answered."""
+        """Authorize the agent key. Check that the result fits what is known of the key and its revocation."""
         began_at, was_sure, text = self.schedule.now, key.is_sure, key.text
         try:
             found = self.within(5, lambda: self.authorizer.authenticate(text))
@@ -432,7 +438,7 @@ class Callers:
         return Answer(response["statusCode"], json_text.read(response["body"]), response["headers"])
 
     def within[T](self, seconds: float, run: Callable[[], T]) -> T:
-        """Call `run`, and kill the caller after so many seconds, as Lambda does."""
+        """Call `run`. Kill the caller if this takes more than `seconds`, as Lambda does."""
         caller = self.schedule.running
         if not caller:
             return run()
@@ -456,5 +462,5 @@ def header(key: str | None) -> dict[str, str]:
 
 
 def keep(_bucket: str, record: dict[str, Any]) -> None:
-    """Replacement for storing dead letters: fail, because there should be none."""
+    """Replace the function that stores dead letters. Raise AssertionError, because there should be no dead letter."""
     raise AssertionError(f"a record that cannot be told: {record['eventName']} of {record['dynamodb']['Keys']}")

@@ -70,7 +70,7 @@ class Checks:
             )
 
     def every_answer_was_true(self) -> None:
-        """Check that acknowledged requests are stored once, refused ones never, and unanswered ones at most once."""
+        """Check that a request is stored once if an answer said so, never if it was refused, else at most once."""
         titles = Counter(item["title"]["S"] for item in self.items.values())
         reasons = Counter(entry["reason"]["S"] for entry in self.entries.values())
         for sent in self.callers.sent.values():
@@ -130,7 +130,7 @@ class Checks:
             )
 
     def timestamps_are_close_to_the_time_of_writing(self) -> None:
-        """Check that each timestamp is as close to the time of its write as materialized totals require."""
+        """Check that no write arrived longer after (or before) its timestamp than materialized totals allow."""
         for key, at in self.seam.arrived.items():
             late = at - instants.read(key.removeprefix("~").partition("#")[0]) / 1000
             assert -MOST_SKEW <= late <= MOST_SKEW + MAX_AGE + 1, f"{key} was written {late:.0f} s later"
@@ -165,7 +165,7 @@ class Checks:
                 }
                 if there:
                     answer = sent.again()
-                    if answer.status == 403:  # the outcome was amended, and an agent key may not correct it any more
+                    if answer.status == 403:  # since the outcome was amended, this agent key may not correct it
                         continue
                     assert (answer.status, {answer.body.get("id")}) == (200, there), f"{sent.name} sent again"
                     assert answer.headers.get("Idempotent-Replayed") == "true"
@@ -212,7 +212,7 @@ def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
 
 
 def net_of(item: Any, entries: list[Any]) -> set[Any]:
-    """Add up the recorded outcome and its corrections' deltas. Return the tallies and fields that remain."""
+    """Add the deltas of an outcome's corrections to what was recorded. Return the tallies and fields that remain."""
     recorded_at = item["created_at"]["S"].partition("#")[0]
     fact = item["as_recorded"]["M"] if "as_recorded" in item else item
     net = Counter({("standing", fact_of(fact, recorded_at)): 1})

@@ -1,4 +1,4 @@
-"""Planted faults: writes whose conditions are always true."""
+"""Planted faults, each of which removes a safeguard: conditions of writes are always true."""
 
 from collections.abc import Callable
 from re import Match
@@ -12,7 +12,10 @@ type Planted = Callable[[Request], Request]
 
 
 def without_condition(table: str, key: str, *operations: str) -> Planted:
-    """Return a fault that makes conditions of writes to a table always true. key: an attribute of the table's key."""
+    """Return a fault that makes the conditions of writes to a table always true.
+
+    key: the name of one of the table's key attributes.
+    """
 
     def planted(request: Request) -> Request:
         alone = [(request.operation, request.body)]
@@ -27,7 +30,7 @@ def without_condition(table: str, key: str, *operations: str) -> Planted:
 
 
 def insert_over(handler: moto_backend.Handler, insert: Match[str], values: list[Any]) -> dict[str, Any]:
-    """Insert like `moto_backend.Handler._inserted`, but overwrite."""
+    """Insert an item like `moto_backend.Handler._inserted`, but overwrite an existing item."""
     name, attributes = insert.groups()
     item = dict(zip(moto_backend._PLACE.findall(attributes), values, strict=True))
     handler.dynamodb_backend.get_table(name).put_item(item)

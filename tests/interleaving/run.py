@@ -25,7 +25,7 @@ QUIET_SECONDS = 3600
 
 
 def run(seed: int, template: Any, planted: Planted | None = None) -> None:
-    """Run the schedule of a seed. A failure is raised with the list of events as a note."""
+    """Run the schedule of a seed. If it fails, the exception has the list of events as a note."""
     schedule = Schedule(seed)
     draw = schedule.random
     with ExitStack() as stack:
@@ -34,11 +34,8 @@ def run(seed: int, template: Any, planted: Planted | None = None) -> None:
         stack.enter_context(redirect_stdout(StringIO()))  # hides metrics
         logging.disable()
         stack.callback(logging.disable, logging.NOTSET)
-        for name, value in (
-            ("SAVED_PER_COST", 0),
-            ("FILLED", 0.05),
-            ("ZONES_A_DAY", 3),
-        ):  # makes each summary store totals
+        # With these values, each summary stores totals.
+        for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):
             stack.enter_context(patch.object(settled_intervals, name, value))
         stack.enter_context(patch.object(codec, "PART_CHARACTERS", 40))
         seam = Seam(schedule, Connection.post, planted)

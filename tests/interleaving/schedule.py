@@ -16,7 +16,8 @@ from unittest.mock import patch
 
 from outcomes.contract import instants
 
-BEGIN = 1_773_186_600.0  # 2026-03-10T23:50:00Z: soon a day ends; New York's clocks changed two days ago
+# 2026-03-10T23:50:00Z, shortly before a day ends, and two days after a clock change in New York.
+BEGIN = 1_773_186_600.0
 NEVER = float("inf")
 
 
@@ -25,15 +26,15 @@ class Killed(BaseException):
 
 
 class Caller:
-    """A simulated host. ahead: seconds by which its clock is ahead of AWS."""
+    """A simulated host. ahead: how many seconds its clock is ahead of AWS's clock."""
 
     def __init__(self, name: str, ahead: float) -> None:
         self.name = name
         self.ahead = ahead
-        self.correction = 0  # correction of its clock in milliseconds: see `instants`
+        self.correction = 0  # milliseconds by which the host corrects its clock: see `instants`
         self.wake = BEGIN
-        self.ends_at = NEVER  # when Lambda kills the running function
-        self.trouble = 0  # number of AWS calls with a fault
+        self.ends_at = NEVER  # the time when Lambda kills the function that runs
+        self.trouble = 0  # how many AWS calls had a fault
         self.is_done = False
         self.failure: BaseException | None = None
         self.may_go = Lock()
@@ -49,7 +50,7 @@ class Late(NamedTuple):
 
 
 class Schedule:
-    """The run of one seed. random: its source of randomness, shared with the callers and the seam."""
+    """The run of one seed. random: the only source of randomness, which callers and seam share."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -79,7 +80,7 @@ class Schedule:
                 self._let_on(self.random.choice(ready))
                 self.now += self.random.uniform(0.001, 0.02)
         finally:
-            self.is_over = True  # resumed callers are killed from now on
+            self.is_over = True  # from now on, a caller that is resumed is killed
             for caller in self.callers:
                 if not caller.is_done:
                     self._resume(caller)

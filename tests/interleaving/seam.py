@@ -54,7 +54,10 @@ PARTITION = DynamoType({"S": "42"})
 
 
 class Seam:
-    """Passes requests from callers to moto, and injects faults. planted: a lasting fault that the checks must find."""
+    """Passes the callers' requests to moto, and injects faults.
+
+    planted: a permanent fault, which the checks must find.
+    """
 
     def __init__(self, schedule: Schedule, post: Callable[..., Reply], planted: Planted | None = None) -> None:
         self.schedule = schedule
@@ -65,9 +68,9 @@ class Seam:
         draw = schedule.random
         several = draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4))
         self.kinds = draw.choice((RACING, ["late", *several], ["lost", *several]))
-        self.done: dict[str, tuple[float, Reply]] = {}  # time and answer of transactions, by token
-        self.arrived: dict[str, float] = {}  # time of the first write, by key of OutcomesTable
-        self.heard: list[Any] = []  # events that the bus accepted
+        self.done: dict[str, tuple[float, Reply]] = {}  # by token: when a transaction was done, and its answer
+        self.arrived: dict[str, float] = {}  # by key of an item in OutcomesTable: when the item was first written
+        self.heard: list[Any] = []  # the events that the bus has accepted
 
     def post(self, connection: Connection, headers: Mapping[str, str], body: bytes, until: float) -> Reply:
         """Replace `Connection.post`."""
@@ -112,7 +115,7 @@ class Seam:
         return reply._replace(headers={**reply.headers, "date": formatdate(now, usegmt=True)})
 
     def _once(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
-        """Run a transaction once per ClientRequestToken, because moto ignores tokens."""
+        """Run a transaction only once for each ClientRequestToken, as moto ignores these tokens."""
         token = request.body.get("ClientRequestToken", "") if request.operation == "TransactWriteItems" else ""
         at, reply = self.done.get(token, (0.0, None))
         if reply and self.schedule.now - at < TOKEN_SECONDS:
@@ -148,7 +151,7 @@ class Seam:
         return reply
 
     def late(self, request: Request, send: Send) -> Reply:
-        """Deliver a request only after its sender gave up."""
+        """Deliver a request after its sender gave it up."""
         at = self.schedule.now + self.schedule.random.choice(LATE)
         sender = self.schedule.running
         assert sender
@@ -167,7 +170,7 @@ class Seam:
         return self.cancelled_by_one("ThrottlingError", request, send)
 
     def _in_part(self, request: Request, serve: Callable[[Request], Reply]) -> Reply:
-        """Process a part of a batch, and return the rest as unprocessed."""
+        """Process some items of a batch, and return the others as unprocessed."""
         [(table, asked)] = request.body["RequestItems"].items()
         is_read = request.operation == "BatchGetItem"
         each = asked["Keys"] if is_read else asked

@@ -13,7 +13,7 @@ calls, entries = count(), count()
 
 
 def refuse_some(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Replacement for PutEvents: fail every second call, and every third entry of the other calls."""
+    """Replace EventBridge's PutEvents: fail every second call, and every third entry of the other calls."""
     if next(calls) % 2:
         raise JsonRESTError("InternalException", "injected by the test")
     results: list[dict[str, Any]] = []

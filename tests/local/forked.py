@@ -10,12 +10,12 @@ from typing import IO
 
 
 class Forked:
-    """A forked `python -m module` with arguments, used like a `subprocess.Popen`."""
+    """A forked process that runs `python -m module` with arguments. It is used like a `subprocess.Popen`."""
 
     def __init__(
         self, module: str, *arguments: str, cwd: Path, env: Mapping[str, str], stdout: IO[str], stderr: IO[str]
     ) -> None:
-        """Start the process. stdout, stderr: files that have a path."""
+        """Start the process. stdout, stderr: open files whose `name` is a path."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tests.local.loaded", __name__])
         files = stdout.name, stderr.name

@@ -41,7 +41,7 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
 
 
 def is_unknown(char: str) -> bool:
-    """Return whether an invisible character matches the title's pattern, which does not cover all of Unicode."""
+    """Return whether the title's pattern accepts an invisible character, because it does not cover all of Unicode."""
     return not char.isprintable() and bool(re.match(VISIBLE, char))
 
 

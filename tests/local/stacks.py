@@ -35,7 +35,8 @@ WITHOUT_ISSUER = ("--parameter", "OidcIssuer=")
 class Stack:
     """A running stack.
 
-    data: the data folder. url: the API's URL. aws_url: moto's URL. key: the platform's key. tables: names by id.
+    data: its data folder. url: the API's URL. aws_url: moto's URL. key: the platform's key. tables: each table's name
+    by its logical id.
     """
 
     process: Forked | subprocess.Popen[str]
@@ -75,7 +76,7 @@ def running(
     module: str = "local",
     is_forked: bool = True,
 ) -> Iterator[Stack]:
-    """Run a stack on a free port until the block ends. A later stack can use its files in `folder`.
+    """Run a stack on a free port until the block ends. A later stack may continue with the files in `folder`.
 
     is_forked: pass False to test how Python starts, or in which order modules are loaded.
     """
@@ -92,7 +93,7 @@ def running(
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        # The stack prints its banner right after it has written its state file.
+        # The stack prints its banner after it has written its state file.
         while not output_file.stat().st_size:
             assert process.poll() is None, log_file.read_text()
             assert time.monotonic() < deadline, log_file.read_text()
@@ -109,7 +110,7 @@ def running(
             state.session_secret,
             state.tables,
         )
-        # This is not in `finally`, where it would hide a test's own failure.
+        # This check is not in `finally`, because there it would hide another failure of the test.
         assert leaks(log_file.read_text(), [state.key, state.session_secret, *MARKS]) == set()
     finally:
         process.send_signal(signal.SIGTERM)

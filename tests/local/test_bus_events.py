@@ -156,7 +156,7 @@ def test_each_event_arrives_in_order_despite_failures(tmp_path: Path) -> None:
         key = caller.make_and_revoke_a_key()
         until(lambda: "EVENTS_URL does not accept events" in stack.log)
         outcomes.append(caller.record())
-        stack.stop(signal.SIGKILL)  # events are still waiting to be posted
+        stack.stop(signal.SIGKILL)  # at this time, events are still waiting to be sent
     with running(tmp_path, environment=environment) as stack, closing(Caller(stack)) as caller, consumer.listening():
         damage(stack)
         outcomes.append(caller.record())
@@ -173,6 +173,6 @@ def test_each_event_arrives_in_order_despite_failures(tmp_path: Path) -> None:
         [secret] = re.findall(r"whsec_[^\s.]+", stack.output_file.read_text())
         assert Webhook(secret).verify(*consumer.last)
         until(lambda: kept(stack))
-    # Each entry has one event id, even if it was sent several times.
+    # An event that was sent several times has the same id each time.
     assert len({event["id"] for event in consumer.accepted}) == len(outcomes) + 6 + 2
     assert {event["source"] for event in consumer.accepted} == {"outcomes-local"}

@@ -1,4 +1,7 @@
-"""A local stack serves only the capabilities that are on; the core keeps the contract of recording and listing."""
+"""A local stack serves only the capabilities that are on.
+
+Without any, it still records and lists as the contract says.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -47,8 +50,8 @@ CAPABILITIES = capabilities(TEMPLATE)
 OUTCOME = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 0.1, "userId": 7}
 NOT_FOUND = '{"error":"Not found"}'
 
-# An orthogonal array: for each pair of capabilities, each combination of on and off occurs equally often. In the first
-# row all are on. https://en.wikipedia.org/wiki/Orthogonal_array
+# An orthogonal array: any two capabilities have each combination of on and off equally often. In the first row, all are
+# on. https://en.wikipedia.org/wiki/Orthogonal_array
 PAIRWISE = [
     frozenset(name for number, name in enumerate(CAPABILITIES, start=1) if (row & number).bit_count() % 2)
     for row in range(8)

@@ -35,7 +35,7 @@ Resources:
   Stage: {Type: AWS::ApiGateway::Stage, Properties: {RestApiId: !Ref Api, StageName: v1}}
 """
 OUTCOME = {"outcomeType": "task_complete", "title": "Checked"}
-# Logs when a process turns garbage collection off or on. The stack and its functions write to the same log.
+# Logs each time that a process turns garbage collection off or on. The stack and its functions share the log.
 LOG_GARBAGE_COLLECTION = """
 import gc, os, threading, time
 def watch(collects=True):
@@ -182,7 +182,7 @@ def test_a_stack_is_configured_by_the_environment_and_enables_garbage_collection
 
 def _workers(stack: Stack) -> list[int]:
     """Record an outcome, and return the ids of the called functions' processes."""
-    assert _children(stack.process.pid) == []  # no worker starts before the first event
+    assert _children(stack.process.pid) == []  # the stack starts workers only when events arrive
     response = httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME, headers={"Authorization": f"Bearer {stack.key}"})
     assert response.status_code == 200
     workers = _children(stack.process.pid)
@@ -229,7 +229,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_main: RunMain) 
     """Run `python -m local` in this process with arguments and a new data folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        # After the test, restore the environment that the command changes.
+        # The command changes the environment. Restore it after the test.
         monkeypatch.setattr(os, "environ", os.environ | {"PORT": "0"} | environment)
         monkeypatch.setattr(sys, "path", sys.path.copy())
         for name, value in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
@@ -346,7 +346,7 @@ def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path,
         assert "AwsEndpointUrl=http://host.docker.internal:" in printed
         assert "sam local start-api --port" in printed
         assert re.search(r"^Served only on 127.0.0.1(?: and [0-9.]+)?, ", printed, re.MULTILINE)
-        with pytest.raises(ConnectionRefusedError):  # another address of the loopback
+        with pytest.raises(ConnectionRefusedError):  # 127.0.0.2 is this machine too, but not served
             socket.create_connection(("127.0.0.2", int(stack.aws_url.rpartition(":")[2])))
         assert set(stack.tables) == logical_ids(template, "AWS::DynamoDB::Table")
         assert_one_line(stack.command("seed"), f"{stack.url} does not answer")

@@ -18,11 +18,11 @@ from ops.template import declared_paths
 from tests.local.stacks import ROOT, Stack
 
 HERE = Path(__file__).parent
-# Only this file uses these users, so that idempotency keys do not collide.
+# No other file uses these users, because their idempotency keys would collide.
 USER, KEYS_USER = 4_004, 4_005
 
-# All callers share the code that parses bodies and queries. So schemathesis tries the systematic cases only as the
-# platform, if it may call the operation. It tries random cases with a session.
+# All callers share the code that parses bodies and queries. So for operations that the platform may call, schemathesis
+# tries systematic cases only with the platform's key. With a session, it tries random cases.
 EACH_KIND = "--phases=examples,coverage"
 BY_KEY = ["recordOutcome", "recordOutcomes", "createKey", "listKeys", "rotateKey", "revokeKey"]
 
@@ -43,7 +43,7 @@ def test_openapi_yaml_has_every_route_of_the_template(template: Any) -> None:
 
 
 def contents(node: Any) -> Iterator[Any]:
-    """Yield all nodes of a document that have `examples`."""
+    """Yield each object in the document that has `examples`."""
     if isinstance(node, dict):
         if "examples" in node:
             yield node
@@ -62,7 +62,7 @@ def test_examples_match_their_schemas() -> None:
 
 
 def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options: str, agent_key: str = "") -> str:
-    """Run schemathesis on the stack, and return its report. auth: the TOML configuration of its credentials."""
+    """Run schemathesis on the stack, and return its report. auth: the TOML settings with the caller's credentials."""
     config = folder / "schemathesis.toml"
     config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{auth}")
     command = [str(Path(sys.executable).parent / "schemathesis"), "--no-color", f"--config-file={config}"]
@@ -72,10 +72,11 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
         env=os.environ
         | {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}", "KEY": stack.key, "AGENT_KEY": agent_key}
         | {"SESSION": stack.cookie(USER).partition("=")[2]}
-        | {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},  # has cached Unicode tables
+        # Hypothesis has cached its Unicode tables in this folder.
+        | {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},
         capture_output=True,
         text=True,
-        timeout=600,  # long enough for a busy machine
+        timeout=600,  # a busy machine may need this long
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -83,7 +84,7 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
 
 
 def not_each_kind(*operations: str) -> str:
-    """Return TOML configuration that excludes operations from the phase `coverage`."""
+    """Return the TOML settings with which schemathesis skips the phase `coverage` of these operations."""
     return f"[[operations]]\ninclude-operation-id = {json.dumps(operations)}\nphases.coverage.enabled = false\n"
 
 
@@ -101,7 +102,10 @@ def user_parameters(document: Any) -> Iterator[Any]:
 
 
 def written(document: Any, folder: Path) -> Path:
-    """Write the document to a file. Replace user 42 in its examples, so that no calls change user 42's data."""
+    """Write the document to a file.
+
+    User 42 in its examples is replaced, so that no call changes user 42's data.
+    """
     file = folder / "openapi.json"
     file.write_text(json.dumps(document).replace('"userId": 42', f'"userId": {KEYS_USER}'))
     return file
@@ -146,7 +150,7 @@ def test_schemathesis_finds_no_fault_with_an_agent_key(stack: Stack, tmp_path: P
 
 def test_schemathesis_finds_no_fault_with_a_session(stack: Stack, tmp_path: Path) -> None:
     document = openapi.document()
-    # A session implies its user, so any other `userId` is ignored.
+    # With a session, the user is known, so any `userId` in a request is ignored.
     for schema in ("NewOutcome", "NewCorrection", "NewAgentKey", "Rotation"):
         document["components"]["schemas"][schema]["properties"]["userId"] = {}
     for user in user_parameters(document):

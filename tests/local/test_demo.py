@@ -46,7 +46,7 @@ def test_the_page_signs_in_the_visitor_with_the_printed_session(stack: Stack) ->
     assert printed
     cookie, *attributes = httpx.get(f"{stack.url}/").headers["Set-Cookie"].split("; ")
     assert cookie == printed[1]
-    assert attributes == ["Path=/", "HttpOnly", "SameSite=Lax"]  # without Domain, only this host gets the cookie
+    assert attributes == ["Path=/", "HttpOnly", "SameSite=Lax"]  # a cookie without Domain is sent to this host only
     listed = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": cookie})
     assert {one["user_id"] for one in listed.raise_for_status().json()["outcomes"]} <= {42}
 

@@ -16,7 +16,10 @@ users = itertools.count(60_000)
 
 
 def calls(page: Path) -> Iterator[tuple[str, str]]:
-    """Return each curl command of a page with the answer printed below it. `...` in an answer matches anything."""
+    """Yield each curl command on the page, with the answer that is printed below it.
+
+    `...` in an answer matches anything.
+    """
     for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
         yield from re.findall(r"^(curl (?:.|\\\n|\n(?=    ))*)\n# (\{.*\})", block, re.MULTILINE)
 

@@ -14,7 +14,7 @@ def _edit(file: Path, old: str, new: str) -> None:
 
 
 def test_an_edit_that_fixes_changes_or_breaks_code_applies_from_the_next_request(project: Path, tmp_path: Path) -> None:
-    """The same stack runs during all edits. Each visit is counted, so lost data would be noticed."""
+    """The same stack runs during all edits. It counts the visits, so the test would notice lost data."""
     function, layer = project / "functions/visits/app.py", project / "layers/common/shared.py"
     layer.write_text("")
     with (
@@ -26,7 +26,7 @@ def test_an_edit_that_fixes_changes_or_breaks_code_applies_from_the_next_request
         layer.write_text('WORD = "one"')
         assert client.post("/visits").text == "1 one 1"
 
-        # The new text has the same length, and probably the same modification time in seconds.
+        # The new text is as long as the old one, and the file is probably edited within the same second.
         _edit(function, 'VERSION = "1"', 'VERSION = "2"')
         assert client.post("/visits").text == "2 one 2"
         _edit(layer, "one", "two")

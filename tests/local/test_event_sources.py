@@ -28,7 +28,7 @@ FINE: Any = {"batchItemFailures": []}
 
 
 class Reader:
-    """A fake function that returns the given answers, then success for all further batches."""
+    """A fake function that returns the given answers in turn, and afterwards succeeds."""
 
     def __init__(self, *answers: Any) -> None:
         self.batches: list[list[int]] = []
@@ -85,7 +85,7 @@ async def until(is_so: Callable[[], object]) -> None:
 
 
 async def batches_of(persistence: Persistence, reader: Reader, records: int = 6) -> list[list[int]]:
-    """Pass records to a reader until all are processed. Return the record numbers of each batch."""
+    """Pass records to a reader until all are processed. Return the batches, as lists of record numbers."""
     backlog = cast("Backlog", persistence.stream("Pages"))
     add_records(backlog, *map(str, range(records)))
     task = asyncio.create_task(event_sources.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
@@ -142,7 +142,7 @@ async def test_an_event_is_no_larger_than_lambdas_limit(
 ) -> None:
     monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 1_600)
     assert await batches_of(persistence, Reader(), records=4) == [[1, 2], [3, 4]]
-    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 0)  # at least one record
+    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 0)  # a batch has at least one record, whatever its size
     assert await batches_of(persistence, Reader(), records=2) == [[5], [6]]
 
 

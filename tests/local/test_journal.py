@@ -74,7 +74,7 @@ def test_a_value_of_every_type_is_restored_unchanged(journal: Path) -> None:
         assert sorted(before[PAGES], key=lambda item: int(item["page"]["S"])) == [
             {"page": {"S": f"{number}"}, "value": value} for number, value in enumerate(VALUES)
         ]
-    for _ in range(2):  # restores first from logged requests, then from the compacted file
+    for _ in range(2):  # the first round restores from logged requests, the second from the compacted file
         with persistent_tables(journal, PAGES):
             assert items(PAGES) == before
 
@@ -349,7 +349,7 @@ def test_stream_records_are_kept_until_their_reader_is_done(journal: Path) -> No
         put("d")
         persistence.write()
         assert [number for number, _ in stream(persistence).first(9)] == [2, 3, 4]
-    with persistent_tables(journal, PAGES) as persistence:  # the stream is turned off
+    with persistent_tables(journal, PAGES) as persistence:  # the stream is turned off here
         assert persistence.stream(PAGES) is None
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         assert streamed(persistence) == []
@@ -408,7 +408,7 @@ def stream(persistence: Persistence) -> Backlog:
 
 
 def streamed(persistence: Persistence) -> list[str]:
-    """Return the `page` key of each stream record."""
+    """Return the key `page` of each stream record."""
     return [json.loads(text)["dynamodb"]["Keys"]["page"]["S"] for _, text in stream(persistence).first(9)]
 
 

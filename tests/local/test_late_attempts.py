@@ -1,4 +1,4 @@
-"""An attempt whose answer is lost, or that arrives late, does not undo later corrections."""
+"""A recording attempt undoes no later correction, even if its answer is lost or it arrives late."""
 
 import json
 import os
@@ -36,7 +36,10 @@ class Proxy(ThreadingHTTPServer):
 
 
 class Passing(BaseHTTPRequestHandler):
-    """A request at the proxy. answer: DynamoDB's answer after forwarding. If it is empty, the connection is closed."""
+    """A request that the proxy handles.
+
+    answer: what DynamoDB answered, if the request was forwarded. If it is empty, the connection is closed.
+    """
 
     protocol_version = "HTTP/1.1"
     server: Proxy
@@ -99,7 +102,7 @@ def recording(stack: Stack, proxy: Proxy, function: str, limits: Limits) -> Iter
 
 
 class User:
-    """A user who reads with a session, while the platform voids outcomes with its key."""
+    """A user who reads with a session. The platform voids the user's outcomes with its key."""
 
     def __init__(self, stack: Stack, client: httpx.Client, id_: int) -> None:
         self.client, self.id = client, id_
@@ -141,7 +144,7 @@ def send(app: Any, body: dict[str, Any], headers: dict[str, str], user: int) -> 
 
 
 def expect_void(of: User, ids: list[str]) -> None:
-    """Check twice that list, history and summary show these outcomes as void."""
+    """Check, twice, that the list, the histories and the summary show these outcomes as void."""
     for _ in range(2):
         assert of.ids() == []
         listed = of.get("?limit=50&status=void&include=ledger")["outcomes"]
