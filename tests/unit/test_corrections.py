@@ -237,6 +237,15 @@ def test_each_kind_of_caller_has_a_limit_of_its_own() -> None:
 
 
 @pytest.mark.usefixtures("few_corrections")
+def test_the_owner_amends_up_to_the_limit_and_may_still_dispute() -> None:
+    id_ = given("session")
+    assert {amend(id_, OWNER, retitle(number))[0] for number in range(4)} == {200}
+    assert amend(id_, OWNER, retitle("x"))[:2] == IMPOSSIBLE
+    assert correct(id_, OWNER, BODIES["void"])[:2] == IMPOSSIBLE
+    assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
+
+
+@pytest.mark.usefixtures("few_corrections")
 def test_disputes_and_upholds_are_unlimited_but_count_for_other_corrections() -> None:
     id_ = given()
     for _ in range(55):
