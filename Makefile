@@ -70,9 +70,10 @@ parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 # its imports again, and pytest rewrites all assertions again, which is half of the time of collecting tests.
 unit test soak coverage: export PYTHONDONTWRITEBYTECODE :=
 
-# Without tests/sequences, which compare long sequences of calls with a model and take as long as all of these.
+# Without tests/sequences, which compare long sequences of calls with a model and take as long as all of these. Two
+# processes: these tests never wait, and a third would only load its modules once more.
 unit: install ## run the tests of functions and layer, within seconds
-	@$(bin)/python -m pytest $(parallel) tests/unit tests/bench tests/docs
+	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 tests/unit tests/bench tests/docs
 
 test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)

@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Iterator
 from functools import cache
 
-import httpx
 import pytest
 from hypothesis import settings
 
@@ -23,6 +22,8 @@ settings.load_profile("without deadline")
 @pytest.fixture(scope="session", autouse=True)
 def certificates_read_once() -> Iterator[None]:
     """Read each file of certificates once, not for each httpx client and each connection of our AWS caller."""
+    import httpx  # here, because the process that hands tests to the others does not need it
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
         patched.setattr("ssl.create_default_context", cache(ssl.create_default_context))

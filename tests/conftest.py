@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.moto_backend import MotoTable, backend
 from ops.template import parse_yaml
-from tests.aws import aws_client, mock_aws
 from tests.local.stacks import STACK_SECRET
 from tests.outcome_types import TYPES
+
+if TYPE_CHECKING:
+    from local.moto_backend import MotoTable
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -53,7 +54,7 @@ os.environ |= {
 }
 
 ROOT = Path(__file__).parents[1]
-EMPTY_TABLES: dict[str, MotoTable] = {}
+EMPTY_TABLES: "dict[str, MotoTable]" = {}
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +117,10 @@ def template_tables(template: Any) -> Iterator[dict[str, str]]:
 
     moto creates them only once, because that takes longer than most tests; later calls copy the empty tables.
     """
+    # Imported here, because the process that hands tests to the others needs no moto, which takes 0.3 s to load.
+    from local.moto_backend import backend
+    from tests.aws import aws_client, mock_aws
+
     declared = {name: item for name, item in template["Resources"].items() if item["Type"] == "AWS::DynamoDB::Table"}
     with mock_aws():
         tables = backend("dynamodb").tables
