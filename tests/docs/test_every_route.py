@@ -21,7 +21,7 @@ METHODS = {
     "exportOutcomes": "export",
     "getOutcome": "get",
     "correctOutcome": "amend",
-    "listTypes": None,  # only pages call this route; clients find the valid types in the error for an invalid one
+    "listTypes": "types",
     "createKey": "create_key",
     "listKeys": "list_keys",
     "showOwnKey": "own_key",

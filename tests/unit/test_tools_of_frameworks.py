@@ -1,7 +1,8 @@
 """The Python client's tool for agent frameworks equals that of POST /mcp."""
 
-from outcomes.contract.tools import TOOLS
-from outcomes_client._tools import SAME_KEY, WHEN, Work
+from outcomes.contract.tools import TOOLS, _with_names
+from outcomes_client import ListedType
+from outcomes_client._tools import SAME_KEY, WHEN, Work, work_with
 
 from tests.outcome_types import TYPES
 
@@ -24,3 +25,12 @@ def test_the_tool_for_frameworks_describes_outcomes_as_the_api_does() -> None:
             assert all(type_ in said["description"] for type_ in TYPES)
         else:
             assert said == api.properties[name]
+
+
+def test_the_tool_for_frameworks_offers_the_types_that_it_is_given() -> None:
+    names = ["lead_qualified", "ticket_resolved"]
+    api = _with_names(TOOLS["record_outcome"].properties, names)
+    for types in (names, [ListedType(name, "") for name in names]):
+        own = work_with(types).model_json_schema()["properties"]
+        assert {key: value for key, value in own.pop("outcome_type").items() if key != "title"} == api["outcome_type"]
+        assert own == {name: each for name, each in Work.model_json_schema()["properties"].items() if name in own}

@@ -157,6 +157,15 @@ async def test_an_async_tool_reports_a_failure_too(api: Api) -> None:
     assert "Call again later with the same idempotency_key and fields." in answer.text
 
 
+def test_a_tool_records_only_the_types_that_it_offers(api: Api) -> None:
+    call = {"name": "record_outcome", "args": WORK, "id": "call-1", "type": "tool_call"}
+    with OutcomesClient(**api.settings, user_id=42) as client:
+        refused = record_outcome_tool(client, run_id="run-1", types=["lead_qualified"]).invoke(call)
+        recorded = record_outcome_tool(client, run_id="run-1", types=["task_complete"]).invoke(call)
+    assert (refused.status, recorded.status) == ("error", "success")
+    assert "outcome_type: Input should be 'lead_qualified'" in refused.text
+
+
 def test_an_async_tool_does_not_support_invoke() -> None:
     tool = record_outcome_tool(AsyncOutcomesClient("https://h", "k3y", user_id=42), run_id="run-1")
     with pytest.raises(NotImplementedError):

@@ -266,8 +266,8 @@ export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
 /** Reads the result of an item; `key` is its idempotency key. */
 export function result(item: Fields, key?: unknown, header?: Reply["header"]): models.Result {
   const { status, id, error, retryable, ignored, unassigned } = item;
-  const ok = status === "created" || status === "replayed";
-  if (!ok && !/^(invalid|forbidden|conflict|failed)$/.test(text(status))) wrong();
+  const ok = /^(created|replayed)$/.test(text(status));
+  if (!ok && !/^(invalid|forbidden|conflict|failed)$/.test(status as string)) wrong();
   return {
     status: status as models.Result["status"],
     ok,
@@ -288,6 +288,9 @@ export function exportPart({ text, header }: Reply, mediaType: string): models.E
 }
 
 export const summary = (reply: Reply): models.Summary => shaped(reply, totals);
+
+export const types = (reply: Reply): models.ListedType[] =>
+  shaped(reply, ({ types }) => list(shape({ label: text, type: text }))(types));
 
 export const key = (reply: Reply): models.AgentKey => shaped(reply, agentKey);
 

@@ -81,7 +81,7 @@ type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
 const PATH = "/api/outcomes";
 const KEYS_PATH = "/api/keys";
 const BATCH_ITEMS = 100;
-const BATCH_BYTES = 2 ** 20 - '{"outcomes":[]}'.length + 1; // counts a comma for each item; the last comma is not sent
+const BATCH_BYTES = 2 ** 20 - 14; // less {"outcomes":[]}; counts a comma for each item, of which the last is not sent
 const LONGEST_TIMER = 2e9; // milliseconds; timers of 2 ** 31 or more fire at once
 const LONGEST_ANSWER = 2 ** 24; // bytes; Lambda limits the API's answers to 6 MB
 /** URLs that use TLS or this machine. */
@@ -142,7 +142,7 @@ export class OutcomesClient {
     this.#userId = number("userId", "OUTCOMES_USER_ID");
     const deadline = (options.retry ? 0 : number("retry", "OUTCOMES_DEADLINE")) || 60;
     this.#retry = { deadline, timeout: 30, first: 0.2, longest: 10, addingUp: 600, ...options.retry };
-    const ofAgent = /^oc_\w{16}_\w{38}$/.test(this.#key ?? "");
+    const ofAgent = /^oc_\w{16}_\w{38}$/.test(this.#key as string); // undefined does not match
     this.#owner = ofAgent ? "agent" : this.#key || !this.#cookie ? "body" : "session";
   }
 
@@ -285,6 +285,11 @@ export class OutcomesClient {
     return this.#read(`${PATH}/summary`, options, answers.summary);
   }
 
+  /** Lists the outcome types that the API records, in the platform's order. Any key or session may ask. */
+  async types(options: models.CallOptions = {}): Promise<models.ListedType[]> {
+    return this.#read(`${PATH}/types`, options, answers.types, { by: this.#recorder });
+  }
+
   /** Reads one outcome of the user with its corrections. */
   async get(outcomeId: string, options: models.CallOptions = {}): Promise<models.History> {
     return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { named: true });
@@ -416,11 +421,10 @@ export class OutcomesClient {
   ): Promise<T> {
     const key = idempotencyKey ?? crypto.randomUUID();
     if (!/^[!-~]{1,255}$/.test(key)) throw invalid("Idempotency-Key");
-    const headers = { "Idempotency-Key": key };
     const request: Request = {
       method: "POST",
       path: PATH + below,
-      headers,
+      headers: { "Idempotency-Key": key },
       body: encode(body),
       by: this.#recorder,
       ...how,

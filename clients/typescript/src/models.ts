@@ -12,6 +12,12 @@ export type OutcomeType =
   | "task_complete"
   | "content_published";
 
+/** An outcome type that the API records, with its name for people. */
+export interface ListedType {
+  type: string;
+  label: string;
+}
+
 export type OutcomeStatus = "recorded" | "confirmed" | "disputed" | "void";
 
 export type Scope = "record" | "read" | "correct" | "backfill";

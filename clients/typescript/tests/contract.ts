@@ -11,7 +11,8 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 /** Compiles only if both types are the same, including optional properties and null. */
 const same = <A, B>(_: Same<A, B>): void => {};
 
-type Answered<Name extends "listOutcomes"> = operations[Name]["responses"][200]["content"]["application/json"];
+type Answered<Name extends "listOutcomes" | "listTypes"> =
+  operations[Name]["responses"][200]["content"]["application/json"];
 type AnyKey<T> = T extends unknown ? keyof T : never;
 type ResultName<N> = N extends "ignored" ? "ignoredFields" : N;
 
@@ -58,6 +59,8 @@ same<ours.Scope, Contract["Scope"]>(true);
 same<ours.Fault, Contract["Fault"]>(true);
 same<ours.Division, NonNullable<Query<"summarizeOutcomes">["by"]>>(true);
 
+same<ours.ListedType[], Answered<"listTypes">["types"]>(true);
+
 same<ours.NewOutcome, Given<Contract["NewOutcomeOfBatch"]>>(true);
 same<ours.Changes, Partial<Given<Omit<Contract["NewOutcome"], "userId">>>>(true);
 same<Exclude<keyof ours.CreateKeyOptions, "signal">, Exclude<keyof Contract["NewAgentKey"], "name">>(true);
@@ -91,6 +94,7 @@ export const ROUTES: (keyof paths)[] = [
   "/api/outcomes/batch",
   "/api/outcomes/summary",
   "/api/outcomes/export",
+  "/api/outcomes/types",
   "/api/outcomes/{id}",
   "/api/outcomes/{id}/corrections",
   "/api/keys",

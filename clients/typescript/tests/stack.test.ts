@@ -86,6 +86,7 @@ test("an agent key is created, used, rotated and revoked", async () => {
   const owner = new OutcomesClient({ cookie, warn, key: "" });
   const made = await owner.createKey("Nightly", { agentId: 7, outcomeTypes: "deal_closed", maxValueUsd: "20000.50" });
   const agent = new OutcomesClient({ key: made.key, warn });
+  assert.deepEqual((await agent.types())[2], { type: "deal_closed", label: "Deal closed" });
   assert.deepEqual([(await agent.ownKey()).maxValueUsd, made.userId], ["20000.5", userId]);
   await assert.rejects(agent.record("task_complete", "Not mine"), ForbiddenError);
   const rotated = await owner.rotateKey(made.id, { overlapHours: 0 });

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,16 +19,17 @@ from pydantic import ValidationError
 from ._async_client import AsyncOutcomesClient
 from ._client import OutcomesClient
 from ._errors import BusyError, ConfigurationError, OutcomesError
-from ._models import NewOutcome, Recorded
+from ._models import ListedType, NewOutcome, Recorded
 from ._sending import LOG
 from ._tools import SAME_KEY, WHEN, Work, advise
 
 TOOL = "record_outcome"
 TOOL_DESCRIPTION = f"{WHEN} {SAME_KEY}"
-TOOL_SCHEMA = Work.model_json_schema()
 
 type OnError = Callable[[Exception], object]
 """Called with the error of each outcome that could not be recorded, after it is logged. What it raises is raised."""
+type OutcomeTypes = Iterable[ListedType | str] | None
+"""The outcome types that a model may choose from, such as `client.types()`. None: any type."""
 type MaybeOutcome = NewOutcome | None
 """The outcome of a run; None if there is nothing to record, even if the run ended well."""
 
@@ -102,14 +103,18 @@ async def arecord_finished(
 
 
 def record_work(
-    client: OutcomesClient, arguments: Mapping[str, Any] | str, run_id: Callable[[], str], on_error: OnError | None
+    client: OutcomesClient,
+    arguments: Mapping[str, Any] | str,
+    run_id: Callable[[], str],
+    on_error: OnError | None,
+    kind: type[Work],
 ) -> str:
     """Record the work that a model described in `arguments` (a mapping or JSON). Return the answer for the model.
 
     Raises:
         Refused: it was not recorded.
     """
-    work = _work(arguments)
+    work = _work(arguments, kind)
     try:
         return _answer(client.record(**_work_arguments(work, run_id)))
     except Exception as failure:
@@ -121,9 +126,10 @@ async def arecord_work(
     arguments: Mapping[str, Any] | str,
     run_id: Callable[[], str],
     on_error: OnError | None,
+    kind: type[Work],
 ) -> str:
     """Async version of `record_work`."""
-    work = _work(arguments)
+    work = _work(arguments, kind)
     try:
         return _answer(await client.record(**_work_arguments(work, run_id)))
     except Exception as failure:
@@ -148,9 +154,9 @@ def _work_arguments(work: Work, run_id: Callable[[], str]) -> dict[str, Any]:
     return {**dict(work), "idempotency_key": f"{check_run_id(run_id())}/{work.idempotency_key}"}
 
 
-def _work(arguments: Mapping[str, Any] | str) -> Work:
+def _work(arguments: Mapping[str, Any] | str, kind: type[Work]) -> Work:
     try:
-        return Work.model_validate_json(arguments) if isinstance(arguments, str) else Work.model_validate(arguments)
+        return kind.model_validate_json(arguments) if isinstance(arguments, str) else kind.model_validate(arguments)
     except ValidationError as invalid:
         raise Refused(mistakes(invalid)) from invalid
 

@@ -18,6 +18,7 @@ from ._models import (
     DayTotal,
     ExportPart,
     History,
+    ListedType,
     NewAgentKey,
     OtherAgents,
     Outcome,
@@ -229,6 +230,12 @@ def _totals(body: dict[str, Any]) -> Summary:
         by_month=dated("by_month"),
         **optional,
     )
+
+
+def types(reply: Reply) -> list[ListedType]:
+    """Parse the list of outcome types."""
+    body = json_object(reply)
+    return shaped(lambda: [ListedType(text(item["type"]), text(item["label"])) for item in body["types"]])
 
 
 def key(reply: Reply) -> AgentKey:

@@ -28,7 +28,7 @@ from ._models import (
     Summary,
 )
 from ._moments import Moment
-from ._sending import LOG, Keys, Results, Statuses, Types, arguments, in_time, no_cookies, no_reply, reply
+from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, arguments, in_time, no_cookies, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
 
@@ -208,6 +208,10 @@ class AsyncOutcomesClient:
         history takes longer; see `Retry`.
         """
         return await self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
+
+    async def types(self) -> ListedTypes:
+        """List the outcome types that the API records, in the platform's order. Any key or session may ask."""
+        return await self._run(self._calls.types())
 
     async def get(self, outcome_id: str) -> History:
         """Read one outcome of the user with its corrections."""

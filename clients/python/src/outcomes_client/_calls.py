@@ -25,6 +25,7 @@ from ._models import (
     Division,
     ExportPart,
     History,
+    ListedType,
     NewAgentKey,
     NewOutcome,
     Page,
@@ -255,6 +256,10 @@ class Calls:
         ]
         read = partial(_answers.summary, query=query)
         return (yield from self._exchange(Request("GET", f"{PATH}/summary", query), read, self._backoff()))
+
+    def types(self) -> Call[list[ListedType]]:
+        request = Request("GET", f"{PATH}/types", by="any", does="Listing types")
+        return (yield from self._exchange(request, _answers.types, self._backoff()))
 
     def create_key(
         self,

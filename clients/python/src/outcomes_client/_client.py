@@ -27,7 +27,7 @@ from ._models import (
     Summary,
 )
 from ._moments import Moment
-from ._sending import LOG, Keys, Results, Statuses, Types, arguments, no_cookies, no_reply, reply
+from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, arguments, no_cookies, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
 
@@ -200,6 +200,10 @@ class OutcomesClient:
         history takes longer; see `Retry`.
         """
         return self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
+
+    def types(self) -> ListedTypes:
+        """List the outcome types that the API records, in the platform's order. Any key or session may ask."""
+        return self._run(self._calls.types())
 
     def get(self, outcome_id: str) -> History:
         """Read one outcome of the user with its corrections."""

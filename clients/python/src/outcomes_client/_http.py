@@ -17,7 +17,7 @@ MCP_PATH = "/mcp"
 KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
 Owner = Literal["body", "session", "key"]
-By = Literal["", "session", "key"]
+By = Literal["", "session", "key", "any"]
 HIDDEN = "***"
 _SHORTEST_SECRET = 6  # characters; shorter secrets could occur in any text
 LONGEST_WAIT = 999_999_999  # seconds, about 30 years; time.sleep fails if it is ten times more
@@ -32,7 +32,7 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    by: By = ""  # the only credential that this request works with
+    by: By = ""  # the only credential that this request works with; any: the key, else the session
     does: str = ""  # for error texts, if the request neither reads nor records
     names: str = ""  # what the id in the path identifies, for the text of a 404
     user_id: int | None = None  # whose keys to manage, if not the session's user's
@@ -150,8 +150,8 @@ class Address:
         reading, else an agent key. Keys are managed with the platform's key if a user is named, else with the session.
         An agent key manages no keys; it can only describe itself.
         """
-        by_key = request.by == "key" or (bool(self.api_key) and not request.by)
-        if request.method == "GET":
+        by_key = request.by == "key" or (bool(self.api_key) and request.by != "session")
+        if request.method == "GET" and request.by != "any":
             by_key = self.has_agent_key and not self.cookie
         if request.path.startswith(KEYS_PATH):
             by_key = bool(self.api_key) and not (self.cookie and (self.has_agent_key or request.user_id is None))
@@ -191,9 +191,9 @@ class Address:
             return needs_user if nobodys else ""
         if there:
             return ""
-        if request.method == "GET":
+        if request.method == "GET" and request.by != "any":
             return f"Reading needs {SESSION} or an agent key with the scope read"
-        needed = {"session": SESSION, "key": KEY, "": f"{KEY} or {SESSION}"}[request.by]
+        needed = {"session": SESSION, "key": KEY}.get(request.by, f"{KEY} or {SESSION}")
         return f"{request.does or 'Recording'} needs {needed}"
 
 

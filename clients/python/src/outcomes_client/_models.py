@@ -24,6 +24,14 @@ class OutcomeType(StrEnum):
     CONTENT_PUBLISHED = "content_published"
 
 
+@dataclass(frozen=True)
+class ListedType:
+    """An outcome type that the API records, with its name for people."""
+
+    type: str
+    label: str
+
+
 Division = Literal["day", "week", "month"]
 """The periods by which a summary groups its totals."""
 

@@ -11,13 +11,14 @@ import anyio
 import httpx
 
 from ._http import Address, NoReply, Reply
-from ._models import AgentKey, OutcomeStatus, OutcomeType, Result
+from ._models import AgentKey, ListedType, OutcomeStatus, OutcomeType, Result
 from ._steps import Send
 
 LOG = logging.getLogger("outcomes_client")
 # Aliases, because the clients have a method `list`.
 Results = list[Result]
 Keys = list[AgentKey]
+ListedTypes = list[ListedType]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
 Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from ._errors import (
     BusyError,
@@ -14,7 +15,7 @@ from ._errors import (
     KeyReusedError,
     OutcomesError,
 )
-from ._models import OutcomeType
+from ._models import ListedType, OutcomeType
 
 WHEN = (
     "Record an outcome when you have finished something that the user would pay for: a deal closed, a negotiation "
@@ -70,6 +71,15 @@ class Work(BaseModel):
     value_usd: Value = None
     metadata: Metadata = None
     occurred_at: OccurredAt = None
+
+
+def work_with(types: Iterable[ListedType | str] | None) -> type[Work]:
+    """Return the model of finished work that has only these outcome types. None: any type."""
+    if types is None:
+        return Work
+    names = [each.type if isinstance(each, ListedType) else each for each in types]
+    listed: Any = Literal[tuple(names)]
+    return create_model("Work", __base__=Work, outcome_type=(listed, ...))
 
 
 def advise(failure: OutcomesError) -> str:

@@ -26,9 +26,9 @@ except ImportError as exc:
 from ._agents import (
     TOOL,
     TOOL_DESCRIPTION,
-    TOOL_SCHEMA,
     MaybeOutcome,
     OnError,
+    OutcomeTypes,
     Refused,
     arecord_finished,
     arecord_work,
@@ -36,6 +36,7 @@ from ._agents import (
     check_run_id,
 )
 from ._async_client import AsyncOutcomesClient
+from ._tools import work_with
 
 __all__ = ["record_outcome_server", "stop_hook"]
 
@@ -70,7 +71,7 @@ def stop_hook(
 
 
 def record_outcome_server(
-    client: AsyncOutcomesClient, *, run_id: str, on_error: OnError | None = None
+    client: AsyncOutcomesClient, *, run_id: str, types: OutcomeTypes = None, on_error: OnError | None = None
 ) -> McpSdkServerConfig:
     """Return an in-process MCP server with the tool that lets Claude record finished work.
 
@@ -81,18 +82,20 @@ def record_outcome_server(
     Args:
         client, on_error: the same as for `stop_hook`.
         run_id: 1 to 100 visible ASCII characters, such as the id of the job.
+        types: the outcome types that the model may choose from, such as `client.types()`; by default any.
 
     Raises:
         ConfigurationError: the client has no user to record for, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
     check_run_id(run_id)
+    kind = work_with(types)
     recording = ToolAnnotations(readOnlyHint=False, destructiveHint=False, idempotentHint=True)
 
-    @tool(TOOL, TOOL_DESCRIPTION, TOOL_SCHEMA, annotations=recording)
+    @tool(TOOL, TOOL_DESCRIPTION, kind.model_json_schema(), annotations=recording)
     async def record(arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            said, failed = await arecord_work(client, arguments, lambda: run_id, on_error), False
+            said, failed = await arecord_work(client, arguments, lambda: run_id, on_error, kind), False
         except Refused as refused:
             said, failed = str(refused), True
         return {"content": [{"type": "text", "text": said}], "is_error": failed}

@@ -20,6 +20,7 @@ from ._agents import (
     TOOL_DESCRIPTION,
     MaybeOutcome,
     OnError,
+    OutcomeTypes,
     Refused,
     arecord_finished,
     arecord_work,
@@ -31,7 +32,7 @@ from ._agents import (
 )
 from ._async_client import AsyncOutcomesClient
 from ._client import OutcomesClient
-from ._tools import Work
+from ._tools import work_with
 
 __all__ = ["AsyncOutcomesCallback", "OutcomesCallback", "record_outcome_tool"]
 
@@ -91,7 +92,11 @@ class AsyncOutcomesCallback(AsyncCallbackHandler):
 
 
 def record_outcome_tool(
-    client: OutcomesClient | AsyncOutcomesClient, *, run_id: RunId, on_error: OnError | None = None
+    client: OutcomesClient | AsyncOutcomesClient,
+    *,
+    run_id: RunId,
+    types: OutcomeTypes = None,
+    on_error: OnError | None = None,
 ) -> StructuredTool:
     """Return the tool that lets a model record finished work, only for the client's user and agent.
 
@@ -102,18 +107,19 @@ def record_outcome_tool(
     Args:
         client, on_error: the same as for `OutcomesCallback`.
         run_id: 1 to 100 visible ASCII characters, such as the id of the job.
+        types: the outcome types that the model may choose from, such as `client.types()`; by default any.
 
     Raises:
         ConfigurationError: the client has no user to record for, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
-    id_of = run_id_getter(run_id)
+    id_of, kind = run_id_getter(run_id), work_with(types)
     func = coroutine = None
     if isinstance(client, OutcomesClient):
 
         def record(config: RunnableConfig, **arguments: Any) -> str:
             try:
-                return record_work(client, arguments, lambda: id_of(config), on_error)
+                return record_work(client, arguments, lambda: id_of(config), on_error, kind)
             except Refused as refused:
                 raise ToolException(str(refused)) from refused
 
@@ -122,7 +128,7 @@ def record_outcome_tool(
 
         async def arecord(config: RunnableConfig, **arguments: Any) -> str:
             try:
-                return await arecord_work(client, arguments, lambda: id_of(config), on_error)
+                return await arecord_work(client, arguments, lambda: id_of(config), on_error, kind)
             except Refused as refused:
                 raise ToolException(str(refused)) from refused
 
@@ -132,7 +138,7 @@ def record_outcome_tool(
         coroutine=coroutine,
         name=TOOL,
         description=TOOL_DESCRIPTION,
-        args_schema=Work,
+        args_schema=kind,
         handle_tool_error=True,
         handle_validation_error=lambda invalid: mistakes(invalid),
     )

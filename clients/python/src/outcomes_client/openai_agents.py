@@ -17,9 +17,9 @@ except ImportError as exc:
 from ._agents import (
     TOOL,
     TOOL_DESCRIPTION,
-    TOOL_SCHEMA,
     MaybeOutcome,
     OnError,
+    OutcomeTypes,
     Refused,
     arecord_finished,
     arecord_work,
@@ -27,6 +27,7 @@ from ._agents import (
     run_id_getter,
 )
 from ._async_client import AsyncOutcomesClient
+from ._tools import work_with
 
 __all__ = ["OutcomesHooks", "record_outcome_tool"]
 
@@ -69,28 +70,33 @@ class OutcomesHooks(RunHooks[Any]):
         )
 
 
-def record_outcome_tool(client: AsyncOutcomesClient, *, run_id: RunId, on_error: OnError | None = None) -> FunctionTool:
+def record_outcome_tool(
+    client: AsyncOutcomesClient, *, run_id: RunId, types: OutcomeTypes = None, on_error: OnError | None = None
+) -> FunctionTool:
     """Return the tool that lets a model record finished work, only for the client's user and agent.
 
-    The idempotency key is `<run_id>/<name>`, where the model names the piece of work. The arguments are the same as for
-    `OutcomesHooks`.
+    The idempotency key is `<run_id>/<name>`, where the model names the piece of work.
+
+    Args:
+        client, run_id, on_error: the same as for `OutcomesHooks`.
+        types: the outcome types that the model may choose from, such as `client.types()`; by default any.
 
     Raises:
         ConfigurationError: the client has no user to record for, or `run_id` does not fit into an idempotency key.
     """
     check_owner(client)
-    id_of = run_id_getter(run_id)
+    id_of, kind = run_id_getter(run_id), work_with(types)
 
     async def record(context: ToolContext[Any], arguments: str) -> str:
         try:
-            return await arecord_work(client, arguments, lambda: id_of(context), on_error)
+            return await arecord_work(client, arguments, lambda: id_of(context), on_error, kind)
         except Refused as refused:
             return str(refused)
 
     return FunctionTool(
         name=TOOL,
         description=TOOL_DESCRIPTION,
-        params_json_schema=TOOL_SCHEMA,
+        params_json_schema=kind.model_json_schema(),
         on_invoke_tool=record,
         strict_json_schema=False,  # because `metadata` may contain anything
     )
