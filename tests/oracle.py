@@ -1,4 +1,7 @@
-"""A simple reference implementation (oracle) of lists, exports and summaries. Its input are listed outcomes."""
+"""A simple reference implementation (oracle) of lists, exports and summaries.
+
+It computes the expected results from all outcomes as a list shows them.
+"""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +17,10 @@ _add = Context(prec=400).add
 
 
 class Choice(NamedTuple):
-    """Filters of a request; None and empty filters match everything. since <= instant < until; these are texts."""
+    """The filters of a request. None and an empty tuple match everything.
+
+    since and until are instants as text; they match since <= instant < until.
+    """
 
     types: tuple[str, ...] = ()
     agent: int | None = None
@@ -23,7 +29,7 @@ class Choice(NamedTuple):
     until: str | None = None
 
     def takes(self, outcome: Outcome, at: str) -> bool:
-        """Return whether an outcome matches. at: the field with its time, created_at or occurred_at."""
+        """Return whether an outcome matches. at: the name of the time field to compare, created_at or occurred_at."""
         return (
             (not self.types or outcome["outcome_type"] in self.types)
             and (self.agent is None or outcome["agent_id"] == self.agent)
@@ -34,14 +40,14 @@ class Choice(NamedTuple):
 
 
 def shown(outcomes: Iterable[Outcome], choice: Choice, *, with_void: bool) -> list[Outcome]:
-    """Return the matching outcomes, newest first. with_void: whether to include void outcomes."""
+    """Return the matching outcomes, newest first. with_void: whether void outcomes are included."""
     chosen = [each for each in outcomes if choice.takes(each, "created_at")]
     newest_first = sorted(chosen, key=lambda each: (each["created_at"], each["id"]), reverse=True)
     return [each for each in newest_first if with_void or each["status"] != "void"]
 
 
 def added_up(outcomes: Iterable[Outcome], choice: Choice, zone: str, by: str = "day") -> dict[str, Any]:
-    """Add up the matching outcomes as a summary does. Leave out empty groups."""
+    """Add up the matching outcomes as a summary does. Groups without outcomes are left out."""
     chosen = [each for each in outcomes if choice.takes(each, "occurred_at")]
     assert choice.since
     first = _local(choice.since, zone)
@@ -68,7 +74,7 @@ def added_up(outcomes: Iterable[Outcome], choice: Choice, zone: str, by: str = "
 
 
 def said(summary: dict[str, Any], by: str = "day") -> dict[str, Any]:
-    """Convert the API's summary to the format of `added_up`."""
+    """Convert a summary from the API to the format of `added_up`."""
 
     def sum_of(entry: dict[str, Any]) -> tuple[int, Decimal]:
         return entry["count"], entry["value_usd"]

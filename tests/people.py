@@ -30,12 +30,12 @@ def moto_tables() -> Any:
 
 
 def snapshot(*names: str) -> dict[str, Any]:
-    """Return copies of the named tables, by default of all."""
+    """Return copies of the tables with these names, or of all tables if no name is given."""
     return {name: deepcopy(table) for name, table in moto_tables().items() if not names or name in names}
 
 
 def restore(tables: dict[str, Any]) -> None:
-    """Replace the tables by copies of these tables."""
+    """Replace the tables with copies of these tables."""
     moto_tables().update(deepcopy(tables))
 
 
@@ -68,7 +68,7 @@ def sign_in(user_id: int, token: str) -> None:
 
 
 def keep_sums(user_id: int) -> None:
-    """Write materialized totals and their time zones as a summary does, and the row of an import."""
+    """Write the stored sums and time zones that a summary writes, and the row that an import writes."""
     sums = Sums()
     sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
     rows: list[dict[str, Any]] = [
@@ -86,7 +86,7 @@ def keep_sums(user_id: int) -> None:
 
 
 def live(user_id: int) -> None:
-    """Write rows of a user into every table."""
+    """Write rows of this user into every table."""
     record(user_id)
     id_ = record(user_id, key="deal-4711")
     record_many(user_id, "deal-4712", None)
@@ -98,7 +98,7 @@ def live(user_id: int) -> None:
         assert status == 200, answer
     make_key(user_id)
     make_key(user_id, "Another")
-    # A user's row does not list expired keys.
+    # Expired keys are not listed in their user's row.
     expired = {"id": {"S": f"expired{user_id:09}"}, "user_id": {"N": str(user_id)}, "name": {"S": "Old"}}
     expired |= {"scopes": {"S": "record"}, "created_at": {"S": "2026-01-01T12:00:00.000Z"}}
     expired |= {"secret_sha256": {"S": "0" * 64}, "expires_at": {"S": "2026-02-01T12:00:00.000Z"}}
@@ -108,7 +108,7 @@ def live(user_id: int) -> None:
 
 
 def rows_of(user_id: int | None) -> dict[str, list[Any]]:
-    """Return a user's rows by table, or all rows if user_id is None. Leave out tables without such rows."""
+    """Return the user's rows of each table, or all rows if user_id is None. Tables without such rows are left out."""
     found: dict[str, list[Any]] = {}
     for table in moto_tables():
         rows = [item.to_json()["Attributes"] for item in moto_tables()[table].all_items()]

@@ -1,4 +1,7 @@
-"""Run code in SAM CLI's own environment, as its packages conflict with those of the tests. `make test` installs it."""
+"""Runs code in SAM CLI's own environment, because SAM CLI's packages conflict with those of the tests.
+
+`make test` installs this environment.
+"""
 
 import json
 import os

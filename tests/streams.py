@@ -8,7 +8,10 @@ from tests.aws import aws_client
 
 
 class _Shard(StreamShard):
-    """A stream that, unlike moto's, has no records of canceled transactions or of writes that change nothing."""
+    """A stream with the records that DynamoDB's would have.
+
+    Unlike moto's, it has none of canceled transactions, and none of writes that change nothing.
+    """
 
     @override
     def add(self, old: Item | None, new: Item | None) -> None:

@@ -166,7 +166,7 @@ def expect_void(of: User, ids: list[str]) -> None:
 def test_a_retry_after_a_lost_answer_undoes_no_correction(
     stack: Stack, client: httpx.Client, proxy: Proxy, sent: str, user: int
 ) -> None:
-    """Attempt 1 succeeds but its answer is lost; the outcomes are voided; then attempt 2 arrives."""
+    """Attempt 1 succeeds but its answer is lost. The outcomes are voided. Then attempt 2 arrives."""
     of = User(stack, client, user)
     attempts = []
 
@@ -190,7 +190,7 @@ def test_a_retry_after_a_lost_answer_undoes_no_correction(
 def test_an_attempt_that_arrives_after_it_was_given_up_undoes_no_correction(
     stack: Stack, client: httpx.Client, proxy: Proxy, sent: str, user: int
 ) -> None:
-    """Attempt 1 is delayed; attempt 2 succeeds and its outcomes are voided; then attempt 1 arrives."""
+    """Attempt 1 is delayed. Attempt 2 succeeds, and its outcomes are voided. Then attempt 1 arrives."""
     of = User(stack, client, user)
     attempts = []
     may_land, has_landed = threading.Event(), threading.Event()

@@ -62,7 +62,7 @@ def test_an_account_is_empty_after_its_test(template: Any) -> None:
 
 
 def test_only_one_module_imports_moto() -> None:
-    """Exception: the bench may start moto's server, because that is a public API."""
+    """The bench may import moto too, but only its server, which is a public API."""
     folders = ("bench", "clients/python/src", "clients/python/tests", "docs", "local", "ops", "tests")
     files = [file for folder in folders for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
     of_moto = re.compile(r"^\s*(from|import) moto\b", re.MULTILINE)
@@ -82,7 +82,7 @@ def test_a_query_does_not_sort_the_whole_table(client: Any, monkeypatch: pytest.
     [
         (0, {}, 0.5),
         (0, {"ConsistentRead": True}, 1),
-        (3, {"ConsistentRead": True}, 3),  # 10,000 bytes, in units of 4,096
+        (3, {"ConsistentRead": True}, 3),  # the items have 10,000 bytes, which are three units of 4,096
         (3, {}, 1.5),
         (3, {"ConsistentRead": True, "ProjectionExpression": "user_id"}, 3),
         (3, {"ConsistentRead": True, "FilterExpression": "attribute_not_exists(user_id)"}, 3),
@@ -131,7 +131,7 @@ def test_moto_keeps_no_old_items(client: Any) -> None:
 
 @st.composite
 def queries(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw items in two partitions, and a query of one partition."""
+    """Draw items in two partitions, and a query for items in one of them."""
     kind = draw(st.sampled_from(sorted(KEYS)))
     key = KEYS[kind]
     comparison = draw(st.none() | st.sampled_from(COMPARISONS[: 7 if kind == "text" else 6]))
@@ -248,7 +248,7 @@ def test_items_are_not_serialized_by_the_services_model(client: Any, monkeypatch
 def test_pages_have_fewer_items_after_an_update_made_items_larger(client: Any) -> None:
     _put(client, "1", *range(3))
     assert [page["Count"] for page in _query(client)] == [3]
-    for number in range(6):  # the last three items are new
+    for number in range(6):  # the last three items do not exist yet
         key = {"user_id": {"S": "1"}, "created_at": {"S": f"{number:03}"}}
         large = {":title": {"S": "x" * 300_000}}
         client.update_item(

@@ -1,4 +1,4 @@
-"""Concurrent and interrupted calls with one idempotency key record or correct once."""
+"""Several calls with the same idempotency key record or correct only once, even if they overlap or are killed."""
 
 import json
 import os
@@ -136,7 +136,7 @@ def test_twenty_concurrent_corrections_apply_one_after_another_or_conflict(stack
 def call_killed_after_the_commit(
     stack: Stack, api: httpx.Client, function: str, path: str, body: dict[str, Any], id_: str = ""
 ) -> httpx.Response:
-    """Call a function, kill its process after the commit, and return the answer to a retry."""
+    """Call a function, and kill its process after the transaction is committed. Return the answer to a retry."""
     text = json.dumps(body)
     environment = os.environ | {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}",

@@ -1,4 +1,7 @@
-"""A platform with types of its own, through the API, MCP, the command and both clients; and types that were removed."""
+"""A platform with outcome types of its own, in the API, MCP, the command and both clients.
+
+The platform also removes a type of which outcomes are stored.
+"""
 
 import os
 import subprocess
@@ -35,9 +38,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def api(stack: Stack, user: int | None = None, key: str = "") -> httpx.Client:
-    """Return a client of the API, with the session of `user` or else a key, by default the platform's."""
+    """Return a client for the API.
+
+    It sends the session of `user`, or else `key`, which defaults to the platform's key.
+    """
     headers = {"Cookie": stack.cookie(user)} if user else {"Authorization": f"Bearer {key or stack.key}"}
-    without_keep_alive = httpx.Limits(max_keepalive_connections=0)  # so that nothing needs to be closed
+    # No connection stays open, so the client need not be closed.
+    without_keep_alive = httpx.Limits(max_keepalive_connections=0)
     return httpx.Client(base_url=stack.url, headers=headers, limits=without_keep_alive, timeout=30)
 
 

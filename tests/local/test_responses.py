@@ -1,4 +1,4 @@
-"""Gateway responses come from the template, or else are API Gateway's defaults."""
+"""Gateway responses are those of the template. For other errors, they are API Gateway's defaults."""
 
 import json
 from typing import Any

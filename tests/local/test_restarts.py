@@ -25,9 +25,9 @@ ANSWERS = 60
 
 
 class Agents:
-    """Threads that record singly, with keys and in batches until the stack is killed. Each waits for its answers.
+    """Threads that record outcomes until the stack is killed: one by one, with idempotency keys, and in batches.
 
-    answered: the ids in answers. by_key: the ids by idempotency key.
+    Each thread waits for its answers. answered: the ids in the answers. by_key: the ids by idempotency key.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -90,7 +90,7 @@ def test_answered_outcomes_and_sessions_survive_a_kill(tmp_path: Path) -> None:
         agents = Agents(first)
     assert agents.by_key
     with running(tmp_path) as second:
-        assert second.url != first.url  # the new stack has another port
+        assert second.url != first.url  # the second stack has another port than the first
         assert (second.key, second.session_secret) == (first.key, first.session_secret)
         found = feed(second, page)
         assert agents.answered <= set(found)
@@ -142,7 +142,7 @@ def test_a_write_is_not_acknowledged_when_the_journal_cannot_be_written(tmp_path
         def put(token: str) -> None:
             client.put_item(TableName=table, Item={"token_sha256": {"S": token}, "user_id": {"N": "7"}})
 
-        put("x" * 1_000)  # longer than the line that the stack will log
+        put("x" * 1_000)  # this makes the journal longer than the stack's next log line
         limits = resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE, (journal.stat().st_size + 10, limits[1]))
         with pytest.raises(client.exceptions.InternalServerError):

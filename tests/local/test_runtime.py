@@ -1,4 +1,4 @@
-"""The runtime that runs handlers in worker processes."""
+"""The local Lambda runtime, which runs handlers in worker processes."""
 
 import json
 import os
@@ -17,7 +17,7 @@ FUNCTIONS = Path(__file__).parent / "project" / "functions"
 
 
 def run(folder: Path, *events: dict[str, Any]) -> tuple[list[Any], str]:
-    """Run a folder's handler on these events. Return the frames that it printed, and its standard error."""
+    """Run the handler in a folder on these events. Return the answers that it printed, and its standard error."""
     spec = Spec("Tried", "arn:tried", "app.handler", 5, 128, (folder,), {})
     frames = [json.dumps({"id": f"{n}", "timeout": 5, "event": event}).encode() for n, event in enumerate(events)]
     done = subprocess.run(

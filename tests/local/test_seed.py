@@ -26,7 +26,7 @@ CORRECTIONS = "/api/outcomes/{id}/corrections"
 
 
 class Api:
-    """The API in this process. It stops answering after `answers` writes."""
+    """The API in this process. It stops working after `answers` writes."""
 
     def __init__(self) -> None:
         self.answers = 1_000
@@ -73,7 +73,7 @@ def happened(user_id: int) -> list[str]:
     store = OutcomeStore("OutcomesTable")
     entries = Entries(partial(store.dynamodb.call, "Query"), store.table, str(user_id))
     recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
-    # The only delta of a recorded outcome has the tally "standing"; corrections have other deltas.
+    # Only a recorded outcome has the tally "standing" as its single delta; corrections have other deltas.
     return [entry.deltas[0].occurred_at for entry in recorded if [one.tally for one in entry.deltas] == ["standing"]]
 
 
@@ -108,7 +108,8 @@ def test_the_latest_outcomes_are_corrected_on_any_day_of_the_week(day: int) -> N
         "dispute": True,
     }
     assert len({index for index, _ in made.values()}) == len(made)
-    assert all(index >= len(recorded) - 20 for index, _ in made.values())  # these outcomes are on the first page
+    # The corrected outcomes are among the 20 that the first page shows.
+    assert all(index >= len(recorded) - 20 for index, _ in made.values())
 
 
 def test_an_interrupted_seeding_is_completed_on_another_day(

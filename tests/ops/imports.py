@@ -17,7 +17,7 @@ TARGET = Target("OutcomesTable", "TotalsTable", "ErasuresTable", SECRET, TYPES, 
 
 
 def old_row(number: int, milliseconds: int, user_id: int | None = 42, **fields: Any) -> dict[str, Any]:
-    """Return a row of an existing table."""
+    """Return a row as in a platform's existing table."""
     row = {"id": number, "user_id": user_id, "agent_id": 7, "outcome_type": "deal_closed", "title": f"Deal {number}"}
     return row | {"value_usd": 0.1, "created_at": instants.text(milliseconds)} | fields
 
@@ -29,14 +29,14 @@ def write_ndjson(file: Path, rows: list[dict[str, Any]]) -> Path:
 
 @contextmanager
 def planned(file: Path, target: Target = TARGET, mapping: Any = None) -> Iterator[Import]:
-    """Plan the import of a file."""
+    """Plan the import of a file, and yield the plan."""
     with RowFile(file) as rows, Import(rows, mapping or {}, target) as plan:
         plan.read()
         yield plan
 
 
 def import_all(file: Path, target: Target = TARGET, mapping: Any = None) -> int:
-    """Import a file. Return how many rows were refused."""
+    """Import a file. Return the number of rows that were refused."""
     with planned(file, target, mapping) as plan:
         plan.write()
         return plan.refused

@@ -80,14 +80,15 @@ def test_the_digest_covers_the_stacks_parameters_that_are_not_overridden(told: P
 
 
 def test_sam_deploys_with_exactly_these_parameters(told: Printed, tmp_path: Path) -> None:
-    parameters = tmp_path / "parameters.yaml"  # SAM chooses the format by the suffix; JSON is also valid YAML
+    # SAM chooses the format by the file's suffix, and JSON is also valid YAML.
+    parameters = tmp_path / "parameters.yaml"
     parameters.write_text(json.dumps(told()))
 
     def deployed_with(*options: str) -> Any:
         return in_sam(DEPLOY, "--config-file", tmp_path / "samconfig.toml", "--config-env", "dev", *options)
 
     assert deployed_with(f"--parameter-overrides=file://{parameters}") == told()
-    # Without `make deploy` the digest is empty, which a rule of the template refuses.
+    # Without `make deploy`, the digest is empty, and a rule of the template refuses an empty digest.
     assert deployed_with() == OVERRIDES | {"Configuration": ""}
 
 
@@ -106,7 +107,7 @@ def test_make_deploy_passes_the_printed_parameters() -> None:
 
 @pytest.fixture
 def erasures() -> str:
-    """Create the ErasuresTable of a deployed stack outcomes-dev, and return the table's name."""
+    """Create the ErasuresTable of the deployed stack `outcomes-dev`, and return the table's name."""
     boto3.client("dynamodb", REGION).create_table(
         TableName="erasures",
         BillingMode="PAY_PER_REQUEST",

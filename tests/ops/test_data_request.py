@@ -24,7 +24,10 @@ EXPORT = ("--stack", "outcomes-dev", "export", "--user-id", "42", "--file")
 
 
 class Aws:
-    """A fake CloudFormation with one stack, and a fake Lambda whose functions return the given answers in turn."""
+    """A fake AWS account:
+
+    CloudFormation with one stack, and Lambda, whose functions return the given answers in turn.
+    """
 
     def __init__(self, *answers: Any, outputs: dict[str, str] = ARNS) -> None:
         self.answers = iter(answers)
@@ -54,7 +57,7 @@ type Run = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def run(run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs the command in an account, without waiting."""
+    """Return a function that runs the command in an AWS account, and skips its waits."""
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
 

@@ -1,4 +1,4 @@
-"""`make end-key` with moto's Lambda and CodeDeploy. Invoking the function runs the authorizer's real code."""
+"""`make end-key` with moto's Lambda and CodeDeploy. Invoking the authorizer runs its real code."""
 
 import io
 import json
@@ -39,12 +39,15 @@ type EndKey = Callable[..., CompletedProcess[str]]
 def code(text: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), text)  # no time stamp: equal texts have equal digests
+        archive.writestr(zipfile.ZipInfo("app.py"), text)  # this has a fixed time, so equal texts have equal digests
     return file.getvalue()
 
 
 class Account:
-    """An AWS account with the stack. Implements what moto lacks, and has shortcuts to the rest."""
+    """An AWS account with a deployed stack.
+
+    It answers the calls that moto cannot answer, and has shortcuts for the tests' own calls.
+    """
 
     def __init__(self, template: Deployment, variables: dict[str, str]) -> None:
         self.resources = template.document["Resources"]
@@ -78,7 +81,7 @@ class Account:
         )
 
     def release(self) -> str:
-        """Start a gradual release: a tenth of the calls goes to the new version."""
+        """Start a gradual release, in which the new version gets a tenth of the calls."""
         layer = self.functions.publish_layer_version(LayerName="CommonLayer", Content={"ZipFile": code("layer 2")})
         self.functions.update_function_code(FunctionName=FUNCTION, ZipFile=code("release 2"))
         self.functions.update_function_configuration(
@@ -129,7 +132,7 @@ class Account:
             )
         if action == "DescribeStackResource":
             [name] = query["LogicalResourceId"]
-            assert name in self.resources  # exists in the template after SAM's transform
+            assert name in self.resources  # the resource exists in the template after SAM's transform
             answer = (
                 f"<StackResourceDetail><PhysicalResourceId>{NAMES[name]}</PhysicalResourceId></StackResourceDetail>"
             )
@@ -143,7 +146,7 @@ class Account:
         return 200, {}, f"<{action}Response><{action}Result>{answer}</{action}Result></{action}Response>"
 
     def stop(self, request: AWSPreparedRequest) -> Answer:
-        """Stop a deployment as CodeDeploy does."""
+        """Stop a gradual release as CodeDeploy does."""
         body: Any = request.body
         self.stopped.append(json.loads(body))
         deployments = backend("codedeploy").deployments
@@ -173,7 +176,7 @@ class Account:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """Return an account with a deployed stack that accepts two keys."""
+    """Return an account with a deployed stack. The stack accepts two keys."""
     template = deploy(KeyFingerprints=f"{fingerprint(LEAKED)},{fingerprint(OTHER)}")
     variables = template.of("AWS::Lambda::Function")["AuthorizerFunction"]["Environment"]["Variables"]
     with mock_aws():
@@ -346,13 +349,13 @@ def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, mo
     account.release()
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    account.functions = None  # Account must not make calls of its own, which would be noted
+    account.functions = None  # prevents calls by Account itself, which the test would mistake for the command's
     account.answer = 200, {}, '{"context":{"caller":"session"}}'
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     page = (ROOT / "docs/runbook.md").read_text()
     [said] = re.findall(r"It needs these permissions: (.*?)\n\n", page, re.DOTALL)
     named = {name.rpartition(":")[2] for name in re.findall(r"`([A-Za-z:]+)`", said)}
-    # Lambda checks the right to GetLayerVersion without a call.
+    # Lambda checks the right to GetLayerVersion, but the command does not call this operation.
     assert called == named - {"GetLayerVersion"}
 
 

@@ -1,4 +1,7 @@
-"""Sums while a past changes: summaries between any two calls of an import, and imports that overlap, die or wait."""
+"""Summaries stay correct while old outcomes are imported.
+
+A summary runs between any two calls of an import. Imports overlap, are killed, or wait.
+"""
 
 import itertools
 import time
@@ -51,7 +54,7 @@ type Scripts = dict[str, Callable[[], object]]
 
 
 class Turns(Random):
-    """Chooses callers in a given order, and afterwards the first that waits."""
+    """Chooses which caller continues: first in a given order, afterwards the first caller that waits."""
 
     def __init__(self, order: list[str]) -> None:
         super().__init__(0)
@@ -68,7 +71,10 @@ class Turns(Random):
 
 
 class World:
-    """A user with outcomes, of which sums are stored, and a file with older outcomes. `run` repeats this beginning."""
+    """A user with recorded outcomes and stored sums of them, and a file with older outcomes.
+
+    `run` begins with these tables each time.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -78,7 +84,7 @@ class World:
         earlier.now -= 7200
         with earlier.clocks():
             look()
-        record(NOW - HOUR)  # so that a summary that is stopped has something to store
+        record(NOW - HOUR)  # a summary that is stopped needs something that it has not stored yet
         self.tables = snapshot()
 
     def run(
@@ -89,10 +95,10 @@ class World:
         expected: tuple[int, Decimal] | None = EXPECTED,
         pauses: Mapping[tuple[str, int], float] | None = None,
     ) -> dict[str, int]:
-        """Run scripts, which stop before each call of DynamoDB, in this order. Then look, and check the sum.
+        """Run scripts in a given order, in which each entry lets a script continue until its next DynamoDB call.
 
-        expected: None checks nothing. pauses: seconds to wait before a script's nth call, or DIES.
-
+        Then request a summary and check its sum, unless `expected` is None. pauses: for a script and the number of one
+        of its calls, the seconds to wait before this call, or DIES.
         Return the number of each script's calls.
         """
         restore(self.tables)
@@ -135,7 +141,7 @@ def look() -> tuple[int, Decimal]:
 
 
 def kept() -> list[Any]:
-    """Return the stored sums that count."""
+    """Return the stored sums that summaries still use."""
     rows = rows_of(42)["TotalsTable"]
     epochs = [row["epoch"]["N"] for row in rows if "epoch" in row]
     return [row for row in rows if "rules" in row and row["rules"]["S"].split(" ")[4:] == epochs]
@@ -150,7 +156,10 @@ def world(template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def any_look_between_two_calls(world: World) -> None:
-    """Try orders in which a summary begins between two calls of an import, stops, and goes on between two others."""
+    """Try many orders of an import and a summary.
+
+    The summary begins between any two calls of the import, stops, and continues between two later calls.
+    """
     scripts: Scripts = {"import": lambda: import_all(world.file), "look": look}
     calls = world.run([], scripts)
     for begun, stopped in itertools.product(range(PLANNING, calls["import"] + 1), range(1, calls["look"] + 2)):
@@ -225,7 +234,7 @@ def test_of_two_imports_the_last_to_end_ends_the_block(world: World, tmp_path: P
 
 
 def test_a_long_import_renews_its_block(world: World) -> None:
-    """Write for three hours, with a look every 20 minutes."""
+    """Import for three hours, and request a summary every 20 minutes."""
 
     def write_slowly() -> None:
         opened = Pasts("TotalsTable", "ErasuresTable", SECRET).open("42")
@@ -257,7 +266,7 @@ def test_an_import_that_slept_longer_than_its_block_starts_a_new_epoch(world: Wo
 @pytest.mark.parametrize("paused_before", range(PLANNING, LAST + 1))
 def test_an_import_that_wakes_up_late_writes_only_after_a_check(world: World, paused_before: int) -> None:
     def twice() -> None:
-        with suppress(CallFailed):  # a signature that has become too old
+        with suppress(CallFailed):  # the signature may have become too old
             import_all(world.file)
         import_all(world.file)
 
@@ -303,15 +312,17 @@ def test_rows_before_the_end_of_a_statement_are_refused(world: World) -> None:
 
 
 def statement(cut: str, before: Imports) -> Any:
-    """Return the row of imports as it is after a statement was stored."""
+    """Return the table's row about imports as it is after a statement was stored."""
     return {"user_id": {"S": "42"}, "stretch": {"S": "import"}} | before._replace(cut=cut).item()
 
 
 @pytest.mark.parametrize("meanwhile", [0, 1, 20])
 @pytest.mark.parametrize("read_before", range(PLANNING, LAST + 2))
 def test_after_a_statement_nothing_is_written_before_its_end(world: World, read_before: int, meanwhile: int) -> None:
-    """Store a statement as `outcomes.totals.imports` requires: read the row before one call of an import, and write it
-    some calls later."""
+    """Store a statement as `outcomes.totals.imports` requires.
+
+    Read the row about imports before one call of an import, and write it some calls later.
+    """
     numbers: list[int] = []
 
     def store() -> None:

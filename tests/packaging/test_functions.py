@@ -1,4 +1,4 @@
-"""Each built function imports with only its own folder, the layer and Lambda's packages."""
+"""Each built function can be imported with only its own folder, the layer and Lambda's packages on the path."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ FUNCTIONS = [
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
 PROVIDED = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"]
 
-# Runs in a Python without site-packages. Imports a handler as Lambda does, or all modules of the layer.
+# Runs without site-packages. It imports a handler as Lambda does, or all modules of the layer.
 IMPORT = """
 import importlib, json, pkgutil, sys
 *sys.path[:0], handler = sys.argv[1:]
@@ -62,12 +62,15 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# Parameters that are empty by default, but never empty if the function that reads them is deployed.
+# These parameters are empty by default. If a function that reads them is deployed, they are never empty.
 WHERE_DEPLOYED = {"WebhookUrl": "https://hooks.example.com/outcomes"}
 
 
 def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str, str]:
-    """Return the function's environment variables with the parameters' defaults. Others are empty."""
+    """Return the function's environment variables, computed from the parameters' defaults.
+
+    A variable whose value is only known after deployment is empty.
+    """
     variables = template["Globals"]["Function"]["Environment"]["Variables"] | (
         function["Properties"].get("Environment", {}).get("Variables", {})
     )

@@ -1,4 +1,4 @@
-"""The built layer: compiled, small, for one architecture, and with only the pinned packages."""
+"""The built layer is compiled, small, made for one architecture, and contains only the pinned packages."""
 
 import importlib.util
 import re
@@ -102,7 +102,7 @@ def test_our_package_is_shipped_as_it_is(built: Build) -> None:
 
 
 def test_exactly_the_pinned_packages_are_shipped(built: Build) -> None:
-    """Vulnerability scanners read METADATA. Licences require that their text is shipped with the package."""
+    """Vulnerability scanners read the file METADATA. Licences require that the package contains their text."""
     shipped = {}
     for folder in built.layer.glob("python/*.dist-info"):
         name, version = folder.name.removesuffix(".dist-info").split("-")
@@ -159,9 +159,9 @@ def test_the_built_template_has_neither_anchors_nor_merge_keys(built: Build) -> 
 
 
 def test_equal_input_gives_equal_bytes(arm64: Build, x86_64: Build) -> None:
-    """Otherwise each deployment would upload the layer again and start every function cold.
+    """If the bytes changed, each deployment would upload the layer again, and every function would start cold.
 
-    Two builds differ only in the template and in binaries, which are copied from wheels with pinned hashes.
+    The two builds differ only in the template and in binaries, which are copied from wheels with pinned hashes.
     """
 
     def contents(build: Build) -> dict[str, bytes]:
@@ -177,7 +177,7 @@ def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
 
 
 def test_building_the_layer_without_uv_prints_what_to_do(tmp_path: Path) -> None:
-    """For example, somebody runs `sam build` in a fresh clone."""
+    """This happens when somebody runs `sam build` in a fresh clone."""
     layer = shutil.copytree(ROOT / "layers/common", tmp_path / "layers/common")
     tools = tmp_path / "bin"
     tools.mkdir()

@@ -27,7 +27,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def touch(clone: Path, *files: str, uv: bool = True) -> None:
-    """Create empty files. uv: first create the file that marks uv as installed."""
+    """Create empty files. uv: whether to create the file that marks uv as installed, too."""
     [version] = re.findall(r"^uv==(\S+)", (clone / ".ci/uv.txt").read_text(), re.MULTILINE)
     for file in ([f".tools/uv-{version}.dist-info/METADATA"] if uv else []) + list(files):
         (clone / file).parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,11 @@ def program(file: Path, script: str) -> None:
 
 
 def make(clone: Path, target: str, *settings: str, **programs: str) -> subprocess.CompletedProcess[str]:
-    """Run make with `settings` (NAME=value). Only make's own tools and the given programs (name to script) exist."""
+    """Run make with `settings`, each as NAME=value.
+
+    Only the tools that make itself needs are installed, and the given programs: each has its name and the text of a
+    script.
+    """
     tools = clone / "machine"
     tools.mkdir()
     for tool in ("make", "sh", "sed", "expand", "touch", "cp"):
@@ -65,7 +69,7 @@ def make_dry(clone: Path, target: str, *settings: str) -> str:
 
 
 def own_lines(stderr: str) -> list[str]:
-    """Return our own lines of the output, without make's and without progress messages."""
+    """Return the lines of the output that are ours. Lines of make and progress messages are left out."""
     return [line for line in stderr.splitlines() if not line.startswith("make:") and not line.startswith("Installing")]
 
 
@@ -185,7 +189,7 @@ def test_vulnerabilities_are_looked_up_where_the_registries_answer(clone: Path, 
 
 
 def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path) -> None:
-    """Building runs code from many packages, which must not have the rights to deploy."""
+    """Building runs code from many packages. This code must not run with the rights to deploy."""
     touch(clone, ".venv/installed")
 
     built, unbuilt = (make_dry(clone, "deploy", *settings) for settings in (["BUILT=1"], []))
@@ -240,7 +244,8 @@ def test_npm_packages_are_pinned_and_name_no_registry(folder: str) -> None:
     for kind in ("dependencies", "devDependencies"):
         assert root.get(kind) == package.get(kind)
     wanted = package.get("devDependencies", {}) | package.get("dependencies", {})
-    if "outcomes-client" in wanted:  # a link to the client's folder, not from the registry
+    # This package is a link to the client's folder, and does not come from the registry.
+    if "outcomes-client" in wanted:
         assert wanted.pop("outcomes-client") == locked.pop("node_modules/outcomes-client")["resolved"]
     versions = {
         name: version.rpartition("@")[2] for name, version in wanted.items()

@@ -47,7 +47,7 @@ def day(ago: int) -> str:
 
 
 class Sent(NamedTuple):
-    """A correction request. by: a caller's name in BY_NAME."""
+    """A correction request. by: the caller's name, which is a key of BY_NAME."""
 
     id_: str
     by: str
@@ -74,7 +74,7 @@ class Sent(NamedTuple):
 
 
 class End(NamedTuple):
-    """The expected result of a correction. replayed: the id of the earlier correction, if this one is a replay."""
+    """The expected result of a correction. replayed: the earlier correction's id, if the answer is a replay."""
 
     status: int
     replayed: str | None = None
@@ -82,14 +82,14 @@ class End(NamedTuple):
 
 @dataclass
 class Ledger:
-    """The model. remembered: correction id and body by outcome, caller and idempotency key."""
+    """The model of a ledger. remembered: by outcome, caller and idempotency key, the correction's id and body."""
 
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     remembered: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
 
     def expected(self, sent: Sent) -> End:
-        """Return the expected result of this correction, if it is sent now."""
+        """Return the result that this correction should have, if it is sent now."""
         if not self._is_allowed(sent):
             return End(403)
         if sent.key and (sent.id_, sent.recorder, sent.key) in self.remembered:
@@ -116,7 +116,7 @@ class Ledger:
         return sent.type == "amend" and self._after(sent) == self.outcomes[sent.id_]
 
     def _after(self, sent: Sent) -> dict[str, Any]:
-        """Return the outcome's expected fields after the correction."""
+        """Return the fields that the outcome should have after the correction."""
         outcome = dict(self.outcomes[sent.id_])
         for name, value in sent.body.get("changes", {}).items():
             shown: Any = exact(value) if name == "valueUsd" else value
@@ -124,7 +124,7 @@ class Ledger:
         return outcome
 
     def made(self, sent: Sent, id_: str) -> None:
-        """Apply the correction with this id."""
+        """Apply a correction that got this id."""
         if sent.key:
             self.remembered[sent.id_, sent.recorder, sent.key] = (id_, sent.body)
         if self.is_unchanged(sent):
@@ -142,12 +142,12 @@ class Ledger:
         self.history[sent.id_].append(entry)
 
     def counted(self, tally: str, where: Callable[[Any], bool] = lambda _: True) -> tuple[int, Decimal]:
-        """Return the count and value of the outcomes in a tally, such as "standing" or "confirmed"."""
+        """Return how many outcomes count in a tally, such as "standing" or "confirmed", and the sum of their values."""
         counted = [each for each in self.outcomes.values() if tally in TALLIES[each["status"]] and where(each)]
         return len(counted), add(each["value_usd"] for each in counted)
 
     def groups(self, by: str) -> dict[Any, tuple[int, Decimal]]:
-        """Return count and value of the outcomes that are not void, grouped by type, agent or day."""
+        """Return the number of outcomes that are not void and the sum of their values, by type, agent or day."""
         of = GROUPS[by][1]
         found = {of(each) for each in self.outcomes.values() if "standing" in TALLIES[each["status"]]}
 
@@ -157,7 +157,10 @@ class Ledger:
         return {group: self.counted("standing", is_of(group)) for group in found}
 
     def facts(self) -> list[tuple[Any, int, Decimal]]:
-        """Return tally, instant, type, agent, count and value for each outcome and each of its tallies."""
+        """Return an entry for each outcome and each tally in which it counts.
+
+        An entry has the tally, instant, type and agent, then the count 1 and the value.
+        """
         return [
             ((tally, each["occurred_at"], each["outcome_type"], each["agent_id"]), 1, each["value_usd"] or Decimal(0))
             for each in self.outcomes.values()

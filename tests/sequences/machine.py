@@ -10,7 +10,7 @@ from tests.conftest import template_tables
 
 
 class OnTables(RuleBasedStateMachine):
-    """Starts each sequence with empty tables. patches: context managers that end with the sequence."""
+    """Starts each sequence with empty tables. patches: context managers that end together with the sequence."""
 
     template: Any
 

@@ -1,4 +1,4 @@
-"""For any combination of filters, lists, exports and summaries equal a simple oracle."""
+"""Lists, exports and summaries with any combination of filters equal those of a simple oracle."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -71,7 +71,7 @@ def ledger(template: Any) -> Iterator[list[Outcome]]:
 
 
 class Asked(NamedTuple):
-    """All query parameters of lists, exports and summaries."""
+    """All parameters with which lists, exports and summaries are requested."""
 
     choice: Choice
     ledger: bool

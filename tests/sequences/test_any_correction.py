@@ -61,7 +61,7 @@ def killed_after(_request: Any, send: Any) -> Any:
 
 
 CONFLICT = cancelled("TransactionConflict", "None")
-# Faults by name, and whether the result is certain from the answer.
+# Faults by name. The boolean says whether the caller can be sure of the result.
 TROUBLE: dict[str, tuple[list[Fault], bool]] = {
     "none": ([fine], True),
     "an answer lost": ([lost, fine], True),
@@ -87,7 +87,7 @@ class AnyCorrection(OnTables):
         correct_outcome.corrections.store.dynamodb = DynamoDB(LIMITS)
         self.model = Ledger()
 
-    # Record few outcomes, so that each is corrected often.
+    # Record few outcomes, so that each is corrected many times.
     @precondition(lambda self: len(self.model.outcomes) < 4)
     @rule(target=ids, by=st.sampled_from(list(RECORDERS)), type_=TYPES, value=VALUES, of=AGENTS, ago=st.none() | DAYS)
     def record(self, by: str, type_: str, value: float | None, of: int | None, ago: int | None) -> str:
@@ -105,7 +105,7 @@ class AnyCorrection(OnTables):
         self.model.history[id_] = []
         return id_
 
-    # Hypothesis waits for values of a bundle only if the bundle is itself an argument of the rule.
+    # Hypothesis waits until a bundle has values only if the bundle itself is an argument of the rule.
     @rule(
         id_=ids,
         how=HOW,
@@ -130,7 +130,10 @@ class AnyCorrection(OnTables):
 
     @rule(id_=ids, how=HOW, by=BY, second=BODIES_SENT)
     def race(self, id_: str, how: How, by: str, second: dict[str, Any]) -> None:
-        """Make two concurrent corrections with one idempotency key: the second is made before the first one writes."""
+        """Send two corrections with the same idempotency key at the same time.
+
+        The second one is stored before the first one writes.
+        """
         first = Sent(id_, *how)
         others = [first._replace(by=by, body=second)]
 
@@ -149,7 +152,7 @@ class AnyCorrection(OnTables):
         forget_counts(id_)
 
     def check(self, sent: Sent, status: int, answer: Any, headers: dict[str, str]) -> None:
-        """Check an answer against the model, and update the model."""
+        """Compare an answer with the model, and apply the correction to the model."""
         expected = self.model.expected(sent)
         assert status == expected.status, answer
         if status != 200:
@@ -159,16 +162,16 @@ class AnyCorrection(OnTables):
             assert answer["id"] == expected.replayed
         else:
             self.model.made(sent, answer["id"])
-        # Callers that may read get the outcome; other callers get only its status and version.
+        # Callers with the scope to read get the outcome. Others get only its status and version.
         outcome = self.model.outcomes[sent.id_]
         standing = {name: outcome[name] for name in ("status", "version")}
         told = {name: value for name, value in answer.items() if name not in {"ok", "id"}}
         assert told == ({"outcome": outcome} if sent.may_read else standing)
 
     def find_out(self, sent: Sent) -> None:
-        """Find out whether a correction with an uncertain answer was made, and update the model."""
+        """Find out whether a correction with an uncertain result was stored, and apply it to the model if it was."""
         if sent.key and self.model.expected(sent) == (200, None) and self.model.is_unchanged(sent):
-            # The amend changes nothing: either attempt stores only its idempotency key.
+            # This amend changes nothing. So whichever attempt succeeds stores its idempotency key and nothing else.
             status, answer, _ = send(sent)
             assert status == 200
             self.model.made(sent, answer["id"])
@@ -211,7 +214,7 @@ class AnyCorrection(OnTables):
 
     @invariant()
     def the_sum_over_entries_is_the_sum_over_outcomes(self) -> None:
-        """Compare the sums of recorded outcomes and deltas by tally, instant, type and agent."""
+        """Compare all entries' sums by tally, instant, type and agent with those of the model's outcomes."""
         assert added_up(entries()) == added_up(self.model.facts())
 
 
@@ -256,7 +259,7 @@ def counted(fact: Any, tally: str, sign: int) -> Counted:
 
 
 def added_up(changes: Iterable[Counted]) -> dict[Any, tuple[int, Decimal]]:
-    """Add up changes by group, and leave out groups whose count and value are zero."""
+    """Add up the changes of each group. Groups whose count and value are zero are left out."""
     counts: Counter[Any] = Counter()
     values: defaultdict[Any, Decimal] = defaultdict(Decimal)
     for group, sign, value in changes:

@@ -36,7 +36,10 @@ type Provenance = tuple[str, str | None, str | None]
 
 @dataclass
 class Key:
-    """An expected key. present: its current text. previous: its text before the rotation, valid before `until`."""
+    """A key as it should be.
+
+    present: its current text. previous: its text before the rotation, which is valid until `until`.
+    """
 
     user_id: int
     expires_at: float
@@ -47,7 +50,7 @@ class Key:
 
 
 class Keys:
-    """A model of the keys. by_id: the expected keys. ended: key texts that must be refused."""
+    """A model of all keys. by_id: the keys that should exist. ended: texts of keys that must be refused."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Key] = {}
@@ -69,7 +72,7 @@ class Keys:
         self.ended += [text for text in (key.present, key.previous) if text]
 
     def works(self, now: int) -> dict[str, tuple[str, int] | None]:
-        """Return the expected key id and user for each key text, or None if the text must be refused."""
+        """For each key text, return the key's id and user, or None if the text must be refused."""
         texts: dict[str, tuple[str, int] | None] = dict.fromkeys(self.ended)
         for id_, key in self.by_id.items():
             for text, until in ((key.present, inf), (key.previous, key.until)):
@@ -90,7 +93,7 @@ class AnyKeys(OnTables):
         self.model = Keys()
 
     def at(self, place: int) -> str:
-        """Return the id of the key at this position, because ids are random and cannot be drawn."""
+        """Return the id of the key at this position. Ids are random, so Hypothesis cannot draw them."""
         return list(self.model.by_id)[place % len(self.model.by_id)]
 
     @rule(user_id=USERS, hours=st.none() | st.integers(1, 3), by=BY, trouble=TROUBLE)
@@ -114,7 +117,7 @@ class AnyKeys(OnTables):
         id_ = self.at(place)
         is_live = id_ in self.model.live(user_id, self.now)
         try:
-            # Rotation is no transaction, so DynamoDB cannot cancel it because of a hot partition.
+            # Rotation uses no transaction, so no hot partition can cancel one.
             with faulty(self.keys.dynamodb, WRITES, *([fine] if HOT in trouble else trouble)):
                 text, _ = self.keys.rotate(user_id, id_, hours, by)
         except NotFound:

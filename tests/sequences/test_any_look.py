@@ -51,7 +51,10 @@ AHEAD = st.sampled_from([0, -20 * MINUTE, HOUR])
 
 
 class Fact(NamedTuple):
-    """The fields of an outcome or an amend. ago: milliseconds from occurred_at to created_at; None omits it."""
+    """The fields of an outcome or an amend.
+
+    ago: how many milliseconds occurred_at is before created_at; with None, there is no occurred_at.
+    """
 
     type: str
     agent: int | None
@@ -65,7 +68,7 @@ class Fact(NamedTuple):
         return fields | ({} if self.ago is None else {"occurredAt": instants.text(recorded_at - self.ago)})
 
     def shown(self, recorded_at: int) -> Outcome:
-        """Return the fields as in a list; occurred_at only if `ago` is set."""
+        """Return the fields as in a list. They contain occurred_at only if `ago` is set."""
         fields = self.fields(recorded_at)
         names = {"outcomeType": "outcome_type", "agentId": "agent_id", "valueUsd": "value_usd"}
         return {names.get(name, "occurred_at"): value for name, value in fields.items()}
@@ -81,7 +84,10 @@ FACTS = st.builds(
 
 
 class Look(NamedTuple):
-    """Parameters of a summary. days: local days up to the end of today. cut: milliseconds missing at both ends."""
+    """The parameters of a summary.
+
+    days: the number of local days, of which today is the last. cut: how many milliseconds are missing at each end.
+    """
 
     zone: str
     days: int
@@ -133,7 +139,7 @@ class Killed(BaseException):
 
 
 class Service:
-    """A DynamoDB with small pages and its own clock. `meet` is a fault for the next call."""
+    """A DynamoDB with small pages and its own clock. meet: a fault that the next call gets."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
@@ -154,7 +160,7 @@ class Service:
         return meet(request, send) if meet else send()
 
     def after(self, calls: int, then: Callable[[Request, Send], Any]) -> None:
-        """Let `calls` calls succeed, and inject a fault into the next one."""
+        """Let `calls` calls succeed, and inject the fault `then` into the next one."""
 
         def count(request: Request, send: Send) -> Any:
             if not calls:
@@ -166,14 +172,14 @@ class Service:
 
 
 class AnyLook(OnTables):
-    """Changes a user's ledger with a simulated clock, and compares summaries with its outcomes."""
+    """Changes a user's ledger with a simulated clock, and compares summaries with the sum of its outcomes."""
 
     ids = Bundle("ids")
 
     def __init__(self) -> None:
         super().__init__()
         self.now = BEGIN
-        self.clock = BEGIN  # the clock of the host that records or reads
+        self.clock = BEGIN  # the clock of the host that runs the function
         self.outcomes: dict[str, Outcome] = {}
         self.amended = 0
         for store in (app.store, correct_outcome.corrections.store):
@@ -208,7 +214,7 @@ class AnyLook(OnTables):
         outcome, body = self.outcomes[id_], BODIES[type_]
         recorded_at = instants.read(outcome["created_at"])
         if type_ == "amend":
-            self.amended += 1  # gives each amend a new title: an amend that changes nothing is refused
+            self.amended += 1  # each amend needs a new title, because an amend that changes nothing is refused
             changes = {"title": f"Amended {self.amended}"} | to.fields(recorded_at)
             body = body | {"changes": changes | {"valueUsd": to.value and float(to.value), "agentId": to.agent}}
         self.clock = self.now - lag * SECOND
@@ -227,7 +233,7 @@ class AnyLook(OnTables):
 
     @rule(rules=st.sampled_from(["1", "22"]))
     def rules_change(self, rules: str) -> None:
-        """Deploy a different format of stored totals, which would misread the old bytes."""
+        """Deploy a release with a different format of stored totals, which would misread bytes of the old format."""
         codec._WORDS = codec._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
         app.totals.rules = rules
 
@@ -273,7 +279,7 @@ class AnyLook(OnTables):
 
     @rule(look=PLAIN, calls=st.integers(0, 12), tick=st.sampled_from([0.1, 2]))
     def a_reader_is_throttled_or_slow(self, look: Look, calls: int, tick: float) -> None:
-        """Let queries fail after `calls` calls, and let `tick` seconds pass at each read of the clock."""
+        """Let queries fail after `calls` calls, and let each read of the clock take `tick` seconds."""
 
         def throttle(request: Request, send: Send) -> Any:
             self.service.meet = throttle

@@ -46,13 +46,16 @@ ROUTES: dict[tuple[str, str], Any] = {
 
 @pytest.fixture(autouse=True)
 def monotonic_clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each read of the clock a millisecond later, so that no time limit depends on the machine's load."""
+    """Let each read of the clock advance it by a millisecond, so that no time limit depends on the machine's load."""
     milliseconds = count(time.monotonic_ns() // 1_000_000)
     monkeypatch.setattr(time, "monotonic", lambda: next(milliseconds) / 1000)
 
 
 class Functions(httpx.BaseTransport):
-    """Answers requests with our functions, unless the fault answers. log: an access log line for each request."""
+    """Answers requests with our functions, unless the fault answers instead.
+
+    log: the lines of the access log, one for each request.
+    """
 
     def __init__(self, fault: Fault) -> None:
         self.log: list[dict[str, str]] = []
@@ -95,7 +98,10 @@ class Functions(httpx.BaseTransport):
 
 
 def route(request: httpx.Request) -> tuple[Any, str, str]:
-    """Return the function for a request, its resource below /api/outcomes, and the outcome id in its path."""
+    """Return the function that answers a request.
+
+    Also return the request's route below /api/outcomes, and the outcome id in its path.
+    """
     path = request.url.path.partition("/api/outcomes")[2]
     id_ = next(iter(re.findall("[0-9A-Z]{26}", path)), "")
     resource = path.replace(id_, "{id}") if id_ else path
@@ -103,7 +109,7 @@ def route(request: httpx.Request) -> tuple[Any, str, str]:
 
 
 class Guests(Visit):
-    """Two users whose outcomes need not be deleted."""
+    """Two users whose outcomes need not be deleted, because the tables are temporary."""
 
     def __init__(self) -> None:
         self.users = USERS
@@ -129,7 +135,10 @@ def checked(
 def on(
     number: int, app: Any, of: Callable[[httpx.Request], bool] = lambda _: True
 ) -> Callable[[Fault], Callable[[], Fault]]:
-    """Decorate a fault to happen only in call `number` of a function, counted from 1, or in all calls if it is 0."""
+    """Return a decorator that lets a fault happen only in one call of a function.
+
+    number: the number of this call, counted from 1; with 0, the fault happens in all calls.
+    """
 
     def planted(fault: Fault) -> Callable[[], Fault]:
         @wraps(fault)
@@ -244,7 +253,7 @@ def a_list_out_of_order(request: httpx.Request, send: Send) -> httpx.Response:
 def a_list_without_the_newest(request: httpx.Request, send: Send) -> httpx.Response:
     response = send(request)
     answer = json_text.read(response.text)
-    if "limit=20" not in str(request.url):  # not the checker's last lists
+    if "limit=20" not in str(request.url):  # the checker's last lists are not changed
         del answer["outcomes"][:1]
     return altered(response, answer)
 
@@ -302,7 +311,7 @@ FAULTS: list[tuple[Callable[[], Fault], str]] = [
 @pytest.mark.usefixtures("tables", "no_waiting")
 @pytest.mark.parametrize(("fault", "found"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_planted_fault_is_found(fault: Any, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smoke.checker.THREADS", 1)  # so that always the same call gets the fault
+    monkeypatch.setattr("smoke.checker.THREADS", 1)  # with one thread, the fault always meets the same call
     checker, _ = checked(fault())
 
     assert any(found in each for each in checker.faults), checker.faults
@@ -312,7 +321,7 @@ def test_a_planted_fault_is_found(fault: Any, found: str, tmp_path: Path, monkey
 
 
 def answers_lost_in_turn() -> Fault:
-    """Lose every fifth call if it is a write: half of these requests are executed, half are not."""
+    """Lose the answer to every fifth call if it is a write. Half of these calls are executed, half are not."""
     calls = count(1)
 
     def meet(request: httpx.Request, send: Send) -> httpx.Response:

@@ -234,7 +234,7 @@ def test_an_invalid_url_is_a_usage_error(
 @pytest.mark.parametrize(
     "altered",
     [
-        # Each row: a part of the template, its replacement, and the check that must fail.
+        # Each row has a part of the template, its replacement, and the check that must fail because of it.
         [
             (
                 "        MISSING_AUTHENTICATION_TOKEN: &not-found\n          StatusCode: 404",

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 FUNCTION = "AWS::Lambda::Function"
 STACK = "outcomes-local"
 ORIGINS = "https://app.example.com,https://beta.example.com"
-SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"  # in Secrets Manager's format
+# Its format is that of Secrets Manager's ARNs.
+SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"
 WEBHOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebhookSecret-d4e5f6"
 ERASURE_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ErasureSecret-b2c3d4"
 
@@ -41,7 +42,10 @@ EVERYTHING = {
 
 
 class Deployment(Template):
-    """A template with parameters. A resource that the local stack does not run is named by its logical id."""
+    """A template with parameters.
+
+    If the local stack does not run a resource, the resource's name is its logical id.
+    """
 
     def __init__(self, document: dict[str, Any], folder: Path, parameters: dict[str, str]) -> None:
         super().__init__(document, folder, parameters)
@@ -86,7 +90,7 @@ class Deployment(Template):
 def deploy(**parameters: str) -> Deployment:
     given = {"DashboardOrigins": ORIGINS, "Configuration": "0" * 16} | parameters
     template = load(ROOT / "template.yaml", {}, given)
-    document = json.loads(json.dumps(template._document))  # converts SAM's slow types to Python's own types
+    document = json.loads(json.dumps(template._document))  # SAM's own types are slow, so convert them to Python's types
     return Deployment(document, template.folder, given)
 
 
@@ -109,7 +113,7 @@ def api(deployed: Deployment) -> Any:
 
 
 def half_routes(template: Any) -> list[str]:
-    """Return a message, which says what to add, for each route that lacks a path or an event."""
+    """For each route that lacks a path or an event, return a message that says what to add."""
     resources = template["Resources"]
     events = {
         (event["Properties"]["Method"], event["Properties"]["Path"], name)
@@ -137,6 +141,6 @@ def half_routes(template: Any) -> list[str]:
 
 @pytest.fixture
 def whole_routes(template: Any) -> None:
-    """Skip the test if a route lacks a path or an event, which another test reports."""
+    """Skip the test if a route lacks a path or an event. Another test reports this."""
     if missing := half_routes(template):
         pytest.skip(" ".join(missing))

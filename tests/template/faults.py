@@ -1,4 +1,4 @@
-"""Plant faults in a template, and run tests on it."""
+"""Plants faults in a template, and runs tests on it."""
 
 import inspect
 import itertools
@@ -13,14 +13,15 @@ type Resources = dict[str, Any]
 type Plant = Callable[[Resources], Resources]
 type Promise = Callable[..., None]
 
-# Attributes of a resource that a path can name. All other names are properties.
+# Attributes of a resource that a path can contain. Other names in a path are properties.
 ATTRIBUTES = {"Condition", "DeletionPolicy", "DependsOn", "UpdatePolicy", "UpdateReplacePolicy"}
 
 
 def the(path: str, change: Any = None) -> Plant:
     """Return a fault that replaces, changes or deletes the value at a path such as `Resource/Property/0/Name`.
 
-    `*` stands for any name, `~1` for a slash. In an Fn::If, the path continues in the part for a true condition.
+    In a path, `*` stands for any name, and `~1` for a slash. In an Fn::If, a path leads to the value for a true
+    condition.
     """
     resource, *steps = path.split("/")
     if steps and steps[0] not in ATTRIBUTES:
@@ -76,12 +77,15 @@ def may(function: str, action: str, resource: Any = OUTCOMES) -> Plant:
 
 
 def always(function: str, statement: int, condition: str = "Condition") -> Plant:
-    """Return a fault that deletes the condition of a policy statement."""
+    """Return a fault that removes the condition from a policy statement, so that it always allows."""
     return the(f"{function}FunctionRole/{RIGHTS}/{statement}/{condition}")
 
 
 def planted_in(promise: Promise, templates: Mapping[str, Any], plant: Plant) -> dict[str, Any]:
-    """Plant a fault in the first template that a test takes as a parameter. Fails if the template has no such place."""
+    """Plant a fault in the first template among a test's parameters.
+
+    Fails if the template does not contain the place of the fault.
+    """
     name = _first_wanted(promise, templates)
     template = templates[name]
     if isinstance(template, Deployment):
@@ -97,7 +101,7 @@ def _first_wanted(promise: Promise, templates: Mapping[str, Any]) -> str:
 
 
 def keep(promise: Promise, templates: Mapping[str, Any]) -> None:
-    """Run each case of a parametrized test, as pytest does."""
+    """Run all cases of a parametrized test, as pytest does."""
     wanted = inspect.signature(promise).parameters
     given = dict(templates)
     if "api" in wanted:

@@ -71,7 +71,7 @@ def authorizer(api: Any, name: str) -> Any:
 
 
 def test_a_route_has_a_path_in_the_api_and_an_event_of_its_function(template: Any) -> None:
-    """The path creates the route, and the event permits API Gateway to call the function."""
+    """The path makes API Gateway serve the route. The event gives API Gateway the right to call the function."""
     if missing := half_routes(template):
         pytest.fail(" ".join(missing), pytrace=False)
 
@@ -118,7 +118,7 @@ def preflight(template: Template, *headers: tuple[str, str]) -> dict[str, str]:
 
 @pytest.fixture(params=["", None], ids=["an empty text", "null"])
 def missing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make missing headers `""` or null in mapping templates, because AWS does not document which they are."""
+    """Let a missing header be `""` or null in mapping templates, because AWS does not document which of them it is."""
     monkeypatch.setattr(Parameters, "get", lambda self, name: dict.get(self, name, request.param))
 
 
@@ -186,7 +186,7 @@ def test_only_preflights_and_405s_have_no_authorizer(api: Any) -> None:
 
 
 def test_a_401_tells_mcp_clients_to_send_a_bearer_token(api: Any) -> None:
-    """The gateway response sets the header, because API Gateway renames this header if a function sets it."""
+    """A gateway response must set the header WWW-Authenticate. If a function sets it, API Gateway renames it."""
     headers = api[EXTENSION("gateway-responses")]["UNAUTHORIZED"]["responseParameters"]
 
     assert headers["gatewayresponse.header.WWW-Authenticate"] == "'Bearer'"

@@ -24,7 +24,7 @@ CAPABILITIES = {
 }
 """Functions of each capability, in the order of the parameters."""
 
-# Each switch, with a pattern of its resources, routes, rights and outputs.
+# Each switch, and a pattern that matches the names of its resources, routes, rights and outputs.
 SWITCHES = {
     "Batch": "RecordBatch|outcomes(/|~1)batch",
     "Totals": "Summarize|outcomes/summary",
@@ -48,7 +48,7 @@ OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard"
 
 
 def positions() -> list[set[str]]:
-    """Return rows of switches that are on. Any two switches have all four combinations of on and off.
+    """Return rows of switches that are on. In these rows, any two switches have all four combinations of on and off.
 
     Each switch is on in three of eight rows: the first, and two that no other switch has both. So any two switches are
     both on in the first row, each is on in a row where the other is off, and both are off in at least two rows.
@@ -61,14 +61,17 @@ def positions() -> list[set[str]]:
 
 
 def switched(complete: Deployment, on: set[str]) -> Deployment:
-    """Return the template with exactly these switches on."""
+    """Return the template with these switches on and all others off."""
     off = {switch: OFF.get(switch, "") for switch in SWITCHES.keys() - on}
     off |= {"Tracing": "PassThrough"} if "Tracing" in off else {}
     return complete.with_parameters(**off)
 
 
 def resolved(template: Deployment) -> Any:
-    """Resolve each resource and output that exists. Raises StackError for a reference to one that does not."""
+    """Resolve all resources and outputs that exist.
+
+    Raises StackError if one of them refers to a resource that does not exist.
+    """
     document = template.document
     existing = {name: part for name, part in document["Resources"].items() if template._exists(part)}
     for name, resource in existing.items():
@@ -236,7 +239,8 @@ def test_every_role_has_the_path_and_boundary_of_the_parameters(complete: Deploy
     bounded = complete.with_parameters(PermissionsBoundary=boundary, RolePath="/applications/")
     roles = bounded.of("AWS::IAM::Role")
 
-    assert "CodeDeployServiceRole" not in roles  # SAM would add this role, which has neither setting
+    # SAM would add this role, and could set neither its path nor its boundary.
+    assert "CodeDeployServiceRole" not in roles
     assert {(role["Path"], role["PermissionsBoundary"]) for role in roles.values()} == {("/applications/", boundary)}
     assert {(role["Path"], role.get("PermissionsBoundary")) for role in complete.of("AWS::IAM::Role").values()} == {
         ("/", None)

@@ -14,7 +14,7 @@ from tests.template.conftest import ROOT, Deployment
 # Patterns of secrets that must never be committed: long hex, AWS access key ids, our keys, private keys.
 SECRETS = re.compile(
     r"[0-9a-f]{32}|AKIA[0-9A-Z]{16}|ok_[\w-]{20}|PRIVATE KEY"
-    # AWS secret keys and similar Base64. It must contain a digit, so that long paths do not match.
+    # AWS secret keys look like this, and so does other Base64. A digit is required, so that long paths do not match.
     r"|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{40}={0,2}"
 )
 
@@ -124,7 +124,8 @@ def test_each_environment_has_a_stack_of_its_own(samconfig: dict[str, Any]) -> N
     assert len({environment["stack_name"] for environment in environments}) == 3
     for environment in environments:
         assert environment["confirm_changeset"]
-        assert environment["capabilities"] == "CAPABILITY_IAM"  # enough, as no IAM resource has a custom name
+        # This is enough, because no IAM resource has a custom name.
+        assert environment["capabilities"] == "CAPABILITY_IAM"
 
 
 def test_deploying_from_github_needs_a_right_for_each_service(deployed: Deployment) -> None:
@@ -141,7 +142,7 @@ def test_deploying_from_github_needs_a_right_for_each_service(deployed: Deployme
 def test_no_secret_is_in_the_repository(file: str) -> None:
     # `make deploy` stores fingerprints in samconfig.toml. They are no secrets: they do not reveal the key.
     text = re.sub(r"(KeyFingerprints=\\\"|,)[0-9a-f]{64}\b", r"\1", (ROOT / file).read_text())
-    text = re.sub(r"'sha256-[\w+/]{43}='", "", text)  # hashes in a Content Security Policy
+    text = re.sub(r"'sha256-[\w+/]{43}='", "", text)  # these are the hashes in a Content Security Policy
 
     assert not SECRETS.findall(text)
 

@@ -46,7 +46,7 @@ def test_only_the_tables_of_outcomes_and_keys_have_streams(complete: Deployment)
 
     assert {name for name, stream in streams.items() if stream} == set(STREAMS.values())
     for name in STREAMS.values():
-        # Events need the new image of a correction, and the old image of a revoked key.
+        # A correction's event needs the row's new image. The event of a revoked key needs the old image.
         assert streams[name] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}, name
 
 
@@ -99,5 +99,5 @@ def test_the_function_of_events_has_time_for_its_last_call(complete: Deployment)
     from outcomes.events import bus
 
     timeout = int(complete.of("AWS::Lambda::Function")[FUNCTION]["Timeout"])
-    # Retries, the last call, one read, and the write of a dead letter.
+    # The timeout must suffice for the retries, the last call, one read, and the write of a dead letter.
     assert backoff.RETRY_SECONDS + bus.LIMITS.total + 2 < timeout

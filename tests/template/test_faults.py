@@ -1,6 +1,7 @@
-"""Plants faults in the template, one at a time. The test under which a fault is listed must notice it.
+"""Plants faults in the template, one at a time.
 
-Faults are planted in the template after SAM's transform, so that it does not matter how the source expresses them.
+Each fault is listed under the test that must notice it. The faults are planted after SAM's transform, so the wording of
+the source does not matter.
 """
 
 import json

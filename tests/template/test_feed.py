@@ -91,7 +91,7 @@ def test_the_page_is_cached_and_served_by_tls(distribution: Any, page: Any) -> N
     assert page["TargetOriginId"] == "page"
     assert page["ViewerProtocolPolicy"] == "redirect-to-https"
     assert (page["CachePolicyId"], page["Compress"]) == (CACHING_OPTIMIZED, True)
-    assert "AllowedMethods" not in page  # the default is GET and HEAD
+    assert "AllowedMethods" not in page  # CloudFront's default is GET and HEAD
 
 
 def test_the_page_has_the_headers_it_is_tested_with(hosted: Template, page: Any) -> None:
@@ -118,7 +118,7 @@ def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(ap
     assert api["OriginRequestPolicyId"] == ALL_VIEWER_EXCEPT_HOST_HEADER
     assert api["ViewerProtocolPolicy"] == "https-only"
     assert {"GET", "POST", "OPTIONS"} < set(api["AllowedMethods"])
-    assert "ResponseHeadersPolicyId" not in api  # the API sets its own security headers
+    assert "ResponseHeadersPolicyId" not in api  # the API's own answers have security headers already
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, ERASURES = (
 )
 KEPT_EVENTS = "arn:aws:s3:::outcomes-local-keptevents"
 
-# Everything that a function may do, besides writing logs and traces. Each entry: action, resource, and limits: either
-# the operation that must enclose the action, or the only attributes that it may contain. Do not add lines carelessly.
+# All rights of each function, except those to write logs and traces.
+# An entry has an action, a resource, and perhaps limits: the transaction that the action must be part of, or the only
+# attributes that it may write. Do not add lines carelessly.
 MAY: dict[str, set[tuple[str, ...]]] = {
     "AuthorizerFunction": {
         ("secretsmanager:GetSecretValue", SECRET_ARN),
@@ -40,7 +41,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
     "ExportOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
-    # It only writes totals.
+    # SummarizeOutcomesFunction writes only totals.
     "SummarizeOutcomesFunction": {
         ("dynamodb:Query", OUTCOMES),
         ("dynamodb:Query", TOTALS),
@@ -63,7 +64,8 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:PutItem", KEYS, "TransactWriteItems"),
         ("dynamodb:DeleteItem", KEYS, "TransactWriteItems"),
     },
-    # The rights of all tools. Outcomes are only written in a transaction with their idempotency key.
+    # McpFunction has the rights that its tools need. It writes outcomes only in a transaction with their idempotency
+    # key.
     "McpFunction": {
         ("dynamodb:PutItem", OUTCOMES, "TransactWriteItems"),
         ("dynamodb:UpdateItem", OUTCOMES, "TransactWriteItems"),
@@ -76,7 +78,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:UpdateItem", TOTALS),
         ("dynamodb:ConditionCheckItem", OUTCOMES, "TransactWriteItems"),
     },
-    # It changes no table, and reads no other streams.
+    # PublishEventsFunction changes no table, and reads no other streams.
     "PublishEventsFunction": {
         *(
             (f"dynamodb:{action}", f"{table}/stream/local")
@@ -89,7 +91,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("s3:PutObject", f"{KEPT_EVENTS}/*"),
         ("s3:ListBucket", KEPT_EVENTS),
     },
-    # It neither sends to its own queue nor receives from the dead-letter queue.
+    # DeliverWebhookFunction neither sends to its own queue nor receives from the dead-letter queue.
     "DeliverWebhookFunction": {
         *(
             (f"sqs:{action}", "WebhooksQueue.Arn")
@@ -112,7 +114,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:Query", OUTCOMES),
         ("dynamodb:Query", TOTALS),
         *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY)),
-        # The right to write in batches includes puts, so items may only contain the key.
+        # The right to BatchWriteItem includes puts. So an item may contain only the attributes of its key.
         ("dynamodb:BatchWriteItem", KEYS, "id"),
         ("dynamodb:BatchWriteItem", SESSIONS, "token_sha256"),
         ("dynamodb:BatchWriteItem", OUTCOMES, "user_id", "created_at"),
@@ -145,7 +147,7 @@ def statements(template: Template, function: str) -> Iterator[Any]:
 
 
 def enclosing_operations(statement: Any) -> list[str]:
-    """Return the enclosing operations that a statement requires, such as a transaction.
+    """Return the operations, such as a transaction, that a statement's action must be part of.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """
@@ -157,8 +159,9 @@ def enclosing_operations(statement: Any) -> list[str]:
 
 
 def named_attributes(statement: Any) -> list[str]:
-    """Return the only attributes that a statement allows a write to contain. Such a write may return no values.
+    """Return the only attributes that a write may contain according to a statement.
 
+    A write with such a limit may not return any values.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
     condition = statement.get("Condition", {})

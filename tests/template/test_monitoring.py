@@ -14,7 +14,7 @@ from .conftest import EVERYTHING, FUNCTION, ROOT, STACK, Deployment
 
 ALARM, COUNTED, DASHBOARD = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::CloudWatch::Dashboard"
 
-# Each alarm, the threshold above which it starts, and its metrics.
+# For each alarm: the threshold above which it starts, and its metrics.
 ESSENTIAL: dict[str, tuple[Any, set[str]]] = {
     "ServerErrorsAlarm": (1, {"ServerErrors", "Count"}),
     "ThrottledAlarm": (0, {"TooManyRequests"}),
@@ -102,7 +102,7 @@ def test_no_alarm_gets_stuck_when_its_metric_has_no_data(complete: Deployment) -
 
 
 def answer(alarm: dict[str, Any], **metrics: int) -> float:
-    """Evaluate the expression that an alarm compares with its threshold."""
+    """Evaluate an alarm's expression. The alarm compares the result with its threshold."""
     [answer] = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
     known = {"IF": lambda is_so, then, otherwise: then if is_so else otherwise}
     return float(eval(answer, known, metrics))  # noqa: S307 - the template's own
@@ -119,7 +119,7 @@ def test_three_server_errors_in_a_minute_count_by_their_share(
     ("latency", "busy", "requests", "milliseconds"),
     [
         (5000, 0, 100, 5000),
-        (5000, 1, 101, 5000),  # the slow request is not the busy one
+        (5000, 1, 101, 5000),  # the busy request is not the slow one
         (10_000, 1, 100, 0),
         (10_000, 1, 1, 0),
     ],
@@ -127,13 +127,16 @@ def test_three_server_errors_in_a_minute_count_by_their_share(
 def test_busy_answers_are_no_slow_requests(
     complete: Deployment, latency: int, busy: int, requests: int, milliseconds: float
 ) -> None:
-    """Busy answers take ten seconds or more. After stored totals change their format, many summaries are busy."""
+    """An answer "busy" takes ten seconds or more.
+
+    Many summaries are busy after a change to the format of stored totals.
+    """
     alarm = complete.of(ALARM)["SlowRequestsAlarm"]
 
     assert answer(alarm, latency=latency, busy=busy, requests=requests) == milliseconds
 
 
-# Each filter's log group, its pattern of log lines, and its metric, which may have another name.
+# Each metric filter: its log group, its pattern of log lines, and its metric, whose name may differ.
 FILTERS = {
     "ServerErrors": ("AccessLogs", '{ $.status = "5*" && ($.status != "503" || $.refusal != "-") }', "ServerErrors"),
     "ToolsFailed": ("FunctionLogs", '{ $.message = "Tool failed" }', "ServerErrors"),
@@ -164,7 +167,7 @@ def test_log_lines_are_counted_for_this_stack_alone(complete: Deployment) -> Non
                 "MetricValue": "1",
             }.items()
         )
-        # An alarm computes with BusyAnswers, so minutes without busy answers need a 0.
+        # An alarm subtracts BusyAnswers, so a minute without busy answers must have the value 0.
         assert transformation.get("DefaultValue") == (0 if name == "BusyAnswers" else None), name
 
 
@@ -187,7 +190,7 @@ def test_functions_count_for_this_stack_alone(complete: Deployment, monitoring: 
 
 
 def test_an_alarm_looks_at_a_metric_of_this_stack(complete: Deployment) -> None:
-    """An alarm on a metric that does not exist would never start."""
+    """An alarm never starts if its metric does not exist."""
     resources = complete.resources(FUNCTION).keys() | complete.resources("AWS::SQS::Queue").keys()
     counted = {(f"Outcomes/{STACK}", metric) for _, _, metric in FILTERS.values()}
     title = complete.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]

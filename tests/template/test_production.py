@@ -63,7 +63,10 @@ def test_the_api_may_call_exactly_its_integrations(deployed: Deployment) -> None
 
 
 def test_nothing_invokes_erasure_and_access_but_callers_with_rights(deployed: Deployment) -> None:
-    """No route, URL, event or service invokes these functions. IAM policies decide who may invoke them."""
+    """These functions have no route, URL, event or service that calls them.
+
+    Only IAM policies let somebody invoke them.
+    """
     for type_ in ("AWS::Lambda::Permission", "AWS::Lambda::Url", "AWS::Lambda::EventSourceMapping"):
         for name, properties in deployed.of(type_).items():
             assert not any(function in str(properties) for function in BY_RIGHTS_ONLY), name
@@ -119,7 +122,10 @@ def test_a_throttled_method_exists(deployed: Deployment, api: Any) -> None:
 
 
 def test_only_the_authorizer_has_no_reserved_concurrency(complete: Deployment, deployed: Deployment) -> None:
-    """Every call goes through the authorizer. Streams, queues and IAM rights limit the other functions without it."""
+    """Every call goes through the authorizer.
+
+    The other functions that have no reserved concurrency are limited by streams, queues and IAM rights.
+    """
     reads, writes = EVERYTHING["ReadConcurrency"], EVERYTHING["WriteConcurrency"]
 
     assert {name: function.get("ReservedConcurrentExecutions") for name, function in complete.of(FUNCTION).items()} == {
@@ -330,7 +336,7 @@ def descriptions(template: Deployment) -> dict[str, str]:
     return texts
 
 
-# Another valid value for each parameter whose declaration does not list values.
+# Another valid value for each parameter that does not declare a list of allowed values.
 ANOTHER = {
     "OutcomeTypes": "lead_qualified",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:another",
@@ -338,7 +344,7 @@ ANOTHER = {
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardHost": "value.example.com",
-    # A long value: a version's description has at most 256 characters, even with long parameters.
+    # The value is long because a version's description may have at most 256 characters, whatever the parameters are.
     "DashboardOrigins": ",".join(f"https://the-dashboard-of-brand-{brand}.example.com" for brand in range(8)),
     "DomainName": "another.example.com",
     "EventBusName": "b" * 256,
@@ -370,7 +376,7 @@ def another(name: str, parameter: Any, present: str) -> str:
 
 
 def versions(template: Deployment) -> dict[str, tuple[str, Any]]:
-    """Return the version's description and the properties of each function."""
+    """Return, for each function, the description of its version and the function's properties."""
     made_of = template.of(FUNCTION)
     return {function: (text, made_of[function]) for function, text in descriptions(template).items()}
 
@@ -388,7 +394,7 @@ def test_a_change_of_any_parameter_is_a_new_version_of_every_function(complete: 
         present = given.get(name, str(declared[name].get("Default", "")))
         changed = given | {name: another(name, declared[name], present)}
         after = versions(complete.with_parameters(**configured(declared, changed, {})))
-        assert after  # a capability that is off has no functions, but others remain
+        assert after  # if a capability is off, its functions do not exist, but others do
         for function, (description, made_of) in after.items():
             assert before[function][0] != description, (name, function)
             assert before[function][1] != made_of, (name, function)

@@ -96,7 +96,8 @@ def test_a_message_outlives_its_attempts_then_goes_to_the_dead_letter_queue(comp
         "maxReceiveCount": len(delivery.WAITS) + 1,
     }
     assert longest + delivery.HOUR < retention
-    # Both periods begin when the message enters the first queue: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+    # The time in the first queue counts for both periods:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
     assert queues["DeadWebhooksQueue"]["MessageRetentionPeriod"] == 14 * 24 * delivery.HOUR >= 2 * retention
 
 

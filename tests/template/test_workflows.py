@@ -93,7 +93,7 @@ def test_workflows_use_aws_without_a_stored_key() -> None:
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_no_outside_input_becomes_part_of_a_command(file: Path) -> None:
-    """Inputs are passed as environment variables, so they cannot become part of a script."""
+    """Scripts get inputs as environment variables. So an input cannot become part of a script."""
     for step in steps(file):
         assert "${{" not in step.get("run", "")
 
@@ -167,7 +167,8 @@ def test_dependabot_leaves_newer_versions_of_what_is_deployed_to_the_weekly_upgr
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 
     assert [one["dependency-name"] for one in uv["ignore"]] == [re.split("[><=]", each)[0] for each in dependencies]
-    assert layer["open-pull-requests-limit"] == 0  # of version updates; those of security have a limit of their own
+    # This limits only version updates; security updates have a limit of their own.
+    assert layer["open-pull-requests-limit"] == 0
 
 
 def test_every_lock_file_of_npm_is_audited_and_upgraded() -> None:
