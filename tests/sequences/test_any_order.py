@@ -29,8 +29,8 @@ PLANTED = {
     "a correction goes by no version": (without_condition("OutcomesTable", "user_id", "Update"), 12),
     "sums are kept at once": (None, 12),
     "a key is remembered over one that is": (without_condition("IdempotencyTable", "key_sha256", "Put"), 0),
-    "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 23),
-    "an outcome is inserted over one that is": (None, 204),
+    "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 26),
+    "an outcome is inserted over one that is": (None, 60),
 }
 """Planted faults, each with a seed that has found it: tried first."""
 
