@@ -43,14 +43,12 @@ def document() -> Json:
     gateway = _gateway_errors(api["GatewayResponses"])
 
     def operation(route: Json) -> Json:
-        accepted = route["security"]  # with OpenID Connect off, as by default
-        [[authorizer]] = accepted["Fn::If"][2] if "Fn::If" in accepted else accepted
         described: Json = operations[route["operationId"]]
         ours = described.pop("x-errors")
         for status in sorted(ours.keys() | gateway.keys()):
             errors = list(dict.fromkeys([*ours.get(status, []), *gateway.get(status, [])]))
             described["responses"].setdefault(str(status), _error_response(refusals[status], errors, details))
-        schemes: list[Json] = [{scheme: []} for scheme in described.pop("x-security", security[authorizer])]
+        schemes: list[Json] = [{scheme: []} for scheme in described.pop("x-security", security)]
         return {"operationId": route["operationId"], "security": schemes} | described
 
     paths = {
