@@ -1,6 +1,6 @@
 """Runs local stacks as processes like `make run`, but forks them from a process that has loaded all modules.
 
-The project's conftest.py loads it as a pytest plugin with the fixtures `stack` and `core_stack`.
+The project's conftest.py loads it as a pytest plugin with the fixtures `stack`, `platform_stack` and `core_stack`.
 """
 
 import json
@@ -29,6 +29,7 @@ STACK_SECRET = "local"
 """The session token of all SDKs in tests, so that they may call any stack's AWS services."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 WITHOUT_ISSUER = ("--parameter", "OidcIssuer=")
+WITH_OWN_TYPES = ("--parameter", "OutcomeTypes=lead_qualified,ticket_resolved")
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,13 @@ def local(
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run our own template, without events or issuer. Tests share the stack, so each must use its own users."""
     with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS, *WITHOUT_ISSUER) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def platform_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run our own template with outcome types of its own. Tests share the stack, so each must use its own users."""
+    with running(tmp_path_factory.mktemp("platform"), *WITHOUT_EVENTS, *WITH_OWN_TYPES) as stack:
         yield stack
 
 

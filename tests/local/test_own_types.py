@@ -6,7 +6,6 @@ The platform also removes a type of which outcomes are stored.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from outcomes_client import OutcomesClient
 
 from smoke.api import Api, outcome_types
 from tests.clients.test_typescript import CLIENT, bundle, needs_npm, run
-from tests.local.stacks import WITHOUT_EVENTS, Stack, running
+from tests.local.stacks import WITH_OWN_TYPES, WITHOUT_EVENTS, Stack, running
 from tests.outcome_types import TYPES
 
-OWN = ("--parameter", "OutcomeTypes=lead_qualified,ticket_resolved")
 NAMES = "lead_qualified, ticket_resolved"
 LISTED = {
     "types": [
@@ -31,10 +29,9 @@ DEAL = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 5, "u
 REFUSED = '{"error":"Invalid outcome_type"}'
 
 
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(tmp_path_factory.mktemp("platform"), *WITHOUT_EVENTS, *OWN) as stack:
-        yield stack
+@pytest.fixture
+def platform(platform_stack: Stack) -> Stack:
+    return platform_stack
 
 
 def api(stack: Stack, user: int | None = None, key: str = "") -> httpx.Client:
@@ -164,7 +161,7 @@ def test_what_was_recorded_under_a_removed_type_stays(tmp_path: Path) -> None:
     with running(tmp_path, *WITHOUT_EVENTS) as stack:
         first = api(stack).post("/api/outcomes", json=DEAL, headers=again)
         key = agent_key(stack, 42, outcomeTypes=["deal_closed"])
-    with running(tmp_path, *WITHOUT_EVENTS, *OWN) as stack:
+    with running(tmp_path, *WITHOUT_EVENTS, *WITH_OWN_TYPES) as stack:
         replayed = api(stack).post("/api/outcomes", json=DEAL, headers=again)
         assert (replayed.text, replayed.headers["idempotent-replayed"]) == ('{"ok":true}', "true")
         assert replayed.headers["outcome-id"] == first.headers["outcome-id"]
